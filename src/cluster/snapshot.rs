@@ -1,0 +1,80 @@
+//! What was read from the cluster at one moment: objects, and for every part that could not be
+//! read, why. Data only.
+
+use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::core::v1::{Event, Node, PersistentVolume, PersistentVolumeClaim, Pod};
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use k8s_openapi::api::storage::v1::StorageClass;
+
+/// Something read, or the reason it could not be.
+#[derive(Clone, Debug)]
+pub enum Read<T> {
+    /// It was read.
+    Known(T),
+    /// It could not be read.
+    Unknown(Unreadable),
+    /// It was not asked for.
+    NotAsked,
+}
+
+/// Why a part of the cluster could not be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreadable {
+    /// What was asked for, in plural: `persistentvolumes`.
+    pub resource: &'static str,
+    /// In which namespace; `None` for cluster-scoped kinds and lists across namespaces.
+    pub namespace: Option<String>,
+    /// Kind of failure.
+    pub cause: Cause,
+    /// In words, from the server or the transport, on one line.
+    pub reason: String,
+}
+
+/// Kinds of failure to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// 403.
+    Forbidden,
+    /// 401.
+    Unauthorized,
+    /// 404.
+    NotFound,
+    /// No answer within the deadline.
+    TimedOut,
+    /// No connection, TLS failure, or an answer that is not Kubernetes'.
+    Unreachable,
+    /// Any other answer of the server.
+    Refused,
+}
+
+/// One namespace's objects.
+#[derive(Clone, Debug)]
+pub struct NamespaceObjects {
+    /// Name of the namespace.
+    pub namespace: String,
+    /// Its pods.
+    pub pods: Read<Vec<Pod>>,
+    /// Its claims.
+    pub claims: Read<Vec<PersistentVolumeClaim>>,
+    /// Its StatefulSets.
+    pub stateful_sets: Read<Vec<StatefulSet>>,
+    /// Its PodDisruptionBudgets.
+    pub disruption_budgets: Read<Vec<PodDisruptionBudget>>,
+    /// Its Events (only while a failover is watched).
+    pub events: Read<Vec<Event>>,
+}
+
+/// The cluster as it was read.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// The objects of each namespace that was looked at, in the order asked for.
+    pub namespaces: Vec<NamespaceObjects>,
+    /// Names of all namespaces, where they could be listed.
+    pub namespace_names: Read<Vec<String>>,
+    /// Volumes.
+    pub volumes: Read<Vec<PersistentVolume>>,
+    /// Nodes.
+    pub nodes: Read<Vec<Node>>,
+    /// Storage classes.
+    pub storage_classes: Read<Vec<StorageClass>>,
+}
