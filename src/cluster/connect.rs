@@ -246,3 +246,7 @@ mod tests {
         assert!(!format!("{options:?}").contains("hunter2"));
     }
 }
+
+#[cfg(all(test, unix))]
+#[path = "connect_tests.rs"]
+mod on_the_wire;
