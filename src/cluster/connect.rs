@@ -247,6 +247,7 @@ mod tests {
     }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 #[path = "connect_tests.rs"]
 mod on_the_wire;
