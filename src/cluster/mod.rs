@@ -1,0 +1,2 @@
+//! The only production code that talks to Kubernetes.
+pub mod snapshot;
