@@ -213,7 +213,14 @@ pub struct Global {
     #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN", hide_possible_values = true)]
     pub color: Color,
     /// Show each request to the server from level 6, as kubectl does
-    #[arg(short = 'v', long = "v", global = true, default_value_t = 0, value_name = "LEVEL", hide_default_value = true)]
+    #[arg(
+        short = 'v',
+        long = "v",
+        global = true,
+        default_value_t = 0,
+        value_name = "LEVEL",
+        hide_default_value = true
+    )]
     pub verbosity: u8,
 
     /// Namespace, or the beginning of one
@@ -398,7 +405,11 @@ mod tests {
         for line in ["-n x status --context c", "status -n x --context c", "--context=c status -nx"] {
             let words = std::iter::once("kubectl-synxdb").chain(line.split(' '));
             let cli = Cli::try_parse_from(words).unwrap();
-            assert_eq!((cli.global.namespace.as_deref(), cli.global.context.as_deref()), (Some("x"), Some("c")), "{line}");
+            assert_eq!(
+                (cli.global.namespace.as_deref(), cli.global.context.as_deref()),
+                (Some("x"), Some("c")),
+                "{line}"
+            );
         }
     }
 
@@ -411,7 +422,9 @@ mod tests {
 
     #[test]
     fn times_are_read_as_kubectl_reads_them() {
-        for (text, seconds) in [("10m", 600.0), ("90", 90.0), ("1h30m", 5400.0), ("500ms", 0.5), ("1.5s", 1.5), ("0", 0.0)] {
+        for (text, seconds) in
+            [("10m", 600.0), ("90", 90.0), ("1h30m", 5400.0), ("500ms", 0.5), ("1.5s", 1.5), ("0", 0.0)]
+        {
             assert_eq!(duration(text), Ok(Duration::from_secs_f64(seconds)), "{text}");
         }
         for text in ["", "m", "10x", "-1s", "1s2", "s1"] {

@@ -3,6 +3,7 @@ pub mod cli;
 pub mod cluster;
 pub mod error;
 pub mod plan;
+pub mod recovery;
 #[cfg(test)]
 mod testing;
 pub mod topology;

@@ -74,7 +74,6 @@ pub(super) struct Subject<'s> {
     pub(super) rights: &'s [(Permission, Allowed)],
     pub(super) before: &'s Before,
     pub(super) proof: &'s Proof,
-    pub(super) lost_nodes: &'s [String],
 }
 
 /// Permissions that failing over this member takes.
@@ -324,7 +323,7 @@ fn retention(subject: &Subject<'_>, checks: &mut Vec<Check>) {
 
 fn node(subject: &Subject<'_>, checks: &mut Vec<Check>) {
     let Some(node) = subject.member.pod.as_ref().and_then(|pod| pod.node.as_ref()) else { return };
-    if subject.lost_nodes.contains(node) {
+    if subject.topology.lost_nodes.contains(node) {
         checks.push(warn(
             CheckId::Node,
             format!(

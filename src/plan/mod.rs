@@ -229,8 +229,6 @@ pub struct Inputs<'i> {
     pub before: Before,
     /// An unfinished failover of this pod that was found on its volumes.
     pub unfinished: Option<&'i Record>,
-    /// Names of nodes that are known not to be Ready.
-    pub lost_nodes: &'i [String],
 }
 
 /// Plans the failover of a member.
@@ -282,7 +280,6 @@ pub fn plan(inputs: Inputs<'_>) -> Plan {
         rights: inputs.rights,
         before: &inputs.before,
         proof: &proof,
-        lost_nodes: inputs.lost_nodes,
     });
     let overridden = checks.iter().any(|check| check.overridden);
     let resumes = match (inputs.unfinished, resumed_uid) {

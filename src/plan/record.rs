@@ -1,6 +1,7 @@
 //! The record of a failover, as it is written on the volumes that it retains: enough for another run, or another
 //! person, to know what was done and to finish it.
 
+use crate::topology::Topology;
 use serde::{Deserialize, Serialize};
 
 /// Version of the record's form.
@@ -73,6 +74,18 @@ pub enum Outcome {
 }
 
 impl Record {
+    /// The newest unfinished failover of this pod that a volume tells of.
+    pub fn unfinished(topology: &Topology, namespace: &str, pod: &str) -> Option<Self> {
+        topology
+            .recorded
+            .iter()
+            .filter_map(|volume| volume.record.as_deref().and_then(Self::parse))
+            .filter(|record| record.namespace == namespace && record.pod == pod)
+            .filter(|record| record.outcome == Outcome::InProgress)
+            // RFC 3339 in UTC sorts as text.
+            .max_by(|a, b| a.started.cmp(&b.started))
+    }
+
     /// Reads a record from an annotation; `None` where it is not one of ours or of a later form.
     pub fn parse(text: &str) -> Option<Self> {
         serde_json::from_str::<Self>(text).ok().filter(|record| record.version == RECORD_VERSION)

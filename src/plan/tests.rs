@@ -33,10 +33,7 @@ fn planned(yaml: &str, pod: &str, request: &Request, denied: &[(&str, &str)]) ->
             (permission, if no { Allowed::No(String::new()) } else { Allowed::Yes })
         })
         .collect();
-    let unfinished = member.claims.iter().find_map(|claim| match &claim.volume {
-        Known::Is(Some(volume)) => volume.record.as_deref().and_then(Record::parse),
-        _ => None,
-    });
+    let unfinished = Record::unfinished(&topology, &member.namespace, pod);
     plan(Inputs {
         topology: &topology,
         member,
@@ -44,7 +41,6 @@ fn planned(yaml: &str, pod: &str, request: &Request, denied: &[(&str, &str)]) ->
         rights: &rights,
         before: Before::Answered { summary: "PostgreSQL 14".into() },
         unfinished: unfinished.as_ref(),
-        lost_nodes: &[],
     })
 }
 
@@ -195,7 +191,7 @@ fn a_shared_claim_is_never_deleted() {
 fn record(pod_uid: &str) -> String {
     format!(
         r#"{{"version":1,"id":"old1","started":"2026-01-01T00:00:00Z","outcome":"in-progress","context":"c",
-        "namespace":"n","pod":"wh9527-0","podUid":"{pod_uid}","keepClaims":false,
+        "namespace":"cloud007-513d75d5-3033-4649-b913-07f6115ec41a","pod":"wh9527-0","podUid":"{pod_uid}","keepClaims":false,
         "claims":[{{"name":"data-wh9527-0","uid":"claim-1","volume":"pv-4","reclaimPolicy":"Delete"}}]}}"#
     )
     .replace('\n', "")

@@ -8,7 +8,7 @@ use super::model::{
 use super::words;
 use crate::cluster::snapshot::{NamespaceObjects, Read, Snapshot, Unreadable};
 use k8s_openapi::api::apps::v1::StatefulSet;
-use k8s_openapi::api::core::v1::{PersistentVolume, PersistentVolumeClaim, Pod};
+use k8s_openapi::api::core::v1::{Node, PersistentVolume, PersistentVolumeClaim, Pod};
 use std::collections::BTreeMap;
 
 /// Annotation on a volume that holds the record of the failover that retained it.
@@ -26,7 +26,15 @@ pub fn build(snapshot: &Snapshot, layout: &Layout) -> Topology {
     gap(&mut gaps, &snapshot.namespace_names);
     gap(&mut gaps, &snapshot.volumes);
     gap(&mut gaps, &snapshot.nodes);
-    Topology { spaces, gaps }
+    let recorded = known(&snapshot.volumes).iter().map(volume).filter(|volume| volume.record.is_some()).collect();
+    let lost_nodes = known(&snapshot.nodes).iter().filter(|node| !node_ready(node));
+    let lost_nodes = lost_nodes.filter_map(|node| node.metadata.name.clone()).collect();
+    Topology { spaces, recorded, lost_nodes, gaps }
+}
+
+fn node_ready(node: &Node) -> bool {
+    let conditions = node.status.as_ref().and_then(|status| status.conditions.as_ref());
+    conditions.into_iter().flatten().any(|condition| condition.type_ == "Ready" && condition.status == "True")
 }
 
 fn gap<T>(gaps: &mut Vec<Gap>, read: &Read<T>) {

@@ -28,6 +28,10 @@ impl<T> Known<T> {
 pub struct Topology {
     /// The system namespace first, then the accounts' by name.
     pub spaces: Vec<Space>,
+    /// Volumes that carry the record of a failover, whatever they are bound to.
+    pub recorded: Vec<Volume>,
+    /// Nodes that are known not to be Ready.
+    pub lost_nodes: Vec<String>,
     /// What could not be read besides the spaces' own gaps: namespaces, volumes, nodes.
     pub gaps: Vec<Gap>,
 }
