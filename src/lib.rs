@@ -6,4 +6,5 @@ pub mod plan;
 pub mod recovery;
 #[cfg(test)]
 mod testing;
+pub mod render;
 pub mod topology;
