@@ -78,36 +78,21 @@ pub(super) struct Subject<'s> {
 
 /// Permissions that failing over this member takes.
 pub fn needed(member: &Member, request: &Request) -> Vec<Permission> {
-    let namespace = &member.namespace;
-    let inside = |verb, group, resource, subresource| Permission {
-        verb,
-        group,
-        resource,
-        subresource,
-        namespace: Some(namespace.clone()),
-        name: None,
-    };
+    let inside = |verb, resource| Permission::new(verb, resource).within(&member.namespace);
     let mut needed = vec![
-        inside("list", "", "pods", None),
-        inside("watch", "", "pods", None),
-        inside("delete", "", "pods", None),
-        inside("watch", "", "persistentvolumeclaims", None),
+        inside("list", "pods"),
+        inside("watch", "pods"),
+        inside("delete", "pods"),
+        inside("watch", "persistentvolumeclaims"),
     ];
     if !request.keep_claims && !member.claims.is_empty() {
-        needed.push(inside("delete", "", "persistentvolumeclaims", None));
-        needed.push(Permission {
-            verb: "patch",
-            group: "",
-            resource: "persistentvolumes",
-            subresource: None,
-            namespace: None,
-            name: None,
-        });
+        needed.push(inside("delete", "persistentvolumeclaims"));
+        needed.push(Permission::new("patch", "persistentvolumes"));
     }
     if request.verify {
         // From Kubernetes 1.35 a forward by WebSocket needs `create`, before it needed `get`.
-        needed.push(inside("get", "", "pods", Some("portforward")));
-        needed.push(inside("create", "", "pods", Some("portforward")));
+        needed.push(inside("get", "pods/portforward"));
+        needed.push(inside("create", "pods/portforward"));
     }
     needed
 }
@@ -158,13 +143,13 @@ fn permissions(subject: &Subject<'_>, checks: &mut Vec<Check>) {
                 if !reason.is_empty() {
                     why = format!("{why} ({reason})");
                 }
-                let portforward = permission.subresource == Some("portforward");
+                let portforward = permission.subresource.as_deref() == Some("portforward");
                 // `get` alone was enough before 1.35, `create` is what later servers ask for.
                 let other = |verb| {
                     subject
                         .rights
                         .iter()
-                        .any(|(p, a)| p.subresource == Some("portforward") && p.verb == verb && *a == Allowed::Yes)
+                        .any(|(p, a)| p.subresource.as_deref() == Some("portforward") && p.verb == verb && *a == Allowed::Yes)
                 };
                 if portforward && (other("get") || other("create")) {
                     checks

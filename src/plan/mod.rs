@@ -43,6 +43,8 @@ pub struct Plan {
     pub target: Target,
     /// Whether the claims stay.
     pub keep_claims: bool,
+    /// Whether it is to be proven that the component is back.
+    pub verify: bool,
     /// What will be changed, in this order; empty where everything was done already.
     pub steps: Vec<Step>,
     /// Claims that must be new and Bound in the end: name and the old UID.
@@ -291,6 +293,7 @@ pub fn plan(inputs: Inputs<'_>) -> Plan {
         id: inputs.unfinished.map_or_else(|| request.id.clone(), |record| record.id.clone()),
         target,
         keep_claims,
+        verify: request.verify,
         steps,
         replaced_claims,
         checks,

@@ -29,7 +29,7 @@ fn planned(yaml: &str, pod: &str, request: &Request, denied: &[(&str, &str)]) ->
     let rights: Vec<_> = needed(member, request)
         .into_iter()
         .map(|permission| {
-            let no = denied.contains(&(permission.verb, permission.resource));
+            let no = denied.contains(&(permission.verb.as_str(), permission.resource.as_str()));
             (permission, if no { Allowed::No(String::new()) } else { Allowed::Yes })
         })
         .collect();
