@@ -101,6 +101,9 @@ pub(crate) fn snapshot(documents: &[&str]) -> Snapshot {
             } else {
                 json!([{"type": "Ready", "status": "False", "reason": "ContainersNotReady", "message": "containers with unready status: [main]"}])
             };
+            let containers = (phase != "Pending").then(|| {
+                json!([{"name": "main", "image": "", "imageID": "", "ready": pod.ready, "restartCount": 0, "state": {"running": {}}}])
+            });
             object(json!({
                 "metadata": {"name": pod.name, "namespace": namespace, "ownerReferences": owner, "annotations": annotations,
                              "uid": pod.uid.clone().unwrap_or_else(|| format!("uid-{}", pod.name)),
@@ -108,7 +111,7 @@ pub(crate) fn snapshot(documents: &[&str]) -> Snapshot {
                              "deletionTimestamp": pod.terminating.then_some(DELETED)},
                 "spec": {"containers": [{"name": "main"}], "volumes": mounts,
                          "nodeName": pod.node.clone().or((phase != "Pending").then(|| "node-1".to_owned()))},
-                "status": {"phase": phase, "conditions": conditions},
+                "status": {"phase": phase, "conditions": conditions, "containerStatuses": containers},
             }))
         });
         let claims = space.claims.iter().map(|claim| {

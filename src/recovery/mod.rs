@@ -3,5 +3,7 @@
 pub mod events;
 pub mod explain;
 pub mod goal;
+pub mod run;
+pub mod witness;
 
 pub use events::{ClaimChange, Ending, Event, Outcome, Phase, PhaseEnd};

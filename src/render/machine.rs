@@ -136,6 +136,11 @@ fn phase_end(end: &PhaseEnd) -> Value {
     }
 }
 
+/// A step that the server was asked about and did not carry out.
+pub fn rehearsed(what: &str) -> Value {
+    json!({"apiVersion": API_VERSION, "kind": "FailoverEvent", "state": "dry-run", "detail": what})
+}
+
 /// The account of a failover.
 pub fn outcome(plan: &Plan, outcome: &Outcome, reasons: &[String], resume: Option<&str>) -> Value {
     let phases: Vec<Value> = outcome

@@ -7,7 +7,7 @@ use crate::plan::{Check, Plan, Proof, Risk, Step, Verdict};
 pub fn plan(plan: &Plan, paint: Paint) -> String {
     let target = &plan.target;
     let mut text = format!(
-        "{} {} ({}) in namespace {}\n",
+        "{} {} ({})\n  in namespace {}\n",
         paint.strong("Failover of"),
         paint.strong(&target.pod),
         target.role,
@@ -15,8 +15,8 @@ pub fn plan(plan: &Plan, paint: Paint) -> String {
     );
     if let Some(resumes) = &plan.resumes {
         let since = if resumes.started.is_empty() { String::new() } else { format!(", begun {}", resumes.started) };
-        let rest = if plan.deletes() { "the rest is done now" } else { "all is deleted; what is left is to wait and prove" };
-        text.push_str(&format!("{}\n", paint.warn(format!("It finishes failover {}{since}: {rest}.", resumes.id))));
+        let rest = if plan.deletes() { "what is left of it is done now" } else { "all that goes is gone; left is to wait and to prove" };
+        text.push_str(&format!("  {}\n  {rest}\n", paint.warn(format!("finishes failover {}{since}:", resumes.id))));
     }
     text.push('\n');
     for (number, name, what) in rows(plan) {
@@ -63,14 +63,14 @@ fn rows(plan: &Plan) -> Vec<(&'static str, &'static str, String)> {
 
 fn delete_claim(step: &Step) -> Option<String> {
     match step {
-        Step::DeleteClaim { claim, uid } => Some(format!("delete claim {claim} (UID {uid})")),
+        Step::DeleteClaim { claim, uid } => Some(format!("delete claim {claim} ({})", short(uid))),
         _ => None,
     }
 }
 
 fn delete_pod(step: &Step) -> Option<String> {
     match step {
-        Step::DeletePod { pod, uid } => Some(format!("delete pod {pod} (UID {uid})")),
+        Step::DeletePod { pod, uid } => Some(format!("delete pod {pod} ({})", short(uid))),
         _ => None,
     }
 }
@@ -83,19 +83,28 @@ fn retain(step: &Step) -> Option<String> {
     }
 }
 
+/// The beginning of a UID, which tells two apart; the JSON form has it whole.
+fn short(uid: &str) -> String {
+    format!("UID {}…", uid.chars().take(8).collect::<String>())
+}
+
 fn proof(proof: &Proof) -> Vec<String> {
     match proof {
         Proof::Sql { pod, door, canary } => {
-            let mut lines = vec![format!("ask {pod} by SQL (port {}, user {}), compare with before", door.port, door.user)];
+            let mut lines = vec![
+                format!("ask {pod} by SQL, port {}, as {},", door.port, door.user),
+                "and compare with what it says before".into(),
+            ];
             if let Some(schema) = canary {
-                lines.push(format!("one row is written first, in database postgres, schema {schema},"));
-                lines.push("read afterwards, and dropped".into());
+                lines.push("write one row first, read it afterwards, drop it, in".into());
+                lines.push(format!("database postgres, schema {schema}"));
             }
             lines
         }
-        Proof::Page { pod, door } => {
-            vec![format!("ask {pod} for its status page (port {}, {}), compare with before", door.port, door.path)]
-        }
+        Proof::Page { pod, door } => vec![
+            format!("ask {pod} for its status page, port {}, {},", door.port, door.path),
+            "and compare with what it says before".into(),
+        ],
         Proof::Skipped { reason } => vec![format!("skipped: {}", harmless(reason))],
     }
 }
