@@ -1,0 +1,3 @@
+//! The Kubernetes API that the practice cluster speaks.
+
+pub mod admission;
