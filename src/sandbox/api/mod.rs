@@ -12,6 +12,7 @@ mod collector;
 mod delete;
 mod discovery;
 mod patch;
+mod protobuf;
 mod read;
 mod representation;
 mod request;

@@ -3,7 +3,7 @@
 use super::super::store::{Key, Preconditions, Resource, StoreError};
 use super::patch::Patch;
 use super::status::{ApiError, json_response};
-use super::{Call, admission, validate};
+use super::{Call, admission, protobuf, validate};
 use axum::body::Body;
 use axum::http::{Response, header};
 use serde_json::{Value, json};
@@ -191,7 +191,7 @@ fn confine(resource: &Resource, subresource: &str, before: &Value, object: &mut 
     }
 }
 
-/// The object in a request's body, JSON or YAML.
+/// The object in a request's body, JSON, YAML or (a few kinds) protobuf.
 pub(super) fn read_object(call: &Call, body: &[u8]) -> Result<Value, ApiError> {
     let content_type = content_type(call);
     let object: Value = match content_type.split(';').next().unwrap_or_default().trim() {
@@ -201,6 +201,8 @@ pub(super) fn read_object(call: &Call, body: &[u8]) -> Result<Value, ApiError> {
             .map_err(|e| e.to_string())
             .and_then(|body| serde_saphyr::from_str(body).map_err(|e| e.to_string()))
             .map_err(|e| ApiError::bad_request(format!("yaml: {e}")))?,
+        "application/vnd.kubernetes.protobuf" => protobuf::decode(body)
+            .ok_or_else(|| ApiError::unsupported_media_type("application/json, application/yaml"))?,
         _ => return Err(ApiError::unsupported_media_type("application/json, application/yaml")),
     };
     if object.is_object() { Ok(object) } else { Err(ApiError::bad_request("the body must be an object")) }
