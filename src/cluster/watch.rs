@@ -205,7 +205,22 @@ impl Watch {
         }
     }
 
-    /// Everything as it was at the last call of [`Watch::opened`] or [`Watch::changed`].
+    /// Takes in what has arrived since, without waiting.
+    pub fn catch_up(&mut self) {
+        if self.drain() {
+            self.publish();
+        }
+    }
+
+    /// Since when the API server has not answered; `None` while it does.
+    pub fn silent_since(&self) -> Option<Instant> {
+        match self.connection() {
+            Connection::Up => None,
+            Connection::Away { since, .. } => Some(since),
+        }
+    }
+
+    /// Everything as it was at the last call of [`Watch::opened`], [`Watch::changed`] or [`Watch::catch_up`].
     pub fn snapshot(&self) -> &Snapshot {
         &self.snapshot
     }

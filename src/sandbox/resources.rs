@@ -1,0 +1,144 @@
+//! The kinds of object that the practice cluster serves.
+//!
+//! Pure data: names as in `kubectl api-resources` of a real cluster.
+
+use super::store::Resource;
+
+/// Shortens the table below: group, version, plural, singular, kind, short names, namespaced.
+const fn resource(
+    group: &'static str,
+    plural: &'static str,
+    singular: &'static str,
+    kind: &'static str,
+    short_names: &'static [&'static str],
+    namespaced: bool,
+) -> Resource {
+    Resource { group, version: "v1", plural, singular, kind, short_names, namespaced }
+}
+
+/// Core `namespaces`.
+pub static NAMESPACES: Resource = resource("", "namespaces", "namespace", "Namespace", &["ns"], false);
+/// Core `nodes`.
+pub static NODES: Resource = resource("", "nodes", "node", "Node", &["no"], false);
+/// Core `pods`.
+pub static PODS: Resource = resource("", "pods", "pod", "Pod", &["po"], true);
+/// Core `persistentvolumeclaims`.
+pub static CLAIMS: Resource =
+    resource("", "persistentvolumeclaims", "persistentvolumeclaim", "PersistentVolumeClaim", &["pvc"], true);
+/// Core `persistentvolumes`.
+pub static VOLUMES: Resource =
+    resource("", "persistentvolumes", "persistentvolume", "PersistentVolume", &["pv"], false);
+/// Core `events`.
+pub static EVENTS: Resource = resource("", "events", "event", "Event", &["ev"], true);
+/// Core `services`.
+pub static SERVICES: Resource = resource("", "services", "service", "Service", &["svc"], true);
+/// Core `configmaps`.
+pub static CONFIG_MAPS: Resource = resource("", "configmaps", "configmap", "ConfigMap", &["cm"], true);
+/// Core `secrets`.
+pub static SECRETS: Resource = resource("", "secrets", "secret", "Secret", &[], true);
+/// Core `serviceaccounts`.
+pub static SERVICE_ACCOUNTS: Resource =
+    resource("", "serviceaccounts", "serviceaccount", "ServiceAccount", &["sa"], true);
+/// Core `endpoints`.
+pub static ENDPOINTS: Resource = resource("", "endpoints", "endpoints", "Endpoints", &["ep"], true);
+/// `apps` `statefulsets`.
+pub static STATEFUL_SETS: Resource = resource("apps", "statefulsets", "statefulset", "StatefulSet", &["sts"], true);
+/// `apps` `controllerrevisions`.
+pub static CONTROLLER_REVISIONS: Resource =
+    resource("apps", "controllerrevisions", "controllerrevision", "ControllerRevision", &[], true);
+/// `storage.k8s.io` `storageclasses`.
+pub static STORAGE_CLASSES: Resource =
+    resource("storage.k8s.io", "storageclasses", "storageclass", "StorageClass", &["sc"], false);
+/// `storage.k8s.io` `volumeattachments`.
+pub static VOLUME_ATTACHMENTS: Resource =
+    resource("storage.k8s.io", "volumeattachments", "volumeattachment", "VolumeAttachment", &[], false);
+/// `policy` `poddisruptionbudgets`.
+pub static DISRUPTION_BUDGETS: Resource =
+    resource("policy", "poddisruptionbudgets", "poddisruptionbudget", "PodDisruptionBudget", &["pdb"], true);
+/// `coordination.k8s.io` `leases`.
+pub static LEASES: Resource = resource("coordination.k8s.io", "leases", "lease", "Lease", &[], true);
+
+/// Every kind that is kept in the store, in the order in which discovery names them.
+pub static RESOURCES: [&Resource; 17] = [
+    &CONFIG_MAPS,
+    &ENDPOINTS,
+    &EVENTS,
+    &NAMESPACES,
+    &NODES,
+    &CLAIMS,
+    &VOLUMES,
+    &PODS,
+    &SECRETS,
+    &SERVICE_ACCOUNTS,
+    &SERVICES,
+    &CONTROLLER_REVISIONS,
+    &STATEFUL_SETS,
+    &STORAGE_CLASSES,
+    &VOLUME_ATTACHMENTS,
+    &DISRUPTION_BUDGETS,
+    &LEASES,
+];
+
+/// The kind served under a group, a version and a plural name, as in a URL's path.
+pub fn find(group: &str, version: &str, plural: &str) -> Option<&'static Resource> {
+    RESOURCES.iter().copied().find(|r| r.group == group && r.version == version && r.plural == plural)
+}
+
+/// The kind of a plural name alone, which is unambiguous in this cluster.
+pub fn by_plural(plural: &str) -> Option<&'static Resource> {
+    RESOURCES.iter().copied().find(|r| r.plural == plural)
+}
+
+/// Kinds that are only created and never kept: the answer to the question is the object itself.
+pub static REVIEWS: [&Resource; 3] = [
+    &resource("authentication.k8s.io", "selfsubjectreviews", "selfsubjectreview", "SelfSubjectReview", &[], false),
+    &resource(
+        "authorization.k8s.io",
+        "selfsubjectaccessreviews",
+        "selfsubjectaccessreview",
+        "SelfSubjectAccessReview",
+        &[],
+        false,
+    ),
+    &resource(
+        "authorization.k8s.io",
+        "selfsubjectrulesreviews",
+        "selfsubjectrulesreview",
+        "SelfSubjectRulesReview",
+        &[],
+        false,
+    ),
+];
+
+/// The review kind under a group, a version and a plural name.
+pub fn find_review(group: &str, version: &str, plural: &str) -> Option<&'static Resource> {
+    REVIEWS.iter().copied().find(|r| r.group == group && r.version == version && r.plural == plural)
+}
+
+impl Resource {
+    /// `v1` or `apps/v1`, as in an object's `apiVersion`.
+    pub fn api_version(&self) -> String {
+        if self.group.is_empty() { self.version.to_owned() } else { format!("{}/{}", self.group, self.version) }
+    }
+
+    /// Whether the API server counts `metadata.generation` for the kind: one more for each change of the spec.
+    pub fn has_generation(&self) -> bool {
+        matches!(self.plural, "pods" | "statefulsets" | "poddisruptionbudgets")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plural_names_are_unambiguous() {
+        for r in RESOURCES {
+            assert_eq!(RESOURCES.iter().filter(|o| o.plural == r.plural).count(), 1, "{}", r.plural);
+            assert_eq!(find(r.group, r.version, r.plural), Some(r));
+        }
+        assert_eq!(find("apps", "v1", "pods"), None);
+        assert_eq!(STATEFUL_SETS.api_version(), "apps/v1");
+        assert_eq!(PODS.api_version(), "v1");
+    }
+}
