@@ -9,7 +9,10 @@ use crate::cluster::snapshot::{Read, Snapshot};
 use crate::cluster::write::Written;
 use crate::cluster::{Cluster, Freshness, ReadRequest, Watch, WatchRequest};
 use crate::error::{Error, Exit, Result};
-use crate::plan::{Before, Inputs, Outcome as Recorded, Plan, RECORD_VERSION, Record, RecordedClaim, Request, Step, needed, plan, proof};
+use crate::plan::{
+    Before, Inputs, Outcome as Recorded, Plan, RECORD_VERSION, Record, RecordedClaim, Request, Step, needed, plan,
+    proof,
+};
 use crate::recovery::run::{Run, run};
 use crate::recovery::witness::{Silence, Testimony, Witness};
 use crate::recovery::{Ending, Outcome};
@@ -17,7 +20,7 @@ use crate::render::progress::Progress;
 use crate::render::{machine, outcome as account, plan as planned, prompt};
 use crate::topology::health::trouble;
 use crate::topology::target::{TargetMatch, TargetName, match_target};
-use crate::topology::{Known, Member, RECORD_ANNOTATION, Topology, build};
+use crate::topology::{Member, RECORD_ANNOTATION, Topology, build};
 use jiff::Timestamp;
 use std::time::Duration;
 
@@ -94,7 +97,8 @@ async fn prepare(context: &Context, cluster: &Cluster, args: &FailoverArgs) -> R
         return Err(Error::usage("failover takes a target where there is no terminal to choose on")
             .hint("kubectl synxdb status -o name lists them"));
     }
-    let namespace = typed.as_ref().and_then(|typed| typed.namespace.clone()).or_else(|| context.global.namespace.clone());
+    let namespace =
+        typed.as_ref().and_then(|typed| typed.namespace.clone()).or_else(|| context.global.namespace.clone());
     let scope = scope(context, cluster, namespace.as_deref(), false, DEADLINE).await?;
     let request = ReadRequest {
         namespaces: scope.namespaces.clone(),
@@ -187,7 +191,9 @@ async fn target(
         }
         TargetMatch::Many(members) => {
             let error = Error::usage(format!("{} may be any of {} pods", typed.name, members.len()));
-            Err(members.iter().fold(error, |error, member| error.hint(format!("kubectl synxdb failover {}", member.path()))))
+            Err(members
+                .iter()
+                .fold(error, |error, member| error.hint(format!("kubectl synxdb failover {}", member.path()))))
         }
         TargetMatch::Stranger(namespaces) => Err(Error::refused(format!(
             "{}/{} is no SynxDB member, as far as the layout knows",
@@ -236,9 +242,9 @@ async fn nowhere(cluster: &Cluster, snapshot: &Snapshot, name: &str, near: &[Str
     }
     let error = Error::failure(format!("there is no pod {name:?}"));
     match near.first() {
-        Some(nearest) => error
-            .because(format!("near it: {}", near.join(", ")))
-            .hint(format!("kubectl synxdb failover {nearest}")),
+        Some(nearest) => {
+            error.because(format!("near it: {}", near.join(", "))).hint(format!("kubectl synxdb failover {nearest}"))
+        }
         None => error.hint("kubectl synxdb status shows all members"),
     }
 }
@@ -362,7 +368,11 @@ fn resume(context: &Context, args: &FailoverArgs, plan: &Plan) -> String {
 /// A word as a shell takes it whole.
 fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@+=,".contains(c);
-    if !word.is_empty() && word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
 }
 
 /// A name for this failover: short, and unlikely to be given twice.

@@ -39,7 +39,7 @@ pub fn run(cli: Cli, screen: Screen) -> Result<Exit> {
         Command::Layout => screen.result(DEFAULT_LAYOUT),
         Command::Version { output } => screen.result(&version(*output)?),
         Command::Completion { shell } => screen.result(&completion(*shell)),
-        Command::Sandbox(args) if args.list => screen.result(&sandbox::list()),
+        Command::Sandbox(args) if args.list => screen.result(&sandbox::list()?),
         _ => return runtime()?.block_on(connected(cli, screen)),
     }
     Ok(Exit::Yes)

@@ -5,10 +5,7 @@ use crate::error::{Error, Exit, Result};
 use crate::sandbox::{Options, Sandbox, SandboxError};
 
 /// Runs a command, on a private practice cluster where `--sandbox` asks for one.
-pub(super) async fn around(
-    context: &mut Context,
-    command: impl AsyncFnOnce(&Context) -> Result<Exit>,
-) -> Result<Exit> {
+pub(super) async fn around(context: &mut Context, command: impl AsyncFnOnce(&Context) -> Result<Exit>) -> Result<Exit> {
     if !context.global.sandbox {
         if context.global.scenario.is_some() {
             return Err(Error::usage("--scenario is for the practice cluster").hint("--sandbox --scenario NAME"));
@@ -32,7 +29,7 @@ pub(super) async fn stay(context: &Context) -> Result<Exit> {
     let screen = context.screen;
     screen.note(&format!(
         "Practice cluster, scenario {}. In another terminal:\n\n",
-        screen.err.strong(sandbox.scenario())
+        screen.err.strong(&sandbox.scenario().name)
     ));
     screen.result(&format!("export KUBECONFIG={}\n", sandbox.kubeconfig().display()));
     screen.note("\nThen kubectl synxdb status, and plain kubectl get pods -A. Ctrl-C ends it.\n");
@@ -59,10 +56,15 @@ async fn start(context: &Context) -> Result<Sandbox> {
 }
 
 fn worded(error: SandboxError) -> Error {
-    Error::failure(error.to_string())
+    let told = Error::failure(error.what()).because(error.why());
+    match error.hint() {
+        Some(hint) => told.hint(hint),
+        None => told,
+    }
 }
 
 /// The scenarios, a line each.
-pub(super) fn list() -> String {
-    crate::sandbox::scenarios().iter().map(|(name, what)| format!("{name:<12} {what}\n")).collect()
+pub(super) fn list() -> Result<String> {
+    let scenarios = crate::sandbox::scenarios().map_err(worded)?;
+    Ok(scenarios.iter().map(|(name, what)| format!("{name:<12} {what}\n")).collect())
 }

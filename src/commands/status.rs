@@ -4,7 +4,7 @@ use super::Context;
 use super::scope::{Scope, scope};
 use crate::cli::{StatusArgs, StatusForm};
 use crate::cluster::snapshot::{Cause, Read, Snapshot};
-use crate::cluster::{Cluster, Freshness, ReadRequest};
+use crate::cluster::{Cluster, ReadRequest};
 use crate::error::{Error, Exit, Result};
 use crate::render::{machine, status as text};
 use crate::topology::health::{Health, judge};

@@ -146,10 +146,9 @@ fn permissions(subject: &Subject<'_>, checks: &mut Vec<Check>) {
                 let portforward = permission.subresource.as_deref() == Some("portforward");
                 // `get` alone was enough before 1.35, `create` is what later servers ask for.
                 let other = |verb| {
-                    subject
-                        .rights
-                        .iter()
-                        .any(|(p, a)| p.subresource.as_deref() == Some("portforward") && p.verb == verb && *a == Allowed::Yes)
+                    subject.rights.iter().any(|(p, a)| {
+                        p.subresource.as_deref() == Some("portforward") && p.verb == verb && *a == Allowed::Yes
+                    })
                 };
                 if portforward && (other("get") || other("create")) {
                     checks

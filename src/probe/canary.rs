@@ -29,6 +29,9 @@ pub enum Outcome {
 }
 
 impl Canary {
+    /// What the names of our schemas begin with.
+    pub const PREFIX: &str = "kubectl_synxdb_";
+
     /// For this id: lower-case letters, digits and underscores, at most 40. Anything else is replaced by `_`.
     pub fn new(id: &str) -> Self {
         let id: String = id
@@ -37,7 +40,7 @@ impl Canary {
             .map(|c| if c.is_ascii_lowercase() || c.is_ascii_digit() { c } else { '_' })
             .take(40)
             .collect();
-        Self { schema: format!("kubectl_synxdb_{id}"), id }
+        Self { schema: format!("{}{id}", Self::PREFIX), id }
     }
 
     /// Where it is written: `postgres: table kubectl_synxdb_….canary`.

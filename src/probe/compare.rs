@@ -74,8 +74,10 @@ fn counted(number: u64, thing: &str) -> String {
 pub struct Comparison {
     /// What is missing; anything here means that verification failed.
     pub missing: Vec<Missing>,
-    /// What could not be compared, each a line.
+    /// What was known before and could not be read afterwards, each a line.
     pub unknown: Vec<String>,
+    /// What the lists' bounds, or the baseline itself, leave out of the comparison, each a line.
+    pub beyond: Vec<String>,
     /// Databases that are there again.
     pub databases: usize,
     /// Tables that are there again.
@@ -96,7 +98,7 @@ pub fn compare(before: &Baseline, after: &Baseline) -> Comparison {
                 comparison.database(&database.name, &database.tables, &found.tables);
             }
             None if after.truncated && after.databases.last().is_some_and(|last| database.name > last.name) => {
-                comparison.unknown.push(format!("database {}: beyond what was listed afterwards", database.name));
+                comparison.beyond.push(format!("database {}: beyond what was listed afterwards", database.name));
             }
             None => {
                 let tables = match &database.tables {
@@ -109,7 +111,7 @@ pub fn compare(before: &Baseline, after: &Baseline) -> Comparison {
     }
     if before.truncated {
         let looked = before.databases.len();
-        comparison.unknown.push(format!("databases: only the first {looked} were listed beforehand"));
+        comparison.beyond.push(format!("databases: only the first {looked} were listed beforehand"));
     }
     comparison
 }
@@ -123,7 +125,7 @@ impl Comparison {
     fn database(&mut self, name: &str, before: &Listing, after: &Listing) {
         match (before, after) {
             (Listing::Unknown(reason), _) => {
-                self.unknown.push(format!("{name}: its tables were not known beforehand: {reason}"));
+                self.beyond.push(format!("{name}: its tables were not known beforehand: {reason}"));
             }
             (Listing::Known(_), Listing::Unknown(reason)) => {
                 self.unknown.push(format!("{name}: its tables could not be read afterwards: {reason}"));
@@ -153,11 +155,11 @@ impl Comparison {
             }
         }
         if beyond > 0 {
-            self.unknown.push(format!("{name}: {beyond} tables are beyond what was listed afterwards"));
+            self.beyond.push(format!("{name}: {beyond} tables are beyond what was listed afterwards"));
         }
         if before.truncated {
             let listed = before.tables.len();
-            self.unknown
+            self.beyond
                 .push(format!("{name}: only the first {listed} of {} tables were listed beforehand", before.total));
         }
     }

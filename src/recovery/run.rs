@@ -435,7 +435,9 @@ impl Act<'_, '_> {
             match self.run.cluster.annotate_volume(&volume, &uid, RECORD_ANNOTATION, &text, false).await {
                 Ok(Written::Done { .. }) => {}
                 Ok(Written::Gone) => self.notice(format!("volume {volume} is gone: its record is lost with it")),
-                Ok(Written::Changed { message, .. }) => self.notice(format!("the record on volume {volume}: {message}")),
+                Ok(Written::Changed { message, .. }) => {
+                    self.notice(format!("the record on volume {volume}: {message}"))
+                }
                 Err(error) => self.notice(format!("the record on volume {volume} was not finished: {error}")),
             }
         }
@@ -469,7 +471,8 @@ impl Act<'_, '_> {
                 .and_then(|(member, _)| member.claims.iter().find(|other| other.name == claim.name))
                 .and_then(|found| found.uid.clone())
                 .filter(|uid| *uid != claim.uid),
-            retained_volume: retained(&claim.name).or_else(|| plan.resumes.as_ref().and_then(|_| recorded(&claim.name))),
+            retained_volume: retained(&claim.name)
+                .or_else(|| plan.resumes.as_ref().and_then(|_| recorded(&claim.name))),
         });
         Outcome {
             phases: self.phases,

@@ -2,8 +2,10 @@
 
 use crate::cluster::Cluster;
 use crate::plan::Proof;
+use crate::probe::baseline::Listing;
 use crate::probe::canary::Outcome as Written;
-use crate::probe::http::{StatusPage, status_page};
+use crate::probe::http::{Metrics, status_page};
+use crate::probe::sql::Kernel;
 use crate::probe::{Answer as Said, Baseline, Canary, Password, Sql, SqlTarget, compare};
 use crate::topology::layout::{PageDoor, SqlDoor};
 use serde::{Deserialize, Serialize};
@@ -29,8 +31,8 @@ const MAINTENANCE: &str = "postgres";
 pub enum Testimony {
     /// What is in the server.
     Sql(Baseline),
-    /// What its status page and metrics say.
-    Page(StatusPage),
+    /// Its status page answered; what its metrics say beside it, where they do.
+    Page(Option<Metrics>),
 }
 
 /// Why there is no testimony.
@@ -107,8 +109,12 @@ impl Witness {
         }
     }
 
-    async fn page(&self, pod: &str, door: &PageDoor, deadline: Duration) -> Said<StatusPage> {
-        status_page(&self.cluster, &self.namespace, pod, door.port, &door.path, deadline).await
+    async fn page(&self, pod: &str, door: &PageDoor, deadline: Duration) -> Said<Option<Metrics>> {
+        let page = status_page(&self.cluster, &self.namespace, pod, door.port, &door.path, deadline).await;
+        page.map(|page| match page.metrics {
+            Said::Yes(metrics) => Some(metrics),
+            Said::No(_) | Said::Unknown(_) => None,
+        })
     }
 
     /// Asks once whether it is back, `since` after the pod was Ready: it answers, what `before` says is there, and the
@@ -128,7 +134,9 @@ impl Witness {
         };
         match (before, &after) {
             (Some(Testimony::Sql(before)), Testimony::Sql(after)) => self.same(before, after, canary, since).await,
-            (Some(Testimony::Page(before)), Testimony::Page(after)) => same_page(before, after, since),
+            (Some(Testimony::Page(before)), Testimony::Page(after)) => {
+                same_page(before.as_ref(), after.as_ref(), since)
+            }
             _ => self.answers_at_all(&after, since),
         }
     }
@@ -163,14 +171,15 @@ impl Witness {
             let why = format!("it answers, and not all could be compared: {first}");
             return if since > SETTLE { Answer::Unknowable(why) } else { Answer::NotYet(why) };
         }
-        let mut there = vec![
-            counted(comparison.databases, "database"),
-            counted(comparison.tables, "table"),
-        ];
+        let mut there = vec![counted(comparison.databases, "database"), counted(comparison.tables, "table")];
         if comparison.counted > 0 {
             there.push(format!("the rows of {}", counted(comparison.counted, "table")));
         }
-        Answer::Confirmed(format!("it answers SQL; {}{row} are there as before", there.join(", ")))
+        let beyond = match comparison.beyond.as_slice() {
+            [] => String::new(),
+            [first, ..] => format!(" (not compared: {first})"),
+        };
+        Answer::Confirmed(format!("it answers SQL; {}{row} are there as before{beyond}", there.join(", ")))
     }
 
     /// The canary's schema, where the plan has one.
@@ -209,17 +218,66 @@ fn canary_named(schema: &str) -> Canary {
 }
 
 fn settled(missing: Vec<String>, since: Duration, settle: Duration) -> Answer {
-    if since > settle { Answer::Missing(missing) } else { Answer::NotYet(format!("not there yet: {}", missing.join(", "))) }
+    if since > settle {
+        Answer::Missing(missing)
+    } else {
+        Answer::NotYet(format!("not there yet: {}", missing.join(", ")))
+    }
 }
 
-/// A page that says less than before: a pageserver whose tenants are not attached holds nothing, a safekeeper that
-/// has not fetched the committed WAL again does not count towards the majority.
-fn same_page(before: &StatusPage, after: &StatusPage, since: Duration) -> Answer {
-    let less = after.less_than(before);
-    if less.is_empty() {
-        return Answer::Confirmed(format!("its status page answers: {}", after.summary()));
+/// A page that says less than before: a pageserver whose tenants are not attached holds nothing (Neon #12667), and a
+/// safekeeper that has not fetched the committed WAL again does not count towards the majority.
+fn same_page(before: Option<&Metrics>, after: Option<&Metrics>, since: Duration) -> Answer {
+    let less = match (before, after) {
+        (None, _) => Vec::new(),
+        (Some(_), None) => vec!["its metrics, which it served before".to_owned()],
+        (Some(before), Some(after)) => less_than(before, after),
+    };
+    if !less.is_empty() {
+        return settled(less, since, SETTLE_PAGE);
     }
-    settled(less, since, SETTLE_PAGE)
+    Answer::Confirmed(match after {
+        Some(metrics) => format!("its status page answers: {}", metrics_in_words(metrics)),
+        None => "its status page answers; it serves no metrics that could be compared".into(),
+    })
+}
+
+fn less_than(before: &Metrics, after: &Metrics) -> Vec<String> {
+    match (before, after) {
+        (Metrics::Safekeeper(before), Metrics::Safekeeper(after)) => before
+            .iter()
+            .filter_map(|(timeline, wal)| {
+                let committed = wal.commit_lsn?;
+                let flushed = after.get(timeline).and_then(|wal| wal.flush_lsn).unwrap_or(0);
+                (flushed < committed).then(|| {
+                    format!("WAL of timeline {timeline} up to {committed}, committed before; it has {flushed}")
+                })
+            })
+            .collect(),
+        (Metrics::Pageserver { tenants: before, broken: b }, Metrics::Pageserver { tenants: after, broken: a }) => {
+            let active =
+                |tenants: &std::collections::BTreeMap<String, u64>| tenants.get("Active").copied().unwrap_or(0);
+            let mut less = Vec::new();
+            if active(after) < active(before) {
+                less.push(format!("active tenants: {} of {} before", active(after), active(before)));
+            }
+            if a.unwrap_or(0) > b.unwrap_or(0) {
+                less.push(format!("{} broken tenants, {} before", a.unwrap_or(0), b.unwrap_or(0)));
+            }
+            less
+        }
+        _ => vec!["metrics of the same kind as before".into()],
+    }
+}
+
+fn metrics_in_words(metrics: &Metrics) -> String {
+    match metrics {
+        Metrics::Safekeeper(timelines) => format!("WAL of {}", counted(timelines.len(), "timeline")),
+        Metrics::Pageserver { tenants, .. } => {
+            let active = tenants.get("Active").copied().unwrap_or(0);
+            format!("{active} active {}", if active == 1 { "tenant" } else { "tenants" })
+        }
+    }
 }
 
 fn counted(number: usize, noun: &str) -> String {
@@ -230,8 +288,18 @@ impl Testimony {
     /// In words: `PostgreSQL 15.18: 2 databases, 1 table`.
     pub fn summary(&self) -> String {
         match self {
-            Self::Sql(baseline) => baseline.summary(),
-            Self::Page(page) => page.summary(),
+            Self::Sql(baseline) => {
+                let tables = baseline.databases.iter().map(|database| match &database.tables {
+                    Listing::Known(tables) => usize::try_from(tables.total).unwrap_or(usize::MAX),
+                    Listing::Unknown(_) => 0,
+                });
+                let kernel = if baseline.kernel == Kernel::Mpp { ", MPP" } else { "" };
+                let version = &baseline.version;
+                let databases = counted(baseline.databases.len(), "database");
+                format!("{version}{kernel}: {databases}, {}", counted(tables.sum(), "table"))
+            }
+            Self::Page(Some(metrics)) => format!("status page, {}", metrics_in_words(metrics)),
+            Self::Page(None) => "status page, no metrics".into(),
         }
     }
 }

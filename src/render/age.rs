@@ -77,7 +77,9 @@ mod tests {
 
     #[test]
     fn measured_times_are_short() {
-        for (millis, expected) in [(0, "0 ms"), (994, "994 ms"), (996, "1.0 s"), (2340, "2.3 s"), (200_000, "3 min 20 s")] {
+        for (millis, expected) in
+            [(0, "0 ms"), (994, "994 ms"), (996, "1.0 s"), (2340, "2.3 s"), (200_000, "3 min 20 s")]
+        {
             assert_eq!(took(Duration::from_millis(millis)), expected);
         }
     }

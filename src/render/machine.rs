@@ -84,7 +84,9 @@ fn member(member: &Member) -> Value {
             let volume = match &claim.volume {
                 Known::Is(Some(volume)) => json!({"name": volume.name, "uid": volume.uid,
                     "reclaimPolicy": volume.reclaim_policy, "phase": volume.phase}),
-                Known::Is(None) | Known::Unknown(_) => json!(claim.volume_name.as_ref().map(|name| json!({"name": name}))),
+                Known::Is(None) | Known::Unknown(_) => {
+                    json!(claim.volume_name.as_ref().map(|name| json!({"name": name})))
+                }
             };
             let unknown = match &claim.state {
                 ClaimState::Unknown(why) => Some(why),

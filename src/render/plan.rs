@@ -15,7 +15,11 @@ pub fn plan(plan: &Plan, paint: Paint) -> String {
     );
     if let Some(resumes) = &plan.resumes {
         let since = if resumes.started.is_empty() { String::new() } else { format!(", begun {}", resumes.started) };
-        let rest = if plan.deletes() { "what is left of it is done now" } else { "all that goes is gone; left is to wait and to prove" };
+        let rest = if plan.deletes() {
+            "what is left of it is done now"
+        } else {
+            "all that goes is gone; left is to wait and to prove"
+        };
         text.push_str(&format!("  {}\n  {rest}\n", paint.warn(format!("finishes failover {}{since}:", resumes.id))));
     }
     text.push('\n');

@@ -70,13 +70,19 @@ fn status_of_a_healthy_system() {
     assert_snapshot!("status-healthy", text);
     assert_snapshot!("status-healthy-colour", shown(&topology, false, COLOUR));
     assert_snapshot!("status-healthy-wide", shown(&topology, true, PLAIN));
-    assert_snapshot!("status-healthy-json", machine::json(&machine::status(&judge(&world(&[ACCOUNT])), &world(&[ACCOUNT]))));
+    assert_snapshot!(
+        "status-healthy-json",
+        machine::json(&machine::status(&judge(&world(&[ACCOUNT])), &world(&[ACCOUNT])))
+    );
 }
 
 #[test]
 fn status_of_a_system_in_trouble() {
     let system = SYSTEM
-        .replace("{name: safekeeper-1, set: safekeeper, ready: true", "{name: safekeeper-1, set: safekeeper, ready: false")
+        .replace(
+            "{name: safekeeper-1, set: safekeeper, ready: true",
+            "{name: safekeeper-1, set: safekeeper, ready: false",
+        )
         .replace("{name: data-pageserver-0,", "{name: data-pageserver-0, terminating: true,")
         .replace("- {name: safekeeper-2, set: safekeeper, ready: true, claims: [data-safekeeper-2]}\n", "");
     let mut objects = snapshot(&[&system, ACCOUNT]);
