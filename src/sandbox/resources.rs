@@ -89,6 +89,32 @@ pub fn by_plural(plural: &str) -> Option<&'static Resource> {
     RESOURCES.iter().copied().find(|r| r.plural == plural)
 }
 
+/// Kinds that are only created and never kept: the answer to the question is the object itself.
+pub static REVIEWS: [&Resource; 3] = [
+    &resource("authentication.k8s.io", "selfsubjectreviews", "selfsubjectreview", "SelfSubjectReview", &[], false),
+    &resource(
+        "authorization.k8s.io",
+        "selfsubjectaccessreviews",
+        "selfsubjectaccessreview",
+        "SelfSubjectAccessReview",
+        &[],
+        false,
+    ),
+    &resource(
+        "authorization.k8s.io",
+        "selfsubjectrulesreviews",
+        "selfsubjectrulesreview",
+        "SelfSubjectRulesReview",
+        &[],
+        false,
+    ),
+];
+
+/// The review kind under a group, a version and a plural name.
+pub fn find_review(group: &str, version: &str, plural: &str) -> Option<&'static Resource> {
+    REVIEWS.iter().copied().find(|r| r.group == group && r.version == version && r.plural == plural)
+}
+
 impl Resource {
     /// `v1` or `apps/v1`, as in an object's `apiVersion`.
     pub fn api_version(&self) -> String {

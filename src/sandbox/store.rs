@@ -399,6 +399,11 @@ impl Watcher {
         self.seen
     }
 
+    /// The oldest version from which a watch can resume.
+    pub fn oldest(&self) -> u64 {
+        lock(&self.state).oldest
+    }
+
     /// Whether history no longer holds the change after the last one handed out.
     pub fn expired(&self) -> bool {
         self.seen < lock(&self.state).oldest
@@ -517,7 +522,10 @@ fn mark_deleted(key: &Key, object: &mut Value, grace: Option<u64>) {
 /// Whether nothing keeps a deleted object any longer.
 fn may_go(object: &Value) -> bool {
     let metadata = &object["metadata"];
-    metadata["deletionTimestamp"].is_string()
+    // A namespace has finalizers of its own kind: its contents go first.
+    let emptied = object["kind"] != "Namespace" || object["spec"]["finalizers"].as_array().is_none_or(Vec::is_empty);
+    emptied
+        && metadata["deletionTimestamp"].is_string()
         && metadata["deletionGracePeriodSeconds"].as_u64().unwrap_or(0) == 0
         && metadata["finalizers"].as_array().is_none_or(Vec::is_empty)
 }

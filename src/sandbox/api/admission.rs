@@ -12,8 +12,26 @@ const DEFAULT_CLASS: &str = "storageclass.kubernetes.io/is-default-class";
 /// Completes a new object of kind `resource` (its plural); `classes` are the StorageClasses there are.
 pub fn admit<'a>(resource: &str, object: &mut Value, classes: impl Iterator<Item = &'a Value>) {
     match resource {
+        "pods" => default_tolerations(child(object, "spec")),
+        "persistentvolumeclaims" => {
+            add_finalizer(object, "kubernetes.io/pvc-protection");
+            // An explicit "" means: no dynamic provisioning; only an absent name gets the default.
+            if let Some(class) = default_class(classes) {
+                default(child(object, "spec"), "storageClassName", json!(class));
+            }
+        }
+        "persistentvolumes" => add_finalizer(object, "kubernetes.io/pv-protection"),
+        "namespaces" => default(child(object, "spec"), "finalizers", json!(["kubernetes"])),
+        _ => {}
+    }
+    defaults(resource, object);
+}
+
+/// Sets absent fields to their defaults, at creation and at every update.
+pub fn defaults(resource: &str, object: &mut Value) {
+    match resource {
         "pods" => pod(object),
-        "persistentvolumeclaims" => claim(object, classes),
+        "persistentvolumeclaims" => claim(object),
         "persistentvolumes" => volume(object),
         "namespaces" => namespace(object),
         "statefulsets" => stateful_set(object),
@@ -69,21 +87,12 @@ fn add_finalizer(object: &mut Value, name: &str) {
     }
 }
 
-fn claim<'a>(object: &mut Value, classes: impl Iterator<Item = &'a Value>) {
-    add_finalizer(object, "kubernetes.io/pvc-protection");
-    let spec = child(object, "spec");
-    // An explicit "" means: no dynamic provisioning; only an absent name gets the default.
-    if spec.get("storageClassName").is_none_or(Value::is_null)
-        && let Some(class) = default_class(classes)
-    {
-        spec["storageClassName"] = json!(class);
-    }
-    default(spec, "volumeMode", json!("Filesystem"));
+fn claim(object: &mut Value) {
+    default(child(object, "spec"), "volumeMode", json!("Filesystem"));
     default(child(object, "status"), "phase", json!("Pending"));
 }
 
 fn volume(object: &mut Value) {
-    add_finalizer(object, "kubernetes.io/pv-protection");
     let spec = child(object, "spec");
     default(spec, "persistentVolumeReclaimPolicy", json!("Retain"));
     default(spec, "volumeMode", json!("Filesystem"));
@@ -94,7 +103,6 @@ fn namespace(object: &mut Value) {
     let name = object["metadata"]["name"].clone();
     let metadata = child(object, "metadata");
     default(child(metadata, "labels"), "kubernetes.io/metadata.name", name);
-    default(child(object, "spec"), "finalizers", json!(["kubernetes"]));
     default(child(object, "status"), "phase", json!("Active"));
 }
 
@@ -139,7 +147,14 @@ fn pod(object: &mut Value) {
     default(spec, "enableServiceLinks", json!(true));
     default(spec, "preemptionPolicy", json!("PreemptLowerPriority"));
     default(spec, "priority", json!(0));
-    // The DefaultTolerationSeconds plugin.
+    let class = qos_class(spec);
+    let status = child(object, "status");
+    default(status, "phase", json!("Pending"));
+    default(status, "qosClass", json!(class));
+}
+
+/// The DefaultTolerationSeconds plugin.
+fn default_tolerations(spec: &mut Value) {
     default(spec, "tolerations", json!([]));
     if let Some(tolerations) = spec["tolerations"].as_array_mut() {
         for key in ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"] {
@@ -150,10 +165,6 @@ fn pod(object: &mut Value) {
             }
         }
     }
-    let class = qos_class(spec);
-    let status = child(object, "status");
-    default(status, "phase", json!("Pending"));
-    default(status, "qosClass", json!(class));
 }
 
 fn pod_spec(spec: &mut Value) {

@@ -1,0 +1,180 @@
+//! What goes with what was deleted: dependents (by ownerReferences) and the contents of namespaces.
+//!
+//! The garbage collector and the namespace controller of a real cluster, driven by the store's changes. They live beside
+//! the API because `propagationPolicy` and the deletion of a namespace are promises that the API makes.
+
+use super::super::resources::RESOURCES;
+use super::super::store::{Change, ChangeKind, DeleteOptions, Key, Preconditions, Store};
+use super::budgets;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+/// Finalizer of an object that waits for its dependents.
+pub(super) const FOREGROUND: &str = "foregroundDeletion";
+
+/// Finalizer of an object that lets its dependents go free first.
+pub(super) const ORPHAN: &str = "orphan";
+
+/// Works until `shutdown`, or until the store is gone.
+pub(super) async fn run(store: Arc<Store>, shutdown: CancellationToken) {
+    loop {
+        budgets::refresh_all(&store);
+        let Ok(mut watcher) = store.watch(store.version()) else { continue };
+        loop {
+            let change = tokio::select! {
+                () = shutdown.cancelled() => return,
+                change = watcher.next() => change,
+            };
+            match change {
+                Some(change) => react(&store, &change),
+                // Behind its history: begin anew from what there is.
+                None if watcher.expired() => break,
+                None => return,
+            }
+        }
+    }
+}
+
+/// Adds a finalizer to an object.
+pub(super) fn add_finalizer(object: &mut Value, finalizer: &str) {
+    let list = &mut object["metadata"]["finalizers"];
+    if !list.is_array() {
+        *list = json!([]);
+    }
+    if let Some(list) = list.as_array_mut()
+        && !list.iter().any(|f| f == finalizer)
+    {
+        list.push(json!(finalizer));
+    }
+}
+
+fn react(store: &Store, change: &Change) {
+    let object = &change.object;
+    if matches!(change.key.resource, "pods" | "poddisruptionbudgets" | "statefulsets") {
+        budgets::refresh(store, &change.key.namespace);
+    }
+    if change.kind == ChangeKind::Deleted {
+        delete_dependents(store, object);
+        // Whoever waited for this object to go may be able to go now.
+        for owner in owners(object) {
+            if let Some((key, owner)) = find(store, &change.key.namespace, owner) {
+                finish_foreground(store, &key, &owner);
+            }
+        }
+        empty_namespace(store, &change.key.namespace);
+    } else if object["metadata"]["deletionTimestamp"].is_string() {
+        if has_finalizer(object, ORPHAN) {
+            orphan_dependents(store, object);
+            drop_finalizer(store, &change.key, object, ORPHAN);
+        }
+        if has_finalizer(object, FOREGROUND) {
+            delete_dependents(store, object);
+            finish_foreground(store, &change.key, object);
+        }
+        if change.key.resource == "namespaces" {
+            empty_namespace(store, &change.key.name);
+        }
+    }
+}
+
+fn owners(object: &Value) -> &[Value] {
+    object["metadata"]["ownerReferences"].as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
+fn has_finalizer(object: &Value, finalizer: &str) -> bool {
+    object["metadata"]["finalizers"].as_array().is_some_and(|list| list.iter().any(|f| f == finalizer))
+}
+
+/// Everything there is, with its key.
+fn all(store: &Store, namespace: Option<&str>) -> impl Iterator<Item = (Key, Arc<Value>)> {
+    RESOURCES.into_iter().filter(move |resource| namespace.is_none() || resource.namespaced).flat_map(move |resource| {
+        store.list(resource.plural, namespace).0.into_iter().map(|object| {
+            let text = |field: &str| object["metadata"][field].as_str().unwrap_or_default().to_owned();
+            (Key::new(resource.plural, text("namespace"), text("name")), object)
+        })
+    })
+}
+
+/// The objects that name `owner` among their owners.
+fn dependents(store: &Store, owner: &Value) -> Vec<(Key, Arc<Value>)> {
+    let uid = &owner["metadata"]["uid"];
+    all(store, None).filter(|(_, object)| owners(object).iter().any(|o| o["uid"] == *uid)).collect()
+}
+
+/// The owner that a reference means, if it is still there: dependents live in their owner's namespace, or the owner
+/// in none.
+fn find(store: &Store, namespace: &str, reference: &Value) -> Option<(Key, Arc<Value>)> {
+    let resource = RESOURCES.into_iter().find(|r| reference["kind"] == r.kind)?;
+    let namespace = if resource.namespaced { namespace } else { "" };
+    let key = Key::new(resource.plural, namespace, reference["name"].as_str()?);
+    store.get(&key).filter(|object| object["metadata"]["uid"] == reference["uid"]).map(|object| (key, object))
+}
+
+fn delete_dependents(store: &Store, owner: &Value) {
+    for (key, object) in dependents(store, owner) {
+        // A dependent stays as long as one of its owners does.
+        let kept = owners(&object).iter().any(|reference| {
+            find(store, &key.namespace, reference)
+                .is_some_and(|(_, owner)| !owner["metadata"]["deletionTimestamp"].is_string())
+        });
+        if !kept && !object["metadata"]["deletionTimestamp"].is_string() {
+            remove(store, &key, &object);
+        }
+    }
+}
+
+fn remove(store: &Store, key: &Key, object: &Value) {
+    let uid = object["metadata"]["uid"].as_str().map(str::to_owned);
+    let preconditions = Preconditions { uid, resource_version: None };
+    // Gone or replaced meanwhile: then there is nothing left to do.
+    let _ = store.delete(key, &DeleteOptions { preconditions, ..DeleteOptions::default() });
+}
+
+fn orphan_dependents(store: &Store, owner: &Value) {
+    let uid = &owner["metadata"]["uid"];
+    for (key, _) in dependents(store, owner) {
+        let _ = store.update(&key, &Preconditions::none(), false, |object| {
+            if let Some(list) = object["metadata"]["ownerReferences"].as_array_mut() {
+                list.retain(|reference| reference["uid"] != *uid);
+            }
+            Ok(())
+        });
+    }
+}
+
+fn finish_foreground(store: &Store, key: &Key, owner: &Value) {
+    let waits = owner["metadata"]["deletionTimestamp"].is_string() && has_finalizer(owner, FOREGROUND);
+    if waits && dependents(store, owner).is_empty() {
+        drop_finalizer(store, key, owner, FOREGROUND);
+    }
+}
+
+fn drop_finalizer(store: &Store, key: &Key, object: &Value, finalizer: &str) {
+    let uid = object["metadata"]["uid"].as_str().unwrap_or_default();
+    let _ = store.update(key, &Preconditions::uid(uid), false, |object| {
+        if let Some(list) = object["metadata"]["finalizers"].as_array_mut() {
+            list.retain(|f| f != finalizer);
+        }
+        Ok(())
+    });
+}
+
+/// Deletes what is in a namespace that is being deleted, and lets the namespace go once nothing is left.
+fn empty_namespace(store: &Store, namespace: &str) {
+    let key = Key::new("namespaces", "", namespace);
+    let Some(object) = store.get(&key).filter(|n| n["metadata"]["deletionTimestamp"].is_string()) else { return };
+    let contents: Vec<_> = all(store, Some(namespace)).collect();
+    if contents.is_empty() {
+        let uid = object["metadata"]["uid"].as_str().unwrap_or_default();
+        let _ = store.update(&key, &Preconditions::uid(uid), false, |object| {
+            object["spec"]["finalizers"] = json!([]);
+            Ok(())
+        });
+    }
+    for (key, object) in contents {
+        if !object["metadata"]["deletionTimestamp"].is_string() {
+            remove(store, &key, &object);
+        }
+    }
+}

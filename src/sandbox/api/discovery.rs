@@ -1,0 +1,336 @@
+//! What is served, told to clients: `/version`, `/api`, `/apis`, and as much OpenAPI as kubectl asks for.
+
+use super::super::resources::{RESOURCES, REVIEWS};
+use super::super::store::Resource;
+use super::status::json_response;
+use super::write::has_status;
+use axum::body::Body;
+use axum::http::{HeaderMap, HeaderValue, Response, header};
+use serde_json::{Map, Value, json};
+
+/// Verbs of every kept kind.
+const VERBS: [&str; 8] = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
+
+/// The version that is told: that of the API's behaviour, marked as the sandbox's.
+const VERSION: (&str, &str, &str) = ("v1.36.0+sandbox", "1", "36");
+
+/// A path under an object.
+pub(super) struct Subresource {
+    /// `status`.
+    pub(super) name: &'static str,
+    /// Group, version and kind of what it takes; `None`: the parent's.
+    kind: Option<(&'static str, &'static str, &'static str)>,
+    /// Verbs.
+    pub(super) verbs: &'static [&'static str],
+}
+
+static STATUS: Subresource = Subresource { name: "status", kind: None, verbs: &["get", "patch", "update"] };
+static FINALIZE: Subresource = Subresource { name: "finalize", kind: None, verbs: &["update"] };
+static SCALE: Subresource =
+    Subresource { name: "scale", kind: Some(("autoscaling", "v1", "Scale")), verbs: &["get", "patch", "update"] };
+static EVICTION: Subresource =
+    Subresource { name: "eviction", kind: Some(("policy", "v1", "Eviction")), verbs: &["create"] };
+static LOG: Subresource = Subresource { name: "log", kind: None, verbs: &["get"] };
+static PORT_FORWARD: Subresource =
+    Subresource { name: "portforward", kind: Some(("", "v1", "PodPortForwardOptions")), verbs: &["create", "get"] };
+
+/// The paths under the objects of a kind.
+pub(super) fn subresources(resource: &Resource) -> Vec<&'static Subresource> {
+    let mut list: Vec<&'static Subresource> = match resource.plural {
+        "pods" => vec![&EVICTION, &LOG, &PORT_FORWARD],
+        "statefulsets" => vec![&SCALE],
+        "namespaces" => vec![&FINALIZE],
+        _ => vec![],
+    };
+    if has_status(resource) {
+        list.push(&STATUS);
+    }
+    list
+}
+
+/// Answers a path that is about no object; `None` where nothing is served.
+pub(super) fn answer(path: &str, headers: &HeaderMap) -> Option<Response<Body>> {
+    let segments: Vec<&str> = path.split('/').filter(|s| !s.is_empty()).collect();
+    let value = match segments.as_slice() {
+        [] => json!({"paths": paths()}),
+        ["version"] => version(),
+        ["api"] => return Some(root(headers, "/api")),
+        ["apis"] => return Some(root(headers, "/apis")),
+        ["api", "v1"] => resource_list(""),
+        ["apis", group] => group_of(group)?,
+        ["apis", group, "v1"] => {
+            group_of(group)?;
+            resource_list(group)
+        }
+        ["openapi", "v3"] => openapi_index(),
+        ["openapi", "v3", "api", "v1"] => openapi(""),
+        ["openapi", "v3", "apis", group, "v1"] => {
+            group_of(group)?;
+            openapi(group)
+        }
+        _ => return None,
+    };
+    Some(json_response(200, &value))
+}
+
+/// Health checks: everything works as soon as it answers.
+pub(super) fn health(path: &str) -> Option<Response<Body>> {
+    let mut segments = path.split('/').filter(|s| !s.is_empty());
+    if !matches!(segments.next(), Some("healthz" | "livez" | "readyz")) {
+        return None;
+    }
+    let mut response = Response::new(Body::from("ok"));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    Some(response)
+}
+
+fn version() -> Value {
+    let (git, major, minor) = VERSION;
+    json!({
+        "major": major,
+        "minor": minor,
+        "gitVersion": git,
+        "gitCommit": "",
+        "gitTreeState": "clean",
+        "buildDate": "1970-01-01T00:00:00Z",
+        "goVersion": "",
+        "compiler": "",
+        "platform": format!("{}/{}", std::env::consts::OS, std::env::consts::ARCH)
+    })
+}
+
+/// API groups other than core, in discovery's order.
+fn groups() -> Vec<&'static str> {
+    let mut groups: Vec<&str> = Vec::new();
+    for group in ["apps", "authentication.k8s.io", "authorization.k8s.io"] {
+        groups.push(group);
+    }
+    for resource in RESOURCES {
+        if !resource.group.is_empty() && !groups.contains(&resource.group) {
+            groups.push(resource.group);
+        }
+    }
+    groups
+}
+
+fn of_group(group: &str) -> impl Iterator<Item = &'static Resource> {
+    RESOURCES.into_iter().chain(REVIEWS).filter(move |resource| resource.group == group)
+}
+
+fn verbs(resource: &Resource) -> Vec<&'static str> {
+    if REVIEWS.contains(&resource) { vec!["create"] } else { VERBS.to_vec() }
+}
+
+fn categories(resource: &Resource) -> &'static [&'static str] {
+    if matches!(resource.plural, "pods" | "services" | "statefulsets") { &["all"] } else { &[] }
+}
+
+fn root(headers: &HeaderMap, path: &str) -> Response<Body> {
+    let accept = headers.get(header::ACCEPT).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    let aggregated = accept.split(',').find_map(|range| {
+        let wants = |part: &str| range.split(';').any(|p| p.trim() == part);
+        let v = ["v2", "v2beta1"].into_iter().find(|v| wants(&format!("v={v}")))?;
+        (wants("as=APIGroupDiscoveryList") && wants("application/json")).then_some(v)
+    });
+    let Some(v) = aggregated else {
+        let value = if path == "/api" {
+            json!({"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": []})
+        } else {
+            let groups: Vec<Value> = groups().into_iter().map(|group| group_entry(group, false)).collect();
+            json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups})
+        };
+        return json_response(200, &value);
+    };
+    let listed = if path == "/api" { vec![""] } else { groups() };
+    let items: Vec<Value> = listed.into_iter().map(aggregated_group).collect();
+    let mut response = json_response(
+        200,
+        &json!({
+            "kind": "APIGroupDiscoveryList",
+            "apiVersion": format!("apidiscovery.k8s.io/{v}"),
+            "metadata": {},
+            "items": items
+        }),
+    );
+    let kind = match v {
+        "v2" => "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList",
+        _ => "application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList",
+    };
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    response.headers_mut().insert(header::VARY, HeaderValue::from_static("Accept"));
+    response
+}
+
+fn aggregated_group(group: &str) -> Value {
+    let kind_of = |kind: (&str, &str, &str)| json!({"group": kind.0, "version": kind.1, "kind": kind.2});
+    let resources: Vec<Value> = of_group(group)
+        .map(|resource| {
+            let own = (resource.group, resource.version, resource.kind);
+            let mut entry = json!({
+                "resource": resource.plural,
+                "responseKind": kind_of(own),
+                "scope": if resource.namespaced { "Namespaced" } else { "Cluster" },
+                "singularResource": resource.singular,
+                "verbs": verbs(resource)
+            });
+            if !resource.short_names.is_empty() {
+                entry["shortNames"] = json!(resource.short_names);
+            }
+            if !categories(resource).is_empty() {
+                entry["categories"] = json!(categories(resource));
+            }
+            let subresources: Vec<Value> = subresources(resource)
+                .into_iter()
+                .map(|sub| {
+                    json!({
+                        "subresource": sub.name,
+                        "responseKind": kind_of(sub.kind.unwrap_or(own)),
+                        "verbs": sub.verbs
+                    })
+                })
+                .collect();
+            if !subresources.is_empty() {
+                entry["subresources"] = json!(subresources);
+            }
+            entry
+        })
+        .collect();
+    let mut metadata = Map::new();
+    if !group.is_empty() {
+        metadata.insert("name".to_owned(), json!(group));
+    }
+    metadata.insert("creationTimestamp".to_owned(), Value::Null);
+    json!({
+        "metadata": metadata,
+        "versions": [{"version": "v1", "resources": resources, "freshness": "Current"}]
+    })
+}
+
+fn group_entry(group: &str, alone: bool) -> Value {
+    let version = json!({"groupVersion": format!("{group}/v1"), "version": "v1"});
+    let mut entry = json!({"name": group, "versions": [version], "preferredVersion": version});
+    if alone {
+        entry["kind"] = json!("APIGroup");
+        entry["apiVersion"] = json!("v1");
+    }
+    entry
+}
+
+fn group_of(group: &str) -> Option<Value> {
+    groups().contains(&group).then(|| group_entry(group, true))
+}
+
+fn resource_list(group: &str) -> Value {
+    let mut resources = Vec::new();
+    for resource in of_group(group) {
+        let mut entry = json!({
+            "name": resource.plural,
+            "singularName": resource.singular,
+            "namespaced": resource.namespaced,
+            "kind": resource.kind,
+            "verbs": verbs(resource)
+        });
+        if !resource.short_names.is_empty() {
+            entry["shortNames"] = json!(resource.short_names);
+        }
+        if !categories(resource).is_empty() {
+            entry["categories"] = json!(categories(resource));
+        }
+        resources.push(entry);
+        for sub in subresources(resource) {
+            let mut entry = json!({
+                "name": format!("{}/{}", resource.plural, sub.name),
+                "singularName": "",
+                "namespaced": resource.namespaced
+            });
+            if let Some((group, version, _)) = sub.kind {
+                entry["group"] = json!(group);
+                entry["version"] = json!(version);
+            }
+            entry["kind"] = json!(sub.kind.map_or(resource.kind, |kind| kind.2));
+            entry["verbs"] = json!(sub.verbs);
+            resources.push(entry);
+        }
+    }
+    let version = if group.is_empty() { "v1".to_owned() } else { format!("{group}/v1") };
+    json!({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": version, "resources": resources})
+}
+
+fn paths() -> Vec<String> {
+    let mut paths: Vec<String> = ["/api", "/api/v1", "/apis"].map(str::to_owned).to_vec();
+    for group in groups() {
+        paths.push(format!("/apis/{group}"));
+        paths.push(format!("/apis/{group}/v1"));
+    }
+    paths.extend(["/healthz", "/livez", "/openapi/v3", "/readyz", "/version"].map(str::to_owned));
+    paths
+}
+
+fn openapi_index() -> Value {
+    let mut index = Map::new();
+    let mut add = |path: String| {
+        let url = format!("/openapi/v3/{path}?hash=sandbox");
+        index.insert(path, json!({"serverRelativeURL": url}));
+    };
+    add("api/v1".to_owned());
+    for group in groups() {
+        add(format!("apis/{group}/v1"));
+    }
+    json!({"paths": index})
+}
+
+/// No schemas, but what kubectl looks up before it creates or applies: which parameters a PATCH takes.
+fn openapi(group: &str) -> Value {
+    let parameter = |name: &str| json!({"name": name, "in": "query", "description": "", "schema": {"type": "string", "uniqueItems": true}});
+    let mut paths = Map::new();
+    for resource in of_group(group).filter(|resource| !REVIEWS.contains(resource)) {
+        let base = if group.is_empty() { "/api/v1".to_owned() } else { format!("/apis/{group}/v1") };
+        let scope = if resource.namespaced { "/namespaces/{namespace}" } else { "" };
+        let patch = json!({
+            "operationId": format!("patch{}", resource.kind),
+            "parameters": [parameter("dryRun"), parameter("fieldManager"), parameter("fieldValidation")],
+            "responses": {"200": {"description": "OK"}},
+            "x-kubernetes-action": "patch",
+            "x-kubernetes-group-version-kind": {"group": group, "version": "v1", "kind": resource.kind}
+        });
+        paths.insert(format!("{base}{scope}/{}/{{name}}", resource.plural), json!({"patch": patch}));
+    }
+    json!({
+        "openapi": "3.0.0",
+        "info": {"title": "Kubernetes", "version": VERSION.0},
+        "paths": paths,
+        "components": {"schemas": {}}
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_is_told_in_both_forms() {
+        for resource in RESOURCES.into_iter().chain(REVIEWS) {
+            let legacy = resource_list(resource.group);
+            let names = legacy["resources"].as_array().unwrap();
+            assert!(names.iter().any(|r| r["name"] == resource.plural), "{}", resource.plural);
+            let aggregated = aggregated_group(resource.group);
+            let names = aggregated["versions"][0]["resources"].as_array().unwrap();
+            assert!(names.iter().any(|r| r["resource"] == resource.plural), "{}", resource.plural);
+        }
+        assert!(groups().contains(&"policy") && groups().contains(&"coordination.k8s.io"));
+    }
+
+    #[test]
+    fn unknown_paths_are_not_answered() {
+        let headers = HeaderMap::new();
+        for path in ["/metrics", "/apis/nope", "/apis/apps/v2", "/api/v2", "/openapi/v2"] {
+            assert!(answer(path, &headers).is_none(), "{path}");
+        }
+        for path in
+            ["/", "/version", "/api", "/apis", "/api/v1", "/apis/apps", "/apis/apps/v1", "/openapi/v3/apis/apps/v1"]
+        {
+            assert!(answer(path, &headers).is_some(), "{path}");
+        }
+        assert!(health("/readyz").is_some() && health("/readyzz").is_none());
+    }
+}

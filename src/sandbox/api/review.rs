@@ -1,0 +1,111 @@
+//! Questions that a user asks about herself: who am I, may I, what may I.
+
+use super::super::resources::{RESOURCES, REVIEWS};
+use super::super::store::Resource;
+use super::auth::{Attributes, User};
+use super::status::{ApiError, json_response};
+use super::write::{read_object, text};
+use super::{Call, discovery};
+use axum::body::Body;
+use axum::http::Response;
+use serde_json::{Value, json};
+
+const VERBS: [&str; 8] = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
+
+/// Answers a review: the object that was sent, with its status.
+pub(super) fn create(call: &Call, resource: &Resource, body: &[u8]) -> Result<Response<Body>, ApiError> {
+    let mut review = read_object(call, body)?;
+    review["apiVersion"] = json!(resource.api_version());
+    review["kind"] = json!(resource.kind);
+    if !review["metadata"].is_object() {
+        review["metadata"] = json!({});
+    }
+    review["status"] = match resource.kind {
+        "SelfSubjectReview" => json!({"userInfo": user_info(&call.user)}),
+        "SelfSubjectRulesReview" => rules(call, text(&review["spec"]["namespace"])),
+        _ => access(call, &review["spec"])?,
+    };
+    Ok(json_response(201, &review))
+}
+
+fn user_info(user: &User) -> Value {
+    let mut info = json!({"username": user.name});
+    if let Some(uid) = &user.uid {
+        info["uid"] = json!(uid);
+    }
+    info["groups"] = json!(user.groups);
+    if !user.extra.is_empty() {
+        info["extra"] = json!(user.extra);
+    }
+    info
+}
+
+fn access(call: &Call, spec: &Value) -> Result<Value, ApiError> {
+    let (about, path) = (&spec["resourceAttributes"], &spec["nonResourceAttributes"]);
+    let own = |value: &Value| text(value).to_owned();
+    let request = if about.is_object() {
+        Attributes {
+            verb: own(&about["verb"]),
+            group: own(&about["group"]),
+            resource: own(&about["resource"]),
+            subresource: own(&about["subresource"]),
+            namespace: own(&about["namespace"]),
+            name: own(&about["name"]),
+            path: None,
+        }
+    } else if path.is_object() {
+        Attributes { verb: own(&path["verb"]), path: Some(own(&path["path"])), ..Attributes::default() }
+    } else {
+        let message = "Invalid value: exactly one of nonResourceAttributes or resourceAttributes must be specified";
+        return Err(ApiError::invalid(REVIEWS[1], "", &[("spec.resourceAttributes".to_owned(), message.to_owned())]));
+    };
+    let allowed = call.state.authorizer.allows(&call.user, &request);
+    Ok(if allowed { json!({"allowed": true}) } else { json!({"allowed": false, "reason": "no rule allows it"}) })
+}
+
+/// Everything that the authorizer allows in a namespace, found by asking it about each kind and verb.
+fn rules(call: &Call, namespace: &str) -> Value {
+    let allows = |resource: &Resource, subresource: &str, verb: &str| {
+        let request = Attributes {
+            verb: verb.to_owned(),
+            group: resource.group.to_owned(),
+            resource: resource.plural.to_owned(),
+            subresource: subresource.to_owned(),
+            namespace: if resource.namespaced { namespace.to_owned() } else { String::new() },
+            ..Attributes::default()
+        };
+        call.state.authorizer.allows(&call.user, &request)
+    };
+    let mut listed = Vec::new();
+    let mut everything = true;
+    for resource in RESOURCES {
+        let verbs: Vec<&str> = VERBS.into_iter().filter(|verb| allows(resource, "", verb)).collect();
+        everything &= verbs.len() == VERBS.len();
+        if !verbs.is_empty() {
+            listed.push(json!({"verbs": verbs, "apiGroups": [resource.group], "resources": [resource.plural]}));
+        }
+        for sub in discovery::subresources(resource) {
+            let verbs: Vec<&&str> = sub.verbs.iter().filter(|verb| allows(resource, sub.name, verb)).collect();
+            everything &= verbs.len() == sub.verbs.len();
+            if !verbs.is_empty() {
+                let name = format!("{}/{}", resource.plural, sub.name);
+                listed.push(json!({"verbs": verbs, "apiGroups": [resource.group], "resources": [name]}));
+            }
+        }
+    }
+    if everything {
+        listed = vec![json!({"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]})];
+    }
+    listed.extend(
+        REVIEWS
+            .into_iter()
+            .map(|review| json!({"verbs": ["create"], "apiGroups": [review.group], "resources": [review.plural]})),
+    );
+    let paths =
+        ["/api", "/api/*", "/apis", "/apis/*", "/healthz", "/livez", "/openapi", "/openapi/*", "/readyz", "/version"];
+    json!({
+        "resourceRules": listed,
+        "nonResourceRules": [{"verbs": ["get"], "nonResourceURLs": paths}],
+        "incomplete": false
+    })
+}

@@ -1,0 +1,410 @@
+//! Failures as a Kubernetes API server words them: a `Status` object with reason, code and details.
+//!
+//! The wording follows `k8s.io/apimachinery/pkg/api/errors` and `k8s.io/apiserver/pkg/registry`, because people
+//! search for these sentences and scripts match them.
+
+use super::super::store::{Resource, StoreError};
+use super::auth::{Attributes, User};
+use axum::body::Body;
+use axum::http::{Response, StatusCode, header};
+use serde_json::{Map, Value, json};
+
+/// What a 409 for a stale resourceVersion says.
+const MODIFIED: &str = "the object has been modified; please apply your changes to the latest version and try again";
+
+/// A refusal on its way to the client.
+#[derive(Clone, Debug)]
+pub(super) struct ApiError {
+    code: u16,
+    reason: &'static str,
+    message: String,
+    details: Option<Value>,
+    /// `metadata.continue` of an expired page: where an inconsistent list could go on.
+    resume: Option<String>,
+}
+
+impl ApiError {
+    fn new(code: StatusCode, reason: &'static str, message: impl Into<String>) -> ApiError {
+        ApiError { code: code.as_u16(), reason, message: message.into(), details: None, resume: None }
+    }
+
+    fn about(mut self, resource: &Resource, name: &str) -> ApiError {
+        self.details = Some(details(resource.group, name, resource.plural));
+        self
+    }
+
+    /// 404: no object of that name.
+    pub(super) fn not_found(resource: &Resource, name: &str) -> ApiError {
+        let message = format!("{} \"{name}\" not found", qualified(resource));
+        ApiError::new(StatusCode::NOT_FOUND, "NotFound", message).about(resource, name)
+    }
+
+    /// 409: the name is taken.
+    pub(super) fn already_exists(resource: &Resource, name: &str) -> ApiError {
+        let message = format!("{} \"{name}\" already exists", qualified(resource));
+        ApiError::new(StatusCode::CONFLICT, "AlreadyExists", message).about(resource, name)
+    }
+
+    /// 409: the object is not the one that was meant. `what` stands before the name: `pods`, or `Pod` where the real
+    /// server says the kind.
+    pub(super) fn conflict(resource: &Resource, what: &str, name: &str, why: &str) -> ApiError {
+        let what = if resource.group.is_empty() { what.to_owned() } else { format!("{what}.{}", resource.group) };
+        let message = format!("Operation cannot be fulfilled on {what} \"{name}\": {why}");
+        ApiError::new(StatusCode::CONFLICT, "Conflict", message).about(resource, name)
+    }
+
+    /// 409: the object was changed meanwhile.
+    pub(super) fn modified(resource: &Resource, name: &str) -> ApiError {
+        ApiError::conflict(resource, resource.plural, name, MODIFIED)
+    }
+
+    /// 422: fields that cannot be; one (field, message) each, the message starting with `Invalid value`,
+    /// `Required value`, `Forbidden`, … as in Kubernetes' field errors.
+    pub(super) fn invalid(resource: &Resource, name: &str, fields: &[(String, String)]) -> ApiError {
+        let kind = if resource.group.is_empty() {
+            resource.kind.to_owned()
+        } else {
+            format!("{}.{}", resource.kind, resource.group)
+        };
+        let listed: Vec<String> = fields.iter().map(|(field, message)| format!("{field}: {message}")).collect();
+        let listed = match listed.as_slice() {
+            [only] => only.clone(),
+            several => format!("[{}]", several.join(", ")),
+        };
+        let causes: Vec<Value> = fields
+            .iter()
+            .map(|(field, message)| json!({"reason": cause(message), "message": message, "field": field}))
+            .collect();
+        let message = format!("{kind} \"{name}\" is invalid: {listed}");
+        let mut error = ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "Invalid", message);
+        let mut about = details(resource.group, name, resource.kind);
+        about["causes"] = json!(causes);
+        error.details = Some(about);
+        error
+    }
+
+    /// 422: query parameters that do not go together.
+    pub(super) fn invalid_options(fields: &[(String, String)]) -> ApiError {
+        const OPTIONS: Resource = Resource {
+            group: "meta.k8s.io",
+            version: "v1",
+            plural: "listoptions",
+            singular: "listoptions",
+            kind: "ListOptions",
+            short_names: &[],
+            namespaced: false,
+        };
+        ApiError::invalid(&OPTIONS, "", fields)
+    }
+
+    /// 422: a patch that cannot be applied.
+    pub(super) fn unprocessable_patch(why: &str) -> ApiError {
+        let message = "the server rejected our request due to an error in our request";
+        let mut error = ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "Invalid", message);
+        error.details = Some(json!({"causes": [{"reason": "UnexpectedServerResponse", "message": why}]}));
+        error
+    }
+
+    /// 403: the user may not.
+    pub(super) fn forbidden(user: &User, request: &Attributes) -> ApiError {
+        if let Some(path) = &request.path {
+            let message = format!("forbidden: User \"{}\" cannot {} path \"{path}\"", user.name, request.verb);
+            let mut error = ApiError::new(StatusCode::FORBIDDEN, "Forbidden", message);
+            error.details = Some(json!({}));
+            return error;
+        }
+        let group = &request.group;
+        let qualified =
+            if group.is_empty() { request.resource.clone() } else { format!("{}.{group}", request.resource) };
+        let full = match request.subresource.as_str() {
+            "" => request.resource.clone(),
+            sub => format!("{}/{sub}", request.resource),
+        };
+        let subject = if request.name.is_empty() { qualified } else { format!("{qualified} \"{}\"", request.name) };
+        let scope = if request.namespace.is_empty() {
+            "at the cluster scope".to_owned()
+        } else {
+            format!("in the namespace \"{}\"", request.namespace)
+        };
+        let message = format!(
+            "{subject} is forbidden: User \"{}\" cannot {} resource \"{full}\" in API group \"{group}\" {scope}",
+            user.name, request.verb
+        );
+        let mut error = ApiError::new(StatusCode::FORBIDDEN, "Forbidden", message);
+        error.details = Some(details(group, &request.name, &request.resource));
+        error
+    }
+
+    /// 403: nothing new may be made in a namespace that is going.
+    pub(super) fn namespace_terminating(resource: &Resource, name: &str, namespace: &str) -> ApiError {
+        let why = format!("unable to create new content in namespace {namespace} because it is being terminated");
+        let message = format!("{} \"{name}\" is forbidden: {why}", qualified(resource));
+        let mut error = ApiError::new(StatusCode::FORBIDDEN, "Forbidden", message).about(resource, name);
+        if let Some(details) = &mut error.details {
+            let message = format!("namespace {namespace} is being terminated");
+            details["causes"] =
+                json!([{"reason": "NamespaceTerminating", "message": message, "field": "metadata.namespace"}]);
+        }
+        error
+    }
+
+    /// 401.
+    pub(super) fn unauthorized() -> ApiError {
+        ApiError::new(StatusCode::UNAUTHORIZED, "Unauthorized", "Unauthorized")
+    }
+
+    /// 400.
+    pub(super) fn bad_request(message: impl Into<String>) -> ApiError {
+        ApiError::new(StatusCode::BAD_REQUEST, "BadRequest", message)
+    }
+
+    /// 500 without a reason: what the real server makes of an error that is not worded for clients.
+    pub(super) fn unworded(message: &str) -> ApiError {
+        ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "", message)
+    }
+
+    /// 405.
+    pub(super) fn method_not_allowed() -> ApiError {
+        let message = "the server does not allow this method on the requested resource";
+        let mut error = ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", message);
+        error.details = Some(json!({}));
+        error
+    }
+
+    /// 406: `Accept` asks for what is not served.
+    pub(super) fn not_acceptable() -> ApiError {
+        let message = "only the following media types are accepted: application/json";
+        ApiError::new(StatusCode::NOT_ACCEPTABLE, "NotAcceptable", message)
+    }
+
+    /// 413.
+    pub(super) fn too_large() -> ApiError {
+        ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", "limit is 3145728")
+    }
+
+    /// 415: a body of a type that is not understood here; `accepted` are those that are.
+    pub(super) fn unsupported_media_type(accepted: &str) -> ApiError {
+        let message =
+            format!("the body of the request was in an unknown format - accepted media types include: {accepted}");
+        ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "UnsupportedMediaType", message)
+    }
+
+    /// 410: the resourceVersion is older than the history kept.
+    pub(super) fn too_old(asked: u64, oldest: u64) -> ApiError {
+        ApiError::new(StatusCode::GONE, "Expired", format!("too old resource version: {asked} ({oldest})"))
+    }
+
+    /// 410: the list that a `continue` token belongs to is no longer known; `resume` continues on today's objects.
+    pub(super) fn continue_expired(resume: String) -> ApiError {
+        let message = "The provided continue parameter is too old to display a consistent list result. You can start \
+             a new list without the continue parameter, or use the continue token in this response to retrieve the \
+             remainder of the results. Continuing with the provided token results in an inconsistent list - objects \
+             that were created, modified, or deleted between the time the first chunk was returned and now may show \
+             up in the list.";
+        let mut error = ApiError::new(StatusCode::GONE, "Expired", message);
+        error.resume = Some(resume);
+        error
+    }
+
+    /// 504: a resourceVersion that is still to come.
+    pub(super) fn too_large_version(asked: u64, current: u64) -> ApiError {
+        let message = format!("Timeout: Too large resource version: {asked}, current: {current}");
+        let mut error = ApiError::new(StatusCode::GATEWAY_TIMEOUT, "Timeout", message);
+        error.details = Some(json!({
+            "causes": [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}],
+            "retryAfterSeconds": 1
+        }));
+        error
+    }
+
+    /// 429: evicting the pod would break its budget.
+    pub(super) fn disruption_budget(budget: &str, healthy: i64, desired: i64) -> ApiError {
+        let message = "Cannot evict pod as it would violate the pod's disruption budget.";
+        let mut error = ApiError::new(StatusCode::TOO_MANY_REQUESTS, "TooManyRequests", message);
+        let why = format!("The disruption budget {budget} needs {desired} healthy pods and has {healthy} currently");
+        error.details = Some(json!({"causes": [{"reason": "DisruptionBudget", "message": why}]}));
+        error
+    }
+
+    /// 500.
+    pub(super) fn internal(why: &str) -> ApiError {
+        let message = format!("Internal error occurred: {why}");
+        let mut error = ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "InternalError", message);
+        error.details = Some(json!({"causes": [{"message": why}]}));
+        error
+    }
+
+    /// A store's refusal about one object, in the words of an update.
+    pub(super) fn from_store(error: StoreError, resource: &Resource, name: &str) -> ApiError {
+        match error {
+            StoreError::NotFound => ApiError::not_found(resource, name),
+            StoreError::AlreadyExists => ApiError::already_exists(resource, name),
+            StoreError::UidMismatch(wanted, found) => {
+                let why = format!("Precondition failed: UID in precondition: {wanted}, UID in object meta: {found}");
+                ApiError::conflict(resource, resource.plural, name, &why)
+            }
+            StoreError::Stale(..) => ApiError::modified(resource, name),
+            StoreError::Expired => ApiError::too_old(0, 0),
+            StoreError::Invalid(fields) => ApiError::invalid(resource, name, &fields),
+        }
+    }
+
+    /// A store's refusal of a deletion: the preconditions are worded otherwise there.
+    pub(super) fn from_delete(error: StoreError, resource: &Resource, name: &str) -> ApiError {
+        let why = match &error {
+            StoreError::UidMismatch(wanted, found) => format!(
+                "the UID in the precondition ({wanted}) does not match the UID in record ({found}). The object might \
+                 have been deleted and then recreated"
+            ),
+            StoreError::Stale(wanted, found) => format!(
+                "the ResourceVersion in the precondition ({wanted}) does not match the ResourceVersion in record \
+                 ({found}). The object might have been modified"
+            ),
+            _ => return ApiError::from_store(error, resource, name),
+        };
+        ApiError::conflict(resource, resource.kind, name, &why)
+    }
+
+    /// HTTP status.
+    pub(super) fn code(&self) -> u16 {
+        self.code
+    }
+
+    /// The `Status` object.
+    pub(super) fn to_value(&self) -> Value {
+        let mut metadata = Map::new();
+        if let Some(resume) = &self.resume {
+            metadata.insert("continue".to_owned(), json!(resume));
+        }
+        let mut status = json!({
+            "kind": "Status",
+            "apiVersion": "v1",
+            "metadata": metadata,
+            "status": "Failure",
+            "message": self.message,
+            "reason": self.reason,
+        });
+        if let Some(details) = &self.details {
+            status["details"] = details.clone();
+        }
+        status["code"] = json!(self.code);
+        status
+    }
+
+    /// The HTTP answer.
+    pub(super) fn into_response(self) -> Response<Body> {
+        let mut response = json_response(self.code, &self.to_value());
+        if self.code == 429 {
+            response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static("10"));
+        }
+        response
+    }
+}
+
+/// A `Status` that says that a deletion is done.
+pub(super) fn deleted(resource: &Resource, name: &str, uid: &Value) -> Value {
+    let mut about = details(resource.group, name, resource.plural);
+    about["uid"] = uid.clone();
+    json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": about})
+}
+
+/// A JSON answer with that HTTP status.
+pub(super) fn json_response(code: u16, value: &impl serde::Serialize) -> Response<Body> {
+    let body = serde_json::to_vec(value).unwrap_or_default();
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
+    headers.insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-cache, private"));
+    response
+}
+
+/// `statefulsets.apps`, `pods`.
+fn qualified(resource: &Resource) -> String {
+    if resource.group.is_empty() {
+        resource.plural.to_owned()
+    } else {
+        format!("{}.{}", resource.plural, resource.group)
+    }
+}
+
+fn details(group: &str, name: &str, kind: &str) -> Value {
+    let mut details = Map::new();
+    if !name.is_empty() {
+        details.insert("name".to_owned(), json!(name));
+    }
+    if !group.is_empty() {
+        details.insert("group".to_owned(), json!(group));
+    }
+    details.insert("kind".to_owned(), json!(kind));
+    Value::Object(details)
+}
+
+/// The cause's reason, which Kubernetes' field errors also begin their message with.
+fn cause(message: &str) -> &'static str {
+    const CAUSES: [(&str, &str); 6] = [
+        ("Required value", "FieldValueRequired"),
+        ("Forbidden", "FieldValueForbidden"),
+        ("Unsupported value", "FieldValueNotSupported"),
+        ("Duplicate value", "FieldValueDuplicate"),
+        ("Not found", "FieldValueNotFound"),
+        ("Too long", "FieldValueTooLong"),
+    ];
+    CAUSES.iter().find(|(start, _)| message.starts_with(start)).map_or("FieldValueInvalid", |(_, reason)| reason)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::resources::{PODS, STATEFUL_SETS};
+    use super::*;
+
+    #[test]
+    fn statuses_are_worded_as_by_a_real_server() {
+        let message = |e: ApiError| e.to_value()["message"].as_str().unwrap().to_owned();
+        assert_eq!(message(ApiError::not_found(&PODS, "x")), r#"pods "x" not found"#);
+        assert_eq!(message(ApiError::already_exists(&STATEFUL_SETS, "x")), r#"statefulsets.apps "x" already exists"#);
+        assert_eq!(
+            message(ApiError::from_store(StoreError::Stale("1".into(), "2".into()), &PODS, "x")),
+            r#"Operation cannot be fulfilled on pods "x": the object has been modified; please apply your changes to the latest version and try again"#
+        );
+        assert_eq!(
+            message(ApiError::from_delete(StoreError::UidMismatch("1".into(), "2".into()), &STATEFUL_SETS, "x")),
+            r#"Operation cannot be fulfilled on StatefulSet.apps "x": the UID in the precondition (1) does not match the UID in record (2). The object might have been deleted and then recreated"#
+        );
+        let user = User { name: "u".into(), ..Default::default() };
+        let mut request = Attributes { verb: "delete".into(), resource: "pods".into(), ..Default::default() };
+        (request.namespace, request.name) = ("ns".into(), "x".into());
+        assert_eq!(
+            message(ApiError::forbidden(&user, &request)),
+            r#"pods "x" is forbidden: User "u" cannot delete resource "pods" in API group "" in the namespace "ns""#
+        );
+        request = Attributes {
+            verb: "list".into(),
+            group: "apps".into(),
+            resource: "statefulsets".into(),
+            ..Default::default()
+        };
+        assert_eq!(
+            message(ApiError::forbidden(&user, &request)),
+            r#"statefulsets.apps is forbidden: User "u" cannot list resource "statefulsets" in API group "apps" at the cluster scope"#
+        );
+    }
+
+    #[test]
+    fn invalid_objects_name_each_cause() {
+        let one = ("spec.a".to_owned(), "Required value".to_owned());
+        let two = ("spec.b".to_owned(), "Forbidden: no".to_owned());
+        let status = ApiError::invalid(&STATEFUL_SETS, "x", &[one, two]).to_value();
+        assert_eq!(
+            status["message"],
+            r#"StatefulSet.apps "x" is invalid: [spec.a: Required value, spec.b: Forbidden: no]"#
+        );
+        assert_eq!(
+            status["details"],
+            json!({"name": "x", "group": "apps", "kind": "StatefulSet", "causes": [
+                {"reason": "FieldValueRequired", "message": "Required value", "field": "spec.a"},
+                {"reason": "FieldValueForbidden", "message": "Forbidden: no", "field": "spec.b"}]})
+        );
+        assert_eq!(status["code"], 422);
+    }
+}

@@ -1,0 +1,312 @@
+//! What an API server refuses to store: names that are none, missing fields, changes to what cannot change. Pure.
+//!
+//! Each finding is (field, message), worded as `k8s.io/kubernetes/pkg/apis/core/validation` does.
+
+use serde_json::{Value, json};
+
+/// Findings: (field, message).
+pub(super) type Findings = Vec<(String, String)>;
+
+const SUBDOMAIN: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or \
+    '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is \
+    '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
+
+const LABEL: &str = "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must \
+    start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is \
+    '[a-z0-9]([-a-z0-9]*[a-z0-9])?')";
+
+const POD_SPEC: &str = "Forbidden: pod updates may not change fields other than `spec.containers[*].image`,\
+    `spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing \
+    tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)";
+
+const CLAIM_SPEC: &str = "Forbidden: spec is immutable after creation except resources.requests and \
+    volumeAttributesClassName for bound claims";
+
+const SET_SPEC: &str = "Forbidden: updates to statefulset spec for fields other than 'replicas', 'ordinals', \
+    'template', 'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and \
+    'minReadySeconds' are forbidden";
+
+/// What is wrong with a new object of kind `resource` (its plural).
+pub(super) fn creation(resource: &str, object: &Value) -> Findings {
+    let mut findings = Findings::new();
+    let mut found = |field: &str, message: &str| findings.push((field.to_owned(), message.to_owned()));
+    if let Some(name) = object["metadata"]["name"].as_str().filter(|name| !name.is_empty()) {
+        let (valid, rule) = match resource {
+            "namespaces" | "services" => (is_label(name), LABEL),
+            _ => (name.len() <= 253 && name.split('.').all(is_label), SUBDOMAIN),
+        };
+        if !valid {
+            found("metadata.name", &format!("Invalid value: \"{name}\": {rule}"));
+        }
+    }
+    let spec = &object["spec"];
+    let empty = |value: &Value| value.as_array().is_none_or(Vec::is_empty);
+    match resource {
+        "pods" if empty(&spec["containers"]) => found("spec.containers", "Required value"),
+        "persistentvolumeclaims" => {
+            if empty(&spec["accessModes"]) {
+                found("spec.accessModes", "Required value: at least 1 access mode is required");
+            }
+            if spec["resources"]["requests"]["storage"].is_null() {
+                found("spec.resources[storage]", "Required value");
+            }
+        }
+        "persistentvolumes" => {
+            if empty(&spec["accessModes"]) {
+                found("spec.accessModes", "Required value");
+            }
+            if spec["capacity"]["storage"].is_null() {
+                found("spec.capacity", "Required value");
+            }
+        }
+        "statefulsets" => {
+            if spec["selector"].is_null() {
+                found("spec.selector", "Required value");
+            }
+            if empty(&spec["template"]["spec"]["containers"]) {
+                found("spec.template.spec.containers", "Required value");
+            }
+            let labels = super::selector::Selector::from_label_selector(&spec["selector"]);
+            if !labels.matches(&spec["template"]) {
+                let labels = &spec["template"]["metadata"]["labels"];
+                let message = format!("Invalid value: {labels}: `selector` does not match template `labels`");
+                found("spec.template.metadata.labels", &message);
+            }
+        }
+        "storageclasses" if object["provisioner"].is_null() => found("provisioner", "Required value"),
+        _ => {}
+    }
+    findings
+}
+
+/// What is wrong with a change from `before` to `after`.
+pub(super) fn update(resource: &str, before: &Value, after: &Value) -> Findings {
+    let mut findings = Findings::new();
+    let mut found = |field: &str, message: &str| findings.push((field.to_owned(), message.to_owned()));
+    for field in ["uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds"] {
+        let (old, new) = (&before["metadata"][field], &after["metadata"][field]);
+        if !new.is_null() && new != old {
+            let path = format!("metadata.{field}");
+            found(&path, &format!("Invalid value: {new}: field is immutable"));
+        }
+    }
+    if before["metadata"]["deletionTimestamp"].is_string() {
+        let old = before["metadata"]["finalizers"].as_array().cloned().unwrap_or_default();
+        let new: Vec<&Value> =
+            after["metadata"]["finalizers"].as_array().into_iter().flatten().filter(|f| !old.contains(f)).collect();
+        if !new.is_empty() {
+            let listed: Vec<String> = new.iter().map(ToString::to_string).collect();
+            let message = format!(
+                "Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers \
+                 []string{{{}}}",
+                listed.join(", ")
+            );
+            found("metadata.finalizers", &message);
+        }
+    }
+    let (old, new) = (&before["spec"], &after["spec"]);
+    match resource {
+        "pods" if without_pod_exceptions(old) != without_pod_exceptions(new) || !tolerations_kept(old, new) => {
+            found("spec", POD_SPEC);
+        }
+        "persistentvolumeclaims" => {
+            // Binding sets the volume's name once.
+            let mut allowed = old.clone();
+            for field in ["resources", "volumeAttributesClassName"] {
+                allowed[field] = new[field].clone();
+            }
+            if old["volumeName"].as_str().unwrap_or_default().is_empty() {
+                allowed["volumeName"] = new["volumeName"].clone();
+            }
+            if without_nulls(&allowed) != without_nulls(new) {
+                found("spec", CLAIM_SPEC);
+            }
+        }
+        "persistentvolumes" => {
+            let source = |spec: &Value| {
+                const NOT_THE_SOURCE: [&str; 9] = [
+                    "accessModes",
+                    "capacity",
+                    "claimRef",
+                    "mountOptions",
+                    "nodeAffinity",
+                    "persistentVolumeReclaimPolicy",
+                    "storageClassName",
+                    "volumeAttributesClassName",
+                    "volumeMode",
+                ];
+                let mut spec = spec.clone();
+                if let Some(map) = spec.as_object_mut() {
+                    map.retain(|key, _| !NOT_THE_SOURCE.contains(&key.as_str()));
+                }
+                spec
+            };
+            if source(old) != source(new) {
+                found(
+                    "spec.persistentvolumesource",
+                    "Forbidden: spec.persistentvolumesource is immutable after creation",
+                );
+            }
+            if old["volumeMode"] != new["volumeMode"] {
+                found("spec.volumeMode", &format!("Invalid value: {}: field is immutable", new["volumeMode"]));
+            }
+            let policy = &new["persistentVolumeReclaimPolicy"];
+            if !matches!(policy.as_str(), Some("Retain" | "Delete" | "Recycle")) {
+                found(
+                    "spec.persistentVolumeReclaimPolicy",
+                    &format!("Unsupported value: {policy}: supported values: \"Delete\", \"Recycle\", \"Retain\""),
+                );
+            }
+        }
+        "statefulsets" => {
+            let mut allowed = old.clone();
+            for field in [
+                "replicas",
+                "ordinals",
+                "template",
+                "updateStrategy",
+                "revisionHistoryLimit",
+                "persistentVolumeClaimRetentionPolicy",
+                "minReadySeconds",
+            ] {
+                allowed[field] = new[field].clone();
+            }
+            if without_nulls(&allowed) != without_nulls(new) {
+                found("spec", SET_SPEC);
+            }
+            if new["replicas"].as_i64().is_some_and(|n| n < 0) {
+                let message = format!("Invalid value: {}: must be greater than or equal to 0", new["replicas"]);
+                found("spec.replicas", &message);
+            }
+        }
+        "storageclasses" => {
+            for field in ["provisioner", "parameters", "reclaimPolicy", "volumeBindingMode"] {
+                if before[field] != after[field] {
+                    found(field, &format!("Forbidden: updates to {field} are forbidden."));
+                }
+            }
+        }
+        _ => {}
+    }
+    findings
+}
+
+fn is_label(name: &str) -> bool {
+    let edge = |b: Option<&u8>| b.is_some_and(u8::is_ascii_alphanumeric);
+    let bytes = name.as_bytes();
+    bytes.len() <= 63
+        && edge(bytes.first())
+        && edge(bytes.last())
+        && bytes.iter().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'-')
+}
+
+/// A pod's spec without what may change in it.
+fn without_pod_exceptions(spec: &Value) -> Value {
+    let mut spec = without_nulls(spec);
+    for list in ["containers", "initContainers"] {
+        for container in spec.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
+            container["image"] = json!("");
+        }
+    }
+    if let Some(map) = spec.as_object_mut() {
+        for field in ["activeDeadlineSeconds", "tolerations"] {
+            map.shift_remove(field);
+        }
+    }
+    spec
+}
+
+fn tolerations_kept(old: &Value, new: &Value) -> bool {
+    let new = new["tolerations"].as_array().cloned().unwrap_or_default();
+    old["tolerations"].as_array().is_none_or(|old| old.iter().all(|toleration| new.contains(toleration)))
+}
+
+fn without_nulls(value: &Value) -> Value {
+    let mut value = value.clone();
+    if let Some(map) = value.as_object_mut() {
+        map.retain(|_, v| !v.is_null());
+    }
+    value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn creations() {
+        let claim = |name: &str| {
+            json!({"metadata": {"name": name},
+                   "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}})
+        };
+        assert_eq!(creation("persistentvolumeclaims", &claim("data-wh9527-0")), []);
+        for bad in ["A", "a_b", "-a", "a-", "a..b", "a+"] {
+            let findings = creation("persistentvolumeclaims", &claim(bad));
+            assert_eq!(findings.len(), 1, "{bad}");
+            assert!(findings[0].1.starts_with(&format!("Invalid value: \"{bad}\"")));
+        }
+        assert_eq!(creation("persistentvolumeclaims", &json!({})).len(), 2);
+        assert_eq!(creation("pods", &json!({}))[0].0, "spec.containers");
+        let set = json!({"spec": {"selector": {"matchLabels": {"a": "1"}},
+            "template": {"metadata": {"labels": {"a": "2"}}, "spec": {"containers": [{}]}}}});
+        assert_eq!(creation("statefulsets", &set)[0].0, "spec.template.metadata.labels");
+    }
+
+    #[test]
+    fn updates() {
+        let pod = json!({"metadata": {"uid": "1"}, "spec": {"nodeName": "n", "containers": [{"image": "a", "name": "c"}],
+                         "tolerations": [{"key": "x"}]}});
+        let changed = |path: &str, value: Value| {
+            let mut pod = pod.clone();
+            *pod.pointer_mut(path).unwrap() = value;
+            update("pods", &pod_before(&pod, path), &pod)
+        };
+        // The object before is the same one with the field as it was.
+        fn pod_before(after: &Value, path: &str) -> Value {
+            let original = json!({"metadata": {"uid": "1"}, "spec": {"nodeName": "n",
+                "containers": [{"image": "a", "name": "c"}], "tolerations": [{"key": "x"}]}});
+            let mut before = after.clone();
+            *before.pointer_mut(path).unwrap() = original.pointer(path).unwrap().clone();
+            before
+        }
+        assert_eq!(changed("/spec/containers/0/image", json!("b")), []);
+        assert_eq!(changed("/spec/tolerations", json!([{"key": "x"}, {"key": "y"}])), []);
+        assert_eq!(changed("/spec/tolerations", json!([]))[0].0, "spec");
+        assert_eq!(changed("/spec/nodeName", json!("m"))[0].1, POD_SPEC);
+        assert_eq!(
+            changed("/metadata/uid", json!("2")),
+            [("metadata.uid".to_owned(), "Invalid value: \"2\": field is immutable".to_owned())]
+        );
+
+        let claim = json!({"spec": {"storageClassName": "a", "resources": {"requests": {"storage": "1Gi"}}}});
+        let mut bound = claim.clone();
+        bound["spec"]["volumeName"] = json!("pv-1");
+        assert_eq!(update("persistentvolumeclaims", &claim, &bound), []);
+        let mut moved = bound.clone();
+        moved["spec"]["volumeName"] = json!("pv-2");
+        assert_eq!(update("persistentvolumeclaims", &bound, &moved)[0].1, CLAIM_SPEC);
+        assert_eq!(update("persistentvolumeclaims", &bound, &claim)[0].1, CLAIM_SPEC);
+
+        let volume = json!({"spec": {"csi": {"volumeHandle": "h"}, "persistentVolumeReclaimPolicy": "Delete"}});
+        let mut retained = volume.clone();
+        retained["spec"]["persistentVolumeReclaimPolicy"] = json!("Retain");
+        assert_eq!(update("persistentvolumes", &volume, &retained), []);
+        retained["spec"]["persistentVolumeReclaimPolicy"] = json!("Keep");
+        retained["spec"]["csi"]["volumeHandle"] = json!("other");
+        assert_eq!(update("persistentvolumes", &volume, &retained).len(), 2);
+
+        let set = json!({"spec": {"replicas": 1, "serviceName": "a"}});
+        assert_eq!(update("statefulsets", &set, &json!({"spec": {"replicas": 3, "serviceName": "a"}})), []);
+        assert_eq!(update("statefulsets", &set, &json!({"spec": {"replicas": 1, "serviceName": "b"}}))[0].1, SET_SPEC);
+    }
+
+    #[test]
+    fn no_finalizer_is_added_to_what_is_being_deleted() {
+        let before = json!({"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z", "finalizers": ["a", "b"]}});
+        let mut after = before.clone();
+        after["metadata"]["finalizers"] = json!(["a"]);
+        assert_eq!(update("pods", &before, &after), []);
+        after["metadata"]["finalizers"] = json!(["a", "c"]);
+        assert!(update("pods", &before, &after)[0].1.ends_with("[]string{\"c\"}"));
+    }
+}
