@@ -246,3 +246,8 @@ mod tests {
         assert!(!format!("{options:?}").contains("hunter2"));
     }
 }
+
+#[cfg(test)]
+#[cfg(unix)]
+#[path = "connect_tests.rs"]
+mod on_the_wire;

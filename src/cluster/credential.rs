@@ -261,7 +261,8 @@ impl fmt::Debug for Credential {
     }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use super::*;
 

@@ -227,7 +227,8 @@ pub fn said(error: &(dyn StdError + 'static)) -> String {
 fn tls_reason(error: &rustls::Error) -> String {
     match error {
         rustls::Error::InvalidCertificate(reason) => match reason {
-            CertificateError::UnknownIssuer => {
+            // A bad signature is a re-created authority of the same name, as every new cluster's "kubernetes" is.
+            CertificateError::UnknownIssuer | CertificateError::BadSignature => {
                 "the server's certificate is signed by an authority that is not trusted".to_owned()
             }
             CertificateError::Expired | CertificateError::ExpiredContext { .. } => {

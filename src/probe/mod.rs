@@ -13,7 +13,8 @@ pub mod http;
 pub mod session;
 pub mod sql;
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod testing;
 
 pub use baseline::Baseline;

@@ -129,6 +129,7 @@ async fn segments(session: &mut Session) -> Result<usize, Trouble> {
     Ok(answering)
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 #[path = "sql_tests.rs"]
 mod tests;
