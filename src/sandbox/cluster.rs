@@ -246,10 +246,22 @@ impl Sandbox {
             return all_ready(self.store.clone(), self.scenario.never_ready.clone()).await;
         }
         let all_lost = |store: &Store| {
-            lost.iter()
-                .all(|node| store.get(&Key::new("nodes", "", node.as_str())).is_some_and(|node| !is_ready(&node)))
+            let node = |name: &str| store.get(&Key::new("nodes", "", name));
+            let pods = store.list("pods", None).0;
+            let quiet = |name: &str| {
+                pods.iter().filter(|pod| pod["spec"]["nodeName"] == name).all(|pod| !is_ready(pod))
+            };
+            lost.iter().all(|name| node(name).is_some_and(|node| !is_ready(&node)) && quiet(name))
         };
         until(&self.store, all_lost).await;
+    }
+
+    /// Opens a stream to a container's port, as a port-forward does.
+    ///
+    /// # Errors
+    /// Nothing listens there: a kubelet's words.
+    pub fn connect(&self, namespace: &str, pod: &str, port: u16) -> Result<tokio::io::DuplexStream, String> {
+        self.workloads.connect(namespace, pod, port)
     }
 
     /// Makes a node stop answering, as a machine that lost its power.

@@ -261,6 +261,7 @@ mod tests {
     #[test]
     fn a_folder_that_the_server_cannot_reach_is_refused_by_name() {
         let parent = tempfile::tempdir_in("/tmp").unwrap();
+        set_mode(parent.path(), 0o700).unwrap();
         let user = Unprivileged { name: "postgres".to_owned(), uid: 99_999, gid: 99_999 };
         let error = StateFolder::create(Some(&parent.path().join("r")), Some(&user)).unwrap_err();
         assert!(error.why().contains(&parent.path().display().to_string()), "{}", error.why());

@@ -148,8 +148,7 @@ impl Kubelet {
     /// A machine stops answering.
     fn lose(&mut self, node: &str) {
         self.lost.insert(node.to_owned());
-        for (_, (of, ending)) in self.workers.iter().filter(|(_, (of, _))| of == node) {
-            let _ = of;
+        for (_, ending) in self.workers.values().filter(|(of, _)| of == node) {
             ending.send_replace(Some(Ending::NodeLost));
         }
         self.workers.retain(|_, (of, _)| of != node);
@@ -397,8 +396,8 @@ impl Worker {
     fn host_ip(&self) -> String {
         let node = self.node();
         let addresses = node.iter().flat_map(|node| array(node, "/status/addresses"));
-        let internal = addresses.filter(|address| address["type"] == "InternalIP").map(|a| text(a, "/address"));
-        internal.last().unwrap_or_default().to_owned()
+        let mut internal = addresses.filter(|address| address["type"] == "InternalIP").map(|a| text(a, "/address"));
+        internal.next().unwrap_or_default().to_owned()
     }
 
     /// An address out of the node's range, each only once.

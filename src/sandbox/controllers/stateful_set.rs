@@ -177,7 +177,7 @@ impl StatefulSets {
     }
 
     /// Names of an ordinal's claims with their templates.
-    fn claim_templates<'s>(set: &'s Value, ordinal: u64) -> impl Iterator<Item = (String, &'s Value)> {
+    fn claim_templates(set: &Value, ordinal: u64) -> impl Iterator<Item = (String, &Value)> {
         array(set, "/spec/volumeClaimTemplates")
             .iter()
             .map(move |template| (format!("{}-{}-{ordinal}", name(template), name(set)), template))

@@ -238,8 +238,8 @@ impl Postgres {
         let (state, _) = watch::channel(ServerState::Starting);
         let (signals, inbox) = mpsc::unbounded_channel();
         let log: Arc<Mutex<VecDeque<String>>> = Arc::default();
-        tokio::spawn(read_log(BufReader::new(stderr), log.clone(), state.clone()));
-        tokio::spawn(attend(child, inbox, state.clone(), self.running.clone(), lease));
+        let reader = tokio::spawn(read_log(BufReader::new(stderr), log.clone(), state.clone()));
+        tokio::spawn(attend(child, inbox, state.clone(), self.running.clone(), (lease, reader)));
         Ok(Server { data: data.to_owned(), socket_folder, state, signals, log })
     }
 
@@ -356,7 +356,7 @@ async fn attend(
     mut signals: mpsc::UnboundedReceiver<Signal>,
     state: watch::Sender<ServerState>,
     running: Arc<Mutex<HashSet<u32>>>,
-    lease: tokio::sync::OwnedMutexGuard<()>,
+    (lease, reader): (tokio::sync::OwnedMutexGuard<()>, tokio::task::JoinHandle<()>),
 ) {
     use std::os::unix::process::ExitStatusExt as _;
     let pid = child.id();
@@ -381,6 +381,9 @@ async fn attend(
         registry().remove(&pid);
     }
     let code = status.map_or(137, |status| status.code().or(status.signal().map(|signal| 128 + signal)).unwrap_or(137));
+    // Its log ends when the last of its own children is gone too: one whose parent was killed may live a moment longer,
+    // and keeps a successor from starting.
+    let _ = tokio::time::timeout(Duration::from_secs(5), reader).await;
     drop(lease);
     state.send_replace(ServerState::Exited(code));
 }
