@@ -132,8 +132,7 @@ async fn a_pod_is_replaced_and_watched_and_asked() {
     assert_eq!(canary.write(&proxy, LIMIT).await, Outcome::Written);
 
     let volumes = vec![volume.clone()];
-    let mut watch =
-        cluster.watch(WatchRequest { namespace: ACCOUNT.to_owned(), volumes, events: true, nodes: true });
+    let mut watch = cluster.watch(WatchRequest { namespace: ACCOUNT.to_owned(), volumes, events: true, nodes: true });
     watch.opened(LIMIT).await.unwrap();
     assert_eq!(pod_uid(watch.snapshot(), "cloudberry-proxy-0").as_deref(), Some(old.as_str()));
     assert_eq!(known(&watch.snapshot().volumes).len(), 1);

@@ -248,9 +248,8 @@ impl Sandbox {
         let all_lost = |store: &Store| {
             let node = |name: &str| store.get(&Key::new("nodes", "", name));
             let pods = store.list("pods", None).0;
-            let quiet = |name: &str| {
-                pods.iter().filter(|pod| pod["spec"]["nodeName"] == name).all(|pod| !is_ready(pod))
-            };
+            let quiet =
+                |name: &str| pods.iter().filter(|pod| pod["spec"]["nodeName"] == name).all(|pod| !is_ready(pod));
             lost.iter().all(|name| node(name).is_some_and(|node| !is_ready(&node)) && quiet(name))
         };
         until(&self.store, all_lost).await;
