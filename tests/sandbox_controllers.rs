@@ -420,6 +420,64 @@ async fn without_quorum_one_safekeeper_runs_and_is_never_ready() {
     sandbox.stop().await;
 }
 
+async fn kube(sandbox: &Sandbox) -> kube::Client {
+    let kubeconfig = kube::config::Kubeconfig::read_from(sandbox.kubeconfig()).unwrap();
+    let config = kube::Config::from_custom_kubeconfig(kubeconfig, &Default::default()).await.unwrap();
+    kube::Client::try_from(config).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_scenario_forbids_is_refused_and_reviewed_alike() {
+    use k8s_openapi::api::authorization::v1::SelfSubjectAccessReview;
+    use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
+    let sandbox = start("forbidden").await;
+    let client = kube(&sandbox).await;
+    let claims: kube::Api<PersistentVolumeClaim> = kube::Api::namespaced(client.clone(), ACCOUNT);
+    let error = claims.delete("data-wh9527-0", &Default::default()).await.unwrap_err();
+    let kube::Error::Api(status) = &error else { panic!("{error}") };
+    assert_eq!(status.code, 403);
+    let expected =
+        "persistentvolumeclaims \"data-wh9527-0\" is forbidden: User \"sandbox-admin\" cannot delete resource";
+    assert!(status.message.starts_with(expected), "{}", status.message);
+    let reviews: kube::Api<SelfSubjectAccessReview> = kube::Api::all(client.clone());
+    for (resource, allowed) in [("persistentvolumeclaims", false), ("pods", true)] {
+        let attributes = json!({"verb": "delete", "resource": resource, "namespace": ACCOUNT});
+        let review = serde_json::from_value(json!({"spec": {"resourceAttributes": attributes}})).unwrap();
+        let answer = reviews.create(&Default::default(), &review).await.unwrap();
+        assert_eq!(answer.status.unwrap().allowed, allowed, "{resource}");
+    }
+    let pods: kube::Api<Pod> = kube::Api::namespaced(client, ACCOUNT);
+    let old = pods.get("wh9527-0").await.unwrap().metadata.uid.unwrap();
+    pods.delete("wh9527-0", &Default::default()).await.unwrap();
+    until_replaced(sandbox.store(), ACCOUNT, "wh9527-0", &old).await;
+    sandbox.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sql_answers_through_a_port_forward_of_the_api() {
+    let sandbox = start("healthy").await;
+    let pods: kube::Api<k8s_openapi::api::core::v1::Pod> = kube::Api::namespaced(kube(&sandbox).await, ACCOUNT);
+    let mut forwards = Vec::new();
+    let mut clients = Vec::new();
+    // Several connections at once.
+    for _ in 0..3 {
+        let mut forward = within("port-forward", pods.portforward("cloudberry-proxy-0", &[5432])).await.unwrap();
+        let stream = forward.take_stream(5432).unwrap();
+        let mut config = tokio_postgres::Config::new();
+        config.user("gpadmin").dbname("test_db");
+        let (client, connection) = within("login", config.connect_raw(stream, NoTls)).await.unwrap();
+        tokio::spawn(connection);
+        forwards.push(forward);
+        clients.push(client);
+    }
+    for client in &clients {
+        assert_eq!(query(client, PROJECTS).await, SEEDED);
+    }
+    let logs = pods.logs("cloudberry-proxy-0", &Default::default()).await.unwrap();
+    assert!(logs.contains("database system is ready to accept connections"), "{logs}");
+    sandbox.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slow_start_is_slow_for_replacements_only() {
     let scenario = "slow-start".to_owned();

@@ -1,10 +1,11 @@
 //! Starting and stopping a practice cluster as a whole.
 
+use super::api::{self, ApiState, RequestLog, Rules};
 use super::certificates::Certificates;
 use super::controllers::events::Recorder;
-use super::controllers::garbage::Garbage;
 use super::controllers::kubelet::Kubelet;
 use super::controllers::objects::{is_ready, is_terminating, name, namespace};
+use super::controllers::pod_garbage::PodGarbage;
 use super::controllers::protection::Protection;
 use super::controllers::scheduler::Scheduler;
 use super::controllers::stateful_set::StatefulSets;
@@ -16,7 +17,7 @@ use super::scenarios::{self, PodName, Scenario};
 use super::state::StateFolder;
 use super::store::{Key, Store};
 use super::workload::postgres::{Installation, Postgres, PostgresChoice};
-use super::workload::{Component, INSTALL_POSTGRESQL, SQL_SKIPPED, Workloads};
+use super::workload::{Component, INSTALL_POSTGRESQL, SQL_SKIPPED, Streams, Workloads};
 use serde_json::{Value, json};
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -47,6 +48,7 @@ pub struct Sandbox {
     kubeconfig: PathBuf,
     notices: Vec<String>,
     store: Arc<Store>,
+    api: Arc<ApiState>,
     workloads: Arc<Workloads>,
     postgres: Option<Arc<Postgres>>,
     losses: mpsc::UnboundedSender<String>,
@@ -137,6 +139,9 @@ impl Sandbox {
             raced: Arc::default(),
             shutdown: shutdown.clone(),
         };
+        let rules = Rules { deny: scenario.deny.clone() };
+        let streams = Arc::new(Streams(workloads.clone()));
+        let api = Arc::new(ApiState::new(store.clone(), Arc::new(rules), streams));
         let (losses, lost) = mpsc::unbounded_channel();
         let sandbox = Sandbox {
             scenario,
@@ -144,6 +149,7 @@ impl Sandbox {
             kubeconfig,
             notices: if postgres.is_some() { Vec::new() } else { vec![INSTALL_POSTGRESQL.to_owned()] },
             store,
+            api,
             workloads,
             postgres,
             losses,
@@ -152,7 +158,7 @@ impl Sandbox {
             stopped: false,
         };
         sandbox.populate(&context, objects);
-        sandbox.serve(listener, &certificates)?;
+        sandbox.serve(listener, &certificates);
         sandbox.run_controllers(&context, lost);
         Ok(sandbox)
     }
@@ -172,24 +178,24 @@ impl Sandbox {
         }
     }
 
+    /// Serves the API on the listener.
+    fn serve(&self, listener: tokio::net::TcpListener, certificates: &Certificates) {
+        let server = api::serve(listener, certificates.server_config(), self.api.clone(), self.shutdown.clone());
+        self.tasks.spawn(server);
+    }
+
     fn run_controllers(&self, context: &Context, lost: mpsc::UnboundedReceiver<String>) {
-        let (store, shutdown) = (&self.store, &self.shutdown);
         let tasks = &self.tasks;
         let kubelet = Kubelet::new(context.clone(), self.workloads.clone(), tasks.clone(), lost);
         tasks.spawn(kubelet.run());
-        let run = |controller| controllers::run(controller, store.clone(), shutdown.clone());
-        tasks.spawn(run(StatefulSets::new(context.clone())));
-        let run = |controller| controllers::run(controller, store.clone(), shutdown.clone());
-        tasks.spawn(run(Scheduler::new(context.clone())));
-        let run = |controller| controllers::run(controller, store.clone(), shutdown.clone());
-        tasks.spawn(run(Volumes::new(context.clone())));
-        let run = |controller| controllers::run(controller, store.clone(), shutdown.clone());
-        tasks.spawn(run(Protection::new(context.clone())));
-        let run = |controller| controllers::run(controller, store.clone(), shutdown.clone());
-        tasks.spawn(run(Garbage::new(context.clone())));
+        tasks.spawn(controllers::run(StatefulSets::new(context.clone()), context.clone()));
+        tasks.spawn(controllers::run(Scheduler::new(context.clone()), context.clone()));
+        tasks.spawn(controllers::run(Volumes::new(context.clone()), context.clone()));
+        tasks.spawn(controllers::run(Protection::new(context.clone()), context.clone()));
+        tasks.spawn(controllers::run(PodGarbage::new(context.clone()), context.clone()));
         if let Some(postgres) = self.postgres.clone() {
             // The slowest part of the start; whoever needs it first waits for this one.
-            let shutdown = shutdown.clone();
+            let shutdown = self.shutdown.clone();
             tasks.spawn(async move {
                 let _ = shutdown.run_until_cancelled(postgres.template()).await;
             });
@@ -197,7 +203,7 @@ impl Sandbox {
         if !self.scenario.lost_nodes.is_empty() {
             let (nodes, losses) = (self.scenario.lost_nodes.clone(), self.losses.clone());
             let all = all_ready(self.store.clone(), self.scenario.never_ready.clone());
-            let shutdown = shutdown.clone();
+            let shutdown = self.shutdown.clone();
             tasks.spawn(async move {
                 if shutdown.run_until_cancelled(all).await.is_some() {
                     for node in nodes {
@@ -253,6 +259,12 @@ impl Sandbox {
             lost.iter().all(|name| node(name).is_some_and(|node| !is_ready(&node)) && quiet(name))
         };
         until(&self.store, all_lost).await;
+    }
+
+    /// What its API has been asked, for tests that count requests.
+    #[must_use]
+    pub fn requests(&self) -> &RequestLog {
+        &self.api.requests
     }
 
     /// Opens a stream to a container's port, as a port-forward does.
@@ -348,12 +360,4 @@ async fn blocking<T: Send + 'static>(
 fn write_private(path: &Path, content: &Value) -> std::io::Result<()> {
     let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     file.write_all(format!("{content:#}\n").as_bytes())
-}
-
-impl Sandbox {
-    /// Serves the API on the listener.
-    fn serve(&self, listener: tokio::net::TcpListener, certificates: &Certificates) -> Result<(), SandboxError> {
-        let _ = (listener, certificates.server_config());
-        Ok(())
-    }
 }

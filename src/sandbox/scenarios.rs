@@ -3,6 +3,7 @@
 //! A scenario is a YAML file; its manifests are ordinary Kubernetes ones, which a real cluster takes too. Out:
 //! [`Scenario`] with every knob, and the objects to create.
 
+use super::api::Rule;
 use super::error::SandboxError;
 use super::resources;
 use super::store::Key;
@@ -60,7 +61,7 @@ pub struct Scenario {
     pub lost_nodes: Vec<String>,
     /// What the user may not do.
     #[serde(default)]
-    pub deny: Vec<Value>,
+    pub deny: Vec<Rule>,
 }
 
 /// How often pods are created on claims that are being deleted.

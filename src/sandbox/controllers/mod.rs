@@ -6,10 +6,10 @@
 //! watch fell behind.
 
 pub(crate) mod events;
-pub(crate) mod garbage;
 pub(crate) mod kubelet;
 pub(crate) mod nodes;
 pub(crate) mod objects;
+pub(crate) mod pod_garbage;
 pub(crate) mod pod_status;
 pub(crate) mod protection;
 pub(crate) mod revision;
@@ -105,7 +105,8 @@ pub(crate) trait Controller: Send + 'static {
 }
 
 /// Runs a controller until the sandbox stops.
-pub(crate) async fn run(mut controller: impl Controller, store: Arc<Store>, shutdown: CancellationToken) {
+pub(crate) async fn run(mut controller: impl Controller, context: Context) {
+    let Context { store, shutdown, .. } = context;
     while !shutdown.is_cancelled() {
         let mut queue = Queue::default();
         let since = store.version();

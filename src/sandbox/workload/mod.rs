@@ -10,9 +10,11 @@ pub(crate) mod sql_gate;
 pub(crate) mod sql_stream;
 pub(crate) mod status_page;
 
+use super::api::{DuplexIo, PodStreams};
 use super::controllers::objects::{name, namespace, text};
 use super::scenarios::{PodName, Scenario};
 use super::store::Store;
+use futures::future::BoxFuture;
 use postgres::{Postgres, Server};
 use seed::{Content, Databases};
 use serde_json::Value;
@@ -91,6 +93,20 @@ pub(crate) struct Workloads {
     /// Counts up whenever a database may have gone down, to end connections to it.
     downs: watch::Sender<u64>,
     stopped: CancellationToken,
+}
+
+/// All workloads, as the API reaches them.
+pub(crate) struct Streams(pub(crate) Arc<Workloads>);
+
+impl PodStreams for Streams {
+    fn connect(&self, namespace: &str, pod: &str, port: u16) -> BoxFuture<'static, Result<Box<dyn DuplexIo>, String>> {
+        let stream = self.0.connect(namespace, pod, port);
+        Box::pin(async { stream.map(|stream| Box::new(stream) as Box<dyn DuplexIo>) })
+    }
+
+    fn log(&self, namespace: &str, pod: &str, _container: Option<&str>) -> String {
+        self.0.log(namespace, pod).into_iter().map(|line| line + "\n").collect()
+    }
 }
 
 /// The workload of one pod.
@@ -311,12 +327,12 @@ impl Workloads {
     }
 
     /// What a pod's container logged lately.
-    pub(crate) fn log(&self, namespace: &str, pod: &str) -> Option<Vec<String>> {
-        let running = lock(&self.running).get(&(namespace.to_owned(), pod.to_owned())).cloned()?;
-        Some(match &running.process {
-            Process::Postgres(server) => server.log(),
+    pub(crate) fn log(&self, namespace: &str, pod: &str) -> Vec<String> {
+        let running = lock(&self.running).get(&(namespace.to_owned(), pod.to_owned())).cloned();
+        match running.as_ref().map(|running| &running.process) {
+            Some(Process::Postgres(server)) => server.log(),
             _ => Vec::new(),
-        })
+        }
     }
 
     /// Where a proxy's database files lie.

@@ -1,7 +1,7 @@
 //! A real PostgreSQL server in a pod: finding the machine's own, making database clusters, running and stopping them.
 //!
 //! Servers listen on a Unix socket in the sandbox's folder and on no port; when the sandbox was started by root they
-//! run as an unprivileged user. Durability is off: what a sandbox holds is thrown away with it.
+//! run as an unprivileged user. Nothing is synced to disk: what a sandbox holds outlives its servers, not the machine.
 
 use crate::sandbox::error::SandboxError;
 use crate::sandbox::processes::{self, Spawner, Unprivileged};
@@ -219,10 +219,8 @@ impl Postgres {
             "listen_addresses=",
             "fsync=off",
             "full_page_writes=off",
-            "synchronous_commit=off",
             "max_connections=40",
             "max_wal_senders=0",
-            "wal_level=minimal",
             "shared_buffers=8MB",
             "max_wal_size=64MB",
             "min_wal_size=4MB",
