@@ -95,35 +95,39 @@ where
         Err(error) => return no_answer(&error),
     };
     // The connection is driven beside the questions and ends with them.
-    let driver = tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            tracing::debug!(error = said(&error), "the status page's connection ended");
-        }
-    });
-    let answer = page(&mut sender, host, path).await;
+    let mut driver = tokio::spawn(connection);
+    let mut answer = page(&mut sender, host, path).await;
     drop(sender);
+    if let Err(ended) = &answer
+        && (ended.is_canceled() || ended.is_closed())
+        && let Ok(Err(cause)) = (&mut driver).await
+    {
+        // The question only knows that there is no connection; why, the connection itself knows.
+        answer = Err(cause);
+    }
     driver.abort();
-    answer
+    answer.unwrap_or_else(|error| no_answer(&error))
 }
 
-async fn page(sender: &mut SendRequest<Empty<Bytes>>, host: &str, path: &str) -> Answer<StatusPage> {
-    let response = match get(sender, host, path).await {
-        Ok(response) => response,
-        Err(error) => return no_answer(&error),
-    };
+async fn page(
+    sender: &mut SendRequest<Empty<Bytes>>,
+    host: &str,
+    path: &str,
+) -> hyper::Result<Answer<StatusPage>> {
+    let response = get(sender, host, path).await?;
     let status = response.status();
     if status != StatusCode::OK {
-        return Answer::Unknown(format!("{path} answers {status}"));
+        return Ok(Answer::Unknown(format!("{path} answers {status}")));
     }
     let body = match whole(response).await {
         Ok(body) => body,
-        Err(reason) => return Answer::Unknown(format!("{path}: {reason}")),
+        Err(reason) => return Ok(Answer::Unknown(format!("{path}: {reason}"))),
     };
     if !serde_json::from_str::<serde_json::Value>(&body).is_ok_and(|page| page.is_object()) {
-        return Answer::Unknown(format!("{path} answers 200, but not with a JSON object"));
+        return Ok(Answer::Unknown(format!("{path} answers 200, but not with a JSON object")));
     }
     let metrics = metrics(sender, host).await;
-    Answer::Yes(StatusPage { status: status.as_u16(), body, metrics })
+    Ok(Answer::Yes(StatusPage { status: status.as_u16(), body, metrics }))
 }
 
 async fn metrics(sender: &mut SendRequest<Empty<Bytes>>, host: &str) -> Answer<Metrics> {
@@ -365,6 +369,53 @@ other_metric 1
             panic!()
         };
         assert_eq!(page.metrics, Answer::Unknown("/metrics answers 404 Not Found".to_owned()));
+    }
+
+    /// A tunnel whose other end is reported as refused, whether that is known before the question or after it.
+    struct Refused;
+
+    impl AsyncRead for Refused {
+        fn poll_read(
+            self: std::pin::Pin<&mut Self>,
+            _: &mut std::task::Context<'_>,
+            _: &mut tokio::io::ReadBuf<'_>,
+        ) -> std::task::Poll<std::io::Result<()>> {
+            let reason = "connection refused: nothing listens on that port of the pod";
+            std::task::Poll::Ready(Err(std::io::Error::new(std::io::ErrorKind::ConnectionRefused, reason)))
+        }
+    }
+
+    impl AsyncWrite for Refused {
+        fn poll_write(
+            self: std::pin::Pin<&mut Self>,
+            _: &mut std::task::Context<'_>,
+            bytes: &[u8],
+        ) -> std::task::Poll<std::io::Result<usize>> {
+            std::task::Poll::Ready(Ok(bytes.len()))
+        }
+
+        fn poll_flush(
+            self: std::pin::Pin<&mut Self>,
+            _: &mut std::task::Context<'_>,
+        ) -> std::task::Poll<std::io::Result<()>> {
+            std::task::Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(
+            self: std::pin::Pin<&mut Self>,
+            _: &mut std::task::Context<'_>,
+        ) -> std::task::Poll<std::io::Result<()>> {
+            std::task::Poll::Ready(Ok(()))
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn nobody_listening_is_a_no_however_early_it_is_known() {
+        for _ in 0..200 {
+            let answer = page_over(Refused, "safekeeper-0", "/v1/status").await;
+            let reason = "connection refused: nothing listens on that port of the pod";
+            assert_eq!(answer, Answer::No(reason.to_owned()));
+        }
     }
 
     #[tokio::test]
