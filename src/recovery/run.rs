@@ -19,6 +19,8 @@ use tokio_util::sync::CancellationToken;
 const TRAP_GRACE: Duration = Duration::from_secs(3);
 /// A record with its baseline may take this much of the 256 KiB that an object's annotations may have together.
 const RECORD_LIMIT: usize = 96 * 1024;
+/// A wait is long from here on: anything that went wrong since the run began may explain it.
+const LONG_WAIT: Duration = Duration::from_secs(5);
 /// Pauses between two questions to a component that does not answer yet.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
@@ -53,6 +55,7 @@ pub async fn run(run: Run<'_>, watch: &mut Watch, tell: &mut (dyn FnMut(Event) +
         watch,
         tell,
         known,
+        wait: None,
         phases: Vec::new(),
         done: Vec::new(),
         notices: Vec::new(),
@@ -74,7 +77,10 @@ struct Act<'r, 'w> {
     watch: &'w mut Watch,
     tell: &'w mut (dyn FnMut(Event) + Send),
     deadline: Instant,
+    /// Events from before the run.
     known: Known,
+    /// What is waited for now, since when, and the Events from before that.
+    wait: Option<(String, Instant, Known)>,
     phases: Vec<(Phase, PhaseEnd)>,
     done: Vec<String>,
     notices: Vec<String>,
@@ -85,6 +91,20 @@ struct Act<'r, 'w> {
     /// Volumes that carry the record: name and UID.
     record_on: Vec<(String, String)>,
     trapped: Option<(Trap, Instant)>,
+}
+
+/// What was done to several objects in a phase.
+fn deeds(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Retain => "volumes retained",
+        Phase::Claim => "claims deleted",
+        _ => "objects deleted",
+    }
+}
+
+/// Whether a wait's own words already hold what a Warning (`Reason: message`) adds.
+fn says(waits: &str, warning: &str) -> bool {
+    warning.split_once(": ").is_some_and(|(_, message)| waits.contains(message))
 }
 
 /// A predicate over the plan and the topology.
@@ -178,7 +198,9 @@ impl Act<'_, '_> {
         let end = if details.is_empty() {
             PhaseEnd::Skipped("nothing to do".into())
         } else {
-            PhaseEnd::After(started.elapsed(), details.join(", "))
+            let detail =
+                if details.len() == 1 { details.remove(0) } else { format!("{} {}", details.len(), deeds(phase)) };
+            PhaseEnd::After(started.elapsed(), detail)
         };
         self.end_phase(phase, end);
         Ok(())
@@ -244,10 +266,7 @@ impl Act<'_, '_> {
                 }
                 Progress::Trapped(trap) => self.spring(trap).await?,
             };
-            let detail = match self.explanation() {
-                Some(warning) if !waits.contains(&warning) => format!("{waits} ({warning})"),
-                _ => waits,
-            };
+            let detail = self.explained(waits);
             (self.tell)(Event::Detail(phase, detail.clone()));
             self.next_change(phase, &detail).await?;
         }
@@ -278,13 +297,26 @@ impl Act<'_, '_> {
         Ok(waits)
     }
 
-    /// The newest Warning about the pod, its claims or its controller.
-    fn explanation(&self) -> Option<String> {
+    /// What is waited for, with the newest Warning about the pod, its claims or its controller: one that came since
+    /// this wait began, or, once it has lasted, since the run did. A refusal that the next step ends is on the way.
+    fn explained(&mut self, waits: String) -> String {
+        let objects = self.watch.snapshot().namespaces.first();
+        if self.wait.as_ref().is_none_or(|(known, ..)| *known != waits) {
+            let events = objects.map(Known::of).unwrap_or_default();
+            self.wait = Some((waits.clone(), Instant::now(), events));
+            return waits;
+        }
+        let (Some(objects), Some((_, since, events))) = (objects, &self.wait) else { return waits };
         let target = &self.run.plan.target;
-        let objects = self.watch.snapshot().namespaces.first()?;
-        let mut names = vec![target.pod.as_str(), target.component.as_str()];
-        names.extend(self.run.plan.replaced_claims.iter().map(|claim| claim.name.as_str()));
-        self.known.newest_warning(objects, &names)
+        let names = [target.pod.as_str(), target.component.as_str()];
+        let claims = self.run.plan.replaced_claims.iter().map(|claim| claim.name.as_str());
+        let names: Vec<&str> = names.into_iter().chain(claims).collect();
+        let long = (since.elapsed() > LONG_WAIT).then_some(&self.known);
+        let warning = events.newest_warning(objects, &names);
+        match warning.or_else(|| long.and_then(|known| known.newest_warning(objects, &names))) {
+            Some(warning) if !says(&waits, &warning) => format!("{waits} ({warning})"),
+            _ => waits,
+        }
     }
 
     /// Waits for the next thing that can change the answer.
@@ -349,7 +381,10 @@ impl Act<'_, '_> {
             let waits = match answer {
                 Answer::Confirmed(proof) => match goal::ready(self.run.plan, &self.topology()) {
                     Progress::Reached => {
-                        self.end_phase(phase, PhaseEnd::After(started.elapsed(), proof.clone()));
+                        self.end_phase(
+                            phase,
+                            PhaseEnd::After(started.elapsed(), "it answers, and all is there".into()),
+                        );
                         self.proof = Some(proof);
                         return Ok(Ending::Recovered);
                     }

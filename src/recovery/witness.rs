@@ -160,8 +160,8 @@ impl Witness {
             let canary = canary_named(schema);
             match canary.check(sql, CANARY).await {
                 Said::Yes(()) => row = ", and the canary row",
-                Said::No(reason) => missing.push(format!("{}: {reason}", canary.place())),
-                Said::Unknown(reason) => unknown.push(format!("{}: {reason}", canary.place())),
+                Said::No(_) => missing.push(format!("{}: the canary row is missing", canary.place())),
+                Said::Unknown(reason) => unknown.push(format!("the canary row: {reason}")),
             }
         }
         if !missing.is_empty() {

@@ -1,6 +1,6 @@
 //! A plan as it stands above the question.
 
-use super::{Paint, harmless};
+use super::{Paint, harmless, wrapped};
 use crate::plan::{Check, Plan, Proof, Risk, Step, Verdict};
 
 /// What will be done, how it is proven, what was checked.
@@ -28,7 +28,8 @@ pub fn plan(plan: &Plan, paint: Paint) -> String {
     }
     text.push_str("\nChecks\n");
     for check in &plan.checks {
-        text.push_str(&format!("  {} {}\n", verdict(check, paint), harmless(&check.reason)));
+        let line = wrapped("        ", &check.reason);
+        text.push_str(&format!("  {} {}", verdict(check, paint), line.trim_start()));
     }
     if plan.risk == Risk::High {
         text.push_str(&format!("\n{}\n", paint.bad("High risk: a check was overridden.")));
@@ -82,7 +83,7 @@ fn delete_pod(step: &Step) -> Option<String> {
 fn retain(step: &Step) -> Option<String> {
     match step {
         Step::Retain { volume, policy, .. } if policy == "Retain" => Some(format!("keep volume {volume}")),
-        Step::Retain { volume, policy, .. } => Some(format!("keep volume {volume} ({policy} -> Retain)")),
+        Step::Retain { volume, policy, .. } => Some(format!("keep volume {volume}, now {policy}")),
         _ => None,
     }
 }
