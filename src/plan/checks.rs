@@ -244,7 +244,9 @@ fn quorum(subject: &Subject<'_>, checks: &mut Vec<Check>) {
     let needed = majority(total);
     let down: Vec<&str> = others.iter().filter(|other| !other.ready()).map(|other| other.name.as_str()).collect();
     let numbers = format!("{left} of {total} safekeepers would be left, and a majority is {needed}");
-    let check = if left < needed && !(subject.keep_claims && !subject.member.ready()) {
+    // Restarting one that is down already, with its disk, costs the majority nothing.
+    let costs = subject.member.ready() || !subject.keep_claims;
+    let check = if costs && left < needed {
         let why = if down.is_empty() { numbers } else { format!("{} not Ready: {numbers}", are(&down)) };
         overridable(subject, CheckId::Quorum, why, Allow::QuorumLoss)
     } else if !down.is_empty() && !subject.keep_claims {
