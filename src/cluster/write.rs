@@ -129,6 +129,8 @@ impl Cluster {
             let ended = match (failure.code, failure.cause) {
                 (_, Cause::NotFound) => Some(Written::Gone),
                 (409, _) => mutation.conflict(&failure).await,
+                // A delete's UID is a precondition; a patch's is a field, which cannot be changed.
+                (422, _) if failure.reason.contains("metadata.uid") => mutation.conflict(&failure).await,
                 _ => None,
             };
             if let Some(ended) = ended {

@@ -59,6 +59,13 @@ async fn another_object_under_the_name_is_left_alone() {
 
     let server = Server::sequence(vec![Answer::status(404, "not found")]);
     assert_eq!(delete(&server).await.unwrap(), Written::Gone);
+
+    // A patch's UID is a field, and the server words it as one.
+    let immutable = "PersistentVolume \"pv-1\" is invalid: metadata.uid: Invalid value: \"u1\": field is immutable";
+    let volume = json!({"kind": "PersistentVolume", "apiVersion": "v1", "metadata": {"uid": "u2"}});
+    let server = Server::sequence(vec![Answer::status(422, immutable), Answer::json(200, volume)]);
+    let changed = Written::Changed { now: Some("u2".to_owned()), message: immutable.to_owned() };
+    assert_eq!(server.cluster().retain_volume("pv-1", "u1", ("k", "v"), false).await.unwrap(), changed);
 }
 
 #[tokio::test]

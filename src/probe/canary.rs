@@ -92,8 +92,8 @@ impl Canary {
     pub async fn check<C: Connector>(&self, sql: &Sql<C>, deadline: Duration) -> Answer<()> {
         match self.read(sql, Instant::now() + deadline).await {
             Ok(true) => Answer::Yes(()),
-            Ok(false) => Answer::No(format!("{}: its row is missing", self.place())),
-            Err(trouble) if lost(&trouble) => Answer::No(format!("{} is missing", self.place())),
+            Ok(false) => Answer::No("its row is missing".to_owned()),
+            Err(trouble) if lost(&trouble) => Answer::No("the table is missing".to_owned()),
             // Not answering is not losing.
             Err(trouble) => Answer::Unknown(trouble.reason),
         }
