@@ -499,7 +499,9 @@ async fn a_slow_start_is_slow_for_replacements_only() {
     until_replaced(store, ACCOUNT, "cloudberry-proxy-0", uid(&old)).await;
     assert!(deleted.elapsed() > Duration::from_millis(2500), "ready after {:?}", deleted.elapsed());
     let failed = events(store, ACCOUNT, "cloudberry-proxy-0", "Unhealthy");
-    assert_eq!(failed, ["Readiness probe failed: 127.0.0.1:5432 - rejecting connections"]);
+    // The first pod of that name may have failed its probe once too, on a busy machine.
+    let expected = "Readiness probe failed: 127.0.0.1:5432 - rejecting connections";
+    assert!(!failed.is_empty() && failed.iter().all(|message| message == expected), "{failed:?}");
     sandbox.stop().await;
 }
 
