@@ -40,13 +40,15 @@ pub(super) async fn stay(context: &Context) -> Result<Exit> {
     }
     screen.note("\nEnding it.\n");
     sandbox.stop().await;
-    Ok(Exit::Yes)
+    match ready {
+        Err(error) if error.exit != Exit::Interrupted => Err(error),
+        _ => Ok(Exit::Yes),
+    }
 }
 
 /// Waits until every pod that the scenario lets become Ready is.
 async fn ready(sandbox: &Sandbox) -> Result<()> {
-    sandbox.ready().await;
-    Ok(())
+    sandbox.ready().await.map_err(worded)
 }
 
 async fn start(context: &Context) -> Result<Sandbox> {
