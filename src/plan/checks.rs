@@ -79,12 +79,11 @@ pub(super) struct Subject<'s> {
 /// Permissions that failing over this member takes.
 pub fn needed(member: &Member, request: &Request) -> Vec<Permission> {
     let inside = |verb, resource| Permission::new(verb, resource).within(&member.namespace);
-    let mut needed = vec![
-        inside("list", "pods"),
-        inside("watch", "pods"),
-        inside("delete", "pods"),
-        inside("watch", "persistentvolumeclaims"),
-    ];
+    let mut needed: Vec<Permission> = ["pods", "persistentvolumeclaims", "statefulsets.apps"]
+        .into_iter()
+        .flat_map(|resource| [inside("list", resource), inside("watch", resource)])
+        .collect();
+    needed.push(inside("delete", "pods"));
     if !request.keep_claims && !member.claims.is_empty() {
         needed.push(inside("delete", "persistentvolumeclaims"));
         needed.push(Permission::new("patch", "persistentvolumes"));

@@ -182,14 +182,6 @@ impl Witness {
         Answer::Confirmed(format!("it answers SQL; {}{row} are there as before{beyond}", there.join(", ")))
     }
 
-    /// The canary's schema, where the plan has one.
-    pub fn canary_schema(&self) -> Option<String> {
-        match &self.proof {
-            Proof::Sql { canary, .. } => canary.clone(),
-            Proof::Page { .. } | Proof::Skipped { .. } => None,
-        }
-    }
-
     /// Writes the canary row.
     ///
     /// # Errors

@@ -20,7 +20,11 @@ pub fn plan(plan: &Plan, paint: Paint) -> String {
         } else {
             "all that goes is gone; left is to wait and to prove"
         };
-        text.push_str(&format!("  {}\n  {rest}\n", paint.warn(format!("finishes failover {}{since}:", resumes.id))));
+        let anew = if resumes.started.is_empty() { "" } else { " (--anew begins anew)" };
+        text.push_str(&format!(
+            "  {}\n  {rest}{anew}\n",
+            paint.warn(format!("finishes failover {}{since}:", resumes.id))
+        ));
     }
     text.push('\n');
     for (number, name, what) in rows(plan) {
