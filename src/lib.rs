@@ -1,16 +1,30 @@
-//! `kubectl synxdb`: fail over SynxDB v4 components on Kubernetes, and prove that they are back.
+//! `kubectl synxdb`: fail over SynxDB v4 components on Kubernetes, and prove that they and their data are back.
 //!
 //! The crate's map, in the order in which data flows; a module imports modules above it only:
 //!
 //! - [`error`]: what went wrong, why, and what to do next
-//! - [`cluster`]: the only code that talks to Kubernetes
+//! - [`cli`]: the command line, as types
+//! - [`cluster`]: the only production code that talks to Kubernetes; yields a snapshot
+//! - [`topology`]: what the snapshot means in SynxDB's terms
+//! - [`plan`]: what a failover will do, why it may, how it is proven
 //! - [`probe`]: asks a component itself, by SQL or by its status page
+//! - [`recovery`]: runs a plan, and tells what happens
+//! - [`render`]: values in, text out; the only writer
+//! - [`commands`]: a file a verb; sees everything
 //!
-//! and beside them, importing none of them and imported by none of them:
+//! and beside them, importing none of them and imported by the commands alone:
 //!
 //! - [`sandbox`]: the practice cluster inside the binary
 
+pub mod cli;
 pub mod cluster;
+pub mod commands;
 pub mod error;
+pub mod plan;
 pub mod probe;
+pub mod recovery;
+pub mod render;
 pub mod sandbox;
+#[cfg(test)]
+mod testing;
+pub mod topology;

@@ -1,1 +1,33 @@
-fn main(){}
+//! Parse, run, exit code. No logic.
+
+use clap::Parser;
+use kubectl_synxdb::cli::{Cli, Color};
+use kubectl_synxdb::commands;
+use kubectl_synxdb::render::{self, Screen};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(help_or_usage) => {
+            let screen = Screen::new(Color::Auto);
+            let text = help_or_usage.render();
+            let (coloured, plain) = (text.ansi().to_string(), text.to_string());
+            if help_or_usage.use_stderr() {
+                screen.note(if screen.err.0 { &coloured } else { &plain });
+            } else {
+                screen.result(if screen.out.0 { &coloured } else { &plain });
+            }
+            return ExitCode::from(u8::try_from(help_or_usage.exit_code()).unwrap_or(2));
+        }
+    };
+    let screen = Screen::new(cli.global.color);
+    render::trace(cli.global.verbosity);
+    match commands::run(cli, screen) {
+        Ok(exit) => ExitCode::from(exit.code()),
+        Err(error) => {
+            screen.note(&render::error::error(&error, screen.err));
+            ExitCode::from(error.exit.code())
+        }
+    }
+}

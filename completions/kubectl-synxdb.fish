@@ -1,0 +1,232 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_kubectl_synxdb_global_optspecs
+    string join \n sandbox scenario= layout= color= v/v= n/namespace= kubeconfig= context= cluster= user= s/server= token= as= as-uid= as-group= request-timeout= tls-server-name= insecure-skip-tls-verify certificate-authority= client-certificate= client-key= cache-dir= h/help
+end
+
+function __fish_kubectl_synxdb_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_kubectl_synxdb_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_kubectl_synxdb_using_subcommand
+    set -l cmd (__fish_kubectl_synxdb_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_needs_command" -l scenario -d 'What the practice cluster is like: see `sandbox --list`' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_needs_command" -l layout -d 'File that says what SynxDB calls its namespaces and workloads [env: KUBECTL_SYNXDB_LAYOUT]' -r -F
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_needs_command" -l color -d 'Colour: auto, always or never' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is dumb'
+always\t'Always'
+never\t'Never'"
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_needs_command" -s v -l v -d 'Show each request to the server from level 6, as kubectl does' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_needs_command" -s n -l namespace -d 'Namespace, or the beginning of one' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_needs_command" -l kubeconfig -d 'Path of the kubeconfig file [env: KUBECONFIG]' -r -F
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_needs_command" -l context -d 'Context of the kubeconfig' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_needs_command" -l cluster -d 'Cluster of the kubeconfig' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_needs_command" -l user -d 'User of the kubeconfig' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_needs_command" -s s -l server -d 'Address of the API server' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_needs_command" -l token -d 'Bearer token' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_needs_command" -l as -d 'User to impersonate' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_needs_command" -l as-uid -d 'UID to impersonate' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_needs_command" -l as-group -d 'Group to impersonate; may be repeated' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_needs_command" -l request-timeout -d 'How long to wait for one answer of the server: 5s, 1m, 0 for no limit' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_needs_command" -l tls-server-name -d 'Name to check the server\'s certificate against' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_needs_command" -l certificate-authority -d 'File of the certificate authority' -r -F
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_needs_command" -l client-certificate -d 'File of the client certificate' -r -F
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_needs_command" -l client-key -d 'File of the client certificate\'s key' -r -F
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_needs_command" -l cache-dir -d 'Accepted as kubectl\'s; nothing is cached, as no discovery is needed' -r -F
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_needs_command" -l sandbox -d 'Use a private practice cluster that lives as long as the command'
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_needs_command" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate'
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_needs_command" -s h -l help -d 'Print help'
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_needs_command" -f -a "status" -d 'Show whether SynxDB is healthy, and each of its members'
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_needs_command" -f -a "failover" -d 'Replace a member\'s pod and its disk, wait until it is back, and prove it'
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_needs_command" -f -a "sandbox" -d 'Keep a practice cluster running, for this plugin and for plain kubectl'
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_needs_command" -f -a "layout" -d 'Print the layout: what SynxDB calls its namespaces, workloads and ports'
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_needs_command" -f -a "completion" -d 'Print a completion script for a shell'
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_needs_command" -f -a "version" -d 'Print the plugin\'s version'
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand status" -s o -l output -d 'Form of the output' -r -f -a "table\t'A table a namespace'
+wide\t'With UIDs, volumes, reclaim policies and storage classes'
+json\t'JSON'
+yaml\t'YAML'
+name\t'`pod/NAME` a line'"
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand status" -l scenario -d 'What the practice cluster is like: see `sandbox --list`' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand status" -l layout -d 'File that says what SynxDB calls its namespaces and workloads [env: KUBECTL_SYNXDB_LAYOUT]' -r -F
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand status" -l color -d 'Colour: auto, always or never' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is dumb'
+always\t'Always'
+never\t'Never'"
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand status" -s v -l v -d 'Show each request to the server from level 6, as kubectl does' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand status" -s n -l namespace -d 'Namespace, or the beginning of one' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand status" -l kubeconfig -d 'Path of the kubeconfig file [env: KUBECONFIG]' -r -F
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand status" -l context -d 'Context of the kubeconfig' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand status" -l cluster -d 'Cluster of the kubeconfig' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand status" -l user -d 'User of the kubeconfig' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand status" -s s -l server -d 'Address of the API server' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand status" -l token -d 'Bearer token' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand status" -l as -d 'User to impersonate' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand status" -l as-uid -d 'UID to impersonate' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand status" -l as-group -d 'Group to impersonate; may be repeated' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand status" -l request-timeout -d 'How long to wait for one answer of the server: 5s, 1m, 0 for no limit' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand status" -l tls-server-name -d 'Name to check the server\'s certificate against' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand status" -l certificate-authority -d 'File of the certificate authority' -r -F
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand status" -l client-certificate -d 'File of the client certificate' -r -F
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand status" -l client-key -d 'File of the client certificate\'s key' -r -F
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand status" -l cache-dir -d 'Accepted as kubectl\'s; nothing is cached, as no discovery is needed' -r -F
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand status" -s A -l all-namespaces -d 'Look at the system namespace and every account, whatever the context\'s namespace'
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand status" -l sandbox -d 'Use a private practice cluster that lives as long as the command'
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand status" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate'
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand status" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" -l confirm -d 'The pod\'s name, for a failover of high risk: what --yes does not answer' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" -l dry-run -d 'Change nothing: show the plan (client), or have the server check each step (server)' -r -f -a "none\t'It is carried out'
+client\t'The plugin alone'
+server\t'The API server, step by step'"
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" -l timeout -d 'How long to wait until it is recovered: 90s, 10m, 1h' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" -l allow -d 'Override this check, at high risk' -r -f -a "quorum-loss\t'Fewer safekeepers than a majority would be left'
+unretained-volume\t'An old volume cannot be retained: its data is lost with its claim'
+unmanaged-pod\t'No controller would re-create the pod'"
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" -l pod-uid -d 'UID of the pod to replace: where it has been replaced already, only wait and prove' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" -s o -l output -d 'Form of the output' -r -f -a "text\t'For people'
+json\t'JSON; of a failover, one object a line'
+yaml\t'YAML'"
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" -l scenario -d 'What the practice cluster is like: see `sandbox --list`' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" -l layout -d 'File that says what SynxDB calls its namespaces and workloads [env: KUBECTL_SYNXDB_LAYOUT]' -r -F
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" -l color -d 'Colour: auto, always or never' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is dumb'
+always\t'Always'
+never\t'Never'"
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" -s v -l v -d 'Show each request to the server from level 6, as kubectl does' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" -s n -l namespace -d 'Namespace, or the beginning of one' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" -l kubeconfig -d 'Path of the kubeconfig file [env: KUBECONFIG]' -r -F
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" -l context -d 'Context of the kubeconfig' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" -l cluster -d 'Cluster of the kubeconfig' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" -l user -d 'User of the kubeconfig' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" -s s -l server -d 'Address of the API server' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" -l token -d 'Bearer token' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" -l as -d 'User to impersonate' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" -l as-uid -d 'UID to impersonate' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" -l as-group -d 'Group to impersonate; may be repeated' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" -l request-timeout -d 'How long to wait for one answer of the server: 5s, 1m, 0 for no limit' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" -l tls-server-name -d 'Name to check the server\'s certificate against' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" -l certificate-authority -d 'File of the certificate authority' -r -F
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" -l client-certificate -d 'File of the client certificate' -r -F
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" -l client-key -d 'File of the client certificate\'s key' -r -F
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" -l cache-dir -d 'Accepted as kubectl\'s; nothing is cached, as no discovery is needed' -r -F
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" -l keep-pvc -d 'Replace the pod only, and keep its PersistentVolumeClaims'
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" -s y -l yes -d 'Answer the ordinary question with yes'
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" -l no-verify -d 'Do not ask the component whether it and its data are back'
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" -l sandbox -d 'Use a private practice cluster that lives as long as the command'
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate'
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand sandbox" -l scenario -d 'What the practice cluster is like: see `sandbox --list`' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand sandbox" -l layout -d 'File that says what SynxDB calls its namespaces and workloads [env: KUBECTL_SYNXDB_LAYOUT]' -r -F
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand sandbox" -l color -d 'Colour: auto, always or never' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is dumb'
+always\t'Always'
+never\t'Never'"
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand sandbox" -s v -l v -d 'Show each request to the server from level 6, as kubectl does' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand sandbox" -s n -l namespace -d 'Namespace, or the beginning of one' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand sandbox" -l kubeconfig -d 'Path of the kubeconfig file [env: KUBECONFIG]' -r -F
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand sandbox" -l context -d 'Context of the kubeconfig' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand sandbox" -l cluster -d 'Cluster of the kubeconfig' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand sandbox" -l user -d 'User of the kubeconfig' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand sandbox" -s s -l server -d 'Address of the API server' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand sandbox" -l token -d 'Bearer token' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand sandbox" -l as -d 'User to impersonate' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand sandbox" -l as-uid -d 'UID to impersonate' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand sandbox" -l as-group -d 'Group to impersonate; may be repeated' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand sandbox" -l request-timeout -d 'How long to wait for one answer of the server: 5s, 1m, 0 for no limit' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand sandbox" -l tls-server-name -d 'Name to check the server\'s certificate against' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand sandbox" -l certificate-authority -d 'File of the certificate authority' -r -F
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand sandbox" -l client-certificate -d 'File of the client certificate' -r -F
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand sandbox" -l client-key -d 'File of the client certificate\'s key' -r -F
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand sandbox" -l cache-dir -d 'Accepted as kubectl\'s; nothing is cached, as no discovery is needed' -r -F
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand sandbox" -l list -d 'List the scenarios'
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand sandbox" -l sandbox -d 'Use a private practice cluster that lives as long as the command'
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand sandbox" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate'
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand sandbox" -s h -l help -d 'Print help'
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand layout" -l scenario -d 'What the practice cluster is like: see `sandbox --list`' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand layout" -l layout -d 'File that says what SynxDB calls its namespaces and workloads [env: KUBECTL_SYNXDB_LAYOUT]' -r -F
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand layout" -l color -d 'Colour: auto, always or never' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is dumb'
+always\t'Always'
+never\t'Never'"
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand layout" -s v -l v -d 'Show each request to the server from level 6, as kubectl does' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand layout" -s n -l namespace -d 'Namespace, or the beginning of one' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand layout" -l kubeconfig -d 'Path of the kubeconfig file [env: KUBECONFIG]' -r -F
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand layout" -l context -d 'Context of the kubeconfig' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand layout" -l cluster -d 'Cluster of the kubeconfig' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand layout" -l user -d 'User of the kubeconfig' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand layout" -s s -l server -d 'Address of the API server' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand layout" -l token -d 'Bearer token' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand layout" -l as -d 'User to impersonate' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand layout" -l as-uid -d 'UID to impersonate' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand layout" -l as-group -d 'Group to impersonate; may be repeated' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand layout" -l request-timeout -d 'How long to wait for one answer of the server: 5s, 1m, 0 for no limit' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand layout" -l tls-server-name -d 'Name to check the server\'s certificate against' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand layout" -l certificate-authority -d 'File of the certificate authority' -r -F
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand layout" -l client-certificate -d 'File of the client certificate' -r -F
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand layout" -l client-key -d 'File of the client certificate\'s key' -r -F
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand layout" -l cache-dir -d 'Accepted as kubectl\'s; nothing is cached, as no discovery is needed' -r -F
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand layout" -l sandbox -d 'Use a private practice cluster that lives as long as the command'
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand layout" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate'
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand layout" -s h -l help -d 'Print help'
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand completion" -l scenario -d 'What the practice cluster is like: see `sandbox --list`' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand completion" -l layout -d 'File that says what SynxDB calls its namespaces and workloads [env: KUBECTL_SYNXDB_LAYOUT]' -r -F
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand completion" -l color -d 'Colour: auto, always or never' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is dumb'
+always\t'Always'
+never\t'Never'"
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand completion" -s v -l v -d 'Show each request to the server from level 6, as kubectl does' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand completion" -s n -l namespace -d 'Namespace, or the beginning of one' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand completion" -l kubeconfig -d 'Path of the kubeconfig file [env: KUBECONFIG]' -r -F
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand completion" -l context -d 'Context of the kubeconfig' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand completion" -l cluster -d 'Cluster of the kubeconfig' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand completion" -l user -d 'User of the kubeconfig' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand completion" -s s -l server -d 'Address of the API server' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand completion" -l token -d 'Bearer token' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand completion" -l as -d 'User to impersonate' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand completion" -l as-uid -d 'UID to impersonate' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand completion" -l as-group -d 'Group to impersonate; may be repeated' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand completion" -l request-timeout -d 'How long to wait for one answer of the server: 5s, 1m, 0 for no limit' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand completion" -l tls-server-name -d 'Name to check the server\'s certificate against' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand completion" -l certificate-authority -d 'File of the certificate authority' -r -F
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand completion" -l client-certificate -d 'File of the client certificate' -r -F
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand completion" -l client-key -d 'File of the client certificate\'s key' -r -F
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand completion" -l cache-dir -d 'Accepted as kubectl\'s; nothing is cached, as no discovery is needed' -r -F
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand completion" -l sandbox -d 'Use a private practice cluster that lives as long as the command'
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand completion" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate'
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand completion" -s h -l help -d 'Print help'
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand version" -s o -l output -d 'Form of the output' -r -f -a "text\t'For people'
+json\t'JSON; of a failover, one object a line'
+yaml\t'YAML'"
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand version" -l scenario -d 'What the practice cluster is like: see `sandbox --list`' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand version" -l layout -d 'File that says what SynxDB calls its namespaces and workloads [env: KUBECTL_SYNXDB_LAYOUT]' -r -F
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand version" -l color -d 'Colour: auto, always or never' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is dumb'
+always\t'Always'
+never\t'Never'"
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand version" -s v -l v -d 'Show each request to the server from level 6, as kubectl does' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand version" -s n -l namespace -d 'Namespace, or the beginning of one' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand version" -l kubeconfig -d 'Path of the kubeconfig file [env: KUBECONFIG]' -r -F
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand version" -l context -d 'Context of the kubeconfig' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand version" -l cluster -d 'Cluster of the kubeconfig' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand version" -l user -d 'User of the kubeconfig' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand version" -s s -l server -d 'Address of the API server' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand version" -l token -d 'Bearer token' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand version" -l as -d 'User to impersonate' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand version" -l as-uid -d 'UID to impersonate' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand version" -l as-group -d 'Group to impersonate; may be repeated' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand version" -l request-timeout -d 'How long to wait for one answer of the server: 5s, 1m, 0 for no limit' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand version" -l tls-server-name -d 'Name to check the server\'s certificate against' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand version" -l certificate-authority -d 'File of the certificate authority' -r -F
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand version" -l client-certificate -d 'File of the client certificate' -r -F
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand version" -l client-key -d 'File of the client certificate\'s key' -r -F
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand version" -l cache-dir -d 'Accepted as kubectl\'s; nothing is cached, as no discovery is needed' -r -F
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand version" -l sandbox -d 'Use a private practice cluster that lives as long as the command'
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand version" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate'
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand version" -s h -l help -d 'Print help (see more with \'--help\')'

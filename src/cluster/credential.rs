@@ -1,0 +1,339 @@
+//! Credentials from a kubeconfig's `exec` plugin
+//! (<https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-go-credential-plugins>).
+//!
+//! kube has its own way to run one, but it runs the plugin twice at each start, and gives it the
+//! terminal's input even where there is no terminal; so it is done here.
+
+use std::fmt;
+use std::process::Stdio;
+use std::time::Duration;
+
+use http::header::AUTHORIZATION;
+use http::{HeaderValue, Request};
+use jiff::{SignedDuration, Timestamp};
+use kube::client::Body;
+use kube::config::{ExecConfig, ExecInteractiveMode};
+use serde::{Deserialize, Serialize};
+use tokio::sync::Mutex;
+
+use super::failure::said;
+
+/// How long a plugin may take that cannot ask anybody anything.
+const UNATTENDED: Duration = Duration::from_secs(60);
+
+/// A token is renewed this long before it expires.
+const EARLY: SignedDuration = SignedDuration::from_secs(30);
+
+/// A refused token is not renewed more often than this: a plugin may take seconds, or ask a person.
+const RENEWAL: SignedDuration = SignedDuration::from_secs(10);
+
+/// A plugin that gave no credential.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("credential plugin `{command}`: {reason}")]
+pub(super) struct PluginFailed {
+    /// The command as it was run; its arguments too, as a person would type them.
+    pub(super) command: String,
+    /// What happened, with what the plugin itself said.
+    pub(super) reason: String,
+    /// The kubeconfig's `installHint`, where the command was not found.
+    pub(super) install: Option<String>,
+}
+
+/// A plugin, and whether it may ask a person.
+pub(super) struct Plugin {
+    config: ExecConfig,
+    stdin_is_terminal: bool,
+}
+
+/// What a plugin gave.
+#[derive(Default)]
+pub(super) struct Issued {
+    /// A bearer token.
+    pub(super) token: Option<String>,
+    /// Client certificate and key, PEM.
+    pub(super) certificate: Option<(String, String)>,
+    expires: Option<Timestamp>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Input<'a> {
+    api_version: &'a str,
+    kind: &'static str,
+    spec: Spec<'a>,
+}
+
+#[derive(Serialize)]
+struct Spec<'a> {
+    interactive: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cluster: Option<&'a kube::config::ExecAuthCluster>,
+}
+
+#[derive(Deserialize)]
+struct Output {
+    status: Option<Status>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Status {
+    token: Option<String>,
+    client_certificate_data: Option<String>,
+    client_key_data: Option<String>,
+    expiration_timestamp: Option<String>,
+}
+
+impl Plugin {
+    /// `config` with its `cluster` filled in where `provideClusterInfo` asks for it.
+    pub(super) fn new(config: ExecConfig, stdin_is_terminal: bool) -> Self {
+        Self { config, stdin_is_terminal }
+    }
+
+    /// Runs the plugin once.
+    ///
+    /// # Errors
+    /// Not found, failed, took more than 60 s without a terminal to ask on, or printed no credential.
+    pub(super) async fn run(&self) -> Result<Issued, PluginFailed> {
+        let Some(program) = self.config.command.as_deref().filter(|command| !command.is_empty()) else {
+            return Err(self.failed("the kubeconfig names no command"));
+        };
+        let interactive = match self.config.interactive_mode {
+            Some(ExecInteractiveMode::Never) => false,
+            Some(ExecInteractiveMode::Always) if !self.stdin_is_terminal => {
+                return Err(self.failed("it must ask something, and there is no terminal to ask on"));
+            }
+            _ => self.stdin_is_terminal,
+        };
+        let mut command = tokio::process::Command::new(program);
+        command.args(self.config.args.iter().flatten());
+        for variable in self.config.env.iter().flatten() {
+            if let (Some(name), Some(value)) = (variable.get("name"), variable.get("value")) {
+                command.env(name, value);
+            }
+        }
+        command.env("KUBERNETES_EXEC_INFO", self.input(interactive)?);
+        command.stdout(Stdio::piped()).kill_on_drop(true);
+        if interactive {
+            command.stdin(Stdio::inherit()).stderr(Stdio::inherit());
+        } else {
+            command.stdin(Stdio::null()).stderr(Stdio::piped());
+        }
+        let run = async { command.output().await.map_err(|error| self.not_started(&error)) };
+        let output = if interactive {
+            run.await?
+        } else {
+            tokio::time::timeout(UNATTENDED, run).await.unwrap_or_else(|_| Err(self.failed("no answer within 60 s")))?
+        };
+        if !output.status.success() {
+            let said = String::from_utf8_lossy(&output.stderr);
+            let last = said.lines().rev().map(str::trim).find(|line| !line.is_empty()).unwrap_or("");
+            let status =
+                output.status.code().map_or("ended by a signal".to_owned(), |code| format!("exit code {code}"));
+            let reason = if last.is_empty() { status } else { format!("{status}: {last}") };
+            return Err(self.failed(&reason));
+        }
+        self.parse(&output.stdout)
+    }
+
+    fn input(&self, interactive: bool) -> Result<String, PluginFailed> {
+        let input = Input {
+            api_version: self.config.api_version.as_deref().unwrap_or("client.authentication.k8s.io/v1"),
+            kind: "ExecCredential",
+            spec: Spec {
+                interactive,
+                cluster: self.config.cluster.as_ref().filter(|_| self.config.provide_cluster_info),
+            },
+        };
+        serde_json::to_string(&input).map_err(|error| self.failed(&error.to_string()))
+    }
+
+    /// JSON by the documentation; client-go takes YAML too. What was printed is a secret: no error repeats it.
+    fn parse(&self, printed: &[u8]) -> Result<Issued, PluginFailed> {
+        let output: Output = serde_json::from_slice(printed)
+            .ok()
+            .or_else(|| serde_saphyr::from_slice(printed).ok())
+            .ok_or_else(|| self.failed("what it printed is not an ExecCredential"))?;
+        let status = output.status.ok_or_else(|| self.failed("its ExecCredential has no status"))?;
+        let certificate = status.client_certificate_data.zip(status.client_key_data);
+        if status.token.is_none() && certificate.is_none() {
+            return Err(self.failed("its ExecCredential holds neither a token nor a client certificate with its key"));
+        }
+        let expires = status
+            .expiration_timestamp
+            .map(|text| text.parse().map_err(|_| self.failed("its expirationTimestamp is not a time")))
+            .transpose()?;
+        Ok(Issued { token: status.token, certificate, expires })
+    }
+
+    fn failed(&self, reason: &str) -> PluginFailed {
+        let mut command = self.config.command.clone().unwrap_or_default();
+        for argument in self.config.args.iter().flatten() {
+            command.push(' ');
+            command.push_str(argument);
+        }
+        PluginFailed { command, reason: reason.to_owned(), install: None }
+    }
+
+    fn not_started(&self, error: &std::io::Error) -> PluginFailed {
+        let mut failed = self.failed(&said(error));
+        if error.kind() == std::io::ErrorKind::NotFound {
+            failed.reason = "no such command".to_owned();
+            failed.install = self.config.install_hint.clone();
+        }
+        failed
+    }
+}
+
+/// The bearer token that a plugin gave, renewed before it expires and when the server refuses it.
+/// A client certificate that a plugin gave is used until the end: a new one would need new connections.
+pub(super) struct Credential {
+    plugin: Plugin,
+    current: Mutex<Current>,
+}
+
+struct Current {
+    header: Option<HeaderValue>,
+    expires: Option<Timestamp>,
+    issued_at: Timestamp,
+}
+
+impl Credential {
+    /// From a plugin and what it gave at first.
+    ///
+    /// # Errors
+    /// A token that cannot be a header.
+    pub(super) fn new(plugin: Plugin, issued: &Issued) -> Result<Self, PluginFailed> {
+        let current = current(&plugin, issued)?;
+        Ok(Self { plugin, current: Mutex::new(current) })
+    }
+
+    /// Adds `Authorization`, and returns what was added.
+    pub(super) async fn sign(&self, request: &mut Request<Body>) -> Result<Option<HeaderValue>, PluginFailed> {
+        let mut current = self.current.lock().await;
+        if current.expires.is_some_and(|expires| Timestamp::now() + EARLY >= expires) {
+            self.run(&mut current).await?;
+        }
+        if let Some(header) = &current.header {
+            request.headers_mut().insert(AUTHORIZATION, header.clone());
+        }
+        Ok(current.header.clone())
+    }
+
+    /// The server refused `used`: is there another one now? Runs the plugin unless somebody else just did.
+    pub(super) async fn renew(&self, used: Option<&HeaderValue>) -> Result<bool, PluginFailed> {
+        let mut current = self.current.lock().await;
+        if current.header.is_none() {
+            return Ok(false);
+        }
+        if current.header.as_ref() != used {
+            return Ok(true);
+        }
+        if current.issued_at + RENEWAL > Timestamp::now() {
+            return Ok(false);
+        }
+        self.run(&mut current).await?;
+        Ok(current.header.as_ref() != used)
+    }
+
+    async fn run(&self, to: &mut Current) -> Result<(), PluginFailed> {
+        *to = current(&self.plugin, &self.plugin.run().await?)?;
+        Ok(())
+    }
+}
+
+fn current(plugin: &Plugin, issued: &Issued) -> Result<Current, PluginFailed> {
+    let header = match &issued.token {
+        None => None,
+        Some(token) => {
+            let mut header = HeaderValue::try_from(format!("Bearer {token}"))
+                .map_err(|_| plugin.failed("its token holds characters that no token has"))?;
+            header.set_sensitive(true);
+            Some(header)
+        }
+    };
+    Ok(Current { header, expires: issued.expires, issued_at: Timestamp::now() })
+}
+
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Credential")
+    }
+}
+
+#[cfg(test)]
+#[cfg(unix)]
+mod tests {
+    use super::*;
+
+    fn plugin(script: &str, mode: Option<ExecInteractiveMode>) -> Plugin {
+        let config = ExecConfig {
+            api_version: Some("client.authentication.k8s.io/v1".to_owned()),
+            command: Some("sh".to_owned()),
+            args: Some(vec!["-c".to_owned(), script.to_owned()]),
+            interactive_mode: mode,
+            ..ExecConfig::default()
+        };
+        Plugin::new(config, false)
+    }
+
+    fn printing(status: &str) -> String {
+        format!("echo '{{\"kind\":\"ExecCredential\",\"status\":{status}}}'")
+    }
+
+    #[tokio::test]
+    async fn a_token_is_taken_from_what_the_plugin_prints() {
+        let issued = plugin(&printing(r#"{"token":"t1"}"#), None).run().await.ok().unwrap();
+        assert_eq!(issued.token.as_deref(), Some("t1"));
+        let yaml = "printf 'kind: ExecCredential\\nstatus:\\n  token: t2\\n'";
+        assert_eq!(plugin(yaml, None).run().await.ok().unwrap().token.as_deref(), Some("t2"));
+    }
+
+    #[tokio::test]
+    async fn the_plugin_is_told_what_it_may_do_and_gets_no_input() {
+        let script = r#"case "$KUBERNETES_EXEC_INFO" in *'"interactive":false'*) ;; *) exit 3;; esac
+            read line && exit 4; "#;
+        let issued = plugin(&format!("{script}{}", printing(r#"{"token":"t"}"#)), None).run().await;
+        assert_eq!(issued.ok().unwrap().token.as_deref(), Some("t"));
+    }
+
+    #[tokio::test]
+    async fn failures_name_the_command_and_never_what_was_printed() {
+        let cases = [
+            ("echo SECRET; echo first >&2; echo 'login expired' >&2; exit 7", "exit code 7: login expired"),
+            ("echo SECRET", "what it printed is not an ExecCredential"),
+            ("echo '{\"SECRET\":1}'", "its ExecCredential has no status"),
+        ];
+        for (script, reason) in cases {
+            let failed = plugin(script, None).run().await.err().unwrap();
+            assert_eq!(failed.reason, reason);
+        }
+        let failed = plugin("true", Some(ExecInteractiveMode::Always)).run().await.err().unwrap();
+        assert!(failed.to_string().contains("no terminal"), "{failed}");
+    }
+
+    #[tokio::test]
+    async fn a_missing_command_repeats_the_install_hint() {
+        let mut missing = plugin("", None);
+        missing.config.command = Some("no-such-credential-plugin".to_owned());
+        missing.config.install_hint = Some("apt install it".to_owned());
+        let failed = missing.run().await.err().unwrap();
+        assert_eq!((failed.reason.as_str(), failed.install.as_deref()), ("no such command", Some("apt install it")));
+    }
+
+    #[tokio::test]
+    async fn an_expired_token_is_renewed_before_it_is_used() {
+        let folder = tempfile::tempdir().unwrap();
+        let count = folder.path().join("count");
+        let script = format!(
+            "echo x >> {0}; n=$(wc -l < {0}); echo '{{\"status\":{{\"token\":\"t'$n'\",\"expirationTimestamp\":\"2020-01-01T00:00:00Z\"}}}}'",
+            count.display()
+        );
+        let plugin = plugin(&script, None);
+        let issued = plugin.run().await.ok().unwrap();
+        let credential = Credential::new(plugin, &issued).ok().unwrap();
+        let mut request = Request::new(Body::empty());
+        credential.sign(&mut request).await.ok().unwrap();
+        assert_eq!(request.headers()[AUTHORIZATION], "Bearer t2");
+    }
+}

@@ -1,0 +1,318 @@
+//! What a failed request means, in one line: kube's own Display repeats its causes, so the chain of
+//! errors is read here instead.
+
+use std::error::Error as StdError;
+use std::io;
+use std::time::Duration;
+
+use rustls::{AlertDescription, CertificateError};
+
+use super::Cluster;
+use super::credential::PluginFailed;
+use super::snapshot::{Cause, Unreadable};
+use super::transport::DeadlinePassed;
+use crate::error::{Error, Exit};
+
+/// Longest reason shown, in characters: a proxy may answer with a whole page.
+const LONGEST_REASON: usize = 300;
+
+/// A failed request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Failure {
+    /// What kind.
+    pub(super) cause: Cause,
+    /// HTTP status, 0 where there was no answer.
+    pub(super) code: u16,
+    /// The server's machine-readable reason (`Conflict`, `AlreadyExists`), or nothing.
+    pub(super) kind: String,
+    /// In words, one line.
+    pub(super) reason: String,
+}
+
+/// What was being done, for an error's first line.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Act<'a> {
+    /// An API verb: `list`.
+    pub(super) verb: &'a str,
+    /// Plural resource: `pods`, `pods/portforward`.
+    pub(super) resource: &'a str,
+    /// `None` for cluster-scoped resources and lists across namespaces.
+    pub(super) namespace: Option<&'a str>,
+    /// One object, or all.
+    pub(super) name: Option<&'a str>,
+}
+
+impl Failure {
+    /// No answer within this time.
+    pub(super) fn timed_out(after: Duration) -> Self {
+        Self::without_answer(Cause::TimedOut, DeadlinePassed(after).to_string())
+    }
+
+    fn without_answer(cause: Cause, reason: impl Into<String>) -> Self {
+        Self { cause, code: 0, kind: String::new(), reason: reason.into() }
+    }
+
+    /// From a request's error.
+    pub(super) fn of(error: &kube::Error) -> Self {
+        match error {
+            kube::Error::Api(status) => Self::of_status(status),
+            kube::Error::SerdeError(_) | kube::Error::FromUtf8(_) => {
+                Self::without_answer(Cause::Unreachable, "the answer is not a Kubernetes API server's")
+            }
+            kube::Error::UpgradeConnection(kube::client::UpgradeConnectionError::ProtocolSwitch(status)) => Self {
+                cause: Cause::Refused,
+                code: status.as_u16(),
+                kind: String::new(),
+                reason: format!("the server does not switch to WebSocket (it answered {status})"),
+            },
+            other => Self::of_chain(other),
+        }
+    }
+
+    /// From a watch's error.
+    pub(super) fn of_watch(error: &kube::runtime::watcher::Error) -> Self {
+        use kube::runtime::watcher::Error as Watcher;
+        match error {
+            Watcher::InitialListFailed(error) | Watcher::WatchStartFailed(error) | Watcher::WatchFailed(error) => {
+                Self::of(error)
+            }
+            Watcher::WatchError(status) => Self::of_status(status),
+            Watcher::NoResourceVersion => Self::without_answer(Cause::Refused, "the answer has no resourceVersion"),
+        }
+    }
+
+    fn of_status(status: &kube::core::Status) -> Self {
+        let cause = match status.code {
+            401 => Cause::Unauthorized,
+            403 => Cause::Forbidden,
+            404 => Cause::NotFound,
+            408 | 504 => Cause::TimedOut,
+            502 | 503 => Cause::Unreachable,
+            _ => Cause::Refused,
+        };
+        let message = status.message.trim();
+        let reason = if message.is_empty() {
+            let words = http::StatusCode::from_u16(status.code).ok().and_then(|code| code.canonical_reason());
+            format!(
+                "the server answered {}{}{}",
+                status.code,
+                if words.is_some() { " " } else { "" },
+                words.unwrap_or("")
+            )
+        } else if message.starts_with('<') {
+            format!("the server answered {} with a web page, not as a Kubernetes API server does", status.code)
+        } else {
+            one_line(message)
+        };
+        Self { cause, code: status.code, kind: status.reason.clone(), reason }
+    }
+
+    fn of_chain(error: &(dyn StdError + 'static)) -> Self {
+        let chain = chain(error);
+        for link in &chain {
+            if let Some(deadline) = link.downcast_ref::<DeadlinePassed>() {
+                return Self::without_answer(Cause::TimedOut, deadline.to_string());
+            }
+            if let Some(plugin) = link.downcast_ref::<PluginFailed>() {
+                return Self::without_answer(Cause::Unauthorized, plugin.to_string());
+            }
+            if let Some(tls) = link.downcast_ref::<rustls::Error>() {
+                return Self::without_answer(Cause::Unreachable, tls_reason(tls));
+            }
+        }
+        let lookup = chain.iter().any(|link| link.to_string().starts_with("dns error"));
+        for link in &chain {
+            if let Some(io) = link.downcast_ref::<io::Error>() {
+                let reason = match io.kind() {
+                    io::ErrorKind::ConnectionRefused => "connection refused".to_owned(),
+                    io::ErrorKind::TimedOut => "no connection in time".to_owned(),
+                    io::ErrorKind::ConnectionReset => "connection reset".to_owned(),
+                    io::ErrorKind::BrokenPipe | io::ErrorKind::UnexpectedEof => "the connection broke".to_owned(),
+                    _ if lookup => "no such host name (DNS)".to_owned(),
+                    _ => one_line(&without_os_number(&io.to_string())),
+                };
+                return Self::without_answer(Cause::Unreachable, reason);
+            }
+        }
+        // The innermost error is the most precise one; the outer ones repeat it.
+        let innermost = chain.last().map_or_else(|| error.to_string(), |link| link.to_string());
+        Self::without_answer(Cause::Unreachable, one_line(&innermost))
+    }
+
+    /// Whether the same request may succeed a moment later.
+    pub(super) fn is_transient(&self) -> bool {
+        match self.code {
+            0 => matches!(self.cause, Cause::TimedOut | Cause::Unreachable),
+            429 | 500 | 502..=504 => true,
+            _ => false,
+        }
+    }
+
+    /// The same, as a part of the cluster that could not be read.
+    pub(super) fn unreadable(self, resource: &'static str, namespace: Option<&str>) -> Unreadable {
+        Unreadable { resource, namespace: namespace.map(str::to_owned), cause: self.cause, reason: self.reason }
+    }
+}
+
+impl Cluster {
+    /// An error a user reads, from a failed request.
+    pub(super) fn error(&self, act: Act<'_>, failure: &Failure) -> Error {
+        let Act { verb, resource, namespace, name } = act;
+        let of = name.map(|name| format!(" {name}")).unwrap_or_default();
+        let place = namespace.map(|namespace| format!(" in namespace {namespace}")).unwrap_or_default();
+        match failure.cause {
+            Cause::Unauthorized => self.unauthorized(&failure.reason),
+            Cause::Forbidden => {
+                let scope = namespace.map_or_else(|| " -A".to_owned(), |namespace| format!(" -n {namespace}"));
+                Error::refused(format!("not allowed to {verb} {resource}{of}{place}"))
+                    .because(&failure.reason)
+                    .hint(format!("kubectl auth can-i {verb} {resource}{scope}"))
+            }
+            Cause::Unreachable => self.unreachable(&failure.reason),
+            Cause::TimedOut => {
+                Error::new(Exit::TimedOut, format!("the Kubernetes API server at {} is slow", self.server))
+                    .because(format!("{verb} {resource}{of}{place}: {}", failure.reason))
+                    .hint("try again with a longer --request-timeout")
+            }
+            Cause::NotFound | Cause::Refused => {
+                Error::failure(format!("cannot {verb} {resource}{of}{place}")).because(&failure.reason)
+            }
+        }
+    }
+
+    /// An error a user reads, from a part of a [`super::snapshot::Snapshot`] that a command cannot do without.
+    pub fn unreadable(&self, part: &Unreadable) -> Error {
+        let act = Act { verb: "list", resource: part.resource, namespace: part.namespace.as_deref(), name: None };
+        let failure = Failure { cause: part.cause, code: 0, kind: String::new(), reason: part.reason.clone() };
+        self.error(act, &failure)
+    }
+
+    fn unauthorized(&self, reason: &str) -> Error {
+        let error = Error::failure(format!("the server does not accept the credentials of context {}", self.context));
+        // "Unauthorized" says nothing that the first line does not.
+        let error = if reason == "Unauthorized" { error } else { error.because(reason) };
+        error
+            .hint(format!("log in again, then: kubectl auth whoami --context {}", self.context))
+            .hint("kubectl config get-contexts")
+    }
+
+    fn unreachable(&self, reason: &str) -> Error {
+        Error::failure(format!("the Kubernetes API server at {} cannot be reached", self.server))
+            .because(reason)
+            .hint(format!("kubectl cluster-info --context {}", self.context))
+    }
+}
+
+/// An error's whole chain. An `io::Error` hides what it wraps from `source()`, so that is looked into too.
+fn chain<'a>(error: &'a (dyn StdError + 'static)) -> Vec<&'a (dyn StdError + 'static)> {
+    let mut links: Vec<&'a (dyn StdError + 'static)> = Vec::new();
+    let mut next = Some(error);
+    // Bounded: nothing forbids a chain with a cycle.
+    while let Some(link) = next.filter(|_| links.len() < 16) {
+        links.push(link);
+        next = match link.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+            Some(inner) => Some(inner),
+            None => link.source(),
+        };
+    }
+    links
+}
+
+/// What an error says at bottom, on one line: its innermost cause, without what the outer ones repeat.
+pub fn said(error: &(dyn StdError + 'static)) -> String {
+    let innermost = chain(error).last().map_or_else(|| error.to_string(), |link| link.to_string());
+    one_line(&without_os_number(&innermost))
+}
+
+fn tls_reason(error: &rustls::Error) -> String {
+    match error {
+        rustls::Error::InvalidCertificate(reason) => match reason {
+            // A bad signature is a re-created authority of the same name, as every new cluster's "kubernetes" is.
+            CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+                "the server's certificate is signed by an authority that is not trusted".to_owned()
+            }
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+                "the server's certificate has expired".to_owned()
+            }
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+                "the server's certificate is for another name (see --tls-server-name)".to_owned()
+            }
+            other => format!("the server's certificate is not valid: {other}"),
+        },
+        rustls::Error::AlertReceived(
+            AlertDescription::CertificateRequired
+            | AlertDescription::BadCertificate
+            | AlertDescription::CertificateUnknown
+            | AlertDescription::CertificateExpired
+            | AlertDescription::UnknownCA,
+        ) => "the server does not accept the client certificate".to_owned(),
+        rustls::Error::InvalidMessage(_) => "the server does not speak TLS (is its address http://?)".to_owned(),
+        other => format!("TLS: {other}"),
+    }
+}
+
+/// `Connection refused (os error 111)` -> `Connection refused`.
+fn without_os_number(text: &str) -> String {
+    match text.find(" (os error ") {
+        Some(at) => text[..at].to_owned(),
+        None => text.to_owned(),
+    }
+}
+
+fn one_line(text: &str) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(LONGEST_REASON) {
+        Some((at, _)) => format!("{}…", &line[..at]),
+        None => line,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn api(code: u16, message: &str) -> kube::Error {
+        kube::Error::Api(kube::core::Status::failure(message, "").with_code(code).boxed())
+    }
+
+    #[test]
+    fn answers_are_classified_by_their_code() {
+        for (code, cause, transient) in [
+            (401, Cause::Unauthorized, false),
+            (403, Cause::Forbidden, false),
+            (404, Cause::NotFound, false),
+            (409, Cause::Refused, false),
+            (429, Cause::Refused, true),
+            (500, Cause::Refused, true),
+            (503, Cause::Unreachable, true),
+            (504, Cause::TimedOut, true),
+        ] {
+            let failure = Failure::of(&api(code, "words"));
+            assert_eq!((failure.cause, failure.is_transient()), (cause, transient), "{code}");
+            assert_eq!(failure.reason, "words");
+        }
+    }
+
+    #[test]
+    fn a_reason_is_one_line_of_words() {
+        assert_eq!(Failure::of(&api(418, "")).reason, "the server answered 418 I'm a teapot");
+        assert!(Failure::of(&api(502, "<html><body>Bad")).reason.contains("web page"));
+        let long = Failure::of(&api(500, &"many words\n".repeat(100))).reason;
+        assert!(long.chars().count() <= LONGEST_REASON + 1 && !long.contains('\n'), "{long}");
+    }
+
+    #[test]
+    fn the_chain_is_unwrapped_to_one_reason() {
+        let refused = io::Error::new(io::ErrorKind::ConnectionRefused, "Connection refused (os error 111)");
+        let failure = Failure::of(&kube::Error::Service(Box::new(refused)));
+        assert_eq!((failure.cause, failure.reason.as_str()), (Cause::Unreachable, "connection refused"));
+
+        let tls = rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer);
+        let wrapped = io::Error::new(io::ErrorKind::InvalidData, io::Error::other(tls));
+        let failure = Failure::of(&kube::Error::Service(Box::new(wrapped)));
+        assert_eq!(failure.reason, "the server's certificate is signed by an authority that is not trusted");
+
+        let late = Failure::of(&kube::Error::Service(Box::new(DeadlinePassed(Duration::from_secs(30)))));
+        assert_eq!((late.cause, late.reason.as_str()), (Cause::TimedOut, "no answer within 30 s"));
+    }
+}

@@ -1,0 +1,303 @@
+//! One parallel wave of selective lists -> [`Snapshot`]. Each source has its own deadline, and one that fails is
+//! kept as an error beside the others. Known kinds only, so no discovery.
+
+use std::fmt::Debug;
+use std::time::Duration;
+
+use futures::future::join_all;
+use k8s_openapi::api::core::v1::{Namespace, Node, PersistentVolume, Pod};
+use k8s_openapi::api::storage::v1::StorageClass;
+use kube::api::{Api, ListParams, ResourceExt};
+use serde::de::DeserializeOwned;
+use tokio::sync::Semaphore;
+
+use super::Cluster;
+use super::failure::Failure;
+use super::snapshot::{NamespaceObjects, Read, Snapshot};
+
+/// Most requests at once: each has its own connection.
+const AT_ONCE: usize = 24;
+
+/// Objects per page of a consistent list.
+const PAGE: u32 = 500;
+
+/// How fresh an answer must be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Freshness {
+    /// From the API server's cache (`resourceVersion=0`): fast, and may be stale. Never before a destructive act.
+    Cached,
+    /// What is stored now.
+    Consistent,
+}
+
+/// What to read. Pods, claims and StatefulSets of each namespace always are.
+#[derive(Clone, Debug)]
+pub struct ReadRequest {
+    /// Namespaces, each once.
+    pub namespaces: Vec<String>,
+    /// PodDisruptionBudgets of the namespaces too.
+    pub disruption_budgets: bool,
+    /// All PersistentVolumes.
+    pub volumes: bool,
+    /// All nodes.
+    pub nodes: bool,
+    /// All storage classes.
+    pub storage_classes: bool,
+    /// How fresh.
+    pub freshness: Freshness,
+    /// For each source by itself.
+    pub deadline: Duration,
+}
+
+impl Default for ReadRequest {
+    /// Nothing, cached, 2 seconds per source.
+    fn default() -> Self {
+        Self {
+            namespaces: Vec::new(),
+            disruption_budgets: false,
+            volumes: false,
+            nodes: false,
+            storage_classes: false,
+            freshness: Freshness::Cached,
+            deadline: Duration::from_secs(2),
+        }
+    }
+}
+
+/// One wave: how to ask, and how many at once.
+struct Wave<'a> {
+    cluster: &'a Cluster,
+    freshness: Freshness,
+    deadline: Duration,
+    permits: Semaphore,
+}
+
+impl Cluster {
+    /// Reads everything that is asked for at the same time. Never fails as a whole; see each part.
+    pub async fn read(&self, request: &ReadRequest) -> Snapshot {
+        let wave = self.wave(request.freshness, request.deadline);
+        let namespaces =
+            join_all(request.namespaces.iter().map(|name| wave.namespace(name, request.disruption_budgets)));
+        let (namespaces, volumes, nodes, storage_classes) = futures::join!(
+            namespaces,
+            wave.cluster_scoped::<PersistentVolume>("persistentvolumes", request.volumes),
+            wave.cluster_scoped::<Node>("nodes", request.nodes),
+            wave.cluster_scoped::<StorageClass>("storageclasses", request.storage_classes),
+        );
+        Snapshot { namespaces, namespace_names: Read::NotAsked, volumes, nodes, storage_classes }
+    }
+
+    /// Names of all namespaces.
+    pub async fn namespaces(&self, deadline: Duration) -> Read<Vec<String>> {
+        let wave = self.wave(Freshness::Cached, deadline);
+        match wave.cluster_scoped::<Namespace>("namespaces", true).await {
+            Read::Known(found) => Read::Known(found.iter().map(ResourceExt::name_any).collect()),
+            Read::Unknown(why) => Read::Unknown(why),
+            Read::NotAsked => Read::NotAsked,
+        }
+    }
+
+    /// Whether a namespace of this name exists.
+    pub async fn namespace_exists(&self, name: &str, deadline: Duration) -> Read<bool> {
+        let deadline = self.at_most(deadline);
+        let api: Api<Namespace> = Api::all(self.client());
+        let answer = match tokio::time::timeout(deadline, api.get_opt(name)).await {
+            Ok(answer) => answer.map_err(|error| Failure::of(&error)),
+            Err(_) => Err(Failure::timed_out(deadline)),
+        };
+        match answer {
+            Ok(found) => Read::Known(found.is_some()),
+            Err(failure) => Read::Unknown(failure.unreadable("namespaces", None)),
+        }
+    }
+
+    /// Pods of this name in all namespaces; needs the permission to list pods everywhere.
+    pub async fn find_pods(&self, name: &str, deadline: Duration) -> Read<Vec<Pod>> {
+        let wave = self.wave(Freshness::Cached, deadline);
+        let selected = ListParams::default().fields(&format!("metadata.name={name}"));
+        wave.list(Api::all(self.client()), "pods", None, selected).await
+    }
+
+    fn wave(&self, freshness: Freshness, deadline: Duration) -> Wave<'_> {
+        Wave { cluster: self, freshness, deadline: self.at_most(deadline), permits: Semaphore::new(AT_ONCE) }
+    }
+}
+
+impl Wave<'_> {
+    async fn namespace(&self, name: &str, disruption_budgets: bool) -> NamespaceObjects {
+        let client = || self.cluster.client();
+        let all = ListParams::default;
+        let budgets = async {
+            if !disruption_budgets {
+                return Read::NotAsked;
+            }
+            self.list(Api::namespaced(client(), name), "poddisruptionbudgets", Some(name), all()).await
+        };
+        let (pods, claims, stateful_sets, disruption_budgets) = futures::join!(
+            self.list(Api::namespaced(client(), name), "pods", Some(name), all()),
+            self.list(Api::namespaced(client(), name), "persistentvolumeclaims", Some(name), all()),
+            self.list(Api::namespaced(client(), name), "statefulsets", Some(name), all()),
+            budgets,
+        );
+        let namespace = name.to_owned();
+        NamespaceObjects { namespace, pods, claims, stateful_sets, disruption_budgets, events: Read::NotAsked }
+    }
+
+    async fn cluster_scoped<K>(&self, resource: &'static str, asked: bool) -> Read<Vec<K>>
+    where
+        K: kube::Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
+    {
+        if !asked {
+            return Read::NotAsked;
+        }
+        self.list(Api::all(self.cluster.client()), resource, None, ListParams::default()).await
+    }
+
+    async fn list<K>(
+        &self,
+        api: Api<K>,
+        resource: &'static str,
+        namespace: Option<&str>,
+        selected: ListParams,
+    ) -> Read<Vec<K>>
+    where
+        K: kube::Resource + Clone + DeserializeOwned + Debug,
+    {
+        // Waiting for a turn is not the source's fault, so the deadline starts after it. The semaphore is never closed.
+        let _turn = self.permits.acquire().await;
+        let answer = match tokio::time::timeout(self.deadline, pages(&api, selected, self.freshness)).await {
+            Ok(answer) => answer.map_err(|error| Failure::of(&error)),
+            Err(_) => Err(Failure::timed_out(self.deadline)),
+        };
+        match answer {
+            Ok(mut items) => {
+                // A third of an object, and nobody here asks who wrote which field.
+                items.iter_mut().for_each(|item| item.meta_mut().managed_fields = None);
+                Read::Known(items)
+            }
+            Err(failure) => Read::Unknown(failure.unreadable(resource, namespace)),
+        }
+    }
+}
+
+async fn pages<K>(api: &Api<K>, selected: ListParams, freshness: Freshness) -> kube::Result<Vec<K>>
+where
+    K: Clone + DeserializeOwned + Debug,
+{
+    if freshness == Freshness::Cached {
+        return Ok(api.list(&selected.at("0")).await?.items);
+    }
+    let mut items = Vec::new();
+    let mut page = selected.clone().limit(PAGE);
+    loop {
+        let list = match api.list(&page).await {
+            // The pages' version was compacted away: once more, all at once.
+            Err(kube::Error::Api(status)) if status.code == 410 && page.continue_token.is_some() => {
+                return Ok(api.list(&selected).await?.items);
+            }
+            other => other?,
+        };
+        items.extend(list.items);
+        match list.metadata.continue_.filter(|token| !token.is_empty()) {
+            Some(token) => page = page.continue_token(&token),
+            None => return Ok(items),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::snapshot::Cause;
+    use crate::cluster::testing::{Answer, Server};
+    use serde_json::json;
+
+    fn list(names: &[&str]) -> Answer {
+        let items: Vec<_> = names
+            .iter()
+            .map(|name| json!({"metadata": {"name": name, "managedFields": [{"manager": "someone"}]}}))
+            .collect();
+        Answer::json(
+            200,
+            json!({"kind": "List", "apiVersion": "v1", "metadata": {"resourceVersion": "5"}, "items": items}),
+        )
+    }
+
+    fn request() -> ReadRequest {
+        ReadRequest {
+            namespaces: vec!["a".to_owned(), "b".to_owned()],
+            volumes: true,
+            deadline: Duration::from_millis(80),
+            ..ReadRequest::default()
+        }
+    }
+
+    #[tokio::test]
+    async fn one_part_that_fails_leaves_the_others() {
+        let server = Server::new(|asked| match asked.path.as_str() {
+            "/api/v1/persistentvolumes" => Answer::status(403, "persistentvolumes is forbidden"),
+            "/api/v1/namespaces/a/pods" => Answer::Never,
+            "/api/v1/namespaces/b/persistentvolumeclaims" => Answer::Broken,
+            "/apis/apps/v1/namespaces/b/statefulsets" => Answer::json(200, json!("not a list")),
+            _ => list(&["x", "y"]),
+        });
+        let started = std::time::Instant::now();
+        let snapshot = server.cluster().read(&request()).await;
+        assert!(started.elapsed() < Duration::from_secs(2));
+        let cause = |part: &Read<_>| match part {
+            Read::Unknown(why) => Some((why.resource, why.namespace.clone(), why.cause)),
+            _ => None,
+        };
+        assert_eq!(cause(&snapshot.namespaces[0].pods), Some(("pods", Some("a".to_owned()), Cause::TimedOut)));
+        let Read::Known(claims) = &snapshot.namespaces[0].claims else { panic!("{:?}", snapshot.namespaces[0].claims) };
+        assert_eq!(claims.len(), 2);
+        assert_eq!(claims[0].metadata.managed_fields, None);
+        let Read::Unknown(claims) = &snapshot.namespaces[1].claims else { panic!() };
+        assert_eq!((claims.cause, claims.reason.as_str()), (Cause::Unreachable, "connection reset"));
+        let Read::Unknown(sets) = &snapshot.namespaces[1].stateful_sets else { panic!() };
+        assert_eq!(sets.reason, "the answer is not a Kubernetes API server's");
+        let Read::Unknown(volumes) = &snapshot.volumes else { panic!() };
+        assert_eq!((volumes.cause, volumes.namespace.as_deref()), (Cause::Forbidden, None));
+        assert!(matches!(snapshot.nodes, Read::NotAsked));
+        assert_eq!(server.requests().len(), 7);
+        assert!(server.requests().iter().all(|asked| asked.query.contains("resourceVersion=0")));
+    }
+
+    #[tokio::test]
+    async fn a_consistent_read_follows_pages_and_survives_an_expired_token() {
+        let page = |names: &[&str], next: &str| {
+            let items: Vec<_> = names.iter().map(|name| json!({"metadata": {"name": name}})).collect();
+            Answer::json(200, json!({"metadata": {"continue": next, "resourceVersion": "5"}, "items": items}))
+        };
+        let server = Server::new(move |asked| match asked.query.as_str() {
+            query if query.contains("continue=t2") => Answer::status(410, "expired"),
+            query if query.contains("continue=t1") => page(&["b"], "t2"),
+            query if query.contains("limit=500") => page(&["a"], "t1"),
+            _ => page(&["a", "b", "c"], ""),
+        });
+        let cluster = server.cluster();
+        let wave = cluster.wave(Freshness::Consistent, Duration::from_secs(1));
+        let Read::Known(nodes) = wave.cluster_scoped::<Node>("nodes", true).await else { panic!() };
+        assert_eq!(nodes.iter().map(ResourceExt::name_any).collect::<Vec<_>>(), ["a", "b", "c"]);
+        assert!(server.requests().iter().all(|asked| !asked.query.contains("resourceVersion=")));
+    }
+
+    #[tokio::test]
+    async fn names_are_looked_up_across_namespaces() {
+        let server = Server::new(|asked| match asked.path.as_str() {
+            "/api/v1/pods" => list(&["wh9527-0"]),
+            "/api/v1/namespaces/there" => Answer::json(200, json!({"metadata": {"name": "there"}})),
+            "/api/v1/namespaces/hidden" => Answer::status(403, "no"),
+            "/api/v1/namespaces" => list(&["n1", "n2"]),
+            _ => Answer::status(404, "not found"),
+        });
+        let cluster = server.cluster();
+        let soon = Duration::from_secs(1);
+        assert!(matches!(cluster.find_pods("wh9527-0", soon).await, Read::Known(found) if found.len() == 1));
+        assert!(server.requests()[0].query.contains("fieldSelector=metadata.name%3Dwh9527-0"));
+        assert!(matches!(cluster.namespace_exists("there", soon).await, Read::Known(true)));
+        assert!(matches!(cluster.namespace_exists("gone", soon).await, Read::Known(false)));
+        assert!(matches!(cluster.namespace_exists("hidden", soon).await, Read::Unknown(_)));
+        assert!(matches!(cluster.namespaces(soon).await, Read::Known(names) if names == ["n1", "n2"]));
+    }
+}

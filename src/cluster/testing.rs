@@ -1,0 +1,166 @@
+//! A pretend API server for unit tests: a function from request to answer, and a record of what was asked.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::StreamExt;
+use http::{Request, Response};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::Frame;
+use kube::Client;
+use kube::client::Body;
+use serde_json::Value;
+use tokio::sync::mpsc;
+
+use super::Cluster;
+
+/// What the pretend server does with a request.
+#[derive(Clone)]
+pub(super) enum Answer {
+    /// Answers.
+    With { code: u16, headers: Vec<(&'static str, String)>, body: String, after: Duration },
+    /// Never answers.
+    Never,
+    /// The connection breaks.
+    Broken,
+    /// A watch: each line sent to the other end is a line of the answer, which ends with it.
+    Watch(Arc<Mutex<Option<mpsc::UnboundedReceiver<Value>>>>),
+}
+
+impl Answer {
+    /// A watch, and where to send its events.
+    pub(super) fn watch() -> (mpsc::UnboundedSender<Value>, Self) {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        (sender, Self::Watch(Arc::new(Mutex::new(Some(receiver)))))
+    }
+
+    pub(super) fn json(code: u16, body: Value) -> Self {
+        Self::With { code, headers: Vec::new(), body: body.to_string(), after: Duration::ZERO }
+    }
+
+    /// A `Status` failure.
+    pub(super) fn status(code: u16, message: &str) -> Self {
+        let reason = match code {
+            401 => "Unauthorized",
+            403 => "Forbidden",
+            404 => "NotFound",
+            409 => "Conflict",
+            _ => "",
+        };
+        Self::json(
+            code,
+            serde_json::json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": message,
+                "reason": reason, "code": code}),
+        )
+    }
+
+    pub(super) fn with_header(mut self, name: &'static str, value: &str) -> Self {
+        if let Self::With { headers, .. } = &mut self {
+            headers.push((name, value.to_owned()));
+        }
+        self
+    }
+
+    pub(super) fn after(mut self, delay: Duration) -> Self {
+        if let Self::With { after, .. } = &mut self {
+            *after = delay;
+        }
+        self
+    }
+}
+
+/// A request as the server saw it.
+#[derive(Clone, Debug)]
+pub(super) struct Asked {
+    pub(super) method: String,
+    pub(super) path: String,
+    pub(super) query: String,
+    pub(super) headers: http::HeaderMap,
+    pub(super) body: Value,
+}
+
+type Reply = UnsyncBoxBody<Bytes, std::io::Error>;
+
+type Handler = Arc<dyn Fn(&Asked) -> Answer + Send + Sync>;
+
+/// The pretend server.
+#[derive(Clone)]
+pub(super) struct Server {
+    handler: Handler,
+    asked: Arc<Mutex<Vec<Asked>>>,
+}
+
+impl Server {
+    pub(super) fn new(handler: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> Self {
+        Self { handler: Arc::new(handler), asked: Arc::default() }
+    }
+
+    /// One answer after the other.
+    pub(super) fn sequence(answers: Vec<Answer>) -> Self {
+        let answers = Mutex::new(VecDeque::from(answers));
+        Self::new(move |asked| answers.lock().unwrap().pop_front().unwrap_or_else(|| panic!("unexpected {asked:?}")))
+    }
+
+    pub(super) fn requests(&self) -> Vec<Asked> {
+        self.asked.lock().unwrap().clone()
+    }
+
+    pub(super) fn client(&self) -> Client {
+        let server = self.clone();
+        let service = tower::service_fn(move |request: Request<Body>| {
+            let server = server.clone();
+            async move { server.answer(request).await }
+        });
+        Client::new(service, "default")
+    }
+
+    pub(super) fn cluster(&self) -> Cluster {
+        Cluster {
+            client: super::transport::wrap(self.client(), Some(Duration::from_secs(30)), None),
+            context: "test".to_owned(),
+            namespace: None,
+            server: "https://127.0.0.1:6443".to_owned(),
+            request_timeout: Some(Duration::from_secs(30)),
+        }
+    }
+
+    async fn answer(&self, request: Request<Body>) -> std::io::Result<Response<Reply>> {
+        let (parts, body) = request.into_parts();
+        let body = body.collect().await.map_err(std::io::Error::other)?.to_bytes();
+        let asked = Asked {
+            method: parts.method.to_string(),
+            path: parts.uri.path().to_owned(),
+            query: parts.uri.query().unwrap_or("").to_owned(),
+            headers: parts.headers,
+            body: serde_json::from_slice(&body).unwrap_or(Value::Null),
+        };
+        self.asked.lock().unwrap().push(asked.clone());
+        match (self.handler)(&asked) {
+            Answer::Never => std::future::pending().await,
+            Answer::Broken => Err(std::io::ErrorKind::ConnectionReset.into()),
+            Answer::With { code, headers, body, after } => {
+                if !after.is_zero() {
+                    tokio::time::sleep(after).await;
+                }
+                let mut response = Response::builder().status(code);
+                for (name, value) in headers {
+                    response = response.header(name, value);
+                }
+                let body = Full::new(Bytes::from(body)).map_err(|never| match never {});
+                Ok(response.body(body.boxed_unsync()).unwrap())
+            }
+            Answer::Watch(events) => {
+                let events = events.lock().unwrap().take();
+                let Some(events) = events else { std::future::pending().await };
+                let lines = futures::stream::unfold(events, |mut events| async {
+                    let event = events.recv().await?;
+                    Some((Ok(Frame::data(Bytes::from(format!("{event}\n")))), events))
+                });
+                Ok(Response::new(StreamBody::new(lines.boxed()).boxed_unsync()))
+            }
+        }
+    }
+}

@@ -1,0 +1,535 @@
+//! A namespace kept up to date: watches from a listed resourceVersion, with bookmarks, re-lists after 410 and
+//! back-off, folded into one [`Snapshot`]. Nothing polls: each change wakes the reader at once.
+
+use std::fmt::Debug;
+use std::time::{Duration, Instant};
+
+use futures::future::BoxFuture;
+use futures::stream::{BoxStream, SelectAll};
+use futures::{FutureExt, Stream, StreamExt};
+use http::Request;
+use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::core::v1::{Event, Node, PersistentVolume, PersistentVolumeClaim, Pod};
+use kube::Client;
+use kube::api::{Api, Resource, ResourceExt};
+use kube::client::Body;
+use kube::runtime::utils::Backoff;
+use kube::runtime::{WatchStreamExt, watcher};
+use serde::de::DeserializeOwned;
+use tokio::sync::{mpsc, watch};
+
+use super::failure::{Act, Failure};
+use super::snapshot::{Cause, NamespaceObjects, Read, Snapshot, Unreadable};
+use super::{Cluster, transport};
+use crate::error::{Error, Result};
+
+/// A watch is renewed this often (seconds), which also bounds how long a connection that silently died goes unnoticed.
+const RENEWED_EVERY: u32 = 60;
+
+/// Most Events kept; a busy namespace has thousands, and the last ones explain a wait.
+const MOST_EVENTS: usize = 500;
+
+/// From this many volumes on, one watch on all of them is cheaper than one for each.
+const MANY_VOLUMES: usize = 8;
+
+/// A calm time after which a failure counts as the first one again.
+const CALM: Duration = Duration::from_secs(10);
+
+/// What to watch. Pods, claims and StatefulSets of the namespace always are.
+#[derive(Clone, Debug)]
+pub struct WatchRequest {
+    /// The namespace.
+    pub namespace: String,
+    /// PersistentVolumes by name; empty: none. Up to eight are watched one by one, which is cheap on a cluster of
+    /// thousands and needs no right to see the others; a volume that appears later is named by its claim's
+    /// `spec.volumeName`, and can be read then.
+    pub volumes: Vec<String>,
+    /// The namespace's Events, the last 500.
+    pub events: bool,
+    /// All nodes.
+    pub nodes: bool,
+}
+
+/// Whether the API server answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Connection {
+    /// It does.
+    Up,
+    /// It does not; tried again with back-off.
+    Away {
+        /// Since when.
+        since: Instant,
+        /// Why, in words.
+        reason: String,
+    },
+}
+
+/// A namespace kept up to date. Ends its requests when dropped.
+pub struct Watch {
+    cluster: Cluster,
+    namespace: String,
+    changes: mpsc::UnboundedReceiver<Change>,
+    connection: watch::Receiver<Connection>,
+    task: tokio::task::JoinHandle<()>,
+    pods: Feed<Pod>,
+    claims: Feed<PersistentVolumeClaim>,
+    stateful_sets: Feed<StatefulSet>,
+    events: Option<Feed<Event>>,
+    nodes: Option<Feed<Node>>,
+    volumes: Vec<Feed<PersistentVolume>>,
+    snapshot: Snapshot,
+}
+
+type Outcome<K> = std::result::Result<watcher::Event<K>, Failure>;
+
+enum Change {
+    Pod(Box<Outcome<Pod>>),
+    Claim(Box<Outcome<PersistentVolumeClaim>>),
+    StatefulSet(Box<Outcome<StatefulSet>>),
+    Event(Box<Outcome<Event>>),
+    Node(Box<Outcome<Node>>),
+    Volume(usize, Box<Outcome<PersistentVolume>>),
+}
+
+/// One stream's objects.
+struct Feed<K> {
+    resource: &'static str,
+    /// A re-list in progress.
+    incoming: Vec<K>,
+    /// `None` until the first list has arrived or has definitely failed.
+    current: Option<std::result::Result<Vec<K>, Failure>>,
+    /// The latest failure, while there is nothing better to show.
+    trouble: Option<Failure>,
+}
+
+impl Cluster {
+    /// Starts watching. Needs `list` and `watch` on what is asked for; a part that may not be read is Unknown.
+    pub fn watch(&self, request: WatchRequest) -> Watch {
+        let (connection_sender, connection) = watch::channel(Connection::Up);
+        let client = observed(self.client(), connection_sender);
+        let namespaced = || (client.clone(), request.namespace.as_str());
+        let mut streams: SelectAll<BoxStream<'static, Change>> = SelectAll::new();
+        streams.push(stream(within(namespaced()), None, Change::Pod));
+        streams.push(stream(within(namespaced()), None, Change::Claim));
+        streams.push(stream(within(namespaced()), None, Change::StatefulSet));
+        if request.events {
+            streams.push(stream(within(namespaced()), None, Change::Event));
+        }
+        if request.nodes {
+            streams.push(stream(Api::all(client.clone()), None, Change::Node));
+        }
+        let selectors: Vec<Option<String>> = match request.volumes.len() {
+            0..=MANY_VOLUMES => request.volumes.iter().map(|name| Some(format!("metadata.name={name}"))).collect(),
+            _ => vec![None],
+        };
+        for (index, selector) in selectors.iter().enumerate() {
+            let api = Api::all(client.clone());
+            streams.push(stream(api, selector.as_deref(), move |outcome| Change::Volume(index, outcome)));
+        }
+        // In a task of its own, so that the requests are under way while the reader is busy with other things.
+        let (sender, changes) = mpsc::unbounded_channel();
+        let task = tokio::spawn(async move {
+            while let Some(change) = streams.next().await {
+                if sender.send(change).is_err() {
+                    break;
+                }
+            }
+        });
+        let mut watch = Watch {
+            cluster: self.clone(),
+            namespace: request.namespace.clone(),
+            changes,
+            connection,
+            task,
+            pods: Feed::new("pods"),
+            claims: Feed::new("persistentvolumeclaims"),
+            stateful_sets: Feed::new("statefulsets"),
+            events: request.events.then(|| Feed::new("events")),
+            nodes: request.nodes.then(|| Feed::new("nodes")),
+            volumes: selectors.iter().map(|_| Feed::new("persistentvolumes")).collect(),
+            snapshot: empty(&request.namespace),
+        };
+        watch.publish();
+        watch
+    }
+}
+
+impl Watch {
+    /// Waits until every stream has delivered its first list, so that no later change can be missed. Events, nodes
+    /// and volumes that are late or not allowed become Unknown and are not waited for beyond `deadline`.
+    ///
+    /// # Errors
+    /// Pods, claims or StatefulSets may not be read, or were not within `deadline`.
+    pub async fn opened(&mut self, deadline: Duration) -> Result<()> {
+        let complete = async {
+            while !self.is_complete() {
+                let Some(change) = self.changes.recv().await else { break };
+                self.apply(change);
+                if self.refused().is_some() {
+                    break;
+                }
+            }
+        };
+        let in_time = tokio::time::timeout(deadline, complete).await.is_ok();
+        self.drain();
+        self.publish();
+        match self.refused() {
+            Some(error) => Err(error),
+            None if in_time || self.essentials_are_complete() => Ok(()),
+            None => Err(self.late(deadline)),
+        }
+    }
+
+    /// Waits for the next change and returns everything as it is then; changes that are already there are folded
+    /// into one. Losing or regaining the API server is a change too; see [`Watch::connection`].
+    ///
+    /// # Errors
+    /// The server no longer accepts the credentials.
+    pub async fn changed(&mut self) -> Result<&Snapshot> {
+        loop {
+            let mut visible = tokio::select! {
+                change = self.changes.recv() => match change {
+                    Some(change) => self.apply(change),
+                    None => return Err(Error::failure(format!("the watch on namespace {} ended", self.namespace))),
+                },
+                moved = self.connection.changed() => moved.is_ok(),
+            };
+            visible |= self.drain();
+            if let Some(failure) = self.unauthorized() {
+                return Err(self.cluster.error(self.act("watch", "pods"), &failure));
+            }
+            if visible {
+                self.publish();
+                return Ok(&self.snapshot);
+            }
+        }
+    }
+
+    /// Takes in what has arrived since, without waiting.
+    pub fn catch_up(&mut self) {
+        if self.drain() {
+            self.publish();
+        }
+    }
+
+    /// Since when the API server has not answered; `None` while it does.
+    pub fn silent_since(&self) -> Option<Instant> {
+        match self.connection() {
+            Connection::Up => None,
+            Connection::Away { since, .. } => Some(since),
+        }
+    }
+
+    /// Everything as it was at the last call of [`Watch::opened`], [`Watch::changed`] or [`Watch::catch_up`].
+    pub fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
+    }
+
+    /// Whether the API server answers, and if not, since when.
+    pub fn connection(&self) -> Connection {
+        self.connection.borrow().clone()
+    }
+
+    fn drain(&mut self) -> bool {
+        let mut visible = false;
+        while let Ok(change) = self.changes.try_recv() {
+            visible |= self.apply(change);
+        }
+        visible
+    }
+
+    /// Whether this changed anything that can be seen.
+    fn apply(&mut self, change: Change) -> bool {
+        match change {
+            Change::Pod(outcome) => self.pods.apply(*outcome),
+            Change::Claim(outcome) => self.claims.apply(*outcome),
+            Change::StatefulSet(outcome) => self.stateful_sets.apply(*outcome),
+            Change::Node(outcome) => self.nodes.as_mut().is_some_and(|feed| feed.apply(*outcome)),
+            Change::Volume(index, outcome) => self.volumes.get_mut(index).is_some_and(|feed| feed.apply(*outcome)),
+            Change::Event(outcome) => self.events.as_mut().is_some_and(|feed| {
+                let visible = feed.apply(*outcome);
+                feed.keep_latest();
+                visible
+            }),
+        }
+    }
+
+    fn essentials_are_complete(&self) -> bool {
+        self.pods.current.is_some() && self.claims.current.is_some() && self.stateful_sets.current.is_some()
+    }
+
+    fn is_complete(&self) -> bool {
+        self.essentials_are_complete()
+            && self.events.as_ref().is_none_or(|feed| feed.current.is_some())
+            && self.nodes.as_ref().is_none_or(|feed| feed.current.is_some())
+            && self.volumes.iter().all(|feed| feed.current.is_some())
+    }
+
+    fn unauthorized(&self) -> Option<Failure> {
+        let failures = [self.pods.failure(), self.claims.failure(), self.stateful_sets.failure()];
+        failures.into_iter().flatten().find(|failure| failure.cause == Cause::Unauthorized).cloned()
+    }
+
+    /// The first of the essential parts that will not come.
+    fn refused(&self) -> Option<Error> {
+        let parts = [
+            (self.pods.resource, self.pods.failure()),
+            (self.claims.resource, self.claims.failure()),
+            (self.stateful_sets.resource, self.stateful_sets.failure()),
+        ];
+        let (resource, failure) = parts.into_iter().find_map(|(resource, failure)| Some((resource, failure?)))?;
+        Some(self.cluster.error(self.act("watch", resource), failure))
+    }
+
+    fn late(&self, deadline: Duration) -> Error {
+        let parts = [
+            (self.pods.resource, self.pods.current.is_some(), &self.pods.trouble),
+            (self.claims.resource, self.claims.current.is_some(), &self.claims.trouble),
+            (self.stateful_sets.resource, self.stateful_sets.current.is_some(), &self.stateful_sets.trouble),
+        ];
+        let missing = parts.into_iter().find(|(_, complete, _)| !complete);
+        let (resource, trouble) = missing.map_or(("pods", None), |(resource, _, trouble)| (resource, trouble.clone()));
+        let failure = trouble.unwrap_or_else(|| Failure::timed_out(deadline));
+        self.cluster.error(self.act("watch", resource), &failure)
+    }
+
+    fn act<'a>(&'a self, verb: &'a str, resource: &'a str) -> Act<'a> {
+        Act { verb, resource, namespace: Some(&self.namespace), name: None }
+    }
+
+    /// Brings the snapshot up to date.
+    fn publish(&mut self) {
+        let namespace = self.namespace.clone();
+        let part = |namespace: &str| Some(namespace.to_owned());
+        self.snapshot.namespaces = vec![NamespaceObjects {
+            pods: self.pods.read(part(&namespace)),
+            claims: self.claims.read(part(&namespace)),
+            stateful_sets: self.stateful_sets.read(part(&namespace)),
+            disruption_budgets: Read::NotAsked,
+            events: self.events.as_ref().map_or(Read::NotAsked, |feed| feed.read(part(&namespace))),
+            namespace,
+        }];
+        self.snapshot.nodes = self.nodes.as_ref().map_or(Read::NotAsked, |feed| feed.read(None));
+        self.snapshot.volumes = combined(&self.volumes);
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl<K: Resource<DynamicType = ()> + Clone> Feed<K> {
+    fn new(resource: &'static str) -> Self {
+        Self { resource, incoming: Vec::new(), current: None, trouble: None }
+    }
+
+    fn apply(&mut self, outcome: Outcome<K>) -> bool {
+        match outcome {
+            Ok(watcher::Event::Init) => {
+                self.incoming.clear();
+                false
+            }
+            Ok(watcher::Event::InitApply(object)) => {
+                self.incoming.push(object);
+                false
+            }
+            Ok(watcher::Event::InitDone) => {
+                self.current = Some(Ok(std::mem::take(&mut self.incoming)));
+                self.trouble = None;
+                true
+            }
+            Ok(watcher::Event::Apply(object)) => {
+                let Some(Ok(known)) = &mut self.current else { return false };
+                match known.iter_mut().find(|known| known.meta().name == object.meta().name) {
+                    Some(known) => *known = object,
+                    None => known.push(object),
+                }
+                true
+            }
+            Ok(watcher::Event::Delete(object)) => {
+                let Some(Ok(known)) = &mut self.current else { return false };
+                // By UID: the one that was created under the same name in the meantime stays.
+                known.retain(|known| known.meta().uid != object.meta().uid || known.meta().name != object.meta().name);
+                true
+            }
+            Err(failure) => {
+                // 410 and broken connections are everyday's; these do not go away by trying again.
+                let lasting = matches!(failure.cause, Cause::Forbidden | Cause::Unauthorized | Cause::NotFound);
+                let news = lasting && self.failure() != Some(&failure);
+                if lasting {
+                    self.current = Some(Err(failure));
+                } else {
+                    self.trouble = Some(failure);
+                }
+                news
+            }
+        }
+    }
+
+    fn failure(&self) -> Option<&Failure> {
+        self.current.as_ref()?.as_ref().err()
+    }
+
+    fn read(&self, namespace: Option<String>) -> Read<Vec<K>> {
+        match &self.current {
+            Some(Ok(objects)) => Read::Known(objects.clone()),
+            Some(Err(failure)) => Read::Unknown(failure.clone().unreadable(self.resource, namespace.as_deref())),
+            None => Read::Unknown(match &self.trouble {
+                Some(failure) => failure.clone().unreadable(self.resource, namespace.as_deref()),
+                None => Unreadable {
+                    resource: self.resource,
+                    namespace,
+                    cause: Cause::TimedOut,
+                    reason: "no answer yet".to_owned(),
+                },
+            }),
+        }
+    }
+}
+
+impl Feed<Event> {
+    fn keep_latest(&mut self) {
+        for events in [Some(&mut self.incoming), self.current.as_mut().and_then(|current| current.as_mut().ok())] {
+            let Some(events) = events.filter(|events| events.len() > 2 * MOST_EVENTS) else { continue };
+            events.sort_by_key(last_seen);
+            events.drain(..events.len() - MOST_EVENTS);
+        }
+    }
+}
+
+/// When an Event was last seen: old-style Events count, new-style ones have an eventTime.
+fn last_seen(event: &Event) -> Option<jiff::Timestamp> {
+    let series = event.series.as_ref().and_then(|series| series.last_observed_time.as_ref()).map(|time| time.0);
+    let last = event.last_timestamp.as_ref().map(|time| time.0);
+    series.or(last).or(event.event_time.as_ref().map(|time| time.0)).or(event.creation_timestamp().map(|time| time.0))
+}
+
+fn combined(feeds: &[Feed<PersistentVolume>]) -> Read<Vec<PersistentVolume>> {
+    if feeds.is_empty() {
+        return Read::NotAsked;
+    }
+    let mut all = Vec::new();
+    for feed in feeds {
+        match feed.read(None) {
+            Read::Known(found) => all.extend(found),
+            other => return other,
+        }
+    }
+    Read::Known(all)
+}
+
+fn empty(namespace: &str) -> Snapshot {
+    Snapshot {
+        namespaces: vec![NamespaceObjects {
+            namespace: namespace.to_owned(),
+            pods: Read::NotAsked,
+            claims: Read::NotAsked,
+            stateful_sets: Read::NotAsked,
+            disruption_budgets: Read::NotAsked,
+            events: Read::NotAsked,
+        }],
+        namespace_names: Read::NotAsked,
+        volumes: Read::NotAsked,
+        nodes: Read::NotAsked,
+        storage_classes: Read::NotAsked,
+    }
+}
+
+fn within<K>((client, namespace): (Client, &str)) -> Api<K>
+where
+    K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>,
+{
+    Api::namespaced(client, namespace)
+}
+
+fn stream<K>(
+    api: Api<K>,
+    fields: Option<&str>,
+    change: impl Fn(Box<Outcome<K>>) -> Change + Send + 'static,
+) -> BoxStream<'static, Change>
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
+{
+    let mut config = watcher::Config::default().timeout(RENEWED_EVERY);
+    config.field_selector = fields.map(str::to_owned);
+    let events = watcher(api, config).backoff(Patience { failures: 0, latest: None });
+    trimmed(events).map(Box::new).map(change).boxed()
+}
+
+fn trimmed<K: Resource>(
+    events: impl Stream<Item = watcher::Result<watcher::Event<K>>>,
+) -> impl Stream<Item = Outcome<K>> {
+    events.map(|event| match event {
+        Ok(event) => Ok(event.modify(|object| object.meta_mut().managed_fields = None)),
+        Err(error) => Err(Failure::of_watch(&error)),
+    })
+}
+
+/// Notes whether the API server answers: a watch that was taken up again is silent until something changes, so the
+/// streams themselves do not tell.
+fn observed(inner: Client, connection: watch::Sender<Connection>) -> Client {
+    let namespace = inner.default_namespace().to_owned();
+    let service = tower::service_fn(move |request: Request<Body>| {
+        let (inner, connection) = (inner.clone(), connection.clone());
+        let answered = async move {
+            let answer = inner.send(request).await;
+            let trouble = match &answer {
+                Ok(response) if matches!(response.status().as_u16(), 502..=504) => {
+                    Some(format!("it answers {}", response.status()))
+                }
+                Ok(_) => None,
+                Err(error) => Some(Failure::of(error).reason),
+            };
+            note(&connection, trouble);
+            answer
+        };
+        let answered: BoxFuture<'static, _> = answered.boxed();
+        answered
+    });
+    Client::new(service, namespace)
+}
+
+fn note(connection: &watch::Sender<Connection>, trouble: Option<String>) {
+    connection.send_if_modified(|current| match (&*current, trouble) {
+        (Connection::Up, None) | (Connection::Away { .. }, Some(_)) => false,
+        (Connection::Up, Some(reason)) => {
+            *current = Connection::Away { since: Instant::now(), reason };
+            true
+        }
+        (Connection::Away { .. }, None) => {
+            *current = Connection::Up;
+            true
+        }
+    });
+}
+
+/// Growing pauses. kube resets a back-off at each event, and announcing a re-list is one: only calm counts here.
+struct Patience {
+    failures: u32,
+    latest: Option<Instant>,
+}
+
+impl Iterator for Patience {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        let pause = transport::pause(self.failures);
+        self.failures = self.failures.saturating_add(1);
+        self.latest = Some(Instant::now());
+        Some(pause)
+    }
+}
+
+impl Backoff for Patience {
+    fn reset(&mut self) {
+        if self.latest.is_some_and(|latest| latest.elapsed() > CALM) {
+            self.failures = 0;
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "watch_tests.rs"]
+mod tests;

@@ -1,0 +1,193 @@
+use super::*;
+use crate::cluster::testing::{Answer, Asked, Server};
+use crate::error::Exit;
+use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+const SOON: Duration = Duration::from_secs(5);
+
+fn pod(name: &str, uid: &str, phase: &str) -> Value {
+    json!({"metadata": {"name": name, "uid": uid, "resourceVersion": "6"}, "status": {"phase": phase}})
+}
+
+fn list(items: Vec<Value>) -> Answer {
+    Answer::json(200, json!({"metadata": {"resourceVersion": "5"}, "items": items}))
+}
+
+fn event(kind: &str, object: Value) -> Value {
+    json!({"type": kind, "object": object})
+}
+
+fn is_watch(asked: &Asked) -> bool {
+    asked.query.contains("watch=true")
+}
+
+fn request() -> WatchRequest {
+    WatchRequest { namespace: "a".to_owned(), volumes: Vec::new(), events: false, nodes: false }
+}
+
+/// Serves empty lists and silent watches, except for paths and verbs that have answers of their own, used up one by
+/// one.
+fn server(own: Vec<(&'static str, bool, Answer)>) -> Server {
+    let mut answers: HashMap<(String, bool), Vec<Answer>> = HashMap::new();
+    for (path, watch, answer) in own {
+        answers.entry((path.to_owned(), watch)).or_default().insert(0, answer);
+    }
+    let answers = Arc::new(Mutex::new(answers));
+    Server::new(move |asked| {
+        let own = answers.lock().unwrap().get_mut(&(asked.path.clone(), is_watch(asked))).and_then(Vec::pop);
+        own.unwrap_or_else(|| if is_watch(asked) { Answer::Never } else { list(Vec::new()) })
+    })
+}
+
+const PODS: &str = "/api/v1/namespaces/a/pods";
+
+fn pods(snapshot: &Snapshot) -> Vec<(String, String)> {
+    let Read::Known(pods) = &snapshot.namespaces[0].pods else { panic!("{:?}", snapshot.namespaces[0].pods) };
+    let phase = |pod: &Pod| pod.status.as_ref().and_then(|status| status.phase.clone()).unwrap_or_default();
+    pods.iter().map(|pod| (pod.uid().unwrap_or_default(), phase(pod))).collect()
+}
+
+fn of(uid: &str, phase: &str) -> (String, String) {
+    (uid.to_owned(), phase.to_owned())
+}
+
+#[tokio::test]
+async fn changes_are_folded_into_the_listed_state() {
+    let (events, answer) = Answer::watch();
+    let server = server(vec![(PODS, false, list(vec![pod("p-0", "u1", "Running")])), (PODS, true, answer)]);
+    let mut watch = server.cluster().watch(request());
+    watch.opened(SOON).await.unwrap();
+    assert_eq!(pods(watch.snapshot()), [of("u1", "Running")]);
+
+    // The successor is there before the old pod's deletion is told: by name it is one pod, by UID it is the new one.
+    events.send(event("MODIFIED", pod("p-0", "u1", "Failed"))).unwrap();
+    assert_eq!(pods(watch.changed().await.unwrap()), [of("u1", "Failed")]);
+    events.send(event("DELETED", pod("p-0", "u1", "Failed"))).unwrap();
+    assert_eq!(pods(watch.changed().await.unwrap()), []);
+    events.send(event("ADDED", pod("p-0", "u2", "Pending"))).unwrap();
+    assert_eq!(pods(watch.changed().await.unwrap()), [of("u2", "Pending")]);
+    events.send(event("DELETED", pod("p-0", "u1", "Failed"))).unwrap();
+    assert_eq!(pods(watch.changed().await.unwrap()), [of("u2", "Pending")]);
+
+    let asked = server.requests();
+    let started = asked.iter().find(|asked| is_watch(asked) && asked.path == PODS).unwrap();
+    assert!(started.query.contains("resourceVersion=5") && started.query.contains("allowWatchBookmarks=true"));
+}
+
+#[tokio::test]
+async fn after_410_everything_is_listed_again() {
+    let (events, answer) = Answer::watch();
+    let lists =
+        [list(vec![pod("p-0", "u1", "Running"), pod("p-1", "u3", "Running")]), list(vec![pod("p-0", "u2", "Running")])];
+    let [first, second] = lists;
+    let server = server(vec![(PODS, false, first), (PODS, true, answer), (PODS, false, second)]);
+    let mut watch = server.cluster().watch(request());
+    watch.opened(SOON).await.unwrap();
+    assert_eq!(pods(watch.snapshot()).len(), 2);
+    let expired = json!({"kind": "Status", "code": 410, "message": "too old", "reason": "Expired"});
+    events.send(event("ERROR", expired)).unwrap();
+    assert_eq!(pods(watch.changed().await.unwrap()), [of("u2", "Running")]);
+}
+
+#[tokio::test]
+async fn what_may_not_be_read_is_unknown_and_the_rest_works() {
+    let forbidden = || Answer::status(403, "events is forbidden");
+    let server = Server::new(move |asked| match asked.path.as_str() {
+        "/api/v1/namespaces/a/events" | "/api/v1/persistentvolumes" => forbidden(),
+        "/api/v1/nodes" => Answer::Never,
+        _ if is_watch(asked) => Answer::Never,
+        _ => list(Vec::new()),
+    });
+    let everything = WatchRequest { volumes: vec!["pv-1".to_owned()], events: true, nodes: true, ..request() };
+    let mut watch = server.cluster().watch(everything);
+    watch.opened(Duration::from_millis(200)).await.unwrap();
+    let snapshot = watch.snapshot();
+    assert!(matches!(&snapshot.namespaces[0].events, Read::Unknown(why) if why.cause == Cause::Forbidden));
+    assert!(matches!(&snapshot.volumes, Read::Unknown(why) if why.cause == Cause::Forbidden));
+    assert!(matches!(&snapshot.nodes, Read::Unknown(why) if why.cause == Cause::TimedOut));
+    let volume = server.requests().into_iter().find(|asked| asked.path == "/api/v1/persistentvolumes").unwrap();
+    assert!(volume.query.contains("fieldSelector=metadata.name%3Dpv-1"));
+}
+
+#[tokio::test]
+async fn without_pods_there_is_no_watch() {
+    let server = server(vec![(PODS, false, Answer::status(403, "pods is forbidden"))]);
+    let error = server.cluster().watch(request()).opened(SOON).await.unwrap_err();
+    assert_eq!((error.exit, error.what.as_str()), (Exit::Refused, "not allowed to watch pods in namespace a"));
+
+    let silent = Server::new(|_| Answer::Never);
+    let error = silent.cluster().watch(request()).opened(Duration::from_millis(50)).await.unwrap_err();
+    assert_eq!(error.exit, Exit::TimedOut);
+    assert!(error.to_string().contains("no answer within 50 ms"), "{error}");
+
+    let broken = Server::new(|_| Answer::Broken);
+    let error = broken.cluster().watch(request()).opened(Duration::from_millis(300)).await.unwrap_err();
+    assert!(error.what.contains("cannot be reached"), "{error}");
+}
+
+#[tokio::test]
+async fn an_api_server_that_goes_away_is_said_and_waited_for() {
+    let (first, answer) = Answer::watch();
+    let (second, again) = Answer::watch();
+    let server = server(vec![
+        (PODS, false, list(vec![pod("p-0", "u1", "Running")])),
+        (PODS, true, answer),
+        (PODS, true, Answer::Broken),
+        (PODS, true, again),
+    ]);
+    let mut watch = server.cluster().watch(request());
+    watch.opened(SOON).await.unwrap();
+    assert_eq!(watch.connection(), Connection::Up);
+    drop(first);
+    watch.changed().await.unwrap();
+    let Connection::Away { reason, .. } = watch.connection() else { panic!("{:?}", watch.connection()) };
+    assert_eq!(reason, "connection reset");
+    watch.changed().await.unwrap();
+    assert_eq!(watch.connection(), Connection::Up);
+    // What was known is still known, and watching goes on.
+    assert_eq!(pods(watch.snapshot()), [of("u1", "Running")]);
+    second.send(event("MODIFIED", pod("p-0", "u1", "Failed"))).unwrap();
+    assert_eq!(pods(watch.changed().await.unwrap()), [of("u1", "Failed")]);
+}
+
+#[tokio::test]
+async fn credentials_that_expire_end_the_watch() {
+    let (events, answer) = Answer::watch();
+    let server = server(vec![(PODS, true, answer), (PODS, true, Answer::status(401, "Unauthorized"))]);
+    let mut watch = server.cluster().watch(request());
+    watch.opened(SOON).await.unwrap();
+    drop(events);
+    let error = watch.changed().await.unwrap_err();
+    assert!(error.what.contains("does not accept the credentials of context test"), "{error}");
+}
+
+#[test]
+fn only_the_latest_events_are_kept() {
+    let mut feed: Feed<Event> = Feed::new("events");
+    feed.apply(Ok(watcher::Event::Init));
+    for second in 0..(2 * MOST_EVENTS + 1) {
+        let time = jiff::Timestamp::from_second(10_000 - second as i64).unwrap();
+        let event: Event = serde_json::from_value(json!({
+            "metadata": {"name": format!("e{second}")}, "involvedObject": {}, "lastTimestamp": time.to_string()
+        }))
+        .unwrap();
+        feed.apply(Ok(watcher::Event::InitApply(event)));
+        feed.keep_latest();
+    }
+    feed.apply(Ok(watcher::Event::InitDone));
+    let Read::Known(events) = feed.read(None) else { panic!() };
+    assert_eq!(events.len(), MOST_EVENTS);
+    assert!(events.iter().any(|event| event.name_any() == "e0"));
+}
+
+#[test]
+fn back_off_grows_although_a_re_list_is_announced_each_time() {
+    let mut patience = Patience { failures: 0, latest: None };
+    for _ in 0..6 {
+        patience.next();
+        patience.reset();
+    }
+    assert!(patience.next().unwrap() >= Duration::from_secs(1));
+}

@@ -1,0 +1,102 @@
+use super::*;
+use crate::cluster::testing::{Answer, Server};
+use crate::error::Exit;
+
+const CONFLICT: &str = "Operation cannot be fulfilled on pods \"p-0\": Precondition failed: UID in precondition: u1, UID in object meta: u2";
+
+fn pod(uid: &str) -> Answer {
+    Answer::json(200, json!({"kind": "Pod", "apiVersion": "v1", "metadata": {"name": "p-0", "uid": uid}}))
+}
+
+fn done() -> Written {
+    Written::Done { object_uid: "u1".to_owned() }
+}
+
+async fn delete(server: &Server) -> Result<Written> {
+    server.cluster().delete_pod("a", "p-0", "u1", false).await
+}
+
+#[tokio::test]
+async fn a_delete_is_pinned_to_its_uid_and_never_forced() {
+    let claim = json!({"kind": "PersistentVolumeClaim", "apiVersion": "v1", "metadata": {"uid": "u1"}});
+    let server = Server::sequence(vec![pod("u1"), Answer::json(200, claim)]);
+    let cluster = server.cluster();
+    assert_eq!(cluster.delete_pod("a", "p-0", "u1", false).await.unwrap(), done());
+    assert_eq!(cluster.delete_claim("a", "data-p-0", "u1", true).await.unwrap(), done());
+    let asked = server.requests();
+    assert_eq!((asked[0].method.as_str(), asked[0].path.as_str()), ("DELETE", "/api/v1/namespaces/a/pods/p-0"));
+    assert_eq!(asked[0].body, json!({"preconditions": {"uid": "u1"}}));
+    assert_eq!(asked[1].path, "/api/v1/namespaces/a/persistentvolumeclaims/data-p-0");
+    assert_eq!(asked[1].body, json!({"dryRun": ["All"], "preconditions": {"uid": "u1"}}));
+}
+
+#[tokio::test]
+async fn retain_and_record_are_one_patch_pinned_to_the_uid() {
+    let volume = Answer::json(200, json!({"kind": "PersistentVolume", "apiVersion": "v1", "metadata": {"uid": "u1"}}));
+    let server = Server::sequence(vec![volume.clone(), volume]);
+    let cluster = server.cluster();
+    assert_eq!(cluster.retain_volume("pv-1", "u1", ("k", "v"), false).await.unwrap(), done());
+    assert_eq!(cluster.annotate_volume("pv-1", "u1", "k", "w", true).await.unwrap(), done());
+    let asked = server.requests();
+    assert_eq!((asked[0].method.as_str(), asked[0].path.as_str()), ("PATCH", "/api/v1/persistentvolumes/pv-1"));
+    assert_eq!(asked[0].headers["content-type"], "application/merge-patch+json");
+    assert_eq!(
+        asked[0].body,
+        json!({"metadata": {"uid": "u1", "annotations": {"k": "v"}}, "spec": {"persistentVolumeReclaimPolicy": "Retain"}})
+    );
+    assert!(asked[1].query.contains("dryRun=All"));
+}
+
+#[tokio::test]
+async fn another_object_under_the_name_is_left_alone() {
+    let server = Server::sequence(vec![Answer::status(409, CONFLICT), pod("u2")]);
+    let changed = Written::Changed { now: Some("u2".to_owned()), message: CONFLICT.to_owned() };
+    assert_eq!(delete(&server).await.unwrap(), changed);
+
+    let server = Server::sequence(vec![Answer::status(409, CONFLICT), Answer::status(403, "no get")]);
+    let changed = Written::Changed { now: None, message: CONFLICT.to_owned() };
+    assert_eq!(delete(&server).await.unwrap(), changed);
+
+    let server = Server::sequence(vec![Answer::status(404, "not found")]);
+    assert_eq!(delete(&server).await.unwrap(), Written::Gone);
+}
+
+#[tokio::test]
+async fn trouble_is_tried_again() {
+    let broken = vec![Answer::status(500, "etcd"), Answer::Broken, Answer::status(429, "slow"), pod("u1")];
+    let server = Server::sequence(broken);
+    assert_eq!(delete(&server).await.unwrap(), done());
+    // A conflict that is not about the UID.
+    let server = Server::sequence(vec![Answer::status(409, "modified"), pod("u1"), pod("u1")]);
+    assert_eq!(delete(&server).await.unwrap(), done());
+}
+
+#[tokio::test]
+async fn a_delete_that_got_no_answer_and_is_gone_afterwards_was_done() {
+    let server = Server::sequence(vec![Answer::Broken, Answer::status(404, "not found")]);
+    assert_eq!(delete(&server).await.unwrap(), done());
+    let server = Server::sequence(vec![Answer::Broken, Answer::status(409, CONFLICT), pod("u2")]);
+    assert_eq!(delete(&server).await.unwrap(), done());
+    // 429 means that it was not even looked at.
+    let server = Server::sequence(vec![Answer::status(429, "slow"), Answer::status(404, "not found")]);
+    assert_eq!(delete(&server).await.unwrap(), Written::Gone);
+}
+
+#[tokio::test]
+async fn what_is_refused_is_not_repeated() {
+    for (code, exit) in [(403, Exit::Refused), (401, Exit::Error), (422, Exit::Error)] {
+        let server = Server::sequence(vec![Answer::status(code, "words of the server")]);
+        let error = delete(&server).await.unwrap_err();
+        assert_eq!(error.exit, exit, "{code}");
+        assert!(error.to_string().contains("words of the server"), "{error}");
+        assert_eq!(server.requests().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn trouble_that_lasts_is_an_error_in_the_end() {
+    let server = Server::new(|_| Answer::Broken);
+    let error = delete(&server).await.unwrap_err();
+    assert!(error.what.contains("cannot be reached"), "{error}");
+    assert_eq!(server.requests().len(), TRIES as usize);
+}

@@ -1,0 +1,56 @@
+//! Whether to go on: by flag, by terminal, or not at all.
+
+use super::Context;
+use crate::cli::FailoverArgs;
+use crate::error::{Error, Exit, Result};
+use crate::plan::{Plan, Risk};
+use crate::render::prompt;
+
+/// Asks for what the plan's risk demands.
+///
+/// # Errors
+/// Refused where nobody can be asked, declined where the answer is not yes.
+pub(super) async fn confirm(context: &Context, args: &FailoverArgs, plan: &Plan) -> Result<()> {
+    if !plan.deletes() {
+        return Ok(());
+    }
+    let pod = plan.target.pod.clone();
+    let screen = context.screen;
+    match (plan.risk, &args.confirm) {
+        (_, Some(typed)) if *typed != pod => Err(Error::refused(format!("--confirm says {typed:?}, the pod is {pod}"))
+            .because("nothing was changed")
+            .hint(format!("--confirm {pod}"))),
+        (Risk::High, Some(_)) => Ok(()),
+        (Risk::High, None) if screen.interactive => {
+            let question = format!("This is of high risk. Type the pod's name, {pod}, to go on");
+            let typed = asked(move || prompt::type_name(screen, &question)).await?;
+            if typed.trim() == pod { Ok(()) } else { Err(declined("the name is not the pod's")) }
+        }
+        (Risk::High, None) => Err(Error::refused("this failover is of high risk, and there is no terminal to ask on")
+            .because("--yes does not answer it")
+            .hint(format!("--confirm {pod}"))),
+        (Risk::Ordinary, _) if args.yes => Ok(()),
+        (Risk::Ordinary, _) if screen.interactive => {
+            let question = format!("Fail over {}?", plan.path());
+            if asked(move || prompt::confirm(screen, &question)).await? {
+                Ok(())
+            } else {
+                Err(declined("the answer was no"))
+            }
+        }
+        (Risk::Ordinary, _) => Err(Error::refused("there is no terminal to ask on")
+            .because("nothing was changed")
+            .hint("--yes answers the question")),
+    }
+}
+
+fn declined(why: &str) -> Error {
+    Error::new(Exit::Declined, "declined; nothing was changed").because(why)
+}
+
+/// A question blocks its thread, not the watches.
+pub(super) async fn asked<T: Send + 'static>(question: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(question)
+        .await
+        .map_err(|error| Error::failure("the question ended early").because(error.to_string()))?
+}

@@ -1,0 +1,162 @@
+//! A file a verb: read, plan, confirm, run, render. The only modules that see all the others.
+
+mod confirm;
+mod failover;
+mod sandbox;
+mod scope;
+mod status;
+
+use crate::cli::{Cli, Command, Form, Global};
+use crate::cluster::{Cluster, ConnectOptions, Environment, parse_request_timeout};
+use crate::error::{Error, Exit, Result};
+use crate::render::{Screen, machine};
+use crate::topology::Layout;
+use crate::topology::layout::DEFAULT_LAYOUT;
+use clap::CommandFactory;
+use std::future::Future;
+use std::path::PathBuf;
+use tokio_util::sync::CancellationToken;
+
+/// What every command is given.
+pub struct Context {
+    /// Where output goes.
+    pub screen: Screen,
+    /// Flags of all commands.
+    pub global: Global,
+    /// What SynxDB calls things.
+    pub layout: Layout,
+    /// Set when the user wants to stop.
+    pub interrupt: CancellationToken,
+}
+
+/// Runs a command to its end.
+///
+/// # Errors
+/// Whatever kept it from answering, with its exit code.
+pub fn run(cli: Cli, screen: Screen) -> Result<Exit> {
+    match &cli.command {
+        // These need no runtime, no kubeconfig and no request.
+        Command::Layout => screen.result(DEFAULT_LAYOUT),
+        Command::Version { output } => screen.result(&version(*output)?),
+        Command::Completion { shell } => screen.result(&completion(*shell)),
+        Command::Sandbox(args) if args.list => screen.result(&sandbox::list()?),
+        _ => return runtime()?.block_on(connected(cli, screen)),
+    }
+    Ok(Exit::Yes)
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| Error::failure("cannot start").because(error.to_string()))
+}
+
+async fn connected(cli: Cli, screen: Screen) -> Result<Exit> {
+    let interrupt = interruption();
+    let mut context = Context { screen, layout: layout(&cli.global)?, global: cli.global, interrupt };
+    match cli.command {
+        Command::Sandbox(_) => sandbox::stay(&context).await,
+        Command::Status(args) => {
+            sandbox::around(&mut context, async |context| {
+                context.unless_interrupted(status::status(context, &args)).await
+            })
+            .await
+        }
+        Command::Failover(args) => {
+            sandbox::around(&mut context, async |context| failover::failover(context, &args).await).await
+        }
+        Command::Layout | Command::Version { .. } | Command::Completion { .. } => Ok(Exit::Yes),
+    }
+}
+
+impl Context {
+    /// Connects with kubectl's own flags and precedence; makes no request.
+    async fn cluster(&self) -> Result<Cluster> {
+        let flags = self.global.clone();
+        let options = ConnectOptions {
+            kubeconfig: flags.kubeconfig,
+            context: flags.context,
+            cluster: flags.cluster,
+            user: flags.user,
+            namespace: flags.namespace,
+            server: flags.server,
+            token: flags.token,
+            as_user: flags.as_user,
+            as_uid: flags.as_uid,
+            as_groups: flags.as_group,
+            request_timeout: flags.request_timeout.as_deref().map(parse_request_timeout).transpose()?,
+            tls_server_name: flags.tls_server_name,
+            insecure_skip_tls_verify: flags.insecure_skip_tls_verify,
+            certificate_authority: flags.certificate_authority,
+            client_certificate: flags.client_certificate,
+            client_key: flags.client_key,
+            cache_dir: flags.cache_dir,
+        };
+        Cluster::connect(&options, &Environment::of_process()).await
+    }
+
+    async fn unless_interrupted<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        tokio::select! {
+            biased;
+            () = self.interrupt.cancelled() => Err(Error::new(Exit::Interrupted, "interrupted; nothing was changed")),
+            done = work => done,
+        }
+    }
+}
+
+/// A token that Ctrl-C and SIGTERM set.
+fn interruption() -> CancellationToken {
+    let token = CancellationToken::new();
+    let set = token.clone();
+    tokio::spawn(async move {
+        signalled().await;
+        set.cancel();
+    });
+    token
+}
+
+#[cfg(unix)]
+async fn signalled() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut term) = signal(SignalKind::terminate()) else { return std::future::pending().await };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = term.recv() => {}
+    }
+}
+
+#[cfg(not(unix))]
+async fn signalled() {
+    let _ = tokio::signal::ctrl_c().await;
+}
+
+/// `--layout`, $KUBECTL_SYNXDB_LAYOUT, or the shipped one.
+fn layout(global: &Global) -> Result<Layout> {
+    let path = global.layout.clone().or_else(|| std::env::var_os("KUBECTL_SYNXDB_LAYOUT").map(PathBuf::from));
+    let Some(path) = path else { return Layout::shipped() };
+    let text = std::fs::read_to_string(&path).map_err(|error| {
+        Error::usage(format!("the layout {} cannot be read", path.display()))
+            .because(error.to_string())
+            .hint("kubectl synxdb layout prints one to start from")
+    })?;
+    Layout::parse(&text)
+}
+
+fn version(form: Form) -> Result<String> {
+    let version = env!("CARGO_PKG_VERSION");
+    let document = serde_json::json!({"apiVersion": machine::API_VERSION, "kind": "Version", "version": version});
+    Ok(match form {
+        Form::Text => format!("kubectl-synxdb {version}\n"),
+        Form::Json => machine::json(&document),
+        Form::Yaml => machine::yaml(&document)?,
+    })
+}
+
+/// The completion script of a shell, for the plugin's own name.
+pub fn completion(shell: clap_complete::Shell) -> String {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "kubectl-synxdb", &mut script);
+    String::from_utf8_lossy(&script).into_owned()
+}

@@ -1,0 +1,76 @@
+//! The practice cluster: around one command, or kept running.
+
+use super::Context;
+use crate::error::{Error, Exit, Result};
+use crate::sandbox::{Options, Sandbox, SandboxError};
+
+/// Runs a command, on a private practice cluster where `--sandbox` asks for one.
+pub(super) async fn around(context: &mut Context, command: impl AsyncFnOnce(&Context) -> Result<Exit>) -> Result<Exit> {
+    if !context.global.sandbox {
+        if context.global.scenario.is_some() {
+            return Err(Error::usage("--scenario is for the practice cluster").hint("--sandbox --scenario NAME"));
+        }
+        return command(context).await;
+    }
+    let sandbox = start(context).await?;
+    context.global.kubeconfig = Some(sandbox.kubeconfig().to_owned());
+    let ready = context.unless_interrupted(ready(&sandbox)).await;
+    let ended = match ready {
+        Ok(()) => command(context).await,
+        Err(error) => Err(error),
+    };
+    sandbox.stop().await;
+    ended
+}
+
+/// Keeps a practice cluster running until Ctrl-C or SIGTERM.
+pub(super) async fn stay(context: &Context) -> Result<Exit> {
+    let sandbox = start(context).await?;
+    let screen = context.screen;
+    screen.note(&format!(
+        "Practice cluster, scenario {}. In another terminal:\n\n",
+        screen.err.strong(&sandbox.scenario().name)
+    ));
+    screen.result(&format!("export KUBECONFIG={}\n", sandbox.kubeconfig().display()));
+    screen.note("\nThen kubectl synxdb status, and plain kubectl get pods -A. Ctrl-C ends it.\n");
+    let ready = context.unless_interrupted(ready(&sandbox)).await;
+    if ready.is_ok() {
+        screen.note(&format!("{}\n", screen.err.ok("Ready.")));
+        context.interrupt.cancelled().await;
+    }
+    screen.note("\nEnding it.\n");
+    sandbox.stop().await;
+    Ok(Exit::Yes)
+}
+
+/// Waits until every pod that the scenario lets become Ready is.
+async fn ready(sandbox: &Sandbox) -> Result<()> {
+    sandbox.ready().await;
+    Ok(())
+}
+
+async fn start(context: &Context) -> Result<Sandbox> {
+    let mut options = Options::default();
+    if let Some(scenario) = &context.global.scenario {
+        options.scenario.clone_from(scenario);
+    }
+    let sandbox = Sandbox::start(options).await.map_err(worded)?;
+    for notice in sandbox.notices() {
+        context.screen.note(&format!("{} {notice}\n", context.screen.err.warn("note:")));
+    }
+    Ok(sandbox)
+}
+
+fn worded(error: SandboxError) -> Error {
+    let told = Error::failure(error.what()).because(error.why());
+    match error.hint() {
+        Some(hint) => told.hint(hint),
+        None => told,
+    }
+}
+
+/// The scenarios, a line each.
+pub(super) fn list() -> Result<String> {
+    let scenarios = crate::sandbox::scenarios().map_err(worded)?;
+    Ok(scenarios.iter().map(|(name, what)| format!("{name:<12} {what}\n")).collect())
+}

@@ -1,0 +1,61 @@
+//! Which namespaces a command looks at: kubectl's precedence, SynxDB's names.
+
+use super::Context;
+use crate::cluster::Cluster;
+use crate::cluster::snapshot::{Cause, Read};
+use crate::error::{Error, Result};
+use crate::topology::target::{NamespaceMatch, match_namespace, without_mark};
+use std::time::Duration;
+
+/// The namespaces to read, and what is known of all.
+pub(super) struct Scope {
+    pub(super) namespaces: Vec<String>,
+    pub(super) names: Read<Vec<String>>,
+}
+
+/// Finds the namespaces: `typed` (from a target or a flag) before the context's own, and without either the system
+/// namespace and every account's. A context's `default` counts as none: it is what a kubeconfig says that says nothing.
+pub(super) async fn scope(
+    context: &Context,
+    cluster: &Cluster,
+    typed: Option<&str>,
+    all: bool,
+    deadline: Duration,
+) -> Result<Scope> {
+    let names = cluster.namespaces(deadline).await;
+    let of_context = cluster.namespace().filter(|name| *name != "default" && !all);
+    let typed = typed.or(of_context);
+    let layout = &context.layout;
+    let namespaces = match (&names, typed) {
+        (Read::Known(existing), Some(typed)) => match match_namespace(typed, existing, layout) {
+            NamespaceMatch::One(name) => vec![name],
+            NamespaceMatch::Many(names) => return Err(several(typed, &names)),
+            NamespaceMatch::None(near) => return Err(unknown(typed, &near)),
+        },
+        (Read::Known(existing), None) => {
+            existing.iter().filter(|name| layout.space_kind(name).is_some()).cloned().collect()
+        }
+        (Read::Unknown(part), typed) => {
+            if !matches!(part.cause, Cause::Forbidden) {
+                return Err(cluster.unreadable(part));
+            }
+            // One who may not list namespaces may still work in one: it is taken by its whole name.
+            vec![typed.map_or_else(|| layout.system_namespace.clone(), |typed| without_mark(typed).to_owned())]
+        }
+        (Read::NotAsked, _) => Vec::new(),
+    };
+    Ok(Scope { namespaces, names })
+}
+
+fn several(typed: &str, names: &[String]) -> Error {
+    let error = Error::usage(format!("namespace {typed:?} may be any of {}", names.join(", ")));
+    names.iter().fold(error, |error, name| error.hint(format!("-n {name}")))
+}
+
+fn unknown(typed: &str, near: &[String]) -> Error {
+    let error = Error::failure(format!("there is no namespace {typed:?}"));
+    if near.is_empty() {
+        return error.hint("kubectl get namespaces");
+    }
+    error.because(format!("near it: {}", near.join(", "))).hint(format!("-n {}", near[0]))
+}

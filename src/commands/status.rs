@@ -1,0 +1,119 @@
+//! `status`: two waves of requests, one judgement.
+
+use super::Context;
+use super::scope::{Scope, scope};
+use crate::cli::{StatusArgs, StatusForm};
+use crate::cluster::snapshot::{Cause, Read, Snapshot};
+use crate::cluster::{Cluster, ReadRequest};
+use crate::error::{Error, Exit, Result};
+use crate::render::{machine, status as text};
+use crate::topology::health::{Health, judge};
+use crate::topology::target::{NamespaceMatch, TargetMatch, TargetName, match_namespace, match_target};
+use crate::topology::{Topology, build};
+use jiff::Timestamp;
+use std::time::Duration;
+
+/// What each source may take: a dead node or a refused permission must not hang or hide the rest.
+const DEADLINE: Duration = Duration::from_secs(2);
+
+pub(super) async fn status(context: &Context, args: &StatusArgs) -> Result<Exit> {
+    let cluster = context.cluster().await?;
+    let wide = !matches!(args.output, StatusForm::Table | StatusForm::Name);
+    // First wave: namespaces, and what belongs to none.
+    let request = ReadRequest { volumes: wide, nodes: !wide, deadline: DEADLINE, ..ReadRequest::default() };
+    let (scope, outside) = futures::join!(
+        scope(context, &cluster, context.global.namespace.as_deref(), args.all_namespaces, DEADLINE),
+        cluster.read(&request)
+    );
+    let scope = scope?;
+    // Second wave: what is in them.
+    let request = ReadRequest { namespaces: scope.namespaces.clone(), deadline: DEADLINE, ..ReadRequest::default() };
+    let inside = cluster.read(&request).await;
+    let looked_at = scope.namespaces.len();
+    let snapshot = together(scope, outside, inside);
+    reachable(&cluster, &snapshot)?;
+
+    let topology = chosen(build(&snapshot, &context.layout), context, &args.targets)?;
+    let report = judge(&topology);
+    let out = match args.output {
+        StatusForm::Table | StatusForm::Wide => {
+            text::status(&report, &topology, wide, Timestamp::now(), context.screen.out)
+        }
+        StatusForm::Json => machine::json(&machine::status(&report, &topology)),
+        StatusForm::Yaml => machine::yaml(&machine::status(&report, &topology))?,
+        StatusForm::Name => text::names(&topology),
+    };
+    context.screen.result(&out);
+    Ok(match report.health {
+        Health::Healthy => Exit::Yes,
+        Health::Degraded | Health::Unknown => Exit::Degraded,
+        Health::Absent => {
+            context.screen.note(&format!("{} {}\n", context.screen.err.hint("next:"), text::absent_hint(looked_at)));
+            Exit::Degraded
+        }
+    })
+}
+
+fn together(scope: Scope, outside: Snapshot, inside: Snapshot) -> Snapshot {
+    Snapshot {
+        namespaces: inside.namespaces,
+        namespace_names: scope.names,
+        volumes: outside.volumes,
+        nodes: outside.nodes,
+        storage_classes: outside.storage_classes,
+    }
+}
+
+/// Where no source could be read for one and the same reason of the connection, that reason is the answer.
+pub(super) fn reachable(cluster: &Cluster, snapshot: &Snapshot) -> Result<()> {
+    let mut parts = snapshot.namespaces.iter().map(|objects| &objects.pods);
+    let first = match snapshot.namespaces.first().map(|objects| &objects.pods) {
+        Some(Read::Unknown(part)) => part,
+        _ => return Ok(()),
+    };
+    let lost = |cause| matches!(cause, Cause::Unauthorized | Cause::Unreachable | Cause::TimedOut);
+    if parts.all(|part| matches!(part, Read::Unknown(part) if lost(part.cause))) {
+        return Err(cluster.unreadable(first));
+    }
+    Ok(())
+}
+
+/// Only the members that the targets mean, where there are targets.
+fn chosen(mut topology: Topology, context: &Context, targets: &[String]) -> Result<Topology> {
+    if targets.is_empty() {
+        return Ok(topology);
+    }
+    let mut wanted = Vec::new();
+    for typed in targets {
+        let target = TargetName::parse(typed);
+        let existing: Vec<String> = topology.spaces.iter().map(|space| space.namespace.clone()).collect();
+        let namespace = match &target.namespace {
+            None => None,
+            Some(name) => match match_namespace(name, &existing, &context.layout) {
+                NamespaceMatch::One(name) => Some(name),
+                _ => return Err(Error::failure(format!("there is no SynxDB namespace {name:?}"))),
+            },
+        };
+        match match_target(&topology, namespace.as_deref(), &target.name) {
+            TargetMatch::One(member) => wanted.push(member.path()),
+            TargetMatch::Many(members) => wanted.extend(members.iter().map(|member| member.path())),
+            TargetMatch::Stranger(_) | TargetMatch::None(_) => return Err(no_member(typed, &topology)),
+        }
+    }
+    for space in &mut topology.spaces {
+        for component in &mut space.components {
+            component.members.retain(|member| wanted.contains(&member.path()));
+        }
+        space.components.retain(|component| !component.members.is_empty());
+    }
+    topology.spaces.retain(|space| !space.components.is_empty());
+    Ok(topology)
+}
+
+fn no_member(typed: &str, topology: &Topology) -> Error {
+    let names: Vec<&str> = topology.members().map(|member| member.name.as_str()).collect();
+    let near = crate::topology::target::nearest(typed, &names);
+    let error = Error::failure(format!("there is no SynxDB member {typed:?}"));
+    let error = if near.is_empty() { error } else { error.because(format!("near it: {}", near.join(", "))) };
+    error.hint("kubectl synxdb status shows all of them")
+}

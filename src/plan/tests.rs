@@ -1,0 +1,241 @@
+//! Plans on literal YAML.
+
+use super::*;
+use crate::testing::snapshot;
+use crate::topology::{Layout, build};
+
+const ACCOUNT: &str = "
+namespace: cloud007-513d75d5-3033-4649-b913-07f6115ec41a
+sets:
+- {name: cloudberry-proxy, replicas: 1, templates: [data]}
+- {name: wh9527, replicas: 2, templates: [data]}
+pods:
+- {name: cloudberry-proxy-0, set: cloudberry-proxy, ready: true, claims: [data-cloudberry-proxy-0]}
+- {name: wh9527-0, set: wh9527, ready: true, uid: pod-1, claims: [data-wh9527-0]}
+- {name: wh9527-1, set: wh9527, ready: true, claims: [data-wh9527-1]}
+claims:
+- {name: data-cloudberry-proxy-0, volume: pv-3}
+- {name: data-wh9527-0, uid: claim-1, volume: pv-4}
+- {name: data-wh9527-1, volume: pv-5}
+";
+
+fn request() -> Request {
+    Request { id: "a1b2".into(), verify: true, ..Request::default() }
+}
+
+fn planned(yaml: &str, pod: &str, request: &Request, denied: &[(&str, &str)]) -> Plan {
+    let topology = build(&snapshot(&[yaml]), &Layout::shipped().unwrap());
+    let member = topology.members().find(|member| member.name == pod).unwrap();
+    let rights: Vec<_> = needed(member, request)
+        .into_iter()
+        .map(|permission| {
+            let no = denied.contains(&(permission.verb.as_str(), permission.resource.as_str()));
+            (permission, if no { Allowed::No(String::new()) } else { Allowed::Yes })
+        })
+        .collect();
+    let unfinished = Record::unfinished(&topology, &member.namespace, pod);
+    plan(Inputs {
+        topology: &topology,
+        member,
+        request,
+        rights: &rights,
+        before: Before::Answered { summary: "PostgreSQL 14".into() },
+        unfinished: unfinished.as_ref(),
+    })
+}
+
+fn steps(plan: &Plan) -> Vec<String> {
+    plan.steps
+        .iter()
+        .map(|step| match step {
+            Step::Retain { volume, uid, .. } => format!("retain {volume} {uid}"),
+            Step::DeleteClaim { claim, uid } => format!("delete claim {claim} {uid}"),
+            Step::DeletePod { pod, uid } => format!("delete pod {pod} {uid}"),
+        })
+        .collect()
+}
+
+fn blocked(plan: &Plan) -> Vec<String> {
+    plan.refusal().map(|error| error.why).unwrap_or_default()
+}
+
+#[test]
+fn an_ordinary_failover_retains_then_deletes_claim_then_pod() {
+    let plan = planned(ACCOUNT, "wh9527-0", &request(), &[]);
+    assert_eq!(
+        steps(&plan),
+        ["retain pv-4 uid-pv-4", "delete claim data-wh9527-0 claim-1", "delete pod wh9527-0 pod-1"]
+    );
+    assert_eq!((plan.risk, plan.refusal()), (Risk::Ordinary, None));
+    // A node does not take sessions itself: the account's proxy answers for it.
+    assert!(matches!(&plan.proof, Proof::Sql { pod, canary: Some(name), .. }
+        if pod == "cloudberry-proxy-0" && name == "kubectl_synxdb_a1b2"));
+}
+
+#[test]
+fn keeping_the_claims_deletes_the_pod_only() {
+    let plan = planned(ACCOUNT, "wh9527-0", &Request { keep_claims: true, ..request() }, &[]);
+    assert_eq!(steps(&plan), ["delete pod wh9527-0 pod-1"]);
+    assert!(plan.replaced_claims.is_empty());
+}
+
+#[test]
+fn a_denied_permission_refuses_and_names_verb_and_resource() {
+    let plan = planned(ACCOUNT, "wh9527-0", &request(), &[("delete", "persistentvolumeclaims")]);
+    assert_eq!(
+        blocked(&plan),
+        ["you may not delete persistentvolumeclaims in namespace cloud007-513d75d5-3033-4649-b913-07f6115ec41a"]
+    );
+    let kept = Request { keep_claims: true, ..request() };
+    assert!(planned(ACCOUNT, "wh9527-0", &kept, &[("delete", "persistentvolumeclaims")]).refusal().is_none());
+}
+
+#[test]
+fn a_volume_that_cannot_be_retained_needs_a_flag_and_is_high_risk() {
+    let denied = [("patch", "persistentvolumes")];
+    let plan = planned(ACCOUNT, "wh9527-0", &request(), &denied);
+    assert_eq!(
+        blocked(&plan),
+        ["the old volume of claim data-wh9527-0 cannot be retained: you may not patch persistentvolumes"]
+    );
+    let allowed = Request { allow: vec![Allow::UnretainedVolume], ..request() };
+    let plan = planned(ACCOUNT, "wh9527-0", &allowed, &denied);
+    assert_eq!((plan.refusal(), plan.risk), (None, Risk::High));
+    assert_eq!(steps(&plan), ["delete claim data-wh9527-0 claim-1", "delete pod wh9527-0 pod-1"]);
+}
+
+fn safekeepers(ready: &[bool]) -> String {
+    let mut yaml =
+        format!("namespace: synxdb-system\nsets: [{{name: safekeeper, replicas: {}}}]\npods:\n", ready.len());
+    for (ordinal, ready) in ready.iter().enumerate() {
+        yaml.push_str(&format!("- {{name: safekeeper-{ordinal}, set: safekeeper, ready: {ready}}}\n"));
+    }
+    yaml
+}
+
+#[test]
+fn safekeepers_are_replaced_only_while_a_majority_and_every_other_one_is_ready() {
+    let keep = Request { keep_claims: true, ..request() };
+    for (ready, request, expected) in [
+        (&[true, true, true][..], &request(), None),
+        (&[false, true, true], &request(), None),
+        (
+            &[true, false, true],
+            &request(),
+            Some("safekeeper-1 is not Ready: 1 of 3 safekeepers would be left, and a majority is 2"),
+        ),
+        (
+            &[true, false, true],
+            &keep,
+            Some("safekeeper-1 is not Ready: 1 of 3 safekeepers would be left, and a majority is 2"),
+        ),
+        (&[false, false, true], &keep, None),
+        (&[true], &request(), Some("0 of 1 safekeepers would be left, and a majority is 1")),
+        (
+            &[true, false, true, true, true],
+            &request(),
+            Some(
+                "safekeeper-1 is not Ready (3 of 4 others are): one that lost its disk and one that lags could be a \
+                 majority without committed WAL",
+            ),
+        ),
+        (&[true, false, true, true, true], &keep, None),
+    ] {
+        let plan = planned(&safekeepers(ready), "safekeeper-0", request, &[]);
+        assert_eq!(blocked(&plan).first().map(String::as_str), expected, "{ready:?} keep={}", request.keep_claims);
+    }
+    let allowed = Request { allow: vec![Allow::QuorumLoss], ..request() };
+    let plan = planned(&safekeepers(&[true, false, true]), "safekeeper-0", &allowed, &[]);
+    assert_eq!((plan.refusal(), plan.risk), (None, Risk::High));
+}
+
+#[test]
+fn a_pod_that_nothing_would_bring_back_is_refused() {
+    let bare = "
+namespace: synxdb-system
+pods:
+- {name: pageserver-0, ready: true, claims: [disk]}
+- {name: cloudberry-proxy-5d9c-abcde, replicaSet: cloudberry-proxy-5d9c, ready: true, claims: [disk-2]}
+claims:
+- {name: disk, volume: pv-1}
+- {name: disk-2, volume: pv-2}
+";
+    let keep = Request { keep_claims: true, ..request() };
+    let unmanaged = Request { allow: vec![Allow::UnmanagedPod], ..keep.clone() };
+    let proxy = "cloudberry-proxy-5d9c-abcde";
+    for (pod, request, expected) in [
+        ("pageserver-0", &request(), Some("no StatefulSet owns the pod: nothing would re-create it or its claims")),
+        ("pageserver-0", &keep, Some("no controller owns the pod: nothing would re-create it")),
+        ("pageserver-0", &unmanaged, None),
+        (
+            proxy,
+            &request(),
+            Some(
+                "ReplicaSet cloudberry-proxy-5d9c owns the pod, not a StatefulSet: nothing would re-create its claims",
+            ),
+        ),
+        (proxy, &keep, None),
+    ] {
+        let plan = planned(bare, pod, request, &[]);
+        assert_eq!(blocked(&plan).first().map(String::as_str), expected, "{pod} {request:?}");
+    }
+}
+
+#[test]
+fn a_shared_claim_is_never_deleted() {
+    let shared = ACCOUNT.replace("claims: [data-wh9527-1]", "claims: [data-wh9527-0]");
+    let plan = planned(&shared, "wh9527-0", &request(), &[]);
+    assert_eq!(blocked(&plan), ["claim data-wh9527-0 is mounted by wh9527-1 too"]);
+}
+
+fn record(pod_uid: &str) -> String {
+    format!(
+        r#"{{"version":1,"id":"old1","started":"2026-01-01T00:00:00Z","outcome":"in-progress","context":"c",
+        "namespace":"cloud007-513d75d5-3033-4649-b913-07f6115ec41a","pod":"wh9527-0","podUid":"{pod_uid}","keepClaims":false,
+        "claims":[{{"name":"data-wh9527-0","uid":"claim-1","volume":"pv-4","reclaimPolicy":"Delete"}}]}}"#
+    )
+    .replace('\n', "")
+}
+
+#[test]
+fn an_interrupted_failover_is_finished_and_nothing_is_deleted_twice() {
+    let with_record = |pod_uid: &str| {
+        let line = format!("- {{name: data-wh9527-0, uid: claim-1, volume: pv-4, record: '{}'}}", record(pod_uid));
+        ACCOUNT.replace("- {name: data-wh9527-0, uid: claim-1, volume: pv-4}", &line)
+    };
+    // Retained, nothing deleted yet: both deletes are still to be done.
+    let plan = planned(&with_record("pod-1"), "wh9527-0", &request(), &[]);
+    assert_eq!(plan.id, "old1");
+    assert_eq!(steps(&plan).len(), 3);
+    // The claim is Terminating, the pod stands.
+    let yaml = with_record("pod-1").replace("uid: claim-1,", "uid: claim-1, terminating: true,");
+    assert_eq!(
+        steps(&planned(&yaml, "wh9527-0", &request(), &[])),
+        ["retain pv-4 uid-pv-4", "delete pod wh9527-0 pod-1"]
+    );
+    // Both are replaced: only waiting and proving is left.
+    let yaml = with_record("pod-0").replace("name: data-wh9527-0, uid: claim-1", "name: data-wh9527-0, uid: claim-2");
+    let plan = planned(&yaml, "wh9527-0", &request(), &[]);
+    assert_eq!(steps(&plan), Vec::<String>::new());
+    assert_eq!(plan.target.uid, "pod-0");
+    assert_eq!(plan.replaced_claims, [ReplacedClaim { name: "data-wh9527-0".into(), uid: "claim-1".into() }]);
+    assert_eq!(plan.resumes.map(|resumes| resumes.id), Some("old1".into()));
+}
+
+#[test]
+fn a_failover_pinned_to_a_pod_that_is_replaced_deletes_nothing() {
+    let pinned = |uid: &str| Request { pod_uid: Some(uid.into()), ..request() };
+    assert_eq!(steps(&planned(ACCOUNT, "wh9527-0", &pinned("pod-0"), &[])), Vec::<String>::new());
+    assert_eq!(steps(&planned(ACCOUNT, "wh9527-0", &pinned("pod-1"), &[])).len(), 3);
+}
+
+#[test]
+fn a_record_survives_its_annotation_and_an_oversized_baseline_is_left_out() {
+    let mut full = Record::parse(&record("pod-1")).unwrap();
+    full.baseline = Some(serde_json::json!({"databases": "x".repeat(1000)}));
+    assert_eq!(Record::parse(&full.to_annotation(10_000).unwrap()).unwrap(), full);
+    let short = Record::parse(&full.to_annotation(900).unwrap()).unwrap();
+    assert_eq!(short.baseline, None);
+    assert_eq!(short.claims, full.claims);
+    assert!(Record::parse(r#"{"version":2}"#).is_none());
+}

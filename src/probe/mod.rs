@@ -1,0 +1,54 @@
+//! Asks a component itself: by SQL for proxies and warehouse nodes, by its status page for safekeepers and
+//! pageservers. Everything is bounded in time and in size; what is not known is [`Answer::Unknown`], never a pass.
+//!
+//! - [`session`]: a login that cannot hang, and the streams it goes over
+//! - [`sql`]: does it answer? [`baseline`]: what is in it? [`canary`]: a row written before and read after
+//! - [`compare`]: what is missing afterwards (pure)
+//! - [`http`]: status pages and metrics
+
+pub mod baseline;
+pub mod canary;
+pub mod compare;
+pub mod http;
+pub mod session;
+pub mod sql;
+
+#[cfg(test)]
+#[cfg(unix)]
+mod testing;
+
+pub use baseline::Baseline;
+pub use canary::Canary;
+pub use compare::{Comparison, Missing, compare};
+pub use session::{Password, SqlTarget};
+pub use sql::Sql;
+
+/// What a component answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer<T> {
+    /// It answered, with this.
+    Yes(T),
+    /// It definitely does not, for this reason: nobody listens, or it refused.
+    No(String),
+    /// Nobody can say, for this reason: no answer in time, no way to ask.
+    Unknown(String),
+}
+
+impl<T> Answer<T> {
+    /// The same answer with another content.
+    pub fn map<U>(self, to: impl FnOnce(T) -> U) -> Answer<U> {
+        match self {
+            Self::Yes(value) => Answer::Yes(to(value)),
+            Self::No(reason) => Answer::No(reason),
+            Self::Unknown(reason) => Answer::Unknown(reason),
+        }
+    }
+
+    /// Why not, where it is not a yes.
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            Self::Yes(_) => None,
+            Self::No(reason) | Self::Unknown(reason) => Some(reason),
+        }
+    }
+}

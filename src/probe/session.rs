@@ -1,0 +1,334 @@
+//! One connection to a database, bounded from the first byte.
+//!
+//! A login can hang for ever (a coordinator that is up while a segment is not), neither `connect_timeout` nor a
+//! startup `statement_timeout` bounds it, and abandoned attempts keep their server processes. So the client's deadline
+//! counts over login and query, a database has at most one attempt at a time, and after a hang it is left alone for
+//! a while. Measured on Greenplum 6.24: polling a hanging login filled `max_connections` in minutes.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::OwnedMutexGuard;
+use tokio::time::Instant;
+use tokio_postgres::error::{DbError, SqlState};
+use tokio_postgres::{Client, NoTls, SimpleQueryMessage, SimpleQueryRow};
+
+use super::Answer;
+use crate::cluster::{Cluster, Tunnel, said};
+use crate::error::Exit;
+
+/// The first pause after a login that hung; it doubles.
+const AFTER_A_HANG: Duration = Duration::from_secs(2);
+
+/// The longest pause after logins that hung.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// A statement waits this long for somebody else's lock.
+const LOCK_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// A database server in a pod, and who asks it.
+#[derive(Clone, Debug)]
+pub struct SqlTarget {
+    /// The pod's namespace.
+    pub namespace: String,
+    /// The pod.
+    pub pod: String,
+    /// The server's port in the pod.
+    pub port: u16,
+    /// Role to log in as.
+    pub user: String,
+    /// Its password, where the server asks for one.
+    pub password: Option<Password>,
+    /// The database that is asked first.
+    pub database: String,
+}
+
+/// A password, which no text ever shows.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Password(String);
+
+impl Password {
+    /// From what a user gave.
+    pub fn new(password: impl Into<String>) -> Self {
+        Self(password.into())
+    }
+
+    /// `PGPASSWORD`, as psql takes it.
+    pub fn from_environment() -> Option<Self> {
+        std::env::var("PGPASSWORD").ok().filter(|password| !password.is_empty()).map(Self)
+    }
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("…")
+    }
+}
+
+/// Something that leads to a server: a tunnel in production, a socket in tests.
+pub trait Connector: Send + Sync {
+    /// What it leads over.
+    type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+
+    /// A new stream to the server, within `deadline`.
+    fn connect(&self, deadline: Duration) -> impl Future<Output = Result<Self::Stream, Trouble>> + Send;
+}
+
+/// Tunnels to a pod's port.
+#[derive(Clone, Debug)]
+pub struct Tunnels {
+    cluster: Cluster,
+    namespace: String,
+    pod: String,
+    port: u16,
+}
+
+impl Tunnels {
+    /// To the server of `target`.
+    pub fn to(cluster: &Cluster, target: &SqlTarget) -> Self {
+        let SqlTarget { namespace, pod, port, .. } = target.clone();
+        Self { cluster: cluster.clone(), namespace, pod, port }
+    }
+}
+
+impl Connector for Tunnels {
+    type Stream = Tunnel;
+
+    async fn connect(&self, deadline: Duration) -> Result<Tunnel, Trouble> {
+        let opened = self.cluster.tunnel(&self.namespace, &self.pod, self.port, deadline).await;
+        opened.map_err(|error| match error.exit {
+            Exit::TimedOut => Trouble::late(deadline),
+            _ => Trouble::unsure(error.to_string()),
+        })
+    }
+}
+
+/// Why a question got no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    /// Whether it is certain that the server does not answer.
+    pub certain: bool,
+    /// In words, one line.
+    pub reason: String,
+    /// The server's SQLSTATE, where it gave one.
+    pub code: Option<String>,
+    /// Whether time ran out.
+    pub hung: bool,
+}
+
+impl Trouble {
+    /// Nobody can say.
+    pub fn unsure(reason: impl Into<String>) -> Self {
+        Self { certain: false, reason: reason.into(), code: None, hung: false }
+    }
+
+    /// No answer within this time.
+    pub fn late(after: Duration) -> Self {
+        let reason = format!("no answer within {:.1} s", after.as_secs_f64());
+        Self { certain: false, reason, code: None, hung: true }
+    }
+
+    fn of(error: &tokio_postgres::Error) -> Self {
+        if let Some(db) = error.as_db_error() {
+            return Self { certain: true, reason: in_words(db), code: Some(db.code().code().to_owned()), hung: false };
+        }
+        let io = std::error::Error::source(error).and_then(|source| source.downcast_ref::<io::Error>());
+        match io {
+            Some(io) if io.kind() == io::ErrorKind::ConnectionRefused => {
+                Self { certain: true, reason: said(io), code: None, hung: false }
+            }
+            Some(io) if io.kind() == io::ErrorKind::UnexpectedEof => Self::unsure("the connection was closed"),
+            Some(io) => Self::unsure(said(io)),
+            None if error.is_closed() => Self::unsure("the connection was closed"),
+            None => Self::unsure(said(error)),
+        }
+    }
+
+    /// Whether the server said this SQLSTATE.
+    pub fn is(&self, state: &SqlState) -> bool {
+        self.code.as_deref() == Some(state.code())
+    }
+}
+
+impl<T> From<Trouble> for Answer<T> {
+    fn from(trouble: Trouble) -> Self {
+        if trouble.certain { Self::No(trouble.reason) } else { Self::Unknown(trouble.reason) }
+    }
+}
+
+/// tokio-postgres' own text is only "db error".
+fn in_words(error: &DbError) -> String {
+    let detail = error.detail().map(|detail| format!(": {detail}")).unwrap_or_default();
+    let text = format!("{}{detail} (SQLSTATE {})", error.message(), error.code().code());
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The way to a server, with the memory of what hung.
+pub struct Line<C> {
+    connector: C,
+    target: SqlTarget,
+    databases: Mutex<HashMap<String, Arc<tokio::sync::Mutex<Hangs>>>>,
+}
+
+#[derive(Default)]
+struct Hangs {
+    count: u32,
+    not_before: Option<Instant>,
+}
+
+impl<C: Connector> Line<C> {
+    /// To `target`, over `connector`.
+    pub fn new(connector: C, target: SqlTarget) -> Self {
+        Self { connector, target, databases: Mutex::default() }
+    }
+
+    /// Whom it leads to.
+    pub fn target(&self) -> &SqlTarget {
+        &self.target
+    }
+
+    /// Logs in to a database. The session ends at `deadline`, whatever it is doing.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub async fn open(&self, database: &str, deadline: Instant) -> Result<Session, Trouble> {
+        let whole = deadline.saturating_duration_since(Instant::now());
+        let turn = tokio::time::timeout_at(deadline, self.turn(database).lock_owned());
+        let mut turn = turn.await.map_err(|_| Trouble::unsure("another attempt is still waiting for an answer"))?;
+        if let Some(not_before) = turn.not_before.filter(|not_before| *not_before > Instant::now()) {
+            if not_before >= deadline {
+                return Err(Trouble::unsure("the last login hung; it is left alone for a while"));
+            }
+            tokio::time::sleep_until(not_before).await;
+        }
+        let opened = tokio::time::timeout_at(deadline, self.log_in(database, deadline)).await;
+        let opened = opened.unwrap_or_else(|_| Err(Trouble::late(whole)));
+        turn.remember(opened.as_ref().is_err_and(|trouble| trouble.hung));
+        let (client, driver) = opened?;
+        Ok(Session { client, driver, deadline, whole, turn })
+    }
+
+    fn turn(&self, database: &str) -> Arc<tokio::sync::Mutex<Hangs>> {
+        let mut databases = self.databases.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(databases.entry(database.to_owned()).or_default())
+    }
+
+    async fn log_in(&self, database: &str, deadline: Instant) -> Result<(Client, Driver), Trouble> {
+        let remaining = deadline.saturating_duration_since(Instant::now());
+        let stream = self.connector.connect(remaining).await?;
+        let mut config = tokio_postgres::Config::new();
+        config.user(&self.target.user).dbname(database).application_name("kubectl-synxdb");
+        if let Some(password) = &self.target.password {
+            config.password(&password.0);
+        }
+        // As startup options: on an MPP server `SET` is itself dispatched, and can hang.
+        config.options(format!(
+            "-c statement_timeout={} -c lock_timeout={}",
+            remaining.as_millis().max(1),
+            LOCK_TIMEOUT.as_millis()
+        ));
+        let (client, connection) = config.connect_raw(stream, NoTls).await.map_err(|error| Trouble::of(&error))?;
+        let task = tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(error = said(&error), "the database connection ended");
+            }
+        });
+        Ok((client, Driver(task)))
+    }
+}
+
+impl Hangs {
+    fn remember(&mut self, hung: bool) {
+        if hung {
+            let pause = AFTER_A_HANG.saturating_mul(1 << self.count.min(5)).min(LONGEST_PAUSE);
+            *self = Self { count: self.count + 1, not_before: Some(Instant::now() + pause) };
+        } else {
+            *self = Self::default();
+        }
+    }
+}
+
+/// The connection's task.
+struct Driver(tokio::task::JoinHandle<()>);
+
+/// A logged-in connection to one database. Drop it after an error: an MPP server's connection is not to be trusted
+/// then.
+pub struct Session {
+    client: Client,
+    driver: Driver,
+    deadline: Instant,
+    whole: Duration,
+    turn: OwnedMutexGuard<Hangs>,
+}
+
+impl Session {
+    /// Runs statements in one round trip; the rows of each. Several statements are one transaction.
+    ///
+    /// # Errors
+    /// What the server said, or that time ran out.
+    pub async fn run(&mut self, statements: &str) -> Result<Vec<Vec<SimpleQueryRow>>, Trouble> {
+        let asked = self.client.simple_query(statements);
+        match tokio::time::timeout_at(self.deadline, asked).await {
+            Ok(answer) => answer.map(split).map_err(|error| Trouble::of(&error)),
+            Err(_) => {
+                self.turn.remember(true);
+                Err(Trouble::late(self.whole))
+            }
+        }
+    }
+
+    /// Runs each statement by itself, without waiting for one before sending the next.
+    pub async fn run_each(&mut self, statements: &[String]) -> Vec<Result<Vec<SimpleQueryRow>, Trouble>> {
+        let asked = statements.iter().map(|statement| {
+            let asked = tokio::time::timeout_at(self.deadline, self.client.simple_query(statement));
+            async {
+                match asked.await {
+                    Ok(answer) => answer.map(|rows| split(rows).pop().unwrap_or_default()).map_err(|e| Trouble::of(&e)),
+                    Err(_) => Err(Trouble::late(self.whole)),
+                }
+            }
+        });
+        let answers = futures::future::join_all(asked).await;
+        if answers.iter().any(|answer| answer.as_ref().is_err_and(|trouble| trouble.hung)) {
+            self.turn.remember(true);
+        }
+        answers
+    }
+
+    /// Ends the session politely, so that the server has one process less at once.
+    pub async fn close(self) {
+        let Self { client, mut driver, deadline, .. } = self;
+        drop(client);
+        // The connection's task ends once Terminate is sent.
+        let _ = tokio::time::timeout_at(deadline, &mut driver.0).await;
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// The rows of each statement.
+fn split(messages: Vec<SimpleQueryMessage>) -> Vec<Vec<SimpleQueryRow>> {
+    let mut all = Vec::new();
+    let mut rows = Vec::new();
+    for message in messages {
+        match message {
+            SimpleQueryMessage::Row(row) => rows.push(row),
+            SimpleQueryMessage::CommandComplete(_) => all.push(std::mem::take(&mut rows)),
+            _ => {}
+        }
+    }
+    all
+}
+
+/// A column's text, empty for NULL and for a column that is not there.
+pub(super) fn text(row: &SimpleQueryRow, column: usize) -> &str {
+    row.try_get(column).ok().flatten().unwrap_or("")
+}

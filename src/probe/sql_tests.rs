@@ -1,0 +1,233 @@
+use super::*;
+use crate::probe::baseline::{Baseline, Listing, Table};
+use crate::probe::canary::Outcome;
+use crate::probe::testing::{Postgres, Socket, target};
+use crate::probe::{Canary, compare};
+use tokio::io::DuplexStream;
+
+const SOON: Duration = Duration::from_secs(20);
+
+async fn run<C: Connector>(sql: &Sql<C>, database: &str, statement: &str) {
+    let mut session = sql.line.open(database, tokio::time::Instant::now() + SOON).await.unwrap();
+    session.run(statement).await.unwrap();
+    session.close().await;
+}
+
+async fn baseline<C: Connector>(sql: &Sql<C>) -> Baseline {
+    match sql.baseline(SOON).await {
+        Answer::Yes(baseline) => baseline,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn tables<'a>(baseline: &'a Baseline, database: &str) -> &'a [Table] {
+    let found = baseline.databases.iter().find(|found| found.name == database).unwrap();
+    let Listing::Known(tables) = &found.tables else { panic!("{:?}", found.tables) };
+    &tables.tables
+}
+
+#[tokio::test]
+async fn a_plain_server_answers_and_segments_are_skipped() {
+    let postgres = Postgres::shared();
+    let Answer::Yes(answered) = postgres.sql("postgres").answers(SOON).await else { panic!() };
+    assert_eq!((answered.kernel, answered.segments, answered.in_recovery), (Kernel::PostgreSql, None, false));
+    assert!(answered.version.starts_with("PostgreSQL ") && !answered.version.contains(" on "), "{}", answered.version);
+}
+
+#[tokio::test]
+async fn refusals_are_said_in_the_servers_words() {
+    let postgres = Postgres::shared();
+    let Answer::No(reason) = postgres.sql("no_such").answers(SOON).await else { panic!() };
+    assert_eq!(reason, "database \"no_such\" does not exist (SQLSTATE 3D000)");
+    let Answer::No(reason) = postgres.sql_as("nobody", "postgres").answers(SOON).await else { panic!() };
+    assert!(reason.contains("role \"nobody\" does not exist"), "{reason}");
+    let nowhere = Sql::with(Socket("/nowhere/socket".into()), target("a", "b"));
+    assert!(matches!(nowhere.answers(SOON).await, Answer::Unknown(_)));
+}
+
+#[tokio::test]
+async fn what_is_lost_between_two_baselines_is_named() {
+    let postgres = Postgres::start();
+    let sql = postgres.sql("postgres");
+    run(&sql, "postgres", "CREATE DATABASE test_db").await;
+    run(
+        &sql,
+        "test_db",
+        "CREATE TABLE projects (id int); INSERT INTO projects SELECT generate_series(1, 3);
+         CREATE SCHEMA \"Odd\"; CREATE TABLE \"Odd\".\"a \"\"b\" (id int);
+         CREATE TABLE big AS SELECT repeat('x', 900) FROM generate_series(1, 6000);
+         CREATE TABLE parts (id int) PARTITION BY RANGE (id);
+         CREATE TABLE part_1 PARTITION OF parts FOR VALUES FROM (0) TO (10); INSERT INTO parts VALUES (1), (2);
+         CREATE TABLE locked (id int); INSERT INTO locked VALUES (1);
+         CREATE VIEW v AS SELECT 1; CREATE TEMP TABLE gone (id int)",
+    )
+    .await;
+    let before = baseline(&sql).await;
+    let counted: Vec<_> = tables(&before, "test_db").iter().map(|table| (table.qualified(), table.rows)).collect();
+    let expected = [
+        ("Odd.a \"b", Some(0)),
+        ("public.big", None),
+        ("public.locked", Some(1)),
+        ("public.part_1", Some(2)),
+        ("public.parts", None),
+        ("public.projects", Some(3)),
+    ];
+    assert_eq!(counted, expected.map(|(name, rows)| (name.to_owned(), rows)));
+    let text = serde_json::to_string(&before).unwrap();
+    assert_eq!(serde_json::from_str::<Baseline>(&text).unwrap(), before);
+
+    // One table is locked while it is looked at again: it is listed, it is not counted, and nothing waits for it.
+    let mut holder = postgres.sql("test_db").line.open("test_db", tokio::time::Instant::now() + SOON).await.unwrap();
+    holder.run("BEGIN").await.unwrap();
+    holder.run("LOCK TABLE locked IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    run(
+        &sql,
+        "test_db",
+        "DELETE FROM projects WHERE id > 1; DROP TABLE \"Odd\".\"a \"\"b\"; INSERT INTO parts VALUES (3)",
+    )
+    .await;
+    let after = baseline(&sql).await;
+    drop(holder);
+    let comparison = compare(&before, &after);
+    let missing: Vec<_> = comparison.missing.iter().map(ToString::to_string).collect();
+    let expected = ["test_db: table Odd.a \"b is missing (0 rows)", "test_db: table public.projects has 1 row, had 3"];
+    assert_eq!(missing, expected);
+    assert_eq!(comparison.unknown, ["test_db: rows of public.locked could not be counted again"]);
+
+    run(&postgres.sql("postgres"), "postgres", "DROP DATABASE test_db WITH (FORCE)").await;
+    let comparison = compare(&before, &baseline(&postgres.sql("postgres")).await);
+    assert_eq!(comparison.missing[0].to_string(), "database test_db is missing (6 tables)");
+}
+
+#[tokio::test]
+async fn a_canary_is_written_found_missed_and_dropped() {
+    let postgres = Postgres::shared();
+    let sql = postgres.sql("postgres");
+    let canary = Canary::new("Run-1");
+    assert_eq!(canary.place(), "postgres: table kubectl_synxdb_run_1.canary");
+    assert!(matches!(canary.check(&sql, SOON).await, Answer::No(reason) if reason.ends_with("is missing")));
+    assert_eq!(canary.write(&sql, SOON).await, Outcome::Written);
+    assert_eq!(canary.check(&sql, SOON).await, Answer::Yes(()));
+    let Outcome::NotWritten(reason) = canary.write(&sql, SOON).await else { panic!() };
+    assert!(reason.contains("already exists"), "{reason}");
+    assert_eq!(tables(&baseline(&sql).await, "postgres"), []);
+    run(&sql, "postgres", "DELETE FROM kubectl_synxdb_run_1.canary").await;
+    assert!(matches!(canary.check(&sql, SOON).await, Answer::No(reason) if reason.contains("its row is missing")));
+    canary.drop(&sql, SOON).await.unwrap();
+    canary.drop(&sql, SOON).await.unwrap();
+    assert!(matches!(canary.check(&sql, SOON).await, Answer::No(_)));
+}
+
+#[tokio::test]
+async fn a_canary_is_not_written_where_writing_is_refused() {
+    let postgres = Postgres::shared();
+    let sql = postgres.sql("postgres");
+    run(
+        &sql,
+        "postgres",
+        "CREATE ROLE reader LOGIN; CREATE ROLE careful LOGIN;
+         ALTER ROLE careful SET default_transaction_read_only = on",
+    )
+    .await;
+    let canary = Canary::new("refused");
+    for (role, expected) in [("reader", "permission denied"), ("careful", "read-only")] {
+        let Outcome::NotWritten(reason) = canary.write(&postgres.sql_as(role, "postgres"), SOON).await else {
+            panic!()
+        };
+        assert!(reason.contains(expected), "{reason}");
+    }
+    assert!(matches!(canary.check(&sql, SOON).await, Answer::No(_)));
+    let gone = Sql::with(Socket("/nowhere/socket".into()), target("a", "b"));
+    assert!(matches!(canary.check(&gone, SOON).await, Answer::Unknown(_)), "not answering is not losing");
+}
+
+/// A database that looks like an MPP server's, with `gp_dist_random` as given.
+async fn mpp(postgres: &Postgres, name: &str, gp_dist_random: &str) -> Answer<Answered> {
+    let sql = postgres.sql("postgres");
+    run(&sql, "postgres", &format!("CREATE DATABASE {name}")).await;
+    let look = format!(
+        "SET allow_system_table_mods = on;
+         CREATE TABLE pg_catalog.gp_segment_configuration (content int2, role text);
+         INSERT INTO pg_catalog.gp_segment_configuration VALUES (-1, 'p'), (0, 'p'), (1, 'p'), (1, 'm');
+         CREATE SEQUENCE tries;
+         CREATE FUNCTION gp_dist_random(text) RETURNS TABLE (gp_segment_id int) LANGUAGE plpgsql AS $$ BEGIN
+         {gp_dist_random} END $$"
+    );
+    run(&sql, name, &look).await;
+    let answer = postgres.sql(name).answers(SOON).await;
+    run(&sql, "postgres", &format!("DROP DATABASE {name} WITH (FORCE)")).await;
+    answer
+}
+
+#[tokio::test]
+async fn an_mpp_server_answers_when_every_segment_does() {
+    let postgres = Postgres::shared();
+    let all = "RETURN QUERY SELECT g FROM generate_series(0, 1) g, generate_series(1, 5);";
+    let Answer::Yes(answered) = mpp(&postgres, "all_segments", all).await else { panic!() };
+    assert_eq!((answered.kernel, answered.segments), (Kernel::Mpp, Some(2)));
+
+    let one = mpp(&postgres, "one_segment", "RETURN QUERY SELECT 0;").await;
+    assert_eq!(one, Answer::No("1 of 2 segments answered".to_owned()));
+
+    let raise = "RAISE EXCEPTION USING ERRCODE = '58M01', MESSAGE = 'failed to acquire resources', DETAIL = 'seg1';";
+    let Answer::No(reason) = mpp(&postgres, "no_segments", raise).await else { panic!() };
+    assert_eq!(reason, "failed to acquire resources: seg1 (SQLSTATE 58M01)");
+
+    // What is lost for a moment is asked once more, on a new connection.
+    let once = format!("IF nextval('tries') = 1 THEN {raise} END IF; {all}");
+    assert!(matches!(mpp(&postgres, "once_more", &once).await, Answer::Yes(_)));
+    let twice = format!("IF nextval('tries') <= 2 THEN {raise} END IF; {all}");
+    assert!(matches!(mpp(&postgres, "not_twice", &twice).await, Answer::No(_)));
+}
+
+#[tokio::test]
+async fn a_statement_that_takes_too_long_ends_with_the_deadline() {
+    let postgres = Postgres::shared();
+    let answer = mpp(&postgres, "slow_segments", "PERFORM pg_sleep(0.2); RETURN QUERY SELECT 0;").await;
+    assert!(matches!(answer, Answer::No(_)));
+    let sql = postgres.sql("postgres");
+    let started = Instant::now();
+    let mut session =
+        sql.line.open("postgres", tokio::time::Instant::now() + Duration::from_millis(300)).await.unwrap();
+    let trouble = session.run("SELECT pg_sleep(30)").await.err().unwrap();
+    assert!(trouble.hung || trouble.code.as_deref() == Some("57014"), "{trouble:?}");
+    assert!(started.elapsed() < Duration::from_secs(5));
+}
+
+/// Leads to a server that accepts and never says a word.
+struct Silent(std::sync::Mutex<Vec<DuplexStream>>);
+
+impl Connector for Silent {
+    type Stream = DuplexStream;
+
+    async fn connect(&self, _: Duration) -> Result<DuplexStream, Trouble> {
+        let (ours, theirs) = tokio::io::duplex(1024);
+        self.0.lock().unwrap().push(theirs);
+        Ok(ours)
+    }
+}
+
+#[tokio::test]
+async fn a_login_that_hangs_ends_and_is_not_repeated_at_once() {
+    let sql = Sql::with(Silent(std::sync::Mutex::default()), target("gpadmin", "postgres"));
+    let short = Duration::from_millis(100);
+    assert_eq!(sql.answers(short).await, Answer::Unknown("no answer within 0.1 s".to_owned()));
+    let Answer::Unknown(reason) = sql.answers(short).await else { panic!() };
+    assert!(reason.contains("left alone"), "{reason}");
+    // Another database has not hung.
+    let other = sql.line.open("other", tokio::time::Instant::now() + short).await.err().unwrap();
+    assert!(other.hung, "{other:?}");
+}
+
+#[tokio::test]
+async fn a_database_has_one_attempt_at_a_time() {
+    let silent = Silent(std::sync::Mutex::default());
+    let sql = Sql::with(silent, target("gpadmin", "postgres"));
+    let until = tokio::time::Instant::now() + Duration::from_millis(150);
+    let (first, second) = tokio::join!(sql.line.open("postgres", until), sql.line.open("postgres", until));
+    let reasons = [first.err().unwrap().reason, second.err().unwrap().reason];
+    assert!(
+        reasons.iter().any(|reason| reason.contains("another attempt") || reason.contains("left alone")),
+        "{reasons:?}"
+    );
+}

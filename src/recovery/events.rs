@@ -1,0 +1,123 @@
+//! What a running failover tells, and how it ended. Values only; `render` words them.
+
+use serde::Serialize;
+use std::time::Duration;
+
+/// The six phases, in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Phase {
+    /// Volumes are retained and recorded on.
+    Retain,
+    /// Claims are deleted.
+    Claim,
+    /// The pod is deleted.
+    Pod,
+    /// New pod, new claims, Bound.
+    Replaced,
+    /// The new pod is Ready.
+    Ready,
+    /// The component answers, and what was there is there.
+    Answers,
+}
+
+impl Phase {
+    /// All of them, in order.
+    pub const ALL: [Self; 6] = [Self::Retain, Self::Claim, Self::Pod, Self::Replaced, Self::Ready, Self::Answers];
+
+    /// In one word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Retain => "retain",
+            Self::Claim => "claim",
+            Self::Pod => "pod",
+            Self::Replaced => "replaced",
+            Self::Ready => "ready",
+            Self::Answers => "answers",
+        }
+    }
+}
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A phase began.
+    Started(Phase),
+    /// What a phase waits for, or has just done.
+    Detail(Phase, String),
+    /// A phase is done.
+    Done(Phase, PhaseEnd),
+    /// Something the user should know, whatever the phase.
+    Notice(String),
+}
+
+/// How a phase ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PhaseEnd {
+    /// Reached, after this time.
+    After(Duration, String),
+    /// There was nothing to do, for this reason.
+    Skipped(String),
+    /// Not reached, for this reason.
+    Failed(String),
+}
+
+/// How a failover ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// By the definition: all four conditions.
+    Recovered,
+    /// The pod is back and Ready; the component was not to be asked (`--no-verify`).
+    NotVerified,
+    /// The pod is back and Ready; whether the component and its data are is not known.
+    Unproven(String),
+    /// Something that was there before is missing: one line each.
+    DataMissing(Vec<String>),
+    /// Not within the time given: what was waited for.
+    TimedOut(String),
+    /// The world was not as planned; nothing further was changed.
+    Changed(String),
+    /// A request failed for good.
+    Failed(crate::error::Error),
+    /// Ended by the user.
+    Interrupted,
+}
+
+/// A claim before and after.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ClaimChange {
+    /// Its name.
+    pub name: String,
+    /// UID that went.
+    pub old_uid: String,
+    /// UID that came.
+    pub new_uid: Option<String>,
+    /// Volume that is retained.
+    pub retained_volume: Option<String>,
+}
+
+/// The whole account of a failover.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// How it ended.
+    pub ending: Ending,
+    /// How long each phase took, and whether it was reached.
+    pub phases: Vec<(Phase, PhaseEnd)>,
+    /// From the first change to the end.
+    pub total: Duration,
+    /// The old pod's UID; empty where it was gone before.
+    pub old_uid: String,
+    /// The new pod's name and UID, once there is one.
+    pub new_pod: Option<(String, String)>,
+    /// The claims.
+    pub claims: Vec<ClaimChange>,
+    /// Pending pods that were deleted once more.
+    pub healed: u32,
+    /// What was compared, in words: `2 databases, 3 tables, 12 rows, the canary row`.
+    pub proof: Option<String>,
+    /// What was changed, in words, in order: for the one who was interrupted.
+    pub done: Vec<String>,
+    /// What should be known and is not.
+    pub notices: Vec<String>,
+}

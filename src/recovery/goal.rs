@@ -1,0 +1,242 @@
+//! Whether a goal of a failover is reached, judged from a topology alone. Pure predicates; the runner decides when to
+//! look and what to do about it.
+
+use crate::plan::Plan;
+use crate::topology::{ClaimState, Member, PodFacts, Topology};
+
+/// How far a goal is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// It is reached.
+    Reached,
+    /// Not yet; what is waited for, in words.
+    Waiting(String),
+    /// Not yet, and without help it may never be.
+    Trapped(Trap),
+}
+
+/// A replacement pod that waits for a claim that went away under it: created against the old, still Terminating
+/// claim, it stays Pending for ever (kubernetes/kubernetes#74374).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trap {
+    /// Name of the Pending pod.
+    pub pod: String,
+    /// Its UID.
+    pub uid: String,
+    /// The claim it waits for.
+    pub claim: String,
+    /// How that claim is: `missing` or `Terminating`.
+    pub state: String,
+}
+
+/// The pod that took the old one's place: of the same name with another UID, or, where no StatefulSet keeps the name, a
+/// pod of the same controller that was not there before.
+pub fn successor<'t>(plan: &Plan, topology: &'t Topology) -> Option<(&'t Member, &'t PodFacts)> {
+    let target = &plan.target;
+    let namesake = topology.member(&target.namespace, &target.pod);
+    if let Some((member, pod)) = namesake.and_then(|member| Some((member, member.pod.as_ref()?)))
+        && pod.uid != target.uid
+    {
+        return Some((member, pod));
+    }
+    let owner = target.owner.as_ref().filter(|owner| owner.kind != "StatefulSet")?;
+    topology
+        .space(&target.namespace)?
+        .members()
+        .filter_map(|member| Some((member, member.pod.as_ref()?)))
+        .find(|(_, pod)| pod.owner.as_ref() == Some(owner) && !target.siblings.contains(&pod.uid))
+}
+
+/// Phase 4: the pod has a new UID and stays, and every replaced claim has a new UID and is Bound.
+pub fn replaced(plan: &Plan, topology: &Topology) -> Progress {
+    let target = &plan.target;
+    let Some((member, pod)) = successor(plan, topology) else {
+        let old = topology.member(&target.namespace, &target.pod).and_then(|member| member.pod.as_ref());
+        return Progress::Waiting(match old {
+            Some(pod) if pod.terminating.is_some() => "the old pod is Terminating".into(),
+            Some(_) => "the old pod is still there".into(),
+            None => format!("waiting for the pod to be created{}", claims_in_the_way(plan, topology)),
+        });
+    };
+    if pod.terminating.is_some() {
+        return Progress::Waiting("the new pod is Terminating, too".into());
+    }
+    if pod.pending && pod.node.is_none() {
+        // A claim that the new pod mounts and that is gone or going: nothing may ever bring it back.
+        let gone = member.claims.iter().find(|claim| claim.state == ClaimState::Missing || claim.terminating);
+        if let Some(claim) = gone {
+            let state = if claim.terminating { "Terminating" } else { "missing" };
+            return Progress::Trapped(Trap {
+                pod: member.name.clone(),
+                uid: pod.uid.clone(),
+                claim: claim.name.clone(),
+                state: state.into(),
+            });
+        }
+    }
+    for replaced in &plan.replaced_claims {
+        let Some(claim) = member.claims.iter().find(|claim| claim.name == replaced.name) else {
+            return Progress::Waiting(format!("the new pod does not mount claim {}", replaced.name));
+        };
+        match &claim.state {
+            ClaimState::Unknown(reason) => {
+                return Progress::Waiting(format!("claim {} cannot be read: {reason}", claim.name));
+            }
+            _ if claim.uid.as_ref() == Some(&replaced.uid) => {
+                return Progress::Waiting(format!("claim {} is still the old one ({})", claim.name, claim.status()));
+            }
+            _ if !claim.bound() => return Progress::Waiting(format!("claim {} is {}", claim.name, claim.status())),
+            _ => {}
+        }
+    }
+    Progress::Reached
+}
+
+/// Why no pod is created yet, where it is a claim: the controller refuses while one is being deleted.
+fn claims_in_the_way(plan: &Plan, topology: &Topology) -> String {
+    let going = topology
+        .member(&plan.target.namespace, &plan.target.pod)
+        .and_then(|member| member.claims.iter().find(|claim| claim.terminating));
+    going.map(|claim| format!("; claim {} is Terminating", claim.name)).unwrap_or_default()
+}
+
+/// Phase 5: the successor is Ready and stays. What phase 4 asks for still holds.
+pub fn ready(plan: &Plan, topology: &Topology) -> Progress {
+    match replaced(plan, topology) {
+        Progress::Reached => {}
+        other => return other,
+    }
+    match successor(plan, topology) {
+        Some((_, pod)) if pod.ready => Progress::Reached,
+        Some((_, pod)) => Progress::Waiting(match &pod.trouble {
+            Some(trouble) => format!("{}: {trouble}", pod.status),
+            None => pod.status.clone(),
+        }),
+        None => Progress::Waiting("the new pod is gone again".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{Before, Inputs, Request, plan};
+    use crate::testing::snapshot;
+    use crate::topology::{Layout, build};
+
+    fn world(pods: &str, claims: &str) -> Topology {
+        let yaml = format!(
+            "namespace: synxdb-system\nsets: [{{name: pageserver, replicas: 1, templates: [data, cache]}}]\npods: [{pods}]\nclaims: [{claims}]"
+        );
+        build(&snapshot(&[&yaml]), &Layout::shipped().unwrap())
+    }
+
+    const POD: &str =
+        "{name: pageserver-0, set: pageserver, uid: old, ready: true, claims: [data-pageserver-0, cache-pageserver-0]}";
+    const CLAIMS: &str =
+        "{name: data-pageserver-0, uid: d1, volume: pv-1}, {name: cache-pageserver-0, uid: c1, volume: pv-2}";
+    const NEW_CLAIMS: &str =
+        "{name: data-pageserver-0, uid: d2, volume: pv-3}, {name: cache-pageserver-0, uid: c2, volume: pv-4}";
+
+    fn planned() -> Plan {
+        let topology = world(POD, CLAIMS);
+        plan(Inputs {
+            topology: &topology,
+            member: topology.members().next().unwrap(),
+            request: &Request { id: "x".into(), ..Request::default() },
+            rights: &[],
+            before: Before::NotAsked,
+            unfinished: None,
+        })
+    }
+
+    fn said(progress: Progress) -> String {
+        match progress {
+            Progress::Reached => "reached".into(),
+            Progress::Waiting(why) => why,
+            Progress::Trapped(trap) => format!("trapped: {} {} {} {}", trap.pod, trap.uid, trap.claim, trap.state),
+        }
+    }
+
+    #[test]
+    fn a_pod_is_replaced_only_with_all_its_claims() {
+        let plan = planned();
+        let pod = |fields: &str| {
+            format!(
+                "{{name: pageserver-0, set: pageserver, claims: [data-pageserver-0, cache-pageserver-0], {fields}}}"
+            )
+        };
+        let going = CLAIMS.replace("uid: d1,", "uid: d1, terminating: true,");
+        let one_new =
+            "{name: data-pageserver-0, uid: d2, volume: pv-3}, {name: cache-pageserver-0, uid: c1, volume: pv-2}";
+        let pending = "{name: data-pageserver-0, uid: d2, volume: pv-3}, {name: cache-pageserver-0, uid: c2}";
+        let alone = "{name: data-pageserver-0, uid: d2, volume: pv-3}";
+        for (pods, claims, expected_replaced, expected_ready) in [
+            (pod("uid: old, ready: true"), CLAIMS, "the old pod is still there", "the old pod is still there"),
+            // Running and Ready, and yet the old one: the trap that plain `kubectl wait` falls into.
+            (
+                pod("uid: old, ready: true, terminating: true"),
+                &going,
+                "the old pod is Terminating",
+                "the old pod is Terminating",
+            ),
+            (
+                String::new(),
+                &going,
+                "waiting for the pod to be created; claim data-pageserver-0 is Terminating",
+                "waiting for the pod to be created; claim data-pageserver-0 is Terminating",
+            ),
+            (String::new(), "", "waiting for the pod to be created", "waiting for the pod to be created"),
+            (
+                pod("uid: new, phase: Pending"),
+                &going,
+                "trapped: pageserver-0 new data-pageserver-0 Terminating",
+                "trapped: pageserver-0 new data-pageserver-0 Terminating",
+            ),
+            (
+                pod("uid: new, phase: Pending"),
+                alone,
+                "trapped: pageserver-0 new cache-pageserver-0 missing",
+                "trapped: pageserver-0 new cache-pageserver-0 missing",
+            ),
+            (
+                pod("uid: new, phase: Pending"),
+                pending,
+                "claim cache-pageserver-0 is Pending",
+                "claim cache-pageserver-0 is Pending",
+            ),
+            (
+                pod("uid: new, ready: true"),
+                one_new,
+                "claim cache-pageserver-0 is still the old one (Bound)",
+                "claim cache-pageserver-0 is still the old one (Bound)",
+            ),
+            (pod("uid: new"), NEW_CLAIMS, "reached", "Running: containers with unready status: [main]"),
+            (
+                pod("uid: new, ready: true, terminating: true"),
+                NEW_CLAIMS,
+                "the new pod is Terminating, too",
+                "the new pod is Terminating, too",
+            ),
+            (pod("uid: new, ready: true"), NEW_CLAIMS, "reached", "reached"),
+        ] {
+            let topology = world(&pods, claims);
+            assert_eq!(said(replaced(&plan, &topology)), expected_replaced, "{pods} {claims}");
+            assert_eq!(said(ready(&plan, &topology)), expected_ready, "{pods} {claims}");
+        }
+    }
+
+    #[test]
+    fn claims_that_cannot_be_read_are_never_taken_as_bound() {
+        let plan = planned();
+        let mut objects = snapshot(&[&format!(
+            "namespace: synxdb-system\npods: [{}]\nclaims: [{NEW_CLAIMS}]",
+            POD.replace("uid: old", "uid: new")
+        )]);
+        objects.namespaces[0].claims = crate::testing::unreadable("persistentvolumeclaims", None);
+        let topology = build(&objects, &Layout::shipped().unwrap());
+        assert_eq!(
+            said(ready(&plan, &topology)),
+            "claim data-pageserver-0 cannot be read: persistentvolumeclaims is forbidden"
+        );
+    }
+}

@@ -1,0 +1,9 @@
+//! Runs a plan: performs its steps, awaits its goals, and tells what happens. No printing.
+
+pub mod events;
+pub mod explain;
+pub mod goal;
+pub mod run;
+pub mod witness;
+
+pub use events::{ClaimChange, Ending, Event, Outcome, Phase, PhaseEnd};

@@ -1,0 +1,525 @@
+//! The run: steps performed one by one, goals awaited by watch events, what happens told as it happens.
+
+use super::events::{ClaimChange, Ending, Event, Outcome, Phase, PhaseEnd};
+use super::explain::Known;
+use super::goal::{self, Progress, Trap};
+use super::witness::{Answer, Testimony, Witness};
+use crate::cluster::write::Written;
+use crate::cluster::{Cluster, Watch};
+use crate::error::Error;
+use crate::plan::{Outcome as Recorded, Plan, Record, Step};
+use crate::topology::{Layout, RECORD_ANNOTATION, Topology, build};
+use jiff::Timestamp;
+use std::time::Duration;
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+/// How long a replacement pod may wait for a claim that is gone or going before it is deleted once more. Kubernetes
+/// from 1.27 on often mends it by itself within a second.
+const TRAP_GRACE: Duration = Duration::from_secs(3);
+/// A record with its baseline may take this much of the 256 KiB that an object's annotations may have together.
+const RECORD_LIMIT: usize = 96 * 1024;
+/// A wait is long from here on: anything that went wrong since the run began may explain it.
+const LONG_WAIT: Duration = Duration::from_secs(5);
+/// Pauses between two questions to a component that does not answer yet.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// All that a run needs.
+pub struct Run<'r> {
+    /// What to do.
+    pub plan: &'r Plan,
+    /// Where.
+    pub cluster: &'r Cluster,
+    /// What things are called.
+    pub layout: &'r Layout,
+    /// Who is asked whether the component is back.
+    pub witness: &'r Witness,
+    /// What the component said before.
+    pub before: Option<Testimony>,
+    /// The record to write on retained volumes.
+    pub record: Record,
+    /// How long all of it may take.
+    pub timeout: Duration,
+    /// Set when the user wants to stop.
+    pub interrupt: CancellationToken,
+}
+
+/// Runs a plan to its end. The watch must be open already, so that no event is missed.
+pub async fn run(run: Run<'_>, watch: &mut Watch, tell: &mut (dyn FnMut(Event) + Send)) -> Outcome {
+    let started = Instant::now();
+    let known = watch.snapshot().namespaces.first().map(Known::of).unwrap_or_default();
+    let mut act = Act {
+        deadline: started + run.timeout,
+        run,
+        watch,
+        tell,
+        known,
+        wait: None,
+        phases: Vec::new(),
+        done: Vec::new(),
+        notices: Vec::new(),
+        healed: 0,
+        proof: None,
+        canary: None,
+        record_on: Vec::new(),
+        trapped: None,
+    };
+    let ending = match act.whole().await {
+        Ok(ending) | Err(ending) => ending,
+    };
+    act.close(&ending).await;
+    act.outcome(ending, started.elapsed())
+}
+
+struct Act<'r, 'w> {
+    run: Run<'r>,
+    watch: &'w mut Watch,
+    tell: &'w mut (dyn FnMut(Event) + Send),
+    deadline: Instant,
+    /// Events from before the run.
+    known: Known,
+    /// What is waited for now, since when, and the Events from before that.
+    wait: Option<(String, Instant, Known)>,
+    phases: Vec<(Phase, PhaseEnd)>,
+    done: Vec<String>,
+    notices: Vec<String>,
+    healed: u32,
+    proof: Option<String>,
+    /// Schema of the canary row, while one is there.
+    canary: Option<String>,
+    /// Volumes that carry the record: name and UID.
+    record_on: Vec<(String, String)>,
+    trapped: Option<(Trap, Instant)>,
+}
+
+/// What was done to several objects in a phase.
+fn deeds(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Retain => "volumes retained",
+        Phase::Claim => "claims deleted",
+        _ => "objects deleted",
+    }
+}
+
+/// Whether a wait's own words already hold what a Warning (`Reason: message`) adds.
+fn says(waits: &str, warning: &str) -> bool {
+    warning.split_once(": ").is_some_and(|(_, message)| waits.contains(message))
+}
+
+/// A predicate over the plan and the topology.
+type Goal = fn(&Plan, &Topology) -> Progress;
+
+impl Act<'_, '_> {
+    async fn whole(&mut self) -> Result<Ending, Ending> {
+        self.as_planned()?;
+        self.write_canary().await;
+        let plan = self.run.plan;
+        self.steps(Phase::Retain, plan.steps.iter().filter(|step| matches!(step, Step::Retain { .. }))).await?;
+        self.steps(Phase::Claim, plan.steps.iter().filter(|step| matches!(step, Step::DeleteClaim { .. }))).await?;
+        self.steps(Phase::Pod, plan.steps.iter().filter(|step| matches!(step, Step::DeletePod { .. }))).await?;
+        self.reach(Phase::Replaced, goal::replaced).await?;
+        self.reach(Phase::Ready, goal::ready).await?;
+        self.answers().await
+    }
+
+    fn topology(&self) -> Topology {
+        build(self.watch.snapshot(), self.run.layout)
+    }
+
+    /// The pod and the claims are still those that the plan names; otherwise nothing is touched.
+    fn as_planned(&self) -> Result<(), Ending> {
+        let plan = self.run.plan;
+        let topology = self.topology();
+        let member = topology.member(&plan.target.namespace, &plan.target.pod);
+        for step in &plan.steps {
+            let (what, planned, now) = match step {
+                Step::DeletePod { pod, uid } => {
+                    let now = member.and_then(|member| member.pod.as_ref());
+                    (format!("pod {pod}"), uid, now.map(|pod| pod.uid.clone()))
+                }
+                Step::DeleteClaim { claim, uid } => {
+                    let found = member.and_then(|member| member.claims.iter().find(|other| other.name == *claim));
+                    (format!("claim {claim}"), uid, found.and_then(|claim| claim.uid.clone()))
+                }
+                Step::Retain { .. } => continue,
+            };
+            match now {
+                Some(now) if now == *planned => {}
+                Some(now) => {
+                    let why = format!("{what} has UID {now} now, planned was {planned}: somebody replaced it");
+                    return Err(Ending::Changed(why));
+                }
+                None => return Err(Ending::Changed(format!("{what} is gone: somebody deleted it"))),
+            }
+        }
+        Ok(())
+    }
+
+    async fn write_canary(&mut self) {
+        if self.run.before.is_none() || !self.run.plan.deletes() {
+            // A resumed run looks for the row that the first one wrote.
+            self.canary.clone_from(&self.run.record.canary);
+            return;
+        }
+        let Some(schema) = self.run.witness.canary_schema() else { return };
+        match self.run.witness.write_canary(&schema).await {
+            Ok(()) => {
+                self.run.record.canary = Some(schema.clone());
+                self.canary = Some(schema);
+            }
+            Err(reason) => self.notice(format!("no canary row was written: {reason}")),
+        }
+    }
+
+    async fn steps<'s>(&mut self, phase: Phase, steps: impl Iterator<Item = &'s Step>) -> Result<(), Ending> {
+        let started = Instant::now();
+        let mut details = Vec::new();
+        for step in steps {
+            // Between two changes, never within one: what was done is known exactly.
+            if self.run.interrupt.is_cancelled() {
+                return Err(self.failed(phase, "interrupted".into(), Ending::Interrupted));
+            }
+            if details.is_empty() {
+                (self.tell)(Event::Started(phase));
+            }
+            match self.step(step).await {
+                Ok(detail) => details.push(detail),
+                Err(ending) => {
+                    let why = match &ending {
+                        Ending::Changed(why) => why.clone(),
+                        Ending::Failed(error) => error.to_string(),
+                        _ => String::new(),
+                    };
+                    return Err(self.failed(phase, why, ending));
+                }
+            }
+        }
+        let end = if details.is_empty() {
+            PhaseEnd::Skipped("nothing to do".into())
+        } else {
+            let detail =
+                if details.len() == 1 { details.remove(0) } else { format!("{} {}", details.len(), deeds(phase)) };
+            PhaseEnd::After(started.elapsed(), detail)
+        };
+        self.end_phase(phase, end);
+        Ok(())
+    }
+
+    async fn step(&mut self, step: &Step) -> Result<String, Ending> {
+        let namespace = &self.run.plan.target.namespace;
+        let cluster = self.run.cluster;
+        let (what, written) = match step {
+            Step::Retain { volume, uid, .. } => {
+                let record = self.record().map_err(Ending::Failed)?;
+                let written = cluster.retain_volume(volume, uid, (RECORD_ANNOTATION, &record), false).await;
+                if matches!(written, Ok(Written::Done { .. })) {
+                    self.record_on.push((volume.clone(), uid.clone()));
+                }
+                (format!("volume {volume}"), written)
+            }
+            Step::DeleteClaim { claim, uid } => {
+                (format!("claim {claim}"), cluster.delete_claim(namespace, claim, uid, false).await)
+            }
+            Step::DeletePod { pod, uid } => {
+                (format!("pod {pod}"), cluster.delete_pod(namespace, pod, uid, false).await)
+            }
+        };
+        let deed = if matches!(step, Step::Retain { .. }) { "retained" } else { "deleted" };
+        match written.map_err(Ending::Failed)? {
+            Written::Done { .. } => {
+                self.done.push(format!("{what} {deed}"));
+                Ok(format!("{what} {deed}"))
+            }
+            // Whoever deleted it did what was planned.
+            Written::Gone if deed == "deleted" => {
+                self.notice(format!("{what} was gone already: somebody else deleted it"));
+                Ok(format!("{what} was gone"))
+            }
+            Written::Gone => Err(Ending::Changed(format!("{what} is gone"))),
+            Written::Changed { message, .. } => Err(Ending::Changed(format!("{what}: {message}"))),
+        }
+    }
+
+    fn record(&self) -> Result<String, Error> {
+        let record = Record { healed: self.healed, ..self.run.record.clone() };
+        record
+            .to_annotation(RECORD_LIMIT)
+            .map_err(|error| Error::failure("the record of the failover cannot be written").because(error.to_string()))
+    }
+
+    /// Waits until a goal is reached; woken by watch events, and by time only where time itself matters.
+    async fn reach(&mut self, phase: Phase, goal: Goal) -> Result<(), Ending> {
+        let started = Instant::now();
+        (self.tell)(Event::Started(phase));
+        loop {
+            let progress = goal(self.run.plan, &self.topology());
+            let waits = match progress {
+                Progress::Reached => {
+                    let detail = self.reached(phase);
+                    self.end_phase(phase, PhaseEnd::After(started.elapsed(), detail));
+                    return Ok(());
+                }
+                Progress::Waiting(what) => {
+                    self.trapped = None;
+                    what
+                }
+                Progress::Trapped(trap) => self.spring(trap).await?,
+            };
+            let detail = self.explained(waits);
+            (self.tell)(Event::Detail(phase, detail.clone()));
+            self.next_change(phase, &detail).await?;
+        }
+    }
+
+    /// A trap that has held long enough is sprung: the Pending pod is deleted once more.
+    async fn spring(&mut self, trap: Trap) -> Result<String, Ending> {
+        let since = match &self.trapped {
+            Some((known, since)) if *known == trap => *since,
+            _ => Instant::now(),
+        };
+        let waits = format!("the new pod is Pending on claim {}, which is {}", trap.claim, trap.state);
+        self.trapped = Some((trap.clone(), since));
+        if since.elapsed() < TRAP_GRACE {
+            return Ok(waits);
+        }
+        self.trapped = None;
+        let namespace = &self.run.plan.target.namespace;
+        let written = self.run.cluster.delete_pod(namespace, &trap.pod, &trap.uid, false).await;
+        if let Written::Done { .. } = written.map_err(Ending::Failed)? {
+            self.healed += 1;
+            self.done.push(format!("Pending pod {} (UID {}) deleted once more", trap.pod, trap.uid));
+            (self.tell)(Event::Notice(format!(
+                "healed: pod {} (UID {}) was Pending on claim {}, which is {}; it was deleted once more",
+                trap.pod, trap.uid, trap.claim, trap.state
+            )));
+        }
+        Ok(waits)
+    }
+
+    /// What is waited for, with the newest Warning about the pod, its claims or its controller: one that came since
+    /// this wait began, or, once it has lasted, since the run did. A refusal that the next step ends is on the way.
+    fn explained(&mut self, waits: String) -> String {
+        let objects = self.watch.snapshot().namespaces.first();
+        if self.wait.as_ref().is_none_or(|(known, ..)| *known != waits) {
+            let events = objects.map(Known::of).unwrap_or_default();
+            self.wait = Some((waits.clone(), Instant::now(), events));
+            return waits;
+        }
+        let (Some(objects), Some((_, since, events))) = (objects, &self.wait) else { return waits };
+        let target = &self.run.plan.target;
+        let names = [target.pod.as_str(), target.component.as_str()];
+        let claims = self.run.plan.replaced_claims.iter().map(|claim| claim.name.as_str());
+        let names: Vec<&str> = names.into_iter().chain(claims).collect();
+        let long = (since.elapsed() > LONG_WAIT).then_some(&self.known);
+        let warning = events.newest_warning(objects, &names);
+        match warning.or_else(|| long.and_then(|known| known.newest_warning(objects, &names))) {
+            Some(warning) if !says(&waits, &warning) => format!("{waits} ({warning})"),
+            _ => waits,
+        }
+    }
+
+    /// Waits for the next thing that can change the answer.
+    async fn next_change(&mut self, phase: Phase, waits: &str) -> Result<(), Ending> {
+        let ripe = self.trapped.as_ref().map(|(_, since)| *since + TRAP_GRACE);
+        let wake = async {
+            match ripe {
+                Some(ripe) => sleep_until(ripe).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            () = self.run.interrupt.cancelled() => Err(self.failed(phase, "interrupted".into(), Ending::Interrupted)),
+            changed = self.watch.changed() => match changed {
+                Ok(_) => Ok(()),
+                Err(error) => Err(self.failed(phase, error.to_string(), Ending::Failed(error))),
+            },
+            () = sleep_until(self.deadline) => {
+                let ending = Ending::TimedOut(self.late(waits));
+                Err(self.failed(phase, waits.to_owned(), ending))
+            }
+            () = wake => Ok(()),
+        }
+    }
+
+    /// Why it is late, with the cluster's own silence named where there is one.
+    fn late(&self, waits: &str) -> String {
+        match self.watch.silent_since() {
+            Some(since) => format!("{waits}; the API server has not answered for {} s", since.elapsed().as_secs()),
+            None => waits.to_owned(),
+        }
+    }
+
+    fn reached(&self, phase: Phase) -> String {
+        let topology = self.topology();
+        let Some((member, pod)) = goal::successor(self.run.plan, &topology) else { return String::new() };
+        match phase {
+            Phase::Replaced => format!("{} is a new pod", member.name),
+            _ => format!("Ready on {}", pod.node.as_deref().unwrap_or("its node")),
+        }
+    }
+
+    /// Phase 6: the component answers, and what was there before is there. Readiness must still hold when it has.
+    async fn answers(&mut self) -> Result<Ending, Ending> {
+        let phase = Phase::Answers;
+        let started = Instant::now();
+        if let Some(reason) = self.run.witness.skipped() {
+            self.end_phase(phase, PhaseEnd::Skipped(reason.clone()));
+            return Ok(if self.run.plan.verify { Ending::Unproven(reason) } else { Ending::NotVerified });
+        }
+        (self.tell)(Event::Started(phase));
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let answer = tokio::select! {
+                biased;
+                () = self.run.interrupt.cancelled() => {
+                    return Err(self.failed(phase, "interrupted".into(), Ending::Interrupted));
+                }
+                answer = self.run.witness.confirm(self.run.before.as_ref(), self.canary.as_deref(), started.elapsed()) => answer,
+            };
+            let waits = match answer {
+                Answer::Confirmed(proof) => match goal::ready(self.run.plan, &self.topology()) {
+                    Progress::Reached => {
+                        self.end_phase(
+                            phase,
+                            PhaseEnd::After(started.elapsed(), "it answers, and all is there".into()),
+                        );
+                        self.proof = Some(proof);
+                        return Ok(Ending::Recovered);
+                    }
+                    Progress::Waiting(why) => format!("it answered, and then {why}"),
+                    Progress::Trapped(trap) => format!("it answered, and then its pod waits for claim {}", trap.claim),
+                },
+                Answer::Missing(missing) => {
+                    let ending = Ending::DataMissing(missing);
+                    return Err(self.failed(phase, "something is missing".into(), ending));
+                }
+                Answer::Unknowable(why) => {
+                    let ending = Ending::Unproven(why.clone());
+                    return Err(self.failed(phase, why, ending));
+                }
+                Answer::NotYet(why) => why,
+            };
+            (self.tell)(Event::Detail(phase, waits.clone()));
+            tokio::select! {
+                biased;
+                () = self.run.interrupt.cancelled() => {
+                    return Err(self.failed(phase, "interrupted".into(), Ending::Interrupted));
+                }
+                () = sleep_until(self.deadline) => {
+                    let ending = Ending::TimedOut(format!("the pod is Ready, and it does not answer: {waits}"));
+                    return Err(self.failed(phase, waits, ending));
+                }
+                // A change of the cluster is a reason to ask at once.
+                changed = self.watch.changed() => { if let Err(error) = changed { self.notice(error.to_string()); } }
+                () = tokio::time::sleep(pause) => pause = (pause * 2).min(LONGEST_PAUSE),
+            }
+        }
+    }
+
+    fn notice(&mut self, text: String) {
+        (self.tell)(Event::Notice(text.clone()));
+        self.notices.push(text);
+    }
+
+    fn end_phase(&mut self, phase: Phase, end: PhaseEnd) {
+        (self.tell)(Event::Done(phase, end.clone()));
+        self.phases.push((phase, end));
+    }
+
+    fn failed(&mut self, phase: Phase, why: String, ending: Ending) -> Ending {
+        self.end_phase(phase, PhaseEnd::Failed(why));
+        ending
+    }
+
+    /// Drops the canary row, and writes the outcome where the record is. What cannot be done is said, and changes
+    /// nothing about the verdict.
+    async fn close(&mut self, ending: &Ending) {
+        let outcome = match ending {
+            Ending::Recovered => Recorded::Recovered,
+            Ending::NotVerified | Ending::Unproven(_) => Recorded::Unproven,
+            Ending::DataMissing(_) => Recorded::DataMissing,
+            // Somebody may finish it: the canary row is part of what there is to find.
+            Ending::TimedOut(_) | Ending::Changed(_) | Ending::Failed(_) | Ending::Interrupted => {
+                if let Some(schema) = self.canary.take() {
+                    if self.done.is_empty() {
+                        if let Err(why) = self.run.witness.drop_canary(&schema).await {
+                            self.notice(format!("schema {schema} in database postgres is left: {why}"));
+                        }
+                    } else {
+                        self.notice(format!("schema {schema} in database postgres is left for the run that resumes"));
+                    }
+                }
+                return;
+            }
+        };
+        if let Some(schema) = self.canary.take()
+            && let Err(why) = self.run.witness.drop_canary(&schema).await
+        {
+            self.notice(format!("schema {schema} in database postgres is left: {why}"));
+        }
+        self.run.record.outcome = outcome;
+        self.run.record.finished = Some(Timestamp::now().to_string());
+        // It has served; the volume need not carry it for ever.
+        self.run.record.baseline = None;
+        let Ok(text) = self.record() else { return };
+        let volumes = std::mem::take(&mut self.record_on);
+        let recorded = if volumes.is_empty() { self.recorded() } else { volumes };
+        for (volume, uid) in recorded {
+            match self.run.cluster.annotate_volume(&volume, &uid, RECORD_ANNOTATION, &text, false).await {
+                Ok(Written::Done { .. }) => {}
+                Ok(Written::Gone) => self.notice(format!("volume {volume} is gone: its record is lost with it")),
+                Ok(Written::Changed { message, .. }) => {
+                    self.notice(format!("the record on volume {volume}: {message}"))
+                }
+                Err(error) => self.notice(format!("the record on volume {volume} was not finished: {error}")),
+            }
+        }
+    }
+
+    /// The volumes that an earlier run wrote this failover's record on.
+    fn recorded(&self) -> Vec<(String, String)> {
+        let of_this = |text: &String| Record::parse(text).is_some_and(|record| record.id == self.run.record.id);
+        let topology = self.topology();
+        let volumes = topology.recorded.iter().filter(|volume| volume.record.as_ref().is_some_and(of_this));
+        volumes.map(|volume| (volume.name.clone(), volume.uid.clone())).collect()
+    }
+
+    fn outcome(self, ending: Ending, total: Duration) -> Outcome {
+        let plan = self.run.plan;
+        let topology = self.topology();
+        let successor = goal::successor(plan, &topology);
+        let retained = |claim: &str| {
+            plan.steps.iter().find_map(|step| match step {
+                Step::Retain { volume, claim: of, .. } if of == claim => Some(volume.clone()),
+                _ => None,
+            })
+        };
+        let recorded = |claim: &str| {
+            self.run.record.claims.iter().find(|other| other.name == claim).and_then(|other| other.volume.clone())
+        };
+        let claims = plan.replaced_claims.iter().map(|claim| ClaimChange {
+            name: claim.name.clone(),
+            old_uid: claim.uid.clone(),
+            new_uid: successor
+                .and_then(|(member, _)| member.claims.iter().find(|other| other.name == claim.name))
+                .and_then(|found| found.uid.clone())
+                .filter(|uid| *uid != claim.uid),
+            retained_volume: retained(&claim.name)
+                .or_else(|| plan.resumes.as_ref().and_then(|_| recorded(&claim.name))),
+        });
+        Outcome {
+            phases: self.phases,
+            total,
+            old_uid: plan.target.uid.clone(),
+            new_pod: successor.map(|(member, pod)| (member.name.clone(), pod.uid.clone())),
+            claims: claims.collect(),
+            healed: self.healed,
+            proof: self.proof,
+            done: self.done,
+            notices: self.notices,
+            ending,
+        }
+    }
+}

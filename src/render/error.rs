@@ -1,0 +1,16 @@
+//! An error as a user reads it.
+
+use super::{Paint, harmless};
+use crate::error::Error;
+
+/// `error: what`, the reasons and the next commands, a line each.
+pub fn error(error: &Error, paint: Paint) -> String {
+    let mut text = format!("{} {}\n", paint.bad("error:"), harmless(&error.what));
+    for why in &error.why {
+        text.push_str(&format!("  {}\n", harmless(why)));
+    }
+    for hint in &error.hints {
+        text.push_str(&format!("{} {}\n", paint.hint("next:"), harmless(hint)));
+    }
+    text
+}

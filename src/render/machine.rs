@@ -1,0 +1,196 @@
+//! Machine forms: JSON and YAML, each with apiVersion and kind.
+
+use super::outcome::word;
+use crate::error::{Error, Result};
+use crate::plan::Plan;
+use crate::recovery::{Event, Outcome, PhaseEnd};
+use crate::topology::health::{Health, Report};
+use crate::topology::{ClaimState, Known, Member, Topology};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// apiVersion of everything here.
+pub const API_VERSION: &str = "kubectl-synxdb/v1alpha1";
+
+/// YAML of a document.
+///
+/// # Errors
+/// None in practice: every document is plain JSON data.
+pub fn yaml(document: &Value) -> Result<String> {
+    serde_saphyr::to_string(document).map_err(|error| Error::failure("cannot write YAML").because(error.to_string()))
+}
+
+/// JSON of a document, indented.
+pub fn json(document: &Value) -> String {
+    format!("{document:#}\n")
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// `status`.
+pub fn status(report: &Report, topology: &Topology) -> Value {
+    let health = match report.health {
+        Health::Healthy => "healthy",
+        Health::Degraded => "degraded",
+        Health::Unknown => "unknown",
+        Health::Absent => "absent",
+    };
+    let troubles: Vec<Value> = report
+        .troubles
+        .iter()
+        .map(|trouble| json!({"namespace": trouble.namespace, "member": trouble.member, "because": trouble.because}))
+        .collect();
+    let unknown: Vec<Value> = report.gaps.iter().map(|gap| json!({"what": gap.what, "why": gap.why})).collect();
+    let namespaces: Vec<Value> = topology
+        .spaces
+        .iter()
+        .map(|space| {
+            let members: Vec<Value> = space.components.iter().flat_map(|c| &c.members).map(member).collect();
+            json!({"name": space.namespace, "kind": space.kind, "members": members})
+        })
+        .collect();
+    json!({
+        "apiVersion": API_VERSION,
+        "kind": "Status",
+        "health": health,
+        "members": {"ready": report.members.0, "all": report.members.1},
+        "safekeepers": report.safekeepers.map(|(ready, all)| json!({"ready": ready, "all": all})),
+        "troubles": troubles,
+        "unknown": unknown,
+        "namespaces": namespaces,
+    })
+}
+
+fn member(member: &Member) -> Value {
+    let pod = member.pod.as_ref().map(|pod| {
+        json!({
+            "uid": pod.uid,
+            "status": pod.status,
+            "ready": pod.ready,
+            "terminating": pod.terminating.is_some(),
+            "containers": {"ready": pod.containers.0, "all": pod.containers.1},
+            "restarts": pod.restarts,
+            "node": pod.node,
+            "created": pod.created.map(|time| time.to_string()),
+            "trouble": pod.trouble,
+        })
+    });
+    let claims: Vec<Value> = member
+        .claims
+        .iter()
+        .map(|claim| {
+            let volume = match &claim.volume {
+                Known::Is(Some(volume)) => json!({"name": volume.name, "uid": volume.uid,
+                    "reclaimPolicy": volume.reclaim_policy, "phase": volume.phase}),
+                Known::Is(None) | Known::Unknown(_) => {
+                    json!(claim.volume_name.as_ref().map(|name| json!({"name": name})))
+                }
+            };
+            let unknown = match &claim.state {
+                ClaimState::Unknown(why) => Some(why),
+                _ => None,
+            };
+            json!({
+                "name": claim.name,
+                "uid": claim.uid,
+                "state": if unknown.is_some() { "Unknown" } else { claim.status() },
+                "unknownBecause": unknown,
+                "storageClass": claim.storage_class,
+                "capacity": claim.capacity,
+                "volume": volume,
+            })
+        })
+        .collect();
+    json!({"name": member.name, "component": member.role, "ready": member.ready(), "pod": pod, "claims": claims})
+}
+
+/// The plan, on one line as the stream of a failover has it.
+pub fn plan(plan: &Plan) -> Value {
+    let mut document = json!({"apiVersion": API_VERSION, "kind": "FailoverPlan"});
+    merge(&mut document, serde_json::to_value(plan).unwrap_or_default());
+    document
+}
+
+/// Something that happened in a failover.
+pub fn event(event: &Event) -> Value {
+    let body = match event {
+        Event::Started(phase) => json!({"phase": phase, "state": "started"}),
+        Event::Detail(phase, text) => json!({"phase": phase, "state": "waiting", "detail": text}),
+        Event::Done(phase, end) => {
+            let mut body = json!({"phase": phase});
+            merge(&mut body, phase_end(end));
+            body
+        }
+        Event::Notice(text) => json!({"state": "notice", "detail": text}),
+    };
+    let mut document = json!({"apiVersion": API_VERSION, "kind": "FailoverEvent"});
+    merge(&mut document, body);
+    document
+}
+
+fn phase_end(end: &PhaseEnd) -> Value {
+    match end {
+        PhaseEnd::After(time, detail) => json!({"state": "done", "milliseconds": millis(*time), "detail": detail}),
+        PhaseEnd::Skipped(why) => json!({"state": "skipped", "detail": why}),
+        PhaseEnd::Failed(why) => json!({"state": "failed", "detail": why}),
+    }
+}
+
+/// A step that the server was asked about and did not carry out.
+pub fn rehearsed(what: &str) -> Value {
+    json!({"apiVersion": API_VERSION, "kind": "FailoverEvent", "state": "dry-run", "detail": what})
+}
+
+/// The account of a failover.
+pub fn outcome(plan: &Plan, outcome: &Outcome, reasons: &[String], resume: Option<&str>) -> Value {
+    let phases: Vec<Value> = outcome
+        .phases
+        .iter()
+        .map(|(phase, end)| {
+            let mut row = json!({"phase": phase});
+            merge(&mut row, phase_end(end));
+            row
+        })
+        .collect();
+    json!({
+        "apiVersion": API_VERSION,
+        "kind": "FailoverResult",
+        "id": plan.id,
+        "verdict": word(&outcome.ending),
+        "reasons": reasons,
+        "namespace": plan.target.namespace,
+        "pod": plan.target.pod,
+        "component": plan.target.role,
+        "milliseconds": millis(outcome.total),
+        "healed": outcome.healed,
+        "oldUid": outcome.old_uid,
+        "newUid": outcome.new_pod.as_ref().map(|pod| &pod.1),
+        "newPod": outcome.new_pod.as_ref().map(|pod| &pod.0),
+        "claims": outcome.claims,
+        "proof": outcome.proof,
+        "done": outcome.done,
+        "notices": outcome.notices,
+        "phases": phases,
+        "resume": resume,
+    })
+}
+
+/// An error, for a reader of JSON.
+pub fn error(error: &Error) -> Value {
+    json!({
+        "apiVersion": API_VERSION,
+        "kind": "Error",
+        "exitCode": error.exit.code(),
+        "what": error.what,
+        "why": error.why,
+        "next": error.hints,
+    })
+}
+
+fn merge(into: &mut Value, from: Value) {
+    if let (Value::Object(into), Value::Object(from)) = (into, from) {
+        into.extend(from);
+    }
+}

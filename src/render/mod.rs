@@ -1,0 +1,154 @@
+//! Values in, text out. The only place that writes to the terminal, and the only one that asks whether it is one.
+
+pub mod age;
+pub mod error;
+pub mod machine;
+pub mod outcome;
+pub mod plan;
+pub mod progress;
+pub mod prompt;
+pub mod status;
+#[cfg(test)]
+mod tests;
+
+use crate::cli::Color;
+use owo_colors::{OwoColorize, Style};
+use std::io::{self, IsTerminal, Write};
+
+/// Colours have meanings; none is carried by colour alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Paint(
+    /// Whether to colour at all.
+    pub bool,
+);
+
+impl Paint {
+    fn with(self, style: Style, text: impl AsRef<str>) -> String {
+        if self.0 { text.as_ref().style(style).to_string() } else { text.as_ref().to_owned() }
+    }
+
+    /// All is well.
+    pub fn ok(self, text: impl AsRef<str>) -> String {
+        self.with(Style::new().green(), text)
+    }
+
+    /// Something to know.
+    pub fn warn(self, text: impl AsRef<str>) -> String {
+        self.with(Style::new().yellow(), text)
+    }
+
+    /// Something is wrong.
+    pub fn bad(self, text: impl AsRef<str>) -> String {
+        self.with(Style::new().red().bold(), text)
+    }
+
+    /// What to do next.
+    pub fn hint(self, text: impl AsRef<str>) -> String {
+        self.with(Style::new().cyan(), text)
+    }
+
+    /// The verdict, and headings.
+    pub fn strong(self, text: impl AsRef<str>) -> String {
+        self.with(Style::new().bold(), text)
+    }
+}
+
+/// The terminal, or what stands in its place.
+#[derive(Clone, Copy, Debug)]
+pub struct Screen {
+    /// Colours of standard output.
+    pub out: Paint,
+    /// Colours of standard error.
+    pub err: Paint,
+    /// Whether standard input and standard error are a terminal, so that a question can be asked.
+    pub interactive: bool,
+    /// Whether standard error can be redrawn in place.
+    pub live: bool,
+}
+
+impl Screen {
+    /// Looks at the standard streams, at NO_COLOR (<https://no-color.org>) and at TERM.
+    pub fn new(color: Color) -> Self {
+        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let paint = |terminal: bool| {
+            Paint(match color {
+                Color::Always => true,
+                Color::Never => false,
+                Color::Auto => terminal && !dumb && !no_color,
+            })
+        };
+        let err_terminal = io::stderr().is_terminal();
+        Self {
+            out: paint(io::stdout().is_terminal()),
+            err: paint(err_terminal),
+            interactive: io::stdin().is_terminal() && err_terminal,
+            live: err_terminal && !dumb,
+        }
+    }
+
+    /// Writes a result to standard output. A reader that has gone away is not an error.
+    pub fn result(&self, text: &str) {
+        let mut out = io::stdout().lock();
+        let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    }
+
+    /// Writes what is not a result (progress, warnings, errors) to standard error.
+    pub fn note(&self, text: &str) {
+        let mut err = io::stderr().lock();
+        let _ = err.write_all(text.as_bytes()).and_then(|()| err.flush());
+    }
+}
+
+/// Where the request lines of `-v 6` go: standard error, as everything that is not a result.
+pub fn trace(level: u8) {
+    if level < 6 {
+        return;
+    }
+    let filter = if level >= 8 { "debug,rustls=info" } else { "kubectl_synxdb=debug" };
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::new(filter))
+        .with_writer(io::stderr)
+        .with_target(false)
+        .with_ansi(false)
+        .finish();
+    let _ = tracing::subscriber::set_global_default(subscriber);
+}
+
+/// A text as it may safely be shown: names and messages come from other machines, and must not drive the terminal.
+pub fn harmless(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() && c != '\n' && c != '\t' { '\u{fffd}' } else { c }).collect()
+}
+
+/// Text for people fits this many columns.
+pub const COLUMNS: usize = 80;
+
+/// A sentence under a lead, broken between words at [`COLUMNS`], its further lines indented like the first. What comes
+/// from elsewhere is made harmless.
+pub fn wrapped(lead: &str, sentence: &str) -> String {
+    let indent = " ".repeat(lead.chars().take_while(|c| *c == ' ').count() + 2);
+    let mut text = String::from(lead);
+    let mut column = lead.chars().count();
+    let mut first = true;
+    for word in harmless(sentence).split_whitespace() {
+        let length = word.chars().count();
+        if !first && column + 1 + length > COLUMNS {
+            text.push('\n');
+            text.push_str(&indent);
+            column = indent.len();
+        } else if !first {
+            text.push(' ');
+            column += 1;
+        }
+        text.push_str(word);
+        column += length;
+        first = false;
+    }
+    text.push('\n');
+    text
+}
+
+/// `1 table`, `2 tables`.
+pub fn count(number: usize, noun: &str) -> String {
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+}

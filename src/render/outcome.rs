@@ -1,0 +1,155 @@
+//! How a failover ended: the verdict first, then the time of each phase and what is new.
+
+use super::age::took;
+use super::{Paint, count, harmless, wrapped};
+use crate::error::Exit;
+use crate::plan::Plan;
+use crate::recovery::{Ending, Outcome, PhaseEnd};
+
+/// The exit code of this ending.
+pub fn exit(ending: &Ending) -> Exit {
+    match ending {
+        Ending::Recovered | Ending::NotVerified => Exit::Yes,
+        Ending::Unproven(_) => Exit::Degraded,
+        Ending::DataMissing(_) => Exit::VerificationFailed,
+        Ending::TimedOut(_) => Exit::TimedOut,
+        Ending::Changed(_) => Exit::Refused,
+        Ending::Failed(error) => error.exit,
+        Ending::Interrupted => Exit::Interrupted,
+    }
+}
+
+/// The verdict in one word, for machines.
+pub fn word(ending: &Ending) -> &'static str {
+    match ending {
+        Ending::Recovered => "recovered",
+        Ending::NotVerified => "not-verified",
+        Ending::Unproven(_) => "unproven",
+        Ending::DataMissing(_) => "data-missing",
+        Ending::TimedOut(_) => "timed-out",
+        Ending::Changed(_) => "changed",
+        Ending::Failed(_) => "failed",
+        Ending::Interrupted => "interrupted",
+    }
+}
+
+/// The first line, and the reasons under it.
+pub fn verdict(plan: &Plan, outcome: &Outcome, paint: Paint) -> String {
+    let pod = &plan.target.pod;
+    let time = took(outcome.total);
+    let mut text = match &outcome.ending {
+        Ending::Recovered => format!("{}: {pod} is back after {time}\n", paint.ok("Recovered")),
+        Ending::NotVerified => {
+            format!("{}: {pod} is Ready after {time}; whether it answers was not asked\n", paint.warn("Replaced"))
+        }
+        Ending::Unproven(why) => format!(
+            "{}: {pod} is Ready after {time}; whether it and its data are back is unknown\n{}",
+            paint.warn("Not proven"),
+            wrapped("  ", why)
+        ),
+        Ending::DataMissing(missing) => {
+            let mut text = format!(
+                "{}: {pod} is Ready after {time}, and {} that {} there before {} missing\n",
+                paint.bad("Not recovered"),
+                count(missing.len(), "thing"),
+                if missing.len() == 1 { "was" } else { "were" },
+                if missing.len() == 1 { "is" } else { "are" },
+            );
+            for line in missing {
+                text.push_str(&wrapped("  - ", line));
+            }
+            text
+        }
+        Ending::TimedOut(why) => {
+            format!("{}: {pod} is not back after {time}\n{}", paint.bad("Timed out"), wrapped("  ", why))
+        }
+        Ending::Changed(why) => {
+            format!("{}: the cluster is not as planned\n{}", paint.bad("Stopped"), wrapped("  ", why))
+        }
+        Ending::Failed(error) => format!("{}: {}\n", paint.bad("Failed"), harmless(&error.to_string())),
+        Ending::Interrupted => format!("{} after {time}\n", paint.warn("Interrupted")),
+    };
+    if outcome.healed > 0 {
+        text.push_str(&format!(
+            "  healed: {} waited for a claim that was gone; {} deleted once more\n",
+            count(outcome.healed as usize, "new pod"),
+            if outcome.healed == 1 { "it was" } else { "they were" }
+        ));
+    }
+    text
+}
+
+/// The whole account for people.
+pub fn outcome(plan: &Plan, outcome: &Outcome, resume: &str, paint: Paint) -> String {
+    let mut text = verdict(plan, outcome, paint);
+    if let Some(proof) = &outcome.proof {
+        text.push_str(&wrapped("  proof: ", proof));
+    }
+    for notice in &outcome.notices {
+        text.push_str(&wrapped("  note: ", notice));
+    }
+    let mut rows = Vec::new();
+    for (phase, end) in &outcome.phases {
+        let (time, detail) = match end {
+            PhaseEnd::After(time, detail) => (took(*time), detail.clone()),
+            PhaseEnd::Skipped(why) => ("skipped".into(), why.clone()),
+            PhaseEnd::Failed(why) => ("failed".into(), why.clone()),
+        };
+        rows.push(format!("  {:<9} {time:>9}  {}", phase.name(), harmless(&detail)).trim_end().to_owned());
+    }
+    text.push_str(&format!("\n  {:<9} {:>9}  DETAIL\n{}\n", "PHASE", "TIME", rows.join("\n")));
+    text.push_str(&identities(plan, outcome));
+    if !matches!(outcome.ending, Ending::Recovered | Ending::NotVerified) {
+        text.push_str(&after(plan, outcome, resume, paint));
+    }
+    text
+}
+
+/// Old and new UIDs, and what is kept.
+fn identities(plan: &Plan, outcome: &Outcome) -> String {
+    let mut text = String::new();
+    let none = || "none yet".to_owned();
+    if let Some((name, uid)) = &outcome.new_pod {
+        let renamed = if *name == plan.target.pod { String::new() } else { format!(" ({name})") };
+        let old = if outcome.old_uid.is_empty() { "gone before" } else { &outcome.old_uid };
+        text.push_str(&format!("\n  pod {}\n    old UID {old}\n    new UID {uid}{renamed}\n", plan.target.pod));
+    }
+    for claim in &outcome.claims {
+        text.push_str(&format!(
+            "  claim {}\n    old UID {}\n    new UID {}\n",
+            claim.name,
+            claim.old_uid,
+            claim.new_uid.clone().unwrap_or_else(none)
+        ));
+        if let Some(volume) = &claim.retained_volume {
+            text.push_str(&format!("    the old volume {volume} is kept\n"));
+        }
+    }
+    text
+}
+
+/// What was done, and what to do next.
+fn after(plan: &Plan, outcome: &Outcome, resume: &str, paint: Paint) -> String {
+    let mut text = String::from("\n");
+    if outcome.done.is_empty() {
+        text.push_str("Nothing was deleted.\n");
+    } else {
+        text.push_str("Done so far:\n");
+        for line in &outcome.done {
+            text.push_str(&format!("  {}\n", harmless(line)));
+        }
+    }
+    let next = match &outcome.ending {
+        Ending::Interrupted | Ending::TimedOut(_) | Ending::Failed(_) | Ending::Unproven(_) => resume.to_owned(),
+        Ending::Changed(_) => format!("kubectl synxdb status -n {}", plan.target.namespace),
+        Ending::DataMissing(_) => format!("kubectl get pv,pvc -n {}", plan.target.namespace),
+        Ending::Recovered | Ending::NotVerified => return text,
+    };
+    text.push_str(&format!("{} {}\n", paint.hint("next:"), next));
+    if let Ending::Failed(error) = &outcome.ending {
+        for hint in &error.hints {
+            text.push_str(&format!("{} {}\n", paint.hint("next:"), harmless(hint)));
+        }
+    }
+    text
+}

@@ -1,0 +1,123 @@
+//! A plan as it stands above the question.
+
+use super::{Paint, harmless, wrapped};
+use crate::plan::{Check, Plan, Proof, Risk, Step, Verdict};
+
+/// What will be done, how it is proven, what was checked.
+pub fn plan(plan: &Plan, paint: Paint) -> String {
+    let target = &plan.target;
+    let mut text = format!(
+        "{} {} ({})\n  in namespace {}\n",
+        paint.strong("Failover of"),
+        paint.strong(&target.pod),
+        target.role,
+        target.namespace
+    );
+    if let Some(resumes) = &plan.resumes {
+        let since = if resumes.started.is_empty() { String::new() } else { format!(", begun {}", resumes.started) };
+        let rest = if plan.deletes() {
+            "what is left of it is done now"
+        } else {
+            "all that goes is gone; left is to wait and to prove"
+        };
+        text.push_str(&format!("  {}\n  {rest}\n", paint.warn(format!("finishes failover {}{since}:", resumes.id))));
+    }
+    text.push('\n');
+    for (number, name, what) in rows(plan) {
+        text.push_str(&format!("  {number:<1} {name:<9} {what}\n"));
+    }
+    text.push_str("\nChecks\n");
+    for check in &plan.checks {
+        let line = wrapped("        ", &check.reason);
+        text.push_str(&format!("  {} {}", verdict(check, paint), line.trim_start()));
+    }
+    if plan.risk == Risk::High {
+        text.push_str(&format!("\n{}\n", paint.bad("High risk: a check was overridden.")));
+    }
+    text
+}
+
+/// The six phases: number, name and what is done in each; a phase of several lines is named on its first only.
+fn rows(plan: &Plan) -> Vec<(&'static str, &'static str, String)> {
+    let no_claims = if plan.keep_claims { "the claims stay" } else { "no claim is left to delete" };
+    let each = |word: fn(&Step) -> Option<String>| plan.steps.iter().filter_map(word).collect::<Vec<_>>();
+    let wait = match plan.replaced_claims.len() {
+        0 => "wait for a new pod".to_owned(),
+        1 => "wait for a new pod and a new claim, Bound".to_owned(),
+        many => format!("wait for a new pod and {many} new claims, Bound"),
+    };
+    let phases = [
+        ("1", "retain", each(retain), no_claims),
+        ("2", "claim", each(delete_claim), no_claims),
+        ("3", "pod", each(delete_pod), "the pod is gone or going already"),
+        ("4", "replaced", vec![wait], ""),
+        ("5", "ready", vec!["wait until the new pod is Ready".to_owned()], ""),
+        ("6", "answers", proof(&plan.proof), ""),
+    ];
+    let mut rows = Vec::new();
+    for (number, name, lines, otherwise) in phases {
+        if lines.is_empty() {
+            rows.push((number, name, format!("nothing: {otherwise}")));
+        }
+        for (index, line) in lines.into_iter().enumerate() {
+            rows.push(if index == 0 { (number, name, line) } else { ("", "", line) });
+        }
+    }
+    rows
+}
+
+fn delete_claim(step: &Step) -> Option<String> {
+    match step {
+        Step::DeleteClaim { claim, uid } => Some(format!("delete claim {claim} ({})", short(uid))),
+        _ => None,
+    }
+}
+
+fn delete_pod(step: &Step) -> Option<String> {
+    match step {
+        Step::DeletePod { pod, uid } => Some(format!("delete pod {pod} ({})", short(uid))),
+        _ => None,
+    }
+}
+
+fn retain(step: &Step) -> Option<String> {
+    match step {
+        Step::Retain { volume, policy, .. } if policy == "Retain" => Some(format!("keep volume {volume}")),
+        Step::Retain { volume, policy, .. } => Some(format!("keep volume {volume}, now {policy}")),
+        _ => None,
+    }
+}
+
+/// The beginning of a UID, which tells two apart; the JSON form has it whole.
+fn short(uid: &str) -> String {
+    format!("UID {}…", uid.chars().take(8).collect::<String>())
+}
+
+fn proof(proof: &Proof) -> Vec<String> {
+    match proof {
+        Proof::Sql { pod, door, canary } => {
+            let mut lines = vec![
+                format!("ask {pod} by SQL, port {}, as {},", door.port, door.user),
+                "and compare with what it says before".into(),
+            ];
+            if let Some(schema) = canary {
+                lines.push("write one row first, read it afterwards, drop it, in".into());
+                lines.push(format!("database postgres, schema {schema}"));
+            }
+            lines
+        }
+        Proof::Page { pod, door } => vec![
+            format!("ask {pod} for its status page, port {}, {},", door.port, door.path),
+            "and compare with what it says before".into(),
+        ],
+        Proof::Skipped { reason } => vec![format!("skipped: {}", harmless(reason))],
+    }
+}
+
+fn verdict(check: &Check, paint: Paint) -> String {
+    match check.verdict {
+        Verdict::Pass => paint.ok("pass "),
+        Verdict::Warn => paint.warn("warn "),
+        Verdict::Block => paint.bad("block"),
+    }
+}

@@ -1,0 +1,178 @@
+//! A running failover: a table that is redrawn in place on a terminal, a line a change elsewhere, a JSON object a line
+//! for machines.
+
+use super::age::took;
+use super::machine;
+use super::{COLUMNS, Screen, harmless, wrapped};
+use crate::cli::Form;
+use crate::recovery::{Event, Phase, PhaseEnd};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::time::Duration;
+
+/// Shows what happens while it happens.
+pub struct Progress {
+    screen: Screen,
+    way: Way,
+    last: Option<(Phase, String)>,
+}
+
+enum Way {
+    Live(Box<Table>),
+    Lines,
+    Json,
+}
+
+struct Table {
+    all: MultiProgress,
+    _head: ProgressBar,
+    rows: Vec<ProgressBar>,
+    /// The running phase's detail, whole, where its row is too narrow.
+    foot: ProgressBar,
+}
+
+/// Width of what stands before a row's detail.
+const BEFORE_DETAIL: usize = 29;
+const TICK: Duration = Duration::from_millis(100);
+
+impl Progress {
+    /// The way that suits the screen and the form of output.
+    pub fn new(screen: Screen, form: Form) -> Self {
+        let way = match form {
+            Form::Json => Way::Json,
+            Form::Text | Form::Yaml if screen.live => Way::Live(Box::new(Table::new(screen))),
+            Form::Text | Form::Yaml => Way::Lines,
+        };
+        Self { screen, way, last: None }
+    }
+
+    /// Shows an event.
+    pub fn show(&mut self, event: &Event) {
+        if let Event::Detail(phase, text) = event {
+            let this = Some((*phase, text.clone()));
+            if self.last == this {
+                return;
+            }
+            self.last = this;
+        }
+        match &self.way {
+            Way::Live(table) => table.show(self.screen, event),
+            Way::Lines => {
+                if let Some(line) = line(event) {
+                    self.screen.note(&format!("{line}\n"));
+                }
+            }
+            Way::Json => self.screen.result(&format!("{}\n", machine::event(event))),
+        }
+    }
+
+    /// Takes the table away: the account that follows has all of it.
+    pub fn end(&mut self) {
+        if let Way::Live(table) = &self.way {
+            for row in &table.rows {
+                row.disable_steady_tick();
+            }
+            let _ = table.all.clear();
+        }
+    }
+}
+
+fn line(event: &Event) -> Option<String> {
+    Some(match event {
+        Event::Started(_) => return None,
+        Event::Detail(phase, text) => format!("{:<9} {}", phase.name(), harmless(text)),
+        Event::Done(phase, PhaseEnd::After(time, detail)) => {
+            format!("{:<9} done in {}  {}", phase.name(), took(*time), harmless(detail)).trim_end().to_owned()
+        }
+        Event::Done(phase, PhaseEnd::Skipped(why)) => format!("{:<9} skipped: {}", phase.name(), harmless(why)),
+        Event::Done(phase, PhaseEnd::Failed(why)) => format!("{:<9} failed: {}", phase.name(), harmless(why)),
+        Event::Notice(text) => format!("note: {}", harmless(text)),
+    })
+}
+
+impl Table {
+    fn new(screen: Screen) -> Self {
+        let all = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
+        let head = all.add(ProgressBar::new_spinner());
+        head.set_style(plain());
+        head.set_message(screen.err.strong(format!("{:<9} {:<8} {:>8}  DETAIL", "PHASE", "STATE", "ELAPSED")));
+        head.tick();
+        let rows = Phase::ALL
+            .iter()
+            .map(|phase| {
+                let row = all.add(ProgressBar::new_spinner());
+                row.set_style(plain());
+                row.set_message(format!("{:<9} {:<8}", phase.name(), "-"));
+                row.tick();
+                row
+            })
+            .collect();
+        let foot = all.add(ProgressBar::new_spinner());
+        foot.set_style(ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_spinner()));
+        Self { all, _head: head, rows, foot }
+    }
+
+    fn row(&self, phase: Phase) -> Option<&ProgressBar> {
+        self.rows.get(Phase::ALL.iter().position(|other| *other == phase)?)
+    }
+
+    fn show(&self, screen: Screen, event: &Event) {
+        let ended = |phase: Phase, state: String, time: String, detail: &str| {
+            self.foot.set_message("");
+            if let Some(row) = self.row(phase) {
+                row.disable_steady_tick();
+                row.set_style(plain());
+                let text = format!("{:<9} {state} {time:>8}  {}", phase.name(), harmless(detail));
+                row.finish_with_message(text.trim_end().to_owned());
+            }
+        };
+        match event {
+            Event::Started(phase) => {
+                if let Some(row) = self.row(*phase) {
+                    row.reset_elapsed();
+                    row.set_style(running(*phase));
+                    row.set_message("");
+                    row.enable_steady_tick(TICK);
+                }
+            }
+            Event::Detail(phase, text) => {
+                if let Some(row) = self.row(*phase) {
+                    row.set_message(harmless(text));
+                }
+                let narrow = BEFORE_DETAIL + text.chars().count() > COLUMNS;
+                self.foot.set_message(if narrow {
+                    format!("\n{}", wrapped("  ", text).trim_end())
+                } else {
+                    String::new()
+                });
+            }
+            Event::Done(phase, PhaseEnd::After(time, detail)) => {
+                ended(*phase, screen.err.ok("done    "), took(*time), detail);
+            }
+            Event::Done(phase, PhaseEnd::Skipped(why)) => ended(*phase, "skipped ".into(), "-".into(), why),
+            Event::Done(phase, PhaseEnd::Failed(why)) => {
+                ended(*phase, screen.err.bad("failed  "), "-".into(), why);
+            }
+            Event::Notice(text) => {
+                let _ = self.all.println(format!("{} {}", screen.err.warn("note:"), harmless(text)));
+            }
+        }
+    }
+}
+
+/// A row that says what it says, cut at the terminal's width.
+fn plain() -> ProgressStyle {
+    ProgressStyle::with_template("{wide_msg}").unwrap_or_else(|_| ProgressStyle::default_spinner())
+}
+
+/// A row whose elapsed time runs.
+fn running(phase: Phase) -> ProgressStyle {
+    let template = format!("{:<9} {:<8} {{elapsed_words:>8}}  {{wide_msg}}", phase.name(), "waiting");
+    ProgressStyle::with_template(&template).map_or_else(
+        |_| plain(),
+        |style| {
+            style.with_key("elapsed_words", |state: &indicatif::ProgressState, out: &mut dyn std::fmt::Write| {
+                let _ = out.write_str(&took(state.elapsed()));
+            })
+        },
+    )
+}

@@ -1,0 +1,166 @@
+//! `status`: the verdict first, then a table a namespace.
+
+use super::age::age;
+use super::{Paint, count, harmless, wrapped};
+use crate::topology::health::{Health, Report};
+use crate::topology::{Claim, Known, Member, Role, Space, SpaceKind, Topology};
+use jiff::Timestamp;
+use tabled::builder::Builder;
+use tabled::settings::{Padding, Style};
+
+/// The whole of `status` for people.
+pub fn status(report: &Report, topology: &Topology, wide: bool, now: Timestamp, paint: Paint) -> String {
+    let mut text = verdict(report, paint);
+    for space in &topology.spaces {
+        let kind = match space.kind {
+            SpaceKind::System => "system",
+            SpaceKind::Account => "account",
+        };
+        text.push_str(&format!("\n{} ({kind})\n", paint.strong(harmless(&space.namespace))));
+        text.push_str(&table(space, wide, now, paint));
+    }
+    text
+}
+
+/// First line: the judgement with its numbers; then why, what is unknown, and what to try.
+pub fn verdict(report: &Report, paint: Paint) -> String {
+    let mut numbers = format!("{} of {} members ready", report.members.0, report.members.1);
+    if let Some((ready, all)) = report.safekeepers {
+        numbers.push_str(&format!(", {ready} of {all} safekeepers"));
+    }
+    let mut text = match report.health {
+        Health::Healthy => format!("{}: {numbers}\n", paint.ok("SynxDB is healthy")),
+        Health::Degraded => format!("{}: {numbers}\n", paint.bad("SynxDB is degraded")),
+        Health::Unknown => format!("{}: {numbers}\n", paint.warn("Whether SynxDB is healthy is unknown")),
+        Health::Absent => format!("{}\n", paint.warn("No SynxDB component was found")),
+    };
+    for trouble in &report.troubles {
+        text.push_str(&wrapped("  because ", &format!("{}: {}", trouble.member, trouble.because)));
+    }
+    for gap in &report.gaps {
+        text.push_str(&wrapped("  unknown: ", &format!("{}: {}", gap.what, gap.why)));
+    }
+    if let Some(trouble) = report.troubles.iter().find(|trouble| trouble.failover_helps) {
+        let command = format!("kubectl synxdb failover {}/{}", trouble.namespace, trouble.member);
+        text.push_str(&format!("  try {}\n", paint.hint(command)));
+    }
+    text
+}
+
+/// `name` output: `pod/NAME` a line.
+pub fn names(topology: &Topology) -> String {
+    topology.members().filter(|member| member.pod.is_some()).map(|member| format!("pod/{}\n", member.name)).collect()
+}
+
+/// The component's word in its own namespace's table.
+fn short(role: Role) -> &'static str {
+    match role {
+        Role::MetadataProxy | Role::WarehouseProxy => "proxy",
+        Role::Safekeeper => "safekeeper",
+        Role::Pageserver => "pageserver",
+        Role::WarehouseNode => "node",
+    }
+}
+
+fn table(space: &Space, wide: bool, now: Timestamp, paint: Paint) -> String {
+    if space.members().next().is_none() {
+        let why = if space.gaps.is_empty() { "no SynxDB component here" } else { "<unknown>" };
+        return format!("{why}\n");
+    }
+    let mut builder = Builder::default();
+    let mut head = vec!["COMPONENT", "POD", "READY", "STATUS", "RESTARTS", "CLAIMS", "NODE", "AGE"];
+    if wide {
+        head.extend(["POD-UID", "CLAIM-UID", "VOLUME", "RECLAIM", "STORAGECLASS"]);
+    }
+    builder.push_record(head);
+    for member in space.members() {
+        let mut row = plain_row(member, wide, now, paint);
+        if wide {
+            row.extend(wide_columns(member));
+        }
+        builder.push_record(row);
+    }
+    let mut table = builder.build();
+    table.with(Style::empty()).with(Padding::new(0, 2, 0, 0));
+    table.to_string().lines().map(|line| format!("{}\n", line.trim_end())).collect()
+}
+
+fn plain_row(member: &Member, wide: bool, now: Timestamp, paint: Paint) -> Vec<String> {
+    let claims = if wide { all_claims(member) } else { claims_in_short(member, paint) };
+    let component = short(member.role).to_owned();
+    let name = harmless(&member.name);
+    let Some(pod) = &member.pod else {
+        let none = || "<none>".to_owned();
+        return vec![component, name, "0/0".into(), paint.bad("Missing"), "0".into(), claims, none(), none()];
+    };
+    let status = harmless(&pod.status);
+    let status = if member.ready() { paint.ok(status) } else { paint.bad(status) };
+    vec![
+        component,
+        name,
+        format!("{}/{}", pod.containers.0, pod.containers.1),
+        status,
+        pod.restarts.to_string(),
+        claims,
+        pod.node.clone().unwrap_or_else(|| "<none>".into()),
+        age(pod.created, now),
+    ]
+}
+
+/// `Bound`, `2 Bound`, or the claims that are not, each with its state.
+fn claims_in_short(member: &Member, paint: Paint) -> String {
+    let claims = &member.claims;
+    if claims.is_empty() {
+        return "<none>".into();
+    }
+    if claims.iter().all(Claim::bound) {
+        return if claims.len() == 1 { "Bound".into() } else { format!("{} Bound", claims.len()) };
+    }
+    let not_bound = claims.iter().filter(|claim| !claim.bound());
+    let words = not_bound.map(|claim| match claim.status() {
+        "<unknown>" => paint.warn("<unknown>"),
+        status => paint.bad(format!("{}:{status}", harmless(template(&claim.name, &member.name)))),
+    });
+    let mut words: Vec<String> = words.collect();
+    words.dedup();
+    words.join("\n")
+}
+
+/// A claim's name without its pod's: what tells a member's claims apart.
+fn template<'c>(claim: &'c str, pod: &str) -> &'c str {
+    claim.strip_suffix(pod).and_then(|front| front.strip_suffix('-')).unwrap_or(claim)
+}
+
+fn all_claims(member: &Member) -> String {
+    per_claim(member, |claim| format!("{}:{}", harmless(&claim.name), claim.status()))
+}
+
+fn per_claim(member: &Member, word: impl Fn(&Claim) -> String) -> String {
+    if member.claims.is_empty() {
+        return "<none>".into();
+    }
+    member.claims.iter().map(word).collect::<Vec<_>>().join("\n")
+}
+
+fn wide_columns(member: &Member) -> Vec<String> {
+    let or_none = |value: &Option<String>| value.clone().unwrap_or_else(|| "<none>".into());
+    vec![
+        member.pod.as_ref().map_or_else(|| "<none>".into(), |pod| pod.uid.clone()),
+        per_claim(member, |claim| or_none(&claim.uid)),
+        per_claim(member, |claim| or_none(&claim.volume_name)),
+        per_claim(member, |claim| match &claim.volume {
+            Known::Is(Some(volume)) => volume.reclaim_policy.clone(),
+            Known::Is(None) => "<none>".into(),
+            Known::Unknown(_) => "<unknown>".into(),
+        }),
+        per_claim(member, |claim| or_none(&claim.storage_class)),
+    ]
+}
+
+/// What the user is told where nothing was found, as what to do next.
+pub fn absent_hint(namespaces: usize) -> String {
+    format!(
+        "looked at {}; kubectl synxdb -n NAMESPACE status, or --layout FILE where SynxDB has other names here",
+        count(namespaces, "namespace")
+    )
+}

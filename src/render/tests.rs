@@ -1,0 +1,192 @@
+//! What people read, held as snapshots, with colour off and on.
+
+use super::*;
+use crate::cluster::permission::Allowed;
+use crate::error::Error;
+use crate::plan::{Before, Inputs, Plan, Request, needed, plan};
+use crate::recovery::{ClaimChange, Ending, Outcome, Phase, PhaseEnd};
+use crate::testing::{snapshot, unreadable};
+use crate::topology::health::judge;
+use crate::topology::{Layout, Topology, build};
+use insta::assert_snapshot;
+use std::time::Duration;
+
+const PLAIN: Paint = Paint(false);
+const COLOUR: Paint = Paint(true);
+
+const SYSTEM: &str = "
+namespace: synxdb-system
+sets:
+- {name: cloudberry-proxy, replicas: 1, templates: [data]}
+- {name: safekeeper, replicas: 3, templates: [data]}
+- {name: pageserver, replicas: 1, templates: [data, cache]}
+pods:
+- {name: cloudberry-proxy-0, set: cloudberry-proxy, ready: true, claims: [data-cloudberry-proxy-0]}
+- {name: safekeeper-0, set: safekeeper, ready: true, claims: [data-safekeeper-0]}
+- {name: safekeeper-1, set: safekeeper, ready: true, claims: [data-safekeeper-1]}
+- {name: safekeeper-2, set: safekeeper, ready: true, claims: [data-safekeeper-2]}
+- {name: pageserver-0, set: pageserver, ready: true, claims: [data-pageserver-0, cache-pageserver-0]}
+claims:
+- {name: data-cloudberry-proxy-0, volume: pv-0}
+- {name: data-safekeeper-0, volume: pv-1}
+- {name: data-safekeeper-1, volume: pv-2}
+- {name: data-safekeeper-2, volume: pv-3}
+- {name: data-pageserver-0, volume: pv-4}
+- {name: cache-pageserver-0, volume: pv-5}
+";
+
+const ACCOUNT: &str = "
+namespace: cloud007-513d75d5-3033-4649-b913-07f6115ec41a
+sets:
+- {name: cloudberry-proxy, replicas: 1, templates: [data]}
+- {name: wh9527, replicas: 2, templates: [data]}
+pods:
+- {name: cloudberry-proxy-0, set: cloudberry-proxy, ready: true, claims: [data-cloudberry-proxy-0]}
+- {name: wh9527-0, set: wh9527, ready: true, claims: [data-wh9527-0]}
+- {name: wh9527-1, set: wh9527, ready: true, claims: [data-wh9527-1]}
+claims:
+- {name: data-cloudberry-proxy-0, volume: pv-6}
+- {name: data-wh9527-0, volume: pv-7}
+- {name: data-wh9527-1, volume: pv-8}
+";
+
+fn now() -> jiff::Timestamp {
+    "2026-01-01T00:10:30Z".parse().unwrap()
+}
+
+fn world(documents: &[&str]) -> Topology {
+    build(&snapshot(documents), &Layout::shipped().unwrap())
+}
+
+fn shown(topology: &Topology, wide: bool, paint: Paint) -> String {
+    status::status(&judge(topology), topology, wide, now(), paint)
+}
+
+#[test]
+fn status_of_a_healthy_system() {
+    let topology = world(&[SYSTEM, ACCOUNT]);
+    let text = shown(&topology, false, PLAIN);
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "it fits 80 columns:\n{text}");
+    assert_snapshot!("status-healthy", text);
+    assert_snapshot!("status-healthy-colour", shown(&topology, false, COLOUR));
+    assert_snapshot!("status-healthy-wide", shown(&topology, true, PLAIN));
+    assert_snapshot!(
+        "status-healthy-json",
+        machine::json(&machine::status(&judge(&world(&[ACCOUNT])), &world(&[ACCOUNT])))
+    );
+}
+
+#[test]
+fn status_of_a_system_in_trouble() {
+    let system = SYSTEM
+        .replace(
+            "{name: safekeeper-1, set: safekeeper, ready: true",
+            "{name: safekeeper-1, set: safekeeper, ready: false",
+        )
+        .replace("{name: data-pageserver-0,", "{name: data-pageserver-0, terminating: true,")
+        .replace("- {name: safekeeper-2, set: safekeeper, ready: true, claims: [data-safekeeper-2]}\n", "");
+    let mut objects = snapshot(&[&system, ACCOUNT]);
+    objects.namespaces[1].claims = unreadable("persistentvolumeclaims", Some(&objects.namespaces[1].namespace.clone()));
+    let topology = build(&objects, &Layout::shipped().unwrap());
+    assert_snapshot!("status-degraded", shown(&topology, false, PLAIN));
+    assert_snapshot!("status-degraded-colour", shown(&topology, false, COLOUR));
+    assert_snapshot!("status-degraded-wide", shown(&topology, true, PLAIN));
+}
+
+fn planned(pod: &str, denied: bool, change: impl FnOnce(&mut Request)) -> Plan {
+    let topology = world(&[SYSTEM, ACCOUNT]);
+    let member = topology.members().find(|member| member.name == pod).unwrap();
+    let mut request = Request { id: "a1b2c3d4".into(), verify: true, ..Request::default() };
+    change(&mut request);
+    let rights: Vec<_> = needed(member, &request)
+        .into_iter()
+        .map(|permission| {
+            let no = denied && permission.resource == "persistentvolumeclaims" && permission.verb == "delete";
+            (permission, if no { Allowed::No(String::new()) } else { Allowed::Yes })
+        })
+        .collect();
+    plan(Inputs {
+        topology: &topology,
+        member,
+        request: &request,
+        rights: &rights,
+        before: Before::Answered { summary: "PostgreSQL 14.4: 2 databases, 1 table".into() },
+        unfinished: None,
+    })
+}
+
+#[test]
+fn plans() {
+    assert_snapshot!("plan", super::plan::plan(&planned("wh9527-0", false, |_| {}), PLAIN));
+    assert_snapshot!("plan-two-claims", super::plan::plan(&planned("pageserver-0", false, |_| {}), PLAIN));
+    assert_snapshot!("plan-keep", super::plan::plan(&planned("safekeeper-0", false, |r| r.keep_claims = true), PLAIN));
+    assert_snapshot!(
+        "plan-resumed",
+        super::plan::plan(&planned("wh9527-0", false, |r| r.pod_uid = Some("gone".into())), PLAIN)
+    );
+    let refused = planned("wh9527-0", true, |r| r.verify = false);
+    assert_snapshot!("plan-refused-colour", super::plan::plan(&refused, COLOUR));
+    assert_snapshot!("plan-refused-error", super::error::error(&refused.refusal().unwrap(), PLAIN));
+    assert_snapshot!("plan-json", machine::json(&machine::plan(&planned("wh9527-0", false, |_| {}))));
+}
+
+fn ended(ending: Ending) -> Outcome {
+    let after = |millis, detail: &str| PhaseEnd::After(Duration::from_millis(millis), detail.into());
+    Outcome {
+        ending,
+        phases: vec![
+            (Phase::Retain, after(12, "volume pv-7 retained")),
+            (Phase::Claim, after(8, "claim data-wh9527-0 deleted")),
+            (Phase::Pod, after(9, "pod wh9527-0 deleted")),
+            (Phase::Replaced, after(1234, "wh9527-0 is a new pod")),
+            (Phase::Ready, PhaseEnd::Failed("Running: containers with unready status: [main]".into())),
+        ],
+        total: Duration::from_millis(2345),
+        old_uid: "uid-wh9527-0".into(),
+        new_pod: Some(("wh9527-0".into(), "uid-new".into())),
+        claims: vec![ClaimChange {
+            name: "data-wh9527-0".into(),
+            old_uid: "uid-data-wh9527-0".into(),
+            new_uid: Some("uid-new-claim".into()),
+            retained_volume: Some("pv-7".into()),
+        }],
+        healed: 1,
+        proof: None,
+        done: vec!["volume pv-7 retained".into(), "claim data-wh9527-0 deleted".into()],
+        notices: vec!["no canary row was written: the database is read-only".into()],
+    }
+}
+
+#[test]
+fn every_ending() {
+    let plan = planned("wh9527-0", false, |_| {});
+    let mut recovered = ended(Ending::Recovered);
+    recovered.proof = Some("it answers SQL; 2 databases, 1 table and 3 rows are there as before".into());
+    recovered.phases[4] = (Phase::Ready, PhaseEnd::After(Duration::from_millis(800), "Ready on node-1".into()));
+    assert_snapshot!("outcome-recovered", outcome::outcome(&plan, &recovered, "", PLAIN));
+    assert_snapshot!("outcome-recovered-colour", outcome::outcome(&plan, &recovered, "", COLOUR));
+    assert_snapshot!("outcome-recovered-json", machine::json(&machine::outcome(&plan, &recovered, &[], None)));
+    let missing = vec!["test_db: table public.projects is missing (3 rows)".to_owned()];
+    let mut texts = String::new();
+    for ending in [
+        Ending::NotVerified,
+        Ending::Unproven("safekeeper-0 serves no status page on port 7676".into()),
+        Ending::DataMissing(missing),
+        Ending::TimedOut("Pending: 0/2 nodes are available".into()),
+        Ending::Changed("pod wh9527-0 has UID b now, planned was a: somebody replaced it".into()),
+        Ending::Failed(Error::failure("cannot delete pod wh9527-0").because("etcd is full").hint("ask its keeper")),
+        Ending::Interrupted,
+    ] {
+        let exit = outcome::exit(&ending).code();
+        let text = outcome::outcome(&plan, &ended(ending), "kubectl synxdb failover n/wh9527-0 --pod-uid a", PLAIN);
+        texts.push_str(&format!("--- exit code {exit}\n{text}"));
+    }
+    assert_snapshot!("outcome-others", texts);
+}
+
+#[test]
+fn errors_are_short_and_harmless() {
+    let error = Error::refused("pod \u{1b}[31mx is refused").because("why").because("why").hint("kubectl get pods");
+    assert_snapshot!("error", super::error::error(&error, PLAIN));
+    assert_snapshot!("error-colour", super::error::error(&error, COLOUR));
+}

@@ -1,0 +1,363 @@
+//! Starting and stopping a practice cluster as a whole.
+
+use super::api::{self, ApiState, RequestLog, Rules};
+use super::certificates::Certificates;
+use super::controllers::events::Recorder;
+use super::controllers::kubelet::Kubelet;
+use super::controllers::objects::{is_ready, is_terminating, name, namespace};
+use super::controllers::pod_garbage::PodGarbage;
+use super::controllers::protection::Protection;
+use super::controllers::scheduler::Scheduler;
+use super::controllers::stateful_set::StatefulSets;
+use super::controllers::volumes::Volumes;
+use super::controllers::{self, Context, Pace, nodes};
+use super::error::SandboxError;
+use super::processes::{Spawner, Unprivileged};
+use super::scenarios::{self, PodName, Scenario};
+use super::state::StateFolder;
+use super::store::{Key, Store};
+use super::workload::postgres::{Installation, Postgres, PostgresChoice};
+use super::workload::{Component, INSTALL_POSTGRESQL, SQL_SKIPPED, Streams, Workloads};
+use serde_json::{Value, json};
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// How to start a practice cluster.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Name of the scenario; empty for the default one.
+    pub scenario: String,
+    /// Folder in which sandboxes keep their state, each in a folder of its own; `/tmp/kubectl-synxdb-<uid>` unless
+    /// given. Its path must be short, for sockets.
+    pub state_root: Option<PathBuf>,
+    /// Which PostgreSQL to run.
+    pub postgres: PostgresChoice,
+    /// In place of the scenario's own: seconds from Running to Ready for a pod that replaces an earlier one.
+    pub replaced_pod_ready_seconds: Option<f64>,
+}
+
+/// A practice cluster that runs, until [`Sandbox::stop`] or its drop.
+pub struct Sandbox {
+    scenario: Arc<Scenario>,
+    folder: Arc<StateFolder>,
+    kubeconfig: PathBuf,
+    notices: Vec<String>,
+    store: Arc<Store>,
+    api: Arc<ApiState>,
+    workloads: Arc<Workloads>,
+    postgres: Option<Arc<Postgres>>,
+    losses: mpsc::UnboundedSender<String>,
+    tasks: TaskTracker,
+    shutdown: CancellationToken,
+    stopped: bool,
+}
+
+impl std::fmt::Debug for Sandbox {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sandbox")
+            .field("scenario", &self.scenario.name)
+            .field("folder", &self.folder.path())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Sandbox {
+    /// Starts a practice cluster and returns when its API answers; its pods become ready meanwhile (see
+    /// [`Sandbox::ready`]). What killed sandboxes left behind is removed first. Runs in the caller's tokio runtime.
+    ///
+    /// # Errors
+    /// An unknown scenario; a state folder that cannot be used; a PostgreSQL that is there and does not start.
+    pub async fn start(options: Options) -> Result<Sandbox, SandboxError> {
+        let name = if options.scenario.is_empty() { "healthy" } else { options.scenario.as_str() };
+        let mut scenario = scenarios::find(name)?;
+        if let Some(seconds) = options.replaced_pod_ready_seconds {
+            scenario.replaced_pod_ready_seconds = seconds;
+        }
+        let objects = scenario.objects()?;
+        let user = Unprivileged::needed();
+        let (folder, installation) = {
+            let (root, user, choice) = (options.state_root, user.clone(), options.postgres);
+            blocking(move || {
+                let folder = StateFolder::create(root.as_deref(), user.as_ref())?;
+                Ok((folder, Installation::find(&choice)))
+            })
+            .await?
+        };
+        let folder = Arc::new(folder);
+        let started = Self::start_in(folder.clone(), scenario, objects, installation, user).await;
+        if started.is_err() {
+            let _ = blocking(move || {
+                folder.remove();
+                Ok(())
+            })
+            .await;
+        }
+        started
+    }
+
+    async fn start_in(
+        folder: Arc<StateFolder>,
+        scenario: Scenario,
+        objects: Vec<(Key, Value)>,
+        installation: Option<Installation>,
+        user: Option<Unprivileged>,
+    ) -> Result<Sandbox, SandboxError> {
+        let wrong = |error: std::io::Error| SandboxError::folder(folder.path(), &error);
+        let certificates = Certificates::new()?;
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.map_err(SandboxError::Listen)?;
+        let address = listener.local_addr().map_err(SandboxError::Listen)?;
+        let kubeconfig = folder.path().join("kubeconfig");
+        write_private(&kubeconfig, &certificates.kubeconfig(address)).map_err(wrong)?;
+        let volumes = folder.path().join("volumes");
+        std::fs::create_dir(&volumes).map_err(wrong)?;
+
+        let shutdown = CancellationToken::new();
+        let tasks = TaskTracker::new();
+        let store = Store::new();
+        let scenario = Arc::new(scenario);
+        let postgres = match installation {
+            Some(installation) => {
+                let spawner = Spawner::new(tokio::runtime::Handle::current()).map_err(wrong)?;
+                Some(Arc::new(Postgres::new(installation, spawner, user, folder.path())?))
+            }
+            None => None,
+        };
+        let workloads =
+            Workloads::new(store.clone(), scenario.clone(), postgres.clone(), folder.path(), shutdown.clone());
+        let workloads = Arc::new(workloads.map_err(wrong)?);
+        let context = Context {
+            store: store.clone(),
+            events: Arc::new(Recorder::new(store.clone())),
+            scenario: scenario.clone(),
+            pace: Pace::default(),
+            volumes,
+            raced: Arc::default(),
+            shutdown: shutdown.clone(),
+        };
+        let rules = Rules { deny: scenario.deny.clone() };
+        let streams = Arc::new(Streams(workloads.clone()));
+        let api = Arc::new(ApiState::new(store.clone(), Arc::new(rules), streams));
+        let (losses, lost) = mpsc::unbounded_channel();
+        let sandbox = Sandbox {
+            scenario,
+            folder: folder.clone(),
+            kubeconfig,
+            notices: if postgres.is_some() { Vec::new() } else { vec![INSTALL_POSTGRESQL.to_owned()] },
+            store,
+            api,
+            workloads,
+            postgres,
+            losses,
+            tasks,
+            shutdown,
+            stopped: false,
+        };
+        sandbox.populate(&context, objects);
+        sandbox.serve(listener, &certificates);
+        sandbox.run_controllers(&context, lost);
+        Ok(sandbox)
+    }
+
+    /// Creates the scenario's objects.
+    fn populate(&self, context: &Context, objects: Vec<(Key, Value)>) {
+        for (key, mut object) in objects {
+            if key.resource == "nodes" {
+                nodes::register(context, &mut object);
+            }
+            let template = &object["spec"]["template"];
+            if self.postgres.is_none() && Component::of(template).databases().is_some() {
+                object["spec"]["template"]["metadata"]["annotations"][SQL_SKIPPED] = json!(INSTALL_POSTGRESQL);
+            }
+            // Manifests do not repeat objects: a test of theirs says so.
+            let _ = self.store.create(key, object, false);
+        }
+    }
+
+    /// Serves the API on the listener.
+    fn serve(&self, listener: tokio::net::TcpListener, certificates: &Certificates) {
+        let server = api::serve(listener, certificates.server_config(), self.api.clone(), self.shutdown.clone());
+        self.tasks.spawn(server);
+    }
+
+    fn run_controllers(&self, context: &Context, lost: mpsc::UnboundedReceiver<String>) {
+        let tasks = &self.tasks;
+        let kubelet = Kubelet::new(context.clone(), self.workloads.clone(), tasks.clone(), lost);
+        tasks.spawn(kubelet.run());
+        tasks.spawn(controllers::run(StatefulSets::new(context.clone()), context.clone()));
+        tasks.spawn(controllers::run(Scheduler::new(context.clone()), context.clone()));
+        tasks.spawn(controllers::run(Volumes::new(context.clone()), context.clone()));
+        tasks.spawn(controllers::run(Protection::new(context.clone()), context.clone()));
+        tasks.spawn(controllers::run(PodGarbage::new(context.clone()), context.clone()));
+        if let Some(postgres) = self.postgres.clone() {
+            // The slowest part of the start; whoever needs it first waits for this one.
+            let shutdown = self.shutdown.clone();
+            tasks.spawn(async move {
+                let _ = shutdown.run_until_cancelled(postgres.template()).await;
+            });
+        }
+        if !self.scenario.lost_nodes.is_empty() {
+            let (nodes, losses) = (self.scenario.lost_nodes.clone(), self.losses.clone());
+            let all = all_ready(self.store.clone(), self.scenario.never_ready.clone());
+            let shutdown = self.shutdown.clone();
+            tasks.spawn(async move {
+                if shutdown.run_until_cancelled(all).await.is_some() {
+                    for node in nodes {
+                        // The kubelets end with the sandbox: then nobody is left to tell.
+                        let _ = losses.send(node);
+                    }
+                }
+            });
+        }
+    }
+
+    /// The kubeconfig to use: a file only this user can read.
+    #[must_use]
+    pub fn kubeconfig(&self) -> &Path {
+        &self.kubeconfig
+    }
+
+    /// The scenario it runs.
+    #[must_use]
+    pub fn scenario(&self) -> &Scenario {
+        &self.scenario
+    }
+
+    /// What its user should know, such as what to install for SQL to work.
+    #[must_use]
+    pub fn notices(&self) -> &[String] {
+        &self.notices
+    }
+
+    /// The folder of its state: gone after it stopped.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Its objects, for tests: to look at, to change behind the API's back, to compact.
+    #[must_use]
+    pub fn store(&self) -> &Arc<Store> {
+        &self.store
+    }
+
+    /// Resolves when all pods that the scenario lets become Ready are, and the nodes that it loses are lost.
+    pub async fn ready(&self) {
+        let lost = &self.scenario.lost_nodes;
+        if lost.is_empty() {
+            return all_ready(self.store.clone(), self.scenario.never_ready.clone()).await;
+        }
+        let all_lost = |store: &Store| {
+            let node = |name: &str| store.get(&Key::new("nodes", "", name));
+            let pods = store.list("pods", None).0;
+            let quiet =
+                |name: &str| pods.iter().filter(|pod| pod["spec"]["nodeName"] == name).all(|pod| !is_ready(pod));
+            lost.iter().all(|name| node(name).is_some_and(|node| !is_ready(&node)) && quiet(name))
+        };
+        until(&self.store, all_lost).await;
+    }
+
+    /// What its API has been asked, for tests that count requests.
+    #[must_use]
+    pub fn requests(&self) -> &RequestLog {
+        &self.api.requests
+    }
+
+    /// Opens a stream to a container's port, as a port-forward does.
+    ///
+    /// # Errors
+    /// Nothing listens there: a kubelet's words.
+    pub fn connect(&self, namespace: &str, pod: &str, port: u16) -> Result<tokio::io::DuplexStream, String> {
+        self.workloads.connect(namespace, pod, port)
+    }
+
+    /// Makes a node stop answering, as a machine that lost its power.
+    pub fn lose_node(&self, node: &str) {
+        let _ = self.losses.send(node.to_owned());
+    }
+
+    /// Stops everything, ends its processes and removes its folder.
+    pub async fn stop(mut self) {
+        self.stopped = true;
+        self.shutdown.cancel();
+        if let Some(postgres) = &self.postgres {
+            // Nothing of theirs is kept: no need for a checkpoint.
+            postgres.end_all();
+        }
+        self.tasks.close();
+        // Tasks end as soon as they hear of it; a runtime too busy for that does not keep the user.
+        let _ = tokio::time::timeout(std::time::Duration::from_secs(5), self.tasks.wait()).await;
+        let folder = self.folder.clone();
+        let _ = blocking(move || {
+            folder.remove();
+            Ok(())
+        })
+        .await;
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        if self.stopped {
+            return;
+        }
+        self.shutdown.cancel();
+        if let Some(postgres) = &self.postgres {
+            postgres.end_all();
+        }
+        // Waits for what still runs on it.
+        self.folder.remove();
+    }
+}
+
+/// Resolves when the pods of all StatefulSets are Ready, but for those that never will be.
+async fn all_ready(store: Arc<Store>, never: Vec<PodName>) {
+    let all = |store: &Store| {
+        let pods = store.list("pods", None).0;
+        store.list("statefulsets", None).0.iter().all(|set| {
+            (0..set["spec"]["replicas"].as_u64().unwrap_or(1)).all(|ordinal| {
+                let wanted = PodName { namespace: namespace(set).to_owned(), pod: format!("{}-{ordinal}", name(set)) };
+                let found = pods.iter().find(|pod| namespace(pod) == wanted.namespace && name(pod) == wanted.pod);
+                found.is_some_and(|pod| {
+                    let as_well_as_it_gets =
+                        is_ready(pod) || (never.contains(&wanted) && pod["status"]["phase"] == "Running");
+                    as_well_as_it_gets && !is_terminating(pod)
+                })
+            })
+        })
+    };
+    until(&store, all).await;
+}
+
+/// Resolves when something holds of the store, looking whenever it changed.
+async fn until(store: &Store, holds: impl Fn(&Store) -> bool) {
+    loop {
+        let since = store.version();
+        if holds(store) {
+            return;
+        }
+        if let Ok(mut watcher) = store.watch(since) {
+            watcher.next().await;
+        }
+    }
+}
+
+/// Runs what blocks where it may.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, SandboxError> + Send + 'static,
+) -> Result<T, SandboxError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}
+
+/// Writes a file that only its owner may read: it holds a key.
+fn write_private(path: &Path, content: &Value) -> std::io::Result<()> {
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(format!("{content:#}\n").as_bytes())
+}

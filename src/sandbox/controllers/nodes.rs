@@ -1,0 +1,86 @@
+//! Nodes: what they report about themselves, and what becomes of them and their pods when they stop answering.
+
+use super::Context;
+use super::events::{Kind, Source};
+use super::objects::{is_ready, key, name, now, text};
+use crate::sandbox::store::{Key, Preconditions};
+use serde_json::{Value, json};
+
+const SOURCE: Source<'static> = Source::of("node-controller");
+/// The kubelet's version, which is the API server's.
+const KUBELET_VERSION: &str = "v1.36.0";
+const UNREACHABLE: &str = "node.kubernetes.io/unreachable";
+
+/// What a kubelet reports for pressure conditions: type, reason and message while all is well.
+const PRESSURES: [(&str, &str, &str); 3] = [
+    ("MemoryPressure", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
+    ("DiskPressure", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
+    ("PIDPressure", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
+];
+
+fn condition(kind: &str, status: &str, reason: &str, message: &str) -> Value {
+    json!({
+        "type": kind, "status": status, "reason": reason, "message": message,
+        "lastHeartbeatTime": now(), "lastTransitionTime": now(),
+    })
+}
+
+/// Completes a node of a manifest with what its kubelet would report, and gives it its lease.
+pub(crate) fn register(context: &Context, node: &mut Value) {
+    let own = name(node).to_owned();
+    let resources = json!({"cpu": "8", "memory": "32Gi", "ephemeral-storage": "200Gi", "pods": "110"});
+    let status = &mut node["status"];
+    status["capacity"] = resources.clone();
+    status["allocatable"] = resources;
+    let mut conditions: Vec<Value> =
+        PRESSURES.iter().map(|(kind, reason, message)| condition(kind, "False", reason, message)).collect();
+    conditions.push(condition("Ready", "True", "KubeletReady", "kubelet is posting ready status"));
+    status["conditions"] = json!(conditions);
+    status["daemonEndpoints"] = json!({"kubeletEndpoint": {"Port": 10250}});
+    status["nodeInfo"] = json!({
+        "architecture": "amd64", "operatingSystem": "linux", "osImage": "kubectl-synxdb sandbox",
+        "kernelVersion": "6.1.0", "containerRuntimeVersion": "sandbox://1", "kubeletVersion": KUBELET_VERSION,
+        "kubeProxyVersion": KUBELET_VERSION, "machineID": own.as_str(), "systemUUID": own.as_str(), "bootID": own.as_str(),
+    });
+    let at = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string();
+    let lease = json!({"spec": {"holderIdentity": own.as_str(), "leaseDurationSeconds": 40, "renewTime": at}});
+    // Of the same name already: a manifest brought it.
+    let _ = context.store.create(Key::new("leases", "kube-node-lease", own), lease, false);
+}
+
+/// What the node controller does when a node stopped answering: its conditions become Unknown, it is tainted, and its
+/// pods are no longer Ready. They stay as they are otherwise, also when they are deleted.
+pub(crate) fn mark_lost(context: &Context, node: &str) {
+    let key_of_node = Key::new("nodes", "", node);
+    let lost = context.store.update(&key_of_node, &Preconditions::default(), false, |node| {
+        let message = "Kubelet stopped posting node status.";
+        let kinds = PRESSURES.iter().map(|(kind, ..)| *kind).chain(["Ready"]);
+        let conditions: Vec<Value> =
+            kinds.map(|kind| condition(kind, "Unknown", "NodeStatusUnknown", message)).collect();
+        node["status"]["conditions"] = json!(conditions);
+        node["spec"]["taints"] = json!([
+            {"key": UNREACHABLE, "effect": "NoSchedule", "timeAdded": now()},
+            {"key": UNREACHABLE, "effect": "NoExecute", "timeAdded": now()},
+        ]);
+        Ok(())
+    });
+    let Ok(lost) = lost else { return };
+    let message = format!("Node {node} status is now: NodeNotReady");
+    context.events.record(&lost, Kind::Normal, SOURCE, "NodeNotReady", &message);
+    for pod in context.store.list("pods", None).0 {
+        if text(&pod, "/spec/nodeName") != node || !is_ready(&pod) {
+            continue;
+        }
+        // Gone meanwhile: nothing to mark.
+        let _ = context.store.update(&key("pods", &pod), &Preconditions::default(), false, |pod| {
+            for condition in pod["status"]["conditions"].as_array_mut().into_iter().flatten() {
+                if condition["type"] == "Ready" {
+                    condition["status"] = json!("False");
+                    condition["lastTransitionTime"] = json!(now());
+                }
+            }
+            Ok(())
+        });
+        context.events.record(&pod, Kind::Warning, SOURCE, "NodeNotReady", "Node is not ready");
+    }
+}

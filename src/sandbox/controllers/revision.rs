@@ -1,0 +1,74 @@
+//! ControllerRevisions: a name for each version of a StatefulSet's template.
+
+use crate::sandbox::controllers::objects::{name, namespace, uid};
+use crate::sandbox::store::{Key, Store};
+use serde_json::{Value, json};
+
+/// The name of the set's present template: `<set>-<hash>`; the ControllerRevision of that name is made when missing.
+pub(crate) fn current(store: &Store, set: &Value) -> String {
+    let hash = hash(&set["spec"]["template"]);
+    let revision = format!("{}-{hash}", name(set));
+    let key = Key::new("controllerrevisions", namespace(set), revision.as_str());
+    if store.get(&key).is_none() {
+        let number = 1 + store
+            .list("controllerrevisions", Some(namespace(set)))
+            .0
+            .iter()
+            .filter(|other| other["metadata"]["ownerReferences"][0]["uid"] == uid(set))
+            .count();
+        let object = json!({
+            "metadata": {
+                "labels": labels(set, &hash),
+                "ownerReferences": [owner(set)],
+            },
+            "data": {"spec": {"template": set["spec"]["template"]}},
+            "revision": number,
+        });
+        // Made by another look at the same set meanwhile: just as good.
+        let _ = store.create(key, object, false);
+    }
+    revision
+}
+
+/// A controller's ownerReference to a StatefulSet.
+pub(crate) fn owner(set: &Value) -> Value {
+    json!({
+        "apiVersion": "apps/v1", "kind": "StatefulSet", "name": name(set), "uid": uid(set),
+        "controller": true, "blockOwnerDeletion": true,
+    })
+}
+
+fn labels(set: &Value, hash: &str) -> Value {
+    let mut labels = set["spec"]["selector"]["matchLabels"].clone();
+    labels["controller.kubernetes.io/hash"] = json!(hash);
+    labels
+}
+
+/// FNV-1a over the template's text, in the letters that Kubernetes uses for generated names.
+fn hash(template: &Value) -> String {
+    const ALPHABET: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+    for byte in template.to_string().bytes() {
+        hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    }
+    (0..10)
+        .map(|_| {
+            let letter = ALPHABET[(hash % ALPHABET.len() as u64) as usize];
+            hash /= ALPHABET.len() as u64;
+            char::from(letter)
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_changed_template_is_another_revision() {
+        let one = hash(&json!({"spec": {"image": "a"}}));
+        assert_eq!(one, hash(&json!({"spec": {"image": "a"}})));
+        assert_ne!(one, hash(&json!({"spec": {"image": "b"}})));
+        assert_eq!(one.len(), 10);
+    }
+}

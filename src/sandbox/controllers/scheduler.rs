@@ -1,0 +1,225 @@
+//! The scheduler: gives pods a node, and says why it cannot.
+
+use super::events::{Kind, Source};
+use super::objects::{
+    annotate, annotation, array, claim, claims, is_terminating, key, name, namespace, set_condition, text, uid, volume,
+};
+use super::volumes::SELECTED_NODE;
+use super::{Context, Controller, Requeue};
+use crate::sandbox::store::{Key, Preconditions};
+use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+const SOURCE: Source<'static> = Source::of("default-scheduler");
+
+/// See the module.
+pub(crate) struct Scheduler {
+    context: Context,
+    /// What was last said about a pod (by UID), to say it again only when it changes.
+    said: HashMap<String, String>,
+}
+
+/// What a look at a pod's claims and nodes came to.
+enum Decision {
+    /// It goes to that node.
+    Bind(String),
+    /// Its claims get volumes first, on that node.
+    Provision(String),
+    /// Volumes are on their way.
+    Wait,
+    /// It cannot be placed: why.
+    Impossible(String),
+}
+
+impl Scheduler {
+    /// The controller.
+    pub(crate) fn new(context: Context) -> Scheduler {
+        Scheduler { context, said: HashMap::new() }
+    }
+
+    fn decide(&self, pod: &Value) -> Decision {
+        let store = &self.context.store;
+        let mut bound = Vec::new();
+        let mut selected = None;
+        let mut waiting = Vec::new();
+        for wanted in claims(pod) {
+            let Some(claim) = claim(store, namespace(pod), wanted) else {
+                return Decision::Impossible(format!("persistentvolumeclaim \"{wanted}\" not found"));
+            };
+            if is_terminating(&claim) {
+                return Decision::Impossible(format!("persistentvolumeclaim \"{wanted}\" is being deleted"));
+            }
+            if text(&claim, "/status/phase") == "Lost" {
+                let lost = text(&claim, "/spec/volumeName");
+                return Decision::Impossible(format!(
+                    "persistentvolumeclaim \"{wanted}\" bound to non-existent persistentvolume \"{lost}\""
+                ));
+            }
+            if text(&claim, "/status/phase") == "Bound" {
+                bound.extend(volume(store, text(&claim, "/spec/volumeName")));
+                continue;
+            }
+            let class = Key::new("storageclasses", "", text(&claim, "/spec/storageClassName"));
+            let waits = store.get(&class).is_some_and(|class| class["volumeBindingMode"] == "WaitForFirstConsumer");
+            if !waits {
+                return Decision::Impossible("pod has unbound immediate PersistentVolumeClaims".to_owned());
+            }
+            let node = annotation(&claim, SELECTED_NODE);
+            if !node.is_empty() {
+                selected = Some(node.to_owned());
+            }
+            waiting.push(claim);
+        }
+        match (self.choose_node(pod, &bound), waiting.is_empty(), selected) {
+            (Err(why), ..) => Decision::Impossible(why),
+            (Ok(node), true, _) => Decision::Bind(node),
+            (Ok(_), false, Some(node)) if waiting.iter().all(|claim| annotation(claim, SELECTED_NODE) == node) => {
+                Decision::Wait
+            }
+            (Ok(_), false, Some(node)) | (Ok(node), false, None) => Decision::Provision(node),
+        }
+    }
+
+    /// The node with the fewest pods of the same owner, then with the fewest pods; or why there is none.
+    fn choose_node(&self, pod: &Value, volumes: &[Arc<Value>]) -> Result<String, String> {
+        let nodes = self.context.store.list("nodes", None).0;
+        let pods = self.context.store.list("pods", None).0;
+        let owner = &pod["metadata"]["ownerReferences"][0]["uid"];
+        let mut reasons: Vec<(String, usize)> = Vec::new();
+        let mut best: Option<((usize, usize), String)> = None;
+        for node in &nodes {
+            if let Some(reason) = unfit(node, pod, volumes) {
+                match reasons.iter_mut().find(|(known, _)| *known == reason) {
+                    Some((_, count)) => *count += 1,
+                    None => reasons.push((reason, 1)),
+                }
+                continue;
+            }
+            let here = || pods.iter().filter(|other| text(other, "/spec/nodeName") == name(node));
+            let siblings = here().filter(|other| other["metadata"]["ownerReferences"][0]["uid"] == *owner).count();
+            let rank = (siblings, here().count());
+            if best.as_ref().is_none_or(|(least, _)| rank < *least) {
+                best = Some((rank, name(node).to_owned()));
+            }
+        }
+        best.map(|(_, node)| node).ok_or_else(|| {
+            if nodes.is_empty() {
+                return "no nodes available to schedule pods".to_owned();
+            }
+            reasons.iter().map(|(reason, count)| format!("{count} {reason}")).collect::<Vec<_>>().join(", ")
+        })
+    }
+
+    fn bind(&mut self, pod: &Value, node: &str) {
+        self.said.remove(uid(pod));
+        let bound = self.context.store.update(&key("pods", pod), &Preconditions::uid(uid(pod)), false, |pod| {
+            pod["spec"]["nodeName"] = json!(node);
+            set_condition(pod, "PodScheduled", "True", "", "");
+            Ok(())
+        });
+        if bound.is_ok() {
+            let message = format!("Successfully assigned {}/{} to {node}", namespace(pod), name(pod));
+            self.context.events.record(pod, Kind::Normal, SOURCE, "Scheduled", &message);
+        }
+    }
+
+    fn provision(&self, pod: &Value, node: &str) {
+        for wanted in claims(pod) {
+            let key = Key::new("persistentvolumeclaims", namespace(pod), wanted);
+            // Gone meanwhile: the next look says so.
+            let _ = self.context.store.update(&key, &Preconditions::default(), false, |claim| {
+                if text(claim, "/status/phase") == "Pending" {
+                    annotate(claim, SELECTED_NODE, node);
+                }
+                Ok(())
+            });
+        }
+    }
+
+    fn refuse(&mut self, pod: &Value, why: &str) {
+        let nodes = self.context.store.list("nodes", None).0.len();
+        let message = format!(
+            "0/{nodes} nodes are available: {why}. preemption: 0/{nodes} nodes are available: {nodes} Preemption is not \
+             helpful for scheduling."
+        );
+        if self.said.get(uid(pod)) == Some(&message) {
+            return;
+        }
+        // The pod may be gone; then there is nothing to say.
+        let _ = self.context.store.update(&key("pods", pod), &Preconditions::uid(uid(pod)), false, |pod| {
+            set_condition(pod, "PodScheduled", "False", "Unschedulable", &message);
+            Ok(())
+        });
+        self.context.events.record(pod, Kind::Warning, SOURCE, "FailedScheduling", &message);
+        self.said.insert(uid(pod).to_owned(), message);
+    }
+}
+
+/// Why a node does not take a pod: in the scheduler's words, or `None`.
+fn unfit(node: &Value, pod: &Value, volumes: &[Arc<Value>]) -> Option<String> {
+    if node["spec"]["unschedulable"] == true {
+        return Some("node(s) were unschedulable".to_owned());
+    }
+    let taints = array(node, "/spec/taints").iter().filter(|taint| taint["effect"] != "PreferNoSchedule");
+    for taint in taints {
+        let tolerated = array(pod, "/spec/tolerations").iter().any(|toleration| {
+            (toleration["key"].is_null() || toleration["key"] == taint["key"])
+                && (toleration["effect"].is_null() || toleration["effect"] == taint["effect"])
+                && (toleration["operator"] == "Exists" || toleration["value"] == taint["value"])
+        });
+        if !tolerated {
+            return Some(format!(
+                "node(s) had untolerated taint {{{}: {}}}",
+                text(taint, "/key"),
+                text(taint, "/value")
+            ));
+        }
+    }
+    let elsewhere = |volume: &Arc<Value>| {
+        let terms = array(volume, "/spec/nodeAffinity/required/nodeSelectorTerms");
+        let matches = |expression: &Value| {
+            let label = &node["metadata"]["labels"][text(expression, "/key")];
+            expression["operator"] != "In" || array(expression, "/values").contains(label)
+        };
+        !terms.is_empty() && !terms.iter().any(|term| array(term, "/matchExpressions").iter().all(matches))
+    };
+    volumes.iter().any(elsewhere).then(|| "node(s) had volume node affinity conflict".to_owned())
+}
+
+impl Controller for Scheduler {
+    fn kinds(&self) -> &'static [&'static str] {
+        &["pods"]
+    }
+
+    fn concerned(&self, changed: &Key, object: &Value) -> Vec<Key> {
+        let waiting = |namespace: Option<&str>| {
+            let pods = self.context.store.list("pods", namespace).0;
+            pods.iter()
+                .filter(|pod| text(pod, "/spec/nodeName").is_empty())
+                .map(|pod| key("pods", pod))
+                .collect::<Vec<_>>()
+        };
+        match changed.resource {
+            "pods" if text(object, "/spec/nodeName").is_empty() => vec![changed.clone()],
+            "persistentvolumeclaims" => waiting(Some(&changed.namespace)),
+            "nodes" | "persistentvolumes" | "storageclasses" => waiting(None),
+            _ => Vec::new(),
+        }
+    }
+
+    fn reconcile(&mut self, key: &Key) -> Requeue {
+        let Some(pod) = self.context.store.get(key) else { return Requeue::Never };
+        if is_terminating(&pod) || !text(&pod, "/spec/nodeName").is_empty() {
+            self.said.remove(uid(&pod));
+            return Requeue::Never;
+        }
+        match self.decide(&pod) {
+            Decision::Bind(node) => self.bind(&pod, &node),
+            Decision::Provision(node) => self.provision(&pod, &node),
+            Decision::Wait => {}
+            Decision::Impossible(why) => self.refuse(&pod, &why),
+        }
+        Requeue::Never
+    }
+}

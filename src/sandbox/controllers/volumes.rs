@@ -1,0 +1,374 @@
+//! Binding claims to volumes, making volumes for claims, and reclaiming them: the persistent volume controller and its
+//! provisioner in one.
+//!
+//! A volume's data is a folder named like the volume. Reclaim policy Delete removes it with the volume; Retain keeps
+//! both, Released, until somebody clears `claimRef.uid`: then the volume is Available again, reserved for its claim.
+
+use super::events::{Kind, Source};
+use super::objects::{annotate, annotation, array, is_terminating, key, name, namespace, text, uid, volume};
+use super::{Context, Controller, Requeue};
+use crate::sandbox::store::{DeleteOptions, Key, Preconditions};
+use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::sync::Arc;
+use tokio::time::Instant;
+
+const CONTROLLER: Source<'static> = Source::of("persistentvolume-controller");
+/// Set by the scheduler on a claim whose volume waits for its first consumer.
+pub(crate) const SELECTED_NODE: &str = "volume.kubernetes.io/selected-node";
+const PROVISIONER: &str = "volume.kubernetes.io/storage-provisioner";
+const PROVISIONER_BETA: &str = "volume.beta.kubernetes.io/storage-provisioner";
+const BIND_COMPLETED: &str = "pv.kubernetes.io/bind-completed";
+const BOUND_BY_CONTROLLER: &str = "pv.kubernetes.io/bound-by-controller";
+const PROVISIONED_BY: &str = "pv.kubernetes.io/provisioned-by";
+
+/// See the module.
+pub(crate) struct Volumes {
+    context: Context,
+    /// When a volume that is being made, or removed, will be done: by the UID of its claim, or its own.
+    busy: HashMap<String, Instant>,
+    /// Where folders are removed.
+    runtime: tokio::runtime::Handle,
+}
+
+impl Volumes {
+    /// The controller. Must be called within a runtime.
+    pub(crate) fn new(context: Context) -> Volumes {
+        Volumes { context, busy: HashMap::new(), runtime: tokio::runtime::Handle::current() }
+    }
+
+    fn class(&self, object: &Value) -> Option<Arc<Value>> {
+        self.context.store.get(&Key::new("storageclasses", "", text(object, "/spec/storageClassName")))
+    }
+
+    fn event(&self, about: &Value, kind: Kind, source: Source<'_>, reason: &str, message: &str) {
+        self.context.events.record(about, kind, source, reason, message);
+    }
+
+    fn change(&self, object: &Value, resource: &'static str, change: impl FnOnce(&mut Value)) -> Option<Arc<Value>> {
+        let wanted = Preconditions::uid(uid(object));
+        let changed = self.context.store.update(&key(resource, object), &wanted, false, |object| {
+            change(object);
+            Ok(())
+        });
+        changed.ok()
+    }
+
+    // ---- claims ----
+
+    fn claim(&mut self, claim: &Value) -> Requeue {
+        let bound_to = text(claim, "/spec/volumeName");
+        if !bound_to.is_empty() {
+            self.bound_claim(claim, bound_to);
+            return Requeue::Never;
+        }
+        if is_terminating(claim) {
+            self.busy.remove(uid(claim));
+            return Requeue::Never;
+        }
+        if let Some(volume) = self.find_volume(claim) {
+            self.bind(claim, &volume);
+            return Requeue::Never;
+        }
+        let Some(class) = self.class(claim) else {
+            let message = match text(claim, "/spec/storageClassName") {
+                "" => "no persistent volumes available for this claim and no storage class is set".to_owned(),
+                class => format!("storageclass.storage.k8s.io \"{class}\" not found"),
+            };
+            let (kind, reason) = if text(claim, "/spec/storageClassName").is_empty() {
+                (Kind::Normal, "FailedBinding")
+            } else {
+                (Kind::Warning, "ProvisioningFailed")
+            };
+            self.event(claim, kind, CONTROLLER, reason, &message);
+            return Requeue::Never;
+        };
+        if class["volumeBindingMode"] == "WaitForFirstConsumer" && annotation(claim, SELECTED_NODE).is_empty() {
+            let message = "waiting for first consumer to be created before binding";
+            self.event(claim, Kind::Normal, CONTROLLER, "WaitForFirstConsumer", message);
+            return Requeue::Never;
+        }
+        self.provision(claim, &class)
+    }
+
+    /// A claim that has a volume: the volume must exist and be this claim's.
+    fn bound_claim(&self, claim: &Value, bound_to: &str) {
+        let Some(volume) = volume(&self.context.store, bound_to) else {
+            if text(claim, "/status/phase") == "Bound" {
+                self.change(claim, "persistentvolumeclaims", |claim| claim["status"]["phase"] = json!("Lost"));
+                let message = "Bound claim has lost its PersistentVolume. Data on the volume is lost!";
+                self.event(claim, Kind::Warning, CONTROLLER, "ClaimLost", message);
+            }
+            return;
+        };
+        let reference = &volume["spec"]["claimRef"];
+        let free = reference.is_null() || (is_for(reference, claim) && text(reference, "/uid").is_empty());
+        if free || reference["uid"] == uid(claim) {
+            if !is_terminating(claim) || text(claim, "/status/phase") != "Bound" {
+                self.bind(claim, &volume);
+            }
+        } else {
+            let message = "Two claims are bound to the same volume, this one is bound incorrectly";
+            self.change(claim, "persistentvolumeclaims", |claim| claim["status"]["phase"] = json!("Lost"));
+            self.event(claim, Kind::Warning, CONTROLLER, "ClaimMisbound", message);
+        }
+    }
+
+    /// A volume for a claim: one reserved for it by name, or one that is free and fits.
+    fn find_volume(&self, claim: &Value) -> Option<Arc<Value>> {
+        let volumes = self.context.store.list("persistentvolumes", None).0;
+        let usable = |volume: &&Arc<Value>| !is_terminating(volume) && fits(volume, claim);
+        let reserved = volumes.iter().filter(|volume| !is_terminating(volume)).find(|volume| {
+            let reference = &volume["spec"]["claimRef"];
+            is_for(reference, claim) && (text(reference, "/uid").is_empty() || reference["uid"] == uid(claim))
+        });
+        let waits = self.class(claim).is_some_and(|class| class["volumeBindingMode"] == "WaitForFirstConsumer")
+            && annotation(claim, SELECTED_NODE).is_empty();
+        let free = || volumes.iter().filter(usable).find(|volume| volume["spec"]["claimRef"].is_null());
+        reserved.or_else(|| if waits { None } else { free() }).cloned()
+    }
+
+    /// Makes claim and volume point at each other.
+    fn bind(&self, claim: &Value, volume: &Value) {
+        let reference = json!({
+            "apiVersion": "v1", "kind": "PersistentVolumeClaim", "name": name(claim), "namespace": namespace(claim),
+            "uid": uid(claim), "resourceVersion": claim["metadata"]["resourceVersion"],
+        });
+        let volume = self.change(volume, "persistentvolumes", |volume| {
+            if volume["spec"]["claimRef"]["uid"] != uid(claim) {
+                if volume["spec"]["claimRef"].is_null() {
+                    annotate(volume, BOUND_BY_CONTROLLER, "yes");
+                }
+                volume["spec"]["claimRef"] = reference;
+            }
+            volume["status"]["phase"] = json!("Bound");
+        });
+        let Some(volume) = volume else { return };
+        self.change(claim, "persistentvolumeclaims", |claim| {
+            if text(claim, "/spec/volumeName").is_empty() {
+                annotate(claim, BOUND_BY_CONTROLLER, "yes");
+            }
+            annotate(claim, BIND_COMPLETED, "yes");
+            claim["spec"]["volumeName"] = json!(name(&volume));
+            claim["status"] = json!({
+                "phase": "Bound",
+                "accessModes": volume["spec"]["accessModes"],
+                "capacity": {"storage": volume["spec"]["capacity"]["storage"]},
+            });
+        });
+    }
+
+    /// Makes a volume for a claim, which takes its time.
+    fn provision(&mut self, claim: &Value, class: &Value) -> Requeue {
+        let provisioner = text(class, "/provisioner");
+        let own = format!("{provisioner}_disk-provisioner");
+        let worker = Source { component: &own, host: "" };
+        let Some(done) = self.busy.get(uid(claim)) else {
+            self.busy.insert(uid(claim).to_owned(), Instant::now() + self.context.pace.provision);
+            self.change(claim, "persistentvolumeclaims", |claim| {
+                annotate(claim, PROVISIONER, provisioner);
+                annotate(claim, PROVISIONER_BETA, provisioner);
+            });
+            let message = format!(
+                "Waiting for a volume to be created either by the external provisioner '{provisioner}' or manually by the \
+                 system administrator. If volume creation is delayed, please verify that the provisioner is running and \
+                 correctly registered."
+            );
+            self.event(claim, Kind::Normal, CONTROLLER, "ExternalProvisioning", &message);
+            let message = format!(
+                "External provisioner is provisioning volume for claim \"{}/{}\"",
+                namespace(claim),
+                name(claim)
+            );
+            self.event(claim, Kind::Normal, worker, "Provisioning", &message);
+            return Requeue::After(self.context.pace.provision);
+        };
+        let left = done.saturating_duration_since(Instant::now());
+        if !left.is_zero() {
+            return Requeue::After(left);
+        }
+        self.busy.remove(uid(claim));
+        let volume = format!("pvc-{}", uid(claim));
+        if let Err(error) = std::fs::create_dir(self.context.volumes.join(&volume)) {
+            let message = format!("failed to provision volume with StorageClass \"{}\": {error}", name(class));
+            self.event(claim, Kind::Warning, worker, "ProvisioningFailed", &message);
+            return Requeue::Never;
+        }
+        let object = self.new_volume(claim, class, &volume);
+        if self.context.store.create(Key::new("persistentvolumes", "", volume.as_str()), object, false).is_ok() {
+            let message = format!("Successfully provisioned volume {volume}");
+            self.event(claim, Kind::Normal, worker, "ProvisioningSucceeded", &message);
+        }
+        // Its creation brings the claim back here, to be bound.
+        Requeue::Never
+    }
+
+    fn new_volume(&self, claim: &Value, class: &Value, volume: &str) -> Value {
+        let mut spec = json!({
+            "capacity": {"storage": claim["spec"]["resources"]["requests"]["storage"]},
+            "accessModes": claim["spec"]["accessModes"],
+            "persistentVolumeReclaimPolicy": class["reclaimPolicy"],
+            "storageClassName": name(class),
+            "volumeMode": claim["spec"]["volumeMode"],
+            "csi": {"driver": class["provisioner"], "volumeHandle": volume, "fsType": "ext4"},
+            "claimRef": {
+                "apiVersion": "v1", "kind": "PersistentVolumeClaim", "name": name(claim),
+                "namespace": namespace(claim), "uid": uid(claim),
+                "resourceVersion": claim["metadata"]["resourceVersion"],
+            },
+        });
+        let node = annotation(claim, SELECTED_NODE);
+        // A disk of the machine itself stays with the machine.
+        if self.context.scenario.data_on_volume && !node.is_empty() {
+            spec["nodeAffinity"] = json!({"required": {"nodeSelectorTerms": [{"matchExpressions": [
+                {"key": "kubernetes.io/hostname", "operator": "In", "values": [node]}]}]}});
+        }
+        json!({"metadata": {"annotations": {PROVISIONED_BY: class["provisioner"]}}, "spec": spec})
+    }
+
+    // ---- volumes ----
+
+    fn volume(&mut self, volume: &Value) -> Requeue {
+        let reference = &volume["spec"]["claimRef"];
+        let phase = text(volume, "/status/phase");
+        if is_terminating(volume) && phase != "Bound" {
+            return Requeue::Never;
+        }
+        if text(reference, "/uid").is_empty() {
+            // Free, or reserved for a claim of that name.
+            self.set_phase(volume, "Available");
+            return Requeue::Never;
+        }
+        let claim = Key::new("persistentvolumeclaims", text(reference, "/namespace"), text(reference, "/name"));
+        if self.context.store.get(&claim).is_some_and(|claim| uid(&claim) == text(reference, "/uid")) {
+            self.busy.remove(uid(volume));
+            return Requeue::Never;
+        }
+        self.set_phase(volume, "Released");
+        if volume["spec"]["persistentVolumeReclaimPolicy"] != "Delete" {
+            self.busy.remove(uid(volume));
+            return Requeue::Never;
+        }
+        self.reclaim(volume)
+    }
+
+    /// Removes a volume and its data, which takes its time.
+    fn reclaim(&mut self, volume: &Value) -> Requeue {
+        let pace = self.context.pace.reclaim;
+        let done = *self.busy.entry(uid(volume).to_owned()).or_insert_with(|| Instant::now() + pace);
+        let left = done.saturating_duration_since(Instant::now());
+        if !left.is_zero() {
+            return Requeue::After(left);
+        }
+        self.busy.remove(uid(volume));
+        // Not the controller's time: a database cluster is a thousand files.
+        let folder = self.context.volumes.join(name(volume));
+        self.runtime.spawn_blocking(move || std::fs::remove_dir_all(folder));
+        let options = DeleteOptions { preconditions: Preconditions::uid(uid(volume)), ..DeleteOptions::default() };
+        // Deleted by somebody else meanwhile: just as well.
+        let _ = self.context.store.delete(&key("persistentvolumes", volume), &options);
+        Requeue::Never
+    }
+
+    fn set_phase(&self, volume: &Value, phase: &str) {
+        if text(volume, "/status/phase") != phase {
+            self.change(volume, "persistentvolumes", |volume| volume["status"]["phase"] = json!(phase));
+        }
+    }
+}
+
+/// Whether a claimRef names that claim.
+fn is_for(reference: &Value, claim: &Value) -> bool {
+    reference["namespace"] == namespace(claim) && reference["name"] == name(claim)
+}
+
+/// Whether a free volume is what a claim asks for.
+fn fits(volume: &Value, claim: &Value) -> bool {
+    let modes = array(volume, "/spec/accessModes");
+    text(volume, "/status/phase") == "Available"
+        && text(volume, "/spec/storageClassName") == text(claim, "/spec/storageClassName")
+        && array(claim, "/spec/accessModes").iter().all(|mode| modes.contains(mode))
+        && bytes(text(volume, "/spec/capacity/storage")) >= bytes(text(claim, "/spec/resources/requests/storage"))
+}
+
+/// A quantity of storage in bytes: `10Gi`, `500M`.
+fn bytes(quantity: &str) -> u64 {
+    let digits = quantity.find(|character: char| !character.is_ascii_digit()).unwrap_or(quantity.len());
+    let number: u64 = quantity[..digits].parse().unwrap_or(0);
+    let unit = match &quantity[digits..] {
+        "Ki" => 1 << 10,
+        "Mi" => 1 << 20,
+        "Gi" => 1 << 30,
+        "Ti" => 1 << 40,
+        "k" => 1_000,
+        "M" => 1_000_000,
+        "G" => 1_000_000_000,
+        "T" => 1_000_000_000_000,
+        _ => 1,
+    };
+    number.saturating_mul(unit)
+}
+
+impl Controller for Volumes {
+    fn kinds(&self) -> &'static [&'static str] {
+        &["persistentvolumes", "persistentvolumeclaims"]
+    }
+
+    fn concerned(&self, changed: &Key, object: &Value) -> Vec<Key> {
+        match changed.resource {
+            "persistentvolumeclaims" => {
+                let volumes = self.context.store.list("persistentvolumes", None).0;
+                let related = volumes.iter().filter(|volume| is_for(&volume["spec"]["claimRef"], object));
+                let mut keys = vec![changed.clone()];
+                keys.extend(related.map(|volume| key("persistentvolumes", volume)));
+                keys
+            }
+            // Any claim without a volume may want this one.
+            "persistentvolumes" => {
+                let claims = self.context.store.list("persistentvolumeclaims", None).0;
+                let related = claims.iter().filter(|claim| {
+                    let bound_to = text(claim, "/spec/volumeName");
+                    bound_to.is_empty() || bound_to == changed.name
+                });
+                let mut keys = vec![changed.clone()];
+                keys.extend(related.map(|claim| key("persistentvolumeclaims", claim)));
+                keys
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn reconcile(&mut self, key: &Key) -> Requeue {
+        match (self.context.store.get(key), key.resource) {
+            (Some(claim), "persistentvolumeclaims") => self.claim(&claim),
+            (Some(volume), _) => self.volume(&volume),
+            (None, _) => Requeue::Never,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantities_compare_by_what_they_mean() {
+        assert!(bytes("1Gi") > bytes("1G"));
+        assert_eq!(bytes("10Gi"), 10 << 30);
+        assert_eq!(bytes("1024"), 1024);
+    }
+
+    #[test]
+    fn a_volume_fits_when_it_is_free_large_enough_and_of_the_class() {
+        let volume = |size: &str, class: &str, phase: &str| {
+            json!({"spec": {"capacity": {"storage": size}, "storageClassName": class,
+                "accessModes": ["ReadWriteOnce"]}, "status": {"phase": phase}})
+        };
+        let claim = json!({"spec": {"storageClassName": "standard", "accessModes": ["ReadWriteOnce"],
+            "resources": {"requests": {"storage": "10Gi"}}}});
+        assert!(fits(&volume("10Gi", "standard", "Available"), &claim));
+        assert!(!fits(&volume("9Gi", "standard", "Available"), &claim));
+        assert!(!fits(&volume("10Gi", "other", "Available"), &claim));
+        assert!(!fits(&volume("10Gi", "standard", "Released"), &claim));
+    }
+}

@@ -1,0 +1,93 @@
+//! Why a practice cluster could not be started: what failed, why, and what to do next.
+//!
+//! The sandbox imports none of the layers above it, so its errors are its own; callers word them with
+//! [`SandboxError::what`], [`SandboxError::why`] and [`SandboxError::hint`].
+
+use std::path::{Path, PathBuf};
+
+/// What can keep the practice cluster from starting.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {}", self.what(), self.why())]
+pub enum SandboxError {
+    /// There is no scenario of that name.
+    UnknownScenario {
+        /// The name asked for.
+        name: String,
+        /// The names there are.
+        known: Vec<&'static str>,
+    },
+    /// A scenario or a manifest cannot be read: a mistake in this program, not in its use.
+    Scenario {
+        /// File name.
+        file: String,
+        /// The parser's words.
+        why: String,
+    },
+    /// The folder for the sandbox's state cannot be used.
+    StateFolder {
+        /// The folder.
+        path: PathBuf,
+        /// What the system or the check said.
+        why: String,
+        /// What to do.
+        hint: String,
+    },
+    /// PostgreSQL is there, but cannot be run.
+    Postgres {
+        /// What was tried.
+        what: String,
+        /// What PostgreSQL or the system said.
+        why: String,
+    },
+    /// No certificates could be made.
+    Certificates(String),
+    /// No port on the loopback address could be opened.
+    Listen(std::io::Error),
+}
+
+impl SandboxError {
+    /// What failed, without its cause.
+    #[must_use]
+    pub fn what(&self) -> String {
+        match self {
+            Self::UnknownScenario { name, .. } => format!("there is no sandbox scenario \"{name}\""),
+            Self::Scenario { file, .. } => format!("the sandbox's {file} cannot be read"),
+            Self::StateFolder { path, .. } => format!("the sandbox cannot keep its state in {}", path.display()),
+            Self::Postgres { what, .. } => what.clone(),
+            Self::Certificates(_) => "the sandbox's certificates cannot be made".to_owned(),
+            Self::Listen(_) => "the sandbox cannot listen on 127.0.0.1".to_owned(),
+        }
+    }
+
+    /// Why it failed.
+    #[must_use]
+    pub fn why(&self) -> String {
+        match self {
+            Self::UnknownScenario { known, .. } => format!("there are: {}", known.join(", ")),
+            Self::Scenario { why, .. } | Self::StateFolder { why, .. } | Self::Postgres { why, .. } => why.clone(),
+            Self::Certificates(why) => why.clone(),
+            Self::Listen(error) => error.to_string(),
+        }
+    }
+
+    /// What the user can do next, where there is something.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::UnknownScenario { .. } => Some("choose one of these scenarios".to_owned()),
+            Self::StateFolder { hint, .. } => Some(hint.clone()),
+            Self::Postgres { .. } => Some("check that the PostgreSQL server of this machine can be started".to_owned()),
+            Self::Scenario { .. } => Some("this is a defect of kubectl-synxdb: please report it".to_owned()),
+            Self::Certificates(_) | Self::Listen(_) => None,
+        }
+    }
+
+    /// A state folder that an I/O error spoiled.
+    pub(crate) fn folder(path: &Path, error: &std::io::Error) -> SandboxError {
+        SandboxError::StateFolder {
+            path: path.to_owned(),
+            why: error.to_string(),
+            hint: "make the folder writable, or choose another one for the sandbox's state".to_owned(),
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! The practice cluster inside the binary: a private SynxDB-shaped Kubernetes on the loopback address.
+//!
+//! [`Sandbox::start`] gives a kubeconfig; everything else is the Kubernetes API. In order of who builds on whom:
+//!
+//! - [`store`]: objects, versions, watches; [`resources`]: their kinds
+//! - [`api`]: HTTP and TLS over the store
+//! - `workload`: what runs in pods; `controllers`: who keeps the store as it should be
+//! - [`scenarios`]: what there is at first, and what goes wrong
+//!
+//! It imports none of the layers that use it, and none of them imports it but the commands.
+
+pub mod api;
+mod certificates;
+mod cluster;
+mod controllers;
+mod error;
+mod processes;
+pub mod resources;
+pub mod scenarios;
+mod state;
+pub mod store;
+mod workload;
+
+pub use certificates::{CONTEXT, GROUP, USER};
+pub use cluster::{Options, Sandbox};
+pub use error::SandboxError;
+pub use workload::postgres::PostgresChoice;
+
+/// Every scenario: name and one-line description, the default first.
+///
+/// # Errors
+/// A scenario's file cannot be read (a defect).
+pub fn scenarios() -> Result<Vec<(&'static str, String)>, SandboxError> {
+    scenarios::list()
+}

@@ -1,0 +1,227 @@
+//! Starting, signalling and outliving operating system processes.
+//!
+//! Processes of the sandbox must never outlive it: they are started by one thread that lives exactly as long as the
+//! sandbox, and on Linux the kernel ends them when that thread is gone, for whatever reason.
+
+use rustix::process::{Pid, Signal};
+use std::io;
+use std::path::Path;
+use std::sync::mpsc;
+use std::time::Duration;
+use tokio::process::{Child, Command};
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+
+/// The user that servers run as when the sandbox was started by root.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Unprivileged {
+    /// Login name.
+    pub(crate) name: String,
+    /// User id.
+    pub(crate) uid: u32,
+    /// Group id.
+    pub(crate) gid: u32,
+}
+
+impl Unprivileged {
+    /// Whom to run servers as: nobody else unless this process is root's. PostgreSQL refuses to run as root.
+    pub(crate) fn needed() -> Option<Unprivileged> {
+        if !rustix::process::geteuid().is_root() {
+            return None;
+        }
+        let passwd = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+        Some(Self::choose(&passwd).unwrap_or(Unprivileged { name: "nobody".to_owned(), uid: 65534, gid: 65534 }))
+    }
+
+    /// `postgres` if that user exists, else `nobody`.
+    fn choose(passwd: &str) -> Option<Unprivileged> {
+        let user = |wanted: &str| {
+            passwd.lines().find_map(|line| {
+                let mut fields = line.split(':');
+                let name = fields.next().filter(|name| *name == wanted)?;
+                let uid = fields.nth(1)?.parse().ok()?;
+                let gid = fields.next()?.parse().ok()?;
+                (uid != 0).then(|| Unprivileged { name: name.to_owned(), uid, gid })
+            })
+        };
+        user("postgres").or_else(|| user("nobody"))
+    }
+}
+
+/// Makes a command run as that user.
+pub(crate) fn run_as(command: &mut Command, user: Option<&Unprivileged>) {
+    if let Some(user) = user {
+        command.uid(user.uid).gid(user.gid);
+    }
+}
+
+type Request = (Command, oneshot::Sender<io::Result<Child>>);
+
+/// The thread that starts processes.
+#[derive(Clone)]
+pub(crate) struct Spawner {
+    requests: mpsc::Sender<Request>,
+}
+
+impl Spawner {
+    /// Starts the thread; it ends with the last clone of this value, and the processes with it (Linux).
+    pub(crate) fn new(runtime: Handle) -> io::Result<Spawner> {
+        let (requests, inbox) = mpsc::channel::<Request>();
+        std::thread::Builder::new().name("sandbox-parent".to_owned()).spawn(move || {
+            let _runtime = runtime.enter();
+            while let Ok((mut command, reply)) = inbox.recv() {
+                end_with_parent(&mut command);
+                // Nobody waits for the answer any longer: the child is dropped, and ends at the latest with us.
+                let _ = reply.send(command.spawn());
+            }
+        })?;
+        Ok(Spawner { requests })
+    }
+
+    /// Starts a process in a process group of its own, so that a terminal's Ctrl-C does not reach it.
+    pub(crate) async fn spawn(&self, mut command: Command) -> io::Result<Child> {
+        command.process_group(0);
+        let (reply, answer) = oneshot::channel();
+        let gone = || io::Error::other("the sandbox is being stopped");
+        self.requests.send((command, reply)).map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())?
+    }
+}
+
+/// Has the kernel send SIGQUIT (PostgreSQL's immediate shutdown) when the thread that starts the process ends.
+#[cfg(target_os = "linux")]
+#[allow(unsafe_code)]
+fn end_with_parent(command: &mut Command) {
+    let parent = std::process::id();
+    // SAFETY: the closure runs between fork and exec and makes two system calls that are async-signal-safe; it
+    // allocates nothing and takes no lock.
+    unsafe {
+        command.pre_exec(move || {
+            if libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGQUIT) != 0 {
+                return Err(io::Error::last_os_error());
+            }
+            // The parent may have died before the line above.
+            if libc::getppid().cast_unsigned() != parent {
+                return Err(io::Error::from_raw_os_error(libc::ESRCH));
+            }
+            Ok(())
+        });
+    }
+}
+
+/// Elsewhere the next start of a sandbox ends what a killed one left.
+#[cfg(not(target_os = "linux"))]
+fn end_with_parent(_command: &mut Command) {}
+
+/// Sends a signal; a process that is gone already is no error.
+pub(crate) fn signal(pid: u32, signal: Signal) {
+    if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
+        let _ = rustix::process::kill_process(pid, signal);
+    }
+}
+
+/// Whether a process of that id exists.
+pub(crate) fn exists(pid: u32) -> bool {
+    i32::try_from(pid).ok().and_then(Pid::from_raw).is_some_and(|pid| {
+        // EPERM: it exists and is another user's.
+        !matches!(rustix::process::test_kill_process(pid), Err(rustix::io::Errno::SRCH))
+    })
+}
+
+/// The command line of a process, its arguments separated by blanks; `None` when it is gone.
+fn command_line(pid: u32) -> Option<String> {
+    if cfg!(target_os = "linux") {
+        let bytes = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+        return Some(String::from_utf8_lossy(&bytes).replace('\0', " "));
+    }
+    let output = std::process::Command::new("ps").args(["-o", "args=", "-p", &pid.to_string()]).output().ok()?;
+    Some(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// The id of the server process that runs on a PostgreSQL data folder, from its `postmaster.pid` (first line the
+/// process, second the folder). `None` unless that process exists and its command line names this very folder: ids
+/// are used again.
+pub(crate) fn postmaster(data: &Path) -> Option<u32> {
+    let text = std::fs::read_to_string(data.join("postmaster.pid")).ok()?;
+    let mut lines = text.lines();
+    let pid: u32 = lines.next()?.trim().parse().ok()?;
+    let folder = lines.next()?.trim();
+    let ours = folder == data.to_string_lossy() && command_line(pid)?.split(' ').any(|word| word == folder);
+    ours.then_some(pid)
+}
+
+/// Ends the server on a data folder, if one runs there, and waits until it is gone (at most a few seconds).
+/// Blocks: for start-up and for `Drop`.
+pub(crate) fn end_postmaster(data: &Path) {
+    let Some(pid) = postmaster(data) else { return };
+    signal(pid, Signal::QUIT);
+    if !wait_gone(pid, Duration::from_secs(6)) {
+        signal(pid, Signal::KILL);
+        wait_gone(pid, Duration::from_secs(2));
+    }
+}
+
+/// Waits until a process is gone: through its descriptor where the system has such.
+#[cfg(target_os = "linux")]
+fn wait_gone(pid: u32, limit: Duration) -> bool {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let Some(id) = i32::try_from(pid).ok().and_then(Pid::from_raw) else { return true };
+    let Ok(process) = rustix::process::pidfd_open(id, rustix::process::PidfdFlags::empty()) else {
+        return !exists(pid);
+    };
+    let limit = Timespec { tv_sec: limit.as_secs().cast_signed(), tv_nsec: i64::from(limit.subsec_nanos()) };
+    // It turns readable when the process ends; reaping it is its parent's part.
+    matches!(poll(&mut [PollFd::new(&process, PollFlags::IN)], Some(&limit)), Ok(1))
+}
+
+/// Without process descriptors, by looking again and again.
+#[cfg(not(target_os = "linux"))]
+fn wait_gone(pid: u32, limit: Duration) -> bool {
+    let end = std::time::Instant::now() + limit;
+    while exists(pid) {
+        if std::time::Instant::now() > end {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn postgres_is_preferred_to_nobody() {
+        let passwd = "root:x:0:0::/root:/bin/sh\nnobody:x:65534:65533::/:/bin/false\npostgres:x:101:104::/:/bin/sh\n";
+        let chosen = Unprivileged::choose(passwd).unwrap();
+        assert_eq!(chosen, Unprivileged { name: "postgres".to_owned(), uid: 101, gid: 104 });
+        let without = passwd.lines().take(2).collect::<Vec<_>>().join("\n");
+        assert_eq!(Unprivileged::choose(&without).unwrap().gid, 65533);
+    }
+
+    #[test]
+    fn a_user_zero_called_postgres_is_not_unprivileged() {
+        assert_eq!(Unprivileged::choose("postgres:x:0:0::/:/bin/sh\n"), None);
+    }
+
+    #[test]
+    fn another_process_is_never_taken_for_a_postmaster() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = format!("{}\n{}\n", std::process::id(), folder.path().display());
+        std::fs::write(folder.path().join("postmaster.pid"), text).unwrap();
+        assert_eq!(postmaster(folder.path()), None);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn processes_end_with_their_spawner() {
+        let spawner = Spawner::new(Handle::current()).unwrap();
+        let mut command = Command::new("sleep");
+        command.arg("600");
+        let mut child = spawner.spawn(command).await.unwrap();
+        drop(spawner);
+        use std::os::unix::process::ExitStatusExt as _;
+        assert_eq!(child.wait().await.unwrap().signal(), Some(libc::SIGQUIT));
+    }
+}

@@ -1,0 +1,280 @@
+//! The folder that a sandbox keeps its state in, and what a killed one left behind.
+//!
+//! Under one root a user each sandbox has a folder of its own, whose `lock` file it holds for life. The lock goes with
+//! the process, however that ends; a folder whose lock is free is therefore a leftover, and the next start removes it.
+
+use super::error::SandboxError;
+use super::processes::{self, Unprivileged};
+use rustix::fs::{FlockOperation, flock};
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+/// Unix socket addresses hold 108 bytes on Linux and 104 on macOS, the final NUL included.
+const LONGEST_SOCKET: usize = 103;
+
+/// One sandbox's folder.
+#[derive(Debug)]
+pub(crate) struct StateFolder {
+    path: PathBuf,
+    /// Held for as long as the folder is in use.
+    _lock: File,
+}
+
+impl StateFolder {
+    /// Removes what killed sandboxes left under `root` (their PostgreSQL servers ended first), then makes a new
+    /// folder there. Blocks. Without a root: `/tmp/kubectl-synxdb-<uid>`, because paths must be short for sockets.
+    pub(crate) fn create(root: Option<&Path>, user: Option<&Unprivileged>) -> Result<StateFolder, SandboxError> {
+        let root = match root {
+            Some(root) => std::path::absolute(root).map_err(|error| SandboxError::folder(root, &error))?,
+            None => PathBuf::from(format!("/tmp/kubectl-synxdb-{}", rustix::process::geteuid().as_raw())),
+        };
+        let wrong = |error: io::Error| SandboxError::folder(&root, &error);
+        // Another user must be able to pass through to his servers' data, and to see nothing else.
+        let mode = if user.is_some() { 0o711 } else { 0o700 };
+        // Whoever looks for leftovers must not meet a folder that is made but not locked yet.
+        let _gate = loop {
+            prepare_root(&root, mode)?;
+            let path = root.join(".lock");
+            let gate = open_lock(&path).map_err(wrong)?;
+            flock(&gate, FlockOperation::LockExclusive).map_err(|error| wrong(error.into()))?;
+            // A sandbox that ended meanwhile may have removed the file that was waited for.
+            let inode = gate.metadata().map_err(wrong)?.ino();
+            if std::fs::metadata(&path).is_ok_and(|metadata| metadata.ino() == inode) {
+                break gate;
+            }
+        };
+        sweep(&root).map_err(wrong)?;
+        let id = uuid::Uuid::new_v4().simple().to_string();
+        let path = root.join(&id[..6]);
+        std::fs::create_dir(&path).map_err(wrong)?;
+        set_mode(&path, mode).map_err(wrong)?;
+        let lock = open_lock(&path.join("lock")).map_err(wrong)?;
+        flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|error| wrong(error.into()))?;
+        let folder = StateFolder { path, _lock: lock };
+        if let Err(error) = folder.check(user) {
+            folder.remove();
+            return Err(error);
+        }
+        Ok(folder)
+    }
+
+    /// The folder.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where the socket of the n-th PostgreSQL server goes.
+    pub(crate) fn socket_folder(&self, number: u32) -> PathBuf {
+        self.path.join("run").join(number.to_string())
+    }
+
+    /// Removes the folder, ending whatever server still runs on it. Blocks.
+    pub(crate) fn remove(&self) {
+        end_servers(&self.path, 4);
+        let _ = remove_tree(&self.path);
+        // The root itself goes when no other sandbox is in it; its lock file stays otherwise.
+        if let Some(root) = self.path.parent()
+            && let Ok(gate) = open_lock(&root.join(".lock"))
+            && flock(&gate, FlockOperation::NonBlockingLockExclusive).is_ok()
+            && others(root).is_ok_and(|others| others.is_empty())
+        {
+            let _ = std::fs::remove_file(root.join(".lock"));
+            let _ = std::fs::remove_dir(root);
+        }
+    }
+
+    fn check(&self, user: Option<&Unprivileged>) -> Result<(), SandboxError> {
+        let refuse = |why: String| SandboxError::StateFolder {
+            path: self.path.clone(),
+            why,
+            hint: "choose another folder for the sandbox's state, such as one under /tmp".to_owned(),
+        };
+        let socket = self.socket_folder(9999).join(".s.PGSQL.5432");
+        if socket.as_os_str().len() > LONGEST_SOCKET {
+            return Err(refuse(format!(
+                "its name is too long for a socket ({LONGEST_SOCKET} bytes with what follows)"
+            )));
+        }
+        if let Some(user) = user
+            && let Some(blocked) = self.path.ancestors().find(|folder| !passable(folder, user))
+        {
+            return Err(refuse(format!(
+                "PostgreSQL runs as user {}, who may not pass through {}",
+                user.name,
+                blocked.display()
+            )));
+        }
+        Ok(())
+    }
+}
+
+/// Makes the root, or checks that it is this user's own: anybody may make folders in /tmp.
+fn prepare_root(root: &Path, mode: u32) -> Result<(), SandboxError> {
+    let wrong = |error: io::Error| SandboxError::folder(root, &error);
+    std::fs::create_dir_all(root).map_err(wrong)?;
+    let metadata = std::fs::symlink_metadata(root).map_err(wrong)?;
+    if !metadata.is_dir() || metadata.uid() != rustix::process::geteuid().as_raw() {
+        return Err(SandboxError::StateFolder {
+            path: root.to_owned(),
+            why: "it exists and is not a folder of yours".to_owned(),
+            hint: "remove it, or choose another folder for the sandbox's state".to_owned(),
+        });
+    }
+    set_mode(root, mode).map_err(wrong)
+}
+
+fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))
+}
+
+fn open_lock(path: &Path) -> io::Result<File> {
+    OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path)
+}
+
+/// Whether a user can pass through a folder on the way to one below.
+fn passable(folder: &Path, user: &Unprivileged) -> bool {
+    std::fs::metadata(folder).is_ok_and(|metadata| {
+        let bit = if metadata.uid() == user.uid {
+            0o100
+        } else if metadata.gid() == user.gid {
+            0o010
+        } else {
+            0o001
+        };
+        metadata.mode() & bit != 0
+    })
+}
+
+/// Sandbox folders under a root.
+fn others(root: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(root)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            found.push(entry.path());
+        }
+    }
+    Ok(found)
+}
+
+/// Removes the folders whose sandbox is no more.
+fn sweep(root: &Path) -> io::Result<()> {
+    for folder in others(root)? {
+        // Only what a sandbox made: a folder with a lock file.
+        let Ok(lock) = OpenOptions::new().write(true).open(folder.join("lock")) else { continue };
+        if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
+            continue;
+        }
+        end_servers(&folder, 4);
+        remove_tree(&folder)?;
+    }
+    Ok(())
+}
+
+/// Removes a folder, its lock last, so that a removal cut short is still recognised and finished next time. A server
+/// that is just ending may still write: then it is tried again.
+fn remove_tree(folder: &Path) -> io::Result<()> {
+    let mut result = Ok(());
+    for _ in 0..3 {
+        result = std::fs::read_dir(folder).and_then(|entries| {
+            for entry in entries {
+                let entry = entry?;
+                if entry.file_name() == "lock" {
+                    continue;
+                }
+                let path = entry.path();
+                if entry.file_type()?.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) }?;
+            }
+            std::fs::remove_dir_all(folder)
+        });
+        if result.is_ok() {
+            break;
+        }
+    }
+    result
+}
+
+/// Ends the PostgreSQL servers whose data lies below a folder.
+fn end_servers(folder: &Path, depth: usize) {
+    if folder.join("postmaster.pid").exists() {
+        processes::end_postmaster(folder);
+    }
+    // A data folder has no other within it.
+    if depth == 0 || folder.join("PG_VERSION").exists() {
+        return;
+    }
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            end_servers(&entry.path(), depth - 1);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_in_use_stays_and_a_leftover_goes() {
+        let root = tempfile::tempdir_in("/tmp").unwrap();
+        let used = StateFolder::create(Some(root.path()), None).unwrap();
+        let left = StateFolder::create(Some(root.path()), None).unwrap();
+        let left_path = left.path().to_owned();
+        std::fs::create_dir(left_path.join("objects")).unwrap();
+        drop(left); // the lock is free now, as after SIGKILL
+        let next = StateFolder::create(Some(root.path()), None).unwrap();
+        assert!(used.path().exists() && next.path().exists());
+        assert!(!left_path.exists());
+    }
+
+    #[test]
+    fn a_strange_folder_is_left_alone() {
+        let root = tempfile::tempdir_in("/tmp").unwrap();
+        let strange = root.path().join("mine");
+        std::fs::create_dir(&strange).unwrap();
+        let _folder = StateFolder::create(Some(root.path()), None).unwrap();
+        assert!(strange.exists());
+    }
+
+    #[test]
+    fn the_last_one_out_removes_the_root() {
+        let parent = tempfile::tempdir_in("/tmp").unwrap();
+        let root = parent.path().join("r");
+        let one = StateFolder::create(Some(&root), None).unwrap();
+        let two = StateFolder::create(Some(&root), None).unwrap();
+        one.remove();
+        assert!(two.path().exists());
+        two.remove();
+        assert!(!root.exists());
+    }
+
+    #[test]
+    fn only_the_user_himself_sees_what_is_inside() {
+        let root = tempfile::tempdir_in("/tmp").unwrap();
+        let folder = StateFolder::create(Some(root.path()), None).unwrap();
+        assert_eq!(std::fs::metadata(folder.path()).unwrap().mode() & 0o777, 0o700);
+        assert_eq!(std::fs::metadata(folder.path().join("lock")).unwrap().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_folder_that_the_server_cannot_reach_is_refused_by_name() {
+        let parent = tempfile::tempdir_in("/tmp").unwrap();
+        set_mode(parent.path(), 0o700).unwrap();
+        let user = Unprivileged { name: "postgres".to_owned(), uid: 99_999, gid: 99_999 };
+        let error = StateFolder::create(Some(&parent.path().join("r")), Some(&user)).unwrap_err();
+        assert!(error.why().contains(&parent.path().display().to_string()), "{}", error.why());
+        assert!(
+            std::fs::read_dir(parent.path().join("r"))
+                .map_or(true, |mut left| left.all(|e| e.unwrap().file_name() == ".lock"))
+        );
+    }
+
+    #[test]
+    fn a_path_too_long_for_a_socket_is_refused() {
+        let parent = tempfile::tempdir_in("/tmp").unwrap();
+        let error = StateFolder::create(Some(&parent.path().join("x".repeat(80))), None).unwrap_err();
+        assert!(error.why().contains("too long"), "{}", error.why());
+    }
+}

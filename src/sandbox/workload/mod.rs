@@ -1,0 +1,386 @@
+//! What runs in the practice cluster's pods: a real PostgreSQL server in a proxy's, a status page in a safekeeper's or
+//! pageserver's, and in a warehouse node's a port that refuses clients as a segment does.
+//!
+//! The node's controller starts and stops a [`Running`] workload per pod; clients reach it through
+//! [`Workloads::connect`], which is what a port-forward ends in.
+
+pub(crate) mod postgres;
+pub(crate) mod seed;
+pub(crate) mod sql_gate;
+pub(crate) mod sql_stream;
+pub(crate) mod status_page;
+
+use super::api::{DuplexIo, PodStreams};
+use super::controllers::objects::{name, namespace, text};
+use super::scenarios::{PodName, Scenario};
+use super::store::Store;
+use futures::future::BoxFuture;
+use postgres::{Postgres, Server};
+use seed::{Content, Databases};
+use serde_json::Value;
+use sql_gate::Refusal;
+use status_page::StatusPage;
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::io::DuplexStream;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+/// Label that says what a pod is.
+pub(crate) const COMPONENT_LABEL: &str = "app.kubernetes.io/component";
+/// Annotation of a proxy's pod where there is no PostgreSQL on the machine.
+pub(crate) const SQL_SKIPPED: &str = "kubectl-synxdb/sql-skipped";
+/// What that annotation says.
+pub(crate) const INSTALL_POSTGRESQL: &str = "PostgreSQL is not installed here: sudo apt-get install -y postgresql";
+
+/// File in a data folder whose databases have been made.
+const FILLED: &str = "kubectl-synxdb-filled";
+
+/// What a pod is a member of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Component {
+    /// The cluster's metadata proxy.
+    MetadataProxy,
+    /// An account's proxy.
+    WarehouseProxy,
+    /// A node of a warehouse.
+    Warehouse,
+    /// A safekeeper.
+    Safekeeper,
+    /// A pageserver.
+    Pageserver,
+    /// Not SynxDB's: it runs and does nothing.
+    Other,
+}
+
+impl Component {
+    /// What a pod, or a pod template, says it is.
+    pub(crate) fn of(pod: &Value) -> Component {
+        match pod["metadata"]["labels"][COMPONENT_LABEL].as_str().unwrap_or_default() {
+            "metadata-proxy" => Self::MetadataProxy,
+            "warehouse-proxy" => Self::WarehouseProxy,
+            "warehouse" => Self::Warehouse,
+            "safekeeper" => Self::Safekeeper,
+            "pageserver" => Self::Pageserver,
+            _ => Self::Other,
+        }
+    }
+
+    /// The databases it serves by SQL.
+    pub(crate) fn databases(self) -> Option<Databases> {
+        match self {
+            Self::MetadataProxy => Some(Databases::Metadata),
+            Self::WarehouseProxy => Some(Databases::Account),
+            _ => None,
+        }
+    }
+}
+
+/// All workloads of a sandbox.
+pub(crate) struct Workloads {
+    store: Arc<Store>,
+    scenario: Arc<Scenario>,
+    /// None where the machine has no PostgreSQL.
+    postgres: Option<Arc<Postgres>>,
+    /// The shared object store's folder.
+    objects: PathBuf,
+    running: Mutex<HashMap<(String, String), Arc<Running>>>,
+    /// Pods whose data was written once.
+    filled: Mutex<HashSet<(String, String)>>,
+    /// Counts up whenever a database may have gone down, to end connections to it.
+    downs: watch::Sender<u64>,
+    stopped: CancellationToken,
+}
+
+/// All workloads, as the API reaches them.
+pub(crate) struct Streams(pub(crate) Arc<Workloads>);
+
+impl PodStreams for Streams {
+    fn connect(&self, namespace: &str, pod: &str, port: u16) -> BoxFuture<'static, Result<Box<dyn DuplexIo>, String>> {
+        let stream = self.0.connect(namespace, pod, port);
+        Box::pin(async { stream.map(|stream| Box::new(stream) as Box<dyn DuplexIo>) })
+    }
+
+    fn log(&self, namespace: &str, pod: &str, _container: Option<&str>) -> String {
+        self.0.log(namespace, pod).into_iter().map(|line| line + "\n").collect()
+    }
+}
+
+/// The workload of one pod.
+pub(crate) struct Running {
+    namespace: String,
+    pod: String,
+    uid: String,
+    component: Component,
+    process: Process,
+    content: Content,
+    /// Whether the scenario lets it pass its readiness probe.
+    well: bool,
+    /// Whether it passes now.
+    ready: AtomicBool,
+    ended: CancellationToken,
+}
+
+enum Process {
+    Postgres(Server),
+    StatusPage(StatusPage),
+    /// Nothing that can be talked to but, for a warehouse node, a port that refuses.
+    Nothing,
+}
+
+impl Workloads {
+    /// Workloads whose data lies in `folder`, and whose SQL answers according to the pods in `store`.
+    pub(crate) fn new(
+        store: Arc<Store>,
+        scenario: Arc<Scenario>,
+        postgres: Option<Arc<Postgres>>,
+        folder: &Path,
+        stopped: CancellationToken,
+    ) -> std::io::Result<Workloads> {
+        let objects = folder.join("objects");
+        // Passable, as the sandbox's folder is; what is inside belongs to the servers' user.
+        std::fs::create_dir(&objects)?;
+        Ok(Workloads {
+            store,
+            scenario,
+            postgres,
+            objects,
+            running: Mutex::default(),
+            filled: Mutex::default(),
+            downs: watch::Sender::new(0),
+            stopped,
+        })
+    }
+
+    /// Starts what a pod runs; `volume` is the folder of its first volume, where it has one. Returns when the process
+    /// runs, which is before it is ready.
+    ///
+    /// # Errors
+    /// PostgreSQL's or the system's words.
+    pub(crate) async fn start(&self, pod: &Value, volume: Option<&Path>) -> Result<Arc<Running>, String> {
+        let component = Component::of(pod);
+        let id = (namespace(pod).to_owned(), name(pod).to_owned());
+        let well = !self.scenario.never_ready.contains(&PodName { namespace: id.0.clone(), pod: id.1.clone() });
+        let member = id.1.rsplit('-').next().and_then(|ordinal| ordinal.parse::<u64>().ok()).unwrap_or(0) + 1;
+        let mut content = Content::Kept;
+        let process = match component {
+            Component::MetadataProxy | Component::WarehouseProxy => match &self.postgres {
+                Some(postgres) => {
+                    let data = self.data_folder(&id, volume);
+                    if !data.join("PG_VERSION").exists() {
+                        postgres.create_cluster(&data).await.map_err(|error| error.to_string())?;
+                    }
+                    // "filled" is kept when the databases are there: until then each start tries to fill them.
+                    let first = !lock(&self.filled).contains(&id);
+                    let marker = data.join(FILLED);
+                    content = match (first, marker.exists()) {
+                        (_, true) => Content::Kept,
+                        (true, false) => Content::Filled,
+                        (false, false) => Content::Lost,
+                    };
+                    Process::Postgres(postgres.start(&data).await.map_err(|error| error.to_string())?)
+                }
+                None => Process::Nothing,
+            },
+            Component::Safekeeper => Process::StatusPage(StatusPage::Safekeeper { id: member }),
+            Component::Pageserver => {
+                let tenants = u64::from(self.keeps_tenants(&id, volume).map_err(|error| error.to_string())?);
+                Process::StatusPage(StatusPage::Pageserver { id: member, tenants })
+            }
+            Component::Warehouse | Component::Other => Process::Nothing,
+        };
+        let running = Arc::new(Running {
+            namespace: id.0.clone(),
+            pod: id.1.clone(),
+            uid: text(pod, "/metadata/uid").to_owned(),
+            component,
+            process,
+            content,
+            well,
+            ready: AtomicBool::new(false),
+            ended: self.stopped.child_token(),
+        });
+        lock(&self.running).insert(id, running.clone());
+        Ok(running)
+    }
+
+    /// Resolves when a workload would pass its readiness probe; never for one that the scenario keeps from it.
+    ///
+    /// # Errors
+    /// It ended, or its databases cannot be made: PostgreSQL's words.
+    pub(crate) async fn ready(&self, running: &Running) -> Result<(), String> {
+        if !running.well {
+            return std::future::pending().await;
+        }
+        let (Process::Postgres(server), Some(databases)) = (&running.process, running.component.databases()) else {
+            return Ok(());
+        };
+        server.accepts().await?;
+        seed::prepare(server.host(), databases, running.content).await.map_err(|error| match error.as_db_error() {
+            Some(error) => error.message().to_owned(),
+            None => error.to_string(),
+        })?;
+        let id = (running.namespace.clone(), running.pod.clone());
+        if running.content != Content::Kept {
+            // On the data folder itself, and for the pod's name.
+            let marker = server.data().join(FILLED);
+            tokio::fs::write(marker, "").await.map_err(|error| error.to_string())?;
+            lock(&self.filled).insert(id);
+        }
+        Ok(())
+    }
+
+    /// Ends a workload, within `grace` as far as possible. Resolves with the exit code.
+    pub(crate) async fn stop(&self, running: &Running, grace: Duration) -> i32 {
+        self.forget(running);
+        match &running.process {
+            Process::Postgres(server) => server.stop(grace).await,
+            _ => 0,
+        }
+    }
+
+    /// Resolves with the exit code when a workload ended by itself.
+    pub(crate) async fn exited(&self, running: &Running) -> i32 {
+        match &running.process {
+            Process::Postgres(server) => server.exited().await,
+            _ => std::future::pending().await,
+        }
+    }
+
+    /// Takes a workload off the network: its connections end and no new one reaches it.
+    pub(crate) fn forget(&self, running: &Running) {
+        running.ended.cancel();
+        let mut all = lock(&self.running);
+        let id = (running.namespace.clone(), running.pod.clone());
+        if all.get(&id).is_some_and(|current| current.uid == running.uid) {
+            all.remove(&id);
+        }
+    }
+
+    /// Ends connections to databases that no longer answer. To be called whenever pods or StatefulSets changed.
+    pub(crate) fn recheck(&self) {
+        let proxies: Vec<Arc<Running>> = lock(&self.running).values().cloned().collect();
+        let down = |running: &&Arc<Running>| {
+            running.component.databases().is_some()
+                && sql_gate::check(&self.store, &running.namespace, &running.pod, running.component).is_err()
+        };
+        if proxies.iter().any(|running| down(&running)) {
+            self.downs.send_modify(|count| *count += 1);
+        }
+    }
+
+    /// Opens a stream to a container's port.
+    ///
+    /// # Errors
+    /// Nothing listens there: worded as a kubelet words it.
+    pub(crate) fn connect(self: &Arc<Self>, namespace: &str, pod: &str, port: u16) -> Result<DuplexStream, String> {
+        let running = lock(&self.running).get(&(namespace.to_owned(), pod.to_owned())).cloned();
+        let refused = || {
+            format!(
+                "failed to connect to localhost:{port} inside namespace of pod {pod}, IPv4: dial tcp4 127.0.0.1:{port}: \
+                 connect: connection refused IPv6: dial tcp6 [::1]:{port}: connect: connection refused"
+            )
+        };
+        let running = running.ok_or_else(refused)?;
+        let (client, inner) = tokio::io::duplex(64 * 1024);
+        match (&running.process, running.component, port) {
+            (Process::Postgres(_), _, 5432) => {
+                let all = self.clone();
+                tokio::spawn(async move { all.serve_sql(&running, inner).await });
+            }
+            (Process::Nothing, Component::Warehouse, 5432) if running.is_ready() => {
+                tokio::spawn(async move {
+                    running.ended.run_until_cancelled(sql_stream::refuse(inner, Refusal::segment())).await
+                });
+            }
+            (Process::StatusPage(page @ StatusPage::Safekeeper { .. }), _, 7676)
+            | (Process::StatusPage(page @ StatusPage::Pageserver { .. }), _, 9898) => {
+                let page = *page;
+                tokio::spawn(async move {
+                    let member = running.clone();
+                    running.ended.run_until_cancelled(page.serve(inner, move || member.is_ready())).await
+                });
+            }
+            _ => return Err(refused()),
+        }
+        Ok(client)
+    }
+
+    async fn serve_sql(&self, running: &Running, client: DuplexStream) {
+        let Process::Postgres(server) = &running.process else { return };
+        let gate = || sql_gate::check(&self.store, &running.namespace, &running.pod, running.component);
+        let mut downs = self.downs.subscribe();
+        let cut = async {
+            while downs.changed().await.is_ok() {
+                if gate().is_err() {
+                    return;
+                }
+            }
+        };
+        let socket = server.socket();
+        let served = sql_stream::serve(client, &socket, gate, cut);
+        // How a connection ended is its client's affair.
+        let _ = running.ended.run_until_cancelled(served).await;
+    }
+
+    /// What a pod's container logged lately.
+    pub(crate) fn log(&self, namespace: &str, pod: &str) -> Vec<String> {
+        let running = lock(&self.running).get(&(namespace.to_owned(), pod.to_owned())).cloned();
+        match running.as_ref().map(|running| &running.process) {
+            Some(Process::Postgres(server)) => server.log(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Where a proxy's database files lie.
+    fn data_folder(&self, id: &(String, String), volume: Option<&Path>) -> PathBuf {
+        match volume {
+            Some(volume) if self.scenario.data_on_volume => volume.join("pgdata"),
+            _ => self.objects.join(format!("{}.{}", id.0, id.1)),
+        }
+    }
+
+    /// Whether a pageserver has its tenants: it loads them from the object store, unless its disk is all it has.
+    fn keeps_tenants(&self, id: &(String, String), volume: Option<&Path>) -> std::io::Result<bool> {
+        let Some(volume) = volume.filter(|_| self.scenario.data_on_volume) else { return Ok(true) };
+        let tenants = volume.join("tenants");
+        if tenants.exists() {
+            return Ok(true);
+        }
+        let first = lock(&self.filled).insert(id.clone());
+        if first {
+            std::fs::create_dir(tenants)?;
+        }
+        Ok(first)
+    }
+}
+
+impl Running {
+    /// Whether it passes its readiness probe.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.ready.load(Ordering::Relaxed)
+    }
+
+    /// Its readiness probe passed.
+    pub(crate) fn set_ready(&self) {
+        self.ready.store(true, Ordering::Relaxed);
+    }
+
+    /// What its readiness probe says while it fails.
+    pub(crate) fn probe_failure(&self, pod_ip: &str) -> String {
+        match (&self.process, self.component) {
+            (Process::StatusPage(_), _) => "Readiness probe failed: HTTP probe failed with statuscode: 503".to_owned(),
+            (_, Component::MetadataProxy | Component::WarehouseProxy) => {
+                "Readiness probe failed: 127.0.0.1:5432 - rejecting connections".to_owned()
+            }
+            _ => format!("Readiness probe failed: dial tcp {pod_ip}:5432: connect: connection refused"),
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

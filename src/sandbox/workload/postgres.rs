@@ -1,0 +1,406 @@
+//! A real PostgreSQL server in a pod: finding the machine's own, making database clusters, running and stopping them.
+//!
+//! Servers listen on a Unix socket in the sandbox's folder and on no port; when the sandbox was started by root they
+//! run as an unprivileged user. Nothing is synced to disk: what a sandbox holds outlives its servers, not the machine.
+
+use crate::sandbox::error::SandboxError;
+use crate::sandbox::processes::{self, Spawner, Unprivileged};
+use rustix::process::Signal;
+use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::ffi::OsStr;
+use std::os::unix::fs::{DirBuilderExt as _, chown};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{Child, Command};
+use tokio::sync::{OnceCell, mpsc, watch};
+
+/// SynxDB's administrator, as in its documentation.
+pub(crate) const SUPERUSER: &str = "gpadmin";
+
+/// What the server logs when it accepts connections (`lc_messages` is C).
+const ACCEPTING: &str = "database system is ready to accept connections";
+
+/// Lines of a server's log that are kept for `kubectl logs` and error messages.
+const LOG_LINES: usize = 200;
+
+/// Which PostgreSQL the sandbox runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum PostgresChoice {
+    /// The newest found on PATH, by `pg_config`, or in the usual folders.
+    #[default]
+    Find,
+    /// None, as on a machine where it is not installed.
+    None,
+    /// The one whose `postgres` and `initdb` are in this folder.
+    Folder(PathBuf),
+}
+
+/// A PostgreSQL installation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Installation {
+    /// Folder of `postgres` and `initdb`.
+    bin: PathBuf,
+    /// Major and minor version; `(15, 18)`.
+    version: (u32, u32),
+}
+
+impl Installation {
+    /// Looks for PostgreSQL; the highest version wins. Blocks for some milliseconds.
+    pub(crate) fn find(choice: &PostgresChoice) -> Option<Installation> {
+        match choice {
+            PostgresChoice::None => None,
+            PostgresChoice::Folder(folder) => Self::in_folder(folder),
+            PostgresChoice::Find => {
+                let mut seen = HashSet::new();
+                let folders = folders().into_iter().filter_map(|folder| folder.canonicalize().ok());
+                folders
+                    .filter(|folder| seen.insert(folder.clone()))
+                    .filter_map(|folder| Self::in_folder(&folder))
+                    .max_by_key(|found| found.version)
+            }
+        }
+    }
+
+    fn in_folder(folder: &Path) -> Option<Installation> {
+        if !folder.join("initdb").is_file() || !folder.join("postgres").is_file() {
+            return None;
+        }
+        let output = std::process::Command::new(folder.join("postgres")).arg("--version").output().ok()?;
+        let version = version(&String::from_utf8_lossy(&output.stdout))?;
+        Some(Installation { bin: folder.to_owned(), version })
+    }
+}
+
+/// Reads `postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)`, also `17devel`.
+fn version(text: &str) -> Option<(u32, u32)> {
+    let number = text.trim().strip_prefix("postgres (PostgreSQL) ")?.split_whitespace().next()?;
+    let mut parts = number.split(|character: char| !character.is_ascii_digit());
+    let major = parts.next()?.parse().ok()?;
+    Some((major, parts.next().and_then(|minor| minor.parse().ok()).unwrap_or(0)))
+}
+
+/// Where `postgres` may be: PATH, what `pg_config` says, and where distributions and installers put it.
+fn folders() -> Vec<PathBuf> {
+    let mut folders: Vec<PathBuf> =
+        std::env::var_os("PATH").iter().flat_map(std::env::split_paths).filter(|path| path.is_absolute()).collect();
+    if let Ok(output) = std::process::Command::new("pg_config").arg("--bindir").output() {
+        folders.push(PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()));
+    }
+    // Debian and Ubuntu; the PostgreSQL project's RPMs; Homebrew on both kinds of Mac; Postgres.app.
+    for (parent, prefix, rest) in [
+        ("/usr/lib/postgresql", "", "bin"),
+        ("/usr", "pgsql-", "bin"),
+        ("/opt/homebrew/opt", "postgresql", "bin"),
+        ("/usr/local/opt", "postgresql", "bin"),
+        ("/home/linuxbrew/.linuxbrew/opt", "postgresql", "bin"),
+        ("/Applications/Postgres.app/Contents/Versions", "", "bin"),
+    ] {
+        for entry in std::fs::read_dir(parent).into_iter().flatten().flatten() {
+            if entry.file_name().to_string_lossy().starts_with(prefix) {
+                folders.push(entry.path().join(rest));
+            }
+        }
+    }
+    folders.push(PathBuf::from("/usr/local/pgsql/bin"));
+    folders
+}
+
+/// Runs PostgreSQL servers for one sandbox.
+pub(crate) struct Postgres {
+    installation: Installation,
+    spawner: Spawner,
+    user: Option<Unprivileged>,
+    /// The sandbox's folder.
+    folder: PathBuf,
+    template: OnceCell<PathBuf>,
+    servers: AtomicU32,
+    /// Ids of the servers that run, for an end without a runtime.
+    running: Arc<Mutex<HashSet<u32>>>,
+    /// One server at a time on a data folder: a successor waits until its predecessor is gone.
+    leases: Mutex<BTreeMap<PathBuf, Arc<tokio::sync::Mutex<()>>>>,
+}
+
+impl Postgres {
+    /// Servers will be started by `spawner`, as `user` if given, with their sockets under `folder`.
+    pub(crate) fn new(
+        installation: Installation,
+        spawner: Spawner,
+        user: Option<Unprivileged>,
+        folder: &Path,
+    ) -> Result<Postgres, SandboxError> {
+        let postgres = Postgres {
+            installation,
+            spawner,
+            user,
+            folder: folder.to_owned(),
+            template: OnceCell::new(),
+            servers: AtomicU32::new(0),
+            running: Arc::default(),
+            leases: Mutex::default(),
+        };
+        postgres.make_folder(&folder.join("run")).map_err(|error| SandboxError::folder(folder, &error))?;
+        Ok(postgres)
+    }
+
+    /// Makes a folder that belongs to the user who runs the servers.
+    pub(crate) fn make_folder(&self, path: &Path) -> std::io::Result<()> {
+        match std::fs::DirBuilder::new().mode(0o700).create(path) {
+            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
+        }
+        match &self.user {
+            Some(user) => chown(path, Some(user.uid), Some(user.gid)),
+            None => Ok(()),
+        }
+    }
+
+    /// A command of the system or of the installation that runs as the servers' user, in C locale.
+    fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new(program);
+        command.env_clear().env("LC_ALL", "C").env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        // Where the server may go: its own working folder may be closed to it.
+        command.current_dir("/").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        processes::run_as(&mut command, self.user.as_ref());
+        command
+    }
+
+    async fn run(&self, what: &str, command: Command) -> Result<(), SandboxError> {
+        let wrong = |why: String| SandboxError::Postgres { what: what.to_owned(), why };
+        let child = self.spawner.spawn(command).await.map_err(|error| wrong(error.to_string()))?;
+        let output = child.wait_with_output().await.map_err(|error| wrong(error.to_string()))?;
+        if output.status.success() {
+            return Ok(());
+        }
+        let said = String::from_utf8_lossy(&output.stderr);
+        Err(wrong(said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("no message").trim().to_owned()))
+    }
+
+    /// The database cluster that all others are copied from: `initdb` takes half a second, a copy a tenth.
+    pub(crate) async fn template(&self) -> Result<&Path, SandboxError> {
+        let path = self.template.get_or_try_init(|| async {
+            let path = self.folder.join("template");
+            self.make_folder(&path).map_err(|error| SandboxError::folder(&path, &error))?;
+            let mut command = self.command(self.installation.bin.join("initdb"));
+            command.arg("-D").arg(&path).args(["-U", SUPERUSER, "--auth=trust", "--no-sync", "-E", "UTF8"]);
+            command.args(["--locale=C", "--wal-segsize=1"]);
+            self.run("initdb failed", command).await?;
+            Ok(path)
+        });
+        path.await.map(PathBuf::as_path)
+    }
+
+    /// Makes a new database cluster in a folder (which is created), as `initdb` would.
+    pub(crate) async fn create_cluster(&self, data: &Path) -> Result<(), SandboxError> {
+        let template = self.template().await?;
+        self.make_folder(data).map_err(|error| SandboxError::folder(data, &error))?;
+        let mut command = self.command("cp");
+        command.arg("-Rp").arg(template.join(".")).arg(data);
+        self.run("a database cluster cannot be made", command).await
+    }
+
+    /// Starts a server on a data folder. Waits first until an earlier one on it is gone.
+    pub(crate) async fn start(&self, data: &Path) -> Result<Server, SandboxError> {
+        let wrong = |why: String| SandboxError::Postgres { what: "postgres cannot be started".to_owned(), why };
+        let lease = {
+            let mut leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
+            leases.entry(data.to_owned()).or_default().clone()
+        };
+        let lease = lease.lock_owned().await;
+        let number = self.servers.fetch_add(1, Ordering::Relaxed);
+        let socket_folder = self.folder.join("run").join(number.to_string());
+        self.make_folder(&socket_folder).map_err(|error| SandboxError::folder(&socket_folder, &error))?;
+        let mut command = self.command(self.installation.bin.join("postgres"));
+        command.arg("-D").arg(data).arg("-k").arg(&socket_folder).stdout(Stdio::null());
+        for setting in [
+            "listen_addresses=",
+            "fsync=off",
+            "full_page_writes=off",
+            "max_connections=40",
+            "max_wal_senders=0",
+            "shared_buffers=8MB",
+            "max_wal_size=64MB",
+            "min_wal_size=4MB",
+            "jit=off",
+            "logging_collector=off",
+            "log_destination=stderr",
+            "unix_socket_permissions=0700",
+        ] {
+            command.arg("-c").arg(setting);
+        }
+        let mut child = self.spawner.spawn(command).await.map_err(|error| wrong(error.to_string()))?;
+        let stderr = child.stderr.take().ok_or_else(|| wrong("its log cannot be read".to_owned()))?;
+        let (state, _) = watch::channel(ServerState::Starting);
+        let (signals, inbox) = mpsc::unbounded_channel();
+        let log: Arc<Mutex<VecDeque<String>>> = Arc::default();
+        let reader = tokio::spawn(read_log(BufReader::new(stderr), log.clone(), state.clone()));
+        tokio::spawn(attend(child, inbox, state.clone(), self.running.clone(), (lease, reader)));
+        Ok(Server { data: data.to_owned(), socket_folder, state, signals, log })
+    }
+
+    /// Ends every server at once, without a runtime; data folders that are still in use afterwards are the caller's to
+    /// look after.
+    pub(crate) fn end_all(&self) {
+        for pid in self.running.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            processes::signal(*pid, Signal::QUIT);
+        }
+    }
+}
+
+/// What a server is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ServerState {
+    /// Its process runs, it takes no connections yet.
+    Starting,
+    /// It takes connections.
+    Accepting,
+    /// Its process ended, with this exit code (128 + signal where a signal ended it).
+    Exited(i32),
+}
+
+/// A server process.
+pub(crate) struct Server {
+    data: PathBuf,
+    socket_folder: PathBuf,
+    state: watch::Sender<ServerState>,
+    signals: mpsc::UnboundedSender<Signal>,
+    log: Arc<Mutex<VecDeque<String>>>,
+}
+
+impl Server {
+    /// Its data folder.
+    pub(crate) fn data(&self) -> &Path {
+        &self.data
+    }
+
+    /// Folder of its socket: what libpq calls the host.
+    pub(crate) fn host(&self) -> &Path {
+        &self.socket_folder
+    }
+
+    /// Its socket.
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.socket_folder.join(".s.PGSQL.5432")
+    }
+
+    /// Resolves when it accepts connections (`Ok`) or has ended without (`Err`, its last words).
+    pub(crate) async fn accepts(&self) -> Result<(), String> {
+        let mut state = self.state.subscribe();
+        let reached = state.wait_for(|state| *state != ServerState::Starting).await;
+        match reached.map(|state| *state) {
+            Ok(ServerState::Accepting) => Ok(()),
+            _ => Err(self.log().pop().unwrap_or_else(|| "it ended without a word".to_owned())),
+        }
+    }
+
+    /// Resolves with the exit code when its process ended.
+    pub(crate) async fn exited(&self) -> i32 {
+        let mut state = self.state.subscribe();
+        match state.wait_for(|state| matches!(state, ServerState::Exited(_))).await.map(|state| *state) {
+            Ok(ServerState::Exited(code)) => code,
+            _ => 137,
+        }
+    }
+
+    /// Fast shutdown (connections are ended, a checkpoint is written); what is left of it after `grace` is ended by an
+    /// immediate one. Resolves with the exit code.
+    pub(crate) async fn stop(&self, grace: Duration) -> i32 {
+        for (signal, limit) in [(Signal::INT, grace), (Signal::QUIT, Duration::from_secs(5))] {
+            let _ = self.signals.send(signal);
+            if let Ok(code) = tokio::time::timeout(limit, self.exited()).await {
+                return code;
+            }
+        }
+        let _ = self.signals.send(Signal::KILL);
+        self.exited().await
+    }
+
+    /// The last lines it logged.
+    pub(crate) fn log(&self) -> Vec<String> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    }
+}
+
+async fn read_log(
+    stderr: impl tokio::io::AsyncBufRead + Unpin,
+    log: Arc<Mutex<VecDeque<String>>>,
+    state: watch::Sender<ServerState>,
+) {
+    let mut lines = stderr.lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        if line.contains(ACCEPTING) {
+            state.send_if_modified(|state| {
+                let starting = *state == ServerState::Starting;
+                if starting {
+                    *state = ServerState::Accepting;
+                }
+                starting
+            });
+        }
+        let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
+        if log.len() == LOG_LINES {
+            log.pop_front();
+        }
+        log.push_back(line);
+    }
+}
+
+/// Waits for the process and passes signals on to it: only who reaps it knows that its id is still its own.
+async fn attend(
+    mut child: Child,
+    mut signals: mpsc::UnboundedReceiver<Signal>,
+    state: watch::Sender<ServerState>,
+    running: Arc<Mutex<HashSet<u32>>>,
+    (lease, reader): (tokio::sync::OwnedMutexGuard<()>, tokio::task::JoinHandle<()>),
+) {
+    use std::os::unix::process::ExitStatusExt as _;
+    let pid = child.id();
+    let registry = || running.lock().unwrap_or_else(PoisonError::into_inner);
+    registry().extend(pid);
+    let status = loop {
+        tokio::select! {
+            status = child.wait() => break status,
+            signal = signals.recv() => {
+                // All handles gone: nobody will ever stop it, so it stops now.
+                let signal = signal.unwrap_or(Signal::QUIT);
+                if let Some(pid) = child.id() {
+                    processes::signal(pid, signal);
+                }
+                if signals.is_closed() && signals.is_empty() {
+                    break child.wait().await;
+                }
+            }
+        }
+    };
+    if let Some(pid) = pid {
+        registry().remove(&pid);
+    }
+    let code = status.map_or(137, |status| status.code().or(status.signal().map(|signal| 128 + signal)).unwrap_or(137));
+    // Its log ends when the last of its own children is gone too: one whose parent was killed may live a moment longer,
+    // and keeps a successor from starting.
+    let _ = tokio::time::timeout(Duration::from_secs(5), reader).await;
+    drop(lease);
+    state.send_replace(ServerState::Exited(code));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_read_and_other_kernels_are_not_postgresql() {
+        assert_eq!(version("postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)\n"), Some((15, 18)));
+        assert_eq!(version("postgres (PostgreSQL) 19devel"), Some((19, 0)));
+        assert_eq!(version("postgres (Greenplum Database) 6.24.3 build 0"), None);
+    }
+
+    #[test]
+    fn none_is_none_and_an_empty_folder_holds_none() {
+        assert_eq!(Installation::find(&PostgresChoice::None), None);
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(Installation::find(&PostgresChoice::Folder(folder.path().to_owned())), None);
+    }
+}

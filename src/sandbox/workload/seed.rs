@@ -1,0 +1,113 @@
+//! What the databases hold at first: the metadata proxy's `cloudmeta`, and the account's `test_db` as in SynxDB's
+//! "Cluster Failover" page.
+
+use super::postgres::SUPERUSER;
+use std::path::Path;
+use tokio_postgres::{Client, Config, NoTls};
+
+/// Which databases a proxy serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Databases {
+    /// The metadata proxy's.
+    Metadata,
+    /// A warehouse proxy's.
+    Account,
+}
+
+/// What is done with a server's databases when it has started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Content {
+    /// They are there already.
+    Kept,
+    /// A new database cluster for the first time: filled.
+    Filled,
+    /// A new database cluster where there was another before: its data is lost.
+    Lost,
+}
+
+/// `cloudmeta`'s tables are this practice cluster's own: SynxDB's are not public.
+const CLOUDMETA: &str = "
+    CREATE TABLE organizations (id int PRIMARY KEY, name text NOT NULL UNIQUE, created_at timestamptz NOT NULL);
+    CREATE TABLE accounts (id uuid PRIMARY KEY, organization_id int NOT NULL REFERENCES organizations,
+        name text NOT NULL UNIQUE, namespace text NOT NULL UNIQUE, status text NOT NULL);
+    CREATE TABLE warehouses (id serial PRIMARY KEY, account_id uuid NOT NULL REFERENCES accounts,
+        name text NOT NULL, nodes int NOT NULL, status text NOT NULL, UNIQUE (account_id, name));
+    CREATE TABLE users (id serial PRIMARY KEY, account_id uuid REFERENCES accounts,
+        name text NOT NULL, role text NOT NULL);
+    INSERT INTO organizations VALUES (1, 'synxdb-practice', '2025-01-15 08:00:00+00');
+    INSERT INTO accounts VALUES ('513d75d5-3033-4649-b913-07f6115ec41a', 1, 'cloud007',
+        'cloud007-513d75d5-3033-4649-b913-07f6115ec41a', 'active');
+    INSERT INTO warehouses (account_id, name, nodes, status) VALUES
+        ('513d75d5-3033-4649-b913-07f6115ec41a', 'wh9527', 2, 'running');
+    INSERT INTO users (account_id, name, role) VALUES
+        (NULL, 'gpadmin', 'administrator'),
+        ('513d75d5-3033-4649-b913-07f6115ec41a', 'gpadmin', 'administrator'),
+        ('513d75d5-3033-4649-b913-07f6115ec41a', 'alice', 'analyst');
+    ANALYZE;
+";
+
+/// From SynxDB's page, word for word but for the database.
+const TEST_DB: &str = "
+    CREATE TABLE projects (
+        project_id SERIAL PRIMARY KEY,
+        project_name TEXT,
+        project_manager TEXT,
+        department TEXT
+    ) USING heap;
+    INSERT INTO projects (project_name, project_manager, department) VALUES
+    ('Project Alpha', 'Alice', 'Engineering'),
+    ('Project Beta', 'Bob', 'HR'),
+    ('Project Gamma', 'Charlie', 'Sales');
+    ANALYZE;
+";
+
+/// Makes sure that a server answers and its databases are as they should be. `host` is the folder of its socket.
+pub(crate) async fn prepare(host: &Path, databases: Databases, content: Content) -> Result<(), tokio_postgres::Error> {
+    let (client, _guard) = connect(host, "postgres").await?;
+    client.simple_query("SELECT 1").await?;
+    let (database, tables) = match databases {
+        Databases::Metadata => ("cloudmeta", CLOUDMETA),
+        Databases::Account => ("test_db", TEST_DB),
+    };
+    // A metadata proxy makes its own database; an account's databases are its users'.
+    let create = content == Content::Filled || (content == Content::Lost && databases == Databases::Metadata);
+    if !create {
+        return Ok(());
+    }
+    let present = client.query_one("SELECT count(*) FROM pg_database WHERE datname = $1", &[&database]).await?;
+    if present.get::<_, i64>(0) == 0 {
+        client.batch_execute(&format!("CREATE DATABASE {database}")).await?;
+    }
+    if content == Content::Filled {
+        let (client, _guard) = connect(host, database).await?;
+        let filled = "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'";
+        // An earlier server may have been ended half-way through this.
+        if client.query_one(filled, &[]).await?.get::<_, i64>(0) == 0 {
+            client.batch_execute(&format!("BEGIN; {tables} COMMIT")).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Ends the connection's task with the value.
+struct Guard(tokio::task::JoinHandle<()>);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+async fn connect(host: &Path, database: &str) -> Result<(Client, Guard), tokio_postgres::Error> {
+    let (client, connection) = Config::new()
+        .host_path(host)
+        .user(SUPERUSER)
+        .dbname(database)
+        .application_name("sandbox")
+        .connect(NoTls)
+        .await?;
+    let task = tokio::spawn(async move {
+        let _ = connection.await;
+    });
+    Ok((client, Guard(task)))
+}

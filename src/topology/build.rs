@@ -1,0 +1,293 @@
+//! Snapshot in, topology out. The only place where the names, labels and phases of Kubernetes
+//! objects are matched as strings.
+
+use super::layout::{ComponentLayout, Layout, SpaceKind};
+use super::model::{
+    Claim, ClaimState, Component, Gap, Known, Member, Owner, PodFacts, Space, Topology, Volume, Workload,
+};
+use super::words;
+use crate::cluster::snapshot::{NamespaceObjects, Read, Snapshot, Unreadable};
+use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::core::v1::{Node, PersistentVolume, PersistentVolumeClaim, Pod};
+use std::collections::BTreeMap;
+
+/// Annotation on a volume that holds the record of the failover that retained it.
+pub const RECORD_ANNOTATION: &str = "kubectl-synxdb/failover";
+/// Annotation on a pod by which it says that SQL is not to be asked of it, and why.
+pub const SQL_SKIPPED_ANNOTATION: &str = "kubectl-synxdb/sql-skipped";
+
+/// Reads a snapshot as a SynxDB installation. A namespace that the layout does not know counts as an
+/// account's: the user named it.
+pub fn build(snapshot: &Snapshot, layout: &Layout) -> Topology {
+    let mut spaces: Vec<Space> =
+        snapshot.namespaces.iter().map(|objects| space(objects, &snapshot.volumes, layout)).collect();
+    spaces.sort_by(|a, b| (a.kind, &a.namespace).cmp(&(b.kind, &b.namespace)));
+    let mut gaps = Vec::new();
+    gap(&mut gaps, &snapshot.namespace_names);
+    gap(&mut gaps, &snapshot.volumes);
+    gap(&mut gaps, &snapshot.nodes);
+    let recorded = known(&snapshot.volumes).iter().map(volume).filter(|volume| volume.record.is_some()).collect();
+    let lost_nodes = known(&snapshot.nodes).iter().filter(|node| !node_ready(node));
+    let lost_nodes = lost_nodes.filter_map(|node| node.metadata.name.clone()).collect();
+    Topology { spaces, recorded, lost_nodes, gaps }
+}
+
+fn node_ready(node: &Node) -> bool {
+    let conditions = node.status.as_ref().and_then(|status| status.conditions.as_ref());
+    conditions.into_iter().flatten().any(|condition| condition.type_ == "Ready" && condition.status == "True")
+}
+
+fn gap<T>(gaps: &mut Vec<Gap>, read: &Read<T>) {
+    if let Read::Unknown(unreadable) = read {
+        gaps.push(Gap { what: what(unreadable), why: unreadable.reason.clone() });
+    }
+}
+
+fn what(unreadable: &Unreadable) -> String {
+    let kind = match unreadable.resource {
+        "persistentvolumeclaims" => "claims",
+        "persistentvolumes" => "volumes",
+        "statefulsets" => "StatefulSets",
+        other => other,
+    };
+    match &unreadable.namespace {
+        Some(namespace) => format!("{kind} in namespace {namespace}"),
+        None => kind.to_owned(),
+    }
+}
+
+fn space(objects: &NamespaceObjects, volumes: &Read<Vec<PersistentVolume>>, layout: &Layout) -> Space {
+    let kind = layout.space_kind(&objects.namespace).unwrap_or(SpaceKind::Account);
+    let mut gaps = Vec::new();
+    gap(&mut gaps, &objects.pods);
+    gap(&mut gaps, &objects.claims);
+    gap(&mut gaps, &objects.stateful_sets);
+
+    let pods = known(&objects.pods);
+    let mut strangers = Vec::new();
+    // Workload name -> its layout and its pods.
+    let mut found: BTreeMap<String, (&ComponentLayout, Vec<&Pod>)> = BTreeMap::new();
+    for set in known(&objects.stateful_sets) {
+        let name = set.metadata.name.clone().unwrap_or_default();
+        if let Some(component) = layout.component(kind, &name) {
+            found.entry(name).or_insert((component, Vec::new()));
+        }
+    }
+    for pod in pods {
+        let workload = workload_name(pod);
+        match layout.component(kind, &workload) {
+            Some(component) => found.entry(workload).or_insert((component, Vec::new())).1.push(pod),
+            None => strangers.push(pod.metadata.name.clone().unwrap_or_default()),
+        }
+    }
+
+    let context = Context { objects, volumes, pods };
+    let mut components: Vec<Component> =
+        found.into_iter().map(|(name, (component, pods))| context.component(name, component, &pods)).collect();
+    let order = |component: &Component| {
+        layout.components(kind).iter().position(|known| known.role == component.role).unwrap_or(usize::MAX)
+    };
+    components.sort_by(|a, b| (order(a), &a.name).cmp(&(order(b), &b.name)));
+    Space { namespace: objects.namespace.clone(), kind, components, strangers, gaps }
+}
+
+/// The name of the workload a pod belongs to: its StatefulSet's, or its ReplicaSet's without the hash, or its own
+/// without the ordinal.
+fn workload_name(pod: &Pod) -> String {
+    let name = pod.metadata.name.as_deref().unwrap_or_default();
+    let without_last = |name: &str| name.rsplit_once('-').map_or(name, |(front, _)| front).to_owned();
+    match owner(pod) {
+        Some(owner) if owner.kind == "StatefulSet" => owner.name,
+        Some(owner) if owner.kind == "ReplicaSet" => without_last(&owner.name),
+        _ => without_last(name),
+    }
+}
+
+fn owner(pod: &Pod) -> Option<Owner> {
+    let references = pod.metadata.owner_references.as_ref()?;
+    let controller = references.iter().find(|reference| reference.controller == Some(true))?;
+    Some(Owner { kind: controller.kind.clone(), name: controller.name.clone(), uid: controller.uid.clone() })
+}
+
+struct Context<'s> {
+    objects: &'s NamespaceObjects,
+    volumes: &'s Read<Vec<PersistentVolume>>,
+    pods: &'s [Pod],
+}
+
+impl Context<'_> {
+    fn component(&self, name: String, layout: &ComponentLayout, pods: &[&Pod]) -> Component {
+        let set = match &self.objects.stateful_sets {
+            Read::Known(sets) => Known::Is(sets.iter().find(|set| set.metadata.name.as_deref() == Some(&name))),
+            Read::Unknown(unreadable) => Known::Unknown(unreadable.reason.clone()),
+            Read::NotAsked => Known::Unknown("not asked for".into()),
+        };
+        let mut members: Vec<Member> = pods.iter().map(|pod| self.member(pod, layout)).collect();
+        if let (Known::Is(Some(set)), Read::Known(_)) = (&set, &self.objects.pods) {
+            let first = set.spec.ordinals.as_ref().and_then(|ordinals| ordinals.start).unwrap_or(0);
+            for ordinal in first..first.saturating_add(replicas(set)) {
+                let pod_name = format!("{name}-{ordinal}");
+                if !members.iter().any(|member| member.name == pod_name) {
+                    members.push(self.absent(pod_name, set, layout));
+                }
+            }
+        }
+        members.sort_by_key(|member| (ordinal(&member.name), member.name.clone()));
+        let workload = match set {
+            Known::Is(set) => Known::Is(set.map(workload)),
+            Known::Unknown(reason) => Known::Unknown(reason),
+        };
+        Component {
+            role: layout.role,
+            name,
+            workload,
+            members,
+            sql: layout.sql.clone(),
+            page: layout.page.clone(),
+            answers_through: layout.answers_through,
+        }
+    }
+
+    fn member(&self, pod: &Pod, layout: &ComponentLayout) -> Member {
+        let facts = pod_facts(pod);
+        let name = pod.metadata.name.clone().unwrap_or_default();
+        let claims = facts.claims.iter().map(|claim| self.claim(claim, &name)).collect();
+        Member { namespace: self.objects.namespace.clone(), name, role: layout.role, pod: Some(facts), claims }
+    }
+
+    /// A member whose pod does not exist: its claims are those its StatefulSet would give it.
+    fn absent(&self, name: String, set: &StatefulSet, layout: &ComponentLayout) -> Member {
+        let templates = workload(set).templates;
+        let claims = templates.iter().map(|template| self.claim(&format!("{template}-{name}"), &name)).collect();
+        Member { namespace: self.objects.namespace.clone(), name, role: layout.role, pod: None, claims }
+    }
+
+    fn claim(&self, name: &str, pod: &str) -> Claim {
+        let shared_with = self
+            .pods
+            .iter()
+            .filter(|other| other.metadata.name.as_deref() != Some(pod))
+            .filter(|other| claim_names(other).iter().any(|claim| claim == name))
+            .filter_map(|other| other.metadata.name.clone())
+            .collect();
+        let blank = |state| Claim {
+            name: name.to_owned(),
+            state,
+            terminating: false,
+            uid: None,
+            volume_name: None,
+            volume: Known::Is(None),
+            storage_class: None,
+            capacity: None,
+            shared_with,
+        };
+        let claims = match &self.objects.claims {
+            Read::Known(claims) => claims,
+            Read::Unknown(unreadable) => return blank(ClaimState::Unknown(unreadable.reason.clone())),
+            Read::NotAsked => return blank(ClaimState::Unknown("not asked for".into())),
+        };
+        let Some(claim) = claims.iter().find(|claim| claim.metadata.name.as_deref() == Some(name)) else {
+            return blank(ClaimState::Missing);
+        };
+        let phase = claim.status.as_ref().and_then(|status| status.phase.as_deref());
+        let mut facts = blank(match phase {
+            Some("Bound") => ClaimState::Bound,
+            Some("Lost") => ClaimState::Lost,
+            _ => ClaimState::Pending,
+        });
+        facts.terminating = claim.metadata.deletion_timestamp.is_some();
+        facts.uid.clone_from(&claim.metadata.uid);
+        let spec = claim.spec.as_ref();
+        facts.volume_name = spec.and_then(|spec| spec.volume_name.clone()).filter(|name| !name.is_empty());
+        facts.storage_class = spec.and_then(|spec| spec.storage_class_name.clone());
+        facts.capacity = capacity(claim);
+        facts.volume = match (self.volumes, &facts.volume_name) {
+            (_, None) => Known::Is(None),
+            (Read::Known(volumes), Some(name)) => {
+                let found = volumes.iter().find(|volume| volume.metadata.name.as_deref() == Some(name));
+                Known::Is(found.map(volume))
+            }
+            (Read::Unknown(unreadable), _) => Known::Unknown(unreadable.reason.clone()),
+            (Read::NotAsked, _) => Known::Unknown("not asked for".into()),
+        };
+        facts
+    }
+}
+
+fn known<T>(read: &Read<Vec<T>>) -> &[T] {
+    match read {
+        Read::Known(items) => items,
+        Read::Unknown(_) | Read::NotAsked => &[],
+    }
+}
+
+fn capacity(claim: &PersistentVolumeClaim) -> Option<String> {
+    let bound = claim.status.as_ref().and_then(|status| status.capacity.as_ref());
+    let wanted = claim.spec.as_ref().and_then(|spec| spec.resources.as_ref()).and_then(|r| r.requests.as_ref());
+    bound.or(wanted)?.get("storage").map(|quantity| quantity.0.clone())
+}
+
+fn replicas(set: &StatefulSet) -> i32 {
+    set.spec.replicas.unwrap_or(1)
+}
+
+fn workload(set: &StatefulSet) -> Workload {
+    let templates = set.spec.volume_claim_templates.as_ref();
+    Workload {
+        uid: set.metadata.uid.clone().unwrap_or_default(),
+        replicas: replicas(set),
+        templates: templates.into_iter().flatten().filter_map(|template| template.metadata.name.clone()).collect(),
+        terminating: set.metadata.deletion_timestamp.is_some(),
+    }
+}
+
+fn volume(volume: &PersistentVolume) -> Volume {
+    let spec = volume.spec.as_ref();
+    Volume {
+        name: volume.metadata.name.clone().unwrap_or_default(),
+        uid: volume.metadata.uid.clone().unwrap_or_default(),
+        // Kubernetes' own default for a volume that does not say.
+        reclaim_policy: spec
+            .and_then(|spec| spec.persistent_volume_reclaim_policy.clone())
+            .unwrap_or_else(|| "Retain".into()),
+        phase: volume.status.as_ref().and_then(|status| status.phase.clone()).unwrap_or_default(),
+        record: volume.metadata.annotations.as_ref().and_then(|all| all.get(RECORD_ANNOTATION)).cloned(),
+    }
+}
+
+fn claim_names(pod: &Pod) -> Vec<String> {
+    let volumes = pod.spec.as_ref().and_then(|spec| spec.volumes.as_ref());
+    volumes
+        .into_iter()
+        .flatten()
+        .filter_map(|volume| volume.persistent_volume_claim.as_ref())
+        .map(|source| source.claim_name.clone())
+        .collect()
+}
+
+fn pod_facts(pod: &Pod) -> PodFacts {
+    let status = pod.status.as_ref();
+    let containers = status.and_then(|status| status.container_statuses.as_deref()).unwrap_or_default();
+    let wanted = pod.spec.as_ref().map_or(containers.len(), |spec| spec.containers.len());
+    let phase = status.and_then(|status| status.phase.as_deref());
+    PodFacts {
+        uid: pod.metadata.uid.clone().unwrap_or_default(),
+        status: words::status(pod),
+        ready: words::condition(pod, "Ready").is_some_and(|condition| condition.0 == "True"),
+        containers: (containers.iter().filter(|container| container.ready).count(), wanted),
+        restarts: containers.iter().map(|container| container.restart_count).sum(),
+        terminating: pod.metadata.deletion_timestamp.as_ref().map(|time| time.0),
+        node: pod.spec.as_ref().and_then(|spec| spec.node_name.clone()),
+        created: pod.metadata.creation_timestamp.as_ref().map(|time| time.0),
+        owner: owner(pod),
+        claims: claim_names(pod),
+        pending: phase.is_none_or(|phase| phase == "Pending"),
+        trouble: words::trouble(pod),
+        sql_skipped: pod.metadata.annotations.as_ref().and_then(|all| all.get(SQL_SKIPPED_ANNOTATION)).cloned(),
+    }
+}
+
+/// The number a pod's name ends with; `u64::MAX` where there is none.
+fn ordinal(name: &str) -> u64 {
+    name.rsplit_once('-').and_then(|(_, number)| number.parse().ok()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,107 @@
+//! Is SynxDB well? Topology in, judgement out.
+
+use super::layout::Role;
+use super::model::{Gap, Known, Member, Topology};
+
+/// The judgement over everything that was looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// All members are Ready, and all that should be known is.
+    Healthy,
+    /// At least one member is not Ready or one claim not Bound.
+    Degraded,
+    /// No trouble was seen, and something that should be known is not.
+    Unknown,
+    /// No SynxDB component was found where one was looked for.
+    Absent,
+}
+
+/// Why it is not healthy: one entry a member.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    /// Namespace of the member.
+    pub namespace: String,
+    /// Its name.
+    pub member: String,
+    /// Its role.
+    pub role: Role,
+    /// What is wrong, in words.
+    pub because: String,
+    /// Whether a failover of this member may help.
+    pub failover_helps: bool,
+}
+
+/// The judgement with its numbers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// In one word.
+    pub health: Health,
+    /// Ready members and all members.
+    pub members: (usize, usize),
+    /// Ready safekeepers and all of them, per the system namespace; `None` where there are none.
+    pub safekeepers: Option<(usize, usize)>,
+    /// What is wrong, the worst role first.
+    pub troubles: Vec<Trouble>,
+    /// What is not known.
+    pub gaps: Vec<Gap>,
+}
+
+/// Judges a topology.
+pub fn judge(topology: &Topology) -> Report {
+    let mut troubles: Vec<Trouble> = topology.members().filter_map(trouble).collect();
+    troubles.sort_by_key(|trouble| trouble.role);
+    let count = |role: Option<Role>| {
+        let of_role = || topology.members().filter(move |member| role.is_none_or(|role| member.role == role));
+        (of_role().filter(|member| member.ready()).count(), of_role().count())
+    };
+    let members = count(None);
+    let safekeepers = Some(count(Some(Role::Safekeeper))).filter(|(_, all)| *all > 0);
+    let gaps: Vec<Gap> = topology.all_gaps().cloned().collect();
+    let health = if !troubles.is_empty() {
+        Health::Degraded
+    } else if !gaps.is_empty() {
+        Health::Unknown
+    } else if members.1 == 0 {
+        Health::Absent
+    } else {
+        Health::Healthy
+    };
+    Report { health, members, safekeepers, troubles, gaps }
+}
+
+/// What is wrong with a member, if anything.
+pub fn trouble(member: &Member) -> Option<Trouble> {
+    let (because, failover_helps) = match &member.pod {
+        None => ("its pod does not exist".to_owned(), false),
+        Some(pod) if pod.terminating.is_some() => ("its pod is being deleted".to_owned(), false),
+        Some(pod) if !pod.ready => {
+            (pod.trouble.clone().unwrap_or_else(|| format!("its pod is {} and not Ready", pod.status)), true)
+        }
+        Some(_) => {
+            let claim = member.claims.iter().find(|claim| !claim.bound() && claim.uid.is_some())?;
+            (format!("its claim {} is {}", claim.name, claim.status()), false)
+        }
+    };
+    Some(Trouble {
+        namespace: member.namespace.clone(),
+        member: member.name.clone(),
+        role: member.role,
+        because,
+        failover_helps,
+    })
+}
+
+/// Safekeepers that hold a majority: WAL is durable once more than half have flushed it
+/// (Neon's docs/walservice.md).
+pub fn majority(of: usize) -> usize {
+    of / 2 + 1
+}
+
+/// How many members a component should have: its StatefulSet's replicas, or the members seen where
+/// that is not known.
+pub fn wanted(component: &super::model::Component) -> usize {
+    match &component.workload {
+        Known::Is(Some(workload)) => usize::try_from(workload.replicas).unwrap_or(0).max(component.members.len()),
+        _ => component.members.len(),
+    }
+}

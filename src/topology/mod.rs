@@ -1,0 +1,14 @@
+//! What the cluster's objects mean in SynxDB's terms. Pure: a snapshot in, a topology out.
+
+mod build;
+pub mod health;
+pub mod layout;
+pub mod model;
+pub mod target;
+#[cfg(test)]
+mod tests;
+pub mod words;
+
+pub use build::{RECORD_ANNOTATION, SQL_SKIPPED_ANNOTATION, build};
+pub use layout::{Layout, Role, SpaceKind};
+pub use model::{Claim, ClaimState, Component, Gap, Known, Member, Owner, PodFacts, Space, Topology, Volume};

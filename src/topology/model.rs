@@ -1,0 +1,276 @@
+//! A SynxDB installation as it stands, in its own terms. Closed enums and plain facts; what could
+//! not be read is `Known::Unknown` with the reason, never a default.
+
+use super::layout::{PageDoor, Role, SpaceKind, SqlDoor};
+use jiff::Timestamp;
+
+/// A fact, or why it is not known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Known<T> {
+    /// The fact.
+    Is(T),
+    /// Why it is not known, in words.
+    Unknown(String),
+}
+
+impl<T> Known<T> {
+    /// The fact, where it is known.
+    pub fn as_known(&self) -> Option<&T> {
+        match self {
+            Self::Is(value) => Some(value),
+            Self::Unknown(_) => None,
+        }
+    }
+}
+
+/// All that was looked at.
+#[derive(Clone, Debug)]
+pub struct Topology {
+    /// The system namespace first, then the accounts' by name.
+    pub spaces: Vec<Space>,
+    /// Volumes that carry the record of a failover, whatever they are bound to.
+    pub recorded: Vec<Volume>,
+    /// Nodes that are known not to be Ready.
+    pub lost_nodes: Vec<String>,
+    /// What could not be read besides the spaces' own gaps: namespaces, volumes, nodes.
+    pub gaps: Vec<Gap>,
+}
+
+/// A part that could not be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// What, in words: `pods in namespace synxdb-system`.
+    pub what: String,
+    /// Why, in words.
+    pub why: String,
+}
+
+/// One SynxDB namespace.
+#[derive(Clone, Debug)]
+pub struct Space {
+    /// Its name.
+    pub namespace: String,
+    /// What it holds.
+    pub kind: SpaceKind,
+    /// Its components, in the layout's order.
+    pub components: Vec<Component>,
+    /// Names of its pods that belong to no component.
+    pub strangers: Vec<String>,
+    /// What could not be read of it.
+    pub gaps: Vec<Gap>,
+}
+
+/// One component: a StatefulSet of the layout's name, or pods that carry its name without one.
+#[derive(Clone, Debug)]
+pub struct Component {
+    /// What it does.
+    pub role: Role,
+    /// Name of its workload: `safekeeper`, `wh9527`.
+    pub name: String,
+    /// Its StatefulSet.
+    pub workload: Known<Option<Workload>>,
+    /// Its members, by ordinal; one that should be there and has no pod is listed without.
+    pub members: Vec<Member>,
+    /// Where it takes SQL.
+    pub sql: Option<SqlDoor>,
+    /// Where it serves its status page.
+    pub page: Option<PageDoor>,
+    /// Who answers for it.
+    pub answers_through: Option<Role>,
+}
+
+/// A StatefulSet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Workload {
+    /// Its UID.
+    pub uid: String,
+    /// `spec.replicas`.
+    pub replicas: i32,
+    /// Names of its claim templates.
+    pub templates: Vec<String>,
+    /// Whether it is being deleted.
+    pub terminating: bool,
+}
+
+/// One pod of a component, or the place where one should be.
+#[derive(Clone, Debug)]
+pub struct Member {
+    /// Namespace.
+    pub namespace: String,
+    /// Name of the pod.
+    pub name: String,
+    /// What it does.
+    pub role: Role,
+    /// The pod, where there is one.
+    pub pod: Option<PodFacts>,
+    /// The claims that its pod mounts, or that its templates name, in the order of the pod's volumes.
+    pub claims: Vec<Claim>,
+}
+
+impl Member {
+    /// Whether its pod is Ready and stays (not terminating).
+    pub fn ready(&self) -> bool {
+        self.pod.as_ref().is_some_and(|pod| pod.ready && pod.terminating.is_none())
+    }
+
+    /// `namespace/name`.
+    pub fn path(&self) -> String {
+        format!("{}/{}", self.namespace, self.name)
+    }
+}
+
+/// Who controls a pod, from its ownerReferences.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// `StatefulSet`.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// Its UID.
+    pub uid: String,
+}
+
+/// A pod, as far as a failover is concerned with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PodFacts {
+    /// Its UID.
+    pub uid: String,
+    /// Status in one word, as `kubectl get pods` words it.
+    pub status: String,
+    /// The Ready condition.
+    pub ready: bool,
+    /// Ready containers and all containers.
+    pub containers: (usize, usize),
+    /// Restarts of its containers.
+    pub restarts: i32,
+    /// Since when it is being deleted (the deletionTimestamp, which lies a grace period ahead of the delete).
+    pub terminating: Option<Timestamp>,
+    /// The node it was scheduled to.
+    pub node: Option<String>,
+    /// When it was created.
+    pub created: Option<Timestamp>,
+    /// Who controls it.
+    pub owner: Option<Owner>,
+    /// Claims that it mounts.
+    pub claims: Vec<String>,
+    /// Whether its phase is Pending.
+    pub pending: bool,
+    /// Why it is not Ready, from its conditions and container states, in words.
+    pub trouble: Option<String>,
+    /// Its own word that SQL is not to be asked of it (annotation `kubectl-synxdb/sql-skipped`), with the reason.
+    pub sql_skipped: Option<String>,
+}
+
+/// A PersistentVolumeClaim.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// Its name.
+    pub name: String,
+    /// Its state.
+    pub state: ClaimState,
+    /// Whether it is being deleted.
+    pub terminating: bool,
+    /// Its UID, where it exists and could be read.
+    pub uid: Option<String>,
+    /// Name of its volume, where it has one.
+    pub volume_name: Option<String>,
+    /// Its volume, where volumes could be read.
+    pub volume: Known<Option<Volume>>,
+    /// Its storage class.
+    pub storage_class: Option<String>,
+    /// Its capacity, or what it requests, as a Kubernetes quantity.
+    pub capacity: Option<String>,
+    /// Pods that mount it, other than this member's.
+    pub shared_with: Vec<String>,
+}
+
+/// State of a claim.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ClaimState {
+    /// Bound to a volume.
+    Bound,
+    /// Not bound yet.
+    Pending,
+    /// Its volume vanished.
+    Lost,
+    /// The pod names it, and it does not exist.
+    Missing,
+    /// Claims could not be read.
+    Unknown(String),
+}
+
+impl Claim {
+    /// Its state in one word, as kubectl words it.
+    pub fn status(&self) -> &str {
+        match (&self.state, self.terminating) {
+            (ClaimState::Unknown(_), _) => "<unknown>",
+            (_, true) => "Terminating",
+            (ClaimState::Bound, _) => "Bound",
+            (ClaimState::Pending, _) => "Pending",
+            (ClaimState::Lost, _) => "Lost",
+            (ClaimState::Missing, _) => "Missing",
+        }
+    }
+
+    /// Whether it is bound and stays.
+    pub fn bound(&self) -> bool {
+        self.state == ClaimState::Bound && !self.terminating
+    }
+}
+
+/// A PersistentVolume.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Volume {
+    /// Its name.
+    pub name: String,
+    /// Its UID.
+    pub uid: String,
+    /// `Delete`, `Retain` or `Recycle`.
+    pub reclaim_policy: String,
+    /// `Bound`, `Released`, ….
+    pub phase: String,
+    /// The failover's record that was written on it (annotation), where there is one.
+    pub record: Option<String>,
+}
+
+impl Topology {
+    /// All members, space by space.
+    pub fn members(&self) -> impl Iterator<Item = &Member> {
+        self.spaces.iter().flat_map(Space::members)
+    }
+
+    /// The space of this namespace.
+    pub fn space(&self, namespace: &str) -> Option<&Space> {
+        self.spaces.iter().find(|space| space.namespace == namespace)
+    }
+
+    /// The member of this name in this namespace.
+    pub fn member(&self, namespace: &str, name: &str) -> Option<&Member> {
+        self.space(namespace)?.members().find(|member| member.name == name)
+    }
+
+    /// The component that this member belongs to.
+    pub fn component_of(&self, member: &Member) -> Option<&Component> {
+        self.space(&member.namespace)?
+            .components
+            .iter()
+            .find(|component| component.members.iter().any(|other| other.name == member.name))
+    }
+
+    /// Everything that could not be read.
+    pub fn all_gaps(&self) -> impl Iterator<Item = &Gap> {
+        self.spaces.iter().flat_map(|space| &space.gaps).chain(&self.gaps)
+    }
+}
+
+impl Space {
+    /// All members of the space.
+    pub fn members(&self) -> impl Iterator<Item = &Member> {
+        self.components.iter().flat_map(|component| &component.members)
+    }
+
+    /// The space's component of this role, the first by name.
+    pub fn component(&self, role: Role) -> Option<&Component> {
+        self.components.iter().find(|component| component.role == role)
+    }
+}

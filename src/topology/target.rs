@@ -1,0 +1,126 @@
+//! From what a user typed to the namespace and the member it means; never by a guess.
+
+use super::layout::Layout;
+use super::model::{Member, Topology};
+
+/// What a user typed as a target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TargetName {
+    /// The namespace (or its beginning) before a slash.
+    pub namespace: Option<String>,
+    /// A pod, workload, component or role.
+    pub name: String,
+}
+
+impl TargetName {
+    /// Takes `NAME`, `NAMESPACE/NAME`, and kubectl's `pod/NAME`.
+    pub fn parse(text: &str) -> Self {
+        match text.split_once('/') {
+            Some(("pod" | "pods" | "po", name)) => Self { namespace: None, name: name.to_owned() },
+            Some((namespace, name)) => Self { namespace: Some(namespace.to_owned()), name: name.to_owned() },
+            None => Self { namespace: None, name: text.to_owned() },
+        }
+    }
+}
+
+/// What a namespace that a user typed means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NamespaceMatch {
+    /// This one.
+    One(String),
+    /// Several begin like this.
+    Many(Vec<String>),
+    /// None does; the nearest names, nearest first.
+    None(Vec<String>),
+}
+
+/// Finds the namespace that `typed` means among those that exist: by its whole name, or as the beginning of
+/// exactly one SynxDB namespace, or of exactly one namespace at all. A trailing `+` (a console's mark) is dropped.
+pub fn match_namespace(typed: &str, existing: &[String], layout: &Layout) -> NamespaceMatch {
+    let typed = without_mark(typed);
+    if existing.iter().any(|name| name == typed) {
+        return NamespaceMatch::One(typed.to_owned());
+    }
+    let begins: Vec<&String> = existing.iter().filter(|name| !typed.is_empty() && name.starts_with(typed)).collect();
+    let ours: Vec<&String> = begins.iter().copied().filter(|name| layout.space_kind(name).is_some()).collect();
+    match (ours.as_slice(), begins.as_slice()) {
+        ([one], _) | ([], [one]) => NamespaceMatch::One((*one).clone()),
+        ([], []) => {
+            let ours: Vec<&str> =
+                existing.iter().map(String::as_str).filter(|name| layout.space_kind(name).is_some()).collect();
+            let near = nearest(typed, &ours);
+            NamespaceMatch::None(if near.is_empty() {
+                ours.into_iter().take(NEAREST).map(str::to_owned).collect()
+            } else {
+                near
+            })
+        }
+        ([], several) | (several, _) => NamespaceMatch::Many(several.iter().map(|name| (*name).clone()).collect()),
+    }
+}
+
+/// A namespace without the `+` that a console puts behind the one in use.
+pub fn without_mark(typed: &str) -> &str {
+    typed.strip_suffix('+').unwrap_or(typed)
+}
+
+/// What a target that a user typed means.
+#[derive(Clone, Debug)]
+pub enum TargetMatch<'t> {
+    /// This member.
+    One(&'t Member),
+    /// Several members carry the name.
+    Many(Vec<&'t Member>),
+    /// A pod of this name is there and belongs to no SynxDB component: its namespaces.
+    Stranger(Vec<String>),
+    /// Nothing carries the name; the nearest members' paths, nearest first.
+    None(Vec<String>),
+}
+
+/// Finds the members that `name` means, within `namespace` where one is given: a pod's whole name before a
+/// workload's, before a role's.
+pub fn match_target<'t>(topology: &'t Topology, namespace: Option<&str>, name: &str) -> TargetMatch<'t> {
+    let spaces = || topology.spaces.iter().filter(|space| namespace.is_none_or(|wanted| space.namespace == wanted));
+    let by_pod: Vec<&Member> = spaces().flat_map(|space| space.members()).filter(|m| m.name == name).collect();
+    let found = if by_pod.is_empty() {
+        spaces()
+            .flat_map(|space| &space.components)
+            .filter(|component| component.name == name || component.role.name() == name)
+            .flat_map(|component| &component.members)
+            .collect()
+    } else {
+        by_pod
+    };
+    match found.as_slice() {
+        [one] => TargetMatch::One(one),
+        [] => {
+            let strangers: Vec<String> = spaces()
+                .filter(|space| space.strangers.iter().any(|stranger| stranger == name))
+                .map(|space| space.namespace.clone())
+                .collect();
+            if !strangers.is_empty() {
+                return TargetMatch::Stranger(strangers);
+            }
+            let names: Vec<&str> = spaces().flat_map(|space| space.members()).map(|m| m.name.as_str()).collect();
+            TargetMatch::None(nearest(name, &names))
+        }
+        _ => TargetMatch::Many(found),
+    }
+}
+
+const NEAREST: usize = 3;
+
+/// The names that are likely meant by a mistyped one, nearest first, each once, three at most.
+pub fn nearest(typed: &str, names: &[&str]) -> Vec<String> {
+    let mut scored: Vec<(f64, &str)> = names
+        .iter()
+        .map(|name| {
+            let begins = !typed.is_empty() && (name.starts_with(typed) || typed.starts_with(name));
+            (strsim::jaro_winkler(typed, name) + if begins { 1.0 } else { 0.0 }, *name)
+        })
+        .filter(|(score, _)| *score >= 0.8)
+        .collect();
+    scored.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
+    scored.dedup_by(|a, b| a.1 == b.1);
+    scored.into_iter().take(NEAREST).map(|(_, name)| name.to_owned()).collect()
+}

@@ -1,0 +1,171 @@
+//! Topology on literal YAML.
+
+use super::health::{Health, judge};
+use super::target::{NamespaceMatch, TargetMatch, TargetName, match_namespace, match_target};
+use super::*;
+use crate::cluster::snapshot::Snapshot;
+use crate::testing::{snapshot, unreadable};
+
+fn topology(snapshot: &Snapshot) -> Topology {
+    build(snapshot, &Layout::shipped().unwrap())
+}
+
+const SYSTEM: &str = "
+namespace: synxdb-system
+sets:
+- {name: cloudberry-proxy, replicas: 1, templates: [data]}
+- {name: safekeeper, replicas: 3, templates: [data]}
+pods:
+- {name: cloudberry-proxy-0, set: cloudberry-proxy, ready: true, claims: [data-cloudberry-proxy-0]}
+- {name: safekeeper-0, set: safekeeper, ready: true, claims: [data-safekeeper-0]}
+- {name: safekeeper-1, set: safekeeper, ready: false, claims: [data-safekeeper-1]}
+- {name: operator-7f9c-x2x, replicaSet: operator-7f9c, ready: true}
+claims:
+- {name: data-cloudberry-proxy-0, volume: pv-0}
+- {name: data-safekeeper-0, volume: pv-1}
+- {name: data-safekeeper-1, volume: pv-2, terminating: true}
+";
+
+const ACCOUNT: &str = "
+namespace: cloud007-513d75d5-3033-4649-b913-07f6115ec41a
+sets:
+- {name: cloudberry-proxy, replicas: 1, templates: [data]}
+- {name: wh9527, replicas: 2, templates: [data]}
+pods:
+- {name: wh9527-1, set: wh9527, ready: true, claims: [data-wh9527-1]}
+- {name: wh9527-0, set: wh9527, ready: true, claims: [data-wh9527-0]}
+- {name: cloudberry-proxy-0, set: cloudberry-proxy, ready: true, claims: [data-cloudberry-proxy-0]}
+claims:
+- {name: data-cloudberry-proxy-0, volume: pv-3}
+- {name: data-wh9527-0, volume: pv-4}
+- {name: data-wh9527-1, volume: pv-5}
+";
+
+#[test]
+fn members_are_found_through_their_statefulset_and_missing_ones_are_listed() {
+    let topology = topology(&snapshot(&[SYSTEM, ACCOUNT]));
+    let seen: Vec<String> = topology
+        .members()
+        .map(|member| {
+            let claims: Vec<_> = member.claims.iter().map(|c| format!("{}:{}", c.name, c.status())).collect();
+            let pod = member.pod.as_ref().map_or("no pod", |pod| pod.status.as_str());
+            format!("{} {} {pod} {}", member.path(), member.role.name(), claims.join(","))
+        })
+        .collect();
+    assert_eq!(
+        seen,
+        [
+            "synxdb-system/cloudberry-proxy-0 metadata-proxy Running data-cloudberry-proxy-0:Bound",
+            "synxdb-system/safekeeper-0 safekeeper Running data-safekeeper-0:Bound",
+            "synxdb-system/safekeeper-1 safekeeper Running data-safekeeper-1:Terminating",
+            "synxdb-system/safekeeper-2 safekeeper no pod data-safekeeper-2:Missing",
+            "cloud007-513d75d5-3033-4649-b913-07f6115ec41a/cloudberry-proxy-0 warehouse-proxy Running data-cloudberry-proxy-0:Bound",
+            "cloud007-513d75d5-3033-4649-b913-07f6115ec41a/wh9527-0 warehouse-node Running data-wh9527-0:Bound",
+            "cloud007-513d75d5-3033-4649-b913-07f6115ec41a/wh9527-1 warehouse-node Running data-wh9527-1:Bound",
+        ]
+    );
+    assert_eq!(topology.spaces[0].strangers, ["operator-7f9c-x2x"]);
+}
+
+#[test]
+fn the_verdict_counts_and_names() {
+    let report = judge(&topology(&snapshot(&[SYSTEM, ACCOUNT])));
+    assert_eq!(report.health, Health::Degraded);
+    assert_eq!(report.members, (5, 7));
+    assert_eq!(report.safekeepers, Some((1, 3)));
+    let troubles: Vec<_> = report.troubles.iter().map(|t| format!("{}: {}", t.member, t.because)).collect();
+    assert_eq!(
+        troubles,
+        ["safekeeper-1: containers with unready status: [main]", "safekeeper-2: its pod does not exist"]
+    );
+    let report = judge(&topology(&snapshot(&[ACCOUNT])));
+    assert_eq!((report.health, report.members, report.safekeepers), (Health::Healthy, (3, 3), None));
+}
+
+#[test]
+fn what_cannot_be_read_is_unknown_and_never_healthy() {
+    let mut part = snapshot(&[ACCOUNT]);
+    part.namespaces[0].claims = unreadable("persistentvolumeclaims", Some(&part.namespaces[0].namespace.clone()));
+    let topology = topology(&part);
+    assert!(topology.members().all(|member| member.claims[0].status() == "<unknown>"));
+    let report = judge(&topology);
+    assert_eq!(report.health, Health::Unknown);
+    assert_eq!(report.gaps[0].what, "claims in namespace cloud007-513d75d5-3033-4649-b913-07f6115ec41a");
+
+    let mut part = snapshot(&[ACCOUNT]);
+    part.namespaces[0].pods = unreadable("pods", Some("x"));
+    let topology = build(&part, &Layout::shipped().unwrap());
+    assert_eq!(topology.members().count(), 0, "no pod may be called missing when pods could not be read");
+    assert_eq!(judge(&topology).health, Health::Unknown);
+    assert_eq!(judge(&build(&snapshot(&[]), &Layout::shipped().unwrap())).health, Health::Absent);
+}
+
+#[test]
+fn targets_mean_one_member_or_are_never_guessed() {
+    let topology = topology(&snapshot(&[SYSTEM, ACCOUNT]));
+    let account = "cloud007-513d75d5-3033-4649-b913-07f6115ec41a";
+    for (namespace, name, expected) in [
+        (None, "wh9527-0", "one wh9527-0"),
+        (
+            None,
+            "cloudberry-proxy-0",
+            "many synxdb-system/cloudberry-proxy-0 cloud007-513d75d5-3033-4649-b913-07f6115ec41a/cloudberry-proxy-0",
+        ),
+        (Some(account), "cloudberry-proxy-0", "one cloudberry-proxy-0"),
+        (Some(account), "cloudberry-proxy", "one cloudberry-proxy-0"),
+        (None, "metadata-proxy", "one cloudberry-proxy-0"),
+        (
+            None,
+            "warehouse-node",
+            "many cloud007-513d75d5-3033-4649-b913-07f6115ec41a/wh9527-0 cloud007-513d75d5-3033-4649-b913-07f6115ec41a/wh9527-1",
+        ),
+        (None, "operator-7f9c-x2x", "stranger synxdb-system"),
+        (None, "wh9572-0", "none wh9527-0 wh9527-1"),
+        (None, "zzz", "none"),
+        (Some("synxdb-system"), "wh9527-0", "none"),
+    ] {
+        let seen = match match_target(&topology, namespace, name) {
+            TargetMatch::One(member) => format!("one {}", member.name),
+            TargetMatch::Many(all) => {
+                format!("many {}", all.iter().map(|m| m.path()).collect::<Vec<_>>().join(" "))
+            }
+            TargetMatch::Stranger(namespaces) => format!("stranger {}", namespaces.join(" ")),
+            TargetMatch::None(near) => format!("none {}", near.join(" ")).trim_end().to_owned(),
+        };
+        assert_eq!(seen, expected, "{name} in {namespace:?}");
+    }
+}
+
+#[test]
+fn a_target_may_carry_its_namespace() {
+    for (typed, namespace, name) in [
+        ("wh9527-0", None, "wh9527-0"),
+        ("cloud007/wh9527-0", Some("cloud007"), "wh9527-0"),
+        ("cloud007+/wh9527-0", Some("cloud007+"), "wh9527-0"),
+        ("pod/wh9527-0", None, "wh9527-0"),
+    ] {
+        let expected = TargetName { namespace: namespace.map(str::to_owned), name: name.to_owned() };
+        assert_eq!(TargetName::parse(typed), expected, "{typed}");
+    }
+}
+
+#[test]
+fn a_namespace_may_be_named_by_its_beginning() {
+    let layout = Layout::shipped().unwrap();
+    let account = "cloud007-513d75d5-3033-4649-b913-07f6115ec41a";
+    let other = "cloud008-513d75d5-3033-4649-b913-07f6115ec41b";
+    let existing: Vec<String> =
+        [account, other, "cloud007-build", "default", "synxdb-system"].iter().map(ToString::to_string).collect();
+    let one = |name: &str| NamespaceMatch::One(name.to_owned());
+    for (typed, expected) in [
+        ("cloud007", one(account)),
+        ("cloud007-513d75d5-3033-4649-b913-07f6115ec41a+", one(account)),
+        ("cloud007-b", one("cloud007-build")),
+        ("synxdb-system", one("synxdb-system")),
+        ("cloud00", NamespaceMatch::Many(vec![account.into(), other.into()])),
+        ("synxdb-sistem", NamespaceMatch::None(vec!["synxdb-system".into()])),
+        ("", NamespaceMatch::None(vec![account.into(), other.into(), "synxdb-system".into()])),
+    ] {
+        assert_eq!(match_namespace(typed, &existing, &layout), expected, "{typed}");
+    }
+}

@@ -1,0 +1,227 @@
+//! A pod's state in kubectl's words. The rules are those of `kubectl get pods`' STATUS column
+//! (Kubernetes' `printPod`), so that both tools tell the same story.
+
+use k8s_openapi::api::core::v1::{ContainerState, ContainerStatus, Pod};
+
+/// The STATUS column of `kubectl get pods` for this pod.
+pub fn status(pod: &Pod) -> String {
+    let empty = Vec::new();
+    let status = pod.status.as_ref();
+    let phase = status.and_then(|s| s.phase.clone()).unwrap_or_else(|| "Unknown".into());
+    let reason = status.and_then(|s| s.reason.clone()).filter(|reason| !reason.is_empty());
+    let init = status.and_then(|s| s.init_container_statuses.as_ref()).unwrap_or(&empty);
+    let containers = status.and_then(|s| s.container_statuses.as_ref()).unwrap_or(&empty);
+
+    let mut word = reason.clone().unwrap_or_else(|| phase.clone());
+    let scheduling_gated = condition(pod, "PodScheduled").is_some_and(|c| c.1 == Some("SchedulingGated"));
+    if scheduling_gated {
+        word = "SchedulingGated".into();
+    }
+    let initializing = init_word(pod, init);
+    if let Some(init_word) = &initializing {
+        word.clone_from(init_word);
+    } else {
+        let mut running = false;
+        for container in containers.iter().rev() {
+            match container_word(container.state.as_ref()) {
+                Some(container_word) => word = container_word,
+                None => running |= container.ready && is_running(container),
+            }
+        }
+        if word == "Completed" && running {
+            let ready = condition(pod, "Ready").is_some_and(|c| c.0 == "True");
+            word = if ready { "Running".into() } else { "NotReady".into() };
+        }
+    }
+    if pod.metadata.deletion_timestamp.is_some() {
+        if reason.as_deref() == Some("NodeLost") {
+            return "Unknown".into();
+        }
+        if !matches!(phase.as_str(), "Succeeded" | "Failed") {
+            return "Terminating".into();
+        }
+    }
+    word
+}
+
+/// Why a pod is not Ready, in words: what a container waits for, why it ended, or the condition
+/// that is not met. `None` for a Ready pod and where the pod says nothing.
+pub fn trouble(pod: &Pod) -> Option<String> {
+    let status = pod.status.as_ref()?;
+    if condition(pod, "Ready").is_some_and(|c| c.0 == "True") {
+        return None;
+    }
+    let containers = status.init_container_statuses.iter().chain(&status.container_statuses).flatten();
+    for container in containers {
+        let Some(state) = &container.state else { continue };
+        if let Some(waiting) = &state.waiting {
+            let reason = waiting.reason.as_deref().unwrap_or("Waiting");
+            // These two are steps on the way, not trouble.
+            if matches!(reason, "ContainerCreating" | "PodInitializing") {
+                continue;
+            }
+            let before = container
+                .last_state
+                .as_ref()
+                .and_then(|last| last.terminated.as_ref())
+                .map(|ended| format!(" (it ended with exit code {})", ended.exit_code))
+                .unwrap_or_default();
+            return Some(match waiting.message.as_deref() {
+                Some(message) => format!("container {} is in {reason}: {}{before}", container.name, one_line(message)),
+                None => format!("container {} is in {reason}{before}", container.name),
+            });
+        }
+        if let Some(ended) = state.terminated.as_ref().filter(|ended| ended.exit_code != 0) {
+            let reason = ended.reason.as_deref().unwrap_or("Error");
+            return Some(format!("container {} ended with exit code {} ({reason})", container.name, ended.exit_code));
+        }
+    }
+    for name in ["PodScheduled", "Initialized", "ContainersReady", "Ready"] {
+        if let Some((value, reason, message)) = condition(pod, name)
+            && value != "True"
+        {
+            return match (reason, message) {
+                (_, Some(message)) if !message.is_empty() => Some(one_line(message)),
+                (Some(reason), _) => Some(format!("its condition {name} is {value} ({reason})")),
+                _ => Some(format!("its condition {name} is {value}")),
+            };
+        }
+    }
+    status.message.as_deref().map(one_line)
+}
+
+/// Value, reason and message of a condition.
+pub fn condition<'p>(pod: &'p Pod, name: &str) -> Option<(&'p str, Option<&'p str>, Option<&'p str>)> {
+    let conditions = pod.status.as_ref()?.conditions.as_ref()?;
+    let found = conditions.iter().find(|condition| condition.type_ == name)?;
+    Some((found.status.as_str(), found.reason.as_deref(), found.message.as_deref()))
+}
+
+/// A text of a server on one line, without control characters: it may come from anywhere.
+pub fn one_line(text: &str) -> String {
+    let words = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
+    words.collect::<Vec<_>>().join(" ").trim_end_matches('.').to_owned()
+}
+
+fn is_running(container: &ContainerStatus) -> bool {
+    container.state.as_ref().is_some_and(|state| state.running.is_some())
+}
+
+fn container_word(state: Option<&ContainerState>) -> Option<String> {
+    let state = state?;
+    if let Some(reason) = state.waiting.as_ref().and_then(|waiting| waiting.reason.clone()).filter(|r| !r.is_empty()) {
+        return Some(reason);
+    }
+    let ended = state.terminated.as_ref()?;
+    Some(match ended.reason.as_deref().filter(|reason| !reason.is_empty()) {
+        Some(reason) => reason.to_owned(),
+        None => match ended.signal {
+            Some(signal) if signal != 0 => format!("Signal:{signal}"),
+            _ => format!("ExitCode:{}", ended.exit_code),
+        },
+    })
+}
+
+/// `Init:…` while an init container is not through; a restartable one (sidecar) is through once started.
+fn init_word(pod: &Pod, statuses: &[ContainerStatus]) -> Option<String> {
+    let spec = pod.spec.as_ref()?;
+    let init = spec.init_containers.as_deref().unwrap_or_default();
+    let sidecar = |name: &str| init.iter().any(|c| c.name == name && c.restart_policy.as_deref() == Some("Always"));
+    for (index, container) in statuses.iter().enumerate() {
+        let state = container.state.as_ref();
+        let ended = state.and_then(|state| state.terminated.as_ref());
+        if ended.is_some_and(|ended| ended.exit_code == 0) {
+            continue;
+        }
+        if sidecar(&container.name) && container.started == Some(true) {
+            continue;
+        }
+        if ended.is_some() {
+            return container_word(state).map(|word| format!("Init:{word}"));
+        }
+        let waiting = state.and_then(|state| state.waiting.as_ref()).and_then(|waiting| waiting.reason.as_deref());
+        return Some(match waiting {
+            Some(reason) if !reason.is_empty() && reason != "PodInitializing" => format!("Init:{reason}"),
+            _ => format!("Init:{index}/{}", init.len()),
+        });
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pod(yaml: &str) -> Pod {
+        serde_saphyr::from_str(yaml).unwrap()
+    }
+
+    #[test]
+    fn status_is_what_kubectl_prints() {
+        for (yaml, expected) in [
+            ("status: {phase: Pending}", "Pending"),
+            (
+                "status: {phase: Running, containerStatuses: [{name: a, image: i, imageID: '', ready: true, restartCount: 0, state: {running: {}}}]}",
+                "Running",
+            ),
+            (
+                "status: {phase: Pending, containerStatuses: [{name: a, image: i, imageID: '', ready: false, restartCount: 0, state: {waiting: {reason: ContainerCreating}}}]}",
+                "ContainerCreating",
+            ),
+            (
+                "status: {phase: Running, containerStatuses: [{name: a, image: i, imageID: '', ready: false, restartCount: 3, state: {waiting: {reason: CrashLoopBackOff}}}]}",
+                "CrashLoopBackOff",
+            ),
+            (
+                "status: {phase: Failed, containerStatuses: [{name: a, image: i, imageID: '', ready: false, restartCount: 0, state: {terminated: {exitCode: 1, reason: Error}}}]}",
+                "Error",
+            ),
+            (
+                "status: {phase: Failed, containerStatuses: [{name: a, image: i, imageID: '', ready: false, restartCount: 0, state: {terminated: {exitCode: 137, signal: 9}}}]}",
+                "Signal:9",
+            ),
+            ("{metadata: {deletionTimestamp: 2026-01-01T00:00:00Z}, status: {phase: Running}}", "Terminating"),
+            (
+                "{metadata: {deletionTimestamp: 2026-01-01T00:00:00Z}, status: {phase: Running, reason: NodeLost}}",
+                "Unknown",
+            ),
+            ("status: {phase: Failed, reason: Evicted}", "Evicted"),
+            (
+                "{spec: {containers: [], initContainers: [{name: i}, {name: j}]}, status: {phase: Pending, initContainerStatuses: [{name: i, image: i, imageID: '', ready: true, restartCount: 0, state: {terminated: {exitCode: 0}}}, {name: j, image: i, imageID: '', ready: false, restartCount: 0, state: {waiting: {reason: PodInitializing}}}]}}",
+                "Init:1/2",
+            ),
+        ] {
+            assert_eq!(status(&pod(yaml)), expected, "{yaml}");
+        }
+    }
+
+    #[test]
+    fn trouble_names_what_the_pod_waits_for() {
+        for (yaml, expected) in [
+            ("status: {phase: Running, conditions: [{type: Ready, status: 'True'}]}", None),
+            (
+                "status: {phase: Pending, conditions: [{type: PodScheduled, status: 'False', reason: Unschedulable, message: \"0/2 nodes are available:\\n persistentvolumeclaim \\\"data-wh9527-0\\\" not found.\"}]}",
+                Some("0/2 nodes are available: persistentvolumeclaim \"data-wh9527-0\" not found"),
+            ),
+            (
+                "status: {phase: Pending, containerStatuses: [{name: pg, image: i, imageID: '', ready: false, restartCount: 0, state: {waiting: {reason: ImagePullBackOff, message: no such image}}}]}",
+                Some("container pg is in ImagePullBackOff: no such image"),
+            ),
+            (
+                "status: {phase: Running, conditions: [{type: Ready, status: 'False', reason: ContainersNotReady, message: 'containers with unready status: [pg]'}]}",
+                Some("containers with unready status: [pg]"),
+            ),
+            (
+                "status: {phase: Running, conditions: [{type: Ready, status: Unknown, reason: NodeStatusUnknown}]}",
+                Some("its condition Ready is Unknown (NodeStatusUnknown)"),
+            ),
+        ] {
+            assert_eq!(trouble(&pod(yaml)).as_deref(), expected, "{yaml}");
+        }
+    }
+
+    #[test]
+    fn a_servers_text_becomes_one_harmless_line() {
+        assert_eq!(one_line("a\n b\u{1b}[31m\tc.\r\n"), "a b [31m c");
+    }
+}

@@ -1,0 +1,42 @@
+//! What is generated and kept in the repository is what the program generates now. `REGENERATE=1` writes it anew.
+
+use clap_complete::Shell;
+use std::path::{Path, PathBuf};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn compare(path: PathBuf, generated: &str) {
+    if std::env::var_os("REGENERATE").is_some() {
+        std::fs::write(&path, generated).unwrap();
+    }
+    let kept = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(kept == generated, "{} is not what the program generates now: just regen", path.display());
+}
+
+#[test]
+fn completion_scripts() {
+    for (shell, file) in [
+        (Shell::Bash, "kubectl-synxdb.bash"),
+        (Shell::Zsh, "_kubectl-synxdb"),
+        (Shell::Fish, "kubectl-synxdb.fish"),
+        (Shell::PowerShell, "_kubectl-synxdb.ps1"),
+    ] {
+        compare(root().join("completions").join(file), &kubectl_synxdb::commands::completion(shell));
+    }
+}
+
+/// The README's table of scenarios has exactly those that there are.
+#[test]
+fn scenarios_of_the_readme() {
+    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    let section = readme.split("| Scenario |").nth(1).unwrap().split("\n## ").next().unwrap();
+    let told: Vec<&str> = section.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
+    let mut there: Vec<String> =
+        kubectl_synxdb::sandbox::scenarios().unwrap().into_iter().map(|(name, _)| name.to_owned()).collect();
+    let mut told: Vec<String> = told.into_iter().map(str::to_owned).collect();
+    there.sort();
+    told.sort();
+    assert_eq!(told, there);
+}

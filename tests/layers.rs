@@ -1,0 +1,76 @@
+//! The direction in which data flows is the direction in which modules may import each other.
+
+use std::path::{Path, PathBuf};
+
+/// Each module, and the modules of this crate that it may import.
+const MAY_IMPORT: [(&str, &[&str]); 10] = [
+    ("error", &[]),
+    ("cli", &[]),
+    ("cluster", &["error", "cli"]),
+    ("topology", &["error", "cli", "cluster"]),
+    ("plan", &["error", "cli", "cluster", "topology"]),
+    ("probe", &["error", "cli", "cluster", "topology"]),
+    ("recovery", &["error", "cli", "cluster", "topology", "plan", "probe"]),
+    ("render", &["error", "cli", "cluster", "topology", "plan", "probe", "recovery"]),
+    ("sandbox", &[]),
+    ("commands", &["error", "cli", "cluster", "topology", "plan", "probe", "recovery", "render", "sandbox"]),
+];
+
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+#[test]
+fn modules_import_to_their_left_only() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    sources(&src, &mut files);
+    let mut wrong = Vec::new();
+    for file in files {
+        let module = file.strip_prefix(&src).unwrap().iter().next().unwrap().to_string_lossy();
+        let module = module.trim_end_matches(".rs");
+        let Some((_, allowed)) = MAY_IMPORT.iter().find(|(name, _)| *name == module) else {
+            assert!(["lib", "main", "testing"].contains(&module), "{module} has no place in the order");
+            continue;
+        };
+        // What stands before the unit tests.
+        let text = std::fs::read_to_string(&file).unwrap();
+        let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
+        for (number, line) in text.lines().enumerate() {
+            for import in line.split("crate::").skip(1) {
+                let name: String = import.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+                if name != module && name != "testing" && !allowed.contains(&name.as_str()) {
+                    wrong.push(format!("{}:{}: {module} imports {name}", file.display(), number + 1));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Nothing outside `cluster` names kube's client, and nothing outside `render` writes to the terminal.
+#[test]
+fn rooms_keep_to_themselves() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    sources(&src, &mut files);
+    for (words, room) in [(["kube::", "kube::Client"], "cluster"), (["io::stdout()", "io::stderr()"], "render")] {
+        for file in &files {
+            let module = file.strip_prefix(&src).unwrap();
+            if module.starts_with(room) || (room == "cluster" && module.starts_with("sandbox")) {
+                continue;
+            }
+            let text = std::fs::read_to_string(file).unwrap();
+            for word in words {
+                assert!(!text.contains(word), "{} has {word}: only {room}/ may", file.display());
+            }
+        }
+    }
+}
