@@ -9,6 +9,7 @@
 pub mod connect;
 mod credential;
 mod failure;
+mod feed;
 mod kubeconfig;
 pub mod permission;
 mod proxy;

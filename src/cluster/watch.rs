@@ -1,7 +1,6 @@
 //! A namespace kept up to date: watches from a listed resourceVersion, with bookmarks, re-lists after 410 and
 //! back-off, folded into one [`Snapshot`]. Nothing polls: each change wakes the reader at once.
 
-use std::fmt::Debug;
 use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
@@ -11,29 +10,18 @@ use http::Request;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{Event, Node, PersistentVolume, PersistentVolumeClaim, Pod};
 use kube::Client;
-use kube::api::{Api, Resource, ResourceExt};
+use kube::api::{Api, Resource};
 use kube::client::Body;
-use kube::runtime::utils::Backoff;
-use kube::runtime::{WatchStreamExt, watcher};
-use serde::de::DeserializeOwned;
 use tokio::sync::{mpsc, watch};
 
+use super::Cluster;
 use super::failure::{Act, Failure};
-use super::snapshot::{Cause, NamespaceObjects, Read, Snapshot, Unreadable};
-use super::{Cluster, transport};
+use super::feed::{Feed, Outcome, combined, stream};
+use super::snapshot::{Cause, NamespaceObjects, Read, Snapshot};
 use crate::error::{Error, Result};
-
-/// A watch is renewed this often (seconds), which also bounds how long a connection that silently died goes unnoticed.
-const RENEWED_EVERY: u32 = 60;
-
-/// Most Events kept; a busy namespace has thousands, and the last ones explain a wait.
-const MOST_EVENTS: usize = 500;
 
 /// From this many volumes on, one watch on all of them is cheaper than one for each.
 const MANY_VOLUMES: usize = 8;
-
-/// A calm time after which a failure counts as the first one again.
-const CALM: Duration = Duration::from_secs(10);
 
 /// What to watch. Pods, claims and StatefulSets of the namespace always are.
 #[derive(Clone, Debug)]
@@ -80,8 +68,6 @@ pub struct Watch {
     snapshot: Snapshot,
 }
 
-type Outcome<K> = std::result::Result<watcher::Event<K>, Failure>;
-
 enum Change {
     Pod(Box<Outcome<Pod>>),
     Claim(Box<Outcome<PersistentVolumeClaim>>),
@@ -91,17 +77,6 @@ enum Change {
     Volume(usize, Box<Outcome<PersistentVolume>>),
 }
 
-/// One stream's objects.
-struct Feed<K> {
-    resource: &'static str,
-    /// A re-list in progress.
-    incoming: Vec<K>,
-    /// `None` until the first list has arrived or has definitely failed.
-    current: Option<std::result::Result<Vec<K>, Failure>>,
-    /// The latest failure, while there is nothing better to show.
-    trouble: Option<Failure>,
-}
-
 impl Cluster {
     /// Starts watching. Needs `list` and `watch` on what is asked for; a part that may not be read is Unknown.
     pub fn watch(&self, request: WatchRequest) -> Watch {
@@ -109,22 +84,22 @@ impl Cluster {
         let client = observed(self.client(), connection_sender);
         let namespaced = || (client.clone(), request.namespace.as_str());
         let mut streams: SelectAll<BoxStream<'static, Change>> = SelectAll::new();
-        streams.push(stream(within(namespaced()), None, Change::Pod));
-        streams.push(stream(within(namespaced()), None, Change::Claim));
-        streams.push(stream(within(namespaced()), None, Change::StatefulSet));
+        streams.push(changes(stream(within(namespaced()), None), Change::Pod));
+        streams.push(changes(stream(within(namespaced()), None), Change::Claim));
+        streams.push(changes(stream(within(namespaced()), None), Change::StatefulSet));
         if request.events {
-            streams.push(stream(within(namespaced()), None, Change::Event));
+            streams.push(changes(stream(within(namespaced()), None), Change::Event));
         }
         if request.nodes {
-            streams.push(stream(Api::all(client.clone()), None, Change::Node));
+            streams.push(changes(stream(Api::all(client.clone()), None), Change::Node));
         }
         let selectors: Vec<Option<String>> = match request.volumes.len() {
             0..=MANY_VOLUMES => request.volumes.iter().map(|name| Some(format!("metadata.name={name}"))).collect(),
             _ => vec![None],
         };
         for (index, selector) in selectors.iter().enumerate() {
-            let api = Api::all(client.clone());
-            streams.push(stream(api, selector.as_deref(), move |outcome| Change::Volume(index, outcome)));
+            let volumes = stream(Api::all(client.clone()), selector.as_deref());
+            streams.push(changes(volumes, move |outcome| Change::Volume(index, outcome)));
         }
         // In a task of its own, so that the requests are under way while the reader is busy with other things.
         let (sender, changes) = mpsc::unbounded_channel();
@@ -320,106 +295,6 @@ impl Drop for Watch {
     }
 }
 
-impl<K: Resource<DynamicType = ()> + Clone> Feed<K> {
-    fn new(resource: &'static str) -> Self {
-        Self { resource, incoming: Vec::new(), current: None, trouble: None }
-    }
-
-    fn apply(&mut self, outcome: Outcome<K>) -> bool {
-        match outcome {
-            Ok(watcher::Event::Init) => {
-                self.incoming.clear();
-                false
-            }
-            Ok(watcher::Event::InitApply(object)) => {
-                self.incoming.push(object);
-                false
-            }
-            Ok(watcher::Event::InitDone) => {
-                self.current = Some(Ok(std::mem::take(&mut self.incoming)));
-                self.trouble = None;
-                true
-            }
-            Ok(watcher::Event::Apply(object)) => {
-                let Some(Ok(known)) = &mut self.current else { return false };
-                match known.iter_mut().find(|known| known.meta().name == object.meta().name) {
-                    Some(known) => *known = object,
-                    None => known.push(object),
-                }
-                true
-            }
-            Ok(watcher::Event::Delete(object)) => {
-                let Some(Ok(known)) = &mut self.current else { return false };
-                // By UID: the one that was created under the same name in the meantime stays.
-                known.retain(|known| known.meta().uid != object.meta().uid || known.meta().name != object.meta().name);
-                true
-            }
-            Err(failure) => {
-                // 410 and broken connections are everyday's; these do not go away by trying again.
-                let lasting = matches!(failure.cause, Cause::Forbidden | Cause::Unauthorized | Cause::NotFound);
-                let news = lasting && self.failure() != Some(&failure);
-                if lasting {
-                    self.current = Some(Err(failure));
-                } else {
-                    self.trouble = Some(failure);
-                }
-                news
-            }
-        }
-    }
-
-    fn failure(&self) -> Option<&Failure> {
-        self.current.as_ref()?.as_ref().err()
-    }
-
-    fn read(&self, namespace: Option<String>) -> Read<Vec<K>> {
-        match &self.current {
-            Some(Ok(objects)) => Read::Known(objects.clone()),
-            Some(Err(failure)) => Read::Unknown(failure.clone().unreadable(self.resource, namespace.as_deref())),
-            None => Read::Unknown(match &self.trouble {
-                Some(failure) => failure.clone().unreadable(self.resource, namespace.as_deref()),
-                None => Unreadable {
-                    resource: self.resource,
-                    namespace,
-                    cause: Cause::TimedOut,
-                    reason: "no answer yet".to_owned(),
-                },
-            }),
-        }
-    }
-}
-
-impl Feed<Event> {
-    fn keep_latest(&mut self) {
-        for events in [Some(&mut self.incoming), self.current.as_mut().and_then(|current| current.as_mut().ok())] {
-            let Some(events) = events.filter(|events| events.len() > 2 * MOST_EVENTS) else { continue };
-            events.sort_by_key(last_seen);
-            events.drain(..events.len() - MOST_EVENTS);
-        }
-    }
-}
-
-/// When an Event was last seen: old-style Events count, new-style ones have an eventTime.
-fn last_seen(event: &Event) -> Option<jiff::Timestamp> {
-    let series = event.series.as_ref().and_then(|series| series.last_observed_time.as_ref()).map(|time| time.0);
-    let last = event.last_timestamp.as_ref().map(|time| time.0);
-    series.or(last).or(event.event_time.as_ref().map(|time| time.0)).or(event.creation_timestamp().map(|time| time.0))
-}
-
-fn combined(feeds: &[Feed<PersistentVolume>]) -> Read<Vec<PersistentVolume>> {
-    if feeds.is_empty() {
-        return Read::NotAsked;
-    }
-    let mut all = Vec::new();
-    for feed in feeds {
-        match feed.read(None) {
-            Read::Known(found) => all.extend(found),
-            other => return other,
-        }
-    }
-    Read::Known(all)
-}
-
 fn empty(namespace: &str) -> Snapshot {
     Snapshot {
         namespaces: vec![NamespaceObjects {
@@ -437,34 +312,18 @@ fn empty(namespace: &str) -> Snapshot {
     }
 }
 
+fn changes<K: Send + 'static>(
+    outcomes: impl Stream<Item = Outcome<K>> + Send + 'static,
+    change: impl Fn(Box<Outcome<K>>) -> Change + Send + 'static,
+) -> BoxStream<'static, Change> {
+    outcomes.map(Box::new).map(change).boxed()
+}
+
 fn within<K>((client, namespace): (Client, &str)) -> Api<K>
 where
     K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>,
 {
     Api::namespaced(client, namespace)
-}
-
-fn stream<K>(
-    api: Api<K>,
-    fields: Option<&str>,
-    change: impl Fn(Box<Outcome<K>>) -> Change + Send + 'static,
-) -> BoxStream<'static, Change>
-where
-    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
-{
-    let mut config = watcher::Config::default().timeout(RENEWED_EVERY);
-    config.field_selector = fields.map(str::to_owned);
-    let events = watcher(api, config).backoff(Patience { failures: 0, latest: None });
-    trimmed(events).map(Box::new).map(change).boxed()
-}
-
-fn trimmed<K: Resource>(
-    events: impl Stream<Item = watcher::Result<watcher::Event<K>>>,
-) -> impl Stream<Item = Outcome<K>> {
-    events.map(|event| match event {
-        Ok(event) => Ok(event.modify(|object| object.meta_mut().managed_fields = None)),
-        Err(error) => Err(Failure::of_watch(&error)),
-    })
 }
 
 /// Notes whether the API server answers: a watch that was taken up again is silent until something changes, so the
@@ -503,31 +362,6 @@ fn note(connection: &watch::Sender<Connection>, trouble: Option<String>) {
             true
         }
     });
-}
-
-/// Growing pauses. kube resets a back-off at each event, and announcing a re-list is one: only calm counts here.
-struct Patience {
-    failures: u32,
-    latest: Option<Instant>,
-}
-
-impl Iterator for Patience {
-    type Item = Duration;
-
-    fn next(&mut self) -> Option<Duration> {
-        let pause = transport::pause(self.failures);
-        self.failures = self.failures.saturating_add(1);
-        self.latest = Some(Instant::now());
-        Some(pause)
-    }
-}
-
-impl Backoff for Patience {
-    fn reset(&mut self) {
-        if self.latest.is_some_and(|latest| latest.elapsed() > CALM) {
-            self.failures = 0;
-        }
-    }
 }
 
 #[cfg(test)]

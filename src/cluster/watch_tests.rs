@@ -1,6 +1,7 @@
 use super::*;
 use crate::cluster::testing::{Answer, Asked, Server};
 use crate::error::Exit;
+use kube::ResourceExt;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -161,33 +162,4 @@ async fn credentials_that_expire_end_the_watch() {
     drop(events);
     let error = watch.changed().await.unwrap_err();
     assert!(error.what.contains("does not accept the credentials of context test"), "{error}");
-}
-
-#[test]
-fn only_the_latest_events_are_kept() {
-    let mut feed: Feed<Event> = Feed::new("events");
-    feed.apply(Ok(watcher::Event::Init));
-    for second in 0..(2 * MOST_EVENTS + 1) {
-        let time = jiff::Timestamp::from_second(10_000 - second as i64).unwrap();
-        let event: Event = serde_json::from_value(json!({
-            "metadata": {"name": format!("e{second}")}, "involvedObject": {}, "lastTimestamp": time.to_string()
-        }))
-        .unwrap();
-        feed.apply(Ok(watcher::Event::InitApply(event)));
-        feed.keep_latest();
-    }
-    feed.apply(Ok(watcher::Event::InitDone));
-    let Read::Known(events) = feed.read(None) else { panic!() };
-    assert_eq!(events.len(), MOST_EVENTS);
-    assert!(events.iter().any(|event| event.name_any() == "e0"));
-}
-
-#[test]
-fn back_off_grows_although_a_re_list_is_announced_each_time() {
-    let mut patience = Patience { failures: 0, latest: None };
-    for _ in 0..6 {
-        patience.next();
-        patience.reset();
-    }
-    assert!(patience.next().unwrap() >= Duration::from_secs(1));
 }
