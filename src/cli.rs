@@ -180,6 +180,9 @@ pub struct FailoverArgs {
     /// Override this check, at high risk
     #[arg(long, value_enum, value_name = "CHECK")]
     pub allow: Vec<Allow>,
+    /// Begin anew, where an earlier failover of the pod is unfinished and would be finished
+    #[arg(long, conflicts_with = "pod_uid")]
+    pub anew: bool,
     /// UID of the pod to replace: where it has been replaced already, only wait and prove
     #[arg(long, value_name = "UID")]
     pub pod_uid: Option<String>,

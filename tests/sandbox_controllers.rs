@@ -29,7 +29,7 @@ async fn within<T>(what: &str, work: impl Future<Output = T>) -> T {
 
 async fn start_with(options: Options) -> Sandbox {
     let sandbox = Sandbox::start(options).await.unwrap();
-    within("all pods are ready", sandbox.ready()).await;
+    within("all pods are ready", sandbox.ready()).await.unwrap();
     sandbox
 }
 
@@ -45,7 +45,10 @@ async fn until(store: &Store, what: &str, holds: impl Fn(&Store) -> bool) {
             if holds(store) {
                 return;
             }
-            store.watch(since).unwrap().next().await.unwrap();
+            // History that is forgotten meanwhile is a change too.
+            if let Ok(mut watcher) = store.watch(since) {
+                watcher.next().await;
+            }
         }
     })
     .await;
@@ -284,7 +287,7 @@ async fn a_missing_claim_of_a_pending_pod_is_made_again() {
     for node in ["node-1", "node-2"] {
         update(store, &Key::new("nodes", "", node), |node| node["spec"]["unschedulable"] = json!(false));
     }
-    within("all pods are ready", sandbox.ready()).await;
+    within("all pods are ready", sandbox.ready()).await.unwrap();
     sandbox.stop().await;
 }
 
@@ -332,7 +335,7 @@ async fn an_account_answers_only_while_all_its_nodes_are_ready() {
     for node in ["node-1", "node-2"] {
         update(store, &Key::new("nodes", "", node), |node| node["spec"]["unschedulable"] = json!(false));
     }
-    within("all pods are ready", sandbox.ready()).await;
+    within("all pods are ready", sandbox.ready()).await.unwrap();
     let client = connect(&sandbox, ACCOUNT, "cloudberry-proxy-0", "test_db").await.unwrap();
     assert_eq!(query(&client, PROJECTS).await, SEEDED);
     // A node itself refuses as a segment does.
@@ -484,19 +487,21 @@ async fn a_slow_start_is_slow_for_replacements_only() {
     let options = Options { scenario, replaced_pod_ready_seconds: Some(2.5), ..Options::default() };
     let sandbox = start_with(options).await;
     let store = sandbox.store();
+    let deleted = Instant::now();
     let old = delete(store, "pods", ACCOUNT, "cloudberry-proxy-0");
     until(store, "the new pod runs", |store| {
         let new = pod(store, ACCOUNT, "cloudberry-proxy-0");
         new.is_some_and(|new| uid(&new) != uid(&old) && new["status"]["phase"] == "Running")
     })
     .await;
-    let running = Instant::now();
     let error = connect(&sandbox, ACCOUNT, "cloudberry-proxy-0", "test_db").await.unwrap_err();
     assert_eq!(error.as_db_error().unwrap().message(), "the database system is starting up");
     until_replaced(store, ACCOUNT, "cloudberry-proxy-0", uid(&old)).await;
-    assert!(running.elapsed() > Duration::from_secs(2), "ready after {:?}", running.elapsed());
+    assert!(deleted.elapsed() > Duration::from_millis(2500), "ready after {:?}", deleted.elapsed());
     let failed = events(store, ACCOUNT, "cloudberry-proxy-0", "Unhealthy");
-    assert_eq!(failed, ["Readiness probe failed: 127.0.0.1:5432 - rejecting connections"]);
+    // The first pod of that name may have failed its probe once too, on a busy machine.
+    let expected = "Readiness probe failed: 127.0.0.1:5432 - rejecting connections";
+    assert!(!failed.is_empty() && failed.iter().all(|message| message == expected), "{failed:?}");
     sandbox.stop().await;
 }
 
@@ -544,7 +549,7 @@ async fn sets_scale_and_roll_out() {
     let set = Key::new("statefulsets", ACCOUNT, "wh9527");
     let image = |pod: &str| pod_image(store, pod);
     update(store, &set, |set| set["spec"]["replicas"] = json!(3));
-    within("the third node is ready", sandbox.ready()).await;
+    within("the third node is ready", sandbox.ready()).await.unwrap();
     update(store, &set, |set| set["spec"]["replicas"] = json!(1));
     until(store, "two nodes are gone", |store| {
         ["wh9527-1", "wh9527-2"].iter().all(|name| pod(store, ACCOUNT, name).is_none())
@@ -671,6 +676,53 @@ async fn a_killed_sandbox_leaves_nothing_after_the_next_start() {
     assert!(!folder.exists(), "{} is left", folder.display());
     assert!(!servers.iter().any(|pid| exists(*pid)), "a server is left");
     next.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_forgotten_history_makes_the_controllers_look_again() {
+    let sandbox = start("healthy").await;
+    let store = sandbox.store().clone();
+    // Whoever is a change behind has lost it.
+    let forgetful = tokio::spawn({
+        let store = store.clone();
+        async move {
+            loop {
+                if let Ok(mut watcher) = store.watch(store.version()) {
+                    watcher.next().await;
+                }
+                store.compact();
+            }
+        }
+    });
+    let claim = store.get(&Key::new(CLAIMS, ACCOUNT, "data-cloudberry-proxy-0")).unwrap();
+    delete(&store, CLAIMS, ACCOUNT, "data-cloudberry-proxy-0");
+    let old = delete(&store, "pods", ACCOUNT, "cloudberry-proxy-0");
+    until_replaced(&store, ACCOUNT, "cloudberry-proxy-0", uid(&old)).await;
+    let new = store.get(&Key::new(CLAIMS, ACCOUNT, "data-cloudberry-proxy-0")).unwrap();
+    assert_ne!(uid(&new), uid(&claim));
+    let client = connect(&sandbox, ACCOUNT, "cloudberry-proxy-0", "test_db").await.unwrap();
+    assert_eq!(query(&client, PROJECTS).await, SEEDED);
+    forgetful.abort();
+    sandbox.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_postgresql_that_does_not_work_is_told() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let bin = tempfile::tempdir_in("/tmp").unwrap();
+    std::fs::set_permissions(bin.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    for (name, script) in [
+        ("postgres", "#!/bin/sh\necho 'postgres (PostgreSQL) 17.1'\n"),
+        ("initdb", "#!/bin/sh\necho 'initdb: error: no space left on device' >&2; exit 1\n"),
+    ] {
+        std::fs::write(bin.path().join(name), script).unwrap();
+        std::fs::set_permissions(bin.path().join(name), std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let options = Options { postgres: PostgresChoice::Folder(bin.path().to_owned()), ..Options::default() };
+    let sandbox = Sandbox::start(options).await.unwrap();
+    let error = within("the failure is told", sandbox.ready()).await.unwrap_err();
+    assert_eq!(error.to_string(), "initdb failed: initdb: error: no space left on device");
+    sandbox.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -23,7 +23,7 @@ pub(super) async fn confirm(context: &Context, args: &FailoverArgs, plan: &Plan)
         (Risk::High, Some(_)) => Ok(()),
         (Risk::High, None) if screen.interactive => {
             let question = format!("This is of high risk. Type the pod's name, {pod}, to go on");
-            let typed = asked(move || prompt::type_name(screen, &question)).await?;
+            let typed = asked(context, move || prompt::type_name(screen, &question)).await?;
             if typed.trim() == pod { Ok(()) } else { Err(declined("the name is not the pod's")) }
         }
         (Risk::High, None) => Err(Error::refused("this failover is of high risk, and there is no terminal to ask on")
@@ -32,7 +32,7 @@ pub(super) async fn confirm(context: &Context, args: &FailoverArgs, plan: &Plan)
         (Risk::Ordinary, _) if args.yes => Ok(()),
         (Risk::Ordinary, _) if screen.interactive => {
             let question = format!("Fail over {}?", plan.path());
-            if asked(move || prompt::confirm(screen, &question)).await? {
+            if asked(context, move || prompt::confirm(screen, &question)).await? {
                 Ok(())
             } else {
                 Err(declined("the answer was no"))
@@ -48,9 +48,22 @@ fn declined(why: &str) -> Error {
     Error::new(Exit::Declined, "declined; nothing was changed").because(why)
 }
 
-/// A question blocks its thread, not the watches.
-pub(super) async fn asked<T: Send + 'static>(question: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    tokio::task::spawn_blocking(question)
-        .await
-        .map_err(|error| Error::failure("the question ended early").because(error.to_string()))?
+/// Asks, until there is an answer or an interruption. The thread that reads the answer is left to itself: nothing can
+/// end its read, and the program's end must not wait for it.
+pub(super) async fn asked<T: Send + 'static>(
+    context: &Context,
+    question: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    // Whoever drops this future cuts the question short, too.
+    let before = prompt::Before::question(context.screen);
+    let (answer, answered) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || answer.send(question()));
+    tokio::select! {
+        biased;
+        answer = answered => {
+            before.answered();
+            answer.map_err(|_| Error::failure("the question ended early"))?
+        }
+        () = context.interrupt.cancelled() => Err(prompt::interrupted()),
+    }
 }

@@ -120,7 +120,7 @@ async fn prepare(context: &Context, cluster: &Cluster, args: &FailoverArgs) -> R
         allow: args.allow.clone(),
         pod_uid: args.pod_uid.clone(),
     };
-    let unfinished = Record::unfinished(&topology, &member.namespace, &member.name);
+    let unfinished = Record::unfinished(&topology, &member.namespace, &member.name).filter(|_| !args.anew);
     let witness = Witness::new(cluster.clone(), member.namespace.clone(), proof(&topology, &member, &request));
     // Permission, watch and baseline at the same time: none waits for another.
     let mut watch = cluster.watch(watch_request(&topology, &member));
@@ -217,7 +217,7 @@ async fn choose(context: &Context, question: &str, members: &[&Member]) -> Resul
         })
         .collect();
     let (screen, question) = (context.screen, question.to_owned());
-    match asked(move || prompt::choose(screen, &question, &items)).await? {
+    match asked(context, move || prompt::choose(screen, &question, &items)).await? {
         Some(index) => Ok(members[index].clone()),
         None => Err(Error::new(Exit::Declined, "no member was chosen; nothing was changed")),
     }

@@ -14,7 +14,7 @@ pub(super) async fn around(context: &mut Context, command: impl AsyncFnOnce(&Con
     }
     let sandbox = start(context).await?;
     context.global.kubeconfig = Some(sandbox.kubeconfig().to_owned());
-    let ready = context.unless_interrupted(async { Ok(sandbox.ready().await) }).await;
+    let ready = context.unless_interrupted(ready(&sandbox)).await;
     let ended = match ready {
         Ok(()) => command(context).await,
         Err(error) => Err(error),
@@ -33,14 +33,22 @@ pub(super) async fn stay(context: &Context) -> Result<Exit> {
     ));
     screen.result(&format!("export KUBECONFIG={}\n", sandbox.kubeconfig().display()));
     screen.note("\nThen kubectl synxdb status, and plain kubectl get pods -A. Ctrl-C ends it.\n");
-    let ready = context.unless_interrupted(async { Ok(sandbox.ready().await) }).await;
+    let ready = context.unless_interrupted(ready(&sandbox)).await;
     if ready.is_ok() {
         screen.note(&format!("{}\n", screen.err.ok("Ready.")));
         context.interrupt.cancelled().await;
     }
     screen.note("\nEnding it.\n");
     sandbox.stop().await;
-    Ok(Exit::Yes)
+    match ready {
+        Err(error) if error.exit != Exit::Interrupted => Err(error),
+        _ => Ok(Exit::Yes),
+    }
+}
+
+/// Waits until every pod that the scenario lets become Ready is.
+async fn ready(sandbox: &Sandbox) -> Result<()> {
+    sandbox.ready().await.map_err(worded)
 }
 
 async fn start(context: &Context) -> Result<Sandbox> {

@@ -79,12 +79,11 @@ pub(super) struct Subject<'s> {
 /// Permissions that failing over this member takes.
 pub fn needed(member: &Member, request: &Request) -> Vec<Permission> {
     let inside = |verb, resource| Permission::new(verb, resource).within(&member.namespace);
-    let mut needed = vec![
-        inside("list", "pods"),
-        inside("watch", "pods"),
-        inside("delete", "pods"),
-        inside("watch", "persistentvolumeclaims"),
-    ];
+    let mut needed: Vec<Permission> = ["pods", "persistentvolumeclaims", "statefulsets.apps"]
+        .into_iter()
+        .flat_map(|resource| [inside("list", resource), inside("watch", resource)])
+        .collect();
+    needed.push(inside("delete", "pods"));
     if !request.keep_claims && !member.claims.is_empty() {
         needed.push(inside("delete", "persistentvolumeclaims"));
         needed.push(Permission::new("patch", "persistentvolumes"));
@@ -244,7 +243,9 @@ fn quorum(subject: &Subject<'_>, checks: &mut Vec<Check>) {
     let needed = majority(total);
     let down: Vec<&str> = others.iter().filter(|other| !other.ready()).map(|other| other.name.as_str()).collect();
     let numbers = format!("{left} of {total} safekeepers would be left, and a majority is {needed}");
-    let check = if left < needed && !(subject.keep_claims && !subject.member.ready()) {
+    // Restarting one that is down already, with its disk, costs the majority nothing.
+    let costs = subject.member.ready() || !subject.keep_claims;
+    let check = if costs && left < needed {
         let why = if down.is_empty() { numbers } else { format!("{} not Ready: {numbers}", are(&down)) };
         overridable(subject, CheckId::Quorum, why, Allow::QuorumLoss)
     } else if !down.is_empty() && !subject.keep_claims {

@@ -271,7 +271,15 @@ pub fn plan(inputs: Inputs<'_>) -> Plan {
     }
 
     let target = target(member, component, resumed_uid.clone().unwrap_or(current_uid));
-    let proof = proof(topology, member, request);
+    let mut proof = proof(topology, member, request);
+    if let Proof::Sql { canary, .. } = &mut proof {
+        let answers = matches!(inputs.before, Before::Answered { .. });
+        *canary = match inputs.unfinished {
+            Some(record) => record.canary.clone(),
+            // Only what is there before anything goes proves something afterwards.
+            None => canary.take().filter(|_| answers && !steps.is_empty()),
+        };
+    }
     let checks = checks::run(&checks::Subject {
         topology,
         member,

@@ -74,16 +74,17 @@ pub enum Outcome {
 }
 
 impl Record {
-    /// The newest unfinished failover of this pod that a volume tells of.
+    /// The newest failover of this pod that a volume tells of, where it is unfinished. An older unfinished one was
+    /// begun anew since.
     pub fn unfinished(topology: &Topology, namespace: &str, pod: &str) -> Option<Self> {
         topology
             .recorded
             .iter()
             .filter_map(|volume| volume.record.as_deref().and_then(Self::parse))
             .filter(|record| record.namespace == namespace && record.pod == pod)
-            .filter(|record| record.outcome == Outcome::InProgress)
             // RFC 3339 in UTC sorts as text.
             .max_by(|a, b| a.started.cmp(&b.started))
+            .filter(|record| record.outcome == Outcome::InProgress)
     }
 
     /// Reads a record from an annotation; `None` where it is not one of ours or of a later form.

@@ -7,6 +7,9 @@ use serde::Serialize;
 
 use super::baseline::{Baseline, Database, Listing, Table, Tables};
 
+/// Tables of a missing database that are named.
+const NAMED: usize = 10;
+
 /// Something that was there before.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase", tag = "kind")]
@@ -38,11 +41,6 @@ pub enum Missing {
         /// Rows after: fewer.
         after: u64,
     },
-    /// The canary.
-    Canary {
-        /// Where it was, and what is missing of it.
-        place: String,
-    },
 }
 
 impl fmt::Display for Missing {
@@ -59,7 +57,6 @@ impl fmt::Display for Missing {
             Self::Rows { database, table, before, after } => {
                 write!(f, "{database}: table {table} has {}, had {before}", counted(*after, "row"))
             }
-            Self::Canary { place } => write!(f, "{place}"),
         }
     }
 }
@@ -106,6 +103,13 @@ pub fn compare(before: &Baseline, after: &Baseline) -> Comparison {
                     Listing::Unknown(_) => None,
                 };
                 comparison.missing.push(Missing::Database { database: database.name.clone(), tables });
+                if let Listing::Known(tables) = &database.tables {
+                    comparison.missing.extend(tables.tables.iter().take(NAMED).map(|table| Missing::Table {
+                        database: database.name.clone(),
+                        table: table.qualified(),
+                        rows: table.rows,
+                    }));
+                }
             }
         }
     }
@@ -228,6 +232,7 @@ mod tests {
             lines(&comparison),
             [
                 "database gone is missing (1 table)",
+                "gone: table public.t is missing",
                 "test_db: table public.a is missing (3 rows)",
                 "test_db: table public.b has 1 row, had 3",
                 "test_db: table public.c is missing",
@@ -235,6 +240,7 @@ mod tests {
             ]
         );
         assert_eq!(comparison.beyond, ["hidden: its tables were not known beforehand: locked"]);
+        assert!(comparison.unknown.is_empty(), "what was not known before is no reason to doubt what is there after");
         assert_eq!((comparison.databases, comparison.tables, comparison.counted), (2, 2, 0));
     }
 

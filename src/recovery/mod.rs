@@ -1,5 +1,6 @@
 //! Runs a plan: performs its steps, awaits its goals, and tells what happens. No printing.
 
+mod account;
 pub mod events;
 pub mod explain;
 pub mod goal;

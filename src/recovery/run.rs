@@ -1,15 +1,14 @@
 //! The run: steps performed one by one, goals awaited by watch events, what happens told as it happens.
 
-use super::events::{ClaimChange, Ending, Event, Outcome, Phase, PhaseEnd};
+use super::events::{Ending, Event, Outcome, Phase, PhaseEnd};
 use super::explain::Known;
 use super::goal::{self, Progress, Trap};
 use super::witness::{Answer, Testimony, Witness};
 use crate::cluster::write::Written;
 use crate::cluster::{Cluster, Watch};
 use crate::error::Error;
-use crate::plan::{Outcome as Recorded, Plan, Record, Step};
+use crate::plan::{Plan, Proof, Record, Step};
 use crate::topology::{Layout, RECORD_ANNOTATION, Topology, build};
-use jiff::Timestamp;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -19,6 +18,8 @@ use tokio_util::sync::CancellationToken;
 const TRAP_GRACE: Duration = Duration::from_secs(3);
 /// A record with its baseline may take this much of the 256 KiB that an object's annotations may have together.
 const RECORD_LIMIT: usize = 96 * 1024;
+/// A wait is long from here on: anything that went wrong since the run began may explain it.
+const LONG_WAIT: Duration = Duration::from_secs(5);
 /// Pauses between two questions to a component that does not answer yet.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
@@ -53,6 +54,7 @@ pub async fn run(run: Run<'_>, watch: &mut Watch, tell: &mut (dyn FnMut(Event) +
         watch,
         tell,
         known,
+        wait: None,
         phases: Vec::new(),
         done: Vec::new(),
         notices: Vec::new(),
@@ -69,22 +71,39 @@ pub async fn run(run: Run<'_>, watch: &mut Watch, tell: &mut (dyn FnMut(Event) +
     act.outcome(ending, started.elapsed())
 }
 
-struct Act<'r, 'w> {
-    run: Run<'r>,
+pub(super) struct Act<'r, 'w> {
+    pub(super) run: Run<'r>,
     watch: &'w mut Watch,
     tell: &'w mut (dyn FnMut(Event) + Send),
     deadline: Instant,
+    /// Events from before the run.
     known: Known,
-    phases: Vec<(Phase, PhaseEnd)>,
-    done: Vec<String>,
-    notices: Vec<String>,
-    healed: u32,
-    proof: Option<String>,
+    /// What is waited for now, since when, and the Events from before that.
+    wait: Option<(String, Instant, Known)>,
+    pub(super) phases: Vec<(Phase, PhaseEnd)>,
+    pub(super) done: Vec<String>,
+    pub(super) notices: Vec<String>,
+    pub(super) healed: u32,
+    pub(super) proof: Option<String>,
     /// Schema of the canary row, while one is there.
-    canary: Option<String>,
+    pub(super) canary: Option<String>,
     /// Volumes that carry the record: name and UID.
-    record_on: Vec<(String, String)>,
+    pub(super) record_on: Vec<(String, String)>,
     trapped: Option<(Trap, Instant)>,
+}
+
+/// What was done to several objects in a phase.
+fn deeds(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Retain => "volumes retained",
+        Phase::Claim => "claims deleted",
+        _ => "objects deleted",
+    }
+}
+
+/// Whether a wait's own words already hold what a Warning (`Reason: message`) adds.
+fn says(waits: &str, warning: &str) -> bool {
+    warning.split_once(": ").is_some_and(|(_, message)| waits.contains(message))
 }
 
 /// A predicate over the plan and the topology.
@@ -103,7 +122,7 @@ impl Act<'_, '_> {
         self.answers().await
     }
 
-    fn topology(&self) -> Topology {
+    pub(super) fn topology(&self) -> Topology {
         build(self.watch.snapshot(), self.run.layout)
     }
 
@@ -137,12 +156,13 @@ impl Act<'_, '_> {
     }
 
     async fn write_canary(&mut self) {
-        if self.run.before.is_none() || !self.run.plan.deletes() {
-            // A resumed run looks for the row that the first one wrote.
-            self.canary.clone_from(&self.run.record.canary);
+        // A resumed run looks for the row that the first one wrote.
+        self.canary.clone_from(&self.run.record.canary);
+        let Proof::Sql { canary: Some(schema), .. } = &self.run.plan.proof else { return };
+        if self.canary.is_some() {
             return;
         }
-        let Some(schema) = self.run.witness.canary_schema() else { return };
+        let schema = schema.clone();
         match self.run.witness.write_canary(&schema).await {
             Ok(()) => {
                 self.run.record.canary = Some(schema.clone());
@@ -178,7 +198,9 @@ impl Act<'_, '_> {
         let end = if details.is_empty() {
             PhaseEnd::Skipped("nothing to do".into())
         } else {
-            PhaseEnd::After(started.elapsed(), details.join(", "))
+            let detail =
+                if details.len() == 1 { details.remove(0) } else { format!("{} {}", details.len(), deeds(phase)) };
+            PhaseEnd::After(started.elapsed(), detail)
         };
         self.end_phase(phase, end);
         Ok(())
@@ -219,7 +241,7 @@ impl Act<'_, '_> {
         }
     }
 
-    fn record(&self) -> Result<String, Error> {
+    pub(super) fn record(&self) -> Result<String, Error> {
         let record = Record { healed: self.healed, ..self.run.record.clone() };
         record
             .to_annotation(RECORD_LIMIT)
@@ -244,10 +266,7 @@ impl Act<'_, '_> {
                 }
                 Progress::Trapped(trap) => self.spring(trap).await?,
             };
-            let detail = match self.explanation() {
-                Some(warning) if !waits.contains(&warning) => format!("{waits} ({warning})"),
-                _ => waits,
-            };
+            let detail = self.explained(waits);
             (self.tell)(Event::Detail(phase, detail.clone()));
             self.next_change(phase, &detail).await?;
         }
@@ -278,13 +297,26 @@ impl Act<'_, '_> {
         Ok(waits)
     }
 
-    /// The newest Warning about the pod, its claims or its controller.
-    fn explanation(&self) -> Option<String> {
+    /// What is waited for, with the newest Warning about the pod, its claims or its controller: one that came since
+    /// this wait began, or, once it has lasted, since the run did. A refusal that the next step ends is on the way.
+    fn explained(&mut self, waits: String) -> String {
+        let objects = self.watch.snapshot().namespaces.first();
+        if self.wait.as_ref().is_none_or(|(known, ..)| *known != waits) {
+            let events = objects.map(Known::of).unwrap_or_default();
+            self.wait = Some((waits.clone(), Instant::now(), events));
+            return waits;
+        }
+        let (Some(objects), Some((_, since, events))) = (objects, &self.wait) else { return waits };
         let target = &self.run.plan.target;
-        let objects = self.watch.snapshot().namespaces.first()?;
-        let mut names = vec![target.pod.as_str(), target.component.as_str()];
-        names.extend(self.run.plan.replaced_claims.iter().map(|claim| claim.name.as_str()));
-        self.known.newest_warning(objects, &names)
+        let names = [target.pod.as_str(), target.component.as_str()];
+        let claims = self.run.plan.replaced_claims.iter().map(|claim| claim.name.as_str());
+        let names: Vec<&str> = names.into_iter().chain(claims).collect();
+        let long = (since.elapsed() > LONG_WAIT).then_some(&self.known);
+        let warning = events.newest_warning(objects, &names);
+        match warning.or_else(|| long.and_then(|known| known.newest_warning(objects, &names))) {
+            Some(warning) if !says(&waits, &warning) => format!("{waits} ({warning})"),
+            _ => waits,
+        }
     }
 
     /// Waits for the next thing that can change the answer.
@@ -349,7 +381,10 @@ impl Act<'_, '_> {
             let waits = match answer {
                 Answer::Confirmed(proof) => match goal::ready(self.run.plan, &self.topology()) {
                     Progress::Reached => {
-                        self.end_phase(phase, PhaseEnd::After(started.elapsed(), proof.clone()));
+                        self.end_phase(
+                            phase,
+                            PhaseEnd::After(started.elapsed(), "it answers, and all is there".into()),
+                        );
                         self.proof = Some(proof);
                         return Ok(Ending::Recovered);
                     }
@@ -383,7 +418,7 @@ impl Act<'_, '_> {
         }
     }
 
-    fn notice(&mut self, text: String) {
+    pub(super) fn notice(&mut self, text: String) {
         (self.tell)(Event::Notice(text.clone()));
         self.notices.push(text);
     }
@@ -396,95 +431,5 @@ impl Act<'_, '_> {
     fn failed(&mut self, phase: Phase, why: String, ending: Ending) -> Ending {
         self.end_phase(phase, PhaseEnd::Failed(why));
         ending
-    }
-
-    /// Drops the canary row, and writes the outcome where the record is. What cannot be done is said, and changes
-    /// nothing about the verdict.
-    async fn close(&mut self, ending: &Ending) {
-        let outcome = match ending {
-            Ending::Recovered => Recorded::Recovered,
-            Ending::NotVerified | Ending::Unproven(_) => Recorded::Unproven,
-            Ending::DataMissing(_) => Recorded::DataMissing,
-            // Somebody may finish it: the canary row is part of what there is to find.
-            Ending::TimedOut(_) | Ending::Changed(_) | Ending::Failed(_) | Ending::Interrupted => {
-                if let Some(schema) = self.canary.take() {
-                    if self.done.is_empty() {
-                        if let Err(why) = self.run.witness.drop_canary(&schema).await {
-                            self.notice(format!("schema {schema} in database postgres is left: {why}"));
-                        }
-                    } else {
-                        self.notice(format!("schema {schema} in database postgres is left for the run that resumes"));
-                    }
-                }
-                return;
-            }
-        };
-        if let Some(schema) = self.canary.take()
-            && let Err(why) = self.run.witness.drop_canary(&schema).await
-        {
-            self.notice(format!("schema {schema} in database postgres is left: {why}"));
-        }
-        self.run.record.outcome = outcome;
-        self.run.record.finished = Some(Timestamp::now().to_string());
-        // It has served; the volume need not carry it for ever.
-        self.run.record.baseline = None;
-        let Ok(text) = self.record() else { return };
-        let volumes = std::mem::take(&mut self.record_on);
-        let recorded = if volumes.is_empty() { self.recorded() } else { volumes };
-        for (volume, uid) in recorded {
-            match self.run.cluster.annotate_volume(&volume, &uid, RECORD_ANNOTATION, &text, false).await {
-                Ok(Written::Done { .. }) => {}
-                Ok(Written::Gone) => self.notice(format!("volume {volume} is gone: its record is lost with it")),
-                Ok(Written::Changed { message, .. }) => {
-                    self.notice(format!("the record on volume {volume}: {message}"))
-                }
-                Err(error) => self.notice(format!("the record on volume {volume} was not finished: {error}")),
-            }
-        }
-    }
-
-    /// The volumes that an earlier run wrote this failover's record on.
-    fn recorded(&self) -> Vec<(String, String)> {
-        let of_this = |text: &String| Record::parse(text).is_some_and(|record| record.id == self.run.record.id);
-        let topology = self.topology();
-        let volumes = topology.recorded.iter().filter(|volume| volume.record.as_ref().is_some_and(of_this));
-        volumes.map(|volume| (volume.name.clone(), volume.uid.clone())).collect()
-    }
-
-    fn outcome(self, ending: Ending, total: Duration) -> Outcome {
-        let plan = self.run.plan;
-        let topology = self.topology();
-        let successor = goal::successor(plan, &topology);
-        let retained = |claim: &str| {
-            plan.steps.iter().find_map(|step| match step {
-                Step::Retain { volume, claim: of, .. } if of == claim => Some(volume.clone()),
-                _ => None,
-            })
-        };
-        let recorded = |claim: &str| {
-            self.run.record.claims.iter().find(|other| other.name == claim).and_then(|other| other.volume.clone())
-        };
-        let claims = plan.replaced_claims.iter().map(|claim| ClaimChange {
-            name: claim.name.clone(),
-            old_uid: claim.uid.clone(),
-            new_uid: successor
-                .and_then(|(member, _)| member.claims.iter().find(|other| other.name == claim.name))
-                .and_then(|found| found.uid.clone())
-                .filter(|uid| *uid != claim.uid),
-            retained_volume: retained(&claim.name)
-                .or_else(|| plan.resumes.as_ref().and_then(|_| recorded(&claim.name))),
-        });
-        Outcome {
-            phases: self.phases,
-            total,
-            old_uid: plan.target.uid.clone(),
-            new_pod: successor.map(|(member, pod)| (member.name.clone(), pod.uid.clone())),
-            claims: claims.collect(),
-            healed: self.healed,
-            proof: self.proof,
-            done: self.done,
-            notices: self.notices,
-            ending,
-        }
     }
 }

@@ -160,8 +160,8 @@ impl Witness {
             let canary = canary_named(schema);
             match canary.check(sql, CANARY).await {
                 Said::Yes(()) => row = ", and the canary row",
-                Said::No(reason) => missing.push(format!("{}: {reason}", canary.place())),
-                Said::Unknown(reason) => unknown.push(format!("{}: {reason}", canary.place())),
+                Said::No(_) => missing.push(format!("{}: the canary row is missing", canary.place())),
+                Said::Unknown(reason) => unknown.push(format!("the canary row: {reason}")),
             }
         }
         if !missing.is_empty() {
@@ -180,14 +180,6 @@ impl Witness {
             [first, ..] => format!(" (not compared: {first})"),
         };
         Answer::Confirmed(format!("it answers SQL; {}{row} are there as before{beyond}", there.join(", ")))
-    }
-
-    /// The canary's schema, where the plan has one.
-    pub fn canary_schema(&self) -> Option<String> {
-        match &self.proof {
-            Proof::Sql { canary, .. } => canary.clone(),
-            Proof::Page { .. } | Proof::Skipped { .. } => None,
-        }
     }
 
     /// Writes the canary row.

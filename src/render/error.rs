@@ -7,7 +7,7 @@ use crate::error::Error;
 pub fn error(error: &Error, paint: Paint) -> String {
     let mut text = format!("{} {}\n", paint.bad("error:"), harmless(&error.what));
     for why in &error.why {
-        text.push_str(&format!("  {why}\n", why = harmless(why)));
+        text.push_str(&format!("  {}\n", harmless(why)));
     }
     for hint in &error.hints {
         text.push_str(&format!("{} {}\n", paint.hint("next:"), harmless(hint)));

@@ -120,6 +120,34 @@ pub fn harmless(text: &str) -> String {
     text.chars().map(|c| if c.is_control() && c != '\n' && c != '\t' { '\u{fffd}' } else { c }).collect()
 }
 
+/// Text for people fits this many columns.
+pub const COLUMNS: usize = 80;
+
+/// A sentence under a lead, broken between words at [`COLUMNS`], its further lines indented like the first. What comes
+/// from elsewhere is made harmless.
+pub fn wrapped(lead: &str, sentence: &str) -> String {
+    let indent = " ".repeat(lead.chars().take_while(|c| *c == ' ').count() + 2);
+    let mut text = String::from(lead);
+    let mut column = lead.chars().count();
+    let mut first = true;
+    for word in harmless(sentence).split_whitespace() {
+        let length = word.chars().count();
+        if !first && column + 1 + length > COLUMNS {
+            text.push('\n');
+            text.push_str(&indent);
+            column = indent.len();
+        } else if !first {
+            text.push(' ');
+            column += 1;
+        }
+        text.push_str(word);
+        column += length;
+        first = false;
+    }
+    text.push('\n');
+    text
+}
+
 /// `1 table`, `2 tables`.
 pub fn count(number: usize, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }

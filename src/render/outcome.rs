@@ -1,7 +1,7 @@
 //! How a failover ended: the verdict first, then the time of each phase and what is new.
 
 use super::age::took;
-use super::{Paint, count, harmless};
+use super::{Paint, count, harmless, wrapped};
 use crate::error::Exit;
 use crate::plan::Plan;
 use crate::recovery::{Ending, Outcome, PhaseEnd};
@@ -43,9 +43,9 @@ pub fn verdict(plan: &Plan, outcome: &Outcome, paint: Paint) -> String {
             format!("{}: {pod} is Ready after {time}; whether it answers was not asked\n", paint.warn("Replaced"))
         }
         Ending::Unproven(why) => format!(
-            "{}: {pod} is Ready after {time}; whether it and its data are back is unknown\n  {}\n",
+            "{}: {pod} is Ready after {time}; whether it and its data are back is unknown\n{}",
             paint.warn("Not proven"),
-            harmless(why)
+            wrapped("  ", why)
         ),
         Ending::DataMissing(missing) => {
             let mut text = format!(
@@ -56,15 +56,15 @@ pub fn verdict(plan: &Plan, outcome: &Outcome, paint: Paint) -> String {
                 if missing.len() == 1 { "is" } else { "are" },
             );
             for line in missing {
-                text.push_str(&format!("  {} {}\n", paint.bad("missing"), harmless(line)));
+                text.push_str(&wrapped("  - ", line));
             }
             text
         }
         Ending::TimedOut(why) => {
-            format!("{}: {pod} is not back after {time}\n  {}\n", paint.bad("Timed out"), harmless(why))
+            format!("{}: {pod} is not back after {time}\n{}", paint.bad("Timed out"), wrapped("  ", why))
         }
         Ending::Changed(why) => {
-            format!("{}: the cluster is not as planned\n  {}\n", paint.bad("Stopped"), harmless(why))
+            format!("{}: the cluster is not as planned\n{}", paint.bad("Stopped"), wrapped("  ", why))
         }
         Ending::Failed(error) => format!("{}: {}\n", paint.bad("Failed"), harmless(&error.to_string())),
         Ending::Interrupted => format!("{} after {time}\n", paint.warn("Interrupted")),
@@ -83,10 +83,10 @@ pub fn verdict(plan: &Plan, outcome: &Outcome, paint: Paint) -> String {
 pub fn outcome(plan: &Plan, outcome: &Outcome, resume: &str, paint: Paint) -> String {
     let mut text = verdict(plan, outcome, paint);
     if let Some(proof) = &outcome.proof {
-        text.push_str(&format!("  proof: {}\n", harmless(proof)));
+        text.push_str(&wrapped("  proof: ", proof));
     }
     for notice in &outcome.notices {
-        text.push_str(&format!("  {} {}\n", paint.warn("note:"), harmless(notice)));
+        text.push_str(&wrapped("  note: ", notice));
     }
     let mut rows = Vec::new();
     for (phase, end) in &outcome.phases {

@@ -1,6 +1,6 @@
 //! A plan as it stands above the question.
 
-use super::{Paint, harmless};
+use super::{Paint, harmless, wrapped};
 use crate::plan::{Check, Plan, Proof, Risk, Step, Verdict};
 
 /// What will be done, how it is proven, what was checked.
@@ -20,7 +20,11 @@ pub fn plan(plan: &Plan, paint: Paint) -> String {
         } else {
             "all that goes is gone; left is to wait and to prove"
         };
-        text.push_str(&format!("  {}\n  {rest}\n", paint.warn(format!("finishes failover {}{since}:", resumes.id))));
+        let anew = if resumes.started.is_empty() { "" } else { " (--anew begins anew)" };
+        text.push_str(&format!(
+            "  {}\n  {rest}{anew}\n",
+            paint.warn(format!("finishes failover {}{since}:", resumes.id))
+        ));
     }
     text.push('\n');
     for (number, name, what) in rows(plan) {
@@ -28,7 +32,8 @@ pub fn plan(plan: &Plan, paint: Paint) -> String {
     }
     text.push_str("\nChecks\n");
     for check in &plan.checks {
-        text.push_str(&format!("  {} {}\n", verdict(check, paint), harmless(&check.reason)));
+        let line = wrapped("        ", &check.reason);
+        text.push_str(&format!("  {} {}", verdict(check, paint), line.trim_start()));
     }
     if plan.risk == Risk::High {
         text.push_str(&format!("\n{}\n", paint.bad("High risk: a check was overridden.")));
@@ -82,7 +87,7 @@ fn delete_pod(step: &Step) -> Option<String> {
 fn retain(step: &Step) -> Option<String> {
     match step {
         Step::Retain { volume, policy, .. } if policy == "Retain" => Some(format!("keep volume {volume}")),
-        Step::Retain { volume, policy, .. } => Some(format!("keep volume {volume} ({policy} -> Retain)")),
+        Step::Retain { volume, policy, .. } => Some(format!("keep volume {volume}, now {policy}")),
         _ => None,
     }
 }

@@ -3,7 +3,7 @@
 
 use super::age::took;
 use super::machine;
-use super::{Screen, harmless};
+use super::{COLUMNS, Screen, harmless, wrapped};
 use crate::cli::Form;
 use crate::recovery::{Event, Phase, PhaseEnd};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -24,9 +24,14 @@ enum Way {
 
 struct Table {
     all: MultiProgress,
+    _head: ProgressBar,
     rows: Vec<ProgressBar>,
+    /// The running phase's detail, whole, where its row is too narrow.
+    foot: ProgressBar,
 }
 
+/// Width of what stands before a row's detail.
+const BEFORE_DETAIL: usize = 29;
 const TICK: Duration = Duration::from_millis(100);
 
 impl Progress {
@@ -60,15 +65,13 @@ impl Progress {
         }
     }
 
-    /// Leaves the table as it stands; nothing is redrawn after this.
+    /// Takes the table away: the account that follows has all of it.
     pub fn end(&mut self) {
         if let Way::Live(table) = &self.way {
             for row in &table.rows {
-                if !row.is_finished() {
-                    row.disable_steady_tick();
-                    row.abandon();
-                }
+                row.disable_steady_tick();
             }
+            let _ = table.all.clear();
         }
     }
 }
@@ -92,7 +95,7 @@ impl Table {
         let head = all.add(ProgressBar::new_spinner());
         head.set_style(plain());
         head.set_message(screen.err.strong(format!("{:<9} {:<8} {:>8}  DETAIL", "PHASE", "STATE", "ELAPSED")));
-        head.finish();
+        head.tick();
         let rows = Phase::ALL
             .iter()
             .map(|phase| {
@@ -103,7 +106,9 @@ impl Table {
                 row
             })
             .collect();
-        Self { all, rows }
+        let foot = all.add(ProgressBar::new_spinner());
+        foot.set_style(ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_spinner()));
+        Self { all, _head: head, rows, foot }
     }
 
     fn row(&self, phase: Phase) -> Option<&ProgressBar> {
@@ -112,6 +117,7 @@ impl Table {
 
     fn show(&self, screen: Screen, event: &Event) {
         let ended = |phase: Phase, state: String, time: String, detail: &str| {
+            self.foot.set_message("");
             if let Some(row) = self.row(phase) {
                 row.disable_steady_tick();
                 row.set_style(plain());
@@ -132,6 +138,12 @@ impl Table {
                 if let Some(row) = self.row(*phase) {
                     row.set_message(harmless(text));
                 }
+                let narrow = BEFORE_DETAIL + text.chars().count() > COLUMNS;
+                self.foot.set_message(if narrow {
+                    format!("\n{}", wrapped("  ", text).trim_end())
+                } else {
+                    String::new()
+                });
             }
             Event::Done(phase, PhaseEnd::After(time, detail)) => {
                 ended(*phase, screen.err.ok("done    "), took(*time), detail);

@@ -1,43 +1,32 @@
 //! Questions. The end of input is No, Ctrl-C is an interruption.
+//!
+//! A question is a line, read as the terminal hands it over: Ctrl-D, Ctrl-C and backspace do what they do everywhere. A
+//! list reads keys, and is a numbered one where the terminal cannot redraw it.
 
 use super::Screen;
 use crate::error::{Error, Exit, Result};
+use dialoguer::Select;
 use dialoguer::theme::{ColorfulTheme, SimpleTheme, Theme};
-use dialoguer::{Confirm, Input, Select};
-
-fn theme(screen: Screen) -> Box<dyn Theme> {
-    if screen.err.0 { Box::new(ColorfulTheme::default()) } else { Box::new(SimpleTheme) }
-}
-
-/// dialoguer hands Ctrl-C on as an interrupted read, and the end of input as its end.
-fn answer<T>(result: dialoguer::Result<T>, at_end: T) -> Result<T> {
-    result.or_else(|dialoguer::Error::IO(error)| match error.kind() {
-        std::io::ErrorKind::Interrupted => {
-            Err(Error::new(Exit::Interrupted, "interrupted at the question; nothing was changed"))
-        }
-        std::io::ErrorKind::UnexpectedEof | std::io::ErrorKind::NotConnected => Ok(at_end),
-        _ => Err(Error::failure("the answer cannot be read").because(error.to_string())),
-    })
-}
+use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
+use std::io;
 
 /// Yes or no; the default is No.
 ///
 /// # Errors
-/// Interrupted by Ctrl-C, or a terminal that cannot be read.
+/// A terminal that cannot be read.
 pub fn confirm(screen: Screen, question: &str) -> Result<bool> {
-    let theme = theme(screen);
-    let ask = Confirm::with_theme(theme.as_ref()).with_prompt(question).default(false);
-    answer(ask.interact_opt(), None).map(|said| said == Some(true))
+    screen.note(&format!("{} [y/N] ", screen.err.strong(question)));
+    let answer = line(screen)?.unwrap_or_default();
+    Ok(["y", "yes"].iter().any(|yes| answer.trim().eq_ignore_ascii_case(yes)))
 }
 
 /// A name that must be typed out; the end of input is an empty one.
 ///
 /// # Errors
-/// Interrupted by Ctrl-C, or a terminal that cannot be read.
+/// A terminal that cannot be read.
 pub fn type_name(screen: Screen, question: &str) -> Result<String> {
-    let theme = theme(screen);
-    let ask = Input::<String>::with_theme(theme.as_ref()).with_prompt(question).allow_empty(true);
-    answer(ask.interact_text(), String::new())
+    screen.note(&format!("{}: ", screen.err.strong(question)));
+    Ok(line(screen)?.unwrap_or_default())
 }
 
 /// One of several; `None` where none was chosen (Esc, end of input).
@@ -45,7 +34,82 @@ pub fn type_name(screen: Screen, question: &str) -> Result<String> {
 /// # Errors
 /// Interrupted by Ctrl-C, or a terminal that cannot be read.
 pub fn choose(screen: Screen, question: &str, items: &[String]) -> Result<Option<usize>> {
-    let theme = theme(screen);
+    if !screen.live {
+        for (number, item) in (1..).zip(items) {
+            screen.note(&format!("{number:>3}  {item}\n"));
+        }
+        screen.note(&format!("{question} [1-{}] ", items.len()));
+        let number = line(screen)?.and_then(|answer| answer.trim().parse::<usize>().ok());
+        return Ok(number.and_then(|number| number.checked_sub(1)).filter(|index| *index < items.len()));
+    }
+    let theme: Box<dyn Theme> = if screen.err.0 { Box::new(ColorfulTheme::default()) } else { Box::new(SimpleTheme) };
     let ask = Select::with_theme(theme.as_ref()).with_prompt(question).items(items).default(0);
-    answer(ask.interact_opt(), None)
+    ask.interact_opt().or_else(|dialoguer::Error::IO(error)| {
+        // It hides the cursor, and shows it again only where it was answered.
+        screen.note(SHOW_CURSOR);
+        match error.kind() {
+            io::ErrorKind::Interrupted => Err(interrupted()),
+            io::ErrorKind::UnexpectedEof | io::ErrorKind::NotConnected => Ok(None),
+            _ => Err(unreadable(&error)),
+        }
+    })
+}
+
+const SHOW_CURSOR: &str = "\x1b[?25h";
+
+/// A line of standard input without its end; `None` at the end of input.
+fn line(screen: Screen) -> Result<Option<String>> {
+    let mut text = String::new();
+    match io::stdin().read_line(&mut text) {
+        Ok(0) => {
+            screen.note("\n");
+            Ok(None)
+        }
+        Ok(_) => Ok(Some(text.trim_end_matches(['\n', '\r']).to_owned())),
+        Err(error) => Err(unreadable(&error)),
+    }
+}
+
+fn unreadable(error: &io::Error) -> Error {
+    Error::failure("the answer cannot be read").because(error.to_string())
+}
+
+/// What Ctrl-C or a signal at a question means.
+pub fn interrupted() -> Error {
+    Error::new(Exit::Interrupted, "interrupted at the question; nothing was changed")
+}
+
+/// The terminal as it was before a question: put back where the question is cut short.
+#[derive(Debug)]
+pub struct Before {
+    screen: Screen,
+    settings: Option<Termios>,
+    answered: bool,
+}
+
+impl Before {
+    /// Remembers it.
+    pub fn question(screen: Screen) -> Self {
+        Self { screen, settings: tcgetattr(io::stdin()).ok(), answered: false }
+    }
+
+    /// There is an answer, and nothing to put back.
+    pub fn answered(mut self) {
+        self.answered = true;
+    }
+}
+
+impl Drop for Before {
+    fn drop(&mut self) {
+        if self.answered {
+            return;
+        }
+        if let Some(settings) = &self.settings {
+            let _ = tcsetattr(io::stdin(), OptionalActions::Now, settings);
+        }
+        if self.screen.live {
+            self.screen.note(SHOW_CURSOR);
+        }
+        self.screen.note("\n");
+    }
 }

@@ -1,7 +1,7 @@
 //! `status`: the verdict first, then a table a namespace.
 
 use super::age::age;
-use super::{Paint, count, harmless};
+use super::{Paint, count, harmless, wrapped};
 use crate::topology::health::{Health, Report};
 use crate::topology::{Claim, Known, Member, Role, Space, SpaceKind, Topology};
 use jiff::Timestamp;
@@ -35,10 +35,10 @@ pub fn verdict(report: &Report, paint: Paint) -> String {
         Health::Absent => format!("{}\n", paint.warn("No SynxDB component was found")),
     };
     for trouble in &report.troubles {
-        text.push_str(&format!("  because {}: {}\n", trouble.member, harmless(&trouble.because)));
+        text.push_str(&wrapped("  because ", &format!("{}: {}", trouble.member, trouble.because)));
     }
     for gap in &report.gaps {
-        text.push_str(&format!("  unknown: {}: {}\n", gap.what, harmless(&gap.why)));
+        text.push_str(&wrapped("  unknown: ", &format!("{}: {}", gap.what, gap.why)));
     }
     if let Some(trouble) = report.troubles.iter().find(|trouble| trouble.failover_helps) {
         let command = format!("kubectl synxdb failover {}/{}", trouble.namespace, trouble.member);
@@ -119,11 +119,16 @@ fn claims_in_short(member: &Member, paint: Paint) -> String {
     let not_bound = claims.iter().filter(|claim| !claim.bound());
     let words = not_bound.map(|claim| match claim.status() {
         "<unknown>" => paint.warn("<unknown>"),
-        status => paint.bad(format!("{}:{status}", claim.name)),
+        status => paint.bad(format!("{}:{status}", harmless(template(&claim.name, &member.name)))),
     });
     let mut words: Vec<String> = words.collect();
     words.dedup();
     words.join("\n")
+}
+
+/// A claim's name without its pod's: what tells a member's claims apart.
+fn template<'c>(claim: &'c str, pod: &str) -> &'c str {
+    claim.strip_suffix(pod).and_then(|front| front.strip_suffix('-')).unwrap_or(claim)
 }
 
 fn all_claims(member: &Member) -> String {

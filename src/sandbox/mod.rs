@@ -24,7 +24,7 @@ mod workload;
 pub use certificates::{CONTEXT, GROUP, USER};
 pub use cluster::{Options, Sandbox};
 pub use error::SandboxError;
-pub use workload::postgres::PostgresChoice;
+pub use workload::installation::PostgresChoice;
 
 /// Every scenario: name and one-line description, the default first.
 ///

@@ -19,8 +19,9 @@ pub(super) const ORPHAN: &str = "orphan";
 /// Works until `shutdown`, or until the store is gone.
 pub(super) async fn run(store: Arc<Store>, shutdown: CancellationToken) {
     loop {
-        budgets::refresh_all(&store);
+        // Opened before the look around, so that nothing falls between the two.
         let Ok(mut watcher) = store.watch(store.version()) else { continue };
+        sweep(&store);
         loop {
             let change = tokio::select! {
                 () = shutdown.cancelled() => return,
@@ -63,17 +64,38 @@ fn react(store: &Store, change: &Change) {
             }
         }
         empty_namespace(store, &change.key.namespace);
-    } else if object["metadata"]["deletionTimestamp"].is_string() {
-        if has_finalizer(object, ORPHAN) {
-            orphan_dependents(store, object);
-            drop_finalizer(store, &change.key, object, ORPHAN);
-        }
-        if has_finalizer(object, FOREGROUND) {
-            delete_dependents(store, object);
-            finish_foreground(store, &change.key, object);
-        }
-        if change.key.resource == "namespaces" {
-            empty_namespace(store, &change.key.name);
+    } else {
+        advance(store, &change.key, object);
+    }
+}
+
+/// Takes the deletion of an object a step further.
+fn advance(store: &Store, key: &Key, object: &Value) {
+    if !object["metadata"]["deletionTimestamp"].is_string() {
+        return;
+    }
+    if has_finalizer(object, ORPHAN) {
+        orphan_dependents(store, object);
+        drop_finalizer(store, key, object, ORPHAN);
+    }
+    if has_finalizer(object, FOREGROUND) {
+        delete_dependents(store, object);
+        finish_foreground(store, key, object);
+    }
+    if key.resource == "namespaces" {
+        empty_namespace(store, &key.name);
+    }
+}
+
+/// Does for everything there is what its changes would have asked for.
+fn sweep(store: &Store) {
+    budgets::refresh_all(store);
+    for (key, object) in all(store, None).collect::<Vec<_>>() {
+        advance(store, &key, &object);
+        let orphaned =
+            !owners(&object).is_empty() && !owners(&object).iter().any(|owner| stands(store, &key.namespace, owner));
+        if orphaned && !object["metadata"]["deletionTimestamp"].is_string() {
+            remove(store, &key, &object);
         }
     }
 }
@@ -111,6 +133,11 @@ fn find(store: &Store, namespace: &str, reference: &Value) -> Option<(Key, Arc<V
     store.get(&key).filter(|object| object["metadata"]["uid"] == reference["uid"]).map(|object| (key, object))
 }
 
+/// Whether a reference's owner is there; one of a kind that is not served here cannot be judged, and counts as there.
+fn stands(store: &Store, namespace: &str, reference: &Value) -> bool {
+    RESOURCES.into_iter().all(|r| reference["kind"] != r.kind) || find(store, namespace, reference).is_some()
+}
+
 fn delete_dependents(store: &Store, owner: &Value) {
     for (key, object) in dependents(store, owner) {
         // A dependent stays as long as one of its owners does.
@@ -118,7 +145,9 @@ fn delete_dependents(store: &Store, owner: &Value) {
             find(store, &key.namespace, reference)
                 .is_some_and(|(_, owner)| !owner["metadata"]["deletionTimestamp"].is_string())
         });
-        if !kept && !object["metadata"]["deletionTimestamp"].is_string() {
+        if kept {
+            drop_reference(store, &key, owner);
+        } else if !object["metadata"]["deletionTimestamp"].is_string() {
             remove(store, &key, &object);
         }
     }
@@ -132,15 +161,20 @@ fn remove(store: &Store, key: &Key, object: &Value) {
 }
 
 fn orphan_dependents(store: &Store, owner: &Value) {
-    let uid = &owner["metadata"]["uid"];
     for (key, _) in dependents(store, owner) {
-        let _ = store.update(&key, &Preconditions::none(), false, |object| {
-            if let Some(list) = object["metadata"]["ownerReferences"].as_array_mut() {
-                list.retain(|reference| reference["uid"] != *uid);
-            }
-            Ok(())
-        });
+        drop_reference(store, &key, owner);
     }
+}
+
+/// Frees a dependent from one of its owners.
+fn drop_reference(store: &Store, key: &Key, owner: &Value) {
+    let uid = &owner["metadata"]["uid"];
+    let _ = store.update(key, &Preconditions::none(), false, |object| {
+        if let Some(list) = object["metadata"]["ownerReferences"].as_array_mut() {
+            list.retain(|reference| reference["uid"] != *uid);
+        }
+        Ok(())
+    });
 }
 
 fn finish_foreground(store: &Store, key: &Key, owner: &Value) {
@@ -176,5 +210,38 @@ fn empty_namespace(store: &Store, namespace: &str) {
         if !object["metadata"]["deletionTimestamp"].is_string() {
             remove(store, &key, &object);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sweep_finishes_what_was_missed() {
+        let store = Store::new();
+        let create = |name: &str, metadata: Value| {
+            let key = Key::new("configmaps", "ns", name);
+            store.create(key, json!({"metadata": metadata}), false).unwrap()
+        };
+        let reference = |kind: &str, name: &str, uid: &Value| json!({"kind": kind, "name": name, "uid": uid});
+        let owner = create("owner", json!({"finalizers": [FOREGROUND]}));
+        let other = create("other", json!({}));
+        let mine = reference("ConfigMap", "owner", &owner["metadata"]["uid"]);
+        let theirs = reference("ConfigMap", "other", &other["metadata"]["uid"]);
+        create("child", json!({"ownerReferences": [mine]}));
+        create("shared", json!({"ownerReferences": [mine, theirs]}));
+        create("left", json!({"ownerReferences": [reference("ConfigMap", "gone", &json!("u-1"))]}));
+        create("namesake", json!({"ownerReferences": [reference("ConfigMap", "other", &json!("u-2"))]}));
+        create("foreign", json!({"ownerReferences": [reference("Widget", "w", &json!("u-3"))]}));
+        store.delete(&Key::new("configmaps", "ns", "owner"), &DeleteOptions::default()).unwrap();
+        sweep(&store);
+        let names = || -> Vec<String> {
+            let objects = store.list("configmaps", None).0;
+            objects.iter().map(|o| o["metadata"]["name"].as_str().unwrap().to_owned()).collect()
+        };
+        assert_eq!(names(), ["foreign", "other", "shared"]);
+        let shared = store.get(&Key::new("configmaps", "ns", "shared")).unwrap();
+        assert_eq!(owners(&shared), [theirs]);
     }
 }

@@ -127,7 +127,7 @@ fn from_options(call: &Call, options: &Value) -> Result<Wish, ApiError> {
         .map(|seconds| {
             u64::try_from(seconds).map_err(|_| {
                 let message = "Invalid value: must be greater than or equal to 0".to_owned();
-                ApiError::invalid_options(&[("gracePeriodSeconds".to_owned(), message)])
+                ApiError::invalid_options("DeleteOptions", &[("gracePeriodSeconds".to_owned(), message)])
             })
         })
         .transpose()?;
@@ -141,7 +141,7 @@ fn from_options(call: &Call, options: &Value) -> Result<Wish, ApiError> {
         Some(other) => {
             let message =
                 format!("Unsupported value: \"{other}\": supported values: \"Background\", \"Foreground\", \"Orphan\"");
-            return Err(ApiError::invalid_options(&[("propagationPolicy".to_owned(), message)]));
+            return Err(ApiError::invalid_options("DeleteOptions", &[("propagationPolicy".to_owned(), message)]));
         }
     };
     let given = |field: &str| options["preconditions"][field].as_str().map(str::to_owned);
@@ -149,7 +149,7 @@ fn from_options(call: &Call, options: &Value) -> Result<Wish, ApiError> {
         options: DeleteOptions {
             preconditions: Preconditions { uid: given("uid"), resource_version: given("resourceVersion") },
             grace_seconds,
-            dry_run: dry_run(call, options)?,
+            dry_run: dry_run(call, "DeleteOptions", options)?,
         },
         finalizer,
     })

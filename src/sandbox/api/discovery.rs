@@ -62,6 +62,7 @@ pub(super) fn answer(path: &str, headers: &HeaderMap) -> Option<Response<Body>> 
             group_of(group)?;
             resource_list(group)
         }
+        ["openapi", "v2"] => return Some(openapi_v2(headers)),
         ["openapi", "v3"] => openapi_index(),
         ["openapi", "v3", "api", "v1"] => openapi(""),
         ["openapi", "v3", "apis", group, "v1"] => {
@@ -266,6 +267,21 @@ fn paths() -> Vec<String> {
     paths
 }
 
+/// A document without definitions: kubectl up to 1.28 reads it before it applies, and falls back on what it knows of
+/// the built-in kinds.
+fn openapi_v2(headers: &HeaderMap) -> Response<Body> {
+    let accept = headers.get(header::ACCEPT).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    if !accept.contains("protobuf") {
+        let info = json!({"title": "Kubernetes", "version": VERSION.0});
+        return json_response(200, &json!({"swagger": "2.0", "info": info, "paths": {}}));
+    }
+    // openapi.v2.Document: swagger (1) is "2.0", info (2) and paths (8) are empty messages.
+    let mut response = Response::new(Body::from(&b"\x0a\x032.0\x12\x00\x42\x00"[..]));
+    let kind = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    response
+}
+
 fn openapi_index() -> Value {
     let mut index = Map::new();
     let mut add = |path: String| {
@@ -323,7 +339,7 @@ mod tests {
     #[test]
     fn unknown_paths_are_not_answered() {
         let headers = HeaderMap::new();
-        for path in ["/metrics", "/apis/nope", "/apis/apps/v2", "/api/v2", "/openapi/v2"] {
+        for path in ["/metrics", "/apis/nope", "/apis/apps/v2", "/api/v2", "/openapi/v4"] {
             assert!(answer(path, &headers).is_none(), "{path}");
         }
         for path in

@@ -1,7 +1,7 @@
 //! The Kubernetes API that the practice cluster speaks: real HTTPS, so that kubectl and client libraries need to know
 //! nothing of it.
 //!
-//! A request's way: [`server`] (TLS, identity, permission) -> `request` (what is asked for) -> `read`, `watch`, `write`,
+//! A request's way: `server` (TLS, identity, permission) -> `request` (what is asked for) -> `read`, `watch`, `write`,
 //! `delete` or a subresource -> `representation` (objects, metadata or a table). All of it works on the
 //! [`Store`](super::store::Store) and keeps nothing itself.
 

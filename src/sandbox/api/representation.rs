@@ -254,7 +254,7 @@ mod tests {
         let pod =
             Arc::new(json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a", "resourceVersion": "7"}}));
         let meta = ListMeta { version: 9, resume: Some("t".into()), remaining: Some(3) };
-        let list: Value = serde_json::from_slice(&Format::FULL.list(&PODS, &meta, &[pod.clone()])).unwrap();
+        let list: Value = serde_json::from_slice(&Format::FULL.list(&PODS, &meta, std::slice::from_ref(&pod))).unwrap();
         assert_eq!(
             list,
             json!({"kind": "PodList", "apiVersion": "v1",

@@ -18,7 +18,8 @@ pub(super) struct ApiError {
     code: u16,
     reason: &'static str,
     message: String,
-    details: Option<Value>,
+    /// Boxed: most calls succeed, and their results should stay small.
+    details: Option<Box<Value>>,
     /// `metadata.continue` of an expired page: where an inconsistent list could go on.
     resume: Option<String>,
 }
@@ -29,7 +30,7 @@ impl ApiError {
     }
 
     fn about(mut self, resource: &Resource, name: &str) -> ApiError {
-        self.details = Some(details(resource.group, name, resource.plural));
+        self.details = Some(Box::new(details(resource.group, name, resource.plural)));
         self
     }
 
@@ -79,29 +80,29 @@ impl ApiError {
         let mut error = ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "Invalid", message);
         let mut about = details(resource.group, name, resource.kind);
         about["causes"] = json!(causes);
-        error.details = Some(about);
+        error.details = Some(Box::new(about));
         error
     }
 
-    /// 422: query parameters that do not go together.
-    pub(super) fn invalid_options(fields: &[(String, String)]) -> ApiError {
-        const OPTIONS: Resource = Resource {
+    /// 422: options that do not exist or do not go together; `kind` is `ListOptions`, `DeleteOptions`, ….
+    pub(super) fn invalid_options(kind: &'static str, fields: &[(String, String)]) -> ApiError {
+        let options = Resource {
             group: "meta.k8s.io",
             version: "v1",
-            plural: "listoptions",
-            singular: "listoptions",
-            kind: "ListOptions",
+            plural: "",
+            singular: "",
+            kind,
             short_names: &[],
             namespaced: false,
         };
-        ApiError::invalid(&OPTIONS, "", fields)
+        ApiError::invalid(&options, "", fields)
     }
 
     /// 422: a patch that cannot be applied.
     pub(super) fn unprocessable_patch(why: &str) -> ApiError {
         let message = "the server rejected our request due to an error in our request";
         let mut error = ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "Invalid", message);
-        error.details = Some(json!({"causes": [{"reason": "UnexpectedServerResponse", "message": why}]}));
+        error.details = Some(Box::new(json!({"causes": [{"reason": "UnexpectedServerResponse", "message": why}]})));
         error
     }
 
@@ -110,7 +111,7 @@ impl ApiError {
         if let Some(path) = &request.path {
             let message = format!("forbidden: User \"{}\" cannot {} path \"{path}\"", user.name, request.verb);
             let mut error = ApiError::new(StatusCode::FORBIDDEN, "Forbidden", message);
-            error.details = Some(json!({}));
+            error.details = Some(Box::new(json!({})));
             return error;
         }
         let group = &request.group;
@@ -131,7 +132,7 @@ impl ApiError {
             user.name, request.verb
         );
         let mut error = ApiError::new(StatusCode::FORBIDDEN, "Forbidden", message);
-        error.details = Some(details(group, &request.name, &request.resource));
+        error.details = Some(Box::new(details(group, &request.name, &request.resource)));
         error
     }
 
@@ -167,7 +168,7 @@ impl ApiError {
     pub(super) fn method_not_allowed() -> ApiError {
         let message = "the server does not allow this method on the requested resource";
         let mut error = ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", message);
-        error.details = Some(json!({}));
+        error.details = Some(Box::new(json!({})));
         error
     }
 
@@ -210,10 +211,10 @@ impl ApiError {
     pub(super) fn too_large_version(asked: u64, current: u64) -> ApiError {
         let message = format!("Timeout: Too large resource version: {asked}, current: {current}");
         let mut error = ApiError::new(StatusCode::GATEWAY_TIMEOUT, "Timeout", message);
-        error.details = Some(json!({
+        error.details = Some(Box::new(json!({
             "causes": [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}],
             "retryAfterSeconds": 1
-        }));
+        })));
         error
     }
 
@@ -222,7 +223,7 @@ impl ApiError {
         let message = "Cannot evict pod as it would violate the pod's disruption budget.";
         let mut error = ApiError::new(StatusCode::TOO_MANY_REQUESTS, "TooManyRequests", message);
         let why = format!("The disruption budget {budget} needs {desired} healthy pods and has {healthy} currently");
-        error.details = Some(json!({"causes": [{"reason": "DisruptionBudget", "message": why}]}));
+        error.details = Some(Box::new(json!({"causes": [{"reason": "DisruptionBudget", "message": why}]})));
         error
     }
 
@@ -230,7 +231,7 @@ impl ApiError {
     pub(super) fn internal(why: &str) -> ApiError {
         let message = format!("Internal error occurred: {why}");
         let mut error = ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "InternalError", message);
-        error.details = Some(json!({"causes": [{"message": why}]}));
+        error.details = Some(Box::new(json!({"causes": [{"message": why}]})));
         error
     }
 
@@ -285,7 +286,7 @@ impl ApiError {
             "reason": self.reason,
         });
         if let Some(details) = &self.details {
-            status["details"] = details.clone();
+            status["details"] = (**details).clone();
         }
         status["code"] = json!(self.code);
         status
@@ -293,11 +294,7 @@ impl ApiError {
 
     /// The HTTP answer.
     pub(super) fn into_response(self) -> Response<Body> {
-        let mut response = json_response(self.code, &self.to_value());
-        if self.code == 429 {
-            response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static("10"));
-        }
-        response
+        json_response(self.code, &self.to_value())
     }
 }
 

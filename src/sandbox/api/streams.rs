@@ -43,10 +43,7 @@ pub(super) async fn port_forward(call: &Call, key: Key, parts: &mut Parts) -> Re
     let pod = store.get(&key).ok_or_else(|| ApiError::not_found(&PODS, &key.name))?;
     let upgrade = parts.headers.get(header::UPGRADE).and_then(|v| v.to_str().ok()).unwrap_or_default();
     if !upgrade.eq_ignore_ascii_case("websocket") {
-        return Err(ApiError::bad_request(format!(
-            "the practice cluster forwards ports over WebSocket only (got Upgrade: \"{upgrade}\"): use \
-             `kubectl synxdb`, or kubectl 1.31 or later"
-        )));
+        return Err(no_tunnel(upgrade));
     }
     let ports: Result<Vec<u16>, _> =
         call.query.all("ports").flat_map(|list| list.split(',')).map(str::parse::<u16>).collect();
@@ -64,6 +61,10 @@ pub(super) async fn port_forward(call: &Call, key: Key, parts: &mut Parts) -> Re
         .await
         .map_err(|rejection| ApiError::bad_request(rejection.body_text()))?
         .protocols(["v4.channel.k8s.io", "portforward.k8s.io"]);
+    if socket.selected_protocol().is_none() {
+        let asked = parts.headers.get(header::SEC_WEBSOCKET_PROTOCOL).and_then(|v| v.to_str().ok());
+        return Err(no_tunnel(asked.unwrap_or("no subprotocol")));
+    }
     let streams = call.state.streams.clone();
     let uid = pod["metadata"]["uid"].clone();
     let end = call.shutdown.child_token();
@@ -95,6 +96,14 @@ pub(super) async fn port_forward(call: &Call, key: Key, parts: &mut Parts) -> Re
         }
         end.cancel();
     }))
+}
+
+/// kubectl's own forwarding speaks SPDY, inside a WebSocket or not.
+fn no_tunnel(asked: &str) -> ApiError {
+    ApiError::bad_request(format!(
+        "the practice cluster forwards ports over WebSocket with v4.channel.k8s.io only, not with {asked}: kubectl's own \
+         port-forward does not work on it"
+    ))
 }
 
 fn store_has(store: &Store, key: &Key, uid: &serde_json::Value) -> bool {

@@ -90,8 +90,9 @@ pub(super) fn watch(call: &Call, resource: &'static Resource, namespace: &str) -
 fn initial_events(call: &Call) -> Result<Option<bool>, ApiError> {
     let given = call.query.get("sendInitialEvents").map(|_| call.query.flag("sendInitialEvents"));
     let rule = call.query.get("resourceVersionMatch");
-    let wrong =
-        |field: &str, why: &str| Err(ApiError::invalid_options(&[(field.to_owned(), format!("Forbidden: {why}"))]));
+    let wrong = |field: &str, why: &str| {
+        Err(ApiError::invalid_options("ListOptions", &[(field.to_owned(), format!("Forbidden: {why}"))]))
+    };
     match (given, rule) {
         (None, Some(_)) => wrong(
             "resourceVersionMatch",

@@ -35,6 +35,7 @@ pub(super) fn create(
     let mut object = read_object(call, body)?;
     check_type(resource, &object)?;
     let name = text(&object["metadata"]["name"]).to_owned();
+    let dry_run = dry_run(call, "CreateOptions", &Value::Null)?;
     let said = text(&object["metadata"]["namespace"]);
     if resource.namespaced && namespace.is_empty() {
         return Err(ApiError::method_not_allowed());
@@ -60,7 +61,6 @@ pub(super) fn create(
         return Err(ApiError::invalid(resource, &name, &findings));
     }
     let key = Key::new(resource.plural, if resource.namespaced { namespace } else { "" }, name.clone());
-    let dry_run = dry_run(call, &Value::Null)?;
     let stored = call.state.store.create(key, object, dry_run).map_err(|e| ApiError::from_store(e, resource, &name))?;
     Ok(json_response(201, &call.format.object(resource, &stored)))
 }
@@ -136,7 +136,7 @@ pub(super) fn modify(
     conditions: &Preconditions,
     change: impl FnOnce(&mut Value) -> Result<(), ApiError>,
 ) -> Result<Arc<Value>, ApiError> {
-    let dry_run = dry_run(call, &Value::Null)?;
+    let dry_run = dry_run(call, "PatchOptions", &Value::Null)?;
     let mut refusal = None;
     let result = call.state.store.update(key, conditions, dry_run, |object| {
         let before = object.clone();
@@ -166,7 +166,9 @@ fn confine(resource: &Resource, subresource: &str, before: &Value, object: &mut 
     match subresource {
         "status" => {
             let mut kept = before.clone();
-            kept["status"] = object["status"].take();
+            if !object["status"].is_null() {
+                kept["status"] = object["status"].take();
+            }
             for field in ["labels", "annotations", "finalizers", "uid", "resourceVersion"] {
                 if let Some(value) = object["metadata"].get(field) {
                     kept["metadata"][field] = value.clone();
@@ -208,14 +210,14 @@ pub(super) fn read_object(call: &Call, body: &[u8]) -> Result<Value, ApiError> {
     if object.is_object() { Ok(object) } else { Err(ApiError::bad_request("the body must be an object")) }
 }
 
-/// Whether only an answer is wanted: `dryRun=All` in the query or among `options`.
-pub(super) fn dry_run(call: &Call, options: &Value) -> Result<bool, ApiError> {
+/// Whether only an answer is wanted: `dryRun=All` in the query or among `options` (of that kind).
+pub(super) fn dry_run(call: &Call, kind: &'static str, options: &Value) -> Result<bool, ApiError> {
     let listed = options["dryRun"].as_array().into_iter().flatten().map(text);
     let mut dry = false;
     for value in call.query.all("dryRun").chain(listed).filter(|value| !value.is_empty()) {
         if value != "All" {
-            let message = format!("Unsupported value: [{value:?}]: supported values: \"All\"");
-            return Err(ApiError::invalid_options(&[("dryRun".to_owned(), message)]));
+            let message = format!("Unsupported value: []string{{{value:?}}}: supported values: \"All\"");
+            return Err(ApiError::invalid_options(kind, &[("dryRun".to_owned(), message)]));
         }
         dry = true;
     }

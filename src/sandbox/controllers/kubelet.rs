@@ -2,34 +2,17 @@
 //!
 //! One task follows the pods; each pod on a node has a task of its own, which lives as long as the pod does.
 
-use super::events::{Kind, Source};
-use super::objects::{array, claim, claims, is_finished, is_terminating, key, name, namespace, now, text, uid};
-use super::pod_status::{Exit, State, View, container_id};
+use super::objects::{is_finished, is_terminating, key, name, namespace, text, uid};
+use super::pod_worker::{Ending, Worker};
 use super::{Context, nodes};
-use crate::sandbox::store::{ChangeKind, DeleteOptions, Key, Preconditions};
-use crate::sandbox::workload::{Running, Workloads};
+use crate::sandbox::store::ChangeKind;
+use crate::sandbox::workload::Workloads;
 use serde_json::Value;
 use std::collections::{HashMap, HashSet};
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::sync::atomic::AtomicU32;
 use tokio::sync::{mpsc, watch};
 use tokio_util::task::TaskTracker;
-
-/// A failing readiness probe is reported that often, then rarely: as client-go's spam filter does.
-const EVENT_BURST: u32 = 25;
-
-/// Why a pod's task is to end it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Ending {
-    /// It was deleted, with that many seconds of grace.
-    Deleted(u64),
-    /// It is no longer there: force-deleted.
-    Gone,
-    /// The machine is lost: what runs there is gone, and nobody reports it.
-    NodeLost,
-}
 
 /// The task that follows the pods.
 pub(crate) struct Kubelet {
@@ -73,11 +56,13 @@ impl Kubelet {
             let since = store.version();
             let pods = store.list("pods", None).0;
             let present: HashSet<&str> = pods.iter().map(|pod| uid(pod)).collect();
-            for (uid, (_, ending)) in &self.workers {
-                if !present.contains(uid.as_str()) {
+            self.workers.retain(|uid, (_, ending)| {
+                let there = present.contains(uid.as_str());
+                if !there {
                     ending.send_replace(Some(Ending::Gone));
                 }
-            }
+                there
+            });
             for pod in &pods {
                 self.look(pod);
             }
@@ -153,278 +138,5 @@ impl Kubelet {
         }
         self.workers.retain(|_, (of, _)| of != node);
         nodes::mark_lost(&self.context, node);
-    }
-}
-
-/// One pod's task.
-struct Worker {
-    context: Context,
-    workloads: Arc<Workloads>,
-    key: Key,
-    pod: Arc<Value>,
-    node: String,
-    replaced: bool,
-    ending: watch::Receiver<Option<Ending>>,
-    addresses: Arc<AtomicU32>,
-}
-
-/// What became of a container that runs.
-enum Outcome {
-    /// It is to end.
-    Ended(Ending),
-    /// It ended by itself, with that exit code.
-    Died(i32),
-}
-
-impl Worker {
-    async fn run(mut self) {
-        let mut view = View {
-            state: State::Waiting("ContainerCreating", String::new()),
-            last: None,
-            restarts: 0,
-            pod_ip: String::new(),
-            host_ip: self.host_ip(),
-        };
-        self.report(&view);
-        if let Err(ending) = self.wait(self.context.pace.set_up).await {
-            return self.remove(ending, view, None).await;
-        }
-        self.attach();
-        view.pod_ip = self.new_address();
-        loop {
-            let running = match self.start(&mut view).await {
-                Ok(running) => running,
-                Err(why) => {
-                    self.container_event(Kind::Warning, "Failed", &format!("Error: {why}"));
-                    let exit = Exit { code: 128, started: now(), finished: now(), id: container_id() };
-                    match self.restart(&mut view, exit).await {
-                        Ok(()) => continue,
-                        Err(ending) => return self.remove(ending, view, None).await,
-                    }
-                }
-            };
-            let outcome = self.attend(&running, &mut view).await;
-            let code = match outcome {
-                Outcome::Ended(ending) => return self.remove(ending, view, Some(running)).await,
-                Outcome::Died(code) => code,
-            };
-            self.workloads.forget(&running);
-            let exit = exit(&view, code);
-            if let Err(ending) = self.restart(&mut view, exit).await {
-                return self.remove(ending, view, None).await;
-            }
-        }
-    }
-
-    /// Starts the container and reports it running.
-    async fn start(&mut self, view: &mut View) -> Result<Arc<Running>, String> {
-        let container = &self.pod["spec"]["containers"][0];
-        let image = text(container, "/image");
-        let present = format!("Container image \"{image}\" already present on machine");
-        self.container_event(Kind::Normal, "Pulled", &present);
-        let folder = self.volume_folder();
-        // Not cut short when the pod is deleted meanwhile: what was begun is finished, then ended.
-        let running = self.workloads.start(&self.pod, folder.as_deref()).await?;
-        let container = text(container, "/name");
-        self.container_event(Kind::Normal, "Created", &format!("Container created: {container}"));
-        self.container_event(Kind::Normal, "Started", &format!("Container started: {container}"));
-        view.state = State::Running { started: now(), ready: false, id: container_id() };
-        self.report(view);
-        Ok(running)
-    }
-
-    /// Waits for readiness, then for an end.
-    async fn attend(&mut self, running: &Arc<Running>, view: &mut View) -> Outcome {
-        let slow = if self.replaced { self.context.scenario.replaced_pod_ready_seconds.max(0.0) } else { 0.0 };
-        let workloads = self.workloads.clone();
-        let ready = async {
-            let slow = tokio::time::sleep(Duration::from_secs_f64(slow));
-            let (ready, ()) = tokio::join!(workloads.ready(running), slow);
-            ready
-        };
-        tokio::pin!(ready);
-        let period = self.pod.pointer("/spec/containers/0/readinessProbe/periodSeconds").and_then(Value::as_u64);
-        let mut probes = tokio::time::interval(Duration::from_secs(period.unwrap_or(10).max(1)));
-        probes.reset();
-        let (mut waiting, mut failures) = (true, 0_u32);
-        let mut ending = self.ending.clone();
-        loop {
-            tokio::select! {
-                // A death is told before the readiness it prevents.
-                biased;
-                ending = ended(&mut ending, &self.context) => return Outcome::Ended(ending),
-                code = workloads.exited(running) => return Outcome::Died(code),
-                result = &mut ready, if waiting => {
-                    waiting = false;
-                    match result {
-                        Ok(()) => {
-                            running.set_ready();
-                            if let State::Running { ready, .. } = &mut view.state {
-                                *ready = true;
-                            }
-                            self.report(view);
-                        }
-                        Err(why) => {
-                            let message = format!("Readiness probe failed: {why}");
-                            self.container_event(Kind::Warning, "Unhealthy", &message);
-                        }
-                    }
-                }
-                _ = probes.tick(), if waiting => {
-                    failures += 1;
-                    if failures <= EVENT_BURST || failures.is_multiple_of(300) {
-                        let message = running.probe_failure(&view.pod_ip);
-                        self.container_event(Kind::Warning, "Unhealthy", &message);
-                    }
-                }
-            }
-        }
-    }
-
-    /// Puts a container that ended back to waiting; at once the first time, with a growing delay afterwards.
-    async fn restart(&mut self, view: &mut View, exit: Exit) -> Result<(), Ending> {
-        let delay = match view.restarts {
-            0 => Duration::ZERO,
-            times => Duration::from_secs((10 << (times - 1).min(5)).min(300)),
-        };
-        view.last = Some(exit);
-        let container = text(&self.pod, "/spec/containers/0/name").to_owned();
-        let pod = format!("{}_{}({})", self.key.name, self.key.namespace, uid(&self.pod));
-        if !delay.is_zero() {
-            let seconds = delay.as_secs();
-            let message = format!("back-off {seconds}s restarting failed container={container} pod={pod}");
-            view.state = State::Waiting("CrashLoopBackOff", message);
-            self.report(view);
-            let message = format!("Back-off restarting failed container {container} in pod {pod}");
-            self.container_event(Kind::Warning, "BackOff", &message);
-        }
-        self.wait(delay).await?;
-        view.restarts += 1;
-        Ok(())
-    }
-
-    /// Waits, unless the pod is to end meanwhile.
-    async fn wait(&mut self, time: Duration) -> Result<(), Ending> {
-        let mut ending = self.ending.clone();
-        tokio::select! {
-            biased;
-            ending = ended(&mut ending, &self.context) => Err(ending),
-            () = tokio::time::sleep(time) => Ok(()),
-        }
-    }
-
-    /// Ends the container, reports it, and lets the pod go.
-    async fn remove(&mut self, ending: Ending, mut view: View, running: Option<Arc<Running>>) {
-        let shutdown = self.context.shutdown.clone();
-        let grace = match ending {
-            Ending::Deleted(grace) if !shutdown.is_cancelled() => Duration::from_secs(grace),
-            _ => {
-                if let Some(running) = running {
-                    self.workloads.stop(&running, Duration::ZERO).await;
-                }
-                return;
-            }
-        };
-        if let Some(running) = running {
-            let container = text(&self.pod, "/spec/containers/0/name");
-            self.container_event(Kind::Normal, "Killing", &format!("Stopping container {container}"));
-            let least = tokio::time::sleep(self.context.pace.tear_down.min(grace));
-            // A force-delete, or the sandbox's end, makes the rest of the grace period void.
-            let mut signals = self.ending.clone();
-            let gone = async {
-                tokio::select! {
-                    _ = signals.wait_for(|ending| matches!(ending, Some(Ending::Gone | Ending::NodeLost))) => {}
-                    () = shutdown.cancelled() => {}
-                }
-            };
-            let code = tokio::select! {
-                (code, ()) = async { tokio::join!(self.workloads.stop(&running, grace), least) } => code,
-                () = gone => {
-                    self.workloads.stop(&running, Duration::ZERO).await;
-                    return;
-                }
-            };
-            view.state = State::Ended(exit(&view, code));
-            self.report(&view);
-        }
-        let preconditions = Preconditions::uid(uid(&self.pod));
-        // Gone meanwhile: just as well.
-        let _ = self
-            .context
-            .store
-            .delete(&self.key, &DeleteOptions { preconditions, grace_seconds: Some(0), dry_run: false });
-    }
-
-    fn report(&self, view: &View) {
-        // A pod that is gone needs no report, a new one of its name has a task of its own.
-        let _ = self.context.store.update(&self.key, &Preconditions::uid(uid(&self.pod)), false, |pod| {
-            view.write(pod);
-            Ok(())
-        });
-    }
-
-    fn container_event(&self, kind: Kind, reason: &str, message: &str) {
-        let path = format!("spec.containers{{{}}}", text(&self.pod, "/spec/containers/0/name"));
-        let source = Source { component: "kubelet", host: &self.node };
-        self.context.events.record_about(&self.pod, &path, kind, source, reason, message);
-    }
-
-    /// Tells that the pod's volumes are there.
-    fn attach(&self) {
-        let source = Source::of("attachdetach-controller");
-        for claim_name in claims(&self.pod) {
-            if let Some(claim) = claim(&self.context.store, namespace(&self.pod), claim_name) {
-                let message =
-                    format!("AttachVolume.Attach succeeded for volume \"{}\"", text(&claim, "/spec/volumeName"));
-                self.context.events.record(&self.pod, Kind::Normal, source, "SuccessfulAttachVolume", &message);
-            }
-        }
-    }
-
-    /// Folder of the pod's first volume.
-    fn volume_folder(&self) -> Option<PathBuf> {
-        let claim = claim(&self.context.store, namespace(&self.pod), claims(&self.pod).next()?)?;
-        let volume = text(&claim, "/spec/volumeName");
-        let folder = self.context.volumes.join(volume);
-        (!volume.is_empty() && folder.is_dir()).then_some(folder)
-    }
-
-    fn node(&self) -> Option<Arc<Value>> {
-        self.context.store.get(&Key::new("nodes", "", self.node.as_str()))
-    }
-
-    fn host_ip(&self) -> String {
-        let node = self.node();
-        let addresses = node.iter().flat_map(|node| array(node, "/status/addresses"));
-        let mut internal = addresses.filter(|address| address["type"] == "InternalIP").map(|a| text(a, "/address"));
-        internal.next().unwrap_or_default().to_owned()
-    }
-
-    /// An address out of the node's range, each only once.
-    fn new_address(&self) -> String {
-        let node = self.node();
-        let range = node.as_ref().map_or("", |node| text(node, "/spec/podCIDR"));
-        let prefix = range.rsplit_once('.').map_or("10.244.0", |(prefix, _)| prefix);
-        let number = self.addresses.fetch_add(1, Ordering::Relaxed);
-        format!("{prefix}.{}", 2 + number % 250)
-    }
-}
-
-/// How the container of a view ended now.
-fn exit(view: &View, code: i32) -> Exit {
-    let (started, id) = match &view.state {
-        State::Running { started, id, .. } => (started.clone(), id.clone()),
-        _ => (now(), container_id()),
-    };
-    Exit { code, started, finished: now(), id }
-}
-
-/// Resolves when a pod is to end, for whatever reason.
-async fn ended(ending: &mut watch::Receiver<Option<Ending>>, context: &Context) -> Ending {
-    tokio::select! {
-        biased;
-        () = context.shutdown.cancelled() => Ending::Gone,
-        // The sender goes with the pod's entry, which is when the pod is gone.
-        ending = ending.wait_for(Option::is_some) => ending.ok().and_then(|ending| *ending).unwrap_or(Ending::Gone),
     }
 }

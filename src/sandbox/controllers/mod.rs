@@ -11,6 +11,7 @@ pub(crate) mod nodes;
 pub(crate) mod objects;
 pub(crate) mod pod_garbage;
 pub(crate) mod pod_status;
+pub(crate) mod pod_worker;
 pub(crate) mod protection;
 pub(crate) mod revision;
 pub(crate) mod scheduler;

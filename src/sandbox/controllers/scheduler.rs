@@ -8,7 +8,7 @@ use super::volumes::SELECTED_NODE;
 use super::{Context, Controller, Requeue};
 use crate::sandbox::store::{Key, Preconditions};
 use serde_json::{Value, json};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 const SOURCE: Source<'static> = Source::of("default-scheduler");
@@ -18,6 +18,8 @@ pub(crate) struct Scheduler {
     context: Context,
     /// What was last said about a pod (by UID), to say it again only when it changes.
     said: HashMap<String, String>,
+    /// Nodes chosen for pods (by UID) whose volumes are still being made there.
+    chosen: HashMap<String, String>,
 }
 
 /// What a look at a pod's claims and nodes came to.
@@ -35,7 +37,7 @@ enum Decision {
 impl Scheduler {
     /// The controller.
     pub(crate) fn new(context: Context) -> Scheduler {
-        Scheduler { context, said: HashMap::new() }
+        Scheduler { context, said: HashMap::new(), chosen: HashMap::new() }
     }
 
     fn decide(&self, pod: &Value) -> Decision {
@@ -81,7 +83,7 @@ impl Scheduler {
         }
     }
 
-    /// The node with the fewest pods of the same owner, then with the fewest pods; or why there is none.
+    /// The node chosen before; else the one with the fewest pods of the same owner, then with the fewest pods; or why there is none.
     fn choose_node(&self, pod: &Value, volumes: &[Arc<Value>]) -> Result<String, String> {
         let nodes = self.context.store.list("nodes", None).0;
         let pods = self.context.store.list("pods", None).0;
@@ -96,7 +98,14 @@ impl Scheduler {
                 }
                 continue;
             }
-            let here = || pods.iter().filter(|other| text(other, "/spec/nodeName") == name(node));
+            if self.chosen.get(uid(pod)).is_some_and(|chosen| chosen == name(node)) {
+                return Ok(name(node).to_owned());
+            }
+            let is_here = |other: &&Arc<Value>| {
+                text(other, "/spec/nodeName") == name(node)
+                    || self.chosen.get(uid(other)).is_some_and(|chosen| chosen == name(node))
+            };
+            let here = || pods.iter().filter(is_here);
             let siblings = here().filter(|other| other["metadata"]["ownerReferences"][0]["uid"] == *owner).count();
             let rank = (siblings, here().count());
             if best.as_ref().is_none_or(|(least, _)| rank < *least) {
@@ -112,7 +121,7 @@ impl Scheduler {
     }
 
     fn bind(&mut self, pod: &Value, node: &str) {
-        self.said.remove(uid(pod));
+        self.forget(uid(pod));
         let bound = self.context.store.update(&key("pods", pod), &Preconditions::uid(uid(pod)), false, |pod| {
             pod["spec"]["nodeName"] = json!(node);
             set_condition(pod, "PodScheduled", "True", "", "");
@@ -124,7 +133,13 @@ impl Scheduler {
         }
     }
 
-    fn provision(&self, pod: &Value, node: &str) {
+    fn forget(&mut self, uid: &str) {
+        self.said.remove(uid);
+        self.chosen.remove(uid);
+    }
+
+    fn provision(&mut self, pod: &Value, node: &str) {
+        self.chosen.insert(uid(pod).to_owned(), node.to_owned());
         for wanted in claims(pod) {
             let key = Key::new("persistentvolumeclaims", namespace(pod), wanted);
             // Gone meanwhile: the next look says so.
@@ -192,7 +207,7 @@ impl Controller for Scheduler {
         &["pods"]
     }
 
-    fn concerned(&self, changed: &Key, object: &Value) -> Vec<Key> {
+    fn concerned(&self, changed: &Key, _object: &Value) -> Vec<Key> {
         let waiting = |namespace: Option<&str>| {
             let pods = self.context.store.list("pods", namespace).0;
             pods.iter()
@@ -201,7 +216,7 @@ impl Controller for Scheduler {
                 .collect::<Vec<_>>()
         };
         match changed.resource {
-            "pods" if text(object, "/spec/nodeName").is_empty() => vec![changed.clone()],
+            "pods" => vec![changed.clone()],
             "persistentvolumeclaims" => waiting(Some(&changed.namespace)),
             "nodes" | "persistentvolumes" | "storageclasses" => waiting(None),
             _ => Vec::new(),
@@ -209,9 +224,16 @@ impl Controller for Scheduler {
     }
 
     fn reconcile(&mut self, key: &Key) -> Requeue {
-        let Some(pod) = self.context.store.get(key) else { return Requeue::Never };
+        let Some(pod) = self.context.store.get(key) else {
+            // What is known of pods that are gone.
+            let uids: HashSet<String> =
+                self.context.store.list("pods", None).0.iter().map(|pod| uid(pod).to_owned()).collect();
+            self.said.retain(|uid, _| uids.contains(uid));
+            self.chosen.retain(|uid, _| uids.contains(uid));
+            return Requeue::Never;
+        };
         if is_terminating(&pod) || !text(&pod, "/spec/nodeName").is_empty() {
-            self.said.remove(uid(&pod));
+            self.forget(uid(&pod));
             return Requeue::Never;
         }
         match self.decide(&pod) {

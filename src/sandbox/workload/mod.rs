@@ -4,6 +4,7 @@
 //! The node's controller starts and stops a [`Running`] workload per pod; clients reach it through
 //! [`Workloads::connect`], which is what a port-forward ends in.
 
+pub(crate) mod installation;
 pub(crate) mod postgres;
 pub(crate) mod seed;
 pub(crate) mod sql_gate;

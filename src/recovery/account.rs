@@ -1,0 +1,102 @@
+//! The end of a run: the canary row dropped, the outcome written where the record is, the account drawn up.
+
+use super::events::{ClaimChange, Ending, Outcome};
+use super::goal;
+use super::run::Act;
+use crate::cluster::write::Written;
+use crate::plan::{Outcome as Recorded, Record, Step};
+use crate::topology::RECORD_ANNOTATION;
+use jiff::Timestamp;
+use std::time::Duration;
+
+impl Act<'_, '_> {
+    /// Drops the canary row, and writes the outcome where the record is. What cannot be done is said, and changes
+    /// nothing about the verdict.
+    pub(super) async fn close(&mut self, ending: &Ending) {
+        let outcome = match ending {
+            Ending::Recovered => Recorded::Recovered,
+            Ending::NotVerified | Ending::Unproven(_) => Recorded::Unproven,
+            Ending::DataMissing(_) => Recorded::DataMissing,
+            // Somebody may finish it: the canary row is part of what there is to find.
+            Ending::TimedOut(_) | Ending::Changed(_) | Ending::Failed(_) | Ending::Interrupted => {
+                if let Some(schema) = self.canary.take() {
+                    if self.done.is_empty() {
+                        if let Err(why) = self.run.witness.drop_canary(&schema).await {
+                            self.notice(format!("schema {schema} in database postgres is left: {why}"));
+                        }
+                    } else {
+                        self.notice(format!("schema {schema} in database postgres is left for the run that resumes"));
+                    }
+                }
+                return;
+            }
+        };
+        if let Some(schema) = self.canary.take()
+            && let Err(why) = self.run.witness.drop_canary(&schema).await
+        {
+            self.notice(format!("schema {schema} in database postgres is left: {why}"));
+        }
+        self.run.record.outcome = outcome;
+        self.run.record.finished = Some(Timestamp::now().to_string());
+        // It has served; the volume need not carry it for ever.
+        self.run.record.baseline = None;
+        let Ok(text) = self.record() else { return };
+        let volumes = std::mem::take(&mut self.record_on);
+        let recorded = if volumes.is_empty() { self.recorded() } else { volumes };
+        for (volume, uid) in recorded {
+            match self.run.cluster.annotate_volume(&volume, &uid, RECORD_ANNOTATION, &text, false).await {
+                Ok(Written::Done { .. }) => {}
+                Ok(Written::Gone) => self.notice(format!("volume {volume} is gone: its record is lost with it")),
+                Ok(Written::Changed { message, .. }) => {
+                    self.notice(format!("the record on volume {volume}: {message}"))
+                }
+                Err(error) => self.notice(format!("the record on volume {volume} was not finished: {error}")),
+            }
+        }
+    }
+
+    /// The volumes that an earlier run wrote this failover's record on.
+    fn recorded(&self) -> Vec<(String, String)> {
+        let of_this = |text: &String| Record::parse(text).is_some_and(|record| record.id == self.run.record.id);
+        let topology = self.topology();
+        let volumes = topology.recorded.iter().filter(|volume| volume.record.as_ref().is_some_and(of_this));
+        volumes.map(|volume| (volume.name.clone(), volume.uid.clone())).collect()
+    }
+
+    pub(super) fn outcome(self, ending: Ending, total: Duration) -> Outcome {
+        let plan = self.run.plan;
+        let topology = self.topology();
+        let successor = goal::successor(plan, &topology);
+        let retained = |claim: &str| {
+            plan.steps.iter().find_map(|step| match step {
+                Step::Retain { volume, claim: of, .. } if of == claim => Some(volume.clone()),
+                _ => None,
+            })
+        };
+        let recorded = |claim: &str| {
+            self.run.record.claims.iter().find(|other| other.name == claim).and_then(|other| other.volume.clone())
+        };
+        let claims = plan.replaced_claims.iter().map(|claim| ClaimChange {
+            name: claim.name.clone(),
+            old_uid: claim.uid.clone(),
+            new_uid: successor
+                .and_then(|(member, _)| member.claims.iter().find(|other| other.name == claim.name))
+                .and_then(|found| found.uid.clone())
+                .filter(|uid| *uid != claim.uid),
+            retained_volume: retained(&claim.name)
+                .or_else(|| plan.resumes.as_ref().and_then(|_| recorded(&claim.name))),
+        });
+        Outcome {
+            phases: self.phases,
+            total,
+            old_uid: plan.target.uid.clone(),
+            new_pod: successor.map(|(member, pod)| (member.name.clone(), pod.uid.clone())),
+            claims: claims.collect(),
+            healed: self.healed,
+            proof: self.proof,
+            done: self.done,
+            notices: self.notices,
+            ending,
+        }
+    }
+}

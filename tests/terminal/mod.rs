@@ -1,0 +1,165 @@
+//! A pseudo-terminal of 80 columns with a program in it: what it shows, what it is answered, how it leaves.
+
+#![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
+
+use super::process::LIMIT;
+use rustix::io::{FdFlags, fcntl_setfd};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
+use std::fs::File;
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::process::{Child, Command};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::Instant;
+
+/// Keys, as a terminal sends them.
+pub(crate) mod key {
+    pub(crate) const ENTER: &str = "\r";
+    pub(crate) const DOWN: &str = "\x1b[B";
+    pub(crate) const UP: &str = "\x1b[A";
+    pub(crate) const ESCAPE: &str = "\x1b";
+    pub(crate) const CTRL_C: &str = "\x03";
+    pub(crate) const CTRL_D: &str = "\x04";
+}
+
+/// Rows enough to hold all that a command shows.
+const ROWS: u16 = 200;
+const COLUMNS: u16 = 80;
+
+/// A program in a terminal. Killed when dropped.
+pub(crate) struct Terminal {
+    child: Child,
+    keyboard: File,
+    output: Receiver<Vec<u8>>,
+    raw: Vec<u8>,
+    screen: vt100::Parser,
+    /// How much of what it wrote (without escape sequences) has been waited for.
+    seen: usize,
+}
+
+/// What a program left on the terminal.
+pub(crate) struct Left {
+    pub(crate) code: i32,
+    /// All that it wrote, escape sequences included.
+    pub(crate) raw: String,
+    /// What is on the screen, row by row.
+    pub(crate) screen: String,
+    /// The same, with lines that went on in the next row whole.
+    pub(crate) text: String,
+    pub(crate) cursor_shown: bool,
+    pub(crate) echo: bool,
+}
+
+impl Terminal {
+    /// Starts a program. TERM is xterm-256color unless the command says otherwise.
+    #[allow(unsafe_code)]
+    pub(crate) fn start(mut command: Command) -> Self {
+        if !command.get_envs().any(|(name, _)| name == "TERM") {
+            command.env("TERM", "xterm-256color");
+        }
+        let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        fcntl_setfd(&ours, FdFlags::CLOEXEC).unwrap();
+        grantpt(&ours).unwrap();
+        unlockpt(&ours).unwrap();
+        let name = ptsname(&ours, Vec::new()).unwrap().into_string().unwrap();
+        let flags = i32::try_from(rustix::fs::OFlags::NOCTTY.bits()).unwrap();
+        let theirs = File::options().read(true).write(true).custom_flags(flags).open(name).unwrap();
+        let size = Winsize { ws_row: ROWS, ws_col: COLUMNS, ws_xpixel: 0, ws_ypixel: 0 };
+        tcsetwinsize(&theirs, size).unwrap();
+        command.stdin(theirs.try_clone().unwrap()).stdout(theirs.try_clone().unwrap()).stderr(theirs);
+        // SAFETY: two system calls between fork and exec; nothing is allocated, no lock is taken.
+        unsafe {
+            command.pre_exec(|| {
+                // A session of its own, with this terminal, so that Ctrl-C reaches it and it alone.
+                rustix::process::setsid()?;
+                Ok(rustix::process::ioctl_tiocsctty(std::io::stdin())?)
+            });
+        }
+        let child = command.spawn().unwrap();
+        // The command holds its side of the terminal open: the end would never be seen.
+        drop(command);
+        let keyboard = File::from(ours);
+        let mut display = keyboard.try_clone().unwrap();
+        let (send, output) = channel();
+        std::thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            // The end is an error on Linux: nobody has the other side open any longer.
+            while let Ok(read @ 1..) = display.read(&mut buffer) {
+                if send.send(buffer[..read].to_vec()).is_err() {
+                    return;
+                }
+            }
+        });
+        let screen = vt100::Parser::new(ROWS.try_into().unwrap(), COLUMNS.try_into().unwrap(), 0);
+        Self { child, keyboard, output, raw: Vec::new(), screen, seen: 0 }
+    }
+
+    /// Waits until it has written a text, after what was waited for before.
+    pub(crate) fn expect(&mut self, text: &str) {
+        let end = Instant::now() + LIMIT;
+        loop {
+            let plain = plain(&self.raw);
+            if let Some(at) = plain[self.seen..].find(text) {
+                self.seen += at + text.len();
+                return;
+            }
+            if let Err(why) = self.receive(end) {
+                panic!("no {text:?} ({why:?}); it wrote:\n{plain}");
+            }
+        }
+    }
+
+    pub(crate) fn send(&mut self, keys: &str) {
+        self.keyboard.write_all(keys.as_bytes()).unwrap();
+    }
+
+    pub(crate) fn signal(&self, signal: super::process::Signal) {
+        super::process::signal(self.child.id(), signal);
+    }
+
+    fn receive(&mut self, end: Instant) -> Result<(), RecvTimeoutError> {
+        let bytes = self.output.recv_timeout(end.saturating_duration_since(Instant::now()))?;
+        self.screen.process(&bytes);
+        self.raw.extend(bytes);
+        Ok(())
+    }
+
+    /// Waits until it has ended.
+    pub(crate) fn end(mut self) -> Left {
+        let end = Instant::now() + LIMIT;
+        loop {
+            match self.receive(end) {
+                Ok(()) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => panic!("it did not end; it wrote:\n{}", plain(&self.raw)),
+            }
+        }
+        let status = self.child.wait().unwrap();
+        let screen = self.screen.screen();
+        let rows: Vec<String> = screen.rows(0, COLUMNS).map(|row| row.trim_end().to_owned()).collect();
+        Left {
+            code: status.code().or_else(|| status.signal().map(|signal| -signal)).unwrap(),
+            raw: String::from_utf8_lossy(&self.raw).into_owned(),
+            screen: rows.join("\n"),
+            text: screen.contents(),
+            cursor_shown: !screen.hide_cursor(),
+            echo: tcgetattr(&self.keyboard).unwrap().local_modes.contains(LocalModes::ECHO | LocalModes::ICANON),
+        }
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A text without escape sequences.
+pub(crate) fn plain(raw: &[u8]) -> String {
+    let text = String::from_utf8_lossy(raw);
+    let escape = regex::Regex::new("\x1b\\[[0-9;?]*[A-Za-z]").unwrap();
+    escape.replace_all(&text, "").replace('\r', "")
+}
