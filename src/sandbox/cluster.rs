@@ -16,14 +16,15 @@ use super::processes::{Spawner, Unprivileged};
 use super::scenarios::{self, PodName, Scenario};
 use super::state::StateFolder;
 use super::store::{Key, Store};
-use super::workload::postgres::{Installation, Postgres, PostgresChoice};
+use super::workload::installation::{Installation, PostgresChoice};
+use super::workload::postgres::Postgres;
 use super::workload::{Component, INSTALL_POSTGRESQL, SQL_SKIPPED, Streams, Workloads};
 use serde_json::{Value, json};
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -51,6 +52,8 @@ pub struct Sandbox {
     api: Arc<ApiState>,
     workloads: Arc<Workloads>,
     postgres: Option<Arc<Postgres>>,
+    /// Why no database cluster can be made, when that turned out.
+    broken: watch::Sender<Option<String>>,
     losses: mpsc::UnboundedSender<String>,
     tasks: TaskTracker,
     shutdown: CancellationToken,
@@ -71,7 +74,7 @@ impl Sandbox {
     /// [`Sandbox::ready`]). What killed sandboxes left behind is removed first. Runs in the caller's tokio runtime.
     ///
     /// # Errors
-    /// An unknown scenario; a state folder that cannot be used; a PostgreSQL that is there and does not start.
+    /// An unknown scenario; a state folder that cannot be used; no port or certificate to be had.
     pub async fn start(options: Options) -> Result<Sandbox, SandboxError> {
         let name = if options.scenario.is_empty() { "healthy" } else { options.scenario.as_str() };
         let mut scenario = scenarios::find(name)?;
@@ -152,6 +155,7 @@ impl Sandbox {
             api,
             workloads,
             postgres,
+            broken: watch::Sender::new(None),
             losses,
             tasks,
             shutdown,
@@ -195,9 +199,12 @@ impl Sandbox {
         tasks.spawn(controllers::run(PodGarbage::new(context.clone()), context.clone()));
         if let Some(postgres) = self.postgres.clone() {
             // The slowest part of the start; whoever needs it first waits for this one.
+            let broken = self.broken.clone();
             let shutdown = self.shutdown.clone();
             tasks.spawn(async move {
-                let _ = shutdown.run_until_cancelled(postgres.template()).await;
+                if let Some(Err(error)) = shutdown.run_until_cancelled(postgres.template()).await {
+                    broken.send_replace(Some(error.why()));
+                }
             });
         }
         if !self.scenario.lost_nodes.is_empty() {
@@ -246,7 +253,21 @@ impl Sandbox {
     }
 
     /// Resolves when all pods that the scenario lets become Ready are, and the nodes that it loses are lost.
-    pub async fn ready(&self) {
+    ///
+    /// # Errors
+    /// PostgreSQL is there but cannot make a database cluster, so that its pods will never be Ready.
+    pub async fn ready(&self) -> Result<(), SandboxError> {
+        let mut broken = self.broken.subscribe();
+        tokio::select! {
+            () = self.settled() => Ok(()),
+            why = broken.wait_for(Option::is_some) => {
+                let why = why.ok().and_then(|why| why.clone()).unwrap_or_default();
+                Err(SandboxError::Postgres { what: "initdb failed".to_owned(), why })
+            }
+        }
+    }
+
+    async fn settled(&self) {
         let lost = &self.scenario.lost_nodes;
         if lost.is_empty() {
             return all_ready(self.store.clone(), self.scenario.never_ready.clone()).await;
