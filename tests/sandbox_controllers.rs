@@ -29,7 +29,7 @@ async fn within<T>(what: &str, work: impl Future<Output = T>) -> T {
 
 async fn start_with(options: Options) -> Sandbox {
     let sandbox = Sandbox::start(options).await.unwrap();
-    within("all pods are ready", sandbox.ready()).await.unwrap();
+    within("all pods are ready", sandbox.settled()).await.unwrap();
     sandbox
 }
 
@@ -287,7 +287,7 @@ async fn a_missing_claim_of_a_pending_pod_is_made_again() {
     for node in ["node-1", "node-2"] {
         update(store, &Key::new("nodes", "", node), |node| node["spec"]["unschedulable"] = json!(false));
     }
-    within("all pods are ready", sandbox.ready()).await.unwrap();
+    within("all pods are ready", sandbox.settled()).await.unwrap();
     sandbox.stop().await;
 }
 
@@ -335,7 +335,7 @@ async fn an_account_answers_only_while_all_its_nodes_are_ready() {
     for node in ["node-1", "node-2"] {
         update(store, &Key::new("nodes", "", node), |node| node["spec"]["unschedulable"] = json!(false));
     }
-    within("all pods are ready", sandbox.ready()).await.unwrap();
+    within("all pods are ready", sandbox.settled()).await.unwrap();
     let client = connect(&sandbox, ACCOUNT, "cloudberry-proxy-0", "test_db").await.unwrap();
     assert_eq!(query(&client, PROJECTS).await, SEEDED);
     // A node itself refuses as a segment does.
@@ -549,7 +549,7 @@ async fn sets_scale_and_roll_out() {
     let set = Key::new("statefulsets", ACCOUNT, "wh9527");
     let image = |pod: &str| pod_image(store, pod);
     update(store, &set, |set| set["spec"]["replicas"] = json!(3));
-    within("the third node is ready", sandbox.ready()).await.unwrap();
+    within("the third node is ready", sandbox.settled()).await.unwrap();
     update(store, &set, |set| set["spec"]["replicas"] = json!(1));
     until(store, "two nodes are gone", |store| {
         ["wh9527-1", "wh9527-2"].iter().all(|name| pod(store, ACCOUNT, name).is_none())
@@ -720,7 +720,7 @@ async fn a_postgresql_that_does_not_work_is_told() {
     }
     let options = Options { postgres: PostgresChoice::Folder(bin.path().to_owned()), ..Options::default() };
     let sandbox = Sandbox::start(options).await.unwrap();
-    let error = within("the failure is told", sandbox.ready()).await.unwrap_err();
+    let error = within("the failure is told", sandbox.settled()).await.unwrap_err();
     assert_eq!(error.to_string(), "initdb failed: initdb: error: no space left on device");
     sandbox.stop().await;
 }

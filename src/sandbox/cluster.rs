@@ -252,14 +252,20 @@ impl Sandbox {
         &self.store
     }
 
-    /// Resolves when all pods that the scenario lets become Ready are, and the nodes that it loses are lost.
+    /// Resolves when all pods that the scenario lets become Ready are, and the nodes that it loses are lost; or when
+    /// [`Sandbox::settled`] tells that this will never be: what is asked of the cluster then says which pods are not.
+    pub async fn ready(&self) {
+        let _ = self.settled().await;
+    }
+
+    /// [`Sandbox::ready`], for callers who tell their user why it will never be.
     ///
     /// # Errors
     /// PostgreSQL is there but cannot make a database cluster, so that its pods will never be Ready.
-    pub async fn ready(&self) -> Result<(), SandboxError> {
+    pub async fn settled(&self) -> Result<(), SandboxError> {
         let mut broken = self.broken.subscribe();
         tokio::select! {
-            () = self.settled() => Ok(()),
+            () = self.as_wished() => Ok(()),
             why = broken.wait_for(Option::is_some) => {
                 let why = why.ok().and_then(|why| why.clone()).unwrap_or_default();
                 Err(SandboxError::Postgres { what: "initdb failed".to_owned(), why })
@@ -267,7 +273,8 @@ impl Sandbox {
         }
     }
 
-    async fn settled(&self) {
+    /// Resolves when the store holds what the scenario wants.
+    async fn as_wished(&self) {
         let lost = &self.scenario.lost_nodes;
         if lost.is_empty() {
             return all_ready(self.store.clone(), self.scenario.never_ready.clone()).await;
