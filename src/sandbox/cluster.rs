@@ -1,6 +1,6 @@
 //! Starting and stopping a practice cluster as a whole.
 
-use super::api::{self, ApiState, RequestLog, Rules};
+use super::api::{self, ApiState, RequestLog, Rule, Rules, User};
 use super::certificates::Certificates;
 use super::controllers::events::Recorder;
 use super::controllers::kubelet::Kubelet;
@@ -20,6 +20,7 @@ use super::workload::installation::{Installation, PostgresChoice};
 use super::workload::postgres::Postgres;
 use super::workload::{Component, INSTALL_POSTGRESQL, SQL_SKIPPED, Streams, Workloads};
 use serde_json::{Value, json};
+use std::collections::HashMap;
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
@@ -40,6 +41,10 @@ pub struct Options {
     pub postgres: PostgresChoice,
     /// In place of the scenario's own: seconds from Running to Ready for a pod that replaces an earlier one.
     pub replaced_pod_ready_seconds: Option<f64>,
+    /// What the user may not do, beside what the scenario denies.
+    pub deny: Vec<Rule>,
+    /// Bearer tokens that the API takes, and whose they are.
+    pub tokens: HashMap<String, User>,
 }
 
 /// A practice cluster that runs, until [`Sandbox::stop`] or its drop.
@@ -81,6 +86,8 @@ impl Sandbox {
         if let Some(seconds) = options.replaced_pod_ready_seconds {
             scenario.replaced_pod_ready_seconds = seconds;
         }
+        scenario.deny.extend(options.deny);
+        let tokens = options.tokens;
         let objects = scenario.objects()?;
         let user = Unprivileged::needed();
         let (folder, installation) = {
@@ -92,7 +99,7 @@ impl Sandbox {
             .await?
         };
         let folder = Arc::new(folder);
-        let started = Self::start_in(folder.clone(), scenario, objects, installation, user).await;
+        let started = Self::start_in(folder.clone(), scenario, objects, installation, user, tokens).await;
         if started.is_err() {
             let _ = blocking(move || {
                 folder.remove();
@@ -109,6 +116,7 @@ impl Sandbox {
         objects: Vec<(Key, Value)>,
         installation: Option<Installation>,
         user: Option<Unprivileged>,
+        tokens: HashMap<String, User>,
     ) -> Result<Sandbox, SandboxError> {
         let wrong = |error: std::io::Error| SandboxError::folder(folder.path(), &error);
         let certificates = Certificates::new()?;
@@ -144,7 +152,7 @@ impl Sandbox {
         };
         let rules = Rules { deny: scenario.deny.clone() };
         let streams = Arc::new(Streams(workloads.clone()));
-        let api = Arc::new(ApiState::new(store.clone(), Arc::new(rules), streams));
+        let api = Arc::new(ApiState { tokens, ..ApiState::new(store.clone(), Arc::new(rules), streams) });
         let (losses, lost) = mpsc::unbounded_channel();
         let sandbox = Sandbox {
             scenario,

@@ -1,0 +1,416 @@
+//! `failover` through the real binary: each of SynxDB's components comes back, each scenario of the practice cluster ends
+//! as it should, and what was interrupted is finished without deleting anything twice.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod common;
+
+use common::{ACCOUNT, CLAIMS, Cluster, Ran, Running, SYSTEM, VOLUMES, bare, full, normal, uid};
+use insta::assert_snapshot;
+use kubectl_synxdb::sandbox::Options;
+use kubectl_synxdb::sandbox::store::{DeleteOptions, Key};
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// A member before its failover.
+struct Before {
+    namespace: &'static str,
+    pod: &'static str,
+    uid: String,
+    /// Name and UID.
+    claims: BTreeMap<String, String>,
+    /// Name of the claim and of its volume.
+    volumes: BTreeMap<String, String>,
+}
+
+impl Before {
+    fn of(cluster: &Cluster, namespace: &'static str, pod: &'static str) -> Self {
+        cluster.sandbox().requests().clear();
+        let claims = cluster.claims_of(namespace, pod);
+        assert!(!claims.is_empty());
+        let volumes = claims.keys().map(|claim| (claim.clone(), cluster.volume_of(namespace, claim))).collect();
+        Self { namespace, pod, uid: cluster.pod_uid(namespace, pod), claims, volumes }
+    }
+
+    /// The pod is another one and Ready, and each claim is another one, on another volume.
+    #[track_caller]
+    fn is_replaced(&self, cluster: &Cluster) {
+        let pod = cluster.get("pods", self.namespace, self.pod).unwrap();
+        assert_ne!(uid(&pod), self.uid);
+        assert!(common::is_ready(&pod) && pod["metadata"]["deletionTimestamp"].is_null());
+        let claims = cluster.claims_of(self.namespace, self.pod);
+        assert_eq!(claims.keys().collect::<Vec<_>>(), self.claims.keys().collect::<Vec<_>>());
+        for (claim, old) in &self.claims {
+            assert_ne!(claims[claim], *old);
+            let now = cluster.get(CLAIMS, self.namespace, claim).unwrap();
+            assert_eq!(now["status"]["phase"], "Bound");
+            assert_ne!(cluster.volume_of(self.namespace, claim), self.volumes[claim]);
+        }
+    }
+
+    /// Each old volume is kept, and tells how it came to be free.
+    #[track_caller]
+    fn is_recorded(&self, cluster: &Cluster, outcome: &str) -> Value {
+        let mut record = Value::Null;
+        for volume in self.volumes.values() {
+            let kept = cluster.get(VOLUMES, "", volume).unwrap_or_else(|| panic!("volume {volume} is gone"));
+            assert_eq!(kept["spec"]["persistentVolumeReclaimPolicy"], "Retain");
+            record = cluster.record_on(volume);
+            assert_eq!(record["outcome"], outcome, "{record:#}");
+            assert_eq!((&record["pod"], &record["podUid"]), (&json!(self.pod), &json!(self.uid)));
+            for claim in record["claims"].as_array().unwrap() {
+                let name = claim["name"].as_str().unwrap();
+                assert_eq!(claim["uid"], self.claims[name]);
+                assert_eq!(claim["volume"], self.volumes[name]);
+                assert_eq!(claim["reclaimPolicy"], "Delete");
+            }
+            assert_eq!(record["claims"].as_array().unwrap().len(), self.claims.len());
+        }
+        record
+    }
+
+    /// How often the API was asked to delete the pod, and all of its claims together.
+    fn deletes(&self, cluster: &Cluster) -> (usize, usize) {
+        let count = |prefix: String| {
+            let entries = cluster.sandbox().requests().entries();
+            entries.iter().filter(|(method, path)| method == "DELETE" && path.starts_with(&prefix)).count()
+        };
+        let namespace = format!("/api/v1/namespaces/{}", self.namespace);
+        (count(format!("{namespace}/pods/{}", self.pod)), count(format!("{namespace}/{CLAIMS}/")))
+    }
+}
+
+/// The first column of a query's rows, asked through a pod.
+fn query(cluster: &Cluster, (namespace, pod): (&str, &str), database: &str, sql: &str) -> Vec<String> {
+    cluster.block_on(async {
+        let asked = tokio::time::timeout(common::LIMIT, async {
+            let stream = cluster.sandbox().connect(namespace, pod, 5432).unwrap();
+            let mut config = tokio_postgres::Config::new();
+            config.user("gpadmin").dbname(database);
+            let (client, connection) = config.connect_raw(stream, tokio_postgres::NoTls).await.unwrap();
+            let connection = tokio::spawn(connection);
+            let rows = client.query(sql, &[]).await.unwrap();
+            drop(client);
+            let _ = connection.await;
+            rows.iter().map(|row| row.get(0)).collect()
+        });
+        asked.await.expect("the database answers")
+    })
+}
+
+/// Other nodes may be chosen for a replacement.
+fn account(ran: &Ran) -> String {
+    regex::Regex::new(r"node-\d").unwrap().replace_all(&normal(&ran.out), "NODE").into_owned()
+}
+
+fn words(arguments: &[String]) -> Vec<&str> {
+    arguments.iter().map(String::as_str).collect()
+}
+
+/// The seed's five scenarios, a command each.
+#[test]
+fn each_component_recovers_and_loses_nothing() {
+    let cluster = Cluster::start(full("healthy"));
+    let canaries = "select nspname::text from pg_namespace where nspname like 'kubectl_synxdb%'";
+    let projects = "select row_to_json(projects)::text from projects order by 1";
+    let account_door = (ACCOUNT, "cloudberry-proxy-0");
+    let rows = query(&cluster, account_door, "test_db", projects);
+    assert_eq!(rows.len(), 3);
+    for (namespace, pod, target, claims, proof) in [
+        (SYSTEM, "cloudberry-proxy-0", "synxdb-system/cloudberry-proxy-0", 1, "the canary row"),
+        (SYSTEM, "safekeeper-0", "safekeeper-0", 1, "status page"),
+        (SYSTEM, "pageserver-0", "pageserver", 2, "status page"),
+        (ACCOUNT, "cloudberry-proxy-0", "cloud007/cloudberry-proxy-0", 1, "the canary row"),
+        (ACCOUNT, "wh9527-0", "wh9527-0", 1, "the canary row"),
+    ] {
+        let before = Before::of(&cluster, namespace, pod);
+        assert_eq!(before.claims.len(), claims);
+        let ran = cluster.run(&["failover", target, "--yes"]).exits(0).says(&["Recovered: ", "  proof: ", proof]);
+        before.is_replaced(&cluster);
+        let record = before.is_recorded(&cluster, "recovered");
+        assert!(!record["finished"].is_null() && record["healed"] == 0, "{record:#}");
+        assert_eq!(before.deletes(&cluster), (1, claims));
+        // Old and new UIDs are told.
+        let new = cluster.pod_uid(namespace, pod);
+        let ran = ran.says(&[&format!("old UID {}", before.uid), &format!("new UID {new}")]);
+        for (claim, old) in &before.claims {
+            let new = &cluster.claims_of(namespace, pod)[claim];
+            ran.clone().says(&[&format!("old UID {old}"), &format!("new UID {new}"), &before.volumes[claim]]);
+        }
+        let door = if namespace == SYSTEM { (SYSTEM, "cloudberry-proxy-0") } else { account_door };
+        assert_eq!(query(&cluster, door, "postgres", canaries), Vec::<String>::new(), "{target}");
+        if target == "wh9527-0" {
+            assert_snapshot!("recovered", account(&ran));
+        }
+    }
+    assert_eq!(query(&cluster, account_door, "test_db", projects), rows);
+    cluster.run(&["status"]).exits(0);
+}
+
+/// Forms of output and flags, on members that need no SQL.
+#[test]
+fn forms_and_flags() {
+    let cluster = Cluster::start(bare("healthy"));
+
+    // JSON: one object a line, the plan first, the result last, and nothing else.
+    let before = Before::of(&cluster, SYSTEM, "safekeeper-0");
+    let ran = cluster.run(&["failover", "safekeeper-0", "--yes", "-o", "json"]).exits(0);
+    let lines = ran.json_lines();
+    assert_eq!(ran.err, "");
+    let (plan, result) = (&lines[0], lines.last().unwrap());
+    assert_eq!((&plan["kind"], &result["kind"]), (&json!("FailoverPlan"), &json!("FailoverResult")));
+    assert!(lines.len() > 6 && lines[1..lines.len() - 1].iter().all(|line| line["kind"] == "FailoverEvent"));
+    assert!(lines.iter().all(|line| line["apiVersion"] == "kubectl-synxdb/v1alpha1"));
+    let actions: Vec<&str> = plan["steps"].as_array().unwrap().iter().map(|s| s["action"].as_str().unwrap()).collect();
+    assert_eq!(actions, ["retain", "deleteClaim", "deletePod"]);
+    assert_eq!(result["verdict"], "recovered");
+    assert_eq!((&result["id"], &result["oldUid"]), (&plan["id"], &json!(before.uid)));
+    assert_eq!(result["newUid"], cluster.pod_uid(SYSTEM, "safekeeper-0"));
+    let phases: Vec<&str> = result["phases"].as_array().unwrap().iter().map(|p| p["phase"].as_str().unwrap()).collect();
+    assert_eq!(phases, ["retain", "claim", "pod", "replaced", "ready", "answers"]);
+    assert_eq!(before.is_recorded(&cluster, "recovered")["id"], plan["id"]);
+
+    // What was for the pod that is gone has nothing left to delete.
+    let now = Before::of(&cluster, SYSTEM, "safekeeper-0");
+    let ran = cluster.run(&["failover", "safekeeper-0", "--yes", "--pod-uid", &before.uid]).exits(0);
+    assert_eq!(cluster.writes().iter().filter(|write| write.starts_with("DELETE")).count(), 0, "{}", ran.shown());
+    assert_eq!(cluster.pod_uid(SYSTEM, "safekeeper-0"), now.uid);
+    assert_eq!(cluster.claims_of(SYSTEM, "safekeeper-0"), now.claims);
+
+    // YAML: one document.
+    let before = Before::of(&cluster, SYSTEM, "safekeeper-1");
+    let ran = cluster.run(&["failover", "safekeeper-1", "--yes", "-o", "yaml"]).exits(0);
+    let result: Value = serde_saphyr::from_str(&ran.out).unwrap();
+    assert_eq!((&result["kind"], &result["verdict"]), (&json!("FailoverResult"), &json!("recovered")));
+    before.is_replaced(&cluster);
+
+    // The pod only.
+    let before = Before::of(&cluster, SYSTEM, "pageserver-0");
+    cluster.run(&["failover", "pageserver-0", "--keep-pvc", "--yes"]).exits(0).says(&["Recovered: "]);
+    assert_ne!(cluster.pod_uid(SYSTEM, "pageserver-0"), before.uid);
+    assert_eq!(cluster.claims_of(SYSTEM, "pageserver-0"), before.claims);
+    assert_eq!(before.deletes(&cluster), (1, 0));
+    for volume in before.volumes.values() {
+        let volume = cluster.get(VOLUMES, "", volume).unwrap();
+        assert_eq!(volume["spec"]["persistentVolumeReclaimPolicy"], "Delete");
+    }
+
+    // Without proof: not called recovered.
+    let before = Before::of(&cluster, SYSTEM, "safekeeper-2");
+    let ran = cluster.run(&["failover", "safekeeper-2", "--no-verify", "--yes"]).exits(0);
+    assert!(ran.out.starts_with("Replaced: ") && !ran.out.contains("Recovered"), "{}", ran.shown());
+    before.is_replaced(&cluster);
+    before.is_recorded(&cluster, "unproven");
+}
+
+#[test]
+fn a_dry_run_changes_nothing() {
+    let cluster = Cluster::start(bare("healthy"));
+    let versions = cluster.versions();
+    cluster.sandbox().requests().clear();
+    let client = cluster.run(&["failover", "pageserver-0", "--dry-run=client"]).exits(0);
+    assert_snapshot!("dry-run-client", client.snapshot());
+    cluster.run(&["failover", "pageserver-0", "--dry-run"]).exits(0);
+    assert_eq!(cluster.writes(), Vec::<String>::new());
+    let plan = cluster.run(&["failover", "pageserver-0", "--dry-run=client", "-o", "json"]).exits(0).json();
+    assert_eq!((&plan["kind"], plan["steps"].as_array().unwrap().len()), (&json!("FailoverPlan"), 5));
+    let plan = cluster.run(&["failover", "pageserver-0", "--dry-run=client", "-o", "yaml"]).exits(0);
+    let plan: Value = serde_saphyr::from_str(&plan.out).unwrap();
+    assert_eq!(plan["kind"], "FailoverPlan");
+
+    let server = cluster.run(&["failover", "pageserver-0", "--dry-run=server"]).exits(0);
+    assert_snapshot!("dry-run-server", server.snapshot());
+    let writes = cluster.writes();
+    assert_eq!(writes.len(), 5, "each step is asked about: {writes:#?}");
+    assert!(writes.iter().all(|write| write.contains("dryRun=All")), "{writes:#?}");
+    let lines = cluster.run(&["failover", "pageserver-0", "--dry-run=server", "-o", "json"]).exits(0).json_lines();
+    assert_eq!(lines.len(), 6);
+    assert_eq!(cluster.versions(), versions);
+}
+
+#[test]
+fn not_ready_in_time_and_finished_later() {
+    let options = Options { replaced_pod_ready_seconds: Some(8.0), ..bare("slow-start") };
+    let cluster = Cluster::start(options);
+    let before = Before::of(&cluster, SYSTEM, "safekeeper-0");
+    let late = cluster.run(&["failover", "safekeeper-0", "--yes", "--timeout", "4s"]).exits(6);
+    assert!(late.out.starts_with("Timed out: safekeeper-0 is not back after"), "{}", late.shown());
+    let late = late.says(&["containers with unready status: [safekeeper]", "Done so far:", "pod safekeeper-0 deleted"]);
+    assert_snapshot!("timed-out", account(&late));
+    assert_eq!(before.is_recorded(&cluster, "in-progress")["finished"], Value::Null);
+    let replacement = cluster.pod_uid(SYSTEM, "safekeeper-0");
+    let id = before.is_recorded(&cluster, "in-progress")["id"].clone();
+
+    let resume = late.resume();
+    cluster.run(&words(&resume)).exits(0).says(&["Recovered: "]);
+    before.is_replaced(&cluster);
+    assert_eq!(before.is_recorded(&cluster, "recovered")["id"], id);
+    assert_eq!(cluster.pod_uid(SYSTEM, "safekeeper-0"), replacement);
+    assert_eq!(before.deletes(&cluster), (1, 1));
+}
+
+#[test]
+fn interrupted_and_resumed() {
+    let options = Options { replaced_pod_ready_seconds: Some(6.0), ..bare("slow-start") };
+    let cluster = Cluster::start(options);
+    let before = Before::of(&cluster, SYSTEM, "pageserver-0");
+    let mut running = Running::start(cluster.plugin(&["failover", "pageserver-0", "--yes"]));
+    running.until_warns("containers with unready status");
+    running.signal(Signal::INT);
+    let ran = running.end().exits(130);
+    assert!(ran.out.starts_with("Interrupted after"), "{}", ran.shown());
+    let ran = ran.says(&["Done so far:", "claim data-pageserver-0 deleted", "pod pageserver-0 deleted"]);
+    assert_snapshot!("interrupted", account(&ran));
+    let replacement = cluster.pod_uid(SYSTEM, "pageserver-0");
+
+    let resume = ran.resume();
+    assert!(resume.contains(&before.uid), "pinned to the pod it was for: {resume:?}");
+    cluster.run(&words(&resume)).exits(0).says(&["Recovered: "]);
+    before.is_replaced(&cluster);
+    before.is_recorded(&cluster, "recovered");
+    assert_eq!(cluster.pod_uid(SYSTEM, "pageserver-0"), replacement);
+    assert_eq!(before.deletes(&cluster), (1, 2));
+}
+
+/// Nobody is left to say what was done: the record on the volume does.
+#[test]
+fn killed_and_run_again() {
+    let options = Options { replaced_pod_ready_seconds: Some(4.0), ..bare("slow-start") };
+    let cluster = Cluster::start(options);
+    let before = Before::of(&cluster, SYSTEM, "safekeeper-2");
+    let since = cluster.store().version();
+    let running = Running::start(cluster.plugin(&["failover", "safekeeper-2", "--yes"]));
+    cluster.wait_for_change(since, "the claim is deleted", |change| {
+        change.key.resource == CLAIMS && !change.object["metadata"]["deletionTimestamp"].is_null()
+    });
+    running.signal(Signal::KILL);
+    assert_eq!(running.end().code, None);
+    let id = before.is_recorded(&cluster, "in-progress")["id"].clone();
+
+    let ran = cluster.run(&["failover", "safekeeper-2", "--yes", "-o", "json"]).exits(0);
+    let lines = ran.json_lines();
+    assert_eq!((&lines[0]["id"], &lines[0]["resumes"]["id"]), (&id, &id), "{}", ran.shown());
+    let result = lines.last().unwrap();
+    assert_eq!((&result["id"], &result["verdict"]), (&id, &json!("recovered")));
+    assert_eq!(result["oldUid"], before.uid);
+    before.is_replaced(&cluster);
+    assert_eq!(before.is_recorded(&cluster, "recovered")["id"], id);
+    assert_eq!(before.deletes(&cluster), (1, 1));
+    // It is finished: the next one is a new one.
+    let plan = cluster.run(&["failover", "safekeeper-2", "--dry-run=client", "-o", "json"]).exits(0).json();
+    assert_ne!(plan["id"], id);
+    assert_eq!(plan["resumes"], Value::Null);
+}
+
+#[test]
+fn stuck_on_a_claim_that_vanished() {
+    let cluster = Cluster::start(bare("stuck-claim"));
+    let before = Before::of(&cluster, SYSTEM, "safekeeper-0");
+    let ran =
+        cluster.run(&["failover", "safekeeper-0", "--yes"]).exits(0).says(&["Recovered: ", "  healed: 1 new pod"]);
+    let ran = ran.warns(&["deleted once more"]);
+    assert_snapshot!("healed", account(&ran));
+    before.is_replaced(&cluster);
+    assert_eq!(before.deletes(&cluster), (2, 1));
+    assert_eq!(before.is_recorded(&cluster, "recovered")["healed"], 1);
+}
+
+#[test]
+fn data_on_the_disk_that_was_replaced() {
+    let cluster = Cluster::start(full("local-disk"));
+    let before = Before::of(&cluster, ACCOUNT, "cloudberry-proxy-0");
+    let ran = cluster.run(&["failover", "cloud007/cloudberry-proxy-0", "--yes"]).exits(7);
+    assert!(ran.out.starts_with("Not recovered: cloudberry-proxy-0 is Ready"), "{}", ran.shown());
+    let ran = ran.says(&["test_db", "projects"]);
+    assert_snapshot!("data-missing", account(&ran));
+    before.is_replaced(&cluster);
+    before.is_recorded(&cluster, "data-missing");
+}
+
+#[test]
+fn quorum() {
+    let cluster = Cluster::start(bare("no-quorum"));
+    let before = Before::of(&cluster, SYSTEM, "safekeeper-0");
+    let refused = |arguments: &[&str], words: &[&str]| {
+        cluster.run(arguments).exits(4).silent().warns(words);
+        assert_eq!(cluster.writes(), Vec::<String>::new());
+        assert_eq!(cluster.pod_uid(SYSTEM, "safekeeper-0"), before.uid);
+    };
+    let numbers = "safekeeper-1 is not Ready: 1 of 3 safekeepers would be left, and a majority is 2";
+    refused(&["failover", "safekeeper-0", "--yes"], &[numbers, "--allow quorum-loss"]);
+    let confirm = "--confirm safekeeper-0";
+    refused(&["failover", "safekeeper-0", "--allow", "quorum-loss"], &[confirm]);
+    refused(&["failover", "safekeeper-0", "--allow", "quorum-loss", "--yes"], &["--yes does not answer it", confirm]);
+    let other = ["failover", "safekeeper-0", "--allow", "quorum-loss", "--confirm", "safekeeper-1"];
+    refused(&other, &[confirm]);
+    let ran = cluster.run(&["failover", "safekeeper-0", "--allow", "quorum-loss", "--confirm", "safekeeper-0"]);
+    ran.exits(0).says(&["Recovered: "]).warns(&[numbers]);
+    before.is_replaced(&cluster);
+}
+
+#[test]
+fn forbidden() {
+    let cluster = Cluster::start(bare("forbidden"));
+    let versions = cluster.versions();
+    let ran = cluster.run(&["failover", "wh9527-0", "--yes"]).exits(4).silent();
+    let error = ran.error();
+    assert!(error.contains("you may not delete persistentvolumeclaims in namespace"), "{error}");
+    assert_snapshot!("forbidden", normal(error));
+    let lines = cluster.run(&["failover", "wh9527-0", "--yes", "-o", "json"]).exits(4).json_lines();
+    assert_eq!((&lines[0]["kind"], &lines[1]["kind"]), (&json!("FailoverPlan"), &json!("Error")));
+    assert_eq!((lines.len(), &lines[1]["exitCode"]), (2, &json!(4)));
+    assert_eq!(cluster.writes(), Vec::<String>::new());
+    assert_eq!(cluster.versions(), versions);
+}
+
+#[test]
+fn a_lost_node() {
+    let cluster = Cluster::start(bare("lost-node"));
+    let pods = cluster.store().list("pods", Some(SYSTEM)).0;
+    assert!(pods.iter().any(|p| p["metadata"]["name"] == "safekeeper-1" && p["spec"]["nodeName"] == "node-2"));
+    let before = Before::of(&cluster, SYSTEM, "safekeeper-1");
+    let ran = cluster.run(&["failover", "safekeeper-1", "--yes", "--timeout", "4s"]).exits(6);
+    let ran = ran.says(&["the old pod is Terminating"]).warns(&["node node-2 is not Ready"]);
+    assert_snapshot!("lost-node", account(&ran));
+    let pod = cluster.get("pods", SYSTEM, "safekeeper-1").unwrap();
+    assert_eq!(uid(&pod), before.uid, "nothing is force-deleted");
+    assert!(!pod["metadata"]["deletionTimestamp"].is_null());
+    assert_ne!(pod["metadata"]["deletionGracePeriodSeconds"], 0);
+    assert_eq!(before.deletes(&cluster), (1, 1));
+    for claim in before.claims.keys() {
+        let claim = cluster.get(CLAIMS, SYSTEM, claim).unwrap();
+        assert_ne!(claim["metadata"]["finalizers"], Value::Null, "no finalizer is stripped");
+    }
+}
+
+/// The usual reason to fail over: there is nothing to compare with, and it goes on.
+#[test]
+fn a_component_that_is_down_already() {
+    let cluster = Cluster::start(Options { replaced_pod_ready_seconds: Some(6.0), ..full("slow-start") });
+    let since = cluster.store().version();
+    let key = Key::new("pods", ACCOUNT, "wh9527-1");
+    let old = cluster.store().delete(&key, &DeleteOptions::default()).unwrap().0;
+    cluster.wait_for_change(since, "wh9527-1 runs again and is not Ready", |change| {
+        change.key == key && uid(&change.object) != uid(&old) && change.object["status"]["phase"] == "Running"
+    });
+    let before = Before::of(&cluster, ACCOUNT, "wh9527-1");
+    let ran = cluster.run(&["failover", "wh9527-1", "--yes"]).exits(0).warns(&["no baseline"]).says(&["Recovered: "]);
+    assert!(!ran.out.contains("canary"), "there was none\n{}", ran.shown());
+    assert_snapshot!("was-down", account(&ran));
+    before.is_replaced(&cluster);
+    before.is_recorded(&cluster, "recovered");
+}
+
+#[test]
+fn without_postgresql_it_is_not_proven() {
+    let cluster = Cluster::start(bare("healthy"));
+    cluster.run(&["status"]).exits(0);
+    let before = Before::of(&cluster, ACCOUNT, "wh9527-0");
+    let ran = cluster.run(&["failover", "wh9527-0", "--yes"]).exits(8);
+    assert!(ran.out.starts_with("Not proven: wh9527-0 is Ready"), "{}", ran.shown());
+    let ran = ran.says(&["PostgreSQL"]).warns(&["will not be proven"]);
+    assert_snapshot!("not-proven", account(&ran));
+    before.is_replaced(&cluster);
+    before.is_recorded(&cluster, "unproven");
+}
