@@ -1,0 +1,9 @@
+//! The practice cluster's controllers and workloads: what Kubernetes' own would do, in their order, and what
+//! SynxDB's components would answer.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod lifecycle;
+mod storage;
+mod support;
+mod workloads;
