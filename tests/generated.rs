@@ -1,5 +1,7 @@
 //! What is generated and kept in the repository is what the program generates now. `REGENERATE=1` writes it anew.
 
+#![allow(clippy::unwrap_used)]
+
 use clap_complete::Shell;
 use std::path::{Path, PathBuf};
 

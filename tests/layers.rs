@@ -1,5 +1,7 @@
 //! The direction in which data flows is the direction in which modules may import each other.
 
+#![allow(clippy::unwrap_used)]
+
 use std::path::{Path, PathBuf};
 
 /// Each module, and the modules of this crate that it may import.
