@@ -260,11 +260,17 @@ impl Sandbox {
         &self.store
     }
 
-    /// Resolves when all pods that the scenario lets become Ready are, and the nodes that it loses are lost.
+    /// Resolves when all pods that the scenario lets become Ready are, and the nodes that it loses are lost; or when
+    /// [`Sandbox::settled`] tells that this will never be: what is asked of the cluster then says which pods are not.
+    pub async fn ready(&self) {
+        let _ = self.settled().await;
+    }
+
+    /// [`Sandbox::ready`], for callers who tell their user why it will never be.
     ///
     /// # Errors
     /// PostgreSQL is there but cannot make a database cluster, so that its pods will never be Ready.
-    pub async fn ready(&self) -> Result<(), SandboxError> {
+    pub async fn settled(&self) -> Result<(), SandboxError> {
         let mut broken = self.broken.subscribe();
         tokio::select! {
             () = self.as_wished() => Ok(()),

@@ -124,7 +124,7 @@ async fn a_postgresql_that_does_not_work_is_told() {
     }
     let options = Options { postgres: PostgresChoice::Folder(bin.path().to_owned()), ..Options::default() };
     let sandbox = Sandbox::start(options).await.unwrap();
-    let error = within("the failure is told", sandbox.ready()).await.unwrap_err();
+    let error = within("the failure is told", sandbox.settled()).await.unwrap_err();
     assert_eq!(error.to_string(), "initdb failed: initdb: error: no space left on device");
     sandbox.stop().await;
 }

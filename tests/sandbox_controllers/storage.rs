@@ -150,7 +150,7 @@ async fn a_missing_claim_of_a_pending_pod_is_made_again() {
     for node in ["node-1", "node-2"] {
         update(store, &Key::new("nodes", "", node), |node| node["spec"]["unschedulable"] = json!(false));
     }
-    within("all pods are ready", sandbox.ready()).await.unwrap();
+    within("all pods are ready", sandbox.settled()).await.unwrap();
     sandbox.stop().await;
 }
 
@@ -161,7 +161,7 @@ async fn sets_scale_and_roll_out() {
     let set = Key::new("statefulsets", ACCOUNT, "wh9527");
     let image = |pod: &str| pod_image(store, pod);
     update(store, &set, |set| set["spec"]["replicas"] = json!(3));
-    within("the third node is ready", sandbox.ready()).await.unwrap();
+    within("the third node is ready", sandbox.settled()).await.unwrap();
     update(store, &set, |set| set["spec"]["replicas"] = json!(1));
     until(store, "two nodes are gone", |store| {
         ["wh9527-1", "wh9527-2"].iter().all(|name| pod(store, ACCOUNT, name).is_none())

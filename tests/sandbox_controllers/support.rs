@@ -25,7 +25,7 @@ pub(crate) async fn within<T>(what: &str, work: impl Future<Output = T>) -> T {
 
 pub(crate) async fn start_with(options: Options) -> Sandbox {
     let sandbox = Sandbox::start(options).await.unwrap();
-    within("all pods are ready", sandbox.ready()).await.unwrap();
+    within("all pods are ready", sandbox.settled()).await.unwrap();
     sandbox
 }
 

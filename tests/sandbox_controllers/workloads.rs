@@ -51,7 +51,7 @@ async fn an_account_answers_only_while_all_its_nodes_are_ready() {
     for node in ["node-1", "node-2"] {
         update(store, &Key::new("nodes", "", node), |node| node["spec"]["unschedulable"] = json!(false));
     }
-    within("all pods are ready", sandbox.ready()).await.unwrap();
+    within("all pods are ready", sandbox.settled()).await.unwrap();
     let client = connect(&sandbox, ACCOUNT, "cloudberry-proxy-0", "test_db").await.unwrap();
     assert_eq!(query(&client, PROJECTS).await, SEEDED);
     // A node itself refuses as a segment does.
