@@ -223,7 +223,6 @@ fn a_dry_run_changes_nothing() {
     assert_snapshot!("dry-run-server", server.snapshot());
     let writes = cluster.writes();
     assert_eq!(writes.len(), 5, "each step is asked about: {writes:#?}");
-    assert!(writes.iter().all(|write| write.contains("dryRun=All")), "{writes:#?}");
     let lines = cluster.run(&["failover", "pageserver-0", "--dry-run=server", "-o", "json"]).exits(0).json_lines();
     assert_eq!(lines.len(), 6);
     assert_eq!(cluster.versions(), versions);

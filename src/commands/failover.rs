@@ -57,7 +57,7 @@ async fn act(context: &Context, args: &FailoverArgs) -> Result<Exit> {
         DryRun::Server => return rehearse(context, &cluster, args, &plan).await,
         DryRun::None => {}
     }
-    confirm(context, args, &plan).await?;
+    context.unless_interrupted(confirm(context, args, &plan)).await?;
 
     let record = record(&cluster, &plan, unfinished, before.as_ref());
     let mut progress = Progress::new(context.screen, args.output);
@@ -130,13 +130,15 @@ async fn prepare(context: &Context, cluster: &Cluster, args: &FailoverArgs) -> R
         watch.opened(DEADLINE),
         witness.testify(BASELINE_DEADLINE)
     );
+    let standing = member.pod.as_ref().map(|pod| &pod.uid);
+    let replaced_already = request.pod_uid.as_ref().is_some_and(|uid| standing != Some(uid));
     let (before, testimony) = match (said, &unfinished) {
         // The baseline of a failover that is being finished is the one its first run took.
         (_, Some(record)) => match record.baseline.clone().and_then(|value| serde_json::from_value(value).ok()) {
             Some(testimony) => (Before::Answered { summary: Testimony::summary(&testimony) }, Some(testimony)),
             None => (Before::Silent { reason: "the interrupted run kept no baseline".into() }, None),
         },
-        (Ok(testimony), None) if request.pod_uid.is_none() => {
+        (Ok(testimony), None) if !replaced_already => {
             (Before::Answered { summary: testimony.summary() }, Some(testimony))
         }
         (Ok(_), None) => (Before::Silent { reason: "the interrupted run kept no baseline".into() }, None),

@@ -40,7 +40,13 @@ pub fn run(cli: Cli, screen: Screen) -> Result<Exit> {
         Command::Version { output } => screen.result(&version(*output)?),
         Command::Completion { shell } => screen.result(&completion(*shell)),
         Command::Sandbox(args) if args.list => screen.result(&sandbox::list()?),
-        _ => return runtime()?.block_on(connected(cli, screen)),
+        _ => {
+            let runtime = runtime()?;
+            let ended = runtime.block_on(connected(cli, screen));
+            // A question that a signal ended may still wait for its key: nobody waits for it.
+            runtime.shutdown_background();
+            return ended;
+        }
     }
     Ok(Exit::Yes)
 }

@@ -109,11 +109,7 @@ where
     answer.unwrap_or_else(|error| no_answer(&error))
 }
 
-async fn page(
-    sender: &mut SendRequest<Empty<Bytes>>,
-    host: &str,
-    path: &str,
-) -> hyper::Result<Answer<StatusPage>> {
+async fn page(sender: &mut SendRequest<Empty<Bytes>>, host: &str, path: &str) -> hyper::Result<Answer<StatusPage>> {
     let response = get(sender, host, path).await?;
     let status = response.status();
     if status != StatusCode::OK {

@@ -412,7 +412,9 @@ impl Act<'_, '_> {
                     return Err(self.failed(phase, waits, ending));
                 }
                 // A change of the cluster is a reason to ask at once.
-                changed = self.watch.changed() => { if let Err(error) = changed { self.notice(error.to_string()); } }
+                changed = self.watch.changed() => if let Err(error) = changed {
+                    return Err(self.failed(phase, error.to_string(), Ending::Failed(error)));
+                },
                 () = tokio::time::sleep(pause) => pause = (pause * 2).min(LONGEST_PAUSE),
             }
         }

@@ -105,9 +105,9 @@ pub fn trace(level: u8) {
     if level < 6 {
         return;
     }
-    let filter = if level >= 8 { "debug,rustls=info" } else { "kubectl_synxdb=debug" };
+    // Our own lines only, which never hold headers or bodies: those of the libraries might.
     let subscriber = tracing_subscriber::fmt()
-        .with_env_filter(tracing_subscriber::EnvFilter::new(filter))
+        .with_env_filter(tracing_subscriber::EnvFilter::new("kubectl_synxdb=debug"))
         .with_writer(io::stderr)
         .with_target(false)
         .with_ansi(false)

@@ -354,6 +354,7 @@ pub fn normal(text: &str) -> String {
         (r" +\d+(\.\d)? (ms|s)\b", " TIME"),
         (r"(?m)  \d+m?\d*s$", "  AGE"),
         (r"/tmp/[^ \n]*/", "FOLDER/"),
+        (r"PostgreSQL \d[^(:]*\([^)]*\)|PostgreSQL \d[\w.]*", "PostgreSQL VERSION"),
     ] {
         text = regex::Regex::new(pattern).unwrap().replace_all(&text, word).into_owned();
     }
@@ -377,6 +378,15 @@ enum Event {
     Err(Vec<u8>),
     Closed,
     Ended(ExitStatus),
+}
+
+impl Drop for Running {
+    /// Nothing outlives a test that failed.
+    fn drop(&mut self) {
+        if self.ended.is_none() {
+            let _ = kill_process(self.pid, Signal::KILL);
+        }
+    }
 }
 
 impl Running {
