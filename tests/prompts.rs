@@ -238,7 +238,8 @@ fn colour_is_for_terminals_that_want_it() {
     let person = Person::at(&practice);
     let colours = |raw: &str| regex::Regex::new("\x1b\\[[0-9;]*m").unwrap().is_match(raw);
 
-    let cases: [(&str, &[(&str, &str)], bool); 6] = [
+    type Variables = &'static [(&'static str, &'static str)];
+    let cases: [(&str, Variables, bool); 6] = [
         ("status", &[], true),
         ("status", &[("NO_COLOR", "1")], false),
         ("status", &[("NO_COLOR", "")], true),
