@@ -42,7 +42,7 @@ pub(super) fn resolve(options: &ConnectOptions, environment: &Environment) -> Re
     if kubeconfig.contexts.is_empty() && kubeconfig.clusters.is_empty() && named_nothing {
         return match in_cluster(options, environment)? {
             Some(resolved) => Ok(resolved),
-            None => Err(none_found(&files, environment)),
+            None => Err(none_found(&files, options, environment)),
         };
     }
     let (name, context) = context(options, &kubeconfig, &files)?;
@@ -104,12 +104,17 @@ fn cannot_read(file: &Path, reason: &str) -> Error {
         .hint("kubectl config get-contexts")
 }
 
-fn none_found(files: &[PathBuf], environment: &Environment) -> Error {
+fn none_found(files: &[PathBuf], options: &ConnectOptions, environment: &Environment) -> Error {
     let places: Vec<_> = files.iter().map(|file| file.display().to_string()).collect();
-    let origin =
-        if environment.kubeconfig.as_ref().is_some_and(|list| !list.is_empty()) { " (from KUBECONFIG)" } else { "" };
+    let places = places.join(", ");
+    let listed = environment.kubeconfig.as_ref().is_some_and(|list| !list.is_empty());
+    let why = match &options.kubeconfig {
+        Some(path) if !path.as_os_str().is_empty() => format!("{places} (from --kubeconfig) names no cluster"),
+        _ if listed => format!("looked for {places} (from KUBECONFIG)"),
+        _ => format!("looked for {places}"),
+    };
     Error::failure("no kubeconfig: which cluster to talk to is not known")
-        .because(format!("looked for {}{origin}", places.join(", ")))
+        .because(why)
         .hint("kubectl config get-contexts")
         .hint("kubectl synxdb --kubeconfig FILE status")
         .hint("kubectl synxdb --sandbox status    (a practice cluster, no Kubernetes needed)")

@@ -48,7 +48,7 @@ pub(super) async fn stay(context: &Context) -> Result<Exit> {
 
 /// Waits until every pod that the scenario lets become Ready is.
 async fn ready(sandbox: &Sandbox) -> Result<()> {
-    sandbox.settled().await.map_err(worded)
+    sandbox.ready().await.map_err(worded)
 }
 
 async fn start(context: &Context) -> Result<Sandbox> {

@@ -74,7 +74,7 @@ impl SandboxError {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::UnknownScenario { .. } => Some("choose one of these scenarios".to_owned()),
+            Self::UnknownScenario { .. } => Some("kubectl synxdb sandbox --list says what each is like".to_owned()),
             Self::StateFolder { hint, .. } => Some(hint.clone()),
             Self::Postgres { .. } => Some("check that the PostgreSQL server of this machine can be started".to_owned()),
             Self::Scenario { .. } => Some("this is a defect of kubectl-synxdb: please report it".to_owned()),

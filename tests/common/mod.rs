@@ -271,7 +271,7 @@ impl Ran {
     #[track_caller]
     pub fn says(self, words: &[&str]) -> Self {
         for word in words {
-            assert!(self.out.contains(word), "stdout lacks {word:?}\n{}", self.shown());
+            assert!(unwrapped(&self.out).contains(&unwrapped(word)), "stdout lacks {word:?}\n{}", self.shown());
         }
         self
     }
@@ -280,7 +280,7 @@ impl Ran {
     #[track_caller]
     pub fn warns(self, words: &[&str]) -> Self {
         for word in words {
-            assert!(self.err.contains(word), "stderr lacks {word:?}\n{}", self.shown());
+            assert!(unwrapped(&self.err).contains(&unwrapped(word)), "stderr lacks {word:?}\n{}", self.shown());
         }
         self
     }
@@ -344,12 +344,18 @@ impl Ran {
     }
 }
 
+/// The words alone: lines are wrapped where they are too long, and columns are padded.
+pub fn unwrapped(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 /// UIDs, times, ports and folders replaced by words.
 pub fn normal(text: &str) -> String {
     let mut text = text.to_owned();
     for (pattern, word) in [
         (r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", "UID"),
         (r"\(UID [0-9a-f]{8}…\)", "(UID SHORT)"),
+        (r"kubectl_synxdb_[0-9a-f]{8}", "kubectl_synxdb_ID"),
         (r"127\.0\.0\.1:\d+", "127.0.0.1:PORT"),
         (r" +\d+(\.\d)? (ms|s)\b", " TIME"),
         (r"(?m)  \d+m?\d*s$", "  AGE"),
