@@ -72,6 +72,8 @@ impl Progress {
                 row.disable_steady_tick();
             }
             let _ = table.all.clear();
+            // The rows draw once more when they are dropped: below the account, were there still a screen to draw on.
+            table.all.set_draw_target(ProgressDrawTarget::hidden());
         }
     }
 }

@@ -23,7 +23,10 @@ impl Practice {
             let options = Options { scenario: scenario.to_owned(), ..Options::default() };
             let sandbox = Sandbox::start(options).await.unwrap();
             assert!(sandbox.notices().is_empty(), "this test needs PostgreSQL: {:?}", sandbox.notices());
-            tokio::time::timeout(super::process::LIMIT, sandbox.ready()).await.expect("the pods are not ready").unwrap();
+            tokio::time::timeout(super::process::LIMIT, sandbox.ready())
+                .await
+                .expect("the pods are not ready")
+                .unwrap();
             sandbox
         });
         Self { runtime, sandbox: Some(sandbox) }
