@@ -52,8 +52,10 @@ impl Cluster {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let sandbox = runtime.block_on(async {
             let sandbox = Sandbox::start(options).await.unwrap_or_else(|error| panic!("{error}"));
-            let ready = tokio::time::timeout(LIMIT, sandbox.ready()).await;
-            assert!(ready.is_ok(), "the practice cluster is not ready within {LIMIT:?}");
+            match tokio::time::timeout(LIMIT, sandbox.ready()).await {
+                Ok(ready) => ready.unwrap_or_else(|error| panic!("{error}")),
+                Err(_) => panic!("the practice cluster is not ready within {LIMIT:?}"),
+            }
             sandbox
         });
         if with_sql {
@@ -323,8 +325,8 @@ impl Ran {
     /// The arguments of the command that `next:` names on the standard output.
     #[track_caller]
     pub fn resume(&self) -> Vec<String> {
-        let lines = self.out.lines().filter_map(|line| line.strip_prefix("next: kubectl synxdb "));
-        let next = lines.last().unwrap_or_else(|| panic!("no command to resume\n{}", self.shown()));
+        let mut lines = self.out.lines().filter_map(|line| line.strip_prefix("next: kubectl synxdb "));
+        let next = lines.next_back().unwrap_or_else(|| panic!("no command to resume\n{}", self.shown()));
         next.split(' ').map(str::to_owned).collect()
     }
 
