@@ -125,6 +125,7 @@ Register-ArgumentCompleter -Native -CommandName 'kubectl-synxdb' -ScriptBlock {
             [CompletionResult]::new('-y', '-y', [CompletionResultType]::ParameterName, 'Answer the ordinary question with yes')
             [CompletionResult]::new('--yes', '--yes', [CompletionResultType]::ParameterName, 'Answer the ordinary question with yes')
             [CompletionResult]::new('--no-verify', '--no-verify', [CompletionResultType]::ParameterName, 'Do not ask the component whether it and its data are back')
+            [CompletionResult]::new('--anew', '--anew', [CompletionResultType]::ParameterName, 'Begin anew, where an earlier failover of the pod is unfinished and would be finished')
             [CompletionResult]::new('--sandbox', '--sandbox', [CompletionResultType]::ParameterName, 'Use a private practice cluster that lives as long as the command')
             [CompletionResult]::new('--insecure-skip-tls-verify', '--insecure-skip-tls-verify', [CompletionResultType]::ParameterName, 'Do not check the server''s certificate')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')

@@ -123,6 +123,7 @@ complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" 
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" -l keep-pvc -d 'Replace the pod only, and keep its PersistentVolumeClaims'
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" -s y -l yes -d 'Answer the ordinary question with yes'
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" -l no-verify -d 'Do not ask the component whether it and its data are back'
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" -l anew -d 'Begin anew, where an earlier failover of the pod is unfinished and would be finished'
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" -l sandbox -d 'Use a private practice cluster that lives as long as the command'
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate'
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" -s h -l help -d 'Print help (see more with \'--help\')'

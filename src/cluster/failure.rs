@@ -11,7 +11,7 @@ use super::Cluster;
 use super::credential::PluginFailed;
 use super::snapshot::{Cause, Unreadable};
 use super::transport::DeadlinePassed;
-use crate::error::{Error, Exit};
+use crate::error::Error;
 
 /// Longest reason shown, in characters: a proxy may answer with a whole page.
 const LONGEST_REASON: usize = 300;
@@ -169,11 +169,9 @@ impl Cluster {
                     .hint(format!("kubectl auth can-i {verb} {resource}{scope}"))
             }
             Cause::Unreachable => self.unreachable(&failure.reason),
-            Cause::TimedOut => {
-                Error::new(Exit::TimedOut, format!("the Kubernetes API server at {} is slow", self.server))
-                    .because(format!("{verb} {resource}{of}{place}: {}", failure.reason))
-                    .hint("try again with a longer --request-timeout")
-            }
+            Cause::TimedOut => Error::failure(format!("the Kubernetes API server at {} is slow", self.server))
+                .because(format!("{verb} {resource}{of}{place}: {}", failure.reason))
+                .hint("try again with a longer --request-timeout"),
             Cause::NotFound | Cause::Refused => {
                 Error::failure(format!("cannot {verb} {resource}{of}{place}")).because(&failure.reason)
             }

@@ -140,7 +140,7 @@ mod tests {
         let forbidden = error("p-0").await;
         assert_eq!(forbidden.exit, Exit::Refused);
         assert_eq!(forbidden.what, "not allowed to create pods/portforward p-0 in namespace a");
-        assert_eq!(error("slow-0").await.exit, Exit::TimedOut);
+        assert_eq!(error("slow-0").await.exit, Exit::Error);
         let asked = &server.requests()[0];
         assert_eq!(asked.query.trim_matches('&'), "ports=5432");
         assert_eq!(asked.headers["upgrade"], "websocket");

@@ -95,7 +95,7 @@ async fn prepare(context: &Context, cluster: &Cluster, args: &FailoverArgs) -> R
     let typed = args.target.as_deref().map(TargetName::parse);
     if typed.is_none() && !context.screen.interactive {
         return Err(Error::usage("failover takes a target where there is no terminal to choose on")
-            .hint("kubectl synxdb status -o name lists them"));
+            .hint("kubectl synxdb status shows them"));
     }
     let namespace =
         typed.as_ref().and_then(|typed| typed.namespace.clone()).or_else(|| context.global.namespace.clone());
@@ -254,6 +254,9 @@ async fn nowhere(cluster: &Cluster, snapshot: &Snapshot, name: &str, near: &[Str
 /// Has the server check each step, and changes nothing.
 async fn rehearse(context: &Context, cluster: &Cluster, args: &FailoverArgs, plan: &Plan) -> Result<Exit> {
     let namespace = &plan.target.namespace;
+    if args.output == Form::Text {
+        context.screen.result("\n");
+    }
     for step in &plan.steps {
         let (what, written) = match step {
             Step::Retain { volume, uid, .. } => (
@@ -355,14 +358,29 @@ fn resume(context: &Context, args: &FailoverArgs, plan: &Plan) -> String {
     flag("--kubeconfig", global.kubeconfig.as_deref().and_then(|path| path.to_str()));
     flag("--cluster", global.cluster.as_deref());
     flag("--user", global.user.as_deref());
+    flag("--server", global.server.as_deref());
     flag("--as", global.as_user.as_deref());
+    flag("--as-uid", global.as_uid.as_deref());
+    for group in &global.as_group {
+        flag("--as-group", Some(group));
+    }
+    flag("--request-timeout", global.request_timeout.as_deref());
+    flag("--tls-server-name", global.tls_server_name.as_deref());
+    flag("--certificate-authority", global.certificate_authority.as_deref().and_then(|path| path.to_str()));
+    flag("--client-certificate", global.client_certificate.as_deref().and_then(|path| path.to_str()));
+    flag("--client-key", global.client_key.as_deref().and_then(|path| path.to_str()));
     flag("--layout", global.layout.as_deref().and_then(|path| path.to_str()));
     flag("--pod-uid", Some(plan.target.uid.as_str()).filter(|uid| !uid.is_empty()));
-    if args.keep_pvc {
-        command.push_str(" --keep-pvc");
-    }
-    if args.no_verify {
-        command.push_str(" --no-verify");
+    for (given, flag) in [
+        (global.insecure_skip_tls_verify, " --insecure-skip-tls-verify"),
+        // A token is a secret: that one is to be given, not which.
+        (global.token.is_some(), " --token \"$TOKEN\""),
+        (args.keep_pvc, " --keep-pvc"),
+        (args.no_verify, " --no-verify"),
+    ] {
+        if given {
+            command.push_str(flag);
+        }
     }
     command
 }

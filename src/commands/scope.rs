@@ -49,7 +49,7 @@ pub(super) async fn scope(
 
 fn several(typed: &str, names: &[String]) -> Error {
     let error = Error::usage(format!("namespace {typed:?} may be any of {}", names.join(", ")));
-    names.iter().fold(error, |error, name| error.hint(format!("-n {name}")))
+    names.iter().fold(error, |error, name| error.hint(format!("kubectl synxdb status -n {name}")))
 }
 
 fn unknown(typed: &str, near: &[String]) -> Error {
@@ -57,5 +57,5 @@ fn unknown(typed: &str, near: &[String]) -> Error {
     if near.is_empty() {
         return error.hint("kubectl get namespaces");
     }
-    error.because(format!("near it: {}", near.join(", "))).hint(format!("-n {}", near[0]))
+    error.because(format!("SynxDB namespaces: {}", near.join(", "))).hint("kubectl synxdb status -A shows all of them")
 }

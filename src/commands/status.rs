@@ -32,6 +32,11 @@ pub(super) async fn status(context: &Context, args: &StatusArgs) -> Result<Exit>
     let looked_at = scope.namespaces.len();
     let snapshot = together(scope, outside, inside);
     reachable(&cluster, &snapshot)?;
+    let denied = snapshot
+        .namespaces
+        .iter()
+        .find(|objects| matches!(&objects.pods, Read::Unknown(part) if part.cause == Cause::Forbidden));
+    let denied = denied.map(|objects| objects.namespace.clone());
 
     let topology = chosen(build(&snapshot, &context.layout), context, &args.targets)?;
     let report = judge(&topology);
@@ -44,6 +49,10 @@ pub(super) async fn status(context: &Context, args: &StatusArgs) -> Result<Exit>
         StatusForm::Name => text::names(&topology),
     };
     context.screen.result(&out);
+    if let Some(namespace) = denied {
+        let next = context.screen.err.hint("next:");
+        context.screen.note(&format!("{next} kubectl auth can-i --list -n {namespace} shows your rights\n"));
+    }
     Ok(match report.health {
         Health::Healthy => Exit::Yes,
         Health::Degraded | Health::Unknown => Exit::Degraded,

@@ -206,7 +206,7 @@ fn controller(subject: &Subject<'_>, checks: &mut Vec<Check>) {
         None => checks.push(block(
             id,
             "no StatefulSet owns the pod: nothing would re-create it or its claims",
-            "--keep-pvc keeps its claims",
+            "--keep-pvc --allow unmanaged-pod deletes the pod alone, for somebody else to re-create",
         )),
     }
 }

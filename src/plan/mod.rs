@@ -78,6 +78,9 @@ pub struct Target {
     /// Who re-creates it.
     #[serde(skip)]
     pub owner: Option<Owner>,
+    /// The node it is on, where that is known not to be Ready: the pod stays Terminating until it is back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lost_node: Option<String>,
     /// The pods of the same controller before the act: a successor under another name is one that is not
     /// among them.
     #[serde(skip)]
@@ -199,7 +202,7 @@ impl Plan {
         let mut error = Error::refused(what);
         for check in &blocks {
             error = error.because(check.reason.clone());
-            if let Some(next) = &check.next {
+            if let Some(next) = check.next.as_ref().filter(|next| !error.hints.contains(next)) {
                 error = error.hint(next.clone());
             }
         }
@@ -270,7 +273,7 @@ pub fn plan(inputs: Inputs<'_>) -> Plan {
         steps.push(Step::DeletePod { pod: member.name.clone(), uid: current_uid.clone() });
     }
 
-    let target = target(member, component, resumed_uid.clone().unwrap_or(current_uid));
+    let target = target(topology, member, component, resumed_uid.clone().unwrap_or(current_uid));
     let mut proof = proof(topology, member, request);
     if let Proof::Sql { canary, .. } = &mut proof {
         let answers = matches!(inputs.before, Before::Answered { .. });
@@ -340,13 +343,18 @@ fn retain(claim: &Claim, rights: &[(Permission, Allowed)]) -> Option<Step> {
     })
 }
 
-fn target(member: &Member, component: Option<&Component>, uid: String) -> Target {
+fn target(topology: &Topology, member: &Member, component: Option<&Component>, uid: String) -> Target {
     let owner = member.pod.as_ref().and_then(|pod| pod.owner.clone());
     Target {
         namespace: member.namespace.clone(),
         pod: member.name.clone(),
         uid,
         role: member.role,
+        lost_node: member
+            .pod
+            .as_ref()
+            .and_then(|pod| pod.node.clone())
+            .filter(|node| topology.lost_nodes.contains(node)),
         component: component.map(|component| component.name.clone()).unwrap_or_default(),
         siblings: component
             .into_iter()
@@ -378,7 +386,7 @@ pub fn proof(topology: &Topology, member: &Member, request: &Request) -> Proof {
         return skipped(format!("the {} that answers for it has no pod", door_of.role));
     };
     if let Some(reason) = pod.pod.as_ref().and_then(|facts| facts.sql_skipped.clone()) {
-        return skipped(format!("{} asks not to be asked: {reason}", pod.name));
+        return skipped(format!("{} says that SQL is not to be asked of it: {reason}", pod.name));
     }
     match (&door_of.sql, &door_of.page) {
         (Some(door), _) => Proof::Sql {

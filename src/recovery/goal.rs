@@ -53,7 +53,10 @@ pub fn replaced(plan: &Plan, topology: &Topology) -> Progress {
     let Some((member, pod)) = successor(plan, topology) else {
         let old = topology.member(&target.namespace, &target.pod).and_then(|member| member.pod.as_ref());
         return Progress::Waiting(match old {
-            Some(pod) if pod.terminating.is_some() => "the old pod is Terminating".into(),
+            Some(pod) if pod.terminating.is_some() => match &target.lost_node {
+                Some(node) => format!("the old pod is Terminating, and its node {node} is not Ready"),
+                None => "the old pod is Terminating".into(),
+            },
             Some(_) => "the old pod is still there".into(),
             None => format!("waiting for the pod to be created{}", claims_in_the_way(plan, topology)),
         });

@@ -126,7 +126,12 @@ pub const COLUMNS: usize = 80;
 /// A sentence under a lead, broken between words at [`COLUMNS`], its further lines indented like the first. What comes
 /// from elsewhere is made harmless.
 pub fn wrapped(lead: &str, sentence: &str) -> String {
-    let indent = " ".repeat(lead.chars().take_while(|c| *c == ' ').count() + 2);
+    wrapped_at(lead, lead.chars().take_while(|c| *c == ' ').count() + 2, sentence)
+}
+
+/// The same with its further lines indented to a column.
+pub fn wrapped_at(lead: &str, indent: usize, sentence: &str) -> String {
+    let indent = " ".repeat(indent);
     let mut text = String::from(lead);
     let mut column = lead.chars().count();
     let mut first = true;

@@ -1,9 +1,9 @@
 //! How a failover ended: the verdict first, then the time of each phase and what is new.
 
 use super::age::took;
-use super::{Paint, count, harmless, wrapped};
+use super::{Paint, count, harmless, wrapped, wrapped_at};
 use crate::error::Exit;
-use crate::plan::Plan;
+use crate::plan::{Plan, Proof};
 use crate::recovery::{Ending, Outcome, PhaseEnd};
 
 /// The exit code of this ending.
@@ -49,11 +49,8 @@ pub fn verdict(plan: &Plan, outcome: &Outcome, paint: Paint) -> String {
         ),
         Ending::DataMissing(missing) => {
             let mut text = format!(
-                "{}: {pod} is Ready after {time}, and {} that {} there before {} missing\n",
+                "{}: {pod} is Ready after {time}, and what was there before is missing\n",
                 paint.bad("Not recovered"),
-                count(missing.len(), "thing"),
-                if missing.len() == 1 { "was" } else { "were" },
-                if missing.len() == 1 { "is" } else { "are" },
             );
             for line in missing {
                 text.push_str(&wrapped("  - ", line));
@@ -95,7 +92,8 @@ pub fn outcome(plan: &Plan, outcome: &Outcome, resume: &str, paint: Paint) -> St
             PhaseEnd::Skipped(why) => ("skipped".into(), why.clone()),
             PhaseEnd::Failed(why) => ("failed".into(), why.clone()),
         };
-        rows.push(format!("  {:<9} {time:>9}  {}", phase.name(), harmless(&detail)).trim_end().to_owned());
+        let lead = format!("  {:<9} {time:>9}  ", phase.name());
+        rows.push(wrapped_at(&lead, lead.chars().count(), &detail).trim_end().to_owned());
     }
     text.push_str(&format!("\n  {:<9} {:>9}  DETAIL\n{}\n", "PHASE", "TIME", rows.join("\n")));
     text.push_str(&identities(plan, outcome));
@@ -108,11 +106,14 @@ pub fn outcome(plan: &Plan, outcome: &Outcome, resume: &str, paint: Paint) -> St
 /// Old and new UIDs, and what is kept.
 fn identities(plan: &Plan, outcome: &Outcome) -> String {
     let mut text = String::new();
+    if outcome.new_pod.is_some() || !outcome.claims.is_empty() {
+        text.push('\n');
+    }
     let none = || "none yet".to_owned();
     if let Some((name, uid)) = &outcome.new_pod {
         let renamed = if *name == plan.target.pod { String::new() } else { format!(" ({name})") };
         let old = if outcome.old_uid.is_empty() { "gone before" } else { &outcome.old_uid };
-        text.push_str(&format!("\n  pod {}\n    old UID {old}\n    new UID {uid}{renamed}\n", plan.target.pod));
+        text.push_str(&format!("  pod {}\n    old UID {old}\n    new UID {uid}{renamed}\n", plan.target.pod));
     }
     for claim in &outcome.claims {
         text.push_str(&format!(
@@ -139,12 +140,24 @@ fn after(plan: &Plan, outcome: &Outcome, resume: &str, paint: Paint) -> String {
             text.push_str(&format!("  {}\n", harmless(line)));
         }
     }
+    let status = || format!("kubectl synxdb status -n {}", plan.target.namespace);
+    let kept: Vec<&str> = outcome.claims.iter().filter_map(|claim| claim.retained_volume.as_deref()).collect();
     let next = match &outcome.ending {
+        // Asking again would not prove more.
+        Ending::Unproven(_) if matches!(plan.proof, Proof::Skipped { .. }) => status(),
         Ending::Interrupted | Ending::TimedOut(_) | Ending::Failed(_) | Ending::Unproven(_) => resume.to_owned(),
-        Ending::Changed(_) => format!("kubectl synxdb status -n {}", plan.target.namespace),
-        Ending::DataMissing(_) => format!("kubectl get pv,pvc -n {}", plan.target.namespace),
+        Ending::DataMissing(_) if !kept.is_empty() => {
+            text.push_str("What is missing is on the old volume, which is kept:\n");
+            format!("kubectl describe pv {}", kept.join(" "))
+        }
+        Ending::Changed(_) | Ending::DataMissing(_) => status(),
         Ending::Recovered | Ending::NotVerified => return text,
     };
+    if let (Ending::TimedOut(_), Some(node)) = (&outcome.ending, &plan.target.lost_node) {
+        text.push_str(&format!("The way out, once the machine of node {node} is verified off:\n"));
+        let taint = format!("kubectl taint nodes {node} node.kubernetes.io/out-of-service=nodeshutdown:NoExecute");
+        text.push_str(&format!("{} {taint}\n", paint.hint("next:")));
+    }
     text.push_str(&format!("{} {}\n", paint.hint("next:"), next));
     if let Ending::Failed(error) = &outcome.ending {
         for hint in &error.hints {

@@ -86,8 +86,8 @@ fn delete_pod(step: &Step) -> Option<String> {
 
 fn retain(step: &Step) -> Option<String> {
     match step {
-        Step::Retain { volume, policy, .. } if policy == "Retain" => Some(format!("keep volume {volume}")),
-        Step::Retain { volume, policy, .. } => Some(format!("keep volume {volume}, now {policy}")),
+        Step::Retain { volume, policy, .. } if policy == "Retain" => Some(format!("volume {volume} is on Retain")),
+        Step::Retain { volume, .. } => Some(format!("set volume {volume} to Retain")),
         _ => None,
     }
 }

@@ -31,6 +31,10 @@ pub fn verdict(report: &Report, paint: Paint) -> String {
     let mut text = match report.health {
         Health::Healthy => format!("{}: {numbers}\n", paint.ok("SynxDB is healthy")),
         Health::Degraded => format!("{}: {numbers}\n", paint.bad("SynxDB is degraded")),
+        // Nothing seen is no number to show.
+        Health::Unknown if report.members.1 == 0 => {
+            format!("{}: no member could be read\n", paint.warn("Whether SynxDB is healthy is unknown"))
+        }
         Health::Unknown => format!("{}: {numbers}\n", paint.warn("Whether SynxDB is healthy is unknown")),
         Health::Absent => format!("{}\n", paint.warn("No SynxDB component was found")),
     };
