@@ -2,7 +2,24 @@
 //!
 //! Pure data: names as in `kubectl api-resources` of a real cluster.
 
-use super::store::Resource;
+/// One kind of object that the practice cluster serves.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub struct Resource {
+    /// API group, `""` for the core group.
+    pub group: &'static str,
+    /// API version, such as `v1`.
+    pub version: &'static str,
+    /// Lower-case plural, as in URLs: `pods`.
+    pub plural: &'static str,
+    /// `pod`.
+    pub singular: &'static str,
+    /// `Pod`.
+    pub kind: &'static str,
+    /// `po`.
+    pub short_names: &'static [&'static str],
+    /// Whether objects live in namespaces.
+    pub namespaced: bool,
+}
 
 /// Shortens the table below: group, version, plural, singular, kind, short names, namespaced.
 const fn resource(

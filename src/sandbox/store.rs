@@ -13,25 +13,6 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
-/// One kind of object that the practice cluster serves.
-#[derive(Debug, PartialEq, Eq, Hash)]
-pub struct Resource {
-    /// API group, `""` for the core group.
-    pub group: &'static str,
-    /// API version, such as `v1`.
-    pub version: &'static str,
-    /// Lower-case plural, as in URLs: `pods`.
-    pub plural: &'static str,
-    /// `pod`.
-    pub singular: &'static str,
-    /// `Pod`.
-    pub kind: &'static str,
-    /// `po`.
-    pub short_names: &'static [&'static str],
-    /// Whether objects live in namespaces.
-    pub namespaced: bool,
-}
-
 /// Where an object is kept: its kind, namespace (empty for cluster-scoped kinds) and name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Key {

@@ -1,6 +1,7 @@
 //! `delete` and `deletecollection`: options from body and query, and answers as a real server gives them.
 
-use super::super::store::{DeleteOptions, Key, Preconditions, Resource};
+use super::super::resources::Resource;
+use super::super::store::{DeleteOptions, Key, Preconditions};
 use super::status::{self, ApiError, json_response};
 use super::write::{dry_run, read_object, text};
 use super::{Call, collector, read};

@@ -1,6 +1,7 @@
 //! `get` and `list`: one object, or a consistent list of many, in pages where the client wants them.
 
-use super::super::store::{Key, Resource, StoreError};
+use super::super::resources::Resource;
+use super::super::store::{Key, StoreError};
 use super::Call;
 use super::representation::ListMeta;
 use super::selector::Selector;

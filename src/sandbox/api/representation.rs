@@ -1,6 +1,6 @@
 //! In which form an answer goes out: objects as they are, metadata alone, or a table.
 
-use super::super::store::Resource;
+use super::super::resources::Resource;
 use super::status::ApiError;
 use super::table;
 use axum::http::{HeaderMap, header};

@@ -1,7 +1,6 @@
 //! What a request asks for, read from its method, path and query: the API server's `RequestInfo`.
 
-use super::super::resources;
-use super::super::store::Resource;
+use super::super::resources::{self, Resource};
 use super::auth::Attributes;
 use axum::http::{Method, Uri};
 

@@ -6,7 +6,8 @@ use super::status::ApiError;
 use super::{
     ApiState, Call, Format, budgets, collector, delete, discovery, read, review, scale, streams, watch, write,
 };
-use crate::sandbox::store::{Key, Resource};
+use crate::sandbox::resources::Resource;
+use crate::sandbox::store::Key;
 use axum::body::{Body, Bytes};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, Request, Response, StatusCode, header};

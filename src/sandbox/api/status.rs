@@ -3,7 +3,8 @@
 //! The wording follows `k8s.io/apimachinery/pkg/api/errors` and `k8s.io/apiserver/pkg/registry`, because people
 //! search for these sentences and scripts match them.
 
-use super::super::store::{Resource, StoreError};
+use super::super::resources::Resource;
+use super::super::store::StoreError;
 use super::auth::{Attributes, User};
 use axum::body::Body;
 use axum::http::{Response, StatusCode, header};

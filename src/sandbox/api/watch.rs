@@ -1,6 +1,7 @@
 //! `watch`: changes as they happen, one JSON object a line, for as long as the client listens.
 
-use super::super::store::{Change, ChangeKind, Resource, Watcher};
+use super::super::resources::Resource;
+use super::super::store::{Change, ChangeKind, Watcher};
 use super::Call;
 use super::read;
 use super::representation::{self, Format};

@@ -1,6 +1,7 @@
 //! `create`, `update` and `patch`: an intention in, the stored object out, under the rules of its kind.
 
-use super::super::store::{Key, Preconditions, Resource, StoreError};
+use super::super::resources::Resource;
+use super::super::store::{Key, Preconditions, StoreError};
 use super::patch::Patch;
 use super::status::{ApiError, json_response};
 use super::{Call, admission, protobuf, validate};
