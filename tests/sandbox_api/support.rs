@@ -215,6 +215,13 @@ impl Server {
         stdout
     }
 
+    /// kubectl's minor version. Debian 12's is 20: what it has no command for yet is asked of the server by `--raw`.
+    pub(crate) async fn kubectl_minor(&self) -> u32 {
+        let version: Value = serde_json::from_str(&self.kubectl(&["version", "--client", "-o", "json"]).await).unwrap();
+        let minor = version["clientVersion"]["minor"].as_str().unwrap().trim_end_matches('+');
+        minor.parse().unwrap()
+    }
+
     /// Runs kubectl as the administrator; it must fail. Returns stderr.
     pub(crate) async fn kubectl_fails(&self, arguments: &[&str]) -> String {
         let (success, stdout, stderr) = self.kubectl_as("admin", arguments).await;
