@@ -9,7 +9,7 @@ Exit codes:
   0    yes: healthy, recovered, done
   1    an error that is none of the others
   2    the command line was not understood
-  4    refused by a check; nothing was changed
+  4    refused by a check, or the cluster is not as planned
   5    declined at the prompt; nothing was changed
   6    not done within the time given
   7    verification failed: something that was there before is missing
