@@ -7,6 +7,22 @@ use crate::cluster::snapshot::{Cause, NamespaceObjects, Read, Snapshot, Unreadab
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+/// A healthy account; its pods are not in the order of their ordinals.
+pub(crate) const ACCOUNT: &str = "
+namespace: cloud007-513d75d5-3033-4649-b913-07f6115ec41a
+sets:
+- {name: cloudberry-proxy, replicas: 1, templates: [data]}
+- {name: wh9527, replicas: 2, templates: [data]}
+pods:
+- {name: cloudberry-proxy-0, set: cloudberry-proxy, ready: true, claims: [data-cloudberry-proxy-0]}
+- {name: wh9527-1, set: wh9527, ready: true, claims: [data-wh9527-1]}
+- {name: wh9527-0, set: wh9527, ready: true, claims: [data-wh9527-0]}
+claims:
+- {name: data-cloudberry-proxy-0, volume: pv-6}
+- {name: data-wh9527-0, volume: pv-7}
+- {name: data-wh9527-1, volume: pv-8}
+";
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Space {

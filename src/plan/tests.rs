@@ -1,23 +1,8 @@
 //! Plans on literal YAML.
 
 use super::*;
-use crate::testing::snapshot;
+use crate::testing::{ACCOUNT, snapshot};
 use crate::topology::{Layout, build};
-
-const ACCOUNT: &str = "
-namespace: cloud007-513d75d5-3033-4649-b913-07f6115ec41a
-sets:
-- {name: cloudberry-proxy, replicas: 1, templates: [data]}
-- {name: wh9527, replicas: 2, templates: [data]}
-pods:
-- {name: cloudberry-proxy-0, set: cloudberry-proxy, ready: true, claims: [data-cloudberry-proxy-0]}
-- {name: wh9527-0, set: wh9527, ready: true, uid: pod-1, claims: [data-wh9527-0]}
-- {name: wh9527-1, set: wh9527, ready: true, claims: [data-wh9527-1]}
-claims:
-- {name: data-cloudberry-proxy-0, volume: pv-3}
-- {name: data-wh9527-0, uid: claim-1, volume: pv-4}
-- {name: data-wh9527-1, volume: pv-5}
-";
 
 fn request() -> Request {
     Request { id: "a1b2".into(), verify: true, ..Request::default() }
@@ -64,7 +49,7 @@ fn an_ordinary_failover_retains_then_deletes_claim_then_pod() {
     let plan = planned(ACCOUNT, "wh9527-0", &request(), &[]);
     assert_eq!(
         steps(&plan),
-        ["retain pv-4 uid-pv-4", "delete claim data-wh9527-0 claim-1", "delete pod wh9527-0 pod-1"]
+        ["retain pv-7 uid-pv-7", "delete claim data-wh9527-0 uid-data-wh9527-0", "delete pod wh9527-0 uid-wh9527-0"]
     );
     assert_eq!((plan.risk, plan.refusal()), (Risk::Ordinary, None));
     // A node does not take sessions itself: the account's proxy answers for it.
@@ -75,7 +60,7 @@ fn an_ordinary_failover_retains_then_deletes_claim_then_pod() {
 #[test]
 fn keeping_the_claims_deletes_the_pod_only() {
     let plan = planned(ACCOUNT, "wh9527-0", &Request { keep_claims: true, ..request() }, &[]);
-    assert_eq!(steps(&plan), ["delete pod wh9527-0 pod-1"]);
+    assert_eq!(steps(&plan), ["delete pod wh9527-0 uid-wh9527-0"]);
     assert!(plan.replaced_claims.is_empty());
 }
 
@@ -101,7 +86,7 @@ fn a_volume_that_cannot_be_retained_needs_a_flag_and_is_high_risk() {
     let allowed = Request { allow: vec![Allow::UnretainedVolume], ..request() };
     let plan = planned(ACCOUNT, "wh9527-0", &allowed, &denied);
     assert_eq!((plan.refusal(), plan.risk), (None, Risk::High));
-    assert_eq!(steps(&plan), ["delete claim data-wh9527-0 claim-1", "delete pod wh9527-0 pod-1"]);
+    assert_eq!(steps(&plan), ["delete claim data-wh9527-0 uid-data-wh9527-0", "delete pod wh9527-0 uid-wh9527-0"]);
 }
 
 fn safekeepers(ready: &[bool]) -> String {
@@ -192,7 +177,7 @@ fn record(pod_uid: &str) -> String {
     format!(
         r#"{{"version":1,"id":"old1","started":"2026-01-01T00:00:00Z","outcome":"in-progress","context":"c",
         "namespace":"cloud007-513d75d5-3033-4649-b913-07f6115ec41a","pod":"wh9527-0","podUid":"{pod_uid}","keepClaims":false,
-        "claims":[{{"name":"data-wh9527-0","uid":"claim-1","volume":"pv-4","reclaimPolicy":"Delete"}}]}}"#
+        "claims":[{{"name":"data-wh9527-0","uid":"uid-data-wh9527-0","volume":"pv-7","reclaimPolicy":"Delete"}}]}}"#
     )
     .replace('\n', "")
 }
@@ -200,25 +185,26 @@ fn record(pod_uid: &str) -> String {
 #[test]
 fn an_interrupted_failover_is_finished_and_nothing_is_deleted_twice() {
     let with_record = |pod_uid: &str| {
-        let line = format!("- {{name: data-wh9527-0, uid: claim-1, volume: pv-4, record: '{}'}}", record(pod_uid));
-        ACCOUNT.replace("- {name: data-wh9527-0, uid: claim-1, volume: pv-4}", &line)
+        let line = format!("- {{name: data-wh9527-0, volume: pv-7, record: '{}'}}", record(pod_uid));
+        ACCOUNT.replace("- {name: data-wh9527-0, volume: pv-7}", &line)
     };
     // Retained, nothing deleted yet: both deletes are still to be done.
-    let plan = planned(&with_record("pod-1"), "wh9527-0", &request(), &[]);
+    let plan = planned(&with_record("uid-wh9527-0"), "wh9527-0", &request(), &[]);
     assert_eq!(plan.id, "old1");
     assert_eq!(steps(&plan).len(), 3);
     // The claim is Terminating, the pod stands.
-    let yaml = with_record("pod-1").replace("uid: claim-1,", "uid: claim-1, terminating: true,");
+    let yaml = with_record("uid-wh9527-0").replace("volume: pv-7, record", "volume: pv-7, terminating: true, record");
     assert_eq!(
         steps(&planned(&yaml, "wh9527-0", &request(), &[])),
-        ["retain pv-4 uid-pv-4", "delete pod wh9527-0 pod-1"]
+        ["retain pv-7 uid-pv-7", "delete pod wh9527-0 uid-wh9527-0"]
     );
     // Both are replaced: only waiting and proving is left.
-    let yaml = with_record("pod-0").replace("name: data-wh9527-0, uid: claim-1", "name: data-wh9527-0, uid: claim-2");
+    let yaml = with_record("pod-0")
+        .replace("name: data-wh9527-0, volume: pv-7", "name: data-wh9527-0, uid: claim-2, volume: pv-7");
     let plan = planned(&yaml, "wh9527-0", &request(), &[]);
     assert_eq!(steps(&plan), Vec::<String>::new());
     assert_eq!(plan.target.uid, "pod-0");
-    assert_eq!(plan.replaced_claims, [ReplacedClaim { name: "data-wh9527-0".into(), uid: "claim-1".into() }]);
+    assert_eq!(plan.replaced_claims, [ReplacedClaim { name: "data-wh9527-0".into(), uid: "uid-data-wh9527-0".into() }]);
     assert_eq!(plan.resumes.map(|resumes| resumes.id), Some("old1".into()));
 }
 
@@ -226,7 +212,7 @@ fn an_interrupted_failover_is_finished_and_nothing_is_deleted_twice() {
 fn a_failover_pinned_to_a_pod_that_is_replaced_deletes_nothing() {
     let pinned = |uid: &str| Request { pod_uid: Some(uid.into()), ..request() };
     assert_eq!(steps(&planned(ACCOUNT, "wh9527-0", &pinned("pod-0"), &[])), Vec::<String>::new());
-    assert_eq!(steps(&planned(ACCOUNT, "wh9527-0", &pinned("pod-1"), &[])).len(), 3);
+    assert_eq!(steps(&planned(ACCOUNT, "wh9527-0", &pinned("uid-wh9527-0"), &[])).len(), 3);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use crate::cluster::permission::Allowed;
 use crate::error::Error;
 use crate::plan::{Before, Inputs, Plan, Request, needed, plan};
 use crate::recovery::{ClaimChange, Ending, Outcome, Phase, PhaseEnd};
-use crate::testing::{snapshot, unreadable};
+use crate::testing::{ACCOUNT, snapshot, unreadable};
 use crate::topology::health::judge;
 use crate::topology::{Layout, Topology, build};
 use insta::assert_snapshot;
@@ -33,21 +33,6 @@ claims:
 - {name: data-safekeeper-2, volume: pv-3}
 - {name: data-pageserver-0, volume: pv-4}
 - {name: cache-pageserver-0, volume: pv-5}
-";
-
-const ACCOUNT: &str = "
-namespace: cloud007-513d75d5-3033-4649-b913-07f6115ec41a
-sets:
-- {name: cloudberry-proxy, replicas: 1, templates: [data]}
-- {name: wh9527, replicas: 2, templates: [data]}
-pods:
-- {name: cloudberry-proxy-0, set: cloudberry-proxy, ready: true, claims: [data-cloudberry-proxy-0]}
-- {name: wh9527-0, set: wh9527, ready: true, claims: [data-wh9527-0]}
-- {name: wh9527-1, set: wh9527, ready: true, claims: [data-wh9527-1]}
-claims:
-- {name: data-cloudberry-proxy-0, volume: pv-6}
-- {name: data-wh9527-0, volume: pv-7}
-- {name: data-wh9527-1, volume: pv-8}
 ";
 
 fn now() -> jiff::Timestamp {

@@ -4,7 +4,7 @@ use super::health::{Health, judge};
 use super::target::{NamespaceMatch, TargetMatch, TargetName, match_namespace, match_target};
 use super::*;
 use crate::cluster::snapshot::Snapshot;
-use crate::testing::{snapshot, unreadable};
+use crate::testing::{ACCOUNT, snapshot, unreadable};
 
 fn topology(snapshot: &Snapshot) -> Topology {
     build(snapshot, &Layout::shipped().unwrap())
@@ -24,21 +24,6 @@ claims:
 - {name: data-cloudberry-proxy-0, volume: pv-0}
 - {name: data-safekeeper-0, volume: pv-1}
 - {name: data-safekeeper-1, volume: pv-2, terminating: true}
-";
-
-const ACCOUNT: &str = "
-namespace: cloud007-513d75d5-3033-4649-b913-07f6115ec41a
-sets:
-- {name: cloudberry-proxy, replicas: 1, templates: [data]}
-- {name: wh9527, replicas: 2, templates: [data]}
-pods:
-- {name: wh9527-1, set: wh9527, ready: true, claims: [data-wh9527-1]}
-- {name: wh9527-0, set: wh9527, ready: true, claims: [data-wh9527-0]}
-- {name: cloudberry-proxy-0, set: cloudberry-proxy, ready: true, claims: [data-cloudberry-proxy-0]}
-claims:
-- {name: data-cloudberry-proxy-0, volume: pv-3}
-- {name: data-wh9527-0, volume: pv-4}
-- {name: data-wh9527-1, volume: pv-5}
 ";
 
 #[test]
