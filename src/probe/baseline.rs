@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::Answer;
 use super::session::{Connector, Session, Trouble, text};
-use super::sql::{Kernel, Sql, introduction};
+use super::sql::{Kernel, Sql, introduction, once_more, segments};
 
 /// Most databases looked into.
 const MOST_DATABASES: usize = 50;
@@ -109,12 +109,14 @@ struct Candidate {
 
 impl<C: Connector> Sql<C> {
     /// Takes the baseline. A database that cannot be looked into is Unknown beside the others; an answer that is not
-    /// a yes means that the server itself could not be asked.
+    /// a yes means that the server itself could not be asked, or that a segment of an MPP server does not answer: its
+    /// catalog alone goes on listing what a dead segment held.
     ///
     /// On an MPP server no rows are counted: the size of a table is only known by asking every segment, once for each
     /// table.
     pub async fn baseline(&self, deadline: Duration) -> Answer<Baseline> {
-        match self.take(Instant::now() + deadline).await {
+        let until = Instant::now() + deadline;
+        match once_more(|| self.take(until)).await {
             Ok(baseline) => Answer::Yes(baseline),
             Err(trouble) => trouble.into(),
         }
@@ -123,6 +125,9 @@ impl<C: Connector> Sql<C> {
     async fn take(&self, until: Instant) -> Result<Baseline, Trouble> {
         let mut session = self.line.open(&self.line.target().database, until).await?;
         let who = introduction(&mut session).await?;
+        if who.kernel == Kernel::Mpp {
+            segments(&mut session).await?;
+        }
         let statement = format!(
             "SELECT datname FROM pg_catalog.pg_database WHERE datallowconn AND NOT datistemplate
              ORDER BY datname COLLATE \"C\" LIMIT {}",

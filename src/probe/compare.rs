@@ -61,7 +61,8 @@ impl fmt::Display for Missing {
     }
 }
 
-fn counted(number: u64, thing: &str) -> String {
+/// `1 table`, `2 tables`.
+pub fn counted(number: u64, thing: &str) -> String {
     if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
 }
 

@@ -69,11 +69,7 @@ impl<C: Connector> Sql<C> {
     pub async fn answers(&self, deadline: Duration) -> Answer<Answered> {
         let started = Instant::now();
         let until = tokio::time::Instant::now() + deadline;
-        let mut answer = self.ask(until).await;
-        if answer.as_ref().is_err_and(|trouble| trouble.code.as_deref().is_some_and(|code| ONCE_MORE.contains(&code))) {
-            answer = self.ask(until).await;
-        }
-        match answer {
+        match once_more(|| self.ask(until)).await {
             Ok(answered) => Answer::Yes(Answered { took: started.elapsed(), ..answered }),
             Err(trouble) => trouble.into(),
         }
@@ -88,6 +84,18 @@ impl<C: Connector> Sql<C> {
         };
         session.close().await;
         Ok(Answered { version, kernel, in_recovery, segments, took: Duration::ZERO })
+    }
+}
+
+/// Asks, and once more on a new connection where an MPP server has just lost a process of its own.
+pub(super) async fn once_more<T, F>(ask: impl Fn() -> F) -> Result<T, Trouble>
+where
+    F: Future<Output = Result<T, Trouble>>,
+{
+    let lost = |trouble: &Trouble| trouble.code.as_deref().is_some_and(|code| ONCE_MORE.contains(&code));
+    match ask().await {
+        Err(trouble) if lost(&trouble) => ask().await,
+        answer => answer,
     }
 }
 
@@ -113,7 +121,7 @@ pub(super) async fn introduction(session: &mut Session) -> Result<Introduction, 
 }
 
 /// How many primary segments answer; an error where one does not.
-async fn segments(session: &mut Session) -> Result<usize, Trouble> {
+pub(super) async fn segments(session: &mut Session) -> Result<usize, Trouble> {
     // One row per primary. Each in a transaction of its own: a failed dispatch says which segment it was.
     let answering = session.run("SELECT gp_segment_id, count(*) FROM gp_dist_random('pg_class') GROUP BY 1").await?;
     let answering = answering.first().map_or(0, Vec::len);

@@ -142,7 +142,7 @@ async fn a_canary_is_not_written_where_writing_is_refused() {
 }
 
 /// A database that looks like an MPP server's, with `gp_dist_random` as given.
-async fn mpp(postgres: &Postgres, name: &str, gp_dist_random: &str) -> Answer<Answered> {
+async fn mpp(postgres: &Postgres, name: &str, gp_dist_random: &str) -> (Answer<Answered>, Answer<Baseline>) {
     let sql = postgres.sql("postgres");
     run(&sql, "postgres", &format!("CREATE DATABASE {name}")).await;
     let look = format!(
@@ -154,7 +154,7 @@ async fn mpp(postgres: &Postgres, name: &str, gp_dist_random: &str) -> Answer<An
          {gp_dist_random} END $$"
     );
     run(&sql, name, &look).await;
-    let answer = postgres.sql(name).answers(SOON).await;
+    let answer = (postgres.sql(name).answers(SOON).await, postgres.sql(name).baseline(SOON).await);
     run(&sql, "postgres", &format!("DROP DATABASE {name} WITH (FORCE)")).await;
     answer
 }
@@ -163,28 +163,33 @@ async fn mpp(postgres: &Postgres, name: &str, gp_dist_random: &str) -> Answer<An
 async fn an_mpp_server_answers_when_every_segment_does() {
     let postgres = Postgres::shared();
     let all = "RETURN QUERY SELECT g FROM generate_series(0, 1) g, generate_series(1, 5);";
-    let Answer::Yes(answered) = mpp(&postgres, "all_segments", all).await else { panic!() };
+    let (Answer::Yes(answered), Answer::Yes(baseline)) = mpp(&postgres, "all_segments", all).await else { panic!() };
+    assert_eq!(baseline.kernel, Kernel::Mpp);
     assert_eq!((answered.kernel, answered.segments), (Kernel::Mpp, Some(2)));
 
-    let one = mpp(&postgres, "one_segment", "RETURN QUERY SELECT 0;").await;
+    // A baseline is a proof, too: what the catalog lists is not there while a segment does not answer.
+    let (one, baseline) = mpp(&postgres, "one_segment", "RETURN QUERY SELECT 0;").await;
     assert_eq!(one, Answer::No("1 of 2 segments answered".to_owned()));
+    assert_eq!(baseline, Answer::No("1 of 2 segments answered".to_owned()));
 
     let raise = "RAISE EXCEPTION USING ERRCODE = '58M01', MESSAGE = 'failed to acquire resources', DETAIL = 'seg1';";
-    let Answer::No(reason) = mpp(&postgres, "no_segments", raise).await else { panic!() };
+    let (Answer::No(reason), Answer::No(_)) = mpp(&postgres, "no_segments", raise).await else { panic!() };
     assert_eq!(reason, "failed to acquire resources: seg1 (SQLSTATE 58M01)");
 
     // What is lost for a moment is asked once more, on a new connection.
     let once = format!("IF nextval('tries') = 1 THEN {raise} END IF; {all}");
-    assert!(matches!(mpp(&postgres, "once_more", &once).await, Answer::Yes(_)));
+    assert!(matches!(mpp(&postgres, "once_more", &once).await, (Answer::Yes(_), Answer::Yes(_))));
+    let later = format!("IF nextval('tries') = 2 THEN {raise} END IF; {all}");
+    assert!(matches!(mpp(&postgres, "once_more_later", &later).await, (Answer::Yes(_), Answer::Yes(_))));
     let twice = format!("IF nextval('tries') <= 2 THEN {raise} END IF; {all}");
-    assert!(matches!(mpp(&postgres, "not_twice", &twice).await, Answer::No(_)));
+    assert!(matches!(mpp(&postgres, "not_twice", &twice).await.0, Answer::No(_)));
 }
 
 #[tokio::test]
 async fn a_statement_that_takes_too_long_ends_with_the_deadline() {
     let postgres = Postgres::shared();
     let answer = mpp(&postgres, "slow_segments", "PERFORM pg_sleep(0.2); RETURN QUERY SELECT 0;").await;
-    assert!(matches!(answer, Answer::No(_)));
+    assert!(matches!(answer.0, Answer::No(_)));
     let sql = postgres.sql("postgres");
     let started = Instant::now();
     let mut session =

@@ -179,7 +179,8 @@ impl Witness {
             [] => String::new(),
             [first, ..] => format!(" (not compared: {first})"),
         };
-        Answer::Confirmed(format!("it answers SQL; {}{row} are there as before{beyond}", there.join(", ")))
+        let segments = if after.kernel == Kernel::Mpp { ", and so does every segment" } else { "" };
+        Answer::Confirmed(format!("it answers SQL{segments}; {}{row} are there as before{beyond}", there.join(", ")))
     }
 
     /// Writes the canary row.
@@ -267,13 +268,14 @@ fn metrics_in_words(metrics: &Metrics) -> String {
         Metrics::Safekeeper(timelines) => format!("WAL of {}", counted(timelines.len(), "timeline")),
         Metrics::Pageserver { tenants, .. } => {
             let active = tenants.get("Active").copied().unwrap_or(0);
-            format!("{active} active {}", if active == 1 { "tenant" } else { "tenants" })
+            crate::probe::compare::counted(active, "active tenant")
         }
     }
 }
 
+/// A list's length is what is counted here.
 fn counted(number: usize, noun: &str) -> String {
-    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+    crate::probe::compare::counted(number as u64, noun)
 }
 
 impl Testimony {
