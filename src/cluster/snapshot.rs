@@ -17,6 +17,16 @@ pub enum Read<T> {
     NotAsked,
 }
 
+impl<T> Read<Vec<T>> {
+    /// The items, where they were read; none where they were not, which says nothing about how many there are.
+    pub fn items(&self) -> &[T] {
+        match self {
+            Self::Known(items) => items,
+            Self::Unknown(_) | Self::NotAsked => &[],
+        }
+    }
+}
+
 /// Why a part of the cluster could not be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unreadable {

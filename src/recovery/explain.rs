@@ -1,6 +1,6 @@
 //! Why a wait lasts: the newest Warning that Kubernetes' own controllers gave about the objects in question.
 
-use crate::cluster::snapshot::{NamespaceObjects, Read};
+use crate::cluster::snapshot::NamespaceObjects;
 use crate::topology::words::one_line;
 use k8s_openapi::api::core::v1::Event;
 use std::collections::HashSet;
@@ -12,12 +12,14 @@ pub struct Known(HashSet<(String, i32)>);
 impl Known {
     /// The Events of this moment.
     pub fn of(objects: &NamespaceObjects) -> Self {
-        Self(events(objects).iter().map(identity).collect())
+        Self(objects.events.items().iter().map(identity).collect())
     }
 
     /// The newest Warning since then about one of these names, as `Reason: message`.
     pub fn newest_warning(&self, objects: &NamespaceObjects, names: &[&str]) -> Option<String> {
-        events(objects)
+        objects
+            .events
+            .items()
             .iter()
             .filter(|event| event.type_.as_deref() == Some("Warning"))
             .filter(|event| names.contains(&event.involved_object.name.as_deref().unwrap_or_default()))
@@ -30,13 +32,6 @@ impl Known {
                     _ => reason.to_owned(),
                 }
             })
-    }
-}
-
-fn events(objects: &NamespaceObjects) -> &[Event] {
-    match &objects.events {
-        Read::Known(events) => events,
-        Read::Unknown(_) | Read::NotAsked => &[],
     }
 }
 
@@ -53,6 +48,7 @@ fn version(event: &Event) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cluster::snapshot::Read;
     use crate::testing::snapshot;
 
     fn event(uid: &str, version: u32, kind: &str, name: &str, count: i32, message: &str) -> Event {

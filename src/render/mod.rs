@@ -155,5 +155,5 @@ pub fn wrapped_at(lead: &str, indent: usize, sentence: &str) -> String {
 
 /// `1 table`, `2 tables`.
 pub fn count(number: usize, noun: &str) -> String {
-    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+    crate::probe::compare::counted(number as u64, noun)
 }

@@ -26,8 +26,8 @@ pub fn build(snapshot: &Snapshot, layout: &Layout) -> Topology {
     gap(&mut gaps, &snapshot.namespace_names);
     gap(&mut gaps, &snapshot.volumes);
     gap(&mut gaps, &snapshot.nodes);
-    let recorded = known(&snapshot.volumes).iter().map(volume).filter(|volume| volume.record.is_some()).collect();
-    let lost_nodes = known(&snapshot.nodes).iter().filter(|node| !node_ready(node));
+    let recorded = snapshot.volumes.items().iter().map(volume).filter(|volume| volume.record.is_some()).collect();
+    let lost_nodes = snapshot.nodes.items().iter().filter(|node| !node_ready(node));
     let lost_nodes = lost_nodes.filter_map(|node| node.metadata.name.clone()).collect();
     Topology { spaces, recorded, lost_nodes, gaps }
 }
@@ -63,11 +63,11 @@ fn space(objects: &NamespaceObjects, volumes: &Read<Vec<PersistentVolume>>, layo
     gap(&mut gaps, &objects.claims);
     gap(&mut gaps, &objects.stateful_sets);
 
-    let pods = known(&objects.pods);
+    let pods = objects.pods.items();
     let mut strangers = Vec::new();
     // Workload name -> its layout and its pods.
     let mut found: BTreeMap<String, (&ComponentLayout, Vec<&Pod>)> = BTreeMap::new();
-    for set in known(&objects.stateful_sets) {
+    for set in objects.stateful_sets.items() {
         let name = set.metadata.name.clone().unwrap_or_default();
         if let Some(component) = layout.component(kind, &name) {
             found.entry(name).or_insert((component, Vec::new()));
@@ -211,13 +211,6 @@ impl Context<'_> {
             (Read::NotAsked, _) => Known::Unknown("not asked for".into()),
         };
         facts
-    }
-}
-
-fn known<T>(read: &Read<Vec<T>>) -> &[T] {
-    match read {
-        Read::Known(items) => items,
-        Read::Unknown(_) | Read::NotAsked => &[],
     }
 }
 
