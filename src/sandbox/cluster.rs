@@ -1,6 +1,6 @@
 //! Starting and stopping a practice cluster as a whole.
 
-use super::api::{self, ApiState, RequestLog, Rule, Rules, User};
+use super::api::{ApiState, Host, RequestLog, Restarts, Rule, Rules, User};
 use super::certificates::Certificates;
 use super::controllers::events::Recorder;
 use super::controllers::kubelet::Kubelet;
@@ -25,6 +25,7 @@ use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -55,6 +56,7 @@ pub struct Sandbox {
     notices: Vec<String>,
     store: Arc<Store>,
     api: Arc<ApiState>,
+    restarts: Restarts,
     workloads: Arc<Workloads>,
     postgres: Option<Arc<Postgres>>,
     /// Why no database cluster can be made, when that turned out.
@@ -153,6 +155,8 @@ impl Sandbox {
         let rules = Rules { deny: scenario.deny.clone() };
         let streams = Arc::new(Streams(workloads.clone()));
         let api = Arc::new(ApiState { tokens, ..ApiState::new(store.clone(), Arc::new(rules), streams) });
+        let host = Host::new(listener, certificates.server_config(), api.clone(), shutdown.clone());
+        let (host, restarts) = host.map_err(SandboxError::Listen)?;
         let (losses, lost) = mpsc::unbounded_channel();
         let sandbox = Sandbox {
             scenario,
@@ -161,6 +165,7 @@ impl Sandbox {
             notices: if postgres.is_some() { Vec::new() } else { vec![INSTALL_POSTGRESQL.to_owned()] },
             store,
             api,
+            restarts,
             workloads,
             postgres,
             broken: watch::Sender::new(None),
@@ -170,7 +175,7 @@ impl Sandbox {
             stopped: false,
         };
         sandbox.populate(&context, objects);
-        sandbox.serve(listener, &certificates);
+        sandbox.tasks.spawn(host.run());
         sandbox.run_controllers(&context, lost);
         Ok(sandbox)
     }
@@ -188,12 +193,6 @@ impl Sandbox {
             // Manifests do not repeat objects: a test of theirs says so.
             let _ = self.store.create(key, object, false);
         }
-    }
-
-    /// Serves the API on the listener.
-    fn serve(&self, listener: tokio::net::TcpListener, certificates: &Certificates) {
-        let server = api::serve(listener, certificates.server_config(), self.api.clone(), self.shutdown.clone());
-        self.tasks.spawn(server);
     }
 
     fn run_controllers(&self, context: &Context, lost: mpsc::UnboundedReceiver<String>) {
@@ -305,6 +304,12 @@ impl Sandbox {
         self.workloads.connect(namespace, pod, port)
     }
 
+    /// Ends all connections to the API server, watches and port-forwards among them, and refuses new ones for that
+    /// time; then it serves again, as before. Returns when it does. What runs in the cluster goes on meanwhile.
+    pub async fn restart_api(&self, down_for: Duration) {
+        self.restarts.restart(down_for).await;
+    }
+
     /// Makes a node stop answering, as a machine that lost its power.
     pub fn lose_node(&self, node: &str) {
         let _ = self.losses.send(node.to_owned());
@@ -320,7 +325,7 @@ impl Sandbox {
         }
         self.tasks.close();
         // Tasks end as soon as they hear of it; a runtime too busy for that does not keep the user.
-        let _ = tokio::time::timeout(std::time::Duration::from_secs(5), self.tasks.wait()).await;
+        let _ = tokio::time::timeout(Duration::from_secs(5), self.tasks.wait()).await;
         let folder = self.folder.clone();
         let _ = blocking(move || {
             folder.remove();

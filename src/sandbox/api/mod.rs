@@ -11,6 +11,7 @@ mod budgets;
 mod collector;
 mod delete;
 mod discovery;
+mod host;
 mod patch;
 mod protobuf;
 mod read;
@@ -30,6 +31,7 @@ mod write;
 mod x509;
 
 pub use auth::{Attributes, Authorizer, MASTERS, READERS, Rule, Rules, User};
+pub use host::{Host, Restarts};
 pub use server::serve;
 
 use super::store::Store;
