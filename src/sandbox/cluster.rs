@@ -1,6 +1,6 @@
 //! Starting and stopping a practice cluster as a whole.
 
-use super::api::{ApiState, Host, RequestLog, Restarts, Rule, Rules, User};
+use super::api::{self, ApiState, Host, Rbac, RequestLog, Restarts, Rule, Rules, User};
 use super::certificates::Certificates;
 use super::controllers::events::Recorder;
 use super::controllers::kubelet::Kubelet;
@@ -8,6 +8,7 @@ use super::controllers::objects::{is_ready, is_terminating, name, namespace};
 use super::controllers::pod_garbage::PodGarbage;
 use super::controllers::protection::Protection;
 use super::controllers::scheduler::Scheduler;
+use super::controllers::service_accounts::ServiceAccounts;
 use super::controllers::stateful_set::StatefulSets;
 use super::controllers::volumes::Volumes;
 use super::controllers::{self, Context, Pace, nodes};
@@ -152,7 +153,7 @@ impl Sandbox {
             raced: Arc::default(),
             shutdown: shutdown.clone(),
         };
-        let rules = Rules { deny: scenario.deny.clone() };
+        let rules = Rbac::new(Rules { deny: scenario.deny.clone() }, store.clone());
         let streams = Arc::new(Streams(workloads.clone()));
         let api = Arc::new(ApiState { tokens, ..ApiState::new(store.clone(), Arc::new(rules), streams) });
         let host = Host::new(listener, certificates.server_config(), api.clone(), shutdown.clone());
@@ -182,6 +183,7 @@ impl Sandbox {
 
     /// Creates the scenario's objects.
     fn populate(&self, context: &Context, objects: Vec<(Key, Value)>) {
+        api::bootstrap_roles(&self.store);
         for (key, mut object) in objects {
             if key.resource == "nodes" {
                 nodes::register(context, &mut object);
@@ -203,6 +205,7 @@ impl Sandbox {
         tasks.spawn(controllers::run(Scheduler::new(context.clone()), context.clone()));
         tasks.spawn(controllers::run(Volumes::new(context.clone()), context.clone()));
         tasks.spawn(controllers::run(Protection::new(context.clone()), context.clone()));
+        tasks.spawn(controllers::run(ServiceAccounts::new(context.clone()), context.clone()));
         tasks.spawn(controllers::run(PodGarbage::new(context.clone()), context.clone()));
         if let Some(postgres) = self.postgres.clone() {
             // The slowest part of the start; whoever needs it first waits for this one.

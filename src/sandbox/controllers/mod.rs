@@ -15,6 +15,7 @@ pub(crate) mod pod_worker;
 pub(crate) mod protection;
 pub(crate) mod revision;
 pub(crate) mod scheduler;
+pub(crate) mod service_accounts;
 pub(crate) mod stateful_set;
 pub(crate) mod volumes;
 
