@@ -3,6 +3,7 @@
 use super::api::{self, ApiState, Host, Rbac, RequestLog, Restarts, Rule, Rules, User};
 use super::certificates::Certificates;
 use super::controllers::events::Recorder;
+use super::controllers::images::Images;
 use super::controllers::kubelet::Kubelet;
 use super::controllers::objects::{is_ready, is_terminating, name, namespace};
 use super::controllers::pod_garbage::PodGarbage;
@@ -147,6 +148,7 @@ impl Sandbox {
         let context = Context {
             store: store.clone(),
             events: Arc::new(Recorder::new(store.clone())),
+            images: Arc::new(Images::of(&objects)),
             scenario: scenario.clone(),
             pace: Pace::default(),
             volumes,

@@ -5,6 +5,7 @@
 
 mod access;
 mod lifecycle;
+mod starts;
 mod storage;
 mod support;
 mod workloads;
