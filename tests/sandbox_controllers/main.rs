@@ -5,6 +5,7 @@
 
 mod access;
 mod lifecycle;
+mod nodes;
 mod starts;
 mod storage;
 mod support;

@@ -20,6 +20,7 @@ pub(crate) mod revision;
 pub(crate) mod scheduler;
 pub(crate) mod service_accounts;
 pub(crate) mod stateful_set;
+pub(crate) mod taints;
 pub(crate) mod volumes;
 
 use super::scenarios::Scenario;

@@ -3,7 +3,7 @@
 use super::Context;
 use super::events::{Kind, Source};
 use super::objects::{array, claim, claims, namespace, now, text, uid};
-use super::pod_status::{Exit, State, View, container_id};
+use super::pod_status::{Exit, LOST, State, View, container_id};
 use super::readiness::{Probe, Readiness};
 use crate::sandbox::store::{DeleteOptions, Key, Preconditions};
 use crate::sandbox::workload::probe::Answer;
@@ -47,6 +47,8 @@ pub(super) struct Worker {
     pub(super) node: String,
     /// Whether there was a pod of that name before.
     pub(super) replaced: bool,
+    /// Whether its node was down since it was started.
+    pub(super) rebooted: bool,
     /// Why it is to end, once it is.
     pub(super) ending: watch::Receiver<Option<Ending>>,
     /// The next pod's address.
@@ -71,6 +73,9 @@ impl Worker {
             pod_ip: String::new(),
             host_ip: self.host_ip(),
         };
+        if self.rebooted {
+            self.remember(&mut view);
+        }
         self.report(&view);
         if let Err(ending) = self.wait(self.context.pace.set_up).await {
             return self.remove(ending, view, None).await;
@@ -194,6 +199,18 @@ impl Worker {
             ending = ended(&mut ending, &self.context) => Err(ending),
             () = tokio::time::sleep(time) => Ok(()),
         }
+    }
+
+    /// What the node's reboot left of the container.
+    fn remember(&self, view: &mut View) {
+        let status = &self.pod["status"]["containerStatuses"][0];
+        let started = text(status, "/state/running/startedAt").to_owned();
+        let id = text(status, "/containerID").to_owned();
+        view.last = Some(Exit { code: LOST, started, finished: now(), id });
+        view.restarts = status["restartCount"].as_u64().and_then(|n| u32::try_from(n).ok()).unwrap_or(0) + 1;
+        let source = Source { component: "kubelet", host: &self.node };
+        let message = "Pod sandbox changed, it will be killed and re-created.";
+        self.context.events.record(&self.pod, Kind::Normal, source, "SandboxChanged", message);
     }
 
     /// Ends the container, reports it, and lets the pod go.
