@@ -6,6 +6,7 @@
 
 pub(crate) mod installation;
 pub(crate) mod postgres;
+pub(crate) mod probe;
 pub(crate) mod seed;
 pub(crate) mod sql_gate;
 pub(crate) mod sql_stream;
@@ -118,10 +119,10 @@ pub(crate) struct Running {
     component: Component,
     process: Process,
     content: Content,
-    /// Whether the scenario lets it pass its readiness probe.
+    /// Whether the scenario lets it come up.
     well: bool,
-    /// Whether it passes now.
-    ready: AtomicBool,
+    /// Whether it does what it is for.
+    up: AtomicBool,
     ended: CancellationToken,
 }
 
@@ -201,14 +202,14 @@ impl Workloads {
             process,
             content,
             well,
-            ready: AtomicBool::new(false),
+            up: AtomicBool::new(false),
             ended: self.stopped.child_token(),
         });
         lock(&self.running).insert(id, running.clone());
         Ok(running)
     }
 
-    /// Resolves when a workload would pass its readiness probe; never for one that the scenario keeps from it.
+    /// Resolves when a workload does what it is for; never for one that the scenario keeps from it.
     ///
     /// # Errors
     /// It ended, or its databases cannot be made: PostgreSQL's words.
@@ -292,17 +293,16 @@ impl Workloads {
                 let all = self.clone();
                 tokio::spawn(async move { all.serve_sql(&running, inner).await });
             }
-            (Process::Nothing, Component::Warehouse, 5432) if running.is_ready() => {
+            (Process::Nothing, Component::Warehouse, 5432) if running.is_up() => {
                 tokio::spawn(async move {
                     running.ended.run_until_cancelled(sql_stream::refuse(inner, Refusal::segment())).await
                 });
             }
-            (Process::StatusPage(page @ StatusPage::Safekeeper { .. }), _, 7676)
-            | (Process::StatusPage(page @ StatusPage::Pageserver { .. }), _, 9898) => {
+            (Process::StatusPage(page), _, port) if port == page.port() => {
                 let page = *page;
                 tokio::spawn(async move {
                     let member = running.clone();
-                    running.ended.run_until_cancelled(page.serve(inner, move || member.is_ready())).await
+                    running.ended.run_until_cancelled(page.serve(inner, move || member.is_up())).await
                 });
             }
             _ => return Err(refused()),
@@ -360,25 +360,14 @@ impl Workloads {
 }
 
 impl Running {
-    /// Whether it passes its readiness probe.
-    pub(crate) fn is_ready(&self) -> bool {
-        self.ready.load(Ordering::Relaxed)
+    /// Whether it does what it is for.
+    pub(crate) fn is_up(&self) -> bool {
+        self.up.load(Ordering::Relaxed)
     }
 
-    /// Its readiness probe passed.
-    pub(crate) fn set_ready(&self) {
-        self.ready.store(true, Ordering::Relaxed);
-    }
-
-    /// What its readiness probe says while it fails.
-    pub(crate) fn probe_failure(&self, pod_ip: &str) -> String {
-        match (&self.process, self.component) {
-            (Process::StatusPage(_), _) => "Readiness probe failed: HTTP probe failed with statuscode: 503".to_owned(),
-            (_, Component::MetadataProxy | Component::WarehouseProxy) => {
-                "Readiness probe failed: 127.0.0.1:5432 - rejecting connections".to_owned()
-            }
-            _ => format!("Readiness probe failed: dial tcp {pod_ip}:5432: connect: connection refused"),
-        }
+    /// It does now.
+    pub(crate) fn set_up(&self) {
+        self.up.store(true, Ordering::Relaxed);
     }
 }
 
