@@ -11,6 +11,12 @@ mod run;
 #[path = "../terminal/mod.rs"]
 mod terminal;
 
+mod claims;
+mod kubectl;
 mod member;
+mod names;
+mod others;
 mod scenarios;
+mod trouble;
+mod users;
 mod world;

@@ -7,9 +7,11 @@ mod sql;
 mod user;
 mod wait;
 
-pub(crate) use account::Account;
+pub(crate) use account::{Account, AwaitIn};
 pub(crate) use user::{Rule, User};
-pub(crate) use wait::{named, until};
+pub(crate) use wait::{named, stays_ready};
+
+use wait::until;
 
 use crate::run::{Ran, Running, plugin};
 use k8s_openapi::api::apps::v1::StatefulSet;
