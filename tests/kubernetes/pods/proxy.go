@@ -85,6 +85,9 @@ func start() (*exec.Cmd, error) {
 		if err := os.MkdirAll(filepath.Dir(folder), 0o755); err != nil {
 			return nil, err
 		}
+		if err := os.Chmod(filepath.Dir(folder), 0o755); err != nil {
+			return nil, err
+		}
 		if err := os.Mkdir(folder, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
 			return nil, err
 		}
