@@ -13,6 +13,7 @@ mod collector;
 mod delete;
 mod discovery;
 mod host;
+mod namespaces;
 mod patch;
 mod protobuf;
 mod rbac;
