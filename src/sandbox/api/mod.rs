@@ -30,6 +30,7 @@ mod streams;
 mod table;
 mod tokens;
 mod validate;
+mod views;
 mod watch;
 mod write;
 mod x509;
