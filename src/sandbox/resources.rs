@@ -118,9 +118,15 @@ pub static RESOURCES: [&Resource; 21] = [
     &ROLES,
 ];
 
+/// `events.k8s.io` `events`: the core ones, told in other words.
+pub static EVENTS_V1: Resource = resource("events.k8s.io", "events", "event", "Event", &["ev"], true);
+
+/// Kinds that show what a kept one of the same plural name holds; they can be read and deleted.
+pub static VIEWS: [&Resource; 1] = [&EVENTS_V1];
+
 /// The kind served under a group, a version and a plural name, as in a URL's path.
 pub fn find(group: &str, version: &str, plural: &str) -> Option<&'static Resource> {
-    RESOURCES.iter().copied().find(|r| r.group == group && r.version == version && r.plural == plural)
+    RESOURCES.iter().chain(&VIEWS).copied().find(|r| r.group == group && r.version == version && r.plural == plural)
 }
 
 /// The kind of a plural name alone, which is unambiguous in this cluster.

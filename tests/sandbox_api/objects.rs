@@ -257,3 +257,29 @@ async fn evictions_obey_budgets() {
     // Deleting is not evicting.
     api.delete("b", &DeleteParams::default()).await.unwrap();
 }
+
+#[tokio::test]
+async fn events_are_told_in_the_words_of_both_their_apis() {
+    let server = Server::start().await;
+    let about = json!({"kind": "Pod", "namespace": "ns", "name": "p"});
+    let event = json!({"involvedObject": about, "type": "Normal", "reason": "Started", "message": "m", "count": 3,
+                       "source": {"component": "kubelet"}, "reportingComponent": "kubelet"});
+    server.state.store.create(Key::new("events", "ns", "e"), event, false).unwrap();
+    let path = "/apis/events.k8s.io/v1/namespaces/ns/events";
+    let (_, one) = server.get(&format!("{path}/e")).await;
+    assert_eq!((&one["apiVersion"], &one["kind"]), (&json!("events.k8s.io/v1"), &json!("Event")));
+    assert_eq!((&one["regarding"], &one["note"], &one["deprecatedCount"]), (&about, &json!("m"), &json!(3)));
+    assert_eq!(one["reportingController"], "kubelet");
+    for (name, found) in [("p", 1), ("q", 0)] {
+        let (_, list) = server.get(&format!("{path}?fieldSelector=regarding.name%3D{name}")).await;
+        assert_eq!(list["items"].as_array().unwrap().len(), found, "{name}: {list}");
+    }
+    let (_, list) = server.get(path).await;
+    assert_eq!((&list["apiVersion"], &list["items"][0]["note"]), (&json!("events.k8s.io/v1"), &json!("m")));
+    let (_, core) = server.get("/api/v1/namespaces/ns/events/e").await;
+    assert_eq!((&core["apiVersion"], &core["message"]), (&json!("v1"), &json!("m")));
+    assert!(server.kubectl(&["get", "events.events.k8s.io", "-o", "name"]).await.contains("event.events.k8s.io/e"));
+    assert_eq!(server.send("POST", path, json!({"metadata": {"name": "f"}})).await.0, 405);
+    assert_eq!(server.send("DELETE", &format!("{path}/e"), json!({})).await.0, 200);
+    assert_eq!(server.get("/api/v1/namespaces/ns/events/e").await.0, 404);
+}

@@ -5,7 +5,9 @@
 
 mod access;
 mod lifecycle;
+mod namespaces;
 mod nodes;
+mod rollouts;
 mod starts;
 mod storage;
 mod support;

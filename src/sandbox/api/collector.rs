@@ -5,7 +5,7 @@
 
 use super::super::resources::RESOURCES;
 use super::super::store::{Change, ChangeKind, DeleteOptions, Key, Preconditions, Store};
-use super::budgets;
+use super::{budgets, namespaces};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -63,7 +63,7 @@ fn react(store: &Store, change: &Change) {
                 finish_foreground(store, &key, &owner);
             }
         }
-        empty_namespace(store, &change.key.namespace);
+        namespaces::empty(store, &change.key.namespace);
     } else {
         advance(store, &change.key, object);
     }
@@ -83,7 +83,7 @@ fn advance(store: &Store, key: &Key, object: &Value) {
         finish_foreground(store, key, object);
     }
     if key.resource == "namespaces" {
-        empty_namespace(store, &key.name);
+        namespaces::empty(store, &key.name);
     }
 }
 
@@ -109,7 +109,7 @@ fn has_finalizer(object: &Value, finalizer: &str) -> bool {
 }
 
 /// Everything there is, with its key.
-fn all(store: &Store, namespace: Option<&str>) -> impl Iterator<Item = (Key, Arc<Value>)> {
+pub(super) fn all(store: &Store, namespace: Option<&str>) -> impl Iterator<Item = (Key, Arc<Value>)> {
     RESOURCES.into_iter().filter(move |resource| namespace.is_none() || resource.namespaced).flat_map(move |resource| {
         store.list(resource.plural, namespace).0.into_iter().map(|object| {
             let text = |field: &str| object["metadata"][field].as_str().unwrap_or_default().to_owned();
@@ -153,7 +153,7 @@ fn delete_dependents(store: &Store, owner: &Value) {
     }
 }
 
-fn remove(store: &Store, key: &Key, object: &Value) {
+pub(super) fn remove(store: &Store, key: &Key, object: &Value) {
     let uid = object["metadata"]["uid"].as_str().map(str::to_owned);
     let preconditions = Preconditions { uid, resource_version: None };
     // Gone or replaced meanwhile: then there is nothing left to do.
@@ -192,25 +192,6 @@ fn drop_finalizer(store: &Store, key: &Key, object: &Value, finalizer: &str) {
         }
         Ok(())
     });
-}
-
-/// Deletes what is in a namespace that is being deleted, and lets the namespace go once nothing is left.
-fn empty_namespace(store: &Store, namespace: &str) {
-    let key = Key::new("namespaces", "", namespace);
-    let Some(object) = store.get(&key).filter(|n| n["metadata"]["deletionTimestamp"].is_string()) else { return };
-    let contents: Vec<_> = all(store, Some(namespace)).collect();
-    if contents.is_empty() {
-        let uid = object["metadata"]["uid"].as_str().unwrap_or_default();
-        let _ = store.update(&key, &Preconditions::uid(uid), false, |object| {
-            object["spec"]["finalizers"] = json!([]);
-            Ok(())
-        });
-    }
-    for (key, object) in contents {
-        if !object["metadata"]["deletionTimestamp"].is_string() {
-            remove(store, &key, &object);
-        }
-    }
 }
 
 #[cfg(test)]

@@ -9,6 +9,9 @@ use axum::body::Body;
 use axum::http::{Response, header};
 use serde_json::Value;
 
+/// Namespaces that every cluster needs.
+const IMMORTAL: [&str; 3] = ["default", "kube-system", "kube-public"];
+
 /// Kinds whose deletion answers with the object; the others answer with a `Status`.
 fn returns_object(resource: &Resource) -> bool {
     matches!(
@@ -101,6 +104,9 @@ fn perform(
         // That was one version more than the client's precondition knows.
         options.preconditions.resource_version = None;
         options.preconditions.uid = marked["metadata"]["uid"].as_str().map(str::to_owned);
+    }
+    if resource.plural == "namespaces" && IMMORTAL.contains(&key.name.as_str()) {
+        return Err(ApiError::forbidden_because(resource, &key.name, "this namespace may not be deleted"));
     }
     if resource.plural == "namespaces" && !options.dry_run {
         store

@@ -1,6 +1,6 @@
 //! What is served, told to clients: `/version`, `/api`, `/apis`, and as much OpenAPI as kubectl asks for.
 
-use super::super::resources::{RESOURCES, REVIEWS, Resource};
+use super::super::resources::{RESOURCES, REVIEWS, Resource, VIEWS};
 use super::status::json_response;
 use super::write::has_status;
 use axum::body::Body;
@@ -9,6 +9,9 @@ use serde_json::{Map, Value, json};
 
 /// Verbs of every kept kind.
 const VERBS: [&str; 8] = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
+
+/// Verbs of a kind that shows another.
+const VIEW_VERBS: [&str; 5] = ["delete", "deletecollection", "get", "list", "watch"];
 
 /// The version that is told: that of the API's behaviour, marked as the sandbox's.
 const VERSION: (&str, &str, &str) = ("v1.36.0+sandbox", "1", "36");
@@ -108,7 +111,7 @@ fn groups() -> Vec<&'static str> {
     for group in ["apps", "authentication.k8s.io", "authorization.k8s.io"] {
         groups.push(group);
     }
-    for resource in RESOURCES {
+    for resource in RESOURCES.into_iter().chain(VIEWS) {
         if !resource.group.is_empty() && !groups.contains(&resource.group) {
             groups.push(resource.group);
         }
@@ -117,11 +120,15 @@ fn groups() -> Vec<&'static str> {
 }
 
 fn of_group(group: &str) -> impl Iterator<Item = &'static Resource> {
-    RESOURCES.into_iter().chain(REVIEWS).filter(move |resource| resource.group == group)
+    RESOURCES.into_iter().chain(VIEWS).chain(REVIEWS).filter(move |resource| resource.group == group)
 }
 
 fn verbs(resource: &Resource) -> Vec<&'static str> {
-    if REVIEWS.contains(&resource) { vec!["create"] } else { VERBS.to_vec() }
+    match () {
+        () if REVIEWS.contains(&resource) => vec!["create"],
+        () if VIEWS.contains(&resource) => VIEW_VERBS.to_vec(),
+        () => VERBS.to_vec(),
+    }
 }
 
 fn categories(resource: &Resource) -> &'static [&'static str] {
@@ -301,7 +308,7 @@ fn openapi_index() -> Value {
 fn openapi(group: &str) -> Value {
     let parameter = |name: &str| json!({"name": name, "in": "query", "description": "", "schema": {"type": "string", "uniqueItems": true}});
     let mut paths = Map::new();
-    for resource in of_group(group).filter(|resource| !REVIEWS.contains(resource)) {
+    for resource in of_group(group).filter(|resource| RESOURCES.contains(resource)) {
         let base = if group.is_empty() { "/api/v1".to_owned() } else { format!("/apis/{group}/v1") };
         let scope = if resource.namespaced { "/namespaces/{namespace}" } else { "" };
         let patch = json!({
@@ -327,7 +334,7 @@ mod tests {
 
     #[test]
     fn every_kind_is_told_in_both_forms() {
-        for resource in RESOURCES.into_iter().chain(REVIEWS) {
+        for resource in RESOURCES.into_iter().chain(VIEWS).chain(REVIEWS) {
             let legacy = resource_list(resource.group);
             let names = legacy["resources"].as_array().unwrap();
             assert!(names.iter().any(|r| r["name"] == resource.plural), "{}", resource.plural);

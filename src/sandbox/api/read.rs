@@ -6,6 +6,7 @@ use super::Call;
 use super::representation::ListMeta;
 use super::selector::Selector;
 use super::status::{ApiError, json_response};
+use super::views;
 use axum::body::Body;
 use axum::http::{Response, header};
 use base64::Engine;
@@ -38,7 +39,8 @@ pub(super) fn list(call: &Call, resource: &'static Resource, namespace: &str) ->
 /// The selectors in the query.
 pub(super) fn selector(call: &Call, resource: &Resource) -> Result<Selector, ApiError> {
     let (labels, fields) = (call.query.get("labelSelector"), call.query.get("fieldSelector"));
-    Selector::parse(resource.plural, labels, fields).map_err(|why| {
+    let kept = fields.map(|fields| views::kept_fields(resource, fields));
+    Selector::parse(resource.plural, labels, kept.as_deref()).map_err(|why| {
         ApiError::bad_request(format!(
             "Unable to find \"{}, Resource={}\" that match label selector \"{}\", field selector \"{}\": {why}",
             if resource.group.is_empty() { "/v1".to_owned() } else { resource.api_version() },

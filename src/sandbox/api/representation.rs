@@ -2,11 +2,12 @@
 
 use super::super::resources::Resource;
 use super::status::ApiError;
-use super::table;
+use super::{table, views};
 use axum::http::{HeaderMap, header};
 use jiff::Timestamp;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Value, json};
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// The form that the `Accept` header and `includeObject` ask for.
@@ -90,7 +91,7 @@ impl Format {
     /// One object.
     pub(super) fn object(&self, resource: &Resource, object: &Value) -> Value {
         match self.shape {
-            Shape::Full => object.clone(),
+            Shape::Full => views::shown(resource, object).into_owned(),
             Shape::Metadata => self.metadata_of(object),
             Shape::Table => {
                 let meta = json!({"resourceVersion": object["metadata"]["resourceVersion"]});
@@ -110,7 +111,7 @@ impl Format {
         }
         let bytes = match self.shape {
             Shape::Full => {
-                let items: Vec<Bare<'_>> = objects.iter().map(|object| Bare(object)).collect();
+                let items: Vec<Bare<'_>> = objects.iter().map(|object| Bare(views::shown(resource, object))).collect();
                 serde_json::to_vec(&List {
                     kind: format!("{}List", resource.kind),
                     api_version: resource.api_version(),
@@ -134,7 +135,7 @@ impl Format {
     /// One line of a watch. A table's headings go out with the first event only.
     pub(super) fn event(&self, resource: &Resource, kind: &str, object: &Value, first: bool) -> Vec<u8> {
         let bytes = match self.shape {
-            Shape::Full => serde_json::to_vec(&Event { kind, object }),
+            Shape::Full => serde_json::to_vec(&Event { kind, object: &views::shown(resource, object) }),
             Shape::Metadata => serde_json::to_vec(&Event { kind, object: &self.metadata_of(object) }),
             Shape::Table => {
                 let meta = json!({"resourceVersion": object["metadata"]["resourceVersion"]});
@@ -158,7 +159,7 @@ impl Format {
                 let included = match self.include {
                     Include::None => Value::Null,
                     Include::Metadata => self.metadata_of(object),
-                    Include::Object => object.clone(),
+                    Include::Object => views::shown(resource, object).into_owned(),
                 };
                 table::row(resource.plural, object, now, included)
             })
@@ -206,7 +207,7 @@ struct List<'a> {
 }
 
 /// An object without apiVersion and kind: a list's own kind says them.
-struct Bare<'a>(&'a Value);
+struct Bare<'a>(Cow<'a, Value>);
 
 impl Serialize for Bare<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

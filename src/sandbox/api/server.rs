@@ -6,7 +6,7 @@ use super::status::ApiError;
 use super::{
     ApiState, Call, Format, budgets, collector, delete, discovery, read, review, scale, streams, tokens, watch, write,
 };
-use crate::sandbox::resources::Resource;
+use crate::sandbox::resources::{Resource, VIEWS};
 use crate::sandbox::store::Key;
 use axum::body::{Body, Bytes};
 use axum::http::request::Parts;
@@ -183,6 +183,7 @@ async fn collection(
     body: Incoming,
 ) -> Result<Response<Body>, ApiError> {
     match *method {
+        Method::POST if VIEWS.contains(&resource) => Err(ApiError::method_not_allowed()),
         Method::GET if call.query.flag("watch") => watch::watch(call, resource, namespace),
         Method::GET => read::list(call, resource, namespace),
         Method::POST => write::create(call, resource, namespace, &read_body(body).await?),
@@ -201,6 +202,7 @@ async fn object(
 ) -> Result<Response<Body>, ApiError> {
     let method = parts.method.clone();
     match (subresource, &method) {
+        ("", &Method::PUT | &Method::PATCH) if VIEWS.contains(&resource) => Err(ApiError::method_not_allowed()),
         ("", &Method::GET) => read::get(call, resource, &key),
         ("", &Method::PUT) => write::update(call, resource, &key, "", &read_body(body).await?),
         ("", &Method::PATCH) => write::patch(call, resource, &key, "", &read_body(body).await?),

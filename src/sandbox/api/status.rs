@@ -138,11 +138,16 @@ impl ApiError {
         error
     }
 
+    /// 403: nobody may.
+    pub(super) fn forbidden_because(resource: &Resource, name: &str, why: &str) -> ApiError {
+        let message = format!("{} \"{name}\" is forbidden: {why}", qualified(resource));
+        ApiError::new(StatusCode::FORBIDDEN, "Forbidden", message).about(resource, name)
+    }
+
     /// 403: nothing new may be made in a namespace that is going.
     pub(super) fn namespace_terminating(resource: &Resource, name: &str, namespace: &str) -> ApiError {
         let why = format!("unable to create new content in namespace {namespace} because it is being terminated");
-        let message = format!("{} \"{name}\" is forbidden: {why}", qualified(resource));
-        let mut error = ApiError::new(StatusCode::FORBIDDEN, "Forbidden", message).about(resource, name);
+        let mut error = ApiError::forbidden_because(resource, name, &why);
         if let Some(details) = &mut error.details {
             let message = format!("namespace {namespace} is being terminated");
             details["causes"] =

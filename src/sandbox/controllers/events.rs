@@ -2,7 +2,7 @@
 //!
 //! The same event about the same object is one object whose count goes up, as client-go's recorder makes it.
 
-use super::objects::{name, namespace, now, uid};
+use super::objects::{is_terminating, name, namespace, now, uid};
 use crate::sandbox::store::{Key, Preconditions, Store};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -62,6 +62,13 @@ impl Recorder {
         reason: &str,
         message: &str,
     ) {
+        // Events about cluster-scoped objects are kept in `default`.
+        let space = if namespace(about).is_empty() { "default" } else { namespace(about) };
+        let home = self.store.get(&Key::new("namespaces", "", space));
+        // The API takes none into a namespace that is going, or gone.
+        if home.is_none_or(|home| is_terminating(&home)) {
+            return;
+        }
         let identity = [uid(about), reason, message, source.component].map(str::to_owned);
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(key) = known.get(&identity) {
@@ -75,8 +82,6 @@ impl Recorder {
                 return;
             }
         }
-        // Events about cluster-scoped objects are kept in `default`.
-        let space = if namespace(about).is_empty() { "default" } else { namespace(about) };
         let nanoseconds = Timestamp::now().as_nanosecond();
         let event_name = format!("{}.{nanoseconds:x}", name(about));
         let key = Key::new("events", space, event_name.as_str());
@@ -113,9 +118,27 @@ impl Recorder {
 mod tests {
     use super::*;
 
+    fn store() -> Arc<Store> {
+        let store = Store::new();
+        for namespace in ["default", "n"] {
+            store.create(Key::new("namespaces", "", namespace), json!({}), false).unwrap();
+        }
+        store
+    }
+
+    #[test]
+    fn a_namespace_that_goes_takes_no_events() {
+        let store = store();
+        let recorder = Recorder::new(store.clone());
+        let pod = json!({"kind": "Pod", "metadata": {"name": "p", "namespace": "n", "uid": "u"}});
+        store.delete(&Key::new("namespaces", "", "n"), &Default::default()).unwrap();
+        recorder.record(&pod, Kind::Normal, Source::of("x"), "Killing", "m");
+        assert_eq!(store.list("events", None).0.len(), 0);
+    }
+
     #[test]
     fn the_same_event_is_counted_and_another_is_another() {
-        let store = Store::new();
+        let store = store();
         let recorder = Recorder::new(store.clone());
         let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "namespace": "n", "uid": "u"}});
         let kubelet = Source { component: "kubelet", host: "node-1" };
@@ -135,7 +158,7 @@ mod tests {
 
     #[test]
     fn events_about_the_cluster_are_in_default() {
-        let store = Store::new();
+        let store = store();
         let node = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "node-1", "uid": "u"}});
         Recorder::new(store.clone()).record(&node, Kind::Normal, Source::of("x"), "NodeNotReady", "m");
         assert_eq!(store.list("events", Some("default")).0.len(), 1);

@@ -17,6 +17,7 @@ pub(crate) mod pod_worker;
 pub(crate) mod protection;
 pub(crate) mod readiness;
 pub(crate) mod revision;
+pub(crate) mod rollout;
 pub(crate) mod scheduler;
 pub(crate) mod service_accounts;
 pub(crate) mod stateful_set;

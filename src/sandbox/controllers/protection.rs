@@ -1,9 +1,9 @@
 //! Protection of storage in use: the finalizers of claims and volumes are removed only when nothing needs them.
 //!
-//! As in Kubernetes, a pod uses its claims from when it is scheduled until it has finished or is gone: a Pending pod
-//! without a node does not keep a claim that is being deleted.
+//! As in Kubernetes, a pod uses its claims from when it is scheduled until it is gone, be it finished or not: a Pending
+//! pod without a node does not keep a claim that is being deleted.
 
-use super::objects::{array, claims, is_finished, is_terminating, name, namespace, text};
+use super::objects::{array, claims, is_terminating, name, namespace, text};
 use super::{Context, Controller, Requeue};
 use crate::sandbox::store::{Key, Preconditions};
 use serde_json::Value;
@@ -27,9 +27,12 @@ impl Protection {
     }
 
     fn in_use(&self, claim: &Value) -> bool {
-        self.context.store.list("pods", Some(namespace(claim))).0.iter().any(|pod| {
-            claims(pod).any(|used| used == name(claim)) && !text(pod, "/spec/nodeName").is_empty() && !is_finished(pod)
-        })
+        self.context
+            .store
+            .list("pods", Some(namespace(claim)))
+            .0
+            .iter()
+            .any(|pod| claims(pod).any(|used| used == name(claim)) && !text(pod, "/spec/nodeName").is_empty())
     }
 
     fn claim(&mut self, key: &Key, claim: &Value) -> Requeue {

@@ -1,31 +1,39 @@
 //! ControllerRevisions: a name for each version of a StatefulSet's template.
 
 use crate::sandbox::controllers::objects::{name, namespace, uid};
-use crate::sandbox::store::{Key, Store};
+use crate::sandbox::store::{Key, Preconditions, Store};
 use serde_json::{Value, json};
 
-/// The name of the set's present template: `<set>-<hash>`; the ControllerRevision of that name is made when missing.
+/// The name of the set's present template: `<set>-<hash>`; the ControllerRevision of that name is made when missing, and
+/// becomes the latest when it is an older one.
 pub(crate) fn current(store: &Store, set: &Value) -> String {
     let hash = hash(&set["spec"]["template"]);
     let revision = format!("{}-{hash}", name(set));
     let key = Key::new("controllerrevisions", namespace(set), revision.as_str());
-    if store.get(&key).is_none() {
-        let number = 1 + store
-            .list("controllerrevisions", Some(namespace(set)))
-            .0
-            .iter()
-            .filter(|other| other["metadata"]["ownerReferences"][0]["uid"] == uid(set))
-            .count();
-        let object = json!({
-            "metadata": {
-                "labels": labels(set, &hash),
-                "ownerReferences": [owner(set)],
-            },
-            "data": {"spec": {"template": set["spec"]["template"]}},
-            "revision": number,
-        });
-        // Made by another look at the same set meanwhile: just as good.
-        let _ = store.create(key, object, false);
+    let all = store.list("controllerrevisions", Some(namespace(set))).0;
+    let own = all.iter().filter(|other| other["metadata"]["ownerReferences"][0]["uid"] == uid(set));
+    let latest = own.filter_map(|other| other["revision"].as_u64()).max().unwrap_or(0);
+    match store.get(&key) {
+        Some(known) if known["revision"].as_u64().is_some_and(|number| number < latest) => {
+            // Gone meanwhile: made again at the next look.
+            let _ = store.update(&key, &Preconditions::default(), false, |known| {
+                known["revision"] = json!(latest + 1);
+                Ok(())
+            });
+        }
+        Some(_) => {}
+        None => {
+            let object = json!({
+                "metadata": {
+                    "labels": labels(set, &hash),
+                    "ownerReferences": [owner(set)],
+                },
+                "data": {"spec": {"template": set["spec"]["template"]}},
+                "revision": latest + 1,
+            });
+            // Made by another look at the same set meanwhile: just as good.
+            let _ = store.create(key, object, false);
+        }
     }
     revision
 }

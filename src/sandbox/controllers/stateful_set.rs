@@ -15,11 +15,12 @@ use std::time::Duration;
 const SOURCE: Source<'static> = Source::of("statefulset-controller");
 const POD_NAME_LABEL: &str = "statefulset.kubernetes.io/pod-name";
 const POD_INDEX_LABEL: &str = "apps.kubernetes.io/pod-index";
-const REVISION_LABEL: &str = "controller-revision-hash";
+/// Label that says which template a pod is of.
+pub(super) const REVISION_LABEL: &str = "controller-revision-hash";
 
 /// See the module.
 pub(crate) struct StatefulSets {
-    context: Context,
+    pub(super) context: Context,
     /// How often in a row a set could not be brought forward.
     failures: HashMap<Key, u32>,
 }
@@ -83,7 +84,7 @@ impl Controller for StatefulSets {
 
 impl StatefulSets {
     /// Pods that the set owns, by ordinal.
-    fn pods(&self, set: &Value) -> Vec<(u64, Arc<Value>)> {
+    pub(super) fn pods(&self, set: &Value) -> Vec<(u64, Arc<Value>)> {
         let prefix = format!("{}-", name(set));
         let pods = self.context.store.list("pods", Some(namespace(set))).0;
         let mut pods: Vec<(u64, Arc<Value>)> = pods
@@ -113,9 +114,6 @@ impl StatefulSets {
                 continue;
             };
             if is_finished(pod) && !is_terminating(pod) {
-                let message =
-                    format!("StatefulSet {}/{} is recreating failed Pod {}", namespace(set), name(set), name(pod));
-                self.context.events.record(set, Kind::Warning, SOURCE, "RecreatingFailedPod", &message);
                 self.delete_pod(set, pod);
                 return result;
             }
@@ -147,28 +145,7 @@ impl StatefulSets {
         }
     }
 
-    /// RollingUpdate: replaces pods of an older template, the highest first, one at a time.
-    fn roll_out(&self, set: &Value, pods: &[(u64, Arc<Value>)], wanted: &std::ops::Range<u64>, revision: &str) {
-        let strategy = &set["spec"]["updateStrategy"];
-        if strategy["type"] == "OnDelete" {
-            return;
-        }
-        let partition = strategy["rollingUpdate"]["partition"].as_u64().unwrap_or(0);
-        for (ordinal, pod) in pods.iter().rev().filter(|(ordinal, _)| wanted.contains(ordinal)) {
-            if *ordinal < partition {
-                return;
-            }
-            if pod["metadata"]["labels"][REVISION_LABEL] != revision && !is_terminating(pod) {
-                self.delete_pod(set, pod);
-                return;
-            }
-            if !is_ready(pod) {
-                return;
-            }
-        }
-    }
-
-    fn delete_pod(&self, set: &Value, pod: &Value) {
+    pub(super) fn delete_pod(&self, set: &Value, pod: &Value) {
         let options = DeleteOptions { preconditions: Preconditions::uid(uid(pod)), ..DeleteOptions::default() };
         if self.context.store.delete(&key("pods", pod), &options).is_ok() {
             let message = format!("delete Pod {} in StatefulSet {} successful", name(pod), name(set));
@@ -229,7 +206,8 @@ impl StatefulSets {
             self.context.race_done(space, &pod);
         }
         self.create_claims(set, ordinal);
-        let object = Self::pod(set, ordinal, revision);
+        let (template, revision) = self.template(set, ordinal, revision);
+        let object = Self::pod(set, ordinal, &template, &revision);
         match self.context.store.create(Key::new("pods", space, pod.as_str()), object, false) {
             Ok(_) => {
                 let message = format!("create Pod {pod} in StatefulSet {} successful", name(set));
@@ -248,8 +226,7 @@ impl StatefulSets {
     }
 
     /// An ordinal's pod, from the template.
-    fn pod(set: &Value, ordinal: u64, revision: &str) -> Value {
-        let template = &set["spec"]["template"];
+    fn pod(set: &Value, ordinal: u64, template: &Value, revision: &str) -> Value {
         let pod = format!("{}-{ordinal}", name(set));
         let mut metadata = json!({
             "generateName": format!("{}-", name(set)),
@@ -271,36 +248,5 @@ impl StatefulSets {
         volumes.extend(array(&spec, "/volumes").iter().cloned());
         spec["volumes"] = json!(volumes);
         json!({"metadata": metadata, "spec": spec})
-    }
-
-    fn write_status(&self, key: &Key, set: &Value, revision: &str) {
-        let pods = self.pods(set);
-        let alive = || pods.iter().map(|(_, pod)| pod).filter(|pod| !is_terminating(pod));
-        let updated = alive().filter(|pod| pod["metadata"]["labels"][REVISION_LABEL] == revision).count();
-        let ready = pods.iter().filter(|(_, pod)| is_ready(pod)).count();
-        let replicas = pods.len();
-        let all = set["spec"]["replicas"].as_u64().unwrap_or(1) as usize;
-        let preconditions = Preconditions::uid(uid(set));
-        // The set may be gone meanwhile: nothing to write then.
-        let _ = self.context.store.update(key, &preconditions, false, |set| {
-            let old = text(set, "/status/currentRevision").to_owned();
-            let rolled_out = old.is_empty() || (updated == all && ready == all);
-            let current = if rolled_out { revision.to_owned() } else { old };
-            let of_current = if current == revision { updated } else { replicas.saturating_sub(updated) };
-            for (field, value) in [
-                ("observedGeneration", set["metadata"]["generation"].clone()),
-                ("replicas", json!(replicas)),
-                ("readyReplicas", json!(ready)),
-                ("availableReplicas", json!(ready)),
-                ("currentReplicas", json!(of_current)),
-                ("updatedReplicas", json!(updated)),
-                ("currentRevision", json!(current)),
-                ("updateRevision", json!(revision)),
-                ("collisionCount", json!(0)),
-            ] {
-                set["status"][field] = value;
-            }
-            Ok(())
-        });
     }
 }
