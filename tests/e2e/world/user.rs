@@ -110,8 +110,7 @@ impl World {
                 }
             }
         };
-        let known = self.block_on(async { tokio::time::timeout(self.limit(), asked).await });
-        known.unwrap_or_else(|_| panic!("{} still may not do what its roles allow", user.name));
+        self.in_time(asked).unwrap_or_else(|| panic!("{} still may not do what its roles allow", user.name));
     }
 }
 
