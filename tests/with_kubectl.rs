@@ -149,7 +149,7 @@ fn what_it_shows_is_what_a_real_cluster_shows() {
     holds(&user.out("describe node node-1"), &["KubeletReady", "Non-terminated Pods:", ACCOUNT]);
     holds(
         &user.out("get events -n {ns} --field-selector involvedObject.name=wh9527-0"),
-        &["LAST SEEN", "Scheduled", "pod/wh9527-0", "Container started: warehouse"],
+        &["LAST SEEN", "Scheduled", "pod/wh9527-0", "Container started"],
     );
 
     assert_eq!(user.out("auth can-i delete pods -n {ns}"), "yes\n");

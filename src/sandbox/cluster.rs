@@ -1,21 +1,24 @@
 //! Starting and stopping a practice cluster as a whole.
 
-use super::api::{self, ApiState, RequestLog, Rule, Rules, User};
+use super::api::{self, ApiState, Host, Rbac, RequestLog, Restarts, Rule, Rules, User};
 use super::certificates::Certificates;
 use super::controllers::events::Recorder;
-use super::controllers::kubelet::Kubelet;
-use super::controllers::objects::{is_ready, is_terminating, name, namespace};
+use super::controllers::images::Images;
+use super::controllers::kubelet::{Kubelet, Machine};
 use super::controllers::pod_garbage::PodGarbage;
 use super::controllers::protection::Protection;
 use super::controllers::scheduler::Scheduler;
+use super::controllers::service_accounts::ServiceAccounts;
 use super::controllers::stateful_set::StatefulSets;
+use super::controllers::taints::{Cordons, TaintEviction};
 use super::controllers::volumes::Volumes;
 use super::controllers::{self, Context, Pace, nodes};
 use super::error::SandboxError;
 use super::processes::{Spawner, Unprivileged};
-use super::scenarios::{self, PodName, Scenario};
+use super::scenarios::{self, Scenario};
 use super::state::StateFolder;
 use super::store::{Key, Store};
+use super::wishes;
 use super::workload::installation::{Installation, PostgresChoice};
 use super::workload::postgres::Postgres;
 use super::workload::{Component, INSTALL_POSTGRESQL, SQL_SKIPPED, Streams, Workloads};
@@ -25,6 +28,7 @@ use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -55,11 +59,12 @@ pub struct Sandbox {
     notices: Vec<String>,
     store: Arc<Store>,
     api: Arc<ApiState>,
+    restarts: Restarts,
     workloads: Arc<Workloads>,
     postgres: Option<Arc<Postgres>>,
     /// Why no database cluster can be made, when that turned out.
     broken: watch::Sender<Option<String>>,
-    losses: mpsc::UnboundedSender<String>,
+    machines: mpsc::UnboundedSender<Machine>,
     tasks: TaskTracker,
     shutdown: CancellationToken,
     stopped: bool,
@@ -144,16 +149,19 @@ impl Sandbox {
         let context = Context {
             store: store.clone(),
             events: Arc::new(Recorder::new(store.clone())),
+            images: Arc::new(Images::of(&objects)),
             scenario: scenario.clone(),
             pace: Pace::default(),
             volumes,
             raced: Arc::default(),
             shutdown: shutdown.clone(),
         };
-        let rules = Rules { deny: scenario.deny.clone() };
+        let rules = Rbac::new(Rules { deny: scenario.deny.clone() }, store.clone());
         let streams = Arc::new(Streams(workloads.clone()));
         let api = Arc::new(ApiState { tokens, ..ApiState::new(store.clone(), Arc::new(rules), streams) });
-        let (losses, lost) = mpsc::unbounded_channel();
+        let host = Host::new(listener, certificates.server_config(), api.clone(), shutdown.clone());
+        let (host, restarts) = host.map_err(SandboxError::Listen)?;
+        let (machines, news) = mpsc::unbounded_channel();
         let sandbox = Sandbox {
             scenario,
             folder: folder.clone(),
@@ -161,22 +169,24 @@ impl Sandbox {
             notices: if postgres.is_some() { Vec::new() } else { vec![INSTALL_POSTGRESQL.to_owned()] },
             store,
             api,
+            restarts,
             workloads,
             postgres,
             broken: watch::Sender::new(None),
-            losses,
+            machines,
             tasks,
             shutdown,
             stopped: false,
         };
         sandbox.populate(&context, objects);
-        sandbox.serve(listener, &certificates);
-        sandbox.run_controllers(&context, lost);
+        sandbox.tasks.spawn(host.run());
+        sandbox.run_controllers(&context, news);
         Ok(sandbox)
     }
 
     /// Creates the scenario's objects.
     fn populate(&self, context: &Context, objects: Vec<(Key, Value)>) {
+        api::bootstrap_roles(&self.store);
         for (key, mut object) in objects {
             if key.resource == "nodes" {
                 nodes::register(context, &mut object);
@@ -190,20 +200,17 @@ impl Sandbox {
         }
     }
 
-    /// Serves the API on the listener.
-    fn serve(&self, listener: tokio::net::TcpListener, certificates: &Certificates) {
-        let server = api::serve(listener, certificates.server_config(), self.api.clone(), self.shutdown.clone());
-        self.tasks.spawn(server);
-    }
-
-    fn run_controllers(&self, context: &Context, lost: mpsc::UnboundedReceiver<String>) {
+    fn run_controllers(&self, context: &Context, news: mpsc::UnboundedReceiver<Machine>) {
         let tasks = &self.tasks;
-        let kubelet = Kubelet::new(context.clone(), self.workloads.clone(), tasks.clone(), lost);
+        let kubelet = Kubelet::new(context.clone(), self.workloads.clone(), tasks.clone(), news);
         tasks.spawn(kubelet.run());
         tasks.spawn(controllers::run(StatefulSets::new(context.clone()), context.clone()));
         tasks.spawn(controllers::run(Scheduler::new(context.clone()), context.clone()));
         tasks.spawn(controllers::run(Volumes::new(context.clone()), context.clone()));
         tasks.spawn(controllers::run(Protection::new(context.clone()), context.clone()));
+        tasks.spawn(controllers::run(ServiceAccounts::new(context.clone()), context.clone()));
+        tasks.spawn(controllers::run(Cordons::new(context.clone()), context.clone()));
+        tasks.spawn(controllers::run(TaintEviction::new(context.clone()), context.clone()));
         tasks.spawn(controllers::run(PodGarbage::new(context.clone()), context.clone()));
         if let Some(postgres) = self.postgres.clone() {
             // The slowest part of the start; whoever needs it first waits for this one.
@@ -216,14 +223,14 @@ impl Sandbox {
             });
         }
         if !self.scenario.lost_nodes.is_empty() {
-            let (nodes, losses) = (self.scenario.lost_nodes.clone(), self.losses.clone());
-            let all = all_ready(self.store.clone(), self.scenario.never_ready.clone());
+            let (nodes, machines) = (self.scenario.lost_nodes.clone(), self.machines.clone());
+            let all = wishes::all_ready(self.store.clone(), self.scenario.never_ready.clone());
             let shutdown = self.shutdown.clone();
             tasks.spawn(async move {
                 if shutdown.run_until_cancelled(all).await.is_some() {
                     for node in nodes {
                         // The kubelets end with the sandbox: then nobody is left to tell.
-                        let _ = losses.send(node);
+                        let _ = machines.send(Machine::Lost(node));
                     }
                 }
             });
@@ -267,28 +274,12 @@ impl Sandbox {
     pub async fn ready(&self) -> Result<(), SandboxError> {
         let mut broken = self.broken.subscribe();
         tokio::select! {
-            () = self.as_wished() => Ok(()),
+            () = wishes::come_true(&self.store, &self.scenario) => Ok(()),
             why = broken.wait_for(Option::is_some) => {
                 let why = why.ok().and_then(|why| why.clone()).unwrap_or_default();
                 Err(SandboxError::Postgres { what: "initdb failed".to_owned(), why })
             }
         }
-    }
-
-    /// Resolves when the store holds what the scenario wants.
-    async fn as_wished(&self) {
-        let lost = &self.scenario.lost_nodes;
-        if lost.is_empty() {
-            return all_ready(self.store.clone(), self.scenario.never_ready.clone()).await;
-        }
-        let all_lost = |store: &Store| {
-            let node = |name: &str| store.get(&Key::new("nodes", "", name));
-            let pods = store.list("pods", None).0;
-            let quiet =
-                |name: &str| pods.iter().filter(|pod| pod["spec"]["nodeName"] == name).all(|pod| !is_ready(pod));
-            lost.iter().all(|name| node(name).is_some_and(|node| !is_ready(&node)) && quiet(name))
-        };
-        until(&self.store, all_lost).await;
     }
 
     /// What its API has been asked, for tests that count requests.
@@ -305,9 +296,21 @@ impl Sandbox {
         self.workloads.connect(namespace, pod, port)
     }
 
+    /// Ends all connections to the API server, watches and port-forwards among them, and refuses new ones for that
+    /// time; then it serves again, as before. Returns when it does. What runs in the cluster goes on meanwhile.
+    pub async fn restart_api(&self, down_for: Duration) {
+        self.restarts.restart(down_for).await;
+    }
+
     /// Makes a node stop answering, as a machine that lost its power.
     pub fn lose_node(&self, node: &str) {
-        let _ = self.losses.send(node.to_owned());
+        let _ = self.machines.send(Machine::Lost(node.to_owned()));
+    }
+
+    /// Makes a lost node answer again, as a machine that has its power back: its pods that are being deleted go, the
+    /// others are started again.
+    pub fn return_node(&self, node: &str) {
+        let _ = self.machines.send(Machine::Returned(node.to_owned()));
     }
 
     /// Stops everything, ends its processes and removes its folder.
@@ -320,7 +323,7 @@ impl Sandbox {
         }
         self.tasks.close();
         // Tasks end as soon as they hear of it; a runtime too busy for that does not keep the user.
-        let _ = tokio::time::timeout(std::time::Duration::from_secs(5), self.tasks.wait()).await;
+        let _ = tokio::time::timeout(Duration::from_secs(5), self.tasks.wait()).await;
         let folder = self.folder.clone();
         let _ = blocking(move || {
             folder.remove();
@@ -341,38 +344,6 @@ impl Drop for Sandbox {
         }
         // Waits for what still runs on it.
         self.folder.remove();
-    }
-}
-
-/// Resolves when the pods of all StatefulSets are Ready, but for those that never will be.
-async fn all_ready(store: Arc<Store>, never: Vec<PodName>) {
-    let all = |store: &Store| {
-        let pods = store.list("pods", None).0;
-        store.list("statefulsets", None).0.iter().all(|set| {
-            (0..set["spec"]["replicas"].as_u64().unwrap_or(1)).all(|ordinal| {
-                let wanted = PodName { namespace: namespace(set).to_owned(), pod: format!("{}-{ordinal}", name(set)) };
-                let found = pods.iter().find(|pod| namespace(pod) == wanted.namespace && name(pod) == wanted.pod);
-                found.is_some_and(|pod| {
-                    let as_well_as_it_gets =
-                        is_ready(pod) || (never.contains(&wanted) && pod["status"]["phase"] == "Running");
-                    as_well_as_it_gets && !is_terminating(pod)
-                })
-            })
-        })
-    };
-    until(&store, all).await;
-}
-
-/// Resolves when something holds of the store, looking whenever it changed.
-async fn until(store: &Store, holds: impl Fn(&Store) -> bool) {
-    loop {
-        let since = store.version();
-        if holds(store) {
-            return;
-        }
-        if let Ok(mut watcher) = store.watch(since) {
-            watcher.next().await;
-        }
     }
 }
 

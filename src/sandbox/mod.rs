@@ -19,6 +19,7 @@ pub mod resources;
 pub mod scenarios;
 mod state;
 pub mod store;
+mod wishes;
 mod workload;
 
 pub use certificates::{CONTEXT, GROUP, USER};

@@ -75,8 +75,26 @@ pub static DISRUPTION_BUDGETS: Resource =
 /// `coordination.k8s.io` `leases`.
 pub static LEASES: Resource = resource("coordination.k8s.io", "leases", "lease", "Lease", &[], true);
 
+/// `rbac.authorization.k8s.io` `clusterrolebindings`.
+pub static CLUSTER_ROLE_BINDINGS: Resource = resource(
+    "rbac.authorization.k8s.io",
+    "clusterrolebindings",
+    "clusterrolebinding",
+    "ClusterRoleBinding",
+    &[],
+    false,
+);
+/// `rbac.authorization.k8s.io` `clusterroles`.
+pub static CLUSTER_ROLES: Resource =
+    resource("rbac.authorization.k8s.io", "clusterroles", "clusterrole", "ClusterRole", &[], false);
+/// `rbac.authorization.k8s.io` `rolebindings`.
+pub static ROLE_BINDINGS: Resource =
+    resource("rbac.authorization.k8s.io", "rolebindings", "rolebinding", "RoleBinding", &[], true);
+/// `rbac.authorization.k8s.io` `roles`.
+pub static ROLES: Resource = resource("rbac.authorization.k8s.io", "roles", "role", "Role", &[], true);
+
 /// Every kind that is kept in the store, in the order in which discovery names them.
-pub static RESOURCES: [&Resource; 17] = [
+pub static RESOURCES: [&Resource; 21] = [
     &CONFIG_MAPS,
     &ENDPOINTS,
     &EVENTS,
@@ -94,6 +112,10 @@ pub static RESOURCES: [&Resource; 17] = [
     &VOLUME_ATTACHMENTS,
     &DISRUPTION_BUDGETS,
     &LEASES,
+    &CLUSTER_ROLE_BINDINGS,
+    &CLUSTER_ROLES,
+    &ROLE_BINDINGS,
+    &ROLES,
 ];
 
 /// The kind served under a group, a version and a plural name, as in a URL's path.

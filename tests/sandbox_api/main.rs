@@ -2,6 +2,7 @@
 //! it from a real one.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod access;
 mod kubectl;
 mod objects;
 mod refusals;

@@ -4,7 +4,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use kube::Client;
 use kube::config::{KubeConfigOptions, Kubeconfig};
-use kubectl_synxdb::sandbox::api::{self, ApiState, DuplexIo, PodStreams, Rules, User};
+use kubectl_synxdb::sandbox::api::{self, ApiState, DuplexIo, PodStreams, Rbac, Rules, User};
 use kubectl_synxdb::sandbox::store::{Key, Store};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, IsCa, KeyPair};
 use rustls::RootCertStore;
@@ -105,7 +105,8 @@ impl Server {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("https://{}", listener.local_addr().unwrap());
         let rules: Rules = serde_saphyr::from_str(rules).unwrap();
-        let mut state = ApiState::new(Store::new(), Arc::new(rules), Arc::new(Echo));
+        let store = Store::new();
+        let mut state = ApiState::new(store.clone(), Arc::new(Rbac::new(rules, store)), Arc::new(Echo));
         let user = |name: &str, group: &str| User { name: name.into(), groups: vec![group.into()], ..User::default() };
         state.tokens.insert("reader-token".into(), user("reader", api::READERS));
         state.tokens.insert("nobody-token".into(), user("nobody", "guests"));
@@ -138,7 +139,7 @@ impl Server {
         self.serving.await.unwrap();
     }
 
-    fn write_kubeconfig(&self, user: &str, credentials: Value) {
+    pub(crate) fn write_kubeconfig(&self, user: &str, credentials: Value) {
         let config = json!({
             "apiVersion": "v1", "kind": "Config", "current-context": "test",
             "clusters": [{"name": "test", "cluster": {"server": self.url, "certificate-authority-data": base64(&self.ca)}}],

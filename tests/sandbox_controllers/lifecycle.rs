@@ -138,3 +138,50 @@ async fn an_unknown_scenario_is_refused_before_anything_is_made() {
     assert!(error.why().contains("healthy"), "{}", error.why());
     assert!(!root.path().join("state").exists());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restarted_api_server_cuts_refuses_and_serves_again() {
+    use futures::TryStreamExt as _;
+    use k8s_openapi::api::core::v1::Pod;
+    use tokio::io::AsyncReadExt as _;
+    let sandbox = start_with(Options { postgres: PostgresChoice::None, ..Options::default() }).await;
+    let client = kube(&sandbox).await;
+    let pods: kube::Api<Pod> = kube::Api::namespaced(client.clone(), SYSTEM);
+    let before = pods.get("safekeeper-0").await.unwrap().metadata;
+    let since = before.resource_version.clone().unwrap();
+    let watching = pods.watch(&Default::default(), &since).await.unwrap();
+    let mut forward = pods.portforward("safekeeper-0", &[7676]).await.unwrap();
+    let mut stream = forward.take_stream(7676).unwrap();
+    let address = client_address(&sandbox);
+
+    // Long enough that a busy machine looks while it is down.
+    let restart = sandbox.restart_api(std::time::Duration::from_secs(3));
+    let meanwhile = async {
+        // How they end is not the point: that they do is.
+        let _ = within("the watch is cut", watching.try_for_each(async |_| Ok(()))).await;
+        let mut rest = Vec::new();
+        let _ = within("the port-forward is cut", stream.read_to_end(&mut rest)).await;
+        let refused = tokio::net::TcpStream::connect(&address).await.unwrap_err();
+        assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
+    };
+    within("the restart", async { tokio::join!(restart, meanwhile) }).await;
+
+    // The same client, kubeconfig, objects and history.
+    let after = pods.get("safekeeper-0").await.unwrap().metadata;
+    assert_eq!(after, before);
+    let watching = pods.watch(&Default::default(), &since).await.unwrap();
+    tokio::pin!(watching);
+    let old = delete(sandbox.store(), "pods", SYSTEM, "safekeeper-0");
+    assert!(within("an event", watching.try_next()).await.unwrap().is_some());
+    until_replaced(sandbox.store(), SYSTEM, "safekeeper-0", uid(&old)).await;
+    // And once more.
+    within("the second restart", sandbox.restart_api(std::time::Duration::ZERO)).await;
+    kube(&sandbox).await.apiserver_version().await.unwrap();
+    sandbox.stop().await;
+}
+
+fn client_address(sandbox: &Sandbox) -> String {
+    let kubeconfig = std::fs::read_to_string(sandbox.kubeconfig()).unwrap();
+    let (_, rest) = kubeconfig.split_once("https://").unwrap();
+    rest.split('"').next().unwrap().to_owned()
+}

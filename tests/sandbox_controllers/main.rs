@@ -3,7 +3,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod access;
 mod lifecycle;
+mod nodes;
+mod starts;
 mod storage;
 mod support;
 mod workloads;

@@ -136,3 +136,10 @@ pub(crate) async fn get(sandbox: &Sandbox, pod: &str, port: u16, path: &str) -> 
     within("the status page answers", stream.read_to_string(&mut answer)).await.unwrap();
     answer
 }
+
+/// A client of the API, as the kubeconfig makes one.
+pub(crate) async fn kube(sandbox: &Sandbox) -> kube::Client {
+    let kubeconfig = kube::config::Kubeconfig::read_from(sandbox.kubeconfig()).unwrap();
+    let config = kube::Config::from_custom_kubeconfig(kubeconfig, &Default::default()).await.unwrap();
+    kube::Client::try_from(config).unwrap()
+}

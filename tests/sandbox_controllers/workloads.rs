@@ -2,7 +2,7 @@
 
 use crate::support::*;
 use kubectl_synxdb::sandbox::store::Key;
-use kubectl_synxdb::sandbox::{Options, PostgresChoice, Sandbox};
+use kubectl_synxdb::sandbox::{Options, PostgresChoice};
 use serde_json::json;
 use std::time::{Duration, Instant};
 use tokio_postgres::NoTls;
@@ -137,12 +137,6 @@ async fn without_quorum_one_safekeeper_runs_and_is_never_ready() {
         assert!(is_ready(&pod(store, SYSTEM, well).unwrap()));
     }
     sandbox.stop().await;
-}
-
-async fn kube(sandbox: &Sandbox) -> kube::Client {
-    let kubeconfig = kube::config::Kubeconfig::read_from(sandbox.kubeconfig()).unwrap();
-    let config = kube::Config::from_custom_kubeconfig(kubeconfig, &Default::default()).await.unwrap();
-    kube::Client::try_from(config).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -37,6 +37,7 @@ pub fn defaults(resource: &str, object: &mut Value) {
         "statefulsets" => stateful_set(object),
         "storageclasses" => storage_class(object),
         "services" => service(object),
+        "rolebindings" | "clusterrolebindings" => binding(object),
         "secrets" => default(object, "type", json!("Opaque")),
         _ => {}
     }
@@ -121,6 +122,14 @@ fn service(object: &mut Value) {
         default(port, "targetPort", number);
     }
     default(child(object, "status"), "loadBalancer", json!({}));
+}
+
+fn binding(object: &mut Value) {
+    let group = json!("rbac.authorization.k8s.io");
+    default(child(object, "roleRef"), "apiGroup", group.clone());
+    for subject in items(object, "subjects").filter(|subject| subject["kind"] != "ServiceAccount") {
+        default(subject, "apiGroup", group.clone());
+    }
 }
 
 fn stateful_set(object: &mut Value) {

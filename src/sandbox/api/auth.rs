@@ -1,10 +1,11 @@
 //! Who asks, and whether they may: client certificates and bearer tokens, impersonation, and rules as data.
 
 use super::status::ApiError;
+use super::tokens::account_groups;
 use super::x509;
 use axum::http::{HeaderMap, header};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 /// The group that may do everything (Kubernetes' own superuser group).
 pub const MASTERS: &str = "system:masters";
@@ -12,7 +13,8 @@ pub const MASTERS: &str = "system:masters";
 /// The group that may read everything: the sandbox's own, for scenarios about permissions.
 pub const READERS: &str = "system:sandbox:readers";
 
-const AUTHENTICATED: &str = "system:authenticated";
+/// The group of everyone who is known.
+pub(super) const AUTHENTICATED: &str = "system:authenticated";
 
 /// An identity, as Kubernetes' `UserInfo`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -46,10 +48,29 @@ pub struct Attributes {
     pub path: Option<String>,
 }
 
+/// What an authorizer decides: a no unless allowed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Decision {
+    /// Whether it may be done.
+    pub allowed: bool,
+    /// Why, where there is something to say.
+    pub reason: String,
+}
+
 /// Decides on requests; asked for real ones and for `SelfSubjectAccessReview`s alike.
 pub trait Authorizer: Send + Sync {
+    /// Whether `user` may do `request`, and why.
+    fn decide(&self, user: &User, request: &Attributes) -> Decision;
+
     /// Whether `user` may do `request`.
-    fn allows(&self, user: &User, request: &Attributes) -> bool;
+    fn allows(&self, user: &User, request: &Attributes) -> bool {
+        self.decide(user, request).allowed
+    }
+
+    /// The rules of roles that hold for a user in a namespace, where these are all that counts for him.
+    fn granted(&self, _user: &User, _namespace: &str) -> Option<Vec<serde_json::Value>> {
+        None
+    }
 }
 
 /// Rules as data: [`MASTERS`] may do all but what is denied, [`READERS`] may read, all others nothing. Everyone may
@@ -102,16 +123,25 @@ impl Rule {
     }
 }
 
+impl Rules {
+    /// Whether nobody may do that.
+    pub(super) fn denies(&self, request: &Attributes) -> bool {
+        !always_allowed(request) && self.deny.iter().any(|rule| rule.covers(request))
+    }
+
+    /// Whether a user may do everything that is not denied.
+    pub(super) fn is_master(&self, user: &User) -> bool {
+        user.groups.iter().any(|group| group == MASTERS)
+    }
+}
+
 impl Authorizer for Rules {
-    fn allows(&self, user: &User, request: &Attributes) -> bool {
-        let is = |group: &str| user.groups.iter().any(|g| g == group);
-        if always_allowed(request) {
-            return true;
-        }
-        if self.deny.iter().any(|rule| rule.covers(request)) {
-            return false;
-        }
-        is(MASTERS) || (is(READERS) && matches!(request.verb.as_str(), "get" | "list" | "watch"))
+    fn decide(&self, user: &User, request: &Attributes) -> Decision {
+        let reads = matches!(request.verb.as_str(), "get" | "list" | "watch");
+        let allowed = always_allowed(request)
+            || (!self.denies(request)
+                && (self.is_master(user) || (reads && user.groups.iter().any(|group| group == READERS))));
+        Decision { allowed, reason: String::new() }
     }
 }
 
@@ -143,7 +173,7 @@ fn always_allowed(request: &Attributes) -> bool {
 pub(super) fn authenticate(
     headers: &HeaderMap,
     certificate: Option<&User>,
-    tokens: &HashMap<String, User>,
+    tokens: impl Fn(&str) -> Option<User>,
     authorizer: &dyn Authorizer,
 ) -> Result<User, ApiError> {
     let bearer = headers
@@ -152,7 +182,7 @@ pub(super) fn authenticate(
         .and_then(|value| value.strip_prefix("Bearer "));
     let mut user = match (certificate, bearer) {
         (Some(user), _) => user.clone(),
-        (None, Some(token)) => tokens.get(token.trim()).cloned().ok_or_else(ApiError::unauthorized)?,
+        (None, Some(token)) => tokens(token.trim()).ok_or_else(ApiError::unauthorized)?,
         (None, None) => return Err(ApiError::unauthorized()),
     };
     join(&mut user, AUTHENTICATED);
@@ -189,21 +219,32 @@ fn impersonate(headers: &HeaderMap, user: User, authorizer: &dyn Authorizer) -> 
             Err(ApiError::bad_request("requested impersonation without impersonating a user"))
         };
     };
-    let mut asked = vec![("users", "", name.clone())];
-    asked.extend(groups.iter().map(|group| ("groups", "", group.clone())));
-    asked.extend(uid.iter().map(|uid| ("uids", "authentication.k8s.io", uid.clone())));
-    for (resource, group, name) in asked {
+    let account = name.strip_prefix("system:serviceaccount:").and_then(|rest| rest.split_once(':'));
+    let mut asked = match account {
+        Some((namespace, account)) => vec![("serviceaccounts", "", namespace.to_owned(), account.to_owned())],
+        None => vec![("users", "", String::new(), name.clone())],
+    };
+    asked.extend(groups.iter().map(|group| ("groups", "", String::new(), group.clone())));
+    asked.extend(uid.iter().map(|uid| ("uids", "authentication.k8s.io", String::new(), uid.clone())));
+    for (resource, group, namespace, name) in asked {
         let request = Attributes {
             verb: "impersonate".to_owned(),
             group: group.to_owned(),
             resource: resource.to_owned(),
+            namespace,
             name,
             ..Attributes::default()
         };
-        if !authorizer.allows(&user, &request) {
-            return Err(ApiError::forbidden(&user, &request));
+        let decision = authorizer.decide(&user, &request);
+        if !decision.allowed {
+            return Err(ApiError::forbidden(&user, &request, &decision.reason));
         }
     }
+    // A service account's groups are known.
+    let groups = match account {
+        Some((namespace, _)) if groups.is_empty() => account_groups(namespace),
+        _ => groups,
+    };
     let mut other = User { name, uid, groups, extra };
     join(&mut other, AUTHENTICATED);
     Ok(other)
@@ -259,6 +300,7 @@ mod tests {
 
     #[test]
     fn tokens_and_impersonation() {
+        use std::collections::HashMap;
         let rules = Rules::default();
         let tokens = HashMap::from([
             ("m".to_owned(), User { name: "admin".into(), groups: vec![MASTERS.into()], ..User::default() }),
@@ -269,7 +311,7 @@ mod tests {
             for (name, value) in pairs {
                 headers.append(*name, value.parse().unwrap());
             }
-            authenticate(&headers, None, &tokens, &rules)
+            authenticate(&headers, None, |token| tokens.get(token).cloned(), &rules)
         };
         assert_eq!(ask(&[]).unwrap_err().code(), 401);
         assert_eq!(ask(&[("authorization", "Bearer wrong")]).unwrap_err().code(), 401);
@@ -285,6 +327,13 @@ mod tests {
         .unwrap();
         assert_eq!(other.groups, [READERS, "dba", AUTHENTICATED]);
         assert_eq!(other.uid.as_deref(), Some("7"));
+        let account = ask(&[("authorization", "Bearer m"), ("impersonate-user", "system:serviceaccount:n:s")]).unwrap();
+        assert_eq!(account.groups, ["system:serviceaccounts", "system:serviceaccounts:n", AUTHENTICATED]);
+        let refused = ask(&[("authorization", "Bearer r"), ("impersonate-user", "system:serviceaccount:n:s")]);
+        assert_eq!(
+            refused.unwrap_err().to_value()["message"],
+            r#"serviceaccounts "s" is forbidden: User "reader" cannot impersonate resource "serviceaccounts" in API group "" in the namespace "n""#
+        );
         let refused = ask(&[("authorization", "Bearer r"), ("impersonate-user", "jane")]).unwrap_err();
         assert_eq!(
             refused.to_value()["message"],

@@ -29,6 +29,8 @@ static SCALE: Subresource =
     Subresource { name: "scale", kind: Some(("autoscaling", "v1", "Scale")), verbs: &["get", "patch", "update"] };
 static EVICTION: Subresource =
     Subresource { name: "eviction", kind: Some(("policy", "v1", "Eviction")), verbs: &["create"] };
+static TOKEN: Subresource =
+    Subresource { name: "token", kind: Some(("authentication.k8s.io", "v1", "TokenRequest")), verbs: &["create"] };
 static LOG: Subresource = Subresource { name: "log", kind: None, verbs: &["get"] };
 static PORT_FORWARD: Subresource =
     Subresource { name: "portforward", kind: Some(("", "v1", "PodPortForwardOptions")), verbs: &["create", "get"] };
@@ -39,6 +41,7 @@ pub(super) fn subresources(resource: &Resource) -> Vec<&'static Subresource> {
         "pods" => vec![&EVICTION, &LOG, &PORT_FORWARD],
         "statefulsets" => vec![&SCALE],
         "namespaces" => vec![&FINALIZE],
+        "serviceaccounts" => vec![&TOKEN],
         _ => vec![],
     };
     if has_status(resource) {

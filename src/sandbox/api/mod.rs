@@ -7,12 +7,15 @@
 
 pub mod admission;
 pub mod auth;
+mod bootstrap;
 mod budgets;
 mod collector;
 mod delete;
 mod discovery;
+mod host;
 mod patch;
 mod protobuf;
+mod rbac;
 mod read;
 mod representation;
 mod request;
@@ -24,13 +27,18 @@ mod status;
 mod strategic;
 mod streams;
 mod table;
+mod tokens;
 mod validate;
 mod watch;
 mod write;
 mod x509;
 
-pub use auth::{Attributes, Authorizer, MASTERS, READERS, Rule, Rules, User};
+pub use auth::{Attributes, Authorizer, Decision, MASTERS, READERS, Rule, Rules, User};
+pub use bootstrap::roles as bootstrap_roles;
+pub use host::{Host, Restarts};
+pub use rbac::Rbac;
 pub use server::serve;
+pub use tokens::IssuedTokens;
 
 use super::store::Store;
 use axum::http::HeaderMap;
@@ -52,14 +60,22 @@ pub struct ApiState {
     pub streams: Arc<dyn PodStreams>,
     /// Bearer tokens and whose they are.
     pub tokens: HashMap<String, User>,
+    /// Tokens of service accounts.
+    pub issued: IssuedTokens,
     /// The latest requests.
     pub requests: RequestLog,
 }
 
 impl ApiState {
+    /// Whose a bearer token is.
+    fn bearer(&self, token: &str) -> Option<User> {
+        self.tokens.get(token).cloned().or_else(|| self.issued.user(token, &self.store))
+    }
+
     /// A server's state without bearer tokens and with an empty log.
     pub fn new(store: Arc<Store>, authorizer: Arc<dyn Authorizer>, streams: Arc<dyn PodStreams>) -> ApiState {
-        ApiState { store, authorizer, streams, tokens: HashMap::new(), requests: RequestLog::default() }
+        let (tokens, issued, requests) = (HashMap::new(), IssuedTokens::default(), RequestLog::default());
+        ApiState { store, authorizer, streams, tokens, issued, requests }
     }
 }
 

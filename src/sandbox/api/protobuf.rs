@@ -120,6 +120,44 @@ const BUDGET: &Message = &[
     ),
 ];
 
+const TOKEN_REQUEST: &Message = &[
+    (1, "metadata", Nested(METADATA)),
+    (
+        2,
+        "spec",
+        Nested(&[
+            (1, "audiences", Texts),
+            (
+                3,
+                "boundObjectRef",
+                Nested(&[(1, "kind", Text), (2, "apiVersion", Text), (3, "name", Text), (4, "uid", Text)]),
+            ),
+            (4, "expirationSeconds", Integer),
+        ]),
+    ),
+];
+
+const ROLE: &Message = &[
+    (1, "metadata", Nested(METADATA)),
+    (
+        2,
+        "rules",
+        List(&[
+            (1, "verbs", Texts),
+            (2, "apiGroups", Texts),
+            (3, "resources", Texts),
+            (4, "resourceNames", Texts),
+            (5, "nonResourceURLs", Texts),
+        ]),
+    ),
+];
+
+const BINDING: &Message = &[
+    (1, "metadata", Nested(METADATA)),
+    (2, "subjects", List(&[(1, "kind", Text), (2, "apiGroup", Text), (3, "name", Text), (4, "namespace", Text)])),
+    (3, "roleRef", Nested(&[(1, "apiGroup", Text), (2, "kind", Text), (3, "name", Text)])),
+];
+
 fn message(kind: &str) -> Option<&'static Message> {
     Some(match kind {
         "DeleteOptions" => DELETE_OPTIONS,
@@ -130,6 +168,9 @@ fn message(kind: &str) -> Option<&'static Message> {
         "ConfigMap" => CONFIG_MAP,
         "Secret" => SECRET,
         "PodDisruptionBudget" => BUDGET,
+        "TokenRequest" => TOKEN_REQUEST,
+        "Role" | "ClusterRole" => ROLE,
+        "RoleBinding" | "ClusterRoleBinding" => BINDING,
         _ => return None,
     })
 }

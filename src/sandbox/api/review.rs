@@ -58,12 +58,23 @@ fn access(call: &Call, spec: &Value) -> Result<Value, ApiError> {
         let message = "Invalid value: exactly one of nonResourceAttributes or resourceAttributes must be specified";
         return Err(ApiError::invalid(REVIEWS[1], "", &[("spec.resourceAttributes".to_owned(), message.to_owned())]));
     };
-    // No reason for a no, as RBAC gives none: kubectl would print it.
-    Ok(json!({"allowed": call.state.authorizer.allows(&call.user, &request)}))
+    let decision = call.state.authorizer.decide(&call.user, &request);
+    let mut status = json!({"allowed": decision.allowed});
+    // Mostly none for a no: kubectl would print it.
+    if !decision.reason.is_empty() {
+        status["reason"] = json!(decision.reason);
+    }
+    Ok(status)
 }
 
-/// Everything that the authorizer allows in a namespace, found by asking it about each kind and verb.
+/// Everything that the authorizer allows in a namespace: the rules of the user's roles, or else what it says when asked
+/// about each kind and verb.
 fn rules(call: &Call, namespace: &str) -> Value {
+    if let Some(granted) = call.state.authorizer.granted(&call.user, namespace) {
+        let about_paths = |rule: &Value| rule["nonResourceURLs"].as_array().is_some_and(|urls| !urls.is_empty());
+        let (paths, resources): (Vec<Value>, Vec<Value>) = granted.into_iter().partition(about_paths);
+        return json!({"resourceRules": resources, "nonResourceRules": paths, "incomplete": false});
+    }
     let allows = |resource: &Resource, subresource: &str, verb: &str| {
         let request = Attributes {
             verb: verb.to_owned(),

@@ -4,7 +4,7 @@ use super::auth::{self, User};
 use super::request::{Query, Target};
 use super::status::ApiError;
 use super::{
-    ApiState, Call, Format, budgets, collector, delete, discovery, read, review, scale, streams, watch, write,
+    ApiState, Call, Format, budgets, collector, delete, discovery, read, review, scale, streams, tokens, watch, write,
 };
 use crate::sandbox::resources::Resource;
 use crate::sandbox::store::Key;
@@ -133,18 +133,14 @@ async fn handle(
         return Ok(health);
     }
     let query = Query::of(&parts.uri);
-    let user = auth::authenticate(&parts.headers, peer.as_ref(), &state.tokens, &*state.authorizer)?;
+    let user = auth::authenticate(&parts.headers, peer.as_ref(), |token| state.bearer(token), &*state.authorizer)?;
     let Some(target) = Target::parse(&path) else { return Ok(no_such_path()) };
     let attributes = target.attributes(&parts.method, &path, &query);
-    if !state.authorizer.allows(&user, &attributes) {
-        return Err(ApiError::forbidden(&user, &attributes));
-    }
+    permit(&state, &user, &attributes)?;
     if attributes.subresource == "portforward" && attributes.verb == "get" {
         // From 1.35 on, opening a stream with GET needs `create` as well.
         let create = auth::Attributes { verb: "create".to_owned(), ..attributes };
-        if !state.authorizer.allows(&user, &create) {
-            return Err(ApiError::forbidden(&user, &create));
-        }
+        permit(&state, &user, &create)?;
     }
     let format = match &target {
         Target::Path => Format::FULL,
@@ -171,6 +167,12 @@ async fn handle(
             object(&call, &mut parts, resource, key, &subresource, body).await
         }
     }
+}
+
+/// Whether the user may.
+fn permit(state: &ApiState, user: &User, attributes: &auth::Attributes) -> Result<(), ApiError> {
+    let decision = state.authorizer.decide(user, attributes);
+    if decision.allowed { Ok(()) } else { Err(ApiError::forbidden(user, attributes, &decision.reason)) }
 }
 
 async fn collection(
@@ -219,6 +221,9 @@ async fn object(
             _ => Err(ApiError::method_not_allowed()),
         },
         ("eviction", &Method::POST) if resource.plural == "pods" => budgets::evict(call, &key, &read_body(body).await?),
+        ("token", &Method::POST) if resource.plural == "serviceaccounts" => {
+            tokens::create(call, &key, &read_body(body).await?)
+        }
         ("log", &Method::GET) if resource.plural == "pods" => streams::log(call, &key),
         ("portforward", &Method::GET | &Method::POST) if resource.plural == "pods" => {
             streams::port_forward(call, key, parts).await

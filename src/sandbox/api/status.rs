@@ -107,10 +107,11 @@ impl ApiError {
         error
     }
 
-    /// 403: the user may not.
-    pub(super) fn forbidden(user: &User, request: &Attributes) -> ApiError {
+    /// 403: the user may not; the authorizer's reason is mostly empty.
+    pub(super) fn forbidden(user: &User, request: &Attributes, reason: &str) -> ApiError {
+        let why = if reason.is_empty() { String::new() } else { format!(": {reason}") };
         if let Some(path) = &request.path {
-            let message = format!("forbidden: User \"{}\" cannot {} path \"{path}\"", user.name, request.verb);
+            let message = format!("forbidden: User \"{}\" cannot {} path \"{path}\"{why}", user.name, request.verb);
             let mut error = ApiError::new(StatusCode::FORBIDDEN, "Forbidden", message);
             error.details = Some(Box::new(json!({})));
             return error;
@@ -129,7 +130,7 @@ impl ApiError {
             format!("in the namespace \"{}\"", request.namespace)
         };
         let message = format!(
-            "{subject} is forbidden: User \"{}\" cannot {} resource \"{full}\" in API group \"{group}\" {scope}",
+            "{subject} is forbidden: User \"{}\" cannot {} resource \"{full}\" in API group \"{group}\" {scope}{why}",
             user.name, request.verb
         );
         let mut error = ApiError::new(StatusCode::FORBIDDEN, "Forbidden", message);
@@ -373,7 +374,7 @@ mod tests {
         let mut request = Attributes { verb: "delete".into(), resource: "pods".into(), ..Default::default() };
         (request.namespace, request.name) = ("ns".into(), "x".into());
         assert_eq!(
-            message(ApiError::forbidden(&user, &request)),
+            message(ApiError::forbidden(&user, &request, "")),
             r#"pods "x" is forbidden: User "u" cannot delete resource "pods" in API group "" in the namespace "ns""#
         );
         request = Attributes {
@@ -383,8 +384,8 @@ mod tests {
             ..Default::default()
         };
         assert_eq!(
-            message(ApiError::forbidden(&user, &request)),
-            r#"statefulsets.apps is forbidden: User "u" cannot list resource "statefulsets" in API group "apps" at the cluster scope"#
+            message(ApiError::forbidden(&user, &request, "RBAC: no")),
+            r#"statefulsets.apps is forbidden: User "u" cannot list resource "statefulsets" in API group "apps" at the cluster scope: RBAC: no"#
         );
     }
 

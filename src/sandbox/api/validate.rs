@@ -2,6 +2,8 @@
 //!
 //! Each finding is (field, message), worded as `k8s.io/kubernetes/pkg/apis/core/validation` does.
 
+mod roles;
+
 use serde_json::{Value, json};
 
 /// Findings: (field, message).
@@ -28,6 +30,9 @@ const SET_SPEC: &str = "Forbidden: updates to statefulset spec for fields other 
 
 /// What is wrong with a new object of kind `resource` (its plural).
 pub(super) fn creation(resource: &str, object: &Value) -> Findings {
+    if roles::is_one(resource) {
+        return roles::creation(resource, object);
+    }
     let mut findings = Findings::new();
     let mut found = |field: &str, message: &str| findings.push((field.to_owned(), message.to_owned()));
     if let Some(name) = object["metadata"]["name"].as_str().filter(|name| !name.is_empty()) {
@@ -81,7 +86,7 @@ pub(super) fn creation(resource: &str, object: &Value) -> Findings {
 
 /// What is wrong with a change from `before` to `after`.
 pub(super) fn update(resource: &str, before: &Value, after: &Value) -> Findings {
-    let mut findings = Findings::new();
+    let mut findings = if roles::is_one(resource) { roles::update(resource, before, after) } else { Findings::new() };
     let mut found = |field: &str, message: &str| findings.push((field.to_owned(), message.to_owned()));
     for field in ["uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds"] {
         let (old, new) = (&before["metadata"][field], &after["metadata"][field]);

@@ -14,13 +14,22 @@ use std::sync::atomic::AtomicU32;
 use tokio::sync::{mpsc, watch};
 use tokio_util::task::TaskTracker;
 
+/// What becomes of a machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Machine {
+    /// The node of that name stops answering.
+    Lost(String),
+    /// It answers again.
+    Returned(String),
+}
+
 /// The task that follows the pods.
 pub(crate) struct Kubelet {
     context: Context,
     workloads: Arc<Workloads>,
     tasks: TaskTracker,
-    /// Names of nodes that are to be lost.
-    losses: mpsc::UnboundedReceiver<String>,
+    /// What becomes of the nodes' machines.
+    news: mpsc::UnboundedReceiver<Machine>,
     lost: HashSet<String>,
     workers: HashMap<String, (String, watch::Sender<Option<Ending>>)>,
     /// Pods that were seen before, by namespace and name: whoever comes next is a replacement.
@@ -29,18 +38,18 @@ pub(crate) struct Kubelet {
 }
 
 impl Kubelet {
-    /// Kubelets for all nodes; a node whose name comes through `losses` stops answering.
+    /// Kubelets for all nodes, which stop answering and answer again as `news` tells.
     pub(crate) fn new(
         context: Context,
         workloads: Arc<Workloads>,
         tasks: TaskTracker,
-        losses: mpsc::UnboundedReceiver<String>,
+        news: mpsc::UnboundedReceiver<Machine>,
     ) -> Kubelet {
         Kubelet {
             context,
             workloads,
             tasks,
-            losses,
+            news,
             lost: HashSet::new(),
             workers: HashMap::new(),
             seen: HashSet::new(),
@@ -64,7 +73,7 @@ impl Kubelet {
                 there
             });
             for pod in &pods {
-                self.look(pod);
+                self.look(pod, false);
             }
             self.workloads.recheck();
             // Expired already: list again.
@@ -72,7 +81,10 @@ impl Kubelet {
             loop {
                 tokio::select! {
                     () = shutdown.cancelled() => return,
-                    Some(node) = self.losses.recv() => self.lose(&node),
+                    Some(news) = self.news.recv() => match news {
+                        Machine::Lost(node) => self.lose(&node),
+                        Machine::Returned(node) => self.take_back(&node),
+                    },
                     change = watcher.next() => {
                         let Some(change) = change else { break };
                         if matches!(change.key.resource, "pods" | "statefulsets") {
@@ -84,7 +96,7 @@ impl Kubelet {
                                     ending.send_replace(Some(Ending::Gone));
                                 }
                             }
-                            ("pods", _) => self.look(&change.object),
+                            ("pods", _) => self.look(&change.object, false),
                             _ => {}
                         }
                     }
@@ -93,8 +105,8 @@ impl Kubelet {
         }
     }
 
-    /// A pod is new, or changed.
-    fn look(&mut self, pod: &Arc<Value>) {
+    /// A pod is new, or changed; or its node was `rebooted` under it.
+    fn look(&mut self, pod: &Arc<Value>, rebooted: bool) {
         let node = text(pod, "/spec/nodeName");
         if node.is_empty() || self.lost.contains(node) {
             return;
@@ -123,7 +135,8 @@ impl Kubelet {
             key: key("pods", pod),
             pod: pod.clone(),
             node: node.to_owned(),
-            replaced,
+            replaced: replaced && !rebooted,
+            rebooted,
             ending: receiver,
             addresses: self.addresses.clone(),
         };
@@ -138,5 +151,19 @@ impl Kubelet {
         }
         self.workers.retain(|_, (of, _)| of != node);
         nodes::mark_lost(&self.context, node);
+    }
+
+    /// It answers again: whatever was to run there is started anew, or its end is reported.
+    fn take_back(&mut self, node: &str) {
+        if !self.lost.remove(node) {
+            return;
+        }
+        nodes::mark_returned(&self.context, node);
+        for pod in self.context.store.list("pods", None).0 {
+            if text(&pod, "/spec/nodeName") == node {
+                let started = pod["status"]["containerStatuses"][0]["containerID"].is_string();
+                self.look(&pod, started);
+            }
+        }
     }
 }

@@ -6,16 +6,21 @@
 //! watch fell behind.
 
 pub(crate) mod events;
+pub(crate) mod images;
 pub(crate) mod kubelet;
 pub(crate) mod nodes;
 pub(crate) mod objects;
 pub(crate) mod pod_garbage;
+pub(crate) mod pod_start;
 pub(crate) mod pod_status;
 pub(crate) mod pod_worker;
 pub(crate) mod protection;
+pub(crate) mod readiness;
 pub(crate) mod revision;
 pub(crate) mod scheduler;
+pub(crate) mod service_accounts;
 pub(crate) mod stateful_set;
+pub(crate) mod taints;
 pub(crate) mod volumes;
 
 use super::scenarios::Scenario;
@@ -57,6 +62,8 @@ pub(crate) struct Context {
     pub(crate) store: Arc<Store>,
     /// Who writes Events.
     pub(crate) events: Arc<events::Recorder>,
+    /// The container images on the machines.
+    pub(crate) images: Arc<images::Images>,
     /// How to misbehave.
     pub(crate) scenario: Arc<Scenario>,
     /// How long things take.

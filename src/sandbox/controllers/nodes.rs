@@ -2,7 +2,7 @@
 
 use super::Context;
 use super::events::{Kind, Source};
-use super::objects::{is_ready, key, name, now, text};
+use super::objects::{array, is_ready, key, name, now, text};
 use crate::sandbox::store::{Key, Preconditions};
 use serde_json::{Value, json};
 
@@ -10,6 +10,7 @@ const SOURCE: Source<'static> = Source::of("node-controller");
 /// The kubelet's version, which is the API server's.
 const KUBELET_VERSION: &str = "v1.36.0";
 const UNREACHABLE: &str = "node.kubernetes.io/unreachable";
+const READY: (&str, &str) = ("KubeletReady", "kubelet is posting ready status");
 
 /// What a kubelet reports for pressure conditions: type, reason and message while all is well.
 const PRESSURES: [(&str, &str, &str); 3] = [
@@ -25,6 +26,12 @@ fn condition(kind: &str, status: &str, reason: &str, message: &str) -> Value {
     })
 }
 
+/// Conditions of a node that is well.
+fn healthy() -> Value {
+    let pressures = PRESSURES.iter().map(|(kind, reason, message)| condition(kind, "False", reason, message));
+    pressures.chain([condition("Ready", "True", READY.0, READY.1)]).collect()
+}
+
 /// Completes a node of a manifest with what its kubelet would report, and gives it its lease.
 pub(crate) fn register(context: &Context, node: &mut Value) {
     let own = name(node).to_owned();
@@ -32,10 +39,7 @@ pub(crate) fn register(context: &Context, node: &mut Value) {
     let status = &mut node["status"];
     status["capacity"] = resources.clone();
     status["allocatable"] = resources;
-    let mut conditions: Vec<Value> =
-        PRESSURES.iter().map(|(kind, reason, message)| condition(kind, "False", reason, message)).collect();
-    conditions.push(condition("Ready", "True", "KubeletReady", "kubelet is posting ready status"));
-    status["conditions"] = json!(conditions);
+    status["conditions"] = healthy();
     status["daemonEndpoints"] = json!({"kubeletEndpoint": {"Port": 10250}});
     status["nodeInfo"] = json!({
         "architecture": "amd64", "operatingSystem": "linux", "osImage": "kubectl-synxdb sandbox",
@@ -58,10 +62,9 @@ pub(crate) fn mark_lost(context: &Context, node: &str) {
         let conditions: Vec<Value> =
             kinds.map(|kind| condition(kind, "Unknown", "NodeStatusUnknown", message)).collect();
         node["status"]["conditions"] = json!(conditions);
-        node["spec"]["taints"] = json!([
-            {"key": UNREACHABLE, "effect": "NoSchedule", "timeAdded": now()},
-            {"key": UNREACHABLE, "effect": "NoExecute", "timeAdded": now()},
-        ]);
+        for effect in ["NoSchedule", "NoExecute"] {
+            add_taint(node, json!({"key": UNREACHABLE, "effect": effect, "timeAdded": now()}));
+        }
         Ok(())
     });
     let Ok(lost) = lost else { return };
@@ -82,5 +85,47 @@ pub(crate) fn mark_lost(context: &Context, node: &str) {
             Ok(())
         });
         context.events.record(&pod, Kind::Warning, SOURCE, "NodeNotReady", "Node is not ready");
+    }
+}
+
+/// What a node's kubelet reports when its machine is back, and what the node controller then takes away.
+pub(crate) fn mark_returned(context: &Context, node: &str) {
+    let key_of_node = Key::new("nodes", "", node);
+    let boot = uuid::Uuid::new_v4().to_string();
+    let back = context.store.update(&key_of_node, &Preconditions::default(), false, |node| {
+        node["status"]["conditions"] = healthy();
+        node["status"]["nodeInfo"]["bootID"] = json!(boot);
+        drop_taints(node, UNREACHABLE);
+        Ok(())
+    });
+    let Ok(back) = back else { return };
+    let kubelet = Source { component: "kubelet", host: node };
+    for (kind, reason, message) in [
+        (Kind::Normal, "Starting", "Starting kubelet.".to_owned()),
+        (Kind::Warning, "Rebooted", format!("Node {node} has been rebooted, boot id: {boot}")),
+        (Kind::Normal, "NodeReady", format!("Node {node} status is now: NodeReady")),
+    ] {
+        context.events.record(&back, kind, kubelet, reason, &message);
+    }
+}
+
+/// Adds a taint to a node, unless it has it.
+pub(crate) fn add_taint(node: &mut Value, taint: Value) {
+    let same = |other: &Value| other["key"] == taint["key"] && other["effect"] == taint["effect"];
+    if !array(node, "/spec/taints").iter().any(same) {
+        let taints = array(node, "/spec/taints").iter().cloned().chain([taint]);
+        node["spec"]["taints"] = taints.collect();
+    }
+}
+
+/// Takes the taints of that key from a node.
+pub(crate) fn drop_taints(node: &mut Value, key: &str) {
+    let left: Vec<Value> = array(node, "/spec/taints").iter().filter(|taint| taint["key"] != key).cloned().collect();
+    if let Some(spec) = node["spec"].as_object_mut() {
+        if left.is_empty() {
+            spec.shift_remove("taints");
+        } else {
+            spec.insert("taints".to_owned(), json!(left));
+        }
     }
 }

@@ -5,6 +5,9 @@
 use super::objects::{array, now, set_condition, text};
 use serde_json::{Value, json};
 
+/// Exit code of a container whose end nobody saw.
+pub(crate) const LOST: i32 = 255;
+
 /// How a container ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Exit {
@@ -53,8 +56,13 @@ pub(crate) struct View {
 
 impl Exit {
     fn state(&self) -> Value {
+        let reason = match self.code {
+            0 => "Completed",
+            LOST => "Unknown",
+            _ => "Error",
+        };
         json!({"terminated": {
-            "exitCode": self.code, "reason": if self.code == 0 { "Completed" } else { "Error" },
+            "exitCode": self.code, "reason": reason,
             "startedAt": self.started, "finishedAt": self.finished, "containerID": self.id,
         }})
     }

@@ -3,8 +3,10 @@
 use super::Context;
 use super::events::{Kind, Source};
 use super::objects::{array, claim, claims, namespace, now, text, uid};
-use super::pod_status::{Exit, State, View, container_id};
+use super::pod_status::{Exit, LOST, State, View, container_id};
+use super::readiness::{Probe, Readiness};
 use crate::sandbox::store::{DeleteOptions, Key, Preconditions};
+use crate::sandbox::workload::probe::Answer;
 use crate::sandbox::workload::{Running, Workloads};
 use serde_json::Value;
 use std::path::PathBuf;
@@ -12,9 +14,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use tokio::sync::watch;
+use tokio::time::{Instant, MissedTickBehavior};
 
 /// A failing readiness probe is reported that often, then rarely: as client-go's spam filter does.
 const EVENT_BURST: u32 = 25;
+
+/// No probe is asked as seldom as that: a day.
+const FOREVER: Duration = Duration::from_secs(86_400);
 
 /// Why a pod's task is to end it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +47,8 @@ pub(super) struct Worker {
     pub(super) node: String,
     /// Whether there was a pod of that name before.
     pub(super) replaced: bool,
+    /// Whether its node was down since it was started.
+    pub(super) rebooted: bool,
     /// Why it is to end, once it is.
     pub(super) ending: watch::Receiver<Option<Ending>>,
     /// The next pod's address.
@@ -65,6 +73,9 @@ impl Worker {
             pod_ip: String::new(),
             host_ip: self.host_ip(),
         };
+        if self.rebooted {
+            self.remember(&mut view);
+        }
         self.report(&view);
         if let Err(ending) = self.wait(self.context.pace.set_up).await {
             return self.remove(ending, view, None).await;
@@ -72,6 +83,9 @@ impl Worker {
         self.attach();
         view.pod_ip = self.new_address();
         loop {
+            if let Err(ending) = self.image(&mut view).await {
+                return self.remove(ending, view, None).await;
+            }
             let running = match self.start(&mut view).await {
                 Ok(running) => running,
                 Err(why) => {
@@ -96,37 +110,23 @@ impl Worker {
         }
     }
 
-    /// Starts the container and reports it running.
-    async fn start(&mut self, view: &mut View) -> Result<Arc<Running>, String> {
-        let container = &self.pod["spec"]["containers"][0];
-        let image = text(container, "/image");
-        let present = format!("Container image \"{image}\" already present on machine");
-        self.container_event(Kind::Normal, "Pulled", &present);
-        let folder = self.volume_folder();
-        // Not cut short when the pod is deleted meanwhile: what was begun is finished, then ended.
-        let running = self.workloads.start(&self.pod, folder.as_deref()).await?;
-        let container = text(container, "/name");
-        self.container_event(Kind::Normal, "Created", &format!("Container created: {container}"));
-        self.container_event(Kind::Normal, "Started", &format!("Container started: {container}"));
-        view.state = State::Running { started: now(), ready: false, id: container_id() };
-        self.report(view);
-        Ok(running)
-    }
-
-    /// Waits for readiness, then for an end.
+    /// Asks the readiness probe, and waits for an end.
     async fn attend(&mut self, running: &Arc<Running>, view: &mut View) -> Outcome {
         let slow = if self.replaced { self.context.scenario.replaced_pod_ready_seconds.max(0.0) } else { 0.0 };
         let workloads = self.workloads.clone();
-        let ready = async {
+        let up = async {
             let slow = tokio::time::sleep(Duration::from_secs_f64(slow));
-            let (ready, ()) = tokio::join!(workloads.ready(running), slow);
-            ready
+            let (up, ()) = tokio::join!(workloads.ready(running), slow);
+            up
         };
-        tokio::pin!(ready);
-        let period = self.pod.pointer("/spec/containers/0/readinessProbe/periodSeconds").and_then(Value::as_u64);
-        let mut probes = tokio::time::interval(Duration::from_secs(period.unwrap_or(10).max(1)));
-        probes.reset();
-        let (mut waiting, mut failures) = (true, 0_u32);
+        tokio::pin!(up);
+        let probe = Probe::of(&self.pod["spec"]["containers"][0]);
+        let (period, delay) = probe.as_ref().map_or((FOREVER, Duration::ZERO), |p| (p.period, p.initial_delay));
+        let from = Instant::now() + delay;
+        let mut ticks = tokio::time::interval_at(from + period, period);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let (mut readiness, mut failures) = (Readiness::default(), 0_u32);
+        let (mut coming_up, mut early) = (true, !delay.is_zero());
         let mut ending = self.ending.clone();
         loop {
             tokio::select! {
@@ -134,29 +134,37 @@ impl Worker {
                 biased;
                 ending = ended(&mut ending, &self.context) => return Outcome::Ended(ending),
                 code = workloads.exited(running) => return Outcome::Died(code),
-                result = &mut ready, if waiting => {
-                    waiting = false;
+                result = &mut up, if coming_up => {
+                    coming_up = false;
                     match result {
-                        Ok(()) => {
-                            running.set_ready();
-                            if let State::Running { ready, .. } = &mut view.state {
-                                *ready = true;
-                            }
-                            self.report(view);
-                        }
+                        Ok(()) => running.set_up(),
                         Err(why) => {
                             let message = format!("Readiness probe failed: {why}");
                             self.container_event(Kind::Warning, "Unhealthy", &message);
                         }
                     }
                 }
-                _ = probes.tick(), if waiting => {
-                    failures += 1;
-                    if failures <= EVENT_BURST || failures.is_multiple_of(300) {
-                        let message = running.probe_failure(&view.pod_ip);
-                        self.container_event(Kind::Warning, "Unhealthy", &message);
-                    }
+                () = tokio::time::sleep_until(from), if early => early = false,
+                _ = ticks.tick() => {}
+            }
+            let Some(probe) = probe.as_ref().filter(|_| !early) else { continue };
+            let answer = running.answer(&probe.check, &view.pod_ip);
+            let said = match &answer {
+                Answer::Passed => None,
+                Answer::Failed(why) => Some(format!("Readiness probe failed: {why}")),
+                Answer::Errored(why) => Some(format!("Readiness probe errored and resulted in unknown state: {why}")),
+            };
+            if let Some(message) = said {
+                failures += 1;
+                if failures <= EVENT_BURST || failures.is_multiple_of(300) {
+                    self.container_event(Kind::Warning, "Unhealthy", &message);
                 }
+            }
+            if !matches!(answer, Answer::Errored(_)) && readiness.take(probe, answer == Answer::Passed) {
+                if let State::Running { ready, .. } = &mut view.state {
+                    *ready = readiness.ready;
+                }
+                self.report(view);
             }
         }
     }
@@ -184,13 +192,25 @@ impl Worker {
     }
 
     /// Waits, unless the pod is to end meanwhile.
-    async fn wait(&mut self, time: Duration) -> Result<(), Ending> {
+    pub(super) async fn wait(&mut self, time: Duration) -> Result<(), Ending> {
         let mut ending = self.ending.clone();
         tokio::select! {
             biased;
             ending = ended(&mut ending, &self.context) => Err(ending),
             () = tokio::time::sleep(time) => Ok(()),
         }
+    }
+
+    /// What the node's reboot left of the container.
+    fn remember(&self, view: &mut View) {
+        let status = &self.pod["status"]["containerStatuses"][0];
+        let started = text(status, "/state/running/startedAt").to_owned();
+        let id = text(status, "/containerID").to_owned();
+        view.last = Some(Exit { code: LOST, started, finished: now(), id });
+        view.restarts = status["restartCount"].as_u64().and_then(|n| u32::try_from(n).ok()).unwrap_or(0) + 1;
+        let source = Source { component: "kubelet", host: &self.node };
+        let message = "Pod sandbox changed, it will be killed and re-created.";
+        self.context.events.record(&self.pod, Kind::Normal, source, "SandboxChanged", message);
     }
 
     /// Ends the container, reports it, and lets the pod go.
@@ -235,7 +255,7 @@ impl Worker {
             .delete(&self.key, &DeleteOptions { preconditions, grace_seconds: Some(0), dry_run: false });
     }
 
-    fn report(&self, view: &View) {
+    pub(super) fn report(&self, view: &View) {
         // A pod that is gone needs no report, a new one of its name has a task of its own.
         let _ = self.context.store.update(&self.key, &Preconditions::uid(uid(&self.pod)), false, |pod| {
             view.write(pod);
@@ -243,7 +263,7 @@ impl Worker {
         });
     }
 
-    fn container_event(&self, kind: Kind, reason: &str, message: &str) {
+    pub(super) fn container_event(&self, kind: Kind, reason: &str, message: &str) {
         let path = format!("spec.containers{{{}}}", text(&self.pod, "/spec/containers/0/name"));
         let source = Source { component: "kubelet", host: &self.node };
         self.context.events.record_about(&self.pod, &path, kind, source, reason, message);
@@ -262,7 +282,7 @@ impl Worker {
     }
 
     /// Folder of the pod's first volume.
-    fn volume_folder(&self) -> Option<PathBuf> {
+    pub(super) fn volume_folder(&self) -> Option<PathBuf> {
         let claim = claim(&self.context.store, namespace(&self.pod), claims(&self.pod).next()?)?;
         let volume = text(&claim, "/spec/volumeName");
         let folder = self.context.volumes.join(volume);
@@ -300,7 +320,7 @@ fn exit(view: &View, code: i32) -> Exit {
 }
 
 /// Resolves when a pod is to end, for whatever reason.
-async fn ended(ending: &mut watch::Receiver<Option<Ending>>, context: &Context) -> Ending {
+pub(super) async fn ended(ending: &mut watch::Receiver<Option<Ending>>, context: &Context) -> Ending {
     tokio::select! {
         biased;
         () = context.shutdown.cancelled() => Ending::Gone,

@@ -4,7 +4,7 @@ use super::events::{Kind, Source};
 use super::objects::{
     annotate, annotation, array, claim, claims, is_terminating, key, name, namespace, set_condition, text, uid, volume,
 };
-use super::volumes::SELECTED_NODE;
+use super::volumes::{NO_PROVISIONER, SELECTED_NODE, fits};
 use super::{Context, Controller, Requeue};
 use crate::sandbox::store::{Key, Preconditions};
 use serde_json::{Value, json};
@@ -12,6 +12,8 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 const SOURCE: Source<'static> = Source::of("default-scheduler");
+/// Taint of a cordoned node.
+pub(crate) const UNSCHEDULABLE: &str = "node.kubernetes.io/unschedulable";
 
 /// See the module.
 pub(crate) struct Scheduler {
@@ -44,7 +46,7 @@ impl Scheduler {
         let store = &self.context.store;
         let mut bound = Vec::new();
         let mut selected = None;
-        let mut waiting = Vec::new();
+        let (mut waiting, mut unbound) = (Vec::new(), false);
         for wanted in claims(pod) {
             let Some(claim) = claim(store, namespace(pod), wanted) else {
                 return Decision::Impossible(format!("persistentvolumeclaim \"{wanted}\" not found"));
@@ -67,13 +69,15 @@ impl Scheduler {
             if !waits {
                 return Decision::Impossible("pod has unbound immediate PersistentVolumeClaims".to_owned());
             }
+            let made_by_hand = store.get(&class).is_some_and(|class| class["provisioner"] == NO_PROVISIONER);
+            unbound |= made_by_hand && !store.list("persistentvolumes", None).0.iter().any(|v| fits(v, &claim));
             let node = annotation(&claim, SELECTED_NODE);
             if !node.is_empty() {
                 selected = Some(node.to_owned());
             }
             waiting.push(claim);
         }
-        match (self.choose_node(pod, &bound), waiting.is_empty(), selected) {
+        match (self.choose_node(pod, &bound, unbound), waiting.is_empty(), selected) {
             (Err(why), ..) => Decision::Impossible(why),
             (Ok(node), true, _) => Decision::Bind(node),
             (Ok(_), false, Some(node)) if waiting.iter().all(|claim| annotation(claim, SELECTED_NODE) == node) => {
@@ -84,14 +88,14 @@ impl Scheduler {
     }
 
     /// The node chosen before; else the one with the fewest pods of the same owner, then with the fewest pods; or why there is none.
-    fn choose_node(&self, pod: &Value, volumes: &[Arc<Value>]) -> Result<String, String> {
+    fn choose_node(&self, pod: &Value, volumes: &[Arc<Value>], unbound: bool) -> Result<String, String> {
         let nodes = self.context.store.list("nodes", None).0;
         let pods = self.context.store.list("pods", None).0;
         let owner = &pod["metadata"]["ownerReferences"][0]["uid"];
         let mut reasons: Vec<(String, usize)> = Vec::new();
         let mut best: Option<((usize, usize), String)> = None;
         for node in &nodes {
-            if let Some(reason) = unfit(node, pod, volumes) {
+            if let Some(reason) = unfit(node, pod, volumes, unbound) {
                 match reasons.iter_mut().find(|(known, _)| *known == reason) {
                     Some((_, count)) => *count += 1,
                     None => reasons.push((reason, 1)),
@@ -113,10 +117,9 @@ impl Scheduler {
             }
         }
         best.map(|(_, node)| node).ok_or_else(|| {
-            if nodes.is_empty() {
-                return "no nodes available to schedule pods".to_owned();
-            }
-            reasons.iter().map(|(reason, count)| format!("{count} {reason}")).collect::<Vec<_>>().join(", ")
+            let mut counted: Vec<String> = reasons.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
+            counted.sort();
+            counted.join(", ")
         })
     }
 
@@ -154,10 +157,13 @@ impl Scheduler {
 
     fn refuse(&mut self, pod: &Value, why: &str) {
         let nodes = self.context.store.list("nodes", None).0.len();
-        let message = format!(
-            "0/{nodes} nodes are available: {why}. preemption: 0/{nodes} nodes are available: {nodes} Preemption is not \
-             helpful for scheduling."
-        );
+        let message = match nodes {
+            0 => "no nodes available to schedule pods".to_owned(),
+            _ => format!(
+                "0/{nodes} nodes are available: {why}. preemption: 0/{nodes} nodes are available: {nodes} Preemption is \
+                 not helpful for scheduling."
+            ),
+        };
         if self.said.get(uid(pod)) == Some(&message) {
             return;
         }
@@ -171,35 +177,66 @@ impl Scheduler {
     }
 }
 
-/// Why a node does not take a pod: in the scheduler's words, or `None`.
-fn unfit(node: &Value, pod: &Value, volumes: &[Arc<Value>]) -> Option<String> {
-    if node["spec"]["unschedulable"] == true {
+/// Why a node does not take a pod: in the scheduler's words and in the order of its filters, or `None`.
+fn unfit(node: &Value, pod: &Value, volumes: &[Arc<Value>], unbound: bool) -> Option<String> {
+    let cordoned = json!({"key": UNSCHEDULABLE, "effect": "NoSchedule"});
+    if node["spec"]["unschedulable"] == true && !tolerates(pod, &cordoned) {
         return Some("node(s) were unschedulable".to_owned());
     }
-    let taints = array(node, "/spec/taints").iter().filter(|taint| taint["effect"] != "PreferNoSchedule");
-    for taint in taints {
-        let tolerated = array(pod, "/spec/tolerations").iter().any(|toleration| {
-            (toleration["key"].is_null() || toleration["key"] == taint["key"])
-                && (toleration["effect"].is_null() || toleration["effect"] == taint["effect"])
-                && (toleration["operator"] == "Exists" || toleration["value"] == taint["value"])
-        });
-        if !tolerated {
-            return Some(format!(
-                "node(s) had untolerated taint {{{}: {}}}",
-                text(taint, "/key"),
-                text(taint, "/value")
-            ));
-        }
+    let mut taints = array(node, "/spec/taints").iter().filter(|taint| taint["effect"] != "PreferNoSchedule");
+    if taints.any(|taint| !tolerates(pod, taint)) {
+        return Some("node(s) had untolerated taint(s)".to_owned());
     }
-    let elsewhere = |volume: &Arc<Value>| {
-        let terms = array(volume, "/spec/nodeAffinity/required/nodeSelectorTerms");
-        let matches = |expression: &Value| {
-            let label = &node["metadata"]["labels"][text(expression, "/key")];
-            expression["operator"] != "In" || array(expression, "/values").contains(label)
-        };
-        !terms.is_empty() && !terms.iter().any(|term| array(term, "/matchExpressions").iter().all(matches))
+    let labels = &node["metadata"]["labels"];
+    let selected =
+        pod["spec"]["nodeSelector"].as_object().into_iter().flatten().all(|(key, value)| labels[key] == *value);
+    let required = &pod["spec"]["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"];
+    if !selected || !affine(required, node) {
+        return Some("node(s) didn't match Pod's node affinity/selector".to_owned());
+    }
+    if volumes.iter().any(|volume| !affine(&volume["spec"]["nodeAffinity"]["required"], node)) {
+        return Some("node(s) didn't match PersistentVolume's node affinity".to_owned());
+    }
+    unbound.then(|| "node(s) didn't find available persistent volumes to bind".to_owned())
+}
+
+/// Whether a pod tolerates a taint.
+pub(crate) fn tolerates(pod: &Value, taint: &Value) -> bool {
+    array(pod, "/spec/tolerations").iter().any(|toleration| tolerated_by(toleration, taint))
+}
+
+/// Whether a toleration is about a taint.
+pub(crate) fn tolerated_by(toleration: &Value, taint: &Value) -> bool {
+    let given = |field: &str| text(toleration, field);
+    (given("/key").is_empty() || toleration["key"] == taint["key"])
+        && (given("/effect").is_empty() || toleration["effect"] == taint["effect"])
+        && (toleration["operator"] == "Exists" || given("/value") == text(taint, "/value"))
+}
+
+/// Whether a node matches one of a selector's terms; no selector matches all.
+fn affine(selector: &Value, node: &Value) -> bool {
+    let matches = |expression: &Value, value: Option<&str>| {
+        let values = array(expression, "/values");
+        let listed = value.is_some_and(|value| values.iter().any(|known| known == value));
+        let number = |text: Option<&str>| text.and_then(|text| text.parse::<i64>().ok());
+        let (left, right) = (number(value), number(values.first().and_then(Value::as_str)));
+        match text(expression, "/operator") {
+            "In" => listed,
+            "NotIn" => !listed,
+            "Exists" => value.is_some(),
+            "DoesNotExist" => value.is_none(),
+            "Gt" => left.zip(right).is_some_and(|(left, right)| left > right),
+            "Lt" => left.zip(right).is_some_and(|(left, right)| left < right),
+            _ => false,
+        }
     };
-    volumes.iter().any(elsewhere).then(|| "node(s) had volume node affinity conflict".to_owned())
+    let terms = array(selector, "/nodeSelectorTerms");
+    terms.is_empty()
+        || terms.iter().any(|term| {
+            let label = |e: &Value| matches(e, node["metadata"]["labels"][text(e, "/key")].as_str());
+            let field = |e: &Value| matches(e, Some(name(node)));
+            array(term, "/matchExpressions").iter().all(label) && array(term, "/matchFields").iter().all(field)
+        })
 }
 
 impl Controller for Scheduler {

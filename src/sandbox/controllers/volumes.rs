@@ -5,17 +5,22 @@
 //! both, Released, until somebody clears `claimRef.uid`: then the volume is Available again, reserved for its claim.
 
 use super::events::{Kind, Source};
-use super::objects::{annotate, annotation, array, is_terminating, key, name, namespace, text, uid, volume};
+use super::objects::{annotate, annotation, array, claims, is_terminating, key, name, namespace, text, uid, volume};
 use super::{Context, Controller, Requeue};
 use crate::sandbox::store::{DeleteOptions, Key, Preconditions};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::time::Instant;
 
 const CONTROLLER: Source<'static> = Source::of("persistentvolume-controller");
 /// Set by the scheduler on a claim whose volume waits for its first consumer.
 pub(crate) const SELECTED_NODE: &str = "volume.kubernetes.io/selected-node";
+/// Of a class whose volumes are made by hand.
+pub(crate) const NO_PROVISIONER: &str = "kubernetes.io/no-provisioner";
+/// A claim without a volume is looked at again that often.
+const AGAIN: Requeue = Requeue::After(Duration::from_secs(15));
 const PROVISIONER: &str = "volume.kubernetes.io/storage-provisioner";
 const PROVISIONER_BETA: &str = "volume.beta.kubernetes.io/storage-provisioner";
 const BIND_COMPLETED: &str = "pv.kubernetes.io/bind-completed";
@@ -81,14 +86,31 @@ impl Volumes {
                 (Kind::Warning, "ProvisioningFailed")
             };
             self.event(claim, kind, CONTROLLER, reason, &message);
-            return Requeue::Never;
+            return AGAIN;
         };
         if class["volumeBindingMode"] == "WaitForFirstConsumer" && annotation(claim, SELECTED_NODE).is_empty() {
-            let message = "waiting for first consumer to be created before binding";
-            self.event(claim, Kind::Normal, CONTROLLER, "WaitForFirstConsumer", message);
+            let (reason, message) = self.awaited(claim);
+            self.event(claim, Kind::Normal, CONTROLLER, reason, &message);
+            return AGAIN;
+        }
+        if class["provisioner"] == NO_PROVISIONER {
             return Requeue::Never;
         }
         self.provision(claim, &class)
+    }
+
+    /// What a claim whose volume waits for its first consumer waits for.
+    fn awaited(&self, claim: &Value) -> (&'static str, String) {
+        let pods = self.context.store.list("pods", Some(namespace(claim))).0;
+        let waiting = |pod: &&Arc<Value>| {
+            text(pod, "/spec/nodeName").is_empty() && claims(pod).any(|wanted| wanted == name(claim))
+        };
+        let names: Vec<&str> = pods.iter().filter(waiting).map(|pod| name(pod)).collect();
+        match names.as_slice() {
+            [] => ("WaitForFirstConsumer", "waiting for first consumer to be created before binding".to_owned()),
+            [only] => ("WaitForPodScheduled", format!("waiting for pod {only} to be scheduled")),
+            several => ("WaitForPodScheduled", format!("waiting for pods {} to be scheduled", several.join(","))),
+        }
     }
 
     /// A claim that has a volume: the volume must exist and be this claim's.
@@ -283,7 +305,7 @@ fn is_for(reference: &Value, claim: &Value) -> bool {
 }
 
 /// Whether a free volume is what a claim asks for.
-fn fits(volume: &Value, claim: &Value) -> bool {
+pub(crate) fn fits(volume: &Value, claim: &Value) -> bool {
     let modes = array(volume, "/spec/accessModes");
     text(volume, "/status/phase") == "Available"
         && text(volume, "/spec/storageClassName") == text(claim, "/spec/storageClassName")

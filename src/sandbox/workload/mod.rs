@@ -6,13 +6,14 @@
 
 pub(crate) mod installation;
 pub(crate) mod postgres;
+pub(crate) mod probe;
 pub(crate) mod seed;
 pub(crate) mod sql_gate;
 pub(crate) mod sql_stream;
 pub(crate) mod status_page;
 
 use super::api::{DuplexIo, PodStreams};
-use super::controllers::objects::{name, namespace, text};
+use super::controllers::objects::{array, name, namespace, text};
 use super::scenarios::{PodName, Scenario};
 use super::store::Store;
 use futures::future::BoxFuture;
@@ -118,10 +119,10 @@ pub(crate) struct Running {
     component: Component,
     process: Process,
     content: Content,
-    /// Whether the scenario lets it pass its readiness probe.
+    /// Whether the scenario lets it come up.
     well: bool,
-    /// Whether it passes now.
-    ready: AtomicBool,
+    /// Whether it does what it is for.
+    up: AtomicBool,
     ended: CancellationToken,
 }
 
@@ -170,7 +171,7 @@ impl Workloads {
         let process = match component {
             Component::MetadataProxy | Component::WarehouseProxy => match &self.postgres {
                 Some(postgres) => {
-                    let data = self.data_folder(&id, volume);
+                    let data = self.data_folder(pod, &id, volume);
                     if !data.join("PG_VERSION").exists() {
                         postgres.create_cluster(&data).await.map_err(|error| error.to_string())?;
                     }
@@ -201,14 +202,14 @@ impl Workloads {
             process,
             content,
             well,
-            ready: AtomicBool::new(false),
+            up: AtomicBool::new(false),
             ended: self.stopped.child_token(),
         });
         lock(&self.running).insert(id, running.clone());
         Ok(running)
     }
 
-    /// Resolves when a workload would pass its readiness probe; never for one that the scenario keeps from it.
+    /// Resolves when a workload does what it is for; never for one that the scenario keeps from it.
     ///
     /// # Errors
     /// It ended, or its databases cannot be made: PostgreSQL's words.
@@ -292,17 +293,16 @@ impl Workloads {
                 let all = self.clone();
                 tokio::spawn(async move { all.serve_sql(&running, inner).await });
             }
-            (Process::Nothing, Component::Warehouse, 5432) if running.is_ready() => {
+            (Process::Nothing, Component::Warehouse, 5432) if running.is_up() => {
                 tokio::spawn(async move {
                     running.ended.run_until_cancelled(sql_stream::refuse(inner, Refusal::segment())).await
                 });
             }
-            (Process::StatusPage(page @ StatusPage::Safekeeper { .. }), _, 7676)
-            | (Process::StatusPage(page @ StatusPage::Pageserver { .. }), _, 9898) => {
+            (Process::StatusPage(page), _, port) if port == page.port() => {
                 let page = *page;
                 tokio::spawn(async move {
                     let member = running.clone();
-                    running.ended.run_until_cancelled(page.serve(inner, move || member.is_ready())).await
+                    running.ended.run_until_cancelled(page.serve(inner, move || member.is_up())).await
                 });
             }
             _ => return Err(refused()),
@@ -337,9 +337,9 @@ impl Workloads {
     }
 
     /// Where a proxy's database files lie.
-    fn data_folder(&self, id: &(String, String), volume: Option<&Path>) -> PathBuf {
+    fn data_folder(&self, pod: &Value, id: &(String, String), volume: Option<&Path>) -> PathBuf {
         match volume {
-            Some(volume) if self.scenario.data_on_volume => volume.join("pgdata"),
+            Some(volume) if self.scenario.data_on_volume || keeps_data_on_claim(pod) => volume.join("pgdata"),
             _ => self.objects.join(format!("{}.{}", id.0, id.1)),
         }
     }
@@ -360,28 +360,63 @@ impl Workloads {
 }
 
 impl Running {
-    /// Whether it passes its readiness probe.
-    pub(crate) fn is_ready(&self) -> bool {
-        self.ready.load(Ordering::Relaxed)
+    /// Whether it does what it is for.
+    pub(crate) fn is_up(&self) -> bool {
+        self.up.load(Ordering::Relaxed)
     }
 
-    /// Its readiness probe passed.
-    pub(crate) fn set_ready(&self) {
-        self.ready.store(true, Ordering::Relaxed);
+    /// It does now.
+    pub(crate) fn set_up(&self) {
+        self.up.store(true, Ordering::Relaxed);
     }
+}
 
-    /// What its readiness probe says while it fails.
-    pub(crate) fn probe_failure(&self, pod_ip: &str) -> String {
-        match (&self.process, self.component) {
-            (Process::StatusPage(_), _) => "Readiness probe failed: HTTP probe failed with statuscode: 503".to_owned(),
-            (_, Component::MetadataProxy | Component::WarehouseProxy) => {
-                "Readiness probe failed: 127.0.0.1:5432 - rejecting connections".to_owned()
-            }
-            _ => format!("Readiness probe failed: dial tcp {pod_ip}:5432: connect: connection refused"),
-        }
-    }
+/// Whether the folder that a pod's first container names by PGDATA is on a claim, rather than in the object store.
+fn keeps_data_on_claim(pod: &Value) -> bool {
+    let container = &pod["spec"]["containers"][0];
+    let variable = array(container, "/env").iter().find(|variable| variable["name"] == "PGDATA");
+    let Some(data) = variable.and_then(|variable| variable["value"].as_str()) else { return false };
+    let mounts = array(container, "/volumeMounts").iter();
+    // The innermost mount is the one that a path lies on.
+    let mount = mounts
+        .filter(|mount| mount["mountPath"].as_str().is_some_and(|path| Path::new(data).starts_with(path)))
+        .max_by_key(|mount| mount["mountPath"].as_str().map(str::len));
+    let claims = array(pod, "/spec/volumes").iter().filter(|volume| volume["persistentVolumeClaim"].is_object());
+    mount.is_some_and(|mount| claims.into_iter().any(|volume| volume["name"] == mount["name"]))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_proxys_files_lie_where_pgdata_says() {
+        let pod = |data: &str| {
+            json!({"spec": {
+                "containers": [{
+                    "env": [{"name": "PGDATA", "value": data}],
+                    "volumeMounts": [
+                        {"name": "disk", "mountPath": "/data"},
+                        {"name": "objects", "mountPath": "/objects"},
+                        {"name": "inner", "mountPath": "/data/inner"},
+                    ],
+                }],
+                "volumes": [
+                    {"name": "disk", "persistentVolumeClaim": {"claimName": "disk-a-0"}},
+                    {"name": "objects", "hostPath": {"path": "/x"}},
+                    {"name": "inner", "emptyDir": {}},
+                ],
+            }})
+        };
+        assert!(keeps_data_on_claim(&pod("/data/pgdata")));
+        for elsewhere in ["/objects/a/b", "/database", "/data/inner/pgdata", "/elsewhere"] {
+            assert!(!keeps_data_on_claim(&pod(elsewhere)), "{elsewhere}");
+        }
+        assert!(!keeps_data_on_claim(&json!({"spec": {"containers": [{}]}})));
+    }
 }

@@ -49,6 +49,19 @@ impl StatusPage {
         }
     }
 
+    /// Its port.
+    pub(crate) fn port(self) -> u16 {
+        match self {
+            Self::Safekeeper { .. } => 7676,
+            Self::Pageserver { .. } => 9898,
+        }
+    }
+
+    /// The status of an answer.
+    pub(crate) fn status(self, path: &str, ready: bool) -> StatusCode {
+        self.answer(path.split('?').next().unwrap_or_default(), ready).0
+    }
+
     /// Prometheus text.
     fn metrics(self, ready: bool) -> String {
         let mut text = String::new();

@@ -56,10 +56,8 @@ pub(super) static SECRETS: Printer = Printer {
     cells: |o, now| vec![name(o), json!(text(&o["type"])), json!(size(&o["data"])), age(o, now)],
 };
 
-pub(super) static SERVICE_ACCOUNTS: Printer = Printer {
-    columns: &[("Name", 0), ("Secrets", 0), ("Age", 0)],
-    cells: |o, now| vec![name(o), json!(items(&o["secrets"]).len()), age(o, now)],
-};
+pub(super) static SERVICE_ACCOUNTS: Printer =
+    Printer { columns: &[("Name", 0), ("Age", 0)], cells: |o, now| vec![name(o), age(o, now)] };
 
 fn size(map: &Value) -> usize {
     map.as_object().map_or(0, serde_json::Map::len)

@@ -3,6 +3,7 @@
 //! Columns and words are those of `k8s.io/kubernetes/pkg/printers/internalversion`; columns of priority 1 are what
 //! `-o wide` adds.
 
+mod access;
 mod cluster;
 mod duration;
 mod pods;
@@ -41,6 +42,8 @@ fn printer(resource: &str) -> &'static Printer {
         "services" => &workloads::SERVICES,
         "endpoints" => &workloads::ENDPOINTS,
         "poddisruptionbudgets" => &workloads::BUDGETS,
+        "roles" | "clusterroles" => &access::ROLES,
+        "rolebindings" | "clusterrolebindings" => &access::BINDINGS,
         _ => &OTHER,
     }
 }
@@ -50,8 +53,10 @@ static OTHER: Printer = Printer { columns: &[("Name", 0), ("Age", 0)], cells: |o
 /// Column definitions of a kind.
 pub(super) fn columns(resource: &str) -> Vec<Value> {
     let definition = |(name, priority): &Column| {
-        let kind = if matches!(*name, "Data" | "Count" | "Allowed Disruptions" | "Secrets" | "Revision") {
+        let kind = if matches!(*name, "Data" | "Count" | "Allowed Disruptions" | "Revision") {
             "integer"
+        } else if *name == "Created At" {
+            "date"
         } else {
             "string"
         };

@@ -1,0 +1,174 @@
+//! Tokens of service accounts (`serviceaccounts/NAME/token`): issuing them, and whose one is.
+//!
+//! A token looks like the JWT that it would be; it is known by having been issued here, not by its signature.
+
+use super::super::resources::{self, Resource, SERVICE_ACCOUNTS};
+use super::super::store::{Key, Store, seconds};
+use super::Call;
+use super::auth::User;
+use super::status::{ApiError, json_response};
+use super::write::{read_object, text};
+use axum::body::Body;
+use axum::http::Response;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, PoisonError};
+
+const ISSUER: &str = "https://kubernetes.default.svc.cluster.local";
+
+/// How long a token lives whose request does not say.
+const LIFETIME: i64 = 3600;
+
+static TOKEN_REQUEST: Resource = Resource {
+    group: "authentication.k8s.io",
+    version: "v1",
+    plural: "tokenrequests",
+    singular: "tokenrequest",
+    kind: "TokenRequest",
+    short_names: &[],
+    namespaced: true,
+};
+
+/// The tokens that were issued.
+#[derive(Debug, Default)]
+pub struct IssuedTokens(Mutex<HashMap<String, Issued>>);
+
+#[derive(Clone, Debug)]
+struct Issued {
+    user: User,
+    /// What must still be there, with that UID: the account, and what the token is bound to.
+    needs: Vec<(Key, String)>,
+    expires: Timestamp,
+}
+
+impl IssuedTokens {
+    /// Whose token it is, while it holds.
+    pub(super) fn user(&self, token: &str, store: &Store) -> Option<User> {
+        let issued = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(token).cloned()?;
+        let there = |(key, uid): &(Key, String)| store.get(key).is_some_and(|o| text(&o["metadata"]["uid"]) == uid);
+        (Timestamp::now() < issued.expires && issued.needs.iter().all(there)).then_some(issued.user)
+    }
+}
+
+/// `POST serviceaccounts/NAME/token`.
+pub(super) fn create(call: &Call, key: &Key, body: &[u8]) -> Result<Response<Body>, ApiError> {
+    let mut request = read_object(call, body)?;
+    let store = &call.state.store;
+    let account = store.get(key).ok_or_else(|| ApiError::not_found(&SERVICE_ACCOUNTS, &key.name))?;
+    let uid = text(&account["metadata"]["uid"]).to_owned();
+    for (field, own) in [("name", &key.name), ("namespace", &key.namespace)] {
+        let said = text(&request["metadata"][field]);
+        if !said.is_empty() && said != own {
+            let message = format!("Invalid value: \"{said}\": must match the service account {field} if specified");
+            return Err(ApiError::invalid(&TOKEN_REQUEST, &key.name, &[(format!("metadata.{field}"), message)]));
+        }
+    }
+    let lifetime = request["spec"]["expirationSeconds"].as_i64().unwrap_or(LIFETIME);
+    let wrong = match lifetime {
+        ..600 => Some("may not specify a duration less than 10 minutes"),
+        600..=0x1_0000_0000 => None,
+        _ => Some("may not specify a duration larger than 2^32 seconds"),
+    };
+    if let Some(why) = wrong {
+        let finding = ("spec.expirationSeconds".to_owned(), format!("Invalid value: {lifetime}: {why}"));
+        return Err(ApiError::invalid(&TOKEN_REQUEST, "", &[finding]));
+    }
+    if request["spec"]["audiences"].as_array().is_none_or(Vec::is_empty) {
+        request["spec"]["audiences"] = json!([ISSUER]);
+    }
+    let mut needs = vec![(key.clone(), uid.clone())];
+    needs.extend(bound(store, key, &request["spec"]["boundObjectRef"])?);
+    let now = Timestamp::now();
+    let expires = now.saturating_add(SignedDuration::from_secs(lifetime)).unwrap_or(Timestamp::MAX);
+    let id = uuid::Uuid::new_v4().to_string();
+    let user = user(key, &uid, &id);
+    let claims = json!({
+        "aud": request["spec"]["audiences"], "exp": expires.as_second(), "iat": now.as_second(), "iss": ISSUER,
+        "jti": id,
+        "kubernetes.io": {"namespace": key.namespace, "serviceaccount": {"name": key.name, "uid": uid}},
+        "nbf": now.as_second(), "sub": user.name,
+    });
+    let token = token(&claims);
+    // One for another audience is of no use here, but a token all the same.
+    let ours = request["spec"]["audiences"].as_array().is_some_and(|list| list.iter().any(|a| a == ISSUER));
+    if ours {
+        let issued = Issued { user, needs, expires };
+        let mut all = call.state.issued.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|_, issued| now < issued.expires);
+        all.insert(token.clone(), issued);
+    }
+    let mut spec = json!({"audiences": request["spec"]["audiences"], "expirationSeconds": lifetime});
+    spec["boundObjectRef"] = request["spec"]["boundObjectRef"].take();
+    let answer = json!({
+        "kind": "TokenRequest", "apiVersion": TOKEN_REQUEST.api_version(),
+        "metadata": {"name": key.name, "namespace": key.namespace, "uid": uid, "creationTimestamp": seconds(now)},
+        "spec": spec,
+        "status": {"token": token, "expirationTimestamp": seconds(expires)},
+    });
+    Ok(json_response(201, &answer))
+}
+
+/// The account as a user: what its tokens say.
+fn user(key: &Key, uid: &str, id: &str) -> User {
+    User {
+        name: format!("system:serviceaccount:{}:{}", key.namespace, key.name),
+        uid: Some(uid.to_owned()),
+        groups: account_groups(&key.namespace),
+        extra: BTreeMap::from([("authentication.kubernetes.io/credential-id".to_owned(), vec![format!("JTI={id}")])]),
+    }
+}
+
+/// Groups of all service accounts of a namespace.
+pub(super) fn account_groups(namespace: &str) -> Vec<String> {
+    vec!["system:serviceaccounts".to_owned(), format!("system:serviceaccounts:{namespace}")]
+}
+
+/// What a token is bound to: it holds as long as that is there.
+fn bound(store: &Store, account: &Key, reference: &Value) -> Result<Option<(Key, String)>, ApiError> {
+    if !reference.is_object() {
+        return Ok(None);
+    }
+    let (version, kind, name) = (text(&reference["apiVersion"]), text(&reference["kind"]), text(&reference["name"]));
+    let (resource, namespace): (&'static Resource, &str) = match (version, kind) {
+        ("v1", "Pod") => (&resources::PODS, &account.namespace),
+        ("v1", "Secret") => (&resources::SECRETS, &account.namespace),
+        ("v1", "Node") => (&resources::NODES, ""),
+        _ => {
+            let message = format!("cannot bind token to object of type /{version}, Kind={kind}");
+            return Err(ApiError::bad_request(message));
+        }
+    };
+    let key = Key::new(resource.plural, namespace, name);
+    let object = store.get(&key).ok_or_else(|| ApiError::not_found(resource, name))?;
+    if kind == "Pod" && text(&object["spec"]["serviceAccountName"]) != account.name {
+        return Err(ApiError::bad_request(format!(
+            "cannot bind token for serviceaccount \"{}\" to pod running with different serviceaccount name.",
+            account.name
+        )));
+    }
+    let (wanted, found) = (text(&reference["uid"]), text(&object["metadata"]["uid"]));
+    if !wanted.is_empty() && wanted != found {
+        let why = format!(
+            "the UID in the bound object reference ({wanted}) does not match the UID in record. The object might have \
+             been deleted and then recreated"
+        );
+        return Err(ApiError::conflict(resource, kind, name, &why));
+    }
+    Ok(Some((key, found.to_owned())))
+}
+
+/// A JWT's three parts, the last one random.
+fn token(claims: &Value) -> String {
+    let header = json!({"alg": "RS256", "kid": "sandbox"});
+    let signature: Vec<u8> = (0..16).flat_map(|_| *uuid::Uuid::new_v4().as_bytes()).collect();
+    let encode = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+    format!(
+        "{}.{}.{}",
+        encode(header.to_string().as_bytes()),
+        encode(claims.to_string().as_bytes()),
+        encode(&signature)
+    )
+}

@@ -1,0 +1,53 @@
+//! When the practice cluster is as its scenario wishes it: all pods Ready that may be, all nodes lost that are to be.
+
+use super::controllers::objects::{is_ready, is_terminating, name, namespace};
+use super::scenarios::{PodName, Scenario};
+use super::store::{Key, Store};
+use std::sync::Arc;
+
+/// Resolves when the store holds what the scenario wants.
+pub(crate) async fn come_true(store: &Arc<Store>, scenario: &Scenario) {
+    let lost = &scenario.lost_nodes;
+    if lost.is_empty() {
+        return all_ready(store.clone(), scenario.never_ready.clone()).await;
+    }
+    let all_lost = |store: &Store| {
+        let node = |name: &str| store.get(&Key::new("nodes", "", name));
+        let pods = store.list("pods", None).0;
+        let quiet = |name: &str| pods.iter().filter(|pod| pod["spec"]["nodeName"] == name).all(|pod| !is_ready(pod));
+        lost.iter().all(|name| node(name).is_some_and(|node| !is_ready(&node)) && quiet(name))
+    };
+    until(store, all_lost).await;
+}
+
+/// Resolves when the pods of all StatefulSets are Ready, but for those that never will be.
+pub(crate) async fn all_ready(store: Arc<Store>, never: Vec<PodName>) {
+    let all = |store: &Store| {
+        let pods = store.list("pods", None).0;
+        store.list("statefulsets", None).0.iter().all(|set| {
+            (0..set["spec"]["replicas"].as_u64().unwrap_or(1)).all(|ordinal| {
+                let wanted = PodName { namespace: namespace(set).to_owned(), pod: format!("{}-{ordinal}", name(set)) };
+                let found = pods.iter().find(|pod| namespace(pod) == wanted.namespace && name(pod) == wanted.pod);
+                found.is_some_and(|pod| {
+                    let as_well_as_it_gets =
+                        is_ready(pod) || (never.contains(&wanted) && pod["status"]["phase"] == "Running");
+                    as_well_as_it_gets && !is_terminating(pod)
+                })
+            })
+        })
+    };
+    until(&store, all).await;
+}
+
+/// Resolves when something holds of the store, looking whenever it changed.
+async fn until(store: &Store, holds: impl Fn(&Store) -> bool) {
+    loop {
+        let since = store.version();
+        if holds(store) {
+            return;
+        }
+        if let Ok(mut watcher) = store.watch(since) {
+            watcher.next().await;
+        }
+    }
+}
