@@ -155,7 +155,9 @@ impl Act<'_, '_> {
 
 /// Whether a wait's own words already hold what a Warning (`Reason: message`) adds.
 fn says(waits: &str, warning: &str) -> bool {
-    warning.split_once(": ").is_some_and(|(_, message)| waits.contains(message))
+    // A kubelet's `Error: ErrImagePull` says no more than the container's own state.
+    let message = warning.split_once(": ").map(|(_, message)| message.strip_prefix("Error: ").unwrap_or(message));
+    message.is_some_and(|message| waits.contains(message))
 }
 
 #[cfg(test)]
@@ -190,6 +192,15 @@ mod tests {
             event("d", 8, "Warning", ("wh-0", "u"), 1, "earlier"),
         ]);
         assert_eq!(known.newest_warning(&objects, &subject(None)), Some("FailedScheduling: no node".into()));
+    }
+
+    #[test]
+    fn what_a_wait_says_itself_is_not_said_again() {
+        let waits = "container pg is in ErrImageNeverPull: Container image \"i\" is not present";
+        for said in ["ErrImageNeverPull: Container image \"i\" is not present", "Failed: Error: ErrImageNeverPull"] {
+            assert!(says(waits, said), "{said}");
+        }
+        assert!(!says(waits, "FailedMount: no such volume"));
     }
 
     /// A run that takes up an earlier one starts with all Events known.

@@ -11,12 +11,14 @@ mod run;
 #[path = "../terminal/mod.rs"]
 mod terminal;
 
+mod answers;
 mod claims;
 mod kubectl;
 mod member;
 mod names;
 mod others;
 mod scenarios;
+mod story;
 mod trouble;
 mod users;
 mod world;

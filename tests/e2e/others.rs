@@ -3,6 +3,7 @@
 use crate::member::Before;
 use crate::terminal::Terminal;
 use crate::world::{AwaitIn, World, named, stays_ready};
+use k8s_openapi::api::core::v1::Pod;
 use kube::api::DeleteParams;
 
 /// The plan is for a pod that is no more: it is not carried out.
@@ -44,10 +45,33 @@ fn on_a_lost_node_nothing_is_forced() {
     ]);
     before.is_not_forced();
 
-    if lost.comes_back() {
+    // With the machine back, its kubelet lets the old pod go, and what was begun is finished.
+    lost.comes_back();
+    let resume = ran.resume();
+    let resume: Vec<&str> = resume.iter().map(String::as_str).collect();
+    world.run(&[&resume[..], &["--yes"]].concat()).exits(0).says(&["Recovered: wh9527-0"]);
+    before.is_recovered();
+}
+
+/// The API server goes away in the middle, and with it every watch and every forward.
+#[test]
+fn a_restart_of_the_api_server_is_survived() {
+    let world = World::alone();
+    let account = world.account("api-restart", |_| {});
+    let before = Before::of(&world, &account.namespace, "wh9527-0");
+    let running = world.start_command(account.plugin(&["failover", "wh9527-0", "--yes"]));
+    world.until(&account.pods(), named("wh9527-0"), "the old pod is being deleted", |pods| {
+        let is_old = |pod: &Pod| pod.metadata.uid.as_ref() == Some(&before.uid);
+        !pods.get("wh9527-0").is_some_and(|pod| is_old(pod) && pod.metadata.deletion_timestamp.is_none())
+    });
+    world.restart_api_server();
+    let mut ran = running.end();
+    if ran.code != Some(0) {
+        // What it could not see to its end it can take up again.
         let resume = ran.resume();
         let resume: Vec<&str> = resume.iter().map(String::as_str).collect();
-        world.run(&[&resume[..], &["--yes"]].concat()).exits(0).says(&["Recovered: wh9527-0"]);
-        before.is_recovered();
+        ran = world.run(&[&resume[..], &["--yes"]].concat());
     }
+    ran.exits(0).says(&["Recovered: wh9527-0"]);
+    before.is_recovered();
 }

@@ -109,36 +109,70 @@ fn a_node_selector_that_no_node_matches() {
     recovers(&account, &before, &ran);
 }
 
+/// A StorageClass of the case's own. Removed when dropped.
+struct OwnClass<'w> {
+    world: &'w World,
+    class: StorageClass,
+}
+
+impl<'w> OwnClass<'w> {
+    /// As the cluster's default one, but that volumes are made at once.
+    fn new(world: &'w World) -> Self {
+        let all = world.cluster_wide::<StorageClass>().list(&ListParams::default()).await_in(world).unwrap().items;
+        let is_default = |class: &StorageClass| {
+            let annotations = class.metadata.annotations.as_ref();
+            annotations
+                .and_then(|all| all.get("storageclass.kubernetes.io/is-default-class"))
+                .is_some_and(|v| v == "true")
+        };
+        let mut class = all.into_iter().find(is_default).expect("the cluster has a default StorageClass");
+        let name = format!("e2e-{}", uuid::Uuid::new_v4());
+        class.metadata = kube::core::ObjectMeta { name: Some(name), ..Default::default() };
+        class.volume_binding_mode = Some("Immediate".to_owned());
+        Self { world, class }
+    }
+
+    fn name(&self) -> &str {
+        self.class.metadata.name.as_deref().unwrap()
+    }
+
+    fn create(&self) {
+        let classes = self.world.cluster_wide::<StorageClass>();
+        classes.create(&PostParams::default(), &self.class).await_in(self.world).unwrap();
+    }
+
+    fn delete(&self) {
+        let classes = self.world.cluster_wide::<StorageClass>();
+        classes.delete(self.name(), &DeleteParams::default()).await_in(self.world).unwrap();
+    }
+}
+
+impl Drop for OwnClass<'_> {
+    fn drop(&mut self) {
+        let classes = self.world.cluster_wide::<StorageClass>();
+        // Gone already: just as well.
+        let _ = classes.delete(self.name(), &DeleteParams::default()).await_in(self.world);
+    }
+}
+
 /// Templates of claims cannot be changed, but what they refer to can vanish.
 #[test]
 fn a_storage_class_that_is_gone() {
     let world = World::shared();
-    let classes = world.cluster_wide::<StorageClass>();
-    let all = classes.list(&ListParams::default()).await_in(&world).unwrap().items;
-    let is_default = |class: &&StorageClass| {
-        let annotations = class.metadata.annotations.as_ref();
-        annotations.and_then(|all| all.get("storageclass.kubernetes.io/is-default-class")).is_some_and(|v| v == "true")
-    };
-    let mut class = all.iter().find(is_default).expect("the cluster has a default StorageClass").clone();
-    let name = format!("e2e-{}", uuid::Uuid::new_v4());
-    class.metadata = kube::core::ObjectMeta { name: Some(name.clone()), ..Default::default() };
-    // As CSI drivers' ones usually are; the default class may be either.
-    class.volume_binding_mode = Some("Immediate".to_owned());
-    classes.create(&PostParams::default(), &class).await_in(&world).unwrap();
-
+    let class = OwnClass::new(&world);
+    class.create();
     let account = world.account("no-class", |objects| {
         let spec = &mut objects.set("wh9527")["spec"];
         spec["template"]["spec"]["terminationGracePeriodSeconds"] = json!(1);
-        spec["volumeClaimTemplates"][0]["spec"]["storageClassName"] = json!(name);
+        spec["volumeClaimTemplates"][0]["spec"]["storageClassName"] = json!(class.name());
     });
     let before = Before::of(&world, &account.namespace, "wh9527-0");
-    classes.delete(&name, &DeleteParams::default()).await_in(&world).unwrap();
-    let reason = format!("storageclass.storage.k8s.io \"{name}\" not found");
+    class.delete();
+    let reason = format!("storageclass.storage.k8s.io \"{}\" not found", class.name());
     let ran = times_out(&account, &before, &["claim data-wh9527-0 is Pending", &reason]);
 
-    classes.create(&PostParams::default(), &class).await_in(&world).unwrap();
+    class.create();
     recovers(&account, &before, &ran);
-    classes.delete(&name, &DeleteParams::default()).await_in(&world).unwrap();
 }
 
 /// What nobody broke: a pod that is replaced while another of its set is not Ready, and the set minds its order.

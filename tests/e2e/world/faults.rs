@@ -6,7 +6,10 @@ use k8s_openapi::api::core::v1::Node;
 use kube::api::Api;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
+/// How long the practice cluster's API server is away.
+const DOWN_FOR: Duration = Duration::from_secs(2);
 const FAULTS: &str = "SYNXDB_E2E_FAULTS";
 
 /// A node that was lost. A real one is brought back at the latest when this is dropped.
@@ -28,20 +31,27 @@ impl World {
         self.until(&nodes, named(name), &format!("node {name} is not Ready"), |nodes| !is_ready(&nodes[&lost.name]));
         lost
     }
+
+    /// Ends the API server and all that is connected to it, and returns when it serves again.
+    pub(crate) fn restart_api_server(&self) {
+        match &self.kind {
+            Kind::Practice(sandbox) => self.block_on(sandbox.as_ref().unwrap().restart_api(DOWN_FOR)),
+            Kind::Real => fault(&["restart-apiserver"]).unwrap_or_else(|why| panic!("{why}")),
+        }
+    }
 }
 
 impl LostNode<'_> {
-    /// Brings the node back, where that can be done; says whether it could.
-    pub(crate) fn comes_back(mut self) -> bool {
-        if !self.world.is_real() {
-            return false;
-        }
+    /// Brings the node back, and waits until the cluster knows.
+    pub(crate) fn comes_back(mut self) {
         self.returned = true;
-        fault(&["return-node", &self.name]).unwrap_or_else(|why| panic!("{why}"));
+        match &self.world.kind {
+            Kind::Practice(sandbox) => sandbox.as_ref().unwrap().return_node(&self.name),
+            Kind::Real => fault(&["return-node", &self.name]).unwrap_or_else(|why| panic!("{why}")),
+        }
         let nodes: Api<Node> = self.world.cluster_wide();
         let what = format!("node {} is Ready again", self.name);
         self.world.until(&nodes, named(&self.name), &what, |nodes| nodes.get(&self.name).is_some_and(is_ready));
-        true
     }
 }
 

@@ -107,8 +107,22 @@ impl World {
         self.runtime.as_ref().unwrap().block_on(work)
     }
 
+    /// What the work comes to, where it ends in time.
+    pub(crate) fn in_time<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        self.block_on(async { tokio::time::timeout(self.limit(), work).await.ok() })
+    }
+
     pub(crate) fn client(&self) -> Client {
         self.client.clone()
+    }
+
+    /// A client that asks once, whatever the answer.
+    pub(crate) fn plain_client(&self, kubeconfig: &Path) -> Client {
+        self.block_on(async {
+            let mut config = config(kubeconfig).await;
+            config.default_retry = false;
+            Client::try_from(config).unwrap()
+        })
     }
 
     pub(crate) fn kubeconfig(&self) -> &Path {
@@ -229,10 +243,13 @@ impl World {
     }
 }
 
-async fn client(kubeconfig: &Path) -> Client {
+async fn config(kubeconfig: &Path) -> Config {
     let read = Kubeconfig::read_from(kubeconfig).unwrap_or_else(|error| panic!("{}: {error}", kubeconfig.display()));
-    let config = Config::from_custom_kubeconfig(read, &KubeConfigOptions::default()).await.unwrap();
-    Client::try_from(config).unwrap()
+    Config::from_custom_kubeconfig(read, &KubeConfigOptions::default()).await.unwrap()
+}
+
+async fn client(kubeconfig: &Path) -> Client {
+    Client::try_from(config(kubeconfig).await).unwrap()
 }
 
 impl Drop for World {

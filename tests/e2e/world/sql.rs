@@ -25,8 +25,7 @@ impl World {
             });
             Ok::<_, String>(rows.collect())
         };
-        let answer = self.block_on(async { tokio::time::timeout(self.limit(), asked).await });
-        let answer = answer.unwrap_or_else(|_| panic!("{namespace}/{pod} does not answer: {sql}"));
+        let answer = self.in_time(asked).unwrap_or_else(|| panic!("{namespace}/{pod} does not answer: {sql}"));
         answer.unwrap_or_else(|why| panic!("{namespace}/{pod}, {database}: {sql}: {why}"))
     }
 

@@ -81,8 +81,8 @@ impl World {
         let text = std::fs::read_to_string(self.kubeconfig()).unwrap();
         let ours: Value = serde_saphyr::from_str(&text).unwrap();
         let find = |list: &str, name: &Value| {
-            let all = ours[list].as_array().into_iter().flatten();
-            all.cloned().find(|entry| entry["name"] == *name).unwrap_or_else(|| panic!("{list} has no {name}"))
+            let mut all = ours[list].as_array().into_iter().flatten();
+            all.find(|entry| entry["name"] == *name).cloned().unwrap_or_else(|| panic!("{list} has no {name}"))
         };
         let context = find("contexts", &ours["current-context"]);
         let mut cluster = find("clusters", &context["context"]["cluster"]);
@@ -110,8 +110,7 @@ impl World {
                 }
             }
         };
-        let known = self.block_on(async { tokio::time::timeout(self.limit(), asked).await });
-        known.unwrap_or_else(|_| panic!("{} still may not do what its roles allow", user.name));
+        self.in_time(asked).unwrap_or_else(|| panic!("{} still may not do what its roles allow", user.name));
     }
 }
 
