@@ -43,7 +43,6 @@ fn a_claim_that_a_second_pod_mounts_is_not_deleted() {
             "terminationGracePeriodSeconds": 0,
             "containers": [{
                 "name": "shell", "image": image, "imagePullPolicy": "IfNotPresent",
-                "command": ["tail", "-f", "/dev/null"],
                 "volumeMounts": [{"name": "data", "mountPath": "/data"}],
             }],
             "volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": "data-wh9527-0"}}],
