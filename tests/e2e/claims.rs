@@ -34,8 +34,6 @@ fn a_claim_that_a_second_pod_mounts_is_not_deleted() {
     let world = World::shared();
     let account = world.account("held-claim", |_| {});
     let before = Before::of(&world, &account.namespace, "wh9527-0");
-    let pod = world.pod(&account.namespace, "wh9527-0");
-    let image = pod.spec.unwrap().containers[0].image.clone();
     world.create(&json!({
         "apiVersion": "v1", "kind": "Pod",
         "metadata": {"name": "inspector", "namespace": account.namespace},

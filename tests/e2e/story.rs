@@ -62,7 +62,9 @@ fn a_failover_as_a_watcher_sees_it() {
     account.run(&["failover", POD, "--yes"]).exits(0).says(&["Recovered: wh9527-0"]);
     let end = ["old pod gone", "old claim gone", "new pod ready", "new claim bound", "old volume tells the outcome"];
     watched.until(&world, &mut story, &end);
-    watched.until(&world, &mut story, &["old volume released", "new pod: kubelet: Started"]);
+    // Events are written on the side, at their own pace.
+    let created = "StatefulSet: statefulset-controller: SuccessfulCreate";
+    watched.until(&world, &mut story, &["old volume released", "new pod: kubelet: Started", created]);
     insta::assert_snapshot!("story", story.told());
 }
 

@@ -211,7 +211,8 @@ async fn a_slow_start_is_slow_for_replacements_only() {
     let failed = events(store, ACCOUNT, "cloudberry-proxy-0", "Unhealthy");
     // The first pod of that name may have failed its probe once too, on a busy machine.
     let refused = |message: &String| {
-        message.starts_with("Readiness probe failed: dial tcp 10.") && message.ends_with(":5432: connect: connection refused")
+        message.starts_with("Readiness probe failed: dial tcp 10.")
+            && message.ends_with(":5432: connect: connection refused")
     };
     assert!(!failed.is_empty() && failed.iter().all(refused), "{failed:?}");
     sandbox.stop().await;

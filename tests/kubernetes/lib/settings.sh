@@ -56,11 +56,11 @@ start() {
     printf '%q ' "$@" >"$state/run/$name.command"
     begin "$name"
 }
+# What was started becomes a child of the node's first process: nsenter does not wait for it, and is not stopped with it.
 begin() {
-    local name=$1
-    # shellcheck disable=SC2016 # for the inner shell
-    in_node setsid bash -c 'echo $$ >"$1/run/$2.pid"; eval "exec $(cat "$1/run/$2.command")"' - "$state" "$name" \
-        >>"$state/log/$name" 2>&1 </dev/null &
+    # shellcheck disable=SC2016 # for the inner shells
+    in_node bash -c 'setsid bash -c "echo \$\$ >\"$1/run/$2.pid\"; exec $(cat "$1/run/$2.command")" \
+        >>"$1/log/$2" 2>&1 </dev/null &' - "$state" "$1"
 }
 
 # Waits up to $1 seconds for a command to succeed; $2 says what for, $3 whose log to show when it does not.
