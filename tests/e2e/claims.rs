@@ -40,7 +40,7 @@ fn a_claim_that_a_second_pod_mounts_is_not_deleted() {
         "spec": {
             "terminationGracePeriodSeconds": 0,
             "containers": [{
-                "name": "shell", "image": image, "imagePullPolicy": "IfNotPresent",
+                "name": "pause", "image": "synxdb/pause:4.0.0", "imagePullPolicy": "IfNotPresent",
                 "volumeMounts": [{"name": "data", "mountPath": "/data"}],
             }],
             "volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": "data-wh9527-0"}}],
