@@ -1,6 +1,6 @@
 //! Literal YAML to snapshots, for the unit tests of the pure layers. One document a namespace:
 //!
-//! `sets: [{name, replicas, templates}]`, `pods: [{name, set | replicaSet, ready, uid, claims, node, terminating,
+//! `sets: [{name, replicas, templates, parallel}]`, `pods: [{name, set | replicaSet, ready, uid, claims, node, terminating,
 //! phase}]`, `claims: [{name, volume, uid, terminating, phase}]`. A claim with a volume gets that volume, too.
 
 use crate::cluster::snapshot::{Cause, NamespaceObjects, Read, Snapshot, Unreadable};
@@ -42,6 +42,8 @@ struct Set {
     replicas: i32,
     #[serde(default)]
     templates: Vec<String>,
+    #[serde(default)]
+    parallel: bool,
 }
 
 #[derive(Deserialize)]
@@ -94,6 +96,7 @@ pub(crate) fn snapshot(documents: &[&str]) -> Snapshot {
             object(json!({
                 "metadata": {"name": set.name, "namespace": namespace, "uid": format!("set-{}", set.name)},
                 "spec": {"replicas": set.replicas, "selector": {}, "serviceName": set.name,
+                         "podManagementPolicy": if set.parallel { "Parallel" } else { "OrderedReady" },
                          "template": {}, "volumeClaimTemplates": templates},
             }))
         });

@@ -3,7 +3,7 @@
 use super::{Before, Proof, Request, Step};
 use crate::cli::Allow;
 use crate::cluster::permission::{Allowed, Permission};
-use crate::topology::health::{majority, wanted};
+use crate::topology::health::{majority, minds_its_order, wanted};
 use crate::topology::layout::Role;
 use crate::topology::{ClaimState, Component, Known, Member, Topology};
 use serde::Serialize;
@@ -28,6 +28,8 @@ pub enum CheckId {
     Permission,
     /// Who re-creates the pod and its claims.
     Controller,
+    /// Whether the controller would re-create the pod now.
+    Order,
     /// Safekeepers' majority.
     Quorum,
     /// Whether the old disks are kept.
@@ -100,6 +102,7 @@ pub(super) fn run(subject: &Subject<'_>) -> Vec<Check> {
     let mut checks = Vec::new();
     permissions(subject, &mut checks);
     controller(subject, &mut checks);
+    order(subject, &mut checks);
     claims(subject, &mut checks);
     quorum(subject, &mut checks);
     retention(subject, &mut checks);
@@ -209,6 +212,23 @@ fn controller(subject: &Subject<'_>, checks: &mut Vec<Check>) {
             "--keep-pvc --allow unmanaged-pod deletes the pod alone, for somebody else to re-create",
         )),
     }
+}
+
+/// An ordered StatefulSet creates no pod while one of a lower ordinal is not Ready: what is deleted stays away.
+fn order(subject: &Subject<'_>, checks: &mut Vec<Check>) {
+    let Some((set, lower)) = subject.component.and_then(|component| component.keeps_away(subject.member)) else {
+        return;
+    };
+    let why = minds_its_order(set, lower);
+    checks.push(if subject.steps.iter().any(|step| matches!(step, Step::DeletePod { .. })) {
+        block(
+            CheckId::Order,
+            format!("{why}: the pod would stay away until it is"),
+            format!("kubectl synxdb failover {}", lower.path()),
+        )
+    } else {
+        warn(CheckId::Order, format!("{why}: the pod will stay away until it is"))
+    });
 }
 
 fn claims(subject: &Subject<'_>, checks: &mut Vec<Check>) {

@@ -89,6 +89,26 @@ fn a_volume_that_cannot_be_retained_needs_a_flag_and_is_high_risk() {
     assert_eq!(steps(&plan), ["delete claim data-wh9527-0 uid-data-wh9527-0", "delete pod wh9527-0 uid-wh9527-0"]);
 }
 
+#[test]
+fn what_an_ordered_set_would_not_create_again_is_not_deleted() {
+    let down =
+        ACCOUNT.replace("{name: wh9527-0, set: wh9527, ready: true", "{name: wh9527-0, set: wh9527, ready: false");
+    let plan = planned(&down, "wh9527-1", &request(), &[]);
+    let reason =
+        "StatefulSet wh9527 creates its pods in order, and wh9527-0 is not Ready: the pod would stay away until it is";
+    assert_eq!(blocked(&plan), [reason]);
+    let next = "kubectl synxdb failover cloud007-513d75d5-3033-4649-b913-07f6115ec41a/wh9527-0";
+    assert_eq!(plan.refusal().unwrap().hints, [next]);
+    // The lower one itself; a set without an order; a pod that is gone already, which is only waited for.
+    assert_eq!(planned(&down, "wh9527-0", &request(), &[]).refusal(), None);
+    let parallel = down.replace("replicas: 2, ", "replicas: 2, parallel: true, ");
+    assert_eq!(planned(&parallel, "wh9527-1", &request(), &[]).refusal(), None);
+    let gone = down.replace("- {name: wh9527-1, set: wh9527, ready: true, claims: [data-wh9527-1]}\n", "");
+    let plan = planned(&gone, "wh9527-1", &request(), &[]);
+    assert_eq!(plan.refusal(), None);
+    assert!(plan.checks.iter().any(|check| check.id == CheckId::Order && check.verdict == Verdict::Warn));
+}
+
 fn safekeepers(ready: &[bool]) -> String {
     let mut yaml =
         format!("namespace: synxdb-system\nsets: [{{name: safekeeper, replicas: {}}}]\npods:\n", ready.len());

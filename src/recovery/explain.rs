@@ -1,13 +1,32 @@
 //! Why a wait lasts: the newest Warning that Kubernetes' own controllers gave about the objects in question.
 
+use super::goal;
+use super::run::Act;
 use crate::cluster::snapshot::NamespaceObjects;
-use crate::topology::words::one_line;
+use crate::topology::words::{one_line, without_preemption};
 use k8s_openapi::api::core::v1::Event;
 use std::collections::HashSet;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// A wait is long from here on: what was said before it may explain it.
+const LONG_WAIT: Duration = Duration::from_secs(5);
 
 /// The Events that were there before, by UID and count: a clock of the server's is not compared with ours.
 #[derive(Clone, Debug, Default)]
 pub struct Known(HashSet<(String, i32)>);
+
+/// An object that a wait may be about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subject {
+    /// Its name.
+    pub name: String,
+    /// Its UID, where the failover brought it about: then whatever was said of it belongs to the failover, even if an
+    /// earlier run heard it.
+    pub new_uid: Option<String>,
+    /// Whether it is a pod that has its node: what the scheduler had against it is over.
+    pub scheduled: bool,
+}
 
 impl Known {
     /// The Events of this moment.
@@ -15,23 +34,37 @@ impl Known {
         Self(objects.events.items().iter().map(identity).collect())
     }
 
-    /// The newest Warning since then about one of these names, as `Reason: message`.
-    pub fn newest_warning(&self, objects: &NamespaceObjects, names: &[&str]) -> Option<String> {
-        objects
-            .events
-            .items()
-            .iter()
-            .filter(|event| event.type_.as_deref() == Some("Warning"))
-            .filter(|event| names.contains(&event.involved_object.name.as_deref().unwrap_or_default()))
-            .filter(|event| !self.0.contains(&identity(event)))
-            .max_by_key(|event| version(event))
-            .map(|event| {
-                let reason = event.reason.as_deref().unwrap_or("Warning");
-                match event.message.as_deref().map(one_line) {
-                    Some(message) if !message.is_empty() => format!("{reason}: {message}"),
-                    _ => reason.to_owned(),
-                }
-            })
+    /// The newest Warning about the subject since then, as `Reason: message`.
+    pub fn newest_warning(&self, objects: &NamespaceObjects, subject: &Subject) -> Option<String> {
+        let is_new = |event: &&Event| !self.0.contains(&identity(event));
+        warnings(objects, subject).filter(is_new).max_by_key(|event| version(event)).map(in_words)
+    }
+}
+
+/// The newest Warning about a new object, whenever it came.
+fn newest_of_its_life(objects: &NamespaceObjects, subject: &Subject) -> Option<String> {
+    let uid = subject.new_uid.as_ref()?;
+    let of_it = |event: &&Event| event.involved_object.uid.as_ref() == Some(uid);
+    warnings(objects, subject).filter(of_it).max_by_key(|event| version(event)).map(in_words)
+}
+
+/// Warnings about an object of that name; about a new one none that were about its predecessor.
+fn warnings<'o>(objects: &'o NamespaceObjects, subject: &'o Subject) -> impl Iterator<Item = &'o Event> {
+    let about = |event: &&Event| {
+        let object = &event.involved_object;
+        let same = |uid: &String| object.uid.as_ref().is_none_or(|other| other == uid);
+        object.name.as_ref() == Some(&subject.name) && subject.new_uid.as_ref().is_none_or(same)
+    };
+    let over = |event: &&Event| subject.scheduled && event.reason.as_deref() == Some("FailedScheduling");
+    let of_it = objects.events.items().iter().filter(about);
+    of_it.filter(|event| event.type_.as_deref() == Some("Warning")).filter(move |event| !over(event))
+}
+
+fn in_words(event: &Event) -> String {
+    let reason = event.reason.as_deref().unwrap_or("Warning");
+    match event.message.as_deref().map(one_line) {
+        Some(message) if !message.is_empty() => format!("{reason}: {}", without_preemption(&message)),
+        _ => reason.to_owned(),
     }
 }
 
@@ -45,32 +78,143 @@ fn version(event: &Event) -> u64 {
     event.metadata.resource_version.as_deref().and_then(|version| version.parse().ok()).unwrap_or(0)
 }
 
+/// Something that is waited for.
+#[derive(Clone, Debug)]
+pub(super) struct Wait {
+    what: String,
+    since: Instant,
+    /// Events from before it.
+    known: Known,
+}
+
+impl Wait {
+    /// When more will be looked at to explain it; `None` once that has been.
+    pub(super) fn turns_long(&self) -> Option<Instant> {
+        (!self.is_long()).then(|| self.since + LONG_WAIT)
+    }
+
+    fn is_long(&self) -> bool {
+        self.since.elapsed() >= LONG_WAIT
+    }
+}
+
+impl Act<'_, '_> {
+    /// What is waited for, with the Warning that explains it: one that came since this wait began, or, once it has
+    /// lasted, one since the run did. A refusal that the next step ends is on the way.
+    pub(super) fn explained(&mut self, waits: &str) -> String {
+        if self.wait.as_ref().is_none_or(|wait| wait.what != waits) {
+            let known = self.watch.snapshot().namespaces.first().map(Known::of).unwrap_or_default();
+            self.wait = Some(Wait { what: waits.to_owned(), since: Instant::now(), known });
+            return waits.to_owned();
+        }
+        let long = self.wait.as_ref().is_some_and(Wait::is_long);
+        self.explained_by(waits, long)
+    }
+
+    /// The same when the time is up: there is no later moment to say more.
+    pub(super) fn explained_in_the_end(&self, waits: &str) -> String {
+        self.explained_by(waits, true)
+    }
+
+    fn explained_by(&self, waits: &str, long: bool) -> String {
+        let (Some(objects), Some(wait)) = (self.watch.snapshot().namespaces.first(), &self.wait) else {
+            return waits.to_owned();
+        };
+        let about = self.subjects();
+        let recent = about.iter().find_map(|subject| wait.known.newest_warning(objects, subject));
+        let earlier = || {
+            about.iter().find_map(|subject| {
+                self.known.newest_warning(objects, subject).or_else(|| newest_of_its_life(objects, subject))
+            })
+        };
+        match recent.or_else(|| long.then(earlier).flatten()) {
+            Some(warning) if !says(waits, &warning) => format!("{waits} ({warning})"),
+            _ => waits.to_owned(),
+        }
+    }
+
+    /// What may hold things up, the cause before its consequences: a claim that is not bound, its pod, or, as long as
+    /// there is no new pod, the controller that should create it.
+    fn subjects(&self) -> Vec<Subject> {
+        let (plan, topology) = (self.run.plan, self.topology());
+        let target = &plan.target;
+        let Some((member, pod)) = goal::successor(plan, &topology) else {
+            let names = [&target.component, &target.pod].into_iter();
+            let names = names.chain(plan.replaced_claims.iter().map(|claim| &claim.name));
+            return names.map(|name| Subject { name: name.clone(), new_uid: None, scheduled: false }).collect();
+        };
+        let is_old = |uid: &Option<String>| plan.replaced_claims.iter().any(|claim| Some(&claim.uid) == uid.as_ref());
+        let claims = member.claims.iter().filter(|claim| !claim.bound());
+        claims
+            .map(|claim| (&claim.name, claim.uid.clone().filter(|_| !is_old(&claim.uid)), false))
+            .chain([(&member.name, Some(pod.uid.clone()), pod.node.is_some())])
+            .map(|(name, new_uid, scheduled)| Subject { name: name.clone(), new_uid, scheduled })
+            .collect()
+    }
+}
+
+/// Whether a wait's own words already hold what a Warning (`Reason: message`) adds.
+fn says(waits: &str, warning: &str) -> bool {
+    // A kubelet's `Error: ErrImagePull` says no more than the container's own state.
+    let message = warning.split_once(": ").map(|(_, message)| message.strip_prefix("Error: ").unwrap_or(message));
+    message.is_some_and(|message| waits.contains(message))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::cluster::snapshot::Read;
     use crate::testing::snapshot;
 
-    fn event(uid: &str, version: u32, kind: &str, name: &str, count: i32, message: &str) -> Event {
+    fn event(uid: &str, version: u32, kind: &str, (name, of): (&str, &str), count: i32, message: &str) -> Event {
         serde_json::from_value(serde_json::json!({
             "metadata": {"name": uid, "namespace": "n", "uid": uid, "resourceVersion": version.to_string()},
-            "involvedObject": {"name": name}, "type": kind, "reason": "FailedScheduling", "message": message, "count": count,
+            "involvedObject": {"name": name, "uid": of}, "type": kind, "reason": "FailedScheduling",
+            "message": message, "count": count,
         }))
         .unwrap()
+    }
+
+    fn subject(new_uid: Option<&str>) -> Subject {
+        Subject { name: "wh-0".into(), new_uid: new_uid.map(str::to_owned), scheduled: false }
     }
 
     #[test]
     fn only_a_new_warning_about_the_object_explains_a_wait() {
         let mut objects = snapshot(&["namespace: n"]).namespaces.remove(0);
-        objects.events = Read::Known(vec![event("a", 5, "Warning", "wh-0", 1, "old")]);
+        objects.events = Read::Known(vec![event("a", 5, "Warning", ("wh-0", "u"), 1, "old")]);
         let known = Known::of(&objects);
-        assert_eq!(known.newest_warning(&objects, &["wh-0"]), None);
+        assert_eq!(known.newest_warning(&objects, &subject(None)), None);
         objects.events = Read::Known(vec![
-            event("a", 9, "Warning", "wh-0", 2, "no node.\n"),
-            event("b", 10, "Warning", "other", 1, "x"),
-            event("c", 11, "Normal", "wh-0", 1, "Pulled"),
-            event("d", 8, "Warning", "wh-0", 1, "earlier"),
+            event("a", 9, "Warning", ("wh-0", "u"), 2, "no node.\n"),
+            event("b", 10, "Warning", ("other", "v"), 1, "x"),
+            event("c", 11, "Normal", ("wh-0", "u"), 1, "Pulled"),
+            event("d", 8, "Warning", ("wh-0", "u"), 1, "earlier"),
         ]);
-        assert_eq!(known.newest_warning(&objects, &["wh-0"]), Some("FailedScheduling: no node".into()));
+        assert_eq!(known.newest_warning(&objects, &subject(None)), Some("FailedScheduling: no node".into()));
+    }
+
+    #[test]
+    fn what_a_wait_says_itself_is_not_said_again() {
+        let waits = "container pg is in ErrImageNeverPull: Container image \"i\" is not present";
+        for said in ["ErrImageNeverPull: Container image \"i\" is not present", "Failed: Error: ErrImageNeverPull"] {
+            assert!(says(waits, said), "{said}");
+        }
+        assert!(!says(waits, "FailedMount: no such volume"));
+    }
+
+    /// A run that takes up an earlier one starts with all Events known.
+    #[test]
+    fn what_was_said_of_a_new_object_explains_it_whenever_it_was_said() {
+        let mut objects = snapshot(&["namespace: n"]).namespaces.remove(0);
+        objects.events = Read::Known(vec![
+            event("a", 5, "Warning", ("wh-0", "new"), 1, "no such class"),
+            event("b", 6, "Warning", ("wh-0", "old"), 1, "of its predecessor"),
+        ]);
+        let new = subject(Some("new"));
+        assert_eq!(Known::of(&objects).newest_warning(&objects, &new), None);
+        assert_eq!(newest_of_its_life(&objects, &new), Some("FailedScheduling: no such class".into()));
+        assert_eq!(newest_of_its_life(&objects, &subject(None)), None);
+        assert_eq!(newest_of_its_life(&objects, &Subject { scheduled: true, ..new }), None);
     }
 }

@@ -2,6 +2,7 @@
 //! look and what to do about it.
 
 use crate::plan::Plan;
+use crate::topology::health::minds_its_order;
 use crate::topology::{ClaimState, Member, PodFacts, Topology};
 
 /// How far a goal is.
@@ -58,7 +59,7 @@ pub fn replaced(plan: &Plan, topology: &Topology) -> Progress {
                 None => "the old pod is Terminating".into(),
             },
             Some(_) => "the old pod is still there".into(),
-            None => format!("waiting for the pod to be created{}", claims_in_the_way(plan, topology)),
+            None => format!("waiting for the pod to be created{}", in_the_way(plan, topology)),
         });
     };
     if pod.terminating.is_some() {
@@ -95,12 +96,16 @@ pub fn replaced(plan: &Plan, topology: &Topology) -> Progress {
     Progress::Reached
 }
 
-/// Why no pod is created yet, where it is a claim: the controller refuses while one is being deleted.
-fn claims_in_the_way(plan: &Plan, topology: &Topology) -> String {
-    let going = topology
-        .member(&plan.target.namespace, &plan.target.pod)
-        .and_then(|member| member.claims.iter().find(|claim| claim.terminating));
-    going.map(|claim| format!("; claim {} is Terminating", claim.name)).unwrap_or_default()
+/// Why no pod is created yet: the controller refuses while a claim is being deleted, and an ordered one creates none
+/// while one of a lower ordinal is not Ready.
+fn in_the_way(plan: &Plan, topology: &Topology) -> String {
+    let Some(member) = topology.member(&plan.target.namespace, &plan.target.pod) else { return String::new() };
+    if let Some(claim) = member.claims.iter().find(|claim| claim.terminating) {
+        return format!("; claim {} is Terminating", claim.name);
+    }
+    let component = topology.component_of(member);
+    let before = component.and_then(|component| component.keeps_away(member));
+    before.map(|(set, lower)| format!("; {}", minds_its_order(set, lower))).unwrap_or_default()
 }
 
 /// Phase 5: the successor is Ready and stays. What phase 4 asks for still holds.
@@ -112,6 +117,8 @@ pub fn ready(plan: &Plan, topology: &Topology) -> Progress {
     match successor(plan, topology) {
         Some((_, pod)) if pod.ready => Progress::Reached,
         Some((_, pod)) => Progress::Waiting(match &pod.trouble {
+            // `ErrImagePull` and its like are in it already.
+            Some(trouble) if trouble.contains(&pod.status) => trouble.clone(),
             Some(trouble) => format!("{}: {trouble}", pod.status),
             None => pod.status.clone(),
         }),
@@ -226,6 +233,29 @@ mod tests {
             assert_eq!(said(replaced(&plan, &topology)), expected_replaced, "{pods} {claims}");
             assert_eq!(said(ready(&plan, &topology)), expected_ready, "{pods} {claims}");
         }
+    }
+
+    #[test]
+    fn a_pod_that_an_ordered_set_keeps_away_is_waited_for_by_name() {
+        let space = |pods: &str| {
+            let yaml = format!("namespace: a\nsets: [{{name: wh9527, replicas: 2, templates: []}}]\npods: [{pods}]");
+            build(&snapshot(&[&yaml]), &Layout::shipped().unwrap())
+        };
+        let lower = |ready: bool| format!("{{name: wh9527-0, set: wh9527, ready: {ready}}}");
+        let all = space(&format!("{}, {{name: wh9527-1, set: wh9527, uid: old, ready: true}}", lower(true)));
+        let plan = plan(Inputs {
+            topology: &all,
+            member: all.member("a", "wh9527-1").unwrap(),
+            request: &Request { id: "x".into(), ..Request::default() },
+            rights: &[],
+            before: Before::NotAsked,
+            unfinished: None,
+        });
+        assert_eq!(said(replaced(&plan, &space(&lower(true)))), "waiting for the pod to be created");
+        assert_eq!(
+            said(replaced(&plan, &space(&lower(false)))),
+            "waiting for the pod to be created; StatefulSet wh9527 creates its pods in order, and wh9527-0 is not Ready"
+        );
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The run: steps performed one by one, goals awaited by watch events, what happens told as it happens.
 
 use super::events::{Ending, Event, Outcome, Phase, PhaseEnd};
-use super::explain::Known;
+use super::explain::{Known, Wait};
 use super::goal::{self, Progress, Trap};
 use super::witness::{Answer, Testimony, Witness};
 use crate::cluster::write::Written;
@@ -18,8 +18,6 @@ use tokio_util::sync::CancellationToken;
 const TRAP_GRACE: Duration = Duration::from_secs(3);
 /// A record with its baseline may take this much of the 256 KiB that an object's annotations may have together.
 const RECORD_LIMIT: usize = 96 * 1024;
-/// A wait is long from here on: anything that went wrong since the run began may explain it.
-const LONG_WAIT: Duration = Duration::from_secs(5);
 /// Pauses between two questions to a component that does not answer yet.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
@@ -73,13 +71,13 @@ pub async fn run(run: Run<'_>, watch: &mut Watch, tell: &mut (dyn FnMut(Event) +
 
 pub(super) struct Act<'r, 'w> {
     pub(super) run: Run<'r>,
-    watch: &'w mut Watch,
+    pub(super) watch: &'w mut Watch,
     tell: &'w mut (dyn FnMut(Event) + Send),
     deadline: Instant,
     /// Events from before the run.
-    known: Known,
-    /// What is waited for now, since when, and the Events from before that.
-    wait: Option<(String, Instant, Known)>,
+    pub(super) known: Known,
+    /// What is waited for now.
+    pub(super) wait: Option<Wait>,
     pub(super) phases: Vec<(Phase, PhaseEnd)>,
     pub(super) done: Vec<String>,
     pub(super) notices: Vec<String>,
@@ -99,11 +97,6 @@ fn deeds(phase: Phase) -> &'static str {
         Phase::Claim => "claims deleted",
         _ => "objects deleted",
     }
-}
-
-/// Whether a wait's own words already hold what a Warning (`Reason: message`) adds.
-fn says(waits: &str, warning: &str) -> bool {
-    warning.split_once(": ").is_some_and(|(_, message)| waits.contains(message))
 }
 
 /// A predicate over the plan and the topology.
@@ -266,9 +259,9 @@ impl Act<'_, '_> {
                 }
                 Progress::Trapped(trap) => self.spring(trap).await?,
             };
-            let detail = self.explained(waits);
-            (self.tell)(Event::Detail(phase, detail.clone()));
-            self.next_change(phase, &detail).await?;
+            let detail = self.explained(&waits);
+            (self.tell)(Event::Detail(phase, detail));
+            self.next_change(phase, &waits).await?;
         }
     }
 
@@ -297,31 +290,10 @@ impl Act<'_, '_> {
         Ok(waits)
     }
 
-    /// What is waited for, with the newest Warning about the pod, its claims or its controller: one that came since
-    /// this wait began, or, once it has lasted, since the run did. A refusal that the next step ends is on the way.
-    fn explained(&mut self, waits: String) -> String {
-        let objects = self.watch.snapshot().namespaces.first();
-        if self.wait.as_ref().is_none_or(|(known, ..)| *known != waits) {
-            let events = objects.map(Known::of).unwrap_or_default();
-            self.wait = Some((waits.clone(), Instant::now(), events));
-            return waits;
-        }
-        let (Some(objects), Some((_, since, events))) = (objects, &self.wait) else { return waits };
-        let target = &self.run.plan.target;
-        let names = [target.pod.as_str(), target.component.as_str()];
-        let claims = self.run.plan.replaced_claims.iter().map(|claim| claim.name.as_str());
-        let names: Vec<&str> = names.into_iter().chain(claims).collect();
-        let long = (since.elapsed() > LONG_WAIT).then_some(&self.known);
-        let warning = events.newest_warning(objects, &names);
-        match warning.or_else(|| long.and_then(|known| known.newest_warning(objects, &names))) {
-            Some(warning) if !says(&waits, &warning) => format!("{waits} ({warning})"),
-            _ => waits,
-        }
-    }
-
     /// Waits for the next thing that can change the answer.
     async fn next_change(&mut self, phase: Phase, waits: &str) -> Result<(), Ending> {
-        let ripe = self.trapped.as_ref().map(|(_, since)| *since + TRAP_GRACE);
+        let sprung = self.trapped.as_ref().map(|(_, since)| *since + TRAP_GRACE);
+        let ripe = sprung.into_iter().chain(self.wait.as_ref().and_then(Wait::turns_long)).min();
         let wake = async {
             match ripe {
                 Some(ripe) => sleep_until(ripe).await,
@@ -336,8 +308,9 @@ impl Act<'_, '_> {
                 Err(error) => Err(self.failed(phase, error.to_string(), Ending::Failed(error))),
             },
             () = sleep_until(self.deadline) => {
-                let ending = Ending::TimedOut(self.late(waits));
-                Err(self.failed(phase, waits.to_owned(), ending))
+                let waits = self.explained_in_the_end(waits);
+                let ending = Ending::TimedOut(self.late(&waits));
+                Err(self.failed(phase, waits, ending))
             }
             () = wake => Ok(()),
         }

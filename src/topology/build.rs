@@ -230,6 +230,8 @@ fn workload(set: &StatefulSet) -> Workload {
         uid: set.metadata.uid.clone().unwrap_or_default(),
         replicas: replicas(set),
         templates: templates.into_iter().flatten().filter_map(|template| template.metadata.name.clone()).collect(),
+        // In order is what a set does that does not say.
+        ordered: set.spec.pod_management_policy.as_deref() != Some("Parallel"),
         terminating: set.metadata.deletion_timestamp.is_some(),
     }
 }

@@ -97,6 +97,11 @@ pub fn majority(of: usize) -> usize {
     of / 2 + 1
 }
 
+/// In words, why a pod is not created: see [`keeps_away`](super::model::Component::keeps_away).
+pub fn minds_its_order(set: &str, lower: &Member) -> String {
+    format!("StatefulSet {set} creates its pods in order, and {} is not Ready", lower.name)
+}
+
 /// How many members a component should have: its StatefulSet's replicas, or the members seen where
 /// that is not known.
 pub fn wanted(component: &super::model::Component) -> usize {

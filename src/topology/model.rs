@@ -88,6 +88,8 @@ pub struct Workload {
     pub replicas: i32,
     /// Names of its claim templates.
     pub templates: Vec<String>,
+    /// Whether it creates its pods in order, each only once those before it are Ready.
+    pub ordered: bool,
     /// Whether it is being deleted.
     pub terminating: bool,
 }
@@ -260,6 +262,16 @@ impl Topology {
     /// Everything that could not be read.
     pub fn all_gaps(&self) -> impl Iterator<Item = &Gap> {
         self.spaces.iter().flat_map(|space| &space.gaps).chain(&self.gaps)
+    }
+}
+
+impl Component {
+    /// Whether this member, were its pod gone, would stay away: its StatefulSet creates pods in order, and one of a lower
+    /// ordinal is not Ready. The set's name and the first such member.
+    pub fn keeps_away<'c>(&'c self, member: &Member) -> Option<(&'c str, &'c Member)> {
+        let ordered = matches!(&self.workload, Known::Is(Some(workload)) if workload.ordered);
+        let mut lower = self.members.iter().take_while(|other| other.name != member.name);
+        lower.find(|other| !other.ready()).filter(|_| ordered).map(|lower| (self.name.as_str(), lower))
     }
 }
 

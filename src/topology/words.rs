@@ -81,7 +81,7 @@ pub fn trouble(pod: &Pod) -> Option<String> {
             && value != "True"
         {
             return match (reason, message) {
-                (_, Some(message)) if !message.is_empty() => Some(one_line(message)),
+                (_, Some(message)) if !message.is_empty() => Some(without_preemption(&one_line(message)).to_owned()),
                 (Some(reason), _) => Some(format!("its condition {name} is {value} ({reason})")),
                 _ => Some(format!("its condition {name} is {value}")),
             };
@@ -101,6 +101,12 @@ pub fn condition<'p>(pod: &'p Pod, name: &str) -> Option<(&'p str, Option<&'p st
 pub fn one_line(text: &str) -> String {
     let words = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
     words.collect::<Vec<_>>().join(" ").trim_end_matches('.').to_owned()
+}
+
+/// A scheduler's reason without what it adds about preemption: that explains nothing to a reader.
+pub fn without_preemption(text: &str) -> &str {
+    let at = [" preemption: ", " no new claims to deallocate"].into_iter().filter_map(|word| text.find(word)).min();
+    at.map_or(text, |at| text[..at].trim_end_matches(['.', ',', ' ']))
 }
 
 fn is_running(container: &ContainerStatus) -> bool {
@@ -202,6 +208,10 @@ mod tests {
             (
                 "status: {phase: Pending, conditions: [{type: PodScheduled, status: 'False', reason: Unschedulable, message: \"0/2 nodes are available:\\n persistentvolumeclaim \\\"data-wh9527-0\\\" not found.\"}]}",
                 Some("0/2 nodes are available: persistentvolumeclaim \"data-wh9527-0\" not found"),
+            ),
+            (
+                "status: {phase: Pending, conditions: [{type: PodScheduled, status: 'False', reason: Unschedulable, message: \"0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector. no new claims to deallocate, preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling.\"}]}",
+                Some("0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector"),
             ),
             (
                 "status: {phase: Pending, containerStatuses: [{name: pg, image: i, imageID: '', ready: false, restartCount: 0, state: {waiting: {reason: ImagePullBackOff, message: no such image}}}]}",

@@ -13,7 +13,7 @@ pub(crate) mod sql_stream;
 pub(crate) mod status_page;
 
 use super::api::{DuplexIo, PodStreams};
-use super::controllers::objects::{name, namespace, text};
+use super::controllers::objects::{array, name, namespace, text};
 use super::scenarios::{PodName, Scenario};
 use super::store::Store;
 use futures::future::BoxFuture;
@@ -171,7 +171,7 @@ impl Workloads {
         let process = match component {
             Component::MetadataProxy | Component::WarehouseProxy => match &self.postgres {
                 Some(postgres) => {
-                    let data = self.data_folder(&id, volume);
+                    let data = self.data_folder(pod, &id, volume);
                     if !data.join("PG_VERSION").exists() {
                         postgres.create_cluster(&data).await.map_err(|error| error.to_string())?;
                     }
@@ -337,9 +337,9 @@ impl Workloads {
     }
 
     /// Where a proxy's database files lie.
-    fn data_folder(&self, id: &(String, String), volume: Option<&Path>) -> PathBuf {
+    fn data_folder(&self, pod: &Value, id: &(String, String), volume: Option<&Path>) -> PathBuf {
         match volume {
-            Some(volume) if self.scenario.data_on_volume => volume.join("pgdata"),
+            Some(volume) if self.scenario.data_on_volume || keeps_data_on_claim(pod) => volume.join("pgdata"),
             _ => self.objects.join(format!("{}.{}", id.0, id.1)),
         }
     }
@@ -371,6 +371,52 @@ impl Running {
     }
 }
 
+/// Whether the folder that a pod's first container names by PGDATA is on a claim, rather than in the object store.
+fn keeps_data_on_claim(pod: &Value) -> bool {
+    let container = &pod["spec"]["containers"][0];
+    let variable = array(container, "/env").iter().find(|variable| variable["name"] == "PGDATA");
+    let Some(data) = variable.and_then(|variable| variable["value"].as_str()) else { return false };
+    let mounts = array(container, "/volumeMounts").iter();
+    // The innermost mount is the one that a path lies on.
+    let mount = mounts
+        .filter(|mount| mount["mountPath"].as_str().is_some_and(|path| Path::new(data).starts_with(path)))
+        .max_by_key(|mount| mount["mountPath"].as_str().map(str::len));
+    let claims = array(pod, "/spec/volumes").iter().filter(|volume| volume["persistentVolumeClaim"].is_object());
+    mount.is_some_and(|mount| claims.into_iter().any(|volume| volume["name"] == mount["name"]))
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_proxys_files_lie_where_pgdata_says() {
+        let pod = |data: &str| {
+            json!({"spec": {
+                "containers": [{
+                    "env": [{"name": "PGDATA", "value": data}],
+                    "volumeMounts": [
+                        {"name": "disk", "mountPath": "/data"},
+                        {"name": "objects", "mountPath": "/objects"},
+                        {"name": "inner", "mountPath": "/data/inner"},
+                    ],
+                }],
+                "volumes": [
+                    {"name": "disk", "persistentVolumeClaim": {"claimName": "disk-a-0"}},
+                    {"name": "objects", "hostPath": {"path": "/x"}},
+                    {"name": "inner", "emptyDir": {}},
+                ],
+            }})
+        };
+        assert!(keeps_data_on_claim(&pod("/data/pgdata")));
+        for elsewhere in ["/objects/a/b", "/database", "/data/inner/pgdata", "/elsewhere"] {
+            assert!(!keeps_data_on_claim(&pod(elsewhere)), "{elsewhere}");
+        }
+        assert!(!keeps_data_on_claim(&json!({"spec": {"containers": [{}]}})));
+    }
 }

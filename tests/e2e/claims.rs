@@ -1,0 +1,86 @@
+//! Claims: several of one pod, one of several pods, and a disk that is all there is.
+
+use crate::member::Before;
+use crate::world::{AwaitIn, World, named, stays_ready};
+use kube::api::DeleteParams;
+use serde_json::json;
+
+#[test]
+fn both_claims_of_a_pod_are_replaced_and_both_volumes_kept() {
+    let world = World::shared();
+    let account = world.account("two-claims", |objects| {
+        let set = objects.set("wh9527");
+        set["spec"]["volumeClaimTemplates"].as_array_mut().unwrap().push(json!({
+            "metadata": {"name": "spill"},
+            "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
+        }));
+        let mounts = &mut set["spec"]["template"]["spec"]["containers"][0]["volumeMounts"];
+        mounts.as_array_mut().unwrap().push(json!({"name": "spill", "mountPath": "/spill"}));
+    });
+    let before = Before::of(&world, &account.namespace, "wh9527-0");
+    assert_eq!(before.claims.keys().collect::<Vec<_>>(), ["data-wh9527-0", "spill-wh9527-0"]);
+    let other = Before::of(&world, &account.namespace, "wh9527-1");
+    let ran = account.run(&["failover", "wh9527-0", "--yes"]).exits(0).says(&["Recovered: wh9527-0"]);
+    for claim in before.claims.values() {
+        ran.clone().says(&[&claim.uid, &format!("the old volume {} is kept", claim.volume)]);
+    }
+    before.is_recovered();
+    other.is_unchanged();
+}
+
+/// A claim that another pod mounts stays Terminating for as long as that pod is there: nothing is begun.
+#[test]
+fn a_claim_that_a_second_pod_mounts_is_not_deleted() {
+    let world = World::shared();
+    let account = world.account("held-claim", |_| {});
+    let before = Before::of(&world, &account.namespace, "wh9527-0");
+    let pod = world.pod(&account.namespace, "wh9527-0");
+    let image = pod.spec.unwrap().containers[0].image.clone();
+    world.create(&json!({
+        "apiVersion": "v1", "kind": "Pod",
+        "metadata": {"name": "inspector", "namespace": account.namespace},
+        "spec": {
+            "terminationGracePeriodSeconds": 0,
+            "containers": [{
+                "name": "shell", "image": image, "imagePullPolicy": "IfNotPresent",
+                "volumeMounts": [{"name": "data", "mountPath": "/data"}],
+            }],
+            "volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": "data-wh9527-0"}}],
+        },
+    }));
+    world.until(&account.pods(), named("inspector"), "the second pod runs", |pods| {
+        pods.get("inspector").is_some_and(stays_ready)
+    });
+
+    let ran = account.run(&["failover", "wh9527-0", "--yes"]).exits(4).silent();
+    ran.clone().warns(&["claim data-wh9527-0 is mounted by inspector too", "--keep-pvc"]);
+    before.is_unchanged();
+
+    // Without the second pod nothing is in the way.
+    account.pods().delete("inspector", &DeleteParams::default()).await_in(&world).unwrap();
+    world.until(&account.pods(), named("inspector"), "the second pod is gone", |pods| pods.is_empty());
+    account.run(&["failover", "wh9527-0", "--yes"]).exits(0).says(&["Recovered: wh9527-0"]);
+    before.is_recovered();
+}
+
+/// The databases lie on the pod's own disk: the failover works, the data is gone, and the verdict says what.
+#[test]
+fn data_that_was_on_the_replaced_disk_alone_is_missed() {
+    let world = World::shared();
+    let account = world.account("local-disk", |objects| {
+        let container = &mut objects.set("cloudberry-proxy")["spec"]["template"]["spec"]["containers"][0];
+        let mut environment = container["env"].as_array().cloned().unwrap_or_default();
+        environment.retain(|variable| variable["name"] != "PGDATA");
+        environment.push(json!({"name": "PGDATA", "value": "/data/pgdata"}));
+        container["env"] = json!(environment);
+    });
+    assert_eq!(world.projects(&account.namespace).len(), 3);
+    let before = Before::of(&world, &account.namespace, "cloudberry-proxy-0");
+    let ran = account.run(&["failover", "cloudberry-proxy-0", "--yes"]).exits(7);
+    assert!(ran.out.starts_with("Not recovered: cloudberry-proxy-0 is Ready"), "{}", ran.shown());
+    let volume = &before.claims["data-cloudberry-proxy-0"].volume;
+    let next = format!("next: kubectl describe pv {volume}");
+    ran.says(&["test_db", "What is missing is on the old volume, which is kept", &next]);
+    before.is_replaced();
+    before.is_kept("data-missing");
+}

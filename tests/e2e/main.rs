@@ -1,0 +1,24 @@
+//! One set of cases for two worlds: the practice cluster inside the binary, and, where `SYNXDB_E2E_KUBECONFIG` names a
+//! kubeconfig, a real Kubernetes on which the same manifests run. What differs between them is in `world`, and nowhere
+//! else; everything is set up and looked at through the API.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+#[path = "../process/mod.rs"]
+mod process;
+#[path = "../common/run.rs"]
+mod run;
+#[path = "../terminal/mod.rs"]
+mod terminal;
+
+mod answers;
+mod claims;
+mod kubectl;
+mod member;
+mod names;
+mod others;
+mod scenarios;
+mod story;
+mod trouble;
+mod users;
+mod world;

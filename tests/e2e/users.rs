@@ -1,0 +1,82 @@
+//! Users who may not do all of it.
+
+use crate::member::Before;
+use crate::run::Ran;
+use crate::world::{Account, Rule, User, World, named};
+use k8s_openapi::api::core::v1::PersistentVolume;
+
+const READ: &[&str] = &["get", "list", "watch"];
+const FORWARD: Rule<'_> = Rule { namespace: None, resources: &["pods/portforward"], verbs: &["get", "create"] };
+
+/// What a failover takes within its namespace, but for deleting claims.
+fn inside(namespace: &str) -> Vec<Rule<'_>> {
+    let within = |rule| Rule { namespace: Some(namespace), ..rule };
+    let looked_at = &["pods", "persistentvolumeclaims", "statefulsets.apps", "events"];
+    vec![
+        within(Rule { namespace: None, resources: looked_at, verbs: READ }),
+        within(Rule { namespace: None, resources: &["pods"], verbs: &["delete"] }),
+        within(FORWARD),
+    ]
+}
+
+fn run(account: &Account<'_>, user: &User<'_>, arguments: &[&str]) -> Ran {
+    let mut command = account.plugin(arguments);
+    command.env("KUBECONFIG", &user.kubeconfig);
+    account.world.start_command(command).end()
+}
+
+#[test]
+fn one_who_may_not_delete_claims_is_refused_before_anything_is_changed() {
+    let world = World::shared();
+    let account = world.account("no-claim-delete", |_| {});
+    let mut rules = inside(&account.namespace);
+    rules.push(Rule { namespace: None, resources: &["namespaces", "nodes", "persistentvolumes"], verbs: READ });
+    rules.push(Rule { namespace: None, resources: &["persistentvolumes"], verbs: &["patch"] });
+    let user = world.user(&account.namespace, &rules);
+    let before = Before::of(&world, &account.namespace, "wh9527-0");
+
+    run(&account, &user, &["status"]).exits(0);
+    let ran = run(&account, &user, &["failover", "wh9527-0", "--yes"]).exits(4).silent();
+    let denied = format!("you may not delete persistentvolumeclaims in namespace {}", account.namespace);
+    let next = format!("kubectl auth can-i delete persistentvolumeclaims -n {}", account.namespace);
+    ran.warns(&[&denied, &next]);
+    before.is_unchanged();
+
+    // Replacing the pod alone is within the user's rights.
+    let ran = run(&account, &user, &["failover", "wh9527-0", "--keep-pvc", "--yes"]).exits(0);
+    ran.says(&["Recovered: wh9527-0"]);
+    assert_ne!(world.pod(&account.namespace, "wh9527-0").metadata.uid, Some(before.uid.clone()));
+    before.claims_are_unchanged();
+}
+
+/// A user of one namespace sees no volumes, no nodes and no other namespaces: whether the old disk can be kept is not
+/// known, and that is what must be overridden.
+#[test]
+fn one_who_may_not_read_volumes_must_say_that_the_old_one_may_be_lost() {
+    let world = World::shared();
+    let account = world.account("no-volumes", |_| {});
+    let namespace = account.namespace.as_str();
+    let mut rules = inside(namespace);
+    rules.push(Rule { namespace: Some(namespace), resources: &["persistentvolumeclaims"], verbs: &["delete"] });
+    let user = world.user(namespace, &rules);
+    let before = Before::of(&world, namespace, "wh9527-0");
+
+    let ran = run(&account, &user, &["failover", "wh9527-0", "--yes"]).exits(4).silent();
+    let reason = "the old volume of claim data-wh9527-0 cannot be retained: volumes cannot be read: \
+                  persistentvolumes is forbidden";
+    ran.warns(&[reason, &user.name, "--allow unretained-volume overrides this check"]);
+    before.is_unchanged();
+    let overridden = ["failover", "wh9527-0", "--allow", "unretained-volume"];
+    let ran = run(&account, &user, &[&overridden[..], &["--yes"]].concat()).exits(4).silent();
+    ran.warns(&["--confirm wh9527-0"]);
+    before.is_unchanged();
+
+    let ran = run(&account, &user, &[&overridden[..], &["--confirm", "wh9527-0"]].concat()).exits(0);
+    ran.says(&["Recovered: wh9527-0"]).warns(&["High risk"]);
+    before.is_replaced();
+    // Its policy was Delete, and nobody changed that: it is lost, as was said.
+    let volume = &before.claims["data-wh9527-0"].volume;
+    world.until(&world.cluster_wide::<PersistentVolume>(), named(volume), "the old volume is gone", |all| {
+        all.is_empty()
+    });
+}

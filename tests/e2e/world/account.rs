@@ -1,0 +1,138 @@
+//! An account of a case's own: the namespace of the manifests under another name, and whatever the case changes in it.
+
+use super::World;
+use crate::run::Ran;
+use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::core::v1::{Event, Namespace, PersistentVolumeClaim, Pod};
+use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams};
+use serde_json::Value;
+use std::process::Command;
+
+const MANIFEST: &str =
+    include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/sandbox/scenarios/manifests/account-cloud007.yaml"));
+
+/// An account that ends with its case.
+pub(crate) struct Account<'w> {
+    pub(crate) world: &'w World,
+    pub(crate) namespace: String,
+}
+
+/// The objects of an account before they are created.
+pub(crate) struct Objects(Vec<Value>);
+
+impl Objects {
+    /// The StatefulSet of this name.
+    pub(crate) fn set(&mut self, name: &str) -> &mut Value {
+        let found =
+            self.0.iter_mut().find(|object| object["kind"] == "StatefulSet" && object["metadata"]["name"] == name);
+        found.unwrap_or_else(|| panic!("the manifest has no StatefulSet {name}"))
+    }
+}
+
+impl World {
+    /// Creates an account and waits until all its pods are Ready.
+    pub(crate) fn account(&self, case: &str, change: impl FnOnce(&mut Objects)) -> Account<'_> {
+        let account = self.account_started(case, change);
+        let sets = self.block_on(account.sets().list(&ListParams::default())).unwrap();
+        self.members_ready(&account.namespace, &sets.items, "before the case");
+        account
+    }
+
+    /// Creates an account whose pods may not be Ready yet, or ever.
+    pub(crate) fn account_started(&self, case: &str, change: impl FnOnce(&mut Objects)) -> Account<'_> {
+        let namespace = format!("e2e-{case}-{}", uuid::Uuid::new_v4());
+        let mut objects = Objects(serde_saphyr::from_multiple(MANIFEST).unwrap());
+        for object in &mut objects.0 {
+            let field = if object["kind"] == "Namespace" { "name" } else { "namespace" };
+            object["metadata"][field] = Value::from(namespace.clone());
+        }
+        change(&mut objects);
+        // From here on it is removed, whatever happens.
+        let account = Account { world: self, namespace };
+        for object in &objects.0 {
+            self.create(object);
+        }
+        account
+    }
+}
+
+impl Account<'_> {
+    pub(crate) fn pods(&self) -> Api<Pod> {
+        self.world.within(&self.namespace)
+    }
+
+    pub(crate) fn claims(&self) -> Api<PersistentVolumeClaim> {
+        self.world.within(&self.namespace)
+    }
+
+    pub(crate) fn sets(&self) -> Api<StatefulSet> {
+        self.world.within(&self.namespace)
+    }
+
+    /// The plugin, in this account's namespace.
+    pub(crate) fn plugin(&self, arguments: &[&str]) -> Command {
+        let arguments: Vec<&str> = arguments.iter().copied().chain(["-n", &self.namespace]).collect();
+        self.world.plugin(&arguments)
+    }
+
+    /// Runs the plugin in this account's namespace to its end.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
+        self.world.start_command(self.plugin(arguments)).end()
+    }
+
+    /// Changes a StatefulSet by a merge patch.
+    pub(crate) fn patch_set(&self, name: &str, patch: &Value) {
+        let patched = self.sets().patch(name, &PatchParams::default(), &Patch::Merge(patch)).await_in(self.world);
+        patched.unwrap();
+    }
+
+    /// What is in it, for a case that failed.
+    fn shown(&self) -> String {
+        self.world.block_on(async {
+            let all = ListParams::default();
+            let mut text = format!("namespace {}\n", self.namespace);
+            for pod in self.pods().list(&all).await.into_iter().flatten() {
+                let status = serde_json::to_value(&pod.status).unwrap_or_default();
+                text += &format!("pod {} {status}\n", pod.metadata.name.unwrap_or_default());
+            }
+            for claim in self.claims().list(&all).await.into_iter().flatten() {
+                let status = serde_json::to_value(&claim.status).unwrap_or_default();
+                let going = if claim.metadata.deletion_timestamp.is_some() { " Terminating" } else { "" };
+                text += &format!("claim {}{going} {status}\n", claim.metadata.name.unwrap_or_default());
+            }
+            for event in self.world.within::<Event>(&self.namespace).list(&all).await.into_iter().flatten() {
+                text += &format!(
+                    "event {} {}: {}\n",
+                    event.involved_object.name.unwrap_or_default(),
+                    event.reason.unwrap_or_default(),
+                    event.message.unwrap_or_default()
+                );
+            }
+            text
+        })
+    }
+}
+
+impl Drop for Account<'_> {
+    #[allow(clippy::print_stderr)]
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{}", self.shown());
+        }
+        if self.world.is_real() {
+            let namespaces: Api<Namespace> = self.world.cluster_wide();
+            // Nobody waits for it, and one that is gone already is as good.
+            let _ = self.world.block_on(namespaces.delete(&self.namespace, &DeleteParams::default()));
+            self.world.reclaim(&self.namespace, false);
+        }
+    }
+}
+
+/// `work.await_in(world)` reads from left to right where a case does one thing after the other.
+pub(crate) trait AwaitIn: Future + Sized {
+    fn await_in(self, world: &World) -> Self::Output {
+        world.block_on(self)
+    }
+}
+
+impl<F: Future> AwaitIn for F {}

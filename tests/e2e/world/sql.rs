@@ -1,0 +1,69 @@
+//! SQL through a forward to a pod's port, without the plugin's own code.
+
+use super::World;
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::Api;
+use tokio_postgres::{Config, NoTls};
+
+impl World {
+    /// The first column, as text, of the last statement's rows.
+    pub(crate) fn query(&self, (namespace, pod): (&str, &str), database: &str, sql: &str) -> Vec<String> {
+        let pods: Api<Pod> = self.within(namespace);
+        let asked = async {
+            let mut forward = pods.portforward(pod, &[5432]).await.map_err(|error| error.to_string())?;
+            let stream = forward.take_stream(5432).ok_or("no stream")?;
+            let mut config = Config::new();
+            config.user("gpadmin").dbname(database);
+            let (client, connection) = config.connect_raw(stream, NoTls).await.map_err(|error| words(&error))?;
+            let connection = tokio::spawn(connection);
+            let said = client.simple_query(sql).await.map_err(|error| words(&error))?;
+            drop(client);
+            let _ = connection.await;
+            let rows = said.iter().filter_map(|message| match message {
+                tokio_postgres::SimpleQueryMessage::Row(row) => Some(row.get(0).unwrap_or_default().to_owned()),
+                _ => None,
+            });
+            Ok::<_, String>(rows.collect())
+        };
+        let answer = self.in_time(asked).unwrap_or_else(|| panic!("{namespace}/{pod} does not answer: {sql}"));
+        answer.unwrap_or_else(|why| panic!("{namespace}/{pod}, {database}: {sql}: {why}"))
+    }
+
+    /// The rows of the product page's example in an account's `test_db`, which is made where it is not there yet.
+    pub(crate) fn projects(&self, namespace: &str) -> Vec<String> {
+        let proxy = (namespace, "cloudberry-proxy-0");
+        let databases = self.query(proxy, "postgres", "select datname from pg_database where datname = 'test_db'");
+        if databases.is_empty() {
+            self.query(proxy, "postgres", "create database test_db");
+            self.query(proxy, "test_db", PROJECTS);
+        }
+        self.query(proxy, "test_db", "select row_to_json(p)::text from public.projects p order by project_id")
+    }
+
+    /// The tables of `cloudmeta`; one is made where there is none yet.
+    pub(crate) fn cloudmeta(&self) -> Vec<String> {
+        let proxy = (SYSTEM, "cloudberry-proxy-0");
+        let tables = "select schemaname || '.' || tablename from pg_tables \
+                      where schemaname not in ('pg_catalog', 'information_schema') order by 1";
+        let found = self.query(proxy, "cloudmeta", tables);
+        if !found.is_empty() {
+            return found;
+        }
+        self.query(proxy, "cloudmeta", "create table organizations (id int primary key, name text)");
+        self.query(proxy, "cloudmeta", tables)
+    }
+}
+
+use super::SYSTEM;
+
+/// From the product's failover page.
+const PROJECTS: &str = "
+    CREATE TABLE projects (project_id SERIAL PRIMARY KEY, project_name TEXT, project_manager TEXT, department TEXT);
+    INSERT INTO projects (project_name, project_manager, department) VALUES
+    ('Project Alpha', 'Alice', 'Engineering'), ('Project Beta', 'Bob', 'HR'), ('Project Gamma', 'Charlie', 'Sales');
+";
+
+/// tokio-postgres' own words are only "db error".
+fn words(error: &tokio_postgres::Error) -> String {
+    error.as_db_error().map_or_else(|| error.to_string(), |error| error.message().to_owned())
+}

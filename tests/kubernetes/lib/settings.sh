@@ -1,0 +1,81 @@
+# What the scripts of this folder share: folders, names and addresses. To be sourced; sets bash's strict mode.
+# shellcheck shell=bash disable=SC2034 # used by those that source it
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+checkout=$(cd "$here/../.." && pwd)
+
+# Everything that runs, and all its data: gone after `down`.
+state=${SYNXDB_KUBERNETES_STATE:-/var/lib/kubectl-synxdb-kubernetes}
+# What was built: kept between runs.
+cache=${SYNXDB_KUBERNETES_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/kubectl-synxdb-kubernetes}
+
+kubernetes_version=$(sed -nE 's/^(require)?\s*k8s\.io\/kubernetes (v[0-9.]+)$/\2/p' "$here/programs/go.mod")
+node_name=node-1
+# The cluster has a network of its own: one cable to this machine, and a bridge for its pods.
+cable=synxdb-test0
+machine_address=10.231.97.1
+node_address=10.231.97.2
+pod_network=10.231.98.0/24
+service_network=10.231.99.0/24
+# Where the manifests' object storage and the controller-manager's host-path volumes lie, as the cluster sees it.
+objects_mount=/var/lib/synxdb
+volumes_mount=/tmp/hostpath_pv
+cgroup=kubectl-synxdb-kubernetes
+
+kubeconfig=$state/kubeconfig
+programs=$cache/kubernetes-$kubernetes_version
+
+say() { echo "$*" >&2; }
+fail() {
+    echo "error: $*" >&2
+    exit 1
+}
+
+# The first process of the cluster's namespaces, if it is there: its PID on this machine. What is kept is that of its parent,
+# unshare, and the time at which that began: a PID alone may be another's by now.
+holder() {
+    local pid began
+    read -r pid began 2>/dev/null <"$state/holder" || return 1
+    [ "$(began_at "$pid")" = "$began" ] || return 1
+    grep -o '[0-9]*' "/proc/$pid/task/$pid/children"
+}
+began_at() { awk '{sub(/^.*\) /, ""); print $20}' "/proc/$1/stat" 2>/dev/null; }
+
+# Runs a command inside the cluster's node: its processes, mounts, network and host name.
+in_node() {
+    local pid
+    pid=$(holder) || fail "the cluster is not running: $here/up"
+    nsenter --target "$pid" --mount --net --uts --pid -- "$@"
+}
+
+# Starts a program in the node, in the background, logging to its own file. Its PID is that inside the node.
+start() {
+    local name=$1
+    shift
+    printf '%q ' "$@" >"$state/run/$name.command"
+    begin "$name"
+}
+begin() {
+    local name=$1
+    # shellcheck disable=SC2016 # for the inner shell
+    in_node setsid bash -c 'echo $$ >"$1/run/$2.pid"; eval "exec $(cat "$1/run/$2.command")"' - "$state" "$name" \
+        >>"$state/log/$name" 2>&1 </dev/null &
+}
+
+# Waits up to $1 seconds for a command to succeed; $2 says what for, $3 whose log to show when it does not.
+await() {
+    local seconds=$1 what=$2 service=$3 end
+    shift 3
+    end=$((SECONDS + seconds))
+    until "$@" >/dev/null 2>&1; do
+        if [ $SECONDS -ge $end ]; then
+            say "--- end of $state/log/$service"
+            tail -n 20 "$state/log/$service" >&2 || true
+            fail "$what: not within $seconds s"
+        fi
+        sleep 0.2
+    done
+}
+
+kubectl() { "$programs/kubectl" --kubeconfig "$kubeconfig" "$@"; }

@@ -1,0 +1,60 @@
+package main
+
+import (
+	"encoding/binary"
+	"fmt"
+	"io"
+	"net"
+)
+
+// Codes of PostgreSQL's start-up packets (protocol version 3).
+const (
+	sslRequest    = 80877103
+	gssEncRequest = 80877104
+	cancelRequest = 80877102
+)
+
+// refusal is a FATAL error that answers a connection.
+type refusal struct{ code, message, detail string }
+
+func (r *refusal) send(client net.Conn) {
+	var fields []byte
+	field := func(kind byte, value string) {
+		if value != "" {
+			fields = append(append(append(fields, kind), value...), 0)
+		}
+	}
+	field('S', "FATAL")
+	field('V', "FATAL")
+	field('C', r.code)
+	field('M', r.message)
+	field('D', r.detail)
+	fields = append(fields, 0)
+	message := binary.BigEndian.AppendUint32([]byte{'E'}, uint32(len(fields)+4))
+	client.Write(append(message, fields...))
+}
+
+// startup reads a client's start-up packet, declining encryption; code is the protocol's version or a request's.
+func startup(client net.Conn) (packet []byte, code uint32, err error) {
+	for {
+		head := make([]byte, 8)
+		if _, err := io.ReadFull(client, head); err != nil {
+			return nil, 0, err
+		}
+		length, code := binary.BigEndian.Uint32(head), binary.BigEndian.Uint32(head[4:])
+		if length < 8 || length > 10000 {
+			return nil, 0, fmt.Errorf("a start-up packet of %d bytes", length)
+		}
+		rest := make([]byte, length-8)
+		if _, err := io.ReadFull(client, rest); err != nil {
+			return nil, 0, err
+		}
+		if code == sslRequest || code == gssEncRequest {
+			if _, err := client.Write([]byte{'N'}); err != nil {
+				return nil, 0, err
+			}
+			continue
+		}
+		return append(head, rest...), code, nil
+	}
+}

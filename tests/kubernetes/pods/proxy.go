@@ -1,0 +1,180 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log"
+	"net"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"time"
+)
+
+const (
+	superuser    = "gpadmin"
+	socketFolder = "/run/postgresql"
+	// filled marks a data folder whose databases have been made.
+	filled = "kubectl-synxdb-filled"
+)
+
+// proxy runs PostgreSQL on the data folder of $PGDATA, makes what it held at first, and serves port 5432 when it answers:
+// until then the pod is not ready. It returns the exit code.
+func proxy(ended <-chan os.Signal) int {
+	server, err := start()
+	if err != nil {
+		log.Print(err)
+		return 1
+	}
+	exited := make(chan error, 1)
+	go func() { exited <- server.Wait() }()
+
+	answers := make(chan error, 1)
+	go func() { answers <- prepare() }()
+	for {
+		select {
+		case err := <-answers:
+			answers = nil
+			if err != nil {
+				log.Print(err)
+				return 1
+			}
+			listener, err := net.Listen("tcp", ":5432")
+			if err != nil {
+				log.Print(err)
+				return 1
+			}
+			gate := &gate{socket: filepath.Join(socketFolder, ".s.PGSQL.5432")}
+			if !isMetadataProxy() {
+				gate.nodes = nodesFolder()
+			}
+			go gate.serve(listener)
+			log.Print("serving")
+		case <-ended:
+			// Fast shutdown: sessions are ended, and a checkpoint is made.
+			server.Process.Signal(syscall.SIGINT)
+		case err := <-exited:
+			var failed *exec.ExitError
+			if errors.As(err, &failed) {
+				return failed.ExitCode()
+			}
+			return 0
+		}
+	}
+}
+
+func dataFolder() string { return os.Getenv("PGDATA") }
+
+// start makes the database cluster where there is none, and starts its server.
+func start() (*exec.Cmd, error) {
+	data := dataFolder()
+	if data == "" {
+		return nil, errors.New("PGDATA is not set")
+	}
+	owner, err := user.Lookup("postgres")
+	if err != nil {
+		return nil, err
+	}
+	uid, _ := strconv.Atoi(owner.Uid)
+	gid, _ := strconv.Atoi(owner.Gid)
+	for _, folder := range []string{data, socketFolder} {
+		// Others' folders on the way to it can be passed through.
+		if err := os.MkdirAll(filepath.Dir(folder), 0o755); err != nil {
+			return nil, err
+		}
+		if err := os.Chmod(filepath.Dir(folder), 0o755); err != nil {
+			return nil, err
+		}
+		if err := os.Mkdir(folder, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
+			return nil, err
+		}
+		if err := os.Chown(folder, uid, gid); err != nil {
+			return nil, err
+		}
+	}
+	as := func(program string, arguments ...string) *exec.Cmd {
+		command := exec.Command(program, arguments...)
+		command.Stdout, command.Stderr = os.Stdout, os.Stderr
+		command.SysProcAttr = &syscall.SysProcAttr{
+			Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)},
+			// Signals for the container are not the server's: see proxy.
+			Setpgid: true,
+		}
+		return command
+	}
+	programs, err := filepath.Glob("/usr/lib/postgresql/*/bin")
+	if err != nil || len(programs) == 0 {
+		return nil, errors.New("there is no PostgreSQL in this image")
+	}
+	if _, err := os.Stat(filepath.Join(data, "PG_VERSION")); err != nil {
+		if err := as(programs[0]+"/initdb", "-D", data, "-U", superuser, "-A", "trust", "-E", "UTF8", "--no-locale", "-N").Run(); err != nil {
+			return nil, fmt.Errorf("initdb: %w", err)
+		}
+	}
+	// What is left of a server that was killed belongs to a process of a container that is gone.
+	os.Remove(filepath.Join(data, "postmaster.pid"))
+	// Practice data: it need not survive the machine's fall.
+	server := as(programs[0]+"/postgres", "-D", data, "-k", socketFolder, "-c", "listen_addresses=", "-c", "fsync=off",
+		"-c", "shared_buffers=16MB", "-c", "log_min_messages=log")
+	return server, server.Start()
+}
+
+// prepare waits until the server answers and makes what is missing, as the practice cluster does: a new database cluster is
+// filled the first time only; where there was another before, its data is lost, but for a metadata proxy's empty database.
+func prepare() error {
+	deadline := time.Now().Add(time.Minute)
+	for psql("postgres", "-c", "SELECT 1") != nil {
+		if time.Now().After(deadline) {
+			return errors.New("PostgreSQL does not answer within a minute")
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	onData := filepath.Join(dataFolder(), filled)
+	known := filepath.Join(objects, os.Getenv("POD_NAMESPACE"), podName()+".filled")
+	if exists(onData) {
+		return nil
+	}
+	first := !exists(known)
+	database := "test_db"
+	if isMetadataProxy() {
+		database = "cloudmeta"
+	}
+	if first || database == "cloudmeta" {
+		// An earlier server may have been ended half-way through this.
+		psql("postgres", "-c", "DROP DATABASE IF EXISTS "+database)
+		if err := psql("postgres", "-c", "CREATE DATABASE "+database); err != nil {
+			return err
+		}
+	}
+	if first {
+		if err := psql(database, "--single-transaction", "-f", "/seed/"+database+".sql"); err != nil {
+			return err
+		}
+	}
+	if err := os.MkdirAll(filepath.Dir(known), 0o755); err != nil {
+		return err
+	}
+	if err := os.WriteFile(known, nil, 0o644); err != nil {
+		return err
+	}
+	return os.WriteFile(onData, nil, 0o644)
+}
+
+func psql(database string, arguments ...string) error {
+	all := append([]string{"-X", "-q", "-h", socketFolder, "-U", superuser, "-d", database, "-v", "ON_ERROR_STOP=1"}, arguments...)
+	if output, err := exec.Command("psql", all...).CombinedOutput(); err != nil {
+		return fmt.Errorf("psql: %w: %s", err, output)
+	}
+	return nil
+}
+
+// isMetadataProxy tells the metadata proxy, which has the system namespace's, from an account's.
+func isMetadataProxy() bool { return os.Getenv("POD_NAMESPACE") == "synxdb-system" }
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
