@@ -215,9 +215,9 @@ impl Sandbox {
         if let Some(postgres) = self.postgres.clone() {
             // The slowest part of the start; whoever needs it first waits for this one.
             let broken = self.broken.clone();
-            let shutdown = self.shutdown.clone();
             tasks.spawn(async move {
-                if let Some(Err(error)) = shutdown.run_until_cancelled(postgres.template()).await {
+                // Not cut short by a stop, which ends what it runs and waits for that.
+                if let Err(error) = postgres.template().await {
                     broken.send_replace(Some(error.why()));
                 }
             });

@@ -13,7 +13,7 @@ use std::os::unix::fs::{DirBuilderExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
@@ -37,10 +37,20 @@ pub(crate) struct Postgres {
     folder: PathBuf,
     template: OnceCell<PathBuf>,
     servers: AtomicU32,
-    /// Ids of the servers that run, for an end without a runtime.
-    running: Arc<Mutex<HashSet<u32>>>,
+    /// What runs, for an end without a runtime.
+    running: Arc<Mutex<Processes>>,
     /// One server at a time on a data folder: a successor waits until its predecessor is gone.
     leases: Mutex<BTreeMap<PathBuf, Arc<tokio::sync::Mutex<()>>>>,
+}
+
+/// Ids of the processes that run.
+#[derive(Default)]
+struct Processes {
+    servers: HashSet<u32>,
+    /// What prepares data folders.
+    helpers: HashSet<u32>,
+    /// Whether all was ended: nothing more is to run.
+    ended: bool,
 }
 
 impl Postgres {
@@ -89,13 +99,33 @@ impl Postgres {
 
     async fn run(&self, what: &str, command: Command) -> Result<(), SandboxError> {
         let wrong = |why: String| SandboxError::Postgres { what: what.to_owned(), why };
-        let child = self.spawner.spawn(command).await.map_err(|error| wrong(error.to_string()))?;
-        let output = child.wait_with_output().await.map_err(|error| wrong(error.to_string()))?;
+        let child = self.spawn(command).await.map_err(wrong)?;
+        let pid = child.id();
+        {
+            let mut running = lock(&self.running);
+            running.helpers.extend(pid);
+            if let (true, Some(pid)) = (running.ended, pid) {
+                processes::signal(pid, Signal::KILL);
+            }
+        }
+        let output = child.wait_with_output().await;
+        if let Some(pid) = pid {
+            lock(&self.running).helpers.remove(&pid);
+        }
+        let output = output.map_err(|error| wrong(error.to_string()))?;
         if output.status.success() {
             return Ok(());
         }
         let said = String::from_utf8_lossy(&output.stderr);
         Err(wrong(said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("no message").trim().to_owned()))
+    }
+
+    /// Starts a process, unless all was ended.
+    async fn spawn(&self, command: Command) -> Result<Child, String> {
+        if lock(&self.running).ended {
+            return Err("the sandbox is being stopped".to_owned());
+        }
+        self.spawner.spawn(command).await.map_err(|error| error.to_string())
     }
 
     /// The database cluster that all others are copied from: `initdb` takes half a second, a copy a tenth.
@@ -150,7 +180,7 @@ impl Postgres {
         ] {
             command.arg("-c").arg(setting);
         }
-        let mut child = self.spawner.spawn(command).await.map_err(|error| wrong(error.to_string()))?;
+        let mut child = self.spawn(command).await.map_err(wrong)?;
         let stderr = child.stderr.take().ok_or_else(|| wrong("its log cannot be read".to_owned()))?;
         let (state, _) = watch::channel(ServerState::Starting);
         let (signals, inbox) = mpsc::unbounded_channel();
@@ -160,13 +190,23 @@ impl Postgres {
         Ok(Server { data: data.to_owned(), socket_folder, state, signals, log })
     }
 
-    /// Ends every server at once, without a runtime; data folders that are still in use afterwards are the caller's to
+    /// Ends everything at once, without a runtime; data folders that are still in use afterwards are the caller's to
     /// look after.
     pub(crate) fn end_all(&self) {
-        for pid in self.running.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+        let mut running = lock(&self.running);
+        running.ended = true;
+        for pid in &running.servers {
             processes::signal(*pid, Signal::QUIT);
         }
+        // `initdb` would take its time to heed anything else.
+        for pid in &running.helpers {
+            processes::signal(*pid, Signal::KILL);
+        }
     }
+}
+
+fn lock(running: &Mutex<Processes>) -> MutexGuard<'_, Processes> {
+    running.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What a server is doing.
@@ -272,13 +312,18 @@ async fn attend(
     mut child: Child,
     mut signals: mpsc::UnboundedReceiver<Signal>,
     state: watch::Sender<ServerState>,
-    running: Arc<Mutex<HashSet<u32>>>,
+    running: Arc<Mutex<Processes>>,
     (lease, reader): (tokio::sync::OwnedMutexGuard<()>, tokio::task::JoinHandle<()>),
 ) {
     use std::os::unix::process::ExitStatusExt as _;
     let pid = child.id();
-    let registry = || running.lock().unwrap_or_else(PoisonError::into_inner);
-    registry().extend(pid);
+    {
+        let mut running = lock(&running);
+        running.servers.extend(pid);
+        if let (true, Some(pid)) = (running.ended, pid) {
+            processes::signal(pid, Signal::QUIT);
+        }
+    }
     let status = loop {
         tokio::select! {
             status = child.wait() => break status,
@@ -295,7 +340,7 @@ async fn attend(
         }
     };
     if let Some(pid) = pid {
-        registry().remove(&pid);
+        lock(&running).servers.remove(&pid);
     }
     let code = status.map_or(137, |status| status.code().or(status.signal().map(|signal| 128 + signal)).unwrap_or(137));
     // Its log ends when the last of its own children is gone too: one whose parent was killed may live a moment longer,
