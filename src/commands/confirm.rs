@@ -4,7 +4,7 @@ use super::Context;
 use crate::cli::FailoverArgs;
 use crate::error::{Error, Exit, Result};
 use crate::plan::{Plan, Risk};
-use crate::render::prompt;
+use crate::render::prompt::{self, Before};
 
 /// Asks for what the plan's risk demands.
 ///
@@ -23,7 +23,7 @@ pub(super) async fn confirm(context: &Context, args: &FailoverArgs, plan: &Plan)
         (Risk::High, Some(_)) => Ok(()),
         (Risk::High, None) if screen.interactive => {
             let question = format!("This is of high risk. Type the pod's name, {pod}, to go on");
-            let typed = asked(context, move || prompt::type_name(screen, &question)).await?;
+            let typed = asked(context, Before::line(screen), move || prompt::type_name(screen, &question)).await?;
             if typed.trim() == pod { Ok(()) } else { Err(declined("the name is not the pod's")) }
         }
         (Risk::High, None) => Err(Error::refused("this failover is of high risk, and there is no terminal to ask on")
@@ -32,7 +32,7 @@ pub(super) async fn confirm(context: &Context, args: &FailoverArgs, plan: &Plan)
         (Risk::Ordinary, _) if args.yes => Ok(()),
         (Risk::Ordinary, _) if screen.interactive => {
             let question = format!("Fail over {}?", plan.path());
-            if asked(context, move || prompt::confirm(screen, &question)).await? {
+            if asked(context, Before::line(screen), move || prompt::confirm(screen, &question)).await? {
                 Ok(())
             } else {
                 Err(declined("the answer was no"))
@@ -52,18 +52,24 @@ fn declined(why: &str) -> Error {
 /// end its read, and the program's end must not wait for it.
 pub(super) async fn asked<T: Send + 'static>(
     context: &Context,
+    // Whoever drops this future cuts the question short, too.
+    before: Before,
     question: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
-    // Whoever drops this future cuts the question short, too.
-    let before = prompt::Before::question(context.screen);
-    let (answer, answered) = tokio::sync::oneshot::channel();
+    let (answer, mut answered) = tokio::sync::oneshot::channel();
     std::thread::spawn(move || answer.send(question()));
     tokio::select! {
         biased;
-        answer = answered => {
+        answer = &mut answered => {
             before.answered();
             answer.map_err(|_| Error::failure("the question ended early"))?
         }
-        () = context.interrupt.cancelled() => Err(prompt::interrupted()),
+        () = context.interrupt.cancelled() => {
+            tokio::select! {
+                _ = &mut answered => {}
+                () = before.taken() => {}
+            }
+            Err(prompt::interrupted())
+        }
     }
 }

@@ -219,7 +219,7 @@ async fn choose(context: &Context, question: &str, members: &[&Member]) -> Resul
         })
         .collect();
     let (screen, question) = (context.screen, question.to_owned());
-    match asked(context, move || prompt::choose(screen, &question, &items)).await? {
+    match asked(context, prompt::Before::list(screen), move || prompt::choose(screen, &question, &items)).await? {
         Some(index) => Ok(members[index].clone()),
         None => Err(Error::new(Exit::Declined, "no member was chosen; nothing was changed")),
     }

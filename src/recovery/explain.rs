@@ -12,6 +12,10 @@ use tokio::time::Instant;
 /// A wait is long from here on: what was said before it may explain it.
 const LONG_WAIT: Duration = Duration::from_secs(5);
 
+const STATEFUL_SET: &str = "StatefulSet";
+const POD: &str = "Pod";
+const CLAIM: &str = "PersistentVolumeClaim";
+
 /// The Events that were there before, by UID and count: a clock of the server's is not compared with ours.
 #[derive(Clone, Debug, Default)]
 pub struct Known(HashSet<(String, i32)>);
@@ -19,6 +23,8 @@ pub struct Known(HashSet<(String, i32)>);
 /// An object that a wait may be about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subject {
+    /// Its kind: a Service has its StatefulSet's name.
+    pub kind: &'static str,
     /// Its name.
     pub name: String,
     /// Its UID, where the failover brought it about: then whatever was said of it belongs to the failover, even if an
@@ -48,12 +54,13 @@ fn newest_of_its_life(objects: &NamespaceObjects, subject: &Subject) -> Option<S
     warnings(objects, subject).filter(of_it).max_by_key(|event| version(event)).map(in_words)
 }
 
-/// Warnings about an object of that name; about a new one none that were about its predecessor.
+/// Warnings about an object of that kind and name; about a new one none that were about its predecessor.
 fn warnings<'o>(objects: &'o NamespaceObjects, subject: &'o Subject) -> impl Iterator<Item = &'o Event> {
     let about = |event: &&Event| {
         let object = &event.involved_object;
         let same = |uid: &String| object.uid.as_ref().is_none_or(|other| other == uid);
-        object.name.as_ref() == Some(&subject.name) && subject.new_uid.as_ref().is_none_or(same)
+        let named = object.kind.as_deref() == Some(subject.kind) && object.name.as_ref() == Some(&subject.name);
+        named && subject.new_uid.as_ref().is_none_or(same)
     };
     let over = |event: &&Event| subject.scheduled && event.reason.as_deref() == Some("FailedScheduling");
     let of_it = objects.events.items().iter().filter(about);
@@ -139,16 +146,18 @@ impl Act<'_, '_> {
         let (plan, topology) = (self.run.plan, self.topology());
         let target = &plan.target;
         let Some((member, pod)) = goal::successor(plan, &topology) else {
-            let names = [&target.component, &target.pod].into_iter();
-            let names = names.chain(plan.replaced_claims.iter().map(|claim| &claim.name));
-            return names.map(|name| Subject { name: name.clone(), new_uid: None, scheduled: false }).collect();
+            let names = [(STATEFUL_SET, &target.component), (POD, &target.pod)].into_iter();
+            let names = names.chain(plan.replaced_claims.iter().map(|claim| (CLAIM, &claim.name)));
+            let subject =
+                |(kind, name): (_, &String)| Subject { kind, name: name.clone(), new_uid: None, scheduled: false };
+            return names.map(subject).collect();
         };
         let is_old = |uid: &Option<String>| plan.replaced_claims.iter().any(|claim| Some(&claim.uid) == uid.as_ref());
         let claims = member.claims.iter().filter(|claim| !claim.bound());
         claims
-            .map(|claim| (&claim.name, claim.uid.clone().filter(|_| !is_old(&claim.uid)), false))
-            .chain([(&member.name, Some(pod.uid.clone()), pod.node.is_some())])
-            .map(|(name, new_uid, scheduled)| Subject { name: name.clone(), new_uid, scheduled })
+            .map(|claim| (CLAIM, &claim.name, claim.uid.clone().filter(|_| !is_old(&claim.uid)), false))
+            .chain([(POD, &member.name, Some(pod.uid.clone()), pod.node.is_some())])
+            .map(|(kind, name, new_uid, scheduled)| Subject { kind, name: name.clone(), new_uid, scheduled })
             .collect()
     }
 }
@@ -169,14 +178,14 @@ mod tests {
     fn event(uid: &str, version: u32, kind: &str, (name, of): (&str, &str), count: i32, message: &str) -> Event {
         serde_json::from_value(serde_json::json!({
             "metadata": {"name": uid, "namespace": "n", "uid": uid, "resourceVersion": version.to_string()},
-            "involvedObject": {"name": name, "uid": of}, "type": kind, "reason": "FailedScheduling",
+            "involvedObject": {"kind": "Pod", "name": name, "uid": of}, "type": kind, "reason": "FailedScheduling",
             "message": message, "count": count,
         }))
         .unwrap()
     }
 
     fn subject(new_uid: Option<&str>) -> Subject {
-        Subject { name: "wh-0".into(), new_uid: new_uid.map(str::to_owned), scheduled: false }
+        Subject { kind: POD, name: "wh-0".into(), new_uid: new_uid.map(str::to_owned), scheduled: false }
     }
 
     #[test]
@@ -190,7 +199,10 @@ mod tests {
             event("b", 10, "Warning", ("other", "v"), 1, "x"),
             event("c", 11, "Normal", ("wh-0", "u"), 1, "Pulled"),
             event("d", 8, "Warning", ("wh-0", "u"), 1, "earlier"),
+            event("e", 12, "Warning", ("wh-0", "w"), 1, "no endpoints"),
         ]);
+        let Read::Known(events) = &mut objects.events else { unreachable!() };
+        events[4].involved_object.kind = Some("Service".into());
         assert_eq!(known.newest_warning(&objects, &subject(None)), Some("FailedScheduling: no node".into()));
     }
 

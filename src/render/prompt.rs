@@ -7,8 +7,9 @@ use super::Screen;
 use crate::error::{Error, Exit, Result};
 use dialoguer::Select;
 use dialoguer::theme::{ColorfulTheme, SimpleTheme, Theme};
-use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use std::io;
+use std::time::{Duration, Instant};
 
 /// Yes or no; the default is No.
 ///
@@ -84,13 +85,37 @@ pub fn interrupted() -> Error {
 pub struct Before {
     screen: Screen,
     settings: Option<Termios>,
+    /// Whether the question takes the terminal over to read keys.
+    keys: bool,
     answered: bool,
 }
 
+/// How long a list may take to begin reading keys.
+const LIST_BEGINS: Duration = Duration::from_secs(1);
+
 impl Before {
-    /// Remembers it.
-    pub fn question(screen: Screen) -> Self {
-        Self { screen, settings: tcgetattr(io::stdin()).ok(), answered: false }
+    /// Remembers it before a question whose answer is a line.
+    pub fn line(screen: Screen) -> Self {
+        Self::question(screen, false)
+    }
+
+    /// Remembers it before a list.
+    pub fn list(screen: Screen) -> Self {
+        Self::question(screen, screen.live)
+    }
+
+    fn question(screen: Screen, keys: bool) -> Self {
+        Self { screen, settings: tcgetattr(io::stdin()).ok(), keys, answered: false }
+    }
+
+    /// Resolves when a list has taken the terminal over: what it takes after that was given back would stay taken. The
+    /// terminal tells nobody of its settings' change, so that it is asked.
+    pub async fn taken(&self) {
+        let lines = |settings: Termios| settings.local_modes.contains(LocalModes::ICANON);
+        let until = Instant::now() + LIST_BEGINS;
+        while self.keys && tcgetattr(io::stdin()).is_ok_and(lines) && Instant::now() < until {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
     }
 
     /// There is an answer, and nothing to put back.

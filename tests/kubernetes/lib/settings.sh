@@ -7,6 +7,8 @@ checkout=$(cd "$here/../.." && pwd)
 
 # Everything that runs, and all its data: gone after `down`.
 state=${SYNXDB_KUBERNETES_STATE:-/var/lib/kubectl-synxdb-kubernetes}
+# Says that a folder is such a state folder: no other is ever removed.
+mark=$state/.kubectl-synxdb-kubernetes
 # What was built: kept between runs.
 cache=${SYNXDB_KUBERNETES_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/kubectl-synxdb-kubernetes}
 
