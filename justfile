@@ -6,6 +6,10 @@ check:
 test:
     scripts/setup --tests && cargo test --locked
 
+# the end-to-end cases on a real Kubernetes of this machine's own (Debian, root)
+e2e:
+    SYNXDB_E2E_KUBECONFIG=$(tests/kubernetes/up) cargo test --locked --test e2e
+
 # regenerate what is generated (completions, snapshots of the help)
 regen:
     REGENERATE=1 cargo test --locked --test generated

@@ -80,4 +80,17 @@ await() {
     done
 }
 
+# Builds the Go module in folder $1 as program $2, unless what is there was made of the same; $3 are the linker's flags.
+build() {
+    local made_of
+    command -v go >/dev/null 2>&1 || fail "Go is needed: https://go.dev/dl"
+    made_of=$( (cd "$1" && go version && sha256sum ./*) | sha256sum | cut -d' ' -f1)
+    [ "$(cat "$2.digest" 2>/dev/null)" != "$made_of" ] || return 0
+    say "building $(basename "$2"), as $(basename "$1") says"
+    mkdir -p "$(dirname "$2")"
+    (cd "$1" && CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-s -w $3" -o "$2.new" .)
+    mv "$2.new" "$2"
+    echo "$made_of" >"$2.digest"
+}
+
 kubectl() { "$programs/kubectl" --kubeconfig "$kubeconfig" "$@"; }
