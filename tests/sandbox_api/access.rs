@@ -114,7 +114,7 @@ async fn a_token_is_its_accounts_until_that_goes() {
     let (_, answer) = server.send("POST", &TOKEN.replace("robot", "default"), wish).await;
     let bound = answer["status"]["token"].as_str().unwrap();
     assert_eq!(bearer(&server, bound, "GET", "/version", "").await.0, 200);
-    server.send("DELETE", "/api/v1/namespaces/ns/pods/p?gracePeriodSeconds=0", json!({})).await;
+    server.send("DELETE", "/api/v1/namespaces/ns/pods/p", json!({"gracePeriodSeconds": 0})).await;
     assert_eq!(bearer(&server, bound, "GET", "/version", "").await.0, 401);
 
     assert_eq!(bearer(&server, token, "GET", "/version", "").await.0, 200);

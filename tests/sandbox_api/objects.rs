@@ -168,6 +168,11 @@ async fn pods_terminate_and_finalizers_hold() {
     let (status, pod) = server.send("DELETE", path, json!({"gracePeriodSeconds": 9})).await;
     assert_eq!((status, &pod["metadata"]["deletionGracePeriodSeconds"]), (200, &json!(9)));
     assert_eq!(pod["kind"], "Pod");
+    // Less than none is a second; a body, be it empty, is read instead of the query.
+    let (_, pod) = server.send("DELETE", path, json!({"gracePeriodSeconds": -1})).await;
+    assert_eq!(pod["metadata"]["deletionGracePeriodSeconds"], 1);
+    let (_, pod) = server.send("DELETE", &format!("{path}?gracePeriodSeconds=0"), json!({})).await;
+    assert_eq!(pod["metadata"]["deletionGracePeriodSeconds"], 1);
     let (status, gone) = server.ask("admin", "DELETE", &format!("{path}?gracePeriodSeconds=0"), Ask::default()).await;
     assert_eq!((status, gone["kind"].as_str()), (200, Some("Pod")));
     assert_eq!(server.get(path).await.0, 404);

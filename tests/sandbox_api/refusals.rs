@@ -68,8 +68,7 @@ async fn refusals_are_worded_as_by_a_real_server() {
             json!(null),
             400,
             "BadRequest",
-            "Unable to find \"/v1, Resource=pods\" that match label selector \"\", field selector \"foo=bar\": field label \
-             not supported: foo",
+            "field label not supported: foo",
         ),
         (
             "DELETE",
@@ -77,7 +76,72 @@ async fn refusals_are_worded_as_by_a_real_server() {
             json!({"dryRun": ["Some"]}),
             422,
             "Invalid",
-            "DeleteOptions.meta.k8s.io \"\" is invalid: dryRun: Unsupported value: []string{\"Some\"}: supported values: \"All\"",
+            "DeleteOptions.meta.k8s.io \"\" is invalid: dryRun: Unsupported value: [\"Some\"]: supported values: \"All\"",
+        ),
+        (
+            "PUT",
+            format!("{PODS}/p?dryRun=Some"),
+            pod("p"),
+            422,
+            "Invalid",
+            "UpdateOptions.meta.k8s.io \"\" is invalid: dryRun: Unsupported value: [\"Some\"]: supported values: \"All\"",
+        ),
+        (
+            "PUT",
+            format!("{PODS}/p"),
+            json!({"kind": "ConfigMap", "apiVersion": "v1", "metadata": {"name": "p"}}),
+            400,
+            "BadRequest",
+            "ConfigMap in version \"v1\" cannot be handled as a Pod: converting (v1.ConfigMap) to (core.Pod): unknown \
+             conversion",
+        ),
+        (
+            "PUT",
+            format!("{PODS}/p"),
+            json!({"spec": {}}),
+            400,
+            "BadRequest",
+            "the name of the object (p based on URL) was undeterminable: name must be provided",
+        ),
+        (
+            "PATCH",
+            format!("{PODS}/p?force=true"),
+            json!({}),
+            422,
+            "Invalid",
+            "PatchOptions.meta.k8s.io \"\" is invalid: force: Forbidden: may not be specified for non-apply patch",
+        ),
+        (
+            "PATCH",
+            format!("{PODS}/p"),
+            json!({"metadata": {"name": "q"}}),
+            400,
+            "BadRequest",
+            "the name of the object (q) does not match the name on the URL (p)",
+        ),
+        (
+            "DELETE",
+            "/api/v1/namespaces/default".into(),
+            json!({}),
+            403,
+            "Forbidden",
+            "namespaces \"default\" is forbidden: this namespace may not be deleted",
+        ),
+        (
+            "GET",
+            "/apis/apps/v2/namespaces/ns/statefulsets".into(),
+            json!(null),
+            404,
+            "NotFound",
+            "the server could not find the requested resource",
+        ),
+        (
+            "GET",
+            format!("{PODS}/p/nothing"),
+            json!(null),
+            404,
+            "NotFound",
+            "the server could not find the requested resource",
         ),
         (
             "DELETE",
@@ -99,10 +163,13 @@ async fn refusals_are_worded_as_by_a_real_server() {
             (&json!("Status"), &json!("Failure"), &json!(status))
         );
     }
-    assert_eq!(server.get("/api/v1/namespaces/ns/foos").await, (404, json!("404 page not found\n")));
+    assert_eq!(server.get("/apis/nothing.example/v1/foos").await, (404, json!("404 page not found\n")));
+    // Who may not list what is not there is told that, and not that it is not there.
+    assert_eq!(server.ask("nobody", "GET", "/api/v1/namespaces/ns/foos", Ask::default()).await.0, 403);
+    // An error without a reason says none.
+    let (status, unworded) = server.get(&format!("{PODS}/p?resourceVersion=x")).await;
+    assert_eq!((status, unworded.get("reason")), (500, None), "{unworded}");
     let with = |body, headers| Ask { body, headers };
-    let apply = with("{}", &[("content-type", "application/apply-patch+yaml")]);
-    assert_eq!(server.ask("admin", "PATCH", &format!("{PODS}/p"), apply).await.0, 415);
     let text = with("x", &[("content-type", "text/plain")]);
     assert_eq!(server.ask("admin", "POST", PODS, text).await.0, 415);
     let broken = with("{", &[("content-type", "application/json")]);
@@ -118,6 +185,34 @@ async fn refusals_are_worded_as_by_a_real_server() {
         )
         .await;
     assert_eq!((status, &body["reason"]), (422, &json!("Invalid")));
+}
+
+#[tokio::test]
+async fn an_apply_creates_or_changes() {
+    let server = Server::start().await;
+    let map = "apiVersion: v1\nkind: ConfigMap\ndata: {a: b}\n";
+    let path = "/api/v1/namespaces/ns/configmaps/m";
+    let apply = async |user: &str, path: &str, body: &str| {
+        let headers = &[("content-type", "application/apply-patch+yaml")][..];
+        server.ask(user, "PATCH", path, Ask { body, headers }).await
+    };
+    let (status, refused) = apply("admin", path, map).await;
+    assert_eq!(status, 422);
+    assert_eq!(
+        refused["message"],
+        "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is required for apply patch"
+    );
+    let path = format!("{path}?fieldManager=e2e");
+    let (status, refused) = apply("admin", &path, "{}").await;
+    assert_eq!(
+        (status, refused["message"].as_str()),
+        (400, Some("Incorrect version specified in apply patch. Specified patch version: , expected: v1"))
+    );
+    assert_eq!(apply("reader", &path, map).await.0, 403);
+    let (status, made) = apply("admin", &path, map).await;
+    assert_eq!((status, &made["metadata"]["name"], &made["data"]), (201, &json!("m"), &json!({"a": "b"})));
+    let (status, changed) = apply("admin", &path, &map.replace("a: b", "c: d")).await;
+    assert_eq!((status, &changed["data"]), (200, &json!({"a": "b", "c": "d"})));
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Port-forward and logs.
 
-use crate::support::Server;
+use crate::support::{Ask, Server};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, LogParams};
 use kubectl_synxdb::sandbox::store::{DeleteOptions, Key};
@@ -52,7 +52,15 @@ async fn streams_that_cannot_be() {
     assert!(api.portforward("none", &[7]).await.is_err());
     let (status, refused) = server.get("/api/v1/namespaces/ns/pods/none/portforward?ports=7").await;
     assert_eq!((status, refused["message"].as_str()), (404, Some("pods \"none\" not found")));
-    let (status, refused) = server.get("/api/v1/namespaces/ns/pods/p/portforward?ports=7").await;
+    let path = "/api/v1/namespaces/ns/pods/p/portforward";
+    let (status, refused) = server.get(&format!("{path}?ports=7")).await;
+    assert_eq!((status, refused["message"].as_str()), (400, Some("Upgrade request required")));
+    let (status, refused) = server.get(&format!("{path}?ports=7,x")).await;
+    let why = "cannot convert to []int32: strconv.ParseUint: parsing \"x\": invalid syntax";
+    assert_eq!((status, refused["message"].as_str()), (400, Some(why)));
+    // kubectl's own way: SPDY, inside a WebSocket or not.
+    let headers = &[("connection", "Upgrade"), ("upgrade", "SPDY/3.1")][..];
+    let (status, refused) = server.ask("admin", "POST", &format!("{path}?ports=7"), Ask { body: "", headers }).await;
     assert_eq!(status, 400);
     assert!(refused["message"].as_str().unwrap().contains("over WebSocket with v4.channel.k8s.io only"));
 }

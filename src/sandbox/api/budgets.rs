@@ -3,11 +3,10 @@
 
 use super::super::resources::PODS;
 use super::super::store::{Key, Preconditions, Store};
-use super::Call;
-use super::delete;
 use super::selector::Selector;
 use super::status::{ApiError, json_response};
-use super::write::{read_object, text};
+use super::write::{check_namespace, text};
+use super::{Call, decode, delete, options};
 use axum::body::Body;
 use axum::http::Response;
 use serde_json::{Value, json};
@@ -31,13 +30,14 @@ impl Count {
 
 /// `POST pods/NAME/eviction`: deletes the pod unless a budget forbids it.
 pub(super) fn evict(call: &Call, key: &Key, body: &[u8]) -> Result<Response<Body>, ApiError> {
-    let eviction = read_object(call, body)?;
-    let store = &call.state.store;
-    let pod = store.get(key).ok_or_else(|| ApiError::not_found(&PODS, &key.name))?;
-    let named = text(&eviction["metadata"]["name"]);
-    if !named.is_empty() && named != key.name {
+    let dry_run = options::write(call, "CreateOptions")?;
+    let eviction = decode::object(call, body, ("policy/v1", "Eviction"))?;
+    check_namespace(key, &eviction)?;
+    if text(&eviction["metadata"]["name"]) != key.name {
         return Err(ApiError::bad_request("name in URL does not match name in Eviction object"));
     }
+    let store = &call.state.store;
+    let pod = store.get(key).ok_or_else(|| ApiError::not_found(&PODS, &key.name))?;
     // A pod that does not run, or is already going, disrupts nothing.
     let harmless = pod["metadata"]["deletionTimestamp"].is_string()
         || matches!(text(&pod["status"]["phase"]), "Pending" | "Succeeded" | "Failed");
@@ -47,9 +47,10 @@ pub(super) fn evict(call: &Call, key: &Key, body: &[u8]) -> Result<Response<Body
             budgets.iter().filter(|b| Selector::from_label_selector(&b["spec"]["selector"]).matches(&pod));
         if let Some(budget) = covering.next() {
             if covering.next().is_some() {
-                return Err(ApiError::internal(
-                    "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.",
-                ));
+                // The real server creates this failure, so to speak.
+                let why =
+                    "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.";
+                return Ok(json_response(201, &ApiError::unworded(why).to_value()));
             }
             let count = count(store, budget);
             if count.allowed() == 0 {
@@ -58,7 +59,11 @@ pub(super) fn evict(call: &Call, key: &Key, body: &[u8]) -> Result<Response<Body
             }
         }
     }
-    delete::evict(call, key, &eviction["deleteOptions"])?;
+    let mut wish = eviction["deleteOptions"].clone();
+    if dry_run {
+        wish["dryRun"] = json!(["All"]);
+    }
+    delete::evict(call, key, &wish)?;
     Ok(json_response(
         201,
         &json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}),

@@ -3,8 +3,8 @@
 use super::super::resources::Resource;
 use super::super::store::{DeleteOptions, Key, Preconditions};
 use super::status::{self, ApiError, json_response};
-use super::write::{dry_run, read_object, text};
-use super::{Call, collector, read};
+use super::write::text;
+use super::{Call, collector, decode, options, read};
 use axum::body::Body;
 use axum::http::{Response, header};
 use serde_json::Value;
@@ -31,6 +31,8 @@ struct Wish {
     options: DeleteOptions,
     /// Finalizer that the propagation policy stands for.
     finalizer: Option<&'static str>,
+    /// `orphanDependents: false`.
+    in_old_words: bool,
 }
 
 /// Deletes one object.
@@ -42,8 +44,8 @@ pub(super) fn delete(
 ) -> Result<Response<Body>, ApiError> {
     let wish = wish(call, body)?;
     let (object, gone) = perform(call, resource, key, &wish)?;
-    let foreground = wish.finalizer == Some(collector::FOREGROUND);
-    let code = if !gone && foreground { 202 } else { 200 };
+    // A relic: only who asks in the old words is told that it will take a while.
+    let code = if !gone && wish.in_old_words { 202 } else { 200 };
     let answer = if gone && !returns_object(resource) {
         status::deleted(resource, &key.name, &object["metadata"]["uid"])
     } else {
@@ -62,8 +64,9 @@ pub(super) fn delete_collection(
     if resource.namespaced && namespace.is_empty() {
         return Err(ApiError::method_not_allowed());
     }
-    let wish = wish(call, body)?;
+    options::list(&call.query, false)?;
     let selector = read::selector(call, resource)?;
+    let wish = wish(call, body)?;
     let (objects, version) = call.state.store.list(resource.plural, (!namespace.is_empty()).then_some(namespace));
     let mut deleted = Vec::new();
     for object in objects.into_iter().filter(|object| selector.matches(object)) {
@@ -89,8 +92,13 @@ fn perform(
     wish: &Wish,
 ) -> Result<(std::sync::Arc<Value>, bool), ApiError> {
     let store = &call.state.store;
-    let refused = |error| ApiError::from_delete(error, resource, &key.name);
+    let refused = |error| ApiError::from_delete(error, resource, key);
     let mut options = wish.options.clone();
+    if resource.plural == "namespaces" && IMMORTAL.contains(&key.name.as_str()) {
+        // Nothing is done, but whether it is there and meant comes first.
+        store.delete(key, &DeleteOptions { dry_run: true, ..options.clone() }).map_err(refused)?;
+        return Err(ApiError::forbidden_because(resource, &key.name, "this namespace may not be deleted"));
+    }
     if let Some(finalizer) = wish.finalizer
         && !options.dry_run
     {
@@ -105,9 +113,6 @@ fn perform(
         options.preconditions.resource_version = None;
         options.preconditions.uid = marked["metadata"]["uid"].as_str().map(str::to_owned);
     }
-    if resource.plural == "namespaces" && IMMORTAL.contains(&key.name.as_str()) {
-        return Err(ApiError::forbidden_because(resource, &key.name, "this namespace may not be deleted"));
-    }
     if resource.plural == "namespaces" && !options.dry_run {
         store
             .update(key, &options.preconditions, false, |object| {
@@ -121,49 +126,33 @@ fn perform(
 }
 
 fn wish(call: &Call, body: &[u8]) -> Result<Wish, ApiError> {
-    let options = if body.iter().all(u8::is_ascii_whitespace) { Value::Null } else { read_object(call, body)? };
-    from_options(call, &options)
+    let said = if body.is_empty() { None } else { Some(decode::options(call, body)?) };
+    Ok(from_options(&options::delete(&call.query, said)?))
 }
 
-fn from_options(call: &Call, options: &Value) -> Result<Wish, ApiError> {
-    let grace = match &options["gracePeriodSeconds"] {
-        Value::Null => call.query.get("gracePeriodSeconds").map(|seconds| seconds.parse::<i64>().unwrap_or(-1)),
-        seconds => Some(seconds.as_i64().unwrap_or(-1)),
-    };
-    let grace_seconds = grace
-        .map(|seconds| {
-            u64::try_from(seconds).map_err(|_| {
-                let message = "Invalid value: must be greater than or equal to 0".to_owned();
-                ApiError::invalid_options("DeleteOptions", &[("gracePeriodSeconds".to_owned(), message)])
-            })
-        })
-        .transpose()?;
-    let policy = options["propagationPolicy"].as_str().or_else(|| call.query.get("propagationPolicy"));
-    let orphan = options["orphanDependents"].as_bool().unwrap_or_else(|| call.query.flag("orphanDependents"));
-    let finalizer = match policy {
+fn from_options(options: &Value) -> Wish {
+    // Less than none is one second.
+    let grace_seconds = options["gracePeriodSeconds"].as_i64().map(|seconds| u64::try_from(seconds).unwrap_or(1));
+    let orphan = &options["orphanDependents"];
+    let finalizer = match options["propagationPolicy"].as_str() {
         Some("Foreground") => Some(collector::FOREGROUND),
         Some("Orphan") => Some(collector::ORPHAN),
-        Some("Background") => None,
-        None => orphan.then_some(collector::ORPHAN),
-        Some(other) => {
-            let message =
-                format!("Unsupported value: \"{other}\": supported values: \"Background\", \"Foreground\", \"Orphan\"");
-            return Err(ApiError::invalid_options("DeleteOptions", &[("propagationPolicy".to_owned(), message)]));
-        }
+        Some(_) => None,
+        None => (*orphan == true).then_some(collector::ORPHAN),
     };
     let given = |field: &str| options["preconditions"][field].as_str().map(str::to_owned);
-    Ok(Wish {
+    Wish {
         options: DeleteOptions {
             preconditions: Preconditions { uid: given("uid"), resource_version: given("resourceVersion") },
             grace_seconds,
-            dry_run: dry_run(call, "DeleteOptions", options)?,
+            dry_run: options["dryRun"].as_array().is_some_and(|values| !values.is_empty()),
         },
         finalizer,
-    })
+        in_old_words: *orphan == false,
+    }
 }
 
 /// Deletes a pod as an eviction's `deleteOptions` say.
 pub(super) fn evict(call: &Call, key: &Key, options: &Value) -> Result<(), ApiError> {
-    let wish = from_options(call, options)?;
-    perform(call, &super::super::resources::PODS, key, &wish).map(|_| ())
+    perform(call, &super::super::resources::PODS, key, &from_options(options)).map(|_| ())
 }

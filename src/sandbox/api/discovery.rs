@@ -79,6 +79,16 @@ pub(super) fn answer(path: &str, headers: &HeaderMap) -> Option<Response<Body>> 
     Some(json_response(200, &value))
 }
 
+/// Whether a path lies where the API's router looks: below the core group, `/version` or a group that is served.
+pub(super) fn is_routed(path: &str) -> bool {
+    let mut segments = path.split('/').filter(|s| !s.is_empty());
+    match segments.next() {
+        Some("api" | "version") => true,
+        Some("apis") => segments.next().is_some_and(|group| groups().contains(&group)),
+        _ => false,
+    }
+}
+
 /// Health checks: everything works as soon as it answers.
 pub(super) fn health(path: &str) -> Option<Response<Body>> {
     let mut segments = path.split('/').filter(|s| !s.is_empty());
@@ -355,6 +365,11 @@ mod tests {
             ["/", "/version", "/api", "/apis", "/api/v1", "/apis/apps", "/apis/apps/v1", "/openapi/v3/apis/apps/v1"]
         {
             assert!(answer(path, &headers).is_some(), "{path}");
+        }
+        for (path, routed) in
+            [("/api/v2", true), ("/apis/apps/v2/x", true), ("/apis/nope/v1", false), ("/metrics", false)]
+        {
+            assert_eq!(is_routed(path), routed, "{path}");
         }
         assert!(health("/readyz").is_some() && health("/readyzz").is_none());
     }

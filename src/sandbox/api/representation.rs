@@ -52,22 +52,24 @@ impl Format {
     /// The first form in `Accept` that can be served; no header means anything goes.
     ///
     /// # Errors
-    /// 406 where none can.
-    pub(super) fn negotiate(headers: &HeaderMap, include: Option<&str>) -> Result<Format, ApiError> {
+    /// 406 where none can; `collection` says whether the path offers watches, too.
+    pub(super) fn negotiate(headers: &HeaderMap, include: Option<&str>, collection: bool) -> Result<Format, ApiError> {
         let include = match include {
             Some("None") => Include::None,
             Some("Object") => Include::Object,
             _ => Include::Metadata,
         };
-        let mut any = false;
+        let (mut any, mut known) = (false, false);
         for accept in headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()) {
             for range in accept.split(',').filter(|range| !range.trim().is_empty()) {
                 any = true;
                 let mut parts = range.split(';').map(str::trim);
                 let media = parts.next().unwrap_or_default();
+                known |= matches!(media, "application/yaml" | "application/vnd.kubernetes.protobuf");
                 if !matches!(media, "application/json" | "application/*" | "*/*") {
                     continue;
                 }
+                known = true;
                 let parameter = |name: &str| {
                     range.split(';').filter_map(|p| p.trim().split_once('=')).find(|(k, _)| *k == name).map(|(_, v)| v)
                 };
@@ -85,7 +87,11 @@ impl Format {
                 return Ok(Format { shape, meta, include });
             }
         }
-        if any { Err(ApiError::not_acceptable()) } else { Ok(Format { include, ..Format::FULL }) }
+        match any {
+            true if known => Err(ApiError::not_acceptable()),
+            true => Err(ApiError::not_available(collection)),
+            false => Ok(Format { include, ..Format::FULL }),
+        }
     }
 
     /// One object.
@@ -230,7 +236,7 @@ mod tests {
         if !accept.is_empty() {
             headers.insert(header::ACCEPT, accept.parse().unwrap());
         }
-        Format::negotiate(&headers, None)
+        Format::negotiate(&headers, None, true)
     }
 
     #[test]
@@ -247,7 +253,11 @@ mod tests {
         ] {
             assert_eq!(negotiated(accept).unwrap().shape, shape, "{accept}");
         }
-        assert_eq!(negotiated("text/html").unwrap_err().code(), 406);
+        let why = |accept: &str| negotiated(accept).unwrap_err().to_value()["message"].clone();
+        assert!(why("text/html").as_str().unwrap().starts_with("406: Not Acceptable\n\nAvailable representations: "));
+        assert!(
+            why("application/json;as=Other;v=v1;g=meta.k8s.io").as_str().unwrap().starts_with("only the following")
+        );
     }
 
     #[test]

@@ -2,7 +2,9 @@
 
 use super::super::resources::{self, Resource};
 use super::auth::Attributes;
+use super::status::ApiError;
 use axum::http::{Method, Uri};
+use std::num::IntErrorKind;
 
 /// What a path leads to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +22,19 @@ pub(super) enum Target {
     },
     /// A kind that can only be created and is not kept: the answer is the object itself (`selfsubjectaccessreviews`).
     Review(&'static Resource),
+    /// A path below a group and a version that leads to nothing; permission is asked for all the same.
+    Nothing {
+        /// The group.
+        group: String,
+        /// What stands where a kind's plural does.
+        resource: String,
+        /// As of objects.
+        namespace: String,
+        /// As of objects.
+        name: String,
+        /// As of objects.
+        subresource: String,
+    },
     /// Everything else: discovery, health, version.
     Path,
 }
@@ -44,55 +59,73 @@ impl Query {
         self.0.iter().filter(move |(k, _)| k == key).map(|(_, v)| v.as_str())
     }
 
-    /// Whether a parameter is `true` or `1`, as Go's `ParseBool` reads it.
+    /// Whether a parameter is there, be it empty.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.all(key).next().is_some()
+    }
+
+    /// Whether a parameter is there and says anything but `false` or `0`.
     pub(super) fn flag(&self, key: &str) -> bool {
-        matches!(self.get(key), Some("true" | "1" | "t" | "T" | "TRUE" | "True"))
+        self.all(key).next().is_some_and(|value| value != "0" && !value.eq_ignore_ascii_case("false"))
     }
 
     /// A parameter that is a number.
     pub(super) fn number(&self, key: &str) -> Option<u64> {
         self.get(key).and_then(|v| v.parse().ok())
     }
+
+    /// A parameter that must be a number where it is there.
+    ///
+    /// # Errors
+    /// 400, in Go's words.
+    pub(super) fn integer(&self, key: &str) -> Result<Option<i64>, ApiError> {
+        let Some(value) = self.all(key).next() else { return Ok(None) };
+        let wrong = |error: std::num::ParseIntError| {
+            let why = match error.kind() {
+                IntErrorKind::PosOverflow | IntErrorKind::NegOverflow => "value out of range",
+                _ => "invalid syntax",
+            };
+            ApiError::bad_request(format!("strconv.ParseInt: parsing {value:?}: {why}"))
+        };
+        value.parse().map(Some).map_err(wrong)
+    }
 }
 
 impl Target {
-    /// What the path leads to; `None` where nothing is served (404).
-    pub(super) fn parse(path: &str) -> Option<Target> {
+    /// What the path leads to.
+    pub(super) fn parse(path: &str) -> Target {
         let segments: Vec<String> = path.split('/').filter(|s| !s.is_empty()).map(decode).collect();
         let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
         let (group, version, rest) = match segments.as_slice() {
             ["api", version, rest @ ..] => ("", *version, rest),
             ["apis", group, version, rest @ ..] => (*group, *version, rest),
-            _ => return Some(Target::Path),
+            _ => return Target::Path,
         };
         let (namespace, rest) = match rest {
-            [] => return Some(Target::Path),
+            [] => return Target::Path,
             ["namespaces", _, "status" | "finalize"] | ["namespaces"] | ["namespaces", _] => ("", rest),
             ["namespaces", namespace, rest @ ..] => (*namespace, rest),
             rest => ("", rest),
         };
-        let (plural, name, subresource) = match rest {
-            [plural] => (*plural, "", ""),
-            [plural, name] => (*plural, *name, ""),
-            [plural, name, subresource] => (*plural, *name, *subresource),
-            _ => return None,
-        };
-        if let Some(review) = resources::find_review(group, version, plural) {
-            return (namespace.is_empty() && name.is_empty()).then_some(Target::Review(review));
-        }
-        let resource = resources::find(group, version, plural)?;
-        // A namespaced object needs its namespace; a cluster-scoped one has none.
-        if (!resource.namespaced && !namespace.is_empty())
-            || (resource.namespaced && namespace.is_empty() && !name.is_empty())
+        let part = |at: usize| rest.get(at).map(|part| (*part).to_owned()).unwrap_or_default();
+        let (plural, namespace, name, subresource) = (part(0), namespace.to_owned(), part(1), part(2));
+        if let Some(review) = resources::find_review(group, version, &plural)
+            && namespace.is_empty()
+            && name.is_empty()
         {
-            return None;
+            return Target::Review(review);
         }
-        Some(Target::Objects {
-            resource,
-            namespace: namespace.to_owned(),
-            name: name.to_owned(),
-            subresource: subresource.to_owned(),
-        })
+        match resources::find(group, version, &plural) {
+            // A namespaced object needs its namespace; a cluster-scoped one has none.
+            Some(resource)
+                if rest.len() <= 3
+                    && (resource.namespaced || namespace.is_empty())
+                    && (!resource.namespaced || !namespace.is_empty() || name.is_empty()) =>
+            {
+                Target::Objects { resource, namespace, name, subresource }
+            }
+            _ => Target::Nothing { group: group.to_owned(), resource: plural, namespace, name, subresource },
+        }
     }
 
     /// What the authorizer is asked.
@@ -110,9 +143,10 @@ impl Target {
                 ..Attributes::default()
             },
             Target::Objects { resource, namespace, name, subresource } => {
+                let is_collection = name.is_empty();
                 // A list that asks for one name is judged as one about that object.
                 let name = if name.is_empty() { named(query).unwrap_or_default() } else { name.clone() };
-                let verb = verb(method, if self.is_collection() { "" } else { &name }, query);
+                let verb = verb(method, if is_collection { "" } else { &name }, query);
                 let namespace = match (resource.plural, namespace.as_str()) {
                     ("namespaces", _) => name.clone(),
                     (_, namespace) => namespace.to_owned(),
@@ -127,11 +161,16 @@ impl Target {
                     path: None,
                 }
             }
+            Target::Nothing { group, resource, namespace, name, subresource } => Attributes {
+                verb: verb(method, name, query).to_owned(),
+                group: group.clone(),
+                resource: resource.clone(),
+                subresource: subresource.clone(),
+                namespace: namespace.clone(),
+                name: name.clone(),
+                path: None,
+            },
         }
-    }
-
-    fn is_collection(&self) -> bool {
-        matches!(self, Target::Objects { name, .. } if name.is_empty())
     }
 }
 
@@ -183,7 +222,7 @@ mod tests {
 
     fn objects(path: &str) -> (String, String, String, String) {
         match Target::parse(path) {
-            Some(Target::Objects { resource, namespace, name, subresource }) => {
+            Target::Objects { resource, namespace, name, subresource } => {
                 (resource.plural.to_owned(), namespace, name, subresource)
             }
             other => panic!("{path}: {other:?}"),
@@ -207,10 +246,10 @@ mod tests {
             assert_eq!(objects(path), expected, "{path}");
         }
         for path in ["/api/v1/pods/a", "/api/v1/foos", "/apis/apps/v1/pods", "/api/v1/namespaces/a/nodes/b"] {
-            assert_eq!(Target::parse(path), None, "{path}");
+            assert!(matches!(Target::parse(path), Target::Nothing { .. }), "{path}");
         }
         for path in ["/", "/version", "/api/v1", "/apis/apps/v1", "/openapi/v2"] {
-            assert_eq!(Target::parse(path), Some(Target::Path), "{path}");
+            assert_eq!(Target::parse(path), Target::Path, "{path}");
         }
     }
 
@@ -218,7 +257,7 @@ mod tests {
     fn verbs_follow_method_and_query() {
         let ask = |method: Method, path: &str| {
             let uri: Uri = path.parse().unwrap();
-            let request = Target::parse(uri.path()).unwrap().attributes(&method, uri.path(), &Query::of(&uri));
+            let request = Target::parse(uri.path()).attributes(&method, uri.path(), &Query::of(&uri));
             (request.verb, request.namespace, request.name)
         };
         let row = |a: &str, b: &str, c: &str| (a.to_owned(), b.to_owned(), c.to_owned());
@@ -231,5 +270,7 @@ mod tests {
         assert_eq!(ask(Method::DELETE, "/api/v1/namespaces/n/pods"), row("deletecollection", "n", ""));
         assert_eq!(ask(Method::DELETE, "/api/v1/namespaces/n"), row("delete", "n", "n"));
         assert_eq!(ask(Method::GET, "/version"), row("get", "", ""));
+        assert_eq!(ask(Method::GET, "/api/v1/namespaces/n/foos"), row("list", "n", ""));
+        assert_eq!(ask(Method::PATCH, "/api/v1/namespaces/n/foos/a/b/c"), row("patch", "n", "a"));
     }
 }

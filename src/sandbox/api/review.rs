@@ -3,8 +3,8 @@
 use super::super::resources::{RESOURCES, REVIEWS, Resource};
 use super::auth::{Attributes, User};
 use super::status::{ApiError, json_response};
-use super::write::{read_object, text};
-use super::{Call, discovery};
+use super::write::text;
+use super::{Call, decode, discovery, options};
 use axum::body::Body;
 use axum::http::Response;
 use serde_json::{Value, json};
@@ -13,7 +13,8 @@ const VERBS: [&str; 8] = ["create", "delete", "deletecollection", "get", "list",
 
 /// Answers a review: the object that was sent, with its status.
 pub(super) fn create(call: &Call, resource: &Resource, body: &[u8]) -> Result<Response<Body>, ApiError> {
-    let mut review = read_object(call, body)?;
+    options::write(call, "CreateOptions")?;
+    let mut review = decode::kept(call, body, resource)?;
     review["apiVersion"] = json!(resource.api_version());
     review["kind"] = json!(resource.kind);
     if !review["metadata"].is_object() {

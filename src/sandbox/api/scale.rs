@@ -1,14 +1,23 @@
 //! The `scale` subresource of StatefulSets.
 
-use super::super::resources::STATEFUL_SETS;
+use super::super::resources::{Resource, STATEFUL_SETS};
 use super::super::store::{Key, Preconditions};
-use super::Call;
-use super::patch::Patch;
 use super::status::{ApiError, json_response};
-use super::write::{modify, read_object, text};
+use super::write::{check_identity, modify, read_patch, text};
+use super::{Call, decode, options};
 use axum::body::Body;
-use axum::http::{Response, header};
+use axum::http::Response;
 use serde_json::{Value, json};
+
+static SCALE: Resource = Resource {
+    group: "autoscaling",
+    version: "v1",
+    plural: "scales",
+    singular: "scale",
+    kind: "Scale",
+    short_names: &[],
+    namespaced: true,
+};
 
 /// `GET`.
 pub(super) fn get(call: &Call, key: &Key) -> Result<Response<Body>, ApiError> {
@@ -18,8 +27,11 @@ pub(super) fn get(call: &Call, key: &Key) -> Result<Response<Body>, ApiError> {
 
 /// `PUT`.
 pub(super) fn update(call: &Call, key: &Key, body: &[u8]) -> Result<Response<Body>, ApiError> {
-    let wanted = read_object(call, body)?;
-    write(call, key, |scale| {
+    let dry_run = options::write(call, "UpdateOptions")?;
+    let wanted = decode::kept(call, body, &SCALE)?;
+    check_identity(key, &wanted)?;
+    let uid = Some(text(&wanted["metadata"]["uid"])).filter(|uid| !uid.is_empty()).map(str::to_owned);
+    write(call, key, &Preconditions { uid, resource_version: None }, dry_run, |scale| {
         *scale = wanted;
         Ok(())
     })
@@ -27,22 +39,36 @@ pub(super) fn update(call: &Call, key: &Key, body: &[u8]) -> Result<Response<Bod
 
 /// `PATCH`.
 pub(super) fn patch(call: &Call, key: &Key, body: &[u8]) -> Result<Response<Body>, ApiError> {
-    let kind = call.headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
-    let patch = Patch::parse(kind, body)?;
-    write(call, key, |scale| patch.apply(scale))
+    let (patch, dry_run) = read_patch(call, body)?;
+    write(call, key, &Preconditions::none(), dry_run, |scale| {
+        patch.apply(scale)?;
+        check_identity(key, scale)
+    })
 }
 
 /// Changes the set by way of its scale.
 fn write(
     call: &Call,
     key: &Key,
+    conditions: &Preconditions,
+    dry_run: bool,
     change: impl FnOnce(&mut Value) -> Result<(), ApiError>,
 ) -> Result<Response<Body>, ApiError> {
-    let set = modify(call, &STATEFUL_SETS, key, "", &Preconditions::none(), |set| {
+    let set = modify(call, &STATEFUL_SETS, key, "", conditions, dry_run, |set| {
         let mut scale = scale_of(set);
         change(&mut scale)?;
+        let replicas = scale["spec"]["replicas"].as_i64().unwrap_or(0);
+        if replicas < 0 {
+            let message = format!("Invalid value: {replicas}: must be greater than or equal to 0");
+            return Err(ApiError::invalid(&SCALE, &key.name, &[("spec.replicas".to_owned(), message)]));
+        }
+        let (said, own) = (text(&scale["metadata"]["uid"]), text(&set["metadata"]["uid"]));
+        if !said.is_empty() && said != own {
+            let why = format!("Precondition failed: UID in precondition: {said}, UID in object meta: {own}");
+            return Err(ApiError::conflict(&STATEFUL_SETS, "statefulsets/scale", &key.name, &why));
+        }
         set["metadata"]["resourceVersion"] = scale["metadata"]["resourceVersion"].clone();
-        set["spec"]["replicas"] = json!(scale["spec"]["replicas"].as_i64().unwrap_or(0));
+        set["spec"]["replicas"] = json!(replicas);
         Ok(())
     })?;
     Ok(json_response(200, &scale_of(&set)))

@@ -127,14 +127,12 @@ async fn handle(
     body: Incoming,
 ) -> Result<Response<Body>, ApiError> {
     let path = parts.uri.path().to_owned();
-    if parts.method == Method::GET
-        && let Some(health) = discovery::health(&path)
-    {
+    if let Some(health) = discovery::health(&path) {
         return Ok(health);
     }
     let query = Query::of(&parts.uri);
     let user = auth::authenticate(&parts.headers, peer.as_ref(), |token| state.bearer(token), &*state.authorizer)?;
-    let Some(target) = Target::parse(&path) else { return Ok(no_such_path()) };
+    let target = Target::parse(&path);
     let attributes = target.attributes(&parts.method, &path, &query);
     permit(&state, &user, &attributes)?;
     if attributes.subresource == "portforward" && attributes.verb == "get" {
@@ -143,17 +141,22 @@ async fn handle(
         permit(&state, &user, &create)?;
     }
     let format = match &target {
-        Target::Path => Format::FULL,
+        Target::Path | Target::Nothing { .. } => Format::FULL,
         Target::Objects { subresource, .. } if matches!(subresource.as_str(), "log" | "portforward") => Format::FULL,
-        _ => Format::negotiate(&parts.headers, query.get("includeObject"))?,
+        Target::Objects { name, .. } if name.is_empty() && parts.method == Method::GET => {
+            Format::negotiate(&parts.headers, query.get("includeObject"), true)?
+        }
+        _ => Format::negotiate(&parts.headers, query.get("includeObject"), false)?,
     };
     let headers = parts.headers.clone();
     let call = Call { state, user, query, headers, format, shutdown };
     match target {
-        Target::Path if parts.method == Method::GET => {
-            Ok(discovery::answer(&path, &parts.headers).unwrap_or_else(no_such_path))
-        }
-        Target::Path => Err(ApiError::method_not_allowed()),
+        Target::Path => match discovery::answer(&path, &parts.headers) {
+            Some(answer) if parts.method == Method::GET => Ok(answer),
+            Some(_) => Err(ApiError::method_not_allowed()),
+            None => no_such_path(&path),
+        },
+        Target::Nothing { .. } => no_such_path(&path),
         Target::Review(resource) if parts.method == Method::POST => {
             review::create(&call, resource, &read_body(body).await?)
         }
@@ -234,7 +237,7 @@ async fn object(
             "pods of the practice cluster have no containers to run a command in: connect to their ports instead",
         )),
         ("", _) => Err(ApiError::method_not_allowed()),
-        _ => Ok(no_such_path()),
+        _ => Err(ApiError::no_such_route()),
     }
 }
 
@@ -242,10 +245,13 @@ async fn read_body(body: Incoming) -> Result<Bytes, ApiError> {
     axum::body::to_bytes(Body::new(body), BODY_LIMIT).await.map_err(|_| ApiError::too_large())
 }
 
-/// A path that leads nowhere gets plain text, as from a real server.
-fn no_such_path() -> Response<Body> {
+/// A path that leads nowhere: what lies below a group that is served is told so, any other path in plain text.
+fn no_such_path(path: &str) -> Result<Response<Body>, ApiError> {
+    if discovery::is_routed(path) {
+        return Err(ApiError::no_such_route());
+    }
     let mut response = Response::new(Body::from("404 page not found\n"));
     *response.status_mut() = StatusCode::NOT_FOUND;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-    response
+    Ok(response)
 }

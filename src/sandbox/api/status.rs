@@ -3,12 +3,18 @@
 //! The wording follows `k8s.io/apimachinery/pkg/api/errors` and `k8s.io/apiserver/pkg/registry`, because people
 //! search for these sentences and scripts match them.
 
+mod stored;
+
+pub(super) use stored::deleted;
+
 use super::super::resources::Resource;
-use super::super::store::StoreError;
 use super::auth::{Attributes, User};
 use axum::body::Body;
 use axum::http::{Response, StatusCode, header};
 use serde_json::{Map, Value, json};
+
+/// What a real server reads and writes.
+const MEDIA_TYPES: &str = "application/json, application/yaml, application/vnd.kubernetes.protobuf";
 
 /// What a 409 for a stale resourceVersion says.
 const MODIFIED: &str = "the object has been modified; please apply your changes to the latest version and try again";
@@ -47,12 +53,27 @@ impl ApiError {
         ApiError::new(StatusCode::CONFLICT, "AlreadyExists", message).about(resource, name)
     }
 
-    /// 409: the object is not the one that was meant. `what` stands before the name: `pods`, or `Pod` where the real
-    /// server says the kind.
+    /// 409: the object is not the one that was meant. `what` stands before the name and in the details: `pods`, or
+    /// `Pod` where the real server says the kind.
     pub(super) fn conflict(resource: &Resource, what: &str, name: &str, why: &str) -> ApiError {
-        let what = if resource.group.is_empty() { what.to_owned() } else { format!("{what}.{}", resource.group) };
-        let message = format!("Operation cannot be fulfilled on {what} \"{name}\": {why}");
-        ApiError::new(StatusCode::CONFLICT, "Conflict", message).about(resource, name)
+        let dot = if resource.group.is_empty() { "" } else { "." };
+        let message = format!("Operation cannot be fulfilled on {what}{dot}{} \"{name}\": {why}", resource.group);
+        let mut error = ApiError::new(StatusCode::CONFLICT, "Conflict", message);
+        error.details = Some(Box::new(details(resource.group, name, what)));
+        error
+    }
+
+    /// 422: a change that does not say of which version; the real server names the plural here.
+    pub(super) fn version_needed(resource: &'static Resource, name: &str) -> ApiError {
+        let named = Resource { kind: resource.plural, ..*resource };
+        let message = "Invalid value: 0: must be specified for an update".to_owned();
+        ApiError::invalid(&named, name, &[("metadata.resourceVersion".to_owned(), message)])
+    }
+
+    /// The same refusal, with words before its message.
+    pub(super) fn prefixed(mut self, words: &str) -> ApiError {
+        self.message.insert_str(0, words);
+        self
     }
 
     /// 409: the object was changed meanwhile.
@@ -99,11 +120,16 @@ impl ApiError {
         ApiError::invalid(&options, "", fields)
     }
 
-    /// 422: a patch that cannot be applied.
-    pub(super) fn unprocessable_patch(why: &str) -> ApiError {
+    /// 422: a patch that cannot be applied; why is not told.
+    pub(super) fn unprocessable_patch() -> ApiError {
         let message = "the server rejected our request due to an error in our request";
-        let mut error = ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "Invalid", message);
-        error.details = Some(Box::new(json!({"causes": [{"reason": "UnexpectedServerResponse", "message": why}]})));
+        ApiError::generic(StatusCode::UNPROCESSABLE_ENTITY, "Invalid", message)
+    }
+
+    /// An answer that is about no object: its details are there and empty.
+    fn generic(code: StatusCode, reason: &'static str, message: impl Into<String>) -> ApiError {
+        let mut error = ApiError::new(code, reason, message);
+        error.details = Some(Box::new(json!({})));
         error
     }
 
@@ -112,9 +138,7 @@ impl ApiError {
         let why = if reason.is_empty() { String::new() } else { format!(": {reason}") };
         if let Some(path) = &request.path {
             let message = format!("forbidden: User \"{}\" cannot {} path \"{path}\"{why}", user.name, request.verb);
-            let mut error = ApiError::new(StatusCode::FORBIDDEN, "Forbidden", message);
-            error.details = Some(Box::new(json!({})));
-            return error;
+            return ApiError::generic(StatusCode::FORBIDDEN, "Forbidden", message);
         }
         let group = &request.group;
         let qualified =
@@ -167,39 +191,64 @@ impl ApiError {
     }
 
     /// 500 without a reason: what the real server makes of an error that is not worded for clients.
-    pub(super) fn unworded(message: &str) -> ApiError {
+    pub(super) fn unworded(message: impl Into<String>) -> ApiError {
         ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "", message)
     }
 
     /// 405.
     pub(super) fn method_not_allowed() -> ApiError {
         let message = "the server does not allow this method on the requested resource";
-        let mut error = ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", message);
-        error.details = Some(Box::new(json!({})));
-        error
+        ApiError::generic(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", message)
     }
 
-    /// 406: `Accept` asks for what is not served.
+    /// 404: no kind, or no path below an object, of that name.
+    pub(super) fn no_such_route() -> ApiError {
+        let message = "the server could not find the requested resource";
+        ApiError::generic(StatusCode::NOT_FOUND, "NotFound", message)
+    }
+
+    /// 406: `Accept` names types that are known, but asks them for what they cannot do.
     pub(super) fn not_acceptable() -> ApiError {
-        let message = "only the following media types are accepted: application/json";
+        let message = format!("only the following media types are accepted: {MEDIA_TYPES}");
         ApiError::new(StatusCode::NOT_ACCEPTABLE, "NotAcceptable", message)
+    }
+
+    /// 406: `Accept` names no type that is known.
+    pub(super) fn not_available(collection: bool) -> ApiError {
+        let streams = ", application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch";
+        let streams = if collection { streams } else { "" };
+        let message = format!("406: Not Acceptable\n\nAvailable representations: {MEDIA_TYPES}{streams}");
+        ApiError::generic(StatusCode::NOT_ACCEPTABLE, "NotAcceptable", message)
     }
 
     /// 413.
     pub(super) fn too_large() -> ApiError {
-        ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", "limit is 3145728")
+        let message = "Request entity too large: limit is 3145728";
+        ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", message)
     }
 
-    /// 415: a body of a type that is not understood here; `accepted` are those that are.
-    pub(super) fn unsupported_media_type(accepted: &str) -> ApiError {
+    /// 415: a body of a type that is not understood.
+    pub(super) fn unsupported_media_type() -> ApiError {
         let message =
-            format!("the body of the request was in an unknown format - accepted media types include: {accepted}");
+            format!("the body of the request was in an unknown format - accepted media types include: {MEDIA_TYPES}");
         ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "UnsupportedMediaType", message)
+    }
+
+    /// 415: a patch of a type that the path does not take.
+    pub(super) fn unsupported_patch_type() -> ApiError {
+        let message = "415: Unsupported Media Type";
+        ApiError::generic(StatusCode::UNSUPPORTED_MEDIA_TYPE, "UnsupportedMediaType", message)
     }
 
     /// 410: the resourceVersion is older than the history kept.
     pub(super) fn too_old(asked: u64, oldest: u64) -> ApiError {
         ApiError::new(StatusCode::GONE, "Expired", format!("too old resource version: {asked} ({oldest})"))
+    }
+
+    /// 410: a list as it was longer ago than history reaches back.
+    pub(super) fn list_expired() -> ApiError {
+        let message = "The resourceVersion for the provided list is too old.";
+        ApiError::new(StatusCode::GONE, "Expired", message)
     }
 
     /// 410: the list that a `continue` token belongs to is no longer known; `resume` continues on today's objects.
@@ -242,37 +291,6 @@ impl ApiError {
         error
     }
 
-    /// A store's refusal about one object, in the words of an update.
-    pub(super) fn from_store(error: StoreError, resource: &Resource, name: &str) -> ApiError {
-        match error {
-            StoreError::NotFound => ApiError::not_found(resource, name),
-            StoreError::AlreadyExists => ApiError::already_exists(resource, name),
-            StoreError::UidMismatch(wanted, found) => {
-                let why = format!("Precondition failed: UID in precondition: {wanted}, UID in object meta: {found}");
-                ApiError::conflict(resource, resource.plural, name, &why)
-            }
-            StoreError::Stale(..) => ApiError::modified(resource, name),
-            StoreError::Expired => ApiError::too_old(0, 0),
-            StoreError::Invalid(fields) => ApiError::invalid(resource, name, &fields),
-        }
-    }
-
-    /// A store's refusal of a deletion: the preconditions are worded otherwise there.
-    pub(super) fn from_delete(error: StoreError, resource: &Resource, name: &str) -> ApiError {
-        let why = match &error {
-            StoreError::UidMismatch(wanted, found) => format!(
-                "the UID in the precondition ({wanted}) does not match the UID in record ({found}). The object might \
-                 have been deleted and then recreated"
-            ),
-            StoreError::Stale(wanted, found) => format!(
-                "the ResourceVersion in the precondition ({wanted}) does not match the ResourceVersion in record \
-                 ({found}). The object might have been modified"
-            ),
-            _ => return ApiError::from_store(error, resource, name),
-        };
-        ApiError::conflict(resource, resource.kind, name, &why)
-    }
-
     /// HTTP status.
     pub(super) fn code(&self) -> u16 {
         self.code
@@ -290,8 +308,10 @@ impl ApiError {
             "metadata": metadata,
             "status": "Failure",
             "message": self.message,
-            "reason": self.reason,
         });
+        if !self.reason.is_empty() {
+            status["reason"] = json!(self.reason);
+        }
         if let Some(details) = &self.details {
             status["details"] = (**details).clone();
         }
@@ -303,13 +323,6 @@ impl ApiError {
     pub(super) fn into_response(self) -> Response<Body> {
         json_response(self.code, &self.to_value())
     }
-}
-
-/// A `Status` that says that a deletion is done.
-pub(super) fn deleted(resource: &Resource, name: &str, uid: &Value) -> Value {
-    let mut about = details(resource.group, name, resource.plural);
-    about["uid"] = uid.clone();
-    json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": about})
 }
 
 /// A JSON answer with that HTTP status.
@@ -367,14 +380,6 @@ mod tests {
         let message = |e: ApiError| e.to_value()["message"].as_str().unwrap().to_owned();
         assert_eq!(message(ApiError::not_found(&PODS, "x")), r#"pods "x" not found"#);
         assert_eq!(message(ApiError::already_exists(&STATEFUL_SETS, "x")), r#"statefulsets.apps "x" already exists"#);
-        assert_eq!(
-            message(ApiError::from_store(StoreError::Stale("1".into(), "2".into()), &PODS, "x")),
-            r#"Operation cannot be fulfilled on pods "x": the object has been modified; please apply your changes to the latest version and try again"#
-        );
-        assert_eq!(
-            message(ApiError::from_delete(StoreError::UidMismatch("1".into(), "2".into()), &STATEFUL_SETS, "x")),
-            r#"Operation cannot be fulfilled on StatefulSet.apps "x": the UID in the precondition (1) does not match the UID in record (2). The object might have been deleted and then recreated"#
-        );
         let user = User { name: "u".into(), ..Default::default() };
         let mut request = Attributes { verb: "delete".into(), resource: "pods".into(), ..Default::default() };
         (request.namespace, request.name) = ("ns".into(), "x".into());

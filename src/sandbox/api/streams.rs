@@ -5,6 +5,7 @@
 
 use super::super::resources::PODS;
 use super::super::store::{ChangeKind, Key, Store};
+use super::request::Query;
 use super::status::ApiError;
 use super::write::text;
 use super::{Call, PodStreams};
@@ -12,9 +13,10 @@ use axum::body::{Body, Bytes};
 use axum::extract::FromRequestParts;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, Response, header};
+use axum::http::{HeaderValue, Response, StatusCode, header};
 use futures::stream::SplitSink;
 use futures::{SinkExt, StreamExt, future};
+use std::num::{IntErrorKind, ParseIntError};
 use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{Mutex, mpsc};
@@ -36,20 +38,32 @@ pub(super) fn log(call: &Call, key: &Key) -> Result<Response<Body>, ApiError> {
 
 /// `pods/NAME/portforward`: upgrades the connection and carries bytes until a side closes, or the pod goes.
 pub(super) async fn port_forward(call: &Call, key: Key, parts: &mut Parts) -> Result<Response<Body>, ApiError> {
+    if call.query.has("dryRun") {
+        return Err(ApiError::bad_request("dryRun is not supported"));
+    }
+    let ports = ports(&call.query)?;
     let store = call.state.store.clone();
     // The watch is open before the pod is looked at, so that no deletion falls between the two.
     let mut watcher =
         store.watch(store.version()).map_err(|_| ApiError::internal("the history was compacted meanwhile"))?;
     let pod = store.get(&key).ok_or_else(|| ApiError::not_found(&PODS, &key.name))?;
-    let upgrade = parts.headers.get(header::UPGRADE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    if text(&pod["spec"]["nodeName"]).is_empty() {
+        return Err(ApiError::bad_request(format!("pod {} does not have a host assigned", key.name)));
+    }
+    let said = |name: header::HeaderName| parts.headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    if !said(header::CONNECTION).to_ascii_lowercase().contains("upgrade") {
+        return Err(ApiError::bad_request("Upgrade request required"));
+    }
+    let upgrade = said(header::UPGRADE);
     if !upgrade.eq_ignore_ascii_case("websocket") {
         return Err(no_tunnel(upgrade));
     }
-    let ports: Result<Vec<u16>, _> =
-        call.query.all("ports").flat_map(|list| list.split(',')).map(str::parse::<u16>).collect();
-    let ports = ports.map_err(|_| ApiError::bad_request("query parameter \"ports\" must be port numbers"))?;
-    if ports.is_empty() || ports.len() > 128 || ports.contains(&0) {
-        return Err(ApiError::bad_request("query parameter \"ports\" is required"));
+    if ports.is_empty() {
+        return Ok(from_node("query parameter \"port\" is required"));
+    }
+    // A channel's number is a byte, and a port has two.
+    if ports.contains(&0) || ports.len() > 128 {
+        return Ok(from_node("port \"0\" must be > 0"));
     }
     if text(&pod["status"]["phase"]) != "Running" {
         return Err(ApiError::bad_request(format!(
@@ -96,6 +110,29 @@ pub(super) async fn port_forward(call: &Call, key: Key, parts: &mut Parts) -> Re
         }
         end.cancel();
     }))
+}
+
+/// The ports in the query.
+fn ports(query: &Query) -> Result<Vec<u16>, ApiError> {
+    let number = |text: &str| {
+        text.parse().map_err(|error: ParseIntError| {
+            let why = match error.kind() {
+                IntErrorKind::PosOverflow => "value out of range",
+                _ => "invalid syntax",
+            };
+            let message = format!("cannot convert to []int32: strconv.ParseUint: parsing {text:?}: {why}");
+            ApiError::bad_request(message)
+        })
+    };
+    query.all("ports").flat_map(|list| list.split(',')).map(number).collect()
+}
+
+/// A refusal of the pod's node, which the server passes on as it is.
+fn from_node(why: &str) -> Response<Body> {
+    let mut response = Response::new(Body::from(format!("{why}\n")));
+    *response.status_mut() = StatusCode::BAD_REQUEST;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response
 }
 
 /// kubectl's own forwarding speaks SPDY, inside a WebSocket or not.

@@ -4,10 +4,10 @@
 
 use super::super::resources::{self, Resource, SERVICE_ACCOUNTS};
 use super::super::store::{Key, Store, seconds};
-use super::Call;
 use super::auth::User;
 use super::status::{ApiError, json_response};
-use super::write::{read_object, text};
+use super::write::{check_namespace, text};
+use super::{Call, decode, options};
 use axum::body::Body;
 use axum::http::Response;
 use base64::Engine as _;
@@ -55,16 +55,22 @@ impl IssuedTokens {
 
 /// `POST serviceaccounts/NAME/token`.
 pub(super) fn create(call: &Call, key: &Key, body: &[u8]) -> Result<Response<Body>, ApiError> {
-    let mut request = read_object(call, body)?;
+    options::write(call, "CreateOptions")?;
+    let mut request = decode::kept(call, body, &TOKEN_REQUEST)?;
+    check_namespace(key, &request)?;
+    let said = text(&request["metadata"]["name"]);
+    if !said.is_empty() && said != key.name {
+        let message = format!("Invalid value: \"{said}\": must match the service account name if specified");
+        return Err(ApiError::invalid(&TOKEN_REQUEST, &key.name, &[("metadata.name".to_owned(), message)]));
+    }
     let store = &call.state.store;
     let account = store.get(key).ok_or_else(|| ApiError::not_found(&SERVICE_ACCOUNTS, &key.name))?;
     let uid = text(&account["metadata"]["uid"]).to_owned();
-    for (field, own) in [("name", &key.name), ("namespace", &key.namespace)] {
-        let said = text(&request["metadata"][field]);
-        if !said.is_empty() && said != own {
-            let message = format!("Invalid value: \"{said}\": must match the service account {field} if specified");
-            return Err(ApiError::invalid(&TOKEN_REQUEST, &key.name, &[(format!("metadata.{field}"), message)]));
-        }
+    let said = text(&request["metadata"]["uid"]);
+    if !said.is_empty() && said != uid {
+        let why =
+            format!("the UID in the token request ({said}) does not match the UID of the service account ({uid})");
+        return Err(ApiError::conflict(&TOKEN_REQUEST, TOKEN_REQUEST.kind, &key.name, &why));
     }
     let lifetime = request["spec"]["expirationSeconds"].as_i64().unwrap_or(LIFETIME);
     let wrong = match lifetime {

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 /// Findings: (field, message).
 pub(super) type Findings = Vec<(String, String)>;
 
-const SUBDOMAIN: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or \
+pub(super) const SUBDOMAIN: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or \
     '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is \
     '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
 
@@ -24,21 +24,23 @@ const POD_SPEC: &str = "Forbidden: pod updates may not change fields other than 
 const CLAIM_SPEC: &str = "Forbidden: spec is immutable after creation except resources.requests and \
     volumeAttributesClassName for bound claims";
 
-const SET_SPEC: &str = "Forbidden: updates to statefulset spec for fields other than 'replicas', 'ordinals', \
-    'template', 'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and \
-    'minReadySeconds' are forbidden";
-
 /// What is wrong with a new object of kind `resource` (its plural).
 pub(super) fn creation(resource: &str, object: &Value) -> Findings {
-    if roles::is_one(resource) {
-        return roles::creation(resource, object);
-    }
+    let given = |field: &str| object["metadata"][field].as_str().filter(|name| !name.is_empty());
     let mut findings = Findings::new();
+    if given("name").is_none() && given("generateName").is_none() {
+        let message = "Required value: name or generateName is required";
+        findings.push(("metadata.name".to_owned(), message.to_owned()));
+    }
+    if roles::is_one(resource) {
+        findings.extend(roles::creation(resource, object));
+        return findings;
+    }
     let mut found = |field: &str, message: &str| findings.push((field.to_owned(), message.to_owned()));
-    if let Some(name) = object["metadata"]["name"].as_str().filter(|name| !name.is_empty()) {
+    if let Some(name) = given("name") {
         let (valid, rule) = match resource {
             "namespaces" | "services" => (is_label(name), LABEL),
-            _ => (name.len() <= 253 && name.split('.').all(is_label), SUBDOMAIN),
+            _ => (is_subdomain(name), SUBDOMAIN),
         };
         if !valid {
             found("metadata.name", &format!("Invalid value: \"{name}\": {rule}"));
@@ -90,9 +92,9 @@ pub(super) fn update(resource: &str, before: &Value, after: &Value) -> Findings 
     let mut found = |field: &str, message: &str| findings.push((field.to_owned(), message.to_owned()));
     for field in ["uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds"] {
         let (old, new) = (&before["metadata"][field], &after["metadata"][field]);
-        if !new.is_null() && new != old {
-            let path = format!("metadata.{field}");
-            found(&path, &format!("Invalid value: {new}: field is immutable"));
+        // What a client leaves out is put back.
+        if let Some(message) = changed(old, new).filter(|_| !new.is_null()) {
+            found(&format!("metadata.{field}"), &message);
         }
     }
     if before["metadata"]["deletionTimestamp"].is_string() {
@@ -152,8 +154,9 @@ pub(super) fn update(resource: &str, before: &Value, after: &Value) -> Findings 
                     "Forbidden: spec.persistentvolumesource is immutable after creation",
                 );
             }
-            if old["volumeMode"] != new["volumeMode"] {
-                found("spec.volumeMode", &format!("Invalid value: {}: field is immutable", new["volumeMode"]));
+            if let Some(message) = changed(&old["volumeMode"], &new["volumeMode"]) {
+                // The real server leaves `spec` out of the path.
+                found("volumeMode", &message);
             }
             let policy = &new["persistentVolumeReclaimPolicy"];
             if !matches!(policy.as_str(), Some("Retain" | "Delete" | "Recycle")) {
@@ -164,20 +167,10 @@ pub(super) fn update(resource: &str, before: &Value, after: &Value) -> Findings 
             }
         }
         "statefulsets" => {
-            let mut allowed = old.clone();
-            for field in [
-                "replicas",
-                "ordinals",
-                "template",
-                "updateStrategy",
-                "revisionHistoryLimit",
-                "persistentVolumeClaimRetentionPolicy",
-                "minReadySeconds",
-            ] {
-                allowed[field] = new[field].clone();
-            }
-            if without_nulls(&allowed) != without_nulls(new) {
-                found("spec", SET_SPEC);
+            for field in ["selector", "volumeClaimTemplates", "serviceName", "podManagementPolicy"] {
+                if let Some(message) = changed(&old[field], &new[field]) {
+                    found(&format!("spec.{field}"), &message);
+                }
             }
             if new["replicas"].as_i64().is_some_and(|n| n < 0) {
                 let message = format!("Invalid value: {}: must be greater than or equal to 0", new["replicas"]);
@@ -185,15 +178,20 @@ pub(super) fn update(resource: &str, before: &Value, after: &Value) -> Findings 
             }
         }
         "storageclasses" => {
-            for field in ["provisioner", "parameters", "reclaimPolicy", "volumeBindingMode"] {
-                if before[field] != after[field] {
-                    found(field, &format!("Forbidden: updates to {field} are forbidden."));
+            for field in ["parameters", "provisioner", "reclaimPolicy", "volumeBindingMode"] {
+                if let Some(message) = changed(&before[field], &after[field]) {
+                    found(field, &message);
                 }
             }
         }
         _ => {}
     }
     findings
+}
+
+/// Whether a name is a DNS subdomain.
+pub(super) fn is_subdomain(name: &str) -> bool {
+    name.len() <= 253 && name.split('.').all(is_label)
 }
 
 fn is_label(name: &str) -> bool {
@@ -234,6 +232,19 @@ fn without_nulls(value: &Value) -> Value {
     value
 }
 
+/// What is said of a field that may not change and did; nothing is as good as empty.
+fn changed(old: &Value, new: &Value) -> Option<String> {
+    let empty = |value: &Value| match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(list) => list.is_empty(),
+        Value::Object(map) => map.is_empty(),
+        Value::Bool(_) | Value::Number(_) => false,
+    };
+    let same = old == new || (empty(old) && empty(new));
+    (!same).then(|| format!("Invalid value: {new}: field is immutable"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -250,9 +261,13 @@ mod tests {
             assert_eq!(findings.len(), 1, "{bad}");
             assert!(findings[0].1.starts_with(&format!("Invalid value: \"{bad}\"")));
         }
-        assert_eq!(creation("persistentvolumeclaims", &json!({})).len(), 2);
-        assert_eq!(creation("pods", &json!({}))[0].0, "spec.containers");
-        let set = json!({"spec": {"selector": {"matchLabels": {"a": "1"}},
+        let named = |kind: &str| creation(kind, &json!({"metadata": {"generateName": "a-"}}));
+        assert_eq!(named("persistentvolumeclaims").len(), 2);
+        assert_eq!(named("pods")[0].0, "spec.containers");
+        let nameless = creation("configmaps", &json!({"metadata": {"name": "", "generateName": ""}}));
+        let why = "Required value: name or generateName is required";
+        assert_eq!(nameless, [("metadata.name".to_owned(), why.to_owned())]);
+        let set = json!({"metadata": {"name": "s"}, "spec": {"selector": {"matchLabels": {"a": "1"}},
             "template": {"metadata": {"labels": {"a": "2"}}, "spec": {"containers": [{}]}}}});
         assert_eq!(creation("statefulsets", &set)[0].0, "spec.template.metadata.labels");
     }
@@ -302,7 +317,23 @@ mod tests {
 
         let set = json!({"spec": {"replicas": 1, "serviceName": "a"}});
         assert_eq!(update("statefulsets", &set, &json!({"spec": {"replicas": 3, "serviceName": "a"}})), []);
-        assert_eq!(update("statefulsets", &set, &json!({"spec": {"replicas": 1, "serviceName": "b"}}))[0].1, SET_SPEC);
+        assert_eq!(
+            update(
+                "statefulsets",
+                &set,
+                &json!({"spec": {"replicas": 1, "serviceName": "b", "podManagementPolicy": "Parallel"}})
+            ),
+            [
+                ("spec.serviceName".to_owned(), "Invalid value: \"b\": field is immutable".to_owned()),
+                ("spec.podManagementPolicy".to_owned(), "Invalid value: \"Parallel\": field is immutable".to_owned()),
+            ]
+        );
+        let class = json!({"provisioner": "a"});
+        assert_eq!(update("storageclasses", &class, &json!({"provisioner": "a", "parameters": {}})), []);
+        assert_eq!(
+            update("storageclasses", &class, &json!({"provisioner": "b"})),
+            [("provisioner".to_owned(), "Invalid value: \"b\": field is immutable".to_owned())]
+        );
     }
 
     #[test]

@@ -26,12 +26,3 @@ pub(super) fn shown<'o>(resource: &Resource, object: &'o Value) -> Cow<'o, Value
     event["apiVersion"] = EVENTS_V1.api_version().into();
     Cow::Owned(event)
 }
-
-/// A field selector on what a kind shows, as one on what is kept.
-pub(super) fn kept_fields<'s>(resource: &Resource, selector: &'s str) -> Cow<'s, str> {
-    if *resource != EVENTS_V1 {
-        return Cow::Borrowed(selector);
-    }
-    let kept = selector.replace("regarding.", "involvedObject.").replace("reportingController", "reportingComponent");
-    Cow::Owned(kept)
-}

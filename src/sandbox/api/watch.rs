@@ -2,11 +2,10 @@
 
 use super::super::resources::Resource;
 use super::super::store::{Change, ChangeKind, Watcher};
-use super::Call;
-use super::read;
 use super::representation::{self, Format};
 use super::selector::Selector;
 use super::status::ApiError;
+use super::{Call, options, read};
 use axum::body::{Body, Bytes};
 use axum::http::{Response, header};
 use futures::stream;
@@ -26,12 +25,14 @@ const TIMEOUT: Duration = Duration::from_secs(1800);
 /// Opens a watch.
 ///
 /// # Errors
-/// 400 and 422 for parameters that do not go together. An expired resourceVersion is told inside the stream, as a real
+/// 400 and 422 for parameters that do not go together, 500 for a version that is none. An expired resourceVersion is told inside the stream, as a real
 /// server does.
 pub(super) fn watch(call: &Call, resource: &'static Resource, namespace: &str) -> Result<Response<Body>, ApiError> {
+    options::list(&call.query, true)?;
     let selector = read::selector(call, resource)?;
-    let initial = initial_events(call)?;
-    let asked = read::version_asked(call)?;
+    let initial = call.query.has("sendInitialEvents").then(|| call.query.flag("sendInitialEvents"));
+    // Nobody words this one for clients.
+    let asked = read::version_asked(call).map_err(ApiError::unworded)?;
     let bookmarks = call.query.flag("allowWatchBookmarks");
     let mut lines = VecDeque::new();
     let mut first = true;
@@ -43,7 +44,7 @@ pub(super) fn watch(call: &Call, resource: &'static Resource, namespace: &str) -
             for object in objects.iter().filter(|object| selector.matches(object)) {
                 lines.push_back(call.format.event(resource, "ADDED", object, std::mem::take(&mut first)));
             }
-            if initial == Some(true) && bookmarks {
+            if bookmarks {
                 lines.push_back(representation::plain_event("BOOKMARK", &bookmark(resource, version, true)));
             }
             version
@@ -85,25 +86,6 @@ pub(super) fn watch(call: &Call, resource: &'static Resource, namespace: &str) -
     headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
     headers.insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-cache, private"));
     Ok(response)
-}
-
-/// `sendInitialEvents`, checked as `ValidateListOptions` checks it.
-fn initial_events(call: &Call) -> Result<Option<bool>, ApiError> {
-    let given = call.query.get("sendInitialEvents").map(|_| call.query.flag("sendInitialEvents"));
-    let rule = call.query.get("resourceVersionMatch");
-    let wrong = |field: &str, why: &str| {
-        Err(ApiError::invalid_options("ListOptions", &[(field.to_owned(), format!("Forbidden: {why}"))]))
-    };
-    match (given, rule) {
-        (None, Some(_)) => wrong(
-            "resourceVersionMatch",
-            "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
-        ),
-        (Some(_), rule) if rule != Some("NotOlderThan") => {
-            wrong("resourceVersionMatch", "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan")
-        }
-        (given, _) => Ok(given),
-    }
 }
 
 fn bookmark(resource: &Resource, version: u64, end_of_initial: bool) -> Value {

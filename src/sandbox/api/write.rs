@@ -2,11 +2,12 @@
 
 use super::super::resources::Resource;
 use super::super::store::{Key, Preconditions, StoreError};
-use super::patch::Patch;
+use super::auth::Attributes;
+use super::patch::{Patch, PatchType};
 use super::status::{ApiError, json_response};
-use super::{Call, admission, protobuf, validate};
+use super::{Call, admission, decode, options, validate};
 use axum::body::Body;
-use axum::http::{Response, header};
+use axum::http::Response;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -26,6 +27,18 @@ pub(super) fn has_status(resource: &Resource) -> bool {
     )
 }
 
+/// Kinds that a `PUT` may create.
+fn may_be_put(resource: &Resource) -> bool {
+    let made =
+        ["endpoints", "events", "leases", "services", "roles", "rolebindings", "clusterroles", "clusterrolebindings"];
+    made.contains(&resource.plural)
+}
+
+/// Kinds whose `PUT` must say which version it changes.
+fn needs_version(resource: &Resource) -> bool {
+    matches!(resource.plural, "leases" | "poddisruptionbudgets" | "volumeattachments")
+}
+
 /// Adds an object (`POST` to a collection).
 pub(super) fn create(
     call: &Call,
@@ -33,22 +46,24 @@ pub(super) fn create(
     namespace: &str,
     body: &[u8],
 ) -> Result<Response<Body>, ApiError> {
-    let mut object = read_object(call, body)?;
-    check_type(resource, &object)?;
-    let name = text(&object["metadata"]["name"]).to_owned();
-    let dry_run = dry_run(call, "CreateOptions", &Value::Null)?;
-    let said = text(&object["metadata"]["namespace"]);
     if resource.namespaced && namespace.is_empty() {
         return Err(ApiError::method_not_allowed());
     }
-    if resource.namespaced && !said.is_empty() && said != namespace {
-        return Err(ApiError::bad_request(
-            "the namespace of the provided object does not match the namespace sent on the request",
-        ));
-    }
-    if !text(&object["metadata"]["resourceVersion"]).is_empty() {
-        return Err(ApiError::unworded("resourceVersion should not be set on objects to be created"));
-    }
+    let dry_run = options::write(call, "CreateOptions")?;
+    add(call, resource, namespace, decode::kept(call, body, resource)?, dry_run)
+}
+
+/// Adds an object that was read.
+fn add(
+    call: &Call,
+    resource: &'static Resource,
+    namespace: &str,
+    mut object: Value,
+    dry_run: bool,
+) -> Result<Response<Body>, ApiError> {
+    let name = text(&object["metadata"]["name"]).to_owned();
+    let key = Key::new(resource.plural, if resource.namespaced { namespace } else { "" }, name.clone());
+    check_namespace(&key, &object)?;
     if resource.namespaced {
         open_namespace(call, resource, &name, namespace)?;
     }
@@ -61,8 +76,15 @@ pub(super) fn create(
     if !findings.is_empty() {
         return Err(ApiError::invalid(resource, &name, &findings));
     }
-    let key = Key::new(resource.plural, if resource.namespaced { namespace } else { "" }, name.clone());
-    let stored = call.state.store.create(key, object, dry_run).map_err(|e| ApiError::from_store(e, resource, &name))?;
+    if text(&object["metadata"]["resourceVersion"]).parse::<u64>().is_ok_and(|version| version > 0) {
+        return Err(ApiError::unworded("resourceVersion should not be set on objects to be created"));
+    }
+    let store = &call.state.store;
+    let stored = store.create(key.clone(), object, dry_run).map_err(|error| {
+        let going = |object: Arc<Value>| object["metadata"]["deletionTimestamp"].is_string();
+        let refusal = ApiError::from_store(error, resource, &key);
+        if store.get(&key).is_some_and(going) { refusal.prefixed("object is being deleted: ") } else { refusal }
+    })?;
     Ok(json_response(201, &call.format.object(resource, &stored)))
 }
 
@@ -77,6 +99,43 @@ fn open_namespace(call: &Call, resource: &Resource, name: &str, namespace: &str)
     Ok(())
 }
 
+/// The namespace that an object says must be the path's.
+pub(super) fn check_namespace(key: &Key, object: &Value) -> Result<(), ApiError> {
+    let said = text(&object["metadata"]["namespace"]);
+    if said.is_empty() || key.namespace.is_empty() || said == key.namespace {
+        return Ok(());
+    }
+    Err(ApiError::bad_request("the namespace of the provided object does not match the namespace sent on the request"))
+}
+
+/// Namespace and name that an object says must be the path's.
+pub(super) fn check_identity(key: &Key, object: &Value) -> Result<(), ApiError> {
+    check_namespace(key, object)?;
+    let (said, name) = (text(&object["metadata"]["name"]), &key.name);
+    if said == name {
+        return Ok(());
+    }
+    Err(ApiError::bad_request(if said.is_empty() {
+        format!("the name of the object ({name} based on URL) was undeterminable: name must be provided")
+    } else {
+        format!("the name of the object ({said}) does not match the name on the URL ({name})")
+    }))
+}
+
+/// A request that makes what is not there yet needs permission to create, too.
+fn may_create(call: &Call, resource: &Resource, key: &Key) -> Result<(), ApiError> {
+    let request = Attributes {
+        verb: "create".to_owned(),
+        group: resource.group.to_owned(),
+        resource: resource.plural.to_owned(),
+        namespace: key.namespace.clone(),
+        name: key.name.clone(),
+        ..Attributes::default()
+    };
+    let decision = call.state.authorizer.decide(&call.user, &request);
+    if decision.allowed { Ok(()) } else { Err(ApiError::forbidden(&call.user, &request, &decision.reason)) }
+}
+
 /// Replaces an object, or its status (`PUT`).
 pub(super) fn update(
     call: &Call,
@@ -85,29 +144,19 @@ pub(super) fn update(
     subresource: &str,
     body: &[u8],
 ) -> Result<Response<Body>, ApiError> {
-    let object = read_object(call, body)?;
-    check_type(resource, &object)?;
-    let name = text(&object["metadata"]["name"]);
-    if name != key.name {
-        return Err(ApiError::bad_request(format!(
-            "the name of the object ({name}) does not match the name on the URL ({})",
-            key.name
-        )));
-    }
-    let namespace = text(&object["metadata"]["namespace"]);
-    if !namespace.is_empty() && namespace != key.namespace {
-        return Err(ApiError::bad_request(format!(
-            "the namespace of the object ({namespace}) does not match the namespace on the URL ({})",
-            key.namespace
-        )));
-    }
-    if resource.plural == "leases" && call.state.store.get(key).is_none() {
-        // Leases are among the few kinds that a PUT may create.
-        return create(call, resource, &key.namespace, body);
-    }
+    let dry_run = options::write(call, "UpdateOptions")?;
+    let object = decode::kept(call, body, resource)?;
+    check_identity(key, &object)?;
     let uid = Some(text(&object["metadata"]["uid"])).filter(|uid| !uid.is_empty()).map(str::to_owned);
+    if may_be_put(resource) && subresource.is_empty() && call.state.store.get(key).is_none() {
+        if let Some(uid) = uid {
+            return Err(ApiError::from_store(StoreError::UidMismatch(uid, String::new()), resource, key));
+        }
+        may_create(call, resource, key)?;
+        return add(call, resource, &key.namespace, object, dry_run);
+    }
     let conditions = Preconditions { uid, resource_version: None };
-    let stored = modify(call, resource, key, subresource, &conditions, |current| {
+    let stored = modify(call, resource, key, subresource, &conditions, dry_run, |current| {
         *current = object;
         Ok(())
     })?;
@@ -122,9 +171,31 @@ pub(super) fn patch(
     subresource: &str,
     body: &[u8],
 ) -> Result<Response<Body>, ApiError> {
-    let patch = Patch::parse(&content_type(call), body)?;
-    let stored = modify(call, resource, key, subresource, &Preconditions::none(), |current| patch.apply(current))?;
+    let (patch, dry_run) = read_patch(call, body)?;
+    let applied = patch.applied((&resource.api_version(), resource.kind))?;
+    if let Some(object) = applied.filter(|_| subresource.is_empty() && call.state.store.get(key).is_none()) {
+        let mut object = object.clone();
+        // What a client leaves out is the path's.
+        if text(&object["metadata"]["name"]).is_empty() {
+            object["metadata"]["name"] = json!(key.name);
+        }
+        check_identity(key, &object)?;
+        may_create(call, resource, key)?;
+        return add(call, resource, &key.namespace, object, dry_run);
+    }
+    let none = Preconditions::none();
+    let stored = modify(call, resource, key, subresource, &none, dry_run, |current| {
+        patch.apply(current)?;
+        check_identity(key, current)
+    })?;
     Ok(json_response(200, &call.format.object(resource, &stored)))
+}
+
+/// A request's patch, and whether only an answer is wanted.
+pub(super) fn read_patch(call: &Call, body: &[u8]) -> Result<(Patch, bool), ApiError> {
+    let kind = PatchType::of(decode::content_type(call))?;
+    let dry_run = options::write(call, if kind == PatchType::Apply { "ApplyOptions" } else { "PatchOptions" })?;
+    Ok((Patch::read(kind, body)?, dry_run))
 }
 
 /// Reads, changes and writes back under the rules of the kind. A resourceVersion that `change` leaves in the object
@@ -135,20 +206,16 @@ pub(super) fn modify(
     key: &Key,
     subresource: &str,
     conditions: &Preconditions,
+    dry_run: bool,
     change: impl FnOnce(&mut Value) -> Result<(), ApiError>,
 ) -> Result<Arc<Value>, ApiError> {
-    let dry_run = dry_run(call, "PatchOptions", &Value::Null)?;
     let mut refusal = None;
     let result = call.state.store.update(key, conditions, dry_run, |object| {
         let before = object.clone();
-        if let Err(error) = change(object) {
+        let changed = change(object).and_then(|()| check_version(resource, key, &before, object));
+        if let Err(error) = changed {
             refusal = Some(error);
             return Err(StoreError::NotFound);
-        }
-        let wanted = text(&object["metadata"]["resourceVersion"]);
-        let found = text(&before["metadata"]["resourceVersion"]);
-        if !wanted.is_empty() && wanted != found {
-            return Err(StoreError::Stale(wanted.to_owned(), found.to_owned()));
         }
         confine(resource, subresource, &before, object);
         admission::defaults(resource.plural, object);
@@ -157,8 +224,25 @@ pub(super) fn modify(
     });
     match (result, refusal) {
         (_, Some(refusal)) => Err(refusal),
-        (Err(error), None) => Err(ApiError::from_store(error, resource, &key.name)),
+        (Err(error), None) => Err(ApiError::from_store(error, resource, key)),
         (Ok(object), None) => Ok(object),
+    }
+}
+
+/// The version that an object says must be the current one; most kinds may leave it out.
+fn check_version(resource: &'static Resource, key: &Key, before: &Value, object: &Value) -> Result<(), ApiError> {
+    let wanted = match text(&object["metadata"]["resourceVersion"]) {
+        "" => 0,
+        said => said
+            .parse::<u64>()
+            .map_err(|_| ApiError::unworded(format!("strconv.ParseUint: parsing {said:?}: invalid syntax")))?,
+    };
+    let found = text(&before["metadata"]["resourceVersion"]);
+    match wanted {
+        0 if needs_version(resource) => Err(ApiError::version_needed(resource, &key.name)),
+        0 => Ok(()),
+        wanted if wanted.to_string() == found => Ok(()),
+        _ => Err(ApiError::modified(resource, &key.name)),
     }
 }
 
@@ -194,59 +278,7 @@ fn confine(resource: &Resource, subresource: &str, before: &Value, object: &mut 
     }
 }
 
-/// The object in a request's body, JSON, YAML or (a few kinds) protobuf.
-pub(super) fn read_object(call: &Call, body: &[u8]) -> Result<Value, ApiError> {
-    let content_type = content_type(call);
-    let object: Value = match content_type.split(';').next().unwrap_or_default().trim() {
-        "" | "application/json" => serde_json::from_slice(body)
-            .map_err(|e| ApiError::bad_request(format!("couldn't get version/kind; json parse error: {e}")))?,
-        "application/yaml" => std::str::from_utf8(body)
-            .map_err(|e| e.to_string())
-            .and_then(|body| serde_saphyr::from_str(body).map_err(|e| e.to_string()))
-            .map_err(|e| ApiError::bad_request(format!("yaml: {e}")))?,
-        "application/vnd.kubernetes.protobuf" => protobuf::decode(body)
-            .ok_or_else(|| ApiError::unsupported_media_type("application/json, application/yaml"))?,
-        _ => return Err(ApiError::unsupported_media_type("application/json, application/yaml")),
-    };
-    if object.is_object() { Ok(object) } else { Err(ApiError::bad_request("the body must be an object")) }
-}
-
-/// Whether only an answer is wanted: `dryRun=All` in the query or among `options` (of that kind).
-pub(super) fn dry_run(call: &Call, kind: &'static str, options: &Value) -> Result<bool, ApiError> {
-    let listed = options["dryRun"].as_array().into_iter().flatten().map(text);
-    let mut dry = false;
-    for value in call.query.all("dryRun").chain(listed).filter(|value| !value.is_empty()) {
-        if value != "All" {
-            let message = format!("Unsupported value: []string{{{value:?}}}: supported values: \"All\"");
-            return Err(ApiError::invalid_options(kind, &[("dryRun".to_owned(), message)]));
-        }
-        dry = true;
-    }
-    Ok(dry)
-}
-
-fn content_type(call: &Call) -> String {
-    call.headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned()
-}
-
-fn check_type(resource: &Resource, object: &Value) -> Result<(), ApiError> {
-    let (version, kind) = (text(&object["apiVersion"]), text(&object["kind"]));
-    let (right_version, right_kind) = (resource.api_version(), resource.kind);
-    if (version.is_empty() || version == right_version) && (kind.is_empty() || kind == right_kind) {
-        return Ok(());
-    }
-    let shown = |version: &str, kind: &str| match version.split_once('/') {
-        Some((group, version)) => json!(format!("{group}/{version}, Kind={kind}")),
-        None => json!(format!("/{version}, Kind={kind}")),
-    };
-    Err(ApiError::bad_request(format!(
-        "{} in version {} cannot be handled as a {right_kind}: expected {}",
-        json!(kind),
-        json!(version),
-        shown(&right_version, right_kind)
-    )))
-}
-
+/// A field's text; empty where there is none.
 pub(super) fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }

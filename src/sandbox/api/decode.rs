@@ -1,0 +1,261 @@
+//! What a request's body holds: an object of the kind that the path leads to, as JSON, YAML or (a few kinds) protobuf.
+
+use super::super::resources::{RESOURCES, REVIEWS, Resource, VIEWS};
+use super::status::ApiError;
+use super::write::text;
+use super::{Call, protobuf};
+use axum::http::header;
+use serde_json::Value;
+
+/// Where the real server keeps its kinds: it says so.
+const SCHEME: &str = "pkg/api/legacyscheme/scheme.go:30";
+
+/// Kinds that a real server knows and this one does not serve; each has its list, too.
+const OTHER_KINDS: [(&str, &[&str]); 7] = [
+    ("v1", &["Binding", "LimitRange", "PodTemplate", "ReplicationController", "ResourceQuota"]),
+    ("apps/v1", &["DaemonSet", "Deployment", "ReplicaSet"]),
+    ("authentication.k8s.io/v1", &["TokenRequest", "TokenReview"]),
+    ("autoscaling/v1", &["HorizontalPodAutoscaler", "Scale"]),
+    ("batch/v1", &["CronJob", "Job"]),
+    ("networking.k8s.io/v1", &["Ingress", "IngressClass", "NetworkPolicy"]),
+    ("policy/v1", &["Eviction"]),
+];
+
+/// A kind that a body may be of: apiVersion and kind.
+pub(super) type Kind<'a> = (&'a str, &'a str);
+
+/// The request's content type as it was sent.
+pub(super) fn content_type(call: &Call) -> &str {
+    call.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default()
+}
+
+/// The object in a request's body, of that kind or of none.
+///
+/// # Errors
+/// 415 for a type that is not understood, 400 for a body that cannot be read, or is of another kind.
+pub(super) fn object(call: &Call, body: &[u8], (api_version, kind): Kind<'_>) -> Result<Value, ApiError> {
+    let object = value(call, body).map_err(|unread| match unread {
+        Unread::Type => ApiError::unsupported_media_type(),
+        Unread::Body(why) => ApiError::bad_request(format!(
+            "the object provided is unrecognized (must be of type {kind}): {why} ({})",
+            summary(body)
+        )),
+    })?;
+    check(&object, api_version, kind)?;
+    Ok(object)
+}
+
+/// [`object`] of a kind that is kept.
+///
+/// # Errors
+/// As there.
+pub(super) fn kept(call: &Call, body: &[u8], resource: &Resource) -> Result<Value, ApiError> {
+    object(call, body, (&resource.api_version(), resource.kind))
+}
+
+/// Options in a request's body.
+///
+/// # Errors
+/// 415 for a type that is not understood, 400 for a body that cannot be read.
+pub(super) fn options(call: &Call, body: &[u8]) -> Result<Value, ApiError> {
+    value(call, body).map_err(|unread| match unread {
+        Unread::Type => ApiError::unsupported_media_type(),
+        Unread::Body(why) => ApiError::bad_request(why),
+    })
+}
+
+/// Why a body was not read.
+enum Unread {
+    Type,
+    Body(String),
+}
+
+fn value(call: &Call, body: &[u8]) -> Result<Value, Unread> {
+    let value: Value = match content_type(call).split(';').next().unwrap_or_default().trim() {
+        "" | "application/json" => serde_json::from_slice(body).map_err(|e| {
+            Unread::Body(format!("couldn't get version/kind; json parse error: {}", json_error(body, &e)))
+        })?,
+        "application/yaml" => std::str::from_utf8(body)
+            .map_err(|e| e.to_string())
+            .and_then(|body| serde_saphyr::from_str(body).map_err(|e| e.to_string()))
+            .map_err(|why| Unread::Body(format!("error converting YAML to JSON: yaml: {why}")))?,
+        "application/vnd.kubernetes.protobuf" => protobuf::decode(body).ok_or(Unread::Type)?,
+        _ => return Err(Unread::Type),
+    };
+    if value.is_object() {
+        return Ok(value);
+    }
+    Err(Unread::Body(format!(
+        "couldn't get version/kind; json parse error: json: cannot unmarshal {} into Go value of type struct {{ APIVersion \
+         string \"json:\\\"apiVersion,omitempty\\\"\"; Kind string \"json:\\\"kind,omitempty\\\"\" }}",
+        type_of(&value)
+    )))
+}
+
+/// The beginning of a body that could not be read.
+fn summary(body: &[u8]) -> String {
+    const SHOWN: usize = 30;
+    let shown = &body[..body.len().min(SHOWN)];
+    let more = if body.len() > SHOWN { " ..." } else { "" };
+    match body.first() {
+        None => "<empty>".to_owned(),
+        Some(b'{') => format!("{}{more}", String::from_utf8_lossy(shown)),
+        Some(_) => shown.iter().map(|byte| format!("{byte:02x}")).collect::<String>() + more,
+    }
+}
+
+/// A value's type as Go's `encoding/json` names it.
+pub(super) fn type_of(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "bool",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    }
+}
+
+/// What is wrong with JSON, as Go's `encoding/json` says it.
+pub(super) fn json_error(text: &[u8], error: &serde_json::Error) -> String {
+    if error.is_eof() {
+        return "unexpected end of JSON input".to_owned();
+    }
+    let why = error.to_string();
+    let place = [
+        ("expected `:`", "after object key"),
+        ("expected `,` or `}`", "after object key:value pair"),
+        ("expected `,` or `]`", "after array element"),
+        ("key must be a string", "looking for beginning of object key string"),
+        ("trailing characters", "after top-level value"),
+        ("trailing comma", "looking for beginning of value"),
+        ("control character", "in string literal"),
+        ("expected value", "looking for beginning of value"),
+    ];
+    let place = place.iter().find(|(start, _)| why.starts_with(start)).map(|(_, place)| place);
+    let line = text.split(|byte| *byte == b'\n').nth(error.line().saturating_sub(1)).unwrap_or_default();
+    match (place, line.get(error.column().saturating_sub(1))) {
+        (Some(place), Some(byte)) => {
+            // A byte is shown as the character of its number.
+            let shown = match *byte {
+                b'\'' => "\\'".to_owned(),
+                b'\n' => "\\n".to_owned(),
+                b'\r' => "\\r".to_owned(),
+                b'\t' => "\\t".to_owned(),
+                byte @ (..0x20 | 0x7f) => format!("\\x{byte:02x}"),
+                byte @ 0x80..0xa0 => format!("\\u00{byte:02x}"),
+                byte => char::from(byte).to_string(),
+            };
+            format!("invalid character '{shown}' {place}")
+        }
+        _ => why,
+    }
+}
+
+/// Whether an object may stand where one of that kind is expected.
+///
+/// # Errors
+/// 400 for one of another kind.
+pub(super) fn check(object: &Value, right_version: &str, right_kind: &str) -> Result<(), ApiError> {
+    let or = |said: &Value, right: &str| Some(text(said)).filter(|said| !said.is_empty()).unwrap_or(right).to_owned();
+    let (api_version, kind) = (or(&object["apiVersion"], right_version), or(&object["kind"], right_kind));
+    if (api_version.as_str(), kind.as_str()) == (right_version, right_kind) {
+        return Ok(());
+    }
+    let (group, version) = split(&api_version);
+    let (right_group, _) = split(right_version);
+    let older = matches!((group, version), ("apps", "v1beta1" | "v1beta2") | ("policy", "v1beta1"));
+    if older && group == right_group && kind == right_kind {
+        return Err(ApiError::bad_request(format!(
+            "the API version in the data ({api_version}) does not match the expected API version ({right_version})"
+        )));
+    }
+    let why = if is_registered(&api_version, &kind) {
+        // The packages of the real server's own types are called after the group's first word.
+        let package = match right_group.split('.').next() {
+            None | Some("") => "core",
+            Some(word) => word,
+        };
+        format!("converting ({version}.{kind}) to ({package}.{right_kind}): unknown conversion")
+    } else {
+        format!("no kind \"{kind}\" is registered for version \"{api_version}\" in scheme \"{SCHEME}\"")
+    };
+    Err(ApiError::bad_request(format!("{kind} in version \"{version}\" cannot be handled as a {right_kind}: {why}")))
+}
+
+fn is_registered(api_version: &str, kind: &str) -> bool {
+    let singular = kind.strip_suffix("List").unwrap_or(kind);
+    let served = RESOURCES.iter().chain(&REVIEWS).chain(&VIEWS);
+    served.into_iter().any(|resource| resource.api_version() == api_version && resource.kind == singular)
+        || OTHER_KINDS.iter().any(|(version, kinds)| *version == api_version && kinds.contains(&singular))
+}
+
+/// Group and version.
+fn split(api_version: &str) -> (&str, &str) {
+    api_version.split_once('/').unwrap_or(("", api_version))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn an_object_of_another_kind_is_told_what_it_is() {
+        let checked = |object: Value, version: &str, kind: &str| {
+            check(&object, version, kind).map_err(|e| e.to_value()["message"].as_str().unwrap().to_owned())
+        };
+        let claim = json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim"});
+        assert_eq!(checked(claim.clone(), "v1", "PersistentVolumeClaim"), Ok(()));
+        assert_eq!(checked(json!({}), "apps/v1", "StatefulSet"), Ok(()));
+        for (object, version, kind, why) in [
+            (
+                claim,
+                "apps/v1",
+                "StatefulSet",
+                "PersistentVolumeClaim in version \"v1\" cannot be handled as a StatefulSet: converting \
+                 (v1.PersistentVolumeClaim) to (apps.StatefulSet): unknown conversion",
+            ),
+            (
+                json!({"kind": "PodList"}),
+                "v1",
+                "ConfigMap",
+                "PodList in version \"v1\" cannot be handled as a ConfigMap: converting (v1.PodList) to (core.ConfigMap): \
+                 unknown conversion",
+            ),
+            (
+                json!({"apiVersion": "apps/v1"}),
+                "v1",
+                "ConfigMap",
+                "ConfigMap in version \"v1\" cannot be handled as a ConfigMap: no kind \"ConfigMap\" is registered for \
+                 version \"apps/v1\" in scheme \"pkg/api/legacyscheme/scheme.go:30\"",
+            ),
+            (
+                json!({"apiVersion": "apps/v1beta1", "kind": "StatefulSet"}),
+                "apps/v1",
+                "StatefulSet",
+                "the API version in the data (apps/v1beta1) does not match the expected API version (apps/v1)",
+            ),
+        ] {
+            assert_eq!(checked(object, version, kind), Err(why.to_owned()));
+        }
+    }
+
+    #[test]
+    fn broken_json_is_told_as_go_tells_it() {
+        for (text, why) in [
+            ("", "unexpected end of JSON input"),
+            ("{\"a\": 1", "unexpected end of JSON input"),
+            ("x", "invalid character 'x' looking for beginning of value"),
+            ("\u{1}", "invalid character '\\x01' looking for beginning of value"),
+            ("{a: 1}", "invalid character 'a' looking for beginning of object key string"),
+            ("{\"a\" 1}", "invalid character '1' after object key"),
+            ("{\"a\": 1 \"b\": 2}", "invalid character '\"' after object key:value pair"),
+            ("[1\n 2]", "invalid character '2' after array element"),
+            ("{} {}", "invalid character '{' after top-level value"),
+        ] {
+            let error = serde_json::from_str::<Value>(text).unwrap_err();
+            assert_eq!(json_error(text.as_bytes(), &error), why, "{text}");
+        }
+    }
+}

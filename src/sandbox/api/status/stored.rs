@@ -1,0 +1,102 @@
+//! What the store refuses or has done, in the words of the request that asked for it.
+
+use super::super::super::resources::Resource;
+use super::super::super::store::{Key, StoreError};
+use super::{ApiError, details};
+use serde_json::{Value, json};
+
+impl ApiError {
+    /// A store's refusal about one object, in the words of an update.
+    pub(in super::super) fn from_store(error: StoreError, resource: &'static Resource, key: &Key) -> ApiError {
+        let name = &key.name;
+        match error {
+            StoreError::NotFound => ApiError::not_found(resource, name),
+            StoreError::AlreadyExists => ApiError::already_exists(resource, name),
+            StoreError::UidMismatch(wanted, found) => {
+                let why = format!(
+                    "StorageError: invalid object, Code: 4, Key: {}, ResourceVersion: 0, AdditionalErrorMsg: Precondition \
+                     failed: UID in precondition: {wanted}, UID in object meta: {found}",
+                    path(key)
+                );
+                ApiError::conflict(resource, resource.plural, name, &why)
+            }
+            StoreError::Stale(..) => ApiError::modified(resource, name),
+            StoreError::Expired => ApiError::list_expired(),
+            StoreError::Invalid(fields) => ApiError::invalid(resource, name, &fields),
+        }
+    }
+
+    /// A store's refusal of a deletion: the preconditions are worded otherwise there.
+    pub(in super::super) fn from_delete(error: StoreError, resource: &'static Resource, key: &Key) -> ApiError {
+        let namespace = resource.plural == "namespaces";
+        let why = match &error {
+            StoreError::UidMismatch(wanted, found) if namespace => {
+                format!("Precondition failed: UID in precondition: {wanted}, UID in object meta: {found}")
+            }
+            StoreError::Stale(wanted, found) if namespace => format!(
+                "Precondition failed: ResourceVersion in precondition: {wanted}, ResourceVersion in object meta: {found}"
+            ),
+            StoreError::UidMismatch(wanted, found) => format!(
+                "the UID in the precondition ({wanted}) does not match the UID in record ({found}). The object might \
+                 have been deleted and then recreated"
+            ),
+            StoreError::Stale(wanted, found) => format!(
+                "the ResourceVersion in the precondition ({wanted}) does not match the ResourceVersion in record \
+                 ({found}). The object might have been modified"
+            ),
+            _ => return ApiError::from_store(error, resource, key),
+        };
+        let what = if namespace { resource.plural } else { resource.kind };
+        ApiError::conflict(resource, what, &key.name, &why)
+    }
+}
+
+/// A `Status` that says that a deletion is done.
+pub(in super::super) fn deleted(resource: &Resource, name: &str, uid: &Value) -> Value {
+    let mut about = details(resource.group, name, resource.plural);
+    about["uid"] = uid.clone();
+    json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": about})
+}
+
+/// Where a real server keeps the object in etcd: it says so.
+fn path(key: &Key) -> String {
+    let folder = match key.resource {
+        "endpoints" => "services/endpoints",
+        "nodes" => "minions",
+        "services" => "services/specs",
+        plural => plural,
+    };
+    let namespace = if key.namespace.is_empty() { String::new() } else { format!("{}/", key.namespace) };
+    format!("/registry/{folder}/{namespace}{}", key.name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::super::resources::{NAMESPACES, PODS, STATEFUL_SETS};
+    use super::*;
+
+    #[test]
+    fn refusals_are_worded_as_by_a_real_server() {
+        let message = |e: ApiError| e.to_value()["message"].as_str().unwrap().to_owned();
+        let mismatch = || StoreError::UidMismatch("1".into(), "2".into());
+        let (pod, set) = (Key::new("pods", "n", "x"), Key::new("statefulsets", "n", "x"));
+        assert_eq!(
+            message(ApiError::from_store(StoreError::Stale("1".into(), "2".into()), &PODS, &pod)),
+            r#"Operation cannot be fulfilled on pods "x": the object has been modified; please apply your changes to the latest version and try again"#
+        );
+        assert_eq!(
+            message(ApiError::from_store(mismatch(), &PODS, &pod)),
+            r#"Operation cannot be fulfilled on pods "x": StorageError: invalid object, Code: 4, Key: /registry/pods/n/x, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: 1, UID in object meta: 2"#
+        );
+        let refused = ApiError::from_delete(mismatch(), &STATEFUL_SETS, &set);
+        assert_eq!(refused.to_value()["details"], json!({"name": "x", "group": "apps", "kind": "StatefulSet"}));
+        assert_eq!(
+            message(refused),
+            r#"Operation cannot be fulfilled on StatefulSet.apps "x": the UID in the precondition (1) does not match the UID in record (2). The object might have been deleted and then recreated"#
+        );
+        assert_eq!(
+            message(ApiError::from_delete(mismatch(), &NAMESPACES, &Key::new("namespaces", "", "x"))),
+            r#"Operation cannot be fulfilled on namespaces "x": Precondition failed: UID in precondition: 1, UID in object meta: 2"#
+        );
+    }
+}
