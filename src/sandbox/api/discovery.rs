@@ -14,7 +14,7 @@ const VERBS: [&str; 8] = ["create", "delete", "deletecollection", "get", "list",
 const VIEW_VERBS: [&str; 5] = ["delete", "deletecollection", "get", "list", "watch"];
 
 /// The version that is told: that of the API's behaviour, marked as the sandbox's.
-const VERSION: (&str, &str, &str) = ("v1.36.0+sandbox", "1", "36");
+const VERSION: (&str, &str, &str) = ("v1.37.0+sandbox", "1", "37");
 
 /// A path under an object.
 pub(super) struct Subresource {

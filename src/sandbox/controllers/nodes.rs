@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 const SOURCE: Source<'static> = Source::of("node-controller");
 /// The kubelet's version, which is the API server's.
-const KUBELET_VERSION: &str = "v1.36.0";
+const KUBELET_VERSION: &str = "v1.37.0";
 const UNREACHABLE: &str = "node.kubernetes.io/unreachable";
 const READY: (&str, &str) = ("KubeletReady", "kubelet is posting ready status");
 

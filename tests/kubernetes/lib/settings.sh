@@ -34,6 +34,15 @@ fail() {
     exit 1
 }
 
+# The roots of this machine's cgroups: one in all (version 2), or one a controller (version 1).
+cgroups() {
+    if [ -e /sys/fs/cgroup/cgroup.controllers ]; then
+        echo /sys/fs/cgroup
+    else
+        for controller in /sys/fs/cgroup/*/cgroup.procs; do dirname "$controller"; done
+    fi
+}
+
 # The first process of the cluster's namespaces, if it is there: its PID on this machine. What is kept is that of its parent,
 # unshare, and the time at which that began: a PID alone may be another's by now.
 holder() {
