@@ -11,6 +11,9 @@ use std::collections::HashSet;
 /// SynxDB's own images.
 const OWN: &str = "synxdb/";
 
+/// An image that does nothing: what a kubelet keeps pods open with.
+const PAUSE: &str = "synxdb/pause:4.0.0";
+
 /// The images that are on every machine.
 #[derive(Debug, Default)]
 pub(crate) struct Images(HashSet<String>);
@@ -30,7 +33,8 @@ impl Images {
         let containers = objects.iter().flat_map(|(_, object)| {
             array(object, "/spec/containers").iter().chain(array(object, "/spec/template/spec/containers"))
         });
-        Images(containers.map(|container| text(container, "/image").to_owned()).collect())
+        let named = containers.map(|container| text(container, "/image"));
+        Images(named.chain([PAUSE]).map(str::to_owned).collect())
     }
 
     /// Whether an image is there: one that was named, or another release of one of SynxDB's that was.
