@@ -124,7 +124,7 @@ fn what_it_shows_is_what_a_real_cluster_shows() {
         &user.out("describe pod wh9527-0 -n {ns}"),
         &[
             "Controlled By:  StatefulSet/wh9527",
-            "ClaimName:   data-wh9527-0",
+            "ClaimName:  data-wh9527-0",
             "Ready  ",
             "SuccessfulAttachVolume",
             "Started",

@@ -9,11 +9,10 @@ use std::time::Duration;
 
 use http::header::USER_AGENT;
 use kube::Client;
-use kube::client::ClientBuilder;
 
 use super::credential::{Credential, Plugin, PluginFailed};
 use super::failure::said;
-use super::{Cluster, kubeconfig, transport};
+use super::{Cluster, client, kubeconfig, transport};
 use crate::error::{Error, Result};
 
 /// How long connecting may take: host name, TCP and TLS together.
@@ -188,10 +187,10 @@ impl Cluster {
         config.headers.push((USER_AGENT, http::HeaderValue::from_static(agent)));
         let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
         // kube may run a command here (the old gcp auth-provider does), which would hold up the runtime.
-        let built = tokio::task::spawn_blocking(move || ClientBuilder::try_from(config))
+        let built = tokio::task::spawn_blocking(move || client::of(config))
             .await
             .map_err(|error| Error::failure("cannot prepare the connection").because(error.to_string()))?;
-        let client: Client = built.map_err(|error| not_prepared(&context, &error))?.build();
+        let client: Client = built.map_err(|error| not_prepared(&context, &error))?;
         Ok(Self {
             client: transport::wrap(client, request_timeout, credential),
             context,

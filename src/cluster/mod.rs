@@ -6,6 +6,7 @@
 //! - [`write`]: the few mutations, each with a precondition
 //! - [`tunnel`]: a stream to a pod's port
 
+mod client;
 pub mod connect;
 mod credential;
 mod failure;

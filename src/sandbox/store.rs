@@ -149,7 +149,7 @@ impl Store {
                 let message = "Required value: name or generateName is required".to_owned();
                 return Err(StoreError::Invalid(vec![("metadata.name".to_owned(), message)]));
             };
-            key.name = format!("{prefix}{}", random_suffix());
+            key.name = generated_name(prefix);
         }
         if state.objects.contains_key(&key) {
             return Err(StoreError::AlreadyExists);
@@ -428,11 +428,14 @@ pub fn seconds(time: Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
-/// Five letters or digits that spell no words, as in generated names.
-fn random_suffix() -> String {
+/// A name that begins so, cut where it would be too long, and ends in five letters or digits that spell no words.
+pub fn generated_name(prefix: &str) -> String {
     const ALPHABET: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
+    const LONGEST: usize = 58;
     let random = uuid::Uuid::new_v4();
-    random.as_bytes()[..5].iter().map(|byte| char::from(ALPHABET[usize::from(*byte) % ALPHABET.len()])).collect()
+    let suffix = random.as_bytes()[..5].iter().map(|byte| char::from(ALPHABET[usize::from(*byte) % ALPHABET.len()]));
+    let end = prefix.floor_char_boundary(LONGEST);
+    prefix[..end].chars().chain(suffix).collect()
 }
 
 /// Puts back what an update may not change.

@@ -10,27 +10,27 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-const JSON: &str = "application/json";
-const MERGE: &str = "application/merge-patch+json";
-const STRATEGIC: &str = "application/strategic-merge-patch+json";
-const JSON_PATCH: &str = "application/json-patch+json";
-const NOBODY: &str = "00000000-0000-4000-8000-000000000000";
+pub(crate) const JSON: &str = "application/json";
+pub(crate) const MERGE: &str = "application/merge-patch+json";
+pub(crate) const STRATEGIC: &str = "application/strategic-merge-patch+json";
+pub(crate) const JSON_PATCH: &str = "application/json-patch+json";
+pub(crate) const NOBODY: &str = "00000000-0000-4000-8000-000000000000";
 
 /// Requests and their answers, written down.
-struct Asked<'w> {
+pub(crate) struct Asked<'w> {
     world: &'w World,
-    client: Client,
-    namespace: String,
-    text: String,
+    pub(crate) client: Client,
+    pub(crate) namespace: String,
+    pub(crate) text: String,
 }
 
 impl<'w> Asked<'w> {
-    fn new(account: &Account<'w>, client: Client) -> Self {
+    pub(crate) fn new(account: &Account<'w>, client: Client) -> Self {
         Self { world: account.world, client, namespace: account.namespace.clone(), text: String::new() }
     }
 
     /// Sends a request below the namespace; one that begins with a slash, to that path.
-    fn ask(&mut self, what: &str, method: Method, path: &str, (content_type, body): (&str, &Value)) {
+    pub(crate) fn ask(&mut self, what: &str, method: Method, path: &str, (content_type, body): (&str, &Value)) {
         let path = if path.starts_with('/') {
             path.to_owned()
         } else {
@@ -44,15 +44,20 @@ impl<'w> Asked<'w> {
         self.send(what, request.body(Body::from(body)).unwrap());
     }
 
-    fn send(&mut self, what: &str, request: Request<Body>) {
+    pub(crate) fn send(&mut self, what: &str, request: Request<Body>) {
+        let (code, answer) = self.answer(what, request);
+        writeln!(self.text, "{what}\n{}", self.in_words(code, &answer)).unwrap();
+    }
+
+    /// Status and body of the answer.
+    pub(crate) fn answer(&self, what: &str, request: Request<Body>) -> (u16, String) {
         let answered = async {
             let response = self.client.send(request).await.unwrap();
             let code = response.status();
             (code.as_u16(), response.into_body().collect().await.unwrap().to_bytes())
         };
         let (code, body) = self.world.in_time(answered).unwrap_or_else(|| panic!("{what}: no answer"));
-        let answer = String::from_utf8_lossy(&body).into_owned();
-        writeln!(self.text, "{what}\n{}", self.in_words(code, &answer)).unwrap();
+        (code, String::from_utf8_lossy(&body).into_owned())
     }
 
     fn in_words(&self, code: u16, answer: &str) -> String {
@@ -76,12 +81,15 @@ impl<'w> Asked<'w> {
     }
 
     /// Names, UIDs and versions of this run replaced by words.
-    fn normal(&self, text: &str) -> String {
+    pub(crate) fn normal(&self, text: &str) -> String {
         let mut text = text.replace(&self.namespace, "NAMESPACE").replace(NOBODY, "NOBODY");
         for (pattern, word) in [
             (r"e2e-[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", "USER"),
             (r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", "UID"),
             (r"(in record|current:|too old resource version: 1) \(?\d+\)?", "$1 VERSION"),
+            ("Not valid[a-z0-9]{5}", "GENERATED"),
+            // It depends on how the real server was built.
+            (r#"in scheme \\?"[^"]+""#, "in a scheme"),
         ] {
             text = regex::Regex::new(pattern).unwrap().replace_all(&text, word).into_owned();
         }
@@ -90,7 +98,7 @@ impl<'w> Asked<'w> {
 }
 
 /// JSON with its keys in order, on one line.
-fn sorted(value: &Value) -> String {
+pub(crate) fn sorted(value: &Value) -> String {
     match value {
         Value::Object(fields) => {
             let fields: BTreeMap<&String, String> = fields.iter().map(|(key, value)| (key, sorted(value))).collect();
@@ -102,7 +110,7 @@ fn sorted(value: &Value) -> String {
     }
 }
 
-const NOTHING: (&str, &Value) = ("", &Value::Null);
+pub(crate) const NOTHING: (&str, &Value) = ("", &Value::Null);
 
 #[test]
 fn to_preconditions_and_patches() {

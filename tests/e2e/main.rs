@@ -12,6 +12,7 @@ mod run;
 mod terminal;
 
 mod answers;
+mod answers_more;
 mod claims;
 mod kubectl;
 mod member;

@@ -100,8 +100,14 @@ fn perform(
         return Err(ApiError::forbidden_because(resource, &key.name, "this namespace may not be deleted"));
     }
     if let Some(finalizer) = wish.finalizer
-        && !options.dry_run
+        && options.dry_run
     {
+        let (deleted, _) = store.delete(key, &options).map_err(refused)?;
+        let mut object = (*deleted).clone();
+        collector::add_finalizer(&mut object, finalizer);
+        return Ok((std::sync::Arc::new(object), false));
+    }
+    if let Some(finalizer) = wish.finalizer {
         // The finalizer must stand before the deletion does, or the object could go without it.
         let marked = store
             .update(key, &options.preconditions, false, |object| {

@@ -16,6 +16,9 @@ const VIEW_VERBS: [&str; 5] = ["delete", "deletecollection", "get", "list", "wat
 /// The version that is told: that of the API's behaviour, marked as the sandbox's.
 const VERSION: (&str, &str, &str) = ("v1.37.0+sandbox", "1", "37");
 
+/// The oldest minor version that it could work beside.
+const COMPATIBLE: &str = "36";
+
 /// A path under an object.
 pub(super) struct Subresource {
     /// `status`.
@@ -105,6 +108,10 @@ fn version() -> Value {
     json!({
         "major": major,
         "minor": minor,
+        "emulationMajor": major,
+        "emulationMinor": minor,
+        "minCompatibilityMajor": major,
+        "minCompatibilityMinor": COMPATIBLE,
         "gitVersion": git,
         "gitCommit": "",
         "gitTreeState": "clean",

@@ -22,6 +22,9 @@ pub(super) fn create(call: &Call, resource: &Resource, body: &[u8]) -> Result<Re
     }
     review["status"] = match resource.kind {
         "SelfSubjectReview" => json!({"userInfo": user_info(&call.user)}),
+        "SelfSubjectRulesReview" if text(&review["spec"]["namespace"]).is_empty() => {
+            return Err(ApiError::bad_request("no namespace on request"));
+        }
         "SelfSubjectRulesReview" => rules(call, text(&review["spec"]["namespace"])),
         _ => access(call, &review["spec"])?,
     };
@@ -56,8 +59,10 @@ fn access(call: &Call, spec: &Value) -> Result<Value, ApiError> {
     } else if path.is_object() {
         Attributes { verb: own(&path["verb"]), path: Some(own(&path["path"])), ..Attributes::default() }
     } else {
-        let message = "Invalid value: exactly one of nonResourceAttributes or resourceAttributes must be specified";
-        return Err(ApiError::invalid(REVIEWS[1], "", &[("spec.resourceAttributes".to_owned(), message.to_owned())]));
+        let why = "exactly one of nonResourceAttributes or resourceAttributes must be specified";
+        // The real server has forgotten the kind by then.
+        let nameless = Resource { kind: "", ..*REVIEWS[1] };
+        return Err(ApiError::invalid(&nameless, "", &[("spec".to_owned(), format!("Invalid value: null: {why}"))]));
     };
     let decision = call.state.authorizer.decide(&call.user, &request);
     let mut status = json!({"allowed": decision.allowed});

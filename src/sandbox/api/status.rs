@@ -353,7 +353,9 @@ fn details(group: &str, name: &str, kind: &str) -> Value {
     if !group.is_empty() {
         details.insert("group".to_owned(), json!(group));
     }
-    details.insert("kind".to_owned(), json!(kind));
+    if !kind.is_empty() {
+        details.insert("kind".to_owned(), json!(kind));
+    }
     Value::Object(details)
 }
 

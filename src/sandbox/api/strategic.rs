@@ -114,7 +114,7 @@ fn merge_lists(name: &str, target: &mut Value, patch: &[Value]) -> Result<(), St
         ListMerge::By(key) => {
             for entry in patch {
                 let Some(id) = entry.get(key) else {
-                    return Err(format!("map: {entry} does not contain declared merge key: {key}"));
+                    return Err(format!("map: {} does not contain declared merge key: {key}", in_go(entry)));
                 };
                 let at = current.iter().position(|existing| existing.get(key) == Some(id));
                 if directive(entry, "delete") {
@@ -128,6 +128,21 @@ fn merge_lists(name: &str, target: &mut Value, patch: &[Value]) -> Result<(), St
         }
     }
     Ok(())
+}
+
+/// A value as Go prints it.
+fn in_go(value: &Value) -> String {
+    match value {
+        Value::Null => "<nil>".to_owned(),
+        Value::String(text) => text.clone(),
+        Value::Array(list) => format!("[{}]", list.iter().map(in_go).collect::<Vec<_>>().join(" ")),
+        Value::Object(map) => {
+            let mut fields: Vec<String> = map.iter().map(|(key, value)| format!("{key}:{}", in_go(value))).collect();
+            fields.sort();
+            format!("map[{}]", fields.join(" "))
+        }
+        plain => plain.to_string(),
+    }
 }
 
 /// A value to be stored as it is: without directives and without nulls.
@@ -236,7 +251,10 @@ mod tests {
             patched(object, json!({"$setElementOrder/containers": [{"name": "b"}, {"name": "a"}]}))["containers"][0]["name"],
             "b"
         );
-        assert!(apply(&mut json!({}), &json!({"containers": [{"image": "x"}]})).is_err());
+        assert_eq!(
+            apply(&mut json!({}), &json!({"containers": [{"image": "x", "args": ["a", 1]}]})),
+            Err("map: map[args:[a 1] image:x] does not contain declared merge key: name".to_owned())
+        );
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! Each finding is (field, message), worded as `k8s.io/kubernetes/pkg/apis/core/validation` does.
 
 mod roles;
+mod templates;
 
 use serde_json::{Value, json};
 
@@ -28,7 +29,7 @@ const CLAIM_SPEC: &str = "Forbidden: spec is immutable after creation except res
 pub(super) fn creation(resource: &str, object: &Value) -> Findings {
     let given = |field: &str| object["metadata"][field].as_str().filter(|name| !name.is_empty());
     let mut findings = Findings::new();
-    if given("name").is_none() && given("generateName").is_none() {
+    if given("name").is_none() {
         let message = "Required value: name or generateName is required";
         findings.push(("metadata.name".to_owned(), message.to_owned()));
     }
@@ -37,13 +38,16 @@ pub(super) fn creation(resource: &str, object: &Value) -> Findings {
         return findings;
     }
     let mut found = |field: &str, message: &str| findings.push((field.to_owned(), message.to_owned()));
-    if let Some(name) = given("name") {
+    for field in ["generateName", "name"] {
+        let Some(name) = given(field) else { continue };
+        // A name may go on after a dash.
+        let beginning = name.strip_suffix('-').filter(|_| field == "generateName").unwrap_or(name);
         let (valid, rule) = match resource {
-            "namespaces" | "services" => (is_label(name), LABEL),
-            _ => (is_subdomain(name), SUBDOMAIN),
+            "namespaces" | "services" => (is_label(beginning), LABEL),
+            _ => (is_subdomain(beginning), SUBDOMAIN),
         };
         if !valid {
-            found("metadata.name", &format!("Invalid value: \"{name}\": {rule}"));
+            found(&format!("metadata.{field}"), &format!("Invalid value: \"{name}\": {rule}"));
         }
     }
     let spec = &object["spec"];
@@ -168,7 +172,11 @@ pub(super) fn update(resource: &str, before: &Value, after: &Value) -> Findings 
         }
         "statefulsets" => {
             for field in ["selector", "volumeClaimTemplates", "serviceName", "podManagementPolicy"] {
-                if let Some(message) = changed(&old[field], &new[field]) {
+                let shown = |spec: &Value| match field {
+                    "volumeClaimTemplates" => templates::shown(&spec[field]),
+                    _ => spec[field].clone(),
+                };
+                if let Some(message) = changed(&shown(old), &shown(new)) {
                     found(&format!("spec.{field}"), &message);
                 }
             }
@@ -261,9 +269,12 @@ mod tests {
             assert_eq!(findings.len(), 1, "{bad}");
             assert!(findings[0].1.starts_with(&format!("Invalid value: \"{bad}\"")));
         }
-        let named = |kind: &str| creation(kind, &json!({"metadata": {"generateName": "a-"}}));
+        let named = |kind: &str| creation(kind, &json!({"metadata": {"name": "a-b", "generateName": "a-"}}));
         assert_eq!(named("persistentvolumeclaims").len(), 2);
         assert_eq!(named("pods")[0].0, "spec.containers");
+        let wrong = json!({"metadata": {"name": "A-b", "generateName": "A-"}});
+        let wrong: Vec<String> = creation("configmaps", &wrong).into_iter().map(|(field, _)| field).collect();
+        assert_eq!(wrong, ["metadata.generateName", "metadata.name"]);
         let nameless = creation("configmaps", &json!({"metadata": {"name": "", "generateName": ""}}));
         let why = "Required value: name or generateName is required";
         assert_eq!(nameless, [("metadata.name".to_owned(), why.to_owned())]);

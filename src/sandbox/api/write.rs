@@ -1,7 +1,7 @@
 //! `create`, `update` and `patch`: an intention in, the stored object out, under the rules of its kind.
 
 use super::super::resources::Resource;
-use super::super::store::{Key, Preconditions, StoreError};
+use super::super::store::{Key, Preconditions, StoreError, generated_name};
 use super::auth::Attributes;
 use super::patch::{Patch, PatchType};
 use super::status::{ApiError, json_response};
@@ -62,7 +62,7 @@ fn add(
     dry_run: bool,
 ) -> Result<Response<Body>, ApiError> {
     let name = text(&object["metadata"]["name"]).to_owned();
-    let key = Key::new(resource.plural, if resource.namespaced { namespace } else { "" }, name.clone());
+    let mut key = Key::new(resource.plural, if resource.namespaced { namespace } else { "" }, name.clone());
     check_namespace(&key, &object)?;
     if resource.namespaced {
         open_namespace(call, resource, &name, namespace)?;
@@ -72,9 +72,14 @@ fn add(
     {
         map.shift_remove("status");
     }
+    let prefix = text(&object["metadata"]["generateName"]);
+    if name.is_empty() && !prefix.is_empty() {
+        key.name = generated_name(prefix);
+        object["metadata"]["name"] = json!(key.name);
+    }
     let findings = validate::creation(resource.plural, &object);
     if !findings.is_empty() {
-        return Err(ApiError::invalid(resource, &name, &findings));
+        return Err(ApiError::invalid(resource, &key.name, &findings));
     }
     if text(&object["metadata"]["resourceVersion"]).parse::<u64>().is_ok_and(|version| version > 0) {
         return Err(ApiError::unworded("resourceVersion should not be set on objects to be created"));

@@ -11,7 +11,7 @@ use std::collections::HashSet;
 /// SynxDB's own images.
 const OWN: &str = "synxdb/";
 
-/// What holds a pod's namespaces open is on every machine, whatever runs there (the same name as in tests/kubernetes).
+/// An image that does nothing: what a kubelet keeps pods open with.
 const PAUSE: &str = "synxdb/pause:4.0.0";
 
 /// The images that are on every machine.
@@ -28,13 +28,13 @@ pub(crate) enum Absent {
 }
 
 impl Images {
-    /// Those that the pods and StatefulSets among the objects name, and that of a pod's sandbox.
+    /// Those that the pods and StatefulSets among the objects name.
     pub(crate) fn of(objects: &[(Key, Value)]) -> Images {
         let containers = objects.iter().flat_map(|(_, object)| {
             array(object, "/spec/containers").iter().chain(array(object, "/spec/template/spec/containers"))
         });
-        let named = containers.map(|container| text(container, "/image").to_owned());
-        Images(named.chain([PAUSE.to_owned()]).collect())
+        let named = containers.map(|container| text(container, "/image"));
+        Images(named.chain([PAUSE]).map(str::to_owned).collect())
     }
 
     /// Whether an image is there: one that was named, or another release of one of SynxDB's that was.
