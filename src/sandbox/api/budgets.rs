@@ -47,10 +47,9 @@ pub(super) fn evict(call: &Call, key: &Key, body: &[u8]) -> Result<Response<Body
             budgets.iter().filter(|b| Selector::from_label_selector(&b["spec"]["selector"]).matches(&pod));
         if let Some(budget) = covering.next() {
             if covering.next().is_some() {
-                // The real server creates this failure, so to speak.
                 let why =
                     "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.";
-                return Ok(json_response(201, &ApiError::unworded(why).to_value()));
+                return Err(ApiError::unworded(why));
             }
             let count = count(store, budget);
             if count.allowed() == 0 {

@@ -66,13 +66,14 @@ impl Patch {
             return Ok(None);
         }
         if !self.value.is_object() {
-            return Err(self.no_map("error decoding patch: "));
+            return Err(self.no_map("error decoding patch: error unmarshaling JSON: while decoding JSON: "));
         }
         let said = self.value["apiVersion"].as_str().unwrap_or_default();
         if said != api_version {
-            return Err(ApiError::bad_request(format!(
-                "Incorrect version specified in apply patch. Specified patch version: {said}, expected: {api_version}"
-            )));
+            // Group and version are told apart by a slash, which the core group goes without.
+            let slash = if said.contains('/') { "" } else { "/" };
+            let kind = self.value["kind"].as_str().unwrap_or_default();
+            return Err(ApiError::bad_request(format!("invalid object type: {slash}{said}, Kind={kind}")));
         }
         check(&self.value, api_version, kind)?;
         Ok(Some(&self.value))

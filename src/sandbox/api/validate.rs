@@ -77,17 +77,20 @@ pub(super) fn creation(resource: &str, object: &Value) -> Findings {
             if empty(&spec["template"]["spec"]["containers"]) {
                 found("spec.template.spec.containers", "Required value");
             }
-            let labels = super::selector::Selector::from_label_selector(&spec["selector"]);
-            if !labels.matches(&spec["template"]) {
-                let labels = &spec["template"]["metadata"]["labels"];
-                let message = format!("Invalid value: {labels}: `selector` does not match template `labels`");
-                found("spec.template.metadata.labels", &message);
-            }
+            findings.extend(unselected_template(spec));
         }
         "storageclasses" if object["provisioner"].is_null() => found("provisioner", "Required value"),
         _ => {}
     }
     findings
+}
+
+/// A set whose selector does not choose its own pods.
+fn unselected_template(spec: &Value) -> Option<(String, String)> {
+    let chosen = super::selector::Selector::from_label_selector(&spec["selector"]).matches(&spec["template"]);
+    let labels = &spec["template"]["metadata"]["labels"];
+    let message = format!("Invalid value: {labels}: `selector` does not match template `labels`");
+    (!chosen).then(|| ("spec.template.metadata.labels".to_owned(), message))
 }
 
 /// What is wrong with a change from `before` to `after`.
@@ -171,6 +174,9 @@ pub(super) fn update(resource: &str, before: &Value, after: &Value) -> Findings 
             }
         }
         "statefulsets" => {
+            if let Some((field, message)) = unselected_template(new) {
+                found(&field, &message);
+            }
             for field in ["selector", "volumeClaimTemplates", "serviceName", "podManagementPolicy"] {
                 let shown = |spec: &Value| match field {
                     "volumeClaimTemplates" => templates::shown(&spec[field]),
