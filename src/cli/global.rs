@@ -1,0 +1,108 @@
+//! kubectl's flags, and those of all commands here.
+
+use clap::{ArgAction, Args, ColorChoice, ValueEnum};
+use std::path::PathBuf;
+
+/// kubectl's flags, and those of all commands here.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Global options")]
+pub struct Global {
+    /// Use a private practice cluster that lives as long as the command
+    #[arg(long, global = true)]
+    pub sandbox: bool,
+    /// What the practice cluster is like: see `sandbox --list`
+    #[arg(long, global = true, value_name = "NAME")]
+    pub scenario: Option<String>,
+    /// File that says what SynxDB calls its namespaces and workloads [env: KUBECTL_SYNXDB_LAYOUT]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub layout: Option<PathBuf>,
+    /// Colour: auto, always or never
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN", hide_possible_values = true)]
+    pub color: Color,
+    /// Show each request to the server from level 6, as kubectl does
+    #[arg(
+        short = 'v',
+        long = "v",
+        global = true,
+        default_value_t = 0,
+        value_name = "LEVEL",
+        hide_default_value = true
+    )]
+    pub verbosity: u8,
+
+    /// Namespace, or the beginning of one
+    #[arg(short, long, global = true, value_name = "NAME", help_heading = KUBECTL)]
+    pub namespace: Option<String>,
+    /// Path of the kubeconfig file [env: KUBECONFIG]
+    #[arg(long, global = true, value_name = "FILE", help_heading = KUBECTL)]
+    pub kubeconfig: Option<PathBuf>,
+    /// Context of the kubeconfig
+    #[arg(long, global = true, value_name = "NAME", help_heading = KUBECTL)]
+    pub context: Option<String>,
+    /// Cluster of the kubeconfig
+    #[arg(long, global = true, value_name = "NAME", help_heading = KUBECTL)]
+    pub cluster: Option<String>,
+    /// User of the kubeconfig
+    #[arg(long, global = true, value_name = "NAME", help_heading = KUBECTL)]
+    pub user: Option<String>,
+    /// Address of the API server
+    #[arg(short, long, global = true, value_name = "URL", help_heading = KUBECTL)]
+    pub server: Option<String>,
+    /// Bearer token
+    #[arg(long, global = true, value_name = "TOKEN", help_heading = KUBECTL)]
+    pub token: Option<String>,
+    /// User to impersonate
+    #[arg(long = "as", global = true, value_name = "USER", help_heading = KUBECTL)]
+    pub as_user: Option<String>,
+    /// UID to impersonate
+    #[arg(long, global = true, value_name = "UID", help_heading = KUBECTL)]
+    pub as_uid: Option<String>,
+    /// Group to impersonate; may be repeated
+    #[arg(long, global = true, value_name = "GROUP", action = ArgAction::Append, help_heading = KUBECTL)]
+    pub as_group: Vec<String>,
+    /// How long to wait for one answer of the server: 5s, 1m, 0 for no limit
+    #[arg(long, global = true, value_name = "TIME", help_heading = KUBECTL)]
+    pub request_timeout: Option<String>,
+    /// Name to check the server's certificate against
+    #[arg(long, global = true, value_name = "NAME", help_heading = KUBECTL)]
+    pub tls_server_name: Option<String>,
+    /// Do not check the server's certificate
+    #[arg(long, global = true, help_heading = KUBECTL)]
+    pub insecure_skip_tls_verify: bool,
+    /// File of the certificate authority
+    #[arg(long, global = true, value_name = "FILE", help_heading = KUBECTL)]
+    pub certificate_authority: Option<PathBuf>,
+    /// File of the client certificate
+    #[arg(long, global = true, value_name = "FILE", help_heading = KUBECTL)]
+    pub client_certificate: Option<PathBuf>,
+    /// File of the client certificate's key
+    #[arg(long, global = true, value_name = "FILE", help_heading = KUBECTL)]
+    pub client_key: Option<PathBuf>,
+    /// Accepted as kubectl's; nothing is cached, as no discovery is needed
+    #[arg(long, global = true, value_name = "DIR", help_heading = KUBECTL)]
+    pub cache_dir: Option<PathBuf>,
+}
+
+const KUBECTL: &str = "Options as kubectl has them";
+
+/// When to colour.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless NO_COLOR is set or TERM is dumb.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+impl From<Color> for ColorChoice {
+    fn from(color: Color) -> Self {
+        match color {
+            Color::Auto => Self::Auto,
+            Color::Always => Self::Always,
+            Color::Never => Self::Never,
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! The command line, a file a verb. The doc comments are the help. No I/O and no Kubernetes types.
+
+mod failover;
+mod global;
+mod sandbox;
+mod status;
+mod time;
+
+pub use failover::{Allow, DryRun, FailoverArgs};
+pub use global::{Color, Global};
+pub use sandbox::SandboxArgs;
+pub use status::{StatusArgs, StatusForm};
+pub use time::duration;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    yes: healthy, recovered, done
+  1    an error that is none of the others
+  2    the command line was not understood
+  4    refused by a check, or the cluster is not as planned
+  5    declined at the prompt; nothing was changed
+  6    not done within the time given
+  7    verification failed: something that was there before is missing
+  8    degraded, or something that should be known is not
+  130  interrupted";
+
+const TOP_EXAMPLES: &str = "\
+Examples:
+  # Is SynxDB well?
+  kubectl synxdb status
+
+  # Replace a warehouse node's pod and disk, and prove that its data is back
+  kubectl synxdb failover wh9527-0
+
+  # The same on a practice cluster inside this binary: no Kubernetes needed
+  kubectl synxdb --sandbox failover wh9527-0 --yes";
+
+/// Fail over SynxDB v4 components on Kubernetes, and prove that they and their data are back.
+#[derive(Clone, Debug, Parser)]
+#[command(
+    name = "kubectl-synxdb",
+    bin_name = "kubectl synxdb",
+    display_name = "kubectl synxdb",
+    version,
+    disable_help_subcommand = true,
+    disable_version_flag = true,
+    arg_required_else_help = true,
+    after_help = format!("{TOP_EXAMPLES}\n\n{EXIT_CODES}"),
+    max_term_width = 100
+)]
+pub struct Cli {
+    /// Flags that every command takes.
+    #[command(flatten)]
+    pub global: Global,
+    /// The command.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Show whether SynxDB is healthy, and each of its members
+    Status(StatusArgs),
+    /// Replace a member's pod and its disk, wait until it is back, and prove it
+    Failover(FailoverArgs),
+    /// Keep a practice cluster running, for this plugin and for plain kubectl
+    Sandbox(SandboxArgs),
+    /// Print the layout: what SynxDB calls its namespaces, workloads and ports
+    #[command(after_help = "\
+Examples:
+  # Start from the shipped layout, change it, and use it
+  kubectl synxdb layout > synxdb.yaml
+  kubectl synxdb --layout synxdb.yaml status")]
+    Layout,
+    /// Print a completion script for a shell
+    #[command(after_help = "\
+Examples:
+  # bash, for this session
+  source <(kubectl synxdb completion bash)
+
+  # fish, for good
+  kubectl synxdb completion fish > ~/.config/fish/completions/kubectl-synxdb.fish")]
+    Completion {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the plugin's version
+    #[command(after_help = "\
+Examples:
+  kubectl synxdb version
+  kubectl synxdb version -o json")]
+    Version {
+        /// Form of the output
+        #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
+        output: Form,
+    },
+}
+
+/// Forms of most commands' output.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Form {
+    /// For people
+    #[default]
+    Text,
+    /// JSON; of a failover, one object a line
+    Json,
+    /// YAML
+    Yaml,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn flags_of_kubectl_may_stand_anywhere_after_the_plugins_name() {
+        for line in ["-n x status --context c", "status -n x --context c", "--context=c status -nx"] {
+            let words = std::iter::once("kubectl-synxdb").chain(line.split(' '));
+            let cli = Cli::try_parse_from(words).unwrap();
+            assert_eq!(
+                (cli.global.namespace.as_deref(), cli.global.context.as_deref()),
+                (Some("x"), Some("c")),
+                "{line}"
+            );
+        }
+    }
+}
