@@ -8,6 +8,7 @@
 //! - [`topology`]: what the snapshot means in SynxDB's terms
 //! - [`plan`]: what a failover will do, why it may, how it is proven
 //! - [`probe`]: asks a component itself, by SQL or by its status page
+//! - [`verify`]: is an installation whole? what is missing since a baseline?
 //! - [`recovery`]: runs a plan, and tells what happens
 //! - [`render`]: values in, text out; the only writer
 //! - [`commands`]: a file a verb; sees everything
@@ -28,3 +29,4 @@ pub mod sandbox;
 #[cfg(test)]
 mod testing;
 pub mod topology;
+pub mod verify;

@@ -5,17 +5,18 @@
 use std::path::{Path, PathBuf};
 
 /// Each module, and the modules of this crate that it may import.
-const MAY_IMPORT: [(&str, &[&str]); 10] = [
+const MAY_IMPORT: [(&str, &[&str]); 11] = [
     ("error", &[]),
     ("cli", &[]),
     ("cluster", &["error", "cli"]),
     ("topology", &["error", "cli", "cluster"]),
     ("plan", &["error", "cli", "cluster", "topology"]),
     ("probe", &["error", "cli", "cluster", "topology"]),
-    ("recovery", &["error", "cli", "cluster", "topology", "plan", "probe"]),
-    ("render", &["error", "cli", "cluster", "topology", "plan", "probe", "recovery"]),
+    ("verify", &["error", "cli", "cluster", "topology", "plan", "probe"]),
+    ("recovery", &["error", "cli", "cluster", "topology", "plan", "probe", "verify"]),
+    ("render", &["error", "cli", "cluster", "topology", "plan", "probe", "verify", "recovery"]),
     ("sandbox", &[]),
-    ("commands", &["error", "cli", "cluster", "topology", "plan", "probe", "recovery", "render", "sandbox"]),
+    ("commands", &["error", "cli", "cluster", "topology", "plan", "probe", "verify", "recovery", "render", "sandbox"]),
 ];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {

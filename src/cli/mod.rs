@@ -5,12 +5,14 @@ mod global;
 mod sandbox;
 mod status;
 mod time;
+mod verify;
 
 pub use failover::{Allow, DryRun, FailoverArgs};
 pub use global::{Color, Global};
 pub use sandbox::SandboxArgs;
 pub use status::{StatusArgs, StatusForm};
 pub use time::duration;
+pub use verify::{VerifyArgs, VerifyForm};
 
 use clap::{Parser, Subcommand, ValueEnum};
 
@@ -66,6 +68,8 @@ pub enum Command {
     Status(StatusArgs),
     /// Replace a member's pod and its disk, wait until it is back, and prove it
     Failover(FailoverArgs),
+    /// Ask every component whether it and its data are whole
+    Verify(VerifyArgs),
     /// Keep a practice cluster running, for this plugin and for plain kubectl
     Sandbox(SandboxArgs),
     /// Print the layout: what SynxDB calls its namespaces, workloads and ports

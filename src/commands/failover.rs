@@ -14,13 +14,14 @@ use crate::plan::{
     proof,
 };
 use crate::recovery::run::{Run, run};
-use crate::recovery::witness::{Silence, Testimony, Witness};
+use crate::recovery::witness::{Silence, Witness};
 use crate::recovery::{Ending, Outcome};
 use crate::render::progress::Progress;
 use crate::render::{machine, outcome as account, plan as planned, prompt};
 use crate::topology::health::trouble;
 use crate::topology::target::{TargetMatch, TargetName, match_target};
 use crate::topology::{Member, RECORD_ANNOTATION, Topology, build};
+use crate::verify::Testimony;
 use jiff::Timestamp;
 use std::time::Duration;
 

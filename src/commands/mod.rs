@@ -5,6 +5,7 @@ mod failover;
 mod sandbox;
 mod scope;
 mod status;
+mod verify;
 
 use crate::cli::{Cli, Command, Form, Global};
 use crate::cluster::{Cluster, ConnectOptions, Environment, parse_request_timeout};
@@ -72,6 +73,12 @@ async fn connected(cli: Cli, screen: Screen) -> Result<Exit> {
         }
         Command::Failover(args) => {
             sandbox::around(&mut context, async |context| failover::failover(context, &args).await).await
+        }
+        Command::Verify(args) => {
+            sandbox::around(&mut context, async |context| {
+                context.unless_interrupted(verify::verify(context, &args)).await
+            })
+            .await
         }
         Command::Layout | Command::Version { .. } | Command::Completion { .. } => Ok(Exit::Yes),
     }

@@ -89,8 +89,21 @@ pub(super) fn reachable(cluster: &Cluster, snapshot: &Snapshot) -> Result<()> {
 
 /// Only the members that the targets mean, where there are targets.
 fn chosen(mut topology: Topology, context: &Context, targets: &[String]) -> Result<Topology> {
+    let Some(wanted) = wanted(&topology, context, targets)? else { return Ok(topology) };
+    for space in &mut topology.spaces {
+        for component in &mut space.components {
+            component.members.retain(|member| wanted.contains(&member.path()));
+        }
+        space.components.retain(|component| !component.members.is_empty());
+    }
+    topology.spaces.retain(|space| !space.components.is_empty());
+    Ok(topology)
+}
+
+/// Paths of the members that the targets mean, each of which may mean several; `None` where there are no targets.
+pub(super) fn wanted(topology: &Topology, context: &Context, targets: &[String]) -> Result<Option<Vec<String>>> {
     if targets.is_empty() {
-        return Ok(topology);
+        return Ok(None);
     }
     let mut wanted = Vec::new();
     for typed in targets {
@@ -103,20 +116,13 @@ fn chosen(mut topology: Topology, context: &Context, targets: &[String]) -> Resu
                 _ => return Err(Error::failure(format!("there is no SynxDB namespace {name:?}"))),
             },
         };
-        match match_target(&topology, namespace.as_deref(), &target.name) {
+        match match_target(topology, namespace.as_deref(), &target.name) {
             TargetMatch::One(member) => wanted.push(member.path()),
             TargetMatch::Many(members) => wanted.extend(members.iter().map(|member| member.path())),
-            TargetMatch::Stranger(_) | TargetMatch::None(_) => return Err(no_member(typed, &topology)),
+            TargetMatch::Stranger(_) | TargetMatch::None(_) => return Err(no_member(typed, topology)),
         }
     }
-    for space in &mut topology.spaces {
-        for component in &mut space.components {
-            component.members.retain(|member| wanted.contains(&member.path()));
-        }
-        space.components.retain(|component| !component.members.is_empty());
-    }
-    topology.spaces.retain(|space| !space.components.is_empty());
-    Ok(topology)
+    Ok(Some(wanted))
 }
 
 fn no_member(typed: &str, topology: &Topology) -> Error {

@@ -15,7 +15,7 @@ use crate::cli::Allow;
 use crate::cluster::permission::{Allowed, Permission};
 use crate::error::Error;
 use crate::topology::layout::{PageDoor, Role, SqlDoor};
-use crate::topology::{Claim, Component, Known, Member, Owner, Topology};
+use crate::topology::{Claim, Component, Door, Known, Member, Owner, Topology};
 use serde::Serialize;
 
 /// What the user asks for.
@@ -147,7 +147,7 @@ pub enum Proof {
         pod: String,
         /// Port, user and database.
         door: SqlDoor,
-        /// Schema that the canary row is written in, where one is written.
+        /// Schema that the canary table is written in, where one is written.
         canary: Option<String>,
     },
     /// By its own status page.
@@ -372,29 +372,12 @@ pub fn proof(topology: &Topology, member: &Member, request: &Request) -> Proof {
     if !request.verify {
         return skipped("--no-verify was given".into());
     }
-    let Some(component) = topology.component_of(member) else {
-        return skipped("its component is not known".into());
-    };
-    let (door_of, pod) = match component.answers_through {
-        None => (component, Some(member)),
-        Some(role) => match topology.space(&member.namespace).and_then(|space| space.component(role)) {
-            Some(door) => (door, door.members.first()),
-            None => return skipped(format!("there is no {role} in its namespace to answer for it")),
-        },
-    };
-    let Some(pod) = pod else {
-        return skipped(format!("the {} that answers for it has no pod", door_of.role));
-    };
-    if let Some(reason) = pod.pod.as_ref().and_then(|facts| facts.sql_skipped.clone()) {
-        return skipped(format!("{} says that SQL is not to be asked of it: {reason}", pod.name));
-    }
-    match (&door_of.sql, &door_of.page) {
-        (Some(door), _) => Proof::Sql {
-            pod: pod.name.clone(),
-            door: door.clone(),
-            canary: Some(format!("kubectl_synxdb_{}", request.id.replace('-', "_"))),
-        },
-        (None, Some(door)) => Proof::Page { pod: pod.name.clone(), door: door.clone() },
-        (None, None) => skipped("the layout names no port on which it answers".into()),
+    match topology.door(member) {
+        Door::Sql { pod, door } => {
+            let canary = Some(format!("kubectl_synxdb_{}", request.id.replace('-', "_")));
+            Proof::Sql { pod, door, canary }
+        }
+        Door::Page { pod, door } => Proof::Page { pod, door },
+        Door::Silent(reason) => skipped(reason),
     }
 }

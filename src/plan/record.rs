@@ -37,7 +37,7 @@ pub struct Record {
     /// How many replacement pods had to be deleted once more.
     #[serde(default)]
     pub healed: u32,
-    /// Schema of the canary row, where one was written.
+    /// Schema of the canary table, where one was written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub canary: Option<String>,
     /// What the component held before, where it is small enough to be kept here.

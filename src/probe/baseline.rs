@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::Answer;
-use super::session::{Connector, Session, Trouble, text};
-use super::sql::{Kernel, Sql, introduction, once_more, segments};
+use super::segments::answering;
+use super::session::{Connector, Session, Trouble, number, text};
+use super::sql::{Kernel, Sql, introduction, once_more};
 
 /// Most databases looked into.
 const MOST_DATABASES: usize = 50;
@@ -22,9 +23,6 @@ const MOST_COUNTS: usize = 100;
 
 /// Largest table whose rows are counted, in bytes on disk.
 const SMALL: u64 = 4 << 20;
-
-/// PostgreSQL's block size as it is nearly always built; only to leave out large tables early.
-const BLOCK: u64 = 8192;
 
 /// How long counting may take in all databases together.
 const COUNTING: Duration = Duration::from_secs(5);
@@ -112,24 +110,31 @@ impl<C: Connector> Sql<C> {
     /// a yes means that the server itself could not be asked, or that a segment of an MPP server does not answer: its
     /// catalog alone goes on listing what a dead segment held.
     ///
-    /// On an MPP server no rows are counted: the size of a table is only known by asking every segment, once for each
-    /// table.
+    /// On an MPP server rows are counted only in tables that were analyzed: the size of another is only known by asking
+    /// every segment, once for each table.
     pub async fn baseline(&self, deadline: Duration) -> Answer<Baseline> {
+        self.baseline_of(None, deadline).await
+    }
+
+    /// The same of one database, where one is named: then the baseline has that one, or none where there is no such
+    /// database.
+    pub async fn baseline_of(&self, database: Option<&str>, deadline: Duration) -> Answer<Baseline> {
         let until = Instant::now() + deadline;
-        match once_more(|| self.take(until)).await {
+        match once_more(|| self.take(database, until)).await {
             Ok(baseline) => Answer::Yes(baseline),
             Err(trouble) => trouble.into(),
         }
     }
 
-    async fn take(&self, until: Instant) -> Result<Baseline, Trouble> {
+    async fn take(&self, only: Option<&str>, until: Instant) -> Result<Baseline, Trouble> {
         let mut session = self.line.open(&self.line.target().database, until).await?;
         let who = introduction(&mut session).await?;
         if who.kernel == Kernel::Mpp {
-            segments(&mut session).await?;
+            answering(&mut session).await?;
         }
+        let which = only.map(|name| format!("AND datname = {}", literal(name))).unwrap_or_default();
         let statement = format!(
-            "SELECT datname FROM pg_catalog.pg_database WHERE datallowconn AND NOT datistemplate
+            "SELECT datname FROM pg_catalog.pg_database WHERE datallowconn AND NOT datistemplate {which}
              ORDER BY datname COLLATE \"C\" LIMIT {}",
             MOST_DATABASES + 1
         );
@@ -158,12 +163,12 @@ impl<C: Connector> Sql<C> {
         counting_ends: Instant,
     ) -> Result<Tables, Trouble> {
         let mut session = self.line.open(database, until).await?;
-        let (mut tables, candidates) = list(&mut session).await?;
+        let (mut tables, candidates) = list(&mut session, kernel).await?;
         session.close().await;
-        if kernel == Kernel::PostgreSql && !candidates.is_empty() {
+        if !candidates.is_empty() {
             // A session of its own, because its statement timeout is what is left for counting.
             if let Ok(mut session) = self.line.open(database, counting_ends).await {
-                count(&mut session, &mut tables, &candidates).await;
+                count(&mut session, kernel, &mut tables, &candidates).await;
                 session.close().await;
             }
         }
@@ -177,21 +182,25 @@ const USER_TABLES: &str = "FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespa
       AND n.nspname NOT IN ('information_schema', 'gp_toolkit')
       AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname NOT LIKE 'kubectl\\_synxdb\\_%'";
 
-async fn list(session: &mut Session) -> Result<(Tables, Vec<Candidate>), Trouble> {
+async fn list(session: &mut Session, kernel: Kernel) -> Result<(Tables, Vec<Candidate>), Trouble> {
     let statements = format!(
         "SELECT count(*) {USER_TABLES};
-         SELECT n.nspname, c.relname, c.reltuples, c.relpages, c.relkind, c.oid {USER_TABLES}
+         SELECT n.nspname, c.relname, c.reltuples, c.relpages, c.relkind, c.oid,
+                c.relpages::bigint * pg_catalog.current_setting('block_size')::bigint {USER_TABLES}
          ORDER BY n.nspname COLLATE \"C\", c.relname COLLATE \"C\" LIMIT {MOST_TABLES};"
     );
     let rows = session.run(&statements).await?;
     let [total, listed] = rows.as_slice() else {
         return Err(Trouble::unsure("the server's answer has another number of results than the question"));
     };
-    let total = total.first().and_then(|row| text(row, 0).parse().ok()).unwrap_or(0);
+    let total = total.first().and_then(|row| number(row, 0)).unwrap_or(0);
     let mut tables = Vec::with_capacity(listed.len());
     let mut candidates = Vec::new();
     for (index, row) in listed.iter().enumerate() {
-        let pages: u64 = text(row, 3).parse().unwrap_or(0);
+        let pages = number(row, 3).unwrap_or(0);
+        let bytes = number(row, 6).unwrap_or(u64::MAX);
+        // `relpages` is 0 until a table is analyzed; an MPP server would have to ask its segments for the size then.
+        let small = bytes <= SMALL && (kernel == Kernel::PostgreSql || pages > 0);
         tables.push(Table {
             schema: text(row, 0).to_owned(),
             name: text(row, 1).to_owned(),
@@ -201,7 +210,7 @@ async fn list(session: &mut Session) -> Result<(Tables, Vec<Candidate>), Trouble
         });
         let oid = text(row, 5).parse();
         // A partitioned table has no rows of its own; its partitions are listed too.
-        if let (Ok(oid), "r", true) = (oid, text(row, 4), pages * BLOCK <= SMALL) {
+        if let (Ok(oid), "r", true) = (oid, text(row, 4), small) {
             candidates.push(Candidate { index, oid });
         }
     }
@@ -210,29 +219,36 @@ async fn list(session: &mut Session) -> Result<(Tables, Vec<Candidate>), Trouble
     Ok((Tables { total, truncated, tables }, candidates))
 }
 
-/// Counts what is small *now*: a table may have grown since it was analyzed, or never have been. What cannot be
-/// counted (locked, dropped, no time left) stays uncounted.
-async fn count(session: &mut Session, tables: &mut Tables, candidates: &[Candidate]) {
+/// Counts what is small *now*: a table may have grown since it was analyzed, or never have been (on an MPP server the
+/// statement's timeout alone bounds that). What cannot be counted (locked, dropped, no time left) stays uncounted.
+async fn count(session: &mut Session, kernel: Kernel, tables: &mut Tables, candidates: &[Candidate]) {
     let statements: Vec<String> = candidates
         .iter()
         .map(|Candidate { index, oid }| {
             let table = &tables.tables[*index];
             let (schema, name) = (quoted(&table.schema), quoted(&table.name));
-            // The inner query is run only where the condition holds.
-            format!(
-                "SELECT CASE WHEN pg_catalog.pg_relation_size({oid}) <= {SMALL}
-                 THEN (SELECT count(*) FROM ONLY {schema}.{name}) END"
-            )
+            let rows = format!("SELECT count(*) FROM ONLY {schema}.{name}");
+            match kernel {
+                // The inner query is run only where the condition holds.
+                Kernel::PostgreSql => {
+                    format!("SELECT CASE WHEN pg_catalog.pg_relation_size({oid}) <= {SMALL} THEN ({rows}) END")
+                }
+                Kernel::Mpp => rows,
+            }
         })
         .collect();
     let answers = session.run_each(&statements).await;
     for (Candidate { index, .. }, answer) in candidates.iter().zip(answers) {
-        tables.tables[*index].rows =
-            answer.ok().and_then(|rows| rows.first().and_then(|row| text(row, 0).parse().ok()));
+        tables.tables[*index].rows = answer.ok().and_then(|rows| rows.first().and_then(|row| number(row, 0)));
     }
 }
 
 /// A name as an SQL identifier.
 fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// A text as an SQL literal.
+fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
 }

@@ -2,7 +2,8 @@
 //! pageservers. Everything is bounded in time and in size; what is not known is [`Answer::Unknown`], never a pass.
 //!
 //! - [`session`]: a login that cannot hang, and the streams it goes over
-//! - [`sql`]: does it answer? [`baseline`]: what is in it? [`canary`]: a row written before and read after
+//! - [`sql`]: does it answer? [`segments`]: do those of an MPP server? [`baseline`]: what is in it?
+//! - [`canary`]: a small table written before and read after
 //! - [`compare`]: what is missing afterwards (pure)
 //! - [`http`]: status pages and metrics
 
@@ -10,12 +11,13 @@ pub mod baseline;
 pub mod canary;
 pub mod compare;
 pub mod http;
+pub mod segments;
 pub mod session;
 pub mod sql;
 
 #[cfg(test)]
 #[cfg(unix)]
-mod testing;
+pub(crate) mod testing;
 
 pub use baseline::Baseline;
 pub use canary::Canary;

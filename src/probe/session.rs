@@ -30,6 +30,10 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// A statement waits this long for somebody else's lock.
 const LOCK_TIMEOUT: Duration = Duration::from_millis(500);
 
+/// SQLSTATEs that tell of the one who asks, or of too little time, and not of the server: cancelled by a timeout,
+/// locked by somebody, a right that is missing, a login that is refused, a wrong password.
+const UNDECIDED: [&str; 5] = ["57014", "55P03", "42501", "28000", "28P01"];
+
 /// A database server in a pod, and who asks it.
 #[derive(Clone, Debug)]
 pub struct SqlTarget {
@@ -134,7 +138,8 @@ impl Trouble {
 
     fn of(error: &tokio_postgres::Error) -> Self {
         if let Some(db) = error.as_db_error() {
-            return Self { certain: true, reason: in_words(db), code: Some(db.code().code().to_owned()), hung: false };
+            let certain = !UNDECIDED.contains(&db.code().code());
+            return Self { certain, reason: in_words(db), code: Some(db.code().code().to_owned()), hung: false };
         }
         let io = std::error::Error::source(error).and_then(|source| source.downcast_ref::<io::Error>());
         match io {
@@ -331,4 +336,9 @@ fn split(messages: Vec<SimpleQueryMessage>) -> Vec<Vec<SimpleQueryRow>> {
 /// A column's text, empty for NULL and for a column that is not there.
 pub(super) fn text(row: &SimpleQueryRow, column: usize) -> &str {
     row.try_get(column).ok().flatten().unwrap_or("")
+}
+
+/// A column's number, where it is one.
+pub(super) fn number(row: &SimpleQueryRow, column: usize) -> Option<u64> {
+    text(row, column).parse().ok()
 }

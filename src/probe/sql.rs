@@ -1,8 +1,10 @@
 //! Does a database server answer, with everything behind it?
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+use tokio_postgres::SimpleQueryRow;
 
 use super::Answer;
 use super::session::{Connector, Line, Session, SqlTarget, Trouble, Tunnels, text};
@@ -23,32 +25,32 @@ pub enum Kernel {
     PostgreSql,
 }
 
+impl Kernel {
+    /// Has a row on an MPP server only. 11 is `pg_catalog`'s OID, on every server: a user's table of that name makes
+    /// no MPP server.
+    pub(super) const QUESTION: &str =
+        "SELECT 1 FROM pg_catalog.pg_class WHERE relname = 'gp_segment_configuration' AND relnamespace = 11;";
+
+    /// From the rows that the question got.
+    pub(super) fn told(rows: Option<&Vec<SimpleQueryRow>>) -> Self {
+        if rows.is_none_or(Vec::is_empty) { Self::PostgreSql } else { Self::Mpp }
+    }
+}
+
 /// What an answering server said of itself.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Answered {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Introduction {
     /// As `version()` says it, up to its platform.
     pub version: String,
     /// Kind of server.
     pub kernel: Kernel,
     /// Whether it is in recovery (a standby), and so read-only.
     pub in_recovery: bool,
-    /// How many primary segments answered a dispatched query; `None` where there are no segments to ask.
-    pub segments: Option<usize>,
-    /// From the first byte to the last answer.
-    #[serde(skip)]
-    pub took: Duration,
 }
 
 /// Asks a server by SQL. Keeps in mind which databases hung, so use one for as long as the questions belong together.
 pub struct Sql<C = Tunnels> {
     pub(super) line: Line<C>,
-}
-
-/// What [`Sql::introduction`] found.
-pub(super) struct Introduction {
-    pub(super) version: String,
-    pub(super) kernel: Kernel,
-    pub(super) in_recovery: bool,
 }
 
 impl Sql {
@@ -64,26 +66,20 @@ impl<C: Connector> Sql<C> {
         Self { line: Line::new(connector, target) }
     }
 
-    /// Logs in, asks something simple, and on an MPP server asks every primary segment: a dispatched query that
-    /// succeeds is the only proof, since the catalog goes on calling a dead segment up.
-    pub async fn answers(&self, deadline: Duration) -> Answer<Answered> {
-        let started = Instant::now();
-        let until = tokio::time::Instant::now() + deadline;
-        match once_more(|| self.ask(until)).await {
-            Ok(answered) => Answer::Yes(Answered { took: started.elapsed(), ..answered }),
+    /// Logs in, and asks the server who it is. That it answers says nothing of its segments: see
+    /// [`Sql::segments`](super::segments).
+    pub async fn introduction(&self, deadline: Duration) -> Answer<Introduction> {
+        let until = Instant::now() + deadline;
+        let asked = once_more(|| async move {
+            let mut session = self.line.open(&self.line.target().database, until).await?;
+            let introduction = introduction(&mut session).await?;
+            session.close().await;
+            Ok(introduction)
+        });
+        match asked.await {
+            Ok(introduction) => Answer::Yes(introduction),
             Err(trouble) => trouble.into(),
         }
-    }
-
-    async fn ask(&self, until: tokio::time::Instant) -> Result<Answered, Trouble> {
-        let mut session = self.line.open(&self.line.target().database, until).await?;
-        let Introduction { version, kernel, in_recovery } = introduction(&mut session).await?;
-        let segments = match kernel {
-            Kernel::PostgreSql => None,
-            Kernel::Mpp => Some(segments(&mut session).await?),
-        };
-        session.close().await;
-        Ok(Answered { version, kernel, in_recovery, segments, took: Duration::ZERO })
     }
 }
 
@@ -99,42 +95,19 @@ where
     }
 }
 
-/// Asks a server who it is, in one round trip. 11 is `pg_catalog`'s OID, on every server: a user's table of that name
-/// makes no MPP server.
+/// Asks a server who it is, in one round trip.
 pub(super) async fn introduction(session: &mut Session) -> Result<Introduction, Trouble> {
-    let rows = session
-        .run(
-            "SELECT version();
-             SELECT 1 FROM pg_catalog.pg_class WHERE relname = 'gp_segment_configuration' AND relnamespace = 11;
-             SELECT pg_catalog.pg_is_in_recovery();",
-        )
-        .await?;
+    let rows =
+        session.run(&format!("SELECT version(); {} SELECT pg_catalog.pg_is_in_recovery();", Kernel::QUESTION)).await?;
     let [version, mpp, recovery] = rows.as_slice() else {
         return Err(Trouble::unsure("the server's answer has another number of results than the question"));
     };
     let version = version.first().map(|row| text(row, 0)).unwrap_or("");
     Ok(Introduction {
         version: version.split(" on ").next().unwrap_or(version).to_owned(),
-        kernel: if mpp.is_empty() { Kernel::PostgreSql } else { Kernel::Mpp },
+        kernel: Kernel::told(Some(mpp)),
         in_recovery: recovery.first().is_some_and(|row| text(row, 0) == "t"),
     })
-}
-
-/// How many primary segments answer; an error where one does not.
-pub(super) async fn segments(session: &mut Session) -> Result<usize, Trouble> {
-    // One row per primary. Each in a transaction of its own: a failed dispatch says which segment it was.
-    let answering = session.run("SELECT gp_segment_id, count(*) FROM gp_dist_random('pg_class') GROUP BY 1").await?;
-    let answering = answering.first().map_or(0, Vec::len);
-    let known = session
-        .run("SELECT count(DISTINCT content) FROM pg_catalog.gp_segment_configuration WHERE content >= 0")
-        .await?;
-    let known: usize =
-        known.first().and_then(|rows| rows.first()).and_then(|row| text(row, 0).parse().ok()).unwrap_or(0);
-    if answering < known {
-        let reason = format!("{answering} of {known} segments answered");
-        return Err(Trouble { certain: true, reason, code: None, hung: false });
-    }
-    Ok(answering)
 }
 
 #[cfg(test)]

@@ -1,17 +1,11 @@
 use super::*;
 use crate::probe::baseline::{Baseline, Listing, Table};
-use crate::probe::canary::Outcome;
-use crate::probe::testing::{Postgres, Socket, target};
+use crate::probe::canary::Written;
+use crate::probe::testing::{Postgres, Socket, mpp, run, target};
 use crate::probe::{Canary, compare};
 use tokio::io::DuplexStream;
 
 const SOON: Duration = Duration::from_secs(20);
-
-async fn run<C: Connector>(sql: &Sql<C>, database: &str, statement: &str) {
-    let mut session = sql.line.open(database, tokio::time::Instant::now() + SOON).await.unwrap();
-    session.run(statement).await.unwrap();
-    session.close().await;
-}
 
 async fn baseline<C: Connector>(sql: &Sql<C>) -> Baseline {
     match sql.baseline(SOON).await {
@@ -27,22 +21,23 @@ fn tables<'a>(baseline: &'a Baseline, database: &str) -> &'a [Table] {
 }
 
 #[tokio::test]
-async fn a_plain_server_answers_and_segments_are_skipped() {
+async fn a_plain_server_says_who_it_is() {
     let postgres = Postgres::shared();
-    let Answer::Yes(answered) = postgres.sql("postgres").answers(SOON).await else { panic!() };
-    assert_eq!((answered.kernel, answered.segments, answered.in_recovery), (Kernel::PostgreSql, None, false));
-    assert!(answered.version.starts_with("PostgreSQL ") && !answered.version.contains(" on "), "{}", answered.version);
+    let Answer::Yes(who) = postgres.sql("postgres").introduction(SOON).await else { panic!() };
+    assert_eq!((who.kernel, who.in_recovery), (Kernel::PostgreSql, false));
+    assert!(who.version.starts_with("PostgreSQL ") && !who.version.contains(" on "), "{}", who.version);
 }
 
 #[tokio::test]
 async fn refusals_are_said_in_the_servers_words() {
     let postgres = Postgres::shared();
-    let Answer::No(reason) = postgres.sql("no_such").answers(SOON).await else { panic!() };
+    let Answer::No(reason) = postgres.sql("no_such").introduction(SOON).await else { panic!() };
     assert_eq!(reason, "database \"no_such\" does not exist (SQLSTATE 3D000)");
-    let Answer::No(reason) = postgres.sql_as("nobody", "postgres").answers(SOON).await else { panic!() };
+    // A login that is refused says nothing about the server.
+    let Answer::Unknown(reason) = postgres.sql_as("nobody", "postgres").introduction(SOON).await else { panic!() };
     assert!(reason.contains("role \"nobody\" does not exist"), "{reason}");
     let nowhere = Sql::with(Socket("/nowhere/socket".into()), target("a", "b"));
-    assert!(matches!(nowhere.answers(SOON).await, Answer::Unknown(_)));
+    assert!(matches!(nowhere.introduction(SOON).await, Answer::Unknown(_)));
 }
 
 #[tokio::test]
@@ -106,13 +101,19 @@ async fn a_canary_is_written_found_missed_and_dropped() {
     let canary = Canary::new("Run-1");
     assert_eq!(canary.place(), "postgres: table kubectl_synxdb_run_1.canary");
     assert!(matches!(canary.check(&sql, SOON).await, Answer::No(reason) if reason.ends_with("is missing")));
-    assert_eq!(canary.write(&sql, SOON).await, Outcome::Written);
+    assert_eq!(canary.write(&sql, SOON).await, Answer::Yes(Written { rows: 100 }));
     assert_eq!(canary.check(&sql, SOON).await, Answer::Yes(()));
-    let Outcome::NotWritten(reason) = canary.write(&sql, SOON).await else { panic!() };
+    let Answer::No(reason) = canary.write(&sql, SOON).await else { panic!() };
     assert!(reason.contains("already exists"), "{reason}");
     assert_eq!(tables(&baseline(&sql).await, "postgres"), []);
-    run(&sql, "postgres", "DELETE FROM kubectl_synxdb_run_1.canary").await;
-    assert!(matches!(canary.check(&sql, SOON).await, Answer::No(reason) if reason.contains("its row is missing")));
+    for (damage, expected) in [
+        ("UPDATE kubectl_synxdb_run_1.canary SET value = value + 1 WHERE id = 7", "not those that were written"),
+        ("DELETE FROM kubectl_synxdb_run_1.canary WHERE id > 60", "has 60 rows, 100 were written"),
+        ("DELETE FROM kubectl_synxdb_run_1.canary", "rows are missing"),
+    ] {
+        run(&sql, "postgres", damage).await;
+        assert!(matches!(canary.check(&sql, SOON).await, Answer::No(reason) if reason.contains(expected)), "{damage}");
+    }
     canary.drop(&sql, SOON).await.unwrap();
     canary.drop(&sql, SOON).await.unwrap();
     assert!(matches!(canary.check(&sql, SOON).await, Answer::No(_)));
@@ -131,31 +132,21 @@ async fn a_canary_is_not_written_where_writing_is_refused() {
     .await;
     let canary = Canary::new("refused");
     for (role, expected) in [("reader", "permission denied"), ("careful", "read-only")] {
-        let Outcome::NotWritten(reason) = canary.write(&postgres.sql_as(role, "postgres"), SOON).await else {
-            panic!()
-        };
-        assert!(reason.contains(expected), "{reason}");
+        let answer = canary.write(&postgres.sql_as(role, "postgres"), SOON).await;
+        // Who may not write cannot tell whether the server takes writes.
+        assert_eq!(matches!(answer, Answer::Unknown(_)), role == "reader", "{answer:?}");
+        assert!(answer.reason().unwrap().contains(expected), "{answer:?}");
     }
     assert!(matches!(canary.check(&sql, SOON).await, Answer::No(_)));
     let gone = Sql::with(Socket("/nowhere/socket".into()), target("a", "b"));
     assert!(matches!(canary.check(&gone, SOON).await, Answer::Unknown(_)), "not answering is not losing");
 }
 
-/// A database that looks like an MPP server's, with `gp_dist_random` as given.
-async fn mpp(postgres: &Postgres, name: &str, gp_dist_random: &str) -> (Answer<Answered>, Answer<Baseline>) {
-    let sql = postgres.sql("postgres");
-    run(&sql, "postgres", &format!("CREATE DATABASE {name}")).await;
-    let look = format!(
-        "SET allow_system_table_mods = on;
-         CREATE TABLE pg_catalog.gp_segment_configuration (content int2, role text);
-         INSERT INTO pg_catalog.gp_segment_configuration VALUES (-1, 'p'), (0, 'p'), (1, 'p'), (1, 'm');
-         CREATE SEQUENCE tries;
-         CREATE FUNCTION gp_dist_random(text) RETURNS TABLE (gp_segment_id int) LANGUAGE plpgsql AS $$ BEGIN
-         {gp_dist_random} END $$"
-    );
-    run(&sql, name, &look).await;
-    let answer = (postgres.sql(name).answers(SOON).await, postgres.sql(name).baseline(SOON).await);
-    run(&sql, "postgres", &format!("DROP DATABASE {name} WITH (FORCE)")).await;
+/// What a database says whose `gp_dist_random` is as given: to the question itself, and to a baseline.
+async fn dispatched(postgres: &Postgres, name: &str, gp_dist_random: &str) -> (Answer<usize>, Answer<Baseline>) {
+    let looks = mpp(postgres, name, gp_dist_random, "id % 2").await;
+    let answer = (looks.segments(SOON).await, looks.baseline(SOON).await);
+    run(&postgres.sql("postgres"), "postgres", &format!("DROP DATABASE {name} WITH (FORCE)")).await;
     answer
 }
 
@@ -163,32 +154,50 @@ async fn mpp(postgres: &Postgres, name: &str, gp_dist_random: &str) -> (Answer<A
 async fn an_mpp_server_answers_when_every_segment_does() {
     let postgres = Postgres::shared();
     let all = "RETURN QUERY SELECT g FROM generate_series(0, 1) g, generate_series(1, 5);";
-    let (Answer::Yes(answered), Answer::Yes(baseline)) = mpp(&postgres, "all_segments", all).await else { panic!() };
-    assert_eq!(baseline.kernel, Kernel::Mpp);
-    assert_eq!((answered.kernel, answered.segments), (Kernel::Mpp, Some(2)));
+    let (answering, Answer::Yes(baseline)) = dispatched(&postgres, "all_segments", all).await else { panic!() };
+    assert_eq!((answering, baseline.kernel), (Answer::Yes(2), Kernel::Mpp));
 
     // A baseline is a proof, too: what the catalog lists is not there while a segment does not answer.
-    let (one, baseline) = mpp(&postgres, "one_segment", "RETURN QUERY SELECT 0;").await;
+    let (one, baseline) = dispatched(&postgres, "one_segment", "RETURN QUERY SELECT 0;").await;
     assert_eq!(one, Answer::No("1 of 2 segments answered".to_owned()));
     assert_eq!(baseline, Answer::No("1 of 2 segments answered".to_owned()));
 
     let raise = "RAISE EXCEPTION USING ERRCODE = '58M01', MESSAGE = 'failed to acquire resources', DETAIL = 'seg1';";
-    let (Answer::No(reason), Answer::No(_)) = mpp(&postgres, "no_segments", raise).await else { panic!() };
+    let (Answer::No(reason), Answer::No(_)) = dispatched(&postgres, "no_segments", raise).await else { panic!() };
     assert_eq!(reason, "failed to acquire resources: seg1 (SQLSTATE 58M01)");
 
     // What is lost for a moment is asked once more, on a new connection.
     let once = format!("IF nextval('tries') = 1 THEN {raise} END IF; {all}");
-    assert!(matches!(mpp(&postgres, "once_more", &once).await, (Answer::Yes(_), Answer::Yes(_))));
+    assert!(matches!(dispatched(&postgres, "once_more", &once).await, (Answer::Yes(_), Answer::Yes(_))));
     let later = format!("IF nextval('tries') = 2 THEN {raise} END IF; {all}");
-    assert!(matches!(mpp(&postgres, "once_more_later", &later).await, (Answer::Yes(_), Answer::Yes(_))));
+    assert!(matches!(dispatched(&postgres, "once_more_later", &later).await, (Answer::Yes(_), Answer::Yes(_))));
     let twice = format!("IF nextval('tries') <= 2 THEN {raise} END IF; {all}");
-    assert!(matches!(mpp(&postgres, "not_twice", &twice).await.0, Answer::No(_)));
+    assert!(matches!(dispatched(&postgres, "not_twice", &twice).await.0, Answer::No(_)));
+}
+
+#[tokio::test]
+async fn an_mpp_server_counts_only_what_was_analyzed_and_is_small() {
+    let postgres = Postgres::shared();
+    let all = "RETURN QUERY SELECT g FROM generate_series(0, 1) g;";
+    let looks = mpp(&postgres, "counted", all, "id % 2").await;
+    run(
+        &looks,
+        "counted",
+        "CREATE TABLE known (id int); INSERT INTO known SELECT generate_series(1, 3); ANALYZE known;
+         CREATE TABLE unknown (id int); INSERT INTO unknown VALUES (1);
+         CREATE TABLE large AS SELECT repeat('x', 900) FROM generate_series(1, 6000); ANALYZE large",
+    )
+    .await;
+    let baseline = baseline(&looks).await;
+    let counted: Vec<_> = tables(&baseline, "counted").iter().map(|table| (table.name.as_str(), table.rows)).collect();
+    assert_eq!(counted, [("known", Some(3)), ("large", None), ("unknown", None)]);
+    run(&postgres.sql("postgres"), "postgres", "DROP DATABASE counted WITH (FORCE)").await;
 }
 
 #[tokio::test]
 async fn a_statement_that_takes_too_long_ends_with_the_deadline() {
     let postgres = Postgres::shared();
-    let answer = mpp(&postgres, "slow_segments", "PERFORM pg_sleep(0.2); RETURN QUERY SELECT 0;").await;
+    let answer = dispatched(&postgres, "slow_segments", "PERFORM pg_sleep(0.2); RETURN QUERY SELECT 0;").await;
     assert!(matches!(answer.0, Answer::No(_)));
     let sql = postgres.sql("postgres");
     let started = Instant::now();
@@ -216,8 +225,8 @@ impl Connector for Silent {
 async fn a_login_that_hangs_ends_and_is_not_repeated_at_once() {
     let sql = Sql::with(Silent(std::sync::Mutex::default()), target("gpadmin", "postgres"));
     let short = Duration::from_millis(100);
-    assert_eq!(sql.answers(short).await, Answer::Unknown("no answer within 0.1 s".to_owned()));
-    let Answer::Unknown(reason) = sql.answers(short).await else { panic!() };
+    assert_eq!(sql.introduction(short).await, Answer::Unknown("no answer within 0.1 s".to_owned()));
+    let Answer::Unknown(reason) = sql.introduction(short).await else { panic!() };
     assert!(reason.contains("left alone"), "{reason}");
     // Another database has not hung.
     let other = sql.line.open("other", tokio::time::Instant::now() + short).await.err().unwrap();

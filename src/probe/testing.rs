@@ -14,7 +14,7 @@ use super::session::{Connector, SqlTarget, Trouble};
 use super::sql::Sql;
 
 /// A running server. The last one to hold it stops it.
-pub(super) struct Postgres {
+pub(crate) struct Postgres {
     child: Child,
     folder: TempDir,
 }
@@ -23,7 +23,7 @@ static RUNNING: Mutex<Weak<Postgres>> = Mutex::new(Weak::new());
 
 impl Postgres {
     /// The one that runs, or a new one.
-    pub(super) fn shared() -> Arc<Self> {
+    pub(crate) fn shared() -> Arc<Self> {
         let mut running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
         running.upgrade().unwrap_or_else(|| {
             let started = Arc::new(Self::start());
@@ -33,7 +33,7 @@ impl Postgres {
     }
 
     /// One of its own, for a test that looks at all databases.
-    pub(super) fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let binaries = binaries();
         let folder = tempfile::tempdir().unwrap();
         let user = unprivileged();
@@ -74,11 +74,11 @@ impl Postgres {
     }
 
     /// Asks this server, in `database` first.
-    pub(super) fn sql(&self, database: &str) -> Sql<Socket> {
+    pub(crate) fn sql(&self, database: &str) -> Sql<Socket> {
         self.sql_as("gpadmin", database)
     }
 
-    pub(super) fn sql_as(&self, user: &str, database: &str) -> Sql<Socket> {
+    pub(crate) fn sql_as(&self, user: &str, database: &str) -> Sql<Socket> {
         Sql::with(Socket(self.folder.path().join(".s.PGSQL.5432")), target(user, database))
     }
 }
@@ -92,7 +92,7 @@ impl Drop for Postgres {
     }
 }
 
-pub(super) fn target(user: &str, database: &str) -> SqlTarget {
+pub(crate) fn target(user: &str, database: &str) -> SqlTarget {
     SqlTarget {
         namespace: "a".to_owned(),
         pod: "p-0".to_owned(),
@@ -104,7 +104,7 @@ pub(super) fn target(user: &str, database: &str) -> SqlTarget {
 }
 
 /// Leads to a Unix socket.
-pub(super) struct Socket(pub(super) PathBuf);
+pub(crate) struct Socket(pub(crate) PathBuf);
 
 impl Connector for Socket {
     type Stream = UnixStream;
@@ -140,4 +140,42 @@ fn unprivileged() -> Option<(u32, u32)> {
         Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
     };
     find("postgres").or_else(|| find("nobody"))
+}
+
+/// Runs statements in a database.
+pub(crate) async fn run<C: Connector>(sql: &Sql<C>, database: &str, statements: &str) {
+    let mut session = sql.line.open(database, tokio::time::Instant::now() + Duration::from_secs(20)).await.unwrap();
+    session.run(statements).await.unwrap();
+    session.close().await;
+}
+
+/// A database that looks like an MPP server's with two primary segments, and a mirror of the second: tables and
+/// functions of the same names and types. `gp_dist_random` is the body of that function; `segment` says on which
+/// segment a row of a new table with a column `id` lies.
+pub(crate) async fn mpp(postgres: &Postgres, name: &str, gp_dist_random: &str, segment: &str) -> Sql<Socket> {
+    run(&postgres.sql("postgres"), "postgres", &format!("CREATE DATABASE {name}")).await;
+    let sql = postgres.sql(name);
+    // A sign of `format`'s own.
+    let segment = segment.replace('%', "%%");
+    let look = format!(
+        "SET allow_system_table_mods = on;
+         CREATE TABLE pg_catalog.gp_segment_configuration (dbid int2, content int2, role \"char\",
+             preferred_role \"char\", mode \"char\", status \"char\", port int4, hostname text, address text);
+         INSERT INTO pg_catalog.gp_segment_configuration VALUES (1, -1, 'p', 'p', 'n', 'u', 5432, 'c', 'c'),
+             (2, 0, 'p', 'p', 'n', 'u', 6000, 's0', 's0'), (3, 1, 'p', 'p', 's', 'u', 6000, 's1', 's1'),
+             (4, 1, 'm', 'm', 's', 'u', 7000, 's0', 's0');
+         CREATE SEQUENCE tries;
+         CREATE FUNCTION gp_dist_random(text) RETURNS TABLE (gp_segment_id int) LANGUAGE plpgsql AS $$ BEGIN
+         {gp_dist_random} END $$;
+         CREATE FUNCTION distribute() RETURNS event_trigger LANGUAGE plpgsql AS $f$ DECLARE made record; BEGIN
+             FOR made IN SELECT * FROM pg_event_trigger_ddl_commands() WHERE object_identity LIKE '%.canary' LOOP
+                 EXECUTE format('ALTER TABLE %s ADD COLUMN gp_segment_id int GENERATED ALWAYS AS ({segment}) STORED',
+                     made.object_identity);
+             END LOOP;
+         END $f$;
+         CREATE EVENT TRIGGER distribute ON ddl_command_end WHEN TAG IN ('CREATE TABLE')
+             EXECUTE FUNCTION distribute();"
+    );
+    run(&sql, name, &look).await;
+    sql
 }

@@ -1,4 +1,4 @@
-//! The end of a run: the canary row dropped, the outcome written where the record is, the account drawn up.
+//! The end of a run: the canary table dropped, the outcome written where the record is, the account drawn up.
 
 use super::events::{ClaimChange, Ending, Outcome};
 use super::goal;
@@ -10,14 +10,14 @@ use jiff::Timestamp;
 use std::time::Duration;
 
 impl Act<'_, '_> {
-    /// Drops the canary row, and writes the outcome where the record is. What cannot be done is said, and changes
+    /// Drops the canary table, and writes the outcome where the record is. What cannot be done is said, and changes
     /// nothing about the verdict.
     pub(super) async fn close(&mut self, ending: &Ending) {
         let outcome = match ending {
             Ending::Recovered => Recorded::Recovered,
             Ending::NotVerified | Ending::Unproven(_) => Recorded::Unproven,
             Ending::DataMissing(_) => Recorded::DataMissing,
-            // Somebody may finish it: the canary row is part of what there is to find.
+            // Somebody may finish it: the canary table is part of what there is to find.
             Ending::TimedOut(_) | Ending::Changed(_) | Ending::Failed(_) | Ending::Interrupted => {
                 if let Some(schema) = self.canary.take() {
                     if self.done.is_empty() {

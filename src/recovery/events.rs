@@ -114,7 +114,7 @@ pub struct Outcome {
     pub claims: Vec<ClaimChange>,
     /// Pending pods that were deleted once more.
     pub healed: u32,
-    /// What was compared, in words: `2 databases, 3 tables, 12 rows, the canary row`.
+    /// What was compared, in words: `2 databases, 3 tables, 12 rows, the canary table`.
     pub proof: Option<String>,
     /// What was changed, in words, in order: for the one who was interrupted.
     pub done: Vec<String>,

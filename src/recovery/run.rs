@@ -3,12 +3,13 @@
 use super::events::{Ending, Event, Outcome, Phase, PhaseEnd};
 use super::explain::{Known, Wait};
 use super::goal::{self, Progress, Trap};
-use super::witness::{Answer, Testimony, Witness};
+use super::witness::{Answer, Witness};
 use crate::cluster::write::Written;
 use crate::cluster::{Cluster, Watch};
 use crate::error::Error;
 use crate::plan::{Plan, Proof, Record, Step};
 use crate::topology::{Layout, RECORD_ANNOTATION, Topology, build};
+use crate::verify::Testimony;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -83,7 +84,7 @@ pub(super) struct Act<'r, 'w> {
     pub(super) notices: Vec<String>,
     pub(super) healed: u32,
     pub(super) proof: Option<String>,
-    /// Schema of the canary row, while one is there.
+    /// Schema of the canary table, while one is there.
     pub(super) canary: Option<String>,
     /// Volumes that carry the record: name and UID.
     pub(super) record_on: Vec<(String, String)>,
@@ -161,7 +162,7 @@ impl Act<'_, '_> {
                 self.run.record.canary = Some(schema.clone());
                 self.canary = Some(schema);
             }
-            Err(reason) => self.notice(format!("no canary row was written: {reason}")),
+            Err(reason) => self.notice(format!("no canary table was written: {reason}")),
         }
     }
 

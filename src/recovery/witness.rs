@@ -2,13 +2,13 @@
 
 use crate::cluster::Cluster;
 use crate::plan::Proof;
-use crate::probe::baseline::Listing;
-use crate::probe::canary::Outcome as Written;
-use crate::probe::http::{Metrics, status_page};
+use crate::probe::canary::MAINTENANCE;
+use crate::probe::http::status_page;
 use crate::probe::sql::Kernel;
-use crate::probe::{Answer as Said, Baseline, Canary, Password, Sql, SqlTarget, compare};
-use crate::topology::layout::{PageDoor, SqlDoor};
-use serde::{Deserialize, Serialize};
+use crate::probe::{Answer as Said, Canary, Password, Sql, SqlTarget};
+use crate::topology::layout::SqlDoor;
+use crate::verify::ask::QUESTION;
+use crate::verify::{Testimony, difference};
 use std::time::Duration;
 
 /// A server that answers again may show its databases a moment later (a tenant that is being attached, a catalog that
@@ -18,22 +18,8 @@ const SETTLE: Duration = Duration::from_secs(3);
 const SETTLE_PAGE: Duration = Duration::from_secs(30);
 /// How long a page that was not served before either is looked for.
 const LOOK_FOR_PAGE: Duration = Duration::from_secs(5);
-/// One question, login and all statements.
-const QUESTION: Duration = Duration::from_secs(10);
-/// Writing, reading and dropping one row.
+/// Writing, reading or dropping the canary table: less than `verify` takes, since a failover waits for it.
 const CANARY: Duration = Duration::from_secs(3);
-/// The database that every PostgreSQL server has, and in which nobody keeps data.
-const MAINTENANCE: &str = "postgres";
-
-/// What a component said of itself.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "by", content = "said", rename_all = "camelCase")]
-pub enum Testimony {
-    /// What is in the server.
-    Sql(Baseline),
-    /// Its status page answered; what its metrics say beside it, where they do.
-    Page(Option<Metrics>),
-}
 
 /// Why there is no testimony.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,7 +86,10 @@ impl Witness {
     pub async fn testify(&self, deadline: Duration) -> Result<Testimony, Silence> {
         let said = match (&self.sql, &self.proof) {
             (Some((sql, _)), _) => sql.baseline(deadline).await.map(Testimony::Sql),
-            (None, Proof::Page { pod, door }) => self.page(pod, door, deadline).await.map(Testimony::Page),
+            (None, Proof::Page { pod, door }) => {
+                let page = status_page(&self.cluster, &self.namespace, pod, door.port, &door.path, deadline).await;
+                page.map(|page| Testimony::of_page(&page))
+            }
             (None, _) => return Err(Silence::NotAsked),
         };
         match said {
@@ -109,16 +98,8 @@ impl Witness {
         }
     }
 
-    async fn page(&self, pod: &str, door: &PageDoor, deadline: Duration) -> Said<Option<Metrics>> {
-        let page = status_page(&self.cluster, &self.namespace, pod, door.port, &door.path, deadline).await;
-        page.map(|page| match page.metrics {
-            Said::Yes(metrics) => Some(metrics),
-            Said::No(_) | Said::Unknown(_) => None,
-        })
-    }
-
     /// Asks once whether it is back, `since` after the pod was Ready: it answers, what `before` says is there, and the
-    /// canary row is.
+    /// canary table is.
     pub async fn confirm(&self, before: Option<&Testimony>, canary: Option<&str>, since: Duration) -> Answer {
         let after = match self.testify(QUESTION).await {
             Ok(after) => after,
@@ -132,12 +113,9 @@ impl Witness {
                 };
             }
         };
-        match (before, &after) {
-            (Some(Testimony::Sql(before)), Testimony::Sql(after)) => self.same(before, after, canary, since).await,
-            (Some(Testimony::Page(before)), Testimony::Page(after)) => {
-                same_page(before.as_ref(), after.as_ref(), since)
-            }
-            _ => self.answers_at_all(&after, since),
+        match before {
+            Some(before) => self.same(before, &after, canary, since).await,
+            None => self.answers_at_all(&after, since),
         }
     }
 
@@ -151,51 +129,55 @@ impl Witness {
         Answer::Confirmed(format!("it answers ({}); there was no baseline to compare with", after.summary()))
     }
 
-    async fn same(&self, before: &Baseline, after: &Baseline, canary: Option<&str>, since: Duration) -> Answer {
-        let comparison = compare(before, after);
-        let mut missing: Vec<String> = comparison.missing.iter().map(ToString::to_string).collect();
-        let mut unknown = comparison.unknown.clone();
-        let mut row = "";
+    async fn same(&self, before: &Testimony, after: &Testimony, canary: Option<&str>, since: Duration) -> Answer {
+        let mut found = difference(before, after);
+        let mut table = "";
         if let (Some(schema), Some((sql, _))) = (canary, &self.sql) {
             let canary = canary_named(schema);
             match canary.check(sql, CANARY).await {
-                Said::Yes(()) => row = ", and the canary row",
-                Said::No(_) => missing.push(format!("{}: the canary row is missing", canary.place())),
-                Said::Unknown(reason) => unknown.push(format!("the canary row: {reason}")),
+                Said::Yes(()) => table = ", and the canary table",
+                Said::No(reason) => found.missing.push(format!("{}: {reason}", canary.place())),
+                Said::Unknown(reason) => found.unknown.push(format!("the canary table: {reason}")),
             }
         }
-        if !missing.is_empty() {
-            return settled(missing, since, SETTLE);
+        let settle = if matches!(after, Testimony::Page(_)) { SETTLE_PAGE } else { SETTLE };
+        if !found.missing.is_empty() {
+            return settled(found.missing, since, settle);
         }
-        if let Some(first) = unknown.first() {
+        if let Some(first) = found.unknown.first() {
             let why = format!("it answers, and not all could be compared: {first}");
-            return if since > SETTLE { Answer::Unknowable(why) } else { Answer::NotYet(why) };
+            return if since > settle { Answer::Unknowable(why) } else { Answer::NotYet(why) };
         }
-        let mut there = vec![counted(comparison.databases, "database"), counted(comparison.tables, "table")];
-        if comparison.counted > 0 {
-            there.push(format!("the rows of {}", counted(comparison.counted, "table")));
-        }
-        let beyond = match comparison.beyond.as_slice() {
-            [] => String::new(),
-            [first, ..] => format!(" (not compared: {first})"),
-        };
-        let segments = if after.kernel == Kernel::Mpp { ", and so does every segment" } else { "" };
-        Answer::Confirmed(format!("it answers SQL{segments}; {}{row} are there as before{beyond}", there.join(", ")))
+        let there = found.there;
+        Answer::Confirmed(match after {
+            Testimony::Page(_) => format!("its status page answers: {there}"),
+            Testimony::Sql(after) => {
+                let beyond = found.beyond.first().map(|first| format!(" (not compared: {first})")).unwrap_or_default();
+                let segments = if after.kernel == Kernel::Mpp { ", and so does every segment" } else { "" };
+                format!("it answers SQL{segments}; {there}{table} are there as before{beyond}")
+            }
+        })
     }
 
-    /// Writes the canary row.
+    /// Writes the canary table.
     ///
     /// # Errors
-    /// Why it was not written; nothing is left then.
+    /// Why it was not written, and what may be left of it.
     pub async fn write_canary(&self, schema: &str) -> Result<(), String> {
         let Some((sql, _)) = &self.sql else { return Err("it takes no SQL".into()) };
-        match canary_named(schema).write(sql, CANARY).await {
-            Written::Written => Ok(()),
-            Written::NotWritten(reason) => Err(reason),
+        let canary = canary_named(schema);
+        match canary.write(sql, CANARY).await {
+            Said::Yes(_) => Ok(()),
+            Said::No(reason) => Err(reason),
+            // It may be there all the same.
+            Said::Unknown(reason) => Err(match canary.drop(sql, CANARY).await {
+                Ok(()) => reason,
+                Err(_) => format!("{reason}; schema {schema} may be left in database {MAINTENANCE}"),
+            }),
         }
     }
 
-    /// Drops the canary row.
+    /// Drops the canary table.
     ///
     /// # Errors
     /// Why it is still there.
@@ -215,85 +197,5 @@ fn settled(missing: Vec<String>, since: Duration, settle: Duration) -> Answer {
         Answer::Missing(missing)
     } else {
         Answer::NotYet(format!("not there yet: {}", missing.join(", ")))
-    }
-}
-
-/// A page that says less than before: a pageserver whose tenants are not attached holds nothing (Neon #12667), and a
-/// safekeeper that has not fetched the committed WAL again does not count towards the majority.
-fn same_page(before: Option<&Metrics>, after: Option<&Metrics>, since: Duration) -> Answer {
-    let less = match (before, after) {
-        (None, _) => Vec::new(),
-        (Some(_), None) => vec!["its metrics, which it served before".to_owned()],
-        (Some(before), Some(after)) => less_than(before, after),
-    };
-    if !less.is_empty() {
-        return settled(less, since, SETTLE_PAGE);
-    }
-    Answer::Confirmed(match after {
-        Some(metrics) => format!("its status page answers: {}", metrics_in_words(metrics)),
-        None => "its status page answers; it serves no metrics that could be compared".into(),
-    })
-}
-
-fn less_than(before: &Metrics, after: &Metrics) -> Vec<String> {
-    match (before, after) {
-        (Metrics::Safekeeper(before), Metrics::Safekeeper(after)) => before
-            .iter()
-            .filter_map(|(timeline, wal)| {
-                let committed = wal.commit_lsn?;
-                let flushed = after.get(timeline).and_then(|wal| wal.flush_lsn).unwrap_or(0);
-                (flushed < committed).then(|| {
-                    format!("WAL of timeline {timeline} up to {committed}, committed before; it has {flushed}")
-                })
-            })
-            .collect(),
-        (Metrics::Pageserver { tenants: before, broken: b }, Metrics::Pageserver { tenants: after, broken: a }) => {
-            let active =
-                |tenants: &std::collections::BTreeMap<String, u64>| tenants.get("Active").copied().unwrap_or(0);
-            let mut less = Vec::new();
-            if active(after) < active(before) {
-                less.push(format!("active tenants: {} of {} before", active(after), active(before)));
-            }
-            if a.unwrap_or(0) > b.unwrap_or(0) {
-                less.push(format!("{} broken tenants, {} before", a.unwrap_or(0), b.unwrap_or(0)));
-            }
-            less
-        }
-        _ => vec!["metrics of the same kind as before".into()],
-    }
-}
-
-fn metrics_in_words(metrics: &Metrics) -> String {
-    match metrics {
-        Metrics::Safekeeper(timelines) => format!("WAL of {}", counted(timelines.len(), "timeline")),
-        Metrics::Pageserver { tenants, .. } => {
-            let active = tenants.get("Active").copied().unwrap_or(0);
-            crate::probe::compare::counted(active, "active tenant")
-        }
-    }
-}
-
-/// A list's length is what is counted here.
-fn counted(number: usize, noun: &str) -> String {
-    crate::probe::compare::counted(number as u64, noun)
-}
-
-impl Testimony {
-    /// In words: `PostgreSQL 15.18: 2 databases, 1 table`.
-    pub fn summary(&self) -> String {
-        match self {
-            Self::Sql(baseline) => {
-                let tables = baseline.databases.iter().map(|database| match &database.tables {
-                    Listing::Known(tables) => usize::try_from(tables.total).unwrap_or(usize::MAX),
-                    Listing::Unknown(_) => 0,
-                });
-                let kernel = if baseline.kernel == Kernel::Mpp { ", MPP" } else { "" };
-                let version = &baseline.version;
-                let databases = counted(baseline.databases.len(), "database");
-                format!("{version}{kernel}: {databases}, {}", counted(tables.sum(), "table"))
-            }
-            Self::Page(Some(metrics)) => format!("status page, {}", metrics_in_words(metrics)),
-            Self::Page(None) => "status page, no metrics".into(),
-        }
     }
 }

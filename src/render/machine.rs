@@ -6,7 +6,9 @@ use crate::plan::Plan;
 use crate::recovery::{Event, Outcome, PhaseEnd};
 use crate::topology::health::{Health, Report};
 use crate::topology::{ClaimState, Known, Member, Topology};
+use crate::verify::{Check, Testimony, verdict};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// apiVersion of everything here.
@@ -60,6 +62,31 @@ pub fn status(report: &Report, topology: &Topology) -> Value {
         "troubles": troubles,
         "unknown": unknown,
         "namespaces": namespaces,
+    })
+}
+
+/// `verify`.
+pub fn verification(checks: &[Check], members: &BTreeMap<String, Testimony>) -> Value {
+    let all: Vec<Value> = checks
+        .iter()
+        .map(|check| {
+            json!({
+                "namespace": check.namespace,
+                "member": check.member,
+                "check": check.kind,
+                "result": check.verdict,
+                "reason": check.reason,
+                "lines": check.lines,
+                "ms": millis(check.took),
+            })
+        })
+        .collect();
+    json!({
+        "apiVersion": API_VERSION,
+        "kind": "Verification",
+        "result": verdict(checks),
+        "checks": all,
+        "members": members,
     })
 }
 

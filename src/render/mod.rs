@@ -10,6 +10,7 @@ pub mod prompt;
 pub mod status;
 #[cfg(test)]
 mod tests;
+pub mod verify;
 
 use crate::cli::Color;
 use owo_colors::{OwoColorize, Style};

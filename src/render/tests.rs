@@ -138,7 +138,7 @@ fn ended(ending: Ending) -> Outcome {
         healed: 1,
         proof: None,
         done: vec!["volume pv-7 retained".into(), "claim data-wh9527-0 deleted".into()],
-        notices: vec!["no canary row was written: the database is read-only".into()],
+        notices: vec!["no canary table was written: the database is read-only".into()],
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the cluster's objects mean in SynxDB's terms. Pure: a snapshot in, a topology out.
 
 mod build;
+pub mod door;
 pub mod health;
 pub mod layout;
 pub mod model;
@@ -10,5 +11,6 @@ mod tests;
 pub mod words;
 
 pub use build::{RECORD_ANNOTATION, SQL_SKIPPED_ANNOTATION, build};
+pub use door::Door;
 pub use layout::{Layout, Role, SpaceKind};
 pub use model::{Claim, ClaimState, Component, Gap, Known, Member, Owner, PodFacts, Space, Topology, Volume};

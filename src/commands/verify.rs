@@ -1,0 +1,178 @@
+//! `verify`: look, ask everybody, judge, report.
+
+use super::Context;
+use super::scope::scope;
+use super::status::{reachable, wanted};
+use crate::cli::{VerifyArgs, VerifyForm};
+use crate::cluster::snapshot::{Read, Snapshot};
+use crate::cluster::{Cluster, Freshness, ReadRequest};
+use crate::error::{Error, Exit, Result};
+use crate::render::{machine, verify as text};
+use crate::topology::{Topology, build};
+use crate::verify::ask::QUESTION;
+use crate::verify::{
+    Check, Coverage, Inspection, Judgement, Kind, Options, Saved, Verdict, inspect, subjects, verdict,
+};
+use jiff::Timestamp;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// What each read of the cluster may take.
+const DEADLINE: Duration = Duration::from_secs(5);
+/// Largest baseline that is read, in bytes: 50 servers of 50 databases are less.
+const LARGEST_BASELINE: u64 = 256 << 20;
+
+pub(super) async fn verify(context: &Context, args: &VerifyArgs) -> Result<Exit> {
+    // Before anything is asked: what it would be compared with, and whether there is room for what will be found.
+    let against = args.against.as_deref().map(read_baseline).transpose()?;
+    if let Some(path) = &args.save {
+        vacant(path)?;
+    }
+    let cluster = context.cluster().await?;
+    let Look { topology, everything, gaps } = look(context, &cluster, args).await?;
+    let wanted = wanted(&topology, context, &args.targets)?;
+    let asked = subjects(&topology, |member| wanted.as_ref().is_none_or(|wanted| wanted.contains(&member.path())));
+    let options = Options {
+        database: args.database.clone(),
+        canary: (!args.read_only).then(|| format!("verify_{}", uuid::Uuid::new_v4().simple())),
+        deadline: QUESTION,
+    };
+    let Inspection { mut checks, testimonies } = inspect(&cluster, &asked, &options).await;
+    if let Some(saved) = against {
+        let saved = match &args.database {
+            Some(database) => saved.of_database(database),
+            None => saved,
+        };
+        let covered = |path: &str| covered(path, &topology, everything, wanted.as_deref());
+        checks.extend(saved.compared(&testimonies, covered));
+    }
+    checks.extend(gaps);
+
+    let saved = Saved::new(Timestamp::now().to_string(), cluster.context_name(), testimonies);
+    if let Some(path) = &args.save {
+        save(path, &saved)?;
+        context.screen.note(&text::saved(path, &saved));
+    }
+    let out = match args.output {
+        VerifyForm::Table => text::verify(&checks, context.screen.out),
+        VerifyForm::Json => machine::json(&machine::verification(&checks, &saved.members)),
+        VerifyForm::Yaml => machine::yaml(&machine::verification(&checks, &saved.members))?,
+    };
+    context.screen.result(&out);
+    Ok(match verdict(&checks) {
+        Verdict::Passed => Exit::Yes,
+        Verdict::Failed => Exit::VerificationFailed,
+        Verdict::Skipped | Verdict::Unknown => Exit::Degraded,
+    })
+}
+
+/// What Kubernetes says there is.
+struct Look {
+    topology: Topology,
+    /// Whether all SynxDB namespaces were looked at.
+    everything: bool,
+    /// What could not be read of it.
+    gaps: Vec<Check>,
+}
+
+async fn look(context: &Context, cluster: &Cluster, args: &VerifyArgs) -> Result<Look> {
+    let typed = context.global.namespace.as_deref();
+    let scope = scope(context, cluster, typed, args.all_namespaces, DEADLINE).await?;
+    // Without a right to list namespaces there may be accounts that nobody looked at.
+    let narrowed =
+        typed.is_some() || (!args.all_namespaces && cluster.namespace().is_some_and(|name| name != "default"));
+    let mut gaps = Vec::new();
+    if let (Read::Unknown(part), false) = (&scope.names, narrowed) {
+        let judged = Judgement::unknown(format!("which accounts there are: {}", part.reason));
+        gaps.push(judged.on(Kind::Members, "", "namespaces", Duration::ZERO));
+    }
+    let request = ReadRequest {
+        namespaces: scope.namespaces.clone(),
+        freshness: Freshness::Consistent,
+        deadline: DEADLINE,
+        ..ReadRequest::default()
+    };
+    let snapshot = Snapshot { namespace_names: scope.names, ..cluster.read(&request).await };
+    reachable(cluster, &snapshot)?;
+    for objects in &snapshot.namespaces {
+        let pods = if let Read::Unknown(part) = &objects.pods { Some(part) } else { None };
+        let sets = if let Read::Unknown(part) = &objects.stateful_sets { Some(part) } else { None };
+        gaps.extend([pods, sets].into_iter().flatten().map(|part| {
+            let judged = Judgement::unknown(part.reason.clone());
+            judged.on(Kind::Members, &objects.namespace, part.resource, Duration::ZERO)
+        }));
+    }
+    let topology = build(&snapshot, &context.layout);
+    if gaps.is_empty() && topology.members().next().is_none() {
+        let looked = crate::render::status::absent_hint(scope.namespaces.len());
+        return Err(Error::new(Exit::Degraded, "there is no SynxDB member to verify").hint(looked));
+    }
+    Ok(Look { topology, everything: !narrowed && gaps.is_empty(), gaps })
+}
+
+/// How far this look covers a member of a baseline.
+fn covered(path: &str, topology: &Topology, everything: bool, wanted: Option<&[String]>) -> Coverage {
+    let (namespace, _) = path.split_once('/').unwrap_or(("", path));
+    let here = topology.members().any(|member| member.path() == path);
+    match wanted {
+        Some(wanted) if !wanted.iter().any(|wanted| wanted == path) => Coverage::Outside,
+        _ if here => Coverage::Asked,
+        _ if everything || topology.space(namespace).is_some_and(|space| space.gaps.is_empty()) => Coverage::Gone,
+        _ => Coverage::Outside,
+    }
+}
+
+fn read_baseline(path: &Path) -> Result<Saved> {
+    let cannot = |why: String| Error::failure(format!("the baseline {} cannot be read", path.display())).because(why);
+    let length = fs::metadata(path).map_err(|error| cannot(error.to_string()))?.len();
+    if length > LARGEST_BASELINE {
+        return Err(cannot(format!("it is larger than {} MiB", LARGEST_BASELINE >> 20)));
+    }
+    let text = fs::read_to_string(path).map_err(|error| cannot(error.to_string()))?;
+    Saved::parse(&text)
+}
+
+/// A baseline is precious once something is missing: none is written over.
+fn vacant(path: &Path) -> Result<()> {
+    if path.symlink_metadata().is_ok() {
+        return Err(Error::refused(format!("{} exists already", path.display()))
+            .because("a baseline is not written over, and nothing was asked")
+            .hint("kubectl synxdb verify --save ANOTHER-FILE"));
+    }
+    Ok(())
+}
+
+/// Writes the file as a whole, for its owner alone: names of tables are nobody else's.
+fn save(path: &Path, saved: &Saved) -> Result<()> {
+    let text = saved.to_text()?;
+    let half = half_written(path);
+    let written = private(&half).and_then(|mut file| {
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        // A link, unlike a rename, takes no other file's place.
+        fs::hard_link(&half, path)
+    });
+    let _ = fs::remove_file(&half);
+    written.map_err(|error| {
+        Error::failure(format!("the baseline {} cannot be written", path.display())).because(error.to_string())
+    })
+}
+
+fn half_written(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_os_string();
+    name.push(format!(".{}", std::process::id()));
+    path.with_file_name(name)
+}
+
+fn private(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o600);
+    }
+    options.open(path)
+}

@@ -1,0 +1,119 @@
+//! `verify`: the verdict first, what is behind it, then one table.
+
+use super::age::took;
+use super::{Paint, count, harmless, wrapped, wrapped_at};
+use crate::verify::{Check, Saved, Verdict, verdict};
+use std::path::Path;
+use std::time::Duration;
+
+/// The whole report for people.
+pub fn verify(checks: &[Check], paint: Paint) -> String {
+    let mut text = headline(checks, paint);
+    let mut namespaces: Vec<&str> = Vec::new();
+    for check in checks {
+        if !namespaces.contains(&check.namespace.as_str()) {
+            namespaces.push(&check.namespace);
+        }
+    }
+    let width = |of: fn(&Check) -> usize, head: &str| checks.iter().map(of).chain([head.len()]).max().unwrap_or(0);
+    let member = width(|check| check.member.chars().count(), "MEMBER");
+    let kind = width(|check| check.kind.name().len(), "CHECK");
+    let times = width(|check| spent(check.took).chars().count(), "TIME");
+    text.push_str(&format!(
+        "\n{:<member$}  {:<kind$}  {:<7}  {:>times$}  DETAIL\n",
+        "MEMBER", "CHECK", "RESULT", "TIME"
+    ));
+    for namespace in namespaces {
+        let name = if namespace.is_empty() { "(cluster)" } else { namespace };
+        text.push_str(&format!("{}\n", paint.strong(harmless(name))));
+        let mut last = "";
+        for check in checks.iter().filter(|check| check.namespace == namespace) {
+            // A member is named once; what follows is about it.
+            let name = if check.member == last { String::new() } else { harmless(&check.member) };
+            last = &check.member;
+            let result = painted(check.verdict, paint);
+            let result = format!("{result}{}", " ".repeat(7 - check.verdict.name().len()));
+            let lead =
+                format!("{name:<member$}  {:<kind$}  {result}  {:>times$}  ", check.kind.name(), spent(check.took));
+            let column = member + kind + times + 7 + 8;
+            // Where the details would be squeezed, they stand under their row instead.
+            if column + 24 > super::COLUMNS {
+                text.push_str(&format!("{}\n", lead.trim_end()));
+                text.push_str(&wrapped_at("      ", 6, &check.reason));
+            } else {
+                text.push_str(&row(&lead, column, &check.reason));
+            }
+        }
+    }
+    text
+}
+
+/// The same as [`wrapped_at`] where the lead has invisible characters.
+fn row(lead: &str, column: usize, detail: &str) -> String {
+    let blank = " ".repeat(column);
+    let text = wrapped_at(&blank, column, detail);
+    format!("{lead}{}", text.strip_prefix(&blank).unwrap_or(&text))
+}
+
+fn painted(verdict: Verdict, paint: Paint) -> String {
+    let word = verdict.name();
+    match verdict {
+        Verdict::Passed => paint.ok(word),
+        Verdict::Failed => paint.bad(word),
+        Verdict::Skipped => word.to_owned(),
+        Verdict::Unknown => paint.warn(word),
+    }
+}
+
+/// Nothing where nothing was asked.
+fn spent(time: Duration) -> String {
+    if time.is_zero() { String::new() } else { took(time) }
+}
+
+/// The verdict with its numbers, then each check that failed or is unknown.
+fn headline(checks: &[Check], paint: Paint) -> String {
+    let number = |verdict| checks.iter().filter(|check| check.verdict == verdict).count();
+    let skipped = match number(Verdict::Skipped) {
+        0 => String::new(),
+        skipped => format!(" ({skipped} skipped)"),
+    };
+    let (failed, unknown, passed) = (number(Verdict::Failed), number(Verdict::Unknown), number(Verdict::Passed));
+    let asked = count(failed + unknown + passed, "check");
+    let mut text = match verdict(checks) {
+        Verdict::Passed => format!("{}: {} passed{skipped}\n", paint.ok("Verified"), count(passed, "check")),
+        Verdict::Failed => format!("{}: {failed} of {asked} failed{skipped}\n", paint.bad("Not verified")),
+        Verdict::Unknown | Verdict::Skipped => {
+            let what = format!("nothing failed, and {unknown} of {asked} got no answer{skipped}");
+            format!("{}: {what}\n", paint.warn("Not proven"))
+        }
+    };
+    for (verdict, word) in [(Verdict::Failed, "failed: "), (Verdict::Unknown, "unknown: ")] {
+        for check in checks.iter().filter(|check| check.verdict == verdict) {
+            let about = format!("{} {}: {}", path(check), check.kind.name(), check.reason);
+            text.push_str(&wrapped(&format!("  {word}"), &about));
+            for line in &check.lines {
+                text.push_str(&wrapped("    - ", line));
+            }
+        }
+    }
+    for check in checks.iter().filter(|check| matches!(check.verdict, Verdict::Passed | Verdict::Skipped)) {
+        for line in &check.lines {
+            text.push_str(&wrapped("  note: ", &format!("{} {}: {line}", path(check), check.kind.name())));
+        }
+    }
+    text
+}
+
+fn path(check: &Check) -> String {
+    if check.namespace.is_empty() { check.member.clone() } else { format!("{}/{}", check.namespace, check.member) }
+}
+
+/// That a baseline was saved, and what is not in it.
+pub fn saved(path: &Path, saved: &Saved) -> String {
+    let members = count(saved.members.len(), "member");
+    let mut text = format!("saved what {members} hold in {}\n", harmless(&path.display().to_string()));
+    for (member, _) in saved.members.iter().filter(|(_, testimony)| testimony.is_partial()) {
+        text.push_str(&wrapped("  note: ", &format!("not all of {member} could be read")));
+    }
+    text
+}

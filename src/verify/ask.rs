@@ -1,0 +1,242 @@
+//! Asks: everybody at the same time, each question bounded. What the answers mean is judged elsewhere.
+
+use super::check::{Check, Judgement, Kind};
+use super::pages;
+use super::servers::{self, WriteTrial};
+use super::subjects::Subject;
+use super::testimony::Testimony;
+use crate::cluster::Cluster;
+use crate::probe::canary::MAINTENANCE;
+use crate::probe::http::{StatusPage, status_page};
+use crate::probe::session::Connector;
+use crate::probe::sql::Kernel;
+use crate::probe::{Answer, Canary, Password, Sql, SqlTarget};
+use crate::topology::Role;
+use crate::topology::layout::{PageDoor, SqlDoor};
+use futures::StreamExt;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// One question, login and all statements.
+pub const QUESTION: Duration = Duration::from_secs(10);
+/// A status page and its metrics.
+const PAGE: Duration = Duration::from_secs(5);
+/// Servers and components asked at once.
+const AT_ONCE: usize = 8;
+
+/// How to ask.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Look into this database only; it must be there.
+    pub database: Option<String>,
+    /// Name of the canary table's schema, unique to this run; `None` writes nothing.
+    pub canary: Option<String>,
+    /// What each question may take, login and all statements.
+    pub deadline: Duration,
+}
+
+/// What was found.
+#[derive(Clone, Debug, Default)]
+pub struct Inspection {
+    /// In the order of the subjects.
+    pub checks: Vec<Check>,
+    /// What each answering member holds, by `namespace/pod`.
+    pub testimonies: BTreeMap<String, Testimony>,
+}
+
+/// Asks all subjects.
+pub async fn inspect(cluster: &Cluster, subjects: &[Subject], options: &Options) -> Inspection {
+    let asked = subjects.iter().map(|subject| async move {
+        match subject {
+            Subject::Server { namespace, pod, door, exists } => {
+                server(cluster, namespace, pod, door, *exists, options).await
+            }
+            Subject::Pages { namespace, component, role, pods, door, whole } => {
+                component_pages(cluster, namespace, component, *role, pods, door, *whole).await
+            }
+            Subject::Nodes { namespace, component, ready, waiting } => {
+                let check = nodes(*ready, waiting).on(Kind::Nodes, namespace, component, Duration::ZERO);
+                Inspection { checks: vec![check], ..Inspection::default() }
+            }
+            Subject::Unasked { namespace, pod, reason } => {
+                let check = Judgement::unknown(reason.clone()).on(Kind::Connection, namespace, pod, Duration::ZERO);
+                Inspection { checks: vec![check], ..Inspection::default() }
+            }
+        }
+    });
+    // Not lazily one by one: a server that hangs holds up nobody else.
+    let mut asked = futures::stream::iter(asked).buffered(AT_ONCE);
+    let mut all = Inspection::default();
+    while let Some(found) = asked.next().await {
+        all.checks.extend(found.checks);
+        all.testimonies.extend(found.testimonies);
+    }
+    all
+}
+
+fn nodes((ready, all): (usize, usize), waiting: &[String]) -> Judgement {
+    let reason = format!("{ready} of {all} Ready; the proxy answers for them");
+    if waiting.is_empty() {
+        return Judgement::passed(reason);
+    }
+    Judgement { lines: waiting.iter().map(|pod| format!("{pod} is not Ready")).collect(), ..Judgement::failed(reason) }
+}
+
+/// The answer, and how long it took.
+async fn timed<T>(asked: impl Future<Output = T>) -> (T, Duration) {
+    let started = Instant::now();
+    (asked.await, started.elapsed())
+}
+
+/// Asks a database server in a pod.
+async fn server(
+    cluster: &Cluster,
+    namespace: &str,
+    pod: &str,
+    door: &SqlDoor,
+    exists: bool,
+    options: &Options,
+) -> Inspection {
+    if !exists {
+        let check = Judgement::failed("there is no such pod").on(Kind::Connection, namespace, pod, Duration::ZERO);
+        return Inspection { checks: vec![check], ..Inspection::default() };
+    }
+    let sql = Sql::over(
+        cluster,
+        SqlTarget {
+            namespace: namespace.to_owned(),
+            pod: pod.to_owned(),
+            port: door.port,
+            user: door.user.clone(),
+            password: Password::from_environment(),
+            database: options.database.clone().unwrap_or_else(|| MAINTENANCE.to_owned()),
+        },
+    );
+    server_over(&sql, namespace, pod, &door.database, options).await
+}
+
+/// The same over any connector. `must` is the database that has to be there, where no other is asked for.
+async fn server_over<C: Connector>(
+    sql: &Sql<C>,
+    namespace: &str,
+    pod: &str,
+    must: &str,
+    options: &Options,
+) -> Inspection {
+    let check = |judged: Judgement, kind, took| judged.on(kind, namespace, pod, took);
+    let database = options.database.clone().unwrap_or_else(|| MAINTENANCE.to_owned());
+    let (introduced, took) = timed(sql.introduction(options.deadline)).await;
+    let connection = check(servers::connection(&introduced), Kind::Connection, took);
+    // Without a login nothing else can be asked, and one reason is enough.
+    let Answer::Yes(who) = introduced else {
+        return Inspection { checks: vec![connection], ..Inspection::default() };
+    };
+
+    let mpp = who.kernel == Kernel::Mpp;
+    let segments = async {
+        if !mpp {
+            return ((None, Duration::ZERO), (None, Duration::ZERO));
+        }
+        let (answering, dispatched) = timed(sql.segments(options.deadline)).await;
+        let (instances, read) = timed(sql.instances(options.deadline)).await;
+        ((Some(answering), dispatched), (Some(instances), read))
+    };
+    let only = options.database.as_deref();
+    let (((answering, dispatched), (instances, read)), (contents, looked), tried) = futures::join!(
+        segments,
+        timed(sql.baseline_of(only, options.deadline)),
+        timed(trial(sql, &database, mpp, options))
+    );
+
+    let mut checks = vec![connection];
+    let judged = servers::tables(&contents, only.unwrap_or(must));
+    checks.extend(judged.into_iter().map(|judged| check(judged, Kind::Tables, looked)));
+    checks.push(check(servers::segments(answering), Kind::Segments, dispatched));
+    checks.push(check(servers::mirrors(instances), Kind::Mirrors, read));
+    match tried {
+        (None, _) => {
+            let skipped = || Judgement::skipped("--read-only was given");
+            checks.push(check(skipped(), Kind::Write, Duration::ZERO));
+            checks.push(check(skipped(), Kind::Spread, Duration::ZERO));
+        }
+        (Some((trial, spread)), wrote) => {
+            checks.push(check(servers::write(&trial), Kind::Write, wrote));
+            checks.push(check(servers::spread(who.kernel, &trial), Kind::Spread, spread));
+        }
+    }
+    let testimony = match contents {
+        Answer::Yes(baseline) => Some((format!("{namespace}/{pod}"), Testimony::Sql(baseline))),
+        Answer::No(_) | Answer::Unknown(_) => None,
+    };
+    Inspection { checks, testimonies: testimony.into_iter().collect() }
+}
+
+/// Writes the canary table, reads it back, looks where it lies, and drops it; also how long looking where it lies took.
+async fn trial<C: Connector>(
+    sql: &Sql<C>,
+    database: &str,
+    mpp: bool,
+    options: &Options,
+) -> Option<(WriteTrial, Duration)> {
+    let canary = Canary::new(options.canary.as_deref()?).in_database(database);
+    let written = canary.write(sql, options.deadline).await;
+    let mut trial = WriteTrial { written, read: None, spread: None, left: None };
+    let mut took = Duration::ZERO;
+    if let Answer::Yes(_) = trial.written {
+        trial.read = Some(canary.check(sql, options.deadline).await);
+        if mpp {
+            let (spread, looked) = timed(canary.spread(sql, options.deadline)).await;
+            trial.spread = Some(spread);
+            took = looked;
+        }
+    }
+    // Where nobody can say whether it was written, it may be there.
+    if !matches!(trial.written, Answer::No(_))
+        && let Err(why) = canary.drop(sql, options.deadline).await
+    {
+        let may = if matches!(trial.written, Answer::Yes(_)) { "is" } else { "may be" };
+        trial.left = Some(format!("schema {} {may} left in database {database}: {why}", canary.schema()));
+    }
+    Some((trial, took))
+}
+
+/// Asks the status pages of a component.
+async fn component_pages(
+    cluster: &Cluster,
+    namespace: &str,
+    component: &str,
+    role: Role,
+    pods: &[(String, bool)],
+    door: &PageDoor,
+    whole: bool,
+) -> Inspection {
+    let asked = pods.iter().map(|(pod, exists)| async move {
+        if !exists {
+            return (pod.clone(), (Answer::No("there is no such pod".to_owned()), Duration::ZERO));
+        }
+        let page = status_page(cluster, namespace, pod, door.port, &door.path, PAGE);
+        (pod.clone(), timed(page).await)
+    });
+    let asked: Vec<(String, (Answer<StatusPage>, Duration))> = futures::future::join_all(asked).await;
+    let mut found = Inspection::default();
+    for (pod, (answer, took)) in &asked {
+        found.checks.push(pages::page(answer).on(Kind::Page, namespace, pod, *took));
+        if role == Role::Pageserver {
+            found.checks.push(pages::tenants(answer).on(Kind::Tenants, namespace, pod, Duration::ZERO));
+        }
+        if let Answer::Yes(page) = answer {
+            found.testimonies.insert(format!("{namespace}/{pod}"), Testimony::of_page(page));
+        }
+    }
+    if role == Role::Safekeeper && whole {
+        let answers: Vec<_> = asked.into_iter().map(|(pod, (answer, _))| (pod, answer)).collect();
+        found.checks.push(pages::majority(&answers).on(Kind::Majority, namespace, component, Duration::ZERO));
+        found.checks.push(pages::wal(&answers).on(Kind::Wal, namespace, component, Duration::ZERO));
+    }
+    found
+}
+
+#[cfg(test)]
+#[cfg(unix)]
+#[path = "ask_tests.rs"]
+mod tests;

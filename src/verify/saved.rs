@@ -1,0 +1,171 @@
+//! A baseline in a file: taken before, compared with afterwards. Pure; reading and writing the file is the caller's.
+
+use super::check::{Check, Judgement, Kind};
+use super::testimony::{Difference, Testimony, difference};
+use crate::error::{Error, Result};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Kind of the document.
+const KIND: &str = "Baseline";
+/// Version of the form.
+const API_VERSION: &str = "kubectl-synxdb/v1alpha1";
+
+/// What an installation held at one moment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Saved {
+    /// Version of this form.
+    pub api_version: String,
+    /// Always `Baseline`.
+    pub kind: String,
+    /// When it was taken, RFC 3339.
+    pub taken: String,
+    /// The kubeconfig context it was taken in.
+    pub context: String,
+    /// What each member held, by `namespace/pod`.
+    pub members: BTreeMap<String, Testimony>,
+}
+
+/// How far the present look covers a member of the baseline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Coverage {
+    /// It was to be asked.
+    Asked,
+    /// It would have been, and there is no such member.
+    Gone,
+    /// It was not looked at: the command was for others.
+    Outside,
+}
+
+impl Saved {
+    /// Of this moment.
+    pub fn new(taken: String, context: &str, members: BTreeMap<String, Testimony>) -> Self {
+        Self { api_version: API_VERSION.into(), kind: KIND.into(), taken, context: context.to_owned(), members }
+    }
+
+    /// Reads a file's text.
+    ///
+    /// # Errors
+    /// It is not such a document, or one of a later form.
+    pub fn parse(text: &str) -> Result<Self> {
+        let not = |why: String| Error::failure("this is no baseline of verify --save").because(why);
+        let saved: Self = serde_json::from_str(text).map_err(|error| not(error.to_string()))?;
+        if (saved.api_version.as_str(), saved.kind.as_str()) != (API_VERSION, KIND) {
+            return Err(not(format!(
+                "it is {} of {}, expected is {KIND} of {API_VERSION}",
+                saved.kind, saved.api_version
+            )));
+        }
+        Ok(saved)
+    }
+
+    /// As a file's text.
+    ///
+    /// # Errors
+    /// None in practice: it is plain data.
+    pub fn to_text(&self) -> Result<String> {
+        let text = serde_json::to_string_pretty(self)
+            .map_err(|error| Error::failure("the baseline cannot be written").because(error.to_string()))?;
+        Ok(format!("{text}\n"))
+    }
+
+    /// What it says of one database only.
+    pub fn of_database(self, name: &str) -> Self {
+        let members = self.members.into_iter().map(|(path, testimony)| (path, testimony.of_database(name))).collect();
+        Self { members, ..self }
+    }
+
+    /// Compares it with what is there now: a check for each member of either.
+    pub fn compared(&self, now: &BTreeMap<String, Testimony>, covered: impl Fn(&str) -> Coverage) -> Vec<Check> {
+        let check = |path: &str, judged: Judgement| {
+            let (namespace, pod) = path.split_once('/').unwrap_or(("", path));
+            judged.on(Kind::Baseline, namespace, pod, Duration::ZERO)
+        };
+        let mut checks: Vec<Check> = self
+            .members
+            .iter()
+            .map(|(path, before)| {
+                let judged = match (now.get(path), covered(path)) {
+                    (Some(after), _) => judged(&difference(before, after)),
+                    (None, Coverage::Asked) => Judgement::unknown("it does not answer, and cannot be compared"),
+                    (None, Coverage::Gone) => Judgement {
+                        lines: vec![before.summary()],
+                        ..Judgement::failed("it is in the baseline, and there is no such member")
+                    },
+                    (None, Coverage::Outside) => Judgement::skipped("it is in the baseline, and was not looked at"),
+                };
+                check(path, judged)
+            })
+            .collect();
+        let new = now.keys().filter(|path| !self.members.contains_key(*path));
+        checks.extend(new.map(|path| check(path, Judgement::skipped("it is not in the baseline"))));
+        checks
+    }
+}
+
+fn judged(difference: &Difference) -> Judgement {
+    let Difference { missing, unknown, there, beyond } = difference;
+    if !missing.is_empty() {
+        return Judgement { lines: missing.clone(), ..Judgement::failed("what was there before is missing") };
+    }
+    if !unknown.is_empty() {
+        return Judgement { lines: unknown.clone(), ..Judgement::unknown("not all could be compared") };
+    }
+    Judgement { lines: beyond.clone(), ..Judgement::passed(format!("as before: {there}")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::probe::http::Metrics;
+    use crate::verify::check::Verdict;
+
+    fn page(active: u64) -> Testimony {
+        let tenants = BTreeMap::from([("Active".to_owned(), active)]);
+        Testimony::Page(Some(Metrics::Pageserver { tenants, broken: None }))
+    }
+
+    fn members(list: &[(&str, u64)]) -> BTreeMap<String, Testimony> {
+        list.iter().map(|(path, active)| ((*path).to_owned(), page(*active))).collect()
+    }
+
+    #[test]
+    fn what_is_gone_is_told_apart_from_what_was_not_looked_at() {
+        let saved = Saved::new(
+            "t".into(),
+            "c",
+            members(&[("a/gone-0", 1), ("a/less-0", 2), ("a/mute-0", 1), ("a/same-0", 1), ("b/x-0", 1)]),
+        );
+        let now = members(&[("a/less-0", 1), ("a/new-0", 1), ("a/same-0", 1)]);
+        let checks = saved.compared(&now, |path| match path {
+            "a/gone-0" => Coverage::Gone,
+            "b/x-0" => Coverage::Outside,
+            _ => Coverage::Asked,
+        });
+        let said: Vec<_> = checks.iter().map(|check| (check.member.as_str(), check.verdict)).collect();
+        let expected = [
+            ("gone-0", Verdict::Failed),
+            ("less-0", Verdict::Failed),
+            ("mute-0", Verdict::Unknown),
+            ("same-0", Verdict::Passed),
+            ("x-0", Verdict::Skipped),
+            ("new-0", Verdict::Skipped),
+        ];
+        assert_eq!(said, expected);
+        assert_eq!(checks[1].lines, ["active tenants: 1 of 2 before"]);
+    }
+
+    #[test]
+    fn a_file_is_read_as_it_was_written_and_anything_else_is_refused() {
+        let saved = Saved::new("2026-01-01T00:00:00Z".into(), "c", members(&[("a/b-0", 1)]));
+        let text = saved.to_text().unwrap();
+        assert_eq!(Saved::parse(&text).unwrap(), saved);
+        let later = text.replace("v1alpha1", "v9");
+        for (text, why) in [("", "EOF"), ("{}", "missing field"), (later.as_str(), "v9")] {
+            let error = Saved::parse(text).unwrap_err();
+            assert!(error.why[0].contains(why), "{error:?}");
+        }
+    }
+}

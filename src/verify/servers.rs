@@ -1,0 +1,341 @@
+//! What a database server's answers mean. Pure.
+
+use super::check::Judgement;
+use crate::probe::baseline::{Database, Listing, Table};
+use crate::probe::canary::{Spread, Written};
+use crate::probe::compare::counted;
+use crate::probe::segments::Instance;
+use crate::probe::sql::{Introduction, Kernel};
+use crate::probe::{Answer, Baseline};
+use std::collections::BTreeMap;
+
+/// Tables of a database that are named in its one line.
+const NAMED: usize = 4;
+/// Instances that are named.
+const NAMED_INSTANCES: usize = 5;
+
+/// Why what asks segments is skipped on a server without any.
+pub const NOT_MPP: &str = "plain PostgreSQL: no segments";
+
+/// The login, and who answered it.
+pub fn connection(answer: &Answer<Introduction>) -> Judgement {
+    match answer {
+        Answer::Yes(who) => {
+            let kernel = if who.kernel == Kernel::Mpp { ", MPP" } else { "" };
+            let recovery = if who.in_recovery { "in recovery, read-only" } else { "not in recovery" };
+            Judgement::passed(format!("{}{kernel}, {recovery}", who.version))
+        }
+        Answer::No(reason) => Judgement::failed(reason.clone()),
+        Answer::Unknown(reason) => Judgement::unknown(reason.clone()),
+    }
+}
+
+/// Whether every primary segment answers a dispatched query; `None` where there are no segments to ask.
+pub fn segments(answer: Option<Answer<usize>>) -> Judgement {
+    let Some(answer) = answer else { return Judgement::skipped(NOT_MPP) };
+    match answer {
+        Answer::Yes(0) => Judgement::failed("no primary segment answered"),
+        Answer::Yes(answering) => {
+            let all = counted(answering as u64, "primary segment");
+            Judgement::passed(format!("{all} answered a dispatched query"))
+        }
+        Answer::No(reason) => Judgement::failed(reason),
+        Answer::Unknown(reason) => Judgement::unknown(reason),
+    }
+}
+
+/// Whether the catalog calls an instance down, and, where mirrors exist, whether they are in sync and each instance in
+/// its role; `None` where there are no segments. A cluster without mirrors is healthy in mode `n`. That all are up
+/// proves nothing: the catalog is late.
+pub fn mirrors(answer: Option<Answer<Vec<Instance>>>) -> Judgement {
+    let instances = match answer {
+        None => return Judgement::skipped(NOT_MPP),
+        Some(Answer::Yes(instances)) => instances,
+        Some(Answer::No(reason)) => return Judgement::failed(reason),
+        Some(Answer::Unknown(reason)) => return Judgement::unknown(reason),
+    };
+    let mut contents: BTreeMap<i32, Vec<&Instance>> = BTreeMap::new();
+    for instance in &instances {
+        contents.entry(instance.content).or_default().push(instance);
+    }
+    let mut troubles = Vec::new();
+    let mut mirrored = 0;
+    for (content, instances) in &contents {
+        let name = if *content < 0 { "the coordinator".to_owned() } else { format!("segment {content}") };
+        let has_mirror = instances.iter().any(|instance| instance.preferred_role == "m");
+        mirrored += usize::from(has_mirror);
+        for instance in instances {
+            let what = if instance.preferred_role == "m" { format!("{name}'s mirror") } else { name.clone() };
+            let host = &instance.host;
+            if instance.status != "u" {
+                troubles.push(format!("{what} on {host} is down"));
+            } else if has_mirror && instance.role != instance.preferred_role {
+                let role = if instance.role == "p" { "primary" } else { "mirror" };
+                troubles.push(format!("{what} on {host} is in the role of the {role}"));
+            }
+        }
+        let primary = instances.iter().find(|instance| instance.role == "p");
+        if has_mirror && primary.is_some_and(|primary| primary.mode != "s") {
+            troubles.push(format!("{name} is not in sync with its mirror"));
+        }
+    }
+    if !troubles.is_empty() {
+        let more = troubles.len().saturating_sub(NAMED_INSTANCES);
+        let number = troubles.len() as u64;
+        troubles.truncate(NAMED_INSTANCES);
+        if more > 0 {
+            troubles.push(format!("and {more} more"));
+        }
+        let failed = Judgement::failed(format!("the catalog has {}", counted(number, "trouble")));
+        return Judgement { lines: troubles, ..failed };
+    }
+    let up = format!("the catalog calls all {} up", counted(instances.len() as u64, "instance"));
+    Judgement::passed(if mirrored == 0 { format!("{up}; there are no mirrors") } else { format!("{up} and in sync") })
+}
+
+/// Whether databases can be entered and what is in them: a judgement each. `must` has to be there.
+pub fn tables(contents: &Answer<Baseline>, must: &str) -> Vec<Judgement> {
+    let baseline = match contents {
+        Answer::Yes(baseline) => baseline,
+        Answer::No(reason) => return vec![Judgement::failed(reason.clone())],
+        Answer::Unknown(reason) => return vec![Judgement::unknown(reason.clone())],
+    };
+    let mut judged = Vec::new();
+    if !baseline.databases.iter().any(|database| database.name == must) && !beyond(baseline, must) {
+        judged.push(Judgement::failed(format!("there is no database {must}")));
+    }
+    judged.extend(baseline.databases.iter().map(|database| match &database.tables {
+        Listing::Known(tables) => {
+            let mut text = format!("{}: {}", database.name, counted(tables.total, "table"));
+            if let Some(names) = named(database, &tables.tables) {
+                text.push_str(&format!(": {names}"));
+            }
+            Judgement::passed(text)
+        }
+        Listing::Unknown(reason) => Judgement::unknown(format!("{}: {reason}", database.name)),
+    }));
+    if baseline.truncated {
+        let listed = baseline.databases.len();
+        judged.push(Judgement::skipped(format!("only the first {listed} databases were looked into")));
+    }
+    judged
+}
+
+/// Whether a database may be one of those that a bounded list left out.
+fn beyond(baseline: &Baseline, name: &str) -> bool {
+    baseline.truncated && baseline.databases.last().is_some_and(|last| name > last.name.as_str())
+}
+
+/// The first tables, with their rows where they are known. A schema is named where it is not the usual one.
+fn named(database: &Database, tables: &[Table]) -> Option<String> {
+    let Listing::Known(listing) = &database.tables else { return None };
+    let name = |table: &Table| {
+        let place = if table.schema == "public" { table.name.clone() } else { table.qualified() };
+        match table.rows {
+            Some(rows) => format!("{place} ({})", counted(rows, "row")),
+            None if table.estimated_rows > 0.0 => format!("{place} (about {} rows)", table.estimated_rows),
+            None => place,
+        }
+    };
+    let mut names: Vec<String> = tables.iter().take(NAMED).map(name).collect();
+    let more = listing.total.saturating_sub(names.len() as u64);
+    if more > 0 && !names.is_empty() {
+        names.push(format!("and {more} more"));
+    }
+    (!names.is_empty()).then(|| names.join(", "))
+}
+
+/// What came of writing, reading back and dropping again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WriteTrial {
+    /// Whether it was written.
+    pub written: Answer<Written>,
+    /// Whether it was read back as it was written; nothing where it was not written.
+    pub read: Option<Answer<()>>,
+    /// How it lay on the segments of an MPP server.
+    pub spread: Option<Answer<Spread>>,
+    /// What could not be removed again, and why.
+    pub left: Option<String>,
+}
+
+/// Whether what is written can be read.
+pub fn write(trial: &WriteTrial) -> Judgement {
+    let judged = match (&trial.written, &trial.read) {
+        (Answer::No(reason), _) => Judgement::failed(format!("nothing was written: {reason}")),
+        (Answer::Unknown(reason), _) => Judgement::unknown(format!("whether it takes writes: {reason}")),
+        (Answer::Yes(_), Some(Answer::No(reason))) => {
+            Judgement::failed(format!("what was written is not read back: {reason}"))
+        }
+        (Answer::Yes(_), Some(Answer::Unknown(reason))) => {
+            Judgement::unknown(format!("what was written could not be read back: {reason}"))
+        }
+        (Answer::Yes(written), Some(Answer::Yes(()))) => {
+            Judgement::passed(format!("{} rows written, read, dropped", written.rows))
+        }
+        (Answer::Yes(_), None) => Judgement::unknown("what was written was not read back"),
+    };
+    match &trial.left {
+        Some(left) => Judgement { lines: vec![left.clone()], ..judged },
+        None => judged,
+    }
+}
+
+/// Whether a distributed write reaches every primary segment.
+pub fn spread(kernel: Kernel, trial: &WriteTrial) -> Judgement {
+    if kernel == Kernel::PostgreSql {
+        return Judgement::skipped(NOT_MPP);
+    }
+    match &trial.spread {
+        Some(Answer::Yes(Spread { holding, primaries })) if holding == primaries && *holding > 0 => {
+            Judgement::passed(format!("rows on all {}", counted(*primaries as u64, "primary segment")))
+        }
+        Some(Answer::Yes(Spread { holding, primaries })) => {
+            Judgement::failed(format!("rows on {holding} of {}", counted(*primaries as u64, "primary segment")))
+        }
+        Some(Answer::No(reason)) => Judgement::failed(reason.clone()),
+        Some(Answer::Unknown(reason)) => Judgement::unknown(reason.clone()),
+        None => Judgement::unknown("nothing was written"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::probe::baseline::Tables;
+    use crate::verify::check::Verdict;
+
+    /// `content role preferred mode status`, an instance a word.
+    fn cluster(text: &str) -> Vec<Instance> {
+        let fields = |word: &str| word.split('/').map(str::to_owned).collect::<Vec<_>>();
+        text.split_whitespace()
+            .map(|word| {
+                let fields = fields(word);
+                Instance {
+                    content: fields[0].parse().unwrap(),
+                    role: fields[1].clone(),
+                    preferred_role: fields[2].clone(),
+                    mode: fields[3].clone(),
+                    status: fields[4].clone(),
+                    host: "h".to_owned(),
+                }
+            })
+            .collect()
+    }
+
+    #[test]
+    fn modes_and_roles_are_judged_only_where_mirrors_exist() {
+        for (text, verdict, said) in [
+            (
+                "-1/p/p/n/u 0/p/p/n/u 1/p/p/n/u",
+                Verdict::Passed,
+                "the catalog calls all 3 instances up; there are no mirrors",
+            ),
+            ("-1/p/p/s/u 0/p/p/s/u 0/m/m/s/u", Verdict::Passed, "the catalog calls all 3 instances up and in sync"),
+            ("-1/p/p/n/u 0/p/p/n/d", Verdict::Failed, "segment 0 on h is down"),
+            (
+                "0/p/p/n/u 0/m/m/n/d",
+                Verdict::Failed,
+                "segment 0's mirror on h is down; segment 0 is not in sync with its mirror",
+            ),
+            (
+                "0/m/p/s/u 0/p/m/s/u",
+                Verdict::Failed,
+                "segment 0 on h is in the role of the mirror; segment 0's mirror on h is in the role of the primary",
+            ),
+            (
+                "-1/p/p/n/u -1/m/m/n/d 0/p/p/n/u",
+                Verdict::Failed,
+                "the coordinator's mirror on h is down; the coordinator is not in sync with its mirror",
+            ),
+        ] {
+            let judged = mirrors(Some(Answer::Yes(cluster(text))));
+            let words = if judged.lines.is_empty() { judged.reason } else { judged.lines.join("; ") };
+            assert_eq!((judged.verdict, words.as_str()), (verdict, said), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_plain_server_has_nothing_that_asks_segments_passed() {
+        let trial = WriteTrial {
+            written: Answer::Yes(Written { rows: 100 }),
+            read: Some(Answer::Yes(())),
+            spread: None,
+            left: None,
+        };
+        for judged in [segments(None), mirrors(None), spread(Kernel::PostgreSql, &trial)] {
+            assert_eq!((judged.verdict, judged.reason.as_str()), (Verdict::Skipped, NOT_MPP));
+        }
+        assert_eq!(spread(Kernel::Mpp, &trial).verdict, Verdict::Unknown);
+    }
+
+    #[test]
+    fn a_write_counts_only_when_it_is_read_back() {
+        let written = || Answer::Yes(Written { rows: 100 });
+        let no = |text: &str| Answer::No(text.to_owned());
+        let unsure = |text: &str| Answer::Unknown(text.to_owned());
+        for (written, read, verdict) in [
+            (written(), Some(Answer::Yes(())), Verdict::Passed),
+            (written(), Some(Answer::No("it has 3 rows".to_owned())), Verdict::Failed),
+            (written(), Some(Answer::Unknown("late".to_owned())), Verdict::Unknown),
+            (written(), None, Verdict::Unknown),
+            (no("read-only"), None, Verdict::Failed),
+            (unsure("permission denied"), None, Verdict::Unknown),
+        ] {
+            let trial = WriteTrial { written, read, spread: None, left: None };
+            assert_eq!(write(&trial).verdict, verdict, "{trial:?}");
+        }
+    }
+
+    #[test]
+    fn rows_must_lie_on_every_primary() {
+        let trial = |holding, primaries| WriteTrial {
+            written: Answer::Yes(Written { rows: 10_000 }),
+            read: None,
+            spread: Some(Answer::Yes(Spread { holding, primaries })),
+            left: None,
+        };
+        for (holding, primaries, verdict) in [(2, 2, Verdict::Passed), (1, 2, Verdict::Failed), (0, 0, Verdict::Failed)]
+        {
+            assert_eq!(spread(Kernel::Mpp, &trial(holding, primaries)).verdict, verdict, "{holding} of {primaries}");
+        }
+    }
+
+    #[test]
+    fn a_database_that_must_be_there_is_missed() {
+        let table = |name: &str, rows, estimated_rows| Table {
+            schema: if name == "odd" { "Odd".to_owned() } else { "public".to_owned() },
+            name: name.to_owned(),
+            estimated_rows,
+            pages: 1,
+            rows,
+        };
+        let known = |tables: Vec<Table>, total| Listing::Known(Tables { total, truncated: false, tables });
+        let many =
+            vec![table("a", Some(3), 3.0), table("b", None, 1e6), table("c", None, -1.0), table("odd", Some(1), 1.0)];
+        let database = |name: &str, tables| Database { name: name.to_owned(), tables };
+        let mut baseline = Baseline {
+            version: "PostgreSQL 14".to_owned(),
+            kernel: Kernel::PostgreSql,
+            databases: vec![
+                database("empty", known(Vec::new(), 0)),
+                database("hidden", Listing::Unknown("permission denied".to_owned())),
+                database("test_db", known(many, 9)),
+            ],
+            truncated: false,
+        };
+        let said = |baseline: &Baseline| -> Vec<(Verdict, String)> {
+            let judged = tables(&Answer::Yes(baseline.clone()), "zzz");
+            judged.into_iter().map(|judged| (judged.verdict, judged.reason)).collect()
+        };
+        let expected = [
+            (Verdict::Failed, "there is no database zzz"),
+            (Verdict::Passed, "empty: 0 tables"),
+            (Verdict::Unknown, "hidden: permission denied"),
+            (Verdict::Passed, "test_db: 9 tables: a (3 rows), b (about 1000000 rows), c, Odd.odd (1 row), and 5 more"),
+        ];
+        assert_eq!(said(&baseline), expected.map(|(verdict, reason)| (verdict, reason.to_owned())));
+        // What sorts behind a list that was cut may be there.
+        baseline.truncated = true;
+        assert!(said(&baseline).iter().all(|(verdict, _)| *verdict != Verdict::Failed));
+    }
+}

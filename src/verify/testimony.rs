@@ -1,0 +1,169 @@
+//! What a component says of what it holds, and what is missing of it afterwards. Pure.
+
+use super::pages::{in_words, less_than};
+use crate::probe::baseline::{Database, Listing};
+use crate::probe::compare::counted;
+use crate::probe::http::{Metrics, StatusPage};
+use crate::probe::sql::Kernel;
+use crate::probe::{Answer, Baseline, compare};
+use serde::{Deserialize, Serialize};
+
+/// What a component said of itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "by", content = "said", rename_all = "camelCase")]
+pub enum Testimony {
+    /// What is in the server.
+    Sql(Baseline),
+    /// Its status page answered; what its metrics say beside it, where they do.
+    Page(Option<Metrics>),
+}
+
+/// What came of comparing two testimonies of one component.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Difference {
+    /// What was there before and is not, a line each.
+    pub missing: Vec<String>,
+    /// What could not be compared and should be, a line each.
+    pub unknown: Vec<String>,
+    /// What is there as before, in words: `2 databases, 5 tables`.
+    pub there: String,
+    /// What the bounds of the lists leave out, a line each.
+    pub beyond: Vec<String>,
+}
+
+/// Compares what was said before with what is said after.
+pub fn difference(before: &Testimony, after: &Testimony) -> Difference {
+    match (before, after) {
+        (Testimony::Sql(before), Testimony::Sql(after)) => of_servers(before, after),
+        (Testimony::Page(before), Testimony::Page(after)) => of_pages(before.as_ref(), after.as_ref()),
+        _ => Difference { unknown: vec!["it is not asked in the same way as before".into()], ..Difference::default() },
+    }
+}
+
+fn of_servers(before: &Baseline, after: &Baseline) -> Difference {
+    let comparison = compare(before, after);
+    let number = |number: usize, thing| counted(number as u64, thing);
+    let mut there = vec![number(comparison.databases, "database"), number(comparison.tables, "table")];
+    if comparison.counted > 0 {
+        there.push(format!("the rows of {}", number(comparison.counted, "table")));
+    }
+    Difference {
+        missing: comparison.missing.iter().map(ToString::to_string).collect(),
+        unknown: comparison.unknown,
+        there: there.join(", "),
+        beyond: comparison.beyond,
+    }
+}
+
+/// A page that says less than before: a pageserver whose tenants are not attached holds nothing (Neon #12667), and a
+/// safekeeper that has not fetched the committed WAL again does not count towards the majority.
+fn of_pages(before: Option<&Metrics>, after: Option<&Metrics>) -> Difference {
+    let missing = match (before, after) {
+        (None, _) => Vec::new(),
+        (Some(_), None) => vec!["its metrics, which it served before".to_owned()],
+        (Some(before), Some(after)) => less_than(before, after),
+    };
+    let there = match after {
+        Some(metrics) => in_words(metrics),
+        None => "it serves no metrics that could be compared".to_owned(),
+    };
+    Difference { missing, there, ..Difference::default() }
+}
+
+impl Testimony {
+    /// Of a status page that answered.
+    pub fn of_page(page: &StatusPage) -> Self {
+        Self::Page(match &page.metrics {
+            Answer::Yes(metrics) => Some(metrics.clone()),
+            Answer::No(_) | Answer::Unknown(_) => None,
+        })
+    }
+
+    /// In words: `PostgreSQL 15.18: 2 databases, 1 table`.
+    pub fn summary(&self) -> String {
+        match self {
+            Self::Sql(baseline) => {
+                let tables = baseline.databases.iter().map(|database| match &database.tables {
+                    Listing::Known(tables) => tables.total,
+                    Listing::Unknown(_) => 0,
+                });
+                let kernel = if baseline.kernel == Kernel::Mpp { ", MPP" } else { "" };
+                let version = &baseline.version;
+                let databases = counted(baseline.databases.len() as u64, "database");
+                format!("{version}{kernel}: {databases}, {}", counted(tables.sum(), "table"))
+            }
+            Self::Page(Some(metrics)) => format!("status page, {}", in_words(metrics)),
+            Self::Page(None) => "status page, no metrics".into(),
+        }
+    }
+
+    /// What it says of one database only.
+    pub fn of_database(self, name: &str) -> Self {
+        let only = |database: &Database| database.name == name;
+        match self {
+            Self::Sql(baseline) => {
+                let databases = baseline.databases.into_iter().filter(only).collect();
+                Self::Sql(Baseline { databases, ..baseline })
+            }
+            page @ Self::Page(_) => page,
+        }
+    }
+
+    /// Whether it has a gap: a database whose tables are not known.
+    pub fn is_partial(&self) -> bool {
+        let unknown = |database: &Database| matches!(database.tables, Listing::Unknown(_));
+        matches!(self, Self::Sql(baseline) if baseline.databases.iter().any(unknown))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::probe::http::Wal;
+    use std::collections::BTreeMap;
+
+    fn safekeeper(flushed: Option<u64>, committed: Option<u64>) -> Testimony {
+        let wal = Wal { flush_lsn: flushed, commit_lsn: committed, backup_lsn: None };
+        Testimony::Page(Some(Metrics::Safekeeper(BTreeMap::from([("t".to_owned(), wal)]))))
+    }
+
+    fn pageserver(active: u64, broken: Option<u64>) -> Testimony {
+        let tenants = BTreeMap::from([("Active".to_owned(), active)]);
+        Testimony::Page(Some(Metrics::Pageserver { tenants, broken }))
+    }
+
+    #[test]
+    fn what_a_page_says_less_than_before_is_missing() {
+        let empty = || Testimony::Page(None);
+        for (before, after, missing) in [
+            (safekeeper(Some(9), Some(7)), safekeeper(Some(7), Some(7)), ""),
+            (
+                safekeeper(Some(9), Some(7)),
+                safekeeper(Some(6), Some(6)),
+                "WAL of timeline t up to 0/7, committed before; it has 0/6",
+            ),
+            (safekeeper(Some(9), None), safekeeper(None, None), ""),
+            (pageserver(2, None), pageserver(2, Some(0)), ""),
+            (pageserver(2, None), pageserver(0, None), "active tenants: 0 of 2 before"),
+            (pageserver(2, Some(0)), pageserver(2, Some(1)), "1 broken tenants, 0 before"),
+            (pageserver(2, None), empty(), "its metrics, which it served before"),
+            (pageserver(2, None), safekeeper(None, None), "metrics of the same kind as before"),
+            (empty(), empty(), ""),
+            (empty(), pageserver(0, None), ""),
+        ] {
+            assert_eq!(difference(&before, &after).missing.join("; "), missing, "{before:?} {after:?}");
+        }
+    }
+
+    #[test]
+    fn a_component_that_is_asked_in_another_way_is_not_comparable() {
+        let server = Testimony::Sql(Baseline {
+            version: "PostgreSQL 14".to_owned(),
+            kernel: Kernel::PostgreSql,
+            databases: Vec::new(),
+            truncated: false,
+        });
+        let compared = difference(&server, &Testimony::Page(None));
+        assert!(compared.missing.is_empty() && compared.unknown.len() == 1, "{compared:?}");
+    }
+}
