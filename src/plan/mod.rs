@@ -31,6 +31,8 @@ pub struct Request {
     pub allow: Vec<Allow>,
     /// The pod's UID this failover is for: where the pod has another by now, it has been replaced already.
     pub pod_uid: Option<String>,
+    /// Role to log in as, in place of the layout's.
+    pub user: Option<String>,
 }
 
 /// A failover, planned.
@@ -176,6 +178,11 @@ pub enum Before {
     /// It did not answer: there is nothing to compare with.
     Silent {
         /// Why, as far as known.
+        reason: String,
+    },
+    /// It is there, and refused the login: nothing could be compared, and nothing could be proven afterwards.
+    LoginRefused {
+        /// In the server's words, where it said any.
         reason: String,
     },
     /// It was not asked.
@@ -391,7 +398,7 @@ pub fn proof(topology: &Topology, member: &Member, request: &Request) -> Proof {
     match (&door_of.sql, &door_of.page) {
         (Some(door), _) => Proof::Sql {
             pod: pod.name.clone(),
-            door: door.clone(),
+            door: SqlDoor { user: request.user.clone().unwrap_or_else(|| door.user.clone()), ..door.clone() },
             canary: Some(format!("kubectl_synxdb_{}", request.id.replace('-', "_"))),
         },
         (None, Some(door)) => Proof::Page { pod: pod.name.clone(), door: door.clone() },

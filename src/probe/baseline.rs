@@ -115,11 +115,19 @@ impl<C: Connector> Sql<C> {
     /// On an MPP server no rows are counted: the size of a table is only known by asking every segment, once for each
     /// table.
     pub async fn baseline(&self, deadline: Duration) -> Answer<Baseline> {
-        let until = Instant::now() + deadline;
-        match once_more(|| self.take(until)).await {
+        match self.try_baseline(deadline).await {
             Ok(baseline) => Answer::Yes(baseline),
             Err(trouble) => trouble.into(),
         }
+    }
+
+    /// The same, with all that is known of why there is none: whether the login was refused.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub async fn try_baseline(&self, deadline: Duration) -> Result<Baseline, Trouble> {
+        let until = Instant::now() + deadline;
+        once_more(|| self.take(until)).await
     }
 
     async fn take(&self, until: Instant) -> Result<Baseline, Trouble> {

@@ -132,7 +132,7 @@ pub(super) async fn segments(session: &mut Session) -> Result<usize, Trouble> {
         known.first().and_then(|rows| rows.first()).and_then(|row| text(row, 0).parse().ok()).unwrap_or(0);
     if answering < known {
         let reason = format!("{answering} of {known} segments answered");
-        return Err(Trouble { certain: true, reason, code: None, hung: false });
+        return Err(Trouble::certain(reason));
     }
     Ok(answering)
 }

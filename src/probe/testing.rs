@@ -10,6 +10,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::net::UnixStream;
 
+use super::login::Login;
 use super::session::{Connector, SqlTarget, Trouble};
 use super::sql::Sql;
 
@@ -98,7 +99,7 @@ pub(super) fn target(user: &str, database: &str) -> SqlTarget {
         pod: "p-0".to_owned(),
         port: 5432,
         user: user.to_owned(),
-        password: None,
+        login: Login::default(),
         database: database.to_owned(),
     }
 }
