@@ -194,6 +194,11 @@ impl<C: Connector> Line<C> {
         &self.target
     }
 
+    #[cfg(test)]
+    pub(super) fn connector(&self) -> &C {
+        &self.connector
+    }
+
     /// Logs in to a database. The session ends at `deadline`, whatever it is doing.
     ///
     /// # Errors

@@ -16,6 +16,8 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use tokio_postgres_rustls::MakeRustlsConnect;
+use x509_cert::Certificate;
+use x509_cert::der::Decode;
 
 use crate::cli::SslMode;
 use crate::error::{Error, Result};
@@ -65,7 +67,41 @@ enum Check {
 #[derive(Clone, Debug)]
 struct Trusted {
     by: Arc<dyn ServerCertVerifier>,
+    /// Certificates that were named one by one.
+    named: Vec<CertificateDer<'static>>,
     from: String,
+}
+
+impl Trusted {
+    /// The chain; a server's certificate that is itself among the trusted ones needs none, an authority's own neither
+    /// (`openssl req -x509` makes such, and libpq takes them).
+    fn check(
+        &self,
+        certificate: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        if !self.named.contains(certificate) {
+            return self.by.verify_server_cert(certificate, intermediates, name, ocsp, now);
+        }
+        in_time(certificate, now)?;
+        verify_server_name(&ParsedCertificate::try_from(certificate)?, name)?;
+        Ok(ServerCertVerified::assertion())
+    }
+}
+
+fn in_time(certificate: &CertificateDer<'_>, now: UnixTime) -> Result<(), CertificateError> {
+    let parsed = Certificate::from_der(certificate).map_err(|_| CertificateError::BadEncoding)?;
+    let validity = parsed.tbs_certificate.validity;
+    if now.as_secs() < validity.not_before.to_unix_duration().as_secs() {
+        return Err(CertificateError::NotValidYet);
+    }
+    if now.as_secs() > validity.not_after.to_unix_duration().as_secs() {
+        return Err(CertificateError::Expired);
+    }
+    Ok(())
 }
 
 impl Default for Tls {
@@ -213,7 +249,8 @@ fn trusted(roots: &Roots, mode: SslMode) -> Result<Option<Trusted>> {
             let by = rustls_platform_verifier::Verifier::new(provider).map_err(|error| {
                 Error::failure("the operating system's certificates cannot be read").because(error.to_string())
             })?;
-            return Ok(Some(Trusted { by: Arc::new(by), from: "the operating system's certificates".into() }));
+            let from = "the operating system's certificates".into();
+            return Ok(Some(Trusted { by: Arc::new(by), named: Vec::new(), from }));
         }
         Roots::File { path, named } => (path, *named),
     };
@@ -227,18 +264,21 @@ fn trusted(roots: &Roots, mode: SslMode) -> Result<Option<Trusted>> {
         Err(error) => return wrong(crate::cluster::said(&error)),
     };
     let mut store = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(&text) {
-        let added = certificate.map_err(|error| error.to_string());
-        let added = added.and_then(|certificate| store.add(certificate).map_err(|error| error.to_string()));
-        if let Err(why) = added {
-            return wrong(why);
+    let read: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
+    let named = match read {
+        Ok(named) => named,
+        Err(error) => return wrong(error.to_string()),
+    };
+    for certificate in &named {
+        if let Err(error) = store.add(certificate.clone()) {
+            return wrong(error.to_string());
         }
     }
     if store.is_empty() {
         return wrong("there is no certificate in it, in PEM".into());
     }
     match WebPkiServerVerifier::builder_with_provider(Arc::new(store), provider).build() {
-        Ok(by) => Ok(Some(Trusted { by, from: path.display().to_string() })),
+        Ok(by) => Ok(Some(Trusted { by, named, from: path.display().to_string() })),
         Err(error) => wrong(error.to_string()),
     }
 }
@@ -272,7 +312,7 @@ impl ServerCertVerifier for Verifier {
             Check::Name(trusted) => (trusted, Some(&self.names)),
         };
         // The chain is looked at first, then the name: a certificate of another name has passed as to its chain.
-        let said = trusted.by.verify_server_cert(certificate, intermediates, name, ocsp, now);
+        let said = trusted.check(certificate, intermediates, name, ocsp, now);
         match (said, names) {
             (Err(error), None) if is_about_the_name(&error) => Ok(ServerCertVerified::assertion()),
             (Err(error), Some(names)) if is_about_the_name(&error) => {
