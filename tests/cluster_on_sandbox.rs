@@ -11,10 +11,9 @@ use kubectl_synxdb::cluster::{
     Allowed, Cluster, ConnectOptions, Environment, Freshness, Permission, ReadRequest, WatchRequest, Written,
 };
 use kubectl_synxdb::error::Exit;
-use kubectl_synxdb::probe::canary::Outcome;
 use kubectl_synxdb::probe::http::{Metrics, status_page};
 use kubectl_synxdb::probe::sql::Kernel;
-use kubectl_synxdb::probe::{Answer, Canary, Sql, SqlTarget, compare};
+use kubectl_synxdb::probe::{Answer, Canary, Login, Sql, SqlTarget, compare};
 use kubectl_synxdb::sandbox::{Options, Sandbox};
 
 const SYSTEM: &str = "synxdb-system";
@@ -80,7 +79,7 @@ fn sql(cluster: &Cluster, namespace: &str, pod: &str, database: &str) -> Sql {
         pod: pod.to_owned(),
         port: 5432,
         user: "gpadmin".to_owned(),
-        password: None,
+        login: Login::default(),
         database: database.to_owned(),
     };
     Sql::over(cluster, target)
@@ -129,7 +128,7 @@ async fn a_pod_is_replaced_and_watched_and_asked() {
     assert_eq!(baseline.kernel, Kernel::PostgreSql);
     assert!(baseline.databases.iter().any(|database| database.name == "test_db"), "{baseline:?}");
     let canary = Canary::new("test_1");
-    assert_eq!(canary.write(&proxy, LIMIT).await, Outcome::Written);
+    assert!(matches!(canary.write(&proxy, LIMIT).await, Answer::Yes(_)));
 
     let volumes = vec![volume.clone()];
     let mut watch = cluster.watch(WatchRequest { namespace: ACCOUNT.to_owned(), volumes, events: true, nodes: true });
@@ -184,7 +183,7 @@ async fn a_pod_is_replaced_and_watched_and_asked() {
     assert!(comparison.is_complete() && comparison.unknown.is_empty() && comparison.counted > 0, "{comparison:?}");
     assert_eq!(canary.check(&proxy, LIMIT).await, Answer::Yes(()));
     canary.drop(&proxy, LIMIT).await.unwrap();
-    assert!(matches!(proxy.answers(LIMIT).await, Answer::Yes(answered) if answered.segments.is_none()));
+    assert!(matches!(proxy.introduction(LIMIT).await, Answer::Yes(who) if who.kernel == Kernel::PostgreSql));
     sandbox.stop().await;
 }
 
@@ -204,9 +203,9 @@ async fn a_component_that_does_not_answer_is_no_pass() {
     let gone = page("safekeeper-9", 7676).await;
     assert!(matches!(&gone, Answer::Unknown(reason) if reason.contains("not found")), "{gone:?}");
 
-    let no_database = sql(&cluster, ACCOUNT, "cloudberry-proxy-0", "no_such").answers(LIMIT).await;
+    let no_database = sql(&cluster, ACCOUNT, "cloudberry-proxy-0", "no_such").introduction(LIMIT).await;
     assert!(matches!(&no_database, Answer::No(reason) if reason.contains("does not exist")), "{no_database:?}");
-    let not_sql = sql(&cluster, SYSTEM, "safekeeper-0", "postgres").answers(LIMIT).await;
+    let not_sql = sql(&cluster, SYSTEM, "safekeeper-0", "postgres").introduction(LIMIT).await;
     assert!(matches!(&not_sql, Answer::No(reason) if reason.contains("connection refused")), "{not_sql:?}");
     sandbox.stop().await;
 }

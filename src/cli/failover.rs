@@ -1,6 +1,6 @@
 //! `failover`.
 
-use super::{Form, duration};
+use super::{Form, LoginArgs, duration};
 use clap::{Args, ValueEnum};
 use std::time::Duration;
 
@@ -65,6 +65,9 @@ pub struct FailoverArgs {
     /// Form of the output
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     pub output: Form,
+    /// How it asks databases.
+    #[command(flatten)]
+    pub login: LoginArgs,
 }
 
 /// Who checks a failover that is not carried out.

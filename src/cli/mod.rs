@@ -2,6 +2,7 @@
 
 mod failover;
 mod global;
+mod login;
 mod sandbox;
 mod status;
 mod time;
@@ -9,6 +10,7 @@ mod verify;
 
 pub use failover::{Allow, DryRun, FailoverArgs};
 pub use global::{Color, Global};
+pub use login::{LoginArgs, SecretKey, SslMode};
 pub use sandbox::SandboxArgs;
 pub use status::{StatusArgs, StatusForm};
 pub use time::duration;

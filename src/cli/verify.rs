@@ -1,5 +1,6 @@
 //! `verify`.
 
+use super::LoginArgs;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
@@ -50,6 +51,9 @@ pub struct VerifyArgs {
     /// Form of the output
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     pub output: VerifyForm,
+    /// How it asks databases.
+    #[command(flatten)]
+    pub login: LoginArgs,
 }
 
 /// Forms of `verify`.

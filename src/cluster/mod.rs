@@ -4,7 +4,7 @@
 //! - [`read`]: one parallel wave of lists -> [`snapshot::Snapshot`]; [`permission`]: what is allowed
 //! - [`watch`]: the same, kept up to date
 //! - [`write`]: the few mutations, each with a precondition
-//! - [`tunnel`]: a stream to a pod's port
+//! - [`tunnel`]: a stream to a pod's port; `secret`: one value of a Secret
 
 mod client;
 pub mod connect;
@@ -15,6 +15,7 @@ mod kubeconfig;
 pub mod permission;
 mod proxy;
 pub mod read;
+mod secret;
 pub mod snapshot;
 mod transport;
 pub mod tunnel;
@@ -28,6 +29,7 @@ pub use connect::{ConnectOptions, Environment, parse_request_timeout};
 pub use failure::said;
 pub use permission::{Allowed, Permission};
 pub use read::{Freshness, ReadRequest};
+pub use secret::SecretValue;
 pub use tunnel::Tunnel;
 pub use watch::{Connection, Watch, WatchRequest};
 pub use write::Written;

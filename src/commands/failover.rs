@@ -2,17 +2,19 @@
 
 use super::Context;
 use super::confirm::{asked, confirm};
+use super::login::login;
 use super::scope::scope;
 use super::status::reachable;
-use crate::cli::{DryRun, FailoverArgs, Form};
+use crate::cli::{DryRun, FailoverArgs, Form, SslMode};
 use crate::cluster::snapshot::{Read, Snapshot};
 use crate::cluster::write::Written;
 use crate::cluster::{Cluster, Freshness, ReadRequest, Watch, WatchRequest};
 use crate::error::{Error, Exit, Result};
 use crate::plan::{
-    Before, Inputs, Outcome as Recorded, Plan, RECORD_VERSION, Record, RecordedClaim, Request, Step, needed, plan,
-    proof,
+    Before, Inputs, Outcome as Recorded, Plan, Proof, RECORD_VERSION, Record, RecordedClaim, Request, Step, needed,
+    plan, proof,
 };
+use crate::probe::Login;
 use crate::recovery::run::{Run, run};
 use crate::recovery::witness::{Silence, Witness};
 use crate::recovery::{Ending, Outcome};
@@ -39,8 +41,9 @@ pub(super) async fn failover(context: &Context, args: &FailoverArgs) -> Result<E
 }
 
 async fn act(context: &Context, args: &FailoverArgs) -> Result<Exit> {
+    let login = login(context, &args.login)?;
     let cluster = context.cluster().await?;
-    let prepared = context.unless_interrupted(prepare(context, &cluster, args)).await?;
+    let prepared = context.unless_interrupted(prepare(context, &cluster, args, login)).await?;
     let Prepared { plan, mut watch, witness, before, unfinished } = prepared;
 
     let carried_out = args.dry_run == DryRun::None;
@@ -92,7 +95,7 @@ struct Prepared {
     unfinished: Option<Record>,
 }
 
-async fn prepare(context: &Context, cluster: &Cluster, args: &FailoverArgs) -> Result<Prepared> {
+async fn prepare(context: &Context, cluster: &Cluster, args: &FailoverArgs, login: Login) -> Result<Prepared> {
     let typed = args.target.as_deref().map(TargetName::parse);
     if typed.is_none() && !context.screen.interactive {
         return Err(Error::usage("failover takes a target where there is no terminal to choose on")
@@ -120,9 +123,15 @@ async fn prepare(context: &Context, cluster: &Cluster, args: &FailoverArgs) -> R
         verify: !args.no_verify,
         allow: args.allow.clone(),
         pod_uid: args.pod_uid.clone(),
+        user: login.user().map(str::to_owned),
     };
     let unfinished = Record::unfinished(&topology, &member.namespace, &member.name).filter(|_| !args.anew);
-    let witness = Witness::new(cluster.clone(), member.namespace.clone(), proof(&topology, &member, &request));
+    let proof = proof(&topology, &member, &request);
+    let login = match &proof {
+        Proof::Sql { .. } => login.within(cluster, &member.namespace, DEADLINE).await?,
+        Proof::Page { .. } | Proof::Skipped { .. } => login,
+    };
+    let witness = Witness::new(cluster.clone(), member.namespace.clone(), proof, login);
     // Permission, watch and baseline at the same time: none waits for another.
     let mut watch = cluster.watch(watch_request(&topology, &member));
     let permissions = needed(&member, &request);
@@ -145,6 +154,7 @@ async fn prepare(context: &Context, cluster: &Cluster, args: &FailoverArgs) -> R
         (Ok(_), None) => (Before::Silent { reason: "the interrupted run kept no baseline".into() }, None),
         (Err(Silence::NotAsked), None) => (Before::NotAsked, None),
         (Err(Silence::Because(reason)), None) => (Before::Silent { reason }, None),
+        (Err(Silence::LoginRefused(reason)), None) => (Before::LoginRefused { reason }, None),
     };
     let plan = plan(Inputs {
         topology: &topology,
@@ -371,6 +381,13 @@ fn resume(context: &Context, args: &FailoverArgs, plan: &Plan) -> String {
     flag("--client-certificate", global.client_certificate.as_deref().and_then(|path| path.to_str()));
     flag("--client-key", global.client_key.as_deref().and_then(|path| path.to_str()));
     flag("--layout", global.layout.as_deref().and_then(|path| path.to_str()));
+    // Where the password is, never what it is.
+    let secret = args.login.password_secret.as_ref().map(ToString::to_string);
+    flag("--username", args.login.username.as_deref());
+    flag("--password-secret", secret.as_deref());
+    flag("--sslmode", args.login.sslmode.map(SslMode::name));
+    flag("--sslrootcert", args.login.sslrootcert.as_deref().and_then(|path| path.to_str()));
+    flag("--sslservername", args.login.sslservername.as_deref());
     flag("--pod-uid", Some(plan.target.uid.as_str()).filter(|uid| !uid.is_empty()));
     for (given, flag) in [
         (global.insecure_skip_tls_verify, " --insecure-skip-tls-verify"),

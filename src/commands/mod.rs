@@ -2,6 +2,7 @@
 
 mod confirm;
 mod failover;
+mod login;
 mod sandbox;
 mod scope;
 mod status;

@@ -1,6 +1,7 @@
 //! `verify`: look, ask everybody, judge, report.
 
 use super::Context;
+use super::login::login;
 use super::scope::scope;
 use super::status::{reachable, wanted};
 use crate::cli::{VerifyArgs, VerifyForm};
@@ -30,11 +31,14 @@ pub(super) async fn verify(context: &Context, args: &VerifyArgs) -> Result<Exit>
     if let Some(path) = &args.save {
         vacant(path)?;
     }
+    let login = login(context, &args.login)?;
     let cluster = context.cluster().await?;
     let Look { topology, everything, gaps } = look(context, &cluster, args).await?;
     let wanted = wanted(&topology, context, &args.targets)?;
     let asked = subjects(&topology, |member| wanted.as_ref().is_none_or(|wanted| wanted.contains(&member.path())));
     let options = Options {
+        user: login.user().map(str::to_owned),
+        login,
         database: args.database.clone(),
         canary: (!args.read_only).then(|| format!("verify_{}", uuid::Uuid::new_v4().simple())),
         deadline: QUESTION,

@@ -372,6 +372,13 @@ fn evidence(subject: &Subject<'_>, checks: &mut Vec<Check>) {
             CheckId::Baseline,
             format!("no baseline, it does not answer now ({reason}); afterwards it must"),
         )),
+        (_, Before::LoginRefused { reason }) => checks.push(warn(
+            CheckId::Baseline,
+            format!(
+                "it answers, and refuses the login ({reason}): no baseline is taken, and nothing will be proven with \
+                 this login; mend it first"
+            ),
+        )),
         (_, Before::NotAsked) => {}
     }
 }

@@ -31,6 +31,8 @@ pub struct Request {
     pub allow: Vec<Allow>,
     /// The pod's UID this failover is for: where the pod has another by now, it has been replaced already.
     pub pod_uid: Option<String>,
+    /// Role to log in as, in place of the layout's.
+    pub user: Option<String>,
 }
 
 /// A failover, planned.
@@ -176,6 +178,11 @@ pub enum Before {
     /// It did not answer: there is nothing to compare with.
     Silent {
         /// Why, as far as known.
+        reason: String,
+    },
+    /// It is there, and refused the login: nothing could be compared, and nothing could be proven afterwards.
+    LoginRefused {
+        /// In the server's words, where it said any.
         reason: String,
     },
     /// It was not asked.
@@ -375,7 +382,8 @@ pub fn proof(topology: &Topology, member: &Member, request: &Request) -> Proof {
     match topology.door(member) {
         Door::Sql { pod, door } => {
             let canary = Some(format!("kubectl_synxdb_{}", request.id.replace('-', "_")));
-            Proof::Sql { pod, door, canary }
+            let user = request.user.clone().unwrap_or_else(|| door.user.clone());
+            Proof::Sql { pod, door: SqlDoor { user, ..door }, canary }
         }
         Door::Page { pod, door } => Proof::Page { pod, door },
         Door::Silent(reason) => skipped(reason),

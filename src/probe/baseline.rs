@@ -113,17 +113,20 @@ impl<C: Connector> Sql<C> {
     /// On an MPP server rows are counted only in tables that were analyzed: the size of another is only known by asking
     /// every segment, once for each table.
     pub async fn baseline(&self, deadline: Duration) -> Answer<Baseline> {
-        self.baseline_of(None, deadline).await
-    }
-
-    /// The same of one database, where one is named: then the baseline has that one, or none where there is no such
-    /// database.
-    pub async fn baseline_of(&self, database: Option<&str>, deadline: Duration) -> Answer<Baseline> {
-        let until = Instant::now() + deadline;
-        match once_more(|| self.take(database, until)).await {
+        match self.baseline_of(None, deadline).await {
             Ok(baseline) => Answer::Yes(baseline),
             Err(trouble) => trouble.into(),
         }
+    }
+
+    /// The same, with all that is known of why there is none: whether the login was refused. Where a database is named,
+    /// the baseline has that one alone, or none where there is no such database.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub async fn baseline_of(&self, only: Option<&str>, deadline: Duration) -> Result<Baseline, Trouble> {
+        let until = Instant::now() + deadline;
+        once_more(|| self.take(only, until)).await
     }
 
     async fn take(&self, only: Option<&str>, until: Instant) -> Result<Baseline, Trouble> {

@@ -1,7 +1,7 @@
 //! Asks a component itself: by SQL for proxies and warehouse nodes, by its status page for safekeepers and
 //! pageservers. Everything is bounded in time and in size; what is not known is [`Answer::Unknown`], never a pass.
 //!
-//! - [`session`]: a login that cannot hang, and the streams it goes over
+//! - [`login`]: role, password and TLS; [`session`]: a login that cannot hang, and the streams it goes over
 //! - [`sql`]: does it answer? [`segments`]: do those of an MPP server? [`baseline`]: what is in it?
 //! - [`canary`]: a small table written before and read after
 //! - [`compare`]: what is missing afterwards (pure)
@@ -11,9 +11,12 @@ pub mod baseline;
 pub mod canary;
 pub mod compare;
 pub mod http;
+pub mod login;
+mod pgpass;
 pub mod segments;
 pub mod session;
 pub mod sql;
+mod tls;
 
 #[cfg(test)]
 #[cfg(unix)]
@@ -22,7 +25,8 @@ pub(crate) mod testing;
 pub use baseline::Baseline;
 pub use canary::Canary;
 pub use compare::{Comparison, Missing, compare};
-pub use session::{Password, SqlTarget};
+pub use login::Login;
+pub use session::SqlTarget;
 pub use sql::Sql;
 
 /// What a component answered.

@@ -70,8 +70,7 @@ pub(super) async fn answering(session: &mut Session) -> Result<usize, Trouble> {
     let answering = answering.first().map_or(0, Vec::len);
     let known = known(session).await?;
     if answering < known {
-        let reason = format!("{answering} of {known} segments answered");
-        return Err(Trouble { certain: true, reason, code: None, hung: false });
+        return Err(Trouble::certain(format!("{answering} of {known} segments answered")));
     }
     Ok(answering)
 }

@@ -6,18 +6,21 @@
 //! a while. Measured on Greenplum 6.24: polling a hanging login filled `max_connections` in minutes.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::Instant;
+use tokio_postgres::config::{Config, SslMode, SslNegotiation};
 use tokio_postgres::error::{DbError, SqlState};
+use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage, SimpleQueryRow};
 
 use super::Answer;
+use super::login::{Given, Login};
+use super::tls::Want;
 use crate::cluster::{Cluster, Tunnel, said};
 use crate::error::Exit;
 
@@ -30,9 +33,16 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// A statement waits this long for somebody else's lock.
 const LOCK_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// SQLSTATEs that tell of the one who asks, or of too little time, and not of the server: cancelled by a timeout,
-/// locked by somebody, a right that is missing, a login that is refused, a wrong password.
-const UNDECIDED: [&str; 5] = ["57014", "55P03", "42501", "28000", "28P01"];
+/// PostgreSQL's SSLRequest: its length, and the code that asks for TLS.
+const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
+
+/// SQLSTATEs with which a server refuses who logs in, or how: no such role or no such way in (28000), the wrong password
+/// (28P01), no right to connect (42501).
+const REFUSED: [&str; 3] = ["28000", "28P01", "42501"];
+
+/// SQLSTATEs that tell of too little time or of somebody else, and not of the server: cancelled by a timeout, locked, a
+/// right that is missing.
+const UNDECIDED: [&str; 3] = ["57014", "55P03", "42501"];
 
 /// A database server in a pod, and who asks it.
 #[derive(Clone, Debug)]
@@ -45,32 +55,10 @@ pub struct SqlTarget {
     pub port: u16,
     /// Role to log in as.
     pub user: String,
-    /// Its password, where the server asks for one.
-    pub password: Option<Password>,
+    /// Its password, and how the connection is secured.
+    pub login: Login,
     /// The database that is asked first.
     pub database: String,
-}
-
-/// A password, which no text ever shows.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Password(String);
-
-impl Password {
-    /// From what a user gave.
-    pub fn new(password: impl Into<String>) -> Self {
-        Self(password.into())
-    }
-
-    /// `PGPASSWORD`, as psql takes it.
-    pub fn from_environment() -> Option<Self> {
-        std::env::var("PGPASSWORD").ok().filter(|password| !password.is_empty()).map(Self)
-    }
-}
-
-impl fmt::Debug for Password {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("…")
-    }
 }
 
 /// Something that leads to a server: a tunnel in production, a socket in tests.
@@ -122,34 +110,50 @@ pub struct Trouble {
     pub code: Option<String>,
     /// Whether time ran out.
     pub hung: bool,
+    /// Whether the server is there, and the login does not fit it: role, password, TLS. Time does not mend that.
+    pub login: bool,
 }
 
 impl Trouble {
     /// Nobody can say.
     pub fn unsure(reason: impl Into<String>) -> Self {
-        Self { certain: false, reason: reason.into(), code: None, hung: false }
+        Self { certain: false, reason: reason.into(), code: None, hung: false, login: false }
+    }
+
+    /// It is certain.
+    pub fn certain(reason: impl Into<String>) -> Self {
+        Self { certain: true, ..Self::unsure(reason) }
+    }
+
+    /// The server is there, and this login does not fit it.
+    pub fn of_login(reason: impl Into<String>) -> Self {
+        Self { login: true, ..Self::certain(reason) }
     }
 
     /// No answer within this time.
     pub fn late(after: Duration) -> Self {
         let reason = format!("no answer within {:.1} s", after.as_secs_f64());
-        Self { certain: false, reason, code: None, hung: true }
+        Self { hung: true, ..Self::unsure(reason) }
     }
 
     fn of(error: &tokio_postgres::Error) -> Self {
         if let Some(db) = error.as_db_error() {
-            let certain = !UNDECIDED.contains(&db.code().code());
-            return Self { certain, reason: in_words(db), code: Some(db.code().code().to_owned()), hung: false };
+            let code = db.code().code();
+            let certain = !UNDECIDED.contains(&code);
+            return Self { certain, code: Some(code.to_owned()), ..Self::certain(in_words(db)) };
         }
-        let io = std::error::Error::source(error).and_then(|source| source.downcast_ref::<io::Error>());
-        match io {
-            Some(io) if io.kind() == io::ErrorKind::ConnectionRefused => {
-                Self { certain: true, reason: said(io), code: None, hung: false }
-            }
-            Some(io) if io.kind() == io::ErrorKind::UnexpectedEof => Self::unsure("the connection was closed"),
-            Some(io) => Self::unsure(said(io)),
+        match std::error::Error::source(error).and_then(|source| source.downcast_ref::<io::Error>()) {
+            Some(io) => Self::of_io(io),
             None if error.is_closed() => Self::unsure("the connection was closed"),
             None => Self::unsure(said(error)),
+        }
+    }
+
+    fn of_io(error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::ConnectionRefused => Self::certain(said(error)),
+            io::ErrorKind::UnexpectedEof => Self::unsure("the connection was closed"),
+            _ => Self::unsure(said(error)),
         }
     }
 
@@ -161,7 +165,8 @@ impl Trouble {
 
 impl<T> From<Trouble> for Answer<T> {
     fn from(trouble: Trouble) -> Self {
-        if trouble.certain { Self::No(trouble.reason) } else { Self::Unknown(trouble.reason) }
+        // A login that does not fit says nothing about what is behind it.
+        if trouble.certain && !trouble.login { Self::No(trouble.reason) } else { Self::Unknown(trouble.reason) }
     }
 }
 
@@ -196,6 +201,11 @@ impl<C: Connector> Line<C> {
         &self.target
     }
 
+    #[cfg(test)]
+    pub(super) fn connector(&self) -> &C {
+        &self.connector
+    }
+
     /// Logs in to a database. The session ends at `deadline`, whatever it is doing.
     ///
     /// # Errors
@@ -222,13 +232,32 @@ impl<C: Connector> Line<C> {
         Arc::clone(databases.entry(database.to_owned()).or_default())
     }
 
+    /// With TLS where it is wanted and offered. Where TLS is only preferred and fails, once more without it, as libpq does;
+    /// what the server itself answered stands.
     async fn log_in(&self, database: &str, deadline: Instant) -> Result<(Client, Driver), Trouble> {
+        let want = self.target.login.tls().want();
+        match self.attempt(database, deadline, want).await {
+            Err(Failed::Tls(_)) if want == Want::IfOffered => self.attempt(database, deadline, Want::Never).await,
+            other => other,
+        }
+        .map_err(|failed| match failed {
+            Failed::Tls(error) => {
+                let SqlTarget { namespace, pod, login, .. } = &self.target;
+                Trouble::of_login(login.tls().in_words(&error, namespace, pod))
+            }
+            Failed::Otherwise(trouble) => trouble,
+        })
+    }
+
+    async fn attempt(&self, database: &str, deadline: Instant, want: Want) -> Result<(Client, Driver), Failed> {
+        let SqlTarget { namespace, pod, port, user, login, .. } = &self.target;
         let remaining = deadline.saturating_duration_since(Instant::now());
-        let stream = self.connector.connect(remaining).await?;
-        let mut config = tokio_postgres::Config::new();
-        config.user(&self.target.user).dbname(database).application_name("kubectl-synxdb");
-        if let Some(password) = &self.target.password {
-            config.password(&password.0);
+        let mut stream = self.connector.connect(remaining).await?;
+        let mut config = Config::new();
+        config.user(user).dbname(database).application_name("kubectl-synxdb");
+        let given = login.password((namespace, pod), *port, database, user);
+        if let Some(Given { password, .. }) = &given {
+            config.password(password.bytes());
         }
         // As startup options: on an MPP server `SET` is itself dispatched, and can hang.
         config.options(format!(
@@ -236,14 +265,93 @@ impl<C: Connector> Line<C> {
             remaining.as_millis().max(1),
             LOCK_TIMEOUT.as_millis()
         ));
-        let (client, connection) = config.connect_raw(stream, NoTls).await.map_err(|error| Trouble::of(&error))?;
-        let task = tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(error = said(&error), "the database connection ended");
+        if want == Want::Never || !offers_tls(&mut stream).await? {
+            if want == Want::Always {
+                let mode = login.tls().mode();
+                let why = format!("the server does not offer TLS, which --sslmode {mode} asks for");
+                return Err(Trouble::of_login(why).into());
             }
-        });
-        Ok((client, Driver(task)))
+            config.ssl_mode(SslMode::Disable);
+            return connect(&config, stream, NoTls, given.as_ref()).await;
+        }
+        // The server has agreed to it already.
+        config.ssl_mode(SslMode::Require).ssl_negotiation(SslNegotiation::Direct);
+        let (mut connector, name) = login.tls().connector(namespace, pod).map_err(Trouble::of_login)?;
+        let tls = match MakeTlsConnect::<C::Stream>::make_tls_connect(&mut connector, &name) {
+            Ok(tls) => tls,
+            Err(never) => match never {},
+        };
+        connect(&config, stream, tls, given.as_ref()).await
     }
+}
+
+/// Why a login failed.
+enum Failed {
+    /// TLS could not be agreed on.
+    Tls(rustls::Error),
+    Otherwise(Trouble),
+}
+
+impl From<Trouble> for Failed {
+    fn from(trouble: Trouble) -> Self {
+        Self::Otherwise(trouble)
+    }
+}
+
+/// Asks for TLS; one byte is the answer. Nothing more is read: what follows it must be encrypted.
+async fn offers_tls(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> Result<bool, Trouble> {
+    let asked = async {
+        stream.write_all(&SSL_REQUEST).await?;
+        stream.flush().await?;
+        stream.read_u8().await
+    };
+    match asked.await.map_err(|error| Trouble::of_io(&error))? {
+        b'S' => Ok(true),
+        b'N' => Ok(false),
+        _ => Err(Trouble::unsure("the answer to the question for TLS is not a PostgreSQL server's")),
+    }
+}
+
+async fn connect<S, T>(config: &Config, stream: S, tls: T, given: Option<&Given>) -> Result<(Client, Driver), Failed>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    T: TlsConnect<S>,
+    T::Stream: Send + 'static,
+{
+    let (client, connection) = config.connect_raw(stream, tls).await.map_err(|error| refusal(&error, given))?;
+    let task = tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(error = said(&error), "the database connection ended");
+        }
+    });
+    Ok((client, Driver(task)))
+}
+
+/// Why a server did not let us in.
+fn refusal(error: &tokio_postgres::Error, given: Option<&Given>) -> Failed {
+    let source = std::error::Error::source(error);
+    let io = source.and_then(|source| source.downcast_ref::<io::Error>());
+    if let Some(tls) = io.and_then(io::Error::get_ref).and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+        return Failed::Tls(tls.clone());
+    }
+    let mut trouble = Trouble::of(error);
+    // tokio-postgres tells these kinds apart in words only.
+    match (&*error.to_string(), &*trouble.reason) {
+        ("invalid configuration", "password missing") => {
+            trouble = Trouble::of_login(
+                "the server asks for a password, and none is known (PGPASSWORD, ~/.pgpass, --password-secret)",
+            );
+        }
+        ("authentication error", words) => trouble = Trouble::of_login(format!("authentication failed: {words}")),
+        _ => {}
+    }
+    if trouble.code.as_deref().is_some_and(|code| REFUSED.contains(&code)) {
+        trouble.login = true;
+    }
+    if let Some(Given { from, .. }) = given.filter(|_| trouble.is(&SqlState::INVALID_PASSWORD)) {
+        trouble.reason = format!("{}, with the password from {from}", trouble.reason);
+    }
+    trouble.into()
 }
 
 impl Hangs {

@@ -1,15 +1,20 @@
-//! A real PostgreSQL server for tests, on a Unix socket in a folder of its own.
+//! A real PostgreSQL server for tests, on a Unix socket in a folder of its own, and where a test asks for it on a port of
+//! the loopback interface: PostgreSQL has no TLS on Unix sockets.
 
 use std::io::{BufRead, BufReader};
+use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use tempfile::TempDir;
-use tokio::net::UnixStream;
+use tokio::net::{TcpStream, UnixStream};
 
+use super::login::Login;
 use super::session::{Connector, SqlTarget, Trouble};
 use super::sql::Sql;
 
@@ -17,6 +22,15 @@ use super::sql::Sql;
 pub(crate) struct Postgres {
     child: Child,
     folder: TempDir,
+    port: u16,
+}
+
+/// What a server listens with on the loopback interface.
+pub(crate) struct Listening<'l> {
+    /// Certificate and key, in PEM, for a server with `ssl=on`.
+    pub(crate) tls: Option<&'l Pair>,
+    /// Lines of pg_hba.conf for connections to its port.
+    pub(crate) hba: &'l str,
 }
 
 static RUNNING: Mutex<Weak<Postgres>> = Mutex::new(Weak::new());
@@ -34,6 +48,15 @@ impl Postgres {
 
     /// One of its own, for a test that looks at all databases.
     pub(crate) fn start() -> Self {
+        Self::start_with(None)
+    }
+
+    /// One that listens on a port, too; clients of its socket are all trusted.
+    pub(crate) fn listening(listening: &Listening<'_>) -> Self {
+        Self::start_with(Some(listening))
+    }
+
+    fn start_with(listening: Option<&Listening<'_>>) -> Self {
         let binaries = binaries();
         let folder = tempfile::tempdir().unwrap();
         let user = unprivileged();
@@ -55,22 +78,48 @@ impl Postgres {
             .output()
             .unwrap();
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-        let mut child = command("postgres")
-            .arg("-D")
-            .arg(&data)
-            .arg("-k")
-            .arg(folder.path())
-            .args(["-c", "listen_addresses=", "-c", "fsync=off", "-c", "max_connections=30"])
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
-        let ready = log.by_ref().map_while(Result::ok).any(|line| line.contains("ready to accept connections"));
-        assert!(ready, "the server ended before it was ready");
-        // Whoever does not read the log stops the server.
-        std::thread::spawn(move || log.for_each(drop));
-        Self { child, folder }
+        let mut settings = String::from("fsync = off\nmax_connections = 30\n");
+        if let Some(Listening { tls, hba }) = listening {
+            let file = |name: &str, text: &str| {
+                let path = data.join(name);
+                std::fs::write(&path, text).unwrap();
+                std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+                std::os::unix::fs::chown(&path, user.map(|user| user.0), user.map(|user| user.1)).unwrap();
+            };
+            file("pg_hba.conf", &format!("local all all trust\n{hba}\n"));
+            if let Some(pair) = tls {
+                file("server.crt", &pair.certificate);
+                file("server.key", &pair.key);
+                settings.push_str("ssl = on\n");
+            }
+        }
+        std::fs::write(data.join("postgresql.auto.conf"), settings).unwrap();
+        // Between finding a free port and listening there somebody else may take it.
+        for _ in 0..5 {
+            let port = match listening {
+                Some(_) => TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port(),
+                None => 5432,
+            };
+            let address = if listening.is_some() { "127.0.0.1" } else { "" };
+            let mut child = command("postgres")
+                .arg("-D")
+                .arg(&data)
+                .arg("-k")
+                .arg(folder.path())
+                .args(["-p", &port.to_string(), "-c", &format!("listen_addresses={address}")])
+                .stdout(Stdio::null())
+                .stderr(Stdio::piped())
+                .spawn()
+                .unwrap();
+            let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
+            if log.by_ref().map_while(Result::ok).any(|line| line.contains("ready to accept connections")) {
+                // Whoever does not read the log stops the server.
+                std::thread::spawn(move || log.for_each(drop));
+                return Self { child, folder, port };
+            }
+            child.wait().unwrap();
+        }
+        panic!("the server ended before it was ready");
     }
 
     /// Asks this server, in `database` first.
@@ -79,7 +128,16 @@ impl Postgres {
     }
 
     pub(crate) fn sql_as(&self, user: &str, database: &str) -> Sql<Socket> {
-        Sql::with(Socket(self.folder.path().join(".s.PGSQL.5432")), target(user, database))
+        Sql::with(self.socket(), target(user, database))
+    }
+
+    fn socket(&self) -> Socket {
+        Socket(self.folder.path().join(format!(".s.PGSQL.{}", self.port)))
+    }
+
+    /// Asks over its port, with this login.
+    pub(crate) fn sql_with(&self, user: &str, database: &str, login: Login) -> Sql<Port> {
+        Sql::with(Port(self.port), SqlTarget { login, ..target(user, database) })
     }
 }
 
@@ -98,7 +156,7 @@ pub(crate) fn target(user: &str, database: &str) -> SqlTarget {
         pod: "p-0".to_owned(),
         port: 5432,
         user: user.to_owned(),
-        password: None,
+        login: Login::default(),
         database: database.to_owned(),
     }
 }
@@ -112,6 +170,64 @@ impl Connector for Socket {
     async fn connect(&self, _: Duration) -> Result<UnixStream, Trouble> {
         UnixStream::connect(&self.0).await.map_err(|error| Trouble::unsure(error.to_string()))
     }
+}
+
+/// Leads to a port of the loopback interface.
+pub(crate) struct Port(u16);
+
+impl Connector for Port {
+    type Stream = TcpStream;
+
+    async fn connect(&self, _: Duration) -> Result<TcpStream, Trouble> {
+        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.0)).await;
+        stream.map_err(|error| Trouble::unsure(error.to_string()))
+    }
+}
+
+/// A certificate and its key, in PEM.
+pub(crate) struct Pair {
+    pub(crate) certificate: String,
+    pub(crate) key: String,
+}
+
+/// Who signs certificates.
+pub(crate) struct Authority {
+    pub(crate) certificate: String,
+    issuer: Issuer<'static, KeyPair>,
+}
+
+impl Authority {
+    pub(crate) fn new() -> Self {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.distinguished_name.push(DnType::CommonName, "an authority");
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.self_signed(&key).unwrap().pem();
+        Self { certificate, issuer: Issuer::new(params, key) }
+    }
+
+    /// A server's certificate for these names, changed as the test wants it.
+    pub(crate) fn signed(&self, names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> Pair {
+        let mut params = params(names);
+        change(&mut params);
+        let key = KeyPair::generate().unwrap();
+        Pair { certificate: params.signed_by(&key, &self.issuer).unwrap().pem(), key: key.serialize_pem() }
+    }
+}
+
+/// One that no authority signed.
+pub(crate) fn self_signed(names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> Pair {
+    let mut params = params(names);
+    change(&mut params);
+    let key = KeyPair::generate().unwrap();
+    Pair { certificate: params.self_signed(&key).unwrap().pem(), key: key.serialize_pem() }
+}
+
+fn params(names: &[&str]) -> CertificateParams {
+    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    let mut params = CertificateParams::new(names).unwrap();
+    params.distinguished_name.push(DnType::CommonName, "a server");
+    params
 }
 
 /// Where initdb and postgres are: beside each other on PATH, or where Debian and Red Hat put them.

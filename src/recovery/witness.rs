@@ -5,7 +5,7 @@ use crate::plan::Proof;
 use crate::probe::canary::MAINTENANCE;
 use crate::probe::http::status_page;
 use crate::probe::sql::Kernel;
-use crate::probe::{Answer as Said, Canary, Password, Sql, SqlTarget};
+use crate::probe::{Answer as Said, Canary, Login, Sql, SqlTarget};
 use crate::topology::layout::SqlDoor;
 use crate::verify::ask::QUESTION;
 use crate::verify::{Testimony, difference};
@@ -18,6 +18,8 @@ const SETTLE: Duration = Duration::from_secs(3);
 const SETTLE_PAGE: Duration = Duration::from_secs(30);
 /// How long a page that was not served before either is looked for.
 const LOOK_FOR_PAGE: Duration = Duration::from_secs(5);
+/// How long a login that was never taken is tried: a server that starts may read its roles a moment later.
+const LOOK_FOR_LOGIN: Duration = Duration::from_secs(5);
 /// Writing, reading or dropping the canary table: less than `verify` takes, since a failover waits for it.
 const CANARY: Duration = Duration::from_secs(3);
 
@@ -28,6 +30,8 @@ pub enum Silence {
     NotAsked,
     /// It did not answer.
     Because(String),
+    /// It answered, and let nobody in as we asked: role, password or TLS.
+    LoginRefused(String),
 }
 
 /// Whether the component is back.
@@ -52,8 +56,8 @@ pub struct Witness {
 }
 
 impl Witness {
-    /// A witness for this proof; nothing is asked yet.
-    pub fn new(cluster: Cluster, namespace: String, proof: Proof) -> Self {
+    /// A witness for this proof; nothing is asked yet. The role is the proof's, the rest of the login is `login`'s.
+    pub fn new(cluster: Cluster, namespace: String, proof: Proof, login: Login) -> Self {
         let sql = match &proof {
             Proof::Sql { pod, door, .. } => {
                 let target = SqlTarget {
@@ -61,7 +65,7 @@ impl Witness {
                     pod: pod.clone(),
                     port: door.port,
                     user: door.user.clone(),
-                    password: Password::from_environment(),
+                    login,
                     database: MAINTENANCE.into(),
                 };
                 Some((Sql::over(&cluster, target), door.clone()))
@@ -85,7 +89,14 @@ impl Witness {
     /// Why there is no testimony.
     pub async fn testify(&self, deadline: Duration) -> Result<Testimony, Silence> {
         let said = match (&self.sql, &self.proof) {
-            (Some((sql, _)), _) => sql.baseline(deadline).await.map(Testimony::Sql),
+            (Some((sql, _)), _) => {
+                return sql.baseline_of(None, deadline).await.map(Testimony::Sql).map_err(|trouble| {
+                    match trouble.login {
+                        true => Silence::LoginRefused(trouble.reason),
+                        false => Silence::Because(trouble.reason),
+                    }
+                });
+            }
             (None, Proof::Page { pod, door }) => {
                 let page = status_page(&self.cluster, &self.namespace, pod, door.port, &door.path, deadline).await;
                 page.map(|page| Testimony::of_page(&page))
@@ -104,6 +115,14 @@ impl Witness {
         let after = match self.testify(QUESTION).await {
             Ok(after) => after,
             Err(Silence::NotAsked) => return Answer::Unknowable("it was not to be asked".into()),
+            // Without a baseline nothing says that this login ever fitted, and waiting does not mend it.
+            Err(Silence::LoginRefused(reason)) => {
+                return if before.is_none() && since > LOOK_FOR_LOGIN {
+                    Answer::Unknowable(format!("it answers, and refuses the login: {reason}"))
+                } else {
+                    Answer::NotYet(reason)
+                };
+            }
             Err(Silence::Because(reason)) => {
                 let never_did = before.is_none() && matches!(self.proof, Proof::Page { .. });
                 return if never_did && since > LOOK_FOR_PAGE {

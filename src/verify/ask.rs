@@ -10,7 +10,7 @@ use crate::probe::canary::MAINTENANCE;
 use crate::probe::http::{StatusPage, status_page};
 use crate::probe::session::Connector;
 use crate::probe::sql::Kernel;
-use crate::probe::{Answer, Canary, Password, Sql, SqlTarget};
+use crate::probe::{Answer, Canary, Login, Sql, SqlTarget};
 use crate::topology::Role;
 use crate::topology::layout::{PageDoor, SqlDoor};
 use futures::StreamExt;
@@ -27,6 +27,10 @@ const AT_ONCE: usize = 8;
 /// How to ask.
 #[derive(Clone, Debug)]
 pub struct Options {
+    /// Password and TLS.
+    pub login: Login,
+    /// Role to log in as, where it is not the layout's.
+    pub user: Option<String>,
     /// Look into this database only; it must be there.
     pub database: Option<String>,
     /// Name of the canary table's schema, unique to this run; `None` writes nothing.
@@ -101,14 +105,22 @@ async fn server(
         let check = Judgement::failed("there is no such pod").on(Kind::Connection, namespace, pod, Duration::ZERO);
         return Inspection { checks: vec![check], ..Inspection::default() };
     }
+    let login = match options.login.clone().within(cluster, namespace, options.deadline).await {
+        Ok(login) => login,
+        Err(error) => {
+            let judged = Judgement::unknown(format!("it was not asked: {error}"));
+            let check = judged.on(Kind::Connection, namespace, pod, Duration::ZERO);
+            return Inspection { checks: vec![check], ..Inspection::default() };
+        }
+    };
     let sql = Sql::over(
         cluster,
         SqlTarget {
             namespace: namespace.to_owned(),
             pod: pod.to_owned(),
             port: door.port,
-            user: door.user.clone(),
-            password: Password::from_environment(),
+            user: options.user.clone().unwrap_or_else(|| door.user.clone()),
+            login,
             database: options.database.clone().unwrap_or_else(|| MAINTENANCE.to_owned()),
         },
     );
@@ -149,7 +161,7 @@ async fn server_over<C: Connector>(
     );
 
     let mut checks = vec![connection];
-    let judged = servers::tables(&contents, only.unwrap_or(must));
+    let judged = servers::tables(contents.as_ref(), only.unwrap_or(must));
     checks.extend(judged.into_iter().map(|judged| check(judged, Kind::Tables, looked)));
     checks.push(check(servers::segments(answering), Kind::Segments, dispatched));
     checks.push(check(servers::mirrors(instances), Kind::Mirrors, read));
@@ -165,8 +177,8 @@ async fn server_over<C: Connector>(
         }
     }
     let testimony = match contents {
-        Answer::Yes(baseline) => Some((format!("{namespace}/{pod}"), Testimony::Sql(baseline))),
-        Answer::No(_) | Answer::Unknown(_) => None,
+        Ok(baseline) => Some((format!("{namespace}/{pod}"), Testimony::Sql(baseline))),
+        Err(_) => None,
     };
     Inspection { checks, testimonies: testimony.into_iter().collect() }
 }

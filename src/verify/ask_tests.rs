@@ -8,7 +8,13 @@ const SOON: Duration = Duration::from_secs(20);
 const ALL: &str = "RETURN QUERY SELECT g FROM generate_series(0, 1) g;";
 
 fn options(database: &str, canary: Option<&str>) -> Options {
-    Options { database: Some(database.to_owned()), canary: canary.map(str::to_owned), deadline: SOON }
+    Options {
+        database: Some(database.to_owned()),
+        canary: canary.map(str::to_owned),
+        deadline: SOON,
+        login: Login::default(),
+        user: None,
+    }
 }
 
 /// What came of each check, in a line: its kind, its verdict, its reason.
@@ -31,7 +37,7 @@ async fn a_plain_server_is_whole_and_nothing_is_left_in_it() {
     let sql = postgres.sql("postgres");
     run(&sql, "postgres", "CREATE DATABASE test_db").await;
     run(&sql, "test_db", "CREATE TABLE projects (id int); INSERT INTO projects VALUES (1), (2), (3)").await;
-    let whole = Options { database: None, canary: Some("verify_whole".to_owned()), deadline: SOON };
+    let whole = Options { database: None, ..options("", Some("verify_whole")) };
     let found = server_over(&sql, "a", "proxy-0", "test_db", &whole).await;
     let expected = [
         "tables passed: postgres: 0 tables",
@@ -130,7 +136,7 @@ async fn a_write_that_blocks_is_unknown() {
     assert!(reason.contains("no answer within 0.3 s") || reason.contains("statement timeout"), "{reason}");
 }
 
-/// Leads to a server that says what is given, whatever it is asked, and then nothing more.
+/// Leads to a server without TLS that says what is given to a login, and then nothing more.
 struct Saying(&'static [u8]);
 
 impl Connector for Saying {
@@ -140,9 +146,11 @@ impl Connector for Saying {
         let (ours, mut theirs) = tokio::io::duplex(4096);
         let words = self.0;
         tokio::spawn(async move {
+            let mut asked = [0; 8];
+            let _ = theirs.read_exact(&mut asked).await;
+            let _ = theirs.write_all(b"N").await;
             let _ = theirs.write_all(words).await;
-            let mut asked = Vec::new();
-            let _ = theirs.read_to_end(&mut asked).await;
+            let _ = theirs.read_to_end(&mut Vec::new()).await;
         });
         Ok(ours)
     }

@@ -5,6 +5,7 @@ use crate::probe::baseline::{Database, Listing, Table};
 use crate::probe::canary::{Spread, Written};
 use crate::probe::compare::counted;
 use crate::probe::segments::Instance;
+use crate::probe::session::Trouble;
 use crate::probe::sql::{Introduction, Kernel};
 use crate::probe::{Answer, Baseline};
 use std::collections::BTreeMap;
@@ -94,11 +95,15 @@ pub fn mirrors(answer: Option<Answer<Vec<Instance>>>) -> Judgement {
 }
 
 /// Whether databases can be entered and what is in them: a judgement each. `must` has to be there.
-pub fn tables(contents: &Answer<Baseline>, must: &str) -> Vec<Judgement> {
+pub fn tables(contents: Result<&Baseline, &Trouble>, must: &str) -> Vec<Judgement> {
     let baseline = match contents {
-        Answer::Yes(baseline) => baseline,
-        Answer::No(reason) => return vec![Judgement::failed(reason.clone())],
-        Answer::Unknown(reason) => return vec![Judgement::unknown(reason.clone())],
+        Ok(baseline) => baseline,
+        Err(trouble) => {
+            return vec![match trouble.clone().into() {
+                Answer::No(reason) => Judgement::failed(reason),
+                Answer::Yes(()) | Answer::Unknown(_) => Judgement::unknown(trouble.reason.clone()),
+            }];
+        }
     };
     let mut judged = Vec::new();
     if !baseline.databases.iter().any(|database| database.name == must) && !beyond(baseline, must) {
@@ -324,7 +329,7 @@ mod tests {
             truncated: false,
         };
         let said = |baseline: &Baseline| -> Vec<(Verdict, String)> {
-            let judged = tables(&Answer::Yes(baseline.clone()), "zzz");
+            let judged = tables(Ok(baseline), "zzz");
             judged.into_iter().map(|judged| (judged.verdict, judged.reason)).collect()
         };
         let expected = [

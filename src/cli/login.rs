@@ -1,0 +1,131 @@
+//! How to log in to databases: flags that every command takes that asks by SQL.
+
+use clap::{Args, ValueEnum};
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+const LOGIN: &str = "Database login";
+
+/// How to log in to databases. A password is never among them: anybody on the machine sees a command line.
+#[derive(Args, Clone, Debug, Default)]
+pub struct LoginArgs {
+    /// Role to log in as [default: the layout's]
+    #[arg(short = 'U', long, value_name = "USER", help_heading = LOGIN)]
+    pub username: Option<String>,
+    /// Key of a Secret that holds the password; NAME/KEY is in the pod's namespace. Without it: PGPASSWORD, ~/.pgpass
+    #[arg(long, value_name = "[NAMESPACE/]NAME/KEY", help_heading = LOGIN)]
+    pub password_secret: Option<SecretKey>,
+    /// TLS, as psql has it [default: prefer] [env: PGSSLMODE]
+    #[arg(long, value_enum, value_name = "MODE", hide_possible_values = true, long_help = MODES, help_heading = LOGIN)]
+    pub sslmode: Option<SslMode>,
+    /// File of the authorities that verify-ca and verify-full trust, or `system` [default: ~/.postgresql/root.crt]
+    /// [env: PGSSLROOTCERT]
+    #[arg(long, value_name = "FILE", help_heading = LOGIN)]
+    pub sslrootcert: Option<PathBuf>,
+    /// Name that verify-full wants in the server's certificate [default: POD or POD.NAMESPACE]
+    #[arg(long, value_name = "NAME", help_heading = LOGIN)]
+    pub sslservername: Option<String>,
+}
+
+const MODES: &str = "\
+TLS, as psql has it [default: prefer] [env: PGSSLMODE]
+  disable      none
+  allow        as prefer
+  prefer       where the server offers it; no certificate is checked
+  require      always; a certificate is checked only where --sslrootcert is there
+  verify-ca    always, and a trusted authority signed the server's certificate
+  verify-full  the same, and the certificate is for this server";
+
+/// libpq's six `sslmode`s.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SslMode {
+    /// No TLS
+    Disable,
+    /// As prefer
+    Allow,
+    /// TLS where the server offers it
+    Prefer,
+    /// TLS, whoever answers
+    Require,
+    /// TLS, and a trusted authority signed the server's certificate
+    VerifyCa,
+    /// The same, and the certificate is for this server
+    VerifyFull,
+}
+
+impl SslMode {
+    /// As libpq writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Disable => "disable",
+            Self::Allow => "allow",
+            Self::Prefer => "prefer",
+            Self::Require => "require",
+            Self::VerifyCa => "verify-ca",
+            Self::VerifyFull => "verify-full",
+        }
+    }
+}
+
+/// A key of a Secret, as `[NAMESPACE/]NAME/KEY`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SecretKey {
+    /// The Secret's namespace; the pod's where none is given.
+    pub namespace: Option<String>,
+    /// The Secret.
+    pub name: String,
+    /// The key in its data.
+    pub key: String,
+}
+
+impl FromStr for SecretKey {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parts: Vec<&str> = text.split('/').collect();
+        let (namespace, name, key) = match parts.as_slice() {
+            [name, key] => (None, *name, *key),
+            [namespace, name, key] => (Some(*namespace), *name, *key),
+            _ => return Err("it is NAME/KEY, or NAMESPACE/NAME/KEY".into()),
+        };
+        if parts.iter().any(|part| part.is_empty()) {
+            return Err("a part of it is empty: it is NAME/KEY, or NAMESPACE/NAME/KEY".into());
+        }
+        Ok(Self { namespace: namespace.map(str::to_owned), name: name.to_owned(), key: key.to_owned() })
+    }
+}
+
+impl fmt::Display for SecretKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(namespace) = &self.namespace {
+            write!(f, "{namespace}/")?;
+        }
+        write!(f, "{}/{}", self.name, self.key)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn modes_are_written_as_the_parser_reads_them() {
+        for mode in SslMode::value_variants() {
+            assert_eq!(mode.to_possible_value().unwrap().get_name(), mode.name());
+            assert!(MODES.contains(&format!("\n  {:<11}  ", mode.name())), "{} is not in the help", mode.name());
+        }
+    }
+
+    #[test]
+    fn a_secrets_key_has_two_parts_or_three() {
+        for (text, namespace) in [("db/password", None), ("synxdb-system/db/password", Some("synxdb-system"))] {
+            let parsed: SecretKey = text.parse().unwrap();
+            assert_eq!((parsed.namespace.as_deref(), &*parsed.name, &*parsed.key), (namespace, "db", "password"));
+            assert_eq!(parsed.to_string(), text);
+        }
+        for wrong in ["", "db", "/password", "db/", "a//c", "a/b/c/d"] {
+            wrong.parse::<SecretKey>().unwrap_err();
+        }
+    }
+}

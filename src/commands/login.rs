@@ -1,0 +1,20 @@
+//! How a command that asks by SQL logs in.
+
+use super::Context;
+use crate::cli::LoginArgs;
+use crate::error::Result;
+use crate::probe::Login;
+use crate::probe::login::{Environment, Resolved};
+
+/// From flags, environment and files; what its user should know of it is said at once. A password in a Secret is read
+/// later, for the pod that it is for: [`Login::within`].
+///
+/// # Errors
+/// A mode that does not exist, root certificates that are needed and not there.
+pub(super) fn login(context: &Context, args: &LoginArgs) -> Result<Login> {
+    let Resolved { login, notices } = Login::resolve(args, &Environment::of_process())?;
+    for notice in notices {
+        context.screen.note(&format!("{} {notice}\n", context.screen.err.warn("note:")));
+    }
+    Ok(login)
+}

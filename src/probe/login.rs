@@ -1,0 +1,242 @@
+//! How one logs in: role, password, TLS. Resolved once for a command, from flags, environment and files, in this order,
+//! as libpq does; a password is never shown, and never comes from the command line.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::pgpass::Pgpass;
+use super::tls::{Roots, Tls};
+use crate::cli::{LoginArgs, SecretKey, SslMode};
+use crate::cluster::Cluster;
+use crate::error::{Error, Result};
+
+/// A password, which no text ever shows.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Password(Vec<u8>);
+
+impl Password {
+    /// From what a user gave.
+    pub fn new(password: impl Into<Vec<u8>>) -> Self {
+        Self(password.into())
+    }
+
+    /// For the server.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("…")
+    }
+}
+
+/// What of the process' environment a login is made from; an empty variable counts as none.
+#[derive(Clone, Debug, Default)]
+pub struct Environment {
+    /// `PGPASSWORD`.
+    pub password: Option<Password>,
+    /// `PGPASSFILE`.
+    pub passfile: Option<PathBuf>,
+    /// `PGSSLMODE`.
+    pub sslmode: Option<String>,
+    /// `PGSSLROOTCERT`.
+    pub sslrootcert: Option<PathBuf>,
+    /// `~/.pgpass`; on Windows `%APPDATA%\postgresql\pgpass.conf`.
+    pub default_passfile: Option<PathBuf>,
+    /// `~/.postgresql/root.crt`; on Windows `%APPDATA%\postgresql\root.crt`.
+    pub default_sslrootcert: Option<PathBuf>,
+}
+
+impl Environment {
+    /// The process' own.
+    pub fn of_process() -> Self {
+        let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+        let (passfile, roots) = if cfg!(windows) {
+            let folder = variable("APPDATA").map(|folder| Path::new(&folder).join("postgresql"));
+            (folder.as_ref().map(|folder| folder.join("pgpass.conf")), folder.map(|folder| folder.join("root.crt")))
+        } else {
+            let home = std::env::home_dir();
+            (home.as_ref().map(|home| home.join(".pgpass")), home.map(|home| home.join(".postgresql/root.crt")))
+        };
+        Self {
+            password: variable("PGPASSWORD").map(|value| Password::new(bytes(value))),
+            passfile: variable("PGPASSFILE").map(PathBuf::from),
+            sslmode: variable("PGSSLMODE").map(|value| value.to_string_lossy().into_owned()),
+            sslrootcert: variable("PGSSLROOTCERT").map(PathBuf::from),
+            default_passfile: passfile,
+            default_sslrootcert: roots,
+        }
+    }
+}
+
+#[cfg(unix)]
+fn bytes(value: OsString) -> Vec<u8> {
+    std::os::unix::ffi::OsStringExt::into_vec(value)
+}
+
+#[cfg(not(unix))]
+fn bytes(value: OsString) -> Vec<u8> {
+    value.to_string_lossy().into_owned().into_bytes()
+}
+
+/// How to log in to any database of an installation.
+#[derive(Clone, Debug, Default)]
+pub struct Login {
+    user: Option<String>,
+    password: Option<Given>,
+    secret: Option<SecretKey>,
+    pgpass: Option<Arc<(PathBuf, Pgpass)>>,
+    tls: Tls,
+}
+
+/// A password, and where it is from, in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Given {
+    pub(super) password: Password,
+    pub(super) from: String,
+}
+
+/// A login, and what its user should know about it.
+#[derive(Clone, Debug)]
+pub struct Resolved {
+    /// How to log in.
+    pub login: Login,
+    /// Such as a password file that is ignored; a line each.
+    pub notices: Vec<String>,
+}
+
+impl Login {
+    /// Flags before environment before files. Reads files, asks nobody.
+    ///
+    /// # Errors
+    /// A mode that does not exist, root certificates that are needed and not there.
+    pub fn resolve(args: &LoginArgs, environment: &Environment) -> Result<Resolved> {
+        let mut notices = Vec::new();
+        let password = environment.password.clone().filter(|_| args.password_secret.is_none());
+        let password = password.map(|password| Given { password, from: "PGPASSWORD".into() });
+        // As libpq does: the file is not looked at where the password is known.
+        let pgpass = if password.is_none() && args.password_secret.is_none() {
+            let file = environment.passfile.as_ref().or(environment.default_passfile.as_ref());
+            file.and_then(|path| passwords_of(path, &mut notices)).map(Arc::new)
+        } else {
+            None
+        };
+        let login = Self {
+            user: args.username.clone(),
+            password,
+            secret: args.password_secret.clone(),
+            pgpass,
+            tls: tls(args, environment)?,
+        };
+        Ok(Resolved { login, notices })
+    }
+
+    /// The same, with the password of `--password-secret` where one was named: read now, of this namespace unless the
+    /// flag names another.
+    ///
+    /// # Errors
+    /// As [`Cluster::secret_value`].
+    pub async fn within(&self, cluster: &Cluster, namespace: &str, deadline: Duration) -> Result<Self> {
+        let Some(SecretKey { namespace: named, name, key }) = &self.secret else { return Ok(self.clone()) };
+        let namespace = named.as_deref().unwrap_or(namespace);
+        let mut value = cluster.secret_value(namespace, name, key, deadline).await?.into_bytes();
+        // `--from-file` of a file that an editor ended with a line break; no password ends with one.
+        while value.last().is_some_and(|last| matches!(last, b'\n' | b'\r')) {
+            value.pop();
+        }
+        let from = format!("Secret {namespace}/{name}");
+        Ok(Self { password: Some(Given { password: Password::new(value), from }), secret: None, ..self.clone() })
+    }
+
+    /// The role that was asked for; otherwise the layout's counts.
+    pub fn user(&self) -> Option<&str> {
+        self.user.as_deref()
+    }
+
+    pub(super) fn tls(&self) -> &Tls {
+        &self.tls
+    }
+
+    /// The password for a database. A password file's line may name the pod, `POD.NAMESPACE`, or `localhost` as for a
+    /// forwarded port; the port is the pod's own.
+    pub(super) fn password(
+        &self,
+        (namespace, pod): (&str, &str),
+        port: u16,
+        database: &str,
+        user: &str,
+    ) -> Option<Given> {
+        if self.password.is_some() {
+            return self.password.clone();
+        }
+        let (path, pgpass) = self.pgpass.as_deref()?;
+        let hosts = [pod, &*format!("{pod}.{namespace}"), "localhost"];
+        let password = pgpass.password(&hosts, port, database, user)?;
+        Some(Given { password: password.clone(), from: path.display().to_string() })
+    }
+}
+
+fn tls(args: &LoginArgs, environment: &Environment) -> Result<Tls> {
+    let from_environment = environment.sslmode.as_deref().map(|text| {
+        <SslMode as clap::ValueEnum>::from_str(text, false).map_err(|_| {
+            Error::usage(format!("PGSSLMODE is {text:?}"))
+                .because("it is one of disable, allow, prefer, require, verify-ca, verify-full")
+        })
+    });
+    let mode = match args.sslmode {
+        Some(mode) => Some(mode),
+        None => from_environment.transpose()?,
+    };
+    let named = args.sslrootcert.as_ref().or(environment.sslrootcert.as_ref());
+    let roots = match (named, &environment.default_sslrootcert) {
+        (Some(named), _) if named == Path::new("system") => Roots::System,
+        (Some(named), _) => Roots::File { path: named.clone(), named: true },
+        (None, Some(path)) => Roots::File { path: path.clone(), named: false },
+        (None, None) => Roots::None,
+    };
+    Tls::resolve(mode, &roots, args.sslservername.as_deref())
+}
+
+/// The password file, unless it is not there, or others may read it.
+fn passwords_of(path: &Path, notices: &mut Vec<String>) -> Option<(PathBuf, Pgpass)> {
+    let read = std::fs::metadata(path).and_then(|about| {
+        if !about.is_file() {
+            return Err(io::Error::other("it is not a plain file"));
+        }
+        if open_to_others(&about) {
+            return Err(io::Error::other(format!(
+                "group or others may read it; chmod 0600 {} mends that",
+                path.display()
+            )));
+        }
+        std::fs::read(path)
+    });
+    match read {
+        Ok(text) => Some((path.to_owned(), Pgpass::parse(&text))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => {
+            notices.push(format!("the password file {} is ignored: {}", path.display(), crate::cluster::said(&error)));
+            None
+        }
+    }
+}
+
+#[cfg(unix)]
+fn open_to_others(about: &std::fs::Metadata) -> bool {
+    std::os::unix::fs::MetadataExt::mode(about) & 0o077 != 0
+}
+
+#[cfg(not(unix))]
+fn open_to_others(_: &std::fs::Metadata) -> bool {
+    false
+}
+
+#[cfg(test)]
+#[path = "login_tests.rs"]
+mod tests;

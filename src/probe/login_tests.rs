@@ -1,0 +1,132 @@
+use super::*;
+use std::fs;
+
+fn environment(folder: &Path) -> Environment {
+    Environment {
+        default_passfile: Some(folder.join(".pgpass")),
+        default_sslrootcert: Some(folder.join("root.crt")),
+        ..Environment::default()
+    }
+}
+
+fn asked(login: &Login, database: &str) -> Option<(String, String)> {
+    let given = login.password(("a", "p-0"), 5432, database, "gpadmin")?;
+    Some((String::from_utf8(given.password.bytes().to_vec()).unwrap(), given.from))
+}
+
+#[cfg(unix)]
+fn private(path: &Path, text: &str, mode: u32) {
+    use std::os::unix::fs::PermissionsExt;
+    fs::write(path, text).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+#[cfg(unix)]
+#[test]
+fn a_password_is_the_environments_before_the_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, other) = (folder.path().join(".pgpass"), folder.path().join("other"));
+    private(&file, "p-0.a:5432:cloudmeta:gpadmin:for cloudmeta\n*:*:*:*:any", 0o600);
+    private(&other, "localhost:*:*:gpadmin:other", 0o400);
+    let args = LoginArgs::default();
+
+    let home = environment(folder.path());
+    let Resolved { login, notices } = Login::resolve(&args, &home).unwrap();
+    assert_eq!(notices, Vec::<String>::new());
+    let from = file.display().to_string();
+    assert_eq!(asked(&login, "cloudmeta"), Some(("for cloudmeta".into(), from.clone())));
+    assert_eq!(asked(&login, "postgres"), Some(("any".into(), from)));
+
+    let named = Environment { passfile: Some(other), ..home.clone() };
+    let login = Login::resolve(&args, &named).unwrap().login;
+    assert_eq!(asked(&login, "cloudmeta").unwrap().0, "other");
+
+    let given = Environment { password: Some(Password::new("given")), ..named };
+    let login = Login::resolve(&args, &given).unwrap().login;
+    assert_eq!(asked(&login, "cloudmeta"), Some(("given".into(), "PGPASSWORD".into())));
+    assert!(!format!("{login:?} {given:?}").contains("given\""), "{login:?} {given:?}");
+
+    // A Secret is asked for before both, and until it was read there is no password.
+    let args = LoginArgs { password_secret: Some("db/password".parse().unwrap()), ..args };
+    let login = Login::resolve(&args, &given).unwrap().login;
+    assert_eq!(asked(&login, "cloudmeta"), None);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_password_file_that_others_may_read_is_ignored_and_said_to_be() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join(".pgpass");
+    for mode in [0o640, 0o604, 0o620] {
+        private(&file, "*:*:*:*:any", mode);
+        let Resolved { login, notices } = Login::resolve(&LoginArgs::default(), &environment(folder.path())).unwrap();
+        assert_eq!(asked(&login, "postgres"), None);
+        let path = file.display();
+        let why = "group or others may read it";
+        assert_eq!(notices, [format!("the password file {path} is ignored: {why}; chmod 0600 {path} mends that")]);
+    }
+    let folder_of_that_name = Environment { passfile: Some(folder.path().into()), ..Environment::default() };
+    let Resolved { login, notices } = Login::resolve(&LoginArgs::default(), &folder_of_that_name).unwrap();
+    assert!(asked(&login, "postgres").is_none() && notices[0].ends_with("it is not a plain file"), "{notices:?}");
+    let nowhere = Environment { passfile: Some(folder.path().join("nowhere")), ..Environment::default() };
+    assert!(Login::resolve(&LoginArgs::default(), &nowhere).unwrap().notices.is_empty());
+}
+
+#[test]
+fn the_mode_is_the_flags_before_the_environments() {
+    let folder = tempfile::tempdir().unwrap();
+    let mode = |flag: Option<SslMode>, variable: Option<&str>| {
+        let args = LoginArgs { sslmode: flag, ..LoginArgs::default() };
+        let variable = variable.map(str::to_owned);
+        let environment = Environment { sslmode: variable, ..environment(folder.path()) };
+        Login::resolve(&args, &environment).map(|resolved| resolved.login.tls().mode())
+    };
+    assert_eq!(mode(None, None).unwrap(), "prefer");
+    for (name, is) in [("disable", "disable"), ("allow", "allow"), ("prefer", "prefer"), ("require", "require")] {
+        assert_eq!(mode(None, Some(name)).unwrap(), is);
+    }
+    assert_eq!(mode(Some(SslMode::Disable), Some("require")).unwrap(), "disable");
+    let error = mode(None, Some("Require")).unwrap_err();
+    assert_eq!(error.exit, crate::error::Exit::Usage);
+    assert!(error.to_string().starts_with("PGSSLMODE is \"Require\": it is one of disable,"), "{error}");
+    for name in ["verify-ca", "verify-full"] {
+        let error = mode(None, Some(name)).unwrap_err();
+        let path = folder.path().join("root.crt");
+        let words = format!("--sslmode {name} needs the certificates of trusted authorities: there is no file ");
+        assert_eq!(error.to_string(), format!("{words}{}", path.display()));
+        assert_eq!(error.exit, crate::error::Exit::Usage);
+    }
+}
+
+#[test]
+fn roots_are_read_where_they_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ca.crt");
+    let resolve = |mode: Option<SslMode>, roots: &str, name: Option<&str>| {
+        let args = LoginArgs {
+            sslmode: mode,
+            sslrootcert: Some(roots.into()),
+            sslservername: name.map(str::to_owned),
+            ..LoginArgs::default()
+        };
+        Login::resolve(&args, &Environment::default())
+            .map(|resolved| resolved.login.tls().mode())
+            .map_err(|error| error.to_string())
+    };
+    let path = file.to_str().unwrap();
+    let said = resolve(Some(SslMode::Require), path, None).unwrap_err();
+    assert_eq!(said, format!("the certificates in {path} cannot be used: No such file or directory"));
+    fs::write(&file, "no certificate").unwrap();
+    let said = resolve(Some(SslMode::VerifyCa), path, None).unwrap_err();
+    assert_eq!(said, format!("the certificates in {path} cannot be used: there is no certificate in it, in PEM"));
+    fs::write(&file, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").unwrap();
+    resolve(Some(SslMode::VerifyFull), path, None).unwrap_err();
+    // It is not looked at where nothing is checked.
+    assert_eq!(resolve(Some(SslMode::Prefer), path, None).unwrap(), "prefer");
+
+    assert_eq!(resolve(Some(SslMode::Disable), "system", None).unwrap(), "disable");
+    let said = resolve(Some(SslMode::Require), "system", None).unwrap_err();
+    assert!(said.starts_with("--sslmode require does not go with --sslrootcert system: "), "{said}");
+    let said = resolve(None, path, Some("not a name")).unwrap_err();
+    assert!(said.starts_with("--sslservername \"not a name\" is no host name"), "{said}");
+}

@@ -1,0 +1,362 @@
+//! TLS to a database, by rustls: libpq's modes, and in which words it fails.
+//!
+//! A pod has no host name on the operator's side, so `verify-full` asks for a certificate of the pod's own name, `POD`
+//! or `POD.NAMESPACE`, unless `--sslservername` names another: it proves that whoever answers holds a certificate for
+//! that name, and no less. `localhost` is not taken by itself: every server may have a certificate for that.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{WebPkiServerVerifier, verify_server_name};
+use rustls::crypto::{WebPkiSupportedAlgorithms, ring};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use tokio_postgres_rustls::MakeRustlsConnect;
+use x509_cert::Certificate;
+use x509_cert::der::Decode;
+
+use crate::cli::SslMode;
+use crate::error::{Error, Result};
+
+/// Where trusted authorities are named.
+#[derive(Clone, Debug)]
+pub(super) enum Roots {
+    /// In a file; `named` by flag or environment, or where libpq looks by itself.
+    File { path: PathBuf, named: bool },
+    /// The operating system's.
+    System,
+    /// Nowhere.
+    None,
+}
+
+/// Whether TLS is asked for, and what is done where the server has none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Want {
+    /// It is not asked for.
+    Never,
+    /// Without it where the server does not offer it, or where it fails.
+    IfOffered,
+    /// Not without it.
+    Always,
+}
+
+/// How connections to databases are secured.
+#[derive(Clone, Debug)]
+pub(super) struct Tls {
+    want: Want,
+    mode: SslMode,
+    check: Check,
+    name: Option<ServerName<'static>>,
+}
+
+/// What of a server's certificate is checked.
+#[derive(Clone, Debug)]
+enum Check {
+    Nothing,
+    /// That a trusted authority signed it.
+    Chain(Trusted),
+    /// That, and for whom.
+    Name(Trusted),
+}
+
+/// Who checks chains, and where it has its authorities from.
+#[derive(Clone, Debug)]
+struct Trusted {
+    by: Arc<dyn ServerCertVerifier>,
+    /// Certificates that were named one by one.
+    named: Vec<CertificateDer<'static>>,
+    from: String,
+}
+
+impl Trusted {
+    /// The chain; a server's certificate that is itself among the trusted ones needs none, an authority's own neither
+    /// (`openssl req -x509` makes such, and libpq takes them).
+    fn check(
+        &self,
+        certificate: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        if !self.named.contains(certificate) {
+            return self.by.verify_server_cert(certificate, intermediates, name, ocsp, now);
+        }
+        in_time(certificate, now)?;
+        verify_server_name(&ParsedCertificate::try_from(certificate)?, name)?;
+        Ok(ServerCertVerified::assertion())
+    }
+}
+
+fn in_time(certificate: &CertificateDer<'_>, now: UnixTime) -> Result<(), CertificateError> {
+    let parsed = Certificate::from_der(certificate).map_err(|_| CertificateError::BadEncoding)?;
+    let validity = parsed.tbs_certificate.validity;
+    if now.as_secs() < validity.not_before.to_unix_duration().as_secs() {
+        return Err(CertificateError::NotValidYet);
+    }
+    if now.as_secs() > validity.not_after.to_unix_duration().as_secs() {
+        return Err(CertificateError::Expired);
+    }
+    Ok(())
+}
+
+impl Default for Tls {
+    /// libpq's `prefer`.
+    fn default() -> Self {
+        Self { want: Want::IfOffered, mode: SslMode::Prefer, check: Check::Nothing, name: None }
+    }
+}
+
+impl Tls {
+    /// As libpq does: the system's roots are for `verify-full` only, which is then the default; `require` checks the
+    /// chain where a file of roots is there. `allow` is `prefer`: both take what the server offers and check nothing, and
+    /// `prefer` needs one login where `allow` may need two.
+    ///
+    /// # Errors
+    /// Roots that are needed and missing, or cannot be read; a name that is none.
+    pub(super) fn resolve(mode: Option<SslMode>, roots: &Roots, name: Option<&str>) -> Result<Self> {
+        let system = matches!(roots, Roots::System);
+        let mode = mode.unwrap_or(if system { SslMode::VerifyFull } else { SslMode::Prefer });
+        if system && !matches!(mode, SslMode::VerifyFull | SslMode::Disable) {
+            return Err(Error::usage(format!("--sslmode {} does not go with --sslrootcert system", mode.name()))
+                .because("anybody can have a certificate of a public authority, for a name of his own")
+                .hint("--sslmode verify-full"));
+        }
+        let (want, check) = match mode {
+            SslMode::Disable => (Want::Never, Check::Nothing),
+            SslMode::Allow | SslMode::Prefer => (Want::IfOffered, Check::Nothing),
+            SslMode::Require => (Want::Always, trusted(roots, mode)?.map_or(Check::Nothing, Check::Chain)),
+            SslMode::VerifyCa => (Want::Always, Check::Chain(needed(roots, mode)?)),
+            SslMode::VerifyFull => (Want::Always, Check::Name(needed(roots, mode)?)),
+        };
+        let name = name.map(|name| {
+            ServerName::try_from(name.to_owned()).map_err(|_| {
+                Error::usage(format!("--sslservername {name:?} is no host name")).because("no certificate can carry it")
+            })
+        });
+        Ok(Self { want, mode, check, name: name.transpose()? })
+    }
+
+    pub(super) fn want(&self) -> Want {
+        self.want
+    }
+
+    /// As libpq writes it.
+    pub(super) fn mode(&self) -> &'static str {
+        self.mode.name()
+    }
+
+    /// What makes TLS connections to a pod; the name it is to be asked with.
+    ///
+    /// # Errors
+    /// In words.
+    pub(super) fn connector(&self, namespace: &str, pod: &str) -> Result<(MakeRustlsConnect, String), String> {
+        let provider = Arc::new(ring::default_provider());
+        let names = self.names(namespace, pod);
+        let Some(first) = names.first().map(|name| name.to_str().into_owned()) else {
+            return Err(format!("{pod} is no name that a certificate can carry"));
+        };
+        let verifier =
+            Verifier { check: self.check.clone(), names, algorithms: provider.signature_verification_algorithms };
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|error| error.to_string())?;
+        let mut config = config.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth();
+        // As through an address that has no name; a proxy that routes by name would look for one that it does not know.
+        config.enable_sni = self.name.is_some();
+        Ok((MakeRustlsConnect::new(config), first))
+    }
+
+    /// Names of which a certificate must carry one.
+    fn names(&self, namespace: &str, pod: &str) -> Vec<ServerName<'static>> {
+        if let Some(name) = &self.name {
+            return vec![name.clone()];
+        }
+        let own = [pod.to_owned(), format!("{pod}.{namespace}")];
+        own.into_iter().filter_map(|name| ServerName::try_from(name).ok()).collect()
+    }
+
+    /// Why a handshake failed, in words.
+    pub(super) fn in_words(&self, error: &rustls::Error, namespace: &str, pod: &str) -> String {
+        let rustls::Error::InvalidCertificate(certificate) = error else {
+            return format!("TLS failed: {error}");
+        };
+        let from = match &self.check {
+            Check::Chain(trusted) | Check::Name(trusted) => &*trusted.from,
+            Check::Nothing => "",
+        };
+        let mode = self.mode();
+        let what = match certificate {
+            CertificateError::UnknownIssuer | CertificateError::BadSignature => format!(
+                "its issuer is unknown: no authority in {from} signed it (--sslrootcert FILE names who did, of a \
+                 self-signed one itself; --sslmode require takes any)"
+            ),
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => "it has expired".into(),
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => "it is not valid yet".into(),
+            CertificateError::NotValidForName => self.another_name(&[], namespace, pod),
+            CertificateError::NotValidForNameContext { presented, .. } => self.another_name(presented, namespace, pod),
+            other => match other.to_string() {
+                words if words.contains("CaUsedAsEndEntity") => "it is an authority's own (CA:TRUE), not a server's; \
+                     one that it signed is needed (--sslmode require takes any)"
+                    .into(),
+                words if words.contains("UnsupportedCertVersion") => {
+                    "it is of X.509 version 1; version 3 is needed, as openssl makes it with extensions".into()
+                }
+                words => words,
+            },
+        };
+        format!("the server's certificate is refused by --sslmode {mode}: {what}")
+    }
+
+    fn another_name(&self, presented: &[String], namespace: &str, pod: &str) -> String {
+        let wanted: Vec<_> = self.names(namespace, pod).iter().map(|name| name.to_str().into_owned()).collect();
+        let carried: Vec<&str> = presented
+            .iter()
+            .map(|name| name.strip_prefix("DnsName(\"").and_then(|name| name.strip_suffix("\")")).unwrap_or(name))
+            .collect();
+        let carried = match carried.as_slice() {
+            [] => "for no name at all (subject alternative names count, the common name does not)".to_owned(),
+            names => format!("for {}", names.join(", ")),
+        };
+        format!("it is {carried}, not for {} (--sslservername NAME says which it must be for)", wanted.join(" or "))
+    }
+}
+
+fn needed(roots: &Roots, mode: SslMode) -> Result<Trusted> {
+    let missing = |why: String| {
+        Error::usage(format!("--sslmode {} needs the certificates of trusted authorities", mode.name()))
+            .because(why)
+            .hint("--sslrootcert FILE names them, --sslrootcert system takes the operating system's (verify-full)")
+            .hint("--sslmode require does without")
+    };
+    match (trusted(roots, mode)?, roots) {
+        (Some(trusted), _) => Ok(trusted),
+        (None, Roots::File { path, .. }) => Err(missing(format!("there is no file {}", path.display()))),
+        (None, _) => Err(missing("no file is named, and there is no home folder to look for one".into())),
+    }
+}
+
+/// The roots, where they are there.
+fn trusted(roots: &Roots, mode: SslMode) -> Result<Option<Trusted>> {
+    let provider = Arc::new(ring::default_provider());
+    let (path, named) = match roots {
+        Roots::None => return Ok(None),
+        Roots::System => {
+            let by = rustls_platform_verifier::Verifier::new(provider).map_err(|error| {
+                Error::failure("the operating system's certificates cannot be read").because(error.to_string())
+            })?;
+            let from = "the operating system's certificates".into();
+            return Ok(Some(Trusted { by: Arc::new(by), named: Vec::new(), from }));
+        }
+        Roots::File { path, named } => (path, *named),
+    };
+    let wrong =
+        |why: String| Err(Error::usage(format!("the certificates in {} cannot be used", path.display())).because(why));
+    let text = match std::fs::read(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && (!named || mode != SslMode::Require) => {
+            return Ok(None);
+        }
+        Err(error) => return wrong(crate::cluster::said(&error)),
+    };
+    let mut store = RootCertStore::empty();
+    let read: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
+    let named = match read {
+        Ok(named) => named,
+        Err(error) => return wrong(error.to_string()),
+    };
+    for certificate in &named {
+        if let Err(error) = store.add(certificate.clone()) {
+            return wrong(error.to_string());
+        }
+    }
+    if store.is_empty() {
+        return wrong("there is no certificate in it, in PEM".into());
+    }
+    match WebPkiServerVerifier::builder_with_provider(Arc::new(store), provider).build() {
+        Ok(by) => Ok(Some(Trusted { by, named, from: path.display().to_string() })),
+        Err(error) => wrong(error.to_string()),
+    }
+}
+
+/// Checks a server's certificate as far as the mode says. That the server holds the certificate's key is always checked:
+/// the password's exchange is bound to it (SCRAM-SHA-256-PLUS).
+struct Verifier {
+    check: Check,
+    names: Vec<ServerName<'static>>,
+    algorithms: WebPkiSupportedAlgorithms,
+}
+
+impl fmt::Debug for Verifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Verifier").field("names", &self.names).finish_non_exhaustive()
+    }
+}
+
+impl ServerCertVerifier for Verifier {
+    fn verify_server_cert(
+        &self,
+        certificate: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let (trusted, names) = match &self.check {
+            Check::Nothing => return Ok(ServerCertVerified::assertion()),
+            Check::Chain(trusted) => (trusted, None),
+            Check::Name(trusted) => (trusted, Some(&self.names)),
+        };
+        // The chain is looked at first, then the name: a certificate of another name has passed as to its chain.
+        let said = trusted.check(certificate, intermediates, name, ocsp, now);
+        match (said, names) {
+            (Err(error), None) if is_about_the_name(&error) => Ok(ServerCertVerified::assertion()),
+            (Err(error), Some(names)) if is_about_the_name(&error) => {
+                let parsed = ParsedCertificate::try_from(certificate)?;
+                let fits = names.iter().any(|name| verify_server_name(&parsed, name).is_ok());
+                if fits { Ok(ServerCertVerified::assertion()) } else { Err(error) }
+            }
+            (said, _) => said,
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        rustls::crypto::verify_tls12_signature(message, certificate, signed, &self.algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        rustls::crypto::verify_tls13_signature(message, certificate, signed, &self.algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.algorithms.supported_schemes()
+    }
+}
+
+fn is_about_the_name(error: &rustls::Error) -> bool {
+    matches!(
+        error,
+        rustls::Error::InvalidCertificate(
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. }
+        )
+    )
+}
+
+#[cfg(test)]
+#[cfg(unix)]
+#[path = "tls_tests.rs"]
+mod tests;

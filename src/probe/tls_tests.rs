@@ -1,0 +1,253 @@
+//! Each mode against real servers: with a certificate that nobody signed, with one that an authority signed, without TLS.
+
+use super::*;
+use crate::cli::LoginArgs;
+use crate::probe::login::{Environment, Password};
+use crate::probe::session::{Connector, Session};
+use crate::probe::testing::{Authority, Listening, Port, Postgres, self_signed};
+use crate::probe::{Login, Sql};
+use rcgen::{BasicConstraints, CertificateParams, IsCa};
+use std::path::Path;
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio::time::Instant;
+
+const SCRAM: &str = "host all all 127.0.0.1/32 scram-sha-256";
+const PASSWORD: &str = "open sesame";
+
+/// A server whose role `gpadmin` has a password.
+async fn server(listening: &Listening<'_>) -> Postgres {
+    let postgres = Postgres::listening(listening);
+    let sql = postgres.sql("postgres");
+    let mut session = open(&sql).await.unwrap();
+    session.run(&format!("ALTER ROLE gpadmin PASSWORD '{PASSWORD}'")).await.unwrap();
+    session.close().await;
+    postgres
+}
+
+async fn open<C: Connector>(sql: &Sql<C>) -> Result<Session, crate::probe::session::Trouble> {
+    sql.line.open(&sql.line.target().database.clone(), Instant::now() + Duration::from_secs(20)).await
+}
+
+fn login(mode: SslMode, roots: Option<&Path>, name: Option<&str>) -> Login {
+    let args = LoginArgs {
+        sslmode: Some(mode),
+        sslrootcert: roots.map(Path::to_owned),
+        sslservername: name.map(str::to_owned),
+        ..LoginArgs::default()
+    };
+    let environment = Environment { password: Some(Password::new(PASSWORD)), ..Environment::default() };
+    Login::resolve(&args, &environment).unwrap().login
+}
+
+/// `TLS` or `plain`, as the server itself sees the connection; or why there is none.
+async fn outcome(sql: Sql<Port>) -> Result<&'static str, String> {
+    let mut session = open(&sql).await.map_err(|trouble| {
+        assert!(trouble.login && trouble.certain, "{trouble:?}");
+        trouble.reason
+    })?;
+    let rows = session.run("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()").await.unwrap();
+    let tls = rows[0][0].get(0) == Some("t");
+    session.close().await;
+    Ok(if tls { "TLS" } else { "plain" })
+}
+
+fn file(folder: &TempDir, name: &str, text: &str) -> PathBuf {
+    let path = folder.path().join(name);
+    std::fs::write(&path, text).unwrap();
+    path
+}
+
+const MODES: [SslMode; 6] =
+    [SslMode::Disable, SslMode::Allow, SslMode::Prefer, SslMode::Require, SslMode::VerifyCa, SslMode::VerifyFull];
+
+/// What each mode comes to; a refusal by the beginning of what it says of the certificate.
+async fn table(postgres: &Postgres, roots: &Path, expected: [Result<&str, &str>; 6]) {
+    for (mode, expected) in MODES.into_iter().zip(expected) {
+        // Without checking, no file of roots is looked at; `require` would check.
+        let roots = matches!(mode, SslMode::VerifyCa | SslMode::VerifyFull).then_some(roots);
+        let came = outcome(postgres.sql_with("gpadmin", "postgres", login(mode, roots, None))).await;
+        let refused = format!("the server's certificate is refused by --sslmode {}: ", mode.name());
+        match (&came, expected) {
+            (Ok(came), Ok(expected)) => assert_eq!(*came, expected, "{mode:?}"),
+            (Err(came), Err(expected)) => {
+                let came = came.strip_prefix(&refused).unwrap_or(came);
+                assert!(came.starts_with(expected), "{mode:?}: {came}");
+            }
+            _ => panic!("{mode:?}: {came:?}, expected {expected:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_self_signed_server_is_taken_by_require_and_refused_by_verification() {
+    let folder = tempfile::tempdir().unwrap();
+    let roots = file(&folder, "ca.crt", &Authority::new().certificate);
+    let pair = self_signed(&["p-0"], |_| ());
+    let postgres = server(&Listening { tls: Some(&pair), hba: SCRAM }).await;
+    let unknown = "its issuer is unknown: no authority in ";
+    let expected = [Ok("plain"), Ok("TLS"), Ok("TLS"), Ok("TLS"), Err(unknown), Err(unknown)];
+    table(&postgres, &roots, expected).await;
+
+    // Given by itself it is an authority of its own.
+    let itself = file(&folder, "server.crt", &pair.certificate);
+    table(&postgres, &itself, [Ok("plain"), Ok("TLS"), Ok("TLS"), Ok("TLS"), Ok("TLS"), Ok("TLS")]).await;
+
+    // As libpq does, `require` checks the chain where roots are there.
+    let checked = postgres.sql_with("gpadmin", "postgres", login(SslMode::Require, Some(&roots), None));
+    assert!(outcome(checked).await.unwrap_err().contains(unknown));
+    let system = login(SslMode::VerifyFull, Some(Path::new("system")), None);
+    let said = outcome(postgres.sql_with("gpadmin", "postgres", system)).await.unwrap_err();
+    assert!(said.contains("no authority in the operating system's certificates signed it"), "{said}");
+
+    // So it is where it is an authority's, as `openssl req -x509` makes it; but not beyond its time.
+    let own = |params: &mut CertificateParams| params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let over = |params: &mut CertificateParams| {
+        own(params);
+        params.not_after = params.not_before + (rcgen::date_time_ymd(2002, 1, 1) - rcgen::date_time_ymd(2001, 1, 1));
+    };
+    for (change, expected) in [(&own as &dyn Fn(&mut _), Ok("TLS")), (&over, Err("it has expired"))] {
+        let pair = self_signed(&["p-0"], change);
+        let itself = file(&folder, "own.crt", &pair.certificate);
+        let postgres = server(&Listening { tls: Some(&pair), hba: SCRAM }).await;
+        table(&postgres, &itself, [Ok("plain"), Ok("TLS"), Ok("TLS"), Ok("TLS"), expected, expected]).await;
+    }
+    let pair = self_signed(&["elsewhere"], own);
+    let itself = file(&folder, "own.crt", &pair.certificate);
+    let postgres = server(&Listening { tls: Some(&pair), hba: SCRAM }).await;
+    let other = Err("it is for elsewhere, not for p-0 or p-0.a");
+    table(&postgres, &itself, [Ok("plain"), Ok("TLS"), Ok("TLS"), Ok("TLS"), Ok("TLS"), other]).await;
+}
+
+#[tokio::test]
+async fn a_certificate_of_a_trusted_authority_is_taken_for_the_pods_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let authority = Authority::new();
+    let roots = file(&folder, "ca.crt", &authority.certificate);
+    for name in ["p-0", "p-0.a"] {
+        let pair = authority.signed(&["elsewhere.example", name], |_| ());
+        let postgres = server(&Listening { tls: Some(&pair), hba: SCRAM }).await;
+        table(&postgres, &roots, [Ok("plain"), Ok("TLS"), Ok("TLS"), Ok("TLS"), Ok("TLS"), Ok("TLS")]).await;
+    }
+    let pair = authority.signed(&["proxy.a.svc", "localhost"], |_| ());
+    let postgres = server(&Listening { tls: Some(&pair), hba: SCRAM }).await;
+    let other = "it is for proxy.a.svc, localhost, not for p-0 or p-0.a (--sslservername NAME says";
+    table(&postgres, &roots, [Ok("plain"), Ok("TLS"), Ok("TLS"), Ok("TLS"), Ok("TLS"), Err(other)]).await;
+    for (name, expected) in [("proxy.a.svc", true), ("proxy.b.svc", false)] {
+        let asked = login(SslMode::VerifyFull, Some(&roots), Some(name));
+        let came = outcome(postgres.sql_with("gpadmin", "postgres", asked)).await;
+        assert_eq!(came.is_ok(), expected, "{name}: {came:?}");
+    }
+}
+
+#[tokio::test]
+async fn certificates_that_do_not_hold_are_refused_with_what_is_wrong() {
+    let folder = tempfile::tempdir().unwrap();
+    let authority = Authority::new();
+    let roots = file(&folder, "ca.crt", &authority.certificate);
+    let past = |params: &mut CertificateParams| {
+        params.not_before = rcgen::date_time_ymd(2001, 1, 1);
+        params.not_after = rcgen::date_time_ymd(2002, 1, 1);
+    };
+    let own = |params: &mut CertificateParams| params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    for (pair, why) in [
+        (authority.signed(&["p-0"], past), "it has expired"),
+        (authority.signed(&[], |_| ()), "it is for no name at all"),
+        (authority.signed(&["p-0"], own), "it is an authority's own (CA:TRUE)"),
+    ] {
+        let postgres = server(&Listening { tls: Some(&pair), hba: SCRAM }).await;
+        let checked = login(SslMode::VerifyFull, Some(&roots), None);
+        let said = outcome(postgres.sql_with("gpadmin", "postgres", checked)).await.unwrap_err();
+        assert!(said.contains(why), "{said}");
+        let taken = login(SslMode::Require, None, None);
+        assert_eq!(outcome(postgres.sql_with("gpadmin", "postgres", taken)).await, Ok("TLS"), "{why}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_without_tls_is_taken_by_prefer_and_refused_by_require() {
+    let folder = tempfile::tempdir().unwrap();
+    let roots = file(&folder, "ca.crt", &Authority::new().certificate);
+    let postgres = server(&Listening { tls: None, hba: SCRAM }).await;
+    let [require, ca, full] = ["require", "verify-ca", "verify-full"]
+        .map(|mode| format!("the server does not offer TLS, which --sslmode {mode} asks for"));
+    table(&postgres, &roots, [Ok("plain"), Ok("plain"), Ok("plain"), Err(&require), Err(&ca), Err(&full)]).await;
+}
+
+#[tokio::test]
+async fn a_refused_login_is_told_in_the_servers_words_and_from_where_the_password_was() {
+    let pair = self_signed(&["p-0"], |_| ());
+    let hba = "host all sealed 127.0.0.1/32 reject\nhostssl all secured 127.0.0.1/32 trust\n\
+               host all all 127.0.0.1/32 scram-sha-256";
+    let postgres = server(&Listening { tls: Some(&pair), hba }).await;
+    let admin = postgres.sql("postgres");
+    let mut session = open(&admin).await.unwrap();
+    session.run("CREATE ROLE sealed LOGIN; CREATE ROLE secured LOGIN; CREATE ROLE closed").await.unwrap();
+    session.close().await;
+    let with = |password: Option<&str>, mode| {
+        let args = LoginArgs { sslmode: Some(mode), ..LoginArgs::default() };
+        let password = password.map(Password::new);
+        Login::resolve(&args, &Environment { password, ..Environment::default() }).unwrap().login
+    };
+    for mode in [SslMode::Disable, SslMode::Prefer, SslMode::Require] {
+        let said = outcome(postgres.sql_with("gpadmin", "postgres", with(Some("wrong"), mode))).await.unwrap_err();
+        let words = "password authentication failed for user \"gpadmin\" (SQLSTATE 28P01), with the password from";
+        assert_eq!(said, format!("{words} PGPASSWORD"));
+        let said = outcome(postgres.sql_with("gpadmin", "postgres", with(None, mode))).await.unwrap_err();
+        assert!(said.starts_with("the server asks for a password, and none is known"), "{said}");
+        let said = outcome(postgres.sql_with("sealed", "postgres", with(Some(PASSWORD), mode))).await.unwrap_err();
+        assert!(said.starts_with("pg_hba.conf rejects connection") && said.ends_with("(SQLSTATE 28000)"), "{said}");
+    }
+    // A database that is not there is not the login's fault.
+    let missing = postgres.sql_with("gpadmin", "no_such", with(Some(PASSWORD), SslMode::Require));
+    let trouble = open(&missing).await.err().unwrap();
+    assert_eq!(trouble.reason, "database \"no_such\" does not exist (SQLSTATE 3D000)");
+    assert!(trouble.certain && !trouble.login);
+    // Nor does a server that takes this role with TLS only see it come without.
+    assert_eq!(outcome(postgres.sql_with("secured", "postgres", with(None, SslMode::Prefer))).await, Ok("TLS"));
+}
+
+/// A server that agrees to TLS, and then answers something else; the second time it is a plain one that refuses.
+struct Fickle(std::sync::atomic::AtomicUsize);
+
+impl Connector for Fickle {
+    type Stream = tokio::io::DuplexStream;
+
+    async fn connect(&self, _: Duration) -> Result<Self::Stream, crate::probe::session::Trouble> {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let (ours, mut theirs) = tokio::io::duplex(4096);
+        let first = self.0.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 0;
+        tokio::spawn(async move {
+            let mut asked = [0; 8];
+            theirs.read_exact(&mut asked).await.unwrap();
+            if first {
+                assert_eq!(asked, [0, 0, 0, 8, 4, 210, 22, 47], "an SSLRequest");
+                theirs.write_all(b"S").await.unwrap();
+                theirs.read_exact(&mut asked).await.unwrap();
+                theirs.write_all(b"HTTP/1.1 400 Bad Request\r\n").await.unwrap();
+            } else {
+                assert_eq!(asked[4..], [0, 3, 0, 0], "a startup packet");
+                theirs.write_all(b"E\0\0\0\x19SFATAL\0C57P03\0Mwait\0\0").await.unwrap();
+            }
+            let _ = theirs.read_to_end(&mut Vec::new()).await;
+        });
+        Ok(ours)
+    }
+}
+
+#[tokio::test]
+async fn only_prefer_goes_on_without_tls_where_the_handshake_fails() {
+    for (mode, attempts) in [(SslMode::Prefer, 2), (SslMode::Require, 1)] {
+        let target = crate::probe::SqlTarget {
+            login: login(mode, None, None),
+            ..crate::probe::testing::target("gpadmin", "postgres")
+        };
+        let sql = Sql::with(Fickle(0.into()), target);
+        let trouble = open(&sql).await.err().unwrap();
+        assert_eq!(sql.line.connector().0.load(std::sync::atomic::Ordering::SeqCst), attempts);
+        match mode {
+            SslMode::Prefer => assert_eq!(trouble.code.as_deref(), Some("57P03"), "{trouble:?}"),
+            _ => assert!(trouble.login && trouble.reason.starts_with("TLS failed: "), "{trouble:?}"),
+        }
+    }
+}
