@@ -22,4 +22,5 @@ mod scenarios;
 mod story;
 mod trouble;
 mod users;
+mod verify;
 mod world;

@@ -1,0 +1,230 @@
+//! `verify`: what it asks, what it says, and that it leaves nothing behind.
+
+use crate::run::Ran;
+use crate::world::{ACCOUNT, Account, SYSTEM, World};
+use serde_json::Value;
+use std::fs;
+
+/// The checks of a report, as `namespace/member check: result`, each once.
+#[track_caller]
+fn results(ran: &Ran) -> Vec<String> {
+    let report = ran.json();
+    assert_eq!(
+        (report["apiVersion"].as_str(), report["kind"].as_str()),
+        (Some("kubectl-synxdb/v1alpha1"), Some("Verification"))
+    );
+    let text = |check: &Value, field: &str| check[field].as_str().unwrap().to_owned();
+    let line = |check: &Value| format!("{} {}: {}", text(check, "member"), text(check, "check"), text(check, "result"));
+    let mut lines: Vec<String> = report["checks"].as_array().unwrap().iter().map(line).collect();
+    lines.dedup();
+    lines
+}
+
+/// The reason of the first such check.
+#[track_caller]
+fn reason(ran: &Ran, check: &str, result: &str) -> String {
+    let report = ran.json();
+    let checks = report["checks"].as_array().unwrap();
+    let found = checks.iter().find(|found| found["check"] == check && found["result"] == result);
+    found.unwrap_or_else(|| panic!("no {check} is {result}\n{}", ran.shown()))["reason"].as_str().unwrap().to_owned()
+}
+
+/// No schema of ours is left in a database.
+#[track_caller]
+fn nothing_is_left(world: &World, namespace: &str, database: &str) {
+    let ours = "select nspname from pg_namespace where nspname like 'kubectl_synxdb%'";
+    assert_eq!(world.query((namespace, "cloudberry-proxy-0"), database, ours), Vec::<String>::new());
+}
+
+/// A database of the account's own with three rows in a table.
+fn with_projects(account: &Account<'_>) {
+    assert_eq!(account.world.projects(&account.namespace).len(), 3);
+}
+
+#[test]
+fn a_healthy_installation_is_whole() {
+    let world = World::alone();
+    world.cloudmeta();
+    world.projects(ACCOUNT);
+    let ran = world.run(&["verify"]).exits(0);
+    assert!(ran.out.starts_with("Verified: "), "{}", ran.shown());
+    for line in ran.out.lines() {
+        assert!(line.chars().count() <= 80, "longer than 80 columns: {line}");
+    }
+    let ran = ran.says(&["projects (3 rows)", "cloudmeta: ", "3 of 3 answer, a majority is 2", "none broken"]);
+    ran.says(&["100 rows written, read, dropped", "plain PostgreSQL: no segments", "2 of 2 Ready"]);
+    let expected = [
+        "cloudberry-proxy-0 connection: passed",
+        "cloudberry-proxy-0 tables: passed",
+        "cloudberry-proxy-0 segments: skipped",
+        "cloudberry-proxy-0 mirrors: skipped",
+        "cloudberry-proxy-0 write: passed",
+        "cloudberry-proxy-0 spread: skipped",
+    ];
+    let system = world.run(&["verify", "-n", SYSTEM, "-o", "json"]).exits(0);
+    assert_eq!(results(&system)[..6], expected);
+    assert!(system.err.is_empty(), "{}", system.shown());
+    let pages: Vec<String> = results(&system).split_off(6);
+    let expected = [
+        "safekeeper-0 page: passed",
+        "safekeeper-1 page: passed",
+        "safekeeper-2 page: passed",
+        "safekeeper majority: passed",
+        "safekeeper wal: passed",
+        "pageserver-0 page: passed",
+        "pageserver-0 tenants: passed",
+    ];
+    assert_eq!(pages, expected);
+    nothing_is_left(&world, SYSTEM, "postgres");
+    nothing_is_left(&world, ACCOUNT, "postgres");
+}
+
+#[test]
+fn what_is_missing_since_a_baseline_is_named() {
+    let world = World::shared();
+    let account = world.account("baseline", |_| ());
+    with_projects(&account);
+    let proxy = (account.namespace.as_str(), "cloudberry-proxy-0");
+    world.query(proxy, "test_db", "create table extra (id int); insert into extra values (1), (2)");
+    let file = world.home().join("before.json");
+    let path = file.to_str().unwrap();
+    account.run(&["verify", "--save", path]).exits(0).warns(&["saved what 1 member hold"]);
+    // A baseline is never written over.
+    let again = account.run(&["verify", "--save", path]).exits(4);
+    assert!(again.error().contains("exists already"), "{}", again.shown());
+    account
+        .run(&["verify", "--against", path])
+        .exits(0)
+        .says(&["as before: 2 databases, 2 tables, the rows of 2 tables"]);
+
+    // More is fine, and so is a failover.
+    world.query(proxy, "test_db", "insert into extra values (3)");
+    account.run(&["failover", "cloudberry-proxy-0", "--yes"]).exits(0);
+    account.run(&["verify", "--against", path]).exits(0);
+
+    world.query(proxy, "test_db", "drop table extra");
+    world.query(proxy, "test_db", "delete from projects where project_id > 1");
+    let ran = account.run(&["verify", "--against", path]).exits(7);
+    let ran = ran.says(&["Not verified: 1 of ", "test_db: table public.extra is missing (2 rows)"]);
+    ran.says(&["test_db: table public.projects has 1 row, had 3"]);
+    // Of another database only, nothing is missing.
+    account.run(&["verify", "-d", "postgres", "--against", path]).exits(0);
+    world.query(proxy, "postgres", "drop database test_db");
+    account.run(&["verify", "--against", path]).exits(7).says(&["database test_db is missing (2 tables)"]);
+
+    // Somebody else's baseline tells of members that are not here; a member that is not there is missed.
+    let text = fs::read_to_string(&file).unwrap();
+    let other = world.home().join("other.json");
+    fs::write(&other, text.replace("cloudberry-proxy-0", "cloudberry-proxy-7")).unwrap();
+    let ran = account.run(&["verify", "--against", other.to_str().unwrap()]).exits(7);
+    ran.says(&["cloudberry-proxy-7 baseline: it is in the baseline, and there is no such member"]);
+    fs::write(&other, "{}").unwrap();
+    account.run(&["verify", "--against", other.to_str().unwrap()]).exits(1).silent();
+}
+
+#[test]
+fn read_only_writes_nothing_and_a_role_without_rights_proves_nothing() {
+    let world = World::shared();
+    let account = world.account("roles", |_| ());
+    let proxy = (account.namespace.as_str(), "cloudberry-proxy-0");
+    world.query(
+        proxy,
+        "postgres",
+        "create function refuse() returns event_trigger language plpgsql as \
+             $$ begin raise 'nothing is created here'; end $$; \
+         create event trigger refuse on ddl_command_start when tag in ('CREATE SCHEMA') execute function refuse()",
+    );
+    account.run(&["verify", "--read-only"]).exits(0).says(&["--read-only was given"]);
+    let ran = account.run(&["verify", "-o", "json"]).exits(7);
+    let said = reason(&ran, "write", "failed");
+    assert!(said.contains("nothing is created here"), "{said}");
+
+    world.query(proxy, "postgres", "drop event trigger refuse; create role reader login");
+    let ran = account.run(&["verify", "-U", "reader", "-o", "json"]).exits(8);
+    let said = reason(&ran, "write", "unknown");
+    assert!(said.contains("permission denied"), "{said}");
+    nothing_is_left(&world, &account.namespace, "postgres");
+}
+
+#[test]
+fn a_database_that_is_not_there_and_one_that_may_not_be_entered() {
+    let world = World::shared();
+    let account = world.account("databases", |_| ());
+    with_projects(&account);
+    let ran = account.run(&["verify", "-d", "no_such", "-o", "json"]).exits(7);
+    assert_eq!(reason(&ran, "connection", "failed"), "database \"no_such\" does not exist (SQLSTATE 3D000)");
+    let ran = account.run(&["verify", "cloudberry-proxy-0", "-d", "test_db", "-o", "json"]).exits(0);
+    assert_eq!(reason(&ran, "tables", "passed"), "test_db: 1 table: projects (3 rows)");
+    nothing_is_left(&world, &account.namespace, "test_db");
+
+    let proxy = (account.namespace.as_str(), "cloudberry-proxy-0");
+    world.query(proxy, "postgres", "create role guest login; revoke connect on database test_db from public");
+    let ran = account.run(&["verify", "-U", "guest", "--read-only", "-o", "json"]).exits(8);
+    let said = reason(&ran, "tables", "unknown");
+    assert!(said.starts_with("test_db: ") && said.contains("permission denied for database"), "{said}");
+}
+
+/// RADIUS servers that never answer make a login that hangs: neither side says a word for longer than the question
+/// may take.
+#[test]
+fn a_login_that_hangs_ends_with_its_deadline() {
+    let world = World::shared();
+    let account = world.account("hang", |_| ());
+    let proxy = (account.namespace.as_str(), "cloudberry-proxy-0");
+    let servers = ["127.0.0.1"; 8].join(",");
+    // A pod's server listens on its port, the practice cluster's on a socket.
+    let rule = |kind: &str| format!("{kind} radius radiusservers=\"{servers}\" radiussecrets=\"s\" radiusports=\"9\"");
+    let (local, host) = (rule("local all slow"), rule("host all slow all"));
+    world.query(proxy, "postgres", "create role slow login");
+    world.query(
+        proxy,
+        "postgres",
+        &format!(
+            "create temp table lines as select line from pg_read_file(current_setting('hba_file')) t, \
+                 regexp_split_to_table(t, E'\\n') line; \
+             copy (select '{local}' union all select '{host}' union all select line from lines where line <> '') \
+                 to program 'cat > pg_hba.conf.new && mv pg_hba.conf.new pg_hba.conf'; \
+             select pg_reload_conf()"
+        ),
+    );
+    let mut command = account.plugin(&["verify", "-U", "slow", "-o", "json"]);
+    command.env("PGPASSWORD", "x");
+    let ran = world.start_command(command).end().exits(8);
+    assert_eq!(reason(&ran, "connection", "unknown"), "no answer within 10.0 s");
+}
+
+/// The layout names the port of something else: what it serves is no status page of a safekeeper.
+#[test]
+fn a_page_that_lies_is_unknown() {
+    let world = World::shared();
+    let layout = world.run(&["layout"]).exits(0).out;
+    for (from, to, said) in [
+        ("path: /v1/status", "path: /metrics", "answers 200, but not with a JSON object"),
+        ("path: /v1/status", "path: /nowhere", "answers 404"),
+        ("port: 7676", "port: 7699", ""),
+    ] {
+        let changed = layout.replacen(from, to, 1);
+        assert_ne!(changed, layout);
+        let file = world.home().join("layout.yaml");
+        fs::write(&file, changed).unwrap();
+        let arguments = ["--layout", file.to_str().unwrap(), "verify", "safekeeper-0", "-o", "json"];
+        if said.is_empty() {
+            let ran = world.run(&arguments).exits(7);
+            assert!(reason(&ran, "page", "failed").contains("connection refused"), "{}", ran.shown());
+        } else {
+            let ran = world.run(&arguments).exits(8);
+            assert!(reason(&ran, "page", "unknown").contains(said), "{}", ran.shown());
+        }
+    }
+}
+
+#[test]
+fn a_node_that_is_not_there_fails_and_so_does_its_account() {
+    let world = World::shared();
+    let account = world.account_started("nodes", |objects| {
+        objects.set("wh9527")["spec"]["template"]["spec"]["nodeSelector"] =
+            serde_json::json!({"kubectl-synxdb/no-such-node": "yes"});
+    });
+    let ran = account.run(&["verify", "wh9527", "-o", "json"]).exits(7);
+    assert_eq!(reason(&ran, "nodes", "failed"), "0 of 2 Ready; the proxy answers for them");
+}
