@@ -49,6 +49,9 @@ pub(super) async fn verify(context: &Context, args: &VerifyArgs) -> Result<Exit>
             Some(database) => saved.of_database(database),
             None => saved,
         };
+        if let Some(path) = &args.against {
+            context.screen.note(&text::compared(path, &saved, cluster.context_name()));
+        }
         let covered = |path: &str| covered(path, &topology, everything, wanted.as_deref());
         checks.extend(saved.compared(&testimonies, covered));
     }

@@ -75,13 +75,17 @@ pub async fn status_page(
     path: &str,
     deadline: Duration,
 ) -> Answer<StatusPage> {
-    let asked = async {
+    within(deadline, async {
         match cluster.tunnel(namespace, pod, port, deadline).await {
             Ok(tunnel) => page_over(tunnel, pod, path).await,
             Err(error) if error.exit == Exit::TimedOut => Trouble::late(deadline).into(),
             Err(error) => Answer::Unknown(error.to_string()),
         }
-    };
+    })
+    .await
+}
+
+async fn within(deadline: Duration, asked: impl Future<Output = Answer<StatusPage>>) -> Answer<StatusPage> {
     tokio::time::timeout(deadline, asked).await.unwrap_or_else(|_| Trouble::late(deadline).into())
 }
 
@@ -411,6 +415,25 @@ other_metric 1
             let answer = page_over(Refused, "safekeeper-0", "/v1/status").await;
             let reason = "connection refused: nothing listens on that port of the pod";
             assert_eq!(answer, Answer::No(reason.to_owned()));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_slow_page_is_unknown() {
+        let deadline = Duration::from_millis(50);
+        for begun in ["", "HTTP/1.1 200 OK\r\n", "HTTP/1.1 200 OK\r\ncontent-length: 8\r\n\r\n{\"id"] {
+            let (client, mut server) = duplex(1 << 10);
+            let answering = async {
+                let mut asked = [0; 4];
+                server.read_exact(&mut asked).await.unwrap();
+                server.write_all(begun.as_bytes()).await.unwrap();
+                std::future::pending::<()>().await;
+            };
+            let answer = tokio::select! {
+                answer = within(deadline, page_over(client, "safekeeper-0", "/v1/status")) => answer,
+                () = answering => unreachable!(),
+            };
+            assert_eq!(answer, Answer::Unknown("no answer within 0.1 s".to_owned()), "{begun}");
         }
     }
 

@@ -108,6 +108,13 @@ fn path(check: &Check) -> String {
     if check.namespace.is_empty() { check.member.clone() } else { format!("{}/{}", check.namespace, check.member) }
 }
 
+/// Which baseline it is compared with.
+pub fn compared(path: &Path, saved: &Saved, context: &str) -> String {
+    let path = harmless(&path.display().to_string());
+    let other = if saved.context == context { String::new() } else { format!(", in context {}", saved.context) };
+    wrapped("", &format!("compared with {path}, taken at {}{other}", saved.taken))
+}
+
 /// That a baseline was saved, and what is not in it.
 pub fn saved(path: &Path, saved: &Saved) -> String {
     let members = count(saved.members.len(), "member");
@@ -116,4 +123,94 @@ pub fn saved(path: &Path, saved: &Saved) -> String {
         text.push_str(&wrapped("  note: ", &format!("not all of {member} could be read")));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verify::{Judgement, Kind};
+    use insta::assert_snapshot;
+    use std::time::Duration;
+
+    const SYSTEM: &str = "synxdb-system";
+    const ACCOUNT: &str = "cloud007-513d75d5-3033-4649-b913-07f6115ec41a";
+
+    fn millis(millis: u64) -> Duration {
+        Duration::from_millis(millis)
+    }
+
+    fn healthy() -> Vec<Check> {
+        vec![
+            Judgement::passed("PostgreSQL 15.18 (Debian 15.18-0+deb12u1), not in recovery").on(
+                Kind::Connection,
+                SYSTEM,
+                "cloudberry-proxy-0",
+                millis(20),
+            ),
+            Judgement::skipped("plain PostgreSQL: no segments").on(
+                Kind::Segments,
+                SYSTEM,
+                "cloudberry-proxy-0",
+                Duration::ZERO,
+            ),
+            Judgement {
+                lines: vec!["safekeeper-2 is 96 bytes behind".into()],
+                ..Judgement::passed("1 timeline flushed by a majority, up to 0/2A55E98")
+            }
+            .on(Kind::Wal, SYSTEM, "safekeeper", Duration::ZERO),
+        ]
+    }
+
+    fn troubled() -> Vec<Check> {
+        let mut checks = healthy();
+        checks.push(Judgement::failed("connection refused: nothing listens on that port of the pod").on(
+            Kind::Page,
+            SYSTEM,
+            "pageserver-0",
+            millis(5),
+        ));
+        checks.push(Judgement::unknown("no answer within 10.0 s").on(
+            Kind::Connection,
+            ACCOUNT,
+            "cloudberry-proxy-0",
+            millis(10_004),
+        ));
+        checks.push(
+            Judgement {
+                lines: vec!["test_db: table public.projects has 1 row, had 3".into(), "\u{1b}[2Jno harm".into()],
+                ..Judgement::failed("what was there before is missing")
+            }
+            .on(Kind::Baseline, ACCOUNT, "cloudberry-proxy-0", Duration::ZERO),
+        );
+        checks.push(Judgement::unknown("which accounts there are: forbidden").on(
+            Kind::Members,
+            "",
+            "namespaces",
+            Duration::ZERO,
+        ));
+        checks
+    }
+
+    #[test]
+    fn the_report() {
+        assert_snapshot!("verify-passed", verify(&healthy(), Paint(false)));
+        assert_snapshot!("verify-failed", verify(&troubled(), Paint(false)));
+        assert_snapshot!("verify-failed-colour", verify(&troubled(), Paint(true)).replace('\u{1b}', "ESC"));
+        let unknown: Vec<Check> = troubled().into_iter().filter(|check| check.verdict != Verdict::Failed).collect();
+        assert_snapshot!("verify-unknown", verify(&unknown, Paint(false)));
+    }
+
+    /// A table that leaves no room beside it puts the details under each row.
+    #[test]
+    fn long_names_leave_room_for_the_reason() {
+        let long = "a-warehouse-with-a-long-name-9527-0123456789";
+        let check = Judgement::passed("2 of 2 Ready; the proxy answers for them").on(
+            Kind::Nodes,
+            ACCOUNT,
+            long,
+            Duration::ZERO,
+        );
+        let text = verify(&[check], Paint(false));
+        assert!(text.contains("\n      2 of 2 Ready; the proxy answers for them\n"), "{text}");
+    }
 }

@@ -1,0 +1,48 @@
+//! `verify` through the real binary on a practice cluster that is not well.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod common;
+
+use common::{Cluster, bare, full};
+use insta::assert_snapshot;
+
+#[test]
+fn a_safekeeper_that_is_not_ready_is_named() {
+    let cluster = Cluster::start(bare("no-quorum"));
+    let ran = cluster.run(&["verify", "safekeeper"]).exits(8);
+    assert_snapshot!("no-quorum", ran.snapshot());
+}
+
+/// Nothing that is not known passes: without PostgreSQL no database can be asked.
+#[test]
+fn a_database_that_cannot_be_asked_is_unknown() {
+    let cluster = Cluster::read_only();
+    let ran = cluster.run(&["verify", "-n", "cloud007"]).exits(8);
+    ran.says(&["Not proven: nothing failed, and 3 of 4 checks got no answer", "PostgreSQL is not installed here"]);
+}
+
+/// Data that lay on the old disk is gone with it, and the baseline says which.
+#[test]
+fn what_a_local_disk_loses_is_named() {
+    let cluster = Cluster::start(full("local-disk"));
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("before.json");
+    let file = file.to_str().unwrap();
+    cluster.run(&["verify", "--save", file]).exits(0);
+    cluster.run(&["failover", "cloudberry-proxy-0", "-n", "cloud007", "--yes"]).exits(7);
+    let ran = cluster.run(&["verify", "--against", file]).exits(7);
+    ran.says(&["database test_db is missing (1 table)", "table public.projects is missing (3 rows)"]);
+}
+
+#[test]
+fn what_cannot_be_done_is_said_at_once() {
+    let cluster = Cluster::read_only();
+    let missing = cluster.run(&["verify", "--against", "/nowhere/file"]).exits(1).silent();
+    assert!(missing.err.contains("the baseline /nowhere/file cannot be read"), "{}", missing.shown());
+    let nowhere = cluster.run(&["verify", "--save", "/nowhere/file", "-n", "synxdb-system"]).exits(1);
+    assert!(nowhere.err.contains("the baseline /nowhere/file cannot be written"), "{}", nowhere.shown());
+    let unknown = cluster.run(&["verify", "no-such-0"]).exits(1).silent();
+    assert!(unknown.error().contains("there is no SynxDB member \"no-such-0\""), "{}", unknown.shown());
+    cluster.run(&["verify", "--save", "a", "--against", "b"]).exits(2).silent();
+}
