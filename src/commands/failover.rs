@@ -2,6 +2,7 @@
 
 use super::Context;
 use super::confirm::{asked, confirm};
+use super::reachability::probes;
 use super::scope::scope;
 use super::status::reachable;
 use crate::cli::{DryRun, FailoverArgs, Form};
@@ -10,9 +11,10 @@ use crate::cluster::write::Written;
 use crate::cluster::{Cluster, Freshness, ReadRequest, Watch, WatchRequest};
 use crate::error::{Error, Exit, Result};
 use crate::plan::{
-    Before, Inputs, Outcome as Recorded, Plan, RECORD_VERSION, Record, RecordedClaim, Request, Step, needed, plan,
-    proof,
+    Before, Inputs, Outcome as Recorded, Plan, Probes, RECORD_VERSION, Record, RecordedClaim, Request, Step, needed,
+    plan, proof,
 };
+use crate::recovery::prober::Prober;
 use crate::recovery::run::{Run, run};
 use crate::recovery::witness::{Silence, Testimony, Witness};
 use crate::recovery::{Ending, Outcome};
@@ -25,7 +27,7 @@ use jiff::Timestamp;
 use std::time::Duration;
 
 /// What each read before a destructive act may take.
-const DEADLINE: Duration = Duration::from_secs(5);
+pub(super) const DEADLINE: Duration = Duration::from_secs(5);
 /// What the component may take to say how it is before the act.
 const BASELINE_DEADLINE: Duration = Duration::from_secs(10);
 
@@ -40,7 +42,7 @@ pub(super) async fn failover(context: &Context, args: &FailoverArgs) -> Result<E
 async fn act(context: &Context, args: &FailoverArgs) -> Result<Exit> {
     let cluster = context.cluster().await?;
     let prepared = context.unless_interrupted(prepare(context, &cluster, args)).await?;
-    let Prepared { plan, mut watch, witness, before, unfinished } = prepared;
+    let Prepared { plan, mut watch, witness, before, unfinished, mut prober } = prepared;
 
     let carried_out = args.dry_run == DryRun::None;
     match args.output {
@@ -62,7 +64,8 @@ async fn act(context: &Context, args: &FailoverArgs) -> Result<Exit> {
     let record = record(&cluster, &plan, unfinished, before.as_ref());
     let mut progress = Progress::new(context.screen, args.output);
     watch.catch_up();
-    let outcome = run(
+    prober.begin();
+    let mut outcome = run(
         Run {
             plan: &plan,
             cluster: &cluster,
@@ -77,6 +80,11 @@ async fn act(context: &Context, args: &FailoverArgs) -> Result<Exit> {
         &mut |event| progress.show(&event),
     )
     .await;
+    let pod_is_back = matches!(
+        outcome.ending,
+        Ending::Recovered | Ending::NotVerified | Ending::Unproven(_) | Ending::DataMissing(_)
+    );
+    outcome.reachability = prober.end(pod_is_back, &context.interrupt).await;
     progress.end();
     tell(context, args, &plan, &outcome)?;
     Ok(account::exit(&outcome.ending))
@@ -89,6 +97,7 @@ struct Prepared {
     witness: Witness,
     before: Option<Testimony>,
     unfinished: Option<Record>,
+    prober: Prober,
 }
 
 async fn prepare(context: &Context, cluster: &Cluster, args: &FailoverArgs) -> Result<Prepared> {
@@ -122,14 +131,24 @@ async fn prepare(context: &Context, cluster: &Cluster, args: &FailoverArgs) -> R
     };
     let unfinished = Record::unfinished(&topology, &member.namespace, &member.name).filter(|_| !args.anew);
     let witness = Witness::new(cluster.clone(), member.namespace.clone(), proof(&topology, &member, &request));
+    // Databases are asked from here on: the first answers take no time of their own.
+    let measured = async {
+        let probes = probes(context, cluster, args, &snapshot, &member).await?;
+        let asked = if args.dry_run == DryRun::None { probes.clone() } else { Probes::default() };
+        let mut prober = Prober::over(cluster, &asked);
+        prober.first().await;
+        Ok::<_, Error>((probes, prober))
+    };
     // Permission, watch and baseline at the same time: none waits for another.
     let mut watch = cluster.watch(watch_request(&topology, &member));
     let permissions = needed(&member, &request);
-    let (rights, opened, said) = futures::join!(
+    let (rights, opened, said, measured) = futures::join!(
         cluster.review(&permissions, DEADLINE),
         watch.opened(DEADLINE),
-        witness.testify(BASELINE_DEADLINE)
+        witness.testify(BASELINE_DEADLINE),
+        measured
     );
+    let (probes, prober) = measured?;
     let standing = member.pod.as_ref().map(|pod| &pod.uid);
     let replaced_already = request.pod_uid.as_ref().is_some_and(|uid| standing != Some(uid));
     let (before, testimony) = match (said, &unfinished) {
@@ -152,12 +171,13 @@ async fn prepare(context: &Context, cluster: &Cluster, args: &FailoverArgs) -> R
         rights: &rights,
         before,
         unfinished: unfinished.as_ref(),
+        probes,
     });
     // A watch that may not be opened is a denied permission: the plan's own check says it better.
     if plan.refusal().is_none() {
         opened?;
     }
-    Ok(Prepared { plan, watch, witness, before: testimony, unfinished })
+    Ok(Prepared { plan, watch, witness, before: testimony, unfinished, prober })
 }
 
 /// The volumes of the member's claims, and those that tell of its earlier failovers.
@@ -370,6 +390,9 @@ fn resume(context: &Context, args: &FailoverArgs, plan: &Plan) -> String {
     flag("--client-certificate", global.client_certificate.as_deref().and_then(|path| path.to_str()));
     flag("--client-key", global.client_key.as_deref().and_then(|path| path.to_str()));
     flag("--layout", global.layout.as_deref().and_then(|path| path.to_str()));
+    for probe in &args.probe {
+        flag("--probe", Some(probe));
+    }
     flag("--pod-uid", Some(plan.target.uid.as_str()).filter(|uid| !uid.is_empty()));
     for (given, flag) in [
         (global.insecure_skip_tls_verify, " --insecure-skip-tls-verify"),
@@ -377,6 +400,7 @@ fn resume(context: &Context, args: &FailoverArgs, plan: &Plan) -> String {
         (global.token.is_some(), " --token \"$TOKEN\""),
         (args.keep_pvc, " --keep-pvc"),
         (args.no_verify, " --no-verify"),
+        (args.no_probe, " --no-probe"),
     ] {
         if given {
             command.push_str(flag);

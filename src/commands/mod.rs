@@ -2,6 +2,7 @@
 
 mod confirm;
 mod failover;
+mod reachability;
 mod sandbox;
 mod scope;
 mod status;

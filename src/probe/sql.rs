@@ -75,6 +75,24 @@ impl<C: Connector> Sql<C> {
         }
     }
 
+    /// Logs in and asks for a constant: whether the server takes sessions, whatever is behind it. Asked once, and ended
+    /// politely.
+    ///
+    /// # Errors
+    /// Why it does not answer, as far as known.
+    pub async fn ping(&self, deadline: Duration) -> Result<(), Trouble> {
+        let until = tokio::time::Instant::now() + deadline;
+        let mut session = self.line.open(&self.line.target().database, until).await?;
+        session.run("SELECT 1").await?;
+        session.close().await;
+        Ok(())
+    }
+
+    /// Until when nothing is asked, where the last question hung: sooner it would be told so.
+    pub fn left_alone(&self) -> Option<tokio::time::Instant> {
+        self.line.left_alone(&self.line.target().database)
+    }
+
     async fn ask(&self, until: tokio::time::Instant) -> Result<Answered, Trouble> {
         let mut session = self.line.open(&self.line.target().database, until).await?;
         let Introduction { version, kernel, in_recovery } = introduction(&mut session).await?;

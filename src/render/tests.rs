@@ -3,6 +3,7 @@
 use super::*;
 use crate::cluster::permission::Allowed;
 use crate::error::Error;
+use crate::plan::probes::depending;
 use crate::plan::{Before, Inputs, Plan, Request, needed, plan};
 use crate::recovery::{ClaimChange, Ending, Outcome, Phase, PhaseEnd};
 use crate::testing::{ACCOUNT, snapshot, unreadable};
@@ -97,6 +98,7 @@ fn planned(pod: &str, denied: bool, change: impl FnOnce(&mut Request)) -> Plan {
         rights: &rights,
         before: Before::Answered { summary: "PostgreSQL 14.4: 2 databases, 1 table".into() },
         unfinished: None,
+        probes: depending(&topology, member),
     })
 }
 
@@ -139,6 +141,7 @@ fn ended(ending: Ending) -> Outcome {
         proof: None,
         done: vec!["volume pv-7 retained".into(), "claim data-wh9527-0 deleted".into()],
         notices: vec!["no canary row was written: the database is read-only".into()],
+        reachability: Vec::new(),
     }
 }
 
