@@ -6,8 +6,8 @@
 //! slowly: how a database answered last is then known at the moment the run begins, however long that took.
 
 use super::reach::{Account, Attempt, Reach, Said};
+use crate::cluster::Cluster;
 use crate::cluster::tunnel::{NoTunnel, Tunnel};
-use crate::cluster::{Cluster, said};
 use crate::plan::{ProbeTarget, Probes};
 use crate::probe::session::{Connector, Trouble};
 use crate::probe::{Password, Sql, SqlTarget};
@@ -102,7 +102,15 @@ impl Connector for Tunnels {
             Err(no) if no.is_the_pods() => Reached::NoPod,
             Err(_) => Reached::Nothing,
         });
-        opened.map_err(|NoTunnel { error, .. }| Trouble::unsure(said(&error)))
+        opened.map_err(|no| Trouble::unsure(in_words(&no)))
+    }
+}
+
+/// The pod's own trouble without what every question has in common; otherwise all of it.
+fn in_words(no: &NoTunnel) -> String {
+    match no.error.why.as_slice() {
+        why @ [_, ..] if no.is_the_pods() => why.join(": "),
+        _ => no.error.to_string(),
     }
 }
 
@@ -125,10 +133,14 @@ impl Prober {
             );
             Way { sql, state }
         };
-        Self::start(probes, way)
+        Self::start(probes, DEADLINE, way)
     }
 
-    pub(crate) fn start<C: Connector + 'static>(probes: &Probes, way: impl Fn(&ProbeTarget) -> Way<C>) -> Self {
+    pub(crate) fn start<C: Connector + 'static>(
+        probes: &Probes,
+        deadline: Duration,
+        way: impl Fn(&ProbeTarget) -> Way<C>,
+    ) -> Self {
         let (clock, every) = (Instant::now(), probes.every());
         let pace = watch::Sender::new(Pace::Waiting);
         let mut tasks = JoinSet::new();
@@ -138,6 +150,7 @@ impl Prober {
             let (tell, first) = watch::channel(false);
             let asker = Asker {
                 way: way(target),
+                deadline,
                 clock,
                 every,
                 pace: pace.subscribe(),
@@ -189,6 +202,7 @@ impl Prober {
 /// Asks one database.
 struct Asker<C> {
     way: Way<C>,
+    deadline: Duration,
     clock: Instant,
     every: Duration,
     pace: watch::Receiver<Pace>,
@@ -201,7 +215,7 @@ impl<C: Connector> Asker<C> {
         loop {
             let last = *self.pace.borrow_and_update() == Pace::Closing;
             let started = Instant::now();
-            let said = self.way.ask().await;
+            let said = self.way.ask(self.deadline).await;
             let answered = said == Said::Answered;
             self.note(Attempt { started: started - self.clock, ended: self.clock.elapsed(), said });
             if last || !self.wait(started, answered).await {
@@ -238,8 +252,8 @@ impl<C: Connector> Asker<C> {
 }
 
 impl<C: Connector> Way<C> {
-    async fn ask(&self) -> Said {
-        let Err(trouble) = self.sql.ping(DEADLINE).await else { return Said::Answered };
+    async fn ask(&self, deadline: Duration) -> Said {
+        let Err(trouble) = self.sql.ping(deadline).await else { return Said::Answered };
         let told = match self.state.get() {
             Reached::Nothing => false,
             Reached::NoPod => true,

@@ -23,7 +23,17 @@ pub fn plan(probes: &Probes) -> String {
     } else if !probes.not_measured.is_empty() {
         text.push_str("\nReachability\n");
     }
-    text + &not_measured(&probes.not_measured, |reason, whose| format!("not measured: {reason}{whose}"))
+    for Group { names, why, .. } in groups(&probes.not_measured) {
+        let lead = "  not measured  ";
+        let indent = " ".repeat(lead.len());
+        let mut lead = lead.to_owned();
+        for name in names {
+            text.push_str(&format!("{lead}{}\n", harmless(&name)));
+            lead.clone_from(&indent);
+        }
+        text.push_str(&wrapped_at(&lead, indent.len(), why));
+    }
+    text
 }
 
 fn promised(promise: Promise) -> &'static str {
@@ -34,25 +44,28 @@ fn promised(promise: Promise) -> &'static str {
     }
 }
 
-/// Those of one reason together.
-fn not_measured(all: &[NotMeasured], words: impl Fn(&str, &str) -> String) -> String {
-    let mut reasons: Vec<(&str, Vec<String>)> = Vec::new();
+/// Those that are not measured for one reason.
+struct Group<'p> {
+    /// Pods, or namespaces where none of their pods is known.
+    names: Vec<String>,
+    whole_namespaces: bool,
+    why: &'p str,
+}
+
+fn groups(all: &[NotMeasured]) -> Vec<Group<'_>> {
+    let mut groups: Vec<Group<'_>> = Vec::new();
     for NotMeasured { namespace, pod, why } in all {
-        let name = match (namespace, pod) {
-            (Some(namespace), Some(pod)) => Some(format!("{namespace}/{pod}")),
-            (Some(namespace), None) => Some(format!("namespace {namespace}")),
-            _ => None,
-        };
-        match reasons.iter_mut().find(|(known, _)| known == why) {
-            Some((_, names)) => names.extend(name),
-            None => reasons.push((why, name.into_iter().collect())),
+        let whole_namespaces = pod.is_none();
+        let name = namespace.as_ref().map(|namespace| match pod {
+            Some(pod) => format!("{namespace}/{pod}"),
+            None => namespace.clone(),
+        });
+        match groups.iter_mut().find(|group| group.why == why && group.whole_namespaces == whole_namespaces) {
+            Some(group) => group.names.extend(name),
+            None => groups.push(Group { names: name.into_iter().collect(), whole_namespaces, why }),
         }
     }
-    let line = |(why, names): (&str, Vec<String>)| {
-        let whose = if names.is_empty() { String::new() } else { format!(": {}", names.join(", ")) };
-        wrapped("  ", &words(why, &whose))
-    };
-    reasons.into_iter().map(line).collect()
+    groups
 }
 
 /// Under the verdict: a database each.
@@ -70,7 +83,15 @@ pub fn outcome(plan: &Plan, reachability: &[Reach], paint: Paint) -> String {
             (Ok(_), ..) => {}
         }
     }
-    text + &not_measured(&rest, |reason, whose| format!("SQL was not measured: {reason}{whose}"))
+    for Group { names, whole_namespaces, why } in groups(&rest) {
+        let whose = match names.join(", ") {
+            none if none.is_empty() => none,
+            namespaces if whole_namespaces => format!(" in namespace {namespaces}"),
+            pods => format!(" on {pods}"),
+        };
+        text.push_str(&wrapped("  ", &format!("SQL was not measured{whose}: {why}")));
+    }
+    text
 }
 
 fn measured(plan: &Plan, reach: &Reach, account: &Account, name: &str, paint: Paint) -> String {
@@ -81,16 +102,17 @@ fn measured(plan: &Plan, reach: &Reach, account: &Account, name: &str, paint: Pa
     let gap = account.longest_gap.map(took).unwrap_or_default();
     let failed = format!("{} of {asked} attempts failed", asked - answered);
     let still = if account.still_away { ", and still is" } else { "" };
-    let what = match (account.interruption, account.answered_before, account.first_success_after) {
+    let what = match (account.interruption, account.unknown == asked - answered, account.first_success_after) {
+        (None, true, _) => {
+            format!("may have been unreachable for {gap} ({} of {asked} attempts came to nothing)", account.unknown)
+        }
         (Some(gap), ..) if account.interruptions > 1 => {
-            format!("was unreachable for {}, and {} times in all{still} ({failed})", took(gap), account.interruptions)
+            let times = account.interruptions;
+            format!("was unreachable for {}, the longest of {times} times{still} ({failed})", took(gap))
         }
         (Some(gap), ..) => format!("was unreachable for {}{still} ({failed})", took(gap)),
-        (None, true, _) => {
-            format!("may have been unreachable for {gap} ({} of {asked} attempts came to nothing)", asked - answered)
-        }
-        (None, false, Some(after)) => format!("did not answer before, and does since {} ({failed})", took(after)),
-        (None, false, None) => format!("did not answer, before or since ({failed})"),
+        (None, _, Some(after)) => format!("did not answer before, and first did after {} ({failed})", took(after)),
+        (None, _, None) => format!("did not answer, before or since ({failed})"),
     };
     let mut text = format!("  SQL on {}\n{}", harmless(name), wrapped("    ", &what));
     if let Some(reason) = &account.reason {
