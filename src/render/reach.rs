@@ -73,14 +73,13 @@ pub fn outcome(plan: &Plan, reachability: &[Reach], paint: Paint) -> String {
     let mut text = String::new();
     let mut rest = Vec::new();
     for reach in reachability {
-        match (&reach.measured, &reach.namespace, &reach.pod) {
-            (Ok(account), Some(namespace), Some(pod)) => {
-                text.push_str(&measured(plan, reach, account, &format!("{namespace}/{pod}"), paint));
+        let Reach { namespace, pod, measured: known, .. } = reach;
+        match known {
+            Ok(account) => {
+                let name = [namespace, pod].map(|part| part.as_deref().unwrap_or("<unknown>")).join("/");
+                text.push_str(&measured(plan, reach, account, &name, paint));
             }
-            (Err(why), namespace, pod) => {
-                rest.push(NotMeasured { namespace: namespace.clone(), pod: pod.clone(), why: why.clone() });
-            }
-            (Ok(_), ..) => {}
+            Err(why) => rest.push(NotMeasured { namespace: namespace.clone(), pod: pod.clone(), why: why.clone() }),
         }
     }
     for Group { names, whole_namespaces, why } in groups(&rest) {
@@ -104,7 +103,11 @@ fn measured(plan: &Plan, reach: &Reach, account: &Account, name: &str, paint: Pa
     let still = if account.still_away { ", and still is" } else { "" };
     let what = match (account.interruption, account.unknown == asked - answered, account.first_success_after) {
         (None, true, _) => {
-            format!("may have been unreachable for {gap} ({} of {asked} attempts came to nothing)", account.unknown)
+            let still = if account.still_away { ", and may still be" } else { "" };
+            format!(
+                "may have been unreachable for {gap}{still} ({} of {asked} attempts came to nothing)",
+                account.unknown
+            )
         }
         (Some(gap), ..) if account.interruptions > 1 => {
             let times = account.interruptions;
