@@ -2,7 +2,7 @@
 
 use super::Context;
 use super::confirm::{asked, confirm};
-use super::reachability::probes;
+use super::reachability::{may_be_asked, probes};
 use super::scope::scope;
 use super::status::reachable;
 use crate::cli::{DryRun, FailoverArgs, Form};
@@ -17,7 +17,7 @@ use crate::plan::{
 use crate::recovery::prober::Prober;
 use crate::recovery::run::{Run, run};
 use crate::recovery::witness::{Silence, Testimony, Witness};
-use crate::recovery::{Ending, Outcome};
+use crate::recovery::{Ending, Outcome, Reach};
 use crate::render::progress::Progress;
 use crate::render::{machine, outcome as account, plan as planned, prompt};
 use crate::topology::health::trouble;
@@ -85,6 +85,7 @@ async fn act(context: &Context, args: &FailoverArgs) -> Result<Exit> {
         Ending::Recovered | Ending::NotVerified | Ending::Unproven(_) | Ending::DataMissing(_)
     );
     outcome.reachability = prober.end(pod_is_back, &context.interrupt).await;
+    outcome.reachability.extend(plan.probes.not_measured.iter().cloned().map(Reach::from));
     progress.end();
     tell(context, args, &plan, &outcome)?;
     Ok(account::exit(&outcome.ending))
@@ -136,7 +137,8 @@ async fn prepare(context: &Context, cluster: &Cluster, args: &FailoverArgs) -> R
         let probes = probes(context, cluster, args, &snapshot, &member).await?;
         let asked = if args.dry_run == DryRun::None { probes.clone() } else { Probes::default() };
         let mut prober = Prober::over(cluster, &asked);
-        prober.first().await;
+        let (probes, ()) = futures::join!(may_be_asked(cluster, &probes), prober.first());
+        prober.keep(&probes);
         Ok::<_, Error>((probes, prober))
     };
     // Permission, watch and baseline at the same time: none waits for another.

@@ -65,7 +65,6 @@ pub(super) async fn probes(
             .extend(databases.into_iter().filter(|one| !probes.databases.contains(one)).collect::<Vec<_>>());
         probes.not_measured.extend(not_measured);
     }
-    may_be_asked(cluster, &mut probes).await;
     Ok(probes)
 }
 
@@ -114,7 +113,8 @@ async fn and_others(cluster: &Cluster, snapshot: &Snapshot, mut wanted: Vec<Stri
 }
 
 /// Leaves out the namespaces into which the user may open no forward.
-async fn may_be_asked(cluster: &Cluster, probes: &mut Probes) {
+pub(super) async fn may_be_asked(cluster: &Cluster, probes: &Probes) -> Probes {
+    let mut probes = probes.clone();
     let namespaces = probes.namespaces();
     // From Kubernetes 1.35 a forward by WebSocket needs `create`, before it needed `get`.
     let verbs =
@@ -127,4 +127,5 @@ async fn may_be_asked(cluster: &Cluster, probes: &mut Probes) {
             probes.leave_out(namespace, &format!("you may not create pods/portforward in namespace {namespace}"));
         }
     }
+    probes
 }

@@ -14,7 +14,7 @@ use crate::probe::{Password, Sql, SqlTarget};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
@@ -32,7 +32,6 @@ pub struct Prober {
     pace: watch::Sender<Pace>,
     tasks: JoinSet<()>,
     asked: Vec<Asked>,
-    rest: Vec<Reach>,
 }
 
 /// How often to ask.
@@ -50,6 +49,7 @@ struct Asked {
     target: ProbeTarget,
     attempts: Arc<Mutex<Vec<Attempt>>>,
     first: watch::Receiver<bool>,
+    task: AbortHandle,
 }
 
 /// A way to a database, and what is known of it.
@@ -157,17 +157,27 @@ impl Prober {
                 attempts: attempts.clone(),
                 first: tell,
             };
-            tasks.spawn(asker.ask());
-            asked.push(Asked { target: target.clone(), attempts, first });
+            let task = tasks.spawn(asker.ask());
+            asked.push(Asked { target: target.clone(), attempts, first, task });
         }
-        let rest = probes.not_measured.iter().cloned().map(Reach::from).collect();
-        Self { clock, begun: None, pace, tasks, asked, rest }
+        Self { clock, begun: None, pace, tasks, asked }
     }
 
     /// Waits until each database was asked once, or for a second.
     pub async fn first(&mut self) {
         let each = self.asked.iter_mut().map(|asked| asked.first.wait_for(|ended| *ended));
         let _ = tokio::time::timeout(FIRST, futures::future::join_all(each)).await;
+    }
+
+    /// Goes on with those that are still to be asked.
+    pub fn keep(&mut self, probes: &Probes) {
+        self.asked.retain(|asked| {
+            let kept = probes.databases.contains(&asked.target);
+            if !kept {
+                asked.task.abort();
+            }
+            kept
+        });
     }
 
     /// The run begins: from now on it counts.
@@ -195,7 +205,7 @@ impl Prober {
             let attempts = attempts.lock().unwrap_or_else(PoisonError::into_inner);
             Reach::measured(target, Account::of(&attempts, begun, ended))
         });
-        measured.chain(self.rest).collect()
+        measured.collect()
     }
 }
 
