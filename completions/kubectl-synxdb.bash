@@ -253,7 +253,7 @@ _kubectl__synxdb() {
             return 0
             ;;
         kubectl__subcmd__synxdb__subcmd__failover)
-            opts="-y -o -v -n -s -h --keep-pvc --yes --confirm --dry-run --timeout --no-verify --allow --anew --pod-uid --output --sandbox --scenario --layout --color --v --namespace --kubeconfig --context --cluster --user --server --token --as --as-uid --as-group --request-timeout --tls-server-name --insecure-skip-tls-verify --certificate-authority --client-certificate --client-key --cache-dir --help"
+            opts="-y -o -v -n -s -h --keep-pvc --yes --confirm --dry-run --timeout --no-verify --allow --anew --pod-uid --probe --no-probe --output --sandbox --scenario --layout --color --v --namespace --kubeconfig --context --cluster --user --server --token --as --as-uid --as-group --request-timeout --tls-server-name --insecure-skip-tls-verify --certificate-authority --client-certificate --client-key --cache-dir --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -276,6 +276,10 @@ _kubectl__synxdb() {
                     return 0
                     ;;
                 --pod-uid)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --probe)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

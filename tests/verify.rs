@@ -19,7 +19,7 @@ fn a_safekeeper_that_is_not_ready_is_named() {
 fn a_database_that_cannot_be_asked_is_unknown() {
     let cluster = Cluster::read_only();
     let ran = cluster.run(&["verify", "-n", "cloud007"]).exits(8);
-    ran.says(&["Not proven: nothing failed, and 3 of 4 checks got no answer", "PostgreSQL is not installed here"]);
+    ran.says(&["Not proven: nothing failed, and 3 of 4 checks are unknown", "PostgreSQL is not installed here"]);
 }
 
 /// Data that lay on the old disk is gone with it, and the baseline says which.

@@ -13,6 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 
 use super::Cluster;
 use super::failure::{Act, Failure};
+use super::snapshot::Cause;
 use crate::error::{Error, Result};
 
 /// How long a tunnel may take to say goodbye after it was dropped.
@@ -26,12 +27,43 @@ pub struct Tunnel {
     forwarder: Option<Portforwarder>,
 }
 
+/// Why there is no tunnel.
+#[derive(Clone, Debug)]
+pub struct NoTunnel {
+    /// What kind of failure.
+    pub cause: Cause,
+    /// For people.
+    pub error: Error,
+}
+
+impl NoTunnel {
+    /// Whether the API server said no for the pod (there is none, it does not run), rather than that the way there is
+    /// broken.
+    pub fn is_the_pods(&self) -> bool {
+        matches!(self.cause, Cause::NotFound | Cause::Refused)
+    }
+}
+
 impl Cluster {
     /// Opens a tunnel to `port` of a pod. That the pod listens there is known only once something is read.
     ///
     /// # Errors
     /// No such pod, not allowed (`create pods/portforward`), no answer within `deadline`.
     pub async fn tunnel(&self, namespace: &str, pod: &str, port: u16, deadline: Duration) -> Result<Tunnel> {
+        self.try_tunnel(namespace, pod, port, deadline).await.map_err(|no| no.error)
+    }
+
+    /// The same, for one who needs to know at whose end it failed.
+    ///
+    /// # Errors
+    /// As for [`Cluster::tunnel`].
+    pub async fn try_tunnel(
+        &self,
+        namespace: &str,
+        pod: &str,
+        port: u16,
+        deadline: Duration,
+    ) -> Result<Tunnel, NoTunnel> {
         let deadline = self.at_most(deadline);
         let api: Api<Pod> = Api::namespaced(self.client(), namespace);
         let opened = match tokio::time::timeout(deadline, api.portforward(pod, &[port])).await {
@@ -39,10 +71,12 @@ impl Cluster {
             Err(_) => Err(Failure::timed_out(deadline)),
         };
         let act = Act { verb: "create", resource: "pods/portforward", namespace: Some(namespace), name: Some(pod) };
-        let mut forwarder = opened.map_err(|failure| self.error(act, &failure))?;
+        let mut forwarder =
+            opened.map_err(|failure| NoTunnel { cause: failure.cause, error: self.error(act, &failure) })?;
         let trouble = forwarder.take_error(port).map(FutureExt::boxed);
         let Some(stream) = forwarder.take_stream(port) else {
-            return Err(Error::failure(format!("no stream to port {port} of pod {pod}")));
+            let error = Error::failure(format!("no stream to port {port} of pod {pod}"));
+            return Err(NoTunnel { cause: Cause::Unreachable, error });
         };
         Ok(Tunnel { stream, trouble, forwarder: Some(forwarder) })
     }

@@ -3,6 +3,7 @@
 use super::Context;
 use super::confirm::{asked, confirm};
 use super::login::login;
+use super::reachability::{logins, may_be_asked, probes};
 use super::scope::scope;
 use super::status::reachable;
 use crate::cli::{DryRun, FailoverArgs, Form, SslMode};
@@ -11,13 +12,14 @@ use crate::cluster::write::Written;
 use crate::cluster::{Cluster, Freshness, ReadRequest, Watch, WatchRequest};
 use crate::error::{Error, Exit, Result};
 use crate::plan::{
-    Before, Inputs, Outcome as Recorded, Plan, Proof, RECORD_VERSION, Record, RecordedClaim, Request, Step, needed,
-    plan, proof,
+    Before, Inputs, Outcome as Recorded, Plan, Probes, Proof, RECORD_VERSION, Record, RecordedClaim, Request, Step,
+    needed, plan, proof,
 };
 use crate::probe::Login;
+use crate::recovery::prober::Prober;
 use crate::recovery::run::{Run, run};
 use crate::recovery::witness::{Silence, Witness};
-use crate::recovery::{Ending, Outcome};
+use crate::recovery::{Ending, Outcome, Reach};
 use crate::render::progress::Progress;
 use crate::render::{machine, outcome as account, plan as planned, prompt};
 use crate::topology::health::trouble;
@@ -28,7 +30,7 @@ use jiff::Timestamp;
 use std::time::Duration;
 
 /// What each read before a destructive act may take.
-const DEADLINE: Duration = Duration::from_secs(5);
+pub(super) const DEADLINE: Duration = Duration::from_secs(5);
 /// What the component may take to say how it is before the act.
 const BASELINE_DEADLINE: Duration = Duration::from_secs(10);
 
@@ -44,7 +46,7 @@ async fn act(context: &Context, args: &FailoverArgs) -> Result<Exit> {
     let login = login(context, &args.login)?;
     let cluster = context.cluster().await?;
     let prepared = context.unless_interrupted(prepare(context, &cluster, args, login)).await?;
-    let Prepared { plan, mut watch, witness, before, unfinished } = prepared;
+    let Prepared { plan, mut watch, witness, before, unfinished, mut prober } = prepared;
 
     let carried_out = args.dry_run == DryRun::None;
     match args.output {
@@ -66,7 +68,8 @@ async fn act(context: &Context, args: &FailoverArgs) -> Result<Exit> {
     let record = record(&cluster, &plan, unfinished, before.as_ref());
     let mut progress = Progress::new(context.screen, args.output);
     watch.catch_up();
-    let outcome = run(
+    prober.begin();
+    let mut outcome = run(
         Run {
             plan: &plan,
             cluster: &cluster,
@@ -81,6 +84,12 @@ async fn act(context: &Context, args: &FailoverArgs) -> Result<Exit> {
         &mut |event| progress.show(&event),
     )
     .await;
+    let pod_is_back = matches!(
+        outcome.ending,
+        Ending::Recovered | Ending::NotVerified | Ending::Unproven(_) | Ending::DataMissing(_)
+    );
+    outcome.reachability = prober.end(pod_is_back, &context.interrupt).await;
+    outcome.reachability.extend(plan.probes.not_measured.iter().cloned().map(Reach::from));
     progress.end();
     tell(context, args, &plan, &outcome)?;
     Ok(account::exit(&outcome.ending))
@@ -93,6 +102,7 @@ struct Prepared {
     witness: Witness,
     before: Option<Testimony>,
     unfinished: Option<Record>,
+    prober: Prober,
 }
 
 async fn prepare(context: &Context, cluster: &Cluster, args: &FailoverArgs, login: Login) -> Result<Prepared> {
@@ -127,19 +137,32 @@ async fn prepare(context: &Context, cluster: &Cluster, args: &FailoverArgs, logi
     };
     let unfinished = Record::unfinished(&topology, &member.namespace, &member.name).filter(|_| !args.anew);
     let proof = proof(&topology, &member, &request);
+    let for_probes = login.clone();
     let login = match &proof {
         Proof::Sql { .. } => login.within(cluster, &member.namespace, DEADLINE).await?,
         Proof::Page { .. } | Proof::Skipped { .. } => login,
     };
     let witness = Witness::new(cluster.clone(), member.namespace.clone(), proof, login);
+    // Databases are asked from here on: the first answers take no time of their own.
+    let measured = async {
+        let mut probes = probes(context, cluster, args, &snapshot, &member).await?;
+        let logins = logins(cluster, &for_probes, &mut probes).await;
+        let asked = if args.dry_run == DryRun::None { probes.clone() } else { Probes::default() };
+        let mut prober = Prober::over(cluster, &asked, &logins);
+        let (probes, ()) = futures::join!(may_be_asked(cluster, &probes), prober.first());
+        prober.keep(&probes);
+        Ok::<_, Error>((probes, prober))
+    };
     // Permission, watch and baseline at the same time: none waits for another.
     let mut watch = cluster.watch(watch_request(&topology, &member));
     let permissions = needed(&member, &request);
-    let (rights, opened, said) = futures::join!(
+    let (rights, opened, said, measured) = futures::join!(
         cluster.review(&permissions, DEADLINE),
         watch.opened(DEADLINE),
-        witness.testify(BASELINE_DEADLINE)
+        witness.testify(BASELINE_DEADLINE),
+        measured
     );
+    let (probes, prober) = measured?;
     let standing = member.pod.as_ref().map(|pod| &pod.uid);
     let replaced_already = request.pod_uid.as_ref().is_some_and(|uid| standing != Some(uid));
     let (before, testimony) = match (said, &unfinished) {
@@ -163,12 +186,13 @@ async fn prepare(context: &Context, cluster: &Cluster, args: &FailoverArgs, logi
         rights: &rights,
         before,
         unfinished: unfinished.as_ref(),
+        probes,
     });
     // A watch that may not be opened is a denied permission: the plan's own check says it better.
     if plan.refusal().is_none() {
         opened?;
     }
-    Ok(Prepared { plan, watch, witness, before: testimony, unfinished })
+    Ok(Prepared { plan, watch, witness, before: testimony, unfinished, prober })
 }
 
 /// The volumes of the member's claims, and those that tell of its earlier failovers.
@@ -388,6 +412,9 @@ fn resume(context: &Context, args: &FailoverArgs, plan: &Plan) -> String {
     flag("--sslmode", args.login.sslmode.map(SslMode::name));
     flag("--sslrootcert", args.login.sslrootcert.as_deref().and_then(|path| path.to_str()));
     flag("--sslservername", args.login.sslservername.as_deref());
+    for probe in &args.probe {
+        flag("--probe", Some(probe));
+    }
     flag("--pod-uid", Some(plan.target.uid.as_str()).filter(|uid| !uid.is_empty()));
     for (given, flag) in [
         (global.insecure_skip_tls_verify, " --insecure-skip-tls-verify"),
@@ -395,6 +422,7 @@ fn resume(context: &Context, args: &FailoverArgs, plan: &Plan) -> String {
         (global.token.is_some(), " --token \"$TOKEN\""),
         (args.keep_pvc, " --keep-pvc"),
         (args.no_verify, " --no-verify"),
+        (args.no_probe, " --no-probe"),
     ] {
         if given {
             command.push_str(flag);

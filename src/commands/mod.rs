@@ -3,6 +3,7 @@
 mod confirm;
 mod failover;
 mod login;
+mod reachability;
 mod sandbox;
 mod scope;
 mod status;

@@ -4,11 +4,13 @@
 //! The dry run, the text above the prompt, the run itself and the JSON output all read this one [`Plan`].
 
 mod checks;
+pub mod probes;
 mod record;
 #[cfg(test)]
 mod tests;
 
 pub use checks::{Check, CheckId, Verdict, needed};
+pub use probes::{NotMeasured, ProbeTarget, Probes, Promise};
 pub use record::{Outcome, RECORD_VERSION, Record, RecordedClaim};
 
 use crate::cli::Allow;
@@ -61,6 +63,8 @@ pub struct Plan {
     pub before: Before,
     /// Set where an earlier failover of this pod is finished rather than a new one begun.
     pub resumes: Option<Resumes>,
+    /// The databases that are asked all the while, to measure how long each was away.
+    pub probes: Probes,
 }
 
 /// The pod to be replaced, pinned by its UID.
@@ -241,6 +245,8 @@ pub struct Inputs<'i> {
     pub before: Before,
     /// An unfinished failover of this pod that was found on its volumes.
     pub unfinished: Option<&'i Record>,
+    /// The databases whose reachability is measured.
+    pub probes: Probes,
 }
 
 /// Plans the failover of a member.
@@ -319,6 +325,7 @@ pub fn plan(inputs: Inputs<'_>) -> Plan {
         proof,
         before: inputs.before,
         resumes,
+        probes: inputs.probes,
     }
 }
 

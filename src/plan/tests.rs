@@ -26,6 +26,7 @@ fn planned(yaml: &str, pod: &str, request: &Request, denied: &[(&str, &str)]) ->
         rights: &rights,
         before: Before::Answered { summary: "PostgreSQL 14".into() },
         unfinished: unfinished.as_ref(),
+        probes: Probes::default(),
     })
 }
 

@@ -227,6 +227,13 @@ impl<C: Connector> Line<C> {
         Ok(Session { client, driver, deadline, whole, turn })
     }
 
+    /// Until when a database is left alone, where its last login hung.
+    pub fn left_alone(&self, database: &str) -> Option<Instant> {
+        let turn = self.turn(database);
+        // One that is being asked is not left alone.
+        turn.try_lock().ok().and_then(|hangs| hangs.not_before).filter(|not_before| *not_before > Instant::now())
+    }
+
     fn turn(&self, database: &str) -> Arc<tokio::sync::Mutex<Hangs>> {
         let mut databases = self.databases.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(databases.entry(database.to_owned()).or_default())

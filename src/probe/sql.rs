@@ -81,6 +81,24 @@ impl<C: Connector> Sql<C> {
             Err(trouble) => trouble.into(),
         }
     }
+
+    /// Logs in and asks for a constant: whether the server takes sessions, whatever is behind it. Asked once, and ended
+    /// politely.
+    ///
+    /// # Errors
+    /// Why it does not answer, as far as known.
+    pub async fn ping(&self, deadline: Duration) -> Result<(), Trouble> {
+        let until = tokio::time::Instant::now() + deadline;
+        let mut session = self.line.open(&self.line.target().database, until).await?;
+        session.run("SELECT 1").await?;
+        session.close().await;
+        Ok(())
+    }
+
+    /// Until when nothing is asked, where the last question hung: sooner it would be told so.
+    pub fn left_alone(&self) -> Option<tokio::time::Instant> {
+        self.line.left_alone(&self.line.target().database)
+    }
 }
 
 /// Asks, and once more on a new connection where an MPP server has just lost a process of its own.

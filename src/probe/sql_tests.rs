@@ -41,6 +41,16 @@ async fn refusals_are_said_in_the_servers_words() {
 }
 
 #[tokio::test]
+async fn a_ping_says_whether_sessions_are_taken() {
+    let postgres = Postgres::shared();
+    assert_eq!(postgres.sql("postgres").ping(SOON).await, Ok(()));
+    let trouble = postgres.sql("no_such").ping(SOON).await.unwrap_err();
+    assert_eq!((trouble.certain, trouble.code.as_deref()), (true, Some("3D000")));
+    let trouble = Sql::with(Socket("/nowhere/socket".into()), target("a", "b")).ping(SOON).await.unwrap_err();
+    assert!(!trouble.certain && !trouble.hung, "{trouble:?}");
+}
+
+#[tokio::test]
 async fn what_is_lost_between_two_baselines_is_named() {
     let postgres = Postgres::start();
     let sql = postgres.sql("postgres");
@@ -224,8 +234,10 @@ impl Connector for Silent {
 #[tokio::test]
 async fn a_login_that_hangs_ends_and_is_not_repeated_at_once() {
     let sql = Sql::with(Silent(std::sync::Mutex::default()), target("gpadmin", "postgres"));
+    assert_eq!(sql.left_alone(), None);
     let short = Duration::from_millis(100);
     assert_eq!(sql.introduction(short).await, Answer::Unknown("no answer within 0.1 s".to_owned()));
+    assert!(sql.left_alone().is_some());
     let Answer::Unknown(reason) = sql.introduction(short).await else { panic!() };
     assert!(reason.contains("left alone"), "{reason}");
     // Another database has not hung.

@@ -96,6 +96,7 @@ impl Act<'_, '_> {
             proof: self.proof,
             done: self.done,
             notices: self.notices,
+            reachability: Vec::new(),
             ending,
         }
     }

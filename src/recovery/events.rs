@@ -1,5 +1,6 @@
 //! What a running failover tells, and how it ended. Values only; `render` words them.
 
+use super::reach::Reach;
 use serde::Serialize;
 use std::time::Duration;
 
@@ -120,4 +121,6 @@ pub struct Outcome {
     pub done: Vec<String>,
     /// What should be known and is not.
     pub notices: Vec<String>,
+    /// How long the databases that depend on the component were away.
+    pub reachability: Vec<Reach>,
 }

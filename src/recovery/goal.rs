@@ -129,7 +129,7 @@ pub fn ready(plan: &Plan, topology: &Topology) -> Progress {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::{Before, Inputs, Request, plan};
+    use crate::plan::{Before, Inputs, Probes, Request, plan};
     use crate::testing::snapshot;
     use crate::topology::{Layout, build};
 
@@ -156,6 +156,7 @@ mod tests {
             rights: &[],
             before: Before::NotAsked,
             unfinished: None,
+            probes: Probes::default(),
         })
     }
 
@@ -250,6 +251,7 @@ mod tests {
             rights: &[],
             before: Before::NotAsked,
             unfinished: None,
+            probes: Probes::default(),
         });
         assert_eq!(said(replaced(&plan, &space(&lower(true)))), "waiting for the pod to be created");
         assert_eq!(

@@ -4,7 +4,10 @@ mod account;
 pub mod events;
 pub mod explain;
 pub mod goal;
+pub mod prober;
+pub mod reach;
 pub mod run;
 pub mod witness;
 
 pub use events::{ClaimChange, Ending, Event, Outcome, Phase, PhaseEnd};
+pub use reach::Reach;

@@ -3,7 +3,7 @@
 use super::outcome::word;
 use crate::error::{Error, Result};
 use crate::plan::Plan;
-use crate::recovery::{Event, Outcome, PhaseEnd};
+use crate::recovery::{Event, Outcome, PhaseEnd, Reach};
 use crate::topology::health::{Health, Report};
 use crate::topology::{ClaimState, Known, Member, Topology};
 use crate::verify::{Check, Testimony, verdict};
@@ -200,8 +200,47 @@ pub fn outcome(plan: &Plan, outcome: &Outcome, reasons: &[String], resume: Optio
         "done": outcome.done,
         "notices": outcome.notices,
         "phases": phases,
+        "reachability": outcome.reachability.iter().map(reach).collect::<Vec<_>>(),
         "resume": resume,
     })
+}
+
+/// How long a database was away; milliseconds since the run began, by the client's monotonic clock.
+fn reach(reach: &Reach) -> Value {
+    let mut row = json!({
+        "namespace": reach.namespace,
+        "pod": reach.pod,
+        "promise": reach.promise,
+        "finding": reach.finding(),
+    });
+    let measured = match &reach.measured {
+        Ok(account) => json!({
+            "asked": account.asked,
+            "answered": account.answered,
+            "unknown": account.unknown,
+            "answeredBefore": account.answered_before,
+            "firstFailureMs": account.first_failure.map(millis),
+            "firstSuccessAfterMs": account.first_success_after.map(millis),
+            "longestGapMs": account.longest_gap.map(millis),
+            "stillAway": account.still_away,
+            "reason": account.reason,
+            "notMeasured": null,
+        }),
+        Err(why) => json!({
+            "asked": 0,
+            "answered": 0,
+            "unknown": 0,
+            "answeredBefore": null,
+            "firstFailureMs": null,
+            "firstSuccessAfterMs": null,
+            "longestGapMs": null,
+            "stillAway": null,
+            "reason": null,
+            "notMeasured": why,
+        }),
+    };
+    merge(&mut row, measured);
+    row
 }
 
 /// An error, for a reader of JSON.

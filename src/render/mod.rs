@@ -7,6 +7,7 @@ pub mod outcome;
 pub mod plan;
 pub mod progress;
 pub mod prompt;
+pub mod reach;
 pub mod status;
 #[cfg(test)]
 mod tests;

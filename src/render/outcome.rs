@@ -1,7 +1,7 @@
 //! How a failover ended: the verdict first, then the time of each phase and what is new.
 
 use super::age::took;
-use super::{Paint, count, harmless, wrapped, wrapped_at};
+use super::{Paint, count, harmless, reach, wrapped, wrapped_at};
 use crate::error::Exit;
 use crate::plan::{Plan, Proof};
 use crate::recovery::{Ending, Outcome, PhaseEnd};
@@ -82,6 +82,7 @@ pub fn outcome(plan: &Plan, outcome: &Outcome, resume: &str, paint: Paint) -> St
     if let Some(proof) = &outcome.proof {
         text.push_str(&wrapped("  proof: ", proof));
     }
+    text.push_str(&reach::outcome(plan, &outcome.reachability, paint));
     for notice in &outcome.notices {
         text.push_str(&wrapped("  note: ", notice));
     }

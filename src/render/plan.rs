@@ -1,6 +1,6 @@
 //! A plan as it stands above the question.
 
-use super::{Paint, harmless, wrapped};
+use super::{Paint, harmless, reach, wrapped};
 use crate::plan::{Check, Plan, Proof, Risk, Step, Verdict};
 
 /// What will be done, how it is proven, what was checked.
@@ -35,6 +35,7 @@ pub fn plan(plan: &Plan, paint: Paint) -> String {
         let line = wrapped("        ", &check.reason);
         text.push_str(&format!("  {} {}", verdict(check, paint), line.trim_start()));
     }
+    text.push_str(&reach::plan(&plan.probes));
     if plan.risk == Risk::High {
         text.push_str(&format!("\n{}\n", paint.bad("High risk: a check was overridden.")));
     }

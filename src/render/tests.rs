@@ -3,8 +3,9 @@
 use super::*;
 use crate::cluster::permission::Allowed;
 use crate::error::Error;
+use crate::plan::probes::depending;
 use crate::plan::{Before, Inputs, Plan, Request, needed, plan};
-use crate::recovery::{ClaimChange, Ending, Outcome, Phase, PhaseEnd};
+use crate::recovery::{ClaimChange, Ending, Outcome, Phase, PhaseEnd, Reach};
 use crate::testing::{ACCOUNT, snapshot, unreadable};
 use crate::topology::health::judge;
 use crate::topology::{Layout, Topology, build};
@@ -97,6 +98,7 @@ fn planned(pod: &str, denied: bool, change: impl FnOnce(&mut Request)) -> Plan {
         rights: &rights,
         before: Before::Answered { summary: "PostgreSQL 14.4: 2 databases, 1 table".into() },
         unfinished: None,
+        probes: depending(&topology, member),
     })
 }
 
@@ -139,6 +141,7 @@ fn ended(ending: Ending) -> Outcome {
         proof: None,
         done: vec!["volume pv-7 retained".into(), "claim data-wh9527-0 deleted".into()],
         notices: vec!["no canary table was written: the database is read-only".into()],
+        reachability: Vec::new(),
     }
 }
 
@@ -167,6 +170,88 @@ fn every_ending() {
         texts.push_str(&format!("--- exit code {exit}\n{text}"));
     }
     assert_snapshot!("outcome-others", texts);
+}
+
+/// A database of each kind, under long names.
+fn reached() -> Vec<Reach> {
+    use crate::plan::{NotMeasured, Promise};
+    use crate::recovery::reach::Account;
+    let millis = |number| Some(Duration::from_millis(number));
+    let stayed = Account { asked: 214, answered: 214, answered_before: true, ..Account::default() };
+    let away = Account {
+        answered: 202,
+        first_failure: millis(161),
+        first_success_after: millis(3361),
+        longest_gap: millis(3200),
+        interruption: millis(3200),
+        interruptions: 1,
+        reason: Some(
+            "the database system is not accepting connections: 1 of 2 nodes of warehouse wh9527 are ready".into(),
+        ),
+        ..stayed.clone()
+    };
+    let still = Account { interruptions: 2, still_away: true, first_success_after: None, ..away.clone() };
+    let unknown = Account { unknown: 12, interruption: None, interruptions: 0, ..away.clone() };
+    let down = Account { answered_before: false, answered: 100, ..unknown.clone() };
+    let down = Account { unknown: 0, ..down };
+    let never = Account { answered: 0, first_success_after: None, still_away: true, ..down.clone() };
+    let cloud007 = "cloud007-513d75d5-3033-4649-b913-07f6115ec41a";
+    let measured = [
+        ("synxdb-system", Promise::Stays, stayed.clone()),
+        (cloud007, Promise::Stays, stayed),
+        (cloud007, Promise::Stays, away.clone()),
+        (cloud007, Promise::BrieflyAway, away),
+        (cloud007, Promise::None, still),
+        (cloud007, Promise::Stays, unknown),
+        (cloud007, Promise::Stays, down),
+        (cloud007, Promise::Stays, never),
+    ];
+    let reach = |(namespace, promise, account): (&str, Promise, Account)| Reach {
+        namespace: Some(namespace.into()),
+        pod: Some("cloudberry-proxy-0".into()),
+        promise: Some(promise),
+        measured: Ok(account),
+    };
+    let not = |namespace: Option<&str>, pod: Option<&str>, why: &str| {
+        Reach::from(NotMeasured { namespace: namespace.map(Into::into), pod: pod.map(Into::into), why: why.into() })
+    };
+    let skipped = "it says that SQL is not to be asked of it: PostgreSQL is not installed here";
+    let mut all: Vec<Reach> = measured.into_iter().map(reach).collect();
+    all.extend([
+        not(Some("synxdb-system"), Some("cloudberry-proxy-0"), skipped),
+        not(Some(cloud007), None, "its pods cannot be read: pods is forbidden"),
+        not(Some(cloud007), Some("cloudberry-proxy-0"), skipped),
+        not(None, None, "which namespaces are the accounts' is not known: namespaces is forbidden"),
+    ]);
+    all
+}
+
+#[test]
+fn how_long_databases_were_away() {
+    let plan = planned("safekeeper-0", false, |_| {});
+    let text = super::reach::outcome(&plan, &reached(), PLAIN);
+    assert!(text.lines().all(|line| line.chars().count() <= COLUMNS), "it fits 80 columns:\n{text}");
+    assert_snapshot!("reach", text);
+    let coloured = super::reach::outcome(&plan, &reached(), COLOUR);
+    assert_eq!(coloured.matches(&COLOUR.warn("finding:")).count(), 1, "one promise was broken:\n{coloured}");
+    let mut outcome = ended(Ending::Recovered);
+    outcome.reachability = reached();
+    let document = machine::outcome(&plan, &outcome, &[], None);
+    assert_snapshot!("reach-json", machine::json(&document["reachability"]));
+}
+
+#[test]
+fn what_is_going_to_be_measured() {
+    let text = super::plan::plan(&planned("safekeeper-0", false, |_| {}), PLAIN);
+    assert!(text.lines().all(|line| line.chars().count() <= COLUMNS), "it fits 80 columns:\n{text}");
+    assert_snapshot!("plan-reach", text);
+    let mut probes = planned("cloudberry-proxy-0", false, |_| {}).probes;
+    let namespaces = probes.namespaces();
+    assert_eq!(namespaces.len(), 2);
+    probes.leave_out(&namespaces[0], &format!("you may not create pods/portforward in namespace {}", namespaces[0]));
+    assert_snapshot!("plan-not-measured", super::reach::plan(&probes));
+    probes.databases = vec![probes.databases[0].clone(); 60];
+    assert!(super::reach::plan(&probes).contains("SQL is asked every 1.2 s meanwhile"));
 }
 
 #[test]

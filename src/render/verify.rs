@@ -83,7 +83,8 @@ fn headline(checks: &[Check], paint: Paint) -> String {
         Verdict::Passed => format!("{}: {} passed{skipped}\n", paint.ok("Verified"), count(passed, "check")),
         Verdict::Failed => format!("{}: {failed} of {asked} failed{skipped}\n", paint.bad("Not verified")),
         Verdict::Unknown | Verdict::Skipped => {
-            let what = format!("nothing failed, and {unknown} of {asked} got no answer{skipped}");
+            let are = if unknown == 1 { "is" } else { "are" };
+            let what = format!("nothing failed, and {unknown} of {asked} {are} unknown{skipped}");
             format!("{}: {what}\n", paint.warn("Not proven"))
         }
     };

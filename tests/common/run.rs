@@ -134,6 +134,9 @@ pub fn normal(text: &str) -> String {
         (r" +\d+(\.\d)? (ms|s)\b", " TIME"),
         (r"(?m)  \d+m?\d*s$", "  AGE"),
         (r"/tmp/[^ \n]*/", "FOLDER/"),
+        (r"\(\d+ of \d+\)", "(N of N)"),
+        (r"\d+ of \d+ attempts", "N of N attempts"),
+        (r"(?m)^    last failure: .*(\n      .*)*", "    last failure: REASON"),
         (r"PostgreSQL \d[^(:]*\([^)]*\)|PostgreSQL \d[\w.]*", "PostgreSQL VERSION"),
     ] {
         text = regex::Regex::new(pattern).unwrap().replace_all(&text, word).into_owned();

@@ -18,6 +18,7 @@ mod kubectl;
 mod member;
 mod names;
 mod others;
+mod reach;
 mod scenarios;
 mod story;
 mod trouble;

@@ -1,0 +1,292 @@
+//! Which databases are asked while a member is replaced, and what is promised of each: from the topology alone.
+
+use crate::topology::layout::{Role, SpaceKind, SqlDoor};
+use crate::topology::{Component, Member, Space, Topology};
+use serde::Serialize;
+use std::time::Duration;
+
+/// How often a database is asked, start to start.
+const EVERY: Duration = Duration::from_millis(200);
+/// Each question is a forward of its own through the API server: all of them together are no more often than this.
+const ALL_TOGETHER: Duration = Duration::from_millis(20);
+
+/// What the product's failover page says of a database while a component is replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Promise {
+    /// "The database remains accessible during this period": safekeeper and pageserver.
+    Stays,
+    /// "Temporarily" or "briefly inaccessible": a proxy itself, and the account of a warehouse node.
+    BrieflyAway,
+    /// It says nothing: measured, not judged.
+    None,
+}
+
+/// A database that is asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ProbeTarget {
+    /// Namespace of the pod that takes the session.
+    pub namespace: String,
+    /// That pod.
+    pub pod: String,
+    /// Port, user and database.
+    pub door: SqlDoor,
+    /// What is promised of it.
+    pub promise: Promise,
+}
+
+/// What depends on the target and is not asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct NotMeasured {
+    /// Its namespace, where that is known.
+    pub namespace: Option<String>,
+    /// Its pod, where that is known.
+    pub pod: Option<String>,
+    /// Why.
+    pub why: String,
+}
+
+/// The databases whose reachability is measured during a failover.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Probes {
+    /// Those that are asked.
+    pub databases: Vec<ProbeTarget>,
+    /// Those that should be, and are not.
+    pub not_measured: Vec<NotMeasured>,
+}
+
+impl Probes {
+    /// Pause between two questions to one database, start to start.
+    pub fn every(&self) -> Duration {
+        let many = u32::try_from(self.databases.len()).unwrap_or(u32::MAX);
+        EVERY.max(ALL_TOGETHER.saturating_mul(many))
+    }
+
+    /// Namespaces of those that are asked, each once.
+    pub fn namespaces(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.databases.iter().map(|target| target.namespace.clone()).collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    /// No longer asks anything in this namespace, for this reason.
+    pub fn leave_out(&mut self, namespace: &str, why: &str) {
+        let (out, kept) = self.databases.drain(..).partition(|target| target.namespace == namespace);
+        self.databases = kept;
+        let out: Vec<ProbeTarget> = out;
+        self.not_measured.extend(out.into_iter().map(|target| NotMeasured {
+            namespace: Some(target.namespace),
+            pod: Some(target.pod),
+            why: why.to_owned(),
+        }));
+    }
+
+    fn add(&mut self, component: &Component, member: &Member, failed_over: &Member, promise: Promise) {
+        let Some(door) = component.sql.clone() else { return };
+        let (namespace, pod) = (member.namespace.clone(), member.name.clone());
+        match why_not(member, failed_over) {
+            Some(why) => {
+                self.not_measured.push(NotMeasured { namespace: Some(namespace), pod: Some(pod), why });
+            }
+            None => self.databases.push(ProbeTarget { namespace, pod, door, promise }),
+        }
+    }
+}
+
+/// Whether the databases of other namespaces depend on this member.
+pub fn reaches_further(member: &Member) -> bool {
+    match member.role {
+        Role::MetadataProxy | Role::Safekeeper | Role::Pageserver => true,
+        Role::WarehouseProxy | Role::WarehouseNode => false,
+    }
+}
+
+/// The databases that depend on a member: on a safekeeper or the pageserver, the metadata's and every account's; on the
+/// metadata proxy, the same; on a warehouse proxy, its own; on a warehouse node, those of the proxy that answers for it.
+pub fn depending(topology: &Topology, member: &Member) -> Probes {
+    let mut probes = Probes::default();
+    for space in &topology.spaces {
+        for component in &space.components {
+            for door in &component.members {
+                if let Some(promise) = promise(topology, member, space, component, door) {
+                    probes.add(component, door, member, promise);
+                }
+            }
+        }
+    }
+    probes
+}
+
+/// A database that the user named; its promise is the one it has anyhow.
+///
+/// # Errors
+/// Why it cannot be asked: there is no such member, or it takes no SQL.
+pub fn named(topology: &Topology, member: &Member, namespace: &str, pod: &str) -> Result<Probes, String> {
+    let Some(door) = topology.member(namespace, pod) else {
+        return Err(format!("{namespace}/{pod} is no SynxDB member, as far as the layout knows"));
+    };
+    let found = topology.space(namespace).zip(topology.component_of(door));
+    let Some((space, component)) = found.filter(|(_, component)| component.sql.is_some()) else {
+        return Err(format!("{namespace}/{pod} takes no SQL: it is a {}", door.role));
+    };
+    let mut probes = Probes::default();
+    let promise = promise(topology, member, space, component, door).unwrap_or(Promise::None);
+    probes.add(component, door, member, promise);
+    Ok(probes)
+}
+
+/// What is promised of a door while `member` is replaced; nothing where it does not depend on it.
+fn promise(
+    topology: &Topology,
+    member: &Member,
+    space: &Space,
+    component: &Component,
+    door: &Member,
+) -> Option<Promise> {
+    let itself = door.namespace == member.namespace && door.name == member.name;
+    let same_space = space.namespace == member.namespace;
+    match member.role {
+        Role::Safekeeper | Role::Pageserver => Some(Promise::Stays),
+        Role::MetadataProxy if itself => Some(Promise::BrieflyAway),
+        Role::MetadataProxy => (space.kind == SpaceKind::Account).then_some(Promise::None),
+        Role::WarehouseProxy => itself.then_some(Promise::BrieflyAway),
+        Role::WarehouseNode => {
+            let answers = topology.component_of(member).and_then(|component| component.answers_through);
+            (same_space && answers == Some(component.role)).then_some(Promise::BrieflyAway)
+        }
+    }
+}
+
+fn why_not(door: &Member, failed_over: &Member) -> Option<String> {
+    let pod = door.pod.as_ref()?;
+    let itself = door.namespace == failed_over.namespace && door.name == failed_over.name;
+    let own_name = pod.owner.as_ref().is_none_or(|owner| owner.kind == "StatefulSet");
+    if let Some(reason) = &pod.sql_skipped {
+        return Some(format!("it says that SQL is not to be asked of it: {reason}"));
+    }
+    if itself && !own_name {
+        return Some("the pod that replaces it has another name".into());
+    }
+    // That it ends is somebody else's doing.
+    (!itself && pod.terminating.is_some()).then(|| "it is being deleted".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{ACCOUNT, snapshot};
+    use crate::topology::{Layout, build};
+
+    const CLOUD007: &str = "cloud007-513d75d5-3033-4649-b913-07f6115ec41a";
+
+    const SYSTEM: &str = "
+namespace: synxdb-system
+sets:
+- {name: cloudberry-proxy, replicas: 1}
+- {name: safekeeper, replicas: 1}
+- {name: pageserver, replicas: 1}
+pods:
+- {name: cloudberry-proxy-0, set: cloudberry-proxy, ready: true}
+- {name: safekeeper-0, set: safekeeper, ready: true}
+- {name: pageserver-0, set: pageserver, ready: true}
+";
+    const OTHER: &str = "
+namespace: other-513d75d5-3033-4649-b913-07f6115ec41b
+sets:
+- {name: cloudberry-proxy, replicas: 2}
+pods:
+- {name: cloudberry-proxy-0, set: cloudberry-proxy, ready: true}
+- {name: cloudberry-proxy-1, set: cloudberry-proxy, ready: true, terminating: true}
+";
+
+    fn world(system: &str) -> Topology {
+        build(&snapshot(&[system, ACCOUNT, OTHER]), &Layout::shipped().unwrap())
+    }
+
+    fn asked(probes: &Probes) -> Vec<(String, Promise)> {
+        let short = |target: &ProbeTarget| {
+            let account = target.namespace.split('-').next().unwrap_or_default();
+            (format!("{account}/{}", target.pod), target.promise)
+        };
+        probes.databases.iter().map(short).collect()
+    }
+
+    #[test]
+    fn the_databases_that_depend_on_each_component() {
+        use Promise::{BrieflyAway, None, Stays};
+        let system = |promise| ("synxdb/cloudberry-proxy-0".to_owned(), promise);
+        let account = |promise| ("cloud007/cloudberry-proxy-0".to_owned(), promise);
+        let other = |promise| ("other/cloudberry-proxy-0".to_owned(), promise);
+        let topology = world(SYSTEM);
+        for (namespace, pod, expected) in [
+            ("synxdb-system", "safekeeper-0", vec![system(Stays), account(Stays), other(Stays)]),
+            ("synxdb-system", "pageserver-0", vec![system(Stays), account(Stays), other(Stays)]),
+            ("synxdb-system", "cloudberry-proxy-0", vec![system(BrieflyAway), account(None), other(None)]),
+            (CLOUD007, "cloudberry-proxy-0", vec![account(BrieflyAway)]),
+            (CLOUD007, "wh9527-1", vec![account(BrieflyAway)]),
+        ] {
+            let member = topology.member(namespace, pod).unwrap();
+            let probes = depending(&topology, member);
+            assert_eq!(asked(&probes), expected, "{pod}");
+            let going: Vec<_> = probes.not_measured.iter().map(|not| (not.pod.as_deref(), &*not.why)).collect();
+            let there = namespace == "synxdb-system";
+            let being_deleted = (Some("cloudberry-proxy-1"), "it is being deleted");
+            assert_eq!(going, if there { vec![being_deleted] } else { vec![] }, "{pod}");
+            assert_eq!(reaches_further(member), there);
+        }
+        let database = &depending(&topology, topology.member("synxdb-system", "pageserver-0").unwrap()).databases[0];
+        assert_eq!(
+            (database.door.port, &*database.door.user, &*database.door.database),
+            (5432, "gpadmin", "cloudmeta")
+        );
+    }
+
+    #[test]
+    fn what_says_that_it_is_not_to_be_asked_is_left_out() {
+        let skips = SYSTEM.replace(
+            "{name: cloudberry-proxy-0, set: cloudberry-proxy, ready: true}",
+            "{name: cloudberry-proxy-0, set: cloudberry-proxy, ready: true, sqlSkipped: no server}",
+        );
+        let topology = world(&skips);
+        let probes = depending(&topology, topology.member("synxdb-system", "cloudberry-proxy-0").unwrap());
+        assert_eq!(probes.not_measured[0].why, "it says that SQL is not to be asked of it: no server");
+        assert_eq!(probes.databases.len(), 2);
+        // Its successor has another name, and could not be asked under this one.
+        let renamed = SYSTEM.replace("name: cloudberry-proxy-0, set:", "name: cloudberry-proxy-7d9f-x, replicaSet:");
+        let renamed = renamed.replace("replicaSet: cloudberry-proxy,", "replicaSet: cloudberry-proxy-7d9f,");
+        let renamed = renamed.replace("- {name: cloudberry-proxy, replicas: 1}\n", "");
+        let topology = world(&renamed);
+        let probes = depending(&topology, topology.member("synxdb-system", "cloudberry-proxy-7d9f-x").unwrap());
+        assert_eq!(probes.not_measured[0].why, "the pod that replaces it has another name");
+        let probes = depending(&topology, topology.member("synxdb-system", "safekeeper-0").unwrap());
+        assert_eq!(probes.databases[0].pod, "cloudberry-proxy-7d9f-x");
+    }
+
+    #[test]
+    fn one_that_is_named_has_the_promise_that_it_has_anyhow() {
+        let topology = world(SYSTEM);
+        let safekeeper = topology.member("synxdb-system", "safekeeper-0").unwrap();
+        let node = topology.member(CLOUD007, "wh9527-0").unwrap();
+        let named = |member, namespace, pod| named(&topology, member, namespace, pod);
+        let promise = |member| named(member, "synxdb-system", "cloudberry-proxy-0").unwrap().databases[0].promise;
+        assert_eq!((promise(safekeeper), promise(node)), (Promise::Stays, Promise::None));
+        let error = named(node, CLOUD007, "wh9527-0").unwrap_err();
+        assert!(error.ends_with("takes no SQL: it is a warehouse node"), "{error}");
+        let error = named(node, CLOUD007, "no-such-0").unwrap_err();
+        assert!(error.contains("is no SynxDB member"), "{error}");
+    }
+
+    #[test]
+    fn many_databases_are_asked_less_often() {
+        let topology = world(SYSTEM);
+        let mut probes = depending(&topology, topology.member("synxdb-system", "safekeeper-0").unwrap());
+        assert_eq!(probes.every(), Duration::from_millis(200));
+        let one = probes.databases[0].clone();
+        probes.databases = vec![one; 100];
+        assert_eq!(probes.every(), Duration::from_secs(2));
+        probes.leave_out("synxdb-system", "no");
+        assert!(probes.databases.is_empty() && probes.not_measured.len() == 101, "{probes:?}");
+    }
+}

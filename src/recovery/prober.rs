@@ -1,0 +1,282 @@
+//! Asks databases, each by itself, for as long as a run lasts: a small query several times a second, over a stream of its
+//! own, login and all within a deadline. A database has never more than one question outstanding, and one that hung is
+//! left alone for a while: a coordinator that hangs keeps a process for every login that was given up.
+//!
+//! It begins while the plan is made, so that confirming costs no time. While a question to the user is open it goes on,
+//! slowly: how a database answered last is then known at the moment the run begins, however long that took.
+
+use super::reach::{Account, Attempt, Reach, Said};
+use crate::cluster::Cluster;
+use crate::cluster::tunnel::{NoTunnel, Tunnel};
+use crate::plan::{ProbeTarget, Probes};
+use crate::probe::session::{Connector, Trouble};
+use crate::probe::{Login, Sql, SqlTarget};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+/// One question, login and query.
+const DEADLINE: Duration = Duration::from_secs(2);
+/// How long the run is held up for the first answers.
+const FIRST: Duration = Duration::from_secs(1);
+/// Between two questions while the user is asked, start to start.
+const WHILE_ASKED: Duration = Duration::from_secs(1);
+
+/// Databases that are being asked. Nothing goes on once it is dropped.
+pub struct Prober {
+    clock: Instant,
+    begun: Option<Duration>,
+    pace: watch::Sender<Pace>,
+    tasks: JoinSet<()>,
+    asked: Vec<Asked>,
+}
+
+/// How often to ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pace {
+    /// Nothing is changed yet: only the last answer matters.
+    Waiting,
+    /// The run is on.
+    Running,
+    /// It is over: one last question where the last one was not answered.
+    Closing,
+}
+
+struct Asked {
+    target: ProbeTarget,
+    attempts: Arc<Mutex<Vec<Attempt>>>,
+    first: watch::Receiver<bool>,
+    task: AbortHandle,
+}
+
+/// A way to a database, and what is known of it.
+pub(crate) struct Way<C> {
+    sql: Sql<C>,
+    state: State,
+}
+
+/// How far the last question got, told by the connector.
+#[derive(Clone, Default)]
+pub(crate) struct State(Arc<Mutex<Reached>>);
+
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Reached {
+    /// No further than where all start.
+    #[default]
+    Nothing,
+    /// There is no such pod, or it does not run.
+    NoPod,
+    /// A stream to the pod.
+    Pod,
+}
+
+impl State {
+    fn set(&self, reached: Reached) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = reached;
+    }
+
+    fn get(&self) -> Reached {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Tunnels that say how far they got.
+pub(crate) struct Tunnels {
+    cluster: Cluster,
+    target: ProbeTarget,
+    state: State,
+}
+
+impl Connector for Tunnels {
+    type Stream = Tunnel;
+
+    async fn connect(&self, deadline: Duration) -> Result<Tunnel, Trouble> {
+        self.state.set(Reached::Nothing);
+        let ProbeTarget { namespace, pod, door, .. } = &self.target;
+        let opened = self.cluster.try_tunnel(namespace, pod, door.port, deadline).await;
+        self.state.set(match &opened {
+            Ok(_) => Reached::Pod,
+            Err(no) if no.is_the_pods() => Reached::NoPod,
+            Err(_) => Reached::Nothing,
+        });
+        opened.map_err(|no| Trouble::unsure(in_words(&no)))
+    }
+}
+
+/// The pod's own trouble without what every question has in common; otherwise all of it.
+fn in_words(no: &NoTunnel) -> String {
+    match no.error.why.as_slice() {
+        why @ [_, ..] if no.is_the_pods() => why.join(": "),
+        _ => no.error.to_string(),
+    }
+}
+
+impl Prober {
+    /// Begins to ask all of these over tunnels, each with its namespace's login.
+    pub fn over(cluster: &Cluster, probes: &Probes, logins: &HashMap<String, Login>) -> Self {
+        let way = |target: &ProbeTarget| {
+            let state = State::default();
+            let login = logins.get(&target.namespace).cloned().unwrap_or_default();
+            let connector = Tunnels { cluster: cluster.clone(), target: target.clone(), state: state.clone() };
+            let sql = Sql::with(
+                connector,
+                SqlTarget {
+                    namespace: target.namespace.clone(),
+                    pod: target.pod.clone(),
+                    port: target.door.port,
+                    user: login.user().unwrap_or(&target.door.user).to_owned(),
+                    login,
+                    database: target.door.database.clone(),
+                },
+            );
+            Way { sql, state }
+        };
+        Self::start(probes, DEADLINE, way)
+    }
+
+    pub(crate) fn start<C: Connector + 'static>(
+        probes: &Probes,
+        deadline: Duration,
+        way: impl Fn(&ProbeTarget) -> Way<C>,
+    ) -> Self {
+        let (clock, every) = (Instant::now(), probes.every());
+        let pace = watch::Sender::new(Pace::Waiting);
+        let mut tasks = JoinSet::new();
+        let mut asked = Vec::new();
+        for target in &probes.databases {
+            let attempts = Arc::new(Mutex::new(Vec::new()));
+            let (tell, first) = watch::channel(false);
+            let asker = Asker {
+                way: way(target),
+                deadline,
+                clock,
+                every,
+                pace: pace.subscribe(),
+                attempts: attempts.clone(),
+                first: tell,
+            };
+            let task = tasks.spawn(asker.ask());
+            asked.push(Asked { target: target.clone(), attempts, first, task });
+        }
+        Self { clock, begun: None, pace, tasks, asked }
+    }
+
+    /// Waits until each database was asked once, or for a second.
+    pub async fn first(&mut self) {
+        let each = self.asked.iter_mut().map(|asked| asked.first.wait_for(|ended| *ended));
+        let _ = tokio::time::timeout(FIRST, futures::future::join_all(each)).await;
+    }
+
+    /// Goes on with those that are still to be asked.
+    pub fn keep(&mut self, probes: &Probes) {
+        self.asked.retain(|asked| {
+            let kept = probes.databases.contains(&asked.target);
+            if !kept {
+                asked.task.abort();
+            }
+            kept
+        });
+    }
+
+    /// The run begins: from now on it counts.
+    pub fn begin(&mut self) {
+        self.begun = Some(self.clock.elapsed());
+        self.pace.send_replace(Pace::Running);
+    }
+
+    /// The run is over. Where it came to its end (`ended_well`), a question that is outstanding may end, and a database
+    /// that did not answer is asked once more; otherwise, or when the user wants to stop, all ends at once.
+    pub async fn end(mut self, ended_well: bool, interrupt: &CancellationToken) -> Vec<Reach> {
+        let ended = self.clock.elapsed();
+        let begun = self.begun.unwrap_or(ended);
+        if ended_well {
+            self.pace.send_replace(Pace::Closing);
+            let all = async { while self.tasks.join_next().await.is_some() {} };
+            tokio::select! {
+                biased;
+                () = interrupt.cancelled() => {}
+                () = all => {}
+            }
+        }
+        self.tasks.shutdown().await;
+        let measured = self.asked.into_iter().map(|Asked { target, attempts, .. }| {
+            let attempts = attempts.lock().unwrap_or_else(PoisonError::into_inner);
+            Reach::measured(target, Account::of(&attempts, begun, ended))
+        });
+        measured.collect()
+    }
+}
+
+/// Asks one database.
+struct Asker<C> {
+    way: Way<C>,
+    deadline: Duration,
+    clock: Instant,
+    every: Duration,
+    pace: watch::Receiver<Pace>,
+    attempts: Arc<Mutex<Vec<Attempt>>>,
+    first: watch::Sender<bool>,
+}
+
+impl<C: Connector> Asker<C> {
+    async fn ask(mut self) {
+        loop {
+            let last = *self.pace.borrow_and_update() == Pace::Closing;
+            let started = Instant::now();
+            let said = self.way.ask(self.deadline).await;
+            let answered = said == Said::Answered;
+            self.note(Attempt { started: started - self.clock, ended: self.clock.elapsed(), said });
+            if last || !self.wait(started, answered).await {
+                return;
+            }
+        }
+    }
+
+    fn note(&self, attempt: Attempt) {
+        let mut attempts = self.attempts.lock().unwrap_or_else(PoisonError::into_inner);
+        if *self.pace.borrow() == Pace::Waiting {
+            attempts.clear();
+        }
+        attempts.push(attempt);
+        self.first.send_replace(true);
+    }
+
+    /// Waits until it is time to ask again; false when it is not to be.
+    async fn wait(&mut self, started: Instant, answered: bool) -> bool {
+        loop {
+            let left_alone = self.way.sql.left_alone();
+            let every = match *self.pace.borrow_and_update() {
+                Pace::Waiting => self.every.max(WHILE_ASKED),
+                Pace::Running => self.every,
+                Pace::Closing => return !answered && left_alone.is_none(),
+            };
+            let next = left_alone.into_iter().fold(started + every, Instant::max);
+            tokio::select! {
+                () = sleep_until(next) => return true,
+                changed = self.pace.changed() => if changed.is_err() { return false },
+            }
+        }
+    }
+}
+
+impl<C: Connector> Way<C> {
+    async fn ask(&self, deadline: Duration) -> Said {
+        let Err(trouble) = self.sql.ping(deadline).await else { return Said::Answered };
+        let told = match self.state.get() {
+            Reached::Nothing => false,
+            Reached::NoPod => true,
+            // A login that does not fit says nothing of those that do; and whether a stream that breaks broke at the
+            // database or on the way, nobody can say.
+            Reached::Pod => !trouble.login && (trouble.certain || trouble.hung),
+        };
+        if told { Said::Failed(trouble.reason) } else { Said::Unknown(trouble.reason) }
+    }
+}
+
+#[cfg(test)]
+#[path = "prober_tests.rs"]
+mod tests;

@@ -1,0 +1,135 @@
+//! How long databases are away while a component is replaced, as those who use them see it.
+
+use crate::run::Ran;
+use crate::world::{ACCOUNT, AwaitIn, Rule, SYSTEM, World, named, stays_ready};
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{DeleteParams, Patch, PatchParams};
+use serde_json::{Value, json};
+
+const PROXY: &str = "cloudberry-proxy-0";
+
+/// What was measured of a database.
+#[track_caller]
+fn reach(ran: &Ran, namespace: &str) -> Value {
+    let result = ran.json_lines().pop().unwrap();
+    let rows = result["reachability"].as_array().unwrap_or_else(|| panic!("{}", ran.shown()));
+    let row = rows.iter().find(|row| row["namespace"] == namespace);
+    row.unwrap_or_else(|| panic!("nothing of {namespace}\n{}", ran.shown())).clone()
+}
+
+#[track_caller]
+fn stayed(row: &Value) {
+    assert!(row["asked"].as_u64().unwrap() > 0 && row["asked"] == row["answered"], "{row:#}");
+    assert_eq!((&row["longestGapMs"], &row["finding"]), (&Value::Null, &json!(false)), "{row:#}");
+}
+
+#[track_caller]
+fn away_and_back(row: &Value) {
+    let number = |field: &str| row[field].as_u64().unwrap_or_else(|| panic!("{field}: {row:#}"));
+    assert!(number("answered") > 0 && number("answered") < number("asked"), "{row:#}");
+    assert!(number("longestGapMs") > 0 && number("firstFailureMs") < number("firstSuccessAfterMs"), "{row:#}");
+    assert_eq!((&row["stillAway"], &row["finding"]), (&json!(false), &json!(false)), "{row:#}");
+}
+
+#[test]
+fn databases_stay_reachable_while_a_safekeeper_is_replaced() {
+    let world = World::alone();
+    let ran = world.run(&["failover", "safekeeper-0", "--yes", "-o", "json"]).exits(0);
+    for namespace in [SYSTEM, ACCOUNT] {
+        let row = reach(&ran, namespace);
+        stayed(&row);
+        assert_eq!(row["promise"], "stays");
+    }
+}
+
+#[test]
+fn a_proxy_is_away_for_a_while_and_nothing_else_is() {
+    let world = World::alone();
+    let ran = world.run(&["failover", "synxdb-system/cloudberry-proxy-0", "--yes", "-o", "json"]).exits(0);
+    away_and_back(&reach(&ran, SYSTEM));
+    stayed(&reach(&ran, ACCOUNT));
+    let account = world.account("away", |_| {});
+    let ran = account.run(&["failover", PROXY, "--yes", "-o", "json"]).exits(0);
+    away_and_back(&reach(&ran, &account.namespace));
+    assert_eq!(ran.json_lines().pop().unwrap()["reachability"].as_array().unwrap().len(), 1);
+}
+
+/// A pod of the system's that goes when the case lets it: when this is dropped.
+struct Held<'w>(&'w World, &'static str);
+
+impl<'w> Held<'w> {
+    fn new(world: &'w World, pod: &'static str) -> Self {
+        let held = Self(world, pod);
+        held.set(&json!(["e2e.synxdb.io/hold"]));
+        held
+    }
+
+    fn set(&self, finalizers: &Value) {
+        let patch = Patch::Merge(json!({"metadata": {"finalizers": finalizers}}));
+        let pods = self.0.within::<Pod>(SYSTEM);
+        pods.patch(self.1, &PatchParams::default(), &patch).await_in(self.0).unwrap();
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.set(&Value::Null);
+    }
+}
+
+/// Somebody takes an account's proxy away meanwhile: nobody promised that for a safekeeper.
+#[test]
+fn an_interruption_that_was_not_promised_is_a_finding() {
+    let world = World::alone();
+    let (system, account) = (world.within::<Pod>(SYSTEM), world.within::<Pod>(ACCOUNT));
+    let held = Held::new(&world, "safekeeper-1");
+    let running = world.start_command(world.plugin(&["failover", "safekeeper-1", "--yes", "-o", "json"]));
+    world.until(&system, named("safekeeper-1"), "the old safekeeper is being deleted", |pods| {
+        pods.get("safekeeper-1").is_some_and(|pod| pod.metadata.deletion_timestamp.is_some())
+    });
+    let old = world.pod(ACCOUNT, PROXY).metadata.uid;
+    account.delete(PROXY, &DeleteParams::default().grace_period(0)).await_in(&world).unwrap();
+    world.until(&account, named(PROXY), "the proxy is Ready again", |pods| {
+        pods.get(PROXY).is_some_and(|pod| pod.metadata.uid != old && stays_ready(pod))
+    });
+    drop(held);
+    let ran = running.end().exits(0);
+    let row = reach(&ran, ACCOUNT);
+    assert_eq!((&row["finding"], &row["answeredBefore"]), (&json!(true), &json!(true)), "{row:#}");
+    assert!(row["longestGapMs"].as_u64().unwrap() > 0 && row["firstSuccessAfterMs"].is_u64(), "{row:#}");
+    stayed(&reach(&ran, SYSTEM));
+}
+
+/// What one may not look into is not measured: no error, and no pass.
+#[test]
+fn what_may_not_be_asked_is_not_measured() {
+    let world = World::alone();
+    let read = &["get", "list", "watch"];
+    let cluster = |resources, verbs| Rule { namespace: None, resources, verbs };
+    let system = |resources, verbs| Rule { namespace: Some(SYSTEM), resources, verbs };
+    let mut rules = vec![
+        cluster(&["namespaces", "nodes", "persistentvolumes"], read),
+        cluster(&["persistentvolumes"], &["patch"]),
+        system(&["pods", "persistentvolumeclaims", "statefulsets.apps", "events"], read),
+        system(&["pods", "persistentvolumeclaims"], &["delete"]),
+        system(&["pods/portforward"], &["get", "create"]),
+    ];
+    let run = |user: &crate::world::User<'_>| {
+        let mut command = world.plugin(&["failover", "synxdb-system/safekeeper-2", "--yes", "-o", "json"]);
+        command.env("KUBECONFIG", &user.kubeconfig);
+        world.start_command(command).end().exits(0)
+    };
+    let ran = run(&world.user(SYSTEM, &rules));
+    stayed(&reach(&ran, SYSTEM));
+    let row = reach(&ran, ACCOUNT);
+    assert_eq!((&row["asked"], &row["pod"], &row["finding"]), (&json!(0), &Value::Null, &json!(false)), "{row:#}");
+    assert!(row["notMeasured"].as_str().unwrap().starts_with("its pods cannot be read: pods is forbidden"), "{row:#}");
+
+    // Who may read them may not ask them yet.
+    rules.push(cluster(&["pods", "persistentvolumeclaims", "statefulsets.apps"], &["list"]));
+    let ran = run(&world.user(SYSTEM, &rules));
+    stayed(&reach(&ran, SYSTEM));
+    let row = reach(&ran, ACCOUNT);
+    let why = format!("you may not create pods/portforward in namespace {ACCOUNT}");
+    assert_eq!((&row["pod"], &row["notMeasured"]), (&json!(PROXY), &json!(why)), "{row:#}");
+}
