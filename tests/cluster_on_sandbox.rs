@@ -80,7 +80,7 @@ fn sql(cluster: &Cluster, namespace: &str, pod: &str, database: &str) -> Sql {
         pod: pod.to_owned(),
         port: 5432,
         user: "gpadmin".to_owned(),
-        password: None,
+        login: kubectl_synxdb::probe::Login::default(),
         database: database.to_owned(),
     };
     Sql::over(cluster, target)

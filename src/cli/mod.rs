@@ -67,7 +67,7 @@ pub enum Command {
     /// Show whether SynxDB is healthy, and each of its members
     Status(StatusArgs),
     /// Replace a member's pod and its disk, wait until it is back, and prove it
-    Failover(FailoverArgs),
+    Failover(Box<FailoverArgs>),
     /// Keep a practice cluster running, for this plugin and for plain kubectl
     Sandbox(SandboxArgs),
     /// Print the layout: what SynxDB calls its namespaces, workloads and ports
