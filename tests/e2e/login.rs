@@ -128,14 +128,15 @@ fn a_failover_is_proven_over_tls_with_a_password_from_a_secret() {
     let ran = run(&account, &[&["failover", PROXY, "--yes"], &login[..]].concat(), &[]).exits(0);
     ran.says(&["Recovered: cloudberry-proxy-0", "the canary row are there as before"]);
     was.is_recovered();
-    let tls = "select count(*) from pg_stat_ssl where ssl";
-    assert_eq!(server.query(tls), ["0"], "no session is left behind");
+    let proxy = (account.namespace.as_str(), PROXY);
+    world.query_as(proxy, ("gpadmin", None), "postgres", "select 1").expect_err("a login without a password");
+    assert_eq!(server.query("show ssl"), ["on"]);
 }
 
 #[test]
 fn a_password_comes_from_the_environment_a_file_or_a_secret() {
     let world = World::shared();
-    let (account, server) = account(&world, "login-password");
+    let (account, _) = account(&world, "login-password");
     let unknown = "the server asks for a password, and none is known (PGPASSWORD, ~/.pgpass, --password-secret)";
     refused(&account, &[], &[], unknown);
     answers(&account, &[], &[GIVEN]);
@@ -195,7 +196,6 @@ fn a_password_comes_from_the_environment_a_file_or_a_secret() {
     command.env("KUBECONFIG", world.kubeconfig());
     let output = command.output().unwrap();
     assert!(String::from_utf8_lossy(&output.stdout).starts_with(&encoded(PASSWORD)), "{output:?}");
-    drop(server);
 }
 
 /// Without a baseline, and with a login that is never taken, a failover that is told to go on all the same ends as not
