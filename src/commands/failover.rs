@@ -40,9 +40,8 @@ pub(super) async fn failover(context: &Context, args: &FailoverArgs) -> Result<E
 }
 
 async fn act(context: &Context, args: &FailoverArgs) -> Result<Exit> {
-    let login = login(context, &args.login)?;
     let cluster = context.cluster().await?;
-    let prepared = context.unless_interrupted(prepare(context, &cluster, args, login)).await?;
+    let prepared = context.unless_interrupted(prepare(context, &cluster, args)).await?;
     let Prepared { plan, mut watch, witness, before, unfinished } = prepared;
 
     let carried_out = args.dry_run == DryRun::None;
@@ -94,7 +93,7 @@ struct Prepared {
     unfinished: Option<Record>,
 }
 
-async fn prepare(context: &Context, cluster: &Cluster, args: &FailoverArgs, login: Login) -> Result<Prepared> {
+async fn prepare(context: &Context, cluster: &Cluster, args: &FailoverArgs) -> Result<Prepared> {
     let typed = args.target.as_deref().map(TargetName::parse);
     if typed.is_none() && !context.screen.interactive {
         return Err(Error::usage("failover takes a target where there is no terminal to choose on")
@@ -122,13 +121,14 @@ async fn prepare(context: &Context, cluster: &Cluster, args: &FailoverArgs, logi
         verify: !args.no_verify,
         allow: args.allow.clone(),
         pod_uid: args.pod_uid.clone(),
-        user: login.user().map(str::to_owned),
+        user: args.login.username.clone(),
     };
     let unfinished = Record::unfinished(&topology, &member.namespace, &member.name).filter(|_| !args.anew);
     let proof = proof(&topology, &member, &request);
+    // What asks no database is not kept from it by a password file or root certificates.
     let login = match &proof {
-        Proof::Sql { .. } => login.within(cluster, &member.namespace, DEADLINE).await?,
-        Proof::Page { .. } | Proof::Skipped { .. } => login,
+        Proof::Sql { .. } => login(context, &args.login)?.within(cluster, &member.namespace, DEADLINE).await?,
+        Proof::Page { .. } | Proof::Skipped { .. } => Login::default(),
     };
     let witness = Witness::new(cluster.clone(), member.namespace.clone(), proof, login);
     // Permission, watch and baseline at the same time: none waits for another.

@@ -9,6 +9,7 @@
 pub mod baseline;
 pub mod canary;
 pub mod compare;
+mod handshake;
 pub mod http;
 pub mod login;
 mod pgpass;

@@ -67,7 +67,7 @@ async fn table(postgres: &Postgres, roots: &Path, expected: [Result<&str, &str>;
         // Without checking, no file of roots is looked at; `require` would check.
         let roots = matches!(mode, SslMode::VerifyCa | SslMode::VerifyFull).then_some(roots);
         let came = outcome(postgres.sql_with("gpadmin", "postgres", login(mode, roots, None))).await;
-        let refused = format!("the server's certificate is refused by --sslmode {}: ", mode.name());
+        let refused = format!("the server's certificate is refused by sslmode={}: ", mode.name());
         match (&came, expected) {
             (Ok(came), Ok(expected)) => assert_eq!(*came, expected, "{mode:?}"),
             (Err(came), Err(expected)) => {
@@ -170,7 +170,7 @@ async fn a_server_without_tls_is_taken_by_prefer_and_refused_by_require() {
     let roots = file(&folder, "ca.crt", &Authority::new().certificate);
     let postgres = server(&Listening { tls: None, hba: SCRAM }).await;
     let [require, ca, full] = ["require", "verify-ca", "verify-full"]
-        .map(|mode| format!("the server does not offer TLS, which --sslmode {mode} asks for"));
+        .map(|mode| format!("the server does not offer TLS, which sslmode={mode} asks for"));
     table(&postgres, &roots, [Ok("plain"), Ok("plain"), Ok("plain"), Err(&require), Err(&ca), Err(&full)]).await;
 }
 

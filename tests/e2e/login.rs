@@ -73,7 +73,7 @@ fn tls_is_checked_as_far_as_the_mode_says() {
     let roots = world.file("ca.crt", &authority.certificate);
     let roots = roots.to_str().unwrap();
 
-    let no_tls = "the server does not offer TLS, which --sslmode require asks for";
+    let no_tls = "the server does not offer TLS, which sslmode=require asks for";
     refused(&account, &["--sslmode", "require"], &[GIVEN], no_tls);
     answers(&account, &[], &[GIVEN]);
 
@@ -83,7 +83,7 @@ fn tls_is_checked_as_far_as_the_mode_says() {
     answers(&account, &["--sslmode", "require"], &[GIVEN]);
     answers(&account, &["--sslmode", "disable"], &[GIVEN]);
     let full = ["--sslmode", "verify-full", "--sslrootcert", roots];
-    refused(&account, &full, &[GIVEN], "--sslmode verify-full: its issuer is unknown: no authority in ");
+    refused(&account, &full, &[GIVEN], "sslmode=verify-full: its issuer is unknown: no authority in ");
     let itself = world.file("server.crt", &pair.certificate);
     answers(&account, &["--sslmode", "verify-full", "--sslrootcert", itself.to_str().unwrap()], &[GIVEN]);
 
