@@ -113,8 +113,8 @@ impl Default for Tls {
 
 impl Tls {
     /// As libpq does: the system's roots are for `verify-full` only, which is then the default; `require` checks the
-    /// chain where a file of roots is there. `allow` is `prefer`: both take what the server offers and check nothing, and
-    /// `prefer` needs one login where `allow` may need two.
+    /// chain where a file of roots is there. `allow` is `prefer`: both take what the server offers and check nothing,
+    /// and `prefer` needs one login where `allow` may need two.
     ///
     /// # Errors
     /// Roots that are needed and missing, or cannot be read; a name that is none.
@@ -283,8 +283,8 @@ fn trusted(roots: &Roots, mode: SslMode) -> Result<Option<Trusted>> {
     }
 }
 
-/// Checks a server's certificate as far as the mode says. That the server holds the certificate's key is always checked:
-/// the password's exchange is bound to it (SCRAM-SHA-256-PLUS).
+/// Checks a server's certificate as far as the mode says. That the server holds the certificate's key is always
+/// checked: the password's exchange is bound to it (SCRAM-SHA-256-PLUS).
 struct Verifier {
     check: Check,
     names: Vec<ServerName<'static>>,

@@ -1,4 +1,5 @@
-//! Each mode against real servers: with a certificate that nobody signed, with one that an authority signed, without TLS.
+//! Each mode against real servers: with a certificate that nobody signed, with one that an authority signed, without
+//! TLS.
 
 use super::*;
 use crate::cli::LoginArgs;

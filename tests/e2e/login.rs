@@ -1,4 +1,5 @@
-//! Logging in to databases: TLS, passwords, Secrets. What a failover says of the database before it acts shows the login.
+//! Logging in to databases: TLS, passwords, Secrets. What a failover says of the database before it acts shows the
+//! login.
 
 use crate::member::Before;
 use crate::run::Ran;

@@ -1,8 +1,9 @@
 //! A real PostgreSQL server in a pod: making database clusters, running and stopping them.
 //!
-//! Servers listen on a Unix socket in the sandbox's folder, and for TLS, which PostgreSQL has on no Unix socket, on a port
-//! of the loopback interface, where `pg_hba.conf` as it is made lets nobody in; when the sandbox was started by root they
-//! run as an unprivileged user. Nothing is synced to disk: what a sandbox holds outlives its servers, not the machine.
+//! Servers listen on a Unix socket in the sandbox's folder, and for TLS, which PostgreSQL has on no Unix socket, on a
+//! port of the loopback interface, where `pg_hba.conf` as it is made lets nobody in; when the sandbox was started by
+//! root they run as an unprivileged user. Nothing is synced to disk: what a sandbox holds outlives its servers, not the
+//! machine.
 
 use super::installation::Installation;
 use crate::sandbox::error::SandboxError;

@@ -76,8 +76,8 @@ pub(crate) async fn refuse(mut client: impl AsyncRead + AsyncWrite + Unpin, refu
     send(&mut client, &refusal).await
 }
 
-/// Serves a connection to a server's socket, or its port for TLS: `gate` is asked once the startup packet is there, `cut`
-/// ends an open connection.
+/// Serves a connection to a server's socket, or its port for TLS: `gate` is asked once the startup packet is there,
+/// `cut` ends an open connection.
 pub(crate) async fn serve(
     mut client: impl AsyncRead + AsyncWrite + Unpin,
     (socket, port): (&Path, u16),

@@ -1,5 +1,5 @@
-//! A proxy's server that asks for passwords and has TLS, as its superuser makes it so: by SQL alone, so that it is the same
-//! in both worlds.
+//! A proxy's server that asks for passwords and has TLS, as its superuser makes it so: by SQL alone, so that it is the
+//! same in both worlds.
 
 use super::World;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
@@ -104,8 +104,8 @@ impl<'w> Secured<'w> {
         ));
     }
 
-    /// Returns when new connections find the server as its files say. A new one tells when the server had read them: all
-    /// of them, before it took the connection.
+    /// Returns when new connections find the server as its files say. A new one tells when the server had read them:
+    /// all of them, before it took the connection.
     fn reload(&self) {
         let read = || self.query("select pg_conf_load_time()");
         let before = read();
