@@ -208,6 +208,27 @@ async fn a_refused_login_is_told_in_the_servers_words_and_from_where_the_passwor
     assert_eq!(outcome(postgres.sql_with("secured", "postgres", with(None, SslMode::Prefer))).await, Ok("TLS"));
 }
 
+/// The password's exchange is bound to the certificate: whoever stands between with one of his own learns nothing, and
+/// is noticed, even where no certificate is checked.
+#[tokio::test]
+async fn the_passwords_exchange_is_bound_to_the_servers_certificate() {
+    use tokio_postgres::config::{ChannelBinding, Config, SslMode as Wanted};
+    use tokio_postgres::tls::MakeTlsConnect;
+    let pair = self_signed(&["p-0"], |_| ());
+    let postgres = server(&Listening { tls: Some(&pair), hba: SCRAM }).await;
+    let login = login(SslMode::Require, None, None);
+    let sql = postgres.sql_with("gpadmin", "postgres", login.clone());
+    let mut config = Config::new();
+    config.user("gpadmin").dbname("postgres").password(PASSWORD).channel_binding(ChannelBinding::Require);
+    let stream = sql.line.connector().connect(Duration::from_secs(20)).await.unwrap();
+    let plain = config.connect_raw(stream, tokio_postgres::NoTls).await.err().unwrap();
+    assert_eq!(plain.to_string(), "authentication error");
+    let stream = sql.line.connector().connect(Duration::from_secs(20)).await.unwrap();
+    let (mut connector, name) = login.tls().connector("a", "p-0").unwrap();
+    let tls = MakeTlsConnect::<tokio::net::TcpStream>::make_tls_connect(&mut connector, &name).unwrap();
+    config.ssl_mode(Wanted::Require).connect_raw(stream, tls).await.unwrap();
+}
+
 /// A server that agrees to TLS, and then answers something else; the second time it is a plain one that refuses.
 struct Fickle(std::sync::atomic::AtomicUsize);
 
