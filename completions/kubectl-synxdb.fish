@@ -99,6 +99,16 @@ complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" 
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" -s o -l output -d 'Form of the output' -r -f -a "text\t'For people'
 json\t'JSON; of a failover, one object a line'
 yaml\t'YAML'"
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" -s U -l username -d 'Role to log in as [default: the layout\'s]' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" -l password-secret -d 'Key of a Secret that holds the password; NAME/KEY is in the pod\'s namespace. Without it: PGPASSWORD, ~/.pgpass' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" -l sslmode -d 'TLS, as psql has it [default: prefer] [env: PGSSLMODE]' -r -f -a "disable\t'None'
+allow\t'As prefer'
+prefer\t'Where the server offers it; no certificate is checked'
+require\t'Always; a certificate is checked only where --sslrootcert is there'
+verify-ca\t'Always, and a trusted authority signed the server\'s certificate'
+verify-full\t'The same, and the certificate is for this server'"
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" -l sslrootcert -d 'File of the authorities that verify-ca and verify-full trust, or `system` [default: ~/.postgresql/root.crt] [env: PGSSLROOTCERT]' -r -F
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" -l sslservername -d 'Name that verify-full wants in the server\'s certificate [default: POD or POD.NAMESPACE]' -r
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" -l scenario -d 'What the practice cluster is like: see `sandbox --list`' -r
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" -l layout -d 'File that says what SynxDB calls its namespaces and workloads [env: KUBECTL_SYNXDB_LAYOUT]' -r -F
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" -l color -d 'Colour: auto, always or never' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is dumb'

@@ -69,7 +69,7 @@ pub enum Command {
     /// Show whether SynxDB is healthy, and each of its members
     Status(StatusArgs),
     /// Replace a member's pod and its disk, wait until it is back, and prove it
-    Failover(FailoverArgs),
+    Failover(Box<FailoverArgs>),
     /// Ask every component whether it and its data are whole
     Verify(VerifyArgs),
     /// Keep a practice cluster running, for this plugin and for plain kubectl

@@ -43,9 +43,8 @@ pub(super) async fn failover(context: &Context, args: &FailoverArgs) -> Result<E
 }
 
 async fn act(context: &Context, args: &FailoverArgs) -> Result<Exit> {
-    let login = login(context, &args.login)?;
     let cluster = context.cluster().await?;
-    let prepared = context.unless_interrupted(prepare(context, &cluster, args, login)).await?;
+    let prepared = context.unless_interrupted(prepare(context, &cluster, args)).await?;
     let Prepared { plan, mut watch, witness, before, unfinished, mut prober } = prepared;
 
     let carried_out = args.dry_run == DryRun::None;
@@ -105,7 +104,7 @@ struct Prepared {
     prober: Prober,
 }
 
-async fn prepare(context: &Context, cluster: &Cluster, args: &FailoverArgs, login: Login) -> Result<Prepared> {
+async fn prepare(context: &Context, cluster: &Cluster, args: &FailoverArgs) -> Result<Prepared> {
     let typed = args.target.as_deref().map(TargetName::parse);
     if typed.is_none() && !context.screen.interactive {
         return Err(Error::usage("failover takes a target where there is no terminal to choose on")
@@ -133,20 +132,21 @@ async fn prepare(context: &Context, cluster: &Cluster, args: &FailoverArgs, logi
         verify: !args.no_verify,
         allow: args.allow.clone(),
         pod_uid: args.pod_uid.clone(),
-        user: login.user().map(str::to_owned),
+        user: args.login.username.clone(),
     };
     let unfinished = Record::unfinished(&topology, &member.namespace, &member.name).filter(|_| !args.anew);
     let proof = proof(&topology, &member, &request);
-    let for_probes = login.clone();
+    // What asks no database is not kept from it by a password file or root certificates.
+    let resolved = login(context, &args.login);
     let login = match &proof {
-        Proof::Sql { .. } => login.within(cluster, &member.namespace, DEADLINE).await?,
-        Proof::Page { .. } | Proof::Skipped { .. } => login,
+        Proof::Sql { .. } => resolved.clone()?.within(cluster, &member.namespace, DEADLINE).await?,
+        Proof::Page { .. } | Proof::Skipped { .. } => Login::default(),
     };
     let witness = Witness::new(cluster.clone(), member.namespace.clone(), proof, login);
     // Databases are asked from here on: the first answers take no time of their own.
     let measured = async {
         let mut probes = probes(context, cluster, args, &snapshot, &member).await?;
-        let logins = logins(cluster, &for_probes, &mut probes).await;
+        let logins = logins(cluster, &resolved, &mut probes).await;
         let asked = if args.dry_run == DryRun::None { probes.clone() } else { Probes::default() };
         let mut prober = Prober::over(cluster, &asked, &logins);
         let (probes, ()) = futures::join!(may_be_asked(cluster, &probes), prober.first());

@@ -115,10 +115,14 @@ async fn and_others(cluster: &Cluster, snapshot: &Snapshot, mut wanted: Vec<Stri
 }
 
 /// The login in each namespace; one whose password cannot be read is left out.
-pub(super) async fn logins(cluster: &Cluster, login: &Login, probes: &mut Probes) -> HashMap<String, Login> {
+pub(super) async fn logins(cluster: &Cluster, login: &Result<Login>, probes: &mut Probes) -> HashMap<String, Login> {
     let mut logins = HashMap::new();
     for namespace in probes.namespaces() {
-        match login.clone().within(cluster, &namespace, DEADLINE).await {
+        let within = match login {
+            Ok(login) => login.clone().within(cluster, &namespace, DEADLINE).await,
+            Err(error) => Err(error.clone()),
+        };
+        match within {
             Ok(login) => {
                 logins.insert(namespace, login);
             }

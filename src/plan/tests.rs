@@ -30,6 +30,42 @@ fn planned(yaml: &str, pod: &str, request: &Request, denied: &[(&str, &str)]) ->
     })
 }
 
+/// A login that does not fit is not a server that is down, and it is said where it is decided.
+#[test]
+fn a_refused_login_is_warned_of_and_told_apart_from_silence() {
+    let topology = build(&snapshot(&[ACCOUNT]), &Layout::shipped().unwrap());
+    let member = topology.members().find(|member| member.name == "wh9527-0").unwrap();
+    let request = Request { user: Some("auditor".into()), ..request() };
+    let reason = || "password authentication failed for user \"auditor\" (SQLSTATE 28P01)".to_owned();
+    let planned = |before| {
+        plan(Inputs {
+            topology: &topology,
+            member,
+            request: &request,
+            rights: &[],
+            before,
+            unfinished: None,
+            probes: Probes::default(),
+        })
+    };
+    for (before, words) in [
+        (
+            Before::LoginRefused { reason: reason() },
+            "it answers, and refuses the login (password authentication failed",
+        ),
+        (Before::Silent { reason: reason() }, "no baseline, it does not answer now (password authentication failed"),
+    ] {
+        let plan = planned(before);
+        let check = plan.checks.iter().find(|check| check.id == CheckId::Baseline).unwrap();
+        assert_eq!(check.verdict, Verdict::Warn);
+        assert!(check.reason.starts_with(words), "{}", check.reason);
+        let Proof::Sql { door, canary, .. } = &plan.proof else { panic!("{:?}", plan.proof) };
+        assert_eq!((&*door.user, canary), ("auditor", &None));
+    }
+    let text = serde_json::to_value(Before::LoginRefused { reason: reason() }).unwrap();
+    assert_eq!(text, serde_json::json!({"component": "loginRefused", "reason": reason()}));
+}
+
 fn steps(plan: &Plan) -> Vec<String> {
     plan.steps
         .iter()

@@ -92,7 +92,7 @@ fn the_mode_is_the_flags_before_the_environments() {
     for name in ["verify-ca", "verify-full"] {
         let error = mode(None, Some(name)).unwrap_err();
         let path = folder.path().join("root.crt");
-        let words = format!("--sslmode {name} needs the certificates of trusted authorities: there is no file ");
+        let words = format!("sslmode={name} needs the certificates of trusted authorities: there is no file ");
         assert_eq!(error.to_string(), format!("{words}{}", path.display()));
         assert_eq!(error.exit, crate::error::Exit::Usage);
     }
@@ -126,7 +126,7 @@ fn roots_are_read_where_they_are_named() {
 
     assert_eq!(resolve(Some(SslMode::Disable), "system", None).unwrap(), "disable");
     let said = resolve(Some(SslMode::Require), "system", None).unwrap_err();
-    assert!(said.starts_with("--sslmode require does not go with --sslrootcert system: "), "{said}");
+    assert!(said.starts_with("sslmode=require does not go with sslrootcert=system: "), "{said}");
     let said = resolve(None, path, Some("not a name")).unwrap_err();
     assert!(said.starts_with("--sslservername \"not a name\" is no host name"), "{said}");
 }

@@ -10,6 +10,7 @@
 pub mod baseline;
 pub mod canary;
 pub mod compare;
+mod handshake;
 pub mod http;
 pub mod login;
 mod pgpass;

@@ -10,17 +10,15 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::Instant;
-use tokio_postgres::config::{Config, SslMode, SslNegotiation};
 use tokio_postgres::error::{DbError, SqlState};
-use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
-use tokio_postgres::{Client, NoTls, SimpleQueryMessage, SimpleQueryRow};
+use tokio_postgres::{Client, SimpleQueryMessage, SimpleQueryRow};
 
 use super::Answer;
-use super::login::{Given, Login};
-use super::tls::Want;
+use super::handshake::{Driver, log_in};
+use super::login::Login;
 use crate::cluster::{Cluster, Tunnel, said};
 use crate::error::Exit;
 
@@ -31,14 +29,7 @@ const AFTER_A_HANG: Duration = Duration::from_secs(2);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// A statement waits this long for somebody else's lock.
-const LOCK_TIMEOUT: Duration = Duration::from_millis(500);
-
-/// PostgreSQL's SSLRequest: its length, and the code that asks for TLS.
-const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
-
-/// SQLSTATEs with which a server refuses who logs in, or how: no such role or no such way in (28000), the wrong password
-/// (28P01), no right to connect (42501).
-const REFUSED: [&str; 3] = ["28000", "28P01", "42501"];
+pub(super) const LOCK_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// SQLSTATEs that tell of too little time or of somebody else, and not of the server: cancelled by a timeout, locked, a
 /// right that is missing.
@@ -136,7 +127,7 @@ impl Trouble {
         Self { hung: true, ..Self::unsure(reason) }
     }
 
-    fn of(error: &tokio_postgres::Error) -> Self {
+    pub(super) fn of(error: &tokio_postgres::Error) -> Self {
         if let Some(db) = error.as_db_error() {
             let code = db.code().code();
             let certain = !UNDECIDED.contains(&code);
@@ -149,7 +140,7 @@ impl Trouble {
         }
     }
 
-    fn of_io(error: &io::Error) -> Self {
+    pub(super) fn of_io(error: &io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::ConnectionRefused => Self::certain(said(error)),
             io::ErrorKind::UnexpectedEof => Self::unsure("the connection was closed"),
@@ -220,7 +211,7 @@ impl<C: Connector> Line<C> {
             }
             tokio::time::sleep_until(not_before).await;
         }
-        let opened = tokio::time::timeout_at(deadline, self.log_in(database, deadline)).await;
+        let opened = tokio::time::timeout_at(deadline, log_in(&self.connector, &self.target, database, deadline)).await;
         let opened = opened.unwrap_or_else(|_| Err(Trouble::late(whole)));
         turn.remember(opened.as_ref().is_err_and(|trouble| trouble.hung));
         let (client, driver) = opened?;
@@ -238,127 +229,6 @@ impl<C: Connector> Line<C> {
         let mut databases = self.databases.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(databases.entry(database.to_owned()).or_default())
     }
-
-    /// With TLS where it is wanted and offered. Where TLS is only preferred and fails, once more without it, as libpq does;
-    /// what the server itself answered stands.
-    async fn log_in(&self, database: &str, deadline: Instant) -> Result<(Client, Driver), Trouble> {
-        let want = self.target.login.tls().want();
-        match self.attempt(database, deadline, want).await {
-            Err(Failed::Tls(_)) if want == Want::IfOffered => self.attempt(database, deadline, Want::Never).await,
-            other => other,
-        }
-        .map_err(|failed| match failed {
-            Failed::Tls(error) => {
-                let SqlTarget { namespace, pod, login, .. } = &self.target;
-                Trouble::of_login(login.tls().in_words(&error, namespace, pod))
-            }
-            Failed::Otherwise(trouble) => trouble,
-        })
-    }
-
-    async fn attempt(&self, database: &str, deadline: Instant, want: Want) -> Result<(Client, Driver), Failed> {
-        let SqlTarget { namespace, pod, port, user, login, .. } = &self.target;
-        let remaining = deadline.saturating_duration_since(Instant::now());
-        let mut stream = self.connector.connect(remaining).await?;
-        let mut config = Config::new();
-        config.user(user).dbname(database).application_name("kubectl-synxdb");
-        let given = login.password((namespace, pod), *port, database, user);
-        if let Some(Given { password, .. }) = &given {
-            config.password(password.bytes());
-        }
-        // As startup options: on an MPP server `SET` is itself dispatched, and can hang.
-        config.options(format!(
-            "-c statement_timeout={} -c lock_timeout={}",
-            remaining.as_millis().max(1),
-            LOCK_TIMEOUT.as_millis()
-        ));
-        if want == Want::Never || !offers_tls(&mut stream).await? {
-            if want == Want::Always {
-                let mode = login.tls().mode();
-                let why = format!("the server does not offer TLS, which --sslmode {mode} asks for");
-                return Err(Trouble::of_login(why).into());
-            }
-            config.ssl_mode(SslMode::Disable);
-            return connect(&config, stream, NoTls, given.as_ref()).await;
-        }
-        // The server has agreed to it already.
-        config.ssl_mode(SslMode::Require).ssl_negotiation(SslNegotiation::Direct);
-        let (mut connector, name) = login.tls().connector(namespace, pod).map_err(Trouble::of_login)?;
-        let tls = match MakeTlsConnect::<C::Stream>::make_tls_connect(&mut connector, &name) {
-            Ok(tls) => tls,
-            Err(never) => match never {},
-        };
-        connect(&config, stream, tls, given.as_ref()).await
-    }
-}
-
-/// Why a login failed.
-enum Failed {
-    /// TLS could not be agreed on.
-    Tls(rustls::Error),
-    Otherwise(Trouble),
-}
-
-impl From<Trouble> for Failed {
-    fn from(trouble: Trouble) -> Self {
-        Self::Otherwise(trouble)
-    }
-}
-
-/// Asks for TLS; one byte is the answer. Nothing more is read: what follows it must be encrypted.
-async fn offers_tls(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> Result<bool, Trouble> {
-    let asked = async {
-        stream.write_all(&SSL_REQUEST).await?;
-        stream.flush().await?;
-        stream.read_u8().await
-    };
-    match asked.await.map_err(|error| Trouble::of_io(&error))? {
-        b'S' => Ok(true),
-        b'N' => Ok(false),
-        _ => Err(Trouble::unsure("the answer to the question for TLS is not a PostgreSQL server's")),
-    }
-}
-
-async fn connect<S, T>(config: &Config, stream: S, tls: T, given: Option<&Given>) -> Result<(Client, Driver), Failed>
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    T: TlsConnect<S>,
-    T::Stream: Send + 'static,
-{
-    let (client, connection) = config.connect_raw(stream, tls).await.map_err(|error| refusal(&error, given))?;
-    let task = tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            tracing::debug!(error = said(&error), "the database connection ended");
-        }
-    });
-    Ok((client, Driver(task)))
-}
-
-/// Why a server did not let us in.
-fn refusal(error: &tokio_postgres::Error, given: Option<&Given>) -> Failed {
-    let source = std::error::Error::source(error);
-    let io = source.and_then(|source| source.downcast_ref::<io::Error>());
-    if let Some(tls) = io.and_then(io::Error::get_ref).and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-        return Failed::Tls(tls.clone());
-    }
-    let mut trouble = Trouble::of(error);
-    // tokio-postgres tells these kinds apart in words only.
-    match (&*error.to_string(), &*trouble.reason) {
-        ("invalid configuration", "password missing") => {
-            trouble = Trouble::of_login(
-                "the server asks for a password, and none is known (PGPASSWORD, ~/.pgpass, --password-secret)",
-            );
-        }
-        ("authentication error", words) => trouble = Trouble::of_login(format!("authentication failed: {words}")),
-        _ => {}
-    }
-    if trouble.code.as_deref().is_some_and(|code| REFUSED.contains(&code)) {
-        trouble.login = true;
-    }
-    if let Some(Given { from, .. }) = given.filter(|_| trouble.is(&SqlState::INVALID_PASSWORD)) {
-        trouble.reason = format!("{}, with the password from {from}", trouble.reason);
-    }
-    trouble.into()
 }
 
 impl Hangs {
@@ -371,9 +241,6 @@ impl Hangs {
         }
     }
 }
-
-/// The connection's task.
-struct Driver(tokio::task::JoinHandle<()>);
 
 /// A logged-in connection to one database. Drop it after an error: an MPP server's connection is not to be trusted
 /// then.
@@ -424,13 +291,7 @@ impl Session {
         let Self { client, mut driver, deadline, .. } = self;
         drop(client);
         // The connection's task ends once Terminate is sent.
-        let _ = tokio::time::timeout_at(deadline, &mut driver.0).await;
-    }
-}
-
-impl Drop for Driver {
-    fn drop(&mut self) {
-        self.0.abort();
+        let _ = tokio::time::timeout_at(deadline, driver.ended()).await;
     }
 }
 

@@ -1,5 +1,5 @@
-//! A real PostgreSQL server for tests, on a Unix socket in a folder of its own, and where a test asks for it on a port of
-//! the loopback interface: PostgreSQL has no TLS on Unix sockets.
+//! A real PostgreSQL server for tests, on a Unix socket in a folder of its own, and where a test asks for it on a port
+//! of the loopback interface: PostgreSQL has no TLS on Unix sockets.
 
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, TcpListener};

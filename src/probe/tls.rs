@@ -113,8 +113,8 @@ impl Default for Tls {
 
 impl Tls {
     /// As libpq does: the system's roots are for `verify-full` only, which is then the default; `require` checks the
-    /// chain where a file of roots is there. `allow` is `prefer`: both take what the server offers and check nothing, and
-    /// `prefer` needs one login where `allow` may need two.
+    /// chain where a file of roots is there. `allow` is `prefer`: both take what the server offers and check nothing,
+    /// and `prefer` needs one login where `allow` may need two.
     ///
     /// # Errors
     /// Roots that are needed and missing, or cannot be read; a name that is none.
@@ -122,7 +122,7 @@ impl Tls {
         let system = matches!(roots, Roots::System);
         let mode = mode.unwrap_or(if system { SslMode::VerifyFull } else { SslMode::Prefer });
         if system && !matches!(mode, SslMode::VerifyFull | SslMode::Disable) {
-            return Err(Error::usage(format!("--sslmode {} does not go with --sslrootcert system", mode.name()))
+            return Err(Error::usage(format!("sslmode={} does not go with sslrootcert=system", mode.name()))
                 .because("anybody can have a certificate of a public authority, for a name of his own")
                 .hint("--sslmode verify-full"));
         }
@@ -209,7 +209,7 @@ impl Tls {
                 words => words,
             },
         };
-        format!("the server's certificate is refused by --sslmode {mode}: {what}")
+        format!("the server's certificate is refused by sslmode={mode}: {what}")
     }
 
     fn another_name(&self, presented: &[String], namespace: &str, pod: &str) -> String {
@@ -228,7 +228,7 @@ impl Tls {
 
 fn needed(roots: &Roots, mode: SslMode) -> Result<Trusted> {
     let missing = |why: String| {
-        Error::usage(format!("--sslmode {} needs the certificates of trusted authorities", mode.name()))
+        Error::usage(format!("sslmode={} needs the certificates of trusted authorities", mode.name()))
             .because(why)
             .hint("--sslrootcert FILE names them, --sslrootcert system takes the operating system's (verify-full)")
             .hint("--sslmode require does without")
@@ -283,8 +283,8 @@ fn trusted(roots: &Roots, mode: SslMode) -> Result<Option<Trusted>> {
     }
 }
 
-/// Checks a server's certificate as far as the mode says. That the server holds the certificate's key is always checked:
-/// the password's exchange is bound to it (SCRAM-SHA-256-PLUS).
+/// Checks a server's certificate as far as the mode says. That the server holds the certificate's key is always
+/// checked: the password's exchange is bound to it (SCRAM-SHA-256-PLUS).
 struct Verifier {
     check: Check,
     names: Vec<ServerName<'static>>,

@@ -1,4 +1,5 @@
-//! Each mode against real servers: with a certificate that nobody signed, with one that an authority signed, without TLS.
+//! Each mode against real servers: with a certificate that nobody signed, with one that an authority signed, without
+//! TLS.
 
 use super::*;
 use crate::cli::LoginArgs;
@@ -67,7 +68,7 @@ async fn table(postgres: &Postgres, roots: &Path, expected: [Result<&str, &str>;
         // Without checking, no file of roots is looked at; `require` would check.
         let roots = matches!(mode, SslMode::VerifyCa | SslMode::VerifyFull).then_some(roots);
         let came = outcome(postgres.sql_with("gpadmin", "postgres", login(mode, roots, None))).await;
-        let refused = format!("the server's certificate is refused by --sslmode {}: ", mode.name());
+        let refused = format!("the server's certificate is refused by sslmode={}: ", mode.name());
         match (&came, expected) {
             (Ok(came), Ok(expected)) => assert_eq!(*came, expected, "{mode:?}"),
             (Err(came), Err(expected)) => {
@@ -170,7 +171,7 @@ async fn a_server_without_tls_is_taken_by_prefer_and_refused_by_require() {
     let roots = file(&folder, "ca.crt", &Authority::new().certificate);
     let postgres = server(&Listening { tls: None, hba: SCRAM }).await;
     let [require, ca, full] = ["require", "verify-ca", "verify-full"]
-        .map(|mode| format!("the server does not offer TLS, which --sslmode {mode} asks for"));
+        .map(|mode| format!("the server does not offer TLS, which sslmode={mode} asks for"));
     table(&postgres, &roots, [Ok("plain"), Ok("plain"), Ok("plain"), Err(&require), Err(&ca), Err(&full)]).await;
 }
 
@@ -205,6 +206,27 @@ async fn a_refused_login_is_told_in_the_servers_words_and_from_where_the_passwor
     assert!(trouble.certain && !trouble.login);
     // Nor does a server that takes this role with TLS only see it come without.
     assert_eq!(outcome(postgres.sql_with("secured", "postgres", with(None, SslMode::Prefer))).await, Ok("TLS"));
+}
+
+/// The password's exchange is bound to the certificate: whoever stands between with one of his own learns nothing, and
+/// is noticed, even where no certificate is checked.
+#[tokio::test]
+async fn the_passwords_exchange_is_bound_to_the_servers_certificate() {
+    use tokio_postgres::config::{ChannelBinding, Config, SslMode as Wanted};
+    use tokio_postgres::tls::MakeTlsConnect;
+    let pair = self_signed(&["p-0"], |_| ());
+    let postgres = server(&Listening { tls: Some(&pair), hba: SCRAM }).await;
+    let login = login(SslMode::Require, None, None);
+    let sql = postgres.sql_with("gpadmin", "postgres", login.clone());
+    let mut config = Config::new();
+    config.user("gpadmin").dbname("postgres").password(PASSWORD).channel_binding(ChannelBinding::Require);
+    let stream = sql.line.connector().connect(Duration::from_secs(20)).await.unwrap();
+    let plain = config.connect_raw(stream, tokio_postgres::NoTls).await.err().unwrap();
+    assert_eq!(plain.to_string(), "authentication error");
+    let stream = sql.line.connector().connect(Duration::from_secs(20)).await.unwrap();
+    let (mut connector, name) = login.tls().connector("a", "p-0").unwrap();
+    let tls = MakeTlsConnect::<tokio::net::TcpStream>::make_tls_connect(&mut connector, &name).unwrap();
+    config.ssl_mode(Wanted::Require).connect_raw(stream, tls).await.unwrap();
 }
 
 /// A server that agrees to TLS, and then answers something else; the second time it is a plain one that refuses.

@@ -91,7 +91,7 @@ impl StateFolder {
             why,
             hint: "choose another folder for the sandbox's state, such as one under /tmp".to_owned(),
         };
-        let socket = self.socket_folder(9999).join(".s.PGSQL.5432");
+        let socket = self.socket_folder(9999).join(".s.PGSQL.65535");
         if socket.as_os_str().len() > LONGEST_SOCKET {
             return Err(refuse(format!(
                 "its name is too long for a socket ({LONGEST_SOCKET} bytes with what follows)"

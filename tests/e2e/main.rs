@@ -15,6 +15,7 @@ mod answers;
 mod answers_more;
 mod claims;
 mod kubectl;
+mod login;
 mod member;
 mod names;
 mod others;

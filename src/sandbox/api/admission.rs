@@ -4,6 +4,7 @@
 //! Pure: an object in, the same object completed. The store calls it for every creation, so that what the
 //! controllers create gets the same defaults as what comes in over HTTP. Never overwrites what is given.
 
+use base64::Engine as _;
 use serde_json::{Map, Value, json};
 
 /// Annotation that makes a StorageClass the default one.
@@ -38,7 +39,7 @@ pub fn defaults(resource: &str, object: &mut Value) {
         "storageclasses" => storage_class(object),
         "services" => service(object),
         "rolebindings" | "clusterrolebindings" => binding(object),
-        "secrets" => default(object, "type", json!("Opaque")),
+        "secrets" => secret(object),
         _ => {}
     }
 }
@@ -122,6 +123,16 @@ fn service(object: &mut Value) {
         default(port, "targetPort", number);
     }
     default(child(object, "status"), "loadBalancer", json!({}));
+}
+
+/// `stringData` is for writing alone: its values go to `data`, in base64, before those that are there.
+fn secret(object: &mut Value) {
+    default(object, "type", json!("Opaque"));
+    let Some(plain) = object.as_object_mut().and_then(|map| map.shift_remove("stringData")) else { return };
+    for (key, value) in plain.as_object().into_iter().flatten() {
+        let encoded = base64::engine::general_purpose::STANDARD.encode(value.as_str().unwrap_or_default());
+        child(object, "data")[key] = json!(encoded);
+    }
 }
 
 fn binding(object: &mut Value) {
@@ -251,6 +262,15 @@ mod tests {
         }
         let got = admitted("persistentvolumeclaims", json!({}), &classes[..1]);
         assert!(got["spec"].get("storageClassName").is_none());
+    }
+
+    #[test]
+    fn what_a_secret_is_given_in_plain_text_is_kept_encoded() {
+        let given = json!({"data": {"a": "b2xk", "b": "Yg=="}, "stringData": {"a": "new", "c": ""}});
+        let expected = json!({"data": {"a": "bmV3", "b": "Yg==", "c": ""}, "type": "Opaque"});
+        assert_eq!(admitted("secrets", given, &[]), expected);
+        let empty = json!({"type": "kubernetes.io/basic-auth", "stringData": null});
+        assert_eq!(admitted("secrets", empty, &[]), json!({"type": "kubernetes.io/basic-auth"}));
     }
 
     #[test]

@@ -221,7 +221,9 @@ impl Workloads {
             return Ok(());
         };
         server.accepts().await?;
-        seed::prepare(server.host(), databases, running.content).await.map_err(|error| match error.as_db_error() {
+        seed::prepare((server.host(), server.port()), databases, running.content).await.map_err(|error| match error
+            .as_db_error()
+        {
             Some(error) => error.message().to_owned(),
             None => error.to_string(),
         })?;
@@ -322,7 +324,7 @@ impl Workloads {
             }
         };
         let socket = server.socket();
-        let served = sql_stream::serve(client, &socket, gate, cut);
+        let served = sql_stream::serve(client, (&socket, server.port()), gate, cut);
         // How a connection ended is its client's affair.
         let _ = running.ended.run_until_cancelled(served).await;
     }

@@ -1,7 +1,9 @@
 //! A real PostgreSQL server in a pod: making database clusters, running and stopping them.
 //!
-//! Servers listen on a Unix socket in the sandbox's folder and on no port; when the sandbox was started by root they
-//! run as an unprivileged user. Nothing is synced to disk: what a sandbox holds outlives its servers, not the machine.
+//! Servers listen on a Unix socket in the sandbox's folder, and for TLS, which PostgreSQL has on no Unix socket, on a
+//! port of the loopback interface, where `pg_hba.conf` as it is made lets nobody in; when the sandbox was started by
+//! root they run as an unprivileged user. Nothing is synced to disk: what a sandbox holds outlives its servers, not the
+//! machine.
 
 use super::installation::Installation;
 use crate::sandbox::error::SandboxError;
@@ -9,6 +11,7 @@ use crate::sandbox::processes::{self, Spawner, Unprivileged};
 use rustix::process::Signal;
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::ffi::OsStr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::{DirBuilderExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -16,6 +19,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::net::TcpSocket;
 use tokio::process::{Child, Command};
 use tokio::sync::{OnceCell, mpsc, watch};
 
@@ -134,8 +138,8 @@ impl Postgres {
             let path = self.folder.join("template");
             self.make_folder(&path).map_err(|error| SandboxError::folder(&path, &error))?;
             let mut command = self.command(self.installation.bin.join("initdb"));
-            command.arg("-D").arg(&path).args(["-U", SUPERUSER, "--auth=trust", "--no-sync", "-E", "UTF8"]);
-            command.args(["--locale=C", "--wal-segsize=1"]);
+            command.arg("-D").arg(&path).args(["-U", SUPERUSER, "--no-sync", "-E", "UTF8"]);
+            command.args(["--auth-local=trust", "--auth-host=reject", "--locale=C", "--wal-segsize=1"]);
             self.run("initdb failed", command).await?;
             Ok(path)
         });
@@ -163,9 +167,11 @@ impl Postgres {
         let socket_folder = self.folder.join("run").join(number.to_string());
         self.make_folder(&socket_folder).map_err(|error| SandboxError::folder(&socket_folder, &error))?;
         let mut command = self.command(self.installation.bin.join("postgres"));
+        let (held, port) = free_port().map_err(|error| wrong(error.to_string()))?;
         command.arg("-D").arg(data).arg("-k").arg(&socket_folder).stdout(Stdio::null());
+        command.arg("-p").arg(port.to_string());
         for setting in [
-            "listen_addresses=",
+            "listen_addresses=127.0.0.1",
             "fsync=off",
             "full_page_writes=off",
             "max_connections=40",
@@ -187,7 +193,7 @@ impl Postgres {
         let log: Arc<Mutex<VecDeque<String>>> = Arc::default();
         let reader = tokio::spawn(read_log(BufReader::new(stderr), log.clone(), state.clone()));
         tokio::spawn(attend(child, inbox, state.clone(), self.running.clone(), (lease, reader)));
-        Ok(Server { data: data.to_owned(), socket_folder, state, signals, log })
+        Ok(Server { data: data.to_owned(), socket_folder, port, _held: held, state, signals, log })
     }
 
     /// Ends everything at once, without a runtime; data folders that are still in use afterwards are the caller's to
@@ -203,6 +209,16 @@ impl Postgres {
             processes::signal(*pid, Signal::KILL);
         }
     }
+}
+
+/// A free port of the loopback interface. Linux lets a server listen on a port that another socket holds without
+/// listening, where both say SO_REUSEADDR: nobody else gets it meanwhile.
+fn free_port() -> std::io::Result<(Option<TcpSocket>, u16)> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
+    let port = socket.local_addr()?.port();
+    Ok((cfg!(target_os = "linux").then_some(socket), port))
 }
 
 fn lock(running: &Mutex<Processes>) -> MutexGuard<'_, Processes> {
@@ -224,6 +240,8 @@ pub(crate) enum ServerState {
 pub(crate) struct Server {
     data: PathBuf,
     socket_folder: PathBuf,
+    port: u16,
+    _held: Option<TcpSocket>,
     state: watch::Sender<ServerState>,
     signals: mpsc::UnboundedSender<Signal>,
     log: Arc<Mutex<VecDeque<String>>>,
@@ -242,7 +260,12 @@ impl Server {
 
     /// Its socket.
     pub(crate) fn socket(&self) -> PathBuf {
-        self.socket_folder.join(".s.PGSQL.5432")
+        self.socket_folder.join(format!(".s.PGSQL.{}", self.port))
+    }
+
+    /// Its port on the loopback interface, after which its socket is named, too.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
     }
 
     /// Resolves when it accepts connections (`Ok`) or has ended without (`Err`, its last words).

@@ -31,25 +31,30 @@ const CLOUDMETA: &str = include_str!("seed/cloudmeta.sql");
 /// An account's.
 const TEST_DB: &str = include_str!("seed/test_db.sql");
 
-/// Makes sure that a server answers and its databases are as they should be. `host` is the folder of its socket.
-pub(crate) async fn prepare(host: &Path, databases: Databases, content: Content) -> Result<(), tokio_postgres::Error> {
-    let (client, _guard) = connect(host, "postgres").await?;
-    client.simple_query("SELECT 1").await?;
+/// Makes sure that the databases of a server that accepts connections are as they should be. `server` is the folder of
+/// its socket, and its port.
+pub(crate) async fn prepare(
+    server: (&Path, u16),
+    databases: Databases,
+    content: Content,
+) -> Result<(), tokio_postgres::Error> {
     let (database, tables) = match databases {
         Databases::Metadata => ("cloudmeta", CLOUDMETA),
         Databases::Account => ("test_db", TEST_DB),
     };
     // A metadata proxy makes its own database; an account's databases are its users'.
     let create = content == Content::Filled || (content == Content::Lost && databases == Databases::Metadata);
+    // What is kept may ask for a password by now.
     if !create {
         return Ok(());
     }
+    let (client, _guard) = connect(server, "postgres").await?;
     let present = client.query_one("SELECT count(*) FROM pg_database WHERE datname = $1", &[&database]).await?;
     if present.get::<_, i64>(0) == 0 {
         client.batch_execute(&format!("CREATE DATABASE {database}")).await?;
     }
     if content == Content::Filled {
-        let (client, _guard) = connect(host, database).await?;
+        let (client, _guard) = connect(server, database).await?;
         let filled = "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'";
         // An earlier server may have been ended half-way through this.
         if client.query_one(filled, &[]).await?.get::<_, i64>(0) == 0 {
@@ -68,9 +73,10 @@ impl Drop for Guard {
     }
 }
 
-async fn connect(host: &Path, database: &str) -> Result<(Client, Guard), tokio_postgres::Error> {
+async fn connect((folder, port): (&Path, u16), database: &str) -> Result<(Client, Guard), tokio_postgres::Error> {
     let (client, connection) = Config::new()
-        .host_path(host)
+        .host_path(folder)
+        .port(port)
         .user(SUPERUSER)
         .dbname(database)
         .application_name("sandbox")

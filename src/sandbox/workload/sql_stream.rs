@@ -1,11 +1,15 @@
 //! One client connection to a proxy's PostgreSQL: the startup packet is read first, so that a refusal can be worded in
 //! the protocol; then bytes are passed on until either side ends or the database goes down.
+//!
+//! TLS is the server's own (`ssl = on`): where it agrees to it, everything that follows is passed on unread. A refusal
+//! cannot be worded then, and is a closed connection.
 
 use super::sql_gate::Refusal;
 use std::io;
+use std::net::Ipv4Addr;
 use std::path::Path;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, copy_bidirectional};
-use tokio::net::UnixStream;
+use tokio::net::{TcpStream, UnixStream};
 
 /// Request codes of PostgreSQL's protocol that precede a startup packet.
 const CANCEL_REQUEST: u32 = 80_877_102;
@@ -20,8 +24,17 @@ struct Startup {
     bytes: Vec<u8>,
 }
 
-/// Reads packets until one is not about encryption, which is declined (`N`): the stream is the sandbox's own.
-async fn startup(client: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> io::Result<Startup> {
+/// How a client begins.
+enum Opening {
+    /// In the clear.
+    Startup(Startup),
+    /// With TLS, to which the server has agreed on this connection; the client has not been told yet.
+    Tls(TcpStream),
+}
+
+/// Reads packets until one is not about encryption, or a server on this port agrees to it; otherwise it is declined
+/// (`N`).
+async fn opening(client: &mut (impl AsyncRead + AsyncWrite + Unpin), port: Option<u16>) -> io::Result<Opening> {
     loop {
         let length = client.read_u32().await?;
         let rest = (length as usize).checked_sub(4).filter(|rest| (4..=LONGEST_STARTUP).contains(rest));
@@ -30,11 +43,25 @@ async fn startup(client: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> io::Resu
         bytes.resize(4 + rest, 0);
         client.read_exact(&mut bytes[4..]).await?;
         let code = u32::from_be_bytes([bytes[4], bytes[5], bytes[6], bytes[7]]);
-        if code != SSL_REQUEST && code != GSSENC_REQUEST {
-            return Ok(Startup { code, bytes });
+        match (code, port) {
+            (SSL_REQUEST, Some(port)) => {
+                if let Ok(Some(server)) = agreed(port, &bytes).await {
+                    return Ok(Opening::Tls(server));
+                }
+            }
+            (SSL_REQUEST | GSSENC_REQUEST, _) => {}
+            _ => return Ok(Opening::Startup(Startup { code, bytes })),
         }
         client.write_all(b"N").await?;
     }
+}
+
+/// A connection on which the server said yes to a request for TLS.
+async fn agreed(port: u16, request: &[u8]) -> io::Result<Option<TcpStream>> {
+    let mut server = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
+    server.set_nodelay(true)?;
+    server.write_all(request).await?;
+    Ok((server.read_u8().await? == b'S').then_some(server))
 }
 
 /// Sends a refusal and closes. What the client sends meanwhile is read away.
@@ -45,18 +72,31 @@ async fn send(client: &mut (impl AsyncRead + AsyncWrite + Unpin), refusal: &Refu
 
 /// Answers a connection with a refusal once its startup packet is there.
 pub(crate) async fn refuse(mut client: impl AsyncRead + AsyncWrite + Unpin, refusal: Refusal) -> io::Result<()> {
-    startup(&mut client).await?;
+    opening(&mut client, None).await?;
     send(&mut client, &refusal).await
 }
 
-/// Serves a connection: `gate` is asked once the startup packet is there, `cut` ends an open connection.
+/// Serves a connection to a server's socket, or its port for TLS: `gate` is asked once the startup packet is there,
+/// `cut` ends an open connection.
 pub(crate) async fn serve(
     mut client: impl AsyncRead + AsyncWrite + Unpin,
-    socket: &Path,
+    (socket, port): (&Path, u16),
     gate: impl Fn() -> Result<(), Refusal>,
     cut: impl Future<Output = ()>,
 ) -> io::Result<()> {
-    let startup = startup(&mut client).await?;
+    let startup = match opening(&mut client, Some(port)).await? {
+        Opening::Startup(startup) => startup,
+        Opening::Tls(mut server) => {
+            if gate().is_err() {
+                return Ok(());
+            }
+            client.write_all(b"S").await?;
+            return tokio::select! {
+                done = copy_bidirectional(&mut client, &mut server) => done.map(|_| ()),
+                () = cut => Ok(()),
+            };
+        }
+    };
     // A cancel request carries nothing to be refused with.
     if startup.code != CANCEL_REQUEST
         && let Err(refusal) = gate()
@@ -108,9 +148,59 @@ mod tests {
     async fn without_a_server_the_client_hears_why() {
         let (mut client, server) = tokio::io::duplex(1024);
         client.write_all(&packet(196_608, b"user\0gpadmin\0\0")).await.unwrap();
-        serve(server, Path::new("/nonexistent/socket"), || Ok(()), std::future::pending()).await.unwrap();
+        // Nobody listens on port 0.
+        serve(server, (Path::new("/nonexistent/socket"), 0), || Ok(()), std::future::pending()).await.unwrap();
         let mut answer = String::new();
         client.read_to_string(&mut answer).await.unwrap();
         assert!(answer.contains("57P03") && answer.contains("shutting down"), "{answer}");
+    }
+
+    /// A server that answers a request for TLS with this byte, and then repeats what it hears.
+    async fn server(answer: u8) -> u16 {
+        let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut asked = [0; 8];
+            stream.read_exact(&mut asked).await.unwrap();
+            assert_eq!(asked[..], packet(SSL_REQUEST, b"")[..]);
+            stream.write_all(&[answer]).await.unwrap();
+            let (mut from, mut to) = stream.split();
+            let _ = tokio::io::copy(&mut from, &mut to).await;
+        });
+        port
+    }
+
+    #[tokio::test]
+    async fn tls_is_the_servers_own() {
+        for (answer, refusal) in [(b'S', None), (b'N', None), (b'S', Some(Refusal::segment()))] {
+            let (mut client, theirs) = tokio::io::duplex(1024);
+            let port = server(answer).await;
+            let gate = refusal.clone();
+            let task = tokio::spawn(async move {
+                let gate = || gate.clone().map_or(Ok(()), Err);
+                serve(theirs, (Path::new("/nonexistent/socket"), port), gate, std::future::pending()).await
+            });
+            client.write_all(&packet(SSL_REQUEST, b"")).await.unwrap();
+            match (answer, refusal) {
+                (_, Some(_)) => assert!(client.read_u8().await.is_err(), "closed without an answer"),
+                (b'S', None) => {
+                    assert_eq!(client.read_u8().await.unwrap(), b'S');
+                    client.write_all(b"\x16a handshake").await.unwrap();
+                    let mut heard = [0; 12];
+                    client.read_exact(&mut heard).await.unwrap();
+                    assert_eq!(&heard, b"\x16a handshake");
+                }
+                _ => {
+                    assert_eq!(client.read_u8().await.unwrap(), b'N');
+                    client.write_all(&packet(196_608, b"user\0gpadmin\0\0")).await.unwrap();
+                    let mut answer = String::new();
+                    client.read_to_string(&mut answer).await.unwrap();
+                    assert!(answer.contains("57P03"), "in the clear it goes on to the socket: {answer}");
+                }
+            }
+            drop(client);
+            let _ = task.await.unwrap();
+        }
     }
 }

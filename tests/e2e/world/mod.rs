@@ -4,10 +4,12 @@ mod account;
 mod faults;
 mod objects;
 mod sql;
+mod tls;
 mod user;
 mod wait;
 
 pub(crate) use account::{Account, AwaitIn};
+pub(crate) use tls::{Authority, Pair, Secured};
 pub(crate) use user::{Rule, User};
 pub(crate) use wait::{named, stays_ready};
 

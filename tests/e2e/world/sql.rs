@@ -3,19 +3,29 @@
 use super::World;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::Api;
-use tokio_postgres::{Config, NoTls};
+use tokio::task::JoinHandle;
+use tokio_postgres::{Client, Config, NoTls};
+
+/// A login to a database server: role and password.
+pub(crate) type Role<'r> = (&'r str, Option<&'r str>);
 
 impl World {
     /// The first column, as text, of the last statement's rows.
     pub(crate) fn query(&self, (namespace, pod): (&str, &str), database: &str, sql: &str) -> Vec<String> {
-        let pods: Api<Pod> = self.within(namespace);
+        let answer = self.query_as((namespace, pod), ("gpadmin", None), database, sql);
+        answer.unwrap_or_else(|why| panic!("{namespace}/{pod}, {database}: {sql}: {why}"))
+    }
+
+    /// The same, with another login; or why there is no answer.
+    pub(crate) fn query_as(
+        &self,
+        (namespace, pod): (&str, &str),
+        role: Role<'_>,
+        database: &str,
+        sql: &str,
+    ) -> Result<Vec<String>, String> {
         let asked = async {
-            let mut forward = pods.portforward(pod, &[5432]).await.map_err(|error| error.to_string())?;
-            let stream = forward.take_stream(5432).ok_or("no stream")?;
-            let mut config = Config::new();
-            config.user("gpadmin").dbname(database);
-            let (client, connection) = config.connect_raw(stream, NoTls).await.map_err(|error| words(&error))?;
-            let connection = tokio::spawn(connection);
+            let (client, connection) = self.session((namespace, pod), role, database).await?;
             let said = client.simple_query(sql).await.map_err(|error| words(&error))?;
             drop(client);
             let _ = connection.await;
@@ -25,8 +35,30 @@ impl World {
             });
             Ok::<_, String>(rows.collect())
         };
-        let answer = self.in_time(asked).unwrap_or_else(|| panic!("{namespace}/{pod} does not answer: {sql}"));
-        answer.unwrap_or_else(|why| panic!("{namespace}/{pod}, {database}: {sql}: {why}"))
+        self.in_time(asked).unwrap_or_else(|| panic!("{namespace}/{pod} does not answer: {sql}"))
+    }
+
+    /// A session, and its connection's task.
+    pub(super) async fn session(
+        &self,
+        (namespace, pod): (&str, &str),
+        (user, password): Role<'_>,
+        database: &str,
+    ) -> Result<(Client, JoinHandle<()>), String> {
+        let pods: Api<Pod> = self.within(namespace);
+        let mut forward = pods.portforward(pod, &[5432]).await.map_err(|error| error.to_string())?;
+        let stream = forward.take_stream(5432).ok_or("no stream")?;
+        let mut config = Config::new();
+        config.user(user).dbname(database);
+        if let Some(password) = password {
+            config.password(password);
+        }
+        let (client, connection) = config.connect_raw(stream, NoTls).await.map_err(|error| words(&error))?;
+        let task = tokio::spawn(async move {
+            let _ = connection.await;
+            drop(forward);
+        });
+        Ok((client, task))
     }
 
     /// The rows of the product page's example in an account's `test_db`, which is made where it is not there yet.

@@ -14,9 +14,10 @@ import (
 )
 
 // gate lets clients through to PostgreSQL's socket while the account's warehouse nodes answer, and cuts their
-// connections when one no longer does.
+// connections when one no longer does. TLS is the server's own, which it has on no socket but on its address; there a
+// refusal cannot be worded, and is a closed connection.
 type gate struct {
-	socket string
+	socket, address string
 	// nodes is the folder of the warehouse nodes' addresses; empty where the proxy has none.
 	nodes string
 
@@ -40,21 +41,31 @@ func (g *gate) serve(listener net.Listener) {
 }
 
 func (g *gate) pass(client net.Conn) {
-	packet, code, err := startup(client)
+	packet, code, server, err := startup(client, g.address)
 	if err != nil {
 		return
 	}
-	// A cancel request carries nothing to be refused with.
-	if code != cancelRequest {
-		if refused := g.check(); refused != nil {
-			refused.send(client)
+	if server != nil {
+		if g.check() != nil {
+			server.Close()
 			return
 		}
-	}
-	server, err := net.Dial("unix", g.socket)
-	if err != nil {
-		(&refusal{code: "57P03", message: "the database system is shutting down"}).send(client)
-		return
+		if _, err := client.Write([]byte{'S'}); err != nil {
+			server.Close()
+			return
+		}
+	} else {
+		// A cancel request carries nothing to be refused with.
+		if code != cancelRequest {
+			if refused := g.check(); refused != nil {
+				refused.send(client)
+				return
+			}
+		}
+		if server, err = net.Dial("unix", g.socket); err != nil {
+			(&refusal{code: "57P03", message: "the database system is shutting down"}).send(client)
+			return
+		}
 	}
 	defer server.Close()
 	g.mutex.Lock()

@@ -34,27 +34,49 @@ func (r *refusal) send(client net.Conn) {
 	client.Write(append(message, fields...))
 }
 
-// startup reads a client's start-up packet, declining encryption; code is the protocol's version or a request's.
-func startup(client net.Conn) (packet []byte, code uint32, err error) {
+// startup reads a client's start-up packet; code is the protocol's version or a request's. Encryption is declined, but
+// for TLS to which a server on this address agrees: then there is no packet, and a connection to that server instead,
+// while the client has not been told yet. An empty address is none.
+func startup(client net.Conn, address string) (packet []byte, code uint32, tls net.Conn, err error) {
 	for {
 		head := make([]byte, 8)
 		if _, err := io.ReadFull(client, head); err != nil {
-			return nil, 0, err
+			return nil, 0, nil, err
 		}
 		length, code := binary.BigEndian.Uint32(head), binary.BigEndian.Uint32(head[4:])
 		if length < 8 || length > 10000 {
-			return nil, 0, fmt.Errorf("a start-up packet of %d bytes", length)
+			return nil, 0, nil, fmt.Errorf("a start-up packet of %d bytes", length)
 		}
 		rest := make([]byte, length-8)
 		if _, err := io.ReadFull(client, rest); err != nil {
-			return nil, 0, err
+			return nil, 0, nil, err
 		}
-		if code == sslRequest || code == gssEncRequest {
-			if _, err := client.Write([]byte{'N'}); err != nil {
-				return nil, 0, err
+		if code != sslRequest && code != gssEncRequest {
+			return append(head, rest...), code, nil, nil
+		}
+		if code == sslRequest && address != "" {
+			if server := agreed(address, head); server != nil {
+				return nil, code, server, nil
 			}
-			continue
 		}
-		return append(head, rest...), code, nil
+		if _, err := client.Write([]byte{'N'}); err != nil {
+			return nil, 0, nil, err
+		}
 	}
+}
+
+// agreed is a connection on which the server said yes to a request for TLS, or nil.
+func agreed(address string, request []byte) net.Conn {
+	server, err := net.Dial("tcp", address)
+	if err != nil {
+		return nil
+	}
+	answer := make([]byte, 1)
+	if _, err := server.Write(request); err == nil {
+		if _, err := io.ReadFull(server, answer); err == nil && answer[0] == 'S' {
+			return server
+		}
+	}
+	server.Close()
+	return nil
 }

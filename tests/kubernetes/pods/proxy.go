@@ -17,6 +17,8 @@ import (
 const (
 	superuser    = "gpadmin"
 	socketFolder = "/run/postgresql"
+	// serverPort is PostgreSQL's own, for TLS, on the pod's loopback interface; its socket is named after it.
+	serverPort = "5433"
 	// filled marks a data folder whose databases have been made.
 	filled = "kubectl-synxdb-filled"
 )
@@ -47,7 +49,10 @@ func proxy(ended <-chan os.Signal) int {
 				log.Print(err)
 				return 1
 			}
-			gate := &gate{socket: filepath.Join(socketFolder, ".s.PGSQL.5432")}
+			gate := &gate{
+				socket:  filepath.Join(socketFolder, ".s.PGSQL."+serverPort),
+				address: net.JoinHostPort("127.0.0.1", serverPort),
+			}
 			if !isMetadataProxy() {
 				gate.nodes = nodesFolder()
 			}
@@ -110,14 +115,14 @@ func start() (*exec.Cmd, error) {
 		return nil, errors.New("there is no PostgreSQL in this image")
 	}
 	if _, err := os.Stat(filepath.Join(data, "PG_VERSION")); err != nil {
-		if err := as(programs[0]+"/initdb", "-D", data, "-U", superuser, "-A", "trust", "-E", "UTF8", "--no-locale", "-N").Run(); err != nil {
+		if err := as(programs[0]+"/initdb", "-D", data, "-U", superuser, "--auth-local=trust", "--auth-host=reject", "-E", "UTF8", "--no-locale", "-N").Run(); err != nil {
 			return nil, fmt.Errorf("initdb: %w", err)
 		}
 	}
 	// What is left of a server that was killed belongs to a process of a container that is gone.
 	os.Remove(filepath.Join(data, "postmaster.pid"))
 	// Practice data: it need not survive the machine's fall.
-	server := as(programs[0]+"/postgres", "-D", data, "-k", socketFolder, "-c", "listen_addresses=", "-c", "fsync=off",
+	server := as(programs[0]+"/postgres", "-D", data, "-k", socketFolder, "-p", serverPort, "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off",
 		"-c", "shared_buffers=16MB", "-c", "log_min_messages=log")
 	return server, server.Start()
 }
@@ -126,7 +131,8 @@ func start() (*exec.Cmd, error) {
 // filled the first time only; where there was another before, its data is lost, but for a metadata proxy's empty database.
 func prepare() error {
 	deadline := time.Now().Add(time.Minute)
-	for psql("postgres", "-c", "SELECT 1") != nil {
+	// Not a login: what is kept may ask for a password by now.
+	for exec.Command("pg_isready", "-q", "-h", socketFolder, "-p", serverPort).Run() != nil {
 		if time.Now().After(deadline) {
 			return errors.New("PostgreSQL does not answer within a minute")
 		}
@@ -164,7 +170,7 @@ func prepare() error {
 }
 
 func psql(database string, arguments ...string) error {
-	all := append([]string{"-X", "-q", "-h", socketFolder, "-U", superuser, "-d", database, "-v", "ON_ERROR_STOP=1"}, arguments...)
+	all := append([]string{"-X", "-q", "-h", socketFolder, "-p", serverPort, "-U", superuser, "-d", database, "-v", "ON_ERROR_STOP=1"}, arguments...)
 	if output, err := exec.Command("psql", all...).CombinedOutput(); err != nil {
 		return fmt.Errorf("psql: %w: %s", err, output)
 	}

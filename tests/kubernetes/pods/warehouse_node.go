@@ -39,7 +39,7 @@ func warehouseNode() <-chan error {
 			}
 			go func() {
 				defer client.Close()
-				if _, _, err := startup(client); err == nil {
+				if _, _, _, err := startup(client, ""); err == nil {
 					segment.send(client)
 				}
 			}()

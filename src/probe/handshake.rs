@@ -1,0 +1,172 @@
+//! From a stream to a session: TLS where it is wanted and offered, and who logs in with what.
+
+use std::io;
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::time::Instant;
+use tokio_postgres::config::{Config, SslMode, SslNegotiation};
+use tokio_postgres::error::SqlState;
+use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
+use tokio_postgres::{Client, NoTls};
+
+use super::login::Given;
+use super::session::{Connector, LOCK_TIMEOUT, SqlTarget, Trouble};
+use super::tls::Want;
+use crate::cluster::said;
+
+/// PostgreSQL's SSLRequest: its length, and the code that asks for TLS.
+const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
+
+/// SQLSTATEs with which a server refuses who logs in, or how: no such role or no such way in (28000), the wrong password
+/// (28P01), no right to connect (42501).
+const REFUSED: [&str; 3] = ["28000", "28P01", "42501"];
+
+/// The connection's task.
+pub(super) struct Driver(tokio::task::JoinHandle<()>);
+
+impl Driver {
+    /// Resolves when the connection has ended.
+    pub(super) async fn ended(&mut self) {
+        let _ = (&mut self.0).await;
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Logs in: with TLS where it is wanted and offered. Where TLS is only preferred and fails, once more without it, as libpq
+/// does; what the server itself answered stands.
+pub(super) async fn log_in<C: Connector>(
+    connector: &C,
+    target: &SqlTarget,
+    database: &str,
+    deadline: Instant,
+) -> Result<(Client, Driver), Trouble> {
+    let want = target.login.tls().want();
+    match attempt(connector, target, database, deadline, want).await {
+        Err(Failed::Tls(_)) if want == Want::IfOffered => {
+            attempt(connector, target, database, deadline, Want::Never).await
+        }
+        other => other,
+    }
+    .map_err(|failed| match failed {
+        Failed::Tls(error) => {
+            let SqlTarget { namespace, pod, login, .. } = target;
+            Trouble::of_login(login.tls().in_words(&error, namespace, pod))
+        }
+        Failed::Otherwise(trouble) => trouble,
+    })
+}
+
+async fn attempt<C: Connector>(
+    connector: &C,
+    target: &SqlTarget,
+    database: &str,
+    deadline: Instant,
+    want: Want,
+) -> Result<(Client, Driver), Failed> {
+    let SqlTarget { namespace, pod, port, user, login, .. } = target;
+    let remaining = deadline.saturating_duration_since(Instant::now());
+    let mut stream = connector.connect(remaining).await?;
+    let mut config = Config::new();
+    config.user(user).dbname(database).application_name("kubectl-synxdb");
+    let given = login.password((namespace, pod), *port, database, user);
+    if let Some(Given { password, .. }) = &given {
+        config.password(password.bytes());
+    }
+    // As startup options: on an MPP server `SET` is itself dispatched, and can hang.
+    config.options(format!(
+        "-c statement_timeout={} -c lock_timeout={}",
+        remaining.as_millis().max(1),
+        LOCK_TIMEOUT.as_millis()
+    ));
+    if want == Want::Never || !offers_tls(&mut stream).await? {
+        if want == Want::Always {
+            let mode = login.tls().mode();
+            let why = format!("the server does not offer TLS, which sslmode={mode} asks for");
+            return Err(Trouble::of_login(why).into());
+        }
+        config.ssl_mode(SslMode::Disable);
+        return connect(&config, stream, NoTls, given.as_ref()).await;
+    }
+    // The server has agreed to it already.
+    config.ssl_mode(SslMode::Require).ssl_negotiation(SslNegotiation::Direct);
+    let (mut tls, name) = login.tls().connector(namespace, pod).map_err(Trouble::of_login)?;
+    let tls = match MakeTlsConnect::<C::Stream>::make_tls_connect(&mut tls, &name) {
+        Ok(tls) => tls,
+        Err(never) => match never {},
+    };
+    connect(&config, stream, tls, given.as_ref()).await
+}
+
+/// Why a login failed.
+enum Failed {
+    /// TLS could not be agreed on.
+    Tls(rustls::Error),
+    Otherwise(Trouble),
+}
+
+impl From<Trouble> for Failed {
+    fn from(trouble: Trouble) -> Self {
+        Self::Otherwise(trouble)
+    }
+}
+
+/// Asks for TLS; one byte is the answer. Nothing more is read: what follows it must be encrypted.
+async fn offers_tls(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> Result<bool, Trouble> {
+    let asked = async {
+        stream.write_all(&SSL_REQUEST).await?;
+        stream.flush().await?;
+        stream.read_u8().await
+    };
+    match asked.await.map_err(|error| Trouble::of_io(&error))? {
+        b'S' => Ok(true),
+        b'N' => Ok(false),
+        _ => Err(Trouble::unsure("the answer to the question for TLS is not a PostgreSQL server's")),
+    }
+}
+
+async fn connect<S, T>(config: &Config, stream: S, tls: T, given: Option<&Given>) -> Result<(Client, Driver), Failed>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    T: TlsConnect<S>,
+    T::Stream: Send + 'static,
+{
+    let (client, connection) = config.connect_raw(stream, tls).await.map_err(|error| refusal(&error, given))?;
+    let task = tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(error = said(&error), "the database connection ended");
+        }
+    });
+    Ok((client, Driver(task)))
+}
+
+/// Why a server did not let us in.
+fn refusal(error: &tokio_postgres::Error, given: Option<&Given>) -> Failed {
+    let source = std::error::Error::source(error);
+    let io = source.and_then(|source| source.downcast_ref::<io::Error>());
+    if let Some(tls) = io.and_then(io::Error::get_ref).and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+        return Failed::Tls(tls.clone());
+    }
+    let mut trouble = Trouble::of(error);
+    // tokio-postgres tells these kinds apart in words only.
+    match (&*error.to_string(), &*trouble.reason) {
+        ("invalid configuration", "password missing") => {
+            trouble = Trouble::of_login(
+                "the server asks for a password, and none is known (PGPASSWORD, ~/.pgpass, --password-secret)",
+            );
+        }
+        ("authentication error", words) => trouble = Trouble::of_login(format!("authentication failed: {words}")),
+        _ => {}
+    }
+    if trouble.code.as_deref().is_some_and(|code| REFUSED.contains(&code)) {
+        trouble.login = true;
+    }
+    if let Some(Given { from, .. }) = given.filter(|_| trouble.is(&SqlState::INVALID_PASSWORD)) {
+        trouble.reason = format!("{}, with the password from {from}", trouble.reason);
+    }
+    trouble.into()
+}

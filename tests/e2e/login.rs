@@ -1,0 +1,254 @@
+//! Logging in to databases: TLS, passwords, Secrets. What a failover says of the database before it acts shows the
+//! login.
+
+use crate::member::Before;
+use crate::run::Ran;
+use crate::world::{Account, Authority, Pair, Rule, Secured, World};
+use serde_json::{Value, json};
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
+
+const PROXY: &str = "cloudberry-proxy-0";
+/// Nothing else that is printed has this in it.
+const PASSWORD: &str = "0pen-S3same";
+const WRONG: &str = "0pen-P0ppy";
+
+/// An account whose proxy asks for passwords.
+fn account<'w>(world: &'w World, case: &str) -> (Account<'w>, Secured<'w>) {
+    let account = world.account(case, |_| {});
+    let secured = world.secured((&account.namespace, PROXY), PASSWORD);
+    (account, secured)
+}
+
+/// Runs the plugin with these variables, and with all the output there is: no password is in it, plain or encoded.
+#[track_caller]
+fn run(account: &Account<'_>, arguments: &[&str], variables: &[(&str, &str)]) -> Ran {
+    let mut command = account.plugin(&[arguments, &["-v", "9"]].concat());
+    command.envs(variables.iter().copied());
+    watched(account, command)
+}
+
+#[track_caller]
+fn watched(account: &Account<'_>, command: Command) -> Ran {
+    let ran = account.world.start_command(command).end();
+    for secret in [PASSWORD, WRONG, &encoded(PASSWORD), &encoded(WRONG)] {
+        assert!(!ran.shown().contains(secret), "a password was printed\n{}", ran.shown());
+    }
+    ran
+}
+
+/// Base64, without the end that depends on what follows.
+fn encoded(text: &str) -> String {
+    use base64::Engine;
+    let all = base64::engine::general_purpose::STANDARD_NO_PAD.encode(text);
+    all[..all.len() - 1].to_owned()
+}
+
+/// What the database said before a failover that is not carried out.
+#[track_caller]
+fn before(account: &Account<'_>, flags: &[&str], variables: &[(&str, &str)]) -> Value {
+    let dry_run = ["failover", "wh9527-0", "--dry-run=client", "-o", "json"];
+    run(account, &[&dry_run[..], flags].concat(), variables).exits(0).json()["before"].take()
+}
+
+#[track_caller]
+fn answers(account: &Account<'_>, flags: &[&str], variables: &[(&str, &str)]) {
+    let before = before(account, flags, variables);
+    assert_eq!(before["component"], "answered", "{flags:?}: {before:#}");
+}
+
+#[track_caller]
+fn refused(account: &Account<'_>, flags: &[&str], variables: &[(&str, &str)], why: &str) {
+    let before = before(account, flags, variables);
+    assert_eq!(before["component"], "loginRefused", "{flags:?}: {before:#}");
+    assert!(before["reason"].as_str().unwrap().contains(why), "{flags:?}: {before:#}");
+}
+
+const GIVEN: (&str, &str) = ("PGPASSWORD", PASSWORD);
+
+#[test]
+fn tls_is_checked_as_far_as_the_mode_says() {
+    let world = World::shared();
+    let (account, server) = account(&world, "login-tls");
+    let authority = Authority::new();
+    let roots = world.file("ca.crt", &authority.certificate);
+    let roots = roots.to_str().unwrap();
+
+    let no_tls = "the server does not offer TLS, which sslmode=require asks for";
+    refused(&account, &["--sslmode", "require"], &[GIVEN], no_tls);
+    answers(&account, &[], &[GIVEN]);
+
+    let pair = Pair::self_signed(PROXY);
+    server.offers(&pair);
+    answers(&account, &[], &[GIVEN]);
+    answers(&account, &["--sslmode", "require"], &[GIVEN]);
+    answers(&account, &["--sslmode", "disable"], &[GIVEN]);
+    let full = ["--sslmode", "verify-full", "--sslrootcert", roots];
+    refused(&account, &full, &[GIVEN], "sslmode=verify-full: its issuer is unknown: no authority in ");
+    let itself = world.file("server.crt", &pair.certificate);
+    answers(&account, &["--sslmode", "verify-full", "--sslrootcert", itself.to_str().unwrap()], &[GIVEN]);
+
+    server.offers(&authority.signed(&format!("{PROXY}.{}", account.namespace)));
+    answers(&account, &full, &[GIVEN]);
+    answers(&account, &[], &[GIVEN, ("PGSSLMODE", "verify-full"), ("PGSSLROOTCERT", roots)]);
+    let other = world.file("other.crt", &Authority::new().certificate);
+    let unknown = ["--sslmode", "verify-ca", "--sslrootcert", other.to_str().unwrap()];
+    refused(&account, &unknown, &[GIVEN], "its issuer is unknown");
+
+    server.offers(&authority.signed("proxy.elsewhere.example"));
+    refused(&account, &full, &[GIVEN], "it is for proxy.elsewhere.example, not for cloudberry-proxy-0 or ");
+    answers(&account, &[&full[..], &["--sslservername", "proxy.elsewhere.example"]].concat(), &[GIVEN]);
+    answers(&account, &["--sslmode", "verify-ca", "--sslrootcert", roots], &[GIVEN]);
+
+    // Without its file there is nothing to check by: said before anything is asked.
+    let ran = run(&account, &["failover", "wh9527-0", "--yes", "--sslmode", "verify-full"], &[GIVEN]).exits(2).silent();
+    ran.warns(&["there is no file", ".postgresql/root.crt", "next: --sslmode require does without"]);
+}
+
+/// All of a failover goes by the same login, and a proxy that was replaced asks for it as before.
+#[test]
+fn a_failover_is_proven_over_tls_with_a_password_from_a_secret() {
+    let world = World::shared();
+    let (account, server) = account(&world, "login-failover");
+    let authority = Authority::new();
+    server.offers(&authority.signed(PROXY));
+    let roots = world.file("ca.crt", &authority.certificate);
+    world.create(&json!({
+        "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "superuser", "namespace": account.namespace},
+        "stringData": {"password": format!("{PASSWORD}\n")},
+    }));
+    let was = Before::of(&world, &account.namespace, PROXY);
+    let login = [
+        "--sslmode",
+        "verify-full",
+        "--sslrootcert",
+        roots.to_str().unwrap(),
+        "--password-secret",
+        "superuser/password",
+    ];
+    let ran = run(&account, &[&["failover", PROXY, "--yes"], &login[..]].concat(), &[]).exits(0);
+    ran.says(&["Recovered: cloudberry-proxy-0", "the canary row are there as before"]);
+    was.is_recovered();
+    let proxy = (account.namespace.as_str(), PROXY);
+    world.query_as(proxy, ("gpadmin", None), "postgres", "select 1").expect_err("a login without a password");
+    assert_eq!(server.query("show ssl"), ["on"]);
+}
+
+#[test]
+fn a_password_comes_from_the_environment_a_file_or_a_secret() {
+    let world = World::shared();
+    let (account, _) = account(&world, "login-password");
+    let unknown = "the server asks for a password, and none is known (PGPASSWORD, ~/.pgpass, --password-secret)";
+    refused(&account, &[], &[], unknown);
+    answers(&account, &[], &[GIVEN]);
+    let wrong =
+        "password authentication failed for user \"gpadmin\" (SQLSTATE 28P01), with the password from PGPASSWORD";
+    refused(&account, &[], &[("PGPASSWORD", WRONG)], wrong);
+
+    // In the user's own home; one line for what somebody forwarded, one for the pod.
+    let pgpass = world.file(".pgpass", &format!("localhost:15432:*:*:{WRONG}\n{PROXY}:5432:*:gpadmin:{PASSWORD}\n"));
+    let mode = |mode| std::fs::set_permissions(&pgpass, std::fs::Permissions::from_mode(mode)).unwrap();
+    mode(0o600);
+    answers(&account, &[], &[]);
+    mode(0o644);
+    let ran = run(&account, &["failover", "wh9527-0", "--dry-run"], &[]).exits(0);
+    ran.warns(&["note: the password file", "is ignored: group or others may read it; chmod 0600"]).says(&[unknown]);
+    std::fs::remove_file(&pgpass).unwrap();
+    let named = world.file("passwords", &format!("*:*:postgres:*:{PASSWORD}\n*:*:*:*:{PASSWORD}"));
+    std::fs::set_permissions(&named, std::fs::Permissions::from_mode(0o600)).unwrap();
+    answers(&account, &[], &[("PGPASSFILE", named.to_str().unwrap())]);
+
+    world.create(&json!({
+        "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "superuser", "namespace": account.namespace},
+        "stringData": {"password": PASSWORD, "other": WRONG},
+    }));
+    let secret = |named: &str, variables: &[(&str, &str)]| {
+        run(&account, &["failover", "wh9527-0", "--dry-run", "--password-secret", named], variables)
+    };
+    answers(&account, &["--password-secret", "superuser/password"], &[("PGPASSWORD", WRONG)]);
+    let whole = format!("{}/superuser/password", account.namespace);
+    answers(&account, &["--password-secret", &whole], &[]);
+    let from = format!("with the password from Secret {}/superuser", account.namespace);
+    refused(&account, &["--password-secret", "superuser/other"], &[GIVEN], &from);
+    let ran = secret("superuser/pass", &[GIVEN]).exits(1).silent();
+    ran.warns(&["has no key \"pass\"", "its keys: other, password"]);
+    let ran = secret("nobody/password", &[GIVEN]).exits(1).silent();
+    ran.warns(&["there is no Secret nobody in namespace", "next: kubectl get secrets -n"]);
+
+    // Who may fail over need not be who may read Secrets.
+    let looked_at = &["pods", "persistentvolumeclaims", "statefulsets.apps", "events"];
+    let within = Some(account.namespace.as_str());
+    let user = world.user(
+        &account.namespace,
+        &[
+            Rule { namespace: within, resources: looked_at, verbs: &["get", "list", "watch", "delete"] },
+            Rule { namespace: within, resources: &["pods/portforward"], verbs: &["get", "create"] },
+        ],
+    );
+    let arguments = ["failover", "wh9527-0", "--keep-pvc", "--dry-run", "--password-secret", "superuser/password"];
+    let mut command = account.plugin(&arguments);
+    command.env("KUBECONFIG", &user.kubeconfig);
+    let ran = watched(&account, command).exits(4).silent();
+    ran.warns(&["not allowed to get secrets superuser in namespace", "next: kubectl auth can-i get secrets -n"]);
+
+    // kubectl sees the same object as the plugin.
+    let mut command = Command::new("kubectl");
+    command.args(["get", "secret", "superuser", "-n", &account.namespace, "-o", "jsonpath={.data.password}"]);
+    command.env("KUBECONFIG", world.kubeconfig());
+    let output = command.output().unwrap();
+    assert!(String::from_utf8_lossy(&output.stdout).starts_with(&encoded(PASSWORD)), "{output:?}");
+}
+
+/// Without a baseline, and with a login that is never taken, a failover that is told to go on all the same ends as not
+/// proven: soon, with the server's words, and with a command that names where the password is and not what it is.
+#[test]
+fn a_wrong_password_is_warned_of_and_ends_as_not_proven() {
+    let world = World::shared();
+    let (account, _) = account(&world, "login-wrong");
+    let was = Before::of(&world, &account.namespace, "wh9527-0");
+    let wrong = "password authentication failed for user \"gpadmin\" (SQLSTATE 28P01)";
+    let arguments = ["failover", "wh9527-0", "--yes", "-U", "gpadmin", "--sslmode", "prefer"];
+    let ran = run(&account, &arguments, &[("PGPASSWORD", WRONG)]).exits(8);
+    let ran = ran.warns(&["warn it answers, and refuses the login", wrong]);
+    let ran = ran.says(&["Not proven: wh9527-0", "it answers, and refuses the login", wrong]);
+    was.is_replaced();
+
+    // With the right one the same command proves it.
+    let resume = ran.resume();
+    let resume: Vec<&str> = resume.iter().map(String::as_str).collect();
+    assert!(ran.out.contains(" --username gpadmin --sslmode prefer"), "{}", ran.shown());
+    let mut command = world.plugin(&[&resume[..], &["--yes"]].concat());
+    command.env("PGPASSWORD", PASSWORD);
+    watched(&account, command).exits(0).says(&["Recovered: wh9527-0"]);
+}
+
+#[test]
+fn a_role_that_may_only_read_proves_without_a_canary() {
+    let world = World::shared();
+    let (account, server) = account(&world, "login-reader");
+    let proxy = (account.namespace.as_str(), PROXY);
+    let gpadmin = ("gpadmin", Some(PASSWORD));
+    server.query(&format!("create role reader login password '{WRONG}'"));
+    // The system's tables aside, it sees what the product page's example put there.
+    world.query_as(proxy, gpadmin, "test_db", "grant select on all tables in schema public to reader").unwrap();
+    let reader = [("PGPASSWORD", WRONG)];
+    let ran = run(&account, &["failover", "wh9527-0", "--yes", "-U", "reader"], &reader).exits(0);
+    let denied = "no canary row was written: permission denied for database postgres";
+    let ran = ran.says(&["Recovered: wh9527-0", "note:", denied]);
+    ran.warns(&["by SQL, port 5432, as reader"]);
+}
+
+/// It is taken for what it is, a server that does not answer: not for a login that is wrong.
+#[test]
+fn a_server_that_accepts_and_never_answers_ends_with_the_deadline() {
+    let world = World::shared();
+    let (account, server) = account(&world, "login-hangs");
+    answers(&account, &[], &[GIVEN]);
+    let hung = server.hangs();
+    for mode in ["disable", "prefer", "require"] {
+        let before = before(&account, &["--sslmode", mode], &[GIVEN]);
+        assert_eq!(before, json!({"component": "silent", "reason": "no answer within 10.0 s"}), "{mode}");
+    }
+    drop(hung);
+    answers(&account, &[], &[GIVEN]);
+}

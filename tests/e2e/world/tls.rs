@@ -1,0 +1,152 @@
+//! A proxy's server that asks for passwords and has TLS, as its superuser makes it so: by SQL alone, so that it is the
+//! same in both worlds.
+
+use super::World;
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use std::path::PathBuf;
+use std::time::Duration;
+use tokio_postgres::Client;
+
+/// A certificate and its key, in PEM.
+pub(crate) struct Pair {
+    pub(crate) certificate: String,
+    key: String,
+}
+
+/// Who signs certificates.
+pub(crate) struct Authority {
+    pub(crate) certificate: String,
+    issuer: Issuer<'static, KeyPair>,
+}
+
+impl Authority {
+    pub(crate) fn new() -> Self {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.distinguished_name.push(DnType::CommonName, "an authority");
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.self_signed(&key).unwrap().pem();
+        Self { certificate, issuer: Issuer::new(params, key) }
+    }
+
+    /// A server's certificate for this name.
+    pub(crate) fn signed(&self, name: &str) -> Pair {
+        let key = KeyPair::generate().unwrap();
+        Pair { certificate: params(name).signed_by(&key, &self.issuer).unwrap().pem(), key: key.serialize_pem() }
+    }
+}
+
+impl Pair {
+    /// One that no authority signed, for this name.
+    pub(crate) fn self_signed(name: &str) -> Self {
+        let key = KeyPair::generate().unwrap();
+        Self { certificate: params(name).self_signed(&key).unwrap().pem(), key: key.serialize_pem() }
+    }
+}
+
+fn params(name: &str) -> CertificateParams {
+    let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+    params.distinguished_name.push(DnType::CommonName, "a server");
+    params
+}
+
+/// A proxy whose server asks everybody for a password.
+pub(crate) struct Secured<'w> {
+    world: &'w World,
+    namespace: String,
+    pod: String,
+    /// The superuser's.
+    password: String,
+}
+
+impl World {
+    /// Has the server of a proxy ask for passwords; the superuser's is this one.
+    pub(crate) fn secured(&self, (namespace, pod): (&str, &str), password: &str) -> Secured<'_> {
+        let (namespace, pod, password) = (namespace.to_owned(), pod.to_owned(), password.to_owned());
+        let secured = Secured { world: self, namespace, pod, password };
+        secured.query(&format!("alter role gpadmin password '{}'", secured.password));
+        secured.write("pg_hba.conf", "local all all scram-sha-256\nhost all all all scram-sha-256");
+        secured.reload();
+        let refused = self.query_as((&secured.namespace, &secured.pod), ("gpadmin", None), "postgres", "select 1");
+        refused.expect_err("a login without a password");
+        secured
+    }
+
+    /// A file in the world's folder.
+    pub(crate) fn file(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.home().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+}
+
+impl<'w> Secured<'w> {
+    /// Asks as the superuser, in database `postgres`.
+    pub(crate) fn query(&self, sql: &str) -> Vec<String> {
+        let Self { world, namespace, pod, password } = self;
+        let answer = world.query_as((namespace, pod), ("gpadmin", Some(password)), "postgres", sql);
+        answer.unwrap_or_else(|why| panic!("{namespace}/{pod}: {sql}: {why}"))
+    }
+
+    /// Has the server offer TLS with this certificate.
+    pub(crate) fn offers(&self, pair: &Pair) {
+        self.write("server.key", &pair.key);
+        self.write("server.crt", &pair.certificate);
+        self.query("alter system set ssl = on");
+        self.reload();
+    }
+
+    /// Writes a file in the data folder.
+    fn write(&self, name: &str, text: &str) {
+        let text = text.trim_end();
+        self.query(&format!(
+            "copy (select unnest(string_to_array('{text}', E'\\n'))) to program 'umask 077; cat > {name}'"
+        ));
+    }
+
+    /// Returns when new connections find the server as its files say. A new one tells when the server had read them:
+    /// all of them, before it took the connection.
+    fn reload(&self) {
+        let read = || self.query("select pg_conf_load_time()");
+        let before = read();
+        self.query("select pg_reload_conf()");
+        let started = std::time::Instant::now();
+        while read() == before {
+            assert!(started.elapsed() < self.world.limit(), "the server does not read its configuration");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Stops the server's first process: connections are accepted by the system, and nobody answers them.
+    pub(crate) fn hangs(&self) -> Hung<'w> {
+        let Self { world, namespace, pod, password } = self;
+        let session = world.session((namespace, pod), ("gpadmin", Some(password)), "postgres");
+        let (client, _) = world.in_time(session).expect("a login in time").unwrap();
+        let hung = Hung { world, client };
+        hung.signal("STOP").unwrap();
+        hung
+    }
+}
+
+/// A server that does not answer until this is dropped.
+pub(crate) struct Hung<'w> {
+    world: &'w World,
+    /// A session from before: its process goes on.
+    client: Client,
+}
+
+impl Hung<'_> {
+    fn signal(&self, signal: &str) -> Result<(), tokio_postgres::Error> {
+        let kill = format!("copy (select 1) to program 'cat > /dev/null; kill -{signal} $(head -n 1 postmaster.pid)'");
+        self.world.in_time(self.client.simple_query(&kill)).expect("an answer in time").map(|_| ())
+    }
+}
+
+impl Drop for Hung<'_> {
+    fn drop(&mut self) {
+        let woken = self.signal("CONT");
+        if !std::thread::panicking() {
+            woken.unwrap();
+        }
+    }
+}
