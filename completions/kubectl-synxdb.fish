@@ -95,7 +95,7 @@ complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" 
 unretained-volume\t'An old volume cannot be retained: its data is lost with its claim'
 unmanaged-pod\t'No controller would re-create the pod'"
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" -l pod-uid -d 'UID of the pod to replace: where it has been replaced already, only wait and prove' -r
-complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" -l probe -d 'Measure how long these databases are away, rather than those that depend on the target' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" -l probe -d 'Measure how long this database is away, rather than those that depend on the target; may be repeated' -r
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" -s o -l output -d 'Form of the output' -r -f -a "text\t'For people'
 json\t'JSON; of a failover, one object a line'
 yaml\t'YAML'"
@@ -135,7 +135,7 @@ complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" 
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" -s y -l yes -d 'Answer the ordinary question with yes'
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" -l no-verify -d 'Do not ask the component whether it and its data are back'
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" -l anew -d 'Begin anew, where an earlier failover of the pod is unfinished and would be finished'
-complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" -l no-probe -d 'Do not measure how long any database is away'
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" -l no-probe -d 'Do not measure how long databases are away'
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" -l sandbox -d 'Use a private practice cluster that lives as long as the command'
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate'
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" -s h -l help -d 'Print help (see more with \'--help\')'

@@ -62,10 +62,10 @@ pub struct FailoverArgs {
     /// UID of the pod to replace: where it has been replaced already, only wait and prove
     #[arg(long, value_name = "UID")]
     pub pod_uid: Option<String>,
-    /// Measure how long these databases are away, rather than those that depend on the target
+    /// Measure how long this database is away, rather than those that depend on the target; may be repeated
     #[arg(long, value_name = "NAMESPACE/POD", conflicts_with = "no_probe")]
     pub probe: Vec<String>,
-    /// Do not measure how long any database is away
+    /// Do not measure how long databases are away
     #[arg(long)]
     pub no_probe: bool,
     /// Form of the output

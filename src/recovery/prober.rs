@@ -14,7 +14,7 @@ use crate::probe::{Login, Sql, SqlTarget};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -23,6 +23,8 @@ use tokio_util::sync::CancellationToken;
 const DEADLINE: Duration = Duration::from_secs(2);
 /// How long the run is held up for the first answers.
 const FIRST: Duration = Duration::from_secs(1);
+/// Most questions outstanding: each has its own connection to the API server.
+const AT_ONCE: usize = 16;
 /// Between two questions while the user is asked, start to start.
 const WHILE_ASKED: Duration = Duration::from_secs(1);
 
@@ -38,7 +40,7 @@ pub struct Prober {
 /// How often to ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Pace {
-    /// Nothing is changed yet: only the last answer matters.
+    /// Nothing is changed yet: only the last answer will matter.
     Waiting,
     /// The run is on.
     Running,
@@ -145,6 +147,7 @@ impl Prober {
     ) -> Self {
         let (clock, every) = (Instant::now(), probes.every());
         let pace = watch::Sender::new(Pace::Waiting);
+        let turns = Arc::new(Semaphore::new(AT_ONCE));
         let mut tasks = JoinSet::new();
         let mut asked = Vec::new();
         for target in &probes.databases {
@@ -156,6 +159,7 @@ impl Prober {
                 clock,
                 every,
                 pace: pace.subscribe(),
+                turns: turns.clone(),
                 attempts: attempts.clone(),
                 first: tell,
             };
@@ -218,6 +222,7 @@ struct Asker<C> {
     clock: Instant,
     every: Duration,
     pace: watch::Receiver<Pace>,
+    turns: Arc<Semaphore>,
     attempts: Arc<Mutex<Vec<Attempt>>>,
     first: watch::Sender<bool>,
 }
@@ -225,9 +230,11 @@ struct Asker<C> {
 impl<C: Connector> Asker<C> {
     async fn ask(mut self) {
         loop {
+            let turn = self.turns.clone().acquire_owned().await;
             let last = *self.pace.borrow_and_update() == Pace::Closing;
             let started = Instant::now();
             let said = self.way.ask(self.deadline).await;
+            drop(turn);
             let answered = said == Said::Answered;
             self.note(Attempt { started: started - self.clock, ended: self.clock.elapsed(), said });
             if last || !self.wait(started, answered).await {
@@ -237,11 +244,7 @@ impl<C: Connector> Asker<C> {
     }
 
     fn note(&self, attempt: Attempt) {
-        let mut attempts = self.attempts.lock().unwrap_or_else(PoisonError::into_inner);
-        if *self.pace.borrow() == Pace::Waiting {
-            attempts.clear();
-        }
-        attempts.push(attempt);
+        self.attempts.lock().unwrap_or_else(PoisonError::into_inner).push(attempt);
         self.first.send_replace(true);
     }
 

@@ -99,12 +99,20 @@ fn asked(
     deadline: Duration,
     script: impl Fn(usize) -> Met + Send + Sync + 'static,
 ) -> (Prober, Arc<Server>, UnboundedReceiver<Instant>) {
+    many_asked(1, deadline, script)
+}
+
+fn many_asked(
+    many: usize,
+    deadline: Duration,
+    script: impl Fn(usize) -> Met + Send + Sync + 'static,
+) -> (Prober, Arc<Server>, UnboundedReceiver<Instant>) {
     let (told, heard) = unbounded_channel();
     let (connections, open, most_open, goodbyes) = Default::default();
     let server = Arc::new(Server { script: Box::new(script), connections, open, most_open, goodbyes, told });
     let door = SqlDoor { port: 5432, user: "u".into(), database: "d".into() };
     let target = ProbeTarget { namespace: "n".into(), pod: "p-0".into(), door, promise: Promise::Stays };
-    let probes = Probes { databases: vec![target], ..Probes::default() };
+    let probes = Probes { databases: vec![target; many], ..Probes::default() };
     let prober = Prober::start(&probes, deadline, |target| {
         let state = State::default();
         let connector = ToServer { server: server.clone(), state: state.clone() };
@@ -268,6 +276,17 @@ async fn while_the_user_is_asked_it_asks_slowly_and_then_at_once() {
     let account = account.unwrap();
     assert!(account.longest_gap.is_none() && !finding, "{account:?}");
     assert!(account.asked < 4, "the ones before the last one before the run do not count: {account:?}");
+}
+
+#[tokio::test]
+async fn not_all_of_many_are_asked_at_the_same_time() {
+    let (mut prober, server, _heard) = many_asked(2 * AT_ONCE, LONG, |_| Met::Hangs);
+    let started = Instant::now();
+    prober.first().await;
+    assert!(started.elapsed() < LONG / 2, "whoever hangs does not hold up the run");
+    assert_eq!(server.connections.load(Ordering::SeqCst), AT_ONCE);
+    let reached = prober.end(false, &CancellationToken::new()).await;
+    assert!(reached.len() == 2 * AT_ONCE && reached.iter().all(|reach| reach.measured.is_err()), "{reached:?}");
 }
 
 #[tokio::test]
