@@ -93,10 +93,14 @@ impl Spawner {
 #[allow(unsafe_code)]
 fn end_with_parent(command: &mut Command) {
     let parent = std::process::id();
-    // SAFETY: the closure runs between fork and exec and makes two system calls that are async-signal-safe; it
-    // allocates nothing and takes no lock.
+    // SAFETY: the closure runs between fork and exec and makes system calls that are async-signal-safe; it allocates
+    // nothing and takes no lock.
     unsafe {
         command.pre_exec(move || {
+            // A shell has what it starts in the background ignore SIGQUIT, and that is inherited.
+            if libc::signal(libc::SIGQUIT, libc::SIG_DFL) == libc::SIG_ERR {
+                return Err(io::Error::last_os_error());
+            }
             if libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGQUIT) != 0 {
                 return Err(io::Error::last_os_error());
             }
