@@ -31,6 +31,9 @@ _kubectl__synxdb() {
             kubectl__synxdb,status)
                 cmd="kubectl__synxdb__subcmd__status"
                 ;;
+            kubectl__synxdb,verify)
+                cmd="kubectl__synxdb__subcmd__verify"
+                ;;
             kubectl__synxdb,version)
                 cmd="kubectl__synxdb__subcmd__version"
                 ;;
@@ -41,7 +44,7 @@ _kubectl__synxdb() {
 
     case "${cmd}" in
         kubectl__synxdb)
-            opts="-v -n -s -h --sandbox --scenario --layout --color --v --namespace --kubeconfig --context --cluster --user --server --token --as --as-uid --as-group --request-timeout --tls-server-name --insecure-skip-tls-verify --certificate-authority --client-certificate --client-key --cache-dir --help status failover sandbox layout completion version"
+            opts="-v -n -s -h --sandbox --scenario --layout --color --v --namespace --kubeconfig --context --cluster --user --server --token --as --as-uid --as-group --request-timeout --tls-server-name --insecure-skip-tls-verify --certificate-authority --client-certificate --client-key --cache-dir --help status failover verify sandbox layout completion version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -253,7 +256,7 @@ _kubectl__synxdb() {
             return 0
             ;;
         kubectl__subcmd__synxdb__subcmd__failover)
-            opts="-y -o -U -v -n -s -h --keep-pvc --yes --confirm --dry-run --timeout --no-verify --allow --anew --pod-uid --output --username --password-secret --sslmode --sslrootcert --sslservername --sandbox --scenario --layout --color --v --namespace --kubeconfig --context --cluster --user --server --token --as --as-uid --as-group --request-timeout --tls-server-name --insecure-skip-tls-verify --certificate-authority --client-certificate --client-key --cache-dir --help"
+            opts="-y -o -U -v -n -s -h --keep-pvc --yes --confirm --dry-run --timeout --no-verify --allow --anew --pod-uid --probe --no-probe --output --username --password-secret --sslmode --sslrootcert --sslservername --sandbox --scenario --layout --color --v --namespace --kubeconfig --context --cluster --user --server --token --as --as-uid --as-group --request-timeout --tls-server-name --insecure-skip-tls-verify --certificate-authority --client-certificate --client-key --cache-dir --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -276,6 +279,10 @@ _kubectl__synxdb() {
                     return 0
                     ;;
                 --pod-uid)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --probe)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -635,6 +642,160 @@ _kubectl__synxdb() {
                     ;;
                 -o)
                     COMPREPLY=($(compgen -W "table wide json yaml name" -- "${cur}"))
+                    return 0
+                    ;;
+                --scenario)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --layout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --v)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -v)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --namespace)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -n)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --kubeconfig)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --context)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cluster)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --user)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --server)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -s)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --token)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --as)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --as-uid)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --as-group)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --request-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-server-name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --certificate-authority)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --client-certificate)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --client-key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cache-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        kubectl__subcmd__synxdb__subcmd__verify)
+            opts="-A -d -o -U -v -n -s -h --all-namespaces --database --read-only --save --against --output --username --password-secret --sslmode --sslrootcert --sslservername --sandbox --scenario --layout --color --v --namespace --kubeconfig --context --cluster --user --server --token --as --as-uid --as-group --request-timeout --tls-server-name --insecure-skip-tls-verify --certificate-authority --client-certificate --client-key --cache-dir --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --database)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -d)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --save)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --against)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "table json yaml" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "table json yaml" -- "${cur}"))
+                    return 0
+                    ;;
+                --username)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -U)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --password-secret)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --sslmode)
+                    COMPREPLY=($(compgen -W "disable allow prefer require verify-ca verify-full" -- "${cur}"))
+                    return 0
+                    ;;
+                --sslrootcert)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --sslservername)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --scenario)

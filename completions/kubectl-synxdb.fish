@@ -51,6 +51,7 @@ complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_needs_command" -l insecure-
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_needs_command" -s h -l help -d 'Print help'
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_needs_command" -f -a "status" -d 'Show whether SynxDB is healthy, and each of its members'
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_needs_command" -f -a "failover" -d 'Replace a member\'s pod and its disk, wait until it is back, and prove it'
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_needs_command" -f -a "verify" -d 'Ask every component whether it and its data are whole'
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_needs_command" -f -a "sandbox" -d 'Keep a practice cluster running, for this plugin and for plain kubectl'
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_needs_command" -f -a "layout" -d 'Print the layout: what SynxDB calls its namespaces, workloads and ports'
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_needs_command" -f -a "completion" -d 'Print a completion script for a shell'
@@ -139,6 +140,49 @@ complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" 
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" -l sandbox -d 'Use a private practice cluster that lives as long as the command'
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate'
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand verify" -s d -l database -d 'Look into this database only; it must be there' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand verify" -l save -d 'Save what is there as a baseline; the file must not exist' -r -F
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand verify" -l against -d 'Compare with a baseline of --save' -r -F
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand verify" -s o -l output -d 'Form of the output' -r -f -a "table\t'One table'
+json\t'JSON'
+yaml\t'YAML'"
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand verify" -s U -l username -d 'Role to log in as [default: the layout\'s]' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand verify" -l password-secret -d 'Key of a Secret that holds the password; NAME/KEY is in the pod\'s namespace. Without it: PGPASSWORD, ~/.pgpass' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand verify" -l sslmode -d 'TLS, as psql has it [default: prefer] [env: PGSSLMODE]' -r -f -a "disable\t'None'
+allow\t'As prefer'
+prefer\t'Where the server offers it; no certificate is checked'
+require\t'Always; a certificate is checked only where --sslrootcert is there'
+verify-ca\t'Always, and a trusted authority signed the server\'s certificate'
+verify-full\t'The same, and the certificate is for this server'"
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand verify" -l sslrootcert -d 'File of the authorities that verify-ca and verify-full trust, or `system` [default: ~/.postgresql/root.crt] [env: PGSSLROOTCERT]' -r -F
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand verify" -l sslservername -d 'Name that verify-full wants in the server\'s certificate [default: POD or POD.NAMESPACE]' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand verify" -l scenario -d 'What the practice cluster is like: see `sandbox --list`' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand verify" -l layout -d 'File that says what SynxDB calls its namespaces and workloads [env: KUBECTL_SYNXDB_LAYOUT]' -r -F
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand verify" -l color -d 'Colour: auto, always or never' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is dumb'
+always\t'Always'
+never\t'Never'"
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand verify" -s v -l v -d 'Show each request to the server from level 6, as kubectl does' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand verify" -s n -l namespace -d 'Namespace, or the beginning of one' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand verify" -l kubeconfig -d 'Path of the kubeconfig file [env: KUBECONFIG]' -r -F
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand verify" -l context -d 'Context of the kubeconfig' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand verify" -l cluster -d 'Cluster of the kubeconfig' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand verify" -l user -d 'User of the kubeconfig' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand verify" -s s -l server -d 'Address of the API server' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand verify" -l token -d 'Bearer token' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand verify" -l as -d 'User to impersonate' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand verify" -l as-uid -d 'UID to impersonate' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand verify" -l as-group -d 'Group to impersonate; may be repeated' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand verify" -l request-timeout -d 'How long to wait for one answer of the server: 5s, 1m, 0 for no limit' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand verify" -l tls-server-name -d 'Name to check the server\'s certificate against' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand verify" -l certificate-authority -d 'File of the certificate authority' -r -F
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand verify" -l client-certificate -d 'File of the client certificate' -r -F
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand verify" -l client-key -d 'File of the client certificate\'s key' -r -F
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand verify" -l cache-dir -d 'Accepted as kubectl\'s; nothing is cached, as no discovery is needed' -r -F
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand verify" -s A -l all-namespaces -d 'Look at the system namespace and every account, whatever the context\'s namespace'
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand verify" -l read-only -d 'Write nothing'
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand verify" -l sandbox -d 'Use a private practice cluster that lives as long as the command'
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand verify" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate'
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand verify" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand sandbox" -l scenario -d 'What the practice cluster is like: see `sandbox --list`' -r
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand sandbox" -l layout -d 'File that says what SynxDB calls its namespaces and workloads [env: KUBECTL_SYNXDB_LAYOUT]' -r -F
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand sandbox" -l color -d 'Colour: auto, always or never' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is dumb'
