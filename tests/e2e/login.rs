@@ -127,7 +127,7 @@ fn a_failover_is_proven_over_tls_with_a_password_from_a_secret() {
         "superuser/password",
     ];
     let ran = run(&account, &[&["failover", PROXY, "--yes"], &login[..]].concat(), &[]).exits(0);
-    ran.says(&["Recovered: cloudberry-proxy-0", "the canary row are there as before"]);
+    ran.says(&["Recovered: cloudberry-proxy-0", "the canary table are there as before"]);
     was.is_recovered();
     let proxy = (account.namespace.as_str(), PROXY);
     world.query_as(proxy, ("gpadmin", None), "postgres", "select 1").expect_err("a login without a password");
@@ -233,7 +233,7 @@ fn a_role_that_may_only_read_proves_without_a_canary() {
     world.query_as(proxy, gpadmin, "test_db", "grant select on all tables in schema public to reader").unwrap();
     let reader = [("PGPASSWORD", WRONG)];
     let ran = run(&account, &["failover", "wh9527-0", "--yes", "-U", "reader"], &reader).exits(0);
-    let denied = "no canary row was written: permission denied for database postgres";
+    let denied = "no canary table was written: permission denied for database postgres";
     let ran = ran.says(&["Recovered: wh9527-0", "note:", denied]);
     ran.warns(&["by SQL, port 5432, as reader"]);
 }
