@@ -71,7 +71,7 @@ pub enum Command {
     /// Replace a member's pod and its disk, wait until it is back, and prove it
     Failover(Box<FailoverArgs>),
     /// Ask every component whether it and its data are whole
-    Verify(VerifyArgs),
+    Verify(Box<VerifyArgs>),
     /// Keep a practice cluster running, for this plugin and for plain kubectl
     Sandbox(SandboxArgs),
     /// Print the layout: what SynxDB calls its namespaces, workloads and ports

@@ -106,7 +106,7 @@ fn proof(proof: &Proof) -> Vec<String> {
                 "and compare with what it says before".into(),
             ];
             if let Some(schema) = canary {
-                lines.push("write one row first, read it afterwards, drop it, in".into());
+                lines.push("write a table first, read it afterwards, drop it, in".into());
                 lines.push(format!("database postgres, schema {schema}"));
             }
             lines

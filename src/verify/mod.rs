@@ -6,7 +6,7 @@
 //! - [`ask`]: asks them
 //! - [`servers`], [`pages`]: what their answers mean
 //! - [`testimony`]: what a component holds, and what is missing of it afterwards; [`saved`]: the same in a file
-//! - [`check`]: verdicts
+//! - [`mod@check`] has the verdicts
 
 pub mod ask;
 pub mod check;
