@@ -171,7 +171,7 @@ fn a_password_comes_from_the_environment_a_file_or_a_secret() {
     let from = format!("with the password from Secret {}/superuser", account.namespace);
     refused(&account, &["--password-secret", "superuser/other"], &[GIVEN], &from);
     let ran = secret("superuser/pass", &[GIVEN]).exits(1).silent();
-    ran.warns(&["has no key \"pass\"", "its keys: other, password"]);
+    ran.warns(&["has no key \"pass\"", "its keys: other, password", "next: kubectl describe secret superuser"]);
     let ran = secret("nobody/password", &[GIVEN]).exits(1).silent();
     ran.warns(&["there is no Secret nobody in namespace", "next: kubectl get secrets -n"]);
 
