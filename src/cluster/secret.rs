@@ -58,7 +58,9 @@ impl Cluster {
         data.remove(key).map(|value| SecretValue(value.0)).ok_or_else(|| {
             let keys: Vec<&str> = data.keys().map(String::as_str).collect();
             let why = if keys.is_empty() { "it has no keys".into() } else { format!("its keys: {}", keys.join(", ")) };
-            Error::failure(format!("Secret {name} in namespace {namespace} has no key {key:?}")).because(why)
+            Error::failure(format!("Secret {name} in namespace {namespace} has no key {key:?}"))
+                .because(why)
+                .hint(format!("kubectl describe secret {name} -n {namespace}"))
         })
     }
 }

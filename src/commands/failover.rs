@@ -2,7 +2,7 @@
 
 use super::Context;
 use super::confirm::{asked, confirm};
-use super::login::login;
+use super::login::{login, note};
 use super::reachability::{logins, may_be_asked, probes};
 use super::scope::scope;
 use super::status::reachable;
@@ -163,6 +163,10 @@ async fn prepare(context: &Context, cluster: &Cluster, args: &FailoverArgs) -> R
         measured
     );
     let (probes, prober) = measured?;
+    if let (Err(Silence::LoginRefused(reason)), Some(_)) = (&said, &unfinished) {
+        // The plan shows the baseline of the first run, and nothing of the login now.
+        note(context, &format!("the database refuses the login, and nothing can be proven with it: {reason}"));
+    }
     let standing = member.pod.as_ref().map(|pod| &pod.uid);
     let replaced_already = request.pod_uid.as_ref().is_some_and(|uid| standing != Some(uid));
     let (before, testimony) = match (said, &unfinished) {

@@ -5,6 +5,7 @@ use crate::cli::LoginArgs;
 use crate::error::Result;
 use crate::probe::Login;
 use crate::probe::login::{Environment, Resolved};
+use crate::render::wrapped;
 
 /// From flags, environment and files; what its user should know of it is said at once. A password in a Secret is read
 /// later, for the pod that it is for: [`Login::within`].
@@ -13,8 +14,12 @@ use crate::probe::login::{Environment, Resolved};
 /// A mode that does not exist, root certificates that are needed and not there.
 pub(super) fn login(context: &Context, args: &LoginArgs) -> Result<Login> {
     let Resolved { login, notices } = Login::resolve(args, &Environment::of_process())?;
-    for notice in notices {
-        context.screen.note(&format!("{} {notice}\n", context.screen.err.warn("note:")));
-    }
+    notices.iter().for_each(|notice| note(context, notice));
     Ok(login)
+}
+
+/// Says something about the login that its user should know.
+pub(super) fn note(context: &Context, text: &str) {
+    let lead = context.screen.err.warn("note:");
+    context.screen.note(&wrapped("note: ", text).replacen("note:", &lead, 1));
 }

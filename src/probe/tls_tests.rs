@@ -226,7 +226,8 @@ async fn the_passwords_exchange_is_bound_to_the_servers_certificate() {
     let stream = sql.line.connector().connect(Duration::from_secs(20)).await.unwrap();
     let (mut connector, name) = login.tls().connector("a", "p-0").unwrap();
     let tls = MakeTlsConnect::<tokio::net::TcpStream>::make_tls_connect(&mut connector, &name).unwrap();
-    assert!(config.ssl_mode(Wanted::Require).connect_raw(stream, tls).await.is_ok());
+    let session = config.ssl_mode(Wanted::Require).connect_raw(stream, tls).await;
+    assert!(session.is_ok(), "{:?}", session.err());
 }
 
 /// A server that agrees to TLS, and then answers something else; the second time it is a plain one that refuses.

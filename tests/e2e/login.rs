@@ -3,7 +3,8 @@
 
 use crate::member::Before;
 use crate::run::Ran;
-use crate::world::{Account, Authority, Pair, Rule, Secured, World};
+use crate::world::{Account, Authority, AwaitIn, Pair, Rule, Secured, World, named, stays_ready};
+use kube::api::DeleteParams;
 use serde_json::{Value, json};
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
@@ -171,7 +172,7 @@ fn a_password_comes_from_the_environment_a_file_or_a_secret() {
     let from = format!("with the password from Secret {}/superuser", account.namespace);
     refused(&account, &["--password-secret", "superuser/other"], &[GIVEN], &from);
     let ran = secret("superuser/pass", &[GIVEN]).exits(1).silent();
-    ran.warns(&["has no key \"pass\"", "its keys: other, password"]);
+    ran.warns(&["has no key \"pass\"", "its keys: other, password", "next: kubectl describe secret superuser"]);
     let ran = secret("nobody/password", &[GIVEN]).exits(1).silent();
     ran.warns(&["there is no Secret nobody in namespace", "next: kubectl get secrets -n"]);
 
@@ -220,6 +221,34 @@ fn a_wrong_password_is_warned_of_and_ends_as_not_proven() {
     let mut command = world.plugin(&[&resume[..], &["--yes"]].concat());
     command.env("PGPASSWORD", PASSWORD);
     watched(&account, command).exits(0).says(&["Recovered: wh9527-0"]);
+}
+
+/// What is finished has the baseline of its first run: that the login does not fit now is said beside it.
+#[test]
+fn a_failover_that_is_finished_with_a_wrong_password_says_so() {
+    let world = World::shared();
+    let account = world.account("login-finish", |objects| {
+        objects.set("wh9527")["spec"]["updateStrategy"] = json!({"type": "OnDelete"});
+    });
+    world.secured((&account.namespace, PROXY), PASSWORD);
+    let select = |nodes: Value| {
+        account.patch_set("wh9527", &json!({"spec": {"template": {"spec": {"nodeSelector": nodes}}}}));
+    };
+    select(json!({"e2e.synxdb.io/no-such-node": "true"}));
+    let ran = run(&account, &["failover", "wh9527-0", "--yes", "--timeout", "3s"], &[GIVEN]).exits(6);
+    let resume = ran.resume();
+    let resume: Vec<&str> = resume.iter().map(String::as_str).chain(["--dry-run"]).collect();
+    select(Value::Null);
+    account.pods().delete("wh9527-0", &DeleteParams::default()).await_in(&world).unwrap();
+    world.until(&account.pods(), named("wh9527-0"), "wh9527-0 is Ready again", |pods| {
+        pods.get("wh9527-0").is_some_and(stays_ready)
+    });
+    for (password, refused) in [(PASSWORD, false), (WRONG, true)] {
+        let mut command = world.plugin(&resume);
+        command.env("PGPASSWORD", password);
+        let ran = watched(&account, command).exits(0).says(&["pass before: PostgreSQL"]);
+        assert_eq!(ran.err.contains("note: the database refuses the login"), refused, "{}", ran.shown());
+    }
 }
 
 #[test]
