@@ -1,11 +1,12 @@
 //! `failover`: look, plan, ask, act, prove.
 
 use super::Context;
-use super::confirm::{asked, confirm};
+use super::confirm::confirm;
 use super::scope::scope;
 use super::status::reachable;
+use super::target::{Sought, target};
 use crate::cli::{DryRun, FailoverArgs, Form};
-use crate::cluster::snapshot::{Read, Snapshot};
+use crate::cluster::snapshot::Snapshot;
 use crate::cluster::write::Written;
 use crate::cluster::{Cluster, Freshness, ReadRequest, Watch, WatchRequest};
 use crate::error::{Error, Exit, Result};
@@ -17,9 +18,8 @@ use crate::recovery::run::{Run, run};
 use crate::recovery::witness::{Silence, Testimony, Witness};
 use crate::recovery::{Ending, Outcome};
 use crate::render::progress::Progress;
-use crate::render::{machine, outcome as account, plan as planned, prompt};
-use crate::topology::health::trouble;
-use crate::topology::target::{TargetMatch, TargetName, match_target};
+use crate::render::{machine, outcome as account, plan as planned};
+use crate::topology::target::TargetName;
 use crate::topology::{Member, RECORD_ANNOTATION, Topology, build};
 use jiff::Timestamp;
 use std::time::Duration;
@@ -28,6 +28,12 @@ use std::time::Duration;
 const DEADLINE: Duration = Duration::from_secs(5);
 /// What the component may take to say how it is before the act.
 const BASELINE_DEADLINE: Duration = Duration::from_secs(10);
+const SOUGHT: Sought = Sought {
+    verb: "failover",
+    act: "fail over",
+    question: "Fail over which member?",
+    so_far: Some("nothing was changed"),
+};
 
 pub(super) async fn failover(context: &Context, args: &FailoverArgs) -> Result<Exit> {
     let told = act(context, args).await;
@@ -111,7 +117,7 @@ async fn prepare(context: &Context, cluster: &Cluster, args: &FailoverArgs) -> R
     let snapshot = Snapshot { namespace_names: scope.names, ..cluster.read(&request).await };
     reachable(cluster, &snapshot)?;
     let topology = build(&snapshot, &context.layout);
-    let member = target(context, cluster, &snapshot, &topology, typed).await?;
+    let member = target(context, cluster, &snapshot, &topology, typed, &SOUGHT).await?;
 
     let request = Request {
         id: id(),
@@ -171,84 +177,6 @@ fn watch_request(topology: &Topology, member: &Member) -> WatchRequest {
     volumes.sort();
     volumes.dedup();
     WatchRequest { namespace: member.namespace.clone(), volumes, events: true, nodes: false }
-}
-
-async fn target(
-    context: &Context,
-    cluster: &Cluster,
-    snapshot: &Snapshot,
-    topology: &Topology,
-    typed: Option<TargetName>,
-) -> Result<Member> {
-    let Some(typed) = typed else {
-        let mut members: Vec<&Member> = topology.members().collect();
-        // Those in trouble first; otherwise as `status` shows them.
-        members.sort_by_key(|member| trouble(member).is_none());
-        return choose(context, "Fail over which member?", &members).await;
-    };
-    match match_target(topology, None, &typed.name) {
-        TargetMatch::One(member) => Ok(member.clone()),
-        TargetMatch::Many(members) if context.screen.interactive => {
-            choose(context, &format!("{} may be any of these. Which?", typed.name), &members).await
-        }
-        TargetMatch::Many(members) => {
-            let error = Error::usage(format!("{} may be any of {} pods", typed.name, members.len()));
-            Err(members
-                .iter()
-                .fold(error, |error, member| error.hint(format!("kubectl synxdb failover {}", member.path()))))
-        }
-        TargetMatch::Stranger(namespaces) => Err(Error::refused(format!(
-            "{}/{} is no SynxDB member, as far as the layout knows",
-            namespaces[0], typed.name
-        ))
-        .because("nothing was changed")
-        .hint("kubectl synxdb layout shows what is; --layout FILE changes it")),
-        TargetMatch::None(near) => Err(nowhere(cluster, snapshot, &typed.name, &near).await),
-    }
-}
-
-async fn choose(context: &Context, question: &str, members: &[&Member]) -> Result<Member> {
-    if members.is_empty() {
-        return Err(Error::failure("there is no SynxDB member to fail over").hint("kubectl synxdb status -A"));
-    }
-    let items: Vec<String> = members
-        .iter()
-        .map(|member| match trouble(member) {
-            Some(trouble) => format!("{} ({}): {}", member.path(), member.role, trouble.because),
-            None => format!("{} ({})", member.path(), member.role),
-        })
-        .collect();
-    let (screen, question) = (context.screen, question.to_owned());
-    match asked(context, prompt::Before::list(screen), move || prompt::choose(screen, &question, &items)).await? {
-        Some(index) => Ok(members[index].clone()),
-        None => Err(Error::new(Exit::Declined, "no member was chosen; nothing was changed")),
-    }
-}
-
-/// A name that no member carries: what could not be read, where such a pod is after all, and the nearest names.
-async fn nowhere(cluster: &Cluster, snapshot: &Snapshot, name: &str, near: &[String]) -> Error {
-    for objects in &snapshot.namespaces {
-        if let Read::Unknown(part) = &objects.pods {
-            return cluster.unreadable(part);
-        }
-    }
-    if let Read::Known(pods) = cluster.find_pods(name, DEADLINE).await
-        && let Some(namespace) = pods.first().and_then(|pod| pod.metadata.namespace.clone())
-    {
-        let looked_at = snapshot.namespaces.iter().any(|objects| objects.namespace == namespace);
-        if !looked_at {
-            return Error::refused(format!("{namespace}/{name} is not in a namespace that was looked at"))
-                .because("nothing was changed")
-                .hint(format!("kubectl synxdb failover {name} -n {namespace}"));
-        }
-    }
-    let error = Error::failure(format!("there is no pod {name:?}"));
-    match near.first() {
-        Some(nearest) => {
-            error.because(format!("near it: {}", near.join(", "))).hint(format!("kubectl synxdb failover {nearest}"))
-        }
-        None => error.hint("kubectl synxdb status shows all members"),
-    }
 }
 
 /// Has the server check each step, and changes nothing.

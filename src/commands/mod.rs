@@ -5,6 +5,7 @@ mod failover;
 mod sandbox;
 mod scope;
 mod status;
+mod target;
 
 use crate::cli::{Cli, Command, Form, Global};
 use crate::cluster::{Cluster, ConnectOptions, Environment, parse_request_timeout};
