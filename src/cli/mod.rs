@@ -1,12 +1,14 @@
 //! The command line, a file a verb. The doc comments are the help. No I/O and no Kubernetes types.
 
 mod failover;
+mod forward;
 mod global;
 mod sandbox;
 mod status;
 mod time;
 
 pub use failover::{Allow, DryRun, FailoverArgs};
+pub use forward::{Address, DEFAULT_PORT, ForwardArgs, ForwardForm};
 pub use global::{Color, Global};
 pub use sandbox::SandboxArgs;
 pub use status::{StatusArgs, StatusForm};
@@ -66,6 +68,8 @@ pub enum Command {
     Status(StatusArgs),
     /// Replace a member's pod and its disk, wait until it is back, and prove it
     Failover(FailoverArgs),
+    /// Reach a member's database through a local port that outlives the pod
+    Forward(ForwardArgs),
     /// Keep a practice cluster running, for this plugin and for plain kubectl
     Sandbox(SandboxArgs),
     /// Print the layout: what SynxDB calls its namespaces, workloads and ports

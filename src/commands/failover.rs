@@ -314,7 +314,7 @@ fn resume(context: &Context, args: &FailoverArgs, plan: &Plan) -> String {
 }
 
 /// A word as a shell takes it whole.
-fn quoted(word: &str) -> String {
+pub(super) fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@+=,".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         word.to_owned()

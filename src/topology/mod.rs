@@ -3,6 +3,7 @@
 mod build;
 pub mod health;
 pub mod layout;
+pub mod lead;
 pub mod model;
 pub mod target;
 #[cfg(test)]
