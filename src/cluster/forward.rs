@@ -23,21 +23,33 @@ use super::snapshot::Cause;
 use super::transport::{in_words, pause};
 use super::tunnel::{Open, Upgraded};
 
-/// How long a client may wait for a pod that answers.
-const WAIT: Duration = Duration::from_secs(60);
-/// How long one and the same pod may be Ready and refuse.
-const REFUSED: Duration = Duration::from_secs(10);
-/// How long word of a pod's end may take, after a connection to it broke.
-const NEWS: Duration = Duration::from_secs(2);
+/// How long what may be waited for.
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    /// A client, for a pod that answers.
+    wait: Duration,
+    /// One and the same pod, Ready and refusing.
+    refused: Duration,
+    /// Word of a pod's end, after a connection to it broke.
+    news: Duration,
+    /// The pod's next bytes, after its client has sent all, until the connection is closed: there is no word for "I have
+    /// sent all" that it would understand.
+    silence: Duration,
+}
+
+const LIMITS: Limits = Limits {
+    wait: Duration::from_secs(60),
+    refused: Duration::from_secs(10),
+    news: Duration::from_secs(2),
+    silence: Duration::from_secs(1),
+};
+
 /// How long a tunnel may take to be opened.
 const OPENING: Duration = Duration::from_secs(10);
 /// Most bytes of a client that are kept until the pod has answered.
 const KEPT: usize = 64 * 1024;
 /// A quiet client's connection is kept alive this often.
 const BEAT: Duration = Duration::from_secs(30);
-/// How long the pod may be silent after its client has sent all, until the connection is closed: there is no word for
-/// "I have sent all" that it would understand.
-const SILENCE: Duration = Duration::from_secs(1);
 /// Bytes read from a client at once, and at first.
 const CHUNK: (usize, usize) = (64 * 1024, 4 * 1024);
 /// PostgreSQL's CancelRequest: its length and its code.
@@ -86,7 +98,7 @@ struct Route<W> {
     to: watch::Receiver<Option<Destination>>,
     port: u16,
     speaks: Speaks,
-    wait: Duration,
+    limits: Limits,
 }
 
 /// Something that leads to a pod.
@@ -116,7 +128,7 @@ impl Cluster {
         unserved: mpsc::UnboundedSender<Unserved>,
     ) -> Forward {
         let way = Pods { cluster: self.clone(), namespace: namespace.to_owned(), port };
-        let route = Arc::new(Route { way, to, port, speaks, wait: WAIT });
+        let route = Arc::new(Route { way, to, port, speaks, limits: LIMITS });
         Forward { listener, route, clients: JoinSet::new(), unserved }
     }
 }
@@ -159,20 +171,35 @@ impl Forward {
 #[derive(Default)]
 struct Head {
     bytes: BytesMut,
-    /// Whether more came than is kept, and was sent on: it cannot be said again.
+    /// Whether it was sent and is not kept any longer: it cannot be said again.
     spilt: bool,
+    /// Whether the client has sent all.
+    whole: bool,
 }
 
 impl Head {
-    /// Takes in what the client sends, until nothing more is kept; ends when the client has left.
+    /// Takes in what the client sends, until nothing more is kept; ends when it has sent all.
     async fn fill(&mut self, client: &mut (impl AsyncRead + Unpin)) {
         while self.bytes.len() < KEPT {
             match client.read_buf(&mut self.bytes).await {
                 Ok(1..) => {}
-                Ok(0) | Err(_) => return,
+                Ok(0) | Err(_) => {
+                    self.whole = true;
+                    return;
+                }
             }
         }
         std::future::pending().await
+    }
+
+    /// The same while a tunnel is opened: one that has sent something and left may have meant it to arrive.
+    async fn fill_or_leave(&mut self, client: &mut (impl AsyncRead + Unpin)) {
+        if !self.whole {
+            self.fill(client).await;
+        }
+        if !self.bytes.is_empty() {
+            std::future::pending().await
+        }
     }
 
     fn cancels(&self) -> bool {
@@ -211,14 +238,14 @@ impl<W: Way> Route<W> {
         let Some(mut tunnel) = self.reach(client).await? else { return Ok(()) };
         let Ok((reader, writer)) = tunnel.halves() else { return Ok(()) };
         // However it ends, the client sees it; what was lost, it knows better than anybody.
-        exchange(client, answers, reader, writer).await;
+        exchange(client, answers, reader, writer, self.limits.silence).await;
         Ok(())
     }
 
     /// A tunnel through which the pod has answered; `None` where the client has left.
     async fn reach(&self, client: &mut (impl AsyncRead + Unpin + Send)) -> Result<Option<Open<W::Socket>>, String> {
         let mut to = self.to.clone();
-        let deadline = Instant::now() + self.wait;
+        let deadline = Instant::now() + self.limits.wait;
         let mut head = Head::default();
         let mut refusing: Option<(Destination, Instant)> = None;
         let mut latest = "there is no Ready pod".to_owned();
@@ -228,12 +255,12 @@ impl<W: Way> Route<W> {
                 there = standing(&mut to) => there,
                 () = head.fill(client) => return Ok(None),
                 () = sleep_until(deadline) => {
-                    return Err(format!("{latest}; a client waited {}", in_words(self.wait)));
+                    return Err(format!("{latest}; a client waited {}", in_words(self.limits.wait)));
                 }
             };
             let opened = tokio::select! {
                 opened = self.way.open(&there.pod) => opened,
-                () = head.fill(client) => return Ok(None),
+                () = head.fill_or_leave(client) => return Ok(None),
             };
             let (why, fate) = match opened {
                 Err(failure) if matches!(failure.cause, Cause::Forbidden | Cause::Unauthorized) => {
@@ -253,7 +280,7 @@ impl<W: Way> Route<W> {
             let why = format!("pod {}, port {}: {why}", there.pod, self.port);
             if fate == Fate::Broken {
                 // Perhaps the pod is going and that is not known yet; a pod that stays meant to close.
-                let news = timeout(NEWS, to.wait_for(|now| now.as_ref() != Some(&there))).await;
+                let news = timeout(self.limits.news, to.wait_for(|now| now.as_ref() != Some(&there))).await;
                 if !matches!(news, Ok(Ok(_))) {
                     return Ok(None);
                 }
@@ -263,7 +290,7 @@ impl<W: Way> Route<W> {
                         Some((pod, since)) if *pod == there => *since,
                         _ => Instant::now(),
                     };
-                    if since.elapsed() >= REFUSED || head.cancels() {
+                    if since.elapsed() >= self.limits.refused || head.cancels() {
                         return Err(why);
                     }
                     refusing = Some((there, since));
@@ -297,7 +324,7 @@ impl<W: Way> Route<W> {
                 let _ = writer.flush().await;
             }
             sent = head.bytes.len();
-            if sent >= KEPT {
+            if head.whole || sent >= KEPT {
                 head.spilt = true;
                 return Attempt::Through;
             }
@@ -343,6 +370,7 @@ async fn exchange<S: Socket>(
     answers: &mut (impl AsyncWrite + Unpin),
     reader: &mut Reader<S>,
     writer: &mut Writer<S>,
+    silence: Duration,
 ) {
     let carried = AtomicU64::new(0);
     let mut down = std::pin::pin!(download(reader, answers, &carried));
@@ -352,7 +380,7 @@ async fn exchange<S: Socket>(
     }
     loop {
         let before = carried.load(Ordering::Relaxed);
-        if timeout(SILENCE, &mut down).await.is_ok() || carried.load(Ordering::Relaxed) == before {
+        if timeout(silence, &mut down).await.is_ok() || carried.load(Ordering::Relaxed) == before {
             return;
         }
     }
