@@ -80,6 +80,12 @@ async fn one(client: &Client, sql: &str) -> Result<String, tokio_postgres::Error
     Ok(row.unwrap_or_default())
 }
 
+/// The plugin with psql on a forward to an account's proxy: what follows `--` is psql's, so that nothing may be added.
+fn with_psql(account: &Account<'_>, target: &[&str], arguments: &[&str]) -> std::process::Command {
+    let namespace = ["-n", &account.namespace, "forward", "--port", "0", "--psql"];
+    account.world.plugin(&[&namespace[..], target, &["--", "-X"], arguments].concat())
+}
+
 fn uid(world: &World, namespace: &str) -> String {
     world.pod(namespace, PROXY).metadata.uid.unwrap()
 }
@@ -257,7 +263,7 @@ fn a_member_without_sql_has_its_page_or_names_who_answers() {
 fn meta_is_the_metadata_proxy() {
     let world = World::shared();
     let account = world.account("forward-meta", |_| {});
-    let ran = account.run(&["forward", "meta", "--port", "0", "--psql", "--", "-XAtc", "select current_database()"]);
+    let ran = world.start_command(with_psql(&account, &["meta"], &["-Atc", "select current_database()"])).end();
     assert_eq!(ran.exits(0).out, "cloudmeta\n");
 }
 
@@ -265,8 +271,7 @@ fn meta_is_the_metadata_proxy() {
 fn psql_runs_on_it_and_its_exit_code_is_ours() {
     let world = World::shared();
     let account = world.account("forward-psql", |_| {});
-    let psql =
-        |arguments: &[&str]| account.run(&[&["forward", "--port", "0", "--psql", "--", "-X"], arguments].concat());
+    let psql = |arguments: &[&str]| world.start_command(with_psql(&account, &[], arguments)).end();
     let ran = psql(&["-Atc", "select 6 * 7", "-d", "template1"]).exits(0);
     assert_eq!((ran.out.as_str(), ran.err.as_str()), ("42\n", ""));
     psql(&["-c", "selec"]).exits(1).silent().warns(&["syntax error"]);
@@ -284,8 +289,7 @@ fn psql_has_the_terminal_and_ctrl_c_and_reconnects_after_a_failover() {
     let world = World::shared();
     let account = world.account("forward-terminal", |_| {});
     assert_eq!(world.projects(&account.namespace).len(), 3);
-    let mut terminal =
-        Terminal::start(account.plugin(&["forward", "--port", "0", "--psql", "--", "-X", "-d", "test_db"]));
+    let mut terminal = Terminal::start(with_psql(&account, &[], &["-d", "test_db"]));
     terminal.expect("test_db=#");
     terminal.send("select pg_sleep(600);\r");
     terminal.expect("pg_sleep(600);");
