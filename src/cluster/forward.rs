@@ -408,7 +408,7 @@ async fn download(
 async fn upload<S: Socket>(client: &mut (impl AsyncRead + Unpin), writer: &mut Writer<S>) -> io::Result<()> {
     let (largest, first) = CHUNK;
     let mut buffer = vec![0; first];
-    let mut beat = tokio::time::interval(BEAT);
+    let mut beat = tokio::time::interval_at(Instant::now() + BEAT, BEAT);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let count = tokio::select! {

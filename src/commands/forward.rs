@@ -81,7 +81,13 @@ async fn open(context: &Context, args: &ForwardArgs) -> Result<Exit> {
     let forward = cluster.forward(listener, (&member.namespace, door.port()), speaks, to, tell);
     let pods = cluster.watch_pods(&member.namespace, lead.only());
     let psql = match (program, &door) {
-        (Some(program), Door::Sql(sql)) => Some(Psql::start(context, &program, port, sql, &args.psql_args)?),
+        (Some(program), Door::Sql(sql)) => {
+            // All else is psql's to say.
+            if let Standing::Nobody(why) = &now {
+                context.screen.note(&told::nobody(why, context.screen.err));
+            }
+            Some(Psql::start(context, &program, port, sql, &args.psql_args)?)
+        }
         _ => {
             say_opened(context, args, &opened);
             None

@@ -2,8 +2,8 @@
 
 use super::machine::API_VERSION;
 use super::{Paint, harmless, wrapped, wrapped_at};
+use crate::topology::Member;
 use crate::topology::lead::Standing;
-use crate::topology::{Member, Role};
 use serde_json::{Value, json};
 
 /// A forward that is open.
@@ -29,16 +29,17 @@ pub struct Opened<'f> {
 pub fn leads(opened: &Opened<'_>, paint: Paint) -> String {
     let Opened { member, host, port, remote_port, .. } = opened;
     let host = if host.contains(':') { format!("[{host}]") } else { (*host).to_owned() };
-    let to = format!("{host}:{port} leads to port {remote_port} of {}, {}.", member.path(), article(member.role));
+    let to = format!("{host}:{port} leads to port {remote_port} of {}, a {}.", member.path(), member.role);
     let mut text = wrapped_at("", 2, &to);
     if let Standing::Nobody(why) = opened.standing {
-        text.push_str(&note(&format!("{why}; connections wait until it is Ready"), paint));
+        text.push_str(&nobody(why, paint));
     }
     text
 }
 
-fn article(role: Role) -> String {
-    format!("a {role}")
+/// It leads nowhere as yet, and why.
+pub fn nobody(why: &str, paint: Paint) -> String {
+    note(&format!("{why}; connections wait until it is Ready"), paint)
 }
 
 /// What is said after the line.
