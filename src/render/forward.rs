@@ -83,3 +83,56 @@ pub fn note(sentence: &str, paint: Paint) -> String {
     // Wrapped by what is seen, not by what colours it.
     wrapped("note: ", sentence).replacen("note:", &paint.warn("note:"), 1)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{ACCOUNT, snapshot};
+    use crate::topology::{Layout, build};
+
+    const PLAIN: Paint = Paint(false);
+
+    fn all(standing: &Standing, host: &str) -> (String, Value) {
+        let topology = build(&snapshot(&[ACCOUNT]), &Layout::shipped().unwrap());
+        let opened = Opened {
+            member: topology.members().next().unwrap(),
+            standing,
+            host,
+            port: 15432,
+            remote_port: 5432,
+            line: "psql -h localhost -p 15432 -U gpadmin -d postgres",
+            sql: true,
+        };
+        let line = machine(&opened);
+        assert_eq!(line.lines().count(), 1);
+        (leads(&opened, PLAIN), serde_json::from_str(&line).unwrap())
+    }
+
+    #[test]
+    fn what_it_leads_to_fits_80_columns() {
+        let ready = Standing::Ready { pod: "cloudberry-proxy-0".into(), uid: "0d044d8b-1".into() };
+        let (text, document) = all(&ready, "localhost");
+        assert_eq!(
+            text,
+            "localhost:15432 leads to port 5432 of\n  \
+             cloud007-513d75d5-3033-4649-b913-07f6115ec41a/cloudberry-proxy-0, a warehouse\n  proxy.\n"
+        );
+        assert_eq!((&document["uid"], &document["address"]), (&json!("0d044d8b-1"), &json!("localhost")));
+        let (text, document) = all(&Standing::Nobody("the pod is not Ready (Pending)".into()), "::1");
+        assert!(text.starts_with("[::1]:15432 leads"), "{text}");
+        assert!(text.ends_with("\nnote: the pod is not Ready (Pending); connections wait until it is Ready\n"), "{text}");
+        assert_eq!((&document["uid"], &document["pod"]), (&Value::Null, &json!("cloudberry-proxy-0")));
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    }
+
+    /// Words of the cluster must not drive the terminal.
+    #[test]
+    fn what_changed_is_said_in_a_line() {
+        let nobody = Standing::Nobody("the pod is not Ready (\u{1b}[2J)".into());
+        let said = standing(&nobody, PLAIN);
+        assert_eq!(said, "note: the pod is not Ready (\u{fffd}[2J); new connections wait for its successor\n");
+        assert!(standing(&nobody, Paint(true)).starts_with("\u{1b}[33mnote:\u{1b}[39m the pod"), "{said:?}");
+        let ready = Standing::Ready { pod: "p-0".into(), uid: "0d044d8b-513d".into() };
+        assert_eq!(standing(&ready, PLAIN), "note: the forward leads to p-0 again (UID 0d044d8b…)\n");
+    }
+}
