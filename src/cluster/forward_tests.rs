@@ -12,6 +12,11 @@ use tokio_tungstenite::tungstenite::protocol::Role;
 
 type End = WebSocketStream<DuplexStream>;
 
+/// What is waited for comes soon, or never.
+async fn soon<T>(work: impl Future<Output = T>) -> T {
+    timeout(Duration::from_secs(20), work).await.expect("it does not come")
+}
+
 /// Hands the server's end of each tunnel to the test, with the name of the pod that it was opened to.
 struct Pretended(mpsc::UnboundedSender<(String, End)>);
 
@@ -62,7 +67,7 @@ fn pod(name: &str) -> Destination {
 impl Scene {
     /// The tunnel that is opened next.
     async fn tunnel(&mut self) -> (String, End) {
-        let (pod, mut server) = self.opened.recv().await.unwrap();
+        let (pod, mut server) = soon(self.opened.recv()).await.expect("it was given up");
         for greeting in [[0, 0x38, 0x15], [1, 0x38, 0x15]] {
             say(&mut server, &greeting).await;
         }
@@ -71,7 +76,7 @@ impl Scene {
 
     async fn reads(&mut self, expected: &[u8]) {
         let mut read = vec![0; expected.len()];
-        self.client.read_exact(&mut read).await.unwrap();
+        soon(self.client.read_exact(&mut read)).await.unwrap();
         assert_eq!(read, expected);
     }
 }
@@ -84,7 +89,7 @@ async fn say(server: &mut End, bytes: &[u8]) {
 async fn heard(server: &mut End, count: usize) -> Vec<u8> {
     let mut all = Vec::new();
     while all.len() < count {
-        match server.next().await.unwrap().unwrap() {
+        match soon(server.next()).await.unwrap().unwrap() {
             Message::Binary(bytes) => all.extend_from_slice(&bytes[1..]),
             Message::Ping(_) => {}
             other => panic!("{other:?}"),
@@ -111,14 +116,14 @@ async fn a_client_without_a_pod_waits_for_one() {
     say(&mut server, b"\0rows").await;
     scene.reads(b"rows").await;
     server.close(None).await.unwrap();
-    assert_eq!(scene.client.read(&mut [0; 8]).await.unwrap(), 0);
-    assert_eq!(scene.carried.await.unwrap(), Ok(()));
+    assert_eq!(soon(scene.client.read(&mut [0; 8])).await.unwrap(), 0);
+    assert_eq!(soon(scene.carried).await.unwrap(), Ok(()));
 }
 
 #[tokio::test]
 async fn one_that_has_waited_long_enough_is_told_of() {
     let scene = scene(None, Speaks::Sql, Limits { wait: Duration::from_millis(20), ..LIMITS });
-    let why = scene.carried.await.unwrap().unwrap_err();
+    let why = soon(scene.carried).await.unwrap().unwrap_err();
     assert_eq!(why, "there is no Ready pod; a client waited 20 ms");
 }
 
@@ -126,7 +131,7 @@ async fn one_that_has_waited_long_enough_is_told_of() {
 async fn one_that_leaves_while_it_waits_is_forgotten() {
     let scene = sql(None);
     drop(scene.client);
-    assert_eq!(scene.carried.await.unwrap(), Ok(()));
+    assert_eq!(soon(scene.carried).await.unwrap(), Ok(()));
 }
 
 /// By refusal, by the pod's absence, and by breaking in the middle of a failover.
@@ -172,8 +177,8 @@ async fn after_the_first_answer_nothing_is_said_again() {
     scene.client.write_all(b"insert").await.unwrap();
     drop(server);
     scene.to.send_replace(Some(pod("p-1")));
-    assert_eq!(scene.client.read(&mut [0; 8]).await.unwrap(), 0);
-    assert_eq!(scene.carried.await.unwrap(), Ok(()));
+    assert_eq!(soon(scene.client.read(&mut [0; 8])).await.unwrap(), 0);
+    assert_eq!(soon(scene.carried).await.unwrap(), Ok(()));
     assert!(scene.opened.try_recv().is_err(), "another tunnel was opened");
 }
 
@@ -195,7 +200,7 @@ async fn a_pod_that_closes_without_an_answer_and_stays_is_not_asked_again() {
             scene.to.send_replace(Some(pod("p-1")));
         }
         server.close(None).await.unwrap();
-        assert_eq!(scene.carried.await.unwrap(), Ok(()));
+        assert_eq!(soon(scene.carried).await.unwrap(), Ok(()));
         assert!(scene.opened.try_recv().is_err(), "another tunnel was opened");
     }
 }
@@ -206,13 +211,13 @@ async fn a_pod_that_is_ready_and_refuses_is_given_up() {
     scene.client.write_all(b"startup").await.unwrap();
     // Until nobody asks any longer.
     let mut asked = 0;
-    while let Some((_, mut server)) = scene.opened.recv().await {
+    while let Some((_, mut server)) = soon(scene.opened.recv()).await {
         say(&mut server, &[1, 0x38, 0x15]).await;
         say(&mut server, REFUSED_REPORT).await;
         asked += 1;
     }
     assert!(asked > 1, "it was asked once");
-    let why = scene.carried.await.unwrap().unwrap_err();
+    let why = soon(scene.carried).await.unwrap().unwrap_err();
     assert_eq!(why, "pod p-0, port 5432: connection refused: nothing listens on that port of the pod");
 }
 
@@ -242,7 +247,7 @@ async fn a_client_that_has_sent_all_is_answered() {
         scene.reads(&part[1..]).await;
     }
     // The pod says nothing more: it is closed.
-    assert_eq!(scene.client.read(&mut [0; 8]).await.unwrap(), 0);
+    assert_eq!(soon(scene.client.read(&mut [0; 8])).await.unwrap(), 0);
     assert!(matches!(server.next().await, Some(Ok(Message::Close(_)))));
 }
 
@@ -262,6 +267,6 @@ async fn a_slow_client_holds_the_pod_up() {
     }
     // All of it is there.
     let mut read = vec![0; said];
-    scene.client.read_exact(&mut read).await.unwrap();
+    soon(scene.client.read_exact(&mut read)).await.unwrap();
     assert!(read.iter().all(|byte| *byte == 7));
 }

@@ -120,7 +120,10 @@ mod tests {
         assert_eq!((&document["uid"], &document["address"]), (&json!("0d044d8b-1"), &json!("localhost")));
         let (text, document) = all(&Standing::Nobody("the pod is not Ready (Pending)".into()), "::1");
         assert!(text.starts_with("[::1]:15432 leads"), "{text}");
-        assert!(text.ends_with("\nnote: the pod is not Ready (Pending); connections wait until it is Ready\n"), "{text}");
+        assert!(
+            text.ends_with("\nnote: the pod is not Ready (Pending); connections wait until it is Ready\n"),
+            "{text}"
+        );
         assert_eq!((&document["uid"], &document["pod"]), (&Value::Null, &json!("cloudberry-proxy-0")));
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
     }
