@@ -52,6 +52,7 @@ complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_needs_command" -s h -l help
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_needs_command" -f -a "status" -d 'Show whether SynxDB is healthy, and each of its members'
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_needs_command" -f -a "failover" -d 'Replace a member\'s pod and its disk, wait until it is back, and prove it'
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_needs_command" -f -a "verify" -d 'Ask every component whether it and its data are whole'
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_needs_command" -f -a "forward" -d 'Reach a member\'s database through a local port that outlives the pod'
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_needs_command" -f -a "sandbox" -d 'Keep a practice cluster running, for this plugin and for plain kubectl'
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_needs_command" -f -a "layout" -d 'Print the layout: what SynxDB calls its namespaces, workloads and ports'
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_needs_command" -f -a "completion" -d 'Print a completion script for a shell'
@@ -183,6 +184,36 @@ complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand verify" -l
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand verify" -l sandbox -d 'Use a private practice cluster that lives as long as the command'
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand verify" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate'
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand verify" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand forward" -l port -d 'Local port; 0 is any. Without it 15432, or the next free one' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand forward" -l address -d 'Local address: localhost (127.0.0.1 and ::1) or an IP address' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand forward" -s o -l output -d 'Form of the output' -r -f -a "text\t'The psql line to paste'
+json\t'One line of JSON'"
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand forward" -l scenario -d 'What the practice cluster is like: see `sandbox --list`' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand forward" -l layout -d 'File that says what SynxDB calls its namespaces and workloads [env: KUBECTL_SYNXDB_LAYOUT]' -r -F
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand forward" -l color -d 'Colour: auto, always or never' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is dumb'
+always\t'Always'
+never\t'Never'"
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand forward" -s v -l v -d 'Show each request to the server from level 6, as kubectl does' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand forward" -s n -l namespace -d 'Namespace, or the beginning of one' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand forward" -l kubeconfig -d 'Path of the kubeconfig file [env: KUBECONFIG]' -r -F
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand forward" -l context -d 'Context of the kubeconfig' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand forward" -l cluster -d 'Cluster of the kubeconfig' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand forward" -l user -d 'User of the kubeconfig' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand forward" -s s -l server -d 'Address of the API server' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand forward" -l token -d 'Bearer token' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand forward" -l as -d 'User to impersonate' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand forward" -l as-uid -d 'UID to impersonate' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand forward" -l as-group -d 'Group to impersonate; may be repeated' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand forward" -l request-timeout -d 'How long to wait for one answer of the server: 5s, 1m, 0 for no limit' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand forward" -l tls-server-name -d 'Name to check the server\'s certificate against' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand forward" -l certificate-authority -d 'File of the certificate authority' -r -F
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand forward" -l client-certificate -d 'File of the client certificate' -r -F
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand forward" -l client-key -d 'File of the client certificate\'s key' -r -F
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand forward" -l cache-dir -d 'Accepted as kubectl\'s; nothing is cached, as no discovery is needed' -r -F
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand forward" -l psql -d 'Run psql on it, and end with it; its own arguments follow after --'
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand forward" -l sandbox -d 'Use a private practice cluster that lives as long as the command'
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand forward" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate'
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand forward" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand sandbox" -l scenario -d 'What the practice cluster is like: see `sandbox --list`' -r
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand sandbox" -l layout -d 'File that says what SynxDB calls its namespaces and workloads [env: KUBECTL_SYNXDB_LAYOUT]' -r -F
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand sandbox" -l color -d 'Colour: auto, always or never' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is dumb'

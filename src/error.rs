@@ -24,6 +24,8 @@ pub enum Exit {
     Degraded,
     /// 130: ended by Ctrl-C or SIGTERM.
     Interrupted,
+    /// The code of a program that was run in our place: psql.
+    Program(u8),
 }
 
 impl Exit {
@@ -39,6 +41,7 @@ impl Exit {
             Self::VerificationFailed => 7,
             Self::Degraded => 8,
             Self::Interrupted => 130,
+            Self::Program(code) => code,
         }
     }
 }

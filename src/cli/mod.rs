@@ -1,6 +1,7 @@
 //! The command line, a file a verb. The doc comments are the help. No I/O and no Kubernetes types.
 
 mod failover;
+mod forward;
 mod global;
 mod login;
 mod sandbox;
@@ -9,6 +10,7 @@ mod time;
 mod verify;
 
 pub use failover::{Allow, DryRun, FailoverArgs};
+pub use forward::{Address, DEFAULT_PORT, ForwardArgs, ForwardForm};
 pub use global::{Color, Global};
 pub use login::{LoginArgs, SecretKey, SslMode};
 pub use sandbox::SandboxArgs;
@@ -72,6 +74,8 @@ pub enum Command {
     Failover(Box<FailoverArgs>),
     /// Ask every component whether it and its data are whole
     Verify(Box<VerifyArgs>),
+    /// Reach a member's database through a local port that outlives the pod
+    Forward(ForwardArgs),
     /// Keep a practice cluster running, for this plugin and for plain kubectl
     Sandbox(SandboxArgs),
     /// Print the layout: what SynxDB calls its namespaces, workloads and ports

@@ -4,15 +4,20 @@
 //! - [`read`]: one parallel wave of lists -> [`snapshot::Snapshot`]; [`permission`]: what is allowed
 //! - [`watch`]: the same, kept up to date
 //! - [`write`]: the few mutations, each with a precondition
-//! - [`tunnel`]: a stream to a pod's port; `secret`: one value of a Secret
+//! - [`tunnel`]: a stream to a pod's port; [`forward`]: many of them behind a [`listener`], to whichever pod is told
+//! - [`pods`]: pods kept up to date, and nothing else; `secret`: one value of a Secret
 
 mod client;
 pub mod connect;
 mod credential;
 mod failure;
 mod feed;
+pub mod forward;
+mod framing;
 mod kubeconfig;
+pub mod listener;
 pub mod permission;
+pub mod pods;
 mod proxy;
 pub mod read;
 mod secret;

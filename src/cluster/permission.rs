@@ -97,6 +97,14 @@ pub enum Allowed {
 }
 
 impl Cluster {
+    /// The server's minor version: 37 of 1.37; `None` where it does not say.
+    pub async fn minor_version(&self, deadline: Duration) -> Option<u32> {
+        let client = self.client();
+        let info = tokio::time::timeout(self.at_most(deadline), client.apiserver_version()).await.ok()?.ok()?;
+        // Some providers add a plus.
+        info.minor.trim_end_matches('+').parse().ok()
+    }
+
     /// Asks for each permission, all at the same time; answers in the order asked. `deadline` counts for each.
     pub async fn review(&self, permissions: &[Permission], deadline: Duration) -> Vec<(Permission, Allowed)> {
         let asked = permissions.iter().cloned().map(|permission| async move {

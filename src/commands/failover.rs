@@ -1,13 +1,15 @@
 //! `failover`: look, plan, ask, act, prove.
 
 use super::Context;
-use super::confirm::{asked, confirm};
+use super::confirm::confirm;
 use super::login::{login, note};
 use super::reachability::{logins, may_be_asked, probes};
+use super::resume::resume;
 use super::scope::scope;
 use super::status::reachable;
-use crate::cli::{DryRun, FailoverArgs, Form, SslMode};
-use crate::cluster::snapshot::{Read, Snapshot};
+use super::target::{Sought, target};
+use crate::cli::{DryRun, FailoverArgs, Form};
+use crate::cluster::snapshot::Snapshot;
 use crate::cluster::write::Written;
 use crate::cluster::{Cluster, Freshness, ReadRequest, Watch, WatchRequest};
 use crate::error::{Error, Exit, Result};
@@ -21,9 +23,8 @@ use crate::recovery::run::{Run, run};
 use crate::recovery::witness::{Silence, Witness};
 use crate::recovery::{Ending, Outcome, Reach};
 use crate::render::progress::Progress;
-use crate::render::{machine, outcome as account, plan as planned, prompt};
-use crate::topology::health::trouble;
-use crate::topology::target::{TargetMatch, TargetName, match_target};
+use crate::render::{machine, outcome as account, plan as planned};
+use crate::topology::target::TargetName;
 use crate::topology::{Member, RECORD_ANNOTATION, Topology, build};
 use crate::verify::Testimony;
 use jiff::Timestamp;
@@ -33,6 +34,12 @@ use std::time::Duration;
 pub(super) const DEADLINE: Duration = Duration::from_secs(5);
 /// What the component may take to say how it is before the act.
 const BASELINE_DEADLINE: Duration = Duration::from_secs(10);
+const SOUGHT: Sought = Sought {
+    verb: "failover",
+    act: "fail over",
+    question: "Fail over which member?",
+    so_far: Some("nothing was changed"),
+};
 
 pub(super) async fn failover(context: &Context, args: &FailoverArgs) -> Result<Exit> {
     let told = act(context, args).await;
@@ -124,7 +131,7 @@ async fn prepare(context: &Context, cluster: &Cluster, args: &FailoverArgs) -> R
     let snapshot = Snapshot { namespace_names: scope.names, ..cluster.read(&request).await };
     reachable(cluster, &snapshot)?;
     let topology = build(&snapshot, &context.layout);
-    let member = target(context, cluster, &snapshot, &topology, typed).await?;
+    let member = target(context, cluster, &snapshot, &topology, typed, &SOUGHT).await?;
 
     let request = Request {
         id: id(),
@@ -210,84 +217,6 @@ fn watch_request(topology: &Topology, member: &Member) -> WatchRequest {
     volumes.sort();
     volumes.dedup();
     WatchRequest { namespace: member.namespace.clone(), volumes, events: true, nodes: false }
-}
-
-async fn target(
-    context: &Context,
-    cluster: &Cluster,
-    snapshot: &Snapshot,
-    topology: &Topology,
-    typed: Option<TargetName>,
-) -> Result<Member> {
-    let Some(typed) = typed else {
-        let mut members: Vec<&Member> = topology.members().collect();
-        // Those in trouble first; otherwise as `status` shows them.
-        members.sort_by_key(|member| trouble(member).is_none());
-        return choose(context, "Fail over which member?", &members).await;
-    };
-    match match_target(topology, None, &typed.name) {
-        TargetMatch::One(member) => Ok(member.clone()),
-        TargetMatch::Many(members) if context.screen.interactive => {
-            choose(context, &format!("{} may be any of these. Which?", typed.name), &members).await
-        }
-        TargetMatch::Many(members) => {
-            let error = Error::usage(format!("{} may be any of {} pods", typed.name, members.len()));
-            Err(members
-                .iter()
-                .fold(error, |error, member| error.hint(format!("kubectl synxdb failover {}", member.path()))))
-        }
-        TargetMatch::Stranger(namespaces) => Err(Error::refused(format!(
-            "{}/{} is no SynxDB member, as far as the layout knows",
-            namespaces[0], typed.name
-        ))
-        .because("nothing was changed")
-        .hint("kubectl synxdb layout shows what is; --layout FILE changes it")),
-        TargetMatch::None(near) => Err(nowhere(cluster, snapshot, &typed.name, &near).await),
-    }
-}
-
-async fn choose(context: &Context, question: &str, members: &[&Member]) -> Result<Member> {
-    if members.is_empty() {
-        return Err(Error::failure("there is no SynxDB member to fail over").hint("kubectl synxdb status -A"));
-    }
-    let items: Vec<String> = members
-        .iter()
-        .map(|member| match trouble(member) {
-            Some(trouble) => format!("{} ({}): {}", member.path(), member.role, trouble.because),
-            None => format!("{} ({})", member.path(), member.role),
-        })
-        .collect();
-    let (screen, question) = (context.screen, question.to_owned());
-    match asked(context, prompt::Before::list(screen), move || prompt::choose(screen, &question, &items)).await? {
-        Some(index) => Ok(members[index].clone()),
-        None => Err(Error::new(Exit::Declined, "no member was chosen; nothing was changed")),
-    }
-}
-
-/// A name that no member carries: what could not be read, where such a pod is after all, and the nearest names.
-async fn nowhere(cluster: &Cluster, snapshot: &Snapshot, name: &str, near: &[String]) -> Error {
-    for objects in &snapshot.namespaces {
-        if let Read::Unknown(part) = &objects.pods {
-            return cluster.unreadable(part);
-        }
-    }
-    if let Read::Known(pods) = cluster.find_pods(name, DEADLINE).await
-        && let Some(namespace) = pods.first().and_then(|pod| pod.metadata.namespace.clone())
-    {
-        let looked_at = snapshot.namespaces.iter().any(|objects| objects.namespace == namespace);
-        if !looked_at {
-            return Error::refused(format!("{namespace}/{name} is not in a namespace that was looked at"))
-                .because("nothing was changed")
-                .hint(format!("kubectl synxdb failover {name} -n {namespace}"));
-        }
-    }
-    let error = Error::failure(format!("there is no pod {name:?}"));
-    match near.first() {
-        Some(nearest) => {
-            error.because(format!("near it: {}", near.join(", "))).hint(format!("kubectl synxdb failover {nearest}"))
-        }
-        None => error.hint("kubectl synxdb status shows all members"),
-    }
 }
 
 /// Has the server check each step, and changes nothing.
@@ -378,70 +307,6 @@ fn reasons(ending: &Ending) -> Vec<String> {
         Ending::Unproven(why) | Ending::TimedOut(why) | Ending::Changed(why) => vec![why.clone()],
         Ending::DataMissing(missing) => missing.clone(),
         Ending::Failed(error) => vec![error.to_string()],
-    }
-}
-
-/// The command that finishes this failover: the same one, pinned to the pod that it was for.
-fn resume(context: &Context, args: &FailoverArgs, plan: &Plan) -> String {
-    let global = &context.global;
-    if global.sandbox {
-        return "the private practice cluster ended with this command; kubectl synxdb sandbox keeps one".into();
-    }
-    let mut command = format!("kubectl synxdb failover {}", plan.path());
-    let mut flag = |name: &str, value: Option<&str>| {
-        if let Some(value) = value {
-            command.push_str(&format!(" {name} {}", quoted(value)));
-        }
-    };
-    flag("--context", global.context.as_deref());
-    flag("--kubeconfig", global.kubeconfig.as_deref().and_then(|path| path.to_str()));
-    flag("--cluster", global.cluster.as_deref());
-    flag("--user", global.user.as_deref());
-    flag("--server", global.server.as_deref());
-    flag("--as", global.as_user.as_deref());
-    flag("--as-uid", global.as_uid.as_deref());
-    for group in &global.as_group {
-        flag("--as-group", Some(group));
-    }
-    flag("--request-timeout", global.request_timeout.as_deref());
-    flag("--tls-server-name", global.tls_server_name.as_deref());
-    flag("--certificate-authority", global.certificate_authority.as_deref().and_then(|path| path.to_str()));
-    flag("--client-certificate", global.client_certificate.as_deref().and_then(|path| path.to_str()));
-    flag("--client-key", global.client_key.as_deref().and_then(|path| path.to_str()));
-    flag("--layout", global.layout.as_deref().and_then(|path| path.to_str()));
-    // Where the password is, never what it is.
-    let secret = args.login.password_secret.as_ref().map(ToString::to_string);
-    flag("--username", args.login.username.as_deref());
-    flag("--password-secret", secret.as_deref());
-    flag("--sslmode", args.login.sslmode.map(SslMode::name));
-    flag("--sslrootcert", args.login.sslrootcert.as_deref().and_then(|path| path.to_str()));
-    flag("--sslservername", args.login.sslservername.as_deref());
-    for probe in &args.probe {
-        flag("--probe", Some(probe));
-    }
-    flag("--pod-uid", Some(plan.target.uid.as_str()).filter(|uid| !uid.is_empty()));
-    for (given, flag) in [
-        (global.insecure_skip_tls_verify, " --insecure-skip-tls-verify"),
-        // A token is a secret: that one is to be given, not which.
-        (global.token.is_some(), " --token \"$TOKEN\""),
-        (args.keep_pvc, " --keep-pvc"),
-        (args.no_verify, " --no-verify"),
-        (args.no_probe, " --no-probe"),
-    ] {
-        if given {
-            command.push_str(flag);
-        }
-    }
-    command
-}
-
-/// A word as a shell takes it whole.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@+=,".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', "'\\''"))
     }
 }
 

@@ -2,11 +2,14 @@
 
 mod confirm;
 mod failover;
+mod forward;
 mod login;
 mod reachability;
+mod resume;
 mod sandbox;
 mod scope;
 mod status;
+mod target;
 mod verify;
 
 use crate::cli::{Cli, Command, Form, Global};
@@ -18,6 +21,8 @@ use crate::topology::layout::DEFAULT_LAYOUT;
 use clap::CommandFactory;
 use std::future::Future;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio_util::sync::CancellationToken;
 
 /// What every command is given.
@@ -30,6 +35,8 @@ pub struct Context {
     pub layout: Layout,
     /// Set when the user wants to stop.
     pub interrupt: CancellationToken,
+    /// Whether Ctrl-C is for a program that has the terminal, and not for this one.
+    pub keyboard_lent: Arc<AtomicBool>,
 }
 
 /// Runs a command to its end.
@@ -63,8 +70,9 @@ fn runtime() -> Result<tokio::runtime::Runtime> {
 }
 
 async fn connected(cli: Cli, screen: Screen) -> Result<Exit> {
-    let interrupt = interruption();
-    let mut context = Context { screen, layout: layout(&cli.global)?, global: cli.global, interrupt };
+    let keyboard_lent = Arc::new(AtomicBool::new(false));
+    let interrupt = interruption(keyboard_lent.clone());
+    let mut context = Context { screen, layout: layout(&cli.global)?, global: cli.global, interrupt, keyboard_lent };
     match cli.command {
         Command::Sandbox(_) => sandbox::stay(&context).await,
         Command::Status(args) => {
@@ -75,6 +83,9 @@ async fn connected(cli: Cli, screen: Screen) -> Result<Exit> {
         }
         Command::Failover(args) => {
             sandbox::around(&mut context, async |context| failover::failover(context, &args).await).await
+        }
+        Command::Forward(args) => {
+            sandbox::around(&mut context, async |context| forward::forward(context, &args).await).await
         }
         Command::Verify(args) => {
             sandbox::around(&mut context, async |context| {
@@ -121,30 +132,41 @@ impl Context {
     }
 }
 
-/// A token that Ctrl-C and SIGTERM set.
-fn interruption() -> CancellationToken {
+/// A token that Ctrl-C and SIGTERM set; Ctrl-C only while the keyboard is not lent.
+fn interruption(lent: Arc<AtomicBool>) -> CancellationToken {
     let token = CancellationToken::new();
     let set = token.clone();
     tokio::spawn(async move {
-        signalled().await;
+        signalled(&lent).await;
         set.cancel();
     });
     token
 }
 
 #[cfg(unix)]
-async fn signalled() {
+async fn signalled(lent: &AtomicBool) {
     use tokio::signal::unix::{SignalKind, signal};
     let Ok(mut term) = signal(SignalKind::terminate()) else { return std::future::pending().await };
     tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
+        () = ctrl_c(lent) => {}
         _ = term.recv() => {}
     }
 }
 
 #[cfg(not(unix))]
-async fn signalled() {
-    let _ = tokio::signal::ctrl_c().await;
+async fn signalled(lent: &AtomicBool) {
+    ctrl_c(lent).await;
+}
+
+async fn ctrl_c(lent: &AtomicBool) {
+    loop {
+        if tokio::signal::ctrl_c().await.is_err() {
+            return std::future::pending().await;
+        }
+        if !lent.load(Ordering::SeqCst) {
+            return;
+        }
+    }
 }
 
 /// `--layout`, $KUBECTL_SYNXDB_LAYOUT, or the shipped one.

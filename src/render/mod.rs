@@ -2,6 +2,7 @@
 
 pub mod age;
 pub mod error;
+pub mod forward;
 pub mod machine;
 pub mod outcome;
 pub mod plan;

@@ -138,3 +138,22 @@ impl Drop for Before {
         self.screen.note("\n");
     }
 }
+
+/// The terminal as it was before another program had it: put back when this is dropped, should that program not have.
+#[derive(Debug)]
+pub struct Lent(Option<Termios>);
+
+impl Lent {
+    /// Remembers it.
+    pub fn now() -> Self {
+        Self(tcgetattr(io::stdin()).ok())
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        if let Some(settings) = &self.0 {
+            let _ = tcsetattr(io::stdin(), OptionalActions::Now, settings);
+        }
+    }
+}

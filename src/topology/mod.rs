@@ -4,6 +4,7 @@ mod build;
 pub mod door;
 pub mod health;
 pub mod layout;
+pub mod lead;
 pub mod model;
 pub mod target;
 #[cfg(test)]

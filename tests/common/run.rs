@@ -247,6 +247,15 @@ impl Running {
         }
     }
 
+    /// Waits for the first line of the standard output.
+    pub fn first_line(&mut self) -> String {
+        while self.out.is_empty() {
+            assert!(self.open > 0 || self.ended.is_none(), "it ended without a line\n{}", self.so_far().shown());
+            self.next("a line on stdout");
+        }
+        String::from_utf8_lossy(&self.out).lines().next().unwrap().to_owned()
+    }
+
     pub fn signal(&self, signal: Signal) {
         if self.ended.is_none() {
             kill_process(self.pid, signal).unwrap();

@@ -14,6 +14,7 @@ mod terminal;
 mod answers;
 mod answers_more;
 mod claims;
+mod forward;
 mod kubectl;
 mod login;
 mod member;

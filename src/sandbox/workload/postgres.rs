@@ -174,7 +174,7 @@ impl Postgres {
             "listen_addresses=127.0.0.1",
             "fsync=off",
             "full_page_writes=off",
-            "max_connections=40",
+            "max_connections=100",
             "max_wal_senders=0",
             "shared_buffers=8MB",
             "max_wal_size=64MB",

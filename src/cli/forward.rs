@@ -1,0 +1,136 @@
+//! `forward`.
+
+use clap::{Args, ValueEnum};
+use std::net::{IpAddr, Ipv4Addr};
+
+/// The local port that is taken where none was asked for.
+pub const DEFAULT_PORT: u16 = 15432;
+
+/// `forward`.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "\
+Examples:
+  # The account's proxy, where there is one account; paste the line it prints
+  kubectl synxdb forward
+
+  # An account's proxy, and the metadata proxy
+  kubectl synxdb forward -n cloud007
+  kubectl synxdb forward meta
+
+  # psql on it; the forward ends with psql
+  kubectl synxdb forward --psql
+  kubectl synxdb forward meta --psql -- -c 'SELECT 1'
+
+  # Any free port, told in one line of JSON
+  kubectl synxdb forward --port 0 -o json
+
+  # A safekeeper's status page
+  kubectl synxdb forward safekeeper-0
+
+Each client has a stream of its own to the pod. When the pod is replaced, the
+port stays, and leads to the successor as soon as that is Ready; a client that
+comes meanwhile waits for it, up to a minute.
+
+Ctrl-C ends it with exit code 0: it has done what it was asked. With --psql,
+Ctrl-C is psql's, and the exit code is psql's, too.")]
+pub struct ForwardArgs {
+    /// Pod, NAMESPACE/POD, a workload or component that means one pod, or meta for the metadata proxy
+    #[arg(value_name = "TARGET")]
+    pub target: Option<String>,
+    /// Local port; 0 is any. Without it 15432, or the next free one
+    #[arg(long, value_name = "PORT")]
+    pub port: Option<u16>,
+    /// Local address: localhost (127.0.0.1 and ::1) or an IP address
+    #[arg(long, value_name = "ADDRESS", default_value = "localhost", value_parser = address)]
+    pub address: Address,
+    /// Run psql on it, and end with it; its own arguments follow after --
+    #[arg(long)]
+    pub psql: bool,
+    /// Arguments for psql
+    #[arg(last = true, value_name = "PSQL ARGS", requires = "psql")]
+    pub psql_args: Vec<std::ffi::OsString>,
+    /// Form of the output
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT", conflicts_with = "psql")]
+    pub output: ForwardForm,
+}
+
+/// Forms of what `forward` prints when it is open.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum ForwardForm {
+    /// The psql line to paste
+    #[default]
+    Text,
+    /// One line of JSON
+    Json,
+}
+
+/// Where to listen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Address {
+    /// Both of the machine's own addresses.
+    Localhost,
+    /// This one.
+    Ip(IpAddr),
+}
+
+impl Address {
+    /// Whether only this machine reaches it.
+    pub fn is_loopback(self) -> bool {
+        match self {
+            Self::Localhost => true,
+            Self::Ip(ip) => ip.is_loopback(),
+        }
+    }
+
+    /// What a client on this machine connects to.
+    pub fn host(self) -> String {
+        match self {
+            Self::Localhost => "localhost".to_owned(),
+            // All addresses of the machine: also this one.
+            Self::Ip(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.to_string(),
+            Self::Ip(ip) => ip.to_string(),
+        }
+    }
+}
+
+/// Reads `--address`.
+fn address(text: &str) -> Result<Address, String> {
+    match text {
+        "localhost" => Ok(Address::Localhost),
+        _ => text.parse().map(Address::Ip).map_err(|_| "it is localhost, or an IP address".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::{Cli, Command};
+    use clap::Parser;
+
+    fn parsed(line: &str) -> Result<ForwardArgs, String> {
+        let words = ["kubectl-synxdb", "forward"].into_iter().chain(line.split_whitespace());
+        match Cli::try_parse_from(words).map_err(|error| error.to_string())?.command {
+            Command::Forward(args) => Ok(args),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_follows_two_dashes_is_psqls() {
+        let args = parsed("meta --psql -n x -- -c --version").unwrap();
+        assert_eq!((args.target.as_deref(), args.psql), (Some("meta"), true));
+        assert_eq!(args.psql_args, ["-c", "--version"]);
+        assert!(parsed("meta -- -c x").unwrap_err().contains("--psql"));
+        assert!(parsed("meta --psql -o json").unwrap_err().contains("cannot be used with"));
+    }
+
+    #[test]
+    fn addresses_are_the_machines_own_unless_asked_for() {
+        let host = |line| parsed(line).map(|args| (args.address.host(), args.address.is_loopback()));
+        assert_eq!(host("").unwrap(), ("localhost".to_owned(), true));
+        assert_eq!(host("--address ::1").unwrap(), ("::1".to_owned(), true));
+        assert_eq!(host("--address 10.1.2.3").unwrap(), ("10.1.2.3".to_owned(), false));
+        assert_eq!(host("--address 0.0.0.0").unwrap(), ("127.0.0.1".to_owned(), false));
+        assert!(host("--address example.com").unwrap_err().contains("an IP address"));
+    }
+}

@@ -1,0 +1,436 @@
+//! A local port that leads to a pod, whichever that is at the moment: each client has a tunnel of its own.
+//!
+//! Who knows where it leads says so through a channel; a client that comes while it leads nowhere waits. Until the pod
+//! has sent its first byte, a client whose tunnel breaks is led to the successor with what it sent so far: PostgreSQL's
+//! clients send no statement before the server has answered. Nothing is ever repeated after that.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::BytesMut;
+use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, MissedTickBehavior, sleep, sleep_until, timeout};
+
+use super::Cluster;
+use super::failure::Failure;
+use super::framing::{Reader, Socket, Writer};
+use super::listener::Listener;
+use super::snapshot::Cause;
+use super::transport::{in_words, pause};
+use super::tunnel::{Open, Upgraded};
+
+/// How long what may be waited for.
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    /// A client, for a pod that answers.
+    wait: Duration,
+    /// One and the same pod, Ready and refusing.
+    refused: Duration,
+    /// Word of a pod's end, after a connection to it broke.
+    news: Duration,
+    /// The pod's next bytes, after its client has sent all, until the connection is closed: there is no word for "I have
+    /// sent all" that it would understand.
+    silence: Duration,
+}
+
+const LIMITS: Limits = Limits {
+    wait: Duration::from_secs(60),
+    refused: Duration::from_secs(10),
+    news: Duration::from_secs(2),
+    silence: Duration::from_secs(1),
+};
+
+/// How long a tunnel may take to be opened.
+const OPENING: Duration = Duration::from_secs(10);
+/// Most bytes of a client that are kept until the pod has answered.
+const KEPT: usize = 64 * 1024;
+/// A quiet client's connection is kept alive this often.
+const BEAT: Duration = Duration::from_secs(30);
+/// Bytes read from a client at once, and at first.
+const CHUNK: (usize, usize) = (64 * 1024, 4 * 1024);
+/// PostgreSQL's CancelRequest: its length and its code.
+const CANCEL: [u8; 8] = [0, 0, 0, 16, 0x04, 0xd2, 0x16, 0x2e];
+
+/// Where a forward leads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Destination {
+    /// Name of the pod.
+    pub pod: String,
+    /// Its UID.
+    pub uid: String,
+}
+
+/// What the pod's port speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Speaks {
+    /// PostgreSQL's protocol: what came before the first answer may be said twice.
+    Sql,
+    /// Anything else: only what certainly did not arrive is said again.
+    Other,
+}
+
+/// A client that could not be served, and why, in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unserved(pub String);
+
+/// A port that leads to a pod. Its clients are let go when it is dropped.
+pub struct Forward {
+    listener: Listener,
+    route: Arc<Route<Pods>>,
+    clients: JoinSet<()>,
+    unserved: mpsc::UnboundedSender<Unserved>,
+}
+
+/// Opens tunnels to pods.
+struct Pods {
+    cluster: Cluster,
+    namespace: String,
+    port: u16,
+}
+
+/// What all clients share.
+struct Route<W> {
+    way: W,
+    to: watch::Receiver<Option<Destination>>,
+    port: u16,
+    speaks: Speaks,
+    limits: Limits,
+}
+
+/// Something that leads to a pod.
+trait Way: Send + Sync + 'static {
+    type Socket: Socket + Send + 'static;
+
+    fn open(&self, pod: &str) -> impl Future<Output = Result<Open<Self::Socket>, Failure>> + Send;
+}
+
+impl Way for Pods {
+    type Socket = Upgraded;
+
+    async fn open(&self, pod: &str) -> Result<Open<Upgraded>, Failure> {
+        self.cluster.open(&self.namespace, pod, self.port, OPENING).await
+    }
+}
+
+impl Cluster {
+    /// A forward from `listener` to `port` of the pods that `to` names. Clients that cannot be served are told to
+    /// `unserved`.
+    pub fn forward(
+        &self,
+        listener: Listener,
+        (namespace, port): (&str, u16),
+        speaks: Speaks,
+        to: watch::Receiver<Option<Destination>>,
+        unserved: mpsc::UnboundedSender<Unserved>,
+    ) -> Forward {
+        let way = Pods { cluster: self.clone(), namespace: namespace.to_owned(), port };
+        let route = Arc::new(Route { way, to, port, speaks, limits: LIMITS });
+        Forward { listener, route, clients: JoinSet::new(), unserved }
+    }
+}
+
+impl Forward {
+    /// Serves clients, for ever.
+    pub async fn serve(&mut self) {
+        loop {
+            let accepted = tokio::select! {
+                accepted = self.listener.accept() => accepted,
+                Some(_) = self.clients.join_next() => continue,
+            };
+            let Ok(stream) = accepted else {
+                // Out of file descriptors, say: those that are served give theirs back.
+                sleep(pause(0)).await;
+                continue;
+            };
+            // Best effort: without it small answers are late, not lost.
+            let _ = stream.set_nodelay(true);
+            let (route, unserved) = (self.route.clone(), self.unserved.clone());
+            self.clients.spawn(async move {
+                let (mut reader, mut writer) = stream.into_split();
+                if let Err(why) = route.carry(&mut reader, &mut writer).await {
+                    // Nobody listens any longer: it is ending.
+                    let _ = unserved.send(Unserved(why));
+                }
+            });
+        }
+    }
+
+    /// Waits until all clients have left, `limit` at most; new ones are not taken.
+    pub async fn drain(&mut self, limit: Duration) {
+        let all = async { while self.clients.join_next().await.is_some() {} };
+        // Those that stay are let go.
+        let _ = timeout(limit, all).await;
+    }
+}
+
+/// What a client sent before the pod answered.
+#[derive(Default)]
+struct Head {
+    bytes: BytesMut,
+    /// Whether it was sent and is not kept any longer: it cannot be said again.
+    spilt: bool,
+    /// Whether the client has sent all.
+    whole: bool,
+}
+
+impl Head {
+    /// Takes in what the client sends, until nothing more is kept; ends when it has sent all.
+    async fn fill(&mut self, client: &mut (impl AsyncRead + Unpin)) {
+        while self.bytes.len() < KEPT {
+            match client.read_buf(&mut self.bytes).await {
+                Ok(1..) => {}
+                Ok(0) | Err(_) => {
+                    self.whole = true;
+                    return;
+                }
+            }
+        }
+        std::future::pending().await
+    }
+
+    /// The same while a tunnel is opened: one that has sent something and left may have meant it to arrive.
+    async fn fill_or_leave(&mut self, client: &mut (impl AsyncRead + Unpin)) {
+        if !self.whole {
+            self.fill(client).await;
+        }
+        if !self.bytes.is_empty() {
+            std::future::pending().await
+        }
+    }
+
+    fn cancels(&self) -> bool {
+        self.bytes.starts_with(&CANCEL)
+    }
+}
+
+/// How an attempt to get an answer ended.
+enum Attempt {
+    /// The pod answers, or more was sent than is kept: there is no way back.
+    Through,
+    /// The client has left.
+    Left,
+    /// There is none; why, in words.
+    Failed(Fate, String),
+}
+
+/// What became of what the client sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    /// There was no tunnel.
+    Unopened,
+    /// The pod did not take it.
+    Refused,
+    /// It may have arrived.
+    Broken,
+}
+
+impl<W: Way> Route<W> {
+    /// Serves one client to its end.
+    async fn carry(
+        &self,
+        client: &mut (impl AsyncRead + Unpin + Send),
+        answers: &mut (impl AsyncWrite + Unpin + Send),
+    ) -> Result<(), String> {
+        let Some(mut tunnel) = self.reach(client).await? else { return Ok(()) };
+        let Ok((reader, writer)) = tunnel.halves() else { return Ok(()) };
+        // However it ends, the client sees it; what was lost, it knows better than anybody.
+        exchange(client, answers, reader, writer, self.limits.silence).await;
+        Ok(())
+    }
+
+    /// A tunnel through which the pod has answered; `None` where the client has left.
+    async fn reach(&self, client: &mut (impl AsyncRead + Unpin + Send)) -> Result<Option<Open<W::Socket>>, String> {
+        let mut to = self.to.clone();
+        let deadline = Instant::now() + self.limits.wait;
+        let mut head = Head::default();
+        let mut refusing: Option<(Destination, Instant)> = None;
+        let mut latest = "there is no Ready pod".to_owned();
+        for attempt in 0.. {
+            let there = tokio::select! {
+                biased;
+                there = standing(&mut to) => there,
+                () = head.fill(client) => return Ok(None),
+                () = sleep_until(deadline) => {
+                    return Err(format!("{latest}; a client waited {}", in_words(self.limits.wait)));
+                }
+            };
+            let opened = tokio::select! {
+                opened = self.way.open(&there.pod) => opened,
+                () = head.fill_or_leave(client) => return Ok(None),
+            };
+            let (why, fate) = match opened {
+                Err(failure) if matches!(failure.cause, Cause::Forbidden | Cause::Unauthorized) => {
+                    return Err(failure.reason);
+                }
+                Err(failure) => (failure.reason, Fate::Unopened),
+                Ok(mut tunnel) => match self.greet(client, &mut tunnel, &mut head).await {
+                    Attempt::Through => return Ok(Some(tunnel)),
+                    Attempt::Left => return Ok(None),
+                    Attempt::Failed(fate, why) => (why, fate),
+                },
+            };
+            // A cancellation is never answered, and is for a session of this very pod.
+            if fate == Fate::Broken && (head.spilt || head.cancels() || self.speaks == Speaks::Other) {
+                return Ok(None);
+            }
+            let why = format!("pod {}, port {}: {why}", there.pod, self.port);
+            if fate == Fate::Broken {
+                // Perhaps the pod is going and that is not known yet; a pod that stays meant to close.
+                let news = timeout(self.limits.news, to.wait_for(|now| now.as_ref() != Some(&there))).await;
+                if !matches!(news, Ok(Ok(_))) {
+                    return Ok(None);
+                }
+            } else {
+                if fate == Fate::Refused {
+                    let since = match &refusing {
+                        Some((pod, since)) if *pod == there => *since,
+                        _ => Instant::now(),
+                    };
+                    if since.elapsed() >= self.limits.refused || head.cancels() {
+                        return Err(why);
+                    }
+                    refusing = Some((there, since));
+                }
+                if Instant::now() >= deadline {
+                    return Err(why);
+                }
+                tokio::select! {
+                    () = sleep(pause(attempt)) => {}
+                    _ = to.changed() => {}
+                    () = head.fill(client) => return Ok(None),
+                }
+            }
+            latest = why;
+        }
+        Ok(None)
+    }
+
+    /// Sends what the client has sent, and what it sends meanwhile, until the pod answers.
+    async fn greet(
+        &self,
+        client: &mut (impl AsyncRead + Unpin + Send),
+        tunnel: &mut Open<W::Socket>,
+        head: &mut Head,
+    ) -> Attempt {
+        let Ok((reader, writer)) = tunnel.halves() else { return Attempt::Left };
+        let mut sent = 0;
+        loop {
+            // What cannot be sent has its reason on the reading side.
+            if sent < head.bytes.len() && writer.write_all(&head.bytes[sent..]).await.is_ok() {
+                let _ = writer.flush().await;
+            }
+            sent = head.bytes.len();
+            if head.whole || sent >= KEPT {
+                head.spilt = true;
+                return Attempt::Through;
+            }
+            tokio::select! {
+                biased;
+                answer = reader.fill_buf() => return match answer {
+                    Ok([]) => Attempt::Failed(Fate::Broken, "the connection was closed".to_owned()),
+                    Ok(_) => Attempt::Through,
+                    Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                        let certain = error.to_string().starts_with("connection refused");
+                        let refused = certain || self.speaks == Speaks::Sql;
+                        Attempt::Failed(if refused { Fate::Refused } else { Fate::Broken }, super::said(&error))
+                    }
+                    Err(error) => Attempt::Failed(Fate::Broken, super::said(&error)),
+                },
+                read = client.read_buf(&mut head.bytes) => match read {
+                    Ok(1..) => {}
+                    // It has sent all, and may still wait for the answer.
+                    Ok(0) => return Attempt::Through,
+                    Err(_) => return Attempt::Left,
+                },
+            }
+        }
+    }
+}
+
+/// Waits until there is a pod.
+async fn standing(to: &mut watch::Receiver<Option<Destination>>) -> Destination {
+    loop {
+        if let Some(there) = to.borrow_and_update().clone() {
+            return there;
+        }
+        if to.changed().await.is_err() {
+            // Nobody will ever say: the forward is ending.
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// Carries bytes both ways until the pod's side ends, or the client's has and the pod is silent.
+async fn exchange<S: Socket>(
+    client: &mut (impl AsyncRead + Unpin),
+    answers: &mut (impl AsyncWrite + Unpin),
+    reader: &mut Reader<S>,
+    writer: &mut Writer<S>,
+    silence: Duration,
+) {
+    let carried = AtomicU64::new(0);
+    let mut down = std::pin::pin!(download(reader, answers, &carried));
+    tokio::select! {
+        _ = &mut down => return,
+        sent = upload(client, writer) => if sent.is_err() { return },
+    }
+    loop {
+        let before = carried.load(Ordering::Relaxed);
+        if timeout(silence, &mut down).await.is_ok() || carried.load(Ordering::Relaxed) == before {
+            return;
+        }
+    }
+}
+
+/// From the pod to the client: what the client does not take is not read.
+async fn download(
+    reader: &mut (impl AsyncBufRead + Unpin),
+    answers: &mut (impl AsyncWrite + Unpin),
+    carried: &AtomicU64,
+) -> io::Result<()> {
+    loop {
+        let bytes = reader.fill_buf().await?;
+        let count = bytes.len();
+        if count == 0 {
+            return answers.shutdown().await;
+        }
+        answers.write_all(bytes).await?;
+        carried.fetch_add(count as u64, Ordering::Relaxed);
+        reader.consume(count);
+    }
+}
+
+/// From the client to the pod, until the client has sent all.
+async fn upload<S: Socket>(client: &mut (impl AsyncRead + Unpin), writer: &mut Writer<S>) -> io::Result<()> {
+    let (largest, first) = CHUNK;
+    let mut buffer = vec![0; first];
+    let mut beat = tokio::time::interval_at(Instant::now() + BEAT, BEAT);
+    beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        let count = tokio::select! {
+            biased;
+            count = client.read(&mut buffer) => count?,
+            _ = beat.tick() => {
+                writer.ping().await?;
+                continue;
+            }
+        };
+        if count == 0 {
+            return Ok(());
+        }
+        writer.write_all(&buffer[..count]).await?;
+        writer.flush().await?;
+        // Few clients send much, and those pay for the space.
+        if count == buffer.len() && count < largest {
+            buffer.resize((2 * count).min(largest), 0);
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "forward_tests.rs"]
+mod tests;

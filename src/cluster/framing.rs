@@ -1,0 +1,189 @@
+//! One port of a pod over a WebSocket, as `v4.channel.k8s.io` frames it: the first byte of each binary message is its
+//! channel, 0 for data and 1 for what the kubelet reports about the port, and the first message on each holds the port,
+//! two bytes, little endian. There is no message for "I have sent all": a side that closes closes both ways.
+//!
+//! Source: k8s.io/kubelet `pkg/cri/streaming/portforward/websocket.go`.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, Bytes, BytesMut};
+use futures::stream::{FusedStream, SplitSink, SplitStream};
+use futures::{Sink, SinkExt, Stream, StreamExt};
+use tokio::io::{AsyncBufRead, AsyncRead, AsyncWrite, ReadBuf};
+use tokio_tungstenite::tungstenite::error::ProtocolError;
+use tokio_tungstenite::tungstenite::{Error as WsError, Message};
+
+/// Channel of the port's bytes.
+const DATA: u8 = 0;
+/// Channel of what is reported about the port.
+const REPORT: u8 = 1;
+
+/// Most bytes in one message to the pod.
+const LARGEST: usize = 64 * 1024;
+
+/// A WebSocket, as far as this is concerned.
+pub(super) trait Socket:
+    Stream<Item = Result<Message, WsError>> + Sink<Message, Error = WsError> + Unpin
+{
+}
+
+impl<S: Stream<Item = Result<Message, WsError>> + Sink<Message, Error = WsError> + Unpin> Socket for S {}
+
+/// Both halves of a port's stream.
+pub(super) fn halves<S: Socket>(socket: S, port: u16) -> (Reader<S>, Writer<S>) {
+    let (sink, stream) = socket.split();
+    let reader = Reader { stream: stream.fuse(), port, greeted: [false; 2], current: Bytes::new() };
+    (reader, Writer { sink })
+}
+
+/// What the pod sends.
+#[derive(Debug)]
+pub(super) struct Reader<S> {
+    stream: futures::stream::Fuse<SplitStream<S>>,
+    port: u16,
+    /// Whether the port came on either channel.
+    greeted: [bool; 2],
+    /// The rest of the message that is being read.
+    current: Bytes,
+}
+
+/// What is sent to the pod.
+#[derive(Debug)]
+pub(super) struct Writer<S> {
+    sink: SplitSink<S, Message>,
+}
+
+impl<S: Socket> Reader<S> {
+    /// Reads on until there are bytes of the pod; none is the end.
+    fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.current.is_empty() {
+            if self.stream.is_terminated() {
+                return Poll::Ready(Ok(()));
+            }
+            match ready!(self.stream.poll_next_unpin(cx)) {
+                Some(Ok(Message::Binary(bytes))) => self.take_in(bytes)?,
+                Some(Ok(Message::Close(_))) | None => return Poll::Ready(Ok(())),
+                // The library answers a ping by itself.
+                Some(Ok(_)) => {}
+                Some(Err(error)) => return Poll::Ready(broken(error)),
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn take_in(&mut self, mut bytes: Bytes) -> io::Result<()> {
+        let invalid = |what: String| Err(io::Error::new(io::ErrorKind::InvalidData, what));
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        let channel = bytes.get_u8();
+        let Some(greeted) = self.greeted.get_mut(usize::from(channel)) else {
+            return invalid(format!("the server sent something on channel {channel}"));
+        };
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        if !*greeted {
+            *greeted = true;
+            return match <[u8; 2]>::try_from(&*bytes) {
+                Ok(port) if u16::from_le_bytes(port) == self.port => Ok(()),
+                _ => invalid(format!("the server opened channel {channel} for another port")),
+            };
+        }
+        match channel {
+            DATA => self.current = bytes,
+            // A port that was reported is of no use any longer.
+            REPORT => {
+                let text = String::from_utf8_lossy(&bytes);
+                return Err(io::Error::new(io::ErrorKind::ConnectionRefused, short(&text)));
+            }
+            // There are two.
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// A connection that ended without a goodbye; one that was closed already has simply ended.
+fn broken(error: WsError) -> io::Result<()> {
+    match error {
+        WsError::ConnectionClosed | WsError::AlreadyClosed => Ok(()),
+        WsError::Protocol(ProtocolError::ResetWithoutClosingHandshake) | WsError::Io(_) => {
+            Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the connection was closed"))
+        }
+        other => Err(io::Error::other(other)),
+    }
+}
+
+/// The kubelet's message ends with what matters: `error forwarding port 5432 to pod …, uid : failed to … 5432:
+/// connect: connection refused`.
+fn short(text: &str) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.rfind("connection refused") {
+        Some(_) => "connection refused: nothing listens on that port of the pod".to_owned(),
+        None => line,
+    }
+}
+
+impl<S: Socket> AsyncBufRead for Reader<S> {
+    fn poll_fill_buf(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
+        let this = self.get_mut();
+        ready!(this.poll_message(cx))?;
+        Poll::Ready(Ok(&this.current))
+    }
+
+    fn consume(mut self: Pin<&mut Self>, amount: usize) {
+        self.current.advance(amount);
+    }
+}
+
+impl<S: Socket> AsyncRead for Reader<S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_message(cx))?;
+        let amount = self.current.len().min(buf.remaining());
+        buf.put_slice(&self.current.split_to(amount));
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: Socket> Writer<S> {
+    /// Says that it is still there, so that nothing on the way takes the connection for idle.
+    pub(super) async fn ping(&mut self) -> io::Result<()> {
+        self.sink.send(Message::Ping(Bytes::new())).await.map_err(unwritten)
+    }
+}
+
+impl<S: Socket> AsyncWrite for Writer<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        // The message before it must have left: what a slow pod does not take is not piled up here.
+        ready!(self.sink.poll_ready_unpin(cx)).map_err(unwritten)?;
+        let amount = buf.len().min(LARGEST);
+        let mut message = BytesMut::with_capacity(1 + amount);
+        message.extend_from_slice(&[DATA]);
+        message.extend_from_slice(&buf[..amount]);
+        self.sink.start_send_unpin(Message::Binary(message.freeze())).map_err(unwritten)?;
+        Poll::Ready(Ok(amount))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.sink.poll_flush_unpin(cx).map_err(unwritten)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.sink.poll_close_unpin(cx).map_err(unwritten)
+    }
+}
+
+fn unwritten(error: WsError) -> io::Error {
+    match error {
+        WsError::Io(error) => error,
+        WsError::ConnectionClosed | WsError::AlreadyClosed => io::ErrorKind::BrokenPipe.into(),
+        other => io::Error::other(other),
+    }
+}
+
+#[cfg(test)]
+#[path = "framing_tests.rs"]
+mod tests;

@@ -1,0 +1,327 @@
+//! `forward`: a local port that leads to a member, and outlives its pod.
+
+mod psql;
+
+use super::Context;
+use super::resume::quoted;
+use super::scope::scope;
+use super::status::reachable;
+use super::target::{Sought, choose, none, several, target};
+use crate::cli::{DEFAULT_PORT, ForwardArgs, ForwardForm};
+use crate::cluster::forward::{Destination, Forward, Speaks, Unserved};
+use crate::cluster::listener::{Listener, Wanted};
+use crate::cluster::pods::PodWatch;
+use crate::cluster::snapshot::{Read, Snapshot};
+use crate::cluster::{Allowed, Cluster, Freshness, Permission, ReadRequest};
+use crate::error::{Error, Exit, Result};
+use crate::render::{forward as told, machine};
+use crate::topology::layout::{PageDoor, SqlDoor};
+use crate::topology::lead::{Lead, Standing};
+use crate::topology::target::TargetName;
+use crate::topology::{Member, Role, SpaceKind, Topology, build};
+use psql::Psql;
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+
+/// What each request before it is open may take.
+const DEADLINE: Duration = Duration::from_secs(5);
+/// What the last bytes may take after psql has ended.
+const LAST: Duration = Duration::from_secs(1);
+/// The metadata proxy's short name.
+const META: &str = "meta";
+const SOUGHT: Sought =
+    Sought { verb: "forward", act: "forward to", question: "Forward to which member?", so_far: None };
+
+/// Where a member takes connections.
+#[derive(Clone, Debug)]
+enum Door {
+    Sql(SqlDoor),
+    Page(PageDoor),
+}
+
+impl Door {
+    fn port(&self) -> u16 {
+        match self {
+            Self::Sql(sql) => sql.port,
+            Self::Page(page) => page.port,
+        }
+    }
+}
+
+pub(super) async fn forward(context: &Context, args: &ForwardArgs) -> Result<Exit> {
+    let ended = open(context, args).await;
+    if let (Err(error), ForwardForm::Json) = (&ended, args.output) {
+        context.screen.result(&format!("{}\n", machine::error(error)));
+    }
+    ended
+}
+
+async fn open(context: &Context, args: &ForwardArgs) -> Result<Exit> {
+    let program = if args.psql { Some(psql::find()?) } else { None };
+    let cluster = context.cluster().await?;
+    let (topology, member, door) = context.unless_interrupted(prepare(context, &cluster, args)).await?;
+    let listener = listen(context, args).await?;
+    let (host, port) = (args.address.host(), listener.port());
+    let line = line(&host, port, &door);
+
+    let mut lead = Lead::to(&topology, &member);
+    let now = lead.now(&topology);
+    let opened = told::Opened {
+        member: &member,
+        standing: &now,
+        host: &host,
+        port,
+        remote_port: door.port(),
+        line: &line,
+        sql: matches!(door, Door::Sql(_)),
+    };
+    let (say, to) = watch::channel(destination(&now));
+    let (tell, unserved) = mpsc::unbounded_channel();
+    let speaks = if opened.sql { Speaks::Sql } else { Speaks::Other };
+    let forward = cluster.forward(listener, (&member.namespace, door.port()), speaks, to, tell);
+    let pods = cluster.watch_pods(&member.namespace, lead.only());
+    let psql = match (program, &door) {
+        (Some(program), Door::Sql(sql)) => {
+            // All else is psql's to say.
+            if let Standing::Nobody(why) = &now {
+                context.screen.note(&told::nobody(why, context.screen.err));
+            }
+            Some(Psql::start(context, &program, port, sql, &args.psql_args)?)
+        }
+        _ => {
+            say_opened(context, args, &opened);
+            None
+        }
+    };
+    Open { context, lead, now, say, forward, pods, unserved, psql }.stay().await
+}
+
+fn say_opened(context: &Context, args: &ForwardArgs, opened: &told::Opened<'_>) {
+    let screen = context.screen;
+    screen.note(&told::leads(opened, screen.err));
+    match args.output {
+        ForwardForm::Json => screen.result(&told::machine(opened)),
+        ForwardForm::Text => {
+            screen.result(&format!("{}\n", opened.line));
+            screen.note(told::ENDS);
+        }
+    }
+}
+
+/// Reads the cluster, finds the member and its door, and whether one may.
+async fn prepare(context: &Context, cluster: &Cluster, args: &ForwardArgs) -> Result<(Topology, Member, Door)> {
+    let mut typed = args.target.as_deref().map(TargetName::parse);
+    let mut namespace =
+        typed.as_ref().and_then(|typed| typed.namespace.clone()).or_else(|| context.global.namespace.clone());
+    if let Some(meta) = typed.as_mut().filter(|typed| typed.name == META) {
+        Role::MetadataProxy.name().clone_into(&mut meta.name);
+        namespace = meta.namespace.clone().or_else(|| Some(context.layout.system_namespace.clone()));
+    }
+    let scope = scope(context, cluster, namespace.as_deref(), false, DEADLINE).await?;
+    let request = ReadRequest {
+        namespaces: scope.namespaces.clone(),
+        freshness: Freshness::Consistent,
+        deadline: DEADLINE,
+        ..ReadRequest::default()
+    };
+    let snapshot = Snapshot { namespace_names: scope.names, ..cluster.read(&request).await };
+    reachable(cluster, &snapshot)?;
+    let topology = build(&snapshot, &context.layout);
+    let member = match typed {
+        Some(_) => target(context, cluster, &snapshot, &topology, typed, &SOUGHT).await?,
+        None => proxy(context, cluster, &snapshot, &topology).await?,
+    };
+    let door = door(&topology, &member)?;
+    if args.psql && matches!(door, Door::Page(_)) {
+        return Err(Error::usage(format!("{} takes no SQL: --psql is not for it", member.path()))
+            .hint(format!("kubectl synxdb forward {}", member.path())));
+    }
+    permitted(context, cluster, &Lead::to(&topology, &member), &member).await?;
+    Ok((topology, member, door))
+}
+
+/// Without a target: the account's proxy, where there is one account with one; else whichever is chosen.
+async fn proxy(context: &Context, cluster: &Cluster, snapshot: &Snapshot, topology: &Topology) -> Result<Member> {
+    let with_sql = |kind: Option<SpaceKind>| -> Vec<&Member> {
+        let spaces = topology.spaces.iter().filter(|space| kind.is_none_or(|kind| space.kind == kind));
+        let components = spaces.flat_map(|space| &space.components).filter(|component| component.sql.is_some());
+        components.flat_map(|component| &component.members).collect()
+    };
+    let all = with_sql(None);
+    match (with_sql(Some(SpaceKind::Account)).as_slice(), all.as_slice()) {
+        ([one], _) | ([], [one]) => Ok((*one).clone()),
+        (_, []) => {
+            for objects in &snapshot.namespaces {
+                if let Read::Unknown(part) = &objects.pods {
+                    return Err(cluster.unreadable(part));
+                }
+            }
+            Err(none(&SOUGHT))
+        }
+        _ if context.screen.interactive => choose(context, SOUGHT.question, &all, &SOUGHT).await,
+        _ => Err(several("forward takes a target where there is no one proxy that is meant", &all, &SOUGHT)),
+    }
+}
+
+fn door(topology: &Topology, member: &Member) -> Result<Door> {
+    let component = topology.component_of(member);
+    if let Some(sql) = component.and_then(|component| component.sql.clone()) {
+        return Ok(Door::Sql(sql));
+    }
+    if let Some(page) = component.and_then(|component| component.page.clone()) {
+        return Ok(Door::Page(page));
+    }
+    let error = Error::refused(format!("{} takes no connections of its own", member.path()));
+    let answers = topology.answering(member).and_then(|door| Some((door.role, door.members.first()?)));
+    Err(match answers {
+        Some((role, answers)) => error
+            .because(format!("its account's {role} answers for it"))
+            .hint(format!("kubectl synxdb forward {}", answers.path())),
+        None => error
+            .because("the layout names no port for it")
+            .hint("kubectl synxdb layout shows what is; --layout FILE changes it"),
+    })
+}
+
+/// Whether one may watch the pod and forward to it.
+async fn permitted(context: &Context, cluster: &Cluster, lead: &Lead, member: &Member) -> Result<()> {
+    let ask = |verb, resource| {
+        let permission = Permission::new(verb, resource).within(&member.namespace);
+        // A pod whose name may change is any pod.
+        match lead.only() {
+            Some(pod) => permission.named(pod),
+            None => permission,
+        }
+    };
+    let needed = [
+        ask("list", "pods"),
+        ask("watch", "pods"),
+        // By WebSocket, which is a GET; from 1.35 on the server asks for `create`, too.
+        ask("get", "pods/portforward"),
+        ask("create", "pods/portforward"),
+    ];
+    for (permission, allowed) in cluster.review(&needed, DEADLINE).await {
+        let why = match allowed {
+            Allowed::Yes => continue,
+            Allowed::Unknown(why) => {
+                let sentence = format!("whether you may {permission} is not known: {why}");
+                context.screen.note(&told::note(&sentence, context.screen.err));
+                continue;
+            }
+            Allowed::No(why) => why,
+        };
+        if permission.verb == "create" && cluster.minor_version(DEADLINE).await.is_some_and(|minor| minor < 35) {
+            continue;
+        }
+        return Err(Error::refused(format!("not allowed to {permission}")).because(why).hint(format!(
+            "kubectl auth can-i {} {} -n {}",
+            permission.verb,
+            if permission.subresource.is_some() { "pods/portforward" } else { "pods" },
+            member.namespace
+        )));
+    }
+    Ok(())
+}
+
+async fn listen(context: &Context, args: &ForwardArgs) -> Result<Listener> {
+    let wanted = args.port.map_or(Wanted::From(DEFAULT_PORT), Wanted::Exactly);
+    let listener = Listener::bind(args.address, wanted).await?;
+    let port = listener.port();
+    let note = |sentence: &str| context.screen.note(&told::note(sentence, context.screen.err));
+    if wanted == Wanted::From(DEFAULT_PORT) && port != DEFAULT_PORT {
+        note(&format!("local port {DEFAULT_PORT} is taken; it is {port}"));
+    }
+    if !args.address.is_loopback() {
+        note("it listens on more than this machine: everyone who reaches it gets to the database's login");
+    }
+    Ok(listener)
+}
+
+/// The line to paste.
+fn line(host: &str, port: u16, door: &Door) -> String {
+    match door {
+        Door::Sql(sql) => {
+            format!("psql -h {host} -p {port} -U {} -d {}", quoted(&sql.user), quoted(&sql.database))
+        }
+        Door::Page(page) => {
+            let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+            format!("curl {}", quoted(&format!("http://{host}:{port}{}", page.path)))
+        }
+    }
+}
+
+fn destination(standing: &Standing) -> Option<Destination> {
+    match standing {
+        Standing::Ready { pod, uid } => Some(Destination { pod: pod.clone(), uid: uid.clone() }),
+        Standing::Nobody(_) => None,
+    }
+}
+
+/// A forward that is open.
+struct Open<'c> {
+    context: &'c Context,
+    lead: Lead,
+    now: Standing,
+    say: watch::Sender<Option<Destination>>,
+    forward: Forward,
+    pods: PodWatch,
+    unserved: mpsc::UnboundedReceiver<Unserved>,
+    psql: Option<Psql>,
+}
+
+impl Open<'_> {
+    /// Serves until it is asked to end, or psql has ended.
+    async fn stay(mut self) -> Result<Exit> {
+        loop {
+            tokio::select! {
+                biased;
+                () = self.context.interrupt.cancelled() => {
+                    return match self.psql {
+                        Some(psql) => psql.terminate().await,
+                        None => Ok(Exit::Yes),
+                    };
+                }
+                ended = ended(&mut self.psql) => {
+                    self.forward.drain(LAST).await;
+                    return ended;
+                }
+                snapshot = self.pods.changed() => self.look(&snapshot?),
+                Some(Unserved(why)) = self.unserved.recv() => {
+                    self.note(&told::note(&format!("a connection was closed: {why}"), self.context.screen.err));
+                }
+                () = self.forward.serve() => {}
+            }
+        }
+    }
+
+    /// Leads to wherever the member is now.
+    fn look(&mut self, snapshot: &Snapshot) {
+        let now = self.lead.now(&build(snapshot, &self.context.layout));
+        if now == self.now {
+            return;
+        }
+        let leads = destination(&now);
+        // What it waits for changes on the way: one word about each loss is enough.
+        let news = leads.is_some() || destination(&self.now).is_some();
+        // Clients first, words afterwards.
+        self.say.send_replace(leads);
+        if news {
+            self.note(&told::standing(&now, self.context.screen.err));
+        }
+        self.now = now;
+    }
+
+    fn note(&self, text: &str) {
+        // psql's prompt stands at the cursor.
+        let before = if self.psql.is_some() { "\n" } else { "" };
+        self.context.screen.note(&format!("{before}{text}"));
+    }
+}
+
+/// Waits for psql's end; for ever where there is none.
+async fn ended(psql: &mut Option<Psql>) -> Result<Exit> {
+    match psql {
+        Some(psql) => psql.ended().await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,141 @@
+//! A forward: what it leads to, the line to paste, and what happens to it.
+
+use super::machine::API_VERSION;
+use super::{Paint, harmless, wrapped, wrapped_at};
+use crate::topology::Member;
+use crate::topology::lead::Standing;
+use serde_json::{Value, json};
+
+/// A forward that is open.
+#[derive(Clone, Debug)]
+pub struct Opened<'f> {
+    /// The member that was asked for.
+    pub member: &'f Member,
+    /// Where it leads at the moment.
+    pub standing: &'f Standing,
+    /// What a client connects to: `localhost`.
+    pub host: &'f str,
+    /// The local port.
+    pub port: u16,
+    /// The pod's port.
+    pub remote_port: u16,
+    /// The line to paste.
+    pub line: &'f str,
+    /// Whether that line runs psql.
+    pub sql: bool,
+}
+
+/// What is said before the line: what it leads to, and where nowhere as yet, why.
+pub fn leads(opened: &Opened<'_>, paint: Paint) -> String {
+    let Opened { member, host, port, remote_port, .. } = opened;
+    let host = if host.contains(':') { format!("[{host}]") } else { (*host).to_owned() };
+    let to = format!("{host}:{port} leads to port {remote_port} of {}, a {}.", member.path(), member.role);
+    let mut text = wrapped_at("", 2, &to);
+    if let Standing::Nobody(why) = opened.standing {
+        text.push_str(&nobody(why, paint));
+    }
+    text
+}
+
+/// It leads nowhere as yet, and why.
+pub fn nobody(why: &str, paint: Paint) -> String {
+    note(&format!("{why}; connections wait until it is Ready"), paint)
+}
+
+/// What is said after the line.
+pub const ENDS: &str = "It outlives the pod. Ctrl-C ends it.\n";
+
+/// The one line of JSON.
+pub fn machine(opened: &Opened<'_>) -> String {
+    let (pod, uid) = match opened.standing {
+        Standing::Ready { pod, uid } => (pod, Value::from(uid.as_str())),
+        Standing::Nobody(_) => (&opened.member.name, Value::Null),
+    };
+    let (psql, url) = if opened.sql { (Some(opened.line), None) } else { (None, Some(opened.line)) };
+    let document = json!({
+        "apiVersion": API_VERSION,
+        "kind": "Forward",
+        "namespace": opened.member.namespace,
+        "pod": pod,
+        "uid": uid,
+        "address": opened.host,
+        "port": opened.port,
+        "remotePort": opened.remote_port,
+        "psql": psql,
+        "command": url,
+    });
+    format!("{document}\n")
+}
+
+/// The forward leads elsewhere, or nowhere: told when it changes.
+pub fn standing(standing: &Standing, paint: Paint) -> String {
+    match standing {
+        Standing::Ready { pod, uid } => {
+            let short: String = uid.chars().take(8).collect();
+            format!("{} the forward leads to {} again (UID {}…)\n", paint.ok("note:"), harmless(pod), harmless(&short))
+        }
+        Standing::Nobody(why) => note(&format!("{why}; new connections wait for its successor"), paint),
+    }
+}
+
+/// Something to know.
+pub fn note(sentence: &str, paint: Paint) -> String {
+    // Wrapped by what is seen, not by what colours it.
+    wrapped("note: ", sentence).replacen("note:", &paint.warn("note:"), 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{ACCOUNT, snapshot};
+    use crate::topology::{Layout, build};
+
+    const PLAIN: Paint = Paint(false);
+
+    fn all(standing: &Standing, host: &str) -> (String, Value) {
+        let topology = build(&snapshot(&[ACCOUNT]), &Layout::shipped().unwrap());
+        let opened = Opened {
+            member: topology.members().next().unwrap(),
+            standing,
+            host,
+            port: 15432,
+            remote_port: 5432,
+            line: "psql -h localhost -p 15432 -U gpadmin -d postgres",
+            sql: true,
+        };
+        let line = machine(&opened);
+        assert_eq!(line.lines().count(), 1);
+        (leads(&opened, PLAIN), serde_json::from_str(&line).unwrap())
+    }
+
+    #[test]
+    fn what_it_leads_to_fits_80_columns() {
+        let ready = Standing::Ready { pod: "cloudberry-proxy-0".into(), uid: "0d044d8b-1".into() };
+        let (text, document) = all(&ready, "localhost");
+        assert_eq!(
+            text,
+            "localhost:15432 leads to port 5432 of\n  \
+             cloud007-513d75d5-3033-4649-b913-07f6115ec41a/cloudberry-proxy-0, a warehouse\n  proxy.\n"
+        );
+        assert_eq!((&document["uid"], &document["address"]), (&json!("0d044d8b-1"), &json!("localhost")));
+        let (text, document) = all(&Standing::Nobody("the pod is not Ready (Pending)".into()), "::1");
+        assert!(text.starts_with("[::1]:15432 leads"), "{text}");
+        assert!(
+            text.ends_with("\nnote: the pod is not Ready (Pending); connections wait until it is Ready\n"),
+            "{text}"
+        );
+        assert_eq!((&document["uid"], &document["pod"]), (&Value::Null, &json!("cloudberry-proxy-0")));
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    }
+
+    /// Words of the cluster must not drive the terminal.
+    #[test]
+    fn what_changed_is_said_in_a_line() {
+        let nobody = Standing::Nobody("the pod is not Ready (\u{1b}[2J)".into());
+        let said = standing(&nobody, PLAIN);
+        assert_eq!(said, "note: the pod is not Ready (\u{fffd}[2J); new connections wait for its successor\n");
+        assert!(standing(&nobody, Paint(true)).starts_with("\u{1b}[33mnote:\u{1b}[39m the pod"), "{said:?}");
+        let ready = Standing::Ready { pod: "p-0".into(), uid: "0d044d8b-513d".into() };
+        assert_eq!(standing(&ready, PLAIN), "note: the forward leads to p-0 again (UID 0d044d8b…)\n");
+    }
+}

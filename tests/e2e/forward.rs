@@ -1,0 +1,345 @@
+//! `forward`: a port that outlives the pod, with many clients on it.
+
+use crate::run::{Ran, Running};
+use crate::terminal::{Terminal, key};
+use crate::world::{Account, AwaitIn, Rule, SYSTEM, World, named, stays_ready};
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::DeleteParams;
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::time::Duration;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::{Client, Config, NoTls};
+
+const PROXY: &str = "cloudberry-proxy-0";
+
+/// A forward while it is open.
+struct Forward {
+    running: Running,
+    told: Value,
+    port: u16,
+}
+
+impl Forward {
+    /// Opens one to an account's proxy, and waits until it says so.
+    fn open(account: &Account<'_>) -> Self {
+        Self::started(account.plugin(&["forward", "--port", "0", "-o", "json"]))
+    }
+
+    fn started(command: std::process::Command) -> Self {
+        // It stays open for as long as the case takes; each step has a limit of its own.
+        let mut running = Running::start_within(Duration::from_secs(1800), command);
+        let told: Value = serde_json::from_str(&running.first_line()).unwrap();
+        let port = told["port"].as_u64().and_then(|port| u16::try_from(port).ok()).unwrap();
+        Self { running, told, port }
+    }
+
+    /// Ends it as Ctrl-C does.
+    fn end(self) -> Ran {
+        self.running.signal(Signal::INT);
+        self.running.end()
+    }
+
+    async fn connect(&self) -> Result<Client, tokio_postgres::Error> {
+        let mut config = Config::new();
+        config.host("127.0.0.1").port(self.port).user("gpadmin").dbname("postgres");
+        let (client, connection) = config.connect(NoTls).await?;
+        tokio::spawn(connection);
+        Ok(client)
+    }
+
+    /// Connects. A port is open, and its pod Ready, a moment before the database behind it has started: that it is
+    /// starting it says itself, and is asked again. Anything else that goes wrong fails.
+    async fn connected(&self) -> Client {
+        loop {
+            match self.connect().await {
+                Ok(client) => return client,
+                Err(error) if error.code() == Some(&SqlState::CANNOT_CONNECT_NOW) => {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+                Err(error) => panic!("no connection through the forward: {error:?}"),
+            }
+        }
+    }
+
+    /// What a new connection answers.
+    fn answers(&self, world: &World, sql: &str) -> String {
+        let asked = async { one(&self.connected().await, sql).await };
+        world.in_time(asked).unwrap_or_else(|| panic!("no answer in time: {sql}")).unwrap()
+    }
+}
+
+async fn one(client: &Client, sql: &str) -> Result<String, tokio_postgres::Error> {
+    let messages = client.simple_query(sql).await?;
+    let row = messages.iter().find_map(|message| match message {
+        tokio_postgres::SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+        _ => None,
+    });
+    Ok(row.unwrap_or_default())
+}
+
+/// The plugin with psql on a forward to an account's proxy: what follows `--` is psql's, so that nothing may be added.
+fn with_psql(account: &Account<'_>, target: &[&str], arguments: &[&str]) -> std::process::Command {
+    let namespace = ["-n", &account.namespace, "forward", "--port", "0", "--psql"];
+    account.world.plugin(&[&namespace[..], target, &["--", "-X"], arguments].concat())
+}
+
+fn uid(world: &World, namespace: &str) -> String {
+    world.pod(namespace, PROXY).metadata.uid.unwrap()
+}
+
+#[test]
+fn fifty_clients_at_once_have_each_their_own_answer_and_one_that_breaks_ends_nothing_else() {
+    let world = World::shared();
+    let account = world.account("forward-many", |_| {});
+    let forward = Forward::open(&account);
+    assert_eq!(
+        forward.told,
+        json!({
+            "apiVersion": "kubectl-synxdb/v1alpha1", "kind": "Forward", "namespace": account.namespace, "pod": PROXY,
+            "uid": uid(&world, &account.namespace), "address": "localhost", "port": forward.port, "remotePort": 5432,
+            "psql": format!("psql -h localhost -p {} -U gpadmin -d postgres", forward.port), "command": null,
+        })
+    );
+    let work = async {
+        let clients = futures::future::join_all((0..50).map(|_| forward.connected())).await;
+        let ask = |what: &'static str| {
+            let clients = &clients;
+            async move {
+                let asked = clients.iter().enumerate().map(|(number, client)| async move {
+                    // Every answer is longer than a frame, and takes its time.
+                    let sql = format!("select repeat('{number} ', 20000) from pg_sleep(0.2)");
+                    (number, one(client, &sql).await)
+                });
+                for (number, answer) in futures::future::join_all(asked).await {
+                    assert!(number == 0 && what == "after" || answer.unwrap() == format!("{number} ").repeat(20000));
+                }
+            }
+        };
+        ask("before").await;
+        // The server ends one; another goes without a goodbye, in the middle of an answer.
+        let victim = one(&clients[0], "select pg_backend_pid()").await.unwrap();
+        one(&clients[1], &format!("select pg_terminate_backend({victim})")).await.unwrap();
+        assert!(one(&clients[0], "select 1").await.is_err(), "the session lives");
+        drop(rude(forward.port).await);
+        ask("after").await;
+    };
+    world.in_time(work).expect("they are answered in time");
+    let ran = forward.end().exits(0);
+    assert_eq!(ran.out.lines().count(), 1, "{}", ran.shown());
+}
+
+/// A client that goes away while it is sent a large answer.
+async fn rude(port: u16) -> Vec<u8> {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    let mut startup = vec![0, 3, 0, 0];
+    startup.extend_from_slice(b"user\0gpadmin\0database\0postgres\0\0");
+    let mut query = b"select repeat('x', 1000) from generate_series(1, 1000000)\0".to_vec();
+    for (kind, body) in [(None, &mut startup), (Some(b'Q'), &mut query)] {
+        let mut message = Vec::from_iter(kind);
+        message.extend_from_slice(&u32::try_from(body.len() + 4).unwrap().to_be_bytes());
+        message.append(body);
+        stream.write_all(&message).await.unwrap();
+    }
+    let mut read = vec![0; 1 << 20];
+    stream.read_exact(&mut read).await.unwrap();
+    read
+}
+
+/// One forward, one failover after the other, and a connection after each.
+#[test]
+fn a_forward_outlives_one_failover_after_the_other() {
+    let world = World::shared();
+    let account = world.account("forward-failovers", |_| {});
+    let forward = Forward::open(&account);
+    let mut last = uid(&world, &account.namespace);
+    for round in 0..if world.is_real() { 10 } else { 100 } {
+        // Now and then the disk, too.
+        let whole = ["failover", PROXY, "--yes"];
+        let pod_only = ["failover", PROXY, "--yes", "--keep-pvc", "--no-verify"];
+        account.run(if round % 10 == 9 { &whole } else { &pod_only }).exits(0);
+        let now = uid(&world, &account.namespace);
+        assert_ne!(now, last, "round {round}");
+        last = now;
+        assert_eq!(forward.answers(&world, &format!("select {round}")), round.to_string());
+    }
+    let ran = forward.end().exits(0);
+    let short = last.split('-').next().unwrap();
+    let ran = ran.warns(&[&format!("the forward leads to {PROXY} again (UID {short}…)")]);
+    assert!(!ran.err.contains("a connection was closed"), "{}", ran.shown());
+}
+
+#[test]
+fn a_connection_in_the_middle_of_a_failover_waits_for_the_successor() {
+    let world = World::shared();
+    let account = world.account("forward-middle", |_| {});
+    let mut forward = Forward::open(&account);
+    let old = uid(&world, &account.namespace);
+    account.pods().delete(PROXY, &DeleteParams::default()).await_in(&world).unwrap();
+    world.until(&account.pods(), named(PROXY), "the old pod is gone", |pods| {
+        pods.get(PROXY).is_none_or(|pod: &Pod| pod.metadata.uid.as_ref() != Some(&old))
+    });
+    // A pod that is Ready already would be no middle.
+    assert!(account.pods().get_opt(PROXY).await_in(&world).unwrap().is_none_or(|pod| !stays_ready(&pod)));
+    assert_eq!(forward.answers(&world, "select 'it waited'"), "it waited");
+    let now = world.pod(&account.namespace, PROXY);
+    assert!(stays_ready(&now) && now.metadata.uid.as_ref() != Some(&old));
+    forward.running.until_warns("leads to");
+    forward.end().exits(0).warns(&["new connections wait for its successor"]);
+}
+
+#[test]
+fn a_taken_port_is_left_for_the_next_one_unless_it_was_asked_for() {
+    let world = World::shared();
+    let account = world.account("forward-port", |_| {});
+    // Somebody else has it already: just as well.
+    let _taken = TcpListener::bind(("127.0.0.1", 15432));
+    let forward = Forward::started(account.plugin(&["forward", PROXY, "-o", "json"]));
+    assert!(forward.port > 15432 && forward.port <= 15532, "{}", forward.told);
+    assert_eq!(forward.answers(&world, "select 2"), "2");
+    let port = forward.port.to_string();
+    let refused = account.run(&["forward", PROXY, "--port", &port]).exits(1).silent();
+    refused.warns(&[&format!("local port {port} of localhost is taken"), "next: --port 0"]).error();
+    let ran = forward.end().exits(0);
+    ran.warns(&[&format!("local port 15432 is taken; it is {port}")]);
+}
+
+#[test]
+fn the_line_to_paste_is_all_of_stdout_and_ctrl_c_ends_it() {
+    let world = World::shared();
+    let account = world.account("forward-line", |_| {});
+    for (signal, target) in [(Signal::INT, PROXY), (Signal::TERM, "warehouse-proxy")] {
+        let mut running = world.start_command(account.plugin(&["forward", target, "--port", "0"]));
+        let line = running.first_line();
+        let port =
+            line.strip_prefix("psql -h localhost -p ").and_then(|rest| rest.strip_suffix(" -U gpadmin -d postgres"));
+        let port: u16 = port.unwrap_or_else(|| panic!("{line}")).parse().unwrap();
+        running.until_warns("Ctrl-C ends it");
+        // By either address, where there are two.
+        for host in ["127.0.0.1", "localhost"] {
+            TcpStream::connect((host, port)).unwrap();
+        }
+        running.signal(signal);
+        let ran = running.end().exits(0).warns(&[&account.namespace, PROXY]);
+        assert_eq!(ran.out, format!("{line}\n"));
+        TcpStream::connect(("127.0.0.1", port)).expect_err("somebody listens still");
+    }
+}
+
+#[test]
+fn a_member_without_sql_has_its_page_or_names_who_answers() {
+    let world = World::shared();
+    let account = world.account("forward-doors", |_| {});
+    let proxy = format!("kubectl synxdb forward {}/{PROXY}", account.namespace);
+    for verb in [&["forward", "wh9527-0"][..], &["forward", "wh9527-0", "--psql"]] {
+        let ran = account.run(verb).exits(4).silent();
+        ran.warns(&[
+            "wh9527-0 takes no connections of its own",
+            "its account's warehouse proxy answers for it",
+            &proxy,
+        ]);
+    }
+    let page = ["forward", "safekeeper-0", "-n", SYSTEM, "--port", "0"];
+    world.run(&[&page[..], &["--psql"]].concat()).exits(2).silent().warns(&["safekeeper-0 takes no SQL"]);
+
+    let mut running = world.start_command(world.plugin(&page));
+    let line = running.first_line();
+    let port = line.strip_prefix("curl http://localhost:").and_then(|rest| rest.strip_suffix("/v1/status"));
+    let mut stream =
+        TcpStream::connect(("127.0.0.1", port.unwrap_or_else(|| panic!("{line}")).parse().unwrap())).unwrap();
+    stream.write_all(b"GET /v1/status HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with('}'), "{answer}");
+    running.signal(Signal::INT);
+    running.end().exits(0);
+}
+
+/// The metadata proxy has a short name, whichever namespace is in use.
+#[test]
+fn meta_is_the_metadata_proxy() {
+    let world = World::shared();
+    let account = world.account("forward-meta", |_| {});
+    let ran = world.start_command(with_psql(&account, &["meta"], &["-Atc", "select current_database()"])).end();
+    assert_eq!(ran.exits(0).out, "cloudmeta\n");
+}
+
+#[test]
+fn psql_runs_on_it_and_its_exit_code_is_ours() {
+    let world = World::shared();
+    let account = world.account("forward-psql", |_| {});
+    let psql = |arguments: &[&str]| world.start_command(with_psql(&account, &[], arguments)).end();
+    let ran = psql(&["-Atc", "select 6 * 7", "-d", "template1"]).exits(0);
+    assert_eq!((ran.out.as_str(), ran.err.as_str()), ("42\n", ""));
+    psql(&["-c", "selec"]).exits(1).silent().warns(&["syntax error"]);
+    psql(&["-d", "nowhere", "-c", "select 1"]).exits(2).warns(&["database \"nowhere\" does not exist"]);
+    psql(&["-v", "ON_ERROR_STOP=1", "-f", "/nowhere.sql"]).exits(1);
+
+    let mut without = account.plugin(&["forward", "--psql"]);
+    without.env("PATH", world.home());
+    world.start_command(without).end().exits(1).silent().warns(&["psql is not installed", "postgresql-client"]);
+}
+
+/// The walk through it that the README has: a session that loses its pod is back with `\c`, on the same port.
+#[test]
+fn psql_has_the_terminal_and_ctrl_c_and_reconnects_after_a_failover() {
+    let world = World::shared();
+    let account = world.account("forward-terminal", |_| {});
+    assert_eq!(world.projects(&account.namespace).len(), 3);
+    let mut terminal = Terminal::start(with_psql(&account, &[], &["-d", "test_db"]));
+    terminal.expect("test_db=#");
+    terminal.send("select pg_sleep(600);\r");
+    terminal.expect("pg_sleep(600);");
+    let asleep = "select count(*) from pg_stat_activity where wait_event = 'PgSleep'";
+    while world.query((&account.namespace, PROXY), "postgres", asleep) != ["1"] {}
+    terminal.send(key::CTRL_C);
+    terminal.expect("canceling statement due to user request");
+    terminal.expect("test_db=#");
+    terminal.send("select 'still' || ' here';\r");
+    terminal.expect("still here");
+
+    account.run(&["failover", PROXY, "--yes"]).exits(0);
+    terminal.expect("leads to cloudberry-proxy-0 again");
+    terminal.send("\\c\r");
+    terminal.expect("You are now connected to database \"test_db\"");
+    terminal.send("SELECT * FROM projects;\r");
+    for row in ["Project Alpha", "Project Beta", "Project Gamma", "(3 rows)"] {
+        terminal.expect(row);
+    }
+    terminal.send("\\q\r");
+    let left = terminal.end();
+    assert_eq!(left.code, 0, "{}", left.text);
+    assert!(left.echo && left.cursor_shown, "{}", left.raw);
+}
+
+#[test]
+fn who_may_not_forward_is_told_before_it_listens() {
+    let world = World::shared();
+    let account = world.account("forward-rights", |_| {});
+    let here = Some(&*account.namespace);
+    let reads: [&str; 3] = ["pods", "persistentvolumeclaims", "statefulsets.apps"];
+    let look = || Rule { namespace: here, resources: &reads, verbs: &["get", "list", "watch"] };
+    let half = Rule { namespace: here, resources: &["pods/portforward"], verbs: &["get"] };
+    for (rules, missing) in [(vec![look()], "get pods/portforward"), (vec![look(), half], "create pods/portforward")] {
+        let user = world.user(&account.namespace, &rules);
+        let mut command = account.plugin(&["forward", PROXY, "--port", "0"]);
+        command.env("KUBECONFIG", &user.kubeconfig);
+        let ran = world.start_command(command).end().exits(4).silent();
+        ran.warns(&[
+            &format!("not allowed to {missing} {PROXY} in namespace {}", account.namespace),
+            &format!("next: kubectl auth can-i {missing} -n {}", account.namespace),
+        ]);
+    }
+}
+
+/// A private practice cluster lives as long as the forward to it.
+#[test]
+fn a_private_practice_cluster_can_be_reached() {
+    let world = World::shared();
+    let arguments = ["--sandbox", "forward", "--port", "0", "--psql", "--", "-XAt", "-d", "test_db", "-c"];
+    let ran = world.run(&[&arguments[..], &["select count(*) from projects"]].concat()).exits(0);
+    assert_eq!(ran.out, "3\n");
+}
