@@ -138,7 +138,12 @@ mod tests {
     /// `localhost` must not lead to two servers.
     #[tokio::test]
     async fn a_port_that_is_taken_on_one_of_both_addresses_is_taken() {
-        let other = TcpListener::bind("[::1]:0").await.unwrap();
+        let Ok(other) = TcpListener::bind("[::1]:0").await else {
+            // A machine without IPv6: one address is all there is.
+            let bound = Listener::bind(Address::Localhost, Wanted::Exactly(0)).await.unwrap();
+            assert_eq!(bound.sockets.len(), 1);
+            return;
+        };
         let port = other.local_addr().unwrap().port();
         assert!(Listener::bind(Address::Localhost, Wanted::Exactly(port)).await.is_err());
         let only = Address::Ip(IpAddr::V4(Ipv4Addr::LOCALHOST));
@@ -148,8 +153,8 @@ mod tests {
     #[tokio::test]
     async fn clients_come_by_either_address() {
         let listener = Listener::bind(Address::Localhost, Wanted::Exactly(0)).await.unwrap();
-        for host in ["127.0.0.1", "::1"] {
-            let (client, accepted) = tokio::join!(TcpStream::connect((host, listener.port())), listener.accept());
+        for host in &["127.0.0.1", "::1"][..listener.sockets.len()] {
+            let (client, accepted) = tokio::join!(TcpStream::connect((*host, listener.port())), listener.accept());
             assert_eq!(client.unwrap().local_addr().unwrap(), accepted.unwrap().peer_addr().unwrap());
         }
     }
