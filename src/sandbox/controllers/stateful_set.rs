@@ -65,7 +65,9 @@ impl Controller for StatefulSets {
             self.failures.remove(key);
             return Requeue::Never;
         };
-        if is_terminating(&set) {
+        // Nothing new is made in a namespace that goes, and the set goes with it.
+        let space = self.context.store.get(&Key::new("namespaces", "", namespace(&set)));
+        if is_terminating(&set) || space.is_some_and(|space| is_terminating(&space)) {
             return Requeue::Never;
         }
         let revision = revision::current(&self.context.store, &set);

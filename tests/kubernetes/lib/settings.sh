@@ -69,8 +69,12 @@ start() {
 }
 # What was started becomes a child of the node's first process: nsenter does not wait for it, and is not stopped with it.
 begin() {
+    # Whatever else the caller has open, a lock for instance, is not the program's.
     # shellcheck disable=SC2016 # for the inner shells
-    in_node bash -c 'setsid bash -c "echo \$\$ >\"$1/run/$2.pid\"; exec $(cat "$1/run/$2.command")" \
+    in_node bash -c 'for fd in /proc/$$/fd/*; do
+            [ "${fd##*/}" -le 2 ] || [ "${fd##*/}" -eq 255 ] || eval "exec ${fd##*/}>&-"
+        done
+        setsid bash -c "echo \$\$ >\"$1/run/$2.pid\"; exec $(cat "$1/run/$2.command")" \
         >>"$1/log/$2" 2>&1 </dev/null &' - "$state" "$1"
 }
 
