@@ -134,7 +134,7 @@ mod tests {
         let nobody = Standing::Nobody("the pod is not Ready (\u{1b}[2J)".into());
         let said = standing(&nobody, PLAIN);
         assert_eq!(said, "note: the pod is not Ready (\u{fffd}[2J); new connections wait for its successor\n");
-        assert!(standing(&nobody, Paint(true)).starts_with("\u{1b}[33mnote:\u{1b}[39m the pod"), "{said:?}");
+        assert!(standing(&nobody, Paint(true)).starts_with("\u{1b}[33mnote:\u{1b}[0m the pod"), "{said:?}");
         let ready = Standing::Ready { pod: "p-0".into(), uid: "0d044d8b-513d".into() };
         assert_eq!(standing(&ready, PLAIN), "note: the forward leads to p-0 again (UID 0d044d8b…)\n");
     }
