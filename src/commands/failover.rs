@@ -6,12 +6,10 @@ use super::login::{login, note};
 use super::reachability::{logins, may_be_asked, probes};
 use super::resume::resume;
 use super::scope::scope;
-use super::status::reachable;
 use super::target::{Sought, target};
 use crate::cli::{DryRun, FailoverArgs, Form};
-use crate::cluster::snapshot::Snapshot;
 use crate::cluster::write::Written;
-use crate::cluster::{Cluster, Freshness, ReadRequest, Watch, WatchRequest};
+use crate::cluster::{Cluster, ReadRequest, Watch, WatchRequest};
 use crate::error::{Error, Exit, Result};
 use crate::plan::{
     Before, Inputs, Outcome as Recorded, Plan, Probes, Proof, RECORD_VERSION, Record, RecordedClaim, Request, Step,
@@ -120,16 +118,8 @@ async fn prepare(context: &Context, cluster: &Cluster, args: &FailoverArgs) -> R
     let namespace =
         typed.as_ref().and_then(|typed| typed.namespace.clone()).or_else(|| context.global.namespace.clone());
     let scope = scope(context, cluster, namespace.as_deref(), false, DEADLINE).await?;
-    let request = ReadRequest {
-        namespaces: scope.namespaces.clone(),
-        volumes: true,
-        nodes: true,
-        freshness: Freshness::Consistent,
-        deadline: DEADLINE,
-        ..ReadRequest::default()
-    };
-    let snapshot = Snapshot { namespace_names: scope.names, ..cluster.read(&request).await };
-    reachable(cluster, &snapshot)?;
+    let besides = ReadRequest { volumes: true, nodes: true, ..ReadRequest::default() };
+    let snapshot = scope.read(cluster, besides, DEADLINE).await?;
     let topology = build(&snapshot, &context.layout);
     let member = target(context, cluster, &snapshot, &topology, typed, &SOUGHT).await?;
 

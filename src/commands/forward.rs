@@ -5,14 +5,13 @@ mod psql;
 use super::Context;
 use super::resume::quoted;
 use super::scope::scope;
-use super::status::reachable;
 use super::target::{Sought, choose, none, several, target};
 use crate::cli::{DEFAULT_PORT, ForwardArgs, ForwardForm};
 use crate::cluster::forward::{Destination, Forward, Speaks, Unserved};
 use crate::cluster::listener::{Listener, Wanted};
 use crate::cluster::pods::PodWatch;
 use crate::cluster::snapshot::{Read, Snapshot};
-use crate::cluster::{Allowed, Cluster, Freshness, Permission, ReadRequest};
+use crate::cluster::{Allowed, Cluster, Permission, ReadRequest};
 use crate::error::{Error, Exit, Result};
 use crate::render::{forward as told, machine};
 use crate::topology::layout::{PageDoor, SqlDoor};
@@ -118,14 +117,7 @@ async fn prepare(context: &Context, cluster: &Cluster, args: &ForwardArgs) -> Re
         namespace = meta.namespace.clone().or_else(|| Some(context.layout.system_namespace.clone()));
     }
     let scope = scope(context, cluster, namespace.as_deref(), false, DEADLINE).await?;
-    let request = ReadRequest {
-        namespaces: scope.namespaces.clone(),
-        freshness: Freshness::Consistent,
-        deadline: DEADLINE,
-        ..ReadRequest::default()
-    };
-    let snapshot = Snapshot { namespace_names: scope.names, ..cluster.read(&request).await };
-    reachable(cluster, &snapshot)?;
+    let snapshot = scope.read(cluster, ReadRequest::default(), DEADLINE).await?;
     let topology = build(&snapshot, &context.layout);
     let member = match typed {
         Some(_) => target(context, cluster, &snapshot, &topology, typed, &SOUGHT).await?,

@@ -1,8 +1,9 @@
 //! Which namespaces a command looks at: kubectl's precedence, SynxDB's names.
 
 use super::Context;
-use crate::cluster::Cluster;
-use crate::cluster::snapshot::{Cause, Read};
+use super::status::reachable;
+use crate::cluster::snapshot::{Cause, Read, Snapshot};
+use crate::cluster::{Cluster, Freshness, ReadRequest};
 use crate::error::{Error, Result};
 use crate::topology::target::{NamespaceMatch, match_namespace, without_mark};
 use std::time::Duration;
@@ -11,6 +12,20 @@ use std::time::Duration;
 pub(super) struct Scope {
     pub(super) namespaces: Vec<String>,
     pub(super) names: Read<Vec<String>>,
+}
+
+impl Scope {
+    /// Reads what is in the namespaces now, and of the volumes and nodes what `besides` asks for, consistently.
+    ///
+    /// # Errors
+    /// Nothing could be read, for a reason of the connection's own.
+    pub(super) async fn read(self, cluster: &Cluster, besides: ReadRequest, deadline: Duration) -> Result<Snapshot> {
+        let freshness = Freshness::Consistent;
+        let request = ReadRequest { namespaces: self.namespaces, freshness, deadline, ..besides };
+        let snapshot = Snapshot { namespace_names: self.names, ..cluster.read(&request).await };
+        reachable(cluster, &snapshot)?;
+        Ok(snapshot)
+    }
 }
 
 /// Finds the namespaces: `typed` (from a target or a flag) before the context's own, and without either the system

@@ -3,10 +3,10 @@
 use super::Context;
 use super::login::login;
 use super::scope::scope;
-use super::status::{reachable, wanted};
+use super::status::wanted;
 use crate::cli::{VerifyArgs, VerifyForm};
-use crate::cluster::snapshot::{Read, Snapshot};
-use crate::cluster::{Cluster, Freshness, ReadRequest};
+use crate::cluster::snapshot::Read;
+use crate::cluster::{Cluster, ReadRequest};
 use crate::error::{Error, Exit, Result};
 use crate::render::{machine, verify as text};
 use crate::topology::{Topology, build};
@@ -95,14 +95,7 @@ async fn look(context: &Context, cluster: &Cluster, args: &VerifyArgs) -> Result
         let judged = Judgement::unknown(format!("which accounts there are: {}", part.reason));
         gaps.push(judged.on(Kind::Members, "", "namespaces", Duration::ZERO));
     }
-    let request = ReadRequest {
-        namespaces: scope.namespaces.clone(),
-        freshness: Freshness::Consistent,
-        deadline: DEADLINE,
-        ..ReadRequest::default()
-    };
-    let snapshot = Snapshot { namespace_names: scope.names, ..cluster.read(&request).await };
-    reachable(cluster, &snapshot)?;
+    let snapshot = scope.read(cluster, ReadRequest::default(), DEADLINE).await?;
     for objects in &snapshot.namespaces {
         let pods = if let Read::Unknown(part) = &objects.pods { Some(part) } else { None };
         let sets = if let Read::Unknown(part) = &objects.stateful_sets { Some(part) } else { None };
@@ -113,7 +106,7 @@ async fn look(context: &Context, cluster: &Cluster, args: &VerifyArgs) -> Result
     }
     let topology = build(&snapshot, &context.layout);
     if gaps.is_empty() && topology.members().next().is_none() {
-        let looked = crate::render::status::absent_hint(scope.namespaces.len());
+        let looked = crate::render::status::absent_hint(snapshot.namespaces.len());
         return Err(Error::new(Exit::Degraded, "there is no SynxDB member to verify").hint(looked));
     }
     Ok(Look { topology, everything: !narrowed && gaps.is_empty(), gaps })

@@ -4,11 +4,10 @@
 use std::time::Duration;
 
 use serde::Serialize;
-use tokio::time::Instant;
 
 use super::Answer;
 use super::session::{Connector, Session, Trouble, text};
-use super::sql::{Sql, once_more};
+use super::sql::Sql;
 
 /// Most instances read of the catalog: clusters have some hundreds of segments.
 const MOST_INSTANCES: usize = 20_000;
@@ -34,32 +33,12 @@ pub struct Instance {
 impl<C: Connector> Sql<C> {
     /// How many primary segments answer a dispatched query; No where one does not.
     pub async fn segments(&self, deadline: Duration) -> Answer<usize> {
-        let until = Instant::now() + deadline;
-        let asked = once_more(|| async move {
-            let mut session = self.line.open(&self.line.target().database, until).await?;
-            let answering = answering(&mut session).await?;
-            session.close().await;
-            Ok(answering)
-        });
-        match asked.await {
-            Ok(answering) => Answer::Yes(answering),
-            Err(trouble) => trouble.into(),
-        }
+        self.ask(deadline, answering).await
     }
 
     /// The instances as the coordinator's catalog has them; no segment is asked.
     pub async fn instances(&self, deadline: Duration) -> Answer<Vec<Instance>> {
-        let until = Instant::now() + deadline;
-        let asked = once_more(|| async move {
-            let mut session = self.line.open(&self.line.target().database, until).await?;
-            let instances = instances(&mut session).await?;
-            session.close().await;
-            Ok(instances)
-        });
-        match asked.await {
-            Ok(instances) => Answer::Yes(instances),
-            Err(trouble) => trouble.into(),
-        }
+        self.ask(deadline, instances).await
     }
 }
 

@@ -69,15 +69,24 @@ impl<C: Connector> Sql<C> {
     /// Logs in, and asks the server who it is. That it answers says nothing of its segments: see
     /// [`Sql::segments`](super::segments).
     pub async fn introduction(&self, deadline: Duration) -> Answer<Introduction> {
+        self.ask(deadline, introduction).await
+    }
+
+    /// Logs in and asks, once more where an MPP server has just lost a process of its own.
+    pub(super) async fn ask<T>(
+        &self,
+        deadline: Duration,
+        question: impl AsyncFn(&mut Session) -> Result<T, Trouble>,
+    ) -> Answer<T> {
         let until = Instant::now() + deadline;
-        let asked = once_more(|| async move {
+        let asked = once_more(async || {
             let mut session = self.line.open(&self.line.target().database, until).await?;
-            let introduction = introduction(&mut session).await?;
+            let told = question(&mut session).await?;
             session.close().await;
-            Ok(introduction)
+            Ok(told)
         });
         match asked.await {
-            Ok(introduction) => Answer::Yes(introduction),
+            Ok(told) => Answer::Yes(told),
             Err(trouble) => trouble.into(),
         }
     }
@@ -102,10 +111,7 @@ impl<C: Connector> Sql<C> {
 }
 
 /// Asks, and once more on a new connection where an MPP server has just lost a process of its own.
-pub(super) async fn once_more<T, F>(ask: impl Fn() -> F) -> Result<T, Trouble>
-where
-    F: Future<Output = Result<T, Trouble>>,
-{
+pub(super) async fn once_more<T>(ask: impl AsyncFn() -> Result<T, Trouble>) -> Result<T, Trouble> {
     let lost = |trouble: &Trouble| trouble.code.as_deref().is_some_and(|code| ONCE_MORE.contains(&code));
     match ask().await {
         Err(trouble) if lost(&trouble) => ask().await,

@@ -1,7 +1,7 @@
 //! `verify`: what it asks, what it says, and that it leaves nothing behind.
 
 use crate::run::Ran;
-use crate::world::{ACCOUNT, Account, SYSTEM, World};
+use crate::world::{ACCOUNT, Account, Authority, Pair, SYSTEM, World};
 use serde_json::Value;
 use std::fs;
 
@@ -164,33 +164,48 @@ fn a_database_that_is_not_there_and_one_that_may_not_be_entered() {
     assert!(said.starts_with("test_db: ") && said.contains("permission denied for database"), "{said}");
 }
 
-/// RADIUS servers that never answer make a login that hangs: neither side says a word for longer than the question
-/// may take.
+/// Runs `verify` on the account with a password.
+#[track_caller]
+fn with_password(account: &Account<'_>, password: &str, flags: &[&str]) -> Ran {
+    let mut command = account.plugin(&[&["verify", "--read-only", "-o", "json"], flags].concat());
+    command.env("PGPASSWORD", password);
+    let ran = account.world.start_command(command).end();
+    assert!(!ran.shown().contains(password), "a password was printed\n{}", ran.shown());
+    ran
+}
+
+/// A login that is refused says nothing about the data, and so it is neither passed nor failed.
+#[test]
+fn a_login_that_is_refused_is_unknown() {
+    let world = World::shared();
+    let account = world.account("verify-login", |_| ());
+    let server = world.secured((&account.namespace, "cloudberry-proxy-0"), "0pen-S3same");
+    with_password(&account, "0pen-S3same", &[]).exits(0);
+    let ran = with_password(&account, "0pen-P0ppy", &[]).exits(8);
+    let said = reason(&ran, "connection", "unknown");
+    assert!(said.contains("password authentication failed for user \"gpadmin\""), "{said}");
+
+    let pair = Pair::self_signed("cloudberry-proxy-0");
+    server.offers(&pair);
+    with_password(&account, "0pen-S3same", &["--sslmode", "require"]).exits(0);
+    let roots = world.file("ca.crt", &Authority::new().certificate);
+    let full = ["--sslmode", "verify-full", "--sslrootcert", roots.to_str().unwrap()];
+    let ran = with_password(&account, "0pen-S3same", &full).exits(8);
+    let said = reason(&ran, "connection", "unknown");
+    assert!(said.contains("its issuer is unknown"), "{said}");
+}
+
+/// The server accepts, and never says a word.
 #[test]
 fn a_login_that_hangs_ends_with_its_deadline() {
     let world = World::shared();
-    let account = world.account("hang", |_| ());
-    let proxy = (account.namespace.as_str(), "cloudberry-proxy-0");
-    let servers = ["127.0.0.1"; 8].join(",");
-    // A pod's server listens on its port, the practice cluster's on a socket.
-    let rule = |kind: &str| format!("{kind} radius radiusservers=\"{servers}\" radiussecrets=\"s\" radiusports=\"9\"");
-    let (local, host) = (rule("local all slow"), rule("host all slow all"));
-    world.query(proxy, "postgres", "create role slow login");
-    world.query(
-        proxy,
-        "postgres",
-        &format!(
-            "create temp table lines as select line from pg_read_file(current_setting('hba_file')) t, \
-                 regexp_split_to_table(t, E'\\n') line; \
-             copy (select '{local}' union all select '{host}' union all select line from lines where line <> '') \
-                 to program 'cat > pg_hba.conf.new && mv pg_hba.conf.new pg_hba.conf'; \
-             select pg_reload_conf()"
-        ),
-    );
-    let mut command = account.plugin(&["verify", "-U", "slow", "-o", "json"]);
-    command.env("PGPASSWORD", "x");
-    let ran = world.start_command(command).end().exits(8);
+    let account = world.account("verify-hang", |_| ());
+    let server = world.secured((&account.namespace, "cloudberry-proxy-0"), "0pen-S3same");
+    let hung = server.hangs();
+    let ran = with_password(&account, "0pen-S3same", &[]).exits(8);
     assert_eq!(reason(&ran, "connection", "unknown"), "no answer within 10.0 s");
+    drop(hung);
+    with_password(&account, "0pen-S3same", &[]).exits(0);
 }
 
 /// The layout names the port of something else: what it serves is no status page of a safekeeper.
