@@ -80,3 +80,24 @@ fn one_who_may_not_read_volumes_must_say_that_the_old_one_may_be_lost() {
         all.is_empty()
     });
 }
+
+/// `verify` needs the right to forward, and no other than those to look.
+#[test]
+fn one_who_may_not_forward_knows_nothing_of_the_databases() {
+    let world = World::shared();
+    let account = world.account("no-forward", |_| {});
+    let namespace = account.namespace.as_str();
+    let looks = || Rule {
+        namespace: Some(namespace),
+        resources: &["pods", "persistentvolumeclaims", "statefulsets.apps"],
+        verbs: &["list"],
+    };
+    let user = world.user(namespace, &[looks()]);
+    let ran = run(&account, &user, &["verify"]).exits(8);
+    let ran = ran.says(&["Not proven: nothing failed, and 1 of 2 checks is unknown", "2 of 2 Ready"]);
+    ran.says(&["not allowed to create pods/portforward cloudberry-proxy-0 in namespace"]);
+
+    let create = Rule { namespace: Some(namespace), resources: &["pods/portforward"], verbs: &["get", "create"] };
+    let user = world.user(namespace, &[looks(), create]);
+    run(&account, &user, &["verify"]).exits(0);
+}
