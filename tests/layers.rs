@@ -12,7 +12,7 @@ const MAY_IMPORT: [(&str, &[&str]); 11] = [
     ("topology", &["error", "cli", "cluster"]),
     ("plan", &["error", "cli", "cluster", "topology"]),
     ("probe", &["error", "cli", "cluster", "topology"]),
-    ("verify", &["error", "cli", "cluster", "topology", "plan", "probe"]),
+    ("verify", &["error", "cli", "cluster", "topology", "probe"]),
     ("recovery", &["error", "cli", "cluster", "topology", "plan", "probe", "verify"]),
     ("render", &["error", "cli", "cluster", "topology", "plan", "probe", "verify", "recovery"]),
     ("sandbox", &[]),

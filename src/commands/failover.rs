@@ -5,7 +5,7 @@ use super::confirm::confirm;
 use super::login::{login, note};
 use super::reachability::{logins, may_be_asked, probes};
 use super::resume::resume;
-use super::scope::scope;
+use super::scope::{DEADLINE, scope};
 use super::target::{Sought, target};
 use crate::cli::{DryRun, FailoverArgs, Form};
 use crate::cluster::write::Written;
@@ -28,8 +28,6 @@ use crate::verify::Testimony;
 use jiff::Timestamp;
 use std::time::Duration;
 
-/// What each read before a destructive act may take.
-pub(super) const DEADLINE: Duration = Duration::from_secs(5);
 /// What the component may take to say how it is before the act.
 const BASELINE_DEADLINE: Duration = Duration::from_secs(10);
 const SOUGHT: Sought = Sought {
@@ -119,7 +117,7 @@ async fn prepare(context: &Context, cluster: &Cluster, args: &FailoverArgs) -> R
         typed.as_ref().and_then(|typed| typed.namespace.clone()).or_else(|| context.global.namespace.clone());
     let scope = scope(context, cluster, namespace.as_deref(), false, DEADLINE).await?;
     let besides = ReadRequest { volumes: true, nodes: true, ..ReadRequest::default() };
-    let snapshot = scope.read(cluster, besides, DEADLINE).await?;
+    let snapshot = scope.read(cluster, besides).await?;
     let topology = build(&snapshot, &context.layout);
     let member = target(context, cluster, &snapshot, &topology, typed, &SOUGHT).await?;
 

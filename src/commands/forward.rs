@@ -4,7 +4,7 @@ mod psql;
 
 use super::Context;
 use super::resume::quoted;
-use super::scope::scope;
+use super::scope::{DEADLINE, scope};
 use super::target::{Sought, choose, none, several, target};
 use crate::cli::{DEFAULT_PORT, ForwardArgs, ForwardForm};
 use crate::cluster::forward::{Destination, Forward, Speaks, Unserved};
@@ -22,8 +22,6 @@ use psql::Psql;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
-/// What each request before it is open may take.
-const DEADLINE: Duration = Duration::from_secs(5);
 /// What the last bytes may take after psql has ended.
 const LAST: Duration = Duration::from_secs(1);
 /// The metadata proxy's short name.
@@ -117,7 +115,7 @@ async fn prepare(context: &Context, cluster: &Cluster, args: &ForwardArgs) -> Re
         namespace = meta.namespace.clone().or_else(|| Some(context.layout.system_namespace.clone()));
     }
     let scope = scope(context, cluster, namespace.as_deref(), false, DEADLINE).await?;
-    let snapshot = scope.read(cluster, ReadRequest::default(), DEADLINE).await?;
+    let snapshot = scope.read(cluster, ReadRequest::default()).await?;
     let topology = build(&snapshot, &context.layout);
     let member = match typed {
         Some(_) => target(context, cluster, &snapshot, &topology, typed, &SOUGHT).await?,

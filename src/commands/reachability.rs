@@ -1,7 +1,7 @@
 //! Which databases are asked during a failover: found in the topology, or named by the user.
 
 use super::Context;
-use super::failover::DEADLINE;
+use super::scope::DEADLINE;
 use crate::cli::FailoverArgs;
 use crate::cluster::permission::{Allowed, Permission};
 use crate::cluster::snapshot::{Read, Snapshot};

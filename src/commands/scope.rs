@@ -1,12 +1,14 @@
 //! Which namespaces a command looks at: kubectl's precedence, SynxDB's names.
 
 use super::Context;
-use super::status::reachable;
 use crate::cluster::snapshot::{Cause, Read, Snapshot};
 use crate::cluster::{Cluster, Freshness, ReadRequest};
 use crate::error::{Error, Result};
 use crate::topology::target::{NamespaceMatch, match_namespace, without_mark};
 use std::time::Duration;
+
+/// What each request may take of a command that needs to know what is there now.
+pub(super) const DEADLINE: Duration = Duration::from_secs(5);
 
 /// The namespaces to read, and what is known of all.
 pub(super) struct Scope {
@@ -19,9 +21,9 @@ impl Scope {
     ///
     /// # Errors
     /// Nothing could be read, for a reason of the connection's own.
-    pub(super) async fn read(self, cluster: &Cluster, besides: ReadRequest, deadline: Duration) -> Result<Snapshot> {
+    pub(super) async fn read(self, cluster: &Cluster, besides: ReadRequest) -> Result<Snapshot> {
         let freshness = Freshness::Consistent;
-        let request = ReadRequest { namespaces: self.namespaces, freshness, deadline, ..besides };
+        let request = ReadRequest { namespaces: self.namespaces, freshness, deadline: DEADLINE, ..besides };
         let snapshot = Snapshot { namespace_names: self.names, ..cluster.read(&request).await };
         reachable(cluster, &snapshot)?;
         Ok(snapshot)
@@ -73,4 +75,18 @@ fn unknown(typed: &str, near: &[String]) -> Error {
         return error.hint("kubectl get namespaces");
     }
     error.because(format!("SynxDB namespaces: {}", near.join(", "))).hint("kubectl synxdb status -A shows all of them")
+}
+
+/// Where no source could be read for one and the same reason of the connection, that reason is the answer.
+pub(super) fn reachable(cluster: &Cluster, snapshot: &Snapshot) -> Result<()> {
+    let mut parts = snapshot.namespaces.iter().map(|objects| &objects.pods);
+    let first = match snapshot.namespaces.first().map(|objects| &objects.pods) {
+        Some(Read::Unknown(part)) => part,
+        _ => return Ok(()),
+    };
+    let lost = |cause| matches!(cause, Cause::Unauthorized | Cause::Unreachable | Cause::TimedOut);
+    if parts.all(|part| matches!(part, Read::Unknown(part) if lost(part.cause))) {
+        return Err(cluster.unreadable(first));
+    }
+    Ok(())
 }

@@ -1,10 +1,10 @@
 //! `status`: two waves of requests, one judgement.
 
 use super::Context;
-use super::scope::{Scope, scope};
+use super::scope::{Scope, reachable, scope};
 use crate::cli::{StatusArgs, StatusForm};
+use crate::cluster::ReadRequest;
 use crate::cluster::snapshot::{Cause, Read, Snapshot};
-use crate::cluster::{Cluster, ReadRequest};
 use crate::error::{Error, Exit, Result};
 use crate::render::{machine, status as text};
 use crate::topology::health::{Health, judge};
@@ -71,20 +71,6 @@ fn together(scope: Scope, outside: Snapshot, inside: Snapshot) -> Snapshot {
         nodes: outside.nodes,
         storage_classes: outside.storage_classes,
     }
-}
-
-/// Where no source could be read for one and the same reason of the connection, that reason is the answer.
-pub(super) fn reachable(cluster: &Cluster, snapshot: &Snapshot) -> Result<()> {
-    let mut parts = snapshot.namespaces.iter().map(|objects| &objects.pods);
-    let first = match snapshot.namespaces.first().map(|objects| &objects.pods) {
-        Some(Read::Unknown(part)) => part,
-        _ => return Ok(()),
-    };
-    let lost = |cause| matches!(cause, Cause::Unauthorized | Cause::Unreachable | Cause::TimedOut);
-    if parts.all(|part| matches!(part, Read::Unknown(part) if lost(part.cause))) {
-        return Err(cluster.unreadable(first));
-    }
-    Ok(())
 }
 
 /// Only the members that the targets mean, where there are targets.

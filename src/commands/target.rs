@@ -2,6 +2,7 @@
 
 use super::Context;
 use super::confirm::asked;
+use super::scope::DEADLINE;
 use crate::cluster::Cluster;
 use crate::cluster::snapshot::{Read, Snapshot};
 use crate::error::{Error, Exit, Result};
@@ -9,10 +10,6 @@ use crate::render::prompt;
 use crate::topology::health::trouble;
 use crate::topology::target::{TargetMatch, TargetName, match_target};
 use crate::topology::{Member, Topology};
-use std::time::Duration;
-
-/// What a look for a pod in all namespaces may take.
-const DEADLINE: Duration = Duration::from_secs(5);
 
 /// What a command wants a member for, in its own words.
 pub(super) struct Sought {

@@ -2,7 +2,7 @@
 
 use super::Context;
 use super::login::login;
-use super::scope::scope;
+use super::scope::{DEADLINE, scope};
 use super::status::wanted;
 use crate::cli::{VerifyArgs, VerifyForm};
 use crate::cluster::snapshot::Read;
@@ -20,8 +20,6 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// What each read of the cluster may take.
-const DEADLINE: Duration = Duration::from_secs(5);
 /// Largest baseline that is read, in bytes: 50 servers of 50 databases are less.
 const LARGEST_BASELINE: u64 = 256 << 20;
 
@@ -95,7 +93,7 @@ async fn look(context: &Context, cluster: &Cluster, args: &VerifyArgs) -> Result
         let judged = Judgement::unknown(format!("which accounts there are: {}", part.reason));
         gaps.push(judged.on(Kind::Members, "", "namespaces", Duration::ZERO));
     }
-    let snapshot = scope.read(cluster, ReadRequest::default(), DEADLINE).await?;
+    let snapshot = scope.read(cluster, ReadRequest::default()).await?;
     for objects in &snapshot.namespaces {
         let pods = if let Read::Unknown(part) = &objects.pods { Some(part) } else { None };
         let sets = if let Read::Unknown(part) = &objects.stateful_sets { Some(part) } else { None };
