@@ -40,7 +40,13 @@ Examples:
   # Replace a warehouse node's pod and disk, and prove that its data is back
   kubectl synxdb failover wh9527-0
 
-  # The same on a practice cluster inside this binary: no Kubernetes needed
+  # Ask every component whether it and its data are whole
+  kubectl synxdb verify
+
+  # Reach the database, through a local port that outlives the pod
+  kubectl synxdb forward
+
+  # A failover on a practice cluster inside this binary: no Kubernetes needed
   kubectl synxdb --sandbox failover wh9527-0 --yes";
 
 /// Fail over SynxDB v4 components on Kubernetes, and prove that they and their data are back.
