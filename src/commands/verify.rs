@@ -8,11 +8,12 @@ use crate::cli::{VerifyArgs, VerifyForm};
 use crate::cluster::snapshot::Read;
 use crate::cluster::{Cluster, ReadRequest};
 use crate::error::{Error, Exit, Result};
+use crate::render::progress::Waiting;
 use crate::render::{machine, verify as text};
 use crate::topology::{Topology, build};
 use crate::verify::ask::QUESTION;
 use crate::verify::{
-    Check, Coverage, Inspection, Judgement, Kind, Options, Saved, Verdict, inspect, subjects, verdict,
+    Check, Coverage, Inspection, Judgement, Kind, Options, Saved, Subject, Verdict, inspect, subjects, verdict,
 };
 use jiff::Timestamp;
 use std::fs::{self, File};
@@ -20,6 +21,8 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+/// How long one waits without a word.
+const SHOWN_AFTER: Duration = Duration::from_millis(500);
 /// Largest baseline that is read, in bytes: 50 servers of 50 databases are less.
 const LARGEST_BASELINE: u64 = 256 << 20;
 
@@ -41,7 +44,7 @@ pub(super) async fn verify(context: &Context, args: &VerifyArgs) -> Result<Exit>
         canary: (!args.read_only).then(|| format!("verify_{}", uuid::Uuid::new_v4().simple())),
         deadline: QUESTION,
     };
-    let Inspection { mut checks, testimonies } = inspect(&cluster, &asked, &options).await;
+    let Inspection { mut checks, testimonies } = ask(context, &cluster, &asked, &options).await;
     if let Some(saved) = against {
         let saved = match &args.database {
             Some(database) => saved.of_database(database),
@@ -71,6 +74,18 @@ pub(super) async fn verify(context: &Context, args: &VerifyArgs) -> Result<Exit>
         Verdict::Failed => Exit::VerificationFailed,
         Verdict::Skipped | Verdict::Unknown => Exit::Degraded,
     })
+}
+
+/// Asks; on a terminal one who waits is told for what.
+async fn ask(context: &Context, cluster: &Cluster, asked: &[Subject], options: &Options) -> Inspection {
+    let answers = inspect(cluster, asked, options);
+    tokio::pin!(answers);
+    tokio::select! {
+        found = &mut answers => return found,
+        () = tokio::time::sleep(SHOWN_AFTER) => {}
+    }
+    let _line = Waiting::begin(context.screen, &text::waits(asked));
+    answers.await
 }
 
 /// What Kubernetes says there is.

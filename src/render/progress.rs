@@ -78,6 +78,30 @@ impl Progress {
     }
 }
 
+/// What is waited for, in one line of a terminal that can be redrawn; elsewhere nothing. Gone when it is dropped.
+pub struct Waiting(Option<ProgressBar>);
+
+impl Waiting {
+    /// Shows it from now on, with the time.
+    pub fn begin(screen: Screen, what: &str) -> Self {
+        Self(screen.live.then(|| {
+            let line = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+            line.set_style(timed("{msg} {elapsed_words}"));
+            line.set_message(harmless(what));
+            line.enable_steady_tick(TICK);
+            line
+        }))
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        if let Some(line) = &self.0 {
+            line.finish_and_clear();
+        }
+    }
+}
+
 fn line(event: &Event) -> Option<String> {
     Some(match event {
         Event::Started(_) => return None,
@@ -168,8 +192,12 @@ fn plain() -> ProgressStyle {
 
 /// A row whose elapsed time runs.
 fn running(phase: Phase) -> ProgressStyle {
-    let template = format!("{:<9} {:<8} {{elapsed_words:>8}}  {{wide_msg}}", phase.name(), "waiting");
-    ProgressStyle::with_template(&template).map_or_else(
+    timed(&format!("{:<9} {:<8} {{elapsed_words:>8}}  {{wide_msg}}", phase.name(), "waiting"))
+}
+
+/// A style that has `elapsed_words`: the time since it is shown.
+fn timed(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).map_or_else(
         |_| plain(),
         |style| {
             style.with_key("elapsed_words", |state: &indicatif::ProgressState, out: &mut dyn std::fmt::Write| {

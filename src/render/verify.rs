@@ -2,7 +2,7 @@
 
 use super::age::took;
 use super::{Paint, count, harmless, wrapped, wrapped_at};
-use crate::verify::{Check, Saved, Verdict, verdict};
+use crate::verify::{Check, Saved, Subject, Verdict, verdict};
 use std::path::Path;
 use std::time::Duration;
 
@@ -109,6 +109,14 @@ fn path(check: &Check) -> String {
     if check.namespace.is_empty() { check.member.clone() } else { format!("{}/{}", check.namespace, check.member) }
 }
 
+/// Who is being asked.
+pub fn waits(asked: &[Subject]) -> String {
+    let servers = asked.iter().filter(|subject| matches!(subject, Subject::Server { .. })).count();
+    let pages =
+        asked.iter().map(|subject| if let Subject::Pages { pods, .. } = subject { pods.len() } else { 0 }).sum();
+    format!("asking {}, {}", count(servers, "database server"), count(pages, "status page"))
+}
+
 /// Which baseline it is compared with.
 pub fn compared(path: &Path, saved: &Saved, context: &str) -> String {
     let path = harmless(&path.display().to_string());
@@ -129,6 +137,8 @@ pub fn saved(path: &Path, saved: &Saved) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::topology::Role;
+    use crate::topology::layout::PageDoor;
     use crate::verify::{Judgement, Kind};
     use insta::assert_snapshot;
     use std::time::Duration;
@@ -199,6 +209,20 @@ mod tests {
         assert_snapshot!("verify-failed-colour", verify(&troubled(), Paint(true)).replace('\u{1b}', "ESC"));
         let unknown: Vec<Check> = troubled().into_iter().filter(|check| check.verdict != Verdict::Failed).collect();
         assert_snapshot!("verify-unknown", verify(&unknown, Paint(false)));
+    }
+
+    #[test]
+    fn one_who_waits_is_told_for_what() {
+        let door = || PageDoor { port: 7676, path: "/v1/status".into() };
+        let pages = |names: &[&str]| Subject::Pages {
+            namespace: SYSTEM.into(),
+            component: "c".into(),
+            role: Role::Safekeeper,
+            pods: names.iter().map(|name| ((*name).to_owned(), true)).collect(),
+            door: door(),
+            whole: true,
+        };
+        assert_eq!(waits(&[pages(&["a-0", "a-1"]), pages(&["b-0"])]), "asking 0 database servers, 3 status pages");
     }
 
     /// A table that leaves no room beside it puts the details under each row.
