@@ -5,7 +5,7 @@ use super::confirm::confirm;
 use super::login::{login, note};
 use super::reachability::{logins, may_be_asked, probes};
 use super::resume::resume;
-use super::scope::{DEADLINE, scope};
+use super::scope::{DEADLINE, scope, stays};
 use super::target::{Sought, target};
 use crate::cli::{DryRun, FailoverArgs, Form};
 use crate::cluster::write::Written;
@@ -119,7 +119,12 @@ async fn prepare(context: &Context, cluster: &Cluster, args: &FailoverArgs) -> R
     let besides = ReadRequest { volumes: true, nodes: true, ..ReadRequest::default() };
     let snapshot = scope.read(cluster, besides).await?;
     let topology = build(&snapshot, &context.layout);
+    // Where it was named, whether or not anything is left in it.
+    if let [only] = topology.spaces.as_slice() {
+        stays(&topology, &only.namespace)?;
+    }
     let member = target(context, cluster, &snapshot, &topology, typed, &SOUGHT).await?;
+    stays(&topology, &member.namespace)?;
 
     let request = Request {
         id: id(),
