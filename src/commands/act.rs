@@ -4,7 +4,7 @@ use super::Context;
 use super::confirm::confirm;
 use super::login::{login, note};
 use super::reachability::{logins, may_be_asked, probes};
-use super::scope::{DEADLINE, scope};
+use super::scope::{DEADLINE, scope, stays};
 use crate::cli::{ActArgs, DryRun, Form};
 use crate::cluster::permission::{Allowed, Permission};
 use crate::cluster::snapshot::Snapshot;
@@ -44,6 +44,10 @@ pub(super) async fn look(context: &Context, cluster: &Cluster, namespace: Option
     let besides = ReadRequest { volumes: true, nodes: true, ..ReadRequest::default() };
     let snapshot = scope.read(cluster, besides).await?;
     let topology = build(&snapshot, &context.layout);
+    // Where it was named, whether or not anything is left in it.
+    if let [only] = topology.spaces.as_slice() {
+        stays(&topology, &only.namespace)?;
+    }
     let (journal, unread) = context.journal.records();
     for why in unread {
         note(context, &format!("a record of the local journal is not read: {why}"));

@@ -4,6 +4,7 @@ use super::Context;
 use super::act::{Findings, Prepared, Sight, before, carry_out, find_out, look, recorded_baseline, request};
 use super::login::note;
 use super::resume::resume;
+use super::scope::stays;
 use super::target::{Sought, target};
 use crate::cli::{FailoverArgs, Form};
 use crate::cluster::Cluster;
@@ -50,6 +51,7 @@ async fn prepare(context: &Context, cluster: &Cluster, args: &FailoverArgs) -> R
     let sight = look(context, cluster, namespace.as_deref()).await?;
     let Sight { snapshot, topology, records } = &sight;
     let member = target(context, cluster, snapshot, topology, typed, &SOUGHT).await?;
+    stays(topology, &member.namespace)?;
 
     let request =
         Request { keep_claims: args.keep_pvc, pod_uid: args.pod_uid.clone(), anew: args.anew, ..request(&args.act) };

@@ -39,7 +39,14 @@ pub(super) async fn probes(
     let typed = typed(context, args, names)?;
     let mut wanted: Vec<String> = typed.iter().map(|(namespace, _)| namespace.clone()).collect();
     if typed.is_empty() && reaches_further(member) {
-        wanted.extend(names.iter().filter(|name| layout.space_kind(name).is_some()).cloned());
+        let ours = names.iter().filter(|name| layout.space_kind(name).is_some());
+        let (going, staying): (Vec<&String>, Vec<&String>) = ours.partition(|name| snapshot.terminating.contains(name));
+        wanted.extend(staying.into_iter().cloned());
+        probes.not_measured.extend(going.into_iter().map(|name| NotMeasured {
+            namespace: Some(name.clone()),
+            pod: None,
+            why: "the namespace is being deleted".into(),
+        }));
         if let Read::Unknown(part) = &snapshot.namespace_names {
             let accounts =
                 snapshot.namespaces.iter().any(|o| layout.space_kind(&o.namespace) == Some(SpaceKind::Account));

@@ -4,7 +4,7 @@ use super::outcome::word;
 use crate::error::{Error, Result};
 use crate::plan::{Act, Plan};
 use crate::recovery::{Event, Outcome, PhaseEnd, Reach};
-use crate::topology::health::{Health, Report};
+use crate::topology::health::{Health, Report, not_looked_into};
 use crate::topology::{ClaimState, Known, Member, Topology};
 use crate::verify::{Check, Testimony, verdict};
 use serde_json::{Value, json};
@@ -45,12 +45,17 @@ pub fn status(report: &Report, topology: &Topology) -> Value {
         .map(|trouble| json!({"namespace": trouble.namespace, "member": trouble.member, "because": trouble.because}))
         .collect();
     let unknown: Vec<Value> = report.gaps.iter().map(|gap| json!({"what": gap.what, "why": gap.why})).collect();
+    let passed_over: Vec<Value> = report
+        .passed_over
+        .iter()
+        .map(|namespace| json!({"namespace": namespace, "why": not_looked_into(namespace)}))
+        .collect();
     let namespaces: Vec<Value> = topology
         .spaces
         .iter()
         .map(|space| {
             let members: Vec<Value> = space.components.iter().flat_map(|c| &c.members).map(member).collect();
-            json!({"name": space.namespace, "kind": space.kind, "members": members})
+            json!({"name": space.namespace, "kind": space.kind, "terminating": space.terminating, "members": members})
         })
         .collect();
     json!({
@@ -61,6 +66,7 @@ pub fn status(report: &Report, topology: &Topology) -> Value {
         "safekeepers": report.safekeepers.map(|(ready, all)| json!({"ready": ready, "all": all})),
         "troubles": troubles,
         "unknown": unknown,
+        "notLookedInto": passed_over,
         "namespaces": namespaces,
     })
 }

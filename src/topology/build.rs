@@ -22,8 +22,7 @@ pub const SQL_SKIPPED_ANNOTATION: &str = "kubectl-synxdb/sql-skipped";
 /// Reads a snapshot as a SynxDB installation. A namespace that the layout does not know counts as an
 /// account's: the user named it.
 pub fn build(snapshot: &Snapshot, layout: &Layout) -> Topology {
-    let mut spaces: Vec<Space> =
-        snapshot.namespaces.iter().map(|objects| space(objects, &snapshot.volumes, layout)).collect();
+    let mut spaces: Vec<Space> = snapshot.namespaces.iter().map(|objects| space(objects, snapshot, layout)).collect();
     spaces.sort_by(|a, b| (a.kind, &a.namespace).cmp(&(b.kind, &b.namespace)));
     let mut gaps = Vec::new();
     gap(&mut gaps, &snapshot.namespace_names);
@@ -32,7 +31,7 @@ pub fn build(snapshot: &Snapshot, layout: &Layout) -> Topology {
     let recorded = snapshot.volumes.items().iter().map(volume).filter(|volume| !volume.records.is_empty()).collect();
     let lost_nodes = snapshot.nodes.items().iter().filter(|node| !node_ready(node));
     let lost_nodes = lost_nodes.filter_map(|node| node.metadata.name.clone()).collect();
-    Topology { spaces, recorded, lost_nodes, gaps }
+    Topology { spaces, recorded, lost_nodes, passed_over: snapshot.passed_over.clone(), gaps }
 }
 
 fn node_ready(node: &Node) -> bool {
@@ -59,7 +58,7 @@ fn what(unreadable: &Unreadable) -> String {
     }
 }
 
-fn space(objects: &NamespaceObjects, volumes: &Read<Vec<PersistentVolume>>, layout: &Layout) -> Space {
+fn space(objects: &NamespaceObjects, snapshot: &Snapshot, layout: &Layout) -> Space {
     let kind = layout.space_kind(&objects.namespace).unwrap_or(SpaceKind::Account);
     let mut gaps = Vec::new();
     gap(&mut gaps, &objects.pods);
@@ -84,14 +83,15 @@ fn space(objects: &NamespaceObjects, volumes: &Read<Vec<PersistentVolume>>, layo
         }
     }
 
-    let context = Context { objects, volumes, pods };
+    let context = Context { objects, volumes: &snapshot.volumes, pods };
     let mut components: Vec<Component> =
         found.into_iter().map(|(name, (component, pods))| context.component(name, component, &pods)).collect();
     let order = |component: &Component| {
         layout.components(kind).iter().position(|known| known.role == component.role).unwrap_or(usize::MAX)
     };
     components.sort_by(|a, b| (order(a), &a.name).cmp(&(order(b), &b.name)));
-    Space { namespace: objects.namespace.clone(), kind, components, strangers, gaps }
+    let terminating = snapshot.terminating.contains(&objects.namespace);
+    Space { namespace: objects.namespace.clone(), kind, terminating, components, strangers, gaps }
 }
 
 /// The name of the workload a pod belongs to: its StatefulSet's, or its ReplicaSet's without the hash, or its own

@@ -32,6 +32,8 @@ pub struct Topology {
     pub recorded: Vec<Volume>,
     /// Nodes that are known not to be Ready.
     pub lost_nodes: Vec<String>,
+    /// Namespaces that were not looked into, as they are being deleted.
+    pub passed_over: Vec<String>,
     /// What could not be read besides the spaces' own gaps: namespaces, volumes, nodes.
     pub gaps: Vec<Gap>,
 }
@@ -52,6 +54,8 @@ pub struct Space {
     pub namespace: String,
     /// What it holds.
     pub kind: SpaceKind,
+    /// Whether it is known to be being deleted.
+    pub terminating: bool,
     /// Its components, in the layout's order.
     pub components: Vec<Component>,
     /// Names of its pods that belong to no component.
