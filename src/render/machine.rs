@@ -2,7 +2,7 @@
 
 use super::outcome::word;
 use crate::error::{Error, Result};
-use crate::plan::Plan;
+use crate::plan::{Act, Plan};
 use crate::recovery::{Event, Outcome, PhaseEnd, Reach};
 use crate::topology::health::{Health, Report};
 use crate::topology::{ClaimState, Known, Member, Topology};
@@ -135,7 +135,7 @@ fn member(member: &Member) -> Value {
 
 /// The plan, on one line as the stream of a failover has it.
 pub fn plan(plan: &Plan) -> Value {
-    let mut document = json!({"apiVersion": API_VERSION, "kind": "FailoverPlan"});
+    let mut document = json!({"apiVersion": API_VERSION, "kind": kind(plan, "Plan")});
     merge(&mut document, serde_json::to_value(plan).unwrap_or_default());
     document
 }
@@ -165,9 +165,18 @@ fn phase_end(end: &PhaseEnd) -> Value {
     }
 }
 
+/// `FailoverPlan`, `UndoResult`, ….
+fn kind(plan: &Plan, what: &str) -> String {
+    let act = match plan.act {
+        Act::Failover => "Failover",
+        Act::Undo(_) => "Undo",
+    };
+    format!("{act}{what}")
+}
+
 /// A step that the server was asked about and did not carry out.
-pub fn rehearsed(what: &str) -> Value {
-    json!({"apiVersion": API_VERSION, "kind": "FailoverEvent", "state": "dry-run", "detail": what})
+pub fn rehearsed(plan: &Plan, what: &str) -> Value {
+    json!({"apiVersion": API_VERSION, "kind": kind(plan, "Event"), "state": "dry-run", "detail": what})
 }
 
 /// The account of a failover.
@@ -183,7 +192,7 @@ pub fn outcome(plan: &Plan, outcome: &Outcome, reasons: &[String], resume: Optio
         .collect();
     json!({
         "apiVersion": API_VERSION,
-        "kind": "FailoverResult",
+        "kind": kind(plan, "Result"),
         "id": plan.id,
         "verdict": word(&outcome.ending),
         "reasons": reasons,
