@@ -116,7 +116,13 @@ async fn prepare(context: &Context, cluster: &Cluster, args: &FailoverArgs) -> R
     let namespace =
         typed.as_ref().and_then(|typed| typed.namespace.clone()).or_else(|| context.global.namespace.clone());
     let scope = scope(context, cluster, namespace.as_deref(), false, DEADLINE).await?;
-    let besides = ReadRequest { volumes: true, nodes: true, ..ReadRequest::default() };
+    let besides = ReadRequest {
+        volumes: true,
+        nodes: true,
+        storage_classes: true,
+        disruption_budgets: true,
+        ..ReadRequest::default()
+    };
     let snapshot = scope.read(cluster, besides).await?;
     let topology = build(&snapshot, &context.layout);
     let member = target(context, cluster, &snapshot, &topology, typed, &SOUGHT).await?;
@@ -186,6 +192,7 @@ async fn prepare(context: &Context, cluster: &Cluster, args: &FailoverArgs) -> R
         before,
         unfinished: unfinished.as_ref(),
         probes,
+        now: Timestamp::now(),
     });
     // A watch that may not be opened is a denied permission: the plan's own check says it better.
     if plan.refusal().is_none() {

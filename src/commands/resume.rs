@@ -39,6 +39,9 @@ pub(super) fn resume(context: &Context, args: &FailoverArgs, plan: &Plan) -> Str
     flag("--sslmode", args.login.sslmode.map(SslMode::name));
     flag("--sslrootcert", args.login.sslrootcert.as_deref().and_then(|path| path.to_str()));
     flag("--sslservername", args.login.sslservername.as_deref());
+    for allow in &args.allow {
+        flag("--allow", Some(allow.flag()));
+    }
     for probe in &args.probe {
         flag("--probe", Some(probe));
     }

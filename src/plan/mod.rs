@@ -18,6 +18,7 @@ use crate::cluster::permission::{Allowed, Permission};
 use crate::error::Error;
 use crate::topology::layout::{PageDoor, Role, SqlDoor};
 use crate::topology::{Claim, Component, Door, Known, Member, Owner, Topology};
+use jiff::Timestamp;
 use serde::Serialize;
 
 /// What the user asks for.
@@ -247,6 +248,8 @@ pub struct Inputs<'i> {
     pub unfinished: Option<&'i Record>,
     /// The databases whose reachability is measured.
     pub probes: Probes,
+    /// The time now: some checks mind how old things are.
+    pub now: Timestamp,
 }
 
 /// Plans the failover of a member.
@@ -306,6 +309,8 @@ pub fn plan(inputs: Inputs<'_>) -> Plan {
         rights: inputs.rights,
         before: &inputs.before,
         proof: &proof,
+        returning: &[],
+        now: inputs.now,
     });
     let overridden = checks.iter().any(|check| check.overridden);
     let resumes = match (inputs.unfinished, resumed_uid) {

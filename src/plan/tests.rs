@@ -1,7 +1,7 @@
 //! Plans on literal YAML.
 
 use super::*;
-use crate::testing::{ACCOUNT, snapshot};
+use crate::testing::{ACCOUNT, now, snapshot};
 use crate::topology::{Layout, build};
 
 fn request() -> Request {
@@ -27,6 +27,7 @@ fn planned(yaml: &str, pod: &str, request: &Request, denied: &[(&str, &str)]) ->
         before: Before::Answered { summary: "PostgreSQL 14".into() },
         unfinished: unfinished.as_ref(),
         probes: Probes::default(),
+        now: now(),
     })
 }
 
@@ -46,6 +47,7 @@ fn a_refused_login_is_warned_of_and_told_apart_from_silence() {
             before,
             unfinished: None,
             probes: Probes::default(),
+            now: now(),
         })
     };
     for (before, words) in [

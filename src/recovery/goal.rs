@@ -157,6 +157,7 @@ mod tests {
             before: Before::NotAsked,
             unfinished: None,
             probes: Probes::default(),
+            now: crate::testing::now(),
         })
     }
 
@@ -252,6 +253,7 @@ mod tests {
             before: Before::NotAsked,
             unfinished: None,
             probes: Probes::default(),
+            now: crate::testing::now(),
         });
         assert_eq!(said(replaced(&plan, &space(&lower(true)))), "waiting for the pod to be created");
         assert_eq!(

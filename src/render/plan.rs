@@ -32,7 +32,7 @@ pub fn plan(plan: &Plan, paint: Paint) -> String {
     }
     text.push_str("\nChecks\n");
     for check in &plan.checks {
-        let line = wrapped("        ", &check.reason);
+        let line = wrapped("        ", &format!("{}{}", check.reason, overriding(check)));
         text.push_str(&format!("  {} {}", verdict(check, paint), line.trim_start()));
     }
     text.push_str(&reach::plan(&plan.probes));
@@ -116,6 +116,15 @@ fn proof(proof: &Proof) -> Vec<String> {
             "and compare with what it says before".into(),
         ],
         Proof::Skipped { reason } => vec![format!("skipped: {}", harmless(reason))],
+    }
+}
+
+/// The one flag that overrides a block, or that did.
+fn overriding(check: &Check) -> String {
+    match check.allow {
+        Some(allow) if check.overridden => format!(" (overridden by --allow {})", allow.flag()),
+        Some(allow) => format!(" (--allow {} overrides this)", allow.flag()),
+        None => String::new(),
     }
 }
 
