@@ -278,7 +278,7 @@ _kubectl__synxdb() {
                     return 0
                     ;;
                 --allow)
-                    COMPREPLY=($(compgen -W "quorum-loss unretained-volume unmanaged-pod" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "quorum-loss unretained-volume unmanaged-pod concurrent-failover" -- "${cur}"))
                     return 0
                     ;;
                 --pod-uid)

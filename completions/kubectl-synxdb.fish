@@ -95,7 +95,8 @@ server\t'The API server, step by step'"
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" -l timeout -d 'How long to wait until it is recovered: 90s, 10m, 1h' -r
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" -l allow -d 'Override this check, at high risk' -r -f -a "quorum-loss\t'Fewer safekeepers than a majority would be left'
 unretained-volume\t'An old volume cannot be retained: its data is lost with its claim'
-unmanaged-pod\t'No controller would re-create the pod'"
+unmanaged-pod\t'No controller would re-create the pod'
+concurrent-failover\t'Another failover is under way in the namespace, or could not be kept away'"
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" -l pod-uid -d 'UID of the pod to replace: where it has been replaced already, only wait and prove' -r
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" -l probe -d 'Measure how long this database is away, rather than those that depend on the target; may be repeated' -r
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" -s o -l output -d 'Form of the output' -r -f -a "text\t'For people'

@@ -97,6 +97,8 @@ pub enum Allow {
     UnretainedVolume,
     /// No controller would re-create the pod
     UnmanagedPod,
+    /// Another failover is under way in the namespace, or could not be kept away
+    ConcurrentFailover,
 }
 
 impl Allow {
@@ -106,6 +108,7 @@ impl Allow {
             Self::QuorumLoss => "quorum-loss",
             Self::UnretainedVolume => "unretained-volume",
             Self::UnmanagedPod => "unmanaged-pod",
+            Self::ConcurrentFailover => "concurrent-failover",
         }
     }
 }

@@ -2,14 +2,16 @@
 
 use super::Context;
 use super::confirm::confirm;
+use super::lease::{in_flight, lease, others};
 use super::login::{login, note};
 use super::reachability::{logins, may_be_asked, probes};
 use super::resume::resume;
 use super::scope::{DEADLINE, scope};
 use super::target::{Sought, target};
 use crate::cli::{DryRun, FailoverArgs, Form};
+use crate::cluster::snapshot::Read;
 use crate::cluster::write::Written;
-use crate::cluster::{Cluster, ReadRequest, Watch, WatchRequest};
+use crate::cluster::{Cluster, ReadRequest, Sighting, Watch, WatchRequest};
 use crate::error::{Error, Exit, Result};
 use crate::plan::{
     Before, Inputs, Outcome as Recorded, Plan, Probes, Proof, RECORD_VERSION, Record, RecordedClaim, Request, Step,
@@ -48,7 +50,7 @@ pub(super) async fn failover(context: &Context, args: &FailoverArgs) -> Result<E
 async fn act(context: &Context, args: &FailoverArgs) -> Result<Exit> {
     let cluster = context.cluster().await?;
     let prepared = context.unless_interrupted(prepare(context, &cluster, args)).await?;
-    let Prepared { plan, mut watch, witness, before, unfinished, mut prober } = prepared;
+    let Prepared { plan, mut watch, witness, before, unfinished, mut prober, seen } = prepared;
 
     let carried_out = args.dry_run == DryRun::None;
     match args.output {
@@ -68,6 +70,8 @@ async fn act(context: &Context, args: &FailoverArgs) -> Result<Exit> {
     context.unless_interrupted(confirm(context, args, &plan)).await?;
 
     let record = record(&cluster, &plan, unfinished, before.as_ref());
+    watch.catch_up();
+    let lease = context.unless_interrupted(lease(context, &cluster, &plan, &watch, seen)).await?;
     let mut progress = Progress::new(context.screen, args.output);
     watch.catch_up();
     prober.begin();
@@ -81,11 +85,13 @@ async fn act(context: &Context, args: &FailoverArgs) -> Result<Exit> {
             record,
             timeout: args.timeout,
             interrupt: context.interrupt.clone(),
+            lease: &lease,
         },
         &mut watch,
         &mut |event| progress.show(&event),
     )
     .await;
+    outcome.notices.extend(lease.release().await.err());
     let pod_is_back = matches!(
         outcome.ending,
         Ending::Recovered | Ending::NotVerified | Ending::Unproven(_) | Ending::DataMissing(_)
@@ -105,6 +111,8 @@ struct Prepared {
     before: Option<Testimony>,
     unfinished: Option<Record>,
     prober: Prober,
+    /// The Lease of the target's namespace, where it could be read.
+    seen: Option<Sighting>,
 }
 
 async fn prepare(context: &Context, cluster: &Cluster, args: &FailoverArgs) -> Result<Prepared> {
@@ -151,11 +159,14 @@ async fn prepare(context: &Context, cluster: &Cluster, args: &FailoverArgs) -> R
     // Permission, watch and baseline at the same time: none waits for another.
     let mut watch = cluster.watch(watch_request(&topology, &member));
     let permissions = needed(&member, &request);
-    let (rights, opened, said, measured) = futures::join!(
+    let others = others(&context.layout, &member, &snapshot.namespace_names);
+    let (rights, opened, said, measured, here, elsewhere) = futures::join!(
         cluster.review(&permissions, DEADLINE),
         watch.opened(DEADLINE),
         witness.testify(BASELINE_DEADLINE),
-        measured
+        measured,
+        cluster.lease(&member.namespace, DEADLINE),
+        cluster.leases_of(&others, DEADLINE)
     );
     let (probes, prober) = measured?;
     if let (Err(Silence::LoginRefused(reason)), Some(_)) = (&said, &unfinished) {
@@ -186,12 +197,17 @@ async fn prepare(context: &Context, cluster: &Cluster, args: &FailoverArgs) -> R
         before,
         unfinished: unfinished.as_ref(),
         probes,
+        in_flight: in_flight(&here, &elsewhere),
     });
     // A watch that may not be opened is a denied permission: the plan's own check says it better.
     if plan.refusal().is_none() {
         opened?;
     }
-    Ok(Prepared { plan, watch, witness, before: testimony, unfinished, prober })
+    let seen = match here {
+        Read::Known(seen) => Some(seen),
+        Read::Unknown(_) | Read::NotAsked => None,
+    };
+    Ok(Prepared { plan, watch, witness, before: testimony, unfinished, prober, seen })
 }
 
 /// The volumes of the member's claims, and those that tell of its earlier failovers.

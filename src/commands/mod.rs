@@ -3,6 +3,7 @@
 mod confirm;
 mod failover;
 mod forward;
+mod lease;
 mod login;
 mod reachability;
 mod resume;

@@ -1,5 +1,6 @@
 //! What is checked before anything is asked: each check passes, warns or blocks, with the numbers in its reason.
 
+use super::in_flight::{self, InFlight};
 use super::{Before, Proof, Request, Step};
 use crate::cli::Allow;
 use crate::cluster::permission::{Allowed, Permission};
@@ -46,6 +47,8 @@ pub enum CheckId {
     Baseline,
     /// How it will be proven.
     Proof,
+    /// Other failovers under way.
+    Lease,
 }
 
 /// One check's result.
@@ -75,32 +78,16 @@ pub(super) struct Subject<'s> {
     pub(super) request: &'s Request,
     pub(super) rights: &'s [(Permission, Allowed)],
     pub(super) before: &'s Before,
+    /// Of this failover.
+    pub(super) id: &'s str,
+    pub(super) in_flight: &'s InFlight,
     pub(super) proof: &'s Proof,
-}
-
-/// Permissions that failing over this member takes.
-pub fn needed(member: &Member, request: &Request) -> Vec<Permission> {
-    let inside = |verb, resource| Permission::new(verb, resource).within(&member.namespace);
-    let mut needed: Vec<Permission> = ["pods", "persistentvolumeclaims", "statefulsets.apps"]
-        .into_iter()
-        .flat_map(|resource| [inside("list", resource), inside("watch", resource)])
-        .collect();
-    needed.push(inside("delete", "pods"));
-    if !request.keep_claims && !member.claims.is_empty() {
-        needed.push(inside("delete", "persistentvolumeclaims"));
-        needed.push(Permission::new("patch", "persistentvolumes"));
-    }
-    if request.verify {
-        // From Kubernetes 1.35 a forward by WebSocket needs `create`, before it needed `get`.
-        needed.push(inside("get", "pods/portforward"));
-        needed.push(inside("create", "pods/portforward"));
-    }
-    needed
 }
 
 pub(super) fn run(subject: &Subject<'_>) -> Vec<Check> {
     let mut checks = Vec::new();
     permissions(subject, &mut checks);
+    in_flight::check(subject, &mut checks);
     controller(subject, &mut checks);
     order(subject, &mut checks);
     claims(subject, &mut checks);
@@ -112,11 +99,11 @@ pub(super) fn run(subject: &Subject<'_>) -> Vec<Check> {
     checks
 }
 
-fn pass(id: CheckId, reason: impl Into<String>) -> Check {
+pub(super) fn pass(id: CheckId, reason: impl Into<String>) -> Check {
     Check { id, verdict: Verdict::Pass, reason: reason.into(), next: None, overridden: false }
 }
 
-fn warn(id: CheckId, reason: impl Into<String>) -> Check {
+pub(super) fn warn(id: CheckId, reason: impl Into<String>) -> Check {
     Check { verdict: Verdict::Warn, ..pass(id, reason) }
 }
 
@@ -125,7 +112,7 @@ fn block(id: CheckId, reason: impl Into<String>, next: impl Into<String>) -> Che
 }
 
 /// A block that one named flag overrides: then it is a warning, and the risk is high.
-fn overridable(subject: &Subject<'_>, id: CheckId, reason: impl Into<String>, allow: Allow) -> Check {
+pub(super) fn overridable(subject: &Subject<'_>, id: CheckId, reason: impl Into<String>, allow: Allow) -> Check {
     if subject.request.allow.contains(&allow) {
         Check { overridden: true, ..warn(id, reason) }
     } else {
@@ -138,8 +125,8 @@ fn permissions(subject: &Subject<'_>, checks: &mut Vec<Check>) {
     for (permission, allowed) in subject.rights {
         match allowed {
             Allowed::Yes => {}
-            // Weighed by the retention check.
-            Allowed::No(_) if permission.resource == "persistentvolumes" => {}
+            // Weighed by the checks of the volumes, and of other failovers.
+            Allowed::No(_) if matches!(permission.resource.as_str(), "persistentvolumes" | "leases") => {}
             Allowed::No(reason) => {
                 let mut why = format!("you may not {permission}");
                 if !reason.is_empty() {

@@ -4,14 +4,18 @@
 //! The dry run, the text above the prompt, the run itself and the JSON output all read this one [`Plan`].
 
 mod checks;
+mod in_flight;
 pub mod probes;
 mod record;
+pub mod rights;
 #[cfg(test)]
 mod tests;
 
-pub use checks::{Check, CheckId, Verdict, needed};
+pub use checks::{Check, CheckId, Verdict};
+pub use in_flight::InFlight;
 pub use probes::{NotMeasured, ProbeTarget, Probes, Promise};
 pub use record::{Outcome, RECORD_VERSION, Record, RecordedClaim};
+pub use rights::needed;
 
 use crate::cli::Allow;
 use crate::cluster::permission::{Allowed, Permission};
@@ -247,6 +251,8 @@ pub struct Inputs<'i> {
     pub unfinished: Option<&'i Record>,
     /// The databases whose reachability is measured.
     pub probes: Probes,
+    /// Who else is at work.
+    pub in_flight: InFlight,
 }
 
 /// Plans the failover of a member.
@@ -296,6 +302,7 @@ pub fn plan(inputs: Inputs<'_>) -> Plan {
             None => canary.take().filter(|_| answers && !steps.is_empty()),
         };
     }
+    let id = inputs.unfinished.map_or_else(|| request.id.clone(), |record| record.id.clone());
     let checks = checks::run(&checks::Subject {
         topology,
         member,
@@ -306,6 +313,8 @@ pub fn plan(inputs: Inputs<'_>) -> Plan {
         rights: inputs.rights,
         before: &inputs.before,
         proof: &proof,
+        id: &id,
+        in_flight: &inputs.in_flight,
     });
     let overridden = checks.iter().any(|check| check.overridden);
     let resumes = match (inputs.unfinished, resumed_uid) {
@@ -314,7 +323,7 @@ pub fn plan(inputs: Inputs<'_>) -> Plan {
         _ => None,
     };
     Plan {
-        id: inputs.unfinished.map_or_else(|| request.id.clone(), |record| record.id.clone()),
+        id,
         target,
         keep_claims,
         verify: request.verify,

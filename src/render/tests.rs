@@ -4,7 +4,7 @@ use super::*;
 use crate::cluster::permission::Allowed;
 use crate::error::Error;
 use crate::plan::probes::depending;
-use crate::plan::{Before, Inputs, Plan, Request, needed, plan};
+use crate::plan::{Before, InFlight, Inputs, Plan, Request, needed, plan};
 use crate::recovery::{ClaimChange, Ending, Outcome, Phase, PhaseEnd, Reach};
 use crate::testing::{ACCOUNT, snapshot, unreadable};
 use crate::topology::health::judge;
@@ -99,6 +99,7 @@ fn planned(pod: &str, denied: bool, change: impl FnOnce(&mut Request)) -> Plan {
         before: Before::Answered { summary: "PostgreSQL 14.4: 2 databases, 1 table".into() },
         unfinished: None,
         probes: depending(&topology, member),
+        in_flight: InFlight::default(),
     })
 }
 
