@@ -5,6 +5,7 @@ mod failover;
 mod forward;
 mod lease;
 mod login;
+mod rbac;
 mod reachability;
 mod resume;
 mod sandbox;
@@ -50,6 +51,7 @@ pub fn run(cli: Cli, screen: Screen) -> Result<Exit> {
         Command::Layout => screen.result(DEFAULT_LAYOUT),
         Command::Version { output } => screen.result(&version(*output)?),
         Command::Completion { shell } => screen.result(&completion(*shell)),
+        Command::Rbac(args) => screen.result(&rbac::rbac(args)?),
         Command::Sandbox(args) if args.list => screen.result(&sandbox::list()?),
         _ => {
             let runtime = runtime()?;
@@ -94,7 +96,7 @@ async fn connected(cli: Cli, screen: Screen) -> Result<Exit> {
             })
             .await
         }
-        Command::Layout | Command::Version { .. } | Command::Completion { .. } => Ok(Exit::Yes),
+        Command::Layout | Command::Version { .. } | Command::Completion { .. } | Command::Rbac(_) => Ok(Exit::Yes),
     }
 }
 

@@ -1,7 +1,8 @@
 //! What each command asks of Kubernetes: the one table that the permission check, the roles of `rbac` and the README are
-//! made from.
+//! made from. Reviews of one's own rights are everybody's (`system:basic-user`), and are not in it.
 
 use super::Request;
+use crate::cli::RbacFor;
 use crate::cluster::{LEASE, Permission};
 use crate::topology::Member;
 
@@ -80,10 +81,46 @@ impl Right {
 }
 
 const WHOLE_NAMES: &str = "-n takes a namespace by its whole name, and no other is looked at";
-const NODES_UNKNOWN: &str = "whether a node is lost is unknown";
+const NODES: &str = "whether a node is lost is unknown";
+const UNRETAINED: &str = "--allow unretained-volume, at high risk: the old volume cannot be kept";
+const CONCURRENT: &str = "--allow concurrent-failover, at high risk: another failover is not kept away";
+const EXPLAINED: &str = "what is waited for is explained by less";
+const FOUND: &str = "which object is there in place of the planned one is not told";
+const FORWARDS: &str = "what the databases and status pages say is unknown";
 
-/// What a failover takes.
-pub const FAILOVER: &[Right] = &[
+/// What `status` takes.
+const STATUS: &[Right] = &[
+    right("list", "pods"),
+    right("list", "persistentvolumeclaims").or("claims are unknown"),
+    right("list", "statefulsets.apps").or("how many pods there should be is unknown"),
+    right("list", "namespaces").cluster().or(WHOLE_NAMES),
+    right("list", "nodes").cluster().or(NODES),
+    right("list", "persistentvolumes").cluster().or("what -o wide shows of volumes is unknown"),
+];
+
+/// What `verify` takes.
+const VERIFY: &[Right] = &[
+    right("list", "pods"),
+    right("list", "persistentvolumeclaims").or("claims are unknown"),
+    right("list", "statefulsets.apps"),
+    right("get", "pods/portforward").or(FORWARDS),
+    right("create", "pods/portforward").or(FORWARDS),
+    right("list", "namespaces").cluster().or(WHOLE_NAMES),
+];
+
+/// What `forward` takes.
+const FORWARD: &[Right] = &[
+    right("list", "pods"),
+    right("watch", "pods"),
+    right("list", "persistentvolumeclaims").or("claims are unknown"),
+    right("list", "statefulsets.apps").or("how many pods there should be is unknown"),
+    right("get", "pods/portforward"),
+    right("create", "pods/portforward"),
+    right("list", "namespaces").cluster().or(WHOLE_NAMES),
+];
+
+/// What `failover` takes.
+const FAILOVER: &[Right] = &[
     right("list", "pods").asked(When::Always),
     right("watch", "pods").asked(When::Always),
     right("list", "persistentvolumeclaims").asked(When::Always),
@@ -92,27 +129,50 @@ pub const FAILOVER: &[Right] = &[
     right("watch", "statefulsets.apps").asked(When::Always),
     right("delete", "pods").asked(When::Always),
     right("delete", "persistentvolumeclaims").asked(When::Replacing).or("--keep-pvc replaces the pod alone"),
-    right("patch", "persistentvolumes")
-        .cluster()
-        .asked(When::Replacing)
-        .or("--allow unretained-volume, at high risk: the old volume cannot be kept"),
+    right("patch", "persistentvolumes").cluster().asked(When::Replacing).or(UNRETAINED),
     // From Kubernetes 1.35 a forward by WebSocket needs `create`, before it needed `get`.
-    right("get", "pods/portforward").asked(When::Proving).or("nothing, from Kubernetes 1.35 on"),
+    right("get", "pods/portforward").asked(When::Proving).or("--no-verify goes on without proof"),
     right("create", "pods/portforward").asked(When::Proving).or("--no-verify goes on without proof"),
     right("get", "leases.coordination.k8s.io").named(LEASE).asked(When::Always).or(CONCURRENT),
     right("create", "leases.coordination.k8s.io").asked(When::Always).or(CONCURRENT),
     right("update", "leases.coordination.k8s.io").named(LEASE).asked(When::Always).or(CONCURRENT),
-    right("list", "persistentvolumes")
-        .cluster()
-        .or("--allow unretained-volume, at high risk: the old volume cannot be kept"),
-    right("watch", "persistentvolumes").cluster().or("changes of the old volume are not seen"),
-    right("list", "events").or("what is waited for is explained by less"),
-    right("watch", "events").or("what is waited for is explained by less"),
+    right("list", "events").or(EXPLAINED),
+    right("watch", "events").or(EXPLAINED),
+    right("get", "pods").or(FOUND),
+    right("get", "persistentvolumeclaims").or(FOUND),
+    right("list", "persistentvolumes").cluster().or(UNRETAINED),
+    right("watch", "persistentvolumes").cluster().or("what becomes of the old volume is not seen"),
+    right("get", "persistentvolumes").cluster().or(FOUND),
     right("list", "namespaces").cluster().or(WHOLE_NAMES),
-    right("list", "nodes").cluster().or(NODES_UNKNOWN),
+    right("list", "nodes").cluster().or(NODES),
 ];
 
-const CONCURRENT: &str = "--allow concurrent-failover, at high risk: another failover is not kept away";
+/// What a command takes.
+pub fn of(command: RbacFor) -> &'static [Right] {
+    match command {
+        RbacFor::Status => STATUS,
+        RbacFor::Verify => VERIFY,
+        RbacFor::Forward => FORWARD,
+        RbacFor::Failover => FAILOVER,
+    }
+}
+
+/// What several commands take together, each right once. What one of them cannot do without is not optional.
+pub fn together(commands: &[RbacFor]) -> Vec<Right> {
+    let mut all: Vec<Right> = Vec::new();
+    for right in commands.iter().flat_map(|command| of(*command)) {
+        let same = |other: &&mut Right| {
+            (other.verb, other.resource, other.name, other.place)
+                == (right.verb, right.resource, right.name, right.place)
+        };
+        match all.iter_mut().find(same) {
+            Some(known) if right.without.is_none() => known.without = None,
+            Some(_) => {}
+            None => all.push(*right),
+        }
+    }
+    all
+}
 
 /// Permissions that failing over this member takes.
 pub fn needed(member: &Member, request: &Request) -> Vec<Permission> {
@@ -124,4 +184,54 @@ pub fn needed(member: &Member, request: &Request) -> Vec<Permission> {
         When::Proving => request.verify,
     });
     asked.map(|right| right.permission(&member.namespace)).collect()
+}
+
+/// Rights that a role's rule grants together: the same verbs on resources of one group, with the same consequence where
+/// they are missing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// API group, empty for the core group.
+    pub group: &'static str,
+    /// With their subresource.
+    pub resources: Vec<&'static str>,
+    /// The one object, where it is one.
+    pub name: Option<String>,
+    /// Each once.
+    pub verbs: Vec<&'static str>,
+    /// What becomes of the command without it, where it goes on.
+    pub without: Option<&'static str>,
+}
+
+/// The rules of a role for a place, those that a command cannot do without first.
+pub fn rules(rights: &[Right], place: Place) -> Vec<Rule> {
+    let mut rules: Vec<Rule> = Vec::new();
+    for right in rights.iter().filter(|right| right.place == place) {
+        let (resource, group) = right.resource.split_once('.').unwrap_or((right.resource, ""));
+        let name = right.name.map(str::to_owned);
+        let same = |rule: &&mut Rule| {
+            (rule.group, rule.resources.as_slice(), &rule.name, rule.without)
+                == (group, &[resource][..], &name, right.without)
+        };
+        match rules.iter_mut().find(same) {
+            Some(rule) => rule.verbs.push(right.verb),
+            None => {
+                let (resources, verbs, without) = (vec![resource], vec![right.verb], right.without);
+                rules.push(Rule { group, resources, name, verbs, without });
+            }
+        }
+    }
+    // One of several verbs needs one object, and another knows of none: these are rules of their own.
+    let mut joined: Vec<Rule> = Vec::new();
+    for rule in rules {
+        let same = |other: &&mut Rule| {
+            (other.group, &other.name, &other.verbs, other.without)
+                == (rule.group, &rule.name, &rule.verbs, rule.without)
+        };
+        match joined.iter_mut().find(same) {
+            Some(other) => other.resources.extend(rule.resources),
+            None => joined.push(rule),
+        }
+    }
+    joined.sort_by_key(|rule| rule.without.is_some());
+    joined
 }

@@ -16,6 +16,7 @@ mod answers_more;
 mod claims;
 mod forward;
 mod kubectl;
+mod lease;
 mod login;
 mod member;
 mod names;
