@@ -1,6 +1,7 @@
 //! What is checked before anything is asked: each check passes, warns or blocks, with the numbers in its reason.
 
 use super::in_flight::{self, InFlight};
+use super::rights::goes_on_without;
 use super::{Before, Proof, Request, Step};
 use crate::cli::Allow;
 use crate::cluster::permission::{Allowed, Permission};
@@ -125,6 +126,9 @@ fn permissions(subject: &Subject<'_>, checks: &mut Vec<Check>) {
     for (permission, allowed) in subject.rights {
         match allowed {
             Allowed::Yes => {}
+            Allowed::No(_) if let Some(less) = goes_on_without(permission) => {
+                checks.push(warn(CheckId::Permission, format!("you may not {permission}: {less}")));
+            }
             // Weighed by the checks of the volumes, and of other failovers.
             Allowed::No(_) if matches!(permission.resource.as_str(), "persistentvolumes" | "leases") => {}
             Allowed::No(reason) => {
@@ -285,10 +289,9 @@ fn retention(subject: &Subject<'_>, checks: &mut Vec<Check>) {
     if deleted.is_empty() {
         return;
     }
-    let denied = subject
-        .rights
-        .iter()
-        .any(|(permission, allowed)| permission.resource == "persistentvolumes" && matches!(allowed, Allowed::No(_)));
+    let denied = subject.rights.iter().any(|(permission, allowed)| {
+        permission.resource == "persistentvolumes" && permission.verb == "patch" && matches!(allowed, Allowed::No(_))
+    });
     let mut kept = Vec::new();
     for claim in subject.member.claims.iter().filter(|claim| deleted.contains(&claim.name.as_str())) {
         let lost = match &claim.volume {

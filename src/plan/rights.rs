@@ -41,12 +41,14 @@ pub struct Right {
     pub place: Place,
     /// Whether it is asked for.
     pub when: When,
-    /// What becomes of the command without it; `None`: it is not carried out, or nothing is known.
+    /// What becomes of the command without it; `None`: it is not carried out.
     pub without: Option<&'static str>,
+    /// Whether that needs no flag: it goes on, and says so.
+    pub goes_on: bool,
 }
 
 const fn right(verb: &'static str, resource: &'static str) -> Right {
-    Right { verb, resource, name: None, place: Place::Namespaces, when: When::Used, without: None }
+    Right { verb, resource, name: None, place: Place::Namespaces, when: When::Used, without: None, goes_on: false }
 }
 
 impl Right {
@@ -62,8 +64,14 @@ impl Right {
         Self { when, ..self }
     }
 
-    const fn or(self, without: &'static str) -> Self {
-        Self { without: Some(without), ..self }
+    /// Without it there is another way, by a flag.
+    const fn or_by(self, way: &'static str) -> Self {
+        Self { without: Some(way), ..self }
+    }
+
+    /// Without it less is known, and it goes on.
+    const fn or(self, less: &'static str) -> Self {
+        Self { without: Some(less), goes_on: true, ..self }
     }
 
     /// As it is asked for; in that namespace, where it is needed in one.
@@ -93,7 +101,7 @@ const STATUS: &[Right] = &[
     right("list", "pods"),
     right("list", "persistentvolumeclaims").or("claims are unknown"),
     right("list", "statefulsets.apps").or("how many pods there should be is unknown"),
-    right("list", "namespaces").cluster().or(WHOLE_NAMES),
+    right("list", "namespaces").cluster().or_by(WHOLE_NAMES),
     right("list", "nodes").cluster().or(NODES),
     right("list", "persistentvolumes").cluster().or("what -o wide shows of volumes is unknown"),
 ];
@@ -105,7 +113,7 @@ const VERIFY: &[Right] = &[
     right("list", "statefulsets.apps"),
     right("get", "pods/portforward").or(FORWARDS),
     right("create", "pods/portforward").or(FORWARDS),
-    right("list", "namespaces").cluster().or(WHOLE_NAMES),
+    right("list", "namespaces").cluster().or_by(WHOLE_NAMES),
 ];
 
 /// What `forward` takes.
@@ -116,7 +124,7 @@ const FORWARD: &[Right] = &[
     right("list", "statefulsets.apps").or("how many pods there should be is unknown"),
     right("get", "pods/portforward"),
     right("create", "pods/portforward"),
-    right("list", "namespaces").cluster().or(WHOLE_NAMES),
+    right("list", "namespaces").cluster().or_by(WHOLE_NAMES),
 ];
 
 /// What `failover` takes.
@@ -128,22 +136,25 @@ const FAILOVER: &[Right] = &[
     right("list", "statefulsets.apps").asked(When::Always),
     right("watch", "statefulsets.apps").asked(When::Always),
     right("delete", "pods").asked(When::Always),
-    right("delete", "persistentvolumeclaims").asked(When::Replacing).or("--keep-pvc replaces the pod alone"),
-    right("patch", "persistentvolumes").cluster().asked(When::Replacing).or(UNRETAINED),
+    right("delete", "persistentvolumeclaims").asked(When::Replacing).or_by("--keep-pvc replaces the pod alone"),
+    right("patch", "persistentvolumes").cluster().asked(When::Replacing).or_by(UNRETAINED),
     // From Kubernetes 1.35 a forward by WebSocket needs `create`, before it needed `get`.
-    right("get", "pods/portforward").asked(When::Proving).or("--no-verify goes on without proof"),
-    right("create", "pods/portforward").asked(When::Proving).or("--no-verify goes on without proof"),
-    right("get", "leases.coordination.k8s.io").named(LEASE).asked(When::Always).or(CONCURRENT),
-    right("create", "leases.coordination.k8s.io").asked(When::Always).or(CONCURRENT),
-    right("update", "leases.coordination.k8s.io").named(LEASE).asked(When::Always).or(CONCURRENT),
-    right("list", "events").or(EXPLAINED),
-    right("watch", "events").or(EXPLAINED),
+    right("get", "pods/portforward").asked(When::Proving).or_by("--no-verify goes on without proof"),
+    right("create", "pods/portforward").asked(When::Proving).or_by("--no-verify goes on without proof"),
+    right("get", "leases.coordination.k8s.io").named(LEASE).asked(When::Always).or_by(CONCURRENT),
+    right("create", "leases.coordination.k8s.io").asked(When::Always).or_by(CONCURRENT),
+    right("update", "leases.coordination.k8s.io").named(LEASE).asked(When::Always).or_by(CONCURRENT),
+    right("list", "events").asked(When::Always).or(EXPLAINED),
+    right("watch", "events").asked(When::Always).or(EXPLAINED),
     right("get", "pods").or(FOUND),
     right("get", "persistentvolumeclaims").or(FOUND),
-    right("list", "persistentvolumes").cluster().or(UNRETAINED),
-    right("watch", "persistentvolumes").cluster().or("what becomes of the old volume is not seen"),
+    right("list", "persistentvolumes").cluster().or_by(UNRETAINED),
+    right("watch", "persistentvolumes")
+        .cluster()
+        .asked(When::Replacing)
+        .or("what becomes of the old volume is not seen"),
     right("get", "persistentvolumes").cluster().or(FOUND),
-    right("list", "namespaces").cluster().or(WHOLE_NAMES),
+    right("list", "namespaces").cluster().or_by(WHOLE_NAMES),
     right("list", "nodes").cluster().or(NODES),
 ];
 
@@ -184,6 +195,13 @@ pub fn needed(member: &Member, request: &Request) -> Vec<Permission> {
         When::Proving => request.verify,
     });
     asked.map(|right| right.permission(&member.namespace)).collect()
+}
+
+/// What becomes of a failover that goes on without this right; `None` where it does not.
+pub fn goes_on_without(permission: &Permission) -> Option<&'static str> {
+    let place = permission.namespace.as_deref().unwrap_or_default();
+    let found = FAILOVER.iter().find(|right| right.goes_on && right.permission(place) == *permission);
+    found.and_then(|right| right.without)
 }
 
 /// Rights that a role's rule grants together: the same verbs on resources of one group, with the same consequence where

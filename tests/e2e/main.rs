@@ -21,6 +21,7 @@ mod login;
 mod member;
 mod names;
 mod others;
+mod rbac;
 mod reach;
 mod scenarios;
 mod story;
