@@ -1,6 +1,6 @@
 //! Literal YAML to snapshots, for the unit tests of the pure layers. One document a namespace:
 //!
-//! `sets: [{name, replicas, templates, parallel}]`, `pods: [{name, set | replicaSet, ready, uid, claims, node, terminating,
+//! `namespace: NAME`, `terminating: true`, `sets: [{name, replicas, templates, parallel}]`, `pods: [{name, set | replicaSet, ready, uid, claims, node, terminating,
 //! phase}]`, `claims: [{name, volume, uid, terminating, phase}]`. A claim with a volume gets that volume, too.
 
 use crate::cluster::snapshot::{Cause, NamespaceObjects, Read, Snapshot, Unreadable};
@@ -27,6 +27,8 @@ claims:
 #[serde(deny_unknown_fields)]
 struct Space {
     namespace: String,
+    #[serde(default)]
+    terminating: bool,
     #[serde(default)]
     sets: Vec<Set>,
     #[serde(default)]
@@ -138,7 +140,7 @@ pub(crate) fn snapshot(documents: &[&str]) -> Snapshot {
             if let Some(volume) = &claim.volume {
                 volumes.push(object(json!({
                     "metadata": {"name": volume, "uid": format!("uid-{volume}"),
-                                 "annotations": claim.record.as_ref().map(|record| json!({"kubectl-synxdb/failover": record}))},
+                                 "annotations": claim.record.as_ref().map(|record| json!({"kubectl-synxdb/record-old1": record}))},
                     "spec": {"persistentVolumeReclaimPolicy": claim.policy.as_deref().unwrap_or("Delete"),
                              "claimRef": {"namespace": namespace, "name": claim.name, "uid": uid}},
                     "status": {"phase": "Bound"},
@@ -164,6 +166,8 @@ pub(crate) fn snapshot(documents: &[&str]) -> Snapshot {
     }
     Snapshot {
         namespace_names: Read::Known(spaces.iter().map(|space| space.namespace.clone()).collect()),
+        terminating: spaces.iter().filter(|space| space.terminating).map(|space| space.namespace.clone()).collect(),
+        passed_over: Vec::new(),
         namespaces,
         volumes: Read::Known(volumes),
         nodes: Read::Known(Vec::new()),

@@ -6,7 +6,7 @@ use crate::cluster::process::Process;
 use crate::cluster::snapshot::Read;
 use crate::cluster::{Claim, Cluster, Hold, Holder, Sighting, Watch};
 use crate::error::Result;
-use crate::plan::{CheckId, InFlight, Plan};
+use crate::plan::{Act, CheckId, InFlight, Plan};
 use crate::recovery::goal::as_planned;
 use crate::topology::layout::SpaceKind;
 use crate::topology::{Layout, Member, build};
@@ -21,16 +21,16 @@ pub(super) async fn lease(
     cluster: &Cluster,
     plan: &Plan,
     watch: &Watch,
-    seen: Option<Sighting>,
+    (seen, who): (Option<Sighting>, Option<String>),
 ) -> Result<Hold> {
     if as_planned(plan, &build(watch.snapshot(), &context.layout)).is_err() {
         return Ok(Hold::without());
     }
     let holder = Holder {
-        act: "failover".to_owned(),
+        act: if matches!(plan.act, Act::Failover) { "failover" } else { "undo" }.to_owned(),
         id: plan.id.clone(),
         pod: plan.target.pod.clone(),
-        who: who(),
+        who: who.unwrap_or_else(account),
         process: Process::own(),
     };
     // One who meets the other only now has not typed the pod's name for it.
@@ -39,8 +39,8 @@ pub(super) async fn lease(
     cluster.hold(claim, seen, &mut |sentence| note(context, &sentence)).await
 }
 
-/// The name of the one who runs this.
-fn who() -> String {
+/// The name of the one who runs this, on this machine.
+fn account() -> String {
     let name = ["USER", "LOGNAME", "USERNAME"].iter().find_map(|name| std::env::var(name).ok());
     name.filter(|name| !name.trim().is_empty()).unwrap_or_else(|| "somebody".to_owned())
 }
@@ -58,8 +58,7 @@ pub(super) fn others(layout: &Layout, member: &Member, names: &Read<Vec<String>>
 }
 
 /// What was read, as the plan weighs it.
-pub(super) fn in_flight(here: &Read<Sighting>, elsewhere: &[(String, Read<Sighting>)]) -> InFlight {
-    let now = Timestamp::now();
+pub(super) fn in_flight(here: &Read<Sighting>, elsewhere: &[(String, Read<Sighting>)], now: Timestamp) -> InFlight {
     let standing = |read: &Read<Sighting>| match read {
         Read::Known(sighting) => Read::Known(sighting.standing(now)),
         Read::Unknown(part) => Read::Unknown(part.clone()),

@@ -50,6 +50,10 @@ pub enum CheckId {
     Proof,
     /// Other failovers under way.
     Lease,
+    /// What was done to the member before.
+    Earlier,
+    /// Whether the volumes that were set aside can come back.
+    Return,
 }
 
 /// One check's result.
@@ -108,7 +112,7 @@ pub(super) fn warn(id: CheckId, reason: impl Into<String>) -> Check {
     Check { verdict: Verdict::Warn, ..pass(id, reason) }
 }
 
-fn block(id: CheckId, reason: impl Into<String>, next: impl Into<String>) -> Check {
+pub(super) fn block(id: CheckId, reason: impl Into<String>, next: impl Into<String>) -> Check {
     Check { verdict: Verdict::Block, next: Some(next.into()), ..pass(id, reason) }
 }
 

@@ -89,6 +89,18 @@ pub fn replaced(plan: &Plan, topology: &Topology) -> Progress {
             _ if claim.uid.as_ref() == Some(&replaced.uid) => {
                 return Progress::Waiting(format!("claim {} is still the old one ({})", claim.name, claim.status()));
             }
+            _ if claim
+                .volume_name
+                .as_ref()
+                .zip(replaced.returns.as_ref())
+                .is_some_and(|(has, back)| *has != back.volume) =>
+            {
+                let has = claim.volume_name.as_deref().unwrap_or_default();
+                return Progress::Waiting(format!(
+                    "claim {} has volume {has}, and not the one that comes back",
+                    claim.name
+                ));
+            }
             _ if !claim.bound() => return Progress::Waiting(format!("claim {} is {}", claim.name, claim.status())),
             _ => {}
         }
@@ -142,7 +154,7 @@ pub fn as_planned(plan: &Plan, topology: &Topology) -> Result<(), String> {
                 let found = member.and_then(|member| member.claims.iter().find(|other| other.name == *claim));
                 (format!("claim {claim}"), uid, found.and_then(|claim| claim.uid.clone()))
             }
-            Step::Retain { .. } => continue,
+            Step::Retain { .. } | Step::Reserve { .. } => continue,
         };
         match now {
             Some(now) if now == *planned => {}
@@ -182,7 +194,11 @@ mod tests {
             request: &Request { id: "x".into(), ..Request::default() },
             rights: &[],
             before: Before::NotAsked,
+            undoes: None,
             unfinished: None,
+            records: &[],
+            now: jiff::Timestamp::UNIX_EPOCH,
+            journal: String::new(),
             probes: Probes::default(),
             in_flight: InFlight::default(),
         })
@@ -278,7 +294,11 @@ mod tests {
             request: &Request { id: "x".into(), ..Request::default() },
             rights: &[],
             before: Before::NotAsked,
+            undoes: None,
             unfinished: None,
+            records: &[],
+            now: jiff::Timestamp::UNIX_EPOCH,
+            journal: String::new(),
             probes: Probes::default(),
             in_flight: InFlight::default(),
         });

@@ -28,10 +28,12 @@ impl<T> Known<T> {
 pub struct Topology {
     /// The system namespace first, then the accounts' by name.
     pub spaces: Vec<Space>,
-    /// Volumes that carry the record of a failover, whatever they are bound to.
+    /// Volumes that carry the record of a failover or an undo, whatever they are bound to.
     pub recorded: Vec<Volume>,
     /// Nodes that are known not to be Ready.
     pub lost_nodes: Vec<String>,
+    /// Namespaces that were not looked into, as they are being deleted.
+    pub passed_over: Vec<String>,
     /// What could not be read besides the spaces' own gaps: namespaces, volumes, nodes.
     pub gaps: Vec<Gap>,
 }
@@ -52,6 +54,8 @@ pub struct Space {
     pub namespace: String,
     /// What it holds.
     pub kind: SpaceKind,
+    /// Whether it is known to be being deleted.
+    pub terminating: bool,
     /// Its components, in the layout's order.
     pub components: Vec<Component>,
     /// Names of its pods that belong to no component.
@@ -231,8 +235,27 @@ pub struct Volume {
     pub reclaim_policy: String,
     /// `Bound`, `Released`, ….
     pub phase: String,
-    /// The failover's record that was written on it (annotation), where there is one.
-    pub record: Option<String>,
+    /// Its size, as a Kubernetes quantity.
+    pub capacity: Option<String>,
+    /// Its storage class.
+    pub storage_class: Option<String>,
+    /// The claim that it is bound to or kept for (`spec.claimRef`).
+    pub claim: Option<ClaimReference>,
+    /// Whether it is being deleted.
+    pub terminating: bool,
+    /// The records that were written on it (annotations), one of each failover and undo it took part in.
+    pub records: Vec<String>,
+}
+
+/// Which claim a volume is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClaimReference {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Its UID; none where the volume is kept for whichever claim of this name comes.
+    pub uid: Option<String>,
 }
 
 impl Topology {

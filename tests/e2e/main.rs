@@ -15,6 +15,7 @@ mod answers;
 mod answers_more;
 mod claims;
 mod forward;
+mod going;
 mod kubectl;
 mod lease;
 mod login;
