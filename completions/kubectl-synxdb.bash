@@ -31,6 +31,9 @@ _kubectl__synxdb() {
             kubectl__synxdb,layout)
                 cmd="kubectl__synxdb__subcmd__layout"
                 ;;
+            kubectl__synxdb,rbac)
+                cmd="kubectl__synxdb__subcmd__rbac"
+                ;;
             kubectl__synxdb,sandbox)
                 cmd="kubectl__synxdb__subcmd__sandbox"
                 ;;
@@ -56,7 +59,7 @@ _kubectl__synxdb() {
 
     case "${cmd}" in
         kubectl__synxdb)
-            opts="-v -n -s -h --sandbox --scenario --layout --color --v --namespace --kubeconfig --context --cluster --user --server --token --as --as-uid --as-group --request-timeout --tls-server-name --insecure-skip-tls-verify --certificate-authority --client-certificate --client-key --cache-dir --help status failover undo history verify forward sandbox layout completion version"
+            opts="-v -n -s -h --sandbox --scenario --layout --color --v --namespace --kubeconfig --context --cluster --user --server --token --as --as-uid --as-group --request-timeout --tls-server-name --insecure-skip-tls-verify --certificate-authority --client-certificate --client-key --cache-dir --help status failover undo history verify forward rbac sandbox layout completion version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -291,7 +294,7 @@ _kubectl__synxdb() {
                     return 0
                     ;;
                 --allow)
-                    COMPREPLY=($(compgen -W "quorum-loss unretained-volume unmanaged-pod disruption-budget foreign-finalizer storage-class unusable-node local-layers" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "quorum-loss unretained-volume unmanaged-pod disruption-budget foreign-finalizer storage-class unusable-node local-layers concurrent-failover" -- "${cur}"))
                     return 0
                     ;;
                 --probe)
@@ -889,6 +892,132 @@ _kubectl__synxdb() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        kubectl__subcmd__synxdb__subcmd__rbac)
+            opts="-n -v -s -h --for --namespace --serviceaccount --subject-user --subject-group --secret --sandbox --scenario --layout --color --v --kubeconfig --context --cluster --user --server --token --as --as-uid --as-group --request-timeout --tls-server-name --insecure-skip-tls-verify --certificate-authority --client-certificate --client-key --cache-dir --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --for)
+                    COMPREPLY=($(compgen -W "status verify forward failover" -- "${cur}"))
+                    return 0
+                    ;;
+                --namespace)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -n)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --serviceaccount)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --subject-user)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --subject-group)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --secret)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --scenario)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --layout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --v)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -v)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --kubeconfig)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --context)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cluster)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --user)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --server)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -s)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --token)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --as)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --as-uid)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --as-group)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --request-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-server-name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --certificate-authority)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --client-certificate)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --client-key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cache-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         kubectl__subcmd__synxdb__subcmd__sandbox)
             opts="-v -n -s -h --list --sandbox --scenario --layout --color --v --namespace --kubeconfig --context --cluster --user --server --token --as --as-uid --as-group --request-timeout --tls-server-name --insecure-skip-tls-verify --certificate-authority --client-certificate --client-key --cache-dir --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -1129,7 +1258,7 @@ _kubectl__synxdb() {
                     return 0
                     ;;
                 --allow)
-                    COMPREPLY=($(compgen -W "quorum-loss unretained-volume unmanaged-pod disruption-budget foreign-finalizer storage-class unusable-node local-layers" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "quorum-loss unretained-volume unmanaged-pod disruption-budget foreign-finalizer storage-class unusable-node local-layers concurrent-failover" -- "${cur}"))
                     return 0
                     ;;
                 --probe)

@@ -55,6 +55,7 @@ complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_needs_command" -f -a "undo"
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_needs_command" -f -a "history" -d 'Show what was failed over and undone, and what is kept'
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_needs_command" -f -a "verify" -d 'Ask every component whether it and its data are whole'
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_needs_command" -f -a "forward" -d 'Reach a member\'s database through a local port that outlives the pod'
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_needs_command" -f -a "rbac" -d 'Print the roles that commands need, for kubectl apply'
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_needs_command" -f -a "sandbox" -d 'Keep a practice cluster running, for this plugin and for plain kubectl'
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_needs_command" -f -a "layout" -d 'Print the layout: what SynxDB calls its namespaces, workloads and ports'
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_needs_command" -f -a "completion" -d 'Print a completion script for a shell'
@@ -103,7 +104,8 @@ disruption-budget\t'A PodDisruptionBudget allows no disruption'
 foreign-finalizer\t'A finalizer that is not Kubernetes\' own would keep the pod or a claim Terminating'
 storage-class\t'Nothing would make a volume for the new claim'
 unusable-node\t'No node could take the new pod, or none that takes pods has its volume'
-local-layers\t'The pageserver\'s layers are on the disk alone that is replaced'"
+local-layers\t'The pageserver\'s layers are on the disk alone that is replaced'
+concurrent-failover\t'Another failover is under way in the namespace, or could not be kept away'"
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" -l probe -d 'Measure how long this database is away, rather than those that depend on the target; may be repeated' -r
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" -s o -l output -d 'Form of the output' -r -f -a "text\t'For people'
 json\t'JSON; of a failover, one object a line'
@@ -160,7 +162,8 @@ disruption-budget\t'A PodDisruptionBudget allows no disruption'
 foreign-finalizer\t'A finalizer that is not Kubernetes\' own would keep the pod or a claim Terminating'
 storage-class\t'Nothing would make a volume for the new claim'
 unusable-node\t'No node could take the new pod, or none that takes pods has its volume'
-local-layers\t'The pageserver\'s layers are on the disk alone that is replaced'"
+local-layers\t'The pageserver\'s layers are on the disk alone that is replaced'
+concurrent-failover\t'Another failover is under way in the namespace, or could not be kept away'"
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand undo" -l probe -d 'Measure how long this database is away, rather than those that depend on the target; may be repeated' -r
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand undo" -s o -l output -d 'Form of the output' -r -f -a "text\t'For people'
 json\t'JSON; of a failover, one object a line'
@@ -335,6 +338,39 @@ complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand forward" -
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand forward" -l sandbox -d 'Use a private practice cluster that lives as long as the command'
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand forward" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate'
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand forward" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand rbac" -l for -d 'The commands that are to work [default: all]' -r -f -a "status\t'See whether all is well'
+verify\t'Ask every component'
+forward\t'Reach a database'
+failover\t'Replace a member'"
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand rbac" -s n -l namespace -d 'Namespace, by its whole name; may be repeated [default: all namespaces]' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand rbac" -l serviceaccount -d 'Bind the roles to this service account' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand rbac" -l subject-user -d 'Bind the roles to this user' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand rbac" -l subject-group -d 'Bind the roles to this group' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand rbac" -l secret -d 'Let it read this Secret, as --password-secret of the other commands does' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand rbac" -l scenario -d 'What the practice cluster is like: see `sandbox --list`' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand rbac" -l layout -d 'File that says what SynxDB calls its namespaces and workloads [env: KUBECTL_SYNXDB_LAYOUT]' -r -F
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand rbac" -l color -d 'Colour: auto, always or never' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is dumb'
+always\t'Always'
+never\t'Never'"
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand rbac" -s v -l v -d 'Show each request to the server from level 6, as kubectl does' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand rbac" -l kubeconfig -d 'Path of the kubeconfig file [env: KUBECONFIG]' -r -F
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand rbac" -l context -d 'Context of the kubeconfig' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand rbac" -l cluster -d 'Cluster of the kubeconfig' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand rbac" -l user -d 'User of the kubeconfig' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand rbac" -s s -l server -d 'Address of the API server' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand rbac" -l token -d 'Bearer token' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand rbac" -l as -d 'User to impersonate' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand rbac" -l as-uid -d 'UID to impersonate' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand rbac" -l as-group -d 'Group to impersonate; may be repeated' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand rbac" -l request-timeout -d 'How long to wait for one answer of the server: 5s, 1m, 0 for no limit' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand rbac" -l tls-server-name -d 'Name to check the server\'s certificate against' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand rbac" -l certificate-authority -d 'File of the certificate authority' -r -F
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand rbac" -l client-certificate -d 'File of the client certificate' -r -F
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand rbac" -l client-key -d 'File of the client certificate\'s key' -r -F
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand rbac" -l cache-dir -d 'Accepted as kubectl\'s; nothing is cached, as no discovery is needed' -r -F
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand rbac" -l sandbox -d 'Use a private practice cluster that lives as long as the command'
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand rbac" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate'
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand rbac" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand sandbox" -l scenario -d 'What the practice cluster is like: see `sandbox --list`' -r
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand sandbox" -l layout -d 'File that says what SynxDB calls its namespaces and workloads [env: KUBECTL_SYNXDB_LAYOUT]' -r -F
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand sandbox" -l color -d 'Colour: auto, always or never' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is dumb'

@@ -81,6 +81,8 @@ pub enum Allow {
     UnusableNode,
     /// The pageserver's layers are on the disk alone that is replaced
     LocalLayers,
+    /// Another failover is under way in the namespace, or could not be kept away
+    ConcurrentFailover,
 }
 
 impl Allow {
@@ -95,6 +97,7 @@ impl Allow {
             Self::StorageClass => "storage-class",
             Self::UnusableNode => "unusable-node",
             Self::LocalLayers => "local-layers",
+            Self::ConcurrentFailover => "concurrent-failover",
         }
     }
 }

@@ -73,6 +73,7 @@ async fn prepare(context: &Context, cluster: &Cluster, args: &FailoverArgs) -> R
         now: findings.now,
         probes: std::mem::take(&mut findings.probes),
         journal: context.journal_of(unfinished.map_or(&request.id, |record| &record.id)),
+        in_flight: std::mem::take(&mut findings.in_flight),
     });
     Prepared::new(cluster, &sight, findings, plan, testimony, unfinished)
 }

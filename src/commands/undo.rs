@@ -62,6 +62,7 @@ async fn prepare(context: &Context, cluster: &Cluster, args: &UndoArgs) -> Resul
         now: findings.now,
         probes: std::mem::take(&mut findings.probes),
         journal: context.journal_of(unfinished.map_or(&request.id, |record| &record.id)),
+        in_flight: std::mem::take(&mut findings.in_flight),
     });
     let prepared = Prepared::new(cluster, &sight, findings, plan, testimony, unfinished)?;
     Ok((prepared, of.id))

@@ -9,6 +9,7 @@ pub mod outcome;
 pub mod plan;
 pub mod progress;
 pub mod prompt;
+pub mod rbac;
 pub mod reach;
 pub mod status;
 #[cfg(test)]

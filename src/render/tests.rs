@@ -4,7 +4,7 @@ use super::*;
 use crate::cluster::permission::Allowed;
 use crate::error::Error;
 use crate::plan::probes::depending;
-use crate::plan::{Before, Inputs, Plan, Request, needed, plan};
+use crate::plan::{Before, InFlight, Inputs, Plan, Request, needed, plan};
 use crate::recovery::{ClaimChange, Ending, Outcome, Phase, PhaseEnd, Reach};
 use crate::testing::{ACCOUNT, now, snapshot, unreadable};
 use crate::topology::health::judge;
@@ -114,6 +114,7 @@ fn planned(pod: &str, denied: bool, change: impl FnOnce(&mut Request)) -> Plan {
         journal: String::new(),
         probes: depending(&topology, member),
         now: now(),
+        in_flight: InFlight::default(),
     })
 }
 
@@ -168,6 +169,7 @@ budgets: [{name: safekeepers, selector: {matchLabels: {app: safekeeper}}, allowe
         undoes: None,
         unfinished: None,
         records: &[],
+        in_flight: InFlight::default(),
         journal: String::new(),
         probes: depending(&topology, member),
         now: now(),

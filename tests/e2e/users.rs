@@ -15,6 +15,11 @@ fn inside(namespace: &str) -> Vec<Rule<'_>> {
     vec![
         within(Rule { namespace: None, resources: looked_at, verbs: READ }),
         within(Rule { namespace: None, resources: &["pods"], verbs: &["delete"] }),
+        within(Rule {
+            namespace: None,
+            resources: &["leases.coordination.k8s.io"],
+            verbs: &["get", "create", "update"],
+        }),
         within(FORWARD),
     ]
 }

@@ -2,7 +2,7 @@
 
 use super::{Check, CheckId, Step, Subject, block, counted, overridable, pass, warn};
 use crate::cli::Allow;
-use crate::cluster::permission::Allowed;
+use crate::cluster::permission::{Allowed, Permission};
 use crate::topology::layout::Role;
 use crate::topology::{ClaimState, Known, Topology};
 
@@ -28,6 +28,14 @@ pub(super) fn claims(subject: &Subject<'_>, checks: &mut Vec<Check>) {
     }
 }
 
+/// The right to change volumes, where it is known to be missing.
+pub(in crate::plan) fn may_not_patch_volumes(rights: &[(Permission, Allowed)]) -> Option<&Permission> {
+    let denied = rights.iter().find(|(permission, allowed)| {
+        permission.resource == "persistentvolumes" && permission.verb == "patch" && matches!(allowed, Allowed::No(_))
+    });
+    denied.map(|(permission, _)| permission)
+}
+
 pub(super) fn retention(subject: &Subject<'_>, checks: &mut Vec<Check>) {
     let deleted: Vec<&str> = subject
         .steps
@@ -40,10 +48,7 @@ pub(super) fn retention(subject: &Subject<'_>, checks: &mut Vec<Check>) {
     if deleted.is_empty() {
         return;
     }
-    let denied = subject
-        .rights
-        .iter()
-        .any(|(permission, allowed)| permission.resource == "persistentvolumes" && matches!(allowed, Allowed::No(_)));
+    let denied = may_not_patch_volumes(subject.rights).is_some();
     let mut kept = Vec::new();
     for claim in subject.member.claims.iter().filter(|claim| deleted.contains(&claim.name.as_str())) {
         let lost = match &claim.volume {

@@ -9,14 +9,15 @@ mod rights;
 #[cfg(test)]
 mod tests;
 
+use super::in_flight::{self, InFlight};
+pub(super) use disks::may_not_patch_volumes;
+
 use super::{Before, Proof, Record, Request, Step};
 use crate::cli::Allow;
 use crate::cluster::permission::{Allowed, Permission};
 use crate::topology::{Claim, Component, Member, Topology, Volume};
 use jiff::Timestamp;
 use serde::Serialize;
-
-pub use rights::needed;
 
 /// A check's answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -70,6 +71,8 @@ pub enum CheckId {
     Baseline,
     /// How it will be proven.
     Proof,
+    /// Other failovers under way.
+    Lease,
     /// What was done to the member before.
     Earlier,
     /// Whether the volumes that were set aside can come back.
@@ -106,6 +109,9 @@ pub(super) struct Subject<'s> {
     pub(super) request: &'s Request,
     pub(super) rights: &'s [(Permission, Allowed)],
     pub(super) before: &'s Before,
+    /// Of this failover.
+    pub(super) id: &'s str,
+    pub(super) in_flight: &'s InFlight,
     pub(super) proof: &'s Proof,
     /// Volumes that the new claims will be bound to: none is made for them.
     pub(super) returning: &'s [&'s Volume],
@@ -150,6 +156,7 @@ pub(super) fn run(subject: &Subject<'_>) -> Vec<Check> {
     let mut checks = Vec::new();
     rights::permissions(subject, &mut checks);
     rights::unread(subject, &mut checks);
+    in_flight::check(subject, &mut checks);
     controller::controller(subject, &mut checks);
     controller::order(subject, &mut checks);
     controller::revision(subject, &mut checks);
@@ -180,7 +187,7 @@ pub(super) fn block(id: CheckId, reason: impl Into<String>, next: impl Into<Stri
 }
 
 /// A block that one named flag overrides: then it is a warning, and the risk is high.
-fn overridable(subject: &Subject<'_>, id: CheckId, reason: impl Into<String>, allow: Allow) -> Check {
+pub(super) fn overridable(subject: &Subject<'_>, id: CheckId, reason: impl Into<String>, allow: Allow) -> Check {
     let check = if subject.request.allow.contains(&allow) {
         Check { overridden: true, ..warn(id, reason) }
     } else {

@@ -1,36 +1,20 @@
 //! What the user may do, and what is not known because they may not read it.
 
-use super::{Check, CheckId, Request, Subject, block, pass, warn};
+use super::{Check, CheckId, Subject, block, pass, warn};
 use crate::cluster::permission::{Allowed, Permission};
-use crate::topology::{Known, Member};
-
-/// Permissions that failing over this member takes.
-pub fn needed(member: &Member, request: &Request) -> Vec<Permission> {
-    let inside = |verb, resource| Permission::new(verb, resource).within(&member.namespace);
-    let mut needed: Vec<Permission> = ["pods", "persistentvolumeclaims", "statefulsets.apps"]
-        .into_iter()
-        .flat_map(|resource| [inside("list", resource), inside("watch", resource)])
-        .collect();
-    needed.push(inside("delete", "pods"));
-    if !request.keep_claims && !member.claims.is_empty() {
-        needed.push(inside("delete", "persistentvolumeclaims"));
-        needed.push(Permission::new("patch", "persistentvolumes"));
-    }
-    if request.verify {
-        // From Kubernetes 1.35 a forward by WebSocket needs `create`, before it needed `get`.
-        needed.push(inside("get", "pods/portforward"));
-        needed.push(inside("create", "pods/portforward"));
-    }
-    needed
-}
+use crate::plan::rights::goes_on_without;
+use crate::topology::Known;
 
 pub(super) fn permissions(subject: &Subject<'_>, checks: &mut Vec<Check>) {
     let before = checks.len();
     for (permission, allowed) in subject.rights {
         match allowed {
             Allowed::Yes => {}
-            // Weighed by the retention check.
-            Allowed::No(_) if permission.resource == "persistentvolumes" => {}
+            Allowed::No(_) if let Some(less) = goes_on_without(permission) => {
+                checks.push(warn(CheckId::Permission, format!("you may not {permission}: {less}")));
+            }
+            // Weighed by the checks of the volumes, and of other failovers.
+            Allowed::No(_) if matches!(permission.resource.as_str(), "persistentvolumes" | "leases") => {}
             Allowed::No(reason) => {
                 let mut why = format!("you may not {permission}");
                 if !reason.is_empty() {

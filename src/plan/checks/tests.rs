@@ -23,6 +23,7 @@ fn planned(snapshot: &Snapshot, layout: &Layout, pod: &str, request: &Request) -
         unfinished: None,
         records: &Record::on_volumes(&topology),
         journal: String::new(),
+        in_flight: InFlight::default(),
         probes: Probes::default(),
         now: now(),
     })
