@@ -39,7 +39,7 @@ impl<'w> Roles<'w> {
         let roles = Self { account, user, all };
         roles.all.iter().for_each(|manifest| world.create(manifest));
         for right in rights::of(command) {
-            roles.until_known(right, true);
+            roles.until_known(&right, true);
         }
         roles
     }
@@ -159,14 +159,14 @@ fn explore() {
             let arguments: Vec<&str> = line.split(' ').collect();
             text += &format!("######## {command:?} with all\n{}\n", roles.run(&arguments).shown());
             for right in rights::of(command) {
-                let ran = roles.without(right, || roles.run(&arguments));
+                let ran = roles.without(&right, || roles.run(&arguments));
                 text += &format!("######## {command:?} without {right:?}\n{}\n", ran.shown());
             }
         }
     }
     let roles = Roles::of(&account, RbacFor::Forward);
     for right in rights::of(RbacFor::Forward) {
-        let ran = roles.without(right, || {
+        let ran = roles.without(&right, || {
             let running = roles.start(&["forward", "--port", "0"]);
             std::thread::sleep(std::time::Duration::from_millis(1500));
             running.signal(Signal::INT);
