@@ -106,7 +106,7 @@ const STATUS: &[Right] = &[
     right("list", "pods"),
     right("list", "persistentvolumeclaims").or("claims are unknown"),
     right("list", "statefulsets.apps").or("how many pods there should be is unknown"),
-    right("list", "namespaces").cluster().or_by(WHOLE_NAMES),
+    right("list", "namespaces").cluster().or(WHOLE_NAMES),
     right("list", "nodes").cluster().or(NODES),
     right("list", "persistentvolumes").cluster().or("what -o wide shows of volumes is unknown"),
 ];
@@ -121,12 +121,10 @@ const VERIFY: &[Right] = &[
     right("list", "namespaces").cluster().or_by(WHOLE_NAMES),
 ];
 
-/// What `forward` takes.
+/// What `forward` takes: of all else it reads it needs nothing.
 const FORWARD: &[Right] = &[
     right("list", "pods"),
     right("watch", "pods"),
-    right("list", "persistentvolumeclaims").or("claims are unknown"),
-    right("list", "statefulsets.apps").or("how many pods there should be is unknown"),
     right("get", "pods/portforward"),
     right("create", "pods/portforward"),
     right("list", "namespaces").cluster().or_by(WHOLE_NAMES),
