@@ -60,6 +60,10 @@ pub enum RbacFor {
     Forward,
     /// Replace a member
     Failover,
+    /// Bring back what was set aside
+    Undo,
+    /// See what was done, and release what is kept
+    History,
 }
 
 impl RbacFor {
@@ -70,6 +74,8 @@ impl RbacFor {
             Self::Verify => "verify",
             Self::Forward => "forward",
             Self::Failover => "failover",
+            Self::Undo => "undo",
+            Self::History => "history",
         }
     }
 }

@@ -74,6 +74,11 @@ impl Right {
         Self { without: Some(less), goes_on: true, ..self }
     }
 
+    /// Whether it is the same right, whatever becomes of a command without it.
+    pub fn is_same(&self, other: &Self) -> bool {
+        (self.verb, self.resource, self.name, self.place) == (other.verb, other.resource, other.name, other.place)
+    }
+
     /// As it is asked for; in that namespace, where it is needed in one.
     pub fn permission(&self, namespace: &str) -> Permission {
         let permission = Permission::new(self.verb, self.resource);
@@ -101,7 +106,7 @@ const STATUS: &[Right] = &[
     right("list", "pods"),
     right("list", "persistentvolumeclaims").or("claims are unknown"),
     right("list", "statefulsets.apps").or("how many pods there should be is unknown"),
-    right("list", "namespaces").cluster().or_by(WHOLE_NAMES),
+    right("list", "namespaces").cluster().or(WHOLE_NAMES),
     right("list", "nodes").cluster().or(NODES),
     right("list", "persistentvolumes").cluster().or("what -o wide shows of volumes is unknown"),
 ];
@@ -116,12 +121,10 @@ const VERIFY: &[Right] = &[
     right("list", "namespaces").cluster().or_by(WHOLE_NAMES),
 ];
 
-/// What `forward` takes.
+/// What `forward` takes: of all else it reads it needs nothing.
 const FORWARD: &[Right] = &[
     right("list", "pods"),
     right("watch", "pods"),
-    right("list", "persistentvolumeclaims").or("claims are unknown"),
-    right("list", "statefulsets.apps").or("how many pods there should be is unknown"),
     right("get", "pods/portforward"),
     right("create", "pods/portforward"),
     right("list", "namespaces").cluster().or_by(WHOLE_NAMES),
@@ -160,28 +163,43 @@ const FAILOVER: &[Right] = &[
     right("list", "poddisruptionbudgets.policy").or("whether a disruption budget forbids it is unknown"),
 ];
 
+/// What `history` takes, and `history release`.
+const HISTORY: &[Right] = &[
+    right("list", "pods"),
+    right("list", "persistentvolumeclaims"),
+    right("list", "statefulsets.apps").or("how many pods there should be is unknown"),
+    right("list", "persistentvolumes").cluster().or("what is on record on volumes is unknown"),
+    right("patch", "persistentvolumes").cluster().or_by("nothing is released"),
+    right("get", "persistentvolumes").cluster().or(FOUND),
+    right("list", "namespaces").cluster().or_by(WHOLE_NAMES),
+];
+
 /// What a command takes.
-pub fn of(command: RbacFor) -> &'static [Right] {
+pub fn of(command: RbacFor) -> Vec<Right> {
     match command {
-        RbacFor::Status => STATUS,
-        RbacFor::Verify => VERIFY,
-        RbacFor::Forward => FORWARD,
-        RbacFor::Failover => FAILOVER,
+        RbacFor::Status => STATUS.to_vec(),
+        RbacFor::Verify => VERIFY.to_vec(),
+        RbacFor::Forward => FORWARD.to_vec(),
+        RbacFor::Failover => FAILOVER.to_vec(),
+        RbacFor::Undo => FAILOVER.iter().map(|right| undo(*right)).collect(),
+        RbacFor::History => HISTORY.to_vec(),
     }
+}
+
+/// An undo takes what a failover does, and has no other way round volumes and claims.
+fn undo(right: Right) -> Right {
+    let about_disks = matches!(right.resource, "persistentvolumes" | "persistentvolumeclaims");
+    if about_disks && !right.goes_on { Right { without: None, ..right } } else { right }
 }
 
 /// What several commands take together, each right once. What one of them cannot do without is not optional.
 pub fn together(commands: &[RbacFor]) -> Vec<Right> {
     let mut all: Vec<Right> = Vec::new();
     for right in commands.iter().flat_map(|command| of(*command)) {
-        let same = |other: &&mut Right| {
-            (other.verb, other.resource, other.name, other.place)
-                == (right.verb, right.resource, right.name, right.place)
-        };
-        match all.iter_mut().find(same) {
+        match all.iter_mut().find(|other| other.is_same(&right)) {
             Some(known) if right.without.is_none() => known.without = None,
             Some(_) => {}
-            None => all.push(*right),
+            None => all.push(right),
         }
     }
     all

@@ -139,10 +139,7 @@ pub fn table() -> String {
     for place in [Place::Namespaces, Place::Cluster] {
         for right in all.iter().filter(|right| right.place == place) {
             let cell = |command: &RbacFor| {
-                let same = rights::of(*command).iter().find(|other| {
-                    (other.verb, other.resource, other.name, other.place)
-                        == (right.verb, right.resource, right.name, right.place)
-                });
+                let same = rights::of(*command).into_iter().find(|other| other.is_same(right));
                 match same.map(|right| right.without) {
                     None => "",
                     Some(None) => "needs",
