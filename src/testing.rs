@@ -1,10 +1,10 @@
 //! Literal YAML to snapshots, for the unit tests of the pure layers. One document a namespace:
 //!
-//! `sets: [{name, replicas, templates, parallel, …}]`, `pods: [{name, set | replicaSet, ready, uid, claims, node,
-//! terminating, phase, …}]`, `claims: [{name, volume, uid, terminating, phase, …}]`, `budgets: [{name, selector, …}]`. A
-//! claim with a volume gets that volume, too. `nodes`, `classes` and `volumes` (free ones) are the cluster's: of all
-//! documents together; one Ready node and one class that is the default, where none says otherwise. Ages are in seconds,
-//! counted back from [`now`]; what has none is as old as its set.
+//! `namespace: NAME`, `terminating: true`, `sets: [{name, replicas, templates, parallel, …}]`, `pods: [{name, set |
+//! replicaSet, ready, uid, claims, node, terminating, phase, …}]`, `claims: [{name, volume, uid, terminating, phase, …}]`,
+//! `budgets: [{name, selector, …}]`. A claim with a volume gets that volume, too. `nodes`, `classes` and `volumes` (free
+//! ones) are the cluster's: of all documents together; one Ready node and one class that is the default, where none says
+//! otherwise. Ages are in seconds, counted back from [`now`]; what has none is as old as its set.
 
 use crate::cluster::snapshot::{Cause, NamespaceObjects, Read, Snapshot, Unreadable};
 use jiff::{SignedDuration, Timestamp};
@@ -35,6 +35,8 @@ claims:
 #[serde(deny_unknown_fields)]
 struct Space {
     namespace: String,
+    #[serde(default)]
+    terminating: bool,
     #[serde(default)]
     sets: Vec<Set>,
     #[serde(default)]
@@ -259,7 +261,7 @@ pub(crate) fn snapshot(documents: &[&str]) -> Snapshot {
             if let Some(volume) = &claim.volume {
                 volumes.push(object(json!({
                     "metadata": {"name": volume, "uid": format!("uid-{volume}"),
-                                 "annotations": claim.record.as_ref().map(|record| json!({"kubectl-synxdb/failover": record}))},
+                                 "annotations": claim.record.as_ref().map(|record| json!({"kubectl-synxdb/record-old1": record}))},
                     "spec": {"persistentVolumeReclaimPolicy": claim.policy.as_deref().unwrap_or("Delete"),
                              "hostPath": claim.folder.then(|| json!({"path": "/disk"})),
                              "nodeAffinity": claim.on.as_ref().map(|node| json!({"required": {"nodeSelectorTerms": [
@@ -297,6 +299,8 @@ pub(crate) fn snapshot(documents: &[&str]) -> Snapshot {
     }));
     Snapshot {
         namespace_names: Read::Known(spaces.iter().map(|space| space.namespace.clone()).collect()),
+        terminating: spaces.iter().filter(|space| space.terminating).map(|space| space.namespace.clone()).collect(),
+        passed_over: Vec::new(),
         namespaces,
         volumes: Read::Known(volumes),
         nodes: Read::Known(nodes(&spaces)),

@@ -103,9 +103,9 @@ async fn one_wave_reads_everything_cached_or_consistently() {
     }
     let soon = Duration::from_secs(5);
     assert_eq!(known(&cluster.find_pods("cloudberry-proxy-0", soon).await).len(), 2);
-    assert!(known(&cluster.namespaces(soon).await).iter().any(|name| name == ACCOUNT));
-    assert!(known(&cluster.namespace_exists(SYSTEM, soon).await));
-    assert!(!known(&cluster.namespace_exists("elsewhere", soon).await));
+    assert!(known(&cluster.namespaces(soon).await).iter().any(|found| found.name == ACCOUNT && !found.terminating));
+    assert!(known(&cluster.namespace_named(SYSTEM, soon).await).is_some());
+    assert!(known(&cluster.namespace_named("elsewhere", soon).await).is_none());
     sandbox.stop().await;
 }
 

@@ -9,6 +9,7 @@ use common::{ACCOUNT, Cluster, SYSTEM, bare};
 use insta::assert_snapshot;
 use kubectl_synxdb::sandbox::Options;
 use kubectl_synxdb::sandbox::api::Rule;
+use kubectl_synxdb::sandbox::store::{DeleteOptions, Key, Preconditions};
 use serde_json::json;
 use std::io::Read as _;
 use std::time::Duration;
@@ -152,6 +153,24 @@ fn what_may_not_be_read_is_unknown_and_hides_nothing() {
     assert!(why.contains(r#"cannot list resource "persistentvolumeclaims""#), "{why}");
     // Where it is not asked for, it is not missed.
     cluster.run(&["status", "-n", SYSTEM]).exits(0);
+}
+
+/// Who may list no namespaces, and may see his own, is told as well that it goes.
+#[test]
+fn a_namespace_that_is_being_deleted_is_known_to_who_sees_no_other() {
+    let options = Options { deny: vec![deny("list", "namespaces", "*")], ..bare("healthy") };
+    let cluster = Cluster::start(options);
+    cluster.run(&["status", "-n", ACCOUNT]).exits(8).says(&["unknown: namespaces: "]);
+    let held = |object: &mut serde_json::Value| {
+        object["metadata"]["finalizers"] = json!(["kubectl-synxdb/held-by-a-test"]);
+        Ok(())
+    };
+    let key = Key::new("statefulsets", ACCOUNT, "wh9527");
+    cluster.store().update(&key, &Preconditions::none(), false, held).unwrap();
+    cluster.store().delete(&Key::new("namespaces", "", ACCOUNT), &DeleteOptions::default()).unwrap();
+    let ran = cluster.run(&["status", "-n", ACCOUNT]).exits(8);
+    ran.says(&[&format!("because namespace {ACCOUNT} is being deleted")]);
+    cluster.run(&["failover", "wh9527-0", "-n", ACCOUNT, "--yes"]).exits(4).silent().warns(&["is being deleted"]);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The command line, a file a verb. The doc comments are the help. No I/O and no Kubernetes types.
 
+mod act;
 mod failover;
 mod forward;
 mod global;
@@ -9,6 +10,7 @@ mod status;
 mod time;
 mod verify;
 
+pub use act::ActArgs;
 pub use failover::{Allow, DryRun, FailoverArgs};
 pub use forward::{Address, DEFAULT_PORT, ForwardArgs, ForwardForm};
 pub use global::{Color, Global};

@@ -66,6 +66,8 @@ impl PodWatch {
         Snapshot {
             namespaces: vec![objects],
             namespace_names: Read::NotAsked,
+            terminating: Vec::new(),
+            passed_over: Vec::new(),
             volumes: Read::NotAsked,
             nodes: Read::NotAsked,
             storage_classes: Read::NotAsked,

@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 
 use super::Cluster;
 use super::failure::Failure;
-use super::snapshot::{NamespaceObjects, Read, Snapshot};
+use super::snapshot::{NamespaceFacts, NamespaceObjects, Read, Snapshot};
 
 /// Most requests at once: each has its own connection.
 const AT_ONCE: usize = 24;
@@ -84,21 +84,23 @@ impl Cluster {
             wave.cluster_scoped::<Node>("nodes", request.nodes),
             wave.cluster_scoped::<StorageClass>("storageclasses", request.storage_classes),
         );
-        Snapshot { namespaces, namespace_names: Read::NotAsked, volumes, nodes, storage_classes }
+        let (terminating, passed_over) = (Vec::new(), Vec::new());
+        let namespace_names = Read::NotAsked;
+        Snapshot { namespaces, namespace_names, terminating, passed_over, volumes, nodes, storage_classes }
     }
 
-    /// Names of all namespaces.
-    pub async fn namespaces(&self, deadline: Duration) -> Read<Vec<String>> {
+    /// All namespaces.
+    pub async fn namespaces(&self, deadline: Duration) -> Read<Vec<NamespaceFacts>> {
         let wave = self.wave(Freshness::Cached, deadline);
         match wave.cluster_scoped::<Namespace>("namespaces", true).await {
-            Read::Known(found) => Read::Known(found.iter().map(ResourceExt::name_any).collect()),
+            Read::Known(found) => Read::Known(found.iter().map(facts).collect()),
             Read::Unknown(why) => Read::Unknown(why),
             Read::NotAsked => Read::NotAsked,
         }
     }
 
-    /// Whether a namespace of this name exists.
-    pub async fn namespace_exists(&self, name: &str, deadline: Duration) -> Read<bool> {
+    /// The namespace of this name, where there is one: for those who may not list all.
+    pub async fn namespace_named(&self, name: &str, deadline: Duration) -> Read<Option<NamespaceFacts>> {
         let deadline = self.at_most(deadline);
         let api: Api<Namespace> = Api::all(self.client());
         let answer = match tokio::time::timeout(deadline, api.get_opt(name)).await {
@@ -106,7 +108,7 @@ impl Cluster {
             Err(_) => Err(Failure::timed_out(deadline)),
         };
         match answer {
-            Ok(found) => Read::Known(found.is_some()),
+            Ok(found) => Read::Known(found.as_ref().map(facts)),
             Err(failure) => Read::Unknown(failure.unreadable("namespaces", None)),
         }
     }
@@ -178,6 +180,10 @@ impl Wave<'_> {
             Err(failure) => Read::Unknown(failure.unreadable(resource, namespace)),
         }
     }
+}
+
+fn facts(namespace: &Namespace) -> NamespaceFacts {
+    NamespaceFacts { name: namespace.name_any(), terminating: namespace.metadata.deletion_timestamp.is_some() }
 }
 
 async fn pages<K>(api: &Api<K>, selected: ListParams, freshness: Freshness) -> kube::Result<Vec<K>>
@@ -288,16 +294,23 @@ mod tests {
             "/api/v1/pods" => list(&["wh9527-0"]),
             "/api/v1/namespaces/there" => Answer::json(200, json!({"metadata": {"name": "there"}})),
             "/api/v1/namespaces/hidden" => Answer::status(403, "no"),
-            "/api/v1/namespaces" => list(&["n1", "n2"]),
+            "/api/v1/namespaces" => Answer::json(
+                200,
+                json!({"items": [{"metadata": {"name": "n1"}},
+                    {"metadata": {"name": "n2", "deletionTimestamp": "2026-01-01T00:00:00Z"}}]}),
+            ),
             _ => Answer::status(404, "not found"),
         });
         let cluster = server.cluster();
         let soon = Duration::from_secs(1);
         assert!(matches!(cluster.find_pods("wh9527-0", soon).await, Read::Known(found) if found.len() == 1));
         assert!(server.requests()[0].query.contains("fieldSelector=metadata.name%3Dwh9527-0"));
-        assert!(matches!(cluster.namespace_exists("there", soon).await, Read::Known(true)));
-        assert!(matches!(cluster.namespace_exists("gone", soon).await, Read::Known(false)));
-        assert!(matches!(cluster.namespace_exists("hidden", soon).await, Read::Unknown(_)));
-        assert!(matches!(cluster.namespaces(soon).await, Read::Known(names) if names == ["n1", "n2"]));
+        let facts = |name: &str, terminating| NamespaceFacts { name: name.to_owned(), terminating };
+        let there = cluster.namespace_named("there", soon).await;
+        assert!(matches!(&there, Read::Known(Some(found)) if *found == facts("there", false)), "{there:?}");
+        assert!(matches!(cluster.namespace_named("gone", soon).await, Read::Known(None)));
+        assert!(matches!(cluster.namespace_named("hidden", soon).await, Read::Unknown(_)));
+        let Read::Known(all) = cluster.namespaces(soon).await else { panic!() };
+        assert_eq!(all, [facts("n1", false), facts("n2", true)]);
     }
 }

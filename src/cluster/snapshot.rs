@@ -57,6 +57,15 @@ pub enum Cause {
     Refused,
 }
 
+/// A namespace, as far as it is known from a list of all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamespaceFacts {
+    /// Its name.
+    pub name: String,
+    /// Whether it is being deleted: what goes in it never comes back.
+    pub terminating: bool,
+}
+
 /// One namespace's objects.
 #[derive(Clone, Debug)]
 pub struct NamespaceObjects {
@@ -81,6 +90,10 @@ pub struct Snapshot {
     pub namespaces: Vec<NamespaceObjects>,
     /// Names of all namespaces, where they could be listed.
     pub namespace_names: Read<Vec<String>>,
+    /// Namespaces that are known to be being deleted, looked into or not.
+    pub terminating: Vec<String>,
+    /// Those of them that would have been looked into if they stayed.
+    pub passed_over: Vec<String>,
     /// Volumes.
     pub volumes: Read<Vec<PersistentVolume>>,
     /// Nodes.

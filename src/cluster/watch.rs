@@ -306,6 +306,8 @@ fn empty(namespace: &str) -> Snapshot {
             events: Read::NotAsked,
         }],
         namespace_names: Read::NotAsked,
+        terminating: Vec::new(),
+        passed_over: Vec::new(),
         volumes: Read::NotAsked,
         nodes: Read::NotAsked,
         storage_classes: Read::NotAsked,

@@ -1,7 +1,7 @@
 //! Whether to go on: by flag, by terminal, or not at all.
 
 use super::Context;
-use crate::cli::FailoverArgs;
+use crate::cli::ActArgs;
 use crate::error::{Error, Exit, Result};
 use crate::plan::{Plan, Risk};
 use crate::render::prompt::{self, Before};
@@ -10,7 +10,7 @@ use crate::render::prompt::{self, Before};
 ///
 /// # Errors
 /// Refused where nobody can be asked, declined where the answer is not yes.
-pub(super) async fn confirm(context: &Context, args: &FailoverArgs, plan: &Plan) -> Result<()> {
+pub(super) async fn confirm(context: &Context, args: &ActArgs, plan: &Plan) -> Result<()> {
     if !plan.deletes() {
         return Ok(());
     }

@@ -14,6 +14,7 @@ use crate::cluster::snapshot::{Read, Snapshot};
 use crate::cluster::{Allowed, Cluster, Permission, ReadRequest};
 use crate::error::{Error, Exit, Result};
 use crate::render::{forward as told, machine};
+use crate::topology::health::being_deleted;
 use crate::topology::layout::{PageDoor, SqlDoor};
 use crate::topology::lead::{Lead, Standing};
 use crate::topology::target::TargetName;
@@ -121,6 +122,10 @@ async fn prepare(context: &Context, cluster: &Cluster, args: &ForwardArgs) -> Re
         Some(_) => target(context, cluster, &snapshot, &topology, typed, &SOUGHT).await?,
         None => proxy(context, cluster, &snapshot, &topology).await?,
     };
+    if topology.space(&member.namespace).is_some_and(|space| space.terminating) {
+        let sentence = format!("{}: no pod comes after this one", being_deleted(&member.namespace));
+        context.screen.note(&told::note(&sentence, context.screen.err));
+    }
     let door = door(&topology, &member)?;
     if args.psql && matches!(door, Door::Page(_)) {
         return Err(Error::usage(format!("{} takes no SQL: --psql is not for it", member.path()))

@@ -1,5 +1,6 @@
 //! A file a verb: read, plan, confirm, run, render. The only modules that see all the others.
 
+mod act;
 mod confirm;
 mod failover;
 mod forward;
@@ -15,6 +16,7 @@ mod verify;
 use crate::cli::{Cli, Command, Form, Global};
 use crate::cluster::{Cluster, ConnectOptions, Environment, parse_request_timeout};
 use crate::error::{Error, Exit, Result};
+use crate::journal::Journal;
 use crate::render::{Screen, machine};
 use crate::topology::Layout;
 use crate::topology::layout::DEFAULT_LAYOUT;
@@ -35,6 +37,8 @@ pub struct Context {
     pub layout: Layout,
     /// Set when the user wants to stop.
     pub interrupt: CancellationToken,
+    /// Where records are kept that no volume can carry.
+    pub journal: Journal,
     /// Whether Ctrl-C is for a program that has the terminal, and not for this one.
     pub keyboard_lent: Arc<AtomicBool>,
 }
@@ -72,7 +76,9 @@ fn runtime() -> Result<tokio::runtime::Runtime> {
 async fn connected(cli: Cli, screen: Screen) -> Result<Exit> {
     let keyboard_lent = Arc::new(AtomicBool::new(false));
     let interrupt = interruption(keyboard_lent.clone());
-    let mut context = Context { screen, layout: layout(&cli.global)?, global: cli.global, interrupt, keyboard_lent };
+    let layout = layout(&cli.global)?;
+    let journal = Journal::of_user(|name| std::env::var_os(name));
+    let mut context = Context { screen, layout, global: cli.global, interrupt, journal, keyboard_lent };
     match cli.command {
         Command::Sandbox(_) => sandbox::stay(&context).await,
         Command::Status(args) => {
@@ -121,6 +127,11 @@ impl Context {
             cache_dir: flags.cache_dir,
         };
         Cluster::connect(&options, &Environment::of_process()).await
+    }
+
+    /// Where the record of this act is kept if no volume can carry it, in words.
+    fn journal_of(&self, id: &str) -> String {
+        self.journal.path(id).map_or_else(|| "nowhere: HOME is not set".to_owned(), |path| path.display().to_string())
     }
 
     async fn unless_interrupted<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {

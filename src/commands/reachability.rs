@@ -2,7 +2,7 @@
 
 use super::Context;
 use super::scope::DEADLINE;
-use crate::cli::FailoverArgs;
+use crate::cli::ActArgs;
 use crate::cluster::permission::{Allowed, Permission};
 use crate::cluster::snapshot::{Read, Snapshot};
 use crate::cluster::{Cluster, Freshness, ReadRequest};
@@ -23,7 +23,7 @@ use std::collections::HashMap;
 pub(super) async fn probes(
     context: &Context,
     cluster: &Cluster,
-    args: &FailoverArgs,
+    args: &ActArgs,
     snapshot: &Snapshot,
     member: &Member,
 ) -> Result<Probes> {
@@ -39,7 +39,14 @@ pub(super) async fn probes(
     let typed = typed(context, args, names)?;
     let mut wanted: Vec<String> = typed.iter().map(|(namespace, _)| namespace.clone()).collect();
     if typed.is_empty() && reaches_further(member) {
-        wanted.extend(names.iter().filter(|name| layout.space_kind(name).is_some()).cloned());
+        let ours = names.iter().filter(|name| layout.space_kind(name).is_some());
+        let (going, staying): (Vec<&String>, Vec<&String>) = ours.partition(|name| snapshot.terminating.contains(name));
+        wanted.extend(staying.into_iter().cloned());
+        probes.not_measured.extend(going.into_iter().map(|name| NotMeasured {
+            namespace: Some(name.clone()),
+            pod: None,
+            why: "the namespace is being deleted".into(),
+        }));
         if let Read::Unknown(part) = &snapshot.namespace_names {
             let accounts =
                 snapshot.namespaces.iter().any(|o| layout.space_kind(&o.namespace) == Some(SpaceKind::Account));
@@ -71,7 +78,7 @@ pub(super) async fn probes(
 }
 
 /// Namespace and pod of each `--probe`.
-fn typed(context: &Context, args: &FailoverArgs, names: &[String]) -> Result<Vec<(String, String)>> {
+fn typed(context: &Context, args: &ActArgs, names: &[String]) -> Result<Vec<(String, String)>> {
     let each = args.probe.iter().map(|text| {
         let TargetName { namespace: Some(namespace), name } = TargetName::parse(text) else {
             return Err(Error::usage(format!("--probe {text:?} names no namespace"))

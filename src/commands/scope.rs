@@ -1,10 +1,12 @@
 //! Which namespaces a command looks at: kubectl's precedence, SynxDB's names.
 
 use super::Context;
-use crate::cluster::snapshot::{Cause, Read, Snapshot};
+use crate::cluster::snapshot::{Cause, NamespaceFacts, Read, Snapshot};
 use crate::cluster::{Cluster, Freshness, ReadRequest};
 use crate::error::{Error, Result};
-use crate::topology::target::{NamespaceMatch, match_namespace, without_mark};
+use crate::topology::health::being_deleted;
+use crate::topology::target::{NamespaceMatch, TargetName, match_namespace, without_mark};
+use crate::topology::{Layout, SpaceKind, Topology};
 use std::time::Duration;
 
 /// What each request may take of a command that needs to know what is there now.
@@ -14,6 +16,10 @@ pub(super) const DEADLINE: Duration = Duration::from_secs(5);
 pub(super) struct Scope {
     pub(super) namespaces: Vec<String>,
     pub(super) names: Read<Vec<String>>,
+    /// All that are known to be being deleted.
+    pub(super) terminating: Vec<String>,
+    /// Those of them that nobody named, and that are not read for it.
+    pub(super) passed_over: Vec<String>,
 }
 
 impl Scope {
@@ -24,9 +30,31 @@ impl Scope {
     pub(super) async fn read(self, cluster: &Cluster, besides: ReadRequest) -> Result<Snapshot> {
         let freshness = Freshness::Consistent;
         let request = ReadRequest { namespaces: self.namespaces, freshness, deadline: DEADLINE, ..besides };
-        let snapshot = Snapshot { namespace_names: self.names, ..cluster.read(&request).await };
+        let (terminating, passed_over) = (self.terminating, self.passed_over);
+        let read = cluster.read(&request).await;
+        let snapshot = Snapshot { namespace_names: self.names, terminating, passed_over, ..read };
         reachable(cluster, &snapshot)?;
         Ok(snapshot)
+    }
+
+    /// Takes in those namespaces that a target names, although they are being deleted.
+    pub(super) fn and_named_by(mut self, targets: &[String], layout: &Layout) -> Self {
+        let named = targets.iter().filter_map(|typed| TargetName::parse(typed).namespace);
+        for typed in named {
+            let among = |names: &[String]| match match_namespace(&typed, names, layout) {
+                NamespaceMatch::One(name) => Some(name),
+                NamespaceMatch::Many(_) | NamespaceMatch::None(_) => None,
+            };
+            // One that stays and begins like this is meant before one that goes.
+            let exact = self.passed_over.iter().any(|name| name == without_mark(&typed));
+            if (exact || among(&self.namespaces).is_none())
+                && let Some(name) = among(&self.passed_over)
+            {
+                self.passed_over.retain(|other| *other != name);
+                self.namespaces.push(name);
+            }
+        }
+        self
     }
 }
 
@@ -39,29 +67,75 @@ pub(super) async fn scope(
     all: bool,
     deadline: Duration,
 ) -> Result<Scope> {
-    let names = cluster.namespaces(deadline).await;
+    let (names, mut terminating) = match cluster.namespaces(deadline).await {
+        Read::Known(all) => {
+            let terminating = all.iter().filter(|found| found.terminating).map(|found| found.name.clone()).collect();
+            (Read::Known(all.into_iter().map(|found| found.name).collect::<Vec<_>>()), terminating)
+        }
+        Read::Unknown(part) => (Read::Unknown(part), Vec::new()),
+        Read::NotAsked => (Read::NotAsked, Vec::new()),
+    };
     let of_context = cluster.namespace().filter(|name| *name != "default" && !all);
     let typed = typed.or(of_context);
     let layout = &context.layout;
+    let mut passed_over = Vec::new();
     let namespaces = match (&names, typed) {
-        (Read::Known(existing), Some(typed)) => match match_namespace(typed, existing, layout) {
+        (Read::Known(existing), Some(typed)) => match meant(typed, existing, &terminating, layout) {
             NamespaceMatch::One(name) => vec![name],
             NamespaceMatch::Many(names) => return Err(several(typed, &names)),
             NamespaceMatch::None(near) => return Err(unknown(typed, &near)),
         },
         (Read::Known(existing), None) => {
-            existing.iter().filter(|name| layout.space_kind(name).is_some()).cloned().collect()
+            let ours = existing.iter().filter(|name| layout.space_kind(name).is_some()).cloned();
+            // An account that goes is nobody's any more; without its system, SynxDB is not well.
+            let goes =
+                |name: &String| terminating.contains(name) && layout.space_kind(name) == Some(SpaceKind::Account);
+            let (going, staying) = ours.partition(goes);
+            passed_over = going;
+            staying
         }
         (Read::Unknown(part), typed) => {
             if !matches!(part.cause, Cause::Forbidden) {
                 return Err(cluster.unreadable(part));
             }
             // One who may not list namespaces may still work in one: it is taken by its whole name.
-            vec![typed.map_or_else(|| layout.system_namespace.clone(), |typed| without_mark(typed).to_owned())]
+            let name = typed.map_or_else(|| layout.system_namespace.clone(), |typed| without_mark(typed).to_owned());
+            if let Read::Known(Some(NamespaceFacts { terminating: true, name })) =
+                cluster.namespace_named(&name, deadline).await
+            {
+                terminating.push(name);
+            }
+            vec![name]
         }
         (Read::NotAsked, _) => Vec::new(),
     };
-    Ok(Scope { namespaces, names })
+    Ok(Scope { namespaces, names, terminating, passed_over })
+}
+
+/// What a typed namespace means: its whole name whatever becomes of it, and the beginning of one that stays before
+/// that of one that is being deleted.
+fn meant(typed: &str, existing: &[String], terminating: &[String], layout: &Layout) -> NamespaceMatch {
+    let staying: Vec<String> = existing.iter().filter(|name| !terminating.contains(name)).cloned().collect();
+    if existing.iter().any(|name| name == without_mark(typed)) {
+        return match_namespace(typed, existing, layout);
+    }
+    match match_namespace(typed, &staying, layout) {
+        NamespaceMatch::None(_) => match_namespace(typed, existing, layout),
+        found => found,
+    }
+}
+
+/// Refuses what would have something created again in a namespace that is being deleted.
+///
+/// # Errors
+/// The namespace is known to be being deleted.
+pub(super) fn stays(topology: &Topology, namespace: &str) -> Result<()> {
+    if !topology.space(namespace).is_some_and(|space| space.terminating) {
+        return Ok(());
+    }
+    Err(Error::refused(being_deleted(namespace))
+        .because("nothing is created again in it; nothing was changed")
+        .hint(format!("kubectl describe namespace {namespace} tells what it waits for")))
 }
 
 fn several(typed: &str, names: &[String]) -> Error {
@@ -89,4 +163,57 @@ pub(super) fn reachable(cluster: &Cluster, snapshot: &Snapshot) -> Result<()> {
         return Err(cluster.unreadable(first));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOING: &str = "cloud007-513d75d5-3033-4649-b913-07f6115ec41a";
+    const STAYING: &str = "cloud007-613d75d5-3033-4649-b913-07f6115ec41a";
+    const OTHER: &str = "cloud008-513d75d5-3033-4649-b913-07f6115ec41a";
+
+    fn owned(names: &[&str]) -> Vec<String> {
+        names.iter().map(ToString::to_string).collect()
+    }
+
+    /// By its whole name one that is being deleted is meant, by its beginning only where none that stays is.
+    #[test]
+    fn one_that_stays_is_meant_before_one_that_goes() {
+        let layout = Layout::shipped().unwrap();
+        let existing = owned(&["default", GOING, STAYING, OTHER]);
+        let one = |name: &str| NamespaceMatch::One(name.to_owned());
+        for (typed, terminating, expected) in [
+            ("cloud007", vec![], NamespaceMatch::Many(owned(&[GOING, STAYING]))),
+            ("cloud007", vec![GOING], one(STAYING)),
+            ("cloud007-5", vec![GOING], one(GOING)),
+            ("cloud007", vec![GOING, STAYING], NamespaceMatch::Many(owned(&[GOING, STAYING]))),
+            (GOING, vec![GOING], one(GOING)),
+            ("cloud00", vec![GOING], NamespaceMatch::Many(owned(&[STAYING, OTHER]))),
+        ] {
+            let terminating = owned(&terminating);
+            assert_eq!(meant(typed, &existing, &terminating, &layout), expected, "{typed} without {terminating:?}");
+        }
+    }
+
+    #[test]
+    fn a_target_takes_in_the_namespace_that_it_names() {
+        let layout = Layout::shipped().unwrap();
+        for (targets, namespaces, passed_over) in [
+            (vec![], vec![STAYING, OTHER], vec![GOING]),
+            (vec!["wh9527-0", "pod/wh9527-0"], vec![STAYING, OTHER], vec![GOING]),
+            (vec!["cloud007/wh9527-0"], vec![STAYING, OTHER], vec![GOING]),
+            (vec!["cloud008/wh9527-0", "cloud007-5/wh9527-0"], vec![STAYING, OTHER, GOING], vec![]),
+            (vec!["cloud007-513d75d5-3033-4649-b913-07f6115ec41a+/wh9527-0"], vec![STAYING, OTHER, GOING], vec![]),
+        ] {
+            let scope = Scope {
+                namespaces: owned(&[STAYING, OTHER]),
+                names: Read::Known(owned(&[GOING, STAYING, OTHER])),
+                terminating: owned(&[GOING]),
+                passed_over: owned(&[GOING]),
+            };
+            let scope = scope.and_named_by(&owned(&targets), &layout);
+            assert_eq!((scope.namespaces, scope.passed_over), (owned(&namespaces), owned(&passed_over)), "{targets:?}");
+        }
+    }
 }

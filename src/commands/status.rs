@@ -7,7 +7,7 @@ use crate::cluster::ReadRequest;
 use crate::cluster::snapshot::{Cause, Read, Snapshot};
 use crate::error::{Error, Exit, Result};
 use crate::render::{machine, status as text};
-use crate::topology::health::{Health, judge};
+use crate::topology::health::{Health, judge, not_looked_into};
 use crate::topology::target::{NamespaceMatch, TargetMatch, TargetName, match_namespace, match_target};
 use crate::topology::{Topology, build};
 use jiff::Timestamp;
@@ -25,7 +25,7 @@ pub(super) async fn status(context: &Context, args: &StatusArgs) -> Result<Exit>
         scope(context, &cluster, context.global.namespace.as_deref(), args.all_namespaces, DEADLINE),
         cluster.read(&request)
     );
-    let scope = scope?;
+    let scope = scope?.and_named_by(&args.targets, &context.layout);
     // Second wave: what is in them.
     let request = ReadRequest { namespaces: scope.namespaces.clone(), deadline: DEADLINE, ..ReadRequest::default() };
     let inside = cluster.read(&request).await;
@@ -67,6 +67,8 @@ fn together(scope: Scope, outside: Snapshot, inside: Snapshot) -> Snapshot {
     Snapshot {
         namespaces: inside.namespaces,
         namespace_names: scope.names,
+        terminating: scope.terminating,
+        passed_over: scope.passed_over,
         volumes: outside.volumes,
         nodes: outside.nodes,
         storage_classes: outside.storage_classes,
@@ -116,5 +118,6 @@ fn no_member(typed: &str, topology: &Topology) -> Error {
     let near = crate::topology::target::nearest(typed, &names);
     let error = Error::failure(format!("there is no SynxDB member {typed:?}"));
     let error = if near.is_empty() { error } else { error.because(format!("near it: {}", near.join(", "))) };
+    let error = topology.passed_over.iter().fold(error, |error, name| error.because(not_looked_into(name)));
     error.hint("kubectl synxdb status shows all of them")
 }

@@ -7,7 +7,7 @@ use crate::cluster::Cluster;
 use crate::cluster::snapshot::{Read, Snapshot};
 use crate::error::{Error, Exit, Result};
 use crate::render::prompt;
-use crate::topology::health::trouble;
+use crate::topology::health::{not_looked_into, trouble};
 use crate::topology::target::{TargetMatch, TargetName, match_target};
 use crate::topology::{Member, Topology};
 
@@ -106,6 +106,11 @@ async fn nowhere(cluster: &Cluster, snapshot: &Snapshot, name: &str, near: &[Str
     if let Read::Known(pods) = cluster.find_pods(name, DEADLINE).await
         && let Some(namespace) = pods.first().and_then(|pod| pod.metadata.namespace.clone())
     {
+        if snapshot.passed_over.contains(&namespace) {
+            return Error::refused(format!("{namespace}/{name}: {}", not_looked_into(&namespace)))
+                .because(sought.so_far.unwrap_or_default())
+                .hint(format!("kubectl synxdb status -n {namespace}"));
+        }
         let looked_at = snapshot.namespaces.iter().any(|objects| objects.namespace == namespace);
         if !looked_at {
             return Error::refused(format!("{namespace}/{name} is not in a namespace that was looked at"))

@@ -10,6 +10,7 @@ use crate::cluster::{Cluster, ReadRequest};
 use crate::error::{Error, Exit, Result};
 use crate::render::progress::Waiting;
 use crate::render::{machine, verify as text};
+use crate::topology::health::not_looked_into;
 use crate::topology::{Topology, build};
 use crate::verify::ask::QUESTION;
 use crate::verify::{
@@ -34,7 +35,7 @@ pub(super) async fn verify(context: &Context, args: &VerifyArgs) -> Result<Exit>
     }
     let login = login(context, &args.login)?;
     let cluster = context.cluster().await?;
-    let Look { topology, everything, gaps } = look(context, &cluster, args).await?;
+    let Look { topology, everything, gaps, going } = look(context, &cluster, args).await?;
     let wanted = wanted(&topology, context, &args.targets)?;
     let asked = subjects(&topology, |member| wanted.as_ref().is_none_or(|wanted| wanted.contains(&member.path())));
     let options = Options {
@@ -57,6 +58,7 @@ pub(super) async fn verify(context: &Context, args: &VerifyArgs) -> Result<Exit>
         checks.extend(saved.compared(&testimonies, covered));
     }
     checks.extend(gaps);
+    checks.extend(going);
 
     let saved = Saved::new(Timestamp::now().to_string(), cluster.context_name(), testimonies);
     if let Some(path) = &args.save {
@@ -95,11 +97,14 @@ struct Look {
     everything: bool,
     /// What could not be read of it.
     gaps: Vec<Check>,
+    /// Which namespaces are being deleted.
+    going: Vec<Check>,
 }
 
 async fn look(context: &Context, cluster: &Cluster, args: &VerifyArgs) -> Result<Look> {
     let typed = context.global.namespace.as_deref();
     let scope = scope(context, cluster, typed, args.all_namespaces, DEADLINE).await?;
+    let scope = scope.and_named_by(&args.targets, &context.layout);
     // Without a right to list namespaces there may be accounts that nobody looked at.
     let narrowed =
         typed.is_some() || (!args.all_namespaces && cluster.namespace().is_some_and(|name| name != "default"));
@@ -118,11 +123,19 @@ async fn look(context: &Context, cluster: &Cluster, args: &VerifyArgs) -> Result
         }));
     }
     let topology = build(&snapshot, &context.layout);
+    let passed_over = topology.passed_over.iter().map(|name| (name, "being deleted: not looked into"));
+    let going = topology.spaces.iter().filter(|space| space.terminating);
+    let going: Vec<Check> = going
+        .map(|space| (&space.namespace, "being deleted"))
+        .chain(passed_over)
+        .map(|(name, why)| Judgement::skipped(why).on(Kind::Namespace, name, "", Duration::ZERO))
+        .collect();
     if gaps.is_empty() && topology.members().next().is_none() {
         let looked = crate::render::status::absent_hint(snapshot.namespaces.len());
-        return Err(Error::new(Exit::Degraded, "there is no SynxDB member to verify").hint(looked));
+        let error = Error::new(Exit::Degraded, "there is no SynxDB member to verify").hint(looked);
+        return Err(topology.passed_over.iter().fold(error, |error, name| error.because(not_looked_into(name))));
     }
-    Ok(Look { topology, everything: !narrowed && gaps.is_empty(), gaps })
+    Ok(Look { topology, everything: !narrowed && gaps.is_empty(), gaps, going })
 }
 
 /// How far this look covers a member of a baseline.
@@ -132,6 +145,7 @@ fn covered(path: &str, topology: &Topology, everything: bool, wanted: Option<&[S
     match wanted {
         Some(wanted) if !wanted.iter().any(|wanted| wanted == path) => Coverage::Outside,
         _ if here => Coverage::Asked,
+        _ if topology.passed_over.iter().any(|name| name == namespace) => Coverage::PassedOver,
         _ if everything || topology.space(namespace).is_some_and(|space| space.gaps.is_empty()) => Coverage::Gone,
         _ => Coverage::Outside,
     }

@@ -2,9 +2,9 @@
 
 use super::outcome::word;
 use crate::error::{Error, Result};
-use crate::plan::Plan;
+use crate::plan::{Act, Plan};
 use crate::recovery::{Event, Outcome, PhaseEnd, Reach};
-use crate::topology::health::{Health, Report};
+use crate::topology::health::{Health, Report, not_looked_into};
 use crate::topology::{ClaimState, Known, Member, Topology};
 use crate::verify::{Check, Testimony, verdict};
 use serde_json::{Value, json};
@@ -45,12 +45,17 @@ pub fn status(report: &Report, topology: &Topology) -> Value {
         .map(|trouble| json!({"namespace": trouble.namespace, "member": trouble.member, "because": trouble.because}))
         .collect();
     let unknown: Vec<Value> = report.gaps.iter().map(|gap| json!({"what": gap.what, "why": gap.why})).collect();
+    let passed_over: Vec<Value> = report
+        .passed_over
+        .iter()
+        .map(|namespace| json!({"namespace": namespace, "why": not_looked_into(namespace)}))
+        .collect();
     let namespaces: Vec<Value> = topology
         .spaces
         .iter()
         .map(|space| {
             let members: Vec<Value> = space.components.iter().flat_map(|c| &c.members).map(member).collect();
-            json!({"name": space.namespace, "kind": space.kind, "members": members})
+            json!({"name": space.namespace, "kind": space.kind, "terminating": space.terminating, "members": members})
         })
         .collect();
     json!({
@@ -61,6 +66,7 @@ pub fn status(report: &Report, topology: &Topology) -> Value {
         "safekeepers": report.safekeepers.map(|(ready, all)| json!({"ready": ready, "all": all})),
         "troubles": troubles,
         "unknown": unknown,
+        "notLookedInto": passed_over,
         "namespaces": namespaces,
     })
 }
@@ -135,7 +141,7 @@ fn member(member: &Member) -> Value {
 
 /// The plan, on one line as the stream of a failover has it.
 pub fn plan(plan: &Plan) -> Value {
-    let mut document = json!({"apiVersion": API_VERSION, "kind": "FailoverPlan"});
+    let mut document = json!({"apiVersion": API_VERSION, "kind": kind(plan, "Plan")});
     merge(&mut document, serde_json::to_value(plan).unwrap_or_default());
     document
 }
@@ -165,9 +171,18 @@ fn phase_end(end: &PhaseEnd) -> Value {
     }
 }
 
+/// `FailoverPlan`, `UndoResult`, ….
+fn kind(plan: &Plan, what: &str) -> String {
+    let act = match plan.act {
+        Act::Failover => "Failover",
+        Act::Undo(_) => "Undo",
+    };
+    format!("{act}{what}")
+}
+
 /// A step that the server was asked about and did not carry out.
-pub fn rehearsed(what: &str) -> Value {
-    json!({"apiVersion": API_VERSION, "kind": "FailoverEvent", "state": "dry-run", "detail": what})
+pub fn rehearsed(plan: &Plan, what: &str) -> Value {
+    json!({"apiVersion": API_VERSION, "kind": kind(plan, "Event"), "state": "dry-run", "detail": what})
 }
 
 /// The account of a failover.
@@ -183,7 +198,7 @@ pub fn outcome(plan: &Plan, outcome: &Outcome, reasons: &[String], resume: Optio
         .collect();
     json!({
         "apiVersion": API_VERSION,
-        "kind": "FailoverResult",
+        "kind": kind(plan, "Result"),
         "id": plan.id,
         "verdict": word(&outcome.ending),
         "reasons": reasons,

@@ -2,7 +2,7 @@
 
 use super::age::age;
 use super::{Paint, count, harmless, wrapped};
-use crate::topology::health::{Health, Report};
+use crate::topology::health::{Health, Report, being_deleted, not_looked_into};
 use crate::topology::{Claim, Known, Member, Role, Space, SpaceKind, Topology};
 use jiff::Timestamp;
 use tabled::builder::Builder;
@@ -16,7 +16,8 @@ pub fn status(report: &Report, topology: &Topology, wide: bool, now: Timestamp, 
             SpaceKind::System => "system",
             SpaceKind::Account => "account",
         };
-        text.push_str(&format!("\n{} ({kind})\n", paint.strong(harmless(&space.namespace))));
+        let going = if space.terminating { ", being deleted" } else { "" };
+        text.push_str(&format!("\n{} ({kind}{going})\n", paint.strong(harmless(&space.namespace))));
         text.push_str(&table(space, wide, now, paint));
     }
     text
@@ -38,11 +39,17 @@ pub fn verdict(report: &Report, paint: Paint) -> String {
         Health::Unknown => format!("{}: {numbers}\n", paint.warn("Whether SynxDB is healthy is unknown")),
         Health::Absent => format!("{}\n", paint.warn("No SynxDB component was found")),
     };
+    for namespace in &report.terminating {
+        text.push_str(&wrapped("  because ", &being_deleted(namespace)));
+    }
     for trouble in &report.troubles {
         text.push_str(&wrapped("  because ", &format!("{}: {}", trouble.member, trouble.because)));
     }
     for gap in &report.gaps {
         text.push_str(&wrapped("  unknown: ", &format!("{}: {}", gap.what, gap.why)));
+    }
+    for namespace in &report.passed_over {
+        text.push_str(&wrapped("  note: ", &not_looked_into(namespace)));
     }
     if let Some(trouble) = report.troubles.iter().find(|trouble| trouble.failover_helps) {
         let command = format!("kubectl synxdb failover {}/{}", trouble.namespace, trouble.member);

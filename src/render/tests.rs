@@ -75,6 +75,21 @@ fn status_of_a_system_in_trouble() {
     assert_snapshot!("status-degraded-wide", shown(&topology, true, PLAIN));
 }
 
+/// One of which it is known in time, and one that was looked into because it was named.
+#[test]
+fn status_of_namespaces_that_are_being_deleted() {
+    let account = "cloud007-513d75d5-3033-4649-b913-07f6115ec41a".to_owned();
+    let others = snapshot(&[SYSTEM]);
+    let others = crate::cluster::snapshot::Snapshot { passed_over: vec![account], ..others };
+    let topology = build(&others, &Layout::shipped().unwrap());
+    assert_snapshot!("status-passed-over", shown(&topology, false, PLAIN));
+    let document = machine::status(&judge(&topology), &topology);
+    assert_snapshot!("status-passed-over-json", machine::json(&document["notLookedInto"]));
+    let topology = world(&[&ACCOUNT.replacen("namespace:", "terminating: true\nnamespace:", 1)]);
+    assert_snapshot!("status-going", shown(&topology, false, PLAIN));
+    assert_eq!(machine::status(&judge(&topology), &topology)["namespaces"][0]["terminating"], true);
+}
+
 fn planned(pod: &str, denied: bool, change: impl FnOnce(&mut Request)) -> Plan {
     let topology = world(&[SYSTEM, ACCOUNT]);
     let member = topology.members().find(|member| member.name == pod).unwrap();
@@ -93,7 +108,10 @@ fn planned(pod: &str, denied: bool, change: impl FnOnce(&mut Request)) -> Plan {
         request: &request,
         rights: &rights,
         before: Before::Answered { summary: "PostgreSQL 14.4: 2 databases, 1 table".into() },
+        undoes: None,
         unfinished: None,
+        records: &[],
+        journal: String::new(),
         probes: depending(&topology, member),
         now: now(),
     })
@@ -147,7 +165,10 @@ budgets: [{name: safekeepers, selector: {matchLabels: {app: safekeeper}}, allowe
         request: &request,
         rights: &rights,
         before: Before::Answered { summary: "status page".into() },
+        undoes: None,
         unfinished: None,
+        records: &[],
+        journal: String::new(),
         probes: depending(&topology, member),
         now: now(),
     });

@@ -2,7 +2,7 @@
 
 use super::age::took;
 use super::{Paint, count, harmless, wrapped, wrapped_at};
-use crate::verify::{Check, Saved, Subject, Verdict, verdict};
+use crate::verify::{Check, Kind, Saved, Subject, Verdict, verdict};
 use std::path::Path;
 use std::time::Duration;
 
@@ -97,6 +97,9 @@ fn headline(checks: &[Check], paint: Paint) -> String {
             }
         }
     }
+    for check in checks.iter().filter(|check| check.kind == Kind::Namespace) {
+        text.push_str(&wrapped("  note: ", &format!("namespace {} is {}", check.namespace, check.reason)));
+    }
     for check in checks.iter().filter(|check| matches!(check.verdict, Verdict::Passed | Verdict::Skipped)) {
         for line in &check.lines {
             text.push_str(&wrapped("  note: ", &format!("{} {}: {line}", path(check), check.kind.name())));
@@ -139,7 +142,7 @@ mod tests {
     use super::*;
     use crate::topology::Role;
     use crate::topology::layout::PageDoor;
-    use crate::verify::{Judgement, Kind};
+    use crate::verify::Judgement;
     use insta::assert_snapshot;
     use std::time::Duration;
 
@@ -209,6 +212,15 @@ mod tests {
         assert_snapshot!("verify-failed-colour", verify(&troubled(), Paint(true)).replace('\u{1b}', "ESC"));
         let unknown: Vec<Check> = troubled().into_iter().filter(|check| check.verdict != Verdict::Failed).collect();
         assert_snapshot!("verify-unknown", verify(&unknown, Paint(false)));
+    }
+
+    #[test]
+    fn a_namespace_that_was_not_looked_into_is_named_and_changes_no_verdict() {
+        let mut checks = healthy();
+        let why = "being deleted: not looked into";
+        checks.push(Judgement::skipped(why).on(Kind::Namespace, ACCOUNT, "", Duration::ZERO));
+        assert_eq!(verdict(&checks), verdict(&healthy()));
+        assert_snapshot!("verify-passed-over", verify(&checks, Paint(false)));
     }
 
     #[test]

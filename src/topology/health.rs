@@ -8,7 +8,7 @@ use super::model::{Gap, Known, Member, Topology};
 pub enum Health {
     /// All members are Ready, and all that should be known is.
     Healthy,
-    /// At least one member is not Ready or one claim not Bound.
+    /// At least one member is not Ready, one claim not Bound, or a namespace that was looked into is being deleted.
     Degraded,
     /// No trouble was seen, and something that should be known is not.
     Unknown,
@@ -44,6 +44,10 @@ pub struct Report {
     pub troubles: Vec<Trouble>,
     /// What is not known.
     pub gaps: Vec<Gap>,
+    /// Namespaces that were looked into and are being deleted.
+    pub terminating: Vec<String>,
+    /// Namespaces that are being deleted and were not looked into: they are no part of the judgement.
+    pub passed_over: Vec<String>,
 }
 
 /// Judges a topology.
@@ -57,7 +61,9 @@ pub fn judge(topology: &Topology) -> Report {
     let members = count(None);
     let safekeepers = Some(count(Some(Role::Safekeeper))).filter(|(_, all)| *all > 0);
     let gaps: Vec<Gap> = topology.all_gaps().cloned().collect();
-    let health = if !troubles.is_empty() {
+    let terminating: Vec<String> =
+        topology.spaces.iter().filter(|space| space.terminating).map(|space| space.namespace.clone()).collect();
+    let health = if !troubles.is_empty() || !terminating.is_empty() {
         Health::Degraded
     } else if !gaps.is_empty() {
         Health::Unknown
@@ -66,7 +72,18 @@ pub fn judge(topology: &Topology) -> Report {
     } else {
         Health::Healthy
     };
-    Report { health, members, safekeepers, troubles, gaps }
+    let passed_over = topology.passed_over.clone();
+    Report { health, members, safekeepers, troubles, gaps, terminating, passed_over }
+}
+
+/// In words, that a namespace goes.
+pub fn being_deleted(namespace: &str) -> String {
+    format!("namespace {namespace} is being deleted")
+}
+
+/// The same of one that was not looked into for it.
+pub fn not_looked_into(namespace: &str) -> String {
+    format!("{}: not looked into", being_deleted(namespace))
 }
 
 /// What is wrong with a member, if anything.

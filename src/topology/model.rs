@@ -31,7 +31,7 @@ impl<T> Known<T> {
 pub struct Topology {
     /// The system namespace first, then the accounts' by name.
     pub spaces: Vec<Space>,
-    /// Volumes that carry the record of a failover, whatever they are bound to.
+    /// Volumes that carry the record of a failover or an undo, whatever they are bound to.
     pub recorded: Vec<Volume>,
     /// Nodes that are known not to be Ready.
     pub lost_nodes: Vec<String>,
@@ -41,6 +41,8 @@ pub struct Topology {
     pub classes: Known<Vec<StorageClassFacts>>,
     /// How many volumes are free for any claim, by the name of their class, empty for none.
     pub free_volumes: Known<BTreeMap<String, usize>>,
+    /// Namespaces that were not looked into, as they are being deleted.
+    pub passed_over: Vec<String>,
     /// What could not be read besides the spaces' own gaps: namespaces, volumes, nodes.
     pub gaps: Vec<Gap>,
 }
@@ -61,6 +63,8 @@ pub struct Space {
     pub namespace: String,
     /// What it holds.
     pub kind: SpaceKind,
+    /// Whether it is known to be being deleted.
+    pub terminating: bool,
     /// Its components, in the layout's order.
     pub components: Vec<Component>,
     /// Names of its pods that belong to no component.
@@ -246,8 +250,27 @@ pub struct Volume {
     pub phase: String,
     /// Where it can be mounted.
     pub place: Place,
-    /// The failover's record that was written on it (annotation), where there is one.
-    pub record: Option<String>,
+    /// Its size, as a Kubernetes quantity.
+    pub capacity: Option<String>,
+    /// Its storage class.
+    pub storage_class: Option<String>,
+    /// The claim that it is bound to or kept for (`spec.claimRef`).
+    pub claim: Option<ClaimReference>,
+    /// Whether it is being deleted.
+    pub terminating: bool,
+    /// The records that were written on it (annotations), one of each failover and undo it took part in.
+    pub records: Vec<String>,
+}
+
+/// Which claim a volume is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClaimReference {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Its UID; none where the volume is kept for whichever claim of this name comes.
+    pub uid: Option<String>,
 }
 
 impl Topology {

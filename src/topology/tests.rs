@@ -67,6 +67,26 @@ fn the_verdict_counts_and_names() {
     assert_eq!((report.health, report.members, report.safekeepers), (Health::Healthy, (3, 3), None));
 }
 
+/// It is named and judged where it was looked into, and named only where it was not.
+#[test]
+fn a_namespace_that_is_being_deleted() {
+    let going = ACCOUNT.replacen("namespace:", "terminating: true\nnamespace:", 1);
+    let name = "cloud007-513d75d5-3033-4649-b913-07f6115ec41a".to_owned();
+    let system = SYSTEM.replace("ready: false", "ready: true").replace(", terminating: true", "");
+    let system = system.replace("replicas: 3", "replicas: 2");
+    let over = |name: &str| Snapshot { passed_over: vec![name.into()], ..snapshot(&[&system]) };
+    for (what, read, health, members, terminating, passed_over) in [
+        ("looked into", snapshot(&[&going]), Health::Degraded, (3, 3), vec![name.clone()], vec![]),
+        ("passed over", over(&name), Health::Healthy, (3, 3), vec![], vec![name.clone()]),
+    ] {
+        let topology = topology(&read);
+        assert_eq!(topology.spaces[0].terminating, !terminating.is_empty(), "{what}");
+        let report = judge(&topology);
+        assert_eq!((report.health, report.members), (health, members), "{what}: {:?}", report.troubles);
+        assert_eq!((report.terminating, report.passed_over), (terminating, passed_over), "{what}");
+    }
+}
+
 #[test]
 fn what_cannot_be_read_is_unknown_and_never_healthy() {
     let mut part = snapshot(&[ACCOUNT]);

@@ -33,6 +33,8 @@ impl Verdict {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
+    /// The namespace stays.
+    Namespace,
     /// It can be read which members there should be.
     Members,
     /// The server takes a login, and says who it is.
@@ -65,6 +67,7 @@ impl Kind {
     /// In one word.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Namespace => "namespace",
             Self::Members => "members",
             Self::Connection => "connection",
             Self::Tables => "tables",

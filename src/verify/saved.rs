@@ -35,6 +35,8 @@ pub enum Coverage {
     Asked,
     /// It would have been, and there is no such member.
     Gone,
+    /// Its namespace is being deleted, and was not looked into.
+    PassedOver,
     /// It was not looked at: the command was for others.
     Outside,
 }
@@ -94,6 +96,10 @@ impl Saved {
                         lines: vec![before.summary()],
                         ..Judgement::failed("it is in the baseline, and there is no such member")
                     },
+                    (None, Coverage::PassedOver) => {
+                        let why = "it is in the baseline, and its namespace is being deleted: not looked into";
+                        Judgement::unknown(why)
+                    }
                     (None, Coverage::Outside) => Judgement::skipped("it is in the baseline, and was not looked at"),
                 };
                 check(path, judged)
@@ -136,12 +142,13 @@ mod tests {
         let saved = Saved::new(
             "t".into(),
             "c",
-            members(&[("a/gone-0", 1), ("a/less-0", 2), ("a/mute-0", 1), ("a/same-0", 1), ("b/x-0", 1)]),
+            members(&[("a/gone-0", 1), ("a/less-0", 2), ("a/mute-0", 1), ("a/same-0", 1), ("b/x-0", 1), ("c/x-0", 1)]),
         );
         let now = members(&[("a/less-0", 1), ("a/new-0", 1), ("a/same-0", 1)]);
         let checks = saved.compared(&now, |path| match path {
             "a/gone-0" => Coverage::Gone,
             "b/x-0" => Coverage::Outside,
+            "c/x-0" => Coverage::PassedOver,
             _ => Coverage::Asked,
         });
         let said: Vec<_> = checks.iter().map(|check| (check.member.as_str(), check.verdict)).collect();
@@ -151,6 +158,7 @@ mod tests {
             ("mute-0", Verdict::Unknown),
             ("same-0", Verdict::Passed),
             ("x-0", Verdict::Skipped),
+            ("x-0", Verdict::Unknown),
             ("new-0", Verdict::Skipped),
         ];
         assert_eq!(said, expected);

@@ -16,6 +16,7 @@ mod answers_more;
 mod checks;
 mod claims;
 mod forward;
+mod going;
 mod kubectl;
 mod login;
 mod member;

@@ -38,7 +38,7 @@ pub(super) fn pod(subject: &Subject<'_>, checks: &mut Vec<Check>) {
     let replaced = arrived_later(component, subject.member, pod.created) && claims.iter().all(new);
     // What this program did is on record, and is weighed by that.
     let ours = last_record(subject, subject.member).is_some_and(|record| {
-        let finished = record.finished.and_then(|time| time.parse::<Timestamp>().ok());
+        let finished = record.finished.as_deref().and_then(|time| time.parse::<Timestamp>().ok());
         finished.is_none_or(|finished| pod.created.is_some_and(|created| finished >= created))
     });
     if replaced && !ours {

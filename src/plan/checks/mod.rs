@@ -9,7 +9,7 @@ mod rights;
 #[cfg(test)]
 mod tests;
 
-use super::{Before, Proof, Request, Step};
+use super::{Before, Proof, Record, Request, Step};
 use crate::cli::Allow;
 use crate::cluster::permission::{Allowed, Permission};
 use crate::topology::{Claim, Component, Member, Topology, Volume};
@@ -70,6 +70,10 @@ pub enum CheckId {
     Baseline,
     /// How it will be proven.
     Proof,
+    /// What was done to the member before.
+    Earlier,
+    /// Whether the volumes that were set aside can come back.
+    Return,
 }
 
 /// One check's result.
@@ -105,6 +109,8 @@ pub(super) struct Subject<'s> {
     pub(super) proof: &'s Proof,
     /// Volumes that the new claims will be bound to: none is made for them.
     pub(super) returning: &'s [&'s Volume],
+    /// All acts on record, the oldest first.
+    pub(super) records: &'s [Record],
     /// The time now.
     pub(super) now: Timestamp,
 }
@@ -161,15 +167,15 @@ pub(super) fn run(subject: &Subject<'_>) -> Vec<Check> {
     checks
 }
 
-fn pass(id: CheckId, reason: impl Into<String>) -> Check {
+pub(super) fn pass(id: CheckId, reason: impl Into<String>) -> Check {
     Check { id, verdict: Verdict::Pass, reason: reason.into(), next: None, allow: None, overridden: false }
 }
 
-fn warn(id: CheckId, reason: impl Into<String>) -> Check {
+pub(super) fn warn(id: CheckId, reason: impl Into<String>) -> Check {
     Check { verdict: Verdict::Warn, ..pass(id, reason) }
 }
 
-fn block(id: CheckId, reason: impl Into<String>, next: impl Into<String>) -> Check {
+pub(super) fn block(id: CheckId, reason: impl Into<String>, next: impl Into<String>) -> Check {
     Check { verdict: Verdict::Block, next: Some(next.into()), ..pass(id, reason) }
 }
 

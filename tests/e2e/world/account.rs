@@ -11,6 +11,9 @@ use std::process::Command;
 const MANIFEST: &str =
     include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/sandbox/scenarios/manifests/account-cloud007.yaml"));
 
+/// What the name of every account that a case made begins with.
+pub(super) const PREFIX: &str = "e2e-";
+
 /// An account that ends with its case.
 pub(crate) struct Account<'w> {
     pub(crate) world: &'w World,
@@ -40,7 +43,7 @@ impl World {
 
     /// Creates an account whose pods may not be Ready yet, or ever.
     pub(crate) fn account_started(&self, case: &str, change: impl FnOnce(&mut Objects)) -> Account<'_> {
-        let namespace = format!("e2e-{case}-{}", uuid::Uuid::new_v4());
+        let namespace = format!("{PREFIX}{case}-{}", uuid::Uuid::new_v4());
         let mut objects = Objects(serde_saphyr::from_multiple(MANIFEST).unwrap());
         for object in &mut objects.0 {
             let field = if object["kind"] == "Namespace" { "name" } else { "namespace" };

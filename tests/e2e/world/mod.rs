@@ -17,7 +17,7 @@ use wait::until;
 
 use crate::run::{Ran, Running, plugin};
 use k8s_openapi::api::apps::v1::StatefulSet;
-use k8s_openapi::api::core::v1::{PersistentVolume, Pod};
+use k8s_openapi::api::core::v1::{Namespace, PersistentVolume, Pod};
 use k8s_openapi::{ClusterResourceScope, NamespaceResourceScope};
 use kube::api::{Api, ListParams};
 use kube::config::{Config, KubeConfigOptions, Kubeconfig};
@@ -90,6 +90,9 @@ impl World {
         let client = runtime.block_on(client(&kubeconfig));
         let home = tempfile::tempdir().unwrap();
         let world = Self { kind, runtime: Some(runtime), client, kubeconfig, home, alone, turn };
+        if alone && world.is_real() {
+            world.nobody_else();
+        }
         if alone || !world.is_real() {
             world.all_ready("before the case");
         }
@@ -201,6 +204,14 @@ impl World {
     /// A program that runs.
     pub(crate) fn start_command(&self, command: Command) -> Running {
         Running::start_within(self.limit(), command)
+    }
+
+    /// Waits until the accounts of earlier cases are gone: nobody waited for that when they ended.
+    fn nobody_else(&self) {
+        let what = "no account of an earlier case is left";
+        self.until(&self.cluster_wide::<Namespace>(), watcher::Config::default(), what, |namespaces| {
+            !namespaces.keys().any(|name| name.starts_with(account::PREFIX))
+        });
     }
 
     /// Waits until all pods of SynxDB's own namespaces are Ready.
