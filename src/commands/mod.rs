@@ -4,6 +4,7 @@ mod act;
 mod confirm;
 mod failover;
 mod forward;
+mod history;
 mod login;
 mod reachability;
 mod resume;
@@ -11,6 +12,7 @@ mod sandbox;
 mod scope;
 mod status;
 mod target;
+mod undo;
 mod verify;
 
 use crate::cli::{Cli, Command, Form, Global};
@@ -89,6 +91,10 @@ async fn connected(cli: Cli, screen: Screen) -> Result<Exit> {
         }
         Command::Failover(args) => {
             sandbox::around(&mut context, async |context| failover::failover(context, &args).await).await
+        }
+        Command::Undo(args) => sandbox::around(&mut context, async |context| undo::undo(context, &args).await).await,
+        Command::History(args) => {
+            sandbox::around(&mut context, async |context| history::run(context, &args).await).await
         }
         Command::Forward(args) => {
             sandbox::around(&mut context, async |context| forward::forward(context, &args).await).await

@@ -1,8 +1,10 @@
 //! What earlier acts mean for a new one: which volumes can come back, what is under way, what has just been done.
 
 use super::checks::{Check, CheckId, block, pass, warn};
+use super::history::{AsideState, state};
 use super::make::Inputs;
 use super::{Act, Outcome, Record, RecordedClaim, ReplacedClaim, Returns, Step};
+use crate::cluster::permission::Allowed;
 use crate::topology::{ClaimState, Member, Topology, Volume};
 use jiff::{SignedDuration, Timestamp};
 
@@ -49,6 +51,13 @@ pub fn returning<'r>(topology: &Topology, records: &'r [Record], of: &'r Record)
 pub(super) fn checks(inputs: &Inputs<'_>, claims: &[ReplacedClaim], steps: &[Step]) -> Vec<Check> {
     let mut checks = Vec::new();
     if let Some(of) = inputs.undoes {
+        let denied = inputs.rights.iter().find(|(permission, allowed)| {
+            permission.resource == "persistentvolumes" && matches!(allowed, Allowed::No(_))
+        });
+        if let Some((permission, _)) = denied {
+            let why = format!("you may not {permission}: no volume can be reserved for its claim");
+            checks.push(block(CheckId::Return, why, "kubectl synxdb rbac --for undo prints the rights to ask for"));
+        }
         checks.extend(claims.iter().filter_map(|claim| comes_back(inputs, claim)));
         if claims.is_empty() {
             let why = if of.keep_claims { "its claims stayed" } else { "no volume was kept" };
@@ -74,11 +83,14 @@ fn comes_back(inputs: &Inputs<'_>, claim: &ReplacedClaim) -> Option<Check> {
             Some(why) => block(id, why, HISTORY),
             None => {
                 let size = volume.capacity.as_deref().unwrap_or("of unknown size");
-                let aside = match present.and_then(|present| present.volume_name.as_ref()) {
-                    Some(now) => format!("volume {now} is set aside and kept"),
-                    None => format!("claim {} has no volume now", claim.name),
-                };
-                pass(id, format!("volume {name} ({size}) comes back for claim {}; {aside}", claim.name))
+                let back = format!("volume {name} ({size}) comes back for claim {}", claim.name);
+                match present.and_then(|present| present.volume_name.as_ref()).filter(|now| *now != name) {
+                    Some(now) => warn(
+                        id,
+                        format!("{back}; what was written on volume {now} since is set aside with it, and kept"),
+                    ),
+                    None => pass(id, back),
+                }
             }
         },
     })
@@ -86,40 +98,26 @@ fn comes_back(inputs: &Inputs<'_>, claim: &ReplacedClaim) -> Option<Check> {
 
 fn obstacle(inputs: &Inputs<'_>, claim: &ReplacedClaim, volume: &Volume) -> Option<String> {
     let name = &volume.name;
-    if volume.terminating {
-        return Some(format!("volume {name} is being deleted"));
-    }
-    let Some(reference) = &volume.claim else {
-        return Some(format!("volume {name} is kept for no claim any more: whoever asks first may get it"));
-    };
-    let of_it = reference.namespace == inputs.member.namespace && reference.name == claim.name;
-    if !of_it {
-        return Some(format!("volume {name} is for claim {}/{} now", reference.namespace, reference.name));
-    }
     let present = inputs.member.claims.iter().find(|present| present.name == claim.name);
-    let present_uid = present.and_then(|present| present.uid.as_ref());
-    // Of an undo that was begun, the new claim may have it already.
-    if inputs.unfinished.is_none() && present_uid.is_some() && reference.uid.as_ref() == present_uid {
-        return Some(match present {
-            Some(present) if present.terminating => {
-                format!("claim {} is Terminating, and volume {name} is still its own", claim.name)
-            }
-            _ => format!("volume {name} is in place: claim {} is bound to it", claim.name),
-        });
+    match state(volume, &inputs.member.namespace, &claim.name, present) {
+        AsideState::Kept | AsideState::Reserved => {}
+        // Of an undo that was begun, the new claim may have it already.
+        AsideState::InPlace if inputs.unfinished.is_some() => {}
+        AsideState::InPlace => return Some(format!("volume {name} is in place: claim {} is bound to it", claim.name)),
+        AsideState::Lost(why) | AsideState::Unknown(why) => return Some(format!("volume {name}: {why}")),
     }
-    if let Some(present) = present {
-        if let ClaimState::Unknown(why) = &present.state {
-            return Some(format!("claim {} cannot be read: {why}", claim.name));
-        }
-        if present.storage_class.is_some() && present.storage_class != volume.storage_class {
-            let class = |class: &Option<String>| class.clone().unwrap_or_else(|| "none".into());
-            return Some(format!(
-                "volume {name} is of storage class {}, and claim {} asks for {}",
-                class(&volume.storage_class),
-                claim.name,
-                class(&present.storage_class)
-            ));
-        }
+    let present = present?;
+    if let ClaimState::Unknown(why) = &present.state {
+        return Some(format!("claim {} cannot be read: {why}", claim.name));
+    }
+    if present.storage_class.is_some() && present.storage_class != volume.storage_class {
+        let class = |class: &Option<String>| class.clone().unwrap_or_else(|| "none".into());
+        return Some(format!(
+            "volume {name} is of storage class {}, and claim {} asks for {}",
+            class(&volume.storage_class),
+            claim.name,
+            class(&present.storage_class)
+        ));
     }
     None
 }

@@ -5,6 +5,7 @@
 
 mod checks;
 mod earlier;
+pub mod history;
 mod make;
 pub mod probes;
 mod record;

@@ -3,6 +3,7 @@
 pub mod age;
 pub mod error;
 pub mod forward;
+pub mod history;
 pub mod machine;
 pub mod outcome;
 pub mod plan;
