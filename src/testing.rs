@@ -1,10 +1,10 @@
 //! Literal YAML to snapshots, for the unit tests of the pure layers. One document a namespace:
 //!
-//! `namespace: NAME`, `terminating: true`, `sets: [{name, replicas, templates, parallel, …}]`, `pods: [{name, set |
-//! replicaSet, ready, uid, claims, node, terminating, phase, …}]`, `claims: [{name, volume, uid, terminating, phase, …}]`,
-//! `budgets: [{name, selector, …}]`. A claim with a volume gets that volume, too. `nodes`, `classes` and `volumes` (free
-//! ones) are the cluster's: of all documents together; one Ready node and one class that is the default, where none says
-//! otherwise. Ages are in seconds, counted back from [`now`]; what has none is as old as its set.
+//! `terminating: true`, `sets: [{name, replicas, templates, parallel, …}]`, `pods: [{name, set | replicaSet, ready, uid,
+//! claims, node, terminating, phase, …}]`, `claims: [{name, volume, uid, terminating, phase, …}]`, `budgets: [{name,
+//! selector, …}]`. A claim with a volume gets that volume, too. `nodes`, `classes` and `volumes` (free ones) are the
+//! cluster's: of all documents together; one Ready node and one class that is the default, where none says otherwise. Ages
+//! are in seconds, counted back from [`now`]; what has none is as old as its set.
 
 use crate::cluster::snapshot::{Cause, NamespaceObjects, Read, Snapshot, Unreadable};
 use jiff::{SignedDuration, Timestamp};

@@ -110,9 +110,12 @@ pub fn plan(inputs: Inputs<'_>) -> Plan {
             (None, None) => canary.take().filter(|_| answers && !steps.is_empty()),
         };
     }
-    let returning = intent.claims.iter().filter_map(|claim| claim.returns.as_ref());
-    let returning: Vec<&Volume> =
-        returning.filter_map(|returns| topology.recorded.iter().find(|volume| volume.uid == returns.uid)).collect();
+    let back: Vec<&Volume> = intent
+        .claims
+        .iter()
+        .filter_map(|claim| claim.returns.as_ref())
+        .filter_map(|returns| topology.recorded.iter().find(|volume| volume.uid == returns.uid))
+        .collect();
     let mut checks = checks::run(&checks::Subject {
         topology,
         member,
@@ -123,7 +126,7 @@ pub fn plan(inputs: Inputs<'_>) -> Plan {
         rights: inputs.rights,
         before: &inputs.before,
         proof: &proof,
-        returning: &returning,
+        returning: &back,
         records: inputs.records,
         now: inputs.now,
     });

@@ -40,10 +40,10 @@ pub fn build(snapshot: &Snapshot, layout: &Layout) -> Topology {
         spaces,
         recorded,
         lost_nodes,
-        passed_over: snapshot.passed_over.clone(),
         nodes: known(&snapshot.nodes, machines::nodes),
         classes: known(&snapshot.storage_classes, machines::classes),
         free_volumes: known(&snapshot.volumes, machines::free),
+        passed_over: snapshot.passed_over.clone(),
         gaps,
     }
 }

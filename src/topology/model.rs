@@ -35,14 +35,14 @@ pub struct Topology {
     pub recorded: Vec<Volume>,
     /// Nodes that are known not to be Ready.
     pub lost_nodes: Vec<String>,
+    /// Namespaces that were not looked into, as they are being deleted.
+    pub passed_over: Vec<String>,
     /// All nodes.
     pub nodes: Known<Vec<NodeFacts>>,
     /// All storage classes.
     pub classes: Known<Vec<StorageClassFacts>>,
     /// How many volumes are free for any claim, by the name of their class, empty for none.
     pub free_volumes: Known<BTreeMap<String, usize>>,
-    /// Namespaces that were not looked into, as they are being deleted.
-    pub passed_over: Vec<String>,
     /// What could not be read besides the spaces' own gaps: namespaces, volumes, nodes.
     pub gaps: Vec<Gap>,
 }

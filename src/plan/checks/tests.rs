@@ -13,7 +13,6 @@ fn request(keep_claims: bool) -> Request {
 fn planned(snapshot: &Snapshot, layout: &Layout, pod: &str, request: &Request) -> Plan {
     let topology = build(snapshot, layout);
     let member = topology.members().find(|member| member.name == pod).unwrap();
-    let records = Record::merged(Record::on_volumes(&topology));
     plan(Inputs {
         topology: &topology,
         member,
@@ -22,7 +21,7 @@ fn planned(snapshot: &Snapshot, layout: &Layout, pod: &str, request: &Request) -
         before: Before::NotAsked,
         undoes: None,
         unfinished: None,
-        records: &records,
+        records: &Record::on_volumes(&topology),
         journal: String::new(),
         probes: Probes::default(),
         now: now(),
