@@ -21,7 +21,7 @@ use crate::recovery::run::{Run, run};
 use crate::recovery::witness::{Silence, Witness};
 use crate::recovery::{Ending, Outcome, Reach};
 use crate::render::progress::Progress;
-use crate::render::{machine, outcome as account, plan as planned};
+use crate::render::{harmless, machine, outcome as account, plan as planned};
 use crate::topology::target::TargetName;
 use crate::topology::{Member, RECORD_ANNOTATION, Topology, build};
 use crate::verify::Testimony;
@@ -40,7 +40,7 @@ const SOUGHT: Sought = Sought {
 pub(super) async fn failover(context: &Context, args: &FailoverArgs) -> Result<Exit> {
     let told = act(context, args).await;
     if let (Err(error), Form::Json) = (&told, args.output) {
-        context.screen.result(&format!("{}\n", machine::error(error)));
+        context.screen.result(&machine::line(&machine::error(error)));
     }
     told
 }
@@ -52,7 +52,7 @@ async fn act(context: &Context, args: &FailoverArgs) -> Result<Exit> {
 
     let carried_out = args.dry_run == DryRun::None;
     match args.output {
-        Form::Json => context.screen.result(&format!("{}\n", machine::plan(&plan))),
+        Form::Json => context.screen.result(&machine::line(&machine::plan(&plan))),
         Form::Yaml if !carried_out => context.screen.result(&machine::yaml(&machine::plan(&plan))?),
         Form::Text if !carried_out => context.screen.result(&planned::plan(&plan, context.screen.out)),
         Form::Text | Form::Yaml => context.screen.note(&format!("{}\n", planned::plan(&plan, context.screen.err))),
@@ -235,8 +235,8 @@ async fn rehearse(context: &Context, cluster: &Cluster, args: &FailoverArgs, pla
         match written? {
             Written::Done { .. } => {
                 let line = match args.output {
-                    Form::Json => format!("{}\n", machine::rehearsed(&what)),
-                    Form::Text | Form::Yaml => format!("{what} (server dry run)\n"),
+                    Form::Json => machine::line(&machine::rehearsed(&what)),
+                    Form::Text | Form::Yaml => format!("{} (server dry run)\n", harmless(&what)),
                 };
                 context.screen.result(&line);
             }
@@ -287,7 +287,7 @@ fn tell(context: &Context, args: &FailoverArgs, plan: &Plan, outcome: &Outcome) 
     let document = || machine::outcome(plan, outcome, &reasons(&outcome.ending), (!finished).then_some(&*resume));
     let text = match args.output {
         Form::Text => account::outcome(plan, outcome, &resume, context.screen.out),
-        Form::Json => format!("{}\n", document()),
+        Form::Json => machine::line(&document()),
         Form::Yaml => machine::yaml(&document())?,
     };
     context.screen.result(&text);

@@ -10,7 +10,7 @@ pub(super) fn resume(context: &Context, args: &FailoverArgs, plan: &Plan) -> Str
     if global.sandbox {
         return "the private practice cluster ended with this command; kubectl synxdb sandbox keeps one".into();
     }
-    let mut command = format!("kubectl synxdb failover {}", plan.path());
+    let mut command = format!("kubectl synxdb failover {}", quoted(&plan.path()));
     let mut flag = |name: &str, value: Option<&str>| {
         if let Some(value) = value {
             command.push_str(&format!(" {name} {}", quoted(value)));

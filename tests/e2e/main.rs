@@ -16,6 +16,7 @@ mod answers_more;
 mod claims;
 mod forward;
 mod going;
+mod hostile;
 mod kubectl;
 mod login;
 mod member;
