@@ -31,7 +31,7 @@ pub mod write;
 mod testing;
 
 pub use connect::{ConnectOptions, Environment, parse_request_timeout};
-pub use failure::said;
+pub use failure::{cut, said};
 pub use permission::{Allowed, Permission};
 pub use read::{Freshness, ReadRequest};
 pub use secret::SecretValue;

@@ -1,6 +1,7 @@
 //! A pod's state in kubectl's words. The rules are those of `kubectl get pods`' STATUS column
 //! (Kubernetes' `printPod`), so that both tools tell the same story.
 
+use crate::cluster::cut;
 use k8s_openapi::api::core::v1::{ContainerState, ContainerStatus, Pod};
 
 /// The STATUS column of `kubectl get pods` for this pod.
@@ -97,10 +98,10 @@ pub fn condition<'p>(pod: &'p Pod, name: &str) -> Option<(&'p str, Option<&'p st
     Some((found.status.as_str(), found.reason.as_deref(), found.message.as_deref()))
 }
 
-/// A text of a server on one line, without control characters: it may come from anywhere.
+/// A text of a server on one line, without control characters and not without end: it may come from anywhere.
 pub fn one_line(text: &str) -> String {
     let words = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
-    words.collect::<Vec<_>>().join(" ").trim_end_matches('.').to_owned()
+    cut(words.collect::<Vec<_>>().join(" ").trim_end_matches('.'))
 }
 
 /// A scheduler's reason without what it adds about preemption: that explains nothing to a reader.
@@ -232,6 +233,8 @@ mod tests {
 
     #[test]
     fn a_servers_text_becomes_one_harmless_line() {
+        let long = one_line(&"word ".repeat(1 << 16));
+        assert!(long.ends_with("… (cut after 1000 of 327679 characters)"), "{long}");
         assert_eq!(one_line("a\n b\u{1b}[31m\tc.\r\n"), "a b [31m c");
     }
 }
