@@ -6,6 +6,10 @@ check:
 test:
     scripts/setup --tests && cargo test --locked
 
+# the model-based test on many cases (FIRST: the first seed), on the released build
+soak CASES="10000" FIRST="1":
+    SYNXDB_MODEL_CASES={{CASES}} SYNXDB_MODEL_START={{FIRST}} cargo test --locked --release --test model
+
 # the end-to-end cases on a real Kubernetes of this machine's own (Debian, root)
 e2e:
     SYNXDB_E2E_KUBECONFIG=$(tests/kubernetes/up) cargo test --locked --test e2e

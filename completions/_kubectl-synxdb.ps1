@@ -93,11 +93,11 @@ Register-ArgumentCompleter -Native -CommandName 'kubectl-synxdb' -ScriptBlock {
             break
         }
         'kubectl-synxdb;failover' {
-            [CompletionResult]::new('--confirm', '--confirm', [CompletionResultType]::ParameterName, 'The pod''s name, for a failover of high risk: what --yes does not answer')
+            [CompletionResult]::new('--pod-uid', '--pod-uid', [CompletionResultType]::ParameterName, 'UID of the pod to replace: where it has been replaced already, only wait and prove')
+            [CompletionResult]::new('--confirm', '--confirm', [CompletionResultType]::ParameterName, 'The pod''s name, for what is of high risk: what --yes does not answer')
             [CompletionResult]::new('--dry-run', '--dry-run', [CompletionResultType]::ParameterName, 'Change nothing: show the plan (client), or have the server check each step (server)')
             [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'How long to wait until it is recovered: 90s, 10m, 1h')
             [CompletionResult]::new('--allow', '--allow', [CompletionResultType]::ParameterName, 'Override this check, at high risk')
-            [CompletionResult]::new('--pod-uid', '--pod-uid', [CompletionResultType]::ParameterName, 'UID of the pod to replace: where it has been replaced already, only wait and prove')
             [CompletionResult]::new('--probe', '--probe', [CompletionResultType]::ParameterName, 'Measure how long this database is away, rather than those that depend on the target; may be repeated')
             [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'Form of the output')
             [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'Form of the output')
@@ -131,10 +131,10 @@ Register-ArgumentCompleter -Native -CommandName 'kubectl-synxdb' -ScriptBlock {
             [CompletionResult]::new('--client-key', '--client-key', [CompletionResultType]::ParameterName, 'File of the client certificate''s key')
             [CompletionResult]::new('--cache-dir', '--cache-dir', [CompletionResultType]::ParameterName, 'Accepted as kubectl''s; nothing is cached, as no discovery is needed')
             [CompletionResult]::new('--keep-pvc', '--keep-pvc', [CompletionResultType]::ParameterName, 'Replace the pod only, and keep its PersistentVolumeClaims')
+            [CompletionResult]::new('--anew', '--anew', [CompletionResultType]::ParameterName, 'Begin anew, where an earlier failover of the pod is unfinished and would be finished, or has just recovered')
             [CompletionResult]::new('-y', '-y', [CompletionResultType]::ParameterName, 'Answer the ordinary question with yes')
             [CompletionResult]::new('--yes', '--yes', [CompletionResultType]::ParameterName, 'Answer the ordinary question with yes')
             [CompletionResult]::new('--no-verify', '--no-verify', [CompletionResultType]::ParameterName, 'Do not ask the component whether it and its data are back')
-            [CompletionResult]::new('--anew', '--anew', [CompletionResultType]::ParameterName, 'Begin anew, where an earlier failover of the pod is unfinished and would be finished')
             [CompletionResult]::new('--no-probe', '--no-probe', [CompletionResultType]::ParameterName, 'Do not measure how long databases are away')
             [CompletionResult]::new('--sandbox', '--sandbox', [CompletionResultType]::ParameterName, 'Use a private practice cluster that lives as long as the command')
             [CompletionResult]::new('--insecure-skip-tls-verify', '--insecure-skip-tls-verify', [CompletionResultType]::ParameterName, 'Do not check the server''s certificate')

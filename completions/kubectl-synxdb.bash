@@ -259,12 +259,16 @@ _kubectl__synxdb() {
             return 0
             ;;
         kubectl__subcmd__synxdb__subcmd__failover)
-            opts="-y -o -U -v -n -s -h --keep-pvc --yes --confirm --dry-run --timeout --no-verify --allow --anew --pod-uid --probe --no-probe --output --username --password-secret --sslmode --sslrootcert --sslservername --sandbox --scenario --layout --color --v --namespace --kubeconfig --context --cluster --user --server --token --as --as-uid --as-group --request-timeout --tls-server-name --insecure-skip-tls-verify --certificate-authority --client-certificate --client-key --cache-dir --help"
+            opts="-y -o -U -v -n -s -h --keep-pvc --anew --pod-uid --yes --confirm --dry-run --timeout --no-verify --allow --probe --no-probe --output --username --password-secret --sslmode --sslrootcert --sslservername --sandbox --scenario --layout --color --v --namespace --kubeconfig --context --cluster --user --server --token --as --as-uid --as-group --request-timeout --tls-server-name --insecure-skip-tls-verify --certificate-authority --client-certificate --client-key --cache-dir --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --pod-uid)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --confirm)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -279,10 +283,6 @@ _kubectl__synxdb() {
                     ;;
                 --allow)
                     COMPREPLY=($(compgen -W "quorum-loss unretained-volume unmanaged-pod" -- "${cur}"))
-                    return 0
-                    ;;
-                --pod-uid)
-                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --probe)

@@ -88,7 +88,8 @@ complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand status" -s
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand status" -l sandbox -d 'Use a private practice cluster that lives as long as the command'
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand status" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate'
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand status" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" -l confirm -d 'The pod\'s name, for a failover of high risk: what --yes does not answer' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" -l pod-uid -d 'UID of the pod to replace: where it has been replaced already, only wait and prove' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" -l confirm -d 'The pod\'s name, for what is of high risk: what --yes does not answer' -r
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" -l dry-run -d 'Change nothing: show the plan (client), or have the server check each step (server)' -r -f -a "none\t'It is carried out'
 client\t'The plugin alone'
 server\t'The API server, step by step'"
@@ -96,7 +97,6 @@ complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" 
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" -l allow -d 'Override this check, at high risk' -r -f -a "quorum-loss\t'Fewer safekeepers than a majority would be left'
 unretained-volume\t'An old volume cannot be retained: its data is lost with its claim'
 unmanaged-pod\t'No controller would re-create the pod'"
-complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" -l pod-uid -d 'UID of the pod to replace: where it has been replaced already, only wait and prove' -r
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" -l probe -d 'Measure how long this database is away, rather than those that depend on the target; may be repeated' -r
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" -s o -l output -d 'Form of the output' -r -f -a "text\t'For people'
 json\t'JSON; of a failover, one object a line'
@@ -134,9 +134,9 @@ complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" 
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" -l client-key -d 'File of the client certificate\'s key' -r -F
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" -l cache-dir -d 'Accepted as kubectl\'s; nothing is cached, as no discovery is needed' -r -F
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" -l keep-pvc -d 'Replace the pod only, and keep its PersistentVolumeClaims'
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" -l anew -d 'Begin anew, where an earlier failover of the pod is unfinished and would be finished, or has just recovered'
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" -s y -l yes -d 'Answer the ordinary question with yes'
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" -l no-verify -d 'Do not ask the component whether it and its data are back'
-complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" -l anew -d 'Begin anew, where an earlier failover of the pod is unfinished and would be finished'
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" -l no-probe -d 'Do not measure how long databases are away'
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" -l sandbox -d 'Use a private practice cluster that lives as long as the command'
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate'

@@ -7,6 +7,7 @@
 //! - [`cluster`]: the only production code that talks to Kubernetes; yields a snapshot
 //! - [`topology`]: what the snapshot means in SynxDB's terms
 //! - [`plan`]: what a failover will do, why it may, how it is proven
+//! - [`journal`]: records on this machine, of what no volume can carry
 //! - [`probe`]: asks a component itself, by SQL or by its status page
 //! - [`verify`]: is an installation whole? what is missing since a baseline?
 //! - [`recovery`]: runs a plan, and tells what happens
@@ -21,6 +22,7 @@ pub mod cli;
 pub mod cluster;
 pub mod commands;
 pub mod error;
+pub mod journal;
 pub mod plan;
 pub mod probe;
 pub mod recovery;

@@ -140,7 +140,7 @@ pub(crate) fn snapshot(documents: &[&str]) -> Snapshot {
             if let Some(volume) = &claim.volume {
                 volumes.push(object(json!({
                     "metadata": {"name": volume, "uid": format!("uid-{volume}"),
-                                 "annotations": claim.record.as_ref().map(|record| json!({"kubectl-synxdb/failover": record}))},
+                                 "annotations": claim.record.as_ref().map(|record| json!({"kubectl-synxdb/record-old1": record}))},
                     "spec": {"persistentVolumeReclaimPolicy": claim.policy.as_deref().unwrap_or("Delete"),
                              "claimRef": {"namespace": namespace, "name": claim.name, "uid": uid}},
                     "status": {"phase": "Bound"},

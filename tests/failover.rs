@@ -298,8 +298,14 @@ fn killed_and_run_again() {
     before.is_replaced(&cluster);
     assert_eq!(before.is_recorded(&cluster, "recovered")["id"], id);
     assert_eq!(before.deletes(&cluster), (1, 1));
-    // It is finished: the next one is a new one.
-    let plan = cluster.run(&["failover", "safekeeper-2", "--dry-run=client", "-o", "json"]).exits(0).json();
+    // It is finished, which is said rather than doing it all again; the next one is a new one, where that is meant.
+    let again = cluster.run(&["failover", "safekeeper-2", "--yes"]).exits(4).silent();
+    let said = format!("it was failed over just now ({}) and has recovered", id.as_str().unwrap());
+    let error = common::unwrapped(again.error());
+    assert!(error.contains(&said) && error.contains("--anew"), "{}", again.shown());
+    assert_eq!(before.deletes(&cluster), (1, 1));
+    let anew = ["failover", "safekeeper-2", "--anew", "--dry-run=client", "-o", "json"];
+    let plan = cluster.run(&anew).exits(0).json();
     assert_ne!(plan["id"], id);
     assert_eq!(plan["resumes"], Value::Null);
 }

@@ -5,18 +5,22 @@
 use std::path::{Path, PathBuf};
 
 /// Each module, and the modules of this crate that it may import.
-const MAY_IMPORT: [(&str, &[&str]); 11] = [
+const MAY_IMPORT: [(&str, &[&str]); 12] = [
     ("error", &[]),
     ("cli", &[]),
     ("cluster", &["error", "cli"]),
     ("topology", &["error", "cli", "cluster"]),
     ("plan", &["error", "cli", "cluster", "topology"]),
+    ("journal", &["error", "cli", "cluster", "topology", "plan"]),
     ("probe", &["error", "cli", "cluster", "topology"]),
     ("verify", &["error", "cli", "cluster", "topology", "probe"]),
-    ("recovery", &["error", "cli", "cluster", "topology", "plan", "probe", "verify"]),
+    ("recovery", &["error", "cli", "cluster", "topology", "plan", "journal", "probe", "verify"]),
     ("render", &["error", "cli", "cluster", "topology", "plan", "probe", "verify", "recovery"]),
     ("sandbox", &[]),
-    ("commands", &["error", "cli", "cluster", "topology", "plan", "probe", "verify", "recovery", "render", "sandbox"]),
+    (
+        "commands",
+        &["error", "cli", "cluster", "topology", "plan", "journal", "probe", "verify", "recovery", "render", "sandbox"],
+    ),
 ];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {

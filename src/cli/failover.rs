@@ -1,8 +1,7 @@
 //! `failover`.
 
-use super::{Form, LoginArgs, duration};
+use super::ActArgs;
 use clap::{Args, ValueEnum};
-use std::time::Duration;
 
 /// `failover`.
 #[derive(Args, Clone, Debug)]
@@ -38,45 +37,18 @@ pub struct FailoverArgs {
     /// Replace the pod only, and keep its PersistentVolumeClaims
     #[arg(long)]
     pub keep_pvc: bool,
-    /// Answer the ordinary question with yes
-    #[arg(short, long)]
-    pub yes: bool,
-    /// The pod's name, for a failover of high risk: what --yes does not answer
-    #[arg(long, value_name = "NAME")]
-    pub confirm: Option<String>,
-    /// Change nothing: show the plan (client), or have the server check each step (server)
-    #[arg(long, value_enum, default_value_t, value_name = "WHO", num_args = 0..=1, require_equals = true, default_missing_value = "client")]
-    pub dry_run: DryRun,
-    /// How long to wait until it is recovered: 90s, 10m, 1h
-    #[arg(long, default_value = "10m", value_parser = duration, value_name = "TIME")]
-    pub timeout: Duration,
-    /// Do not ask the component whether it and its data are back
-    #[arg(long)]
-    pub no_verify: bool,
-    /// Override this check, at high risk
-    #[arg(long, value_enum, value_name = "CHECK")]
-    pub allow: Vec<Allow>,
-    /// Begin anew, where an earlier failover of the pod is unfinished and would be finished
+    /// Begin anew, where an earlier failover of the pod is unfinished and would be finished, or has just recovered
     #[arg(long, conflicts_with = "pod_uid")]
     pub anew: bool,
     /// UID of the pod to replace: where it has been replaced already, only wait and prove
     #[arg(long, value_name = "UID")]
     pub pod_uid: Option<String>,
-    /// Measure how long this database is away, rather than those that depend on the target; may be repeated
-    #[arg(long, value_name = "NAMESPACE/POD", conflicts_with = "no_probe")]
-    pub probe: Vec<String>,
-    /// Do not measure how long databases are away
-    #[arg(long)]
-    pub no_probe: bool,
-    /// Form of the output
-    #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
-    pub output: Form,
-    /// How it asks databases.
+    /// How it is asked about, carried out, proven and told.
     #[command(flatten)]
-    pub login: LoginArgs,
+    pub act: ActArgs,
 }
 
-/// Who checks a failover that is not carried out.
+/// Who checks what is not carried out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum DryRun {
     /// It is carried out

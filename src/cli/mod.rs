@@ -1,21 +1,27 @@
 //! The command line, a file a verb. The doc comments are the help. No I/O and no Kubernetes types.
 
+mod act;
 mod failover;
 mod forward;
 mod global;
+mod history;
 mod login;
 mod sandbox;
 mod status;
 mod time;
+mod undo;
 mod verify;
 
+pub use act::ActArgs;
 pub use failover::{Allow, DryRun, FailoverArgs};
 pub use forward::{Address, DEFAULT_PORT, ForwardArgs, ForwardForm};
-pub use global::{Color, Global};
+pub use global::{Color, Global, Token};
+pub use history::{HistoryArgs, HistoryCommand, ReleaseArgs};
 pub use login::{LoginArgs, SecretKey, SslMode};
 pub use sandbox::SandboxArgs;
 pub use status::{StatusArgs, StatusForm};
 pub use time::duration;
+pub use undo::UndoArgs;
 pub use verify::{VerifyArgs, VerifyForm};
 
 use clap::{Parser, Subcommand, ValueEnum};
@@ -39,6 +45,9 @@ Examples:
 
   # Replace a warehouse node's pod and disk, and prove that its data is back
   kubectl synxdb failover wh9527-0
+
+  # Put back the disk that it set aside
+  kubectl synxdb undo wh9527-0
 
   # Ask every component whether it and its data are whole
   kubectl synxdb verify
@@ -78,6 +87,10 @@ pub enum Command {
     Status(StatusArgs),
     /// Replace a member's pod and its disk, wait until it is back, and prove it
     Failover(Box<FailoverArgs>),
+    /// Put back the volumes that a failover, or an undo, set aside
+    Undo(Box<UndoArgs>),
+    /// Show what was failed over and undone, and what is kept
+    History(HistoryArgs),
     /// Ask every component whether it and its data are whole
     Verify(Box<VerifyArgs>),
     /// Reach a member's database through a local port that outlives the pod

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use futures::stream;
+use k8s_openapi::api::authentication::v1::SelfSubjectReview;
 use k8s_openapi::api::authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec};
 use kube::api::{Api, PostParams};
 
@@ -103,6 +104,15 @@ impl Cluster {
         let info = tokio::time::timeout(self.at_most(deadline), client.apiserver_version()).await.ok()?.ok()?;
         // Some providers add a plus.
         info.minor.trim_end_matches('+').parse().ok()
+    }
+
+    /// Who this user is to the API server (SelfSubjectReview, from Kubernetes 1.28); `None` where it does not say.
+    pub async fn who(&self, deadline: Duration) -> Option<String> {
+        let api: Api<SelfSubjectReview> = Api::all(self.client());
+        let asked = SelfSubjectReview::default();
+        let params = PostParams::default();
+        let answer = tokio::time::timeout(self.at_most(deadline), api.create(&params, &asked)).await;
+        answer.ok()?.ok()?.status?.user_info?.username.filter(|name| !name.is_empty())
     }
 
     /// Asks for each permission, all at the same time; answers in the order asked. `deadline` counts for each.

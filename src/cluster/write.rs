@@ -41,8 +41,26 @@ pub enum Written {
     },
 }
 
+/// A volume that is kept for a claim to come.
+#[derive(Clone, Copy, Debug)]
+pub struct Reservation<'r> {
+    /// Name of the volume.
+    pub volume: &'r str,
+    /// Its UID.
+    pub uid: &'r str,
+    /// Namespace of the claim.
+    pub namespace: &'r str,
+    /// Name of the claim.
+    pub claim: &'r str,
+    /// UID of the claim that released it.
+    pub released_by: &'r str,
+}
+
 enum Change {
+    /// A merge patch; its `metadata.uid` is the precondition.
     Patch(Value),
+    /// A JSON patch that tests, first of all, what it was planned for.
+    Tested(json_patch::Patch),
     Delete,
 }
 
@@ -66,6 +84,70 @@ impl Cluster {
             "spec": {"persistentVolumeReclaimPolicy": "Retain"},
         });
         self.change_volume(name, uid, patch, dry_run).await
+    }
+
+    /// Sets a volume's reclaim policy and writes an annotation (key, value) on it, in one request.
+    ///
+    /// # Errors
+    /// As [`Cluster::retain_volume`].
+    pub async fn set_reclaim_policy(
+        &self,
+        name: &str,
+        uid: &str,
+        policy: &str,
+        record: (&str, &str),
+    ) -> Result<Written> {
+        let patch = json!({
+            "metadata": {"uid": uid, "annotations": {record.0: record.1}},
+            "spec": {"persistentVolumeReclaimPolicy": policy},
+        });
+        self.change_volume(name, uid, patch, false).await
+    }
+
+    /// Keeps a volume that a claim released for the claim of that name that comes next: `claimRef` without a UID, which
+    /// the volume controller binds to no other. Only while the volume is still as that claim left it.
+    ///
+    /// # Errors
+    /// As [`Cluster::retain_volume`].
+    pub async fn reserve_volume(&self, reserve: &Reservation<'_>, dry_run: bool) -> Result<Written> {
+        let Reservation { volume, uid, namespace, claim, released_by } = *reserve;
+        let reference =
+            json!({"kind": "PersistentVolumeClaim", "apiVersion": "v1", "namespace": namespace, "name": claim});
+        let patch = json!([
+            {"op": "test", "path": "/metadata/uid", "value": uid},
+            {"op": "test", "path": "/spec/claimRef/uid", "value": released_by},
+            {"op": "replace", "path": "/spec/claimRef", "value": reference},
+        ]);
+        let written = self.change_tested(volume, uid, patch, dry_run).await?;
+        if let Written::Changed { .. } = written {
+            // An earlier try may have done it: nobody else leaves it like this.
+            let api: Api<PersistentVolume> = Api::all(self.client());
+            let found = api.get_opt(volume).await.ok().flatten();
+            let reserved = found.is_some_and(|found| {
+                let reference = found.spec.and_then(|spec| spec.claim_ref).unwrap_or_default();
+                found.metadata.uid.as_deref() == Some(uid)
+                    && reference.namespace.as_deref() == Some(namespace)
+                    && reference.name.as_deref() == Some(claim)
+                    && reference.uid.is_none()
+            });
+            if reserved {
+                return Ok(Written::Done { object_uid: uid.to_owned() });
+            }
+        }
+        Ok(written)
+    }
+
+    /// Sets the reclaim policy of a volume that a claim released, only while it is still as that claim left it.
+    ///
+    /// # Errors
+    /// As [`Cluster::retain_volume`].
+    pub async fn release_volume(&self, volume: &str, uid: &str, released_by: &str, policy: &str) -> Result<Written> {
+        let patch = json!([
+            {"op": "test", "path": "/metadata/uid", "value": uid},
+            {"op": "test", "path": "/spec/claimRef/uid", "value": released_by},
+            {"op": "replace", "path": "/spec/persistentVolumeReclaimPolicy", "value": policy},
+        ]);
+        self.change_tested(volume, uid, patch, false).await
     }
 
     /// Writes an annotation on a volume.
@@ -106,9 +188,19 @@ impl Cluster {
     }
 
     async fn change_volume(&self, name: &str, uid: &str, patch: Value, dry_run: bool) -> Result<Written> {
+        self.patch_volume(name, uid, &Change::Patch(patch), dry_run).await
+    }
+
+    async fn change_tested(&self, name: &str, uid: &str, patch: Value, dry_run: bool) -> Result<Written> {
+        let patch = serde_json::from_value(patch)
+            .map_err(|error| crate::error::Error::failure("a patch cannot be written").because(error.to_string()))?;
+        self.patch_volume(name, uid, &Change::Tested(patch), dry_run).await
+    }
+
+    async fn patch_volume(&self, name: &str, uid: &str, change: &Change, dry_run: bool) -> Result<Written> {
         let api: Api<PersistentVolume> = Api::all(self.client());
         let act = Act { verb: "patch", resource: "persistentvolumes", namespace: None, name: Some(name) };
-        self.mutate(&Mutation { api, act, name, uid, dry_run }, &Change::Patch(patch)).await
+        self.mutate(&Mutation { api, act, name, uid, dry_run }, change).await
     }
 
     /// Tries, and tries again where that cannot do harm: the UID makes each of these the same however often it is
@@ -131,6 +223,10 @@ impl Cluster {
                 (409, _) => mutation.conflict(&failure).await,
                 // A delete's UID is a precondition; a patch's is a field, which cannot be changed.
                 (422, _) if failure.reason.contains("metadata.uid") => mutation.conflict(&failure).await,
+                // Nothing else of such a patch can be wrong.
+                (422, _) if matches!(change, Change::Tested(_)) => {
+                    Some(Written::Changed { now: None, message: "it is no longer as planned".to_owned() })
+                }
                 _ => None,
             };
             if let Some(ended) = ended {
@@ -155,14 +251,15 @@ where
     K: Resource + Clone + DeserializeOwned + Debug,
 {
     async fn send(&self, change: &Change) -> std::result::Result<(), Failure> {
+        let params = PatchParams {
+            dry_run: self.dry_run,
+            field_manager: Some("kubectl-synxdb".to_owned()),
+            ..PatchParams::default()
+        };
         let sent = match change {
-            Change::Patch(patch) => {
-                let params = PatchParams {
-                    dry_run: self.dry_run,
-                    field_manager: Some("kubectl-synxdb".to_owned()),
-                    ..PatchParams::default()
-                };
-                self.api.patch(self.name, &params, &Patch::Merge(patch)).await.map(|_| ())
+            Change::Patch(patch) => self.api.patch(self.name, &params, &Patch::Merge(patch)).await.map(|_| ()),
+            Change::Tested(patch) => {
+                self.api.patch(self.name, &params, &Patch::Json::<()>(patch.clone())).await.map(|_| ())
             }
             Change::Delete => {
                 let preconditions = Preconditions { uid: Some(self.uid.to_owned()), resource_version: None };

@@ -1,16 +1,16 @@
 //! Whether to go on: by flag, by terminal, or not at all.
 
 use super::Context;
-use crate::cli::FailoverArgs;
+use crate::cli::ActArgs;
 use crate::error::{Error, Exit, Result};
-use crate::plan::{Plan, Risk};
+use crate::plan::{Act, Plan, Risk};
 use crate::render::prompt::{self, Before};
 
 /// Asks for what the plan's risk demands.
 ///
 /// # Errors
 /// Refused where nobody can be asked, declined where the answer is not yes.
-pub(super) async fn confirm(context: &Context, args: &FailoverArgs, plan: &Plan) -> Result<()> {
+pub(super) async fn confirm(context: &Context, args: &ActArgs, plan: &Plan) -> Result<()> {
     if !plan.deletes() {
         return Ok(());
     }
@@ -26,12 +26,15 @@ pub(super) async fn confirm(context: &Context, args: &FailoverArgs, plan: &Plan)
             let typed = asked(context, Before::line(screen), move || prompt::type_name(screen, &question)).await?;
             if typed.trim() == pod { Ok(()) } else { Err(declined("the name is not the pod's")) }
         }
-        (Risk::High, None) => Err(Error::refused("this failover is of high risk, and there is no terminal to ask on")
+        (Risk::High, None) => Err(Error::refused("this is of high risk, and there is no terminal to ask on")
             .because("--yes does not answer it")
             .hint(format!("--confirm {pod}"))),
         (Risk::Ordinary, _) if args.yes => Ok(()),
         (Risk::Ordinary, _) if screen.interactive => {
-            let question = format!("Fail over {}?", plan.path());
+            let question = match &plan.act {
+                Act::Failover => format!("Fail over {}?", plan.path()),
+                Act::Undo(of) => format!("Undo {of} of {}?", plan.path()),
+            };
             if asked(context, Before::line(screen), move || prompt::confirm(screen, &question)).await? {
                 Ok(())
             } else {

@@ -1,8 +1,10 @@
 //! A file a verb: read, plan, confirm, run, render. The only modules that see all the others.
 
+mod act;
 mod confirm;
 mod failover;
 mod forward;
+mod history;
 mod login;
 mod reachability;
 mod resume;
@@ -10,11 +12,13 @@ mod sandbox;
 mod scope;
 mod status;
 mod target;
+mod undo;
 mod verify;
 
-use crate::cli::{Cli, Command, Form, Global};
+use crate::cli::{Cli, Command, Form, Global, Token};
 use crate::cluster::{Cluster, ConnectOptions, Environment, parse_request_timeout};
 use crate::error::{Error, Exit, Result};
+use crate::journal::Journal;
 use crate::render::{Screen, machine};
 use crate::topology::Layout;
 use crate::topology::layout::DEFAULT_LAYOUT;
@@ -35,6 +39,8 @@ pub struct Context {
     pub layout: Layout,
     /// Set when the user wants to stop.
     pub interrupt: CancellationToken,
+    /// Where records are kept that no volume can carry.
+    pub journal: Journal,
     /// Whether Ctrl-C is for a program that has the terminal, and not for this one.
     pub keyboard_lent: Arc<AtomicBool>,
 }
@@ -72,7 +78,9 @@ fn runtime() -> Result<tokio::runtime::Runtime> {
 async fn connected(cli: Cli, screen: Screen) -> Result<Exit> {
     let keyboard_lent = Arc::new(AtomicBool::new(false));
     let interrupt = interruption(keyboard_lent.clone());
-    let mut context = Context { screen, layout: layout(&cli.global)?, global: cli.global, interrupt, keyboard_lent };
+    let layout = layout(&cli.global)?;
+    let journal = Journal::of_user(|name| std::env::var_os(name));
+    let mut context = Context { screen, layout, global: cli.global, interrupt, journal, keyboard_lent };
     match cli.command {
         Command::Sandbox(_) => sandbox::stay(&context).await,
         Command::Status(args) => {
@@ -83,6 +91,10 @@ async fn connected(cli: Cli, screen: Screen) -> Result<Exit> {
         }
         Command::Failover(args) => {
             sandbox::around(&mut context, async |context| failover::failover(context, &args).await).await
+        }
+        Command::Undo(args) => sandbox::around(&mut context, async |context| undo::undo(context, &args).await).await,
+        Command::History(args) => {
+            sandbox::around(&mut context, async |context| history::run(context, &args).await).await
         }
         Command::Forward(args) => {
             sandbox::around(&mut context, async |context| forward::forward(context, &args).await).await
@@ -108,7 +120,7 @@ impl Context {
             user: flags.user,
             namespace: flags.namespace,
             server: flags.server,
-            token: flags.token,
+            token: flags.token.map(Token::into_inner),
             as_user: flags.as_user,
             as_uid: flags.as_uid,
             as_groups: flags.as_group,
@@ -121,6 +133,11 @@ impl Context {
             cache_dir: flags.cache_dir,
         };
         Cluster::connect(&options, &Environment::of_process()).await
+    }
+
+    /// Where the record of this act is kept if no volume can carry it, in words.
+    fn journal_of(&self, id: &str) -> String {
+        self.journal.path(id).map_or_else(|| "nowhere: HOME is not set".to_owned(), |path| path.display().to_string())
     }
 
     async fn unless_interrupted<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {

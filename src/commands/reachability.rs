@@ -2,7 +2,7 @@
 
 use super::Context;
 use super::scope::DEADLINE;
-use crate::cli::FailoverArgs;
+use crate::cli::ActArgs;
 use crate::cluster::permission::{Allowed, Permission};
 use crate::cluster::snapshot::{Read, Snapshot};
 use crate::cluster::{Cluster, Freshness, ReadRequest};
@@ -23,7 +23,7 @@ use std::collections::HashMap;
 pub(super) async fn probes(
     context: &Context,
     cluster: &Cluster,
-    args: &FailoverArgs,
+    args: &ActArgs,
     snapshot: &Snapshot,
     member: &Member,
 ) -> Result<Probes> {
@@ -78,7 +78,7 @@ pub(super) async fn probes(
 }
 
 /// Namespace and pod of each `--probe`.
-fn typed(context: &Context, args: &FailoverArgs, names: &[String]) -> Result<Vec<(String, String)>> {
+fn typed(context: &Context, args: &ActArgs, names: &[String]) -> Result<Vec<(String, String)>> {
     let each = args.probe.iter().map(|text| {
         let TargetName { namespace: Some(namespace), name } = TargetName::parse(text) else {
             return Err(Error::usage(format!("--probe {text:?} names no namespace"))

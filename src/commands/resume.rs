@@ -1,60 +1,73 @@
-//! The command that goes on where a failover stopped.
+//! The command that goes on where this one stopped.
 
 use super::Context;
-use crate::cli::{FailoverArgs, SslMode};
-use crate::plan::Plan;
+use crate::cli::{ActArgs, SslMode};
 
-/// The command that finishes this failover: the same one, pinned to the pod that it was for.
-pub(super) fn resume(context: &Context, args: &FailoverArgs, plan: &Plan) -> String {
-    let global = &context.global;
-    if global.sandbox {
-        return "the private practice cluster ended with this command; kubectl synxdb sandbox keeps one".into();
-    }
-    let mut command = format!("kubectl synxdb failover {}", quoted(&plan.path()));
-    let mut flag = |name: &str, value: Option<&str>| {
+/// A command, word by word.
+pub(super) struct Command {
+    words: Vec<String>,
+    /// What is said in its place, where there will be nothing to go on with.
+    instead: Option<&'static str>,
+}
+
+impl Command {
+    /// Adds a flag with its value, where there is one.
+    pub(super) fn flag(&mut self, name: &str, value: Option<&str>) {
         if let Some(value) = value {
-            command.push_str(&format!(" {name} {}", quoted(value)));
+            self.words.push(format!("{name} {}", quoted(value)));
         }
-    };
-    flag("--context", global.context.as_deref());
-    flag("--kubeconfig", global.kubeconfig.as_deref().and_then(|path| path.to_str()));
-    flag("--cluster", global.cluster.as_deref());
-    flag("--user", global.user.as_deref());
-    flag("--server", global.server.as_deref());
-    flag("--as", global.as_user.as_deref());
-    flag("--as-uid", global.as_uid.as_deref());
-    for group in &global.as_group {
-        flag("--as-group", Some(group));
     }
-    flag("--request-timeout", global.request_timeout.as_deref());
-    flag("--tls-server-name", global.tls_server_name.as_deref());
-    flag("--certificate-authority", global.certificate_authority.as_deref().and_then(|path| path.to_str()));
-    flag("--client-certificate", global.client_certificate.as_deref().and_then(|path| path.to_str()));
-    flag("--client-key", global.client_key.as_deref().and_then(|path| path.to_str()));
-    flag("--layout", global.layout.as_deref().and_then(|path| path.to_str()));
+
+    /// Adds a flag that has no value, where it was given.
+    pub(super) fn switch(&mut self, name: &str, given: bool) {
+        if given {
+            self.words.push(name.to_owned());
+        }
+    }
+
+    /// As it is typed.
+    pub(super) fn text(&self) -> String {
+        self.instead.map_or_else(|| self.words.join(" "), str::to_owned)
+    }
+}
+
+/// `kubectl synxdb <verb>` with the flags that say where, as whom and how.
+pub(super) fn resume(context: &Context, args: &ActArgs, verb: &str) -> Command {
+    let global = &context.global;
+    let ended = "the private practice cluster ended with this command; kubectl synxdb sandbox keeps one";
+    let mut command =
+        Command { words: vec![format!("kubectl synxdb {verb}")], instead: global.sandbox.then_some(ended) };
+    command.flag("--context", global.context.as_deref());
+    command.flag("--kubeconfig", global.kubeconfig.as_deref().and_then(|path| path.to_str()));
+    command.flag("--cluster", global.cluster.as_deref());
+    command.flag("--user", global.user.as_deref());
+    command.flag("--server", global.server.as_deref());
+    command.flag("--as", global.as_user.as_deref());
+    command.flag("--as-uid", global.as_uid.as_deref());
+    for group in &global.as_group {
+        command.flag("--as-group", Some(group));
+    }
+    command.flag("--request-timeout", global.request_timeout.as_deref());
+    command.flag("--tls-server-name", global.tls_server_name.as_deref());
+    command.flag("--certificate-authority", global.certificate_authority.as_deref().and_then(|path| path.to_str()));
+    command.flag("--client-certificate", global.client_certificate.as_deref().and_then(|path| path.to_str()));
+    command.flag("--client-key", global.client_key.as_deref().and_then(|path| path.to_str()));
+    command.flag("--layout", global.layout.as_deref().and_then(|path| path.to_str()));
     // Where the password is, never what it is.
     let secret = args.login.password_secret.as_ref().map(ToString::to_string);
-    flag("--username", args.login.username.as_deref());
-    flag("--password-secret", secret.as_deref());
-    flag("--sslmode", args.login.sslmode.map(SslMode::name));
-    flag("--sslrootcert", args.login.sslrootcert.as_deref().and_then(|path| path.to_str()));
-    flag("--sslservername", args.login.sslservername.as_deref());
+    command.flag("--username", args.login.username.as_deref());
+    command.flag("--password-secret", secret.as_deref());
+    command.flag("--sslmode", args.login.sslmode.map(SslMode::name));
+    command.flag("--sslrootcert", args.login.sslrootcert.as_deref().and_then(|path| path.to_str()));
+    command.flag("--sslservername", args.login.sslservername.as_deref());
     for probe in &args.probe {
-        flag("--probe", Some(probe));
+        command.flag("--probe", Some(probe));
     }
-    flag("--pod-uid", Some(plan.target.uid.as_str()).filter(|uid| !uid.is_empty()));
-    for (given, flag) in [
-        (global.insecure_skip_tls_verify, " --insecure-skip-tls-verify"),
-        // A token is a secret: that one is to be given, not which.
-        (global.token.is_some(), " --token \"$TOKEN\""),
-        (args.keep_pvc, " --keep-pvc"),
-        (args.no_verify, " --no-verify"),
-        (args.no_probe, " --no-probe"),
-    ] {
-        if given {
-            command.push_str(flag);
-        }
-    }
+    command.switch("--insecure-skip-tls-verify", global.insecure_skip_tls_verify);
+    // A token is a secret: that one is to be given, not which.
+    command.switch("--token \"$TOKEN\"", global.token.is_some());
+    command.switch("--no-verify", args.no_verify);
+    command.switch("--no-probe", args.no_probe);
     command
 }
 

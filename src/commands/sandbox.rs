@@ -2,6 +2,7 @@
 
 use super::Context;
 use crate::error::{Error, Exit, Result};
+use crate::journal::Journal;
 use crate::sandbox::{Options, Sandbox, SandboxError};
 
 /// Runs a command, on a private practice cluster where `--sandbox` asks for one.
@@ -14,6 +15,8 @@ pub(super) async fn around(context: &mut Context, command: impl AsyncFnOnce(&Con
     }
     let sandbox = start(context).await?;
     context.global.kubeconfig = Some(sandbox.kubeconfig().to_owned());
+    // What was done on it is forgotten with it.
+    context.journal = Journal::at(sandbox.folder().join("journal"));
     let ready = context.unless_interrupted(ready(&sandbox)).await;
     let ended = match ready {
         Ok(()) => command(context).await,

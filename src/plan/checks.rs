@@ -46,6 +46,10 @@ pub enum CheckId {
     Baseline,
     /// How it will be proven.
     Proof,
+    /// What was done to the member before.
+    Earlier,
+    /// Whether the volumes that were set aside can come back.
+    Return,
 }
 
 /// One check's result.
@@ -112,15 +116,15 @@ pub(super) fn run(subject: &Subject<'_>) -> Vec<Check> {
     checks
 }
 
-fn pass(id: CheckId, reason: impl Into<String>) -> Check {
+pub(super) fn pass(id: CheckId, reason: impl Into<String>) -> Check {
     Check { id, verdict: Verdict::Pass, reason: reason.into(), next: None, overridden: false }
 }
 
-fn warn(id: CheckId, reason: impl Into<String>) -> Check {
+pub(super) fn warn(id: CheckId, reason: impl Into<String>) -> Check {
     Check { verdict: Verdict::Warn, ..pass(id, reason) }
 }
 
-fn block(id: CheckId, reason: impl Into<String>, next: impl Into<String>) -> Check {
+pub(super) fn block(id: CheckId, reason: impl Into<String>, next: impl Into<String>) -> Check {
     Check { verdict: Verdict::Block, next: Some(next.into()), ..pass(id, reason) }
 }
 

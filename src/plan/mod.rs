@@ -1,23 +1,27 @@
-//! What a failover will do, why it may, and how it will be proven: decided before anything is
+//! What a failover or an undo will do, why it may, and how it will be proven: decided before anything is
 //! touched, as data. Pure: no clock, no client, no async.
 //!
 //! The dry run, the text above the prompt, the run itself and the JSON output all read this one [`Plan`].
 
 mod checks;
+mod earlier;
+pub mod history;
+mod make;
 pub mod probes;
 mod record;
 #[cfg(test)]
 mod tests;
 
 pub use checks::{Check, CheckId, Verdict, needed};
+pub use earlier::{newest, returning};
+pub use make::{Inputs, plan, proof};
 pub use probes::{NotMeasured, ProbeTarget, Probes, Promise};
-pub use record::{Outcome, RECORD_VERSION, Record, RecordedClaim};
+pub use record::{Act, Outcome, RECORD_VERSION, Record, RecordedClaim, RecordedOwner, Returns, annotation};
 
 use crate::cli::Allow;
-use crate::cluster::permission::{Allowed, Permission};
 use crate::error::Error;
+use crate::topology::Owner;
 use crate::topology::layout::{PageDoor, Role, SqlDoor};
-use crate::topology::{Claim, Component, Door, Known, Member, Owner, Topology};
 use serde::Serialize;
 
 /// What the user asks for.
@@ -35,14 +39,18 @@ pub struct Request {
     pub pod_uid: Option<String>,
     /// Role to log in as, in place of the layout's.
     pub user: Option<String>,
+    /// Whatever earlier failovers of the pod came to.
+    pub anew: bool,
 }
 
-/// A failover, planned.
+/// A failover or an undo, planned.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Plan {
-    /// Name of this failover.
+    /// Its name.
     pub id: String,
+    /// What it is.
+    pub act: Act,
     /// What is failed over.
     pub target: Target,
     /// Whether the claims stay.
@@ -65,6 +73,9 @@ pub struct Plan {
     pub resumes: Option<Resumes>,
     /// The databases that are asked all the while, to measure how long each was away.
     pub probes: Probes,
+    /// The local file that keeps the record, where no volume can carry it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub journal: Option<String>,
 }
 
 /// The pod to be replaced, pinned by its UID.
@@ -108,6 +119,17 @@ pub enum Step {
         /// Its reclaim policy now.
         policy: String,
     },
+    /// Keep a volume that was set aside for the claim of this name that comes next.
+    Reserve {
+        /// Name of the volume.
+        volume: String,
+        /// Its UID.
+        uid: String,
+        /// The claim that it is for.
+        claim: String,
+        /// UID of the claim that it was bound to: it is reserved only while nobody else took it.
+        released_by: String,
+    },
     /// Delete a claim; it stays Terminating until its pod is gone.
     DeleteClaim {
         /// Name of the claim.
@@ -129,8 +151,11 @@ pub enum Step {
 pub struct ReplacedClaim {
     /// Its name.
     pub name: String,
-    /// The UID that goes.
+    /// The UID that goes; empty where there is no claim of this name.
     pub uid: String,
+    /// The volume that comes back: the new claim must be bound to it. `None`: to any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub returns: Option<Returns>,
 }
 
 /// How much is at stake, and so what is asked.
@@ -193,7 +218,7 @@ pub enum Before {
     NotAsked,
 }
 
-/// The earlier failover that is being finished.
+/// The earlier run that is being finished.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Resumes {
     /// Its name.
@@ -209,7 +234,10 @@ impl Plan {
         if blocks.is_empty() {
             return None;
         }
-        let what = format!("{}/{} is not failed over", self.target.namespace, self.target.pod);
+        let what = match &self.act {
+            Act::Failover => format!("{} is not failed over", self.path()),
+            Act::Undo(id) => format!("{id} of {} is not undone", self.path()),
+        };
         let mut error = Error::refused(what);
         for check in &blocks {
             error = error.because(check.reason.clone());
@@ -222,177 +250,11 @@ impl Plan {
 
     /// Whether anything will be deleted.
     pub fn deletes(&self) -> bool {
-        self.steps.iter().any(|step| !matches!(step, Step::Retain { .. }))
+        self.steps.iter().any(|step| matches!(step, Step::DeleteClaim { .. } | Step::DeletePod { .. }))
     }
 
     /// `namespace/pod`.
     pub fn path(&self) -> String {
         format!("{}/{}", self.target.namespace, self.target.pod)
-    }
-}
-
-/// All that a plan is made from.
-pub struct Inputs<'i> {
-    /// The installation, read consistently.
-    pub topology: &'i Topology,
-    /// Whom to fail over.
-    pub member: &'i Member,
-    /// What the user asks for.
-    pub request: &'i Request,
-    /// What the user may do.
-    pub rights: &'i [(Permission, Allowed)],
-    /// What the component said.
-    pub before: Before,
-    /// An unfinished failover of this pod that was found on its volumes.
-    pub unfinished: Option<&'i Record>,
-    /// The databases whose reachability is measured.
-    pub probes: Probes,
-}
-
-/// Plans the failover of a member.
-pub fn plan(inputs: Inputs<'_>) -> Plan {
-    let Inputs { topology, member, request, .. } = inputs;
-    let component = topology.component_of(member);
-    let resumed_uid = inputs.unfinished.map(|record| record.pod_uid.clone()).or_else(|| request.pod_uid.clone());
-    let current_uid = member.pod.as_ref().map(|pod| pod.uid.clone()).unwrap_or_default();
-    let keep_claims = inputs.unfinished.map_or(request.keep_claims, |record| record.keep_claims);
-
-    let mut steps = Vec::new();
-    let mut replaced_claims = Vec::new();
-    if !keep_claims {
-        let replaced_already = resumed_uid.as_ref().is_some_and(|uid| *uid != current_uid);
-        let wanted = wanted_claims(member, inputs.unfinished, replaced_already);
-        for (claim, uid) in &wanted {
-            replaced_claims.push(ReplacedClaim { name: claim.clone(), uid: uid.clone() });
-        }
-        let standing: Vec<&Claim> = member
-            .claims
-            .iter()
-            .filter(|claim| wanted.iter().any(|(name, uid)| *name == claim.name && claim.uid.as_ref() == Some(uid)))
-            .collect();
-        steps.extend(standing.iter().filter_map(|claim| retain(claim, inputs.rights)));
-        // One that is Terminating has been deleted already; it goes when its pod does.
-        steps.extend(
-            standing
-                .iter()
-                .filter(|claim| !claim.terminating)
-                .filter_map(|claim| claim.uid.clone().map(|uid| Step::DeleteClaim { claim: claim.name.clone(), uid })),
-        );
-    }
-    // A resumed failover deletes the pod only while it is still the one the first run meant.
-    let delete_pod = member.pod.as_ref().is_some_and(|pod| pod.terminating.is_none())
-        && resumed_uid.as_ref().is_none_or(|uid| *uid == current_uid);
-    if delete_pod {
-        steps.push(Step::DeletePod { pod: member.name.clone(), uid: current_uid.clone() });
-    }
-
-    let target = target(topology, member, component, resumed_uid.clone().unwrap_or(current_uid));
-    let mut proof = proof(topology, member, request);
-    if let Proof::Sql { canary, .. } = &mut proof {
-        let answers = matches!(inputs.before, Before::Answered { .. });
-        *canary = match inputs.unfinished {
-            Some(record) => record.canary.clone(),
-            // Only what is there before anything goes proves something afterwards.
-            None => canary.take().filter(|_| answers && !steps.is_empty()),
-        };
-    }
-    let checks = checks::run(&checks::Subject {
-        topology,
-        member,
-        component,
-        keep_claims,
-        steps: &steps,
-        request,
-        rights: inputs.rights,
-        before: &inputs.before,
-        proof: &proof,
-    });
-    let overridden = checks.iter().any(|check| check.overridden);
-    let resumes = match (inputs.unfinished, resumed_uid) {
-        (Some(record), _) => Some(Resumes { id: record.id.clone(), started: record.started.clone() }),
-        (None, Some(_)) if !delete_pod => Some(Resumes { id: request.id.clone(), started: String::new() }),
-        _ => None,
-    };
-    Plan {
-        id: inputs.unfinished.map_or_else(|| request.id.clone(), |record| record.id.clone()),
-        target,
-        keep_claims,
-        verify: request.verify,
-        steps,
-        replaced_claims,
-        checks,
-        risk: if overridden { Risk::High } else { Risk::Ordinary },
-        proof,
-        before: inputs.before,
-        resumes,
-        probes: inputs.probes,
-    }
-}
-
-/// The claims that must be new in the end. A resumed failover takes them from its record; one that is known by the
-/// pod's UID only takes none that a new pod has bound since.
-fn wanted_claims(member: &Member, unfinished: Option<&Record>, replaced_already: bool) -> Vec<(String, String)> {
-    match unfinished {
-        Some(record) => record.claims.iter().map(|claim| (claim.name.clone(), claim.uid.clone())).collect(),
-        None => member
-            .claims
-            .iter()
-            .filter(|claim| !replaced_already || claim.terminating)
-            .filter_map(|claim| claim.uid.clone().map(|uid| (claim.name.clone(), uid)))
-            .collect(),
-    }
-}
-
-/// A claim's volume is retained unless the user may not change volumes (which the retention check weighs).
-fn retain(claim: &Claim, rights: &[(Permission, Allowed)]) -> Option<Step> {
-    let Known::Is(Some(volume)) = &claim.volume else { return None };
-    let denied = rights.iter().any(|(permission, allowed)| {
-        permission.resource == "persistentvolumes" && permission.verb == "patch" && matches!(allowed, Allowed::No(_))
-    });
-    (!denied).then(|| Step::Retain {
-        volume: volume.name.clone(),
-        uid: volume.uid.clone(),
-        claim: claim.name.clone(),
-        policy: volume.reclaim_policy.clone(),
-    })
-}
-
-fn target(topology: &Topology, member: &Member, component: Option<&Component>, uid: String) -> Target {
-    let owner = member.pod.as_ref().and_then(|pod| pod.owner.clone());
-    Target {
-        namespace: member.namespace.clone(),
-        pod: member.name.clone(),
-        uid,
-        role: member.role,
-        lost_node: member
-            .pod
-            .as_ref()
-            .and_then(|pod| pod.node.clone())
-            .filter(|node| topology.lost_nodes.contains(node)),
-        component: component.map(|component| component.name.clone()).unwrap_or_default(),
-        siblings: component
-            .into_iter()
-            .flat_map(|component| &component.members)
-            .filter_map(|sibling| sibling.pod.as_ref())
-            .map(|pod| pod.uid.clone())
-            .collect(),
-        owner,
-    }
-}
-
-/// How a member is asked whether it is back: by its own door, or through the component that answers for it.
-pub fn proof(topology: &Topology, member: &Member, request: &Request) -> Proof {
-    let skipped = |reason: String| Proof::Skipped { reason };
-    if !request.verify {
-        return skipped("--no-verify was given".into());
-    }
-    match topology.door(member) {
-        Door::Sql { pod, door } => {
-            let canary = Some(format!("kubectl_synxdb_{}", request.id.replace('-', "_")));
-            let user = request.user.clone().unwrap_or_else(|| door.user.clone());
-            Proof::Sql { pod, door: SqlDoor { user, ..door }, canary }
-        }
-        Door::Page { pod, door } => Proof::Page { pod, door },
-        Door::Silent(reason) => skipped(reason),
     }
 }

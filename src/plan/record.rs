@@ -1,20 +1,24 @@
-//! The record of a failover, as it is written on the volumes that it retains: enough for another run, or another
-//! person, to know what was done and to finish it.
+//! The record of a failover or an undo, as it is written on the volumes that take part in it, or in the journal where
+//! no volume can carry it: enough for another run, or another person, to know what was done, to finish it and to take
+//! it back.
 
-use crate::topology::Topology;
+use crate::topology::{RECORD_ANNOTATION, Topology};
 use serde::{Deserialize, Serialize};
 
 /// Version of the record's form.
 pub const RECORD_VERSION: u32 = 1;
 
-/// A failover, as recorded on a volume (annotation `kubectl-synxdb/failover`, JSON).
+/// A failover or an undo, on record (annotation `kubectl-synxdb/record-<id>`, JSON).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Record {
     /// Version of this form.
     pub version: u32,
-    /// The failover's name.
+    /// The act's name.
     pub id: String,
+    /// What it is.
+    #[serde(default)]
+    pub act: Act,
     /// When it began, RFC 3339.
     pub started: String,
     /// When it ended, RFC 3339.
@@ -22,6 +26,9 @@ pub struct Record {
     pub finished: Option<String>,
     /// How it ended.
     pub outcome: Outcome,
+    /// Who began it, as the API server knows them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub who: Option<String>,
     /// The kubeconfig context it was run in.
     pub context: String,
     /// Namespace of the pod.
@@ -30,6 +37,9 @@ pub struct Record {
     pub pod: String,
     /// UID of the pod that went.
     pub pod_uid: String,
+    /// Who re-creates the pod.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<RecordedOwner>,
     /// Whether the claims stayed.
     pub keep_claims: bool,
     /// The claims that went.
@@ -37,29 +47,69 @@ pub struct Record {
     /// How many replacement pods had to be deleted once more.
     #[serde(default)]
     pub healed: u32,
-    /// Schema of the canary table, where one was written.
+    /// Schema of the canary table, where one was written and is still there to be read or dropped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub canary: Option<String>,
-    /// What the component held before, where it is small enough to be kept here.
+    /// What the component held before, where it is small enough to be kept here; not once it was all found again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub baseline: Option<serde_json::Value>,
 }
 
-/// A claim that went, and its volume.
+/// What is on record.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Act {
+    /// A member was failed over.
+    #[default]
+    Failover,
+    /// The volumes that this act set aside were brought back.
+    Undo(String),
+}
+
+/// Who re-creates a pod, from its ownerReferences.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordedOwner {
+    /// `StatefulSet`.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// Its UID.
+    pub uid: String,
+}
+
+/// A claim that went, and its volume.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RecordedClaim {
     /// Name of the claim.
     pub name: String,
     /// Its UID.
     pub uid: String,
-    /// Its volume.
+    /// Its volume, which is set aside.
     pub volume: Option<String>,
     /// The volume's reclaim policy before it was retained.
     pub reclaim_policy: Option<String>,
+    /// Of an undo: the volume that comes back in its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub returns: Option<Returns>,
+    /// The claim as it was: metadata (name, labels, annotations) and spec.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manifest: Option<serde_json::Value>,
 }
 
-/// How a failover ended.
+/// A volume that comes back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Returns {
+    /// Its name.
+    pub volume: String,
+    /// Its UID.
+    pub uid: String,
+    /// The reclaim policy that it had before it was retained, to be restored once it is in use again.
+    pub reclaim_policy: Option<String>,
+}
+
+/// How it ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
@@ -73,23 +123,56 @@ pub enum Outcome {
     DataMissing,
 }
 
-impl Record {
-    /// The newest failover of this pod that a volume tells of, where it is unfinished. An older unfinished one was
-    /// begun anew since.
-    pub fn unfinished(topology: &Topology, namespace: &str, pod: &str) -> Option<Self> {
-        topology
-            .recorded
-            .iter()
-            .filter_map(|volume| volume.record.as_deref().and_then(Self::parse))
-            .filter(|record| record.namespace == namespace && record.pod == pod)
-            // RFC 3339 in UTC sorts as text.
-            .max_by(|a, b| a.started.cmp(&b.started))
-            .filter(|record| record.outcome == Outcome::InProgress)
-    }
+/// Key of the annotation that holds the record of this act.
+pub fn annotation(id: &str) -> String {
+    format!("{RECORD_ANNOTATION}{id}")
+}
 
-    /// Reads a record from an annotation; `None` where it is not one of ours or of a later form.
+impl Record {
+    /// Reads a record from an annotation or a journal's file; `None` where it is not one of ours or of a later form.
     pub fn parse(text: &str) -> Option<Self> {
         serde_json::from_str::<Self>(text).ok().filter(|record| record.version == RECORD_VERSION)
+    }
+
+    /// Every record that the volumes carry, each once, the oldest first. An act writes the same on all of its volumes,
+    /// and finishes them one by one: one that tells the end is believed.
+    pub fn on_volumes(topology: &Topology) -> Vec<Self> {
+        Self::merged(topology.recorded.iter().flat_map(|volume| &volume.records).filter_map(|text| Self::parse(text)))
+    }
+
+    /// Records of several places, each act once, the oldest first.
+    pub fn merged(records: impl IntoIterator<Item = Self>) -> Vec<Self> {
+        let mut all: Vec<Self> = Vec::new();
+        for record in records {
+            match all.iter_mut().find(|known| known.id == record.id) {
+                Some(known) if known.outcome == Outcome::InProgress => *known = record,
+                Some(_) => {}
+                None => all.push(record),
+            }
+        }
+        // RFC 3339 in UTC sorts as text.
+        all.sort_by(|a, b| (&a.started, &a.id).cmp(&(&b.started, &b.id)));
+        all
+    }
+
+    /// The newest of these that is of this pod. An older unfinished one was begun anew since.
+    pub fn newest<'r>(records: &'r [Self], namespace: &str, pod: &str) -> Option<&'r Self> {
+        records.iter().rev().find(|record| record.is_of(namespace, pod))
+    }
+
+    /// Whether it is of this pod.
+    pub fn is_of(&self, namespace: &str, pod: &str) -> bool {
+        self.namespace == namespace && self.pod == pod
+    }
+
+    /// Whether it is still under way, or was interrupted.
+    pub fn unfinished(&self) -> bool {
+        self.outcome == Outcome::InProgress
+    }
+
+    /// The annotation's key.
+    pub fn annotation(&self) -> String {
+        annotation(&self.id)
     }
 
     /// The record as the annotation's text. A baseline that makes it longer than `limit` bytes is left out:

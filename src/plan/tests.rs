@@ -1,6 +1,7 @@
 //! Plans on literal YAML.
 
 use super::*;
+use crate::cluster::permission::Allowed;
 use crate::testing::{ACCOUNT, snapshot};
 use crate::topology::{Layout, build};
 
@@ -18,14 +19,19 @@ fn planned(yaml: &str, pod: &str, request: &Request, denied: &[(&str, &str)]) ->
             (permission, if no { Allowed::No(String::new()) } else { Allowed::Yes })
         })
         .collect();
-    let unfinished = Record::unfinished(&topology, &member.namespace, pod);
+    let records = Record::on_volumes(&topology);
+    let unfinished = newest(&records, &topology, member).filter(|record| record.unfinished());
     plan(Inputs {
         topology: &topology,
         member,
         request,
         rights: &rights,
         before: Before::Answered { summary: "PostgreSQL 14".into() },
-        unfinished: unfinished.as_ref(),
+        undoes: None,
+        unfinished,
+        records: &records,
+        now: jiff::Timestamp::UNIX_EPOCH,
+        journal: String::new(),
         probes: Probes::default(),
     })
 }
@@ -44,7 +50,11 @@ fn a_refused_login_is_warned_of_and_told_apart_from_silence() {
             request: &request,
             rights: &[],
             before,
+            undoes: None,
             unfinished: None,
+            records: &[],
+            now: jiff::Timestamp::UNIX_EPOCH,
+            journal: String::new(),
             probes: Probes::default(),
         })
     };
@@ -71,6 +81,9 @@ fn steps(plan: &Plan) -> Vec<String> {
         .iter()
         .map(|step| match step {
             Step::Retain { volume, uid, .. } => format!("retain {volume} {uid}"),
+            Step::Reserve { volume, uid, claim, released_by } => {
+                format!("reserve {volume} {uid} for {claim}, released by {released_by}")
+            }
             Step::DeleteClaim { claim, uid } => format!("delete claim {claim} {uid}"),
             Step::DeletePod { pod, uid } => format!("delete pod {pod} {uid}"),
         })
@@ -261,7 +274,10 @@ fn an_interrupted_failover_is_finished_and_nothing_is_deleted_twice() {
     let plan = planned(&yaml, "wh9527-0", &request(), &[]);
     assert_eq!(steps(&plan), Vec::<String>::new());
     assert_eq!(plan.target.uid, "pod-0");
-    assert_eq!(plan.replaced_claims, [ReplacedClaim { name: "data-wh9527-0".into(), uid: "uid-data-wh9527-0".into() }]);
+    assert_eq!(
+        plan.replaced_claims,
+        [ReplacedClaim { name: "data-wh9527-0".into(), uid: "uid-data-wh9527-0".into(), returns: None }]
+    );
     assert_eq!(plan.resumes.map(|resumes| resumes.id), Some("old1".into()));
 }
 

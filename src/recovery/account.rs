@@ -4,8 +4,8 @@ use super::events::{ClaimChange, Ending, Outcome};
 use super::goal;
 use super::run::Act;
 use crate::cluster::write::Written;
-use crate::plan::{Outcome as Recorded, Record, Step};
-use crate::topology::RECORD_ANNOTATION;
+use crate::error::Error;
+use crate::plan::{Act as What, Outcome as Recorded, Record, Step};
 use jiff::Timestamp;
 use std::time::Duration;
 
@@ -19,32 +19,36 @@ impl Act<'_, '_> {
             Ending::DataMissing(_) => Recorded::DataMissing,
             // Somebody may finish it: the canary table is part of what there is to find.
             Ending::TimedOut(_) | Ending::Changed(_) | Ending::Failed(_) | Ending::Interrupted => {
-                if let Some(schema) = self.canary.take() {
-                    if self.done.is_empty() {
-                        if let Err(why) = self.run.witness.drop_canary(&schema).await {
-                            self.notice(format!("schema {schema} in database postgres is left: {why}"));
-                        }
-                    } else {
-                        self.notice(format!("schema {schema} in database postgres is left for the run that resumes"));
-                    }
-                }
-                return;
+                return self.left_unfinished().await;
             }
         };
-        if let Some(schema) = self.canary.take()
-            && let Err(why) = self.run.witness.drop_canary(&schema).await
-        {
-            self.notice(format!("schema {schema} in database postgres is left: {why}"));
+        if let Some(schema) = self.canary.take() {
+            // A row that is on the volume that went is not here to be dropped: an undo will find it.
+            let away = outcome == Recorded::DataMissing && self.run.witness.lacks_canary(&schema).await;
+            if !away {
+                self.run.record.canary = None;
+                if let Err(why) = self.run.witness.drop_canary(&schema).await {
+                    self.notice(format!("schema {schema} in database postgres is left: {why}"));
+                }
+            }
         }
         self.run.record.outcome = outcome;
         self.run.record.finished = Some(Timestamp::now().to_string());
-        // It has served; the volume need not carry it for ever.
-        self.run.record.baseline = None;
+        // What was all found again need not be kept for ever.
+        if outcome == Recorded::Recovered {
+            self.run.record.baseline = None;
+        }
+        if self.run.plan.journal.is_some()
+            && let Err(error) = self.run.journal.write(&Record { healed: self.healed, ..self.run.record.clone() })
+        {
+            self.notice(format!("the record was not finished: {error}"));
+        }
         let Ok(text) = self.record() else { return };
         let volumes = std::mem::take(&mut self.record_on);
         let recorded = if volumes.is_empty() { self.recorded() } else { volumes };
         for (volume, uid) in recorded {
-            match self.run.cluster.annotate_volume(&volume, &uid, RECORD_ANNOTATION, &text, false).await {
+            let written = self.finish_record(&volume, &uid, &text, outcome).await;
+            match written {
                 Ok(Written::Done { .. }) => {}
                 Ok(Written::Gone) => self.notice(format!("volume {volume} is gone: its record is lost with it")),
                 Ok(Written::Changed { message, .. }) => {
@@ -55,11 +59,34 @@ impl Act<'_, '_> {
         }
     }
 
+    /// Writes the outcome on a volume. One that came back and is whole gets the reclaim policy again that it had before
+    /// it was first set aside.
+    async fn finish_record(&self, volume: &str, uid: &str, text: &str, outcome: Recorded) -> Result<Written, Error> {
+        let returns = self.run.record.claims.iter().filter_map(|claim| claim.returns.as_ref());
+        let policy = returns.filter(|back| back.uid == uid).find_map(|back| back.reclaim_policy.as_deref());
+        let (key, cluster) = (self.run.record.annotation(), self.run.cluster);
+        match policy.filter(|_| outcome == Recorded::Recovered) {
+            Some(policy) => cluster.set_reclaim_policy(volume, uid, policy, (&key, text)).await,
+            None => cluster.annotate_volume(volume, uid, &key, text, false).await,
+        }
+    }
+
+    /// Somebody may finish it: the canary table is part of what there is to find.
+    async fn left_unfinished(&mut self) {
+        let Some(schema) = self.canary.take() else { return };
+        let written_now = self.run.plan.act == What::Failover && self.done.is_empty();
+        if !written_now {
+            self.notice(format!("schema {schema} in database postgres is left for the run that resumes"));
+        } else if let Err(why) = self.run.witness.drop_canary(&schema).await {
+            self.notice(format!("schema {schema} in database postgres is left: {why}"));
+        }
+    }
+
     /// The volumes that an earlier run wrote this failover's record on.
     fn recorded(&self) -> Vec<(String, String)> {
         let of_this = |text: &String| Record::parse(text).is_some_and(|record| record.id == self.run.record.id);
         let topology = self.topology();
-        let volumes = topology.recorded.iter().filter(|volume| volume.record.as_ref().is_some_and(of_this));
+        let volumes = topology.recorded.iter().filter(|volume| volume.records.iter().any(of_this));
         volumes.map(|volume| (volume.name.clone(), volume.uid.clone())).collect()
     }
 

@@ -89,6 +89,18 @@ pub fn replaced(plan: &Plan, topology: &Topology) -> Progress {
             _ if claim.uid.as_ref() == Some(&replaced.uid) => {
                 return Progress::Waiting(format!("claim {} is still the old one ({})", claim.name, claim.status()));
             }
+            _ if claim
+                .volume_name
+                .as_ref()
+                .zip(replaced.returns.as_ref())
+                .is_some_and(|(has, back)| *has != back.volume) =>
+            {
+                let has = claim.volume_name.as_deref().unwrap_or_default();
+                return Progress::Waiting(format!(
+                    "claim {} has volume {has}, and not the one that comes back",
+                    claim.name
+                ));
+            }
             _ if !claim.bound() => return Progress::Waiting(format!("claim {} is {}", claim.name, claim.status())),
             _ => {}
         }
@@ -155,7 +167,11 @@ mod tests {
             request: &Request { id: "x".into(), ..Request::default() },
             rights: &[],
             before: Before::NotAsked,
+            undoes: None,
             unfinished: None,
+            records: &[],
+            now: jiff::Timestamp::UNIX_EPOCH,
+            journal: String::new(),
             probes: Probes::default(),
         })
     }
@@ -250,7 +266,11 @@ mod tests {
             request: &Request { id: "x".into(), ..Request::default() },
             rights: &[],
             before: Before::NotAsked,
+            undoes: None,
             unfinished: None,
+            records: &[],
+            now: jiff::Timestamp::UNIX_EPOCH,
+            journal: String::new(),
             probes: Probes::default(),
         });
         assert_eq!(said(replaced(&plan, &space(&lower(true)))), "waiting for the pod to be created");

@@ -4,11 +4,12 @@ use super::events::{Ending, Event, Outcome, Phase, PhaseEnd};
 use super::explain::{Known, Wait};
 use super::goal::{self, Progress, Trap};
 use super::witness::{Answer, Witness};
-use crate::cluster::write::Written;
+use crate::cluster::write::{Reservation, Written};
 use crate::cluster::{Cluster, Watch};
 use crate::error::Error;
-use crate::plan::{Plan, Proof, Record, Step};
-use crate::topology::{Layout, RECORD_ANNOTATION, Topology, build};
+use crate::journal::Journal;
+use crate::plan::{Act as What, Plan, Proof, Record, Step};
+use crate::topology::{Layout, Topology, build};
 use crate::verify::Testimony;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
@@ -35,8 +36,10 @@ pub struct Run<'r> {
     pub witness: &'r Witness,
     /// What the component said before.
     pub before: Option<Testimony>,
-    /// The record to write on retained volumes.
+    /// The record to write on the volumes that take part.
     pub record: Record,
+    /// Where the record is kept if no volume can carry it.
+    pub journal: &'r Journal,
     /// How long all of it may take.
     pub timeout: Duration,
     /// Set when the user wants to stop.
@@ -92,9 +95,10 @@ pub(super) struct Act<'r, 'w> {
 }
 
 /// What was done to several objects in a phase.
-fn deeds(phase: Phase) -> &'static str {
+fn deeds(phase: Phase, act: &What) -> &'static str {
     match phase {
-        Phase::Retain => "volumes retained",
+        Phase::Retain if *act == What::Failover => "volumes retained",
+        Phase::Retain => "volumes retained and reserved",
         Phase::Claim => "claims deleted",
         _ => "objects deleted",
     }
@@ -108,7 +112,9 @@ impl Act<'_, '_> {
         self.as_planned()?;
         self.write_canary().await;
         let plan = self.run.plan;
-        self.steps(Phase::Retain, plan.steps.iter().filter(|step| matches!(step, Step::Retain { .. }))).await?;
+        let kept = |step: &&Step| matches!(step, Step::Retain { .. } | Step::Reserve { .. });
+        self.steps(Phase::Retain, plan.steps.iter().filter(kept)).await?;
+        self.write_journal()?;
         self.steps(Phase::Claim, plan.steps.iter().filter(|step| matches!(step, Step::DeleteClaim { .. }))).await?;
         self.steps(Phase::Pod, plan.steps.iter().filter(|step| matches!(step, Step::DeletePod { .. }))).await?;
         self.reach(Phase::Replaced, goal::replaced).await?;
@@ -135,7 +141,7 @@ impl Act<'_, '_> {
                     let found = member.and_then(|member| member.claims.iter().find(|other| other.name == *claim));
                     (format!("claim {claim}"), uid, found.and_then(|claim| claim.uid.clone()))
                 }
-                Step::Retain { .. } => continue,
+                Step::Retain { .. } | Step::Reserve { .. } => continue,
             };
             match now {
                 Some(now) if now == *planned => {}
@@ -192,8 +198,11 @@ impl Act<'_, '_> {
         let end = if details.is_empty() {
             PhaseEnd::Skipped("nothing to do".into())
         } else {
-            let detail =
-                if details.len() == 1 { details.remove(0) } else { format!("{} {}", details.len(), deeds(phase)) };
+            let detail = if details.len() == 1 {
+                details.remove(0)
+            } else {
+                format!("{} {}", details.len(), deeds(phase, &self.run.plan.act))
+            };
             PhaseEnd::After(started.elapsed(), detail)
         };
         self.end_phase(phase, end);
@@ -206,10 +215,20 @@ impl Act<'_, '_> {
         let (what, written) = match step {
             Step::Retain { volume, uid, .. } => {
                 let record = self.record().map_err(Ending::Failed)?;
-                let written = cluster.retain_volume(volume, uid, (RECORD_ANNOTATION, &record), false).await;
-                if matches!(written, Ok(Written::Done { .. })) {
-                    self.record_on.push((volume.clone(), uid.clone()));
-                }
+                let written = cluster.retain_volume(volume, uid, (&self.run.record.annotation(), &record), false).await;
+                self.carries(volume, uid, &written);
+                (format!("volume {volume}"), written)
+            }
+            Step::Reserve { volume, uid, claim, released_by } => {
+                let record = self.record().map_err(Ending::Failed)?;
+                let key = self.run.record.annotation();
+                let written = cluster.annotate_volume(volume, uid, &key, &record, false).await;
+                self.carries(volume, uid, &written);
+                let reservation = Reservation { volume, uid, namespace, claim, released_by };
+                let written = match written {
+                    Ok(Written::Done { .. }) => cluster.reserve_volume(&reservation, false).await,
+                    other => other,
+                };
                 (format!("volume {volume}"), written)
             }
             Step::DeleteClaim { claim, uid } => {
@@ -219,7 +238,11 @@ impl Act<'_, '_> {
                 (format!("pod {pod}"), cluster.delete_pod(namespace, pod, uid, false).await)
             }
         };
-        let deed = if matches!(step, Step::Retain { .. }) { "retained" } else { "deleted" };
+        let deed = match step {
+            Step::Retain { .. } => "retained",
+            Step::Reserve { .. } => "reserved",
+            Step::DeleteClaim { .. } | Step::DeletePod { .. } => "deleted",
+        };
         match written.map_err(Ending::Failed)? {
             Written::Done { .. } => {
                 self.done.push(format!("{what} {deed}"));
@@ -233,6 +256,26 @@ impl Act<'_, '_> {
             Written::Gone => Err(Ending::Changed(format!("{what} is gone"))),
             Written::Changed { message, .. } => Err(Ending::Changed(format!("{what}: {message}"))),
         }
+    }
+
+    fn carries(&mut self, volume: &str, uid: &str, written: &Result<Written, Error>) {
+        if matches!(written, Ok(Written::Done { .. })) {
+            self.record_on.push((volume.to_owned(), uid.to_owned()));
+        }
+    }
+
+    /// Where no volume carries the record, a local file does, before anything is deleted.
+    fn write_journal(&mut self) -> Result<(), Ending> {
+        if self.run.plan.journal.is_none() {
+            return Ok(());
+        }
+        let Err(error) = self.run.journal.write(&self.run.record) else { return Ok(()) };
+        // Where the claims stay nothing can be lost but the record itself.
+        if self.run.plan.keep_claims {
+            self.notice(format!("no record is kept: {error}"));
+            return Ok(());
+        }
+        Err(Ending::Failed(error.because("nothing was changed")))
     }
 
     pub(super) fn record(&self) -> Result<String, Error> {

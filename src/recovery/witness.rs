@@ -196,6 +196,12 @@ impl Witness {
         }
     }
 
+    /// Whether the canary table is known not to be there.
+    pub async fn lacks_canary(&self, schema: &str) -> bool {
+        let Some((sql, _)) = &self.sql else { return false };
+        matches!(canary_named(schema).check(sql, CANARY).await, Said::No(_))
+    }
+
     /// Drops the canary table.
     ///
     /// # Errors

@@ -4,10 +4,11 @@ use super::harmless::escaped;
 use super::is_harmful;
 use super::outcome::word;
 use crate::error::{Error, Result};
-use crate::plan::Plan;
+use crate::plan::history::{AsideState, Entry};
+use crate::plan::{Act, Plan, Record};
 use crate::recovery::{Event, Outcome, PhaseEnd, Reach};
 use crate::topology::health::{Health, Report, not_looked_into};
-use crate::topology::{ClaimState, Known, Member, Topology};
+use crate::topology::{ClaimState, Gap, Known, Member, Topology};
 use crate::verify::{Check, Testimony, verdict};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -151,7 +152,7 @@ fn member(member: &Member) -> Value {
 
 /// The plan, on one line as the stream of a failover has it.
 pub fn plan(plan: &Plan) -> Value {
-    let mut document = json!({"apiVersion": API_VERSION, "kind": "FailoverPlan"});
+    let mut document = json!({"apiVersion": API_VERSION, "kind": kind(plan, "Plan")});
     merge(&mut document, serde_json::to_value(plan).unwrap_or_default());
     document
 }
@@ -173,6 +174,64 @@ pub fn event(event: &Event) -> Value {
     document
 }
 
+/// `history`.
+pub fn history(entries: &[Entry], gaps: &[Gap]) -> Value {
+    let acts: Vec<Value> = entries
+        .iter()
+        .map(|entry| {
+            let record = &entry.record;
+            let undoes = match &record.act {
+                Act::Failover => None,
+                Act::Undo(of) => Some(of),
+            };
+            let volumes: Vec<Value> = entry
+                .aside
+                .iter()
+                .map(|aside| {
+                    let (state, why) = aside_state(&aside.state);
+                    json!({"name": aside.volume, "size": aside.size, "claim": aside.claim, "state": state, "reason": why})
+                })
+                .collect();
+            json!({
+                "id": record.id,
+                "act": if undoes.is_some() { "undo" } else { "failover" },
+                "undoes": undoes,
+                "started": record.started,
+                "finished": record.finished,
+                "milliseconds": entry.took.map(|took| took.as_millis()).and_then(|took| u64::try_from(took).ok()),
+                "who": record.who,
+                "context": record.context,
+                "namespace": record.namespace,
+                "pod": record.pod,
+                "outcome": record.outcome,
+                "undoneBy": entry.undone_by,
+                "canBeUndone": entry.can_be_undone(),
+                "volumes": volumes,
+            })
+        })
+        .collect();
+    let unknown: Vec<Value> = gaps.iter().map(|gap| json!({"what": gap.what, "why": gap.why})).collect();
+    json!({"apiVersion": API_VERSION, "kind": "History", "acts": acts, "unknown": unknown})
+}
+
+fn aside_state(state: &AsideState) -> (&'static str, Option<&String>) {
+    match state {
+        AsideState::Kept => ("kept", None),
+        AsideState::Reserved => ("reserved", None),
+        AsideState::InPlace => ("in-place", None),
+        AsideState::Lost(why) => ("lost", Some(why)),
+        AsideState::Unknown(why) => ("unknown", Some(why)),
+    }
+}
+
+/// `history release`: volumes, and the reclaim policy that each has again.
+pub fn released(record: &Record, volumes: &[(String, String)]) -> Value {
+    let volumes: Vec<Value> =
+        volumes.iter().map(|(name, policy)| json!({"name": name, "reclaimPolicy": policy})).collect();
+    json!({"apiVersion": API_VERSION, "kind": "Release", "id": record.id, "namespace": record.namespace,
+           "pod": record.pod, "volumes": volumes})
+}
+
 fn phase_end(end: &PhaseEnd) -> Value {
     match end {
         PhaseEnd::After(time, detail) => json!({"state": "done", "milliseconds": millis(*time), "detail": detail}),
@@ -181,9 +240,18 @@ fn phase_end(end: &PhaseEnd) -> Value {
     }
 }
 
+/// `FailoverPlan`, `UndoResult`, ….
+fn kind(plan: &Plan, what: &str) -> String {
+    let act = match plan.act {
+        Act::Failover => "Failover",
+        Act::Undo(_) => "Undo",
+    };
+    format!("{act}{what}")
+}
+
 /// A step that the server was asked about and did not carry out.
-pub fn rehearsed(what: &str) -> Value {
-    json!({"apiVersion": API_VERSION, "kind": "FailoverEvent", "state": "dry-run", "detail": what})
+pub fn rehearsed(plan: &Plan, what: &str) -> Value {
+    json!({"apiVersion": API_VERSION, "kind": kind(plan, "Event"), "state": "dry-run", "detail": what})
 }
 
 /// The account of a failover.
@@ -199,7 +267,7 @@ pub fn outcome(plan: &Plan, outcome: &Outcome, reasons: &[String], resume: Optio
         .collect();
     json!({
         "apiVersion": API_VERSION,
-        "kind": "FailoverResult",
+        "kind": kind(plan, "Result"),
         "id": plan.id,
         "verdict": word(&outcome.ending),
         "reasons": reasons,

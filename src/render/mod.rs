@@ -4,6 +4,7 @@ pub mod age;
 pub mod error;
 pub mod forward;
 mod harmless;
+pub mod history;
 #[cfg(test)]
 mod hostile;
 pub mod machine;

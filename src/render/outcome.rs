@@ -3,7 +3,7 @@
 use super::age::took;
 use super::{Paint, count, harmless, reach, wrapped, wrapped_at};
 use crate::error::Exit;
-use crate::plan::{Plan, Proof};
+use crate::plan::{Act, Plan, Proof};
 use crate::recovery::{Ending, Outcome, PhaseEnd};
 
 /// The exit code of this ending.
@@ -38,7 +38,13 @@ pub fn verdict(plan: &Plan, outcome: &Outcome, paint: Paint) -> String {
     let pod = harmless(&plan.target.pod);
     let time = took(outcome.total);
     let mut text = match &outcome.ending {
-        Ending::Recovered => format!("{}: {pod} is back after {time}\n", paint.ok("Recovered")),
+        Ending::Recovered => match &plan.act {
+            Act::Failover => format!("{}: {pod} is back after {time}\n", paint.ok("Recovered")),
+            Act::Undo(of) => {
+                let verdict = paint.ok("Recovered");
+                format!("{verdict}: {pod} is back after {time}, on what {} had set aside\n", harmless(of))
+            }
+        },
         Ending::NotVerified => {
             format!("{}: {pod} is Ready after {time}; whether it answers was not asked\n", paint.warn("Replaced"))
         }
@@ -127,6 +133,10 @@ fn identities(plan: &Plan, outcome: &Outcome) -> String {
         if let Some(volume) = &claim.retained_volume {
             text.push_str(&format!("    the old volume {} is kept\n", harmless(volume)));
         }
+        let back = plan.replaced_claims.iter().find(|planned| planned.name == claim.name && claim.new_uid.is_some());
+        if let Some(returns) = back.and_then(|planned| planned.returns.as_ref()) {
+            text.push_str(&format!("    volume {} is in use again\n", returns.volume));
+        }
     }
     text
 }
@@ -149,8 +159,9 @@ fn after(plan: &Plan, outcome: &Outcome, resume: &str, paint: Paint) -> String {
         Ending::Unproven(_) if matches!(plan.proof, Proof::Skipped { .. }) => status(),
         Ending::Interrupted | Ending::TimedOut(_) | Ending::Failed(_) | Ending::Unproven(_) => resume.to_owned(),
         Ending::DataMissing(_) if !kept.is_empty() => {
-            text.push_str("What is missing is on the old volume, which is kept:\n");
-            format!("kubectl describe pv {}", kept.join(" "))
+            let volumes = if kept.len() == 1 { "volume" } else { "volumes" };
+            text.push_str(&format!("The old {volumes}, which may have what is missing, can be put back:\n"));
+            format!("kubectl synxdb undo {}", harmless(&plan.id))
         }
         Ending::Changed(_) | Ending::DataMissing(_) => status(),
         Ending::Recovered | Ending::NotVerified => return text,

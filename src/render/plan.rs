@@ -1,14 +1,18 @@
 //! A plan as it stands above the question.
 
 use super::{Paint, harmless, reach, wrapped};
-use crate::plan::{Check, Plan, Proof, Risk, Step, Verdict};
+use crate::plan::{Act, Check, Plan, Proof, Risk, Step, Verdict};
 
 /// What will be done, how it is proven, what was checked.
 pub fn plan(plan: &Plan, paint: Paint) -> String {
     let target = &plan.target;
+    let (what, act) = match &plan.act {
+        Act::Failover => ("Failover of".to_owned(), "failover"),
+        Act::Undo(of) => (format!("Undo of {} on", harmless(of)), "undo"),
+    };
     let mut text = format!(
         "{} {} ({})\n  in namespace {}\n",
-        paint.strong("Failover of"),
+        paint.strong(what),
         paint.strong(&target.pod),
         target.role,
         harmless(&target.namespace)
@@ -20,11 +24,9 @@ pub fn plan(plan: &Plan, paint: Paint) -> String {
         } else {
             "all that goes is gone; left is to wait and to prove"
         };
-        let anew = if resumes.started.is_empty() { "" } else { " (--anew begins anew)" };
-        text.push_str(&format!(
-            "  {}\n  {rest}{anew}\n",
-            paint.warn(format!("finishes failover {}{since}:", resumes.id))
-        ));
+        let may = plan.act == Act::Failover && !resumes.started.is_empty();
+        let anew = if may { " (--anew begins anew)" } else { "" };
+        text.push_str(&format!("  {}\n  {rest}{anew}\n", paint.warn(format!("finishes {act} {}{since}:", resumes.id))));
     }
     text.push('\n');
     for (number, name, what) in rows(plan) {
@@ -34,6 +36,10 @@ pub fn plan(plan: &Plan, paint: Paint) -> String {
     for check in &plan.checks {
         let line = wrapped("        ", &check.reason);
         text.push_str(&format!("  {} {}", verdict(check, paint), line.trim_start()));
+    }
+    if let Some(journal) = &plan.journal {
+        text.push_str("\nRecord\n");
+        text.push_str(&wrapped("  ", &format!("no volume carries it; it is kept in {journal}")));
     }
     text.push_str(&reach::plan(&plan.probes));
     if plan.risk == Risk::High {
@@ -46,18 +52,20 @@ pub fn plan(plan: &Plan, paint: Paint) -> String {
 fn rows(plan: &Plan) -> Vec<(&'static str, &'static str, String)> {
     let no_claims = if plan.keep_claims { "the claims stay" } else { "no claim is left to delete" };
     let each = |word: fn(&Step) -> Option<String>| plan.steps.iter().filter_map(word).collect::<Vec<_>>();
-    let wait = match plan.replaced_claims.len() {
+    let mut wait = vec![match plan.replaced_claims.len() {
         0 => "wait for a new pod".to_owned(),
         1 => "wait for a new pod and a new claim, Bound".to_owned(),
         many => format!("wait for a new pod and {many} new claims, Bound"),
-    };
+    }];
+    let back = plan.replaced_claims.iter().filter_map(|claim| claim.returns.as_ref());
+    wait.extend(back.map(|back| format!("to volume {}", back.volume)));
     let phases = [
         ("1", "retain", each(retain), no_claims),
         ("2", "claim", each(delete_claim), no_claims),
         ("3", "pod", each(delete_pod), "the pod is gone or going already"),
-        ("4", "replaced", vec![wait], ""),
+        ("4", "replaced", wait, ""),
         ("5", "ready", vec!["wait until the new pod is Ready".to_owned()], ""),
-        ("6", "answers", proof(&plan.proof), ""),
+        ("6", "answers", proof(plan), ""),
     ];
     let mut rows = Vec::new();
     for (number, name, lines, otherwise) in phases {
@@ -89,6 +97,7 @@ fn retain(step: &Step) -> Option<String> {
     match step {
         Step::Retain { volume, policy, .. } if policy == "Retain" => Some(format!("volume {volume} is on Retain")),
         Step::Retain { volume, .. } => Some(format!("set volume {volume} to Retain")),
+        Step::Reserve { volume, .. } => Some(format!("reserve volume {volume}")),
         _ => None,
     }
 }
@@ -98,15 +107,19 @@ fn short(uid: &str) -> String {
     format!("UID {}…", uid.chars().take(8).collect::<String>())
 }
 
-fn proof(proof: &Proof) -> Vec<String> {
-    match proof {
+fn proof(plan: &Plan) -> Vec<String> {
+    match &plan.proof {
         Proof::Sql { pod, door, canary } => {
             let mut lines = vec![
                 format!("ask {pod} by SQL, port {}, as {},", door.port, door.user),
                 "and compare with what it says before".into(),
             ];
             if let Some(schema) = canary {
-                lines.push("write a table first, read it afterwards, drop it, in".into());
+                lines.push(match (&plan.act, &plan.resumes) {
+                    (Act::Failover, None) => "write a table first, read it afterwards, drop it, in".into(),
+                    (Act::Failover, Some(_)) => "read the table that was written first, drop it, in".into(),
+                    (Act::Undo(of), _) => format!("read the table that {of} wrote, drop it, in"),
+                });
                 lines.push(format!("database postgres, schema {schema}"));
             }
             lines

@@ -112,7 +112,11 @@ pub(super) fn planned(pod: &str, denied: bool, change: impl FnOnce(&mut Request)
         request: &request,
         rights: &rights,
         before: Before::Answered { summary: "PostgreSQL 14.4: 2 databases, 1 table".into() },
+        undoes: None,
         unfinished: None,
+        records: &[],
+        now: jiff::Timestamp::UNIX_EPOCH,
+        journal: String::new(),
         probes: depending(&topology, member),
     })
 }

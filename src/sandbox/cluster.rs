@@ -1,5 +1,6 @@
 //! Starting and stopping a practice cluster as a whole.
 
+use super::api::faults::Faults;
 use super::api::{self, ApiState, Host, Rbac, RequestLog, Restarts, Rule, Rules, User};
 use super::certificates::Certificates;
 use super::controllers::events::Recorder;
@@ -38,6 +39,8 @@ use tokio_util::task::TaskTracker;
 pub struct Options {
     /// Name of the scenario; empty for the default one.
     pub scenario: String,
+    /// A scenario of the caller's own, in place of a named one.
+    pub custom: Option<Scenario>,
     /// Folder in which sandboxes keep their state, each in a folder of its own; `/tmp/kubectl-synxdb-<uid>` unless
     /// given. Its path must be short, for sockets.
     pub state_root: Option<PathBuf>,
@@ -87,7 +90,7 @@ impl Sandbox {
     /// An unknown scenario; a state folder that cannot be used; no port or certificate to be had.
     pub async fn start(options: Options) -> Result<Sandbox, SandboxError> {
         let name = if options.scenario.is_empty() { "healthy" } else { options.scenario.as_str() };
-        let mut scenario = scenarios::find(name)?;
+        let mut scenario = options.custom.map_or_else(|| scenarios::find(name), Ok)?;
         if let Some(seconds) = options.replaced_pod_ready_seconds {
             scenario.replaced_pod_ready_seconds = seconds;
         }
@@ -286,6 +289,12 @@ impl Sandbox {
     #[must_use]
     pub fn requests(&self) -> &RequestLog {
         &self.api.requests
+    }
+
+    /// What is to befall requests to its API, for tests.
+    #[must_use]
+    pub fn faults(&self) -> &Faults {
+        &self.api.faults
     }
 
     /// Opens a stream to a container's port, as a port-forward does.

@@ -39,6 +39,9 @@ pub struct Scenario {
     /// Names of the manifests to apply, in order; all of them unless given.
     #[serde(default = "all_manifests")]
     pub manifests: Vec<String>,
+    /// Objects beside the manifests', such as a caller's own StatefulSets.
+    #[serde(default)]
+    pub more_objects: Vec<Value>,
     /// Seconds from Running to Ready for a pod that replaces an earlier one of its name.
     #[serde(default)]
     pub replaced_pod_ready_seconds: f64,
@@ -134,18 +137,26 @@ impl Scenario {
                 .ok_or_else(|| wrong("there is no such manifest".to_owned()))?;
             let documents: Vec<Value> = serde_saphyr::from_multiple(text).map_err(|error| wrong(error.to_string()))?;
             for document in documents {
-                let text = |pointer: &str| document.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
-                let (group, version) = text("/apiVersion").split_once('/').unwrap_or(("", text("/apiVersion")));
-                let resource = resources::RESOURCES
-                    .iter()
-                    .find(|known| known.kind == text("/kind") && known.group == group && known.version == version)
-                    .ok_or_else(|| wrong(format!("the sandbox serves no {}", text("/kind"))))?;
-                let key = Key::new(resource.plural, text("/metadata/namespace"), text("/metadata/name"));
-                objects.push((key, document));
+                objects.push((key(&document).map_err(wrong)?, document));
             }
+        }
+        for object in &self.more_objects {
+            let wrong = |why: String| SandboxError::Scenario { file: format!("scenario {}", self.name), why };
+            objects.push((key(object).map_err(wrong)?, object.clone()));
         }
         Ok(objects)
     }
+}
+
+/// Where an object of a manifest is kept.
+fn key(object: &Value) -> Result<Key, String> {
+    let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    let (group, version) = text("/apiVersion").split_once('/').unwrap_or(("", text("/apiVersion")));
+    let resource = resources::RESOURCES
+        .iter()
+        .find(|known| known.kind == text("/kind") && known.group == group && known.version == version)
+        .ok_or_else(|| format!("the sandbox serves no {}", text("/kind")))?;
+    Ok(Key::new(resource.plural, text("/metadata/namespace"), text("/metadata/name")))
 }
 
 #[cfg(test)]

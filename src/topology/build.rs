@@ -3,16 +3,19 @@
 
 use super::layout::{ComponentLayout, Layout, SpaceKind};
 use super::model::{
-    Claim, ClaimState, Component, Gap, Known, Member, Owner, PodFacts, Space, Topology, Volume, Workload,
+    Claim, ClaimReference, ClaimState, Component, Gap, Known, Member, Owner, PodFacts, Space, Topology, Volume,
+    Workload,
 };
 use super::words;
 use crate::cluster::snapshot::{NamespaceObjects, Read, Snapshot, Unreadable};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{Node, PersistentVolume, PersistentVolumeClaim, Pod};
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-/// Annotation on a volume that holds the record of the failover that retained it.
-pub const RECORD_ANNOTATION: &str = "kubectl-synxdb/failover";
+/// How the annotations on a volume begin that hold the records of what was done with it: one a failover or undo, the
+/// act's name at the end.
+pub const RECORD_ANNOTATION: &str = "kubectl-synxdb/record-";
 /// Annotation on a pod by which it says that SQL is not to be asked of it, and why.
 pub const SQL_SKIPPED_ANNOTATION: &str = "kubectl-synxdb/sql-skipped";
 
@@ -25,7 +28,7 @@ pub fn build(snapshot: &Snapshot, layout: &Layout) -> Topology {
     gap(&mut gaps, &snapshot.namespace_names);
     gap(&mut gaps, &snapshot.volumes);
     gap(&mut gaps, &snapshot.nodes);
-    let recorded = snapshot.volumes.items().iter().map(volume).filter(|volume| volume.record.is_some()).collect();
+    let recorded = snapshot.volumes.items().iter().map(volume).filter(|volume| !volume.records.is_empty()).collect();
     let lost_nodes = snapshot.nodes.items().iter().filter(|node| !node_ready(node));
     let lost_nodes = lost_nodes.filter_map(|node| node.metadata.name.clone()).collect();
     Topology { spaces, recorded, lost_nodes, passed_over: snapshot.passed_over.clone(), gaps }
@@ -214,6 +217,18 @@ impl Context<'_> {
     }
 }
 
+/// A claim as it was made, without what the cluster added: name, labels, annotations and spec. `None` where it could
+/// not be read.
+pub fn manifest_of_claim(snapshot: &Snapshot, namespace: &str, name: &str) -> Option<Value> {
+    let objects = snapshot.namespaces.iter().find(|objects| objects.namespace == namespace)?;
+    let claim = objects.claims.items().iter().find(|claim| claim.metadata.name.as_deref() == Some(name))?;
+    let metadata = &claim.metadata;
+    Some(json!({
+        "metadata": {"name": name, "labels": metadata.labels, "annotations": metadata.annotations},
+        "spec": claim.spec,
+    }))
+}
+
 fn capacity(claim: &PersistentVolumeClaim) -> Option<String> {
     let bound = claim.status.as_ref().and_then(|status| status.capacity.as_ref());
     let wanted = claim.spec.as_ref().and_then(|spec| spec.resources.as_ref()).and_then(|r| r.requests.as_ref());
@@ -246,7 +261,22 @@ fn volume(volume: &PersistentVolume) -> Volume {
             .and_then(|spec| spec.persistent_volume_reclaim_policy.clone())
             .unwrap_or_else(|| "Retain".into()),
         phase: volume.status.as_ref().and_then(|status| status.phase.clone()).unwrap_or_default(),
-        record: volume.metadata.annotations.as_ref().and_then(|all| all.get(RECORD_ANNOTATION)).cloned(),
+        capacity: spec.and_then(|spec| spec.capacity.as_ref()?.get("storage")).map(|quantity| quantity.0.clone()),
+        storage_class: spec.and_then(|spec| spec.storage_class_name.clone()),
+        claim: spec.and_then(|spec| spec.claim_ref.as_ref()).map(|claim| ClaimReference {
+            namespace: claim.namespace.clone().unwrap_or_default(),
+            name: claim.name.clone().unwrap_or_default(),
+            uid: claim.uid.clone(),
+        }),
+        terminating: volume.metadata.deletion_timestamp.is_some(),
+        records: volume
+            .metadata
+            .annotations
+            .iter()
+            .flatten()
+            .filter(|(key, _)| key.starts_with(RECORD_ANNOTATION))
+            .map(|(_, record)| record.clone())
+            .collect(),
     }
 }
 

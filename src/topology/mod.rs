@@ -11,7 +11,9 @@ pub mod target;
 mod tests;
 pub mod words;
 
-pub use build::{RECORD_ANNOTATION, SQL_SKIPPED_ANNOTATION, build};
+pub use build::{RECORD_ANNOTATION, SQL_SKIPPED_ANNOTATION, build, manifest_of_claim};
 pub use door::Door;
 pub use layout::{Layout, Role, SpaceKind};
-pub use model::{Claim, ClaimState, Component, Gap, Known, Member, Owner, PodFacts, Space, Topology, Volume};
+pub use model::{
+    Claim, ClaimReference, ClaimState, Component, Gap, Known, Member, Owner, PodFacts, Space, Topology, Volume,
+};

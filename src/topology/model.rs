@@ -28,7 +28,7 @@ impl<T> Known<T> {
 pub struct Topology {
     /// The system namespace first, then the accounts' by name.
     pub spaces: Vec<Space>,
-    /// Volumes that carry the record of a failover, whatever they are bound to.
+    /// Volumes that carry the record of a failover or an undo, whatever they are bound to.
     pub recorded: Vec<Volume>,
     /// Nodes that are known not to be Ready.
     pub lost_nodes: Vec<String>,
@@ -235,8 +235,27 @@ pub struct Volume {
     pub reclaim_policy: String,
     /// `Bound`, `Released`, ….
     pub phase: String,
-    /// The failover's record that was written on it (annotation), where there is one.
-    pub record: Option<String>,
+    /// Its size, as a Kubernetes quantity.
+    pub capacity: Option<String>,
+    /// Its storage class.
+    pub storage_class: Option<String>,
+    /// The claim that it is bound to or kept for (`spec.claimRef`).
+    pub claim: Option<ClaimReference>,
+    /// Whether it is being deleted.
+    pub terminating: bool,
+    /// The records that were written on it (annotations), one of each failover and undo it took part in.
+    pub records: Vec<String>,
+}
+
+/// Which claim a volume is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClaimReference {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Its UID; none where the volume is kept for whichever claim of this name comes.
+    pub uid: Option<String>,
 }
 
 impl Topology {

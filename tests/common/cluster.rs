@@ -16,8 +16,8 @@ pub const SYSTEM: &str = "synxdb-system";
 pub const ACCOUNT: &str = "cloud007-513d75d5-3033-4649-b913-07f6115ec41a";
 pub const CLAIMS: &str = "persistentvolumeclaims";
 pub const VOLUMES: &str = "persistentvolumes";
-/// Where the plugin writes its record, on volumes.
-pub const RECORD: &str = "kubectl-synxdb/failover";
+/// How the annotations begin in which the plugin writes its records, on volumes.
+pub const RECORD: &str = "kubectl-synxdb/record-";
 
 /// A practice cluster, all its pods ready, and a home folder for those who use it.
 pub struct Cluster {
@@ -141,11 +141,22 @@ impl Cluster {
         claim["spec"]["volumeName"].as_str().unwrap().to_owned()
     }
 
-    /// The record that the plugin wrote on a volume.
+    /// The newest record that the plugin wrote on a volume.
     pub fn record_on(&self, volume: &str) -> Value {
+        self.records_on(volume).pop().unwrap_or_else(|| panic!("no record: {volume}"))
+    }
+
+    /// The records that the plugin wrote on a volume, the oldest first.
+    pub fn records_on(&self, volume: &str) -> Vec<Value> {
         let volume = self.get(VOLUMES, "", volume).unwrap_or_else(|| panic!("volume {volume} is gone"));
-        let text = volume["metadata"]["annotations"][RECORD].as_str().unwrap_or_else(|| panic!("no record: {volume}"));
-        serde_json::from_str(text).unwrap()
+        let annotations = volume["metadata"]["annotations"].as_object().cloned().unwrap_or_default();
+        let records = annotations.iter().filter_map(|(key, text)| {
+            let record: Value = serde_json::from_str(text.as_str()?).ok()?;
+            (key.strip_prefix(RECORD)? == record["id"].as_str()?).then_some(record)
+        });
+        let mut records: Vec<Value> = records.collect();
+        records.sort_by_key(|record| record["started"].as_str().map(str::to_owned));
+        records
     }
 
     /// Kind, path and resourceVersion of all pods, claims and volumes: equal when nothing was changed.

@@ -158,8 +158,8 @@ fn a_forward_outlives_one_failover_after_the_other() {
     let mut last = uid(&world, &account.namespace);
     for round in 0..if world.is_real() { 10 } else { 100 } {
         // Now and then the disk, too.
-        let whole = ["failover", PROXY, "--yes"];
-        let pod_only = ["failover", PROXY, "--yes", "--keep-pvc", "--no-verify"];
+        let whole = ["failover", PROXY, "--yes", "--anew"];
+        let pod_only = ["failover", PROXY, "--yes", "--anew", "--keep-pvc", "--no-verify"];
         account.run(if round % 10 == 9 { &whole } else { &pod_only }).exits(0);
         let now = uid(&world, &account.namespace);
         assert_ne!(now, last, "round {round}");

@@ -5,8 +5,8 @@ use k8s_openapi::api::core::v1::{PersistentVolume, PersistentVolumeClaim, Pod};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-/// Where the plugin writes its record, on volumes.
-const RECORD: &str = "kubectl-synxdb/failover";
+/// How the annotations begin in which the plugin writes its records, on volumes.
+const RECORD: &str = "kubectl-synxdb/record-";
 
 /// A member as it was.
 pub(crate) struct Before<'w> {
@@ -93,10 +93,13 @@ impl<'w> Before<'w> {
             let claims = record["claims"].as_array().unwrap();
             assert_eq!(claims.len(), self.claims.len(), "{record:#}");
             let of_this = claims.iter().find(|claim| claim["name"] == json!(name)).unwrap();
-            assert_eq!(
-                *of_this,
-                json!({"name": name, "uid": old.uid, "volume": old.volume, "reclaimPolicy": old.policy}),
-            );
+            for (field, value) in [("uid", &old.uid), ("volume", &old.volume), ("reclaimPolicy", &old.policy)] {
+                assert_eq!(of_this[field], json!(value), "{record:#}");
+            }
+            assert_eq!(of_this["manifest"]["metadata"]["name"], json!(name));
+            assert_eq!(of_this["manifest"]["spec"]["volumeName"], json!(old.volume));
+            assert!(record["who"].as_str().is_some_and(|who| !who.is_empty()), "{record:#}");
+            assert_eq!(record["owner"]["kind"], "StatefulSet");
         }
     }
 
@@ -126,7 +129,11 @@ impl<'w> Before<'w> {
             let volume = volume_of(self.world, &old.volume);
             assert_eq!(policy(&volume), old.policy, "volume {}", old.volume);
             let annotations = volume.metadata.annotations.unwrap_or_default();
-            assert!(!annotations.contains_key(RECORD), "there is a record on volume {}", old.volume);
+            assert!(
+                !annotations.keys().any(|key| key.starts_with(RECORD)),
+                "there is a record on volume {}",
+                old.volume
+            );
         }
     }
 
@@ -165,9 +172,10 @@ fn policy(volume: &PersistentVolume) -> String {
 }
 
 fn record(volume: &PersistentVolume) -> Value {
-    let text = volume.metadata.annotations.as_ref().and_then(|all| all.get(RECORD));
-    let text = text.unwrap_or_else(|| panic!("there is no record on volume {:?}", volume.metadata.name));
-    serde_json::from_str(text).unwrap()
+    let records = volume.metadata.annotations.iter().flatten().filter(|(key, _)| key.starts_with(RECORD));
+    let mut records: Vec<Value> = records.map(|(_, text)| serde_json::from_str(text).unwrap()).collect();
+    records.sort_by_key(|record| record["started"].as_str().map(str::to_owned));
+    records.pop().unwrap_or_else(|| panic!("there is no record on volume {:?}", volume.metadata.name))
 }
 
 /// Names of the claims that a pod mounts, sorted.

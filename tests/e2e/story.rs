@@ -21,7 +21,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 const POD: &str = "wh9527-0";
 const CLAIM: &str = "data-wh9527-0";
-const RECORD: &str = "kubectl-synxdb/failover";
+const RECORD: &str = "kubectl-synxdb/record-";
 
 /// Reasons of Events that are left out.
 const LEFT_OUT: [&str; 5] = ["SuccessfulAttachVolume", "FailedScheduling", "FailedCreate", "Unhealthy", "NodeNotReady"];
@@ -233,8 +233,9 @@ impl Story {
         let name = format!("{} volume", if reference["uid"] == *self.claim { "old" } else { "new" });
         let phase = text(volume, "/status/phase");
         let kept = text(volume, "/spec/persistentVolumeReclaimPolicy") == "Retain";
-        let record: Value =
-            serde_json::from_str(volume["metadata"]["annotations"][RECORD].as_str().unwrap_or("null")).unwrap();
+        let annotations = volume["metadata"]["annotations"].as_object();
+        let record = annotations.into_iter().flatten().find(|(key, _)| key.starts_with(RECORD));
+        let record: Value = serde_json::from_str(record.and_then(|(_, text)| text.as_str()).unwrap_or("null")).unwrap();
         reached(
             &name,
             &[

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod access;
+mod faults;
 mod kubectl;
 mod objects;
 mod refusals;

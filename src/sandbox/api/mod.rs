@@ -13,6 +13,7 @@ mod collector;
 mod decode;
 mod delete;
 mod discovery;
+pub mod faults;
 mod host;
 mod namespaces;
 mod options;
@@ -47,6 +48,7 @@ pub use tokens::IssuedTokens;
 
 use super::store::Store;
 use axum::http::HeaderMap;
+use faults::Faults;
 use futures::future::BoxFuture;
 use representation::Format;
 use request::Query;
@@ -69,6 +71,8 @@ pub struct ApiState {
     pub issued: IssuedTokens,
     /// The latest requests.
     pub requests: RequestLog,
+    /// What befalls requests on purpose.
+    pub faults: Faults,
 }
 
 impl ApiState {
@@ -80,7 +84,7 @@ impl ApiState {
     /// A server's state without bearer tokens and with an empty log.
     pub fn new(store: Arc<Store>, authorizer: Arc<dyn Authorizer>, streams: Arc<dyn PodStreams>) -> ApiState {
         let (tokens, issued, requests) = (HashMap::new(), IssuedTokens::default(), RequestLog::default());
-        ApiState { store, authorizer, streams, tokens, issued, requests }
+        ApiState { store, authorizer, streams, tokens, issued, requests, faults: Faults::default() }
     }
 }
 

@@ -4,7 +4,8 @@ use super::auth::{self, User};
 use super::request::{Query, Target};
 use super::status::ApiError;
 use super::{
-    ApiState, Call, Format, budgets, collector, delete, discovery, read, review, scale, streams, tokens, watch, write,
+    ApiState, Call, Format, budgets, collector, delete, discovery, faults, read, review, scale, streams, tokens, watch,
+    write,
 };
 use crate::sandbox::resources::{Resource, VIEWS};
 use crate::sandbox::store::Key;
@@ -88,28 +89,49 @@ async fn connection(stream: TcpStream, acceptor: TlsAcceptor, state: Arc<ApiStat
     };
     let certificates = stream.get_ref().1.peer_certificates();
     let peer = certificates.and_then(|chain| chain.first()).and_then(|der| auth::certificate_user(der));
+    let broken = CancellationToken::new();
+    let breaks = broken.clone();
     let service = service_fn(move |request: Request<Incoming>| {
-        let (state, peer, shutdown) = (state.clone(), peer.clone(), shutdown.clone());
-        async move { Ok::<_, Infallible>(respond(state, peer, shutdown, request).await) }
+        let (state, peer, shutdown, breaks) = (state.clone(), peer.clone(), shutdown.clone(), breaks.clone());
+        async move { Ok::<_, Infallible>(respond(state, peer, shutdown, breaks, request).await) }
     });
     let builder = auto::Builder::new(TokioExecutor::new());
-    if let Err(error) = builder.serve_connection_with_upgrades(TokioIo::new(stream), service).await {
+    let served = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
+    if let Some(Err(error)) = broken.run_until_cancelled(served).await {
         tracing::debug!(%error, "connection ended");
     }
 }
 
+/// Answers a request; `breaks` ends its connection.
 async fn respond(
     state: Arc<ApiState>,
     peer: Option<User>,
     shutdown: CancellationToken,
+    breaks: CancellationToken,
     request: Request<Incoming>,
 ) -> Response<Body> {
     let (parts, body) = request.into_parts();
     let shown = parts.uri.path_and_query().map_or("/", |path| path.as_str());
     state.requests.record(parts.method.as_str(), shown);
     tracing::debug!(method = %parts.method, path = shown, "request");
-    let mut response =
-        handle(state, peer, shutdown, parts, body).await.unwrap_or_else(super::status::ApiError::into_response);
+    let body = Body::new(body);
+    let process = |parts, body| {
+        let handled = handle(state.clone(), peer.clone(), shutdown.clone(), parts, body);
+        async { handled.await.unwrap_or_else(ApiError::into_response) }
+    };
+    let mut response = match state.faults.planned(&parts) {
+        None => process(parts, body).await,
+        Some(planned) => match read_body(body).await {
+            Ok(body) => match faults::perform(&state, planned, parts, body, process).await {
+                Some(response) => response,
+                None => {
+                    breaks.cancel();
+                    std::future::pending().await
+                }
+            },
+            Err(error) => error.into_response(),
+        },
+    };
     response.headers_mut().insert("audit-id", audit_id());
     response
 }
@@ -124,7 +146,7 @@ async fn handle(
     peer: Option<User>,
     shutdown: CancellationToken,
     mut parts: Parts,
-    body: Incoming,
+    body: Body,
 ) -> Result<Response<Body>, ApiError> {
     let path = parts.uri.path().to_owned();
     if let Some(health) = discovery::health(&path) {
@@ -183,7 +205,7 @@ async fn collection(
     method: &Method,
     resource: &'static Resource,
     namespace: &str,
-    body: Incoming,
+    body: Body,
 ) -> Result<Response<Body>, ApiError> {
     match *method {
         Method::POST if VIEWS.contains(&resource) => Err(ApiError::method_not_allowed()),
@@ -201,7 +223,7 @@ async fn object(
     resource: &'static Resource,
     key: Key,
     subresource: &str,
-    body: Incoming,
+    body: Body,
 ) -> Result<Response<Body>, ApiError> {
     let method = parts.method.clone();
     match (subresource, &method) {
@@ -241,8 +263,8 @@ async fn object(
     }
 }
 
-async fn read_body(body: Incoming) -> Result<Bytes, ApiError> {
-    axum::body::to_bytes(Body::new(body), BODY_LIMIT).await.map_err(|_| ApiError::too_large())
+async fn read_body(body: Body) -> Result<Bytes, ApiError> {
+    axum::body::to_bytes(body, BODY_LIMIT).await.map_err(|_| ApiError::too_large())
 }
 
 /// A path that leads nowhere: what lies below a group that is served is told so, any other path in plain text.

@@ -4,6 +4,7 @@
 //! search for these sentences and scripts match them.
 
 mod stored;
+mod trouble;
 
 pub(super) use stored::deleted;
 

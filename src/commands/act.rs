@@ -1,0 +1,360 @@
+//! What `failover` and `undo` have in common: look, show the plan, ask, act, prove, tell.
+
+use super::Context;
+use super::confirm::confirm;
+use super::login::{login, note};
+use super::reachability::{logins, may_be_asked, probes};
+use super::scope::{DEADLINE, scope, stays};
+use crate::cli::{ActArgs, DryRun, Form};
+use crate::cluster::permission::{Allowed, Permission};
+use crate::cluster::snapshot::Snapshot;
+use crate::cluster::write::{Reservation, Written};
+use crate::cluster::{Cluster, ReadRequest, Watch, WatchRequest};
+use crate::error::{Error, Exit, Result};
+use crate::plan::{
+    Before, Outcome as Recorded, Plan, Probes, Proof, RECORD_VERSION, Record, RecordedClaim, RecordedOwner, Request,
+    Step, annotation,
+};
+use crate::probe::Login;
+use crate::recovery::prober::Prober;
+use crate::recovery::run::{Run, run};
+use crate::recovery::witness::{Silence, Witness};
+use crate::recovery::{Ending, Outcome, Reach};
+use crate::render::progress::Progress;
+use crate::render::{machine, outcome as account, plan as planned};
+use crate::topology::{Member, Topology, build, manifest_of_claim};
+use crate::verify::Testimony;
+use jiff::Timestamp;
+use std::time::Duration;
+
+/// What the component may take to say how it is before the act.
+const BASELINE_DEADLINE: Duration = Duration::from_secs(10);
+
+/// The installation, and what was done to it before.
+pub(super) struct Sight {
+    pub(super) snapshot: Snapshot,
+    pub(super) topology: Topology,
+    /// All acts on record, the oldest first.
+    pub(super) records: Vec<Record>,
+}
+
+/// Reads consistently what a change is planned from.
+pub(super) async fn look(context: &Context, cluster: &Cluster, namespace: Option<&str>) -> Result<Sight> {
+    let scope = scope(context, cluster, namespace, false, DEADLINE).await?;
+    let besides = ReadRequest { volumes: true, nodes: true, ..ReadRequest::default() };
+    let snapshot = scope.read(cluster, besides).await?;
+    let topology = build(&snapshot, &context.layout);
+    // Where it was named, whether or not anything is left in it.
+    if let [only] = topology.spaces.as_slice() {
+        stays(&topology, &only.namespace)?;
+    }
+    let (journal, unread) = context.journal.records();
+    for why in unread {
+        note(context, &format!("a record of the local journal is not read: {why}"));
+    }
+    let records = Record::merged(Record::on_volumes(&topology).into_iter().chain(journal));
+    Ok(Sight { snapshot, topology, records })
+}
+
+/// What the user asks for.
+pub(super) fn request(args: &ActArgs) -> Request {
+    Request {
+        id: id(),
+        verify: !args.no_verify,
+        allow: args.allow.clone(),
+        user: args.login.username.clone(),
+        ..Request::default()
+    }
+}
+
+/// What was found out of a member, all at the same time.
+pub(super) struct Findings {
+    pub(super) rights: Vec<(Permission, Allowed)>,
+    pub(super) said: Result<Testimony, Silence>,
+    pub(super) probes: Probes,
+    pub(super) now: Timestamp,
+    watch: Watch,
+    opened: Result<()>,
+    witness: Witness,
+    prober: Prober,
+    who: Option<String>,
+}
+
+/// Asks at the same time what the user may do, how the component is, and which databases answer; opens the watch.
+pub(super) async fn find_out(
+    context: &Context,
+    cluster: &Cluster,
+    args: &ActArgs,
+    sight: &Sight,
+    member: &Member,
+    proof: Proof,
+    permissions: &[Permission],
+) -> Result<Findings> {
+    // What asks no database is not kept from it by a password file or root certificates.
+    let resolved = login(context, &args.login);
+    let login = match &proof {
+        Proof::Sql { .. } => resolved.clone()?.within(cluster, &member.namespace, DEADLINE).await?,
+        Proof::Page { .. } | Proof::Skipped { .. } => Login::default(),
+    };
+    let witness = Witness::new(cluster.clone(), member.namespace.clone(), proof, login);
+    // Databases are asked from here on: the first answers take no time of their own.
+    let measured = async {
+        let mut probes = probes(context, cluster, args, &sight.snapshot, member).await?;
+        let logins = logins(cluster, &resolved, &mut probes).await;
+        let asked = if args.dry_run == DryRun::None { probes.clone() } else { Probes::default() };
+        let mut prober = Prober::over(cluster, &asked, &logins);
+        let (probes, ()) = futures::join!(may_be_asked(cluster, &probes), prober.first());
+        prober.keep(&probes);
+        Ok::<_, Error>((probes, prober))
+    };
+    // Permission, watch and baseline at the same time: none waits for another.
+    let mut watch = cluster.watch(watch_request(sight, member));
+    let (rights, opened, said, measured, who) = futures::join!(
+        cluster.review(permissions, DEADLINE),
+        watch.opened(DEADLINE),
+        witness.testify(BASELINE_DEADLINE),
+        measured,
+        cluster.who(DEADLINE),
+    );
+    let (probes, prober) = measured?;
+    Ok(Findings { rights, said, probes, now: Timestamp::now(), watch, opened, witness, prober, who })
+}
+
+/// The volumes of the member's claims, and those that took part in its earlier acts.
+fn watch_request(sight: &Sight, member: &Member) -> WatchRequest {
+    let mut volumes: Vec<String> = member.claims.iter().filter_map(|claim| claim.volume_name.clone()).collect();
+    let of_this = sight.records.iter().filter(|record| record.is_of(&member.namespace, &member.name));
+    for claim in of_this.flat_map(|record| &record.claims) {
+        volumes.extend(claim.volume.clone());
+        volumes.extend(claim.returns.as_ref().map(|returns| returns.volume.clone()));
+    }
+    volumes.retain(|name| sight.snapshot.volumes.items().iter().any(|one| one.metadata.name.as_ref() == Some(name)));
+    volumes.sort();
+    volumes.dedup();
+    WatchRequest { namespace: member.namespace.clone(), volumes, events: true, nodes: false }
+}
+
+/// A baseline that an earlier run left on record.
+pub(super) fn recorded_baseline(record: &Record) -> Option<Testimony> {
+    record.baseline.clone().and_then(|value| serde_json::from_value(value).ok())
+}
+
+/// A plan, and all that it takes to carry it out.
+pub(super) struct Prepared {
+    pub(super) plan: Plan,
+    pub(super) before: Option<Testimony>,
+    pub(super) record: Record,
+    findings: Findings,
+}
+
+impl Prepared {
+    /// From what was found out; `unfinished` is the record of an earlier run of the same act.
+    pub(super) fn new(
+        cluster: &Cluster,
+        sight: &Sight,
+        findings: Findings,
+        plan: Plan,
+        before: Option<Testimony>,
+        unfinished: Option<&Record>,
+    ) -> Result<Self> {
+        // A watch that may not be opened is a denied permission: the plan's own check says it better.
+        if plan.refusal().is_none() {
+            findings.opened.clone()?;
+        }
+        let record = match unfinished {
+            Some(record) => record.clone(),
+            None => record(cluster, &sight.snapshot, &plan, findings.who.clone(), before.as_ref()),
+        };
+        Ok(Self { plan, before, record, findings })
+    }
+}
+
+/// Shows the plan, asks, acts and tells. `resume` is the command that goes on where this one stops.
+pub(super) async fn carry_out(
+    context: &Context,
+    cluster: &Cluster,
+    args: &ActArgs,
+    prepared: Prepared,
+    resume: &str,
+) -> Result<Exit> {
+    let Prepared { plan, before, record, findings } = prepared;
+    let Findings { mut watch, witness, mut prober, .. } = findings;
+    let carried_out = args.dry_run == DryRun::None;
+    match args.output {
+        Form::Json => context.screen.result(&machine::line(&machine::plan(&plan))),
+        Form::Yaml if !carried_out => context.screen.result(&machine::yaml(&machine::plan(&plan))?),
+        Form::Text if !carried_out => context.screen.result(&planned::plan(&plan, context.screen.out)),
+        Form::Text | Form::Yaml => context.screen.note(&format!("{}\n", planned::plan(&plan, context.screen.err))),
+    }
+    if let Some(refusal) = plan.refusal() {
+        return Err(refusal);
+    }
+    match args.dry_run {
+        DryRun::Client => return Ok(Exit::Yes),
+        DryRun::Server => return rehearse(context, cluster, args, &plan).await,
+        DryRun::None => {}
+    }
+    context.unless_interrupted(confirm(context, args, &plan)).await?;
+
+    let mut progress = Progress::new(context.screen, args.output);
+    watch.catch_up();
+    prober.begin();
+    let mut outcome = run(
+        Run {
+            plan: &plan,
+            cluster,
+            layout: &context.layout,
+            witness: &witness,
+            before,
+            record,
+            journal: &context.journal,
+            timeout: args.timeout,
+            interrupt: context.interrupt.clone(),
+        },
+        &mut watch,
+        &mut |event| progress.show(&event),
+    )
+    .await;
+    let pod_is_back = matches!(
+        outcome.ending,
+        Ending::Recovered | Ending::NotVerified | Ending::Unproven(_) | Ending::DataMissing(_)
+    );
+    outcome.reachability = prober.end(pod_is_back, &context.interrupt).await;
+    outcome.reachability.extend(plan.probes.not_measured.iter().cloned().map(Reach::from));
+    progress.end();
+    tell(context, args, &plan, &outcome, resume)?;
+    Ok(account::exit(&outcome.ending))
+}
+
+/// Has the server check each step, and changes nothing.
+async fn rehearse(context: &Context, cluster: &Cluster, args: &ActArgs, plan: &Plan) -> Result<Exit> {
+    let namespace = &plan.target.namespace;
+    let key = annotation(&plan.id);
+    if args.output == Form::Text {
+        context.screen.result("\n");
+    }
+    for step in &plan.steps {
+        let (what, written) = match step {
+            Step::Retain { volume, uid, .. } => (
+                format!("persistentvolume/{volume} retained"),
+                cluster.retain_volume(volume, uid, (&key, ""), true).await,
+            ),
+            Step::Reserve { volume, uid, claim, released_by } => (
+                format!("persistentvolume/{volume} reserved"),
+                cluster.reserve_volume(&Reservation { volume, uid, namespace, claim, released_by }, true).await,
+            ),
+            Step::DeleteClaim { claim, uid } => (
+                format!("persistentvolumeclaim/{claim} deleted"),
+                cluster.delete_claim(namespace, claim, uid, true).await,
+            ),
+            Step::DeletePod { pod, uid } => {
+                (format!("pod/{pod} deleted"), cluster.delete_pod(namespace, pod, uid, true).await)
+            }
+        };
+        match written? {
+            Written::Done { .. } => {
+                let line = match args.output {
+                    Form::Json => machine::line(&machine::rehearsed(plan, &what)),
+                    Form::Text | Form::Yaml => format!("{} (server dry run)\n", crate::render::harmless(&what)),
+                };
+                context.screen.result(&line);
+            }
+            Written::Gone => return Err(Error::refused(format!("{what}: it is gone")).because("nothing was changed")),
+            Written::Changed { message, .. } => {
+                return Err(Error::refused(format!("{what}: {message}")).because("nothing was changed"));
+            }
+        }
+    }
+    Ok(Exit::Yes)
+}
+
+fn record(
+    cluster: &Cluster,
+    snapshot: &Snapshot,
+    plan: &Plan,
+    who: Option<String>,
+    before: Option<&Testimony>,
+) -> Record {
+    let target = &plan.target;
+    let volume = |claim: &str| {
+        plan.steps.iter().find_map(|step| match step {
+            Step::Retain { volume, claim: of, policy, .. } if of == claim => Some((volume.clone(), policy.clone())),
+            _ => None,
+        })
+    };
+    let claims = plan.replaced_claims.iter().map(|claim| {
+        let (volume, policy) = volume(&claim.name).unzip();
+        RecordedClaim {
+            name: claim.name.clone(),
+            uid: claim.uid.clone(),
+            volume,
+            reclaim_policy: policy,
+            returns: claim.returns.clone(),
+            manifest: manifest_of_claim(snapshot, &target.namespace, &claim.name),
+        }
+    });
+    let canary = match (&plan.act, &plan.proof) {
+        // Of a failover it is written by the run.
+        (crate::plan::Act::Undo(_), Proof::Sql { canary, .. }) => canary.clone(),
+        _ => None,
+    };
+    Record {
+        version: RECORD_VERSION,
+        id: plan.id.clone(),
+        act: plan.act.clone(),
+        started: Timestamp::now().to_string(),
+        finished: None,
+        outcome: Recorded::InProgress,
+        who,
+        context: cluster.context_name().to_owned(),
+        namespace: target.namespace.clone(),
+        pod: target.pod.clone(),
+        pod_uid: target.uid.clone(),
+        owner: target.owner.as_ref().map(|owner| RecordedOwner {
+            kind: owner.kind.clone(),
+            name: owner.name.clone(),
+            uid: owner.uid.clone(),
+        }),
+        keep_claims: plan.keep_claims,
+        claims: claims.collect(),
+        healed: 0,
+        canary,
+        baseline: before.and_then(|before| serde_json::to_value(before).ok()),
+    }
+}
+
+fn tell(context: &Context, args: &ActArgs, plan: &Plan, outcome: &Outcome, resume: &str) -> Result<()> {
+    let finished = matches!(outcome.ending, Ending::Recovered | Ending::NotVerified | Ending::DataMissing(_));
+    let document = || machine::outcome(plan, outcome, &reasons(&outcome.ending), (!finished).then_some(resume));
+    let text = match args.output {
+        Form::Text => account::outcome(plan, outcome, resume, context.screen.out),
+        Form::Json => machine::line(&document()),
+        Form::Yaml => machine::yaml(&document())?,
+    };
+    context.screen.result(&text);
+    Ok(())
+}
+
+fn reasons(ending: &Ending) -> Vec<String> {
+    match ending {
+        Ending::Recovered | Ending::NotVerified | Ending::Interrupted => Vec::new(),
+        Ending::Unproven(why) | Ending::TimedOut(why) | Ending::Changed(why) => vec![why.clone()],
+        Ending::DataMissing(missing) => missing.clone(),
+        Ending::Failed(error) => vec![error.to_string()],
+    }
+}
+
+/// What the component said, as the plan tells it.
+pub(super) fn before(said: Result<Testimony, Silence>) -> (Before, Option<Testimony>) {
+    match said {
+        Ok(testimony) => (Before::Answered { summary: testimony.summary() }, Some(testimony)),
+        Err(Silence::NotAsked) => (Before::NotAsked, None),
+        Err(Silence::Because(reason)) => (Before::Silent { reason }, None),
+        Err(Silence::LoginRefused(reason)) => (Before::LoginRefused { reason }, None),
+    }
+}
+
+/// A name for this act: short, and unlikely to be given twice.
+fn id() -> String {
+    uuid::Uuid::new_v4().simple().to_string().chars().take(8).collect()
+}

@@ -1,0 +1,159 @@
+//! `history`: what was failed over and undone; `history release`: the kept volumes given back.
+
+use super::Context;
+use super::confirm::asked;
+use super::login::note;
+use super::scope::{DEADLINE, scope};
+use crate::cli::{Form, HistoryArgs, HistoryCommand, ReleaseArgs};
+use crate::cluster::write::Written;
+use crate::cluster::{Cluster, ReadRequest};
+use crate::error::{Error, Exit, Result};
+use crate::plan::history::{Entry, history, may_not_be_released};
+use crate::plan::{Record, returning};
+use crate::render::{history as words, machine, prompt};
+use crate::topology::target::{TargetName, without_mark};
+use crate::topology::{Gap, Topology, build};
+use jiff::Timestamp;
+
+pub(super) async fn run(context: &Context, args: &HistoryArgs) -> Result<Exit> {
+    match &args.command {
+        None => show(context, args).await,
+        Some(HistoryCommand::Release(release)) => {
+            let told = self::release(context, release).await;
+            if let (Err(error), Form::Json) = (&told, release.output) {
+                context.screen.result(&machine::line(&machine::error(error)));
+            }
+            told
+        }
+    }
+}
+
+/// The installation, every act on record, and what could not be read.
+struct Past {
+    topology: Topology,
+    records: Vec<Record>,
+    gaps: Vec<Gap>,
+}
+
+async fn read(context: &Context, cluster: &Cluster, namespace: Option<&str>, all: bool) -> Result<Past> {
+    let scope = scope(context, cluster, namespace, all, DEADLINE).await?;
+    let besides = ReadRequest { volumes: true, ..ReadRequest::default() };
+    let topology = build(&scope.read(cluster, besides).await?, &context.layout);
+    let (journal, unread) = context.journal.records();
+    let mut gaps: Vec<Gap> = topology.gaps.iter().filter(|gap| gap.what == "volumes").cloned().collect();
+    gaps.extend(unread.into_iter().map(|why| Gap { what: "a record of the local journal".into(), why }));
+    // The journal is of all clusters that were worked on from here: only what this one knows is its own.
+    let on_volumes = Record::on_volumes(&topology);
+    let ours = journal.into_iter().filter(|record| {
+        let member = topology.member(&record.namespace, &record.pod);
+        member.is_some_and(|member| record.is_of_member(&topology, member))
+    });
+    Ok(Past { records: Record::merged(on_volumes.into_iter().chain(ours)), topology, gaps })
+}
+
+async fn show(context: &Context, args: &HistoryArgs) -> Result<Exit> {
+    let cluster = context.cluster().await?;
+    let typed: Vec<TargetName> = args.targets.iter().map(|typed| TargetName::parse(typed)).collect();
+    let named = typed.iter().find_map(|typed| typed.namespace.clone()).or_else(|| context.global.namespace.clone());
+    let past = context
+        .unless_interrupted(read(context, &cluster, named.as_deref().filter(|_| typed.len() <= 1), args.all_namespaces))
+        .await?;
+    let looked_at = |entry: &Entry| args.all_namespaces || past.topology.space(&entry.record.namespace).is_some();
+    let wanted = |entry: &Entry| {
+        let of = |typed: &TargetName| {
+            let begins = |namespace: &String| entry.record.namespace.starts_with(without_mark(namespace));
+            typed.name == entry.record.pod && typed.namespace.as_ref().is_none_or(begins)
+        };
+        typed.is_empty() || typed.iter().any(of)
+    };
+    let mut entries = history(&past.topology, &past.records);
+    entries.retain(|entry| looked_at(entry) && wanted(entry));
+    let text = match args.output {
+        Form::Text => words::history(&entries, &past.gaps, Timestamp::now(), context.screen.out),
+        Form::Json => machine::json(&machine::history(&entries, &past.gaps)),
+        Form::Yaml => machine::yaml(&machine::history(&entries, &past.gaps))?,
+    };
+    context.screen.result(&text);
+    Ok(if past.gaps.is_empty() { Exit::Yes } else { Exit::Degraded })
+}
+
+async fn release(context: &Context, args: &ReleaseArgs) -> Result<Exit> {
+    let cluster = context.cluster().await?;
+    let (past, entry) = context.unless_interrupted(find(context, &cluster, &args.id)).await?;
+    let record = &entry.record;
+    let refused = |why: String| {
+        Error::refused(format!("what {} kept is not released", record.id))
+            .because(why)
+            .hint(format!("kubectl synxdb history -n {}", record.namespace))
+    };
+    if let Some(why) = may_not_be_released(&past.topology, &past.records, &entry) {
+        return Err(refused(why));
+    }
+    if args.output == Form::Text {
+        context.screen.note(&words::release(&entry, context.screen.err));
+    }
+    context.unless_interrupted(confirm(context, args, &record.pod)).await?;
+    let mut released = Vec::new();
+    for (claim, back) in returning(&past.topology, &past.records, record) {
+        // Without a policy on record it is Kubernetes' own for a volume that was provisioned.
+        let policy = back.reclaim_policy.as_deref().unwrap_or("Delete");
+        match cluster.release_volume(&back.volume, &back.uid, &claim.uid, policy).await? {
+            Written::Done { .. } => released.push((back.volume.clone(), policy.to_owned())),
+            Written::Gone => note(context, &format!("volume {} is gone already", back.volume)),
+            Written::Changed { message, .. } => {
+                return Err(refused(format!("volume {}: {message}", back.volume)));
+            }
+        }
+    }
+    context.journal.forget(&record.id)?;
+    let text = match args.output {
+        Form::Text => words::released(&entry, &released, context.screen.out),
+        Form::Json => machine::json(&machine::released(record, &released)),
+        Form::Yaml => machine::yaml(&machine::released(record, &released))?,
+    };
+    context.screen.result(&text);
+    Ok(Exit::Yes)
+}
+
+async fn find(context: &Context, cluster: &Cluster, id: &str) -> Result<(Past, Entry)> {
+    let find = |past: &Past| history(&past.topology, &past.records).into_iter().find(|entry| entry.record.id == id);
+    let mut past = read(context, cluster, context.global.namespace.as_deref(), false).await?;
+    let mut found = find(&past);
+    if let Some(namespace) = found.as_ref().map(|entry| entry.record.namespace.clone())
+        && past.topology.space(&namespace).is_none()
+    {
+        past = read(context, cluster, Some(&namespace), false).await?;
+        found = find(&past);
+    }
+    let Some(entry) = found else {
+        let error = Error::failure(format!("there is no act {id:?} on record"));
+        let why = past.gaps.first().map(|gap| format!("{} cannot be read: {}", gap.what, gap.why));
+        return Err(error.because(why.unwrap_or_default()).hint("kubectl synxdb history -A shows them"));
+    };
+    Ok((past, entry))
+}
+
+/// The pod's name must be typed, or given: what is released cannot be undone.
+async fn confirm(context: &Context, args: &ReleaseArgs, pod: &str) -> Result<()> {
+    let screen = context.screen;
+    let typed = match &args.confirm {
+        Some(given) => given.clone(),
+        None if screen.interactive => {
+            let question = format!("This cannot be undone. Type the pod's name, {pod}, to go on");
+            asked(context, prompt::Before::line(screen), move || prompt::type_name(screen, &question)).await?
+        }
+        None => {
+            return Err(Error::refused("releasing cannot be undone, and there is no terminal to ask on")
+                .hint(format!("--confirm {pod}")));
+        }
+    };
+    if typed.trim() == pod {
+        return Ok(());
+    }
+    if args.confirm.is_some() {
+        return Err(Error::refused(format!("--confirm says {typed:?}, the pod is {pod}"))
+            .because("nothing was changed")
+            .hint(format!("--confirm {pod}")));
+    }
+    Err(Error::new(Exit::Declined, "declined; nothing was changed").because("the name is not the pod's"))
+}

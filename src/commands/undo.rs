@@ -1,0 +1,157 @@
+//! `undo`: bring back the volumes that an act set aside.
+
+use super::Context;
+use super::act::{Findings, Prepared, Sight, before, carry_out, find_out, look, recorded_baseline, request};
+use super::confirm::asked;
+use super::resume::resume;
+use super::scope::stays;
+use super::target::{Sought, target};
+use crate::cli::{Form, UndoArgs};
+use crate::cluster::Cluster;
+use crate::error::{Error, Exit, Result};
+use crate::plan::history::{Entry, history};
+use crate::plan::{Act, Before, Inputs, Outcome, Record, needed, newest, plan, proof};
+use crate::recovery::witness::Silence;
+use crate::render::{history as words, machine, prompt};
+use crate::topology::target::TargetName;
+use crate::topology::{Member, Topology};
+use crate::verify::Testimony;
+
+const SOUGHT: Sought =
+    Sought { verb: "undo", act: "undo anything of", question: "Undo what?", so_far: Some("nothing was changed") };
+
+pub(super) async fn undo(context: &Context, args: &UndoArgs) -> Result<Exit> {
+    let told = act(context, args).await;
+    if let (Err(error), Form::Json) = (&told, args.act.output) {
+        context.screen.result(&machine::line(&machine::error(error)));
+    }
+    told
+}
+
+async fn act(context: &Context, args: &UndoArgs) -> Result<Exit> {
+    let cluster = context.cluster().await?;
+    let (prepared, of) = context.unless_interrupted(prepare(context, &cluster, args)).await?;
+    let command = resume(context, &args.act, &format!("undo {of}"));
+    carry_out(context, &cluster, &args.act, prepared, &command.text()).await
+}
+
+/// Everything needed to act, and the name of what is undone.
+async fn prepare(context: &Context, cluster: &Cluster, args: &UndoArgs) -> Result<(Prepared, String)> {
+    let (sight, member, of) = wanted(context, cluster, args).await?;
+    stays(&sight.topology, &member.namespace)?;
+    let Sight { topology, records, .. } = &sight;
+    let request = request(&args.act);
+    let unfinished = newest(records, topology, &member)
+        .filter(|record| record.unfinished() && record.act == Act::Undo(of.id.clone()));
+    let mut proof = proof(topology, &member, &request);
+    if let crate::plan::Proof::Sql { canary, .. } = &mut proof {
+        canary.clone_from(&of.canary);
+    }
+    let needed = needed(&member, &request);
+    let mut findings = find_out(context, cluster, &args.act, &sight, &member, proof, &needed).await?;
+    let (before, testimony) = baseline(&of, unfinished, &mut findings);
+    let plan = plan(Inputs {
+        topology,
+        member: &member,
+        request: &request,
+        rights: &findings.rights,
+        before,
+        undoes: Some(&of),
+        unfinished,
+        records,
+        now: findings.now,
+        probes: std::mem::take(&mut findings.probes),
+        journal: context.journal_of(unfinished.map_or(&request.id, |record| &record.id)),
+    });
+    let prepared = Prepared::new(cluster, &sight, findings, plan, testimony, unfinished)?;
+    Ok((prepared, of.id))
+}
+
+/// What must be there afterwards: what the act found before it began, where it did not find all of it again; otherwise
+/// what is there now.
+fn baseline(of: &Record, unfinished: Option<&Record>, findings: &mut Findings) -> (Before, Option<Testimony>) {
+    let said = std::mem::replace(&mut findings.said, Err(Silence::NotAsked));
+    let kept = match unfinished {
+        Some(record) => recorded_baseline(record),
+        None if of.outcome == Outcome::Recovered => None,
+        None => recorded_baseline(of),
+    };
+    match (kept, said) {
+        (_, Err(Silence::NotAsked)) => (Before::NotAsked, None),
+        (Some(testimony), _) => {
+            (Before::Answered { summary: format!("{}, as {} found it", testimony.summary(), of.id) }, Some(testimony))
+        }
+        (None, _) if unfinished.is_some() => {
+            (Before::Silent { reason: "the interrupted run kept no baseline".into() }, None)
+        }
+        (None, said) => before(said),
+    }
+}
+
+/// The act that is meant, and the member that it is of.
+async fn wanted(context: &Context, cluster: &Cluster, args: &UndoArgs) -> Result<(Sight, Member, Record)> {
+    let typed = args.what.as_deref();
+    if typed.is_none() && !context.screen.interactive {
+        return Err(Error::usage("undo takes an ID or a target where there is no terminal to choose on")
+            .hint("kubectl synxdb history shows them"));
+    }
+    let name = typed.map(TargetName::parse);
+    let named = name.as_ref().and_then(|name| name.namespace.clone()).or_else(|| context.global.namespace.clone());
+    let mut sight = look(context, cluster, named.as_deref()).await?;
+    let by_id = typed.and_then(|id| sight.records.iter().find(|record| record.id == id).cloned());
+    let chosen = match (by_id, &name) {
+        (Some(record), _) => Some(record),
+        (None, Some(_)) => None,
+        (None, None) => Some(choose(context, &sight).await?),
+    };
+    let Some(record) = chosen else {
+        let member = target(context, cluster, &sight.snapshot, &sight.topology, name, &SOUGHT).await?;
+        let of = last(&sight.topology, &sight.records, &member)?;
+        return Ok((sight, member, of));
+    };
+    if sight.topology.space(&record.namespace).is_none() {
+        sight = look(context, cluster, Some(&record.namespace)).await?;
+    }
+    let Some(member) = sight.topology.member(&record.namespace, &record.pod).cloned() else {
+        return Err(Error::refused(format!("{}/{} is not there any more", record.namespace, record.pod))
+            .because("its claims would not be created again; nothing was changed")
+            .hint(format!("kubectl synxdb status -n {}", record.namespace)));
+    };
+    Ok((sight, member, record))
+}
+
+/// The act that is taken back where only the member is named: an unfinished undo is finished, otherwise it is the
+/// newest act that set something aside.
+fn last(topology: &Topology, records: &[Record], member: &Member) -> Result<Record> {
+    if let Some(Record { act: Act::Undo(of), outcome: Outcome::InProgress, .. }) = newest(records, topology, member)
+        && let Some(of) = records.iter().find(|record| record.id == *of)
+    {
+        return Ok(of.clone());
+    }
+    let mut of_it = records.iter().rev().filter(|record| record.is_of_member(topology, member));
+    of_it.find(|record| record.claims.iter().any(|claim| claim.volume.is_some())).cloned().ok_or_else(|| {
+        Error::refused(format!("there is nothing to undo of {}", member.path()))
+            .because("no volume of it is on record as set aside")
+            .hint(format!("kubectl synxdb history -n {}", member.namespace))
+    })
+}
+
+/// Offers what can be undone.
+async fn choose(context: &Context, sight: &Sight) -> Result<Record> {
+    let entries: Vec<Entry> = history(&sight.topology, &sight.records)
+        .into_iter()
+        .filter(|entry| entry.can_be_undone() && sight.topology.space(&entry.record.namespace).is_some())
+        .collect();
+    if entries.is_empty() {
+        return Err(Error::refused("there is nothing to undo")
+            .because("no volume is on record as set aside")
+            .hint("kubectl synxdb history -A"));
+    }
+    let items: Vec<String> = entries.iter().map(words::item).collect();
+    let screen = context.screen;
+    let before = prompt::Before::list(screen);
+    match asked(context, before, move || prompt::choose(screen, SOUGHT.question, &items)).await? {
+        Some(index) => Ok(entries[index].record.clone()),
+        None => Err(Error::new(Exit::Declined, "nothing was chosen; nothing was changed")),
+    }
+}

@@ -1,0 +1,160 @@
+//! What earlier acts mean for a new one: which volumes can come back, what is under way, what has just been done.
+
+use super::checks::{Check, CheckId, block, pass, warn};
+use super::history::{AsideState, state};
+use super::make::Inputs;
+use super::{Act, Outcome, Record, RecordedClaim, ReplacedClaim, Returns, Step};
+use crate::cluster::permission::Allowed;
+use crate::topology::{ClaimState, Member, Topology, Volume};
+use jiff::{SignedDuration, Timestamp};
+
+/// How long after a failover has recovered another one of the same pod is taken for a mistake: a colleague was faster,
+/// or a script ran twice.
+const JUST_NOW: SignedDuration = SignedDuration::from_secs(60);
+
+impl Record {
+    /// Whether it is of this member, and of this installation of it: what a StatefulSet of the same name once did is not.
+    pub fn is_of_member(&self, topology: &Topology, member: &Member) -> bool {
+        let workload = topology.component_of(member).and_then(|component| component.workload.as_known()?.as_ref());
+        let same = match (&self.owner, workload) {
+            (Some(owner), Some(workload)) if owner.kind == "StatefulSet" => owner.uid == workload.uid,
+            _ => true,
+        };
+        same && self.is_of(&member.namespace, &member.name)
+    }
+}
+
+/// The newest act of this member, where there is one. An older unfinished one was begun anew since.
+pub fn newest<'r>(records: &'r [Record], topology: &Topology, member: &Member) -> Option<&'r Record> {
+    records.iter().rev().find(|record| record.is_of_member(topology, member))
+}
+
+/// What an act set aside and could come back: each claim with its volume. The volume's reclaim policy is the one that
+/// it had before anything here retained it.
+pub fn returning<'r>(topology: &Topology, records: &'r [Record], of: &'r Record) -> Vec<(&'r RecordedClaim, Returns)> {
+    let first_policy = |volume: &str| {
+        let claims = records.iter().flat_map(|record| &record.claims);
+        claims.filter(|claim| claim.volume.as_deref() == Some(volume)).find_map(|claim| claim.reclaim_policy.clone())
+    };
+    of.claims
+        .iter()
+        .filter_map(|claim| {
+            let name = claim.volume.clone()?;
+            let uid = topology.recorded.iter().find(|volume| volume.name == name).map(|volume| volume.uid.clone());
+            let reclaim_policy = first_policy(&name).or_else(|| claim.reclaim_policy.clone());
+            Some((claim, Returns { volume: name, uid: uid.unwrap_or_default(), reclaim_policy }))
+        })
+        .collect()
+}
+
+/// Checks of what was done before.
+pub(super) fn checks(inputs: &Inputs<'_>, claims: &[ReplacedClaim], steps: &[Step]) -> Vec<Check> {
+    let mut checks = Vec::new();
+    if let Some(of) = inputs.undoes {
+        let denied = inputs.rights.iter().find(|(permission, allowed)| {
+            permission.resource == "persistentvolumes" && matches!(allowed, Allowed::No(_))
+        });
+        if let Some((permission, _)) = denied {
+            let why = format!("you may not {permission}: no volume can be reserved for its claim");
+            checks.push(block(CheckId::Return, why, "kubectl synxdb rbac --for undo prints the rights to ask for"));
+        }
+        checks.extend(claims.iter().filter_map(|claim| comes_back(inputs, claim)));
+        if claims.is_empty() {
+            let why = if of.keep_claims { "its claims stayed" } else { "no volume was kept" };
+            checks.push(block(CheckId::Return, format!("{} set nothing aside: {why}", of.id), HISTORY));
+        }
+    } else if steps.iter().any(|step| matches!(step, Step::DeletePod { .. } | Step::DeleteClaim { .. })) {
+        checks.extend(newest(inputs.records, inputs.topology, inputs.member).and_then(|last| again(inputs, last)));
+    }
+    checks
+}
+
+const HISTORY: &str = "kubectl synxdb history shows what can be undone";
+
+/// Whether the volume of this claim can come back.
+fn comes_back(inputs: &Inputs<'_>, claim: &ReplacedClaim) -> Option<Check> {
+    let returns = claim.returns.as_ref()?;
+    let id = CheckId::Return;
+    let name = &returns.volume;
+    let present = inputs.member.claims.iter().find(|present| present.name == claim.name);
+    Some(match inputs.topology.recorded.iter().find(|volume| volume.name == *name) {
+        None => block(id, format!("volume {name}, which was kept for claim {}, is gone", claim.name), HISTORY),
+        Some(volume) => match obstacle(inputs, claim, volume) {
+            Some(why) => block(id, why, HISTORY),
+            None => {
+                let size = volume.capacity.as_deref().unwrap_or("of unknown size");
+                let back = format!("volume {name} ({size}) comes back for claim {}", claim.name);
+                match present.and_then(|present| present.volume_name.as_ref()).filter(|now| *now != name) {
+                    Some(now) => warn(
+                        id,
+                        format!("{back}; what was written on volume {now} since is set aside with it, and kept"),
+                    ),
+                    None => pass(id, back),
+                }
+            }
+        },
+    })
+}
+
+fn obstacle(inputs: &Inputs<'_>, claim: &ReplacedClaim, volume: &Volume) -> Option<String> {
+    let name = &volume.name;
+    let present = inputs.member.claims.iter().find(|present| present.name == claim.name);
+    match state(volume, &inputs.member.namespace, &claim.name, present) {
+        AsideState::Kept | AsideState::Reserved => {}
+        // Of an undo that was begun, the new claim may have it already.
+        AsideState::InPlace if inputs.unfinished.is_some() => {}
+        AsideState::InPlace => return Some(format!("volume {name} is in place: claim {} is bound to it", claim.name)),
+        AsideState::Lost(why) | AsideState::Unknown(why) => return Some(format!("volume {name}: {why}")),
+    }
+    let present = present?;
+    if let ClaimState::Unknown(why) = &present.state {
+        return Some(format!("claim {} cannot be read: {why}", claim.name));
+    }
+    if present.storage_class.is_some() && present.storage_class != volume.storage_class {
+        let class = |class: &Option<String>| class.clone().unwrap_or_else(|| "none".into());
+        return Some(format!(
+            "volume {name} is of storage class {}, and claim {} asks for {}",
+            class(&volume.storage_class),
+            claim.name,
+            class(&present.storage_class)
+        ));
+    }
+    None
+}
+
+/// What the last act of this member says about a failover now.
+fn again(inputs: &Inputs<'_>, last: &Record) -> Option<Check> {
+    let id = CheckId::Earlier;
+    if inputs.unfinished.is_some() {
+        return None;
+    }
+    let check = match (&last.act, last.outcome) {
+        (Act::Undo(of), Outcome::InProgress) => {
+            let why = format!("undo {} of {of}, begun {}, is unfinished", last.id, last.started);
+            (why, format!("kubectl synxdb undo {of} finishes it; --anew fails over all the same"))
+        }
+        (Act::Failover, Outcome::InProgress) => {
+            return Some(warn(id, format!("failover {}, begun {}, is unfinished and stays so", last.id, last.started)));
+        }
+        (act, Outcome::Recovered) => {
+            let finished: Timestamp = last.finished.as_deref()?.parse().ok()?;
+            let since = inputs.now.duration_since(finished);
+            if since > JUST_NOW {
+                return None;
+            }
+            // What is down again is not well because it was a moment ago.
+            if !inputs.member.ready() {
+                return None;
+            }
+            let seconds = since.as_secs().max(0);
+            let what = if *act == Act::Failover { "failed over" } else { "put back" };
+            (
+                format!("it was {what} just now ({}) and has recovered, {seconds} s ago", last.id),
+                "--anew fails it over once more".to_owned(),
+            )
+        }
+        (_, Outcome::Unproven | Outcome::DataMissing) => return None,
+    };
+    let (why, next) = check;
+    Some(if inputs.request.anew { warn(id, why) } else { block(id, why, next) })
+}

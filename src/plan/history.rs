@@ -1,0 +1,149 @@
+//! What was done, as the records tell it, and what of it can still be taken back. Pure.
+
+use super::{Act, Outcome, Record, RecordedClaim, newest, returning};
+use crate::topology::{Claim, ClaimReference, Topology, Volume};
+use jiff::{SignedDuration, Timestamp};
+
+/// An act, and what became of it.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// As it is on record.
+    pub record: Record,
+    /// How long it took, where it is finished.
+    pub took: Option<SignedDuration>,
+    /// The volumes that it set aside, in the order of its claims.
+    pub aside: Vec<Aside>,
+    /// The undo that took it back, where one did.
+    pub undone_by: Option<String>,
+}
+
+/// A volume that was set aside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Aside {
+    /// Name of the volume.
+    pub volume: String,
+    /// Its size, as a Kubernetes quantity, where it is still there.
+    pub size: Option<String>,
+    /// The claim that it was bound to.
+    pub claim: String,
+    /// How it is now.
+    pub state: AsideState,
+}
+
+/// How a volume is that was set aside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AsideState {
+    /// Kept, and nobody's: it can come back.
+    Kept,
+    /// Kept, and reserved for its claim by an undo that is unfinished.
+    Reserved,
+    /// In use again by its claim.
+    InPlace,
+    /// Not to be had, for this reason.
+    Lost(String),
+    /// Not known, for this reason.
+    Unknown(String),
+}
+
+impl Entry {
+    /// Whether all of what it set aside can come back.
+    pub fn can_be_undone(&self) -> bool {
+        let free = |aside: &Aside| matches!(aside.state, AsideState::Kept | AsideState::Reserved);
+        !self.aside.is_empty() && self.aside.iter().all(free)
+    }
+}
+
+/// Every act with what became of it, the newest first.
+pub fn history(topology: &Topology, records: &[Record]) -> Vec<Entry> {
+    let entry = |record: &Record| {
+        let time = |text: Option<&str>| text.and_then(|text| text.parse::<Timestamp>().ok());
+        let (started, finished) = (time(Some(&record.started)), time(record.finished.as_deref()));
+        let undone = records.iter().find(|other| {
+            matches!(&other.act, Act::Undo(of) if *of == record.id) && other.outcome != Outcome::InProgress
+        });
+        let returning = returning(topology, records, record);
+        Entry {
+            record: record.clone(),
+            took: started.zip(finished).map(|(started, finished)| finished.duration_since(started)),
+            aside: returning.into_iter().map(|(claim, back)| aside(topology, record, claim, &back.volume)).collect(),
+            undone_by: undone.map(|undo| undo.id.clone()),
+        }
+    };
+    records.iter().rev().map(entry).collect()
+}
+
+fn aside(topology: &Topology, record: &Record, claim: &RecordedClaim, name: &str) -> Aside {
+    let found = topology.recorded.iter().find(|volume| volume.name == name);
+    let present = topology
+        .member(&record.namespace, &record.pod)
+        .and_then(|member| member.claims.iter().find(|present| present.name == claim.name));
+    let unread = topology.gaps.iter().find(|gap| gap.what == "volumes");
+    let state = match (found, unread) {
+        (Some(volume), _) => state(volume, &record.namespace, &claim.name, present),
+        (None, Some(gap)) => AsideState::Unknown(format!("volumes cannot be read: {}", gap.why)),
+        (None, None) => AsideState::Lost("it is gone".into()),
+    };
+    let size = found.and_then(|volume| volume.capacity.clone());
+    Aside { volume: name.to_owned(), size, claim: claim.name.clone(), state }
+}
+
+/// How a volume is that was set aside from a claim of this name.
+pub(super) fn state(volume: &Volume, namespace: &str, claim: &str, present: Option<&Claim>) -> AsideState {
+    if volume.terminating {
+        return AsideState::Lost("it is being deleted".into());
+    }
+    match &volume.claim {
+        None => AsideState::Lost("it is kept for no claim any more: whoever asks first may get it".into()),
+        Some(reference) if reference.namespace != namespace || reference.name != claim => {
+            AsideState::Lost(format!("it is for claim {}/{} now", reference.namespace, reference.name))
+        }
+        Some(ClaimReference { uid: None, .. }) => AsideState::Reserved,
+        Some(reference) => match present {
+            Some(present) if present.uid == reference.uid && present.terminating => {
+                AsideState::Unknown(format!("claim {claim} is Terminating, and it is still its own"))
+            }
+            Some(present) if present.uid == reference.uid => AsideState::InPlace,
+            _ if volume.phase == "Released" => AsideState::Kept,
+            _ => AsideState::Unknown(format!("it is {} and not Released", volume.phase)),
+        },
+    }
+}
+
+/// Why what an act set aside may not be released, where it may not.
+pub fn may_not_be_released(topology: &Topology, records: &[Record], entry: &Entry) -> Option<String> {
+    let record = &entry.record;
+    if entry.aside.is_empty() {
+        return Some(format!("{} set nothing aside", record.id));
+    }
+    let free = |aside: &&Aside| !matches!(aside.state, AsideState::Kept);
+    if let Some(aside) = entry.aside.iter().find(free) {
+        let name = &aside.volume;
+        return Some(match &aside.state {
+            AsideState::InPlace => format!("volume {name} is in use: claim {} is bound to it", aside.claim),
+            AsideState::Reserved => format!("volume {name} is reserved by an undo that is unfinished"),
+            AsideState::Lost(why) | AsideState::Unknown(why) => format!("volume {name}: {why}"),
+            AsideState::Kept => return None,
+        });
+    }
+    let Some(member) = topology.member(&record.namespace, &record.pod) else {
+        return Some(format!(
+            "whether {}/{} is back is not known: there is no such member",
+            record.namespace, record.pod
+        ));
+    };
+    if let Some(last) = newest(records, topology, member)
+        && last.outcome != Outcome::Recovered
+    {
+        let how = match last.outcome {
+            Outcome::InProgress => "is unfinished",
+            Outcome::DataMissing => "ended with data missing",
+            Outcome::Unproven | Outcome::Recovered => "was not proven",
+        };
+        return Some(format!("{} has not recovered: {} {how}", member.path(), last.id));
+    }
+    if !member.ready() {
+        return Some(format!("{} is not Ready", member.path()));
+    }
+    let unbound = member.claims.iter().find(|claim| !claim.bound())?;
+    Some(format!("claim {} of {} is {}", unbound.name, member.path(), unbound.status()))
+}

@@ -1,0 +1,246 @@
+//! Making a plan: what of an act is left to do, whether it is a new one or one that was begun.
+
+use super::{
+    Act, Before, Plan, Probes, Proof, Record, ReplacedClaim, Request, Resumes, Risk, Step, Target, checks, earlier,
+};
+use crate::cluster::permission::{Allowed, Permission};
+use crate::topology::layout::SqlDoor;
+use crate::topology::{Claim, Component, Door, Known, Member, Topology};
+use jiff::Timestamp;
+
+/// All that a plan is made from.
+pub struct Inputs<'i> {
+    /// The installation, read consistently.
+    pub topology: &'i Topology,
+    /// Whose pod is replaced.
+    pub member: &'i Member,
+    /// What the user asks for.
+    pub request: &'i Request,
+    /// What the user may do.
+    pub rights: &'i [(Permission, Allowed)],
+    /// What the component said.
+    pub before: Before,
+    /// The act that is taken back; `None` for a failover.
+    pub undoes: Option<&'i Record>,
+    /// The same act, begun by an earlier run and unfinished.
+    pub unfinished: Option<&'i Record>,
+    /// All acts on record, the oldest first.
+    pub records: &'i [Record],
+    /// What time it is.
+    pub now: Timestamp,
+    /// The databases whose reachability is measured.
+    pub probes: Probes,
+    /// The local file that would keep a record which no volume can carry.
+    pub journal: String,
+}
+
+/// What is to become of the member: the same for a new act and for one that is finished.
+struct Intent {
+    /// UID of the pod that goes, where that is settled; otherwise it is the one that is there.
+    pod_uid: Option<String>,
+    keep_claims: bool,
+    claims: Vec<ReplacedClaim>,
+}
+
+impl Intent {
+    /// What a record says of an act that was begun.
+    fn recorded(record: &Record) -> Self {
+        let claims = record.claims.iter().map(|claim| ReplacedClaim {
+            name: claim.name.clone(),
+            uid: claim.uid.clone(),
+            returns: claim.returns.clone(),
+        });
+        Self { pod_uid: Some(record.pod_uid.clone()), keep_claims: record.keep_claims, claims: claims.collect() }
+    }
+
+    /// A new failover. One that is known by its pod's UID only takes no claim that a new pod has bound since.
+    fn failover(member: &Member, request: &Request) -> Self {
+        let current_uid = member.pod.as_ref().map(|pod| pod.uid.as_str()).unwrap_or_default();
+        let replaced_already = request.pod_uid.as_ref().is_some_and(|uid| uid != current_uid);
+        let claims = member.claims.iter().filter(|claim| !replaced_already || claim.terminating);
+        let claims = claims.filter_map(|claim| {
+            Some(ReplacedClaim { name: claim.name.clone(), uid: claim.uid.clone()?, returns: None })
+        });
+        Self {
+            pod_uid: request.pod_uid.clone(),
+            keep_claims: request.keep_claims,
+            claims: if request.keep_claims { Vec::new() } else { claims.collect() },
+        }
+    }
+
+    /// A new undo: each claim whose volume the act set aside gets that volume back.
+    fn undo(topology: &Topology, member: &Member, records: &[Record], of: &Record) -> Self {
+        let claims = earlier::returning(topology, records, of).into_iter().map(|(claim, returns)| {
+            let present = member.claims.iter().find(|present| present.name == claim.name);
+            let uid = present.and_then(|present| present.uid.clone()).unwrap_or_default();
+            ReplacedClaim { name: claim.name.clone(), uid, returns: Some(returns) }
+        });
+        Self { pod_uid: None, keep_claims: false, claims: claims.collect() }
+    }
+}
+
+/// Plans a failover, or an undo where there is an act to take back.
+pub fn plan(inputs: Inputs<'_>) -> Plan {
+    let Inputs { topology, member, request, .. } = inputs;
+    let component = topology.component_of(member);
+    let intent = match (inputs.unfinished, inputs.undoes) {
+        (Some(record), _) => Intent::recorded(record),
+        (None, Some(of)) => Intent::undo(topology, member, inputs.records, of),
+        (None, None) => Intent::failover(member, request),
+    };
+    let current_uid = member.pod.as_ref().map(|pod| pod.uid.clone()).unwrap_or_default();
+    // A pod is deleted only while it is still the one that was meant.
+    let delete_pod = member.pod.as_ref().is_some_and(|pod| pod.terminating.is_none())
+        && intent.pod_uid.as_ref().is_none_or(|uid| *uid == current_uid);
+    let mut steps = claim_steps(topology, member, &intent.claims, inputs.rights);
+    if delete_pod {
+        steps.push(Step::DeletePod { pod: member.name.clone(), uid: current_uid.clone() });
+    }
+
+    let target = target(topology, member, component, intent.pod_uid.clone().unwrap_or(current_uid));
+    let mut proof = proof(topology, member, request);
+    if let Proof::Sql { canary, .. } = &mut proof {
+        let answers = matches!(inputs.before, Before::Answered { .. });
+        *canary = match (inputs.unfinished, inputs.undoes) {
+            (Some(record), _) => record.canary.clone(),
+            // The row that was written before the act lies on the volume that comes back. Another one would be written
+            // on the volume that goes.
+            (None, Some(of)) => of.canary.clone(),
+            // Only what is there before anything goes proves something afterwards.
+            (None, None) => canary.take().filter(|_| answers && !steps.is_empty()),
+        };
+    }
+    let mut checks = checks::run(&checks::Subject {
+        topology,
+        member,
+        component,
+        keep_claims: intent.keep_claims,
+        steps: &steps,
+        request,
+        rights: inputs.rights,
+        before: &inputs.before,
+        proof: &proof,
+    });
+    checks.extend(earlier::checks(&inputs, &intent.claims, &steps));
+    let overridden = checks.iter().any(|check| check.overridden);
+    let resumes = match (inputs.unfinished, &intent.pod_uid) {
+        (Some(record), _) => Some(Resumes { id: record.id.clone(), started: record.started.clone() }),
+        (None, Some(_)) if !delete_pod => Some(Resumes { id: request.id.clone(), started: String::new() }),
+        _ => None,
+    };
+    // Where a volume is retained, it carries the record.
+    let carried = steps.iter().any(|step| matches!(step, Step::Retain { .. } | Step::Reserve { .. }))
+        || inputs
+            .unfinished
+            .is_some_and(|record| record.claims.iter().any(|claim| claim.volume.is_some() || claim.returns.is_some()));
+    let journal = Some(inputs.journal).filter(|_| !carried && (delete_pod || inputs.unfinished.is_some()));
+    Plan {
+        id: inputs.unfinished.map_or_else(|| request.id.clone(), |record| record.id.clone()),
+        act: inputs.undoes.map_or(Act::Failover, |of| Act::Undo(of.id.clone())),
+        target,
+        keep_claims: intent.keep_claims,
+        verify: request.verify,
+        steps,
+        replaced_claims: intent.claims,
+        checks,
+        risk: if overridden { Risk::High } else { Risk::Ordinary },
+        proof,
+        before: inputs.before,
+        resumes,
+        probes: inputs.probes,
+        journal,
+    }
+}
+
+/// What is left to be done about the claims: volumes retained, volumes reserved, claims deleted.
+fn claim_steps(
+    topology: &Topology,
+    member: &Member,
+    wanted: &[ReplacedClaim],
+    rights: &[(Permission, Allowed)],
+) -> Vec<Step> {
+    let standing: Vec<&Claim> = member
+        .claims
+        .iter()
+        .filter(|claim| wanted.iter().any(|one| one.name == claim.name && claim.uid.as_ref() == Some(&one.uid)))
+        .collect();
+    let mut steps: Vec<Step> = standing.iter().filter_map(|claim| retain(claim, rights)).collect();
+    steps.extend(wanted.iter().filter_map(|claim| reserve(topology, member, claim)));
+    // One that is Terminating has been deleted already; it goes when its pod does.
+    steps.extend(
+        standing
+            .iter()
+            .filter(|claim| !claim.terminating)
+            .filter_map(|claim| claim.uid.clone().map(|uid| Step::DeleteClaim { claim: claim.name.clone(), uid })),
+    );
+    steps
+}
+
+/// A volume that comes back is reserved for its claim, unless it is already, or is bound to the new one.
+fn reserve(topology: &Topology, member: &Member, claim: &ReplacedClaim) -> Option<Step> {
+    let returns = claim.returns.as_ref()?;
+    let volume = topology.recorded.iter().find(|volume| volume.uid == returns.uid)?;
+    let reference = volume.claim.as_ref()?;
+    let released_by = reference.uid.clone()?;
+    let bound = member.claims.iter().any(|present| present.uid.as_ref() == Some(&released_by));
+    (!bound).then(|| Step::Reserve {
+        volume: volume.name.clone(),
+        uid: volume.uid.clone(),
+        claim: claim.name.clone(),
+        released_by,
+    })
+}
+
+/// A claim's volume is retained unless the user may not change volumes (which the retention check weighs).
+fn retain(claim: &Claim, rights: &[(Permission, Allowed)]) -> Option<Step> {
+    let Known::Is(Some(volume)) = &claim.volume else { return None };
+    let denied = rights.iter().any(|(permission, allowed)| {
+        permission.resource == "persistentvolumes" && permission.verb == "patch" && matches!(allowed, Allowed::No(_))
+    });
+    (!denied).then(|| Step::Retain {
+        volume: volume.name.clone(),
+        uid: volume.uid.clone(),
+        claim: claim.name.clone(),
+        policy: volume.reclaim_policy.clone(),
+    })
+}
+
+fn target(topology: &Topology, member: &Member, component: Option<&Component>, uid: String) -> Target {
+    let owner = member.pod.as_ref().and_then(|pod| pod.owner.clone());
+    Target {
+        namespace: member.namespace.clone(),
+        pod: member.name.clone(),
+        uid,
+        role: member.role,
+        lost_node: member
+            .pod
+            .as_ref()
+            .and_then(|pod| pod.node.clone())
+            .filter(|node| topology.lost_nodes.contains(node)),
+        component: component.map(|component| component.name.clone()).unwrap_or_default(),
+        siblings: component
+            .into_iter()
+            .flat_map(|component| &component.members)
+            .filter_map(|sibling| sibling.pod.as_ref())
+            .map(|pod| pod.uid.clone())
+            .collect(),
+        owner,
+    }
+}
+
+/// How a member is asked whether it is back: by its own door, or through the component that answers for it.
+pub fn proof(topology: &Topology, member: &Member, request: &Request) -> Proof {
+    let skipped = |reason: String| Proof::Skipped { reason };
+    if !request.verify {
+        return skipped("--no-verify was given".into());
+    }
+    match topology.door(member) {
+        Door::Sql { pod, door } => {
+            let canary = Some(format!("kubectl_synxdb_{}", request.id.replace('-', "_")));
+            let user = request.user.clone().unwrap_or_else(|| door.user.clone());
+            Proof::Sql { pod, door: SqlDoor { user, ..door }, canary }
+        }
+        Door::Page { pod, door } => Proof::Page { pod, door },
+        Door::Silent(reason) => skipped(reason),
+    }
+}

@@ -1,0 +1,158 @@
+//! `history`: what was done, the newest first, and what of it is kept.
+
+use super::age::{age, took};
+use super::{Paint, count, harmless, wrapped, wrapped_at};
+use crate::plan::history::{Aside, AsideState, Entry};
+use crate::plan::{Act, Outcome};
+use crate::topology::Gap;
+use jiff::Timestamp;
+use std::time::Duration;
+
+/// All of it for people.
+pub fn history(entries: &[Entry], gaps: &[Gap], now: Timestamp, paint: Paint) -> String {
+    let mut text = if entries.is_empty() {
+        "Nothing is on record\n".to_owned()
+    } else {
+        let undoable = entries.iter().filter(|entry| entry.can_be_undone()).count();
+        let kept = kept(entries);
+        let kept = if kept == 0 { String::new() } else { format!(", {} kept", count(kept, "volume")) };
+        format!("{} on record, {undoable} can be undone{kept}\n", paint.strong(count(entries.len(), "act")))
+    };
+    for gap in gaps {
+        text.push_str(&wrapped("  unknown: ", &format!("{}: {}", gap.what, gap.why)));
+    }
+    if entries.is_empty() {
+        return text;
+    }
+    text.push_str(&format!("\n{}\n", row("ID", "AGE", "ACT", "POD", "OUTCOME", "TOOK")));
+    let mut namespace = "";
+    // The newest first within each namespace, and the namespace of the newest first.
+    let mut order: Vec<&str> = Vec::new();
+    for entry in entries {
+        if !order.contains(&entry.record.namespace.as_str()) {
+            order.push(&entry.record.namespace);
+        }
+    }
+    let of = |name: &str| entries.iter().filter(move |entry| entry.record.namespace == name).collect::<Vec<_>>();
+    for entry in order.into_iter().flat_map(of) {
+        if entry.record.namespace != namespace {
+            namespace = &entry.record.namespace;
+            text.push_str(&format!("{}\n", paint.strong(harmless(namespace))));
+        }
+        text.push_str(&one(entry, now, paint));
+    }
+    text
+}
+
+/// Volumes that are kept, each once.
+fn kept(entries: &[Entry]) -> usize {
+    let aside = entries.iter().flat_map(|entry| &entry.aside);
+    let mut names: Vec<&str> =
+        aside.filter(|aside| aside.state == AsideState::Kept).map(|aside| aside.volume.as_str()).collect();
+    names.sort_unstable();
+    names.dedup();
+    names.len()
+}
+
+fn row(id: &str, when: &str, act: &str, pod: &str, outcome: &str, took: &str) -> String {
+    format!("{id:<8}  {when:<6}  {act:<13}  {pod:<20}  {outcome:<12}  {took}").trim_end().to_owned()
+}
+
+fn one(entry: &Entry, now: Timestamp, paint: Paint) -> String {
+    let record = &entry.record;
+    let when = age(record.started.parse().ok(), now);
+    let (outcome, painted) = outcome(record.outcome, paint);
+    let time = entry.took.and_then(|took| Duration::try_from(took).ok()).map(took).unwrap_or_default();
+    let line = row(&harmless(&record.id), &when, &act(&record.act), &harmless(&record.pod), outcome, &time);
+    // Colour after the columns are made.
+    let mut text = format!("{}\n", line.replacen(outcome, &painted, 1));
+    let who = record.who.as_deref().unwrap_or("<unknown>");
+    text.push_str(&wrapped("          by ", who));
+    if let Some(undo) = &entry.undone_by {
+        text.push_str(&wrapped("          undone by ", undo));
+    }
+    for aside in &entry.aside {
+        text.push_str(&wrapped_at("          ", 12, &what_became(aside)));
+    }
+    if entry.can_be_undone() {
+        let command = format!("kubectl synxdb undo {}", harmless(&record.id));
+        text.push_str(&format!("          {}\n", paint.hint(command)));
+    }
+    text
+}
+
+fn act(act: &Act) -> String {
+    match act {
+        Act::Failover => "failover".into(),
+        Act::Undo(of) => format!("undo {}", harmless(of)),
+    }
+}
+
+fn outcome(outcome: Outcome, paint: Paint) -> (&'static str, String) {
+    let (word, painted) = match outcome {
+        Outcome::Recovered => ("recovered", paint.ok("recovered")),
+        Outcome::InProgress => ("unfinished", paint.warn("unfinished")),
+        Outcome::Unproven => ("not proven", paint.warn("not proven")),
+        Outcome::DataMissing => ("data missing", paint.bad("data missing")),
+    };
+    (word, painted)
+}
+
+fn what_became(aside: &Aside) -> String {
+    let size = aside.size.as_ref().map(|size| format!(" ({size})")).unwrap_or_default();
+    let how = match &aside.state {
+        AsideState::Kept => "is kept".to_owned(),
+        AsideState::Reserved => format!("is kept, reserved for claim {}", aside.claim),
+        AsideState::InPlace => format!("is in use again, by claim {}", aside.claim),
+        AsideState::Lost(why) => format!("cannot come back: {why}"),
+        AsideState::Unknown(why) => format!("may not be free: {why}"),
+    };
+    format!("volume {}{size} {how}", aside.volume)
+}
+
+/// An act as one line of a list to choose from.
+pub fn item(entry: &Entry) -> String {
+    let record = &entry.record;
+    let volumes: Vec<&str> = entry.aside.iter().map(|aside| aside.volume.as_str()).collect();
+    harmless(&format!(
+        "{} {} of {}/{}, begun {}: {}",
+        record.id,
+        act(&record.act),
+        record.namespace,
+        record.pod,
+        record.started,
+        volumes.join(", ")
+    ))
+}
+
+/// What is about to be released.
+pub fn release(entry: &Entry, paint: Paint) -> String {
+    let record = &entry.record;
+    let what = format!("{} {} of {}/{}", act(&record.act), record.id, record.namespace, record.pod);
+    let mut text = wrapped("", &format!("What {what} kept is given back, and its data is gone for good:"));
+    for aside in &entry.aside {
+        let size = aside.size.as_deref().unwrap_or("of unknown size");
+        text.push_str(&wrapped("  - ", &format!("volume {} ({size}), once of claim {}", aside.volume, aside.claim)));
+    }
+    text.push_str(&format!("\n{}\n", paint.bad("High risk: it cannot be undone.")));
+    text
+}
+
+/// What was released: volumes, and the reclaim policy that each has again.
+pub fn released(entry: &Entry, volumes: &[(String, String)], paint: Paint) -> String {
+    let mut text = format!(
+        "{}: {} of {} {}\n",
+        paint.ok("Released"),
+        count(volumes.len(), "volume"),
+        harmless(&entry.record.pod),
+        harmless(&entry.record.id)
+    );
+    for (volume, policy) in volumes {
+        let what = match policy.as_str() {
+            "Retain" => format!("volume {volume} is on Retain of its own, and stays: kubectl delete pv {volume}"),
+            _ => format!("volume {volume} is on {policy} again: Kubernetes removes it"),
+        };
+        text.push_str(&wrapped("  ", &what));
+    }
+    text
+}

@@ -1,0 +1,139 @@
+//! What befalls one request, carried out around the server's own way of answering it.
+
+use super::super::ApiState;
+use super::super::auth::Attributes;
+use super::super::request::Query;
+use super::super::status::ApiError;
+use super::{Fault, Mutation, Planned, Processed, lines, resource};
+use axum::body::{Body, Bytes};
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, Response, StatusCode, header, response};
+use futures::{StreamExt as _, stream};
+use serde_json::Value;
+use std::io;
+use tokio::sync::{mpsc, oneshot};
+
+/// Answers a request as planned; `process` is how it is answered otherwise. `None`: the connection is to break.
+pub(in super::super) async fn perform<P>(
+    state: &ApiState,
+    planned: Planned,
+    parts: Parts,
+    body: Bytes,
+    process: impl Fn(Parts, Body) -> P,
+) -> Option<Response<Body>>
+where
+    P: Future<Output = Response<Body>>,
+{
+    let Planned { asked, faults, listener } = planned;
+    for fault in &faults {
+        match fault {
+            Fault::Delay(time) => tokio::time::sleep(*time).await,
+            Fault::Drop => return None,
+            Fault::Refuse { code, retry_after } => return Some(refusal(*code, *retry_after)),
+            Fault::Expire { .. } if asked.verb == "list" => return Some(ApiError::list_expired().into_response()),
+            _ => {}
+        }
+    }
+    let once = || async {
+        let response = process(parts.clone(), Body::from(body.clone())).await;
+        match &listener {
+            Some(listener) => told(state, &asked, listener, (&parts, &body), response).await,
+            None => response,
+        }
+    };
+    for _ in faults.iter().filter(|fault| **fault == Fault::Twice) {
+        drop(once().await);
+    }
+    let mut response = once().await;
+    for fault in faults {
+        response = match fault {
+            Fault::LoseAnswer => return None,
+            Fault::Deny { code } => refusal(code, None),
+            Fault::CutAnswer => cut(response).await,
+            // What is no stream of events (a 403) is answered as it is.
+            Fault::Expire { .. } | Fault::CutWatch { .. } | Fault::Silence { .. } | Fault::Lag(_) | Fault::Reorder
+                if response.status() == StatusCode::OK =>
+            {
+                response.map(|body| lines::befallen(body, fault))
+            }
+            _ => response,
+        };
+    }
+    Some(response)
+}
+
+/// Gives word of what a request changed, where it did, and waits until its answer may go.
+async fn told(
+    state: &ApiState,
+    asked: &Attributes,
+    listener: &mpsc::UnboundedSender<Processed>,
+    (parts, request): (&Parts, &[u8]),
+    response: Response<Body>,
+) -> Response<Body> {
+    let version = state.store.version();
+    let (head, body) = response.into_parts();
+    // Answers to changes are whole objects, made in memory.
+    let answer = axum::body::to_bytes(body, usize::MAX).await.unwrap_or_default();
+    if !head.status.is_success() || is_rehearsed(parts, request) {
+        return Response::from_parts(head, Body::from(answer));
+    }
+    let said: Value = serde_json::from_slice(&answer).unwrap_or_default();
+    let text = |pointer: &str| said.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let or = |first: String, other: &str| if first.is_empty() { other.to_owned() } else { first };
+    let mutation = Mutation {
+        number: state.faults.next_number(),
+        verb: asked.verb.clone(),
+        resource: resource(asked),
+        namespace: asked.namespace.clone(),
+        name: or(asked.name.clone(), &text("/metadata/name")),
+        uid: or(text("/metadata/uid"), &text("/details/uid")),
+        version,
+    };
+    let ((hold, held), (sent, answered)) = (oneshot::channel(), oneshot::channel());
+    if listener.send(Processed { mutation, hold, answered }).is_ok() {
+        // Let go of, one way or another.
+        let _ = held.await;
+    }
+    announced(head, answer, sent)
+}
+
+/// Whether only an answer was wanted.
+fn is_rehearsed(parts: &Parts, request: &[u8]) -> bool {
+    let options: Value = serde_json::from_slice(request).unwrap_or_default();
+    Query::of(&parts.uri).has("dryRun") || options["dryRun"].as_array().is_some_and(|stages| !stages.is_empty())
+}
+
+/// An answer that tells when it has been taken.
+fn announced(mut head: response::Parts, answer: Bytes, sent: oneshot::Sender<()>) -> Response<Body> {
+    head.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(answer.len()));
+    let body = stream::unfold((Some(answer), sent), |(answer, sent)| async move {
+        // `sent` goes with the stream.
+        Some((Ok::<_, io::Error>(answer?), (None, sent)))
+    });
+    Response::from_parts(head, Body::from_stream(body))
+}
+
+/// The first half of an answer, and then nothing.
+async fn cut(response: Response<Body>) -> Response<Body> {
+    let (mut head, body) = response.into_parts();
+    let answer = axum::body::to_bytes(body, usize::MAX).await.unwrap_or_default();
+    head.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(answer.len()));
+    let half = answer.slice(..answer.len() / 2);
+    Response::from_parts(head, Body::from_stream(stream::iter([Ok(half)]).chain(lines::broken())))
+}
+
+/// A refusal that has nothing to do with what was asked.
+fn refusal(code: u16, retry_after: Option<u64>) -> Response<Body> {
+    let mut response = if code == 502 {
+        let mut page = Response::new(Body::from("<html><body><h1>502 Bad Gateway</h1></body></html>\n"));
+        *page.status_mut() = StatusCode::BAD_GATEWAY;
+        page.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html"));
+        page
+    } else {
+        ApiError::trouble(code, retry_after).into_response()
+    };
+    if let Some(seconds) = retry_after {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
+}

@@ -1,0 +1,32 @@
+//! Answers of a server, or of a proxy before it, that is in trouble whatever was asked.
+
+use super::ApiError;
+use axum::http::StatusCode;
+use serde_json::json;
+
+impl ApiError {
+    /// 429, 503, 504; anything else is worded as 500.
+    pub(in super::super) fn trouble(code: u16, retry_after: Option<u64>) -> ApiError {
+        let (code, reason, message) = match code {
+            429 => (
+                StatusCode::TOO_MANY_REQUESTS,
+                "TooManyRequests",
+                "the server has received too many requests and has asked us to try again later",
+            ),
+            503 => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "ServiceUnavailable",
+                "the server is currently unable to handle the request",
+            ),
+            504 => (
+                StatusCode::GATEWAY_TIMEOUT,
+                "Timeout",
+                "Timeout: request did not complete within the allotted timeout",
+            ),
+            _ => return ApiError::internal("etcdserver: request timed out"),
+        };
+        let mut error = ApiError::new(code, reason, message);
+        error.details = retry_after.map(|seconds| Box::new(json!({"retryAfterSeconds": seconds})));
+        error
+    }
+}

@@ -1,0 +1,165 @@
+//! The plugin killed (SIGKILL) at each of its changes in turn, before and after the answer to it; then the same command
+//! again, which finishes what was begun under the same id, or finds that it is finished.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod common;
+
+use common::{ACCOUNT, CLAIMS, Cluster, LIMIT, Ran, Running, SYSTEM, VOLUMES, bare, full, uid};
+use kubectl_synxdb::sandbox::Options;
+use kubectl_synxdb::sandbox::api::faults::Processed;
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// Whom, and how it is named to the plugin.
+#[derive(Clone, Copy)]
+struct Target {
+    namespace: &'static str,
+    pod: &'static str,
+    named: &'static str,
+}
+
+/// A member before its failover.
+struct Before {
+    uid: String,
+    /// Name and UID.
+    claims: BTreeMap<String, String>,
+    volumes: Vec<String>,
+}
+
+impl Target {
+    fn before(self, cluster: &Cluster) -> Before {
+        let claims = cluster.claims_of(self.namespace, self.pod);
+        let volumes = claims.keys().map(|claim| cluster.volume_of(self.namespace, claim)).collect();
+        Before { uid: cluster.pod_uid(self.namespace, self.pod), claims, volumes }
+    }
+
+    fn command(self) -> [&'static str; 5] {
+        ["failover", self.named, "--yes", "-o", "json"]
+    }
+
+    fn pod_now(self, cluster: &Cluster) -> Option<String> {
+        cluster.get("pods", self.namespace, self.pod).map(|pod| uid(&pod).to_owned())
+    }
+
+    /// How many changes a failover makes that nothing disturbs.
+    fn changes(self, cluster: &Cluster) -> u64 {
+        let mut words = cluster.sandbox().faults().mutations();
+        let counted = std::thread::spawn(move || {
+            let mut count = 0;
+            while words.blocking_recv().is_some() {
+                count += 1;
+            }
+            count
+        });
+        // From one who failed over a moment ago: it is meant.
+        cluster.run(&[&self.command()[..], &["--anew"]].concat()).exits(0);
+        // Another listener takes the place of the first, which ends with that.
+        drop(cluster.sandbox().faults().mutations());
+        counted.join().unwrap()
+    }
+}
+
+/// Runs a failover until its n-th change is made, and kills it there.
+fn killed_at(cluster: &Cluster, target: Target, n: u64, answered: bool) -> Ran {
+    let mut words = cluster.sandbox().faults().mutations();
+    let running = Running::start(cluster.plugin(&[&target.command()[..], &["--anew"]].concat()));
+    for _ in 1..n {
+        drop(next(cluster, &mut words));
+    }
+    let word = next(cluster, &mut words);
+    let held = if answered {
+        cluster.block_on(word.answered());
+        None
+    } else {
+        Some(word)
+    };
+    running.signal(Signal::KILL);
+    let ran = running.end();
+    // Only now may the server go on with it.
+    drop(held);
+    ran
+}
+
+fn next(cluster: &Cluster, words: &mut tokio::sync::mpsc::UnboundedReceiver<Processed>) -> Processed {
+    cluster.block_on(async { tokio::time::timeout(LIMIT, words.recv()).await.expect("a change in time").unwrap() })
+}
+
+/// Whether every volume's record says that the failover of that id is finished.
+fn is_finished(cluster: &Cluster, before: &Before, id: &Value) -> bool {
+    before.volumes.iter().all(|volume| {
+        let record = record(cluster, volume, id);
+        record.is_some_and(|record| record["outcome"] == "recovered")
+    })
+}
+
+fn record(cluster: &Cluster, volume: &str, id: &Value) -> Option<Value> {
+    let volume = cluster.get(VOLUMES, "", volume).unwrap_or_else(|| panic!("volume {volume} is gone"));
+    let annotations = volume["metadata"]["annotations"].as_object()?;
+    let records = annotations.iter().filter(|(key, _)| key.starts_with("kubectl-synxdb/"));
+    let mut records = records.filter_map(|(_, text)| serde_json::from_str::<Value>(text.as_str()?).ok());
+    records.find(|record| record["id"] == *id)
+}
+
+fn killed_and_run_again(cluster: &Cluster, target: Target, n: u64, answered: bool) {
+    let before = target.before(cluster);
+    let killed = killed_at(cluster, target, n, answered);
+    let what = format!("killed at change {n}, answered: {answered}\n{}", killed.shown());
+    let id = killed.json_lines()[0]["id"].clone();
+    let finished = is_finished(cluster, &before, &id);
+    let successor = target.pod_now(cluster).filter(|uid| *uid != before.uid);
+
+    let again = cluster.run(&target.command());
+    let what = format!("{what}\n{}", again.shown());
+    let lines = again.json_lines();
+    let result = lines.last().unwrap();
+    if finished {
+        // All was done but to say so: it may say that, or be taken for the next failover.
+        let is_said = again.code == Some(4) && unwrapped(result).contains("recovered");
+        let is_done_again = again.code == Some(0) && result["id"] != id;
+        assert!(is_said || is_done_again, "{what}");
+        return;
+    }
+    assert_eq!((again.code, &result["verdict"], &result["id"]), (Some(0), &json!("recovered"), &id), "{what}");
+    assert_eq!(result["oldUid"], before.uid, "{what}");
+    assert!(is_finished(cluster, &before, &id), "the record is not finished\n{what}");
+    // What was back already was not replaced once more.
+    let now = target.pod_now(cluster).unwrap();
+    assert!(now != before.uid && successor.is_none_or(|successor| successor == now), "{what}");
+    for (claim, old) in cluster.claims_of(target.namespace, target.pod) {
+        assert_ne!(before.claims[&claim], old, "{what}");
+        let claim = cluster.get(CLAIMS, target.namespace, &claim).unwrap();
+        assert_eq!(claim["status"]["phase"], "Bound", "{what}");
+    }
+    for volume in &before.volumes {
+        let volume = cluster.get(VOLUMES, "", volume).unwrap();
+        assert_eq!(volume["spec"]["persistentVolumeReclaimPolicy"], "Retain", "{what}");
+    }
+}
+
+fn unwrapped(value: &Value) -> String {
+    common::unwrapped(&value.to_string())
+}
+
+fn at_each_change(options: Options, target: Target) {
+    let cluster = Cluster::start(options);
+    let changes = target.changes(&cluster);
+    assert!(changes >= 4, "volume, claim, pod and record: {changes}");
+    for n in 1..=changes {
+        for answered in [false, true] {
+            killed_and_run_again(&cluster, target, n, answered);
+        }
+    }
+}
+
+#[test]
+fn a_pageserver_with_two_claims() {
+    at_each_change(bare("healthy"), Target { namespace: SYSTEM, pod: "pageserver-0", named: "pageserver-0" });
+}
+
+#[test]
+fn a_proxy_with_its_databases() {
+    let named = "cloud007/cloudberry-proxy-0";
+    at_each_change(full("healthy"), Target { namespace: ACCOUNT, pod: "cloudberry-proxy-0", named });
+}

@@ -1,0 +1,237 @@
+//! A case, carried out: the practice cluster, the real binary, the faults, the kill, and the run after it.
+
+use super::case::{Case, Kill, Other};
+use super::world::{CLAIMS, History, Told, is_ready, mounted, text};
+use kubectl_synxdb::sandbox::api::faults::{Applied, Processed};
+use kubectl_synxdb::sandbox::store::{DeleteOptions, Key, Store};
+use kubectl_synxdb::sandbox::{Options, PostgresChoice, Sandbox};
+use serde_json::Value;
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
+use tokio::process::Command;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::time::timeout;
+
+/// Far more than a cluster takes to be ready, or the plugin to end by its own `--timeout`.
+const LIMIT: Duration = Duration::from_secs(180);
+/// `--timeout` in seconds, with faults and without.
+const WITH_FAULTS: u64 = 15;
+const WITHOUT: u64 = 45;
+/// The same for a pod that never becomes Ready.
+const IN_VAIN: u64 = 4;
+/// Runs after the first one: what they have to finish is one failover.
+const MORE_RUNS: usize = 2;
+
+/// All that is known of a case when it is over.
+pub(crate) struct Story {
+    pub(crate) runs: Vec<Told>,
+    pub(crate) history: History,
+    pub(crate) applied: Vec<Applied>,
+    /// Whether somebody else meddled with pods or claims.
+    pub(crate) meddled: bool,
+    /// Version of the store when all was over.
+    pub(crate) end: u64,
+}
+
+/// What a run is like.
+struct Way<'c> {
+    case: &'c Case,
+    timeout: u64,
+    kill: Option<Kill>,
+    other: Option<(u64, Other)>,
+}
+
+/// Carries out a case.
+///
+/// # Errors
+/// The cluster is not ready in time, or the plugin does not end: in words.
+pub(crate) async fn carry_out(case: &Case) -> Result<Story, String> {
+    let scenario = serde_json::from_value(case.scenario()).map_err(|error| error.to_string())?;
+    let options = Options { custom: Some(scenario), postgres: PostgresChoice::None, ..Options::default() };
+    let sandbox = Sandbox::start(options).await.map_err(|error| error.to_string())?;
+    let told = match timeout(LIMIT, ready(case, &sandbox)).await {
+        Ok(()) => story(case, &sandbox).await,
+        Err(_) => Err(format!("the practice cluster is not ready within {LIMIT:?}")),
+    };
+    sandbox.stop().await;
+    told
+}
+
+/// All pods that can become Ready are: those that an ordered set keeps behind one that cannot are not waited for.
+async fn ready(case: &Case, sandbox: &Sandbox) {
+    let down = case.topology.down.filter(|_| !case.topology.parallel);
+    let Some(down) = down else {
+        let _ = sandbox.ready().await;
+        return;
+    };
+    let store = sandbox.store();
+    let wanted =
+        1 + case.topology.accounts.iter().map(|nodes| 1 + usize::from(*nodes)).sum::<usize>() + usize::from(down);
+    loop {
+        let since = store.version();
+        let pods = store.list("pods", None).0;
+        let running = |pod: &&Arc<Value>| text(pod, "/metadata/name") == format!("safekeeper-{down}");
+        let runs = pods.iter().find(running).is_some_and(|pod| text(pod, "/status/phase") == "Running");
+        if runs && pods.iter().filter(|pod| is_ready(pod)).count() == wanted {
+            return;
+        }
+        if let Ok(mut watcher) = store.watch(since) {
+            watcher.next().await;
+        }
+    }
+}
+
+async fn story(case: &Case, sandbox: &Sandbox) -> Result<Story, String> {
+    let store = sandbox.store();
+    let (history, since) = History::of(store);
+    let history = Arc::new(Mutex::new(history));
+    let mut watcher = store.watch(since).map_err(|error| format!("{error:?}"))?;
+    let recorder = tokio::spawn({
+        let history = history.clone();
+        async move {
+            while let Some(change) = watcher.next().await {
+                lock(&history).add(change);
+            }
+        }
+    });
+    let mut mutations = sandbox.faults().mutations();
+    case.rules().for_each(|rule| sandbox.faults().add(rule));
+    let home = tempfile::tempdir().map_err(|error| error.to_string())?;
+
+    let way = Way { case, timeout: WITH_FAULTS, kill: case.kill.clone(), other: case.other };
+    let mut runs = vec![run(sandbox, home.path(), way, &mut mutations).await?];
+    sandbox.faults().clear();
+    let never = case.down().is_some_and(|down| down == case.command.pod);
+    let seconds = if never { IN_VAIN } else { WITHOUT };
+    while !is_final(&runs[runs.len() - 1], runs.len() > 1) && runs.len() <= MORE_RUNS {
+        let way = Way { case, timeout: seconds, kill: None, other: None };
+        let next = run(sandbox, home.path(), way, &mut mutations).await?;
+        runs.push(next);
+    }
+    let end = store.version();
+    // The recorder is a moment behind.
+    while lock(&history).latest() < end {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    recorder.abort();
+    let history = std::mem::replace(&mut *lock(&history), History::of(store).0);
+    let meddled = matches!(case.other, Some((_, Other::DeletesPod | Other::DeletesClaims)));
+    Ok(Story { runs, history, applied: sandbox.faults().applied(), meddled, end })
+}
+
+/// Whether nothing is left to be done by running it again: it is finished, or a run that nothing disturbed was refused
+/// or waited in vain.
+fn is_final(run: &Told, undisturbed: bool) -> bool {
+    let finished = ["recovered", "unproven", "data-missing"].contains(&run.verdict());
+    let refused = run.code == Some(4) && run.result().is_none();
+    run.code.is_some() && (finished || undisturbed && (refused || run.verdict() == "timed-out"))
+}
+
+/// Runs the plugin once, to its end or to when it is killed.
+async fn run(
+    sandbox: &Sandbox,
+    home: &Path,
+    way: Way<'_>,
+    mutations: &mut UnboundedReceiver<Processed>,
+) -> Result<Told, String> {
+    let arguments = way.case.arguments(way.timeout);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kubectl-synxdb"));
+    command.args(&arguments).env_clear().env("HOME", home).current_dir(home).env("KUBECONFIG", sandbox.kubeconfig());
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    let mut child = command.spawn().map_err(|error| error.to_string())?;
+    let (Some(out), Some(mut err)) = (child.stdout.take(), child.stderr.take()) else { return Err("no pipes".into()) };
+    let out = tokio::spawn(lines(BufReader::new(out), sandbox.store().clone()));
+    let err = tokio::spawn(async move {
+        let mut text = String::new();
+        let _ = err.read_to_string(&mut text).await;
+        text
+    });
+    let mut told = Told { arguments, ..Told::default() };
+    let killed_after = async {
+        match way.kill {
+            Some(Kill::After(time)) => tokio::time::sleep(time).await,
+            _ => std::future::pending().await,
+        }
+    };
+    tokio::pin!(killed_after);
+    let (mut count, limit) = (0, tokio::time::sleep(LIMIT));
+    tokio::pin!(limit);
+    let status = loop {
+        tokio::select! {
+            Some(word) = mutations.recv() => {
+                count += 1;
+                told.mutations.push(word.mutation.clone());
+                if let Some((_, other)) = way.other.filter(|(n, _)| *n == count) {
+                    meddle(way.case, sandbox, other).await;
+                }
+                match way.kill {
+                    Some(Kill::AtMutation { n, answered }) if n == count => {
+                        if answered {
+                            word.answered().await;
+                            let _ = child.start_kill();
+                        } else {
+                            let _ = child.start_kill();
+                            let _ = child.wait().await;
+                        }
+                        told.killed = true;
+                    }
+                    _ => drop(word),
+                }
+            }
+            status = child.wait() => break status.map_err(|error| error.to_string())?,
+            () = &mut killed_after, if !told.killed => {
+                let _ = child.start_kill();
+                told.killed = true;
+            }
+            () = &mut limit => {
+                return Err(format!("the plugin does not end within {LIMIT:?}\n{}", told.in_words()));
+            }
+        }
+    };
+    told.code = status.code();
+    // What was under way when it ended.
+    while let Ok(word) = mutations.try_recv() {
+        told.mutations.push(word.mutation);
+    }
+    told.lines = out.await.map_err(|error| error.to_string())?;
+    told.err = err.await.map_err(|error| error.to_string())?;
+    Ok(told)
+}
+
+/// The plugin's JSON lines, each with the store's version when it came.
+async fn lines(mut out: BufReader<tokio::process::ChildStdout>, store: Arc<Store>) -> Vec<(u64, Value)> {
+    let mut all = Vec::new();
+    let mut line = String::new();
+    while out.read_line(&mut line).await.is_ok_and(|read| read > 0) {
+        let version = store.version();
+        // The last one of a process that was killed may be cut; anything else is for the judge.
+        all.push((version, serde_json::from_str(&line).unwrap_or_else(|_| Value::String(line.clone()))));
+        line.clear();
+    }
+    all
+}
+
+/// Somebody else does this now.
+async fn meddle(case: &Case, sandbox: &Sandbox, other: Other) {
+    let (store, command) = (sandbox.store(), &case.command);
+    let pod = Key::new("pods", command.namespace.as_str(), command.pod.as_str());
+    // Gone already: nothing to meddle with.
+    match other {
+        Other::DeletesPod => {
+            let _ = store.delete(&pod, &DeleteOptions::default());
+        }
+        Other::DeletesClaims => {
+            for claim in store.get(&pod).iter().flat_map(|pod| mounted(pod)) {
+                let _ = store.delete(&Key::new(CLAIMS, command.namespace.as_str(), claim), &DeleteOptions::default());
+            }
+        }
+        Other::RestartsApi(down_for) => sandbox.restart_api(down_for).await,
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
