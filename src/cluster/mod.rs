@@ -7,6 +7,7 @@
 //! - [`tunnel`]: a stream to a pod's port; [`forward`]: many of them behind a [`listener`], to whichever pod is told
 //! - [`pods`]: pods kept up to date, and nothing else; `secret`: one value of a Secret
 
+mod bounds;
 mod client;
 pub mod connect;
 mod credential;

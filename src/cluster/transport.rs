@@ -5,18 +5,15 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use futures::StreamExt;
 use http::header::{RETRY_AFTER, UPGRADE};
 use http::{Method, Request, Response, StatusCode};
-use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited, StreamBody};
-use hyper::body::Frame;
+use http_body_util::{BodyExt, Full};
 use kube::Client;
 use kube::client::Body;
 use tokio::time::Instant;
 use tower::BoxError;
 
+use super::bounds::{LARGEST_ANSWER, LONGEST_LINE, Within, lines_within, whole};
 use super::credential::Credential;
 
 /// How long a watch or a tunnel may take to be answered where there is no `--request-timeout`.
@@ -27,20 +24,6 @@ const FIRST_PAUSE: Duration = Duration::from_millis(50);
 
 /// The longest pause before a retry.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
-
-/// Largest answer that is read, in bytes: a list of all pods of the largest clusters is less.
-const LARGEST_ANSWER: usize = 512 << 20;
-
-/// Longest line of a watch, in bytes: an object is at most some 3 MiB.
-const LONGEST_LINE: usize = 16 << 20;
-
-/// An answer's body, bounded.
-type Within = UnsyncBoxBody<Bytes, BoxError>;
-
-/// An answer that has no end, or as good as none.
-#[derive(Debug, thiserror::Error)]
-#[error("the answer is longer than {} MiB", .0 >> 20)]
-struct TooLarge(usize);
 
 /// No answer came in time.
 #[derive(Debug, thiserror::Error)]
@@ -169,40 +152,6 @@ async fn signed(
     Ok(inner.send(next).await?)
 }
 
-/// A body to its end.
-async fn whole<B>(body: B, largest: usize) -> Result<Bytes, BoxError>
-where
-    B: hyper::body::Body<Data = Bytes, Error: Into<BoxError>>,
-{
-    match Limited::new(body, largest).collect().await {
-        Ok(whole) => Ok(whole.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(TooLarge(largest).into()),
-        Err(error) => Err(error),
-    }
-}
-
-/// A body that breaks where a line of it is longer than this: who reads a watch keeps a line until it ends.
-fn lines_within<B>(body: B, longest: usize) -> Within
-where
-    B: hyper::body::Body<Data = Bytes, Error = BoxError> + Send + 'static,
-{
-    let mut line = 0;
-    let frames = body.into_data_stream().map(move |chunk| {
-        let chunk = chunk?;
-        for part in chunk.split_inclusive(|byte| *byte == b'\n') {
-            line += part.len();
-            if line > longest {
-                return Err(TooLarge(longest).into());
-            }
-            if part.ends_with(b"\n") {
-                line = 0;
-            }
-        }
-        Ok(Frame::data(chunk))
-    });
-    StreamBody::new(frames).boxed_unsync()
-}
-
 fn may_retry(method: &Method, status: StatusCode) -> bool {
     match status {
         StatusCode::TOO_MANY_REQUESTS => true,
@@ -268,31 +217,6 @@ mod tests {
         let client = wrap(server.client(), Some(Duration::from_millis(30)), None);
         let error = client.request_text(get("/api/v1/pods")).await.unwrap_err();
         assert_eq!(super::super::failure::Failure::of(&error).reason, "no answer within 30 ms");
-    }
-
-    #[tokio::test]
-    async fn an_answer_that_is_too_long_is_not_kept() {
-        let body = |length| Full::new(Bytes::from(vec![b'x'; length]));
-        assert_eq!(whole(body(10), 10).await.unwrap().len(), 10);
-        assert_eq!(whole(body(3 << 20), 2 << 20).await.unwrap_err().to_string(), "the answer is longer than 2 MiB");
-    }
-
-    #[tokio::test]
-    async fn a_watch_may_be_long_and_its_lines_may_not() {
-        let said = |lines: &[usize]| lines.iter().map(|length| "x".repeat(*length) + "\n").collect::<String>();
-        for (lines, whole) in [(vec![9; 50], true), (vec![9, 9, 10], false), (vec![30], false)] {
-            let text = said(&lines);
-            let chunks = text.as_bytes().chunks(7).map(|chunk| Ok(Frame::data(Bytes::copy_from_slice(chunk))));
-            let body = StreamBody::new(futures::stream::iter(chunks.collect::<Vec<_>>()));
-            let read = lines_within(body, 10).collect().await;
-            match read {
-                Ok(read) => assert!(whole && read.to_bytes() == text, "{lines:?}"),
-                Err(error) => {
-                    let error = error.to_string();
-                    assert!(!whole && error == "the answer is longer than 0 MiB", "{lines:?}: {error}");
-                }
-            }
-        }
     }
 
     #[tokio::test]

@@ -5,7 +5,8 @@ use super::harmless::{escaped, passed};
 use super::tests::{ended, planned, reached};
 use super::*;
 use crate::error::Error;
-use crate::plan::{Before, NotMeasured, Proof, Resumes, Step};
+use crate::plan::history::{Aside, AsideState, Entry};
+use crate::plan::{Act, Before, NotMeasured, Outcome, Proof, Record, Resumes, Returns, Step};
 use crate::recovery::{Ending, Event, Phase, PhaseEnd};
 use crate::testing::snapshot;
 use crate::topology::health::judge;
@@ -50,6 +51,10 @@ fn same(what: &str, document: &Value) {
     for text in [machine::json(document), line, yaml] {
         safe(what, &text, Paint(false));
     }
+}
+
+fn returns() -> Returns {
+    Returns { volume: named("pv"), uid: HOSTILE.into(), reclaim_policy: Some(HOSTILE.into()) }
 }
 
 const PAINTS: [Paint; 2] = [Paint(false), Paint(true)];
@@ -98,12 +103,22 @@ claims:
 fn so_does_a_plan() {
     let mut plan = planned("wh9527-0", false, |_| {});
     plan.id = named("id");
+    plan.act = Act::Undo(named("undone"));
+    plan.journal = Some(named("file"));
+    plan.replaced_claims.iter_mut().for_each(|claim| claim.returns = Some(returns()));
+    plan.steps.push(Step::Reserve {
+        volume: named("pv"),
+        uid: HOSTILE.into(),
+        claim: named("claim"),
+        released_by: HOSTILE.into(),
+    });
     plan.target.namespace = named("ns");
     plan.target.pod = named("pod");
     plan.target.uid = HOSTILE.into();
     for step in &mut plan.steps {
         match step {
             Step::Retain { volume, .. } => *volume = named("pv"),
+            Step::Reserve { volume, claim, .. } => (*volume, *claim) = (named("pv"), named("claim")),
             Step::DeleteClaim { claim, uid } => (*claim, *uid) = (named("claim"), HOSTILE.into()),
             Step::DeletePod { pod, uid } => (*pod, *uid) = (named("pod"), HOSTILE.into()),
         }
@@ -138,6 +153,10 @@ fn so_does_every_ending() {
     plan.target.pod = named("pod");
     plan.target.namespace = named("ns");
     plan.target.lost_node = Some(named("node"));
+    plan.act = Act::Undo(named("undone"));
+    for claim in &mut plan.replaced_claims {
+        (claim.name, claim.returns) = (named("claim"), Some(returns()));
+    }
     let error = Error::failure(named("what")).because(named("why")).hint(named("next"));
     for ending in [
         Ending::Recovered,
@@ -180,6 +199,43 @@ fn so_does_every_ending() {
 }
 
 #[test]
+fn so_does_history() {
+    let record = |act: Act, outcome: Outcome| {
+        let text = serde_json::json!({"version": 1, "id": "a1", "started": named("since"), "outcome": outcome, "who": named("who"),
+            "act": act, "context": named("context"), "namespace": named("ns"), "pod": named("pod"), "podUid": HOSTILE, "keepClaims": false,
+            "claims": []});
+        let read: Record = serde_json::from_value(text).unwrap();
+        Record { id: named("id"), ..read }
+    };
+    let aside = |state| Aside { volume: named("pv"), size: Some(named("1Gi")), claim: named("claim"), state };
+    let states = [AsideState::Kept, AsideState::Reserved, AsideState::InPlace];
+    let others = [AsideState::Lost(named("why")), AsideState::Unknown(named("why"))];
+    let entry = |act, outcome, states: &[AsideState]| Entry {
+        record: record(act, outcome),
+        took: None,
+        aside: states.iter().cloned().map(aside).collect(),
+        undone_by: Some(named("undo")),
+    };
+    let entries = [
+        entry(Act::Failover, Outcome::Recovered, &states[..1]),
+        entry(Act::Undo(named("undone")), Outcome::InProgress, &states),
+        entry(Act::Failover, Outcome::DataMissing, &others),
+    ];
+    let gaps = [crate::topology::Gap { what: named("what"), why: named("why") }];
+    for paint in PAINTS {
+        safe("history", &history::history(&entries, &gaps, jiff::Timestamp::UNIX_EPOCH, paint), paint);
+        for entry in &entries {
+            safe("an item", &history::item(entry), paint);
+            safe("a release", &history::release(entry, paint), paint);
+            let volumes = [(named("pv"), named("Delete")), (named("pv"), "Retain".into())];
+            safe("what was released", &history::released(entry, &volumes, paint), paint);
+            same("what was released", &machine::released(&entry.record, &volumes));
+        }
+    }
+    same("history", &machine::history(&entries, &gaps));
+}
+
+#[test]
 fn so_does_what_is_told_on_the_way() {
     for event in [
         Event::Detail(Phase::Ready, named("detail")),
@@ -193,7 +249,7 @@ fn so_does_what_is_told_on_the_way() {
         assert_eq!(line.lines().count(), 1);
         same("an event", &machine::event(&event));
     }
-    same("a rehearsal", &machine::rehearsed(&named("what")));
+    same("a rehearsal", &machine::rehearsed(&planned("wh9527-0", false, |_| {}), &named("what")));
     let error = Error::refused(named("what")).because(named("why")).hint(named("next"));
     for paint in PAINTS {
         safe("an error", &super::error::error(&error, paint), paint);

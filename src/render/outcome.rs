@@ -135,7 +135,7 @@ fn identities(plan: &Plan, outcome: &Outcome) -> String {
         }
         let back = plan.replaced_claims.iter().find(|planned| planned.name == claim.name && claim.new_uid.is_some());
         if let Some(returns) = back.and_then(|planned| planned.returns.as_ref()) {
-            text.push_str(&format!("    volume {} is in use again\n", returns.volume));
+            text.push_str(&format!("    volume {} is in use again\n", harmless(&returns.volume)));
         }
     }
     text
