@@ -24,6 +24,7 @@ mod names;
 mod others;
 mod reach;
 mod scenarios;
+mod secrets;
 mod story;
 mod trouble;
 mod users;
