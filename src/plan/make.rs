@@ -5,7 +5,7 @@ use super::{
 };
 use crate::cluster::permission::{Allowed, Permission};
 use crate::topology::layout::SqlDoor;
-use crate::topology::{Claim, Component, Door, Known, Member, Topology};
+use crate::topology::{Claim, Component, Door, Known, Member, Topology, Volume};
 use jiff::Timestamp;
 
 /// All that a plan is made from.
@@ -110,6 +110,12 @@ pub fn plan(inputs: Inputs<'_>) -> Plan {
             (None, None) => canary.take().filter(|_| answers && !steps.is_empty()),
         };
     }
+    let back: Vec<&Volume> = intent
+        .claims
+        .iter()
+        .filter_map(|claim| claim.returns.as_ref())
+        .filter_map(|returns| topology.recorded.iter().find(|volume| volume.uid == returns.uid))
+        .collect();
     let mut checks = checks::run(&checks::Subject {
         topology,
         member,
@@ -120,6 +126,9 @@ pub fn plan(inputs: Inputs<'_>) -> Plan {
         rights: inputs.rights,
         before: &inputs.before,
         proof: &proof,
+        returning: &back,
+        records: inputs.records,
+        now: inputs.now,
     });
     checks.extend(earlier::checks(&inputs, &intent.claims, &steps));
     let overridden = checks.iter().any(|check| check.overridden);

@@ -170,9 +170,9 @@ mod tests {
             undoes: None,
             unfinished: None,
             records: &[],
-            now: jiff::Timestamp::UNIX_EPOCH,
             journal: String::new(),
             probes: Probes::default(),
+            now: crate::testing::now(),
         })
     }
 
@@ -269,9 +269,9 @@ mod tests {
             undoes: None,
             unfinished: None,
             records: &[],
-            now: jiff::Timestamp::UNIX_EPOCH,
             journal: String::new(),
             probes: Probes::default(),
+            now: crate::testing::now(),
         });
         assert_eq!(said(replaced(&plan, &space(&lower(true)))), "waiting for the pod to be created");
         assert_eq!(
