@@ -42,7 +42,13 @@ pub(super) struct Sight {
 /// Reads consistently what a change is planned from.
 pub(super) async fn look(context: &Context, cluster: &Cluster, namespace: Option<&str>) -> Result<Sight> {
     let scope = scope(context, cluster, namespace, false, DEADLINE).await?;
-    let besides = ReadRequest { volumes: true, nodes: true, ..ReadRequest::default() };
+    let besides = ReadRequest {
+        volumes: true,
+        nodes: true,
+        storage_classes: true,
+        disruption_budgets: true,
+        ..ReadRequest::default()
+    };
     let snapshot = scope.read(cluster, besides).await?;
     let topology = build(&snapshot, &context.layout);
     // Where it was named, whether or not anything is left in it.

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::cluster::permission::{Allowed, Permission};
 use crate::topology::layout::SqlDoor;
-use crate::topology::{Claim, Component, Door, Known, Member, Topology};
+use crate::topology::{Claim, Component, Door, Known, Member, Topology, Volume};
 use jiff::Timestamp;
 
 /// All that a plan is made from.
@@ -113,6 +113,12 @@ pub fn plan(inputs: Inputs<'_>) -> Plan {
             (None, None) => canary.take().filter(|_| answers && !steps.is_empty()),
         };
     }
+    let back: Vec<&Volume> = intent
+        .claims
+        .iter()
+        .filter_map(|claim| claim.returns.as_ref())
+        .filter_map(|returns| topology.recorded.iter().find(|volume| volume.uid == returns.uid))
+        .collect();
     let id = inputs.unfinished.map_or_else(|| request.id.clone(), |record| record.id.clone());
     let mut checks = checks::run(&checks::Subject {
         topology,
@@ -124,6 +130,9 @@ pub fn plan(inputs: Inputs<'_>) -> Plan {
         rights: inputs.rights,
         before: &inputs.before,
         proof: &proof,
+        returning: &back,
+        records: inputs.records,
+        now: inputs.now,
         id: &id,
         in_flight: &inputs.in_flight,
     });
@@ -200,10 +209,7 @@ fn reserve(topology: &Topology, member: &Member, claim: &ReplacedClaim) -> Optio
 /// A claim's volume is retained unless the user may not change volumes (which the retention check weighs).
 fn retain(claim: &Claim, rights: &[(Permission, Allowed)]) -> Option<Step> {
     let Known::Is(Some(volume)) = &claim.volume else { return None };
-    let denied = rights.iter().any(|(permission, allowed)| {
-        permission.resource == "persistentvolumes" && permission.verb == "patch" && matches!(allowed, Allowed::No(_))
-    });
-    (!denied).then(|| Step::Retain {
+    checks::may_not_patch_volumes(rights).is_none().then(|| Step::Retain {
         volume: volume.name.clone(),
         uid: volume.uid.clone(),
         claim: claim.name.clone(),

@@ -94,7 +94,7 @@ impl Right {
 }
 
 const WHOLE_NAMES: &str = "-n takes a namespace by its whole name, and no other is looked at";
-const NODES: &str = "whether a node is lost is unknown";
+const NODES: &str = "whether a node is lost, or can take the pod, is unknown";
 const UNRETAINED: &str = "--allow unretained-volume, at high risk: the old volume cannot be kept";
 const CONCURRENT: &str = "--allow concurrent-failover, at high risk: another failover is not kept away";
 const EXPLAINED: &str = "what is waited for is explained by less";
@@ -159,6 +159,8 @@ const FAILOVER: &[Right] = &[
     right("get", "persistentvolumes").cluster().or(FOUND),
     right("list", "namespaces").cluster().or_by(WHOLE_NAMES),
     right("list", "nodes").cluster().or(NODES),
+    right("list", "storageclasses.storage.k8s.io").cluster().or("whether the new claims' class exists is unknown"),
+    right("list", "poddisruptionbudgets.policy").or("whether a disruption budget forbids it is unknown"),
 ];
 
 /// What `history` takes, and `history release`.

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::cluster::permission::Allowed;
-use crate::testing::{ACCOUNT, snapshot};
+use crate::testing::{ACCOUNT, now, snapshot};
 use crate::topology::{Layout, build};
 
 fn request() -> Request {
@@ -30,9 +30,9 @@ fn planned(yaml: &str, pod: &str, request: &Request, denied: &[(&str, &str)]) ->
         undoes: None,
         unfinished,
         records: &records,
-        now: jiff::Timestamp::UNIX_EPOCH,
         journal: String::new(),
         probes: Probes::default(),
+        now: now(),
         in_flight: InFlight::default(),
     })
 }
@@ -54,9 +54,9 @@ fn a_refused_login_is_warned_of_and_told_apart_from_silence() {
             undoes: None,
             unfinished: None,
             records: &[],
-            now: jiff::Timestamp::UNIX_EPOCH,
             journal: String::new(),
             probes: Probes::default(),
+            now: now(),
             in_flight: InFlight::default(),
         })
     };

@@ -197,9 +197,9 @@ mod tests {
             undoes: None,
             unfinished: None,
             records: &[],
-            now: jiff::Timestamp::UNIX_EPOCH,
             journal: String::new(),
             probes: Probes::default(),
+            now: crate::testing::now(),
             in_flight: InFlight::default(),
         })
     }
@@ -297,9 +297,9 @@ mod tests {
             undoes: None,
             unfinished: None,
             records: &[],
-            now: jiff::Timestamp::UNIX_EPOCH,
             journal: String::new(),
             probes: Probes::default(),
+            now: crate::testing::now(),
             in_flight: InFlight::default(),
         });
         assert_eq!(said(replaced(&plan, &space(&lower(true)))), "waiting for the pod to be created");

@@ -34,7 +34,7 @@ pub fn plan(plan: &Plan, paint: Paint) -> String {
     }
     text.push_str("\nChecks\n");
     for check in &plan.checks {
-        let line = wrapped("        ", &check.reason);
+        let line = wrapped("        ", &format!("{}{}", check.reason, overriding(check)));
         text.push_str(&format!("  {} {}", verdict(check, paint), line.trim_start()));
     }
     if let Some(journal) = &plan.journal {
@@ -129,6 +129,15 @@ fn proof(plan: &Plan) -> Vec<String> {
             "and compare with what it says before".into(),
         ],
         Proof::Skipped { reason } => vec![format!("skipped: {}", harmless(reason))],
+    }
+}
+
+/// The one flag that overrides a block, or that did.
+fn overriding(check: &Check) -> String {
+    match check.allow {
+        Some(allow) if check.overridden => format!(" (overridden by --allow {})", allow.flag()),
+        Some(allow) => format!(" (--allow {} overrides this)", allow.flag()),
+        None => String::new(),
     }
 }
 

@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::plan::probes::depending;
 use crate::plan::{Before, InFlight, Inputs, Plan, Request, needed, plan};
 use crate::recovery::{ClaimChange, Ending, Outcome, Phase, PhaseEnd, Reach};
-use crate::testing::{ACCOUNT, snapshot, unreadable};
+use crate::testing::{ACCOUNT, now, snapshot, unreadable};
 use crate::topology::health::judge;
 use crate::topology::{Layout, Topology, build};
 use insta::assert_snapshot;
@@ -35,10 +35,6 @@ claims:
 - {name: data-pageserver-0, volume: pv-4}
 - {name: cache-pageserver-0, volume: pv-5}
 ";
-
-fn now() -> jiff::Timestamp {
-    "2026-01-01T00:10:30Z".parse().unwrap()
-}
 
 fn world(documents: &[&str]) -> Topology {
     build(&snapshot(documents), &Layout::shipped().unwrap())
@@ -115,9 +111,9 @@ fn planned(pod: &str, denied: bool, change: impl FnOnce(&mut Request)) -> Plan {
         undoes: None,
         unfinished: None,
         records: &[],
-        now: jiff::Timestamp::UNIX_EPOCH,
         journal: String::new(),
         probes: depending(&topology, member),
+        now: now(),
         in_flight: InFlight::default(),
     })
 }
@@ -135,6 +131,54 @@ fn plans() {
     assert_snapshot!("plan-refused-colour", super::plan::plan(&refused, COLOUR));
     assert_snapshot!("plan-refused-error", super::error::error(&refused.refusal().unwrap(), PLAIN));
     assert_snapshot!("plan-json", machine::json(&machine::plan(&planned("wh9527-0", false, |_| {}))));
+}
+
+/// A night on which little is as it should be: each reason in full, within 80 columns, with the flag that overrides it.
+#[test]
+fn a_plan_with_many_checks() {
+    let system = SYSTEM
+        .replace(
+            "{name: safekeeper, replicas: 3, templates: [data]}",
+            "{name: safekeeper, replicas: 3, templates: [data], class: fast, age: 90000, revisions: [safekeeper-6d4f9, \
+             safekeeper-7c8b5]}",
+        )
+        .replace(
+            "claims: [data-safekeeper-0]}",
+            "claims: [data-safekeeper-0], revision: safekeeper-6d4f9, labels: {app: safekeeper}}",
+        )
+        .replace(
+            "{name: data-safekeeper-0, volume: pv-1}",
+            "{name: data-safekeeper-0, volume: pv-1, finalizers: [backup.example.com/hold]}",
+        )
+        .replace("{name: data-safekeeper-1, volume: pv-2}", "{name: data-safekeeper-1, volume: pv-2, age: 100}");
+    let more = "
+nodes: [{name: node-1, cordoned: true}, {name: node-2}]
+budgets: [{name: safekeepers, selector: {matchLabels: {app: safekeeper}}, allowed: 0, healthy: 2, wanted: 3, expected: 3}]
+";
+    let topology = world(&[&format!("{system}{more}")]);
+    let member = topology.members().find(|member| member.name == "safekeeper-0").unwrap();
+    let allow = vec![crate::cli::Allow::QuorumLoss];
+    let request = Request { id: "a1b2c3d4".into(), verify: true, allow, ..Request::default() };
+    let rights: Vec<_> = needed(member, &request).into_iter().map(|permission| (permission, Allowed::Yes)).collect();
+    let plan = plan(Inputs {
+        topology: &topology,
+        member,
+        request: &request,
+        rights: &rights,
+        before: Before::Answered { summary: "status page".into() },
+        undoes: None,
+        unfinished: None,
+        records: &[],
+        in_flight: InFlight::default(),
+        journal: String::new(),
+        probes: depending(&topology, member),
+        now: now(),
+    });
+    let text = super::plan::plan(&plan, PLAIN);
+    assert!(text.lines().all(|line| line.chars().count() <= COLUMNS), "it fits 80 columns:\n{text}");
+    assert_snapshot!("plan-checks", text);
+    assert_snapshot!("plan-checks-json", machine::json(&machine::plan(&plan)["checks"]));
+    assert_snapshot!("plan-checks-error", super::error::error(&plan.refusal().unwrap(), PLAIN));
 }
 
 fn ended(ending: Ending) -> Outcome {

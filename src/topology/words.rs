@@ -2,6 +2,7 @@
 //! (Kubernetes' `printPod`), so that both tools tell the same story.
 
 use k8s_openapi::api::core::v1::{ContainerState, ContainerStatus, Pod};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 /// The STATUS column of `kubectl get pods` for this pod.
 pub fn status(pod: &Pod) -> String {
@@ -95,6 +96,19 @@ pub fn condition<'p>(pod: &'p Pod, name: &str) -> Option<(&'p str, Option<&'p st
     let conditions = pod.status.as_ref()?.conditions.as_ref()?;
     let found = conditions.iter().find(|condition| condition.type_ == name)?;
     Some((found.status.as_str(), found.reason.as_deref(), found.message.as_deref()))
+}
+
+/// Finalizers that none of Kubernetes' own controllers removes.
+pub fn foreign_finalizers(metadata: &ObjectMeta) -> Vec<String> {
+    let own = |name: &str| {
+        let domain = name.split_once('/').map(|(domain, _)| domain);
+        let of = |domain: &str, parent: &str| {
+            domain.strip_suffix(parent).is_some_and(|front| front.is_empty() || front.ends_with('.'))
+        };
+        matches!(name, "foregroundDeletion" | "orphan")
+            || domain.is_some_and(|domain| of(domain, "kubernetes.io") || of(domain, "k8s.io"))
+    };
+    metadata.finalizers.iter().flatten().filter(|name| !own(name)).cloned().collect()
 }
 
 /// A text of a server on one line, without control characters: it may come from anywhere.
@@ -228,6 +242,24 @@ mod tests {
         ] {
             assert_eq!(trouble(&pod(yaml)).as_deref(), expected, "{yaml}");
         }
+    }
+
+    #[test]
+    fn finalizers_of_others_are_told_apart() {
+        let names = [
+            "kubernetes.io/pvc-protection",
+            "external-attacher/csi",
+            "snapshot.storage.kubernetes.io/pvc-as-source-protection",
+            "service.k8s.io/cleanup",
+            "batch.notkubernetes.io/x",
+            "foregroundDeletion",
+            "orphan",
+            "backup.example.com/hold",
+            "hold",
+        ];
+        let metadata = ObjectMeta { finalizers: Some(names.map(str::to_owned).to_vec()), ..ObjectMeta::default() };
+        let foreign = ["external-attacher/csi", "batch.notkubernetes.io/x", "backup.example.com/hold", "hold"];
+        assert_eq!(foreign_finalizers(&metadata), foreign);
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod terminal;
 
 mod answers;
 mod answers_more;
+mod checks;
 mod claims;
 mod forward;
 mod going;

@@ -69,7 +69,8 @@ fn one_who_may_not_read_volumes_must_say_that_the_old_one_may_be_lost() {
     let ran = run(&account, &user, &["failover", "wh9527-0", "--yes"]).exits(4).silent();
     let reason = "the old volume of claim data-wh9527-0 cannot be retained: volumes cannot be read: \
                   persistentvolumes is forbidden";
-    ran.warns(&[reason, &user.name, "--allow unretained-volume overrides this check"]);
+    let unknown = "not known is whether a node can take the new pod, whether the new claims' class exists, whether one";
+    ran.warns(&[reason, &user.name, "--allow unretained-volume overrides this check", unknown]);
     before.is_unchanged();
     let overridden = ["failover", "wh9527-0", "--allow", "unretained-volume"];
     let ran = run(&account, &user, &[&overridden[..], &["--yes"]].concat()).exits(4).silent();
