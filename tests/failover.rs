@@ -184,7 +184,7 @@ fn forms_and_flags() {
     let before = Before::of(&cluster, SYSTEM, "safekeeper-1");
     // Another one has just got a new disk: both together would be a majority without committed WAL.
     let ran = cluster.run(&["failover", "safekeeper-1", "--yes"]).exits(4).silent();
-    ran.warns(&["safekeeper-0 got a new disk", "1 of 3 safekeepers would be left", "--allow quorum-loss"]);
+    ran.warns(&["safekeeper-0 got another disk", "1 of 3 safekeepers would be left", "--allow quorum-loss"]);
     let all_the_same = ["--allow", "quorum-loss", "--confirm", "safekeeper-1"];
     let ran = cluster.run(&[&["failover", "safekeeper-1", "-o", "yaml"], &all_the_same[..]].concat()).exits(0);
     let result: Value = serde_saphyr::from_str(&ran.out).unwrap();

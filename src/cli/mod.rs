@@ -16,7 +16,7 @@ mod verify;
 pub use act::ActArgs;
 pub use failover::{Allow, DryRun, FailoverArgs};
 pub use forward::{Address, DEFAULT_PORT, ForwardArgs, ForwardForm};
-pub use global::{Color, Global};
+pub use global::{Color, Global, Token};
 pub use history::{HistoryArgs, HistoryCommand, ReleaseArgs};
 pub use login::{LoginArgs, SecretKey, SslMode};
 pub use rbac::{RbacArgs, RbacFor};

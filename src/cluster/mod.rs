@@ -8,6 +8,7 @@
 //! - [`tunnel`]: a stream to a pod's port; [`forward`]: many of them behind a [`listener`], to whichever pod is told
 //! - [`pods`]: pods kept up to date, and nothing else; `secret`: one value of a Secret
 
+mod bounds;
 mod client;
 pub mod connect;
 mod credential;
@@ -35,7 +36,7 @@ pub mod write;
 mod testing;
 
 pub use connect::{ConnectOptions, Environment, parse_request_timeout};
-pub use failure::said;
+pub use failure::{cut, said};
 pub use hold::{Claim, Hold, Sighting};
 pub use lease::{Holder, LEASE, Standing};
 pub use permission::{Allowed, Permission};

@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use http::header::{RETRY_AFTER, UPGRADE};
 use http::{Method, Request, Response, StatusCode};
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, Full};
 use kube::Client;
 use kube::client::Body;
 use tokio::time::Instant;
 use tower::BoxError;
 
+use super::bounds::{LARGEST_ANSWER, LONGEST_LINE, Within, lines_within, whole};
 use super::credential::Credential;
 
 /// How long a watch or a tunnel may take to be answered where there is no `--request-timeout`.
@@ -64,7 +65,7 @@ async fn logged(
     credential: Option<Arc<Credential>>,
     limit: Option<Duration>,
     request: Request<Body>,
-) -> Result<Response<Body>, BoxError> {
+) -> Result<Response<Within>, BoxError> {
     let started = Instant::now();
     let (method, path) = (request.method().clone(), path_and_query(&request));
     let answer = bounded(inner, credential, limit, request).await;
@@ -79,19 +80,22 @@ async fn bounded(
     credential: Option<Arc<Credential>>,
     limit: Option<Duration>,
     request: Request<Body>,
-) -> Result<Response<Body>, BoxError> {
+) -> Result<Response<Within>, BoxError> {
     let streams = is_stream(&request);
     let limit = if streams { Some(limit.unwrap_or(STREAM_ANSWER).max(STREAM_ANSWER)) } else { limit };
     let ends = limit.map(|limit| Instant::now() + limit);
     let work = async {
         let response = persistent(&inner, credential.as_deref(), ends, request).await?;
         if streams {
-            return Ok(response);
+            // A tunnel's bytes are bounded by who asked for it.
+            let watches = response.status() != StatusCode::SWITCHING_PROTOCOLS;
+            let longest = if watches { LONGEST_LINE } else { usize::MAX };
+            return Ok(response.map(|body| lines_within(body.map_err(BoxError::from), longest)));
         }
         // The body counts too: a server may stop in the middle of it.
         let (parts, body) = response.into_parts();
-        let body = body.collect().await?.to_bytes();
-        Ok(Response::from_parts(parts, Body::from(body)))
+        let body = whole(body, LARGEST_ANSWER).await?;
+        Ok(Response::from_parts(parts, Full::new(body).map_err(|never| match never {}).boxed_unsync()))
     };
     match limit {
         None => work.await,

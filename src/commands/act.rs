@@ -200,7 +200,7 @@ pub(super) async fn carry_out(
     let Findings { mut watch, witness, mut prober, seen, who, .. } = findings;
     let carried_out = args.dry_run == DryRun::None;
     match args.output {
-        Form::Json => context.screen.result(&format!("{}\n", machine::plan(&plan))),
+        Form::Json => context.screen.result(&machine::line(&machine::plan(&plan))),
         Form::Yaml if !carried_out => context.screen.result(&machine::yaml(&machine::plan(&plan))?),
         Form::Text if !carried_out => context.screen.result(&planned::plan(&plan, context.screen.out)),
         Form::Text | Form::Yaml => context.screen.note(&format!("{}\n", planned::plan(&plan, context.screen.err))),
@@ -277,8 +277,8 @@ async fn rehearse(context: &Context, cluster: &Cluster, args: &ActArgs, plan: &P
         match written? {
             Written::Done { .. } => {
                 let line = match args.output {
-                    Form::Json => format!("{}\n", machine::rehearsed(plan, &what)),
-                    Form::Text | Form::Yaml => format!("{what} (server dry run)\n"),
+                    Form::Json => machine::line(&machine::rehearsed(plan, &what)),
+                    Form::Text | Form::Yaml => format!("{} (server dry run)\n", crate::render::harmless(&what)),
                 };
                 context.screen.result(&line);
             }
@@ -351,7 +351,7 @@ fn tell(context: &Context, args: &ActArgs, plan: &Plan, outcome: &Outcome, resum
     let document = || machine::outcome(plan, outcome, &reasons(&outcome.ending), (!finished).then_some(resume));
     let text = match args.output {
         Form::Text => account::outcome(plan, outcome, resume, context.screen.out),
-        Form::Json => format!("{}\n", document()),
+        Form::Json => machine::line(&document()),
         Form::Yaml => machine::yaml(&document())?,
     };
     context.screen.result(&text);

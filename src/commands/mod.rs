@@ -17,7 +17,7 @@ mod target;
 mod undo;
 mod verify;
 
-use crate::cli::{Cli, Command, Form, Global};
+use crate::cli::{Cli, Command, Form, Global, Token};
 use crate::cluster::{Cluster, ConnectOptions, Environment, parse_request_timeout};
 use crate::error::{Error, Exit, Result};
 use crate::journal::Journal;
@@ -123,7 +123,7 @@ impl Context {
             user: flags.user,
             namespace: flags.namespace,
             server: flags.server,
-            token: flags.token,
+            token: flags.token.map(Token::into_inner),
             as_user: flags.as_user,
             as_uid: flags.as_uid,
             as_groups: flags.as_group,

@@ -23,7 +23,7 @@ const SOUGHT: Sought =
 pub(super) async fn undo(context: &Context, args: &UndoArgs) -> Result<Exit> {
     let told = act(context, args).await;
     if let (Err(error), Form::Json) = (&told, args.act.output) {
-        context.screen.result(&format!("{}\n", machine::error(error)));
+        context.screen.result(&machine::line(&machine::error(error)));
     }
     told
 }

@@ -15,7 +15,7 @@ pub fn plan(plan: &Plan, paint: Paint) -> String {
         paint.strong(what),
         paint.strong(&target.pod),
         target.role,
-        target.namespace
+        harmless(&target.namespace)
     );
     if let Some(resumes) = &plan.resumes {
         let since = if resumes.started.is_empty() { String::new() } else { format!(", begun {}", resumes.started) };
@@ -30,7 +30,7 @@ pub fn plan(plan: &Plan, paint: Paint) -> String {
     }
     text.push('\n');
     for (number, name, what) in rows(plan) {
-        text.push_str(&format!("  {number:<1} {name:<9} {what}\n"));
+        text.push_str(&format!("  {number:<1} {name:<9} {}\n", harmless(&what)));
     }
     text.push_str("\nChecks\n");
     for check in &plan.checks {

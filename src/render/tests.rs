@@ -90,7 +90,7 @@ fn status_of_namespaces_that_are_being_deleted() {
     assert_eq!(machine::status(&judge(&topology), &topology)["namespaces"][0]["terminating"], true);
 }
 
-fn planned(pod: &str, denied: bool, change: impl FnOnce(&mut Request)) -> Plan {
+pub(super) fn planned(pod: &str, denied: bool, change: impl FnOnce(&mut Request)) -> Plan {
     let topology = world(&[SYSTEM, ACCOUNT]);
     let member = topology.members().find(|member| member.name == pod).unwrap();
     let mut request = Request { id: "a1b2c3d4".into(), verify: true, ..Request::default() };
@@ -181,7 +181,7 @@ budgets: [{name: safekeepers, selector: {matchLabels: {app: safekeeper}}, allowe
     assert_snapshot!("plan-checks-error", super::error::error(&plan.refusal().unwrap(), PLAIN));
 }
 
-fn ended(ending: Ending) -> Outcome {
+pub(super) fn ended(ending: Ending) -> Outcome {
     let after = |millis, detail: &str| PhaseEnd::After(Duration::from_millis(millis), detail.into());
     Outcome {
         ending,
@@ -237,7 +237,7 @@ fn every_ending() {
 }
 
 /// A database of each kind, under long names.
-fn reached() -> Vec<Reach> {
+pub(super) fn reached() -> Vec<Reach> {
     use crate::plan::{NotMeasured, Promise};
     use crate::recovery::reach::Account;
     let millis = |number| Some(Duration::from_millis(number));

@@ -1,6 +1,7 @@
 //! A pod's state in kubectl's words. The rules are those of `kubectl get pods`' STATUS column
 //! (Kubernetes' `printPod`), so that both tools tell the same story.
 
+use crate::cluster::cut;
 use k8s_openapi::api::core::v1::{ContainerState, ContainerStatus, Pod};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
@@ -111,10 +112,10 @@ pub fn foreign_finalizers(metadata: &ObjectMeta) -> Vec<String> {
     metadata.finalizers.iter().flatten().filter(|name| !own(name)).cloned().collect()
 }
 
-/// A text of a server on one line, without control characters: it may come from anywhere.
+/// A text of a server on one line, without control characters and not without end: it may come from anywhere.
 pub fn one_line(text: &str) -> String {
     let words = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
-    words.collect::<Vec<_>>().join(" ").trim_end_matches('.').to_owned()
+    cut(words.collect::<Vec<_>>().join(" ").trim_end_matches('.'))
 }
 
 /// A scheduler's reason without what it adds about preemption: that explains nothing to a reader.
@@ -264,6 +265,8 @@ mod tests {
 
     #[test]
     fn a_servers_text_becomes_one_harmless_line() {
+        let long = one_line(&"word ".repeat(1 << 16));
+        assert!(long.ends_with("… (cut after 1000 of 327679 characters)"), "{long}");
         assert_eq!(one_line("a\n b\u{1b}[31m\tc.\r\n"), "a b [31m c");
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{Check, CheckId, Subject, are, overridable, pass, span, warn};
 use crate::cli::Allow;
-use crate::plan::{Outcome, Record, newest};
+use crate::plan::{Act, Outcome, Record, newest};
 use crate::topology::health::{majority, wanted};
 use crate::topology::layout::Role;
 use crate::topology::{Component, Member};
@@ -66,11 +66,12 @@ fn fetching(subject: &Subject<'_>, component: &Component, other: &Member) -> Opt
         let begun = time(&record.started);
         let finished = record.finished.as_deref().and_then(time);
         if record.outcome == Outcome::InProgress && begun.iter().chain(&pod).chain(&newest).any(young) {
-            return Some(format!("failover {} of {} is unfinished", record.id, other.name));
+            let act = if record.act == Act::Failover { "failover" } else { "undo" };
+            return Some(format!("{act} {} of {} is unfinished", record.id, other.name));
         }
         if let Some(finished) = finished.filter(young) {
             let ago = span(subject.seconds_since(finished));
-            return Some(format!("{} got a new disk {ago} ago, and may still be fetching WAL", other.name));
+            return Some(format!("{} got another disk {ago} ago, and may still be fetching WAL", other.name));
         }
     }
     let claim = newest.filter(young).filter(|claim| arrived_later(component, other, Some(*claim)))?;
@@ -88,7 +89,7 @@ pub(super) fn arrived_later(component: &Component, member: &Member, created: Opt
     created.duration_since(began) > INSTALLATION * steps
 }
 
-/// The newest failover of a member that a volume tells of.
+/// The newest act of a member that is on record.
 pub(super) fn last_record<'s>(subject: &Subject<'s>, member: &Member) -> Option<&'s Record> {
     newest(subject.records, subject.topology, member)
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::cluster::snapshot::Snapshot;
-use crate::plan::{Inputs, Plan, Probes, Risk, plan};
+use crate::plan::{Inputs, Plan, Probes, Record, Risk, plan};
 use crate::testing::{now, snapshot, unreadable};
 use crate::topology::{Layout, build};
 
@@ -422,7 +422,7 @@ fn a_safekeeper_with_a_new_disk_does_not_count() {
         Some(format!("Block: safekeeper-1 has a disk that is {age} old, and may still be fetching WAL: {left}"))
     };
     let replaced =
-        Some(format!("Block: safekeeper-1 got a new disk 2 min 5 s ago, and may still be fetching WAL: {left}"));
+        Some(format!("Block: safekeeper-1 got another disk 2 min 5 s ago, and may still be fetching WAL: {left}"));
     let unfinished = Some(format!("Block: failover old1 of safekeeper-1 is unfinished: {left}"));
     let day = 86_400;
     for (set, second, expected) in [
