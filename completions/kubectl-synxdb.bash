@@ -900,7 +900,7 @@ _kubectl__synxdb() {
             fi
             case "${prev}" in
                 --for)
-                    COMPREPLY=($(compgen -W "status verify forward failover" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "status verify forward failover undo history" -- "${cur}"))
                     return 0
                     ;;
                 --namespace)

@@ -341,7 +341,9 @@ complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand forward" -
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand rbac" -l for -d 'The commands that are to work [default: all]' -r -f -a "status\t'See whether all is well'
 verify\t'Ask every component'
 forward\t'Reach a database'
-failover\t'Replace a member'"
+failover\t'Replace a member'
+undo\t'Bring back what was set aside'
+history\t'See what was done, and release what is kept'"
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand rbac" -s n -l namespace -d 'Namespace, by its whole name; may be repeated [default: all namespaces]' -r
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand rbac" -l serviceaccount -d 'Bind the roles to this service account' -r
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand rbac" -l subject-user -d 'Bind the roles to this user' -r

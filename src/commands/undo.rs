@@ -131,10 +131,17 @@ fn last(topology: &Topology, records: &[Record], member: &Member) -> Result<Reco
     }
     let mut of_it = records.iter().rev().filter(|record| record.is_of_member(topology, member));
     of_it.find(|record| record.claims.iter().any(|claim| claim.volume.is_some())).cloned().ok_or_else(|| {
+        let none = "no volume of it is on record as set aside".to_owned();
         Error::refused(format!("there is nothing to undo of {}", member.path()))
-            .because("no volume of it is on record as set aside")
+            .because(unread(topology).unwrap_or(none))
             .hint(format!("kubectl synxdb history -n {}", member.namespace))
     })
+}
+
+/// That volumes, and what is on record there, cannot be read: then nothing is known of what could be undone.
+fn unread(topology: &Topology) -> Option<String> {
+    let gap = topology.gaps.iter().find(|gap| gap.what == "volumes")?;
+    Some(format!("what is on record on volumes is not known, they cannot be read: {}", gap.why))
 }
 
 /// Offers what can be undone.

@@ -94,7 +94,7 @@ impl Right {
 }
 
 const WHOLE_NAMES: &str = "-n takes a namespace by its whole name, and no other is looked at";
-const NODES: &str = "whether a node is lost is unknown";
+const NODES: &str = "whether a node is lost, or can take the pod, is unknown";
 const UNRETAINED: &str = "--allow unretained-volume, at high risk: the old volume cannot be kept";
 const CONCURRENT: &str = "--allow concurrent-failover, at high risk: another failover is not kept away";
 const EXPLAINED: &str = "what is waited for is explained by less";
@@ -114,7 +114,6 @@ const STATUS: &[Right] = &[
 /// What `verify` takes.
 const VERIFY: &[Right] = &[
     right("list", "pods"),
-    right("list", "persistentvolumeclaims").or("claims are unknown"),
     right("list", "statefulsets.apps"),
     right("get", "pods/portforward").or(FORWARDS),
     right("create", "pods/portforward").or(FORWARDS),
@@ -181,15 +180,18 @@ pub fn of(command: RbacFor) -> Vec<Right> {
         RbacFor::Verify => VERIFY.to_vec(),
         RbacFor::Forward => FORWARD.to_vec(),
         RbacFor::Failover => FAILOVER.to_vec(),
-        RbacFor::Undo => FAILOVER.iter().map(|right| undo(*right)).collect(),
+        RbacFor::Undo => FAILOVER.iter().filter_map(|right| undo(*right)).collect(),
         RbacFor::History => HISTORY.to_vec(),
     }
 }
 
-/// An undo takes what a failover does, and has no other way round volumes and claims.
-fn undo(right: Right) -> Right {
-    let about_disks = matches!(right.resource, "persistentvolumes" | "persistentvolumeclaims");
-    if about_disks && !right.goes_on { Right { without: None, ..right } } else { right }
+/// An undo takes what a failover does, has no other way round volumes and claims, and asks no class for a volume.
+fn undo(right: Right) -> Option<Right> {
+    match right.resource {
+        "storageclasses.storage.k8s.io" => None,
+        "persistentvolumes" | "persistentvolumeclaims" if !right.goes_on => Some(Right { without: None, ..right }),
+        _ => Some(right),
+    }
 }
 
 /// What several commands take together, each right once. What one of them cannot do without is not optional.

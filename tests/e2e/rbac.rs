@@ -210,7 +210,7 @@ fn those_who_look() {
 #[test]
 fn those_who_forward() {
     let world = World::shared();
-    let account = world.account("rbac-forward", |_| {});
+    let account = world.account("rbac-way", |_| {});
     let roles = Roles::of(&account, RbacFor::Forward);
     let arguments = ["forward", "--psql", "--", "-Atc", "select 40 + 2"];
     roles.run(&arguments).exits(0).says(&["42"]);
@@ -220,7 +220,7 @@ fn those_who_forward() {
 #[test]
 fn those_who_fail_over() {
     let world = World::shared();
-    let account = world.account("rbac-failover", |_| {});
+    let account = world.account("rbac-act", |_| {});
     let before = Before::of(&world, &account.namespace, "wh9527-0");
     let roles = Roles::of(&account, RbacFor::Failover);
     let plan = ["failover", "wh9527-0", "--dry-run=client"];
