@@ -104,7 +104,7 @@ fn each_component_keeps_its_promise() {
 
     // A dry run says what would be asked, and asks nothing.
     cluster.sandbox().requests().clear();
-    let dry_run = ["failover", "safekeeper-0", "--dry-run", "--allow", "quorum-loss"];
+    let dry_run = ["failover", "safekeeper-0", "--dry-run", "--anew", "--allow", "quorum-loss"];
     let ran = cluster.run(&dry_run).exits(0);
     ran.says(&["SQL is asked 5 times a second meanwhile", &format!("stays {system}"), &format!("stays {account}")]);
     let asked = cluster.sandbox().requests().entries();

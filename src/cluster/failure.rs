@@ -216,6 +216,18 @@ fn chain<'a>(error: &'a (dyn StdError + 'static)) -> Vec<&'a (dyn StdError + 'st
     links
 }
 
+/// Whether a connection that had been made broke before the whole answer was there: the next one may do better.
+pub(super) fn broke(error: &(dyn StdError + 'static)) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    chain(error).into_iter().any(|link| {
+        let kind = link.downcast_ref::<io::Error>().map(io::Error::kind);
+        let cut =
+            kind.is_some_and(|kind| [BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof].contains(&kind));
+        let http = link.downcast_ref::<hyper::Error>();
+        cut || http.is_some_and(|error| error.is_incomplete_message() || error.is_closed() || error.is_canceled())
+    })
+}
+
 /// What an error says at bottom, on one line: its innermost cause, without what the outer ones repeat.
 pub fn said(error: &(dyn StdError + 'static)) -> String {
     let innermost = chain(error).last().map_or_else(|| error.to_string(), |link| link.to_string());

@@ -15,7 +15,7 @@ use super::snapshot::{Cause, Read, Unreadable};
 use super::transport;
 
 /// A watch is renewed this often (seconds), which also bounds how long a connection that silently died goes unnoticed.
-const RENEWED_EVERY: u32 = 60;
+const RENEWED_EVERY: u32 = 30;
 
 /// Most Events kept; a busy namespace has thousands, and the last ones explain a wait.
 const MOST_EVENTS: usize = 500;

@@ -5,9 +5,10 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::StreamExt;
 use http::header::{RETRY_AFTER, UPGRADE};
 use http::{Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt, Full};
+use http_body_util::{BodyExt, BodyStream, StreamBody};
 use kube::Client;
 use kube::client::Body;
 use tokio::time::Instant;
@@ -15,6 +16,7 @@ use tower::BoxError;
 
 use super::bounds::{LARGEST_ANSWER, LONGEST_LINE, Within, lines_within, whole};
 use super::credential::Credential;
+use super::failure;
 
 /// How long a watch or a tunnel may take to be answered where there is no `--request-timeout`.
 const STREAM_ANSWER: Duration = Duration::from_secs(30);
@@ -24,6 +26,15 @@ const FIRST_PAUSE: Duration = Duration::from_millis(50);
 
 /// The longest pause before a retry.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// How long after its time a watch is given up.
+const OVERDUE: Duration = Duration::from_secs(5);
+
+/// Retries of what the server asks to try again later.
+const BUSY: u32 = 4;
+
+/// Retries of what may have been a proxy's, or one connection's, bad moment; who asks has a deadline and wants to know.
+const BROKEN: u32 = 1;
 
 /// No answer came in time.
 #[derive(Debug, thiserror::Error)]
@@ -84,18 +95,16 @@ async fn bounded(
     let streams = is_stream(&request);
     let limit = if streams { Some(limit.unwrap_or(STREAM_ANSWER).max(STREAM_ANSWER)) } else { limit };
     let ends = limit.map(|limit| Instant::now() + limit);
+    let lives = lives(&request);
     let work = async {
         let response = persistent(&inner, credential.as_deref(), ends, request).await?;
         if streams {
             // A tunnel's bytes are bounded by who asked for it.
             let watches = response.status() != StatusCode::SWITCHING_PROTOCOLS;
             let longest = if watches { LONGEST_LINE } else { usize::MAX };
-            return Ok(response.map(|body| lines_within(body.map_err(BoxError::from), longest)));
+            return Ok(response.map(|body| lines_within(at_most(body, lives), longest)));
         }
-        // The body counts too: a server may stop in the middle of it.
-        let (parts, body) = response.into_parts();
-        let body = whole(body, LARGEST_ANSWER).await?;
-        Ok(Response::from_parts(parts, Full::new(body).map_err(|never| match never {}).boxed_unsync()))
+        Ok(response.map(|body| at_most(body, lives)))
     };
     match limit {
         None => work.await,
@@ -103,7 +112,8 @@ async fn bounded(
     }
 }
 
-/// Retries what the server did not do: 429 for any request, 503 and 504 for one that changes nothing.
+/// Retries what the server did not do: 429 for any request; for one that changes nothing also its troubles, and, once,
+/// a connection that broke.
 async fn persistent(
     inner: &Client,
     credential: Option<&Credential>,
@@ -114,19 +124,36 @@ async fn persistent(
     let mut request = request;
     loop {
         let again = copy(&request);
-        let response = signed(inner, credential, request).await?;
-        let Some(next) = again.filter(|next| may_retry(next.method(), response.status())) else {
-            return Ok(response);
+        let answer = once(inner, credential, request).await;
+        let Some(next) = again.filter(|next| attempt < retries(next, &answer)) else {
+            return answer;
         };
-        let wait = retry_after(&response).unwrap_or_else(|| pause(attempt));
+        let asked = answer.as_ref().ok().and_then(retry_after);
+        let wait = asked.unwrap_or_else(|| pause(attempt));
         // An answer in hand is worth more than a deadline that passes while waiting.
-        if attempt >= 4 || ends.is_some_and(|ends| Instant::now() + wait >= ends) {
-            return Ok(response);
+        if ends.is_some_and(|ends| Instant::now() + wait >= ends) {
+            return answer;
         }
         tokio::time::sleep(wait).await;
         attempt += 1;
         request = next;
     }
+}
+
+/// Sends a request. The body of its answer counts too, but a stream's: a server may stop in the middle of it.
+async fn once(
+    inner: &Client,
+    credential: Option<&Credential>,
+    request: Request<Body>,
+) -> Result<Response<Body>, BoxError> {
+    let streams = is_stream(&request);
+    let response = signed(inner, credential, request).await?;
+    if streams {
+        return Ok(response);
+    }
+    let (parts, body) = response.into_parts();
+    let body = whole(body, LARGEST_ANSWER).await?;
+    Ok(Response::from_parts(parts, Body::from(body)))
 }
 
 /// Adds the credential, and once a fresh one where the server does not accept it any more.
@@ -152,12 +179,25 @@ async fn signed(
     Ok(inner.send(next).await?)
 }
 
-fn may_retry(method: &Method, status: StatusCode) -> bool {
-    match status {
-        StatusCode::TOO_MANY_REQUESTS => true,
-        StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => method == Method::GET,
-        _ => false,
+/// How often a request may be sent again after that answer.
+fn retries(request: &Request<Body>, answer: &Result<Response<Body>, BoxError>) -> u32 {
+    match answer.as_ref().map(|response| response.status()) {
+        Ok(StatusCode::TOO_MANY_REQUESTS) => BUSY,
+        Ok(StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT) if changes_nothing(request) => BUSY,
+        // A watch is taken up again by who watches, and what was tried is told to them.
+        _ if !changes_nothing(request) || is_watch(request) => 0,
+        Ok(StatusCode::INTERNAL_SERVER_ERROR | StatusCode::BAD_GATEWAY) => BROKEN,
+        Ok(_) => 0,
+        // Refused, unknown or not trusted is the next one, too.
+        Err(error) if failure::broke(&**error) => BROKEN,
+        Err(_) => 0,
     }
+}
+
+/// Questions about permissions are creations that create nothing.
+fn changes_nothing(request: &Request<Body>) -> bool {
+    let reviews = request.method() == Method::POST && request.uri().path().ends_with("reviews");
+    request.method() == Method::GET || reviews
 }
 
 fn retry_after(response: &Response<Body>) -> Option<Duration> {
@@ -176,8 +216,26 @@ fn copy(request: &Request<Body>) -> Option<Request<Body>> {
 }
 
 fn is_stream(request: &Request<Body>) -> bool {
-    let watches = request.uri().query().unwrap_or("").split('&').any(|pair| pair == "watch=true" || pair == "watch=1");
-    watches || request.headers().contains_key(UPGRADE)
+    is_watch(request) || request.headers().contains_key(UPGRADE)
+}
+
+fn is_watch(request: &Request<Body>) -> bool {
+    request.uri().query().unwrap_or("").split('&').any(|pair| pair == "watch=true" || pair == "watch=1")
+}
+
+/// How long the answer to a watch may last: what the server was asked for, and a little more. A server ends it itself;
+/// one that does not is on a connection that died unnoticed.
+fn lives(request: &Request<Body>) -> Option<Duration> {
+    let query = request.uri().query().filter(|_| is_stream(request))?;
+    let seconds = query.split('&').find_map(|pair| pair.strip_prefix("timeoutSeconds="))?.parse().ok()?;
+    Some(Duration::from_secs(seconds) + OVERDUE)
+}
+
+/// A body that ends then at the latest, where there is a limit.
+fn at_most(body: Body, time: Option<Duration>) -> Within {
+    let Some(time) = time else { return body.map_err(BoxError::from).boxed_unsync() };
+    let frames = BodyStream::new(body).take_until(Box::pin(tokio::time::sleep(time)));
+    StreamBody::new(frames).map_err(BoxError::from).boxed_unsync()
 }
 
 fn path_and_query(request: &Request<Body>) -> String {
@@ -188,6 +246,7 @@ fn path_and_query(request: &Request<Body>) -> String {
 mod tests {
     use super::*;
     use crate::cluster::testing::{Answer, Server};
+    use std::sync::atomic::{AtomicU32, Ordering};
 
     fn get(path: &str) -> Request<Vec<u8>> {
         Request::get(path).body(Vec::new()).unwrap()
@@ -241,6 +300,61 @@ mod tests {
         assert_eq!(server.requests().len(), 1);
         client.request_text(get("/api/v1/pods")).await.unwrap_err();
         assert_eq!(server.requests().len(), 1 + 5);
+    }
+
+    /// What changes nothing is asked again whatever the trouble; what may have been done is not, here.
+    #[tokio::test]
+    async fn a_question_is_repeated_when_the_server_is_in_trouble_or_the_connection_breaks() {
+        for trouble in
+            [Answer::Broken, Answer::status(500, "etcd"), Answer::status(502, "<html>"), Answer::status(504, "")]
+        {
+            for (method, path, repeated) in [
+                ("GET", "/api/v1/pods", true),
+                ("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", true),
+                ("POST", "/api/v1/namespaces/a/pods", false),
+                ("PATCH", "/api/v1/persistentvolumes/pv-1", false),
+                ("DELETE", "/api/v1/namespaces/a/pods/b", false),
+            ] {
+                let fine = Answer::json(200, serde_json::json!({"ok": true}));
+                let server = Server::sequence(vec![trouble.clone(), fine]);
+                let client = wrap(server.client(), Some(Duration::from_secs(30)), None);
+                let request = Request::builder().method(method).uri(path).body(Vec::new()).unwrap();
+                let answer = client.request_text(request).await;
+                assert_eq!(answer.is_ok(), repeated, "{method} {path}: {answer:?}");
+                assert_eq!(server.requests().len(), if repeated { 2 } else { 1 }, "{method} {path}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn what_nobody_listens_to_is_not_asked_again() {
+        let asked = Arc::new(AtomicU32::new(0));
+        let counted = asked.clone();
+        let service = tower::service_fn(move |_: Request<Body>| {
+            counted.fetch_add(1, Ordering::Relaxed);
+            async { Err::<Response<Body>, _>(std::io::Error::from(std::io::ErrorKind::ConnectionRefused)) }
+        });
+        let client = wrap(Client::new(service, "default"), Some(Duration::from_secs(30)), None);
+        client.request_text(get("/api/v1/pods")).await.unwrap_err();
+        assert_eq!(asked.load(Ordering::Relaxed), 1);
+    }
+
+    /// A connection that died unnoticed says nothing, and does not end.
+    #[tokio::test]
+    async fn a_watch_ends_a_little_after_its_time() {
+        for (path, seconds) in [
+            ("/api/v1/pods?watch=true&timeoutSeconds=30", Some(35)),
+            ("/api/v1/pods?watch=true", None),
+            ("/api/v1/pods?timeoutSeconds=30", None),
+        ] {
+            let request = Request::get(path).body(Body::empty()).unwrap();
+            assert_eq!(lives(&request), seconds.map(Duration::from_secs), "{path}");
+        }
+        let (_events, silent) = Answer::watch();
+        let server = Server::sequence(vec![silent]);
+        let answer = server.client().send(Request::get("/").body(Body::empty()).unwrap()).await.unwrap();
+        let body = at_most(answer.into_body(), Some(Duration::from_millis(30)));
+        assert!(body.collect().await.unwrap().to_bytes().is_empty());
     }
 
     #[tokio::test]

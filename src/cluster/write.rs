@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{PersistentVolume, PersistentVolumeClaim, Pod};
 use kube::Resource;
-use kube::api::{Api, DeleteParams, Patch, PatchParams, Preconditions};
+use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, Preconditions};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -62,6 +62,14 @@ enum Change {
     /// A JSON patch that tests, first of all, what it was planned for.
     Tested(json_patch::Patch),
     Delete,
+    /// Only at this resourceVersion.
+    DeleteAt(String),
+}
+
+impl Change {
+    fn deletes(&self) -> bool {
+        matches!(self, Self::Delete | Self::DeleteAt(_))
+    }
 }
 
 /// One mutation: of what, which one, how.
@@ -177,6 +185,43 @@ impl Cluster {
         self.mutate(&Mutation { api, act, name, uid, dry_run }, &Change::Delete).await
     }
 
+    /// Deletes a claim that has no volume, only while it has none: one that it is bound to meanwhile would be lost.
+    ///
+    /// # Errors
+    /// As [`Cluster::retain_volume`].
+    pub async fn delete_unbound_claim(&self, namespace: &str, name: &str, uid: &str, dry_run: bool) -> Result<Written> {
+        let api: Api<PersistentVolumeClaim> = Api::namespaced(self.client(), namespace);
+        let resource = "persistentvolumeclaims";
+        let act = |verb| Act { verb, resource, namespace: Some(namespace), name: Some(name) };
+        // Who may list claims need not be allowed to get one.
+        let this = ListParams::default().fields(&format!("metadata.name={name}"));
+        let changed =
+            |now: Option<String>, message: &str| Written::Changed { now, message: format!("claim {name} {message}") };
+        for _ in 0..TRIES {
+            let found = api.list(&this).await.map_err(|error| self.error(act("list"), &Failure::of(&error)))?;
+            let Some(claim) = found.items.into_iter().next() else { return Ok(Written::Gone) };
+            let metadata = claim.metadata;
+            if metadata.uid.as_deref() != Some(uid) {
+                return Ok(changed(metadata.uid, "is another one now"));
+            }
+            // By a try of ours that got no answer, or by somebody else.
+            if metadata.deletion_timestamp.is_some() {
+                return Ok(Written::Done { object_uid: uid.to_owned() });
+            }
+            if let Some(volume) = claim.spec.and_then(|spec| spec.volume_name).filter(|volume| !volume.is_empty()) {
+                return Ok(changed(metadata.uid, &format!("has a volume now, {volume}, which is not retained yet")));
+            }
+            let change = Change::DeleteAt(metadata.resource_version.unwrap_or_default());
+            let mutation = Mutation { api: api.clone(), act: act("delete"), name, uid, dry_run };
+            match self.mutate(&mutation, &change).await? {
+                // Changed, and still the same one: looked at again.
+                Written::Changed { now, .. } if now.as_deref() == Some(uid) => {}
+                written => return Ok(written),
+            }
+        }
+        Ok(changed(Some(uid.to_owned()), "does not stay the same long enough to be deleted"))
+    }
+
     /// Deletes a pod, with its own grace period.
     ///
     /// # Errors
@@ -220,9 +265,9 @@ impl Cluster {
             };
             let ended = match (failure.code, failure.cause) {
                 (_, Cause::NotFound) => Some(Written::Gone),
-                (409, _) => mutation.conflict(&failure).await,
+                (409, _) => mutation.conflict(&failure, change).await,
                 // A delete's UID is a precondition; a patch's is a field, which cannot be changed.
-                (422, _) if failure.reason.contains("metadata.uid") => mutation.conflict(&failure).await,
+                (422, _) if failure.reason.contains("metadata.uid") => mutation.conflict(&failure, change).await,
                 // Nothing else of such a patch can be wrong.
                 (422, _) if matches!(change, Change::Tested(_)) => {
                     Some(Written::Changed { now: None, message: "it is no longer as planned".to_owned() })
@@ -231,7 +276,9 @@ impl Cluster {
             };
             if let Some(ended) = ended {
                 // The UID never comes back: what it named is gone, and a try of ours was under way.
-                let deleted = in_doubt && matches!(change, Change::Delete);
+                let same =
+                    |ended: &Written| matches!(ended, Written::Changed { now: Some(now), .. } if now == mutation.uid);
+                let deleted = in_doubt && change.deletes() && !same(&ended);
                 return Ok(if deleted { Written::Done { object_uid: mutation.uid.to_owned() } } else { ended });
             }
             tries += 1;
@@ -261,8 +308,12 @@ where
             Change::Tested(patch) => {
                 self.api.patch(self.name, &params, &Patch::Json::<()>(patch.clone())).await.map(|_| ())
             }
-            Change::Delete => {
-                let preconditions = Preconditions { uid: Some(self.uid.to_owned()), resource_version: None };
+            Change::Delete | Change::DeleteAt(_) => {
+                let resource_version = match change {
+                    Change::DeleteAt(version) => Some(version.clone()),
+                    _ => None,
+                };
+                let preconditions = Preconditions { uid: Some(self.uid.to_owned()), resource_version };
                 let params = DeleteParams {
                     dry_run: self.dry_run,
                     preconditions: Some(preconditions),
@@ -275,8 +326,12 @@ where
     }
 
     /// Whether a conflict is about the UID; `None`: about something else, such as a write at the same moment.
-    async fn conflict(&self, failure: &Failure) -> Option<Written> {
+    async fn conflict(&self, failure: &Failure, change: &Change) -> Option<Written> {
         let changed = |now| Some(Written::Changed { now, message: failure.reason.clone() });
+        if matches!(change, Change::DeleteAt(_)) {
+            // Who planned it for that version looks again.
+            return changed(Some(self.uid.to_owned()));
+        }
         match self.api.get_opt(self.name).await {
             Ok(None) => Some(Written::Gone),
             Ok(Some(found)) if found.meta().uid.as_deref() == Some(self.uid) => None,

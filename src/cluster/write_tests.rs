@@ -107,3 +107,47 @@ async fn trouble_that_lasts_is_an_error_in_the_end() {
     assert!(error.what.contains("cannot be reached"), "{error}");
     assert_eq!(server.requests().len(), TRIES as usize);
 }
+
+/// A list of one claim at that version, bound or not.
+fn claim(uid: &str, version: u64, volume: Option<&str>) -> Answer {
+    let metadata = json!({"name": "data-p-0", "uid": uid, "resourceVersion": version.to_string()});
+    Answer::json(
+        200,
+        json!({"kind": "PersistentVolumeClaimList", "apiVersion": "v1", "metadata": {"resourceVersion": "9"},
+            "items": [{"metadata": metadata, "spec": {"volumeName": volume}}]}),
+    )
+}
+
+/// A claim that was planned without a volume is not deleted once it has one, which nothing has retained.
+#[tokio::test]
+async fn an_unbound_claim_is_deleted_only_while_it_is() {
+    let modified = || Answer::status(409, "the ResourceVersion in the precondition (5) does not match");
+    let gone = || {
+        Answer::json(200, json!({"kind": "PersistentVolumeClaimList", "apiVersion": "v1", "metadata": {}, "items": []}))
+    };
+    let deleted = || Answer::json(200, json!({"kind": "PersistentVolumeClaim", "apiVersion": "v1", "metadata": {}}));
+    let bound = "Changed: claim data-p-0 has a volume now, pv-2, which is not retained yet";
+    for (answers, expected) in [
+        (vec![claim("u1", 5, None), deleted()], "Done"),
+        (vec![claim("u1", 5, None), Answer::Broken, Answer::status(404, "not found")], "Done"),
+        (vec![claim("u1", 5, None), modified(), claim("u1", 6, None), deleted()], "Done"),
+        (vec![claim("u1", 5, None), modified(), claim("u1", 6, Some("pv-2"))], bound),
+        (vec![claim("u1", 5, Some("pv-2"))], bound),
+        (vec![claim("u2", 5, None)], "Changed: claim data-p-0 is another one now"),
+        (vec![gone()], "Gone"),
+    ] {
+        let server = Server::sequence(answers);
+        let written = server.cluster().delete_unbound_claim("a", "data-p-0", "u1", false).await.unwrap();
+        let said = match written {
+            Written::Done { .. } => "Done".to_owned(),
+            Written::Gone => "Gone".to_owned(),
+            Written::Changed { message, .. } => format!("Changed: {message}"),
+        };
+        assert_eq!(said, expected);
+        let deletes: Vec<Value> =
+            server.requests().iter().filter(|asked| asked.method == "DELETE").map(|asked| asked.body.clone()).collect();
+        assert!(deletes.iter().all(|body| body["preconditions"]["uid"] == "u1"), "{deletes:?}");
+        let versions = deletes.iter().map(|body| body["preconditions"]["resourceVersion"].as_str());
+        assert!(versions.clone().all(|version| ["5", "6"].contains(&version.unwrap_or_default())), "{deletes:?}");
+    }
+}

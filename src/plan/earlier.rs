@@ -4,7 +4,8 @@ use super::checks::{Check, CheckId, block, may_not_patch_volumes, pass, warn};
 use super::history::{AsideState, state};
 use super::make::Inputs;
 use super::{Act, Outcome, Record, RecordedClaim, ReplacedClaim, Returns, Step};
-use crate::topology::{ClaimState, Member, Topology, Volume};
+use crate::cli::Allow;
+use crate::topology::{ClaimState, Known, Member, Topology, Volume};
 use jiff::{SignedDuration, Timestamp};
 
 /// How long after a failover has recovered another one of the same pod is taken for a mistake: a colleague was faster,
@@ -61,6 +62,7 @@ pub(super) fn checks(inputs: &Inputs<'_>, claims: &[ReplacedClaim], steps: &[Ste
         }
     } else if steps.iter().any(|step| matches!(step, Step::DeletePod { .. } | Step::DeleteClaim { .. })) {
         checks.extend(newest(inputs.records, inputs.topology, inputs.member).and_then(|last| again(inputs, last)));
+        checks.extend(unknown(inputs, steps));
     }
     checks
 }
@@ -116,6 +118,25 @@ fn obstacle(inputs: &Inputs<'_>, claim: &ReplacedClaim, volume: &Volume) -> Opti
         ));
     }
     None
+}
+
+/// Where volumes cannot be read, an unfinished act may be on record there: begun anew, it would take the claims that
+/// the first one has just brought. A claim whose volume is not known says so itself.
+fn unknown(inputs: &Inputs<'_>, steps: &[Step]) -> Option<Check> {
+    let gap = inputs.topology.gaps.iter().find(|gap| gap.what == "volumes")?;
+    let deletes = steps.iter().any(|step| matches!(step, Step::DeleteClaim { .. }));
+    let is_said = inputs.member.claims.iter().any(|claim| matches!(claim.volume, Known::Unknown(_)));
+    if inputs.unfinished.is_some() || !deletes || is_said {
+        return None;
+    }
+    let why =
+        format!("whether an earlier failover of it is unfinished is not known: volumes cannot be read: {}", gap.why);
+    let allow = Allow::UnretainedVolume;
+    Some(if inputs.request.allow.contains(&allow) {
+        Check { overridden: true, ..warn(CheckId::Earlier, why) }
+    } else {
+        block(CheckId::Earlier, why, format!("--allow {} overrides this check", allow.flag()))
+    })
 }
 
 /// What the last act of this member says about a failover now.

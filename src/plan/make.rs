@@ -92,15 +92,18 @@ pub fn plan(inputs: Inputs<'_>) -> Plan {
         (None, None) => Intent::failover(member, request),
     };
     let current_uid = member.pod.as_ref().map(|pod| pod.uid.clone()).unwrap_or_default();
-    // A pod is deleted only while it is still the one that was meant.
-    let delete_pod = member.pod.as_ref().is_some_and(|pod| pod.terminating.is_none())
-        && intent.pod_uid.as_ref().is_none_or(|uid| *uid == current_uid);
+    // A pod is deleted only while it is still the one that was meant; or where somebody replaced that one meanwhile, and
+    // the new one holds the claims that go: they stay Terminating for as long as it does.
+    let meant = intent.pod_uid.as_ref().is_none_or(|uid| *uid == current_uid);
+    let holds_old_claims = inputs.unfinished.is_some() && !standing(member, &intent.claims).is_empty();
+    let delete_pod = member.pod.as_ref().is_some_and(|pod| pod.terminating.is_none()) && (meant || holds_old_claims);
     let mut steps = claim_steps(topology, member, &intent.claims, inputs.rights);
     if delete_pod {
         steps.push(Step::DeletePod { pod: member.name.clone(), uid: current_uid.clone() });
     }
 
-    let target = target(topology, member, component, intent.pod_uid.clone().unwrap_or(current_uid));
+    let goes = if delete_pod { current_uid } else { intent.pod_uid.clone().unwrap_or(current_uid) };
+    let target = target(topology, member, component, goes);
     let mut proof = proof(topology, member, request);
     if let Proof::Sql { canary, .. } = &mut proof {
         let answers = matches!(inputs.before, Before::Answered { .. });
@@ -167,6 +170,12 @@ pub fn plan(inputs: Inputs<'_>) -> Plan {
     }
 }
 
+/// The claims that are to go and are still there, be it Terminating.
+fn standing<'m>(member: &'m Member, wanted: &[ReplacedClaim]) -> Vec<&'m Claim> {
+    let goes = |claim: &&Claim| wanted.iter().any(|one| one.name == claim.name && claim.uid.as_ref() == Some(&one.uid));
+    member.claims.iter().filter(goes).collect()
+}
+
 /// What is left to be done about the claims: volumes retained, volumes reserved, claims deleted.
 fn claim_steps(
     topology: &Topology,
@@ -174,11 +183,7 @@ fn claim_steps(
     wanted: &[ReplacedClaim],
     rights: &[(Permission, Allowed)],
 ) -> Vec<Step> {
-    let standing: Vec<&Claim> = member
-        .claims
-        .iter()
-        .filter(|claim| wanted.iter().any(|one| one.name == claim.name && claim.uid.as_ref() == Some(&one.uid)))
-        .collect();
+    let standing = standing(member, wanted);
     let mut steps: Vec<Step> = standing.iter().filter_map(|claim| retain(claim, rights)).collect();
     steps.extend(wanted.iter().filter_map(|claim| reserve(topology, member, claim)));
     // One that is Terminating has been deleted already; it goes when its pod does.

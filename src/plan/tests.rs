@@ -417,3 +417,87 @@ fn another_failover_under_way() {
         assert_eq!(checked(here, elsewhere, allow, no_right), (told, risk, refused));
     }
 }
+
+/// Somebody else replaced the pod after the claims were deleted: the new pod holds them, and goes, too; or the act
+/// would never end.
+#[test]
+fn a_resumed_failover_deletes_the_pod_that_holds_the_old_claims() {
+    let record = |outcome: &str| {
+        let record = serde_json::json!({
+            "version": 1, "id": "begun", "started": "2026-01-01T00:00:00Z", "outcome": outcome, "context": "c",
+            "namespace": "synxdb-system", "pod": "pageserver-0", "podUid": "first", "keepClaims": false,
+            "claims": [{"name": "data-pageserver-0", "uid": "old", "volume": "pv-1", "reclaimPolicy": "Delete"}],
+        });
+        record.to_string()
+    };
+    let world = |pod: &str, claim: &str, terminating: bool, outcome: &str| {
+        format!(
+            "namespace: synxdb-system\nsets: [{{name: pageserver, replicas: 1, templates: [data]}}]\npods: [{{name: \
+             pageserver-0, set: pageserver, uid: {pod}, ready: true, claims: [data-pageserver-0]}}]\nclaims: [{{name: \
+             data-pageserver-0, uid: {claim}, volume: pv-1, terminating: {terminating}, \
+             record: '{}'}}]",
+            record(outcome)
+        )
+    };
+    for (pod, claim, terminating, expected) in [
+        ("first", "old", false, "retain pv-1, claim old, pod first"),
+        ("first", "old", true, "retain pv-1, pod first"),
+        // Of somebody else's making.
+        ("second", "old", false, "retain pv-1, claim old, pod second"),
+        ("second", "old", true, "retain pv-1, pod second"),
+        // It is as it should be: only waited for.
+        ("second", "new", false, ""),
+    ] {
+        let plan = planned(&world(pod, claim, terminating, "in-progress"), "pageserver-0", &request(), &[]);
+        let steps: Vec<String> = plan
+            .steps
+            .iter()
+            .map(|step| match step {
+                Step::Retain { volume, .. } => format!("retain {volume}"),
+                Step::DeleteClaim { uid, .. } => format!("claim {uid}"),
+                Step::DeletePod { uid, .. } => format!("pod {uid}"),
+                Step::Reserve { .. } => "reserve".to_owned(),
+            })
+            .collect();
+        assert_eq!(steps.join(", "), expected, "{pod} {claim} {terminating}");
+        assert_eq!(plan.id, "begun");
+        // What goes is not what is to come.
+        let goes = if expected.contains("second") { "second" } else { "first" };
+        assert_eq!(plan.target.uid, goes);
+    }
+}
+
+/// What cannot be read is not nothing: the claims may be those that an unfinished failover has just brought.
+#[test]
+fn volumes_that_cannot_be_read_may_tell_of_an_unfinished_failover() {
+    let yaml = "namespace: synxdb-system\nsets: [{name: pageserver, replicas: 1, templates: [data]}]\npods: [{name: \
+                pageserver-0, set: pageserver, uid: p, phase: Pending, claims: [data-pageserver-0]}]\nclaims: [{name: \
+                data-pageserver-0, uid: c, phase: Pending}]";
+    let mut objects = snapshot(&[yaml]);
+    objects.volumes = crate::testing::unreadable("persistentvolumes", None);
+    let topology = build(&objects, &Layout::shipped().unwrap());
+    for (allow, keep_claims, verdict) in [
+        (vec![], false, Some(Verdict::Block)),
+        (vec![crate::cli::Allow::UnretainedVolume], false, Some(Verdict::Warn)),
+        (vec![], true, None),
+    ] {
+        let request = Request { allow, keep_claims, ..request() };
+        let plan = plan(Inputs {
+            topology: &topology,
+            member: topology.members().next().unwrap(),
+            request: &request,
+            rights: &[],
+            before: Before::NotAsked,
+            undoes: None,
+            unfinished: None,
+            records: &[],
+            now: jiff::Timestamp::UNIX_EPOCH,
+            journal: String::new(),
+            in_flight: InFlight::default(),
+            probes: Probes::default(),
+        });
+        let check = plan.checks.iter().find(|check| check.id == CheckId::Earlier);
+        assert_eq!(check.map(|check| check.verdict), verdict, "{check:?}");
+        assert_eq!(plan.risk == Risk::High, verdict == Some(Verdict::Warn));
+    }
+}

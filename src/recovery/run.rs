@@ -8,7 +8,7 @@ use crate::cluster::write::{Reservation, Written};
 use crate::cluster::{Cluster, Hold, Watch};
 use crate::error::Error;
 use crate::journal::Journal;
-use crate::plan::{Act as What, Plan, Proof, Record, Step};
+use crate::plan::{Act as What, CheckId, Plan, Proof, Record, Step};
 use crate::topology::{Layout, Topology, build};
 use crate::verify::Testimony;
 use std::time::Duration;
@@ -212,7 +212,12 @@ impl Act<'_, '_> {
                 (format!("volume {volume}"), written)
             }
             Step::DeleteClaim { claim, uid } => {
-                (format!("claim {claim}"), cluster.delete_claim(namespace, claim, uid, false).await)
+                let written = if self.keeps_volume_of(claim) {
+                    cluster.delete_claim(namespace, claim, uid, false).await
+                } else {
+                    cluster.delete_unbound_claim(namespace, claim, uid, false).await
+                };
+                (format!("claim {claim}"), written)
             }
             Step::DeletePod { pod, uid } => {
                 (format!("pod {pod}"), cluster.delete_pod(namespace, pod, uid, false).await)
@@ -251,6 +256,13 @@ impl Act<'_, '_> {
         if let Some(why) = self.run.lease.lost().filter(|_| std::mem::take(&mut self.alone)) {
             self.notice(format!("{why}; nothing but waiting was left"));
         }
+    }
+
+    /// Whether the volume of a claim is retained by the plan, or its loss was confirmed. Otherwise there was none.
+    fn keeps_volume_of(&self, claim: &str) -> bool {
+        let plan = self.run.plan;
+        let retained = plan.steps.iter().any(|step| matches!(step, Step::Retain { claim: of, .. } if of == claim));
+        retained || plan.checks.iter().any(|check| check.id == CheckId::Retention && check.overridden)
     }
 
     fn carries(&mut self, volume: &str, uid: &str, written: &Result<Written, Error>) {

@@ -111,7 +111,7 @@ pub(super) fn planned(pod: &str, denied: bool, change: impl FnOnce(&mut Request)
         undoes: None,
         unfinished: None,
         records: &[],
-        journal: String::new(),
+        journal: "/home/dba/.local/state/kubectl-synxdb/a1b2c3d4.json".into(),
         probes: depending(&topology, member),
         now: now(),
         in_flight: InFlight::default(),
@@ -170,7 +170,7 @@ budgets: [{name: safekeepers, selector: {matchLabels: {app: safekeeper}}, allowe
         unfinished: None,
         records: &[],
         in_flight: InFlight::default(),
-        journal: String::new(),
+        journal: "/home/dba/.local/state/kubectl-synxdb/a1b2c3d4.json".into(),
         probes: depending(&topology, member),
         now: now(),
     });

@@ -102,7 +102,9 @@ fn no_command_tells_a_secret() {
     let by_secret = ["--password-secret", "superuser/password"];
     let save = ["verify", "--save", baseline.to_str().unwrap()];
     let with_by_secret = [&["verify", "--read-only"][..], &by_secret].concat();
-    let runs: Vec<(&[&str], Vec<(&str, &str)>, i32)> = vec![
+    // Arguments, variables, exit code.
+    type Case<'c> = (&'c [&'c str], Vec<(&'c str, &'c str)>, i32);
+    let runs: Vec<Case<'_>> = vec![
         (&["status"], vec![given], 0),
         (&["status", "--token", TOKEN], vec![given, as_reader], 1),
         (&["status"], vec![given, as_reader], 0),

@@ -95,6 +95,15 @@ pub(crate) struct Case {
     pub(crate) faults: Vec<Befalls>,
     pub(crate) kill: Option<Kill>,
     pub(crate) other: Option<(u64, Other)>,
+    /// Whether it is undone afterwards, and what goes wrong with that.
+    pub(crate) undo: Option<Undo>,
+}
+
+/// What goes wrong with an undo.
+#[derive(Clone, Debug)]
+pub(crate) struct Undo {
+    pub(crate) faults: Vec<Befalls>,
+    pub(crate) kill: Option<Kill>,
 }
 
 impl Case {
@@ -112,23 +121,33 @@ impl Case {
         self.topology.down.map(|ordinal| format!("safekeeper-{ordinal}"))
     }
 
-    pub(crate) fn rules(&self) -> impl Iterator<Item = Rule> {
-        self.faults
-            .iter()
-            .map(|befalls| Rule::on(befalls.verb, befalls.resource, befalls.fault.clone()).nth(befalls.nth))
+    /// Whether the pod that is asked for can never become Ready, or never be.
+    pub(crate) fn in_vain(&self) -> bool {
+        let ordinal = self.command.pod.strip_prefix("safekeeper-").and_then(|ordinal| ordinal.parse::<u8>().ok());
+        let behind = |down: u8, ordinal: u8| down == ordinal || (!self.topology.parallel && down < ordinal);
+        self.topology.down.zip(ordinal).is_some_and(|(down, ordinal)| behind(down, ordinal))
     }
 
     /// The plugin's arguments.
     pub(crate) fn arguments(&self, timeout: u64) -> Vec<String> {
         let command = &self.command;
-        let mut words: Vec<String> = ["failover", "--yes", "-o", "json"].map(str::to_owned).to_vec();
-        words.push(format!("{}/{}", command.namespace, command.pod));
+        let target = format!("{}/{}", command.namespace, command.pod);
+        let mut words = self.act("failover", &target, timeout);
+        words.extend(command.keep_pvc.then(|| "--keep-pvc".to_owned()));
+        words
+    }
+
+    /// The arguments of the undo of that failover.
+    pub(crate) fn undo_arguments(&self, id: &str, timeout: u64) -> Vec<String> {
+        self.act("undo", id, timeout)
+    }
+
+    fn act(&self, verb: &str, what: &str, timeout: u64) -> Vec<String> {
+        let command = &self.command;
+        let mut words = [verb, what, "--yes", "-o", "json"].map(str::to_owned).to_vec();
         words.push(format!("--timeout={timeout}s"));
-        for (given, flag) in [
-            (command.keep_pvc, "--keep-pvc"),
-            (command.allow.0, "--allow=quorum-loss"),
-            (command.allow.1, "--allow=unretained-volume"),
-        ] {
+        for (given, flag) in [(command.allow.0, "--allow=quorum-loss"), (command.allow.1, "--allow=unretained-volume")]
+        {
             words.extend(given.then(|| flag.to_owned()));
         }
         let name = |right| if right { command.pod.clone() } else { format!("{}0", command.pod) };
@@ -221,8 +240,8 @@ fn topology() -> impl Strategy<Value = Topology> {
     let safekeepers = prop_oneof![1 => Just(1_u8), 3 => Just(3_u8), 1 => Just(5_u8)];
     let accounts = prop_oneof![3 => Just(vec![]), 1 => proptest::collection::vec(1_u8..=2, 1..=2)];
     let down = proptest::option::weighted(0.2, 0_u8..5);
-    (safekeepers, (1_u8..=2, 1_u8..=2), accounts, any::<bool>(), any::<bool>(), any::<bool>(), down).prop_map(
-        |(safekeepers, claims, accounts, parallel, retain, data_on_volume, down)| Topology {
+    (safekeepers, (1_u8..=2, 1_u8..=2), accounts, any::<bool>(), any::<bool>(), proptest::bool::weighted(0.2), down)
+        .prop_map(|(safekeepers, claims, accounts, parallel, retain, data_on_volume, down)| Topology {
             safekeepers,
             claims,
             accounts,
@@ -230,8 +249,7 @@ fn topology() -> impl Strategy<Value = Topology> {
             retain,
             data_on_volume,
             down: down.map(|ordinal| ordinal % safekeepers),
-        },
-    )
+        })
 }
 
 fn knobs() -> impl Strategy<Value = Knobs> {
@@ -314,6 +332,12 @@ fn fault() -> impl Strategy<Value = Befalls> {
     ]
 }
 
+impl Befalls {
+    pub(crate) fn rule(&self) -> Rule {
+        Rule::on(self.verb, self.resource, self.fault.clone()).nth(self.nth)
+    }
+}
+
 fn case() -> impl Strategy<Value = Case> {
     let kill = prop_oneof![
         3 => (1_u64..7, any::<bool>()).prop_map(|(n, answered)| Kill::AtMutation { n, answered }),
@@ -332,14 +356,20 @@ fn case() -> impl Strategy<Value = Case> {
             proptest::collection::vec(fault(), 0..5),
             proptest::option::weighted(0.5, kill.clone()),
             proptest::option::weighted(0.3, (1_u64..4, other.clone())),
+            proptest::option::weighted(
+                0.25,
+                (proptest::collection::vec(fault(), 0..3), proptest::option::weighted(0.5, kill.clone()))
+                    .prop_map(|(faults, kill)| Undo { faults, kill }),
+            ),
         )
-            .prop_map(|(command, topology, knobs, faults, kill, other)| Case {
+            .prop_map(|(command, topology, knobs, faults, kill, other, undo)| Case {
                 topology,
                 knobs,
                 command,
                 faults,
                 kill,
                 other,
+                undo,
             })
     })
 }

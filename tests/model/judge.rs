@@ -22,6 +22,7 @@ pub(crate) fn violations(case: &Case, story: &Story) -> Vec<String> {
         judge.tells_the_truth(number);
     }
     judge.ends();
+    judge.is_undone();
     judge.found
 }
 
@@ -87,7 +88,7 @@ impl Judge<'_> {
     fn is_stuck(&self, did: &Mutation) -> bool {
         let history = &self.story.history;
         let key = Key::new("pods", did.namespace.as_str(), did.name.as_str());
-        let Some(version) = history.deletion(&key, &did.uid, did.version) else { return false };
+        let Some(version) = history.deletion(did, "pods") else { return false };
         let Some(pod) = history.before(&key, version) else { return false };
         let waits = |claim: String| {
             let claim = history.before(&Key::new(CLAIMS, did.namespace.as_str(), claim), version);
@@ -119,10 +120,11 @@ impl Judge<'_> {
         for did in self.story.runs[number].mutations.iter().filter(|did| did.verb == "delete" && did.resource == CLAIMS)
         {
             let key = Key::new(CLAIMS, did.namespace.as_str(), did.name.as_str());
-            let version = history.deletion(&key, &did.uid, did.version).unwrap_or(did.version);
+            // Somebody else had done it.
+            let Some(version) = history.deletion(did, CLAIMS) else { continue };
             let Some(claim) = history.before(&key, version) else { continue };
             let name = text(&claim, "/spec/volumeName");
-            if name.is_empty() || self.loss_is_confirmed() {
+            if name.is_empty() || self.loss_is_confirmed(number) {
                 continue;
             }
             let volume = Key::new(VOLUMES, "", name);
@@ -140,18 +142,23 @@ impl Judge<'_> {
         wrong.into_iter().for_each(|what| self.wrong(number, what));
     }
 
-    fn loss_is_confirmed(&self) -> bool {
+    /// Whether the plan said that a volume cannot be retained, and the name was typed all the same.
+    fn loss_is_confirmed(&self, number: usize) -> bool {
         let command = &self.case.command;
-        self.case.knobs.denied == Some(Denied::PatchVolumes) && command.allow.1 && command.confirm == Some(true)
+        let said = self.story.runs[number].plan().is_some_and(|plan| {
+            let checks = plan["checks"].as_array().into_iter().flatten();
+            plan["risk"] == "high"
+                && checks.into_iter().any(|check| check["id"] == "retention" && check["overridden"] == true)
+        });
+        said && command.allow.1 && command.confirm == Some(true)
     }
 
     /// Before anything is deleted, the volumes that the plan retains carry a record of this failover.
     fn records_first(&mut self, number: usize) {
         let run = &self.story.runs[number];
-        let first = run.mutations.iter().find(|did| did.verb == "delete" && did.resource == CLAIMS);
-        let (Some(first), Some(plan)) = (first, run.plan()) else { return };
-        let key = Key::new(CLAIMS, first.namespace.as_str(), first.name.as_str());
-        let version = self.story.history.deletion(&key, &first.uid, first.version).unwrap_or(first.version);
+        let claims = run.mutations.iter().filter(|did| did.verb == "delete" && did.resource == CLAIMS);
+        let first = claims.filter_map(|did| self.story.history.deletion(did, CLAIMS)).next();
+        let (Some(version), Some(plan)) = (first, run.plan()) else { return };
         let retained = plan["steps"].as_array().into_iter().flatten().filter(|step| step["action"] == "retain");
         let bare: Vec<String> = retained
             .filter_map(|step| step["volume"].as_str())
@@ -249,7 +256,7 @@ impl Judge<'_> {
             return false;
         }
         let begun = self.story.runs[..=number].iter().find_map(|run| {
-            let (version, first) = run.line("FailoverPlan")?;
+            let (version, first) = run.line("Plan")?;
             (first["id"] == plan["id"]).then_some((*version, first))
         });
         let Some((began, first)) = begun else { return false };
@@ -296,11 +303,12 @@ impl Judge<'_> {
     fn ends(&mut self) {
         let number = self.story.runs.len() - 1;
         let last = &self.story.runs[number];
-        let never = self.case.down().is_some_and(|down| down == self.case.command.pod);
+        let never = self.case.in_vain();
         let wrong = match (last.code, last.verdict()) {
             (Some(0), "recovered") | (Some(7), "data-missing") | (Some(8), "unproven") => None,
             (Some(6), "timed-out") if never => None,
             (Some(4), "") if self.forbidden().is_some() => None,
+            (Some(4), "") if last.reasons().contains("has recovered") && self.has_recovered() => None,
             (code, verdict) => Some(format!("it ended with {code:?} {verdict:?}: {}", last.reasons())),
         };
         if let Some(wrong) = wrong {
@@ -322,6 +330,75 @@ impl Judge<'_> {
                 self.wrong(number, "the record does not say that it is finished");
             }
         }
+    }
+}
+
+impl Judge<'_> {
+    /// Whether an earlier run's failover has recovered, as its record says.
+    fn has_recovered(&self) -> bool {
+        let plans = self.story.runs.iter().filter_map(Told::plan);
+        plans.into_iter().any(|plan| self.missing(plan, self.story.end).is_none() && self.is_recorded(plan))
+    }
+
+    /// Whether all the volumes that a plan retains say that it has recovered.
+    fn is_recorded(&self, plan: &Value) -> bool {
+        let steps = plan["steps"].as_array().into_iter().flatten();
+        let mut volumes = steps.filter(|step| step["action"] == "retain").map(|step| text(step, "/volume"));
+        volumes.any(|volume| {
+            let volume = self.story.history.at(&Key::new(VOLUMES, "", volume), self.story.end);
+            let record = volume.and_then(|volume| record(&volume, &plan["id"]));
+            record.is_some_and(|record| record["outcome"] == "recovered")
+        }) || plan["replacedClaims"].as_array().is_none_or(Vec::is_empty)
+    }
+
+    /// An undo, whatever went wrong with it, ends with the volumes that the failover had set aside, and loses none.
+    fn is_undone(&mut self) {
+        let Some(undo) = &self.story.undo else { return };
+        let history = &self.story.history;
+        let mut wrong = Vec::new();
+        let plans: Vec<&Value> = undo.runs.iter().filter_map(Told::plan).collect();
+        let steps = || plans.iter().flat_map(|plan| plan["steps"].as_array().into_iter().flatten());
+        for did in undo.runs.iter().flat_map(|run| &run.mutations) {
+            let planned = |field: &str| steps().any(|step| step[field].is_string() && step["uid"] == did.uid);
+            let fine = match (did.verb.as_str(), did.resource.as_str()) {
+                ("delete", "pods") => planned("pod") || self.is_stuck(did),
+                ("delete", "persistentvolumeclaims") => planned("claim"),
+                ("patch", "persistentvolumes") => planned("volume") || undo.volumes.contains(&did.name),
+                (_, "leases") => true,
+                _ => false,
+            };
+            if !fine {
+                wrong.push(format!("it changed what it had not planned: {did:?}"));
+            }
+        }
+        for (number, run) in undo.runs.iter().enumerate() {
+            if run.err.contains("panicked") || (!run.killed && ![0, 1, 4, 6, 7, 8].map(Some).contains(&run.code)) {
+                wrong.push(format!("run {} ended with {:?}", number + 1, run.code));
+            }
+            if let (Some((version, _)), Some(plan), "recovered") = (run.result(), run.plan(), run.verdict())
+                && let Some(missing) = self.missing(plan, *version)
+            {
+                wrong.push(format!("it said recovered, and {missing}"));
+            }
+        }
+        let last = &undo.runs[undo.runs.len() - 1];
+        if !matches!((last.code, last.verdict()), (Some(0), "recovered") | (Some(8), "unproven")) {
+            wrong.push(format!("it ended with {:?} {:?}: {}", last.code, last.verdict(), last.reasons()));
+        } else {
+            for (claim, volume) in &undo.returns {
+                let key = Key::new(CLAIMS, self.case.command.namespace.as_str(), claim.as_str());
+                let now = history.at(&key, undo.end);
+                if now.is_none_or(|claim| text(&claim, "/spec/volumeName") != volume.as_str()) {
+                    wrong.push(format!("claim {claim} is not on volume {volume}"));
+                }
+            }
+        }
+        for volume in &undo.volumes {
+            if history.at(&Key::new(VOLUMES, "", volume.as_str()), undo.end).is_none() {
+                wrong.push(format!("volume {volume} is gone"));
+            }
+        }
+        self.found.extend(wrong.into_iter().map(|what| format!("undo: {what}")));
     }
 }
 

@@ -2,7 +2,8 @@
 //! is untrue, and running it again finishes it.
 //!
 //! `SYNXDB_MODEL_CASES` is how many cases, `SYNXDB_MODEL_SEED` runs the one of that seed alone, and
-//! `SYNXDB_MODEL_START` is the first seed; a failure prints all that is known of its case.
+//! `SYNXDB_MODEL_START` is the first seed, `SYNXDB_MODEL_AT_ONCE` how many are under way at the same time, and
+//! `SYNXDB_MODEL_BINARY` another build of the plugin; a failure prints all that is known of its case.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
 
@@ -38,16 +39,18 @@ async fn outcome(seed: u64) -> (String, Option<String>) {
     let last = &story.runs[story.runs.len() - 1];
     let killed = story.runs.iter().any(|run| run.killed);
     let way = format!(
-        "{} after {} run(s){}",
+        "{} after {} run(s){}{}",
         if last.verdict().is_empty() { "refused" } else { last.verdict() },
         story.runs.len(),
-        if killed { ", killed" } else { "" }
+        if killed { ", killed" } else { "" },
+        if story.undo.is_some() { ", undone" } else { "" }
     );
     let found = judge::violations(&case, &story);
     if found.is_empty() {
         return (way, None);
     }
-    let runs: Vec<String> = story.runs.iter().map(world::Told::in_words).collect();
+    let undo = story.undo.iter().flat_map(|undo| &undo.runs);
+    let runs: Vec<String> = story.runs.iter().chain(undo).map(world::Told::in_words).collect();
     let told = format!(
         "{}\n{case:#?}\n{}\n{}\n  befallen: {:?}",
         found.join("\n"),
@@ -95,7 +98,7 @@ fn whatever_goes_wrong() {
     assert!(failed.is_empty(), "{} of {count} cases: seeds {failed:?}", failed.len());
     // Otherwise it tries nothing.
     if one.is_none() && count >= CASES {
-        for kind in ["recovered", "data-missing", "unproven", "refused", "killed"] {
+        for kind in ["recovered", "data-missing", "unproven", "refused", "killed", "undone"] {
             assert!(ways.keys().any(|way| way.contains(kind)), "no case in which it was {kind}");
         }
     }

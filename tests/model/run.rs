@@ -1,7 +1,7 @@
 //! A case, carried out: the practice cluster, the real binary, the faults, the kill, and the run after it.
 
 use super::case::{Case, Kill, Other};
-use super::world::{CLAIMS, History, Told, is_ready, mounted, text};
+use super::world::{CLAIMS, History, Told, VOLUMES, is_ready, mounted, text};
 use kubectl_synxdb::sandbox::api::faults::{Applied, Processed};
 use kubectl_synxdb::sandbox::store::{DeleteOptions, Key, Store};
 use kubectl_synxdb::sandbox::{Options, PostgresChoice, Sandbox};
@@ -19,7 +19,7 @@ use tokio::time::timeout;
 const LIMIT: Duration = Duration::from_secs(180);
 /// `--timeout` in seconds, with faults and without.
 const WITH_FAULTS: u64 = 15;
-const WITHOUT: u64 = 45;
+const WITHOUT: u64 = 90;
 /// The same for a pod that never becomes Ready.
 const IN_VAIN: u64 = 4;
 /// Runs after the first one: what they have to finish is one failover.
@@ -32,14 +32,26 @@ pub(crate) struct Story {
     pub(crate) applied: Vec<Applied>,
     /// Whether somebody else meddled with pods or claims.
     pub(crate) meddled: bool,
-    /// Version of the store when all was over.
+    /// Version of the store when the failover was over.
+    pub(crate) end: u64,
+    pub(crate) undo: Option<Undone>,
+}
+
+/// How a failover was undone.
+pub(crate) struct Undone {
+    pub(crate) runs: Vec<Told>,
+    /// Claims, and the volumes that they are to have again.
+    pub(crate) returns: Vec<(String, String)>,
+    /// Volumes that were retained before it.
+    pub(crate) volumes: Vec<String>,
+    /// Version of the store when it was over.
     pub(crate) end: u64,
 }
 
 /// What a run is like.
 struct Way<'c> {
     case: &'c Case,
-    timeout: u64,
+    arguments: Vec<String>,
     kill: Option<Kill>,
     other: Option<(u64, Other)>,
 }
@@ -98,28 +110,79 @@ async fn story(case: &Case, sandbox: &Sandbox) -> Result<Story, String> {
         }
     });
     let mut mutations = sandbox.faults().mutations();
-    case.rules().for_each(|rule| sandbox.faults().add(rule));
+    case.faults.iter().for_each(|befalls| sandbox.faults().add(befalls.rule()));
     let home = tempfile::tempdir().map_err(|error| error.to_string())?;
 
-    let way = Way { case, timeout: WITH_FAULTS, kill: case.kill.clone(), other: case.other };
+    let arguments = case.arguments(if case.in_vain() { IN_VAIN } else { WITH_FAULTS });
+    let way = Way { case, arguments, kill: case.kill.clone(), other: case.other };
     let mut runs = vec![run(sandbox, home.path(), way, &mut mutations).await?];
     sandbox.faults().clear();
-    let never = case.down().is_some_and(|down| down == case.command.pod);
-    let seconds = if never { IN_VAIN } else { WITHOUT };
-    while !is_final(&runs[runs.len() - 1], runs.len() > 1) && runs.len() <= MORE_RUNS {
-        let way = Way { case, timeout: seconds, kill: None, other: None };
-        let next = run(sandbox, home.path(), way, &mut mutations).await?;
-        runs.push(next);
-    }
+    let arguments = case.arguments(if case.in_vain() { IN_VAIN } else { WITHOUT });
+    to_its_end(case, sandbox, home.path(), &mut runs, arguments, &mut mutations).await?;
     let end = store.version();
+    let undo = undone(case, sandbox, home.path(), &runs, &mut mutations).await?;
+    let last = undo.as_ref().map_or(end, |undo| undo.end);
     // The recorder is a moment behind.
-    while lock(&history).latest() < end {
+    while lock(&history).latest() < last {
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
     recorder.abort();
     let history = std::mem::replace(&mut *lock(&history), History::of(store).0);
     let meddled = matches!(case.other, Some((_, Other::DeletesPod | Other::DeletesClaims)));
-    Ok(Story { runs, history, applied: sandbox.faults().applied(), meddled, end })
+    Ok(Story { runs, history, applied: sandbox.faults().applied(), meddled, end, undo })
+}
+
+/// Runs it again, with nothing in its way, until there is nothing left to do.
+async fn to_its_end(
+    case: &Case,
+    sandbox: &Sandbox,
+    home: &Path,
+    runs: &mut Vec<Told>,
+    arguments: Vec<String>,
+    mutations: &mut UnboundedReceiver<Processed>,
+) -> Result<(), String> {
+    while !is_final(&runs[runs.len() - 1], runs.len() > 1) && runs.len() <= MORE_RUNS {
+        let way = Way { case, arguments: arguments.clone(), kill: None, other: None };
+        let next = run(sandbox, home, way, mutations).await?;
+        runs.push(next);
+    }
+    Ok(())
+}
+
+/// Undoes a failover that kept all of its volumes, where the case says so.
+async fn undone(
+    case: &Case,
+    sandbox: &Sandbox,
+    home: &Path,
+    runs: &[Told],
+    mutations: &mut UnboundedReceiver<Processed>,
+) -> Result<Option<Undone>, String> {
+    let last = runs[runs.len() - 1].verdict();
+    let plan = runs[runs.len() - 1].plan();
+    let (Some(undo), Some(plan), true) = (&case.undo, plan, ["recovered", "data-missing"].contains(&last)) else {
+        return Ok(None);
+    };
+    // What the failover's first run set aside.
+    let first = runs.iter().filter_map(Told::plan).find(|one| one["id"] == plan["id"]).unwrap_or(plan);
+    let steps = first["steps"].as_array().cloned().unwrap_or_default();
+    let kept = steps.iter().filter(|step| step["action"] == "retain");
+    let returns: Vec<_> =
+        kept.map(|step| (text(step, "/claim").to_owned(), text(step, "/volume").to_owned())).collect();
+    if returns.is_empty() || returns.len() != first["replacedClaims"].as_array().map_or(0, Vec::len) {
+        return Ok(None);
+    }
+    let store = sandbox.store();
+    // Those of claims that somebody deleted meanwhile are on their way out.
+    let retained = |volume: &&Arc<Value>| text(volume, "/spec/persistentVolumeReclaimPolicy") == "Retain";
+    let volumes = store.list(VOLUMES, None).0;
+    let volumes = volumes.iter().filter(retained).map(|volume| text(volume, "/metadata/name").to_owned()).collect();
+    undo.faults.iter().for_each(|befalls| sandbox.faults().add(befalls.rule()));
+    let id = text(plan, "/id");
+    let way = Way { case, arguments: case.undo_arguments(id, WITH_FAULTS), kill: undo.kill.clone(), other: None };
+    let mut runs = vec![run(sandbox, home, way, mutations).await?];
+    sandbox.faults().clear();
+    to_its_end(case, sandbox, home, &mut runs, case.undo_arguments(id, WITHOUT), mutations).await?;
+    Ok(Some(Undone { runs, returns, volumes, end: store.version() }))
 }
 
 /// Whether nothing is left to be done by running it again: it is finished, or a run that nothing disturbed was refused
@@ -137,8 +200,11 @@ async fn run(
     way: Way<'_>,
     mutations: &mut UnboundedReceiver<Processed>,
 ) -> Result<Told, String> {
-    let arguments = way.case.arguments(way.timeout);
-    let mut command = Command::new(env!("CARGO_BIN_EXE_kubectl-synxdb"));
+    let arguments = way.arguments;
+    // Another build of it, where one is named.
+    let program =
+        std::env::var_os("SYNXDB_MODEL_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_kubectl-synxdb").into());
+    let mut command = Command::new(program);
     command.args(&arguments).env_clear().env("HOME", home).current_dir(home).env("KUBECONFIG", sandbox.kubeconfig());
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     let mut child = command.spawn().map_err(|error| error.to_string())?;

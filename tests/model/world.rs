@@ -51,15 +51,18 @@ impl History {
         self.changes.last().map_or(self.since, |(_, change)| change.version)
     }
 
-    /// The change that a request told of made: the latest of that object up to then which began its deletion.
-    pub(crate) fn deletion(&self, key: &Key, uid_of: &str, told: u64) -> Option<u64> {
-        let upto = self.changes.iter().rev().filter(|(_, change)| change.version <= told && change.key == *key);
-        let mut of_it = upto.filter(|(_, change)| uid(&change.object) == uid_of);
+    /// Version of the change with which a request began the deletion of an object; `None` where it was going already.
+    pub(crate) fn deletion(&self, did: &Mutation, resource: &'static str) -> Option<u64> {
+        let key = Key::new(resource, did.namespace.as_str(), did.name.as_str());
+        let within = |version| did.since < version && version <= did.version;
         let began = |change: &Change| {
             let goes = change.kind == ChangeKind::Deleted || is_terminating(&change.object);
             goes && change.before.as_ref().is_none_or(|before| !is_terminating(before))
         };
-        of_it.find(|(_, change)| began(change)).map(|(_, change)| change.version)
+        let mut changes = self.changes.iter().map(|(_, change)| change).filter(|change| change.key == key);
+        changes
+            .find(|change| within(change.version) && uid(&change.object) == did.uid && began(change))
+            .map(|c| c.version)
     }
 
     /// The object as it was just before that version, and so before the change that made it.
@@ -115,16 +118,17 @@ pub(crate) struct Told {
 }
 
 impl Told {
+    /// The first line of that kind: `Plan` is one of a failover or an undo.
     pub(crate) fn line(&self, kind: &str) -> Option<&(u64, Value)> {
-        self.lines.iter().find(|(_, line)| line["kind"] == kind)
+        self.lines.iter().find(|(_, line)| line["kind"].as_str().is_some_and(|said| said.ends_with(kind)))
     }
 
     pub(crate) fn plan(&self) -> Option<&Value> {
-        self.line("FailoverPlan").map(|(_, plan)| plan)
+        self.line("Plan").map(|(_, plan)| plan)
     }
 
     pub(crate) fn result(&self) -> Option<&(u64, Value)> {
-        self.line("FailoverResult")
+        self.line("Result")
     }
 
     pub(crate) fn verdict(&self) -> &str {

@@ -134,6 +134,8 @@ pub struct Mutation {
     pub name: String,
     /// UID of the object that was changed.
     pub uid: String,
+    /// Version of the store just before.
+    pub since: u64,
     /// Version of the store when it was done; changes of others may be in it.
     pub version: u64,
 }

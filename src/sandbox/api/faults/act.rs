@@ -35,9 +35,10 @@ where
         }
     }
     let once = || async {
+        let since = state.store.version();
         let response = process(parts.clone(), Body::from(body.clone())).await;
         match &listener {
-            Some(listener) => told(state, &asked, listener, (&parts, &body), response).await,
+            Some(listener) => told(state, &asked, listener, since, (&parts, &body), response).await,
             None => response,
         }
     };
@@ -67,6 +68,7 @@ async fn told(
     state: &ApiState,
     asked: &Attributes,
     listener: &mpsc::UnboundedSender<Processed>,
+    since: u64,
     (parts, request): (&Parts, &[u8]),
     response: Response<Body>,
 ) -> Response<Body> {
@@ -87,6 +89,7 @@ async fn told(
         namespace: asked.namespace.clone(),
         name: or(asked.name.clone(), &text("/metadata/name")),
         uid: or(text("/metadata/uid"), &text("/details/uid")),
+        since,
         version,
     };
     let ((hold, held), (sent, answered)) = (oneshot::channel(), oneshot::channel());
