@@ -152,7 +152,7 @@ async fn choose(context: &Context, sight: &Sight) -> Result<Record> {
         .collect();
     if entries.is_empty() {
         return Err(Error::refused("there is nothing to undo")
-            .because("no volume is on record as set aside")
+            .because(unread(&sight.topology).unwrap_or_else(|| "no volume is on record as set aside".to_owned()))
             .hint("kubectl synxdb history -A"));
     }
     let items: Vec<String> = entries.iter().map(words::item).collect();

@@ -1,7 +1,7 @@
 //! What was done, as the records tell it, and what of it can still be taken back. Pure.
 
 use super::{Act, Outcome, Record, RecordedClaim, newest, returning};
-use crate::topology::{Claim, ClaimReference, Topology, Volume};
+use crate::topology::{Claim, ClaimReference, ClaimState, Topology, Volume};
 use jiff::{SignedDuration, Timestamp};
 
 /// An act, and what became of it.
@@ -126,10 +126,9 @@ pub fn may_not_be_released(topology: &Topology, records: &[Record], entry: &Entr
         });
     }
     let Some(member) = topology.member(&record.namespace, &record.pod) else {
-        return Some(format!(
-            "whether {}/{} is back is not known: there is no such member",
-            record.namespace, record.pod
-        ));
+        let unread = topology.space(&record.namespace).and_then(|space| space.gaps.first());
+        let why = unread.map_or_else(|| "there is no such member".to_owned(), |gap| gap.why.clone());
+        return Some(format!("whether {}/{} is back is not known: {why}", record.namespace, record.pod));
     };
     if let Some(last) = newest(records, topology, member)
         && last.outcome != Outcome::Recovered
@@ -145,5 +144,8 @@ pub fn may_not_be_released(topology: &Topology, records: &[Record], entry: &Entr
         return Some(format!("{} is not Ready", member.path()));
     }
     let unbound = member.claims.iter().find(|claim| !claim.bound())?;
+    if let ClaimState::Unknown(why) = &unbound.state {
+        return Some(format!("whether claim {} of {} is Bound is not known: {why}", unbound.name, member.path()));
+    }
     Some(format!("claim {} of {} is {}", unbound.name, member.path(), unbound.status()))
 }

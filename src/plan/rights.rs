@@ -164,9 +164,8 @@ const FAILOVER: &[Right] = &[
 
 /// What `history` takes, and `history release`.
 const HISTORY: &[Right] = &[
-    right("list", "pods"),
-    right("list", "persistentvolumeclaims"),
-    right("list", "statefulsets.apps").or("how many pods there should be is unknown"),
+    right("list", "pods").or_by("nothing is released: whether its replacement is back is unknown"),
+    right("list", "persistentvolumeclaims").or_by("nothing is released: whether its replacement is back is unknown"),
     right("list", "persistentvolumes").cluster().or("what is on record on volumes is unknown"),
     right("patch", "persistentvolumes").cluster().or_by("nothing is released"),
     right("get", "persistentvolumes").cluster().or(FOUND),
