@@ -8,7 +8,7 @@ test:
 
 # the model-based test on many cases (FIRST: the first seed), on the released build
 soak CASES="10000" FIRST="1":
-    SYNXDB_MODEL_CASES={{CASES}} SYNXDB_MODEL_START={{FIRST}} cargo test --locked --release --test model
+    SYNXDB_MODEL_CASES={{CASES}} SYNXDB_MODEL_START={{FIRST}} cargo test --locked --release --test model -- --nocapture
 
 # the end-to-end cases on a real Kubernetes of this machine's own (Debian, root)
 e2e:
