@@ -2,8 +2,10 @@
 //! credentials, `/metrics` is beside it. SynxDB is assumed to do the same, so every answer may be Unknown.
 
 use std::collections::BTreeMap;
+use std::pin::pin;
 use std::time::Duration;
 
+use futures::FutureExt;
 use http_body_util::{BodyExt, Empty};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1::{SendRequest, handshake};
@@ -103,17 +105,34 @@ where
     };
     // The connection is driven beside the questions and ends with them.
     let mut driver = tokio::spawn(connection);
-    let mut answer = page(&mut sender, host, path).await;
+    let (answer, ended) = {
+        let mut asked = pin!(page(&mut sender, host, path));
+        tokio::select! {
+            biased;
+            answer = &mut asked => (Some(answer), None),
+            // A question that reaches the connection in the moment in which it ends may be lost with it: what has no
+            // answer by then gets none.
+            ended = &mut driver => (asked.as_mut().now_or_never(), Some(ended)),
+        }
+    };
     drop(sender);
-    if let Err(ended) = &answer
-        && (ended.is_canceled() || ended.is_closed())
-        && let Ok(Err(cause)) = (&mut driver).await
-    {
-        // The question only knows that there is no connection; why, the connection itself knows.
-        answer = Err(cause);
-    }
+    let unanswered = match &answer {
+        None => true,
+        Some(Err(error)) => error.is_canceled() || error.is_closed(),
+        Some(Ok(_)) => false,
+    };
+    // The question only knows that there is no connection; why, the connection itself knows.
+    let cause = match ended {
+        _ if !unanswered => None,
+        Some(ended) => ended.ok().and_then(Result::err),
+        None => (&mut driver).await.ok().and_then(Result::err),
+    };
     driver.abort();
-    answer.unwrap_or_else(|error| no_answer(&error))
+    match (cause, answer) {
+        (Some(cause), _) => no_answer(&cause),
+        (None, Some(answer)) => answer.unwrap_or_else(|error| no_answer(&error)),
+        (None, None) => Answer::Unknown("the connection was closed".to_owned()),
+    }
 }
 
 async fn page(sender: &mut SendRequest<Empty<Bytes>>, host: &str, path: &str) -> hyper::Result<Answer<StatusPage>> {
