@@ -51,8 +51,11 @@ complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_needs_command" -l insecure-
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_needs_command" -s h -l help -d 'Print help'
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_needs_command" -f -a "status" -d 'Show whether SynxDB is healthy, and each of its members'
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_needs_command" -f -a "failover" -d 'Replace a member\'s pod and its disk, wait until it is back, and prove it'
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_needs_command" -f -a "undo" -d 'Put back the volumes that a failover, or an undo, set aside'
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_needs_command" -f -a "history" -d 'Show what was failed over and undone, and what is kept'
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_needs_command" -f -a "verify" -d 'Ask every component whether it and its data are whole'
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_needs_command" -f -a "forward" -d 'Reach a member\'s database through a local port that outlives the pod'
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_needs_command" -f -a "rbac" -d 'Print the roles that commands need, for kubectl apply'
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_needs_command" -f -a "sandbox" -d 'Keep a practice cluster running, for this plugin and for plain kubectl'
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_needs_command" -f -a "layout" -d 'Print the layout: what SynxDB calls its namespaces, workloads and ports'
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_needs_command" -f -a "completion" -d 'Print a completion script for a shell'
@@ -94,9 +97,15 @@ complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" 
 client\t'The plugin alone'
 server\t'The API server, step by step'"
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" -l timeout -d 'How long to wait until it is recovered: 90s, 10m, 1h' -r
-complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" -l allow -d 'Override this check, at high risk' -r -f -a "quorum-loss\t'Fewer safekeepers than a majority would be left'
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" -l allow -d 'Override this check, at high risk' -r -f -a "quorum-loss\t'Fewer safekeepers than a majority would be left, or another one may still be fetching WAL'
 unretained-volume\t'An old volume cannot be retained: its data is lost with its claim'
-unmanaged-pod\t'No controller would re-create the pod'"
+unmanaged-pod\t'No controller would re-create the pod'
+disruption-budget\t'A PodDisruptionBudget allows no disruption'
+foreign-finalizer\t'A finalizer that is not Kubernetes\' own would keep the pod or a claim Terminating'
+storage-class\t'Nothing would make a volume for the new claim'
+unusable-node\t'No node could take the new pod, or none that takes pods has its volume'
+local-layers\t'The pageserver\'s layers are on the disk alone that is replaced'
+concurrent-failover\t'Another failover is under way in the namespace, or could not be kept away'"
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" -l probe -d 'Measure how long this database is away, rather than those that depend on the target; may be repeated' -r
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" -s o -l output -d 'Form of the output' -r -f -a "text\t'For people'
 json\t'JSON; of a failover, one object a line'
@@ -141,6 +150,121 @@ complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" 
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" -l sandbox -d 'Use a private practice cluster that lives as long as the command'
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate'
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand failover" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand undo" -l confirm -d 'The pod\'s name, for what is of high risk: what --yes does not answer' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand undo" -l dry-run -d 'Change nothing: show the plan (client), or have the server check each step (server)' -r -f -a "none\t'It is carried out'
+client\t'The plugin alone'
+server\t'The API server, step by step'"
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand undo" -l timeout -d 'How long to wait until it is recovered: 90s, 10m, 1h' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand undo" -l allow -d 'Override this check, at high risk' -r -f -a "quorum-loss\t'Fewer safekeepers than a majority would be left, or another one may still be fetching WAL'
+unretained-volume\t'An old volume cannot be retained: its data is lost with its claim'
+unmanaged-pod\t'No controller would re-create the pod'
+disruption-budget\t'A PodDisruptionBudget allows no disruption'
+foreign-finalizer\t'A finalizer that is not Kubernetes\' own would keep the pod or a claim Terminating'
+storage-class\t'Nothing would make a volume for the new claim'
+unusable-node\t'No node could take the new pod, or none that takes pods has its volume'
+local-layers\t'The pageserver\'s layers are on the disk alone that is replaced'
+concurrent-failover\t'Another failover is under way in the namespace, or could not be kept away'"
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand undo" -l probe -d 'Measure how long this database is away, rather than those that depend on the target; may be repeated' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand undo" -s o -l output -d 'Form of the output' -r -f -a "text\t'For people'
+json\t'JSON; of a failover, one object a line'
+yaml\t'YAML'"
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand undo" -s U -l username -d 'Role to log in as [default: the layout\'s]' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand undo" -l password-secret -d 'Key of a Secret that holds the password; NAME/KEY is in the pod\'s namespace. Without it: PGPASSWORD, ~/.pgpass' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand undo" -l sslmode -d 'TLS, as psql has it [default: prefer] [env: PGSSLMODE]' -r -f -a "disable\t'None'
+allow\t'As prefer'
+prefer\t'Where the server offers it; no certificate is checked'
+require\t'Always; a certificate is checked only where --sslrootcert is there'
+verify-ca\t'Always, and a trusted authority signed the server\'s certificate'
+verify-full\t'The same, and the certificate is for this server'"
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand undo" -l sslrootcert -d 'File of the authorities that verify-ca and verify-full trust, or `system` [default: ~/.postgresql/root.crt] [env: PGSSLROOTCERT]' -r -F
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand undo" -l sslservername -d 'Name that verify-full wants in the server\'s certificate [default: POD or POD.NAMESPACE]' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand undo" -l scenario -d 'What the practice cluster is like: see `sandbox --list`' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand undo" -l layout -d 'File that says what SynxDB calls its namespaces and workloads [env: KUBECTL_SYNXDB_LAYOUT]' -r -F
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand undo" -l color -d 'Colour: auto, always or never' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is dumb'
+always\t'Always'
+never\t'Never'"
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand undo" -s v -l v -d 'Show each request to the server from level 6, as kubectl does' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand undo" -s n -l namespace -d 'Namespace, or the beginning of one' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand undo" -l kubeconfig -d 'Path of the kubeconfig file [env: KUBECONFIG]' -r -F
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand undo" -l context -d 'Context of the kubeconfig' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand undo" -l cluster -d 'Cluster of the kubeconfig' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand undo" -l user -d 'User of the kubeconfig' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand undo" -s s -l server -d 'Address of the API server' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand undo" -l token -d 'Bearer token' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand undo" -l as -d 'User to impersonate' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand undo" -l as-uid -d 'UID to impersonate' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand undo" -l as-group -d 'Group to impersonate; may be repeated' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand undo" -l request-timeout -d 'How long to wait for one answer of the server: 5s, 1m, 0 for no limit' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand undo" -l tls-server-name -d 'Name to check the server\'s certificate against' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand undo" -l certificate-authority -d 'File of the certificate authority' -r -F
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand undo" -l client-certificate -d 'File of the client certificate' -r -F
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand undo" -l client-key -d 'File of the client certificate\'s key' -r -F
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand undo" -l cache-dir -d 'Accepted as kubectl\'s; nothing is cached, as no discovery is needed' -r -F
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand undo" -s y -l yes -d 'Answer the ordinary question with yes'
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand undo" -l no-verify -d 'Do not ask the component whether it and its data are back'
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand undo" -l no-probe -d 'Do not measure how long databases are away'
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand undo" -l sandbox -d 'Use a private practice cluster that lives as long as the command'
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand undo" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate'
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand undo" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand history; and not __fish_seen_subcommand_from release" -s o -l output -d 'Form of the output' -r -f -a "text\t'For people'
+json\t'JSON; of a failover, one object a line'
+yaml\t'YAML'"
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand history; and not __fish_seen_subcommand_from release" -l scenario -d 'What the practice cluster is like: see `sandbox --list`' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand history; and not __fish_seen_subcommand_from release" -l layout -d 'File that says what SynxDB calls its namespaces and workloads [env: KUBECTL_SYNXDB_LAYOUT]' -r -F
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand history; and not __fish_seen_subcommand_from release" -l color -d 'Colour: auto, always or never' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is dumb'
+always\t'Always'
+never\t'Never'"
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand history; and not __fish_seen_subcommand_from release" -s v -l v -d 'Show each request to the server from level 6, as kubectl does' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand history; and not __fish_seen_subcommand_from release" -s n -l namespace -d 'Namespace, or the beginning of one' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand history; and not __fish_seen_subcommand_from release" -l kubeconfig -d 'Path of the kubeconfig file [env: KUBECONFIG]' -r -F
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand history; and not __fish_seen_subcommand_from release" -l context -d 'Context of the kubeconfig' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand history; and not __fish_seen_subcommand_from release" -l cluster -d 'Cluster of the kubeconfig' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand history; and not __fish_seen_subcommand_from release" -l user -d 'User of the kubeconfig' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand history; and not __fish_seen_subcommand_from release" -s s -l server -d 'Address of the API server' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand history; and not __fish_seen_subcommand_from release" -l token -d 'Bearer token' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand history; and not __fish_seen_subcommand_from release" -l as -d 'User to impersonate' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand history; and not __fish_seen_subcommand_from release" -l as-uid -d 'UID to impersonate' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand history; and not __fish_seen_subcommand_from release" -l as-group -d 'Group to impersonate; may be repeated' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand history; and not __fish_seen_subcommand_from release" -l request-timeout -d 'How long to wait for one answer of the server: 5s, 1m, 0 for no limit' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand history; and not __fish_seen_subcommand_from release" -l tls-server-name -d 'Name to check the server\'s certificate against' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand history; and not __fish_seen_subcommand_from release" -l certificate-authority -d 'File of the certificate authority' -r -F
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand history; and not __fish_seen_subcommand_from release" -l client-certificate -d 'File of the client certificate' -r -F
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand history; and not __fish_seen_subcommand_from release" -l client-key -d 'File of the client certificate\'s key' -r -F
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand history; and not __fish_seen_subcommand_from release" -l cache-dir -d 'Accepted as kubectl\'s; nothing is cached, as no discovery is needed' -r -F
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand history; and not __fish_seen_subcommand_from release" -s A -l all-namespaces -d 'Of the system namespace and every account, those that are gone too'
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand history; and not __fish_seen_subcommand_from release" -l sandbox -d 'Use a private practice cluster that lives as long as the command'
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand history; and not __fish_seen_subcommand_from release" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate'
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand history; and not __fish_seen_subcommand_from release" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand history; and not __fish_seen_subcommand_from release" -a "release" -d 'Give back the volumes that an act kept: Kubernetes deletes them and their data'
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand history; and __fish_seen_subcommand_from release" -l confirm -d 'The pod\'s name, which is asked for otherwise' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand history; and __fish_seen_subcommand_from release" -s o -l output -d 'Form of the output' -r -f -a "text\t'For people'
+json\t'JSON; of a failover, one object a line'
+yaml\t'YAML'"
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand history; and __fish_seen_subcommand_from release" -l scenario -d 'What the practice cluster is like: see `sandbox --list`' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand history; and __fish_seen_subcommand_from release" -l layout -d 'File that says what SynxDB calls its namespaces and workloads [env: KUBECTL_SYNXDB_LAYOUT]' -r -F
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand history; and __fish_seen_subcommand_from release" -l color -d 'Colour: auto, always or never' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is dumb'
+always\t'Always'
+never\t'Never'"
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand history; and __fish_seen_subcommand_from release" -s v -l v -d 'Show each request to the server from level 6, as kubectl does' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand history; and __fish_seen_subcommand_from release" -s n -l namespace -d 'Namespace, or the beginning of one' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand history; and __fish_seen_subcommand_from release" -l kubeconfig -d 'Path of the kubeconfig file [env: KUBECONFIG]' -r -F
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand history; and __fish_seen_subcommand_from release" -l context -d 'Context of the kubeconfig' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand history; and __fish_seen_subcommand_from release" -l cluster -d 'Cluster of the kubeconfig' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand history; and __fish_seen_subcommand_from release" -l user -d 'User of the kubeconfig' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand history; and __fish_seen_subcommand_from release" -s s -l server -d 'Address of the API server' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand history; and __fish_seen_subcommand_from release" -l token -d 'Bearer token' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand history; and __fish_seen_subcommand_from release" -l as -d 'User to impersonate' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand history; and __fish_seen_subcommand_from release" -l as-uid -d 'UID to impersonate' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand history; and __fish_seen_subcommand_from release" -l as-group -d 'Group to impersonate; may be repeated' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand history; and __fish_seen_subcommand_from release" -l request-timeout -d 'How long to wait for one answer of the server: 5s, 1m, 0 for no limit' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand history; and __fish_seen_subcommand_from release" -l tls-server-name -d 'Name to check the server\'s certificate against' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand history; and __fish_seen_subcommand_from release" -l certificate-authority -d 'File of the certificate authority' -r -F
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand history; and __fish_seen_subcommand_from release" -l client-certificate -d 'File of the client certificate' -r -F
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand history; and __fish_seen_subcommand_from release" -l client-key -d 'File of the client certificate\'s key' -r -F
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand history; and __fish_seen_subcommand_from release" -l cache-dir -d 'Accepted as kubectl\'s; nothing is cached, as no discovery is needed' -r -F
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand history; and __fish_seen_subcommand_from release" -l sandbox -d 'Use a private practice cluster that lives as long as the command'
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand history; and __fish_seen_subcommand_from release" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate'
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand history; and __fish_seen_subcommand_from release" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand verify" -s d -l database -d 'Look into this database only; it must be there' -r
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand verify" -l save -d 'Save what is there as a baseline; the file must not exist' -r -F
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand verify" -l against -d 'Compare with a baseline of --save' -r -F
@@ -214,6 +338,41 @@ complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand forward" -
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand forward" -l sandbox -d 'Use a private practice cluster that lives as long as the command'
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand forward" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate'
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand forward" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand rbac" -l for -d 'The commands that are to work [default: all]' -r -f -a "status\t'See whether all is well'
+verify\t'Ask every component'
+forward\t'Reach a database'
+failover\t'Replace a member'
+undo\t'Bring back what was set aside'
+history\t'See what was done, and release what is kept'"
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand rbac" -s n -l namespace -d 'Namespace, by its whole name; may be repeated [default: all namespaces]' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand rbac" -l serviceaccount -d 'Bind the roles to this service account' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand rbac" -l subject-user -d 'Bind the roles to this user' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand rbac" -l subject-group -d 'Bind the roles to this group' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand rbac" -l secret -d 'Let it read this Secret, as --password-secret of the other commands does' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand rbac" -l scenario -d 'What the practice cluster is like: see `sandbox --list`' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand rbac" -l layout -d 'File that says what SynxDB calls its namespaces and workloads [env: KUBECTL_SYNXDB_LAYOUT]' -r -F
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand rbac" -l color -d 'Colour: auto, always or never' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is dumb'
+always\t'Always'
+never\t'Never'"
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand rbac" -s v -l v -d 'Show each request to the server from level 6, as kubectl does' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand rbac" -l kubeconfig -d 'Path of the kubeconfig file [env: KUBECONFIG]' -r -F
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand rbac" -l context -d 'Context of the kubeconfig' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand rbac" -l cluster -d 'Cluster of the kubeconfig' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand rbac" -l user -d 'User of the kubeconfig' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand rbac" -s s -l server -d 'Address of the API server' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand rbac" -l token -d 'Bearer token' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand rbac" -l as -d 'User to impersonate' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand rbac" -l as-uid -d 'UID to impersonate' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand rbac" -l as-group -d 'Group to impersonate; may be repeated' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand rbac" -l request-timeout -d 'How long to wait for one answer of the server: 5s, 1m, 0 for no limit' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand rbac" -l tls-server-name -d 'Name to check the server\'s certificate against' -r
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand rbac" -l certificate-authority -d 'File of the certificate authority' -r -F
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand rbac" -l client-certificate -d 'File of the client certificate' -r -F
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand rbac" -l client-key -d 'File of the client certificate\'s key' -r -F
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand rbac" -l cache-dir -d 'Accepted as kubectl\'s; nothing is cached, as no discovery is needed' -r -F
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand rbac" -l sandbox -d 'Use a private practice cluster that lives as long as the command'
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand rbac" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate'
+complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand rbac" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand sandbox" -l scenario -d 'What the practice cluster is like: see `sandbox --list`' -r
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand sandbox" -l layout -d 'File that says what SynxDB calls its namespaces and workloads [env: KUBECTL_SYNXDB_LAYOUT]' -r -F
 complete -c kubectl-synxdb -n "__fish_kubectl_synxdb_using_subcommand sandbox" -l color -d 'Colour: auto, always or never' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is dumb'

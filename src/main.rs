@@ -22,6 +22,7 @@ fn main() -> ExitCode {
         }
     };
     let screen = Screen::new(cli.global.color);
+    render::on_panic(screen);
     render::trace(cli.global.verbosity);
     match commands::run(cli, screen) {
         Ok(exit) => ExitCode::from(exit.code()),

@@ -1,11 +1,19 @@
 //! Literal YAML to snapshots, for the unit tests of the pure layers. One document a namespace:
 //!
-//! `namespace: NAME`, `terminating: true`, `sets: [{name, replicas, templates, parallel}]`, `pods: [{name, set | replicaSet, ready, uid, claims, node, terminating,
-//! phase}]`, `claims: [{name, volume, uid, terminating, phase}]`. A claim with a volume gets that volume, too.
+//! `terminating: true`, `sets: [{name, replicas, templates, parallel, …}]`, `pods: [{name, set | replicaSet, ready, uid,
+//! claims, node, terminating, phase, …}]`, `claims: [{name, volume, uid, terminating, phase, …}]`, `budgets: [{name,
+//! selector, …}]`. A claim with a volume gets that volume, too. `nodes`, `classes` and `volumes` (free ones) are the
+//! cluster's: of all documents together; one Ready node and one class that is the default, where none says otherwise. Ages
+//! are in seconds, counted back from [`now`]; what has none is as old as its set.
 
 use crate::cluster::snapshot::{Cause, NamespaceObjects, Read, Snapshot, Unreadable};
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::core::v1::Node;
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use k8s_openapi::api::storage::v1::StorageClass;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// A healthy account; its pods are not in the order of their ordinals.
 pub(crate) const ACCOUNT: &str = "
@@ -35,6 +43,60 @@ struct Space {
     pods: Vec<PodLine>,
     #[serde(default)]
     claims: Vec<ClaimLine>,
+    #[serde(default)]
+    budgets: Vec<BudgetLine>,
+    nodes: Option<Vec<NodeLine>>,
+    classes: Option<Vec<ClassLine>>,
+    #[serde(default)]
+    volumes: Vec<VolumeLine>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BudgetLine {
+    name: String,
+    selector: Option<Value>,
+    allowed: i32,
+    #[serde(default)]
+    healthy: i32,
+    #[serde(default)]
+    wanted: i32,
+    #[serde(default)]
+    expected: i32,
+    #[serde(default)]
+    stale: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NodeLine {
+    name: String,
+    #[serde(default)]
+    lost: bool,
+    #[serde(default)]
+    cordoned: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ClassLine {
+    name: String,
+    provisioner: Option<String>,
+    #[serde(default)]
+    default: bool,
+    #[serde(default)]
+    immediate: bool,
+    policy: Option<String>,
+}
+
+/// A volume that is free for any claim.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct VolumeLine {
+    name: String,
+    class: String,
+    #[serde(rename = "reservedFor")]
+    reserved_for: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -46,6 +108,20 @@ struct Set {
     templates: Vec<String>,
     #[serde(default)]
     parallel: bool,
+    start: Option<i32>,
+    age: Option<i64>,
+    #[serde(default)]
+    terminating: bool,
+    uid: Option<String>,
+    /// Storage class of the templates: unsaid `standard`, `default` for none of its own.
+    class: Option<String>,
+    /// Current and newest revision.
+    revisions: Option<(String, String)>,
+    /// A rolling update's partition; without one, OnDelete where there are revisions.
+    partition: Option<i32>,
+    /// Whether the controller has not seen its last change.
+    #[serde(default)]
+    stale: bool,
 }
 
 #[derive(Deserialize)]
@@ -64,6 +140,14 @@ struct PodLine {
     terminating: bool,
     phase: Option<String>,
     sql_skipped: Option<String>,
+    age: Option<i64>,
+    /// Seconds since its grace period ended, and that in seconds.
+    overdue: Option<(i64, i64)>,
+    revision: Option<String>,
+    #[serde(default)]
+    finalizers: Vec<String>,
+    #[serde(default)]
+    labels: BTreeMap<String, String>,
 }
 
 #[derive(Deserialize)]
@@ -77,6 +161,14 @@ struct ClaimLine {
     phase: Option<String>,
     policy: Option<String>,
     record: Option<String>,
+    age: Option<i64>,
+    #[serde(default)]
+    finalizers: Vec<String>,
+    /// The only node that has its volume.
+    on: Option<String>,
+    /// Whether its volume is a folder of the node.
+    #[serde(default)]
+    folder: bool,
 }
 
 fn object<T: serde::de::DeserializeOwned>(value: Value) -> T {
@@ -84,6 +176,16 @@ fn object<T: serde::de::DeserializeOwned>(value: Value) -> T {
 }
 
 const DELETED: &str = "2026-01-01T00:00:00Z";
+
+/// When plans are made: ten and a half minutes after the namespaces.
+pub(crate) fn now() -> Timestamp {
+    "2026-01-01T00:10:30Z".parse().unwrap()
+}
+
+/// When something of this age was created; what has none, with the namespaces.
+fn created(age: Option<i64>) -> String {
+    age.map_or_else(|| DELETED.to_owned(), |age| (now() - SignedDuration::from_secs(age)).to_string())
+}
 
 /// A snapshot of these namespaces.
 pub(crate) fn snapshot(documents: &[&str]) -> Snapshot {
@@ -93,13 +195,28 @@ pub(crate) fn snapshot(documents: &[&str]) -> Snapshot {
     for space in &spaces {
         let namespace = &space.namespace;
         let sets = space.sets.iter().map(|set| {
-            let templates: Vec<Value> =
-                set.templates.iter().map(|name| json!({"metadata": {"name": name}, "spec": {}})).collect();
+            let class = match set.class.as_deref() {
+                Some("default") => None,
+                named => Some(named.unwrap_or("standard")),
+            };
+            let template = |name| json!({"metadata": {"name": name}, "spec": {"storageClassName": class}});
+            let templates: Vec<Value> = set.templates.iter().map(template).collect();
+            let (current, update) = set.revisions.clone().unzip();
+            let strategy = match (set.partition, &current) {
+                (None, Some(_)) => json!({"type": "OnDelete"}),
+                (partition, _) => json!({"type": "RollingUpdate", "rollingUpdate": {"partition": partition}}),
+            };
             object(json!({
-                "metadata": {"name": set.name, "namespace": namespace, "uid": format!("set-{}", set.name)},
+                "metadata": {"name": set.name, "namespace": namespace, "generation": 2,
+                             "uid": set.uid.clone().unwrap_or_else(|| format!("set-{}", set.name)),
+                             "creationTimestamp": created(set.age),
+                             "deletionTimestamp": set.terminating.then_some(DELETED)},
                 "spec": {"replicas": set.replicas, "selector": {}, "serviceName": set.name,
                          "podManagementPolicy": if set.parallel { "Parallel" } else { "OrderedReady" },
+                         "ordinals": set.start.map(|start| json!({"start": start})), "updateStrategy": strategy,
                          "template": {}, "volumeClaimTemplates": templates},
+                "status": {"replicas": set.replicas, "observedGeneration": if set.stale { 1 } else { 2 },
+                           "currentRevision": current, "updateRevision": update},
             }))
         });
         let pods = space.pods.iter().map(|pod| {
@@ -125,11 +242,15 @@ pub(crate) fn snapshot(documents: &[&str]) -> Snapshot {
             let containers = (phase != "Pending").then(|| {
                 json!([{"name": "main", "image": "", "imageID": "", "ready": pod.ready, "restartCount": 0, "state": {"running": {}}}])
             });
+            let mut labels = pod.labels.clone();
+            labels.extend(pod.revision.clone().map(|revision| ("controller-revision-hash".to_owned(), revision)));
+            let deleted = pod.overdue.map(|(over, _)| created(Some(over)));
             object(json!({
                 "metadata": {"name": pod.name, "namespace": namespace, "ownerReferences": owner, "annotations": annotations,
                              "uid": pod.uid.clone().unwrap_or_else(|| format!("uid-{}", pod.name)),
-                             "creationTimestamp": DELETED,
-                             "deletionTimestamp": pod.terminating.then_some(DELETED)},
+                             "creationTimestamp": created(pod.age), "labels": labels, "finalizers": pod.finalizers,
+                             "deletionGracePeriodSeconds": pod.overdue.map(|(_, grace)| grace),
+                             "deletionTimestamp": deleted.or(pod.terminating.then(|| DELETED.to_owned()))},
                 "spec": {"containers": [{"name": "main"}], "volumes": mounts,
                          "nodeName": pod.node.clone().or((phase != "Pending").then(|| "node-1".to_owned()))},
                 "status": {"phase": phase, "conditions": conditions, "containerStatuses": containers},
@@ -142,6 +263,9 @@ pub(crate) fn snapshot(documents: &[&str]) -> Snapshot {
                     "metadata": {"name": volume, "uid": format!("uid-{volume}"),
                                  "annotations": claim.record.as_ref().map(|record| json!({"kubectl-synxdb/record-old1": record}))},
                     "spec": {"persistentVolumeReclaimPolicy": claim.policy.as_deref().unwrap_or("Delete"),
+                             "hostPath": claim.folder.then(|| json!({"path": "/disk"})),
+                             "nodeAffinity": claim.on.as_ref().map(|node| json!({"required": {"nodeSelectorTerms": [
+                                 {"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "In", "values": [node]}]}]}})),
                              "claimRef": {"namespace": namespace, "name": claim.name, "uid": uid}},
                     "status": {"phase": "Bound"},
                 })));
@@ -149,6 +273,7 @@ pub(crate) fn snapshot(documents: &[&str]) -> Snapshot {
             let phase = claim.phase.as_deref().unwrap_or(if claim.volume.is_some() { "Bound" } else { "Pending" });
             object(json!({
                 "metadata": {"name": claim.name, "namespace": namespace, "uid": uid,
+                             "creationTimestamp": created(claim.age), "finalizers": claim.finalizers,
                              "deletionTimestamp": claim.terminating.then_some(DELETED)},
                 "spec": {"volumeName": claim.volume, "storageClassName": "standard",
                          "resources": {"requests": {"storage": "1Gi"}}},
@@ -160,19 +285,67 @@ pub(crate) fn snapshot(documents: &[&str]) -> Snapshot {
             stateful_sets: Read::Known(sets.collect()),
             pods: Read::Known(pods.collect()),
             claims: Read::Known(claims.collect()),
-            disruption_budgets: Read::Known(Vec::new()),
+            disruption_budgets: Read::Known(space.budgets.iter().map(budget).collect()),
             events: Read::Known(Vec::new()),
         });
     }
+    volumes.extend(spaces.iter().flat_map(|space| &space.volumes).map(|line| {
+        object(json!({
+            "metadata": {"name": line.name, "uid": format!("uid-{}", line.name)},
+            "spec": {"storageClassName": line.class,
+                     "claimRef": line.reserved_for.as_ref().map(|claim| json!({"name": claim}))},
+            "status": {"phase": "Available"},
+        }))
+    }));
     Snapshot {
         namespace_names: Read::Known(spaces.iter().map(|space| space.namespace.clone()).collect()),
         terminating: spaces.iter().filter(|space| space.terminating).map(|space| space.namespace.clone()).collect(),
         passed_over: Vec::new(),
         namespaces,
         volumes: Read::Known(volumes),
-        nodes: Read::Known(Vec::new()),
-        storage_classes: Read::Known(Vec::new()),
+        nodes: Read::Known(nodes(&spaces)),
+        storage_classes: Read::Known(classes(&spaces)),
     }
+}
+
+fn budget(line: &BudgetLine) -> PodDisruptionBudget {
+    object(json!({
+        "metadata": {"name": line.name, "generation": 2},
+        "spec": {"selector": line.selector},
+        "status": {"observedGeneration": if line.stale { 1 } else { 2 }, "disruptionsAllowed": line.allowed,
+                   "currentHealthy": line.healthy, "desiredHealthy": line.wanted, "expectedPods": line.expected},
+    }))
+}
+
+fn nodes(spaces: &[Space]) -> Vec<Node> {
+    let said: Vec<&NodeLine> = spaces.iter().flat_map(|space| space.nodes.iter().flatten()).collect();
+    let ready = NodeLine { name: "node-1".into(), lost: false, cordoned: false };
+    let all = if spaces.iter().any(|space| space.nodes.is_some()) { said } else { vec![&ready] };
+    let node = |line: &NodeLine| {
+        object(json!({
+            "metadata": {"name": line.name, "labels": {"kubernetes.io/hostname": line.name}},
+            "spec": {"unschedulable": line.cordoned},
+            "status": {"conditions": [{"type": "Ready", "status": if line.lost { "Unknown" } else { "True" }}]},
+        }))
+    };
+    all.into_iter().map(node).collect()
+}
+
+fn classes(spaces: &[Space]) -> Vec<StorageClass> {
+    let said: Vec<&ClassLine> = spaces.iter().flat_map(|space| space.classes.iter().flatten()).collect();
+    let standard =
+        ClassLine { name: "standard".into(), provisioner: None, default: true, immediate: false, policy: None };
+    let all = if spaces.iter().any(|space| space.classes.is_some()) { said } else { vec![&standard] };
+    let class = |line: &ClassLine| {
+        object(json!({
+            "metadata": {"name": line.name,
+                         "annotations": {"storageclass.kubernetes.io/is-default-class": line.default.to_string()}},
+            "provisioner": line.provisioner.as_deref().unwrap_or("disk.example.com"),
+            "reclaimPolicy": line.policy,
+            "volumeBindingMode": if line.immediate { "Immediate" } else { "WaitForFirstConsumer" },
+        }))
+    };
+    all.into_iter().map(class).collect()
 }
 
 /// A part that could not be read.

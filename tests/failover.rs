@@ -182,7 +182,11 @@ fn forms_and_flags() {
 
     // YAML: one document.
     let before = Before::of(&cluster, SYSTEM, "safekeeper-1");
-    let ran = cluster.run(&["failover", "safekeeper-1", "--yes", "-o", "yaml"]).exits(0);
+    // Another one has just got a new disk: both together would be a majority without committed WAL.
+    let ran = cluster.run(&["failover", "safekeeper-1", "--yes"]).exits(4).silent();
+    ran.warns(&["safekeeper-0 got another disk", "1 of 3 safekeepers would be left", "--allow quorum-loss"]);
+    let all_the_same = ["--allow", "quorum-loss", "--confirm", "safekeeper-1"];
+    let ran = cluster.run(&[&["failover", "safekeeper-1", "-o", "yaml"], &all_the_same[..]].concat()).exits(0);
     let result: Value = serde_saphyr::from_str(&ran.out).unwrap();
     assert_eq!((&result["kind"], &result["verdict"]), (&json!("FailoverResult"), &json!("recovered")));
     before.is_replaced(&cluster);
@@ -200,7 +204,8 @@ fn forms_and_flags() {
 
     // Without proof: not called recovered.
     let before = Before::of(&cluster, SYSTEM, "safekeeper-2");
-    let ran = cluster.run(&["failover", "safekeeper-2", "--no-verify", "--yes"]).exits(0);
+    let all_the_same = ["--allow", "quorum-loss", "--confirm", "safekeeper-2"];
+    let ran = cluster.run(&[&["failover", "safekeeper-2", "--no-verify"], &all_the_same[..]].concat()).exits(0);
     assert!(ran.out.starts_with("Replaced: ") && !ran.out.contains("Recovered"), "{}", ran.shown());
     before.is_replaced(&cluster);
     before.is_recorded(&cluster, "unproven");

@@ -29,6 +29,17 @@ fn completion_scripts() {
     }
 }
 
+/// The README's table of permissions is made from the same rights as the roles are.
+#[test]
+fn permissions_of_the_readme() {
+    let path = root().join("README.md");
+    let readme = std::fs::read_to_string(&path).unwrap();
+    let start = readme.find("| Right |").unwrap();
+    let end = start + readme[start..].find("\n\n").unwrap() + 1;
+    let table = kubectl_synxdb::render::rbac::table();
+    compare(path, &format!("{}{table}{}", &readme[..start], &readme[end..]));
+}
+
 /// The README's table of scenarios has exactly those that there are.
 #[test]
 fn scenarios_of_the_readme() {

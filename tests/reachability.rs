@@ -94,22 +94,27 @@ fn each_component_keeps_its_promise() {
     assert_eq!(names(&rows), [&*system]);
     stayed(&rows[0].1);
     assert_eq!((&rows[0].1["promise"], &plan["databases"][0]["pod"]), (&json!("none"), &json!(PROXY)));
-    let (_, rows) = run(&["safekeeper-1", "-n", SYSTEM, "--no-verify"]);
+    // All the same although another safekeeper has just got another disk.
+    let all_the_same = ["--allow", "quorum-loss", "--confirm"];
+    let (_, rows) =
+        run(&[&["safekeeper-1", "-n", SYSTEM, "--no-verify"], &all_the_same[..], &["safekeeper-1"]].concat());
     assert_eq!(names(&rows), [&*system, &*account], "the accounts depend on it, wherever one looks");
-    let (plan, rows) = run(&["safekeeper-2", "--no-probe"]);
+    let (plan, rows) = run(&[&["safekeeper-2", "--no-probe"], &all_the_same[..], &["safekeeper-2"]].concat());
     assert_eq!((plan, rows), (json!({"databases": [], "notMeasured": []}), vec![]));
 
     // A dry run says what would be asked, and asks nothing.
     cluster.sandbox().requests().clear();
-    let ran = cluster.run(&["failover", "safekeeper-0", "--dry-run"]).exits(0);
+    let dry_run = ["failover", "safekeeper-0", "--dry-run", "--anew", "--allow", "quorum-loss"];
+    let ran = cluster.run(&dry_run).exits(0);
     ran.says(&["SQL is asked 5 times a second meanwhile", &format!("stays {system}"), &format!("stays {account}")]);
     let asked = cluster.sandbox().requests().entries();
     assert!(!asked.iter().any(|(_, path)| path.contains(&format!("{PROXY}/portforward"))), "{asked:#?}");
 
     // In words.
-    let ran = cluster.run(&["failover", "wh9527-0", "--yes"]).exits(0);
+    let ran = cluster.run(&["failover", "wh9527-0", "--yes", "--anew"]).exits(0);
     assert!(ran.says(&[&format!("SQL on {account} was unreachable for ")]).err.contains("briefly away"));
-    let ran = cluster.run(&["failover", "safekeeper-0", "--yes"]).exits(0);
+    let again = ["failover", "safekeeper-0", "--anew"];
+    let ran = cluster.run(&[&again, &all_the_same[..], &["safekeeper-0"]].concat()).exits(0);
     let told = unwrapped(&ran.out);
     let stayed = regex::Regex::new(r"SQL stayed reachable \((\d+) of (\d+)\) on (\S+)").unwrap();
     let told: Vec<[&str; 3]> = stayed.captures_iter(&told).map(|found| found.extract().1).collect();
@@ -172,7 +177,7 @@ fn interrupted_late_and_resumed() {
     );
     assert!(number(row, "firstSuccessAfterMs") > 0 && row["firstFailureMs"] == 0, "{row:#}");
 
-    let ran = cluster.run(&["failover", &target, "--yes", "--timeout", "3s", "-o", "json"]).exits(6);
+    let ran = cluster.run(&["failover", &target, "--anew", "--yes", "--timeout", "3s", "-o", "json"]).exits(6);
     let rows = reachability(&ran);
     assert_eq!((&rows[0].1["stillAway"], &rows[0].1["firstSuccessAfterMs"]), (&json!(true), &Value::Null));
     assert!(number(&rows[0].1, "longestGapMs") > 0, "{:#}", rows[0].1);
@@ -195,7 +200,8 @@ fn what_is_not_measured_is_said() {
         assert_eq!((&row["asked"], &row["finding"], &row["promise"]), (&json!(0), &json!(false), &Value::Null));
         assert!(row["notMeasured"].as_str().unwrap().contains("PostgreSQL is not installed here"), "{row:#}");
     }
-    cluster.run(&["failover", "safekeeper-1", "--dry-run"]).exits(0).says(&["Reachability", "not measured"]);
+    // It is planned all the same, and refused: another safekeeper has just got a new disk.
+    cluster.run(&["failover", "safekeeper-1", "--dry-run"]).exits(4).says(&["Reachability", "not measured"]);
 }
 
 #[test]

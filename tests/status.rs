@@ -155,6 +155,37 @@ fn what_may_not_be_read_is_unknown_and_hides_nothing() {
     cluster.run(&["status", "-n", SYSTEM]).exits(0);
 }
 
+/// A pod's own words stay where they are put, on a terminal with colours, too.
+#[test]
+fn what_a_pod_says_drives_no_terminal_and_forges_no_line() {
+    let cluster = Cluster::start(bare("healthy"));
+    let hostile = "x\u{1b}[2J\nSynxDB is healthy: all\r\u{9b}1A\u{202e}\u{2028}y";
+    cluster.update(&Key::new("pods", ACCOUNT, "wh9527-0"), |pod| {
+        let waiting = json!({"waiting": {"reason": hostile, "message": hostile}});
+        pod["status"]["containerStatuses"][0]["state"] = waiting;
+        pod["status"]["containerStatuses"][0]["ready"] = json!(false);
+        for condition in pod["status"]["conditions"].as_array_mut().unwrap() {
+            if condition["type"] == "Ready" {
+                condition["status"] = json!("False");
+            }
+        }
+    });
+    let colours = regex::Regex::new("\u{1b}\\[(0|31;1|32|33|36|1)m").unwrap();
+    for arguments in [&["status"][..], &["status", "-o", "wide"], &["status", "-o", "json"], &["status", "-o", "yaml"]]
+    {
+        for colour in ["never", "always"] {
+            let ran = cluster.run(&[arguments, &["--color", colour]].concat()).exits(8);
+            let plain = colours.replace_all(&ran.out, "");
+            let driven = plain.contains(|c: char| (c.is_control() && c != '\n') || "\u{202e}\u{2028}".contains(c));
+            assert!(!driven, "{:?}", ran.shown());
+            assert!(plain.contains("[2J"), "{}", ran.shown());
+            assert!(!plain.lines().any(|line| line.starts_with("SynxDB is healthy")), "{}", ran.shown());
+        }
+    }
+    let status = cluster.run(&["status", "-o", "json"]).exits(8).json();
+    assert_eq!(status["namespaces"][1]["members"][1]["pod"]["status"], hostile, "JSON tells it as it is");
+}
+
 /// Who may list no namespaces, and may see his own, is told as well that it goes.
 #[test]
 fn a_namespace_that_is_being_deleted_is_known_to_who_sees_no_other() {

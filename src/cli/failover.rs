@@ -2,6 +2,7 @@
 
 use super::ActArgs;
 use clap::{Args, ValueEnum};
+use serde::Serialize;
 
 /// `failover`.
 #[derive(Args, Clone, Debug)]
@@ -61,14 +62,27 @@ pub enum DryRun {
 }
 
 /// A check's block that may be overridden.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
 pub enum Allow {
-    /// Fewer safekeepers than a majority would be left
+    /// Fewer safekeepers than a majority would be left, or another one may still be fetching WAL
     QuorumLoss,
     /// An old volume cannot be retained: its data is lost with its claim
     UnretainedVolume,
     /// No controller would re-create the pod
     UnmanagedPod,
+    /// A PodDisruptionBudget allows no disruption
+    DisruptionBudget,
+    /// A finalizer that is not Kubernetes' own would keep the pod or a claim Terminating
+    ForeignFinalizer,
+    /// Nothing would make a volume for the new claim
+    StorageClass,
+    /// No node could take the new pod, or none that takes pods has its volume
+    UnusableNode,
+    /// The pageserver's layers are on the disk alone that is replaced
+    LocalLayers,
+    /// Another failover is under way in the namespace, or could not be kept away
+    ConcurrentFailover,
 }
 
 impl Allow {
@@ -78,6 +92,12 @@ impl Allow {
             Self::QuorumLoss => "quorum-loss",
             Self::UnretainedVolume => "unretained-volume",
             Self::UnmanagedPod => "unmanaged-pod",
+            Self::DisruptionBudget => "disruption-budget",
+            Self::ForeignFinalizer => "foreign-finalizer",
+            Self::StorageClass => "storage-class",
+            Self::UnusableNode => "unusable-node",
+            Self::LocalLayers => "local-layers",
+            Self::ConcurrentFailover => "concurrent-failover",
         }
     }
 }
@@ -90,6 +110,7 @@ mod tests {
     fn allow_is_written_as_the_parser_reads_it() {
         for allow in Allow::value_variants() {
             assert_eq!(allow.to_possible_value().unwrap().get_name(), allow.flag());
+            assert_eq!(serde_json::to_value(allow).unwrap(), allow.flag());
         }
     }
 }

@@ -1,7 +1,31 @@
 //! kubectl's flags, and those of all commands here.
 
 use clap::{ArgAction, Args, ColorChoice, ValueEnum};
+use std::fmt;
 use std::path::PathBuf;
+
+/// A bearer token, which no text ever shows.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Token(String);
+
+impl Token {
+    /// For the request that it is meant for.
+    pub fn into_inner(self) -> String {
+        self.0
+    }
+}
+
+impl From<String> for Token {
+    fn from(token: String) -> Self {
+        Self(token)
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("…")
+    }
+}
 
 /// kubectl's flags, and those of all commands here.
 #[derive(Args, Clone, Debug, Default)]
@@ -50,7 +74,7 @@ pub struct Global {
     pub server: Option<String>,
     /// Bearer token
     #[arg(long, global = true, value_name = "TOKEN", help_heading = KUBECTL)]
-    pub token: Option<String>,
+    pub token: Option<Token>,
     /// User to impersonate
     #[arg(long = "as", global = true, value_name = "USER", help_heading = KUBECTL)]
     pub as_user: Option<String>,

@@ -6,6 +6,7 @@ mod forward;
 mod global;
 mod history;
 mod login;
+mod rbac;
 mod sandbox;
 mod status;
 mod time;
@@ -15,9 +16,10 @@ mod verify;
 pub use act::ActArgs;
 pub use failover::{Allow, DryRun, FailoverArgs};
 pub use forward::{Address, DEFAULT_PORT, ForwardArgs, ForwardForm};
-pub use global::{Color, Global};
+pub use global::{Color, Global, Token};
 pub use history::{HistoryArgs, HistoryCommand, ReleaseArgs};
 pub use login::{LoginArgs, SecretKey, SslMode};
+pub use rbac::{RbacArgs, RbacFor};
 pub use sandbox::SandboxArgs;
 pub use status::{StatusArgs, StatusForm};
 pub use time::duration;
@@ -95,6 +97,8 @@ pub enum Command {
     Verify(Box<VerifyArgs>),
     /// Reach a member's database through a local port that outlives the pod
     Forward(ForwardArgs),
+    /// Print the roles that commands need, for kubectl apply
+    Rbac(RbacArgs),
     /// Keep a practice cluster running, for this plugin and for plain kubectl
     Sandbox(SandboxArgs),
     /// Print the layout: what SynxDB calls its namespaces, workloads and ports

@@ -170,7 +170,7 @@ async fn a_failing_plugin_is_named() {
         "args": ["-c", "echo please log in >&2; exit 2"]}});
     let home = Home::new(&server.trusted(exec));
     let error = home.connect(ConnectOptions::default(), Environment::default()).await.unwrap_err();
-    let expected = "no credentials for context c: credential plugin `sh -c echo please log in >&2; exit 2`: exit code 2: please log in";
+    let expected = "no credentials for context c: credential plugin `sh -c …`: exit code 2: please log in";
     assert_eq!(error.to_string(), expected);
 }
 

@@ -5,7 +5,7 @@
 //! terminal's input even where there is no terminal; so it is done here.
 
 use std::fmt;
-use std::process::Stdio;
+use std::process::{Output, Stdio};
 use std::time::Duration;
 
 use http::header::AUTHORIZATION;
@@ -14,12 +14,19 @@ use jiff::{SignedDuration, Timestamp};
 use kube::client::Body;
 use kube::config::{ExecConfig, ExecInteractiveMode};
 use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::sync::Mutex;
 
-use super::failure::said;
+use super::failure::said as said_of;
 
 /// How long a plugin may take that cannot ask anybody anything.
 const UNATTENDED: Duration = Duration::from_secs(60);
+
+/// Most that a plugin may print, in bytes: certificates and keys are a few thousand.
+const MOST_PRINTED: u64 = 1 << 20;
+
+/// What is kept of what a plugin says beside it: the end, where the reason is.
+const LAST_SAID: usize = 64 << 10;
 
 /// A token is renewed this long before it expires.
 const EARLY: SignedDuration = SignedDuration::from_secs(30);
@@ -31,7 +38,7 @@ const RENEWAL: SignedDuration = SignedDuration::from_secs(10);
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("credential plugin `{command}`: {reason}")]
 pub(super) struct PluginFailed {
-    /// The command as it was run; its arguments too, as a person would type them.
+    /// The command as it was run; its arguments too, as a person would type them, without what options were given.
     pub(super) command: String,
     /// What happened, with what the plugin itself said.
     pub(super) reason: String,
@@ -71,7 +78,7 @@ struct Spec<'a> {
 }
 
 #[derive(Deserialize)]
-struct Output {
+struct Printed {
     status: Option<Status>,
 }
 
@@ -119,7 +126,7 @@ impl Plugin {
         } else {
             command.stdin(Stdio::null()).stderr(Stdio::piped());
         }
-        let run = async { command.output().await.map_err(|error| self.not_started(&error)) };
+        let run = self.output(command);
         let output = if interactive {
             run.await?
         } else {
@@ -136,6 +143,29 @@ impl Plugin {
         self.parse(&output.stdout)
     }
 
+    /// Runs it to its end, which is also where it prints more than a credential can be.
+    async fn output(&self, mut command: tokio::process::Command) -> Result<Output, PluginFailed> {
+        let mut child = command.spawn().map_err(|error| self.not_started(&error))?;
+        let (out, err) = (child.stdout.take(), child.stderr.take());
+        let printed = async {
+            let mut printed = Vec::new();
+            if let Some(out) = out {
+                let _ = out.take(MOST_PRINTED + 1).read_to_end(&mut printed).await;
+            }
+            if printed.len() as u64 > MOST_PRINTED {
+                return Err(self.failed(&format!("it printed more than {} KiB", MOST_PRINTED >> 10)));
+            }
+            Ok(printed)
+        };
+        let ended = async {
+            let said = last_of(err).await;
+            Ok((child.wait().await.map_err(|error| self.failed(&said_of(&error)))?, said))
+        };
+        // Where one fails the other is not waited for: who is no longer read from may never end, and is killed.
+        let (stdout, (status, stderr)) = futures::try_join!(printed, ended)?;
+        Ok(Output { status, stdout, stderr })
+    }
+
     fn input(&self, interactive: bool) -> Result<String, PluginFailed> {
         let input = Input {
             api_version: self.config.api_version.as_deref().unwrap_or("client.authentication.k8s.io/v1"),
@@ -150,7 +180,7 @@ impl Plugin {
 
     /// JSON by the documentation; client-go takes YAML too. What was printed is a secret: no error repeats it.
     fn parse(&self, printed: &[u8]) -> Result<Issued, PluginFailed> {
-        let output: Output = serde_json::from_slice(printed)
+        let output: Printed = serde_json::from_slice(printed)
             .ok()
             .or_else(|| serde_saphyr::from_slice(printed).ok())
             .ok_or_else(|| self.failed("what it printed is not an ExecCredential"))?;
@@ -168,15 +198,24 @@ impl Plugin {
 
     fn failed(&self, reason: &str) -> PluginFailed {
         let mut command = self.config.command.clone().unwrap_or_default();
+        let mut of_option = false;
         for argument in self.config.args.iter().flatten() {
+            // What an option is given may be a secret: `--oidc-client-secret=…`.
+            let option = argument.starts_with('-');
+            let shown = match argument.split_once('=') {
+                Some((name, _)) if option => format!("{name}=…"),
+                _ if of_option && !option => "…".to_owned(),
+                _ => argument.clone(),
+            };
+            of_option = option && !argument.contains('=');
             command.push(' ');
-            command.push_str(argument);
+            command.push_str(&shown);
         }
         PluginFailed { command, reason: reason.to_owned(), install: None }
     }
 
     fn not_started(&self, error: &std::io::Error) -> PluginFailed {
-        let mut failed = self.failed(&said(error));
+        let mut failed = self.failed(&said_of(error));
         if error.kind() == std::io::ErrorKind::NotFound {
             failed.reason = "no such command".to_owned();
             failed.install = self.config.install_hint.clone();
@@ -240,6 +279,19 @@ impl Credential {
         *to = current(&self.plugin, &self.plugin.run().await?)?;
         Ok(())
     }
+}
+
+/// The end of what is said there, however much that is.
+async fn last_of(stream: Option<impl AsyncRead + Unpin>) -> Vec<u8> {
+    let (mut said, mut chunk) = (Vec::new(), [0; 4096]);
+    let Some(mut stream) = stream else { return said };
+    while let Ok(read @ 1..) = stream.read(&mut chunk).await {
+        said.extend_from_slice(&chunk[..read]);
+        if said.len() > 2 * LAST_SAID {
+            said.drain(..said.len() - LAST_SAID);
+        }
+    }
+    said
 }
 
 fn current(plugin: &Plugin, issued: &Issued) -> Result<Current, PluginFailed> {
@@ -310,6 +362,32 @@ mod tests {
         }
         let failed = plugin("true", Some(ExecInteractiveMode::Always)).run().await.err().unwrap();
         assert!(failed.to_string().contains("no terminal"), "{failed}");
+    }
+
+    /// Long before the time that it may take.
+    #[tokio::test]
+    async fn one_that_prints_without_end_is_ended() {
+        let started = std::time::Instant::now();
+        let failed = plugin("yes", None).run().await.err().unwrap();
+        assert_eq!(failed.reason, "it printed more than 1024 KiB");
+        let failed = plugin("yes | head -c 9000000 >&2; echo the reason >&2; exit 1", None).run().await.err().unwrap();
+        assert_eq!(failed.reason, "exit code 1: the reason");
+        assert!(started.elapsed() < UNATTENDED, "{:?}", started.elapsed());
+    }
+
+    #[test]
+    fn what_an_option_is_given_is_not_shown() {
+        let mut with = plugin("", None);
+        for (arguments, shown) in [
+            (
+                vec!["get-token", "--oidc-client-secret=S3CRET", "--token", "S3CRET", "last"],
+                "get-token --oidc-client-secret=… --token … last",
+            ),
+            (vec!["-c", "S3CRET", "-v", "--x", "S3CRET=1"], "-c … -v --x …"),
+        ] {
+            with.config.args = Some(arguments.into_iter().map(str::to_owned).collect());
+            assert_eq!(with.failed("").command, format!("sh {shown}"));
+        }
     }
 
     #[tokio::test]

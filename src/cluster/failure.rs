@@ -269,6 +269,17 @@ fn without_os_number(text: &str) -> String {
     }
 }
 
+/// Longest text of a server that is kept, in characters.
+const LONGEST: usize = 1000;
+
+/// A text, or the beginning of one that is longer than anybody reads, with what it is the beginning of.
+pub fn cut(text: &str) -> String {
+    match text.char_indices().nth(LONGEST) {
+        Some((at, _)) => format!("{}… (cut after {LONGEST} of {} characters)", &text[..at], text.chars().count()),
+        None => text.to_owned(),
+    }
+}
+
 fn one_line(text: &str) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     match line.char_indices().nth(LONGEST_REASON) {

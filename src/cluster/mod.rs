@@ -4,9 +4,11 @@
 //! - [`read`]: one parallel wave of lists -> [`snapshot::Snapshot`]; [`permission`]: what is allowed
 //! - [`watch`]: the same, kept up to date
 //! - [`write`]: the few mutations, each with a precondition
+//! - [`hold`]: the [`lease`] that keeps others from failing over in the same namespace
 //! - [`tunnel`]: a stream to a pod's port; [`forward`]: many of them behind a [`listener`], to whichever pod is told
 //! - [`pods`]: pods kept up to date, and nothing else; `secret`: one value of a Secret
 
+mod bounds;
 mod client;
 pub mod connect;
 mod credential;
@@ -14,10 +16,13 @@ mod failure;
 mod feed;
 pub mod forward;
 mod framing;
+pub mod hold;
 mod kubeconfig;
+pub mod lease;
 pub mod listener;
 pub mod permission;
 pub mod pods;
+pub mod process;
 mod proxy;
 pub mod read;
 mod secret;
@@ -31,7 +36,9 @@ pub mod write;
 mod testing;
 
 pub use connect::{ConnectOptions, Environment, parse_request_timeout};
-pub use failure::said;
+pub use failure::{cut, said};
+pub use hold::{Claim, Hold, Sighting};
+pub use lease::{Holder, LEASE, Standing};
 pub use permission::{Allowed, Permission};
 pub use read::{Freshness, ReadRequest};
 pub use secret::SecretValue;

@@ -5,17 +5,16 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures::StreamExt;
 use http::header::{RETRY_AFTER, UPGRADE};
 use http::{Method, Request, Response, StatusCode};
-use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, BodyStream, StreamBody};
 use kube::Client;
 use kube::client::Body;
 use tokio::time::Instant;
 use tower::BoxError;
 
+use super::bounds::{LARGEST_ANSWER, LONGEST_LINE, Within, lines_within, whole};
 use super::credential::Credential;
 use super::failure;
 
@@ -36,9 +35,6 @@ const BUSY: u32 = 4;
 
 /// Retries of what may have been a proxy's, or one connection's, bad moment; who asks has a deadline and wants to know.
 const BROKEN: u32 = 1;
-
-/// The body of an answer.
-type Reply = UnsyncBoxBody<Bytes, BoxError>;
 
 /// No answer came in time.
 #[derive(Debug, thiserror::Error)]
@@ -80,7 +76,7 @@ async fn logged(
     credential: Option<Arc<Credential>>,
     limit: Option<Duration>,
     request: Request<Body>,
-) -> Result<Response<Reply>, BoxError> {
+) -> Result<Response<Within>, BoxError> {
     let started = Instant::now();
     let (method, path) = (request.method().clone(), path_and_query(&request));
     let answer = bounded(inner, credential, limit, request).await;
@@ -95,14 +91,20 @@ async fn bounded(
     credential: Option<Arc<Credential>>,
     limit: Option<Duration>,
     request: Request<Body>,
-) -> Result<Response<Reply>, BoxError> {
+) -> Result<Response<Within>, BoxError> {
     let streams = is_stream(&request);
     let limit = if streams { Some(limit.unwrap_or(STREAM_ANSWER).max(STREAM_ANSWER)) } else { limit };
     let ends = limit.map(|limit| Instant::now() + limit);
     let lives = lives(&request);
     let work = async {
         let response = persistent(&inner, credential.as_deref(), ends, request).await?;
-        Ok(response.map(|body| at_most(body, lives)))
+        if !streams {
+            return Ok(response.map(|body| body.map_err(BoxError::from).boxed_unsync()));
+        }
+        // A tunnel's bytes are bounded by who asked for it.
+        let watches = response.status() != StatusCode::SWITCHING_PROTOCOLS;
+        let longest = if watches { LONGEST_LINE } else { usize::MAX };
+        Ok(response.map(|body| lines_within(at_most(body, lives), longest)))
     };
     match limit {
         None => work.await,
@@ -150,7 +152,7 @@ async fn once(
         return Ok(response);
     }
     let (parts, body) = response.into_parts();
-    let body = body.collect().await?.to_bytes();
+    let body = whole(body, LARGEST_ANSWER).await?;
     Ok(Response::from_parts(parts, Body::from(body)))
 }
 
@@ -230,7 +232,7 @@ fn lives(request: &Request<Body>) -> Option<Duration> {
 }
 
 /// A body that ends then at the latest, where there is a limit.
-fn at_most(body: Body, time: Option<Duration>) -> Reply {
+fn at_most(body: Body, time: Option<Duration>) -> Within {
     let Some(time) = time else { return body.map_err(BoxError::from).boxed_unsync() };
     let frames = BodyStream::new(body).take_until(Box::pin(tokio::time::sleep(time)));
     StreamBody::new(frames).map_err(BoxError::from).boxed_unsync()

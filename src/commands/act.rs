@@ -2,18 +2,19 @@
 
 use super::Context;
 use super::confirm::confirm;
+use super::lease::{in_flight, lease, others};
 use super::login::{login, note};
 use super::reachability::{logins, may_be_asked, probes};
 use super::scope::{DEADLINE, scope, stays};
 use crate::cli::{ActArgs, DryRun, Form};
 use crate::cluster::permission::{Allowed, Permission};
-use crate::cluster::snapshot::Snapshot;
+use crate::cluster::snapshot::{Read, Snapshot};
 use crate::cluster::write::{Reservation, Written};
-use crate::cluster::{Cluster, ReadRequest, Watch, WatchRequest};
+use crate::cluster::{Cluster, ReadRequest, Sighting, Watch, WatchRequest};
 use crate::error::{Error, Exit, Result};
 use crate::plan::{
-    Before, Outcome as Recorded, Plan, Probes, Proof, RECORD_VERSION, Record, RecordedClaim, RecordedOwner, Request,
-    Step, annotation,
+    Before, InFlight, Outcome as Recorded, Plan, Probes, Proof, RECORD_VERSION, Record, RecordedClaim, RecordedOwner,
+    Request, Step, annotation,
 };
 use crate::probe::Login;
 use crate::recovery::prober::Prober;
@@ -41,7 +42,13 @@ pub(super) struct Sight {
 /// Reads consistently what a change is planned from.
 pub(super) async fn look(context: &Context, cluster: &Cluster, namespace: Option<&str>) -> Result<Sight> {
     let scope = scope(context, cluster, namespace, false, DEADLINE).await?;
-    let besides = ReadRequest { volumes: true, nodes: true, ..ReadRequest::default() };
+    let besides = ReadRequest {
+        volumes: true,
+        nodes: true,
+        storage_classes: true,
+        disruption_budgets: true,
+        ..ReadRequest::default()
+    };
     let snapshot = scope.read(cluster, besides).await?;
     let topology = build(&snapshot, &context.layout);
     // Where it was named, whether or not anything is left in it.
@@ -73,6 +80,9 @@ pub(super) struct Findings {
     pub(super) said: Result<Testimony, Silence>,
     pub(super) probes: Probes,
     pub(super) now: Timestamp,
+    pub(super) in_flight: InFlight,
+    /// The Lease of the member's namespace, where it could be read.
+    seen: Option<Sighting>,
     watch: Watch,
     opened: Result<()>,
     witness: Witness,
@@ -109,15 +119,24 @@ pub(super) async fn find_out(
     };
     // Permission, watch and baseline at the same time: none waits for another.
     let mut watch = cluster.watch(watch_request(sight, member));
-    let (rights, opened, said, measured, who) = futures::join!(
+    let others = others(&context.layout, member, &sight.snapshot.namespace_names);
+    let (rights, opened, said, measured, who, here, elsewhere) = futures::join!(
         cluster.review(permissions, DEADLINE),
         watch.opened(DEADLINE),
         witness.testify(BASELINE_DEADLINE),
         measured,
         cluster.who(DEADLINE),
+        cluster.lease(&member.namespace, DEADLINE),
+        cluster.leases_of(&others, DEADLINE),
     );
     let (probes, prober) = measured?;
-    Ok(Findings { rights, said, probes, now: Timestamp::now(), watch, opened, witness, prober, who })
+    let now = Timestamp::now();
+    let in_flight = in_flight(&here, &elsewhere, now);
+    let seen = match here {
+        Read::Known(seen) => Some(seen),
+        Read::Unknown(_) | Read::NotAsked => None,
+    };
+    Ok(Findings { rights, said, probes, now, in_flight, seen, watch, opened, witness, prober, who })
 }
 
 /// The volumes of the member's claims, and those that took part in its earlier acts.
@@ -178,10 +197,10 @@ pub(super) async fn carry_out(
     resume: &str,
 ) -> Result<Exit> {
     let Prepared { plan, before, record, findings } = prepared;
-    let Findings { mut watch, witness, mut prober, .. } = findings;
+    let Findings { mut watch, witness, mut prober, seen, who, .. } = findings;
     let carried_out = args.dry_run == DryRun::None;
     match args.output {
-        Form::Json => context.screen.result(&format!("{}\n", machine::plan(&plan))),
+        Form::Json => context.screen.result(&machine::line(&machine::plan(&plan))),
         Form::Yaml if !carried_out => context.screen.result(&machine::yaml(&machine::plan(&plan))?),
         Form::Text if !carried_out => context.screen.result(&planned::plan(&plan, context.screen.out)),
         Form::Text | Form::Yaml => context.screen.note(&format!("{}\n", planned::plan(&plan, context.screen.err))),
@@ -196,6 +215,8 @@ pub(super) async fn carry_out(
     }
     context.unless_interrupted(confirm(context, args, &plan)).await?;
 
+    watch.catch_up();
+    let lease = context.unless_interrupted(lease(context, cluster, &plan, &watch, (seen, who))).await?;
     let mut progress = Progress::new(context.screen, args.output);
     watch.catch_up();
     prober.begin();
@@ -210,11 +231,13 @@ pub(super) async fn carry_out(
             journal: &context.journal,
             timeout: args.timeout,
             interrupt: context.interrupt.clone(),
+            lease: &lease,
         },
         &mut watch,
         &mut |event| progress.show(&event),
     )
     .await;
+    outcome.notices.extend(lease.release().await.err());
     let pod_is_back = matches!(
         outcome.ending,
         Ending::Recovered | Ending::NotVerified | Ending::Unproven(_) | Ending::DataMissing(_)
@@ -254,8 +277,8 @@ async fn rehearse(context: &Context, cluster: &Cluster, args: &ActArgs, plan: &P
         match written? {
             Written::Done { .. } => {
                 let line = match args.output {
-                    Form::Json => format!("{}\n", machine::rehearsed(plan, &what)),
-                    Form::Text | Form::Yaml => format!("{what} (server dry run)\n"),
+                    Form::Json => machine::line(&machine::rehearsed(plan, &what)),
+                    Form::Text | Form::Yaml => format!("{} (server dry run)\n", crate::render::harmless(&what)),
                 };
                 context.screen.result(&line);
             }
@@ -328,7 +351,7 @@ fn tell(context: &Context, args: &ActArgs, plan: &Plan, outcome: &Outcome, resum
     let document = || machine::outcome(plan, outcome, &reasons(&outcome.ending), (!finished).then_some(resume));
     let text = match args.output {
         Form::Text => account::outcome(plan, outcome, resume, context.screen.out),
-        Form::Json => format!("{}\n", document()),
+        Form::Json => machine::line(&document()),
         Form::Yaml => machine::yaml(&document())?,
     };
     context.screen.result(&text);

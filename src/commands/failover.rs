@@ -3,7 +3,7 @@
 use super::Context;
 use super::act::{Findings, Prepared, Sight, before, carry_out, find_out, look, recorded_baseline, request};
 use super::login::note;
-use super::resume::resume;
+use super::resume::{quoted, resume};
 use super::scope::stays;
 use super::target::{Sought, target};
 use crate::cli::{FailoverArgs, Form};
@@ -26,7 +26,7 @@ const SOUGHT: Sought = Sought {
 pub(super) async fn failover(context: &Context, args: &FailoverArgs) -> Result<Exit> {
     let told = act(context, args).await;
     if let (Err(error), Form::Json) = (&told, args.act.output) {
-        context.screen.result(&format!("{}\n", machine::error(error)));
+        context.screen.result(&machine::line(&machine::error(error)));
     }
     told
 }
@@ -34,7 +34,7 @@ pub(super) async fn failover(context: &Context, args: &FailoverArgs) -> Result<E
 async fn act(context: &Context, args: &FailoverArgs) -> Result<Exit> {
     let cluster = context.cluster().await?;
     let prepared = context.unless_interrupted(prepare(context, &cluster, args)).await?;
-    let mut command = resume(context, &args.act, &format!("failover {}", prepared.plan.path()));
+    let mut command = resume(context, &args.act, &format!("failover {}", quoted(&prepared.plan.path())));
     command.flag("--pod-uid", Some(prepared.plan.target.uid.as_str()).filter(|uid| !uid.is_empty()));
     command.switch("--keep-pvc", args.keep_pvc);
     carry_out(context, &cluster, &args.act, prepared, &command.text()).await
@@ -73,6 +73,7 @@ async fn prepare(context: &Context, cluster: &Cluster, args: &FailoverArgs) -> R
         now: findings.now,
         probes: std::mem::take(&mut findings.probes),
         journal: context.journal_of(unfinished.map_or(&request.id, |record| &record.id)),
+        in_flight: std::mem::take(&mut findings.in_flight),
     });
     Prepared::new(cluster, &sight, findings, plan, testimony, unfinished)
 }

@@ -49,7 +49,7 @@ impl Door {
 pub(super) async fn forward(context: &Context, args: &ForwardArgs) -> Result<Exit> {
     let ended = open(context, args).await;
     if let (Err(error), ForwardForm::Json) = (&ended, args.output) {
-        context.screen.result(&format!("{}\n", machine::error(error)));
+        context.screen.result(&machine::line(&machine::error(error)));
     }
     ended
 }

@@ -21,7 +21,7 @@ pub(super) async fn run(context: &Context, args: &HistoryArgs) -> Result<Exit> {
         Some(HistoryCommand::Release(release)) => {
             let told = self::release(context, release).await;
             if let (Err(error), Form::Json) = (&told, release.output) {
-                context.screen.result(&format!("{}\n", machine::error(error)));
+                context.screen.result(&machine::line(&machine::error(error)));
             }
             told
         }

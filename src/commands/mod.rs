@@ -5,7 +5,9 @@ mod confirm;
 mod failover;
 mod forward;
 mod history;
+mod lease;
 mod login;
+mod rbac;
 mod reachability;
 mod resume;
 mod sandbox;
@@ -15,7 +17,7 @@ mod target;
 mod undo;
 mod verify;
 
-use crate::cli::{Cli, Command, Form, Global};
+use crate::cli::{Cli, Command, Form, Global, Token};
 use crate::cluster::{Cluster, ConnectOptions, Environment, parse_request_timeout};
 use crate::error::{Error, Exit, Result};
 use crate::journal::Journal;
@@ -55,6 +57,7 @@ pub fn run(cli: Cli, screen: Screen) -> Result<Exit> {
         Command::Layout => screen.result(DEFAULT_LAYOUT),
         Command::Version { output } => screen.result(&version(*output)?),
         Command::Completion { shell } => screen.result(&completion(*shell)),
+        Command::Rbac(args) => screen.result(&rbac::rbac(args)?),
         Command::Sandbox(args) if args.list => screen.result(&sandbox::list()?),
         _ => {
             let runtime = runtime()?;
@@ -105,7 +108,7 @@ async fn connected(cli: Cli, screen: Screen) -> Result<Exit> {
             })
             .await
         }
-        Command::Layout | Command::Version { .. } | Command::Completion { .. } => Ok(Exit::Yes),
+        Command::Layout | Command::Version { .. } | Command::Completion { .. } | Command::Rbac(_) => Ok(Exit::Yes),
     }
 }
 
@@ -120,7 +123,7 @@ impl Context {
             user: flags.user,
             namespace: flags.namespace,
             server: flags.server,
-            token: flags.token,
+            token: flags.token.map(Token::into_inner),
             as_user: flags.as_user,
             as_uid: flags.as_uid,
             as_groups: flags.as_group,

@@ -6,7 +6,7 @@ use crate::cli::{StatusArgs, StatusForm};
 use crate::cluster::ReadRequest;
 use crate::cluster::snapshot::{Cause, Read, Snapshot};
 use crate::error::{Error, Exit, Result};
-use crate::render::{machine, status as text};
+use crate::render::{harmless, machine, status as text};
 use crate::topology::health::{Health, judge, not_looked_into};
 use crate::topology::target::{NamespaceMatch, TargetMatch, TargetName, match_namespace, match_target};
 use crate::topology::{Topology, build};
@@ -51,7 +51,10 @@ pub(super) async fn status(context: &Context, args: &StatusArgs) -> Result<Exit>
     context.screen.result(&out);
     if let Some(namespace) = denied {
         let next = context.screen.err.hint("next:");
-        context.screen.note(&format!("{next} kubectl auth can-i --list -n {namespace} shows your rights\n"));
+        context.screen.note(&format!(
+            "{next} kubectl auth can-i --list -n {namespace} shows your rights\n",
+            namespace = harmless(&namespace)
+        ));
     }
     Ok(match report.health {
         Health::Healthy => Exit::Yes,

@@ -23,7 +23,7 @@ const SOUGHT: Sought =
 pub(super) async fn undo(context: &Context, args: &UndoArgs) -> Result<Exit> {
     let told = act(context, args).await;
     if let (Err(error), Form::Json) = (&told, args.act.output) {
-        context.screen.result(&format!("{}\n", machine::error(error)));
+        context.screen.result(&machine::line(&machine::error(error)));
     }
     told
 }
@@ -62,6 +62,7 @@ async fn prepare(context: &Context, cluster: &Cluster, args: &UndoArgs) -> Resul
         now: findings.now,
         probes: std::mem::take(&mut findings.probes),
         journal: context.journal_of(unfinished.map_or(&request.id, |record| &record.id)),
+        in_flight: std::mem::take(&mut findings.in_flight),
     });
     let prepared = Prepared::new(cluster, &sight, findings, plan, testimony, unfinished)?;
     Ok((prepared, of.id))
@@ -130,10 +131,17 @@ fn last(topology: &Topology, records: &[Record], member: &Member) -> Result<Reco
     }
     let mut of_it = records.iter().rev().filter(|record| record.is_of_member(topology, member));
     of_it.find(|record| record.claims.iter().any(|claim| claim.volume.is_some())).cloned().ok_or_else(|| {
+        let none = "no volume of it is on record as set aside".to_owned();
         Error::refused(format!("there is nothing to undo of {}", member.path()))
-            .because("no volume of it is on record as set aside")
+            .because(unread(topology).unwrap_or(none))
             .hint(format!("kubectl synxdb history -n {}", member.namespace))
     })
+}
+
+/// That volumes, and what is on record there, cannot be read: then nothing is known of what could be undone.
+fn unread(topology: &Topology) -> Option<String> {
+    let gap = topology.gaps.iter().find(|gap| gap.what == "volumes")?;
+    Some(format!("what is on record on volumes is not known, they cannot be read: {}", gap.why))
 }
 
 /// Offers what can be undone.

@@ -1,11 +1,10 @@
 //! What earlier acts mean for a new one: which volumes can come back, what is under way, what has just been done.
 
-use super::checks::{Check, CheckId, block, pass, warn};
+use super::checks::{Check, CheckId, block, may_not_patch_volumes, pass, warn};
 use super::history::{AsideState, state};
 use super::make::Inputs;
 use super::{Act, Outcome, Record, RecordedClaim, ReplacedClaim, Returns, Step};
 use crate::cli::Allow;
-use crate::cluster::permission::Allowed;
 use crate::topology::{ClaimState, Known, Member, Topology, Volume};
 use jiff::{SignedDuration, Timestamp};
 
@@ -52,10 +51,7 @@ pub fn returning<'r>(topology: &Topology, records: &'r [Record], of: &'r Record)
 pub(super) fn checks(inputs: &Inputs<'_>, claims: &[ReplacedClaim], steps: &[Step]) -> Vec<Check> {
     let mut checks = Vec::new();
     if let Some(of) = inputs.undoes {
-        let denied = inputs.rights.iter().find(|(permission, allowed)| {
-            permission.resource == "persistentvolumes" && matches!(allowed, Allowed::No(_))
-        });
-        if let Some((permission, _)) = denied {
+        if let Some(permission) = may_not_patch_volumes(inputs.rights) {
             let why = format!("you may not {permission}: no volume can be reserved for its claim");
             checks.push(block(CheckId::Return, why, "kubectl synxdb rbac --for undo prints the rights to ask for"));
         }

@@ -1,11 +1,12 @@
 //! Making a plan: what of an act is left to do, whether it is a new one or one that was begun.
 
 use super::{
-    Act, Before, Plan, Probes, Proof, Record, ReplacedClaim, Request, Resumes, Risk, Step, Target, checks, earlier,
+    Act, Before, InFlight, Plan, Probes, Proof, Record, ReplacedClaim, Request, Resumes, Risk, Step, Target, checks,
+    earlier,
 };
 use crate::cluster::permission::{Allowed, Permission};
 use crate::topology::layout::SqlDoor;
-use crate::topology::{Claim, Component, Door, Known, Member, Topology};
+use crate::topology::{Claim, Component, Door, Known, Member, Topology, Volume};
 use jiff::Timestamp;
 
 /// All that a plan is made from.
@@ -32,6 +33,8 @@ pub struct Inputs<'i> {
     pub probes: Probes,
     /// The local file that would keep a record which no volume can carry.
     pub journal: String,
+    /// Who else is at work.
+    pub in_flight: InFlight,
 }
 
 /// What is to become of the member: the same for a new act and for one that is finished.
@@ -113,6 +116,13 @@ pub fn plan(inputs: Inputs<'_>) -> Plan {
             (None, None) => canary.take().filter(|_| answers && !steps.is_empty()),
         };
     }
+    let back: Vec<&Volume> = intent
+        .claims
+        .iter()
+        .filter_map(|claim| claim.returns.as_ref())
+        .filter_map(|returns| topology.recorded.iter().find(|volume| volume.uid == returns.uid))
+        .collect();
+    let id = inputs.unfinished.map_or_else(|| request.id.clone(), |record| record.id.clone());
     let mut checks = checks::run(&checks::Subject {
         topology,
         member,
@@ -123,6 +133,11 @@ pub fn plan(inputs: Inputs<'_>) -> Plan {
         rights: inputs.rights,
         before: &inputs.before,
         proof: &proof,
+        returning: &back,
+        records: inputs.records,
+        now: inputs.now,
+        id: &id,
+        in_flight: &inputs.in_flight,
     });
     checks.extend(earlier::checks(&inputs, &intent.claims, &steps));
     let overridden = checks.iter().any(|check| check.overridden);
@@ -138,7 +153,7 @@ pub fn plan(inputs: Inputs<'_>) -> Plan {
             .is_some_and(|record| record.claims.iter().any(|claim| claim.volume.is_some() || claim.returns.is_some()));
     let journal = Some(inputs.journal).filter(|_| !carried && (delete_pod || inputs.unfinished.is_some()));
     Plan {
-        id: inputs.unfinished.map_or_else(|| request.id.clone(), |record| record.id.clone()),
+        id,
         act: inputs.undoes.map_or(Act::Failover, |of| Act::Undo(of.id.clone())),
         target,
         keep_claims: intent.keep_claims,
@@ -199,10 +214,7 @@ fn reserve(topology: &Topology, member: &Member, claim: &ReplacedClaim) -> Optio
 /// A claim's volume is retained unless the user may not change volumes (which the retention check weighs).
 fn retain(claim: &Claim, rights: &[(Permission, Allowed)]) -> Option<Step> {
     let Known::Is(Some(volume)) = &claim.volume else { return None };
-    let denied = rights.iter().any(|(permission, allowed)| {
-        permission.resource == "persistentvolumes" && permission.verb == "patch" && matches!(allowed, Allowed::No(_))
-    });
-    (!denied).then(|| Step::Retain {
+    checks::may_not_patch_volumes(rights).is_none().then(|| Step::Retain {
         volume: volume.name.clone(),
         uid: volume.uid.clone(),
         claim: claim.name.clone(),

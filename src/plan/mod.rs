@@ -6,17 +6,21 @@
 mod checks;
 mod earlier;
 pub mod history;
+mod in_flight;
 mod make;
 pub mod probes;
 mod record;
+pub mod rights;
 #[cfg(test)]
 mod tests;
 
-pub use checks::{Check, CheckId, Verdict, needed};
+pub use checks::{Check, CheckId, Verdict};
 pub use earlier::{newest, returning};
+pub use in_flight::InFlight;
 pub use make::{Inputs, plan, proof};
 pub use probes::{NotMeasured, ProbeTarget, Probes, Promise};
 pub use record::{Act, Outcome, RECORD_VERSION, Record, RecordedClaim, RecordedOwner, Returns, annotation};
+pub use rights::needed;
 
 use crate::cli::Allow;
 use crate::error::Error;

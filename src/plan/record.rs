@@ -123,6 +123,11 @@ pub enum Outcome {
     DataMissing,
 }
 
+/// Whether an act may have this name.
+fn is_name(id: &str) -> bool {
+    (1..=40).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+}
+
 /// Key of the annotation that holds the record of this act.
 pub fn annotation(id: &str) -> String {
     format!("{RECORD_ANNOTATION}{id}")
@@ -130,8 +135,10 @@ pub fn annotation(id: &str) -> String {
 
 impl Record {
     /// Reads a record from an annotation or a journal's file; `None` where it is not one of ours or of a later form.
+    /// Whoever may annotate a volume may write one: a name becomes part of a file's, and so is one of ours.
     pub fn parse(text: &str) -> Option<Self> {
-        serde_json::from_str::<Self>(text).ok().filter(|record| record.version == RECORD_VERSION)
+        let record = serde_json::from_str::<Self>(text).ok()?;
+        (record.version == RECORD_VERSION && is_name(&record.id)).then_some(record)
     }
 
     /// Every record that the volumes carry, each once, the oldest first. An act writes the same on all of its volumes,
@@ -186,5 +193,21 @@ impl Record {
             return Ok(text);
         }
         serde_json::to_string(&Self { baseline: None, ..self.clone() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_whose_name_leads_elsewhere_is_none() {
+        for (id, ours) in
+            [("a1b2c3d4", true), ("a-1", true), ("", false), ("../../x", false), ("a/b", false), ("a\u{1b}[2J", false)]
+        {
+            let text = serde_json::json!({"version": RECORD_VERSION, "id": id, "started": "", "outcome": "in-progress",
+                "context": "", "namespace": "", "pod": "", "podUid": "", "keepClaims": false, "claims": []});
+            assert_eq!(Record::parse(&text.to_string()).is_some(), ours, "{id:?}");
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::cluster::permission::Allowed;
-use crate::testing::{ACCOUNT, snapshot};
+use crate::testing::{ACCOUNT, now, snapshot};
 use crate::topology::{Layout, build};
 
 fn request() -> Request {
@@ -30,9 +30,10 @@ fn planned(yaml: &str, pod: &str, request: &Request, denied: &[(&str, &str)]) ->
         undoes: None,
         unfinished,
         records: &records,
-        now: jiff::Timestamp::UNIX_EPOCH,
         journal: String::new(),
         probes: Probes::default(),
+        now: now(),
+        in_flight: InFlight::default(),
     })
 }
 
@@ -53,9 +54,10 @@ fn a_refused_login_is_warned_of_and_told_apart_from_silence() {
             undoes: None,
             unfinished: None,
             records: &[],
-            now: jiff::Timestamp::UNIX_EPOCH,
             journal: String::new(),
             probes: Probes::default(),
+            now: now(),
+            in_flight: InFlight::default(),
         })
     };
     for (before, words) in [
@@ -299,6 +301,123 @@ fn a_record_survives_its_annotation_and_an_oversized_baseline_is_left_out() {
     assert!(Record::parse(r#"{"version":2}"#).is_none());
 }
 
+/// In the target's own namespace another failover is refused, elsewhere it is told.
+#[test]
+fn another_failover_under_way() {
+    use crate::cluster::Standing;
+    use crate::cluster::lease::Tenure;
+    use crate::cluster::snapshot::{Cause, Read, Unreadable};
+    let topology = build(&snapshot(&[ACCOUNT]), &Layout::shipped().unwrap());
+    let member = topology.members().find(|member| member.name == "wh9527-0").unwrap();
+    let tenure = |id: &str, seconds| Tenure {
+        holder: format!("failover {id} of wh9527-1 by alice at host/1"),
+        id: Some(id.to_owned()),
+        renewed: Some(jiff::SignedDuration::from_secs(seconds)),
+        lasts: std::time::Duration::from_secs(10),
+    };
+    let held = |id, seconds| Read::Known(Standing::Held(tenure(id, seconds)));
+    let unknown = || {
+        let (resource, namespace) = ("leases", Some("b".to_owned()));
+        Read::Unknown(Unreadable { resource, namespace, cause: Cause::Forbidden, reason: "leases is forbidden".into() })
+    };
+    let checked = |here, elsewhere: Vec<(&str, Read<Standing>)>, allow: &[Allow], denied: bool| {
+        let request = Request { allow: allow.to_vec(), ..request() };
+        let rights: Vec<_> = needed(member, &request)
+            .into_iter()
+            .map(|permission| {
+                let no = denied && permission.resource == "leases" && permission.verb == "update";
+                (permission, if no { Allowed::No("RBAC".into()) } else { Allowed::Yes })
+            })
+            .collect();
+        let elsewhere = elsewhere.into_iter().map(|(name, read)| (name.to_owned(), read)).collect();
+        let plan = plan(Inputs {
+            topology: &topology,
+            member,
+            request: &request,
+            rights: &rights,
+            before: Before::NotAsked,
+            undoes: None,
+            unfinished: None,
+            records: &[],
+            now: jiff::Timestamp::UNIX_EPOCH,
+            probes: Probes::default(),
+            journal: String::new(),
+            in_flight: InFlight { here, elsewhere },
+        });
+        let told = plan.checks.iter().filter(|check| check.id == CheckId::Lease);
+        let told: Vec<String> = told.map(|check| format!("{:?} {}", check.verdict, check.reason)).collect();
+        (told.join("\n"), plan.risk, plan.refusal().is_some())
+    };
+    let none = "no other failover is under way in namespace cloud007-513d75d5-3033-4649-b913-07f6115ec41a";
+    let here = "another failover is under way in namespace cloud007-513d75d5-3033-4649-b913-07f6115ec41a: failover c3 of \
+                wh9527-1 by alice at host/1, last renewed 2 s ago";
+    let late = "failover may be under way: failover {} of wh9527-1 by alice at host/1, last renewed";
+    let unless = "it goes on unless the Lease kubectl-synxdb is renewed within 10 s";
+    let denied = "you may not update leases.coordination.k8s.io kubectl-synxdb in namespace \
+                  cloud007-513d75d5-3033-4649-b913-07f6115ec41a: another failover could not be kept away meanwhile";
+    let allow = &[Allow::ConcurrentFailover][..];
+    for (here, elsewhere, allow, no_right, told, risk, refused) in [
+        (Read::Known(Standing::Free), vec![], &[][..], false, format!("Pass {none}"), Risk::Ordinary, false),
+        // What is not overridden is not of high risk.
+        (Read::Known(Standing::Free), vec![], allow, false, format!("Pass {none}"), Risk::Ordinary, false),
+        (
+            Read::Known(Standing::Left(tenure("c3", 2))),
+            vec![],
+            &[],
+            false,
+            format!("Pass {none}; one was: failover c3 of wh9527-1 by alice at host/1, last renewed 2 s ago"),
+            Risk::Ordinary,
+            false,
+        ),
+        (held("c3", 2), vec![], &[], false, format!("Block {here}"), Risk::Ordinary, true),
+        (held("c3", 2), vec![], allow, false, format!("Warn {here}"), Risk::High, false),
+        // The same one, and one that is late.
+        (
+            held("a1b2", 2),
+            vec![],
+            &[],
+            false,
+            format!("Warn an earlier run of this {} 2 s ago; {unless}", late.replace("{}", "a1b2")),
+            Risk::Ordinary,
+            false,
+        ),
+        (
+            held("c3", 20),
+            vec![],
+            &[],
+            false,
+            format!("Warn another {} 20 s ago; {unless}", late.replace("{}", "c3")),
+            Risk::Ordinary,
+            false,
+        ),
+        (
+            Read::Known(Standing::Free),
+            vec![("b", held("c3", 2)), ("d", Read::Known(Standing::Free)), ("e", unknown())],
+            &[],
+            false,
+            format!(
+                "Warn another failover is under way in namespace b: failover c3 of wh9527-1 by alice at host/1, last \
+                 renewed 2 s ago\nPass {none}; of e that is not known"
+            ),
+            Risk::Ordinary,
+            false,
+        ),
+        (Read::Known(Standing::Free), vec![], &[], true, format!("Block {denied}"), Risk::Ordinary, true),
+        (Read::Known(Standing::Free), vec![], allow, true, format!("Warn {denied}"), Risk::High, false),
+        (
+            unknown(),
+            vec![],
+            &[],
+            false,
+            "Warn whether another failover is under way is not known, and asked again: leases is forbidden".to_owned(),
+            Risk::Ordinary,
+            false,
+        ),
+    ] {
+        assert_eq!(checked(here, elsewhere, allow, no_right), (told, risk, refused));
+    }
+}
+
 /// Somebody else replaced the pod after the claims were deleted: the new pod holds them, and goes, too; or the act
 /// would never end.
 #[test]
@@ -375,6 +494,7 @@ fn volumes_that_cannot_be_read_may_tell_of_an_unfinished_failover() {
             now: jiff::Timestamp::UNIX_EPOCH,
             journal: String::new(),
             probes: Probes::default(),
+            in_flight: InFlight::default(),
         });
         let check = plan.checks.iter().find(|check| check.id == CheckId::Earlier);
         assert_eq!(check.map(|check| check.verdict), verdict, "{check:?}");

@@ -199,7 +199,8 @@ async fn list(session: &mut Session, kernel: Kernel) -> Result<(Tables, Vec<Cand
     let total = total.first().and_then(|row| number(row, 0)).unwrap_or(0);
     let mut tables = Vec::with_capacity(listed.len());
     let mut candidates = Vec::new();
-    for (index, row) in listed.iter().enumerate() {
+    // A server that is asked for so many may still send more.
+    for (index, row) in listed.iter().take(MOST_TABLES).enumerate() {
         let pages = number(row, 3).unwrap_or(0);
         let bytes = number(row, 6).unwrap_or(u64::MAX);
         // `relpages` is 0 until a table is analyzed; an MPP server would have to ask its segments for the size then.

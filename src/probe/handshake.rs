@@ -9,6 +9,7 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
 use tokio_postgres::{Client, NoTls};
 
+use super::bounded::{Bounded, CutOff};
 use super::login::Given;
 use super::session::{Connector, LOCK_TIMEOUT, SqlTarget, Trouble};
 use super::tls::Want;
@@ -22,18 +23,26 @@ const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
 const REFUSED: [&str; 3] = ["28000", "28P01", "42501"];
 
 /// The connection's task.
-pub(super) struct Driver(tokio::task::JoinHandle<()>);
+pub(super) struct Driver {
+    task: tokio::task::JoinHandle<()>,
+    cut_off: CutOff,
+}
 
 impl Driver {
     /// Resolves when the connection has ended.
     pub(super) async fn ended(&mut self) {
-        let _ = (&mut self.0).await;
+        let _ = (&mut self.task).await;
+    }
+
+    /// Why a question got no answer: the question itself knows only that the connection ended.
+    pub(super) fn trouble(&self, error: &tokio_postgres::Error) -> Trouble {
+        self.cut_off.why().map_or_else(|| Trouble::of(error), Trouble::unsure)
     }
 }
 
 impl Drop for Driver {
     fn drop(&mut self) {
-        self.0.abort();
+        self.task.abort();
     }
 }
 
@@ -70,7 +79,8 @@ async fn attempt<C: Connector>(
 ) -> Result<(Client, Driver), Failed> {
     let SqlTarget { namespace, pod, port, user, login, .. } = target;
     let remaining = deadline.saturating_duration_since(Instant::now());
-    let mut stream = connector.connect(remaining).await?;
+    let mut stream = Bounded::new(connector.connect(remaining).await?);
+    let cut_off = stream.cut_off();
     let mut config = Config::new();
     config.user(user).dbname(database).application_name("kubectl-synxdb");
     let given = login.password((namespace, pod), *port, database, user);
@@ -90,16 +100,16 @@ async fn attempt<C: Connector>(
             return Err(Trouble::of_login(why).into());
         }
         config.ssl_mode(SslMode::Disable);
-        return connect(&config, stream, NoTls, given.as_ref()).await;
+        return connect(&config, stream, NoTls, given.as_ref(), cut_off).await;
     }
     // The server has agreed to it already.
     config.ssl_mode(SslMode::Require).ssl_negotiation(SslNegotiation::Direct);
     let (mut tls, name) = login.tls().connector(namespace, pod).map_err(Trouble::of_login)?;
-    let tls = match MakeTlsConnect::<C::Stream>::make_tls_connect(&mut tls, &name) {
+    let tls = match MakeTlsConnect::<Bounded<C::Stream>>::make_tls_connect(&mut tls, &name) {
         Ok(tls) => tls,
         Err(never) => match never {},
     };
-    connect(&config, stream, tls, given.as_ref()).await
+    connect(&config, stream, tls, given.as_ref(), cut_off).await
 }
 
 /// Why a login failed.
@@ -129,19 +139,28 @@ async fn offers_tls(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> Resul
     }
 }
 
-async fn connect<S, T>(config: &Config, stream: S, tls: T, given: Option<&Given>) -> Result<(Client, Driver), Failed>
+async fn connect<S, T>(
+    config: &Config,
+    stream: S,
+    tls: T,
+    given: Option<&Given>,
+    cut_off: CutOff,
+) -> Result<(Client, Driver), Failed>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     T: TlsConnect<S>,
     T::Stream: Send + 'static,
 {
-    let (client, connection) = config.connect_raw(stream, tls).await.map_err(|error| refusal(&error, given))?;
+    let (client, connection) = config.connect_raw(stream, tls).await.map_err(|error| match cut_off.why() {
+        Some(why) => Trouble::unsure(why).into(),
+        None => refusal(&error, given),
+    })?;
     let task = tokio::spawn(async move {
         if let Err(error) = connection.await {
             tracing::debug!(error = said(&error), "the database connection ended");
         }
     });
-    Ok((client, Driver(task)))
+    Ok((client, Driver { task, cut_off }))
 }
 
 /// Why a server did not let us in.

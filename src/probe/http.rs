@@ -23,6 +23,9 @@ const LARGEST_PAGE: usize = 64 << 10;
 /// Most that is read of metrics, in bytes: a pageserver has megabytes of them, of which a few lines matter.
 const MOST_METRICS: usize = 16 << 20;
 
+/// Most states of tenants kept: there are a handful.
+const MOST_STATES: usize = 100;
+
 /// Most timelines kept.
 const MOST_TIMELINES: usize = 1000;
 
@@ -240,8 +243,15 @@ pub(super) fn parse<'a>(lines: impl Iterator<Item = &'a str>) -> Option<Metrics>
                 };
                 *field = Some(value);
             }
-            TENANTS => *tenants.entry(label(labels, "state").unwrap_or_default()).or_default() += value,
-            BROKEN => broken = Some(broken.unwrap_or(0) + value),
+            TENANTS => {
+                let state = label(labels, "state").unwrap_or_default();
+                if tenants.len() >= MOST_STATES && !tenants.contains_key(&state) {
+                    continue;
+                }
+                let number = tenants.entry(state).or_default();
+                *number = number.saturating_add(value);
+            }
+            BROKEN => broken = Some(broken.unwrap_or(0u64).saturating_add(value)),
             _ => {}
         }
     }
@@ -330,6 +340,12 @@ other_metric 1
                     pageserver_broken_tenants_count{tenant_id=\"a\"} 1\npageserver_broken_tenants_count{tenant_id=\"b\"} 0";
         let expected = BTreeMap::from([("Active".to_owned(), 3), ("Broken".to_owned(), 1)]);
         assert_eq!(parse(text.lines()), Some(Metrics::Pageserver { tenants: expected, broken: Some(1) }));
+        let most = format!("{TENANTS}{{state=\"Active\"}} {0}\n{TENANTS}{{state=\"Active\"}} {0}", u64::MAX);
+        let states: String = (0..200).map(|n| format!("{TENANTS}{{state=\"{n}\"}} 1\n")).collect();
+        for (text, number, first) in [(most, 1, u64::MAX), (states, MOST_STATES, 1)] {
+            let Some(Metrics::Pageserver { tenants, .. }) = parse(text.lines()) else { panic!() };
+            assert_eq!((tenants.len(), tenants.values().next()), (number, Some(&first)));
+        }
         assert_eq!(parse("up 1\nsafekeeper_flush_lsn NaN\nbroken{".lines()), None);
     }
 

@@ -8,6 +8,7 @@
 //! - [`http`]: status pages and metrics
 
 pub mod baseline;
+mod bounded;
 pub mod canary;
 pub mod compare;
 mod handshake;

@@ -19,7 +19,7 @@ use tokio_postgres::{Client, SimpleQueryMessage, SimpleQueryRow};
 use super::Answer;
 use super::handshake::{Driver, log_in};
 use super::login::Login;
-use crate::cluster::{Cluster, Tunnel, said};
+use crate::cluster::{Cluster, Tunnel, cut, said};
 use crate::error::Exit;
 
 /// The first pause after a login that hung; it doubles.
@@ -164,8 +164,9 @@ impl<T> From<Trouble> for Answer<T> {
 /// tokio-postgres' own text is only "db error".
 fn in_words(error: &DbError) -> String {
     let detail = error.detail().map(|detail| format!(": {detail}")).unwrap_or_default();
-    let text = format!("{}{detail} (SQLSTATE {})", error.message(), error.code().code());
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    let text = format!("{}{detail}", error.message());
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    format!("{} (SQLSTATE {})", cut(&text), error.code().code())
 }
 
 /// The way to a server, with the memory of what hung.
@@ -260,7 +261,7 @@ impl Session {
     pub async fn run(&mut self, statements: &str) -> Result<Vec<Vec<SimpleQueryRow>>, Trouble> {
         let asked = self.client.simple_query(statements);
         match tokio::time::timeout_at(self.deadline, asked).await {
-            Ok(answer) => answer.map(split).map_err(|error| Trouble::of(&error)),
+            Ok(answer) => answer.map(split).map_err(|error| self.driver.trouble(&error)),
             Err(_) => {
                 self.turn.remember(true);
                 Err(Trouble::late(self.whole))
@@ -274,7 +275,10 @@ impl Session {
             let asked = tokio::time::timeout_at(self.deadline, self.client.simple_query(statement));
             async {
                 match asked.await {
-                    Ok(answer) => answer.map(|rows| split(rows).pop().unwrap_or_default()).map_err(|e| Trouble::of(&e)),
+                    Ok(answer) => {
+                        let rows = answer.map(|rows| split(rows).pop().unwrap_or_default());
+                        rows.map_err(|error| self.driver.trouble(&error))
+                    }
                     Err(_) => Err(Trouble::late(self.whole)),
                 }
             }

@@ -1,7 +1,7 @@
 //! Whether a goal of a failover is reached, judged from a topology alone. Pure predicates; the runner decides when to
 //! look and what to do about it.
 
-use crate::plan::Plan;
+use crate::plan::{Plan, Step};
 use crate::topology::health::minds_its_order;
 use crate::topology::{ClaimState, Member, PodFacts, Topology};
 
@@ -138,10 +138,37 @@ pub fn ready(plan: &Plan, topology: &Topology) -> Progress {
     }
 }
 
+/// The pod and the claims are still those that the plan names; otherwise nothing is touched.
+///
+/// # Errors
+/// What is another one.
+pub fn as_planned(plan: &Plan, topology: &Topology) -> Result<(), String> {
+    let member = topology.member(&plan.target.namespace, &plan.target.pod);
+    for step in &plan.steps {
+        let (what, planned, now) = match step {
+            Step::DeletePod { pod, uid } => {
+                let now = member.and_then(|member| member.pod.as_ref());
+                (format!("pod {pod}"), uid, now.map(|pod| pod.uid.clone()))
+            }
+            Step::DeleteClaim { claim, uid } => {
+                let found = member.and_then(|member| member.claims.iter().find(|other| other.name == *claim));
+                (format!("claim {claim}"), uid, found.and_then(|claim| claim.uid.clone()))
+            }
+            Step::Retain { .. } | Step::Reserve { .. } => continue,
+        };
+        match now {
+            Some(now) if now == *planned => {}
+            Some(now) => return Err(format!("{what} has UID {now} now, planned was {planned}: somebody replaced it")),
+            None => return Err(format!("{what} is gone: somebody deleted it")),
+        }
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::{Before, Inputs, Probes, Request, plan};
+    use crate::plan::{Before, InFlight, Inputs, Probes, Request, plan};
     use crate::testing::snapshot;
     use crate::topology::{Layout, build};
 
@@ -170,9 +197,10 @@ mod tests {
             undoes: None,
             unfinished: None,
             records: &[],
-            now: jiff::Timestamp::UNIX_EPOCH,
             journal: String::new(),
             probes: Probes::default(),
+            now: crate::testing::now(),
+            in_flight: InFlight::default(),
         })
     }
 
@@ -269,9 +297,10 @@ mod tests {
             undoes: None,
             unfinished: None,
             records: &[],
-            now: jiff::Timestamp::UNIX_EPOCH,
             journal: String::new(),
             probes: Probes::default(),
+            now: crate::testing::now(),
+            in_flight: InFlight::default(),
         });
         assert_eq!(said(replaced(&plan, &space(&lower(true)))), "waiting for the pod to be created");
         assert_eq!(

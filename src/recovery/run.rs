@@ -5,7 +5,7 @@ use super::explain::{Known, Wait};
 use super::goal::{self, Progress, Trap};
 use super::witness::{Answer, Witness};
 use crate::cluster::write::{Reservation, Written};
-use crate::cluster::{Cluster, Watch};
+use crate::cluster::{Cluster, Hold, Watch};
 use crate::error::Error;
 use crate::journal::Journal;
 use crate::plan::{Act as What, CheckId, Plan, Proof, Record, Step};
@@ -44,6 +44,8 @@ pub struct Run<'r> {
     pub timeout: Duration,
     /// Set when the user wants to stop.
     pub interrupt: CancellationToken,
+    /// Keeps others from failing over in the same namespace.
+    pub lease: &'r Hold,
 }
 
 /// Runs a plan to its end. The watch must be open already, so that no event is missed.
@@ -65,10 +67,12 @@ pub async fn run(run: Run<'_>, watch: &mut Watch, tell: &mut (dyn FnMut(Event) +
         canary: None,
         record_on: Vec::new(),
         trapped: None,
+        alone: true,
     };
     let ending = match act.whole().await {
         Ok(ending) | Err(ending) => ending,
     };
+    act.note_lost_lease();
     act.close(&ending).await;
     act.outcome(ending, started.elapsed())
 }
@@ -92,6 +96,8 @@ pub(super) struct Act<'r, 'w> {
     /// Volumes that carry the record: name and UID.
     pub(super) record_on: Vec<(String, String)>,
     trapped: Option<(Trap, Instant)>,
+    /// Whether nobody else is known to have begun meanwhile.
+    alone: bool,
 }
 
 /// What was done to several objects in a phase.
@@ -109,7 +115,7 @@ type Goal = fn(&Plan, &Topology) -> Progress;
 
 impl Act<'_, '_> {
     async fn whole(&mut self) -> Result<Ending, Ending> {
-        self.as_planned()?;
+        goal::as_planned(self.run.plan, &self.topology()).map_err(Ending::Changed)?;
         self.write_canary().await;
         let plan = self.run.plan;
         let kept = |step: &&Step| matches!(step, Step::Retain { .. } | Step::Reserve { .. });
@@ -124,35 +130,6 @@ impl Act<'_, '_> {
 
     pub(super) fn topology(&self) -> Topology {
         build(self.watch.snapshot(), self.run.layout)
-    }
-
-    /// The pod and the claims are still those that the plan names; otherwise nothing is touched.
-    fn as_planned(&self) -> Result<(), Ending> {
-        let plan = self.run.plan;
-        let topology = self.topology();
-        let member = topology.member(&plan.target.namespace, &plan.target.pod);
-        for step in &plan.steps {
-            let (what, planned, now) = match step {
-                Step::DeletePod { pod, uid } => {
-                    let now = member.and_then(|member| member.pod.as_ref());
-                    (format!("pod {pod}"), uid, now.map(|pod| pod.uid.clone()))
-                }
-                Step::DeleteClaim { claim, uid } => {
-                    let found = member.and_then(|member| member.claims.iter().find(|other| other.name == *claim));
-                    (format!("claim {claim}"), uid, found.and_then(|claim| claim.uid.clone()))
-                }
-                Step::Retain { .. } | Step::Reserve { .. } => continue,
-            };
-            match now {
-                Some(now) if now == *planned => {}
-                Some(now) => {
-                    let why = format!("{what} has UID {now} now, planned was {planned}: somebody replaced it");
-                    return Err(Ending::Changed(why));
-                }
-                None => return Err(Ending::Changed(format!("{what} is gone: somebody deleted it"))),
-            }
-        }
-        Ok(())
     }
 
     async fn write_canary(&mut self) {
@@ -182,6 +159,9 @@ impl Act<'_, '_> {
             }
             if details.is_empty() {
                 (self.tell)(Event::Started(phase));
+            }
+            if let Err(ending) = self.still_alone().await {
+                return Err(self.failed(phase, "another failover may be under way".into(), ending));
             }
             match self.step(step).await {
                 Ok(detail) => details.push(detail),
@@ -270,6 +250,21 @@ impl Act<'_, '_> {
         retained || plan.checks.iter().any(|check| check.id == CheckId::Retention && check.overridden)
     }
 
+    /// Asked before each change: nobody else may have begun since the Lease was taken.
+    async fn still_alone(&mut self) -> Result<(), Ending> {
+        self.run.lease.stands().await.map_err(|why| {
+            self.alone = false;
+            Ending::Failed(Error::refused("nothing further is changed").because(why))
+        })
+    }
+
+    /// Waiting goes on without the Lease, and it is said.
+    pub(super) fn note_lost_lease(&mut self) {
+        if let Some(why) = self.run.lease.lost().filter(|_| std::mem::take(&mut self.alone)) {
+            self.notice(format!("{why}; nothing but waiting was left"));
+        }
+    }
+
     fn carries(&mut self, volume: &str, uid: &str, written: &Result<Written, Error>) {
         if matches!(written, Ok(Written::Done { .. })) {
             self.record_on.push((volume.to_owned(), uid.to_owned()));
@@ -302,6 +297,7 @@ impl Act<'_, '_> {
         let started = Instant::now();
         (self.tell)(Event::Started(phase));
         loop {
+            self.note_lost_lease();
             let progress = goal(self.run.plan, &self.topology());
             let waits = match progress {
                 Progress::Reached => {
@@ -333,6 +329,7 @@ impl Act<'_, '_> {
             return Ok(waits);
         }
         self.trapped = None;
+        self.still_alone().await?;
         let namespace = &self.run.plan.target.namespace;
         let written = self.run.cluster.delete_pod(namespace, &trap.pod, &trap.uid, false).await;
         if let Written::Done { .. } = written.map_err(Ending::Failed)? {

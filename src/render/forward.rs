@@ -1,6 +1,6 @@
 //! A forward: what it leads to, the line to paste, and what happens to it.
 
-use super::machine::API_VERSION;
+use super::machine::{API_VERSION, line};
 use super::{Paint, harmless, wrapped, wrapped_at};
 use crate::topology::Member;
 use crate::topology::lead::Standing;
@@ -64,7 +64,7 @@ pub fn machine(opened: &Opened<'_>) -> String {
         "psql": psql,
         "command": url,
     });
-    format!("{document}\n")
+    line(&document)
 }
 
 /// The forward leads elsewhere, or nowhere: told when it changes.

@@ -1,5 +1,7 @@
 //! Machine forms: JSON and YAML, each with apiVersion and kind.
 
+use super::harmless::escaped;
+use super::is_harmful;
 use super::outcome::word;
 use crate::error::{Error, Result};
 use crate::plan::history::{AsideState, Entry};
@@ -20,12 +22,20 @@ pub const API_VERSION: &str = "kubectl-synxdb/v1alpha1";
 /// # Errors
 /// None in practice: every document is plain JSON data.
 pub fn yaml(document: &Value) -> Result<String> {
-    serde_saphyr::to_string(document).map_err(|error| Error::failure("cannot write YAML").because(error.to_string()))
+    let text = serde_saphyr::to_string(document);
+    let text = text.map_err(|error| Error::failure("cannot write YAML").because(error.to_string()))?;
+    // YAML, too, and the one form of it in which everything can be escaped.
+    Ok(if text.contains(|c| is_harmful(c) && c != '\n') { json(document) } else { text })
 }
 
 /// JSON of a document, indented.
 pub fn json(document: &Value) -> String {
-    format!("{document:#}\n")
+    format!("{}\n", escaped(&format!("{document:#}")))
+}
+
+/// JSON of a document, on one line.
+pub fn line(document: &Value) -> String {
+    format!("{}\n", escaped(&document.to_string()))
 }
 
 fn millis(time: Duration) -> u64 {

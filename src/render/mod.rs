@@ -3,18 +3,23 @@
 pub mod age;
 pub mod error;
 pub mod forward;
+mod harmless;
 pub mod history;
+#[cfg(test)]
+mod hostile;
 pub mod machine;
 pub mod outcome;
 pub mod plan;
 pub mod progress;
 pub mod prompt;
+pub mod rbac;
 pub mod reach;
 pub mod status;
 #[cfg(test)]
 mod tests;
 pub mod verify;
 
+pub use self::harmless::{harmless, is_harmful};
 use crate::cli::Color;
 use owo_colors::{OwoColorize, Style};
 use std::io::{self, IsTerminal, Write};
@@ -28,7 +33,9 @@ pub struct Paint(
 
 impl Paint {
     fn with(self, style: Style, text: impl AsRef<str>) -> String {
-        if self.0 { text.as_ref().style(style).to_string() } else { text.as_ref().to_owned() }
+        // What is painted is within a line.
+        let text = harmless(text.as_ref());
+        if self.0 { text.style(style).to_string() } else { text }
     }
 
     /// All is well.
@@ -94,13 +101,21 @@ impl Screen {
     /// Writes a result to standard output. A reader that has gone away is not an error.
     pub fn result(&self, text: &str) {
         let mut out = io::stdout().lock();
+        let text = harmless::passed(text, self.out.0);
         let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
     }
 
     /// Writes what is not a result (progress, warnings, errors) to standard error.
     pub fn note(&self, text: &str) {
         let mut err = io::stderr().lock();
+        let text = harmless::passed(text, self.err.0);
         let _ = err.write_all(text.as_bytes()).and_then(|()| err.flush());
+    }
+
+    /// Shows the cursor again that a list has hidden.
+    fn show_cursor(&self) {
+        let mut err = io::stderr().lock();
+        let _ = err.write_all(b"\x1b[?25h").and_then(|()| err.flush());
     }
 }
 
@@ -112,16 +127,23 @@ pub fn trace(level: u8) {
     // Our own lines only, which never hold headers or bodies: those of the libraries might.
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(tracing_subscriber::EnvFilter::new("kubectl_synxdb=debug"))
-        .with_writer(io::stderr)
+        .with_writer(|| harmless::Passed(io::stderr()))
         .with_target(false)
         .with_ansi(false)
         .finish();
     let _ = tracing::subscriber::set_global_default(subscriber);
 }
 
-/// A text as it may safely be shown: names and messages come from other machines, and must not drive the terminal.
-pub fn harmless(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() && c != '\n' && c != '\t' { '\u{fffd}' } else { c }).collect()
+/// Has a panic told as an error is: what it says may be from elsewhere, too.
+pub fn on_panic(screen: Screen) {
+    std::panic::set_hook(Box::new(move |panic| {
+        let said = panic.payload_as_str().unwrap_or("it cannot be said how");
+        let place = panic.location().map(|place| format!(" ({}:{})", place.file(), place.line())).unwrap_or_default();
+        let error = crate::error::Error::failure(format!("an error in the program itself{place}"))
+            .because(said)
+            .hint("tell its keepers, with the command that was run");
+        screen.note(&error::error(&error, screen.err));
+    }));
 }
 
 /// Text for people fits this many columns.

@@ -35,7 +35,7 @@ pub fn word(ending: &Ending) -> &'static str {
 
 /// The first line, and the reasons under it.
 pub fn verdict(plan: &Plan, outcome: &Outcome, paint: Paint) -> String {
-    let pod = &plan.target.pod;
+    let pod = harmless(&plan.target.pod);
     let time = took(outcome.total);
     let mut text = match &outcome.ending {
         Ending::Recovered => match &plan.act {
@@ -118,23 +118,24 @@ fn identities(plan: &Plan, outcome: &Outcome) -> String {
     }
     let none = || "none yet".to_owned();
     if let Some((name, uid)) = &outcome.new_pod {
-        let renamed = if *name == plan.target.pod { String::new() } else { format!(" ({name})") };
-        let old = if outcome.old_uid.is_empty() { "gone before" } else { &outcome.old_uid };
-        text.push_str(&format!("  pod {}\n    old UID {old}\n    new UID {uid}{renamed}\n", plan.target.pod));
+        let renamed = if *name == plan.target.pod { String::new() } else { format!(" ({})", harmless(name)) };
+        let old = if outcome.old_uid.is_empty() { "gone before".into() } else { harmless(&outcome.old_uid) };
+        let (pod, uid) = (harmless(&plan.target.pod), harmless(uid));
+        text.push_str(&format!("  pod {pod}\n    old UID {old}\n    new UID {uid}{renamed}\n"));
     }
     for claim in &outcome.claims {
         text.push_str(&format!(
             "  claim {}\n    old UID {}\n    new UID {}\n",
-            claim.name,
-            claim.old_uid,
-            claim.new_uid.clone().unwrap_or_else(none)
+            harmless(&claim.name),
+            harmless(&claim.old_uid),
+            claim.new_uid.as_deref().map_or_else(none, harmless)
         ));
         if let Some(volume) = &claim.retained_volume {
-            text.push_str(&format!("    the old volume {volume} is kept\n"));
+            text.push_str(&format!("    the old volume {} is kept\n", harmless(volume)));
         }
         let back = plan.replaced_claims.iter().find(|planned| planned.name == claim.name && claim.new_uid.is_some());
         if let Some(returns) = back.and_then(|planned| planned.returns.as_ref()) {
-            text.push_str(&format!("    volume {} is in use again\n", returns.volume));
+            text.push_str(&format!("    volume {} is in use again\n", harmless(&returns.volume)));
         }
     }
     text
@@ -166,11 +167,12 @@ fn after(plan: &Plan, outcome: &Outcome, resume: &str, paint: Paint) -> String {
         Ending::Recovered | Ending::NotVerified => return text,
     };
     if let (Ending::TimedOut(_), Some(node)) = (&outcome.ending, &plan.target.lost_node) {
+        let node = harmless(node);
         text.push_str(&format!("The way out, once the machine of node {node} is verified off:\n"));
         let taint = format!("kubectl taint nodes {node} node.kubernetes.io/out-of-service=nodeshutdown:NoExecute");
         text.push_str(&format!("{} {taint}\n", paint.hint("next:")));
     }
-    text.push_str(&format!("{} {}\n", paint.hint("next:"), next));
+    text.push_str(&format!("{} {}\n", paint.hint("next:"), harmless(&next)));
     if let Ending::Failed(error) = &outcome.ending {
         for hint in &error.hints {
             text.push_str(&format!("{} {}\n", paint.hint("next:"), harmless(hint)));

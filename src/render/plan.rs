@@ -15,7 +15,7 @@ pub fn plan(plan: &Plan, paint: Paint) -> String {
         paint.strong(what),
         paint.strong(&target.pod),
         target.role,
-        target.namespace
+        harmless(&target.namespace)
     );
     if let Some(resumes) = &plan.resumes {
         let since = if resumes.started.is_empty() { String::new() } else { format!(", begun {}", resumes.started) };
@@ -30,11 +30,11 @@ pub fn plan(plan: &Plan, paint: Paint) -> String {
     }
     text.push('\n');
     for (number, name, what) in rows(plan) {
-        text.push_str(&format!("  {number:<1} {name:<9} {what}\n"));
+        text.push_str(&format!("  {number:<1} {name:<9} {}\n", harmless(&what)));
     }
     text.push_str("\nChecks\n");
     for check in &plan.checks {
-        let line = wrapped("        ", &check.reason);
+        let line = wrapped("        ", &format!("{}{}", check.reason, overriding(check)));
         text.push_str(&format!("  {} {}", verdict(check, paint), line.trim_start()));
     }
     if let Some(journal) = &plan.journal {
@@ -129,6 +129,15 @@ fn proof(plan: &Plan) -> Vec<String> {
             "and compare with what it says before".into(),
         ],
         Proof::Skipped { reason } => vec![format!("skipped: {}", harmless(reason))],
+    }
+}
+
+/// The one flag that overrides a block, or that did.
+fn overriding(check: &Check) -> String {
+    match check.allow {
+        Some(allow) if check.overridden => format!(" (overridden by --allow {})", allow.flag()),
+        Some(allow) => format!(" (--allow {} overrides this)", allow.flag()),
+        None => String::new(),
     }
 }
 

@@ -61,7 +61,7 @@ impl Progress {
                     self.screen.note(&format!("{line}\n"));
                 }
             }
-            Way::Json => self.screen.result(&format!("{}\n", machine::event(event))),
+            Way::Json => self.screen.result(&machine::line(&machine::event(event))),
         }
     }
 
@@ -102,7 +102,7 @@ impl Drop for Waiting {
     }
 }
 
-fn line(event: &Event) -> Option<String> {
+pub(super) fn line(event: &Event) -> Option<String> {
     Some(match event {
         Event::Started(_) => return None,
         Event::Detail(phase, text) => format!("{:<9} {}", phase.name(), harmless(text)),

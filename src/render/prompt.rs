@@ -3,7 +3,7 @@
 //! A question is a line, read as the terminal hands it over: Ctrl-D, Ctrl-C and backspace do what they do everywhere. A
 //! list reads keys, and is a numbered one where the terminal cannot redraw it.
 
-use super::Screen;
+use super::{Screen, harmless};
 use crate::error::{Error, Exit, Result};
 use dialoguer::Select;
 use dialoguer::theme::{ColorfulTheme, SimpleTheme, Theme};
@@ -35,6 +35,9 @@ pub fn type_name(screen: Screen, question: &str) -> Result<String> {
 /// # Errors
 /// Interrupted by Ctrl-C, or a terminal that cannot be read.
 pub fn choose(screen: Screen, question: &str, items: &[String]) -> Result<Option<usize>> {
+    // A list is drawn by others.
+    let question = &harmless(question);
+    let items = &items.iter().map(|item| harmless(item)).collect::<Vec<_>>();
     if !screen.live {
         for (number, item) in (1..).zip(items) {
             screen.note(&format!("{number:>3}  {item}\n"));
@@ -47,7 +50,7 @@ pub fn choose(screen: Screen, question: &str, items: &[String]) -> Result<Option
     let ask = Select::with_theme(theme.as_ref()).with_prompt(question).items(items).default(0);
     ask.interact_opt().or_else(|dialoguer::Error::IO(error)| {
         // It hides the cursor, and shows it again only where it was answered.
-        screen.note(SHOW_CURSOR);
+        screen.show_cursor();
         match error.kind() {
             io::ErrorKind::Interrupted => Err(interrupted()),
             io::ErrorKind::UnexpectedEof | io::ErrorKind::NotConnected => Ok(None),
@@ -55,8 +58,6 @@ pub fn choose(screen: Screen, question: &str, items: &[String]) -> Result<Option
         }
     })
 }
-
-const SHOW_CURSOR: &str = "\x1b[?25h";
 
 /// A line of standard input without its end; `None` at the end of input.
 fn line(screen: Screen) -> Result<Option<String>> {
@@ -133,7 +134,7 @@ impl Drop for Before {
             let _ = tcsetattr(io::stdin(), OptionalActions::Now, settings);
         }
         if self.screen.live {
-            self.screen.note(SHOW_CURSOR);
+            self.screen.show_cursor();
         }
         self.screen.note("\n");
     }

@@ -60,7 +60,11 @@ pub fn verdict(report: &Report, paint: Paint) -> String {
 
 /// `name` output: `pod/NAME` a line.
 pub fn names(topology: &Topology) -> String {
-    topology.members().filter(|member| member.pod.is_some()).map(|member| format!("pod/{}\n", member.name)).collect()
+    topology
+        .members()
+        .filter(|member| member.pod.is_some())
+        .map(|member| format!("pod/{}\n", harmless(&member.name)))
+        .collect()
 }
 
 /// The component's word in its own namespace's table.
@@ -113,7 +117,7 @@ fn plain_row(member: &Member, wide: bool, now: Timestamp, paint: Paint) -> Vec<S
         status,
         pod.restarts.to_string(),
         claims,
-        pod.node.clone().unwrap_or_else(|| "<none>".into()),
+        pod.node.as_deref().map_or_else(|| "<none>".into(), harmless),
         age(pod.created, now),
     ]
 }
@@ -154,13 +158,13 @@ fn per_claim(member: &Member, word: impl Fn(&Claim) -> String) -> String {
 }
 
 fn wide_columns(member: &Member) -> Vec<String> {
-    let or_none = |value: &Option<String>| value.clone().unwrap_or_else(|| "<none>".into());
+    let or_none = |value: &Option<String>| value.as_deref().map_or_else(|| "<none>".into(), harmless);
     vec![
-        member.pod.as_ref().map_or_else(|| "<none>".into(), |pod| pod.uid.clone()),
+        member.pod.as_ref().map_or_else(|| "<none>".into(), |pod| harmless(&pod.uid)),
         per_claim(member, |claim| or_none(&claim.uid)),
         per_claim(member, |claim| or_none(&claim.volume_name)),
         per_claim(member, |claim| match &claim.volume {
-            Known::Is(Some(volume)) => volume.reclaim_policy.clone(),
+            Known::Is(Some(volume)) => harmless(&volume.reclaim_policy),
             Known::Is(None) => "<none>".into(),
             Known::Unknown(_) => "<unknown>".into(),
         }),

@@ -4,9 +4,9 @@ use super::*;
 use crate::cluster::permission::Allowed;
 use crate::error::Error;
 use crate::plan::probes::depending;
-use crate::plan::{Before, Inputs, Plan, Request, needed, plan};
+use crate::plan::{Before, InFlight, Inputs, Plan, Request, needed, plan};
 use crate::recovery::{ClaimChange, Ending, Outcome, Phase, PhaseEnd, Reach};
-use crate::testing::{ACCOUNT, snapshot, unreadable};
+use crate::testing::{ACCOUNT, now, snapshot, unreadable};
 use crate::topology::health::judge;
 use crate::topology::{Layout, Topology, build};
 use insta::assert_snapshot;
@@ -35,10 +35,6 @@ claims:
 - {name: data-pageserver-0, volume: pv-4}
 - {name: cache-pageserver-0, volume: pv-5}
 ";
-
-fn now() -> jiff::Timestamp {
-    "2026-01-01T00:10:30Z".parse().unwrap()
-}
 
 fn world(documents: &[&str]) -> Topology {
     build(&snapshot(documents), &Layout::shipped().unwrap())
@@ -94,7 +90,7 @@ fn status_of_namespaces_that_are_being_deleted() {
     assert_eq!(machine::status(&judge(&topology), &topology)["namespaces"][0]["terminating"], true);
 }
 
-fn planned(pod: &str, denied: bool, change: impl FnOnce(&mut Request)) -> Plan {
+pub(super) fn planned(pod: &str, denied: bool, change: impl FnOnce(&mut Request)) -> Plan {
     let topology = world(&[SYSTEM, ACCOUNT]);
     let member = topology.members().find(|member| member.name == pod).unwrap();
     let mut request = Request { id: "a1b2c3d4".into(), verify: true, ..Request::default() };
@@ -115,9 +111,10 @@ fn planned(pod: &str, denied: bool, change: impl FnOnce(&mut Request)) -> Plan {
         undoes: None,
         unfinished: None,
         records: &[],
-        now: jiff::Timestamp::UNIX_EPOCH,
-        journal: String::new(),
+        journal: "/home/dba/.local/state/kubectl-synxdb/a1b2c3d4.json".into(),
         probes: depending(&topology, member),
+        now: now(),
+        in_flight: InFlight::default(),
     })
 }
 
@@ -136,7 +133,55 @@ fn plans() {
     assert_snapshot!("plan-json", machine::json(&machine::plan(&planned("wh9527-0", false, |_| {}))));
 }
 
-fn ended(ending: Ending) -> Outcome {
+/// A night on which little is as it should be: each reason in full, within 80 columns, with the flag that overrides it.
+#[test]
+fn a_plan_with_many_checks() {
+    let system = SYSTEM
+        .replace(
+            "{name: safekeeper, replicas: 3, templates: [data]}",
+            "{name: safekeeper, replicas: 3, templates: [data], class: fast, age: 90000, revisions: [safekeeper-6d4f9, \
+             safekeeper-7c8b5]}",
+        )
+        .replace(
+            "claims: [data-safekeeper-0]}",
+            "claims: [data-safekeeper-0], revision: safekeeper-6d4f9, labels: {app: safekeeper}}",
+        )
+        .replace(
+            "{name: data-safekeeper-0, volume: pv-1}",
+            "{name: data-safekeeper-0, volume: pv-1, finalizers: [backup.example.com/hold]}",
+        )
+        .replace("{name: data-safekeeper-1, volume: pv-2}", "{name: data-safekeeper-1, volume: pv-2, age: 100}");
+    let more = "
+nodes: [{name: node-1, cordoned: true}, {name: node-2}]
+budgets: [{name: safekeepers, selector: {matchLabels: {app: safekeeper}}, allowed: 0, healthy: 2, wanted: 3, expected: 3}]
+";
+    let topology = world(&[&format!("{system}{more}")]);
+    let member = topology.members().find(|member| member.name == "safekeeper-0").unwrap();
+    let allow = vec![crate::cli::Allow::QuorumLoss];
+    let request = Request { id: "a1b2c3d4".into(), verify: true, allow, ..Request::default() };
+    let rights: Vec<_> = needed(member, &request).into_iter().map(|permission| (permission, Allowed::Yes)).collect();
+    let plan = plan(Inputs {
+        topology: &topology,
+        member,
+        request: &request,
+        rights: &rights,
+        before: Before::Answered { summary: "status page".into() },
+        undoes: None,
+        unfinished: None,
+        records: &[],
+        in_flight: InFlight::default(),
+        journal: "/home/dba/.local/state/kubectl-synxdb/a1b2c3d4.json".into(),
+        probes: depending(&topology, member),
+        now: now(),
+    });
+    let text = super::plan::plan(&plan, PLAIN);
+    assert!(text.lines().all(|line| line.chars().count() <= COLUMNS), "it fits 80 columns:\n{text}");
+    assert_snapshot!("plan-checks", text);
+    assert_snapshot!("plan-checks-json", machine::json(&machine::plan(&plan)["checks"]));
+    assert_snapshot!("plan-checks-error", super::error::error(&plan.refusal().unwrap(), PLAIN));
+}
+
+pub(super) fn ended(ending: Ending) -> Outcome {
     let after = |millis, detail: &str| PhaseEnd::After(Duration::from_millis(millis), detail.into());
     Outcome {
         ending,
@@ -192,7 +237,7 @@ fn every_ending() {
 }
 
 /// A database of each kind, under long names.
-fn reached() -> Vec<Reach> {
+pub(super) fn reached() -> Vec<Reach> {
     use crate::plan::{NotMeasured, Promise};
     use crate::recovery::reach::Account;
     let millis = |number| Some(Duration::from_millis(number));

@@ -2,13 +2,13 @@
 //! objects are matched as strings.
 
 use super::layout::{ComponentLayout, Layout, SpaceKind};
+use super::machines;
 use super::model::{
     Claim, ClaimReference, ClaimState, Component, Gap, Known, Member, Owner, PodFacts, Space, Topology, Volume,
-    Workload,
 };
 use super::words;
+use super::workload::{Workload, claim_name, covering, workload};
 use crate::cluster::snapshot::{NamespaceObjects, Read, Snapshot, Unreadable};
-use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{Node, PersistentVolume, PersistentVolumeClaim, Pod};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -18,6 +18,8 @@ use std::collections::BTreeMap;
 pub const RECORD_ANNOTATION: &str = "kubectl-synxdb/record-";
 /// Annotation on a pod by which it says that SQL is not to be asked of it, and why.
 pub const SQL_SKIPPED_ANNOTATION: &str = "kubectl-synxdb/sql-skipped";
+/// Label of a pod that names the version of its StatefulSet's template.
+const REVISION_LABEL: &str = "controller-revision-hash";
 
 /// Reads a snapshot as a SynxDB installation. A namespace that the layout does not know counts as an
 /// account's: the user named it.
@@ -28,15 +30,31 @@ pub fn build(snapshot: &Snapshot, layout: &Layout) -> Topology {
     gap(&mut gaps, &snapshot.namespace_names);
     gap(&mut gaps, &snapshot.volumes);
     gap(&mut gaps, &snapshot.nodes);
-    let recorded = snapshot.volumes.items().iter().map(volume).filter(|volume| !volume.records.is_empty()).collect();
-    let lost_nodes = snapshot.nodes.items().iter().filter(|node| !node_ready(node));
+    gap(&mut gaps, &snapshot.storage_classes);
+    let nodes = snapshot.nodes.items();
+    let recorded = snapshot.volumes.items().iter().map(|found| volume(found, nodes));
+    let recorded = recorded.filter(|volume| !volume.records.is_empty()).collect();
+    let lost_nodes = nodes.iter().filter(|node| !machines::node_ready(node));
     let lost_nodes = lost_nodes.filter_map(|node| node.metadata.name.clone()).collect();
-    Topology { spaces, recorded, lost_nodes, passed_over: snapshot.passed_over.clone(), gaps }
+    Topology {
+        spaces,
+        recorded,
+        lost_nodes,
+        nodes: known(&snapshot.nodes, machines::nodes),
+        classes: known(&snapshot.storage_classes, machines::classes),
+        free_volumes: known(&snapshot.volumes, machines::free),
+        passed_over: snapshot.passed_over.clone(),
+        gaps,
+    }
 }
 
-fn node_ready(node: &Node) -> bool {
-    let conditions = node.status.as_ref().and_then(|status| status.conditions.as_ref());
-    conditions.into_iter().flatten().any(|condition| condition.type_ == "Ready" && condition.status == "True")
+/// What a part that was read comes to.
+fn known<T, F>(read: &Read<Vec<T>>, facts: impl FnOnce(&[T]) -> F) -> Known<F> {
+    match read {
+        Read::Known(items) => Known::Is(facts(items)),
+        Read::Unknown(unreadable) => Known::Unknown(unreadable.reason.clone()),
+        Read::NotAsked => Known::Unknown("not asked for".into()),
+    }
 }
 
 fn gap<T>(gaps: &mut Vec<Gap>, read: &Read<T>) {
@@ -50,6 +68,7 @@ fn what(unreadable: &Unreadable) -> String {
         "persistentvolumeclaims" => "claims",
         "persistentvolumes" => "volumes",
         "statefulsets" => "StatefulSets",
+        "storageclasses" => "storage classes",
         other => other,
     };
     match &unreadable.namespace {
@@ -83,7 +102,7 @@ fn space(objects: &NamespaceObjects, snapshot: &Snapshot, layout: &Layout) -> Sp
         }
     }
 
-    let context = Context { objects, volumes: &snapshot.volumes, pods };
+    let context = Context { objects, volumes: &snapshot.volumes, nodes: snapshot.nodes.items(), pods };
     let mut components: Vec<Component> =
         found.into_iter().map(|(name, (component, pods))| context.component(name, component, &pods)).collect();
     let order = |component: &Component| {
@@ -115,6 +134,7 @@ fn owner(pod: &Pod) -> Option<Owner> {
 struct Context<'s> {
     objects: &'s NamespaceObjects,
     volumes: &'s Read<Vec<PersistentVolume>>,
+    nodes: &'s [Node],
     pods: &'s [Pod],
 }
 
@@ -126,9 +146,12 @@ impl Context<'_> {
             Read::NotAsked => Known::Unknown("not asked for".into()),
         };
         let mut members: Vec<Member> = pods.iter().map(|pod| self.member(pod, layout)).collect();
-        if let (Known::Is(Some(set)), Read::Known(_)) = (&set, &self.objects.pods) {
-            let first = set.spec.ordinals.as_ref().and_then(|ordinals| ordinals.start).unwrap_or(0);
-            for ordinal in first..first.saturating_add(replicas(set)) {
+        let workload = match set {
+            Known::Is(set) => Known::Is(set.map(workload)),
+            Known::Unknown(reason) => Known::Unknown(reason),
+        };
+        if let (Known::Is(Some(set)), Read::Known(_)) = (&workload, &self.objects.pods) {
+            for ordinal in set.first..set.first.saturating_add(set.replicas) {
                 let pod_name = format!("{name}-{ordinal}");
                 if !members.iter().any(|member| member.name == pod_name) {
                     members.push(self.absent(pod_name, set, layout));
@@ -136,10 +159,6 @@ impl Context<'_> {
             }
         }
         members.sort_by_key(|member| (ordinal(&member.name), member.name.clone()));
-        let workload = match set {
-            Known::Is(set) => Known::Is(set.map(workload)),
-            Known::Unknown(reason) => Known::Unknown(reason),
-        };
         Component {
             role: layout.role,
             name,
@@ -148,6 +167,7 @@ impl Context<'_> {
             sql: layout.sql.clone(),
             page: layout.page.clone(),
             answers_through: layout.answers_through,
+            remote_storage: layout.remote_storage,
         }
     }
 
@@ -155,14 +175,19 @@ impl Context<'_> {
         let facts = pod_facts(pod);
         let name = pod.metadata.name.clone().unwrap_or_default();
         let claims = facts.claims.iter().map(|claim| self.claim(claim, &name)).collect();
-        Member { namespace: self.objects.namespace.clone(), name, role: layout.role, pod: Some(facts), claims }
+        let budgets = known(&self.objects.disruption_budgets, |budgets| {
+            covering(budgets, pod.metadata.labels.as_ref().unwrap_or(&BTreeMap::new()))
+        });
+        let namespace = self.objects.namespace.clone();
+        Member { namespace, name, role: layout.role, pod: Some(facts), claims, budgets }
     }
 
     /// A member whose pod does not exist: its claims are those its StatefulSet would give it.
-    fn absent(&self, name: String, set: &StatefulSet, layout: &ComponentLayout) -> Member {
-        let templates = workload(set).templates;
-        let claims = templates.iter().map(|template| self.claim(&format!("{template}-{name}"), &name)).collect();
-        Member { namespace: self.objects.namespace.clone(), name, role: layout.role, pod: None, claims }
+    fn absent(&self, name: String, set: &Workload, layout: &ComponentLayout) -> Member {
+        let templates = set.templates.iter();
+        let claims = templates.map(|template| self.claim(&claim_name(&template.name, &name), &name)).collect();
+        let namespace = self.objects.namespace.clone();
+        Member { namespace, name, role: layout.role, pod: None, claims, budgets: Known::Is(Vec::new()) }
     }
 
     fn claim(&self, name: &str, pod: &str) -> Claim {
@@ -182,6 +207,8 @@ impl Context<'_> {
             volume: Known::Is(None),
             storage_class: None,
             capacity: None,
+            created: None,
+            foreign_finalizers: Vec::new(),
             shared_with,
         };
         let claims = match &self.objects.claims {
@@ -200,6 +227,8 @@ impl Context<'_> {
         });
         facts.terminating = claim.metadata.deletion_timestamp.is_some();
         facts.uid.clone_from(&claim.metadata.uid);
+        facts.created = claim.metadata.creation_timestamp.as_ref().map(|time| time.0);
+        facts.foreign_finalizers = words::foreign_finalizers(&claim.metadata);
         let spec = claim.spec.as_ref();
         facts.volume_name = spec.and_then(|spec| spec.volume_name.clone()).filter(|name| !name.is_empty());
         facts.storage_class = spec.and_then(|spec| spec.storage_class_name.clone());
@@ -208,7 +237,7 @@ impl Context<'_> {
             (_, None) => Known::Is(None),
             (Read::Known(volumes), Some(name)) => {
                 let found = volumes.iter().find(|volume| volume.metadata.name.as_deref() == Some(name));
-                Known::Is(found.map(volume))
+                Known::Is(found.map(|found| volume(found, self.nodes)))
             }
             (Read::Unknown(unreadable), _) => Known::Unknown(unreadable.reason.clone()),
             (Read::NotAsked, _) => Known::Unknown("not asked for".into()),
@@ -235,23 +264,7 @@ fn capacity(claim: &PersistentVolumeClaim) -> Option<String> {
     bound.or(wanted)?.get("storage").map(|quantity| quantity.0.clone())
 }
 
-fn replicas(set: &StatefulSet) -> i32 {
-    set.spec.replicas.unwrap_or(1)
-}
-
-fn workload(set: &StatefulSet) -> Workload {
-    let templates = set.spec.volume_claim_templates.as_ref();
-    Workload {
-        uid: set.metadata.uid.clone().unwrap_or_default(),
-        replicas: replicas(set),
-        templates: templates.into_iter().flatten().filter_map(|template| template.metadata.name.clone()).collect(),
-        // In order is what a set does that does not say.
-        ordered: set.spec.pod_management_policy.as_deref() != Some("Parallel"),
-        terminating: set.metadata.deletion_timestamp.is_some(),
-    }
-}
-
-fn volume(volume: &PersistentVolume) -> Volume {
+fn volume(volume: &PersistentVolume, nodes: &[Node]) -> Volume {
     let spec = volume.spec.as_ref();
     Volume {
         name: volume.metadata.name.clone().unwrap_or_default(),
@@ -261,6 +274,7 @@ fn volume(volume: &PersistentVolume) -> Volume {
             .and_then(|spec| spec.persistent_volume_reclaim_policy.clone())
             .unwrap_or_else(|| "Retain".into()),
         phase: volume.status.as_ref().and_then(|status| status.phase.clone()).unwrap_or_default(),
+        place: machines::place(volume, nodes),
         capacity: spec.and_then(|spec| spec.capacity.as_ref()?.get("storage")).map(|quantity| quantity.0.clone()),
         storage_class: spec.and_then(|spec| spec.storage_class_name.clone()),
         claim: spec.and_then(|spec| spec.claim_ref.as_ref()).map(|claim| ClaimReference {
@@ -302,12 +316,15 @@ fn pod_facts(pod: &Pod) -> PodFacts {
         containers: (containers.iter().filter(|container| container.ready).count(), wanted),
         restarts: containers.iter().map(|container| container.restart_count).sum(),
         terminating: pod.metadata.deletion_timestamp.as_ref().map(|time| time.0),
+        grace_seconds: pod.metadata.deletion_grace_period_seconds,
         node: pod.spec.as_ref().and_then(|spec| spec.node_name.clone()),
         created: pod.metadata.creation_timestamp.as_ref().map(|time| time.0),
         owner: owner(pod),
         claims: claim_names(pod),
         pending: phase.is_none_or(|phase| phase == "Pending"),
         trouble: words::trouble(pod),
+        revision: pod.metadata.labels.as_ref().and_then(|labels| labels.get(REVISION_LABEL)).cloned(),
+        foreign_finalizers: words::foreign_finalizers(&pod.metadata),
         sql_skipped: pod.metadata.annotations.as_ref().and_then(|all| all.get(SQL_SKIPPED_ANNOTATION)).cloned(),
     }
 }

@@ -84,6 +84,7 @@ struct RawComponent {
     sql: Option<SqlDoor>,
     page: Option<PageDoor>,
     answers_through: Option<Role>,
+    remote_storage: Option<bool>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -107,6 +108,8 @@ pub struct ComponentLayout {
     pub page: Option<PageDoor>,
     /// The component that answers for it, where it does not answer for itself.
     pub answers_through: Option<Role>,
+    /// Whether it keeps its data in remote storage, so that its disk can be replaced; `None` where that is not known.
+    pub remote_storage: Option<bool>,
 }
 
 /// Which namespace this is.
@@ -180,12 +183,17 @@ impl Layout {
 }
 
 fn component(raw: RawComponent) -> Result<ComponentLayout> {
+    if raw.remote_storage.is_some() && raw.role != Role::Pageserver {
+        let what = format!("the layout gives remoteStorage to a {}", raw.role);
+        return Err(Error::usage(what).because("only a pageserver has it"));
+    }
     Ok(ComponentLayout {
         role: raw.role,
         workload: whole(&raw.workload)?,
         sql: raw.sql,
         page: raw.page,
         answers_through: raw.answers_through,
+        remote_storage: raw.remote_storage,
     })
 }
 
@@ -240,5 +248,9 @@ mod tests {
         let error = Layout::parse("systemNamespaces: x").unwrap_err();
         assert_eq!(error.exit, crate::error::Exit::Usage);
         assert!(error.why[0].contains("systemNamespaces"), "{error}");
+        let misplaced =
+            DEFAULT_LAYOUT.replace("workload: safekeeper\n", "workload: safekeeper\n    remoteStorage: true\n");
+        let error = Layout::parse(&misplaced).unwrap_err();
+        assert_eq!(error.what, "the layout gives remoteStorage to a safekeeper");
     }
 }

@@ -5,15 +5,20 @@ pub mod door;
 pub mod health;
 pub mod layout;
 pub mod lead;
+pub mod machines;
 pub mod model;
+mod selector;
 pub mod target;
 #[cfg(test)]
 mod tests;
 pub mod words;
+pub mod workload;
 
 pub use build::{RECORD_ANNOTATION, SQL_SKIPPED_ANNOTATION, build, manifest_of_claim};
 pub use door::Door;
 pub use layout::{Layout, Role, SpaceKind};
+pub use machines::{NodeFacts, Place, StorageClassFacts};
 pub use model::{
     Claim, ClaimReference, ClaimState, Component, Gap, Known, Member, Owner, PodFacts, Space, Topology, Volume,
 };
+pub use workload::{Budget, Template, Workload};

@@ -2,7 +2,10 @@
 //! not be read is `Known::Unknown` with the reason, never a default.
 
 use super::layout::{PageDoor, Role, SpaceKind, SqlDoor};
+use super::machines::{NodeFacts, Place, StorageClassFacts};
+use super::workload::{Budget, Workload};
 use jiff::Timestamp;
+use std::collections::BTreeMap;
 
 /// A fact, or why it is not known.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +37,12 @@ pub struct Topology {
     pub lost_nodes: Vec<String>,
     /// Namespaces that were not looked into, as they are being deleted.
     pub passed_over: Vec<String>,
+    /// All nodes.
+    pub nodes: Known<Vec<NodeFacts>>,
+    /// All storage classes.
+    pub classes: Known<Vec<StorageClassFacts>>,
+    /// How many volumes are free for any claim, by the name of their class, empty for none.
+    pub free_volumes: Known<BTreeMap<String, usize>>,
     /// What could not be read besides the spaces' own gaps: namespaces, volumes, nodes.
     pub gaps: Vec<Gap>,
 }
@@ -81,21 +90,8 @@ pub struct Component {
     pub page: Option<PageDoor>,
     /// Who answers for it.
     pub answers_through: Option<Role>,
-}
-
-/// A StatefulSet.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Workload {
-    /// Its UID.
-    pub uid: String,
-    /// `spec.replicas`.
-    pub replicas: i32,
-    /// Names of its claim templates.
-    pub templates: Vec<String>,
-    /// Whether it creates its pods in order, each only once those before it are Ready.
-    pub ordered: bool,
-    /// Whether it is being deleted.
-    pub terminating: bool,
+    /// Whether it keeps its data in remote storage, where the layout says.
+    pub remote_storage: Option<bool>,
 }
 
 /// One pod of a component, or the place where one should be.
@@ -111,6 +107,8 @@ pub struct Member {
     pub pod: Option<PodFacts>,
     /// The claims that its pod mounts, or that its templates name, in the order of the pod's volumes.
     pub claims: Vec<Claim>,
+    /// The PodDisruptionBudgets that cover its pod.
+    pub budgets: Known<Vec<Budget>>,
 }
 
 impl Member {
@@ -122,6 +120,11 @@ impl Member {
     /// `namespace/name`.
     pub fn path(&self) -> String {
         format!("{}/{}", self.namespace, self.name)
+    }
+
+    /// The number its name ends with, where a StatefulSet gave it one.
+    pub fn ordinal(&self) -> Option<i64> {
+        self.name.rsplit_once('-').and_then(|(_, number)| number.parse().ok())
     }
 }
 
@@ -151,6 +154,8 @@ pub struct PodFacts {
     pub restarts: i32,
     /// Since when it is being deleted (the deletionTimestamp, which lies a grace period ahead of the delete).
     pub terminating: Option<Timestamp>,
+    /// The grace period that its deletion left it, in seconds.
+    pub grace_seconds: Option<i64>,
     /// The node it was scheduled to.
     pub node: Option<String>,
     /// When it was created.
@@ -163,6 +168,10 @@ pub struct PodFacts {
     pub pending: bool,
     /// Why it is not Ready, from its conditions and container states, in words.
     pub trouble: Option<String>,
+    /// Revision of its controller's template that it was made from.
+    pub revision: Option<String>,
+    /// Finalizers that are not Kubernetes' own.
+    pub foreign_finalizers: Vec<String>,
     /// Its own word that SQL is not to be asked of it (annotation `kubectl-synxdb/sql-skipped`), with the reason.
     pub sql_skipped: Option<String>,
 }
@@ -186,6 +195,10 @@ pub struct Claim {
     pub storage_class: Option<String>,
     /// Its capacity, or what it requests, as a Kubernetes quantity.
     pub capacity: Option<String>,
+    /// When it was created.
+    pub created: Option<Timestamp>,
+    /// Finalizers that are not Kubernetes' own.
+    pub foreign_finalizers: Vec<String>,
     /// Pods that mount it, other than this member's.
     pub shared_with: Vec<String>,
 }
@@ -235,6 +248,8 @@ pub struct Volume {
     pub reclaim_policy: String,
     /// `Bound`, `Released`, ….
     pub phase: String,
+    /// Where it can be mounted.
+    pub place: Place,
     /// Its size, as a Kubernetes quantity.
     pub capacity: Option<String>,
     /// Its storage class.
@@ -289,6 +304,11 @@ impl Topology {
 }
 
 impl Component {
+    /// Its StatefulSet, where it is known to have one.
+    pub fn set(&self) -> Option<&Workload> {
+        self.workload.as_known()?.as_ref()
+    }
+
     /// Whether this member, were its pod gone, would stay away: its StatefulSet creates pods in order, and one of a lower
     /// ordinal is not Ready. The set's name and the first such member.
     pub fn keeps_away<'c>(&'c self, member: &Member) -> Option<(&'c str, &'c Member)> {

@@ -1,7 +1,9 @@
 //! A pod's state in kubectl's words. The rules are those of `kubectl get pods`' STATUS column
 //! (Kubernetes' `printPod`), so that both tools tell the same story.
 
+use crate::cluster::cut;
 use k8s_openapi::api::core::v1::{ContainerState, ContainerStatus, Pod};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 /// The STATUS column of `kubectl get pods` for this pod.
 pub fn status(pod: &Pod) -> String {
@@ -97,10 +99,23 @@ pub fn condition<'p>(pod: &'p Pod, name: &str) -> Option<(&'p str, Option<&'p st
     Some((found.status.as_str(), found.reason.as_deref(), found.message.as_deref()))
 }
 
-/// A text of a server on one line, without control characters: it may come from anywhere.
+/// Finalizers that none of Kubernetes' own controllers removes.
+pub fn foreign_finalizers(metadata: &ObjectMeta) -> Vec<String> {
+    let own = |name: &str| {
+        let domain = name.split_once('/').map(|(domain, _)| domain);
+        let of = |domain: &str, parent: &str| {
+            domain.strip_suffix(parent).is_some_and(|front| front.is_empty() || front.ends_with('.'))
+        };
+        matches!(name, "foregroundDeletion" | "orphan")
+            || domain.is_some_and(|domain| of(domain, "kubernetes.io") || of(domain, "k8s.io"))
+    };
+    metadata.finalizers.iter().flatten().filter(|name| !own(name)).cloned().collect()
+}
+
+/// A text of a server on one line, without control characters and not without end: it may come from anywhere.
 pub fn one_line(text: &str) -> String {
     let words = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
-    words.collect::<Vec<_>>().join(" ").trim_end_matches('.').to_owned()
+    cut(words.collect::<Vec<_>>().join(" ").trim_end_matches('.'))
 }
 
 /// A scheduler's reason without what it adds about preemption: that explains nothing to a reader.
@@ -231,7 +246,27 @@ mod tests {
     }
 
     #[test]
+    fn finalizers_of_others_are_told_apart() {
+        let names = [
+            "kubernetes.io/pvc-protection",
+            "external-attacher/csi",
+            "snapshot.storage.kubernetes.io/pvc-as-source-protection",
+            "service.k8s.io/cleanup",
+            "batch.notkubernetes.io/x",
+            "foregroundDeletion",
+            "orphan",
+            "backup.example.com/hold",
+            "hold",
+        ];
+        let metadata = ObjectMeta { finalizers: Some(names.map(str::to_owned).to_vec()), ..ObjectMeta::default() };
+        let foreign = ["external-attacher/csi", "batch.notkubernetes.io/x", "backup.example.com/hold", "hold"];
+        assert_eq!(foreign_finalizers(&metadata), foreign);
+    }
+
+    #[test]
     fn a_servers_text_becomes_one_harmless_line() {
+        let long = one_line(&"word ".repeat(1 << 16));
+        assert!(long.ends_with("… (cut after 1000 of 327679 characters)"), "{long}");
         assert_eq!(one_line("a\n b\u{1b}[31m\tc.\r\n"), "a b [31m c");
     }
 }

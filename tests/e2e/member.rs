@@ -8,6 +8,12 @@ use std::collections::BTreeMap;
 /// How the annotations begin in which the plugin writes its records, on volumes.
 const RECORD: &str = "kubectl-synxdb/record-";
 
+/// On a cluster that all cases share, another safekeeper has often been replaced a moment ago: one is replaced all the
+/// same, since these hold nothing.
+pub(crate) fn all_the_same(pod: &str) -> [&str; 4] {
+    ["--allow", "quorum-loss", "--confirm", pod]
+}
+
 /// A member as it was.
 pub(crate) struct Before<'w> {
     world: &'w World,

@@ -1,5 +1,6 @@
 //! How long databases are away while a component is replaced, as those who use them see it.
 
+use crate::member::all_the_same;
 use crate::run::Ran;
 use crate::world::{ACCOUNT, AwaitIn, Rule, SYSTEM, World, named, stays_ready};
 use k8s_openapi::api::core::v1::Pod;
@@ -34,7 +35,8 @@ fn away_and_back(row: &Value) {
 #[test]
 fn databases_stay_reachable_while_a_safekeeper_is_replaced() {
     let world = World::alone();
-    let ran = world.run(&["failover", "safekeeper-0", "--yes", "-o", "json"]).exits(0);
+    let failover = ["failover", "safekeeper-0", "--yes", "-o", "json"];
+    let ran = world.run(&[&failover, &all_the_same("safekeeper-0")[..]].concat()).exits(0);
     for namespace in [SYSTEM, ACCOUNT] {
         let row = reach(&ran, namespace);
         stayed(&row);
@@ -83,7 +85,9 @@ fn an_interruption_that_was_not_promised_is_a_finding() {
     let world = World::alone();
     let (system, account) = (world.within::<Pod>(SYSTEM), world.within::<Pod>(ACCOUNT));
     let held = Held::new(&world, "safekeeper-1");
-    let running = world.start_command(world.plugin(&["failover", "safekeeper-1", "--yes", "-o", "json"]));
+    let failover = ["failover", "safekeeper-1", "--allow", "foreign-finalizer", "-o", "json"];
+    let failover = [&failover, &all_the_same("safekeeper-1")[..]].concat();
+    let running = world.start_command(world.plugin(&failover));
     world.until(&system, named("safekeeper-1"), "the old safekeeper is being deleted", |pods| {
         pods.get("safekeeper-1").is_some_and(|pod| pod.metadata.deletion_timestamp.is_some())
     });
@@ -115,7 +119,8 @@ fn what_may_not_be_asked_is_not_measured() {
         system(&["pods/portforward"], &["get", "create"]),
     ];
     let run = |user: &crate::world::User<'_>| {
-        let mut command = world.plugin(&["failover", "synxdb-system/safekeeper-2", "--yes", "-o", "json"]);
+        let failover = ["failover", "synxdb-system/safekeeper-2", "--yes", "-o", "json"];
+        let mut command = world.plugin(&[&failover, &all_the_same("safekeeper-2")[..]].concat());
         command.env("KUBECONFIG", &user.kubeconfig);
         world.start_command(command).end().exits(0)
     };

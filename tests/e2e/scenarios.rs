@@ -1,6 +1,6 @@
 //! The five scenarios of the product's failover page: a command each, and everything there is to show for it.
 
-use crate::member::Before;
+use crate::member::{Before, all_the_same};
 use crate::run::Ran;
 use crate::world::{ACCOUNT, SYSTEM, World};
 
@@ -9,7 +9,7 @@ use crate::world::{ACCOUNT, SYSTEM, World};
 fn recovers<'w>(world: &'w World, namespace: &str, pod: &str, target: &str, claims: usize) -> (Before<'w>, Ran) {
     let before = Before::of(world, namespace, pod);
     assert_eq!(before.claims.len(), claims);
-    let ran = world.run(&["failover", target, "--yes"]).exits(0);
+    let ran = world.run(&[&["failover", target, "--yes"], &all_the_same(pod)[..]].concat()).exits(0);
     assert!(ran.out.starts_with(&format!("Recovered: {pod} is back after ")), "{}", ran.shown());
     before.is_recovered();
     let new = Before::of(world, namespace, pod);

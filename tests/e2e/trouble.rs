@@ -30,7 +30,12 @@ fn with_containers(containers: &Value) -> Value {
 /// The failover of wh9527-0 ends with this reason, is explained, and can be taken up again.
 #[track_caller]
 fn times_out(account: &Account<'_>, before: &Before<'_>, reasons: &[&str]) -> Ran {
-    let ran = account.run(&["failover", "wh9527-0", "--yes", "--timeout", "15s"]).exits(6);
+    times_out_with(account, before, &["--yes"], reasons)
+}
+
+#[track_caller]
+fn times_out_with(account: &Account<'_>, before: &Before<'_>, flags: &[&str], reasons: &[&str]) -> Ran {
+    let ran = account.run(&[&["failover", "wh9527-0", "--timeout", "15s"], flags].concat()).exits(6);
     assert!(ran.out.starts_with("Timed out: wh9527-0 is not back after 15"), "{}", ran.shown());
     // The reason stands under the verdict, and not only somewhere in the account.
     let verdict = ran.out.split_once("\n\n").map(|(verdict, _)| crate::run::unwrapped(verdict)).unwrap();
@@ -168,8 +173,14 @@ fn a_storage_class_that_is_gone() {
     });
     let before = Before::of(&world, &account.namespace, "wh9527-0");
     class.delete();
+    let ran = account.run(&["failover", "wh9527-0", "--yes"]).exits(4).silent();
+    let missing = format!("storage class {} does not exist", class.name());
+    ran.warns(&[&missing, "--allow storage-class overrides this check"]);
+    before.is_unchanged();
+
     let reason = format!("storageclass.storage.k8s.io \"{}\" not found", class.name());
-    let ran = times_out(&account, &before, &["claim data-wh9527-0 is Pending", &reason]);
+    let all_the_same = ["--allow", "storage-class", "--confirm", "wh9527-0"];
+    let ran = times_out_with(&account, &before, &all_the_same, &["claim data-wh9527-0 is Pending", &reason]);
 
     class.create();
     recovers(&account, &before, &ran);

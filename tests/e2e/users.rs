@@ -15,6 +15,11 @@ fn inside(namespace: &str) -> Vec<Rule<'_>> {
     vec![
         within(Rule { namespace: None, resources: looked_at, verbs: READ }),
         within(Rule { namespace: None, resources: &["pods"], verbs: &["delete"] }),
+        within(Rule {
+            namespace: None,
+            resources: &["leases.coordination.k8s.io"],
+            verbs: &["get", "create", "update"],
+        }),
         within(FORWARD),
     ]
 }
@@ -64,7 +69,8 @@ fn one_who_may_not_read_volumes_must_say_that_the_old_one_may_be_lost() {
     let ran = run(&account, &user, &["failover", "wh9527-0", "--yes"]).exits(4).silent();
     let reason = "the old volume of claim data-wh9527-0 cannot be retained: volumes cannot be read: \
                   persistentvolumes is forbidden";
-    ran.warns(&[reason, &user.name, "--allow unretained-volume overrides this check"]);
+    let unknown = "not known is whether a node can take the new pod, whether the new claims' class exists, whether one";
+    ran.warns(&[reason, &user.name, "--allow unretained-volume overrides this check", unknown]);
     before.is_unchanged();
     let overridden = ["failover", "wh9527-0", "--allow", "unretained-volume"];
     let ran = run(&account, &user, &[&overridden[..], &["--yes"]].concat()).exits(4).silent();

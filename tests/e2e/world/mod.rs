@@ -10,7 +10,7 @@ mod wait;
 
 pub(crate) use account::{Account, AwaitIn};
 pub(crate) use tls::{Authority, Pair, Secured};
-pub(crate) use user::{Rule, User};
+pub(crate) use user::{Granted, Rule, User};
 pub(crate) use wait::{named, stays_ready};
 
 use wait::until;

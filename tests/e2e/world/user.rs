@@ -18,6 +18,14 @@ pub(crate) struct Rule<'r> {
     pub(crate) verbs: &'r [&'r str],
 }
 
+/// One right of a user's, on one object or on any.
+pub(crate) struct Granted<'r> {
+    pub(crate) namespace: Option<&'r str>,
+    pub(crate) resource: &'r str,
+    pub(crate) name: Option<&'r str>,
+    pub(crate) verb: &'r str,
+}
+
 /// A user, until it is dropped.
 pub(crate) struct User<'w> {
     world: &'w World,
@@ -104,13 +112,26 @@ impl World {
             let client = super::client(&user.kubeconfig).await;
             for rule in rules {
                 for (resource, verb) in rule.resources.iter().flat_map(|r| rule.verbs.iter().map(move |v| (*r, *v))) {
-                    while !may(&client, rule.namespace, resource, verb).await {
+                    let granted = Granted { namespace: rule.namespace, resource, name: None, verb };
+                    while !may(&client, &granted).await {
                         tokio::time::sleep(Duration::from_millis(50)).await;
                     }
                 }
             }
         };
         self.in_time(asked).unwrap_or_else(|| panic!("{} still may not do what its roles allow", user.name));
+    }
+
+    /// The same after a role was changed.
+    pub(crate) fn until_granted(&self, user: &User<'_>, granted: &Granted<'_>, allowed: bool) {
+        let asked = async {
+            let client = super::client(&user.kubeconfig).await;
+            while may(&client, granted).await != allowed {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        let what = || format!("{}: {} {} is still not {allowed}", user.name, granted.verb, granted.resource);
+        self.in_time(asked).unwrap_or_else(|| panic!("{}", what()));
     }
 }
 
@@ -127,15 +148,16 @@ fn written<'r>(rule: &'r Rule<'r>) -> impl Iterator<Item = Value> + 'r {
     })
 }
 
-async fn may(client: &Client, namespace: Option<&str>, resource: &str, verb: &str) -> bool {
-    let (group, plural) = parts(resource);
+async fn may(client: &Client, granted: &Granted<'_>) -> bool {
+    let (group, plural) = parts(granted.resource);
     let (plural, subresource) = plural.split_once('/').unwrap_or((plural, ""));
     let attributes = ResourceAttributes {
         group: Some(group.to_owned()),
         resource: Some(plural.to_owned()),
         subresource: Some(subresource.to_owned()),
-        verb: Some(verb.to_owned()),
-        namespace: namespace.map(str::to_owned),
+        verb: Some(granted.verb.to_owned()),
+        namespace: granted.namespace.map(str::to_owned),
+        name: granted.name.map(str::to_owned),
         ..ResourceAttributes::default()
     };
     let spec = SelfSubjectAccessReviewSpec { resource_attributes: Some(attributes), ..Default::default() };

@@ -1,0 +1,248 @@
+use super::*;
+use crate::cluster::testing::{Answer, Asked, Server};
+use crate::error::Exit;
+use serde_json::{Value, json};
+use std::sync::Mutex as Std;
+
+const PATH: &str = "/apis/coordination.k8s.io/v1/namespaces/a/leases";
+
+fn someone(id: &str, who: &str) -> Holder {
+    let process = Process { host: format!("{who}s-host"), pid: 1, ..Process::default() };
+    Holder { act: "failover".into(), id: id.into(), pod: "p-0".into(), who: who.into(), process }
+}
+
+fn claim(id: &str, who: &str) -> Claim<'static> {
+    Claim { namespace: "a", holder: someone(id, who), insist: false, clock: Timestamp::now }
+}
+
+/// A namespace's one Lease as a real server keeps it: versions, conflicts. What is asked next may go wrong first.
+#[derive(Clone, Default)]
+struct Kube {
+    lease: Arc<Std<Option<Value>>>,
+    version: Arc<Std<u64>>,
+    /// Answers given in place of the next ones, and whether what was asked is done all the same.
+    trouble: Arc<Std<Vec<(Answer, bool)>>>,
+}
+
+impl Kube {
+    fn server(&self) -> Server {
+        let kube = self.clone();
+        Server::new(move |asked| {
+            let trouble = if asked.method == "GET" { None } else { kube.trouble.lock().unwrap().pop() };
+            match trouble {
+                Some((answer, true)) => {
+                    kube.answer(asked);
+                    answer
+                }
+                Some((answer, false)) => answer,
+                None => kube.answer(asked),
+            }
+        })
+    }
+
+    fn answer(&self, asked: &Asked) -> Answer {
+        let mut lease = self.lease.lock().unwrap();
+        let conflict = || Answer::status(409, "the object has been modified");
+        match (asked.method.as_str(), &*lease) {
+            ("GET", None) => return Answer::status(404, "not found"),
+            ("GET", Some(lease)) => return Answer::json(200, lease.clone()),
+            ("POST", Some(_)) => return conflict(),
+            ("PUT", None) => return conflict(),
+            ("PUT", Some(now)) if now["metadata"]["resourceVersion"] != asked.body["metadata"]["resourceVersion"] => {
+                return conflict();
+            }
+            _ => {}
+        }
+        assert!(asked.path.starts_with(PATH), "{asked:?}");
+        *lease = Some(self.next(asked.body.clone()));
+        Answer::json(200, lease.clone().unwrap())
+    }
+
+    fn next(&self, mut lease: Value) -> Value {
+        let mut version = self.version.lock().unwrap();
+        *version += 1;
+        lease["metadata"]["resourceVersion"] = json!(version.to_string());
+        lease
+    }
+
+    /// Somebody else writes it, whatever the version was.
+    fn written_by(&self, holder: &Holder, lasts: u64) {
+        let annotation = serde_json::to_string(holder).unwrap();
+        let lease = self.next(json!({
+            "metadata": {"name": LEASE, "annotations": {HOLDER: annotation}},
+            "spec": {"holderIdentity": holder.to_string(), "leaseDurationSeconds": lasts,
+                "renewTime": format!("{:.6}", Timestamp::now())},
+        }));
+        *self.lease.lock().unwrap() = Some(lease);
+    }
+
+    fn deleted(&self) {
+        *self.lease.lock().unwrap() = None;
+    }
+
+    fn held(&self) -> Value {
+        self.lease.lock().unwrap().clone().unwrap()["spec"]["holderIdentity"].clone()
+    }
+
+    fn trouble(&self, answers: Vec<(Answer, bool)>) {
+        *self.trouble.lock().unwrap() = answers.into_iter().rev().collect();
+    }
+}
+
+async fn hold(server: &Server, claim: Claim<'_>) -> (Result<Hold>, Vec<String>) {
+    let mut told = Vec::new();
+    let hold = server.cluster().hold(claim, None, &mut |sentence| told.push(sentence)).await;
+    (hold, told)
+}
+
+/// As if it had not been renewed for so long.
+async fn let_age(hold: &Hold, seconds: u64) {
+    let mut kept = hold.kept.as_ref().unwrap().lock().await;
+    kept.renewed = Instant::now().checked_sub(Duration::from_secs(seconds)).unwrap();
+}
+
+#[tokio::test]
+async fn it_is_taken_and_given_back_and_taken_again() {
+    let kube = Kube::default();
+    let server = kube.server();
+    let (first, told) = hold(&server, claim("one", "alice")).await;
+    let first = first.unwrap();
+    assert_eq!(kube.held(), "failover one of p-0 by alice at alices-host/1");
+    assert_eq!((first.stands().await, first.lost()), (Ok(()), None));
+    let (second, _) = hold(&server, claim("two", "bob")).await;
+    let error = second.err().unwrap();
+    assert_eq!(error.exit, Exit::Refused);
+    let words =
+        "another failover is under way in namespace a: failover one of p-0 by alice at alices-host/1, last renewed";
+    assert!(error.what.starts_with(words), "{error}");
+    assert!(error.hints.iter().any(|hint| hint.contains("--allow concurrent-failover")), "{error:?}");
+
+    first.release().await.unwrap();
+    assert_eq!(kube.held(), Value::Null);
+    let (second, _) = hold(&server, claim("two", "bob")).await;
+    let second = second.unwrap();
+    let lease = kube.lease.lock().unwrap().clone().unwrap();
+    assert_eq!(lease["spec"]["holderIdentity"], "failover two of p-0 by bob at bobs-host/1");
+    assert_eq!((&lease["spec"]["leaseTransitions"], &lease["spec"]["leaseDurationSeconds"]), (&json!(1), &json!(10)));
+    drop(second);
+    assert!(told.is_empty(), "{told:?}");
+    // Created once, and each other write over the version that was seen.
+    let writes = server.requests().into_iter().filter(|asked| asked.method != "GET");
+    let writes: Vec<_> =
+        writes.map(|asked| (asked.method, asked.body["metadata"]["resourceVersion"].clone())).collect();
+    assert_eq!(
+        writes,
+        [("POST".to_owned(), Value::Null), ("PUT".to_owned(), json!("1")), ("PUT".to_owned(), json!("2"))]
+    );
+}
+
+/// Both saw that nobody has it.
+#[tokio::test]
+async fn of_two_who_want_it_one_gets_it() {
+    let kube = Kube::default();
+    let cluster = kube.server().cluster();
+    let Read::Known(seen) = cluster.lease("a", DEADLINE).await else { panic!() };
+    let first = cluster.hold(claim("one", "alice"), Some(seen.clone()), &mut |_| {}).await.unwrap();
+    let error = cluster.hold(claim("two", "bob"), Some(seen), &mut |_| {}).await.err().unwrap();
+    assert!(error.what.contains("by alice"), "{error}");
+    first.stands().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_earlier_run_of_the_same_is_waited_for_unless_it_is_at_work() {
+    let kube = Kube::default();
+    let server = kube.server();
+    // It renews no more, and its Lease lasts a second.
+    kube.written_by(&someone("one", "alice"), 1);
+    let started = Instant::now();
+    let (taken, told) = hold(&server, claim("one", "bob")).await;
+    drop(taken.unwrap());
+    assert!(started.elapsed() >= Duration::from_secs(1));
+    assert!(told[0].starts_with("waits 1 s for its end: failover one of p-0 by alice"), "{told:?}");
+    assert_eq!(kube.held(), "failover one of p-0 by bob at bobs-host/1");
+
+    // It renews: then it is at work, and this one leaves it alone.
+    kube.written_by(&someone("one", "alice"), 1);
+    let other = kube.clone();
+    let renews = tokio::spawn(async move {
+        sleep(Duration::from_millis(300)).await;
+        other.written_by(&someone("one", "alice"), 1);
+    });
+    let (refused, _) = hold(&server, claim("one", "bob")).await;
+    renews.await.unwrap();
+    let error = refused.err().unwrap();
+    assert!(error.what.starts_with("this failover is carried out already in namespace a: "), "{error}");
+    assert_eq!(kube.held(), "failover one of p-0 by alice at alices-host/1");
+}
+
+#[tokio::test]
+async fn trouble_is_tried_again_and_what_is_forbidden_is_named() {
+    let kube = Kube::default();
+    // It was created, and the answer was lost; then the server is busy.
+    kube.trouble(vec![(Answer::status(503, "starting"), false), (Answer::Broken, true)]);
+    let (taken, _) = hold(&kube.server(), claim("one", "alice")).await;
+    taken.unwrap().stands().await.unwrap();
+    assert_eq!(kube.held(), "failover one of p-0 by alice at alices-host/1");
+
+    for (insist, denied) in [(false, 1), (true, 2)] {
+        let kube = Kube::default();
+        kube.trouble(vec![(Answer::status(403, "leases is forbidden"), false); denied]);
+        let (taken, told) = hold(&kube.server(), Claim { insist, ..claim("one", "alice") }).await;
+        let what = "not allowed to create leases.coordination.k8s.io kubectl-synxdb in namespace a";
+        match taken {
+            Ok(without) => {
+                assert!(insist && told[0].contains("goes on without the Lease") && told[0].contains(what), "{told:?}");
+                assert_eq!(without.stands().await, Ok(()));
+                without.release().await.unwrap();
+            }
+            Err(error) => assert_eq!((insist, error.what.as_str()), (false, what)),
+        }
+    }
+}
+
+#[tokio::test]
+async fn one_that_was_not_renewed_in_time_is_renewed_before_the_next_change() {
+    let kube = Kube::default();
+    let server = kube.server();
+    let hold = hold(&server, claim("one", "alice")).await.0.unwrap();
+    let_age(&hold, 8).await;
+    kube.trouble(vec![(Answer::status(500, "etcd"), false), (Answer::Broken, true)]);
+    // The answer was lost, so that its version is another one than this one knows of.
+    hold.stands().await.unwrap();
+    assert_eq!(kube.held(), "failover one of p-0 by alice at alices-host/1");
+
+    // Somebody deleted it, and nobody else has it.
+    let_age(&hold, 8).await;
+    kube.deleted();
+    hold.stands().await.unwrap();
+    assert_eq!(kube.held(), "failover one of p-0 by alice at alices-host/1");
+
+    // Somebody else took it.
+    let_age(&hold, 8).await;
+    kube.written_by(&someone("two", "bob"), 10);
+    let why = hold.stands().await.unwrap_err();
+    let words =
+        "the Lease kubectl-synxdb was not renewed in time, and was taken: failover two of p-0 by bob at bobs-host/1";
+    assert!(why.starts_with(words), "{why}");
+    assert_eq!(hold.lost(), Some(why));
+    // It is theirs: what was lost is not given back.
+    hold.release().await.unwrap();
+    assert_eq!(kube.held(), "failover two of p-0 by bob at bobs-host/1");
+}
+
+#[tokio::test]
+async fn giving_it_back_survives_a_lost_answer_and_tells_what_stays() {
+    let kube = Kube::default();
+    let taken = hold(&kube.server(), claim("one", "alice")).await.0.unwrap();
+    kube.lease.lock().unwrap().as_mut().unwrap()["metadata"]["labels"] = json!({"somebody": "was-here"});
+    kube.lease.lock().unwrap().as_mut().unwrap()["metadata"]["resourceVersion"] = json!("9");
+    taken.release().await.unwrap();
+    let lease = kube.lease.lock().unwrap().clone().unwrap();
+    assert_eq!((&lease["spec"]["holderIdentity"], &lease["metadata"]["annotations"]), (&Value::Null, &json!({})));
+    assert_eq!(lease["metadata"]["labels"]["somebody"], "was-here");
+
+    let taken = hold(&kube.server(), claim("one", "alice")).await.0.unwrap();
+    kube.trouble(vec![(Answer::status(500, "etcd"), false)]);
+    let why = taken.release().await.unwrap_err();
+    assert_eq!(why, "the Lease kubectl-synxdb was not given back, and ends in 10 s: etcd");
+}

@@ -1,0 +1,157 @@
+//! Who re-creates the pod and its claims: whether anybody does, when, and from which template.
+
+use super::{Check, CheckId, Subject, block, overridable, pass, warn};
+use crate::cli::Allow;
+use crate::topology::health::minds_its_order;
+use crate::topology::{Known, Owner, Workload};
+
+const ALONE: &str = "--keep-pvc --allow unmanaged-pod deletes the pod alone, for somebody else to re-create";
+
+pub(super) fn controller(subject: &Subject<'_>, checks: &mut Vec<Check>) {
+    let id = CheckId::Controller;
+    if subject.member.pod.is_none() {
+        checks.push(warn(id, "its pod does not exist; nothing but its claims can be replaced"));
+        if let Some(why) = set_of(subject, None).and_then(|(name, set)| idle(subject, name, set)) {
+            refuse(subject, checks, why);
+        }
+        return;
+    }
+    match subject.member.pod.as_ref().and_then(|pod| pod.owner.as_ref()) {
+        Some(owner) if owner.kind == "StatefulSet" => of_a_set(subject, checks, owner),
+        Some(owner) if subject.keep_claims => {
+            checks.push(warn(id, format!("{} {} re-creates the pod, under another name", owner.kind, owner.name)));
+        }
+        Some(owner) => checks.push(block(
+            id,
+            format!(
+                "{} {} owns the pod, not a StatefulSet: nothing would re-create its claims",
+                owner.kind, owner.name
+            ),
+            "--keep-pvc replaces the pod and keeps its claims",
+        )),
+        None if subject.keep_claims => checks.push(overridable(
+            subject,
+            id,
+            "no controller owns the pod: nothing would re-create it",
+            Allow::UnmanagedPod,
+        )),
+        None => checks.push(block(id, "no StatefulSet owns the pod: nothing would re-create it or its claims", ALONE)),
+    }
+}
+
+fn of_a_set(subject: &Subject<'_>, checks: &mut Vec<Check>, owner: &Owner) {
+    let id = CheckId::Controller;
+    let workload = subject.component.map(|component| &component.workload);
+    if let Some(Known::Unknown(why)) = workload {
+        let why = format!("whether StatefulSet {} would re-create the pod is not known: {why}", owner.name);
+        return checks.push(warn(id, why));
+    }
+    let why = match set_of(subject, Some(owner)) {
+        None => Some(format!("StatefulSet {}, which owns the pod, does not exist any more", owner.name)),
+        Some((name, set)) => idle(subject, name, set),
+    };
+    if let Some(why) = why {
+        return refuse(subject, checks, why);
+    }
+    let strange: Vec<&str> = subject
+        .deleted_claims()
+        .filter(|claim| !set_of(subject, Some(owner)).is_some_and(|(_, set)| makes(set, subject, &claim.name)))
+        .map(|claim| claim.name.as_str())
+        .collect();
+    if strange.is_empty() {
+        checks.push(pass(id, format!("StatefulSet {} re-creates the pod and its claims", owner.name)));
+    } else {
+        let why = format!(
+            "StatefulSet {} has no template for {}: nothing would re-create {}",
+            owner.name,
+            strange.join(", "),
+            if strange.len() == 1 { "it" } else { "them" }
+        );
+        checks.push(block(id, why, "--keep-pvc replaces the pod and keeps its claims"));
+    }
+}
+
+fn makes(set: &Workload, subject: &Subject<'_>, claim: &str) -> bool {
+    set.template_of(claim, &subject.member.name).is_some()
+}
+
+/// The StatefulSet of the member's component; the one that owns the pod, where that is asked for.
+fn set_of<'s>(subject: &Subject<'s>, owner: Option<&Owner>) -> Option<(&'s str, &'s Workload)> {
+    let component = subject.component?;
+    let set = component.set().filter(|set| owner.is_none_or(|owner| set.uid == owner.uid))?;
+    Some((component.name.as_str(), set))
+}
+
+/// Why a StatefulSet would not create this member's pod.
+fn idle(subject: &Subject<'_>, name: &str, set: &Workload) -> Option<String> {
+    if set.terminating {
+        return Some(format!("StatefulSet {name} is being deleted: it would not re-create {}", subject.member.name));
+    }
+    let ordinal = subject.member.ordinal()?;
+    if set.covers(ordinal) {
+        return None;
+    }
+    let (first, last) = (set.first, set.first.saturating_add(set.replicas) - 1);
+    let wants = match set.replicas {
+        ..=0 => format!("StatefulSet {name} is scaled to 0"),
+        1 => format!("StatefulSet {name} has 1 replica, {name}-{first}"),
+        many => format!("StatefulSet {name} has {many} replicas, {name}-{first} to {name}-{last}"),
+    };
+    Some(format!("{wants}: it would not re-create {}", subject.member.name))
+}
+
+/// Nothing would bring back what is deleted.
+fn refuse(subject: &Subject<'_>, checks: &mut Vec<Check>, why: String) {
+    let id = CheckId::Controller;
+    checks.push(if !subject.deletes() {
+        warn(id, why)
+    } else if subject.keep_claims {
+        overridable(subject, id, why, Allow::UnmanagedPod)
+    } else {
+        block(id, why, ALONE)
+    });
+}
+
+/// An ordered StatefulSet creates no pod while one of a lower ordinal is not Ready: what is deleted stays away.
+pub(super) fn order(subject: &Subject<'_>, checks: &mut Vec<Check>) {
+    let Some((set, lower)) = subject.component.and_then(|component| component.keeps_away(subject.member)) else {
+        return;
+    };
+    let why = minds_its_order(set, lower);
+    checks.push(if subject.deletes_pod() {
+        block(
+            CheckId::Order,
+            format!("{why}: the pod would stay away until it is"),
+            format!("kubectl synxdb failover {}", lower.path()),
+        )
+    } else {
+        warn(CheckId::Order, format!("{why}: the pod will stay away until it is"))
+    });
+}
+
+/// The new pod may be another one than the old: its StatefulSet's template may have changed, and the old pod, by
+/// OnDelete or a partition, may not have been told.
+pub(super) fn revision(subject: &Subject<'_>, checks: &mut Vec<Check>) {
+    let Some(pod) = subject.member.pod.as_ref().filter(|_| subject.deletes_pod()) else { return };
+    let Some((set, ordinal)) = set_of(subject, pod.owner.as_ref()).zip(subject.member.ordinal()) else { return };
+    let (name, set) = set;
+    let Some(old) = &pod.revision else { return };
+    let id = CheckId::Revision;
+    match set.revision_for(ordinal) {
+        Some(new) if new == old => {}
+        Some(new) => {
+            let of = if set.revisions.on_delete { ", which replaces pods on deletion only," } else { "" };
+            let why = format!(
+                "the template of StatefulSet {name}{of} has changed: the new pod will be of revision {new}, the old one \
+                 is of {old}"
+            );
+            checks.push(warn(id, why));
+        }
+        None => {
+            let why = format!(
+                "which revision of StatefulSet {name} the new pod will be of is not known yet: it has just changed"
+            );
+            checks.push(warn(id, format!("{why} (the old one is of {old})")));
+        }
+    }
+}

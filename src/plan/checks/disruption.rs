@@ -1,0 +1,92 @@
+//! What deleting a pod that others count on comes to: budgets, which a deletion bypasses, finalizers of others, and pods
+//! that are going or have just come.
+
+use super::peers::{arrived_later, last_record};
+use super::{Check, CheckId, Subject, counted, overridable, pass, span, warn};
+use crate::cli::Allow;
+use crate::topology::{Budget, Claim, Known};
+use jiff::Timestamp;
+
+/// A pod that is younger may be somebody else's replacement.
+const JUST_NOW: i64 = 60;
+
+/// A pod that is going already, or that came a moment ago.
+pub(super) fn pod(subject: &Subject<'_>, checks: &mut Vec<Check>) {
+    let Some(pod) = &subject.member.pod else { return };
+    let id = CheckId::Pod;
+    if let Some(due) = pod.terminating {
+        // The time of deletion is when its grace period ends.
+        let grace = pod.grace_seconds.unwrap_or(0);
+        let over = subject.now.as_second() - due.as_second();
+        let since = span((over + grace).max(0));
+        let why = if over > 0 {
+            format!("the pod has been Terminating for {since}, {} longer than its {grace} s of grace", span(over))
+        } else {
+            format!("the pod has been Terminating for {since} of its {grace} s of grace")
+        };
+        return checks.push(warn(id, why));
+    }
+    let Some(age) = pod.created.map(|created| subject.seconds_since(created)).filter(|age| *age < JUST_NOW) else {
+        return;
+    };
+    let Some(component) = subject.component.filter(|_| subject.deletes_pod()) else { return };
+    let new = |claim: &Claim| {
+        let age = claim.created.map(|created| subject.seconds_since(created));
+        age.is_some_and(|age| age < JUST_NOW) && arrived_later(component, subject.member, claim.created)
+    };
+    let claims = &subject.member.claims;
+    let replaced = arrived_later(component, subject.member, pod.created) && claims.iter().all(new);
+    // What this program did is on record, and is weighed by that.
+    let ours = last_record(subject, subject.member).is_some_and(|record| {
+        let finished = record.finished.as_deref().and_then(|time| time.parse::<Timestamp>().ok());
+        finished.is_none_or(|finished| pod.created.is_some_and(|created| finished >= created))
+    });
+    if replaced && !ours {
+        let what = if claims.is_empty() { "the pod was" } else { "the pod and its claims were" };
+        checks.push(warn(id, format!("{what} created {} ago: it may have been replaced a moment ago", span(age))));
+    }
+}
+
+/// Budgets bind evictions only; a deletion does not ask them, so this does.
+pub(super) fn budgets(subject: &Subject<'_>, checks: &mut Vec<Check>) {
+    let Known::Is(budgets) = &subject.member.budgets else { return };
+    // What is not Ready is not among the healthy ones that a budget counts.
+    if !subject.deletes_pod() || !subject.member.ready() {
+        return;
+    }
+    for budget in budgets {
+        let Budget { name, healthy, wanted, expected, .. } = budget;
+        let numbers = format!("({healthy} of {expected} healthy, {wanted} wanted)");
+        checks.push(match budget.allowed {
+            Some(allowed) if allowed > 0 => {
+                let allowed = counted(usize::try_from(allowed).unwrap_or(0), "disruption");
+                pass(CheckId::Budget, format!("PodDisruptionBudget {name} allows {allowed} {numbers}"))
+            }
+            Some(_) => {
+                let why = format!("PodDisruptionBudget {name} allows 0 disruptions {numbers}");
+                overridable(subject, CheckId::Budget, why, Allow::DisruptionBudget)
+            }
+            None => {
+                let why = format!(
+                    "how many disruptions PodDisruptionBudget {name} allows is not known yet: it has just changed"
+                );
+                warn(CheckId::Budget, why)
+            }
+        });
+    }
+}
+
+/// A finalizer that none of Kubernetes' controllers removes keeps what is deleted Terminating until its owner does.
+pub(super) fn finalizers(subject: &Subject<'_>, checks: &mut Vec<Check>) {
+    let pod = subject.member.pod.iter().filter(|_| subject.deletes_pod());
+    let pod = pod.map(|pod| (format!("pod {}", subject.member.name), &pod.foreign_finalizers));
+    let claims = subject.deleted_claims().map(|claim| (format!("claim {}", claim.name), &claim.foreign_finalizers));
+    for (what, foreign) in pod.chain(claims).filter(|(_, foreign)| !foreign.is_empty()) {
+        let why = format!(
+            "{what} has {} {}: it would stay Terminating until whoever set that removes it",
+            if foreign.len() == 1 { "the finalizer" } else { "the finalizers" },
+            foreign.join(", ")
+        );
+        checks.push(overridable(subject, CheckId::Finalizers, why, Allow::ForeignFinalizer));
+    }
+}

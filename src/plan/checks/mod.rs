@@ -1,0 +1,241 @@
+//! What is checked before anything is asked: each check passes, warns or blocks, with the numbers in its reason.
+
+mod controller;
+mod disks;
+mod disruption;
+mod machines;
+mod peers;
+mod rights;
+#[cfg(test)]
+mod tests;
+
+use super::in_flight::{self, InFlight};
+pub(super) use disks::may_not_patch_volumes;
+
+use super::{Before, Proof, Record, Request, Step};
+use crate::cli::Allow;
+use crate::cluster::permission::{Allowed, Permission};
+use crate::topology::{Claim, Component, Member, Topology, Volume};
+use jiff::Timestamp;
+use serde::Serialize;
+
+/// A check's answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// Nothing against it.
+    Pass,
+    /// Something the user should know.
+    Warn,
+    /// It is refused.
+    Block,
+}
+
+/// Which check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CheckId {
+    /// What the user may do.
+    Permission,
+    /// Who re-creates the pod and its claims.
+    Controller,
+    /// Whether the controller would re-create the pod now.
+    Order,
+    /// Whether the new pod would be made from the template that the old one was made from.
+    Revision,
+    /// Whether the pod is going already, or came a moment ago.
+    Pod,
+    /// PodDisruptionBudgets.
+    Budget,
+    /// Whether somebody else would keep the pod or its claims from going.
+    Finalizers,
+    /// Safekeepers' majority.
+    Quorum,
+    /// Whether the old disks are kept.
+    Retention,
+    /// Where the new disks come from.
+    StorageClass,
+    /// Whether the pageserver has its data elsewhere, too.
+    RemoteStorage,
+    /// Whether other pods mount the claims.
+    SharedClaim,
+    /// Whether the claims are known.
+    Claims,
+    /// The node the pod is on, and those that the new one could be on.
+    Node,
+    /// What is not known because it may not be read.
+    Unread,
+    /// The other members of the component.
+    Siblings,
+    /// What the component says before.
+    Baseline,
+    /// How it will be proven.
+    Proof,
+    /// Other failovers under way.
+    Lease,
+    /// What was done to the member before.
+    Earlier,
+    /// Whether the volumes that were set aside can come back.
+    Return,
+}
+
+/// One check's result.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Check {
+    /// Which check.
+    pub id: CheckId,
+    /// Its answer.
+    pub verdict: Verdict,
+    /// Why, with numbers.
+    pub reason: String,
+    /// For a block: what to do about it, or the one flag that overrides it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+    /// The one override, given or not, of what is blocked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allow: Option<Allow>,
+    /// Whether this would block and the user overrode it.
+    pub overridden: bool,
+}
+
+/// What the checks look at.
+pub(super) struct Subject<'s> {
+    pub(super) topology: &'s Topology,
+    pub(super) member: &'s Member,
+    pub(super) component: Option<&'s Component>,
+    pub(super) keep_claims: bool,
+    pub(super) steps: &'s [Step],
+    pub(super) request: &'s Request,
+    pub(super) rights: &'s [(Permission, Allowed)],
+    pub(super) before: &'s Before,
+    /// Of this failover.
+    pub(super) id: &'s str,
+    pub(super) in_flight: &'s InFlight,
+    pub(super) proof: &'s Proof,
+    /// Volumes that the new claims will be bound to: none is made for them.
+    pub(super) returning: &'s [&'s Volume],
+    /// All acts on record, the oldest first.
+    pub(super) records: &'s [Record],
+    /// The time now.
+    pub(super) now: Timestamp,
+}
+
+impl<'s> Subject<'s> {
+    /// Whether the pod is going to be deleted.
+    fn deletes_pod(&self) -> bool {
+        self.steps.iter().any(|step| matches!(step, Step::DeletePod { .. }))
+    }
+
+    fn deletes_claim(&self, name: &str) -> bool {
+        self.steps.iter().any(|step| matches!(step, Step::DeleteClaim { claim, .. } if claim == name))
+    }
+
+    /// The claims that are going to be deleted.
+    fn deleted_claims(&self) -> impl Iterator<Item = &'s Claim> {
+        self.member.claims.iter().filter(|claim| self.deletes_claim(&claim.name))
+    }
+
+    /// The claims that the new pod will find as they are.
+    fn kept_claims(&self) -> impl Iterator<Item = &'s Claim> {
+        self.member.claims.iter().filter(|claim| !claim.terminating && !self.deletes_claim(&claim.name))
+    }
+
+    /// Whether anything is going to be deleted: what is done already is not refused any more.
+    fn deletes(&self) -> bool {
+        self.deletes_pod() || self.deleted_claims().next().is_some()
+    }
+
+    /// Seconds since then; none where that lies ahead, as a clock may that is not the server's.
+    fn seconds_since(&self, then: Timestamp) -> i64 {
+        (self.now.as_second() - then.as_second()).max(0)
+    }
+}
+
+pub(super) fn run(subject: &Subject<'_>) -> Vec<Check> {
+    let mut checks = Vec::new();
+    rights::permissions(subject, &mut checks);
+    rights::unread(subject, &mut checks);
+    in_flight::check(subject, &mut checks);
+    controller::controller(subject, &mut checks);
+    controller::order(subject, &mut checks);
+    controller::revision(subject, &mut checks);
+    disruption::pod(subject, &mut checks);
+    disruption::budgets(subject, &mut checks);
+    disruption::finalizers(subject, &mut checks);
+    disks::claims(subject, &mut checks);
+    peers::quorum(subject, &mut checks);
+    disks::retention(subject, &mut checks);
+    disks::storage_class(subject, &mut checks);
+    disks::remote_storage(subject, &mut checks);
+    machines::node(subject, &mut checks);
+    peers::siblings(subject, &mut checks);
+    evidence(subject, &mut checks);
+    checks
+}
+
+pub(super) fn pass(id: CheckId, reason: impl Into<String>) -> Check {
+    Check { id, verdict: Verdict::Pass, reason: reason.into(), next: None, allow: None, overridden: false }
+}
+
+pub(super) fn warn(id: CheckId, reason: impl Into<String>) -> Check {
+    Check { verdict: Verdict::Warn, ..pass(id, reason) }
+}
+
+pub(super) fn block(id: CheckId, reason: impl Into<String>, next: impl Into<String>) -> Check {
+    Check { verdict: Verdict::Block, next: Some(next.into()), ..pass(id, reason) }
+}
+
+/// A block that one named flag overrides: then it is a warning, and the risk is high.
+pub(super) fn overridable(subject: &Subject<'_>, id: CheckId, reason: impl Into<String>, allow: Allow) -> Check {
+    let check = if subject.request.allow.contains(&allow) {
+        Check { overridden: true, ..warn(id, reason) }
+    } else {
+        block(id, reason, format!("--allow {} overrides this check", allow.flag()))
+    };
+    Check { allow: Some(allow), ..check }
+}
+
+fn are(names: &[&str]) -> String {
+    format!("{} {}", names.join(", "), if names.len() == 1 { "is" } else { "are" })
+}
+
+/// `1 node`, `2 nodes`.
+fn counted(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
+/// A time in words, of two units at most: `12 s`, `3 min 20 s`, `2 h`.
+fn span(seconds: i64) -> String {
+    let two = |whole: i64, unit: &str, rest: i64, rest_unit: &str| match rest {
+        0 => format!("{whole} {unit}"),
+        rest => format!("{whole} {unit} {rest} {rest_unit}"),
+    };
+    match seconds {
+        ..60 => format!("{seconds} s"),
+        60..3600 => two(seconds / 60, "min", seconds % 60, "s"),
+        3600..86_400 => two(seconds / 3600, "h", seconds % 3600 / 60, "min"),
+        _ => two(seconds / 86_400, "d", seconds % 86_400 / 3600, "h"),
+    }
+}
+
+fn evidence(subject: &Subject<'_>, checks: &mut Vec<Check>) {
+    match (subject.proof, subject.before) {
+        (Proof::Skipped { reason }, _) => {
+            checks.push(warn(CheckId::Proof, format!("whether it is back will not be proven: {reason}")));
+        }
+        (_, Before::Answered { summary }) => checks.push(pass(CheckId::Baseline, format!("before: {summary}"))),
+        (_, Before::Silent { reason }) => checks.push(warn(
+            CheckId::Baseline,
+            format!("no baseline, it does not answer now ({reason}); afterwards it must"),
+        )),
+        (_, Before::LoginRefused { reason }) => checks.push(warn(
+            CheckId::Baseline,
+            format!(
+                "it answers, and refuses the login ({reason}): no baseline is taken, and nothing will be proven with \
+                 this login; mend it first"
+            ),
+        )),
+        (_, Before::NotAsked) => {}
+    }
+}

@@ -1,0 +1,118 @@
+//! The other members: whether the safekeepers keep their majority, and whether what answers for the target is there.
+
+use super::{Check, CheckId, Subject, are, overridable, pass, span, warn};
+use crate::cli::Allow;
+use crate::plan::{Act, Outcome, Record, newest};
+use crate::topology::health::{majority, wanted};
+use crate::topology::layout::Role;
+use crate::topology::{Component, Member};
+use jiff::{SignedDuration, Timestamp};
+
+/// A safekeeper whose disk is newer may still be fetching WAL.
+const SETTLED: i64 = 5 * 60;
+/// A claim that comes by this much later than its set, per pod that comes before its own, is not of the installation.
+const INSTALLATION: SignedDuration = SignedDuration::from_secs(60);
+
+/// WAL is durable once a majority of safekeepers has flushed it, and one that lost its disk must fetch it again: with
+/// another one lagging, both together can be a majority without committed WAL (Neon's docs/walservice.md).
+pub(super) fn quorum(subject: &Subject<'_>, checks: &mut Vec<Check>) {
+    let Some(component) = subject.component.filter(|component| component.role == Role::Safekeeper) else { return };
+    let total = wanted(component);
+    let others: Vec<&Member> = component.members.iter().filter(|other| other.name != subject.member.name).collect();
+    let down: Vec<&str> = others.iter().filter(|other| !other.ready()).map(|other| other.name.as_str()).collect();
+    let ready = others.iter().filter(|other| other.ready());
+    let fetching: Vec<String> = ready.filter_map(|other| fetching(subject, component, other)).collect();
+    let left = others.len() - down.len() - fetching.len();
+    let needed = majority(total);
+    let numbers = format!("{left} of {total} safekeepers would be left, and a majority is {needed}");
+    let mut missing = fetching;
+    if !down.is_empty() {
+        missing.insert(0, format!("{} not Ready", are(&down)));
+    }
+    let missing = missing.join(", ");
+    // Restarting one that is down already, with its disk, costs the majority nothing.
+    let costs = subject.member.ready() || !subject.keep_claims;
+    let check = if !subject.deletes() {
+        match missing.as_str() {
+            "" => {
+                pass(CheckId::Quorum, format!("{left} of {total} other safekeepers are Ready; a majority is {needed}"))
+            }
+            missing => warn(CheckId::Quorum, format!("{missing} ({left} of {} others count)", others.len())),
+        }
+    } else if costs && left < needed {
+        let why = if missing.is_empty() { numbers } else { format!("{missing}: {numbers}") };
+        overridable(subject, CheckId::Quorum, why, Allow::QuorumLoss)
+    } else if !missing.is_empty() && !subject.keep_claims {
+        let why = format!(
+            "{missing} ({left} of {} others are): one that lost its disk and one that lags could be a majority without \
+             committed WAL",
+            others.len()
+        );
+        overridable(subject, CheckId::Quorum, why, Allow::QuorumLoss)
+    } else {
+        pass(CheckId::Quorum, format!("{left} of {total} safekeepers stay Ready; a majority is {needed}"))
+    };
+    checks.push(check);
+}
+
+/// By what a Ready safekeeper may still be fetching the WAL that its new disk lacks: by its record, or by a claim that
+/// is young, and younger than a claim of the installation is.
+fn fetching(subject: &Subject<'_>, component: &Component, other: &Member) -> Option<String> {
+    let young = |time: &Timestamp| subject.seconds_since(*time) < SETTLED;
+    let time = |text: &str| text.parse::<Timestamp>().ok();
+    let newest = other.claims.iter().filter_map(|claim| claim.created).max();
+    if let Some(record) = last_record(subject, other).filter(|record| !record.keep_claims) {
+        let pod = other.pod.as_ref().and_then(|pod| pod.created);
+        let begun = time(&record.started);
+        let finished = record.finished.as_deref().and_then(time);
+        if record.outcome == Outcome::InProgress && begun.iter().chain(&pod).chain(&newest).any(young) {
+            let act = if record.act == Act::Failover { "failover" } else { "undo" };
+            return Some(format!("{act} {} of {} is unfinished", record.id, other.name));
+        }
+        if let Some(finished) = finished.filter(young) {
+            let ago = span(subject.seconds_since(finished));
+            return Some(format!("{} got another disk {ago} ago, and may still be fetching WAL", other.name));
+        }
+    }
+    let claim = newest.filter(young).filter(|claim| arrived_later(component, other, Some(*claim)))?;
+    let age = span(subject.seconds_since(claim));
+    Some(format!("{} has a disk that is {age} old, and may still be fetching WAL", other.name))
+}
+
+/// Whether something of a member came too late to be of its set's installation. A set in order makes each pod, with its
+/// claims, once those before it are Ready, so the later ones have more time.
+pub(super) fn arrived_later(component: &Component, member: &Member, created: Option<Timestamp>) -> bool {
+    let Some((set, created)) = component.set().zip(created) else { return false };
+    let Some(began) = set.created else { return false };
+    let before = member.ordinal().map_or(0, |ordinal| ordinal.saturating_sub(i64::from(set.first)));
+    let steps = if set.ordered { i32::try_from(before).unwrap_or(i32::MAX).saturating_add(1) } else { 1 };
+    created.duration_since(began) > INSTALLATION * steps
+}
+
+/// The newest act of a member that is on record.
+pub(super) fn last_record<'s>(subject: &Subject<'s>, member: &Member) -> Option<&'s Record> {
+    newest(subject.records, subject.topology, member)
+}
+
+pub(super) fn siblings(subject: &Subject<'_>, checks: &mut Vec<Check>) {
+    if subject.member.role == Role::Safekeeper {
+        return;
+    }
+    // What answers for the target needs all of these: its component, and the door it answers through.
+    let door = subject
+        .component
+        .and_then(|component| component.answers_through)
+        .and_then(|role| subject.topology.space(&subject.member.namespace).and_then(|space| space.component(role)));
+    let down: Vec<&str> = subject
+        .component
+        .into_iter()
+        .chain(door)
+        .flat_map(|component| &component.members)
+        .filter(|other| other.name != subject.member.name && !other.ready())
+        .map(|other| other.name.as_str())
+        .collect();
+    if !down.is_empty() {
+        checks
+            .push(warn(CheckId::Siblings, format!("{} not Ready either: SQL may stay away until all are", are(&down))));
+    }
+}

@@ -1,0 +1,86 @@
+//! What the user may do, and what is not known because they may not read it.
+
+use super::{Check, CheckId, Subject, block, pass, warn};
+use crate::cluster::permission::{Allowed, Permission};
+use crate::plan::rights::goes_on_without;
+use crate::topology::Known;
+
+pub(super) fn permissions(subject: &Subject<'_>, checks: &mut Vec<Check>) {
+    let before = checks.len();
+    for (permission, allowed) in subject.rights {
+        match allowed {
+            Allowed::Yes => {}
+            Allowed::No(_) if let Some(less) = goes_on_without(permission) => {
+                checks.push(warn(CheckId::Permission, format!("you may not {permission}: {less}")));
+            }
+            // Weighed by the checks of the volumes, and of other failovers.
+            Allowed::No(_) if matches!(permission.resource.as_str(), "persistentvolumes" | "leases") => {}
+            Allowed::No(reason) => {
+                let mut why = format!("you may not {permission}");
+                if !reason.is_empty() {
+                    why = format!("{why} ({reason})");
+                }
+                let portforward = permission.subresource.as_deref() == Some("portforward");
+                // `get` alone was enough before 1.35, `create` is what later servers ask for.
+                let other = |verb| {
+                    subject.rights.iter().any(|(p, a)| {
+                        p.subresource.as_deref() == Some("portforward") && p.verb == verb && *a == Allowed::Yes
+                    })
+                };
+                if portforward && (other("get") || other("create")) {
+                    checks
+                        .push(warn(CheckId::Permission, format!("{why}; servers from 1.35 on need it for the proof")));
+                } else if portforward {
+                    checks.push(block(CheckId::Permission, why, "--no-verify goes on without proof"));
+                } else {
+                    checks.push(block(CheckId::Permission, why, can_i(permission)));
+                }
+            }
+            Allowed::Unknown(reason) => {
+                checks.push(warn(CheckId::Permission, format!("whether you may {permission} is not known: {reason}")));
+            }
+        }
+    }
+    if checks.len() == before && !subject.rights.is_empty() {
+        checks.push(pass(CheckId::Permission, "you may do every step"));
+    }
+}
+
+fn can_i(permission: &Permission) -> String {
+    let namespace = permission.namespace.as_ref().map(|name| format!(" -n {name}")).unwrap_or_default();
+    format!(
+        "ask for that right; to see yours: kubectl auth can-i {} {}{namespace}",
+        permission.verb, permission.resource
+    )
+}
+
+/// What could not be read, and what is therefore not known: one line, however much it is.
+pub(super) fn unread(subject: &Subject<'_>, checks: &mut Vec<Check>) {
+    fn why<T>(part: &Known<T>) -> Option<&str> {
+        match part {
+            Known::Is(_) => None,
+            Known::Unknown(why) => Some(why),
+        }
+    }
+    let topology = subject.topology;
+    let new_disks = subject.returning.is_empty() && subject.deleted_claims().next().is_some();
+    let disrupts = subject.deletes_pod() && subject.member.ready();
+    let sources = [
+        (subject.deletes_pod(), why(&topology.nodes), "nodes", "a node can take the new pod"),
+        (new_disks, why(&topology.classes), "storage classes", "the new claims' class exists"),
+        (disrupts, why(&subject.member.budgets), "disruption budgets", "one forbids it"),
+    ];
+    let unread: Vec<_> = sources
+        .into_iter()
+        .filter(|(matters, ..)| *matters)
+        .filter_map(|(_, why, what, question)| Some((why?, what, question)))
+        .collect();
+    if let Some((why, ..)) = unread.first() {
+        let parts: Vec<&str> = unread.iter().map(|(_, what, _)| *what).collect();
+        let questions: Vec<String> = unread.iter().map(|(.., question)| format!("whether {question}")).collect();
+        checks.push(warn(
+            CheckId::Unread,
+            format!("{} cannot be read ({why}): not known is {}", parts.join(", "), questions.join(", ")),
+        ));
+    }
+}

@@ -1,0 +1,492 @@
+//! Each check on literal YAML, a row a case.
+
+use super::*;
+use crate::cluster::snapshot::Snapshot;
+use crate::plan::{Inputs, Plan, Probes, Record, Risk, plan};
+use crate::testing::{now, snapshot, unreadable};
+use crate::topology::{Layout, build};
+
+fn request(keep_claims: bool) -> Request {
+    Request { id: "a1b2".into(), verify: true, keep_claims, ..Request::default() }
+}
+
+fn planned(snapshot: &Snapshot, layout: &Layout, pod: &str, request: &Request) -> Plan {
+    let topology = build(snapshot, layout);
+    let member = topology.members().find(|member| member.name == pod).unwrap();
+    plan(Inputs {
+        topology: &topology,
+        member,
+        request,
+        rights: &[],
+        before: Before::NotAsked,
+        undoes: None,
+        unfinished: None,
+        records: &Record::on_volumes(&topology),
+        journal: String::new(),
+        in_flight: InFlight::default(),
+        probes: Probes::default(),
+        now: now(),
+    })
+}
+
+/// What the checks of this kind say: verdict, reason, override.
+fn said(plan: &Plan, id: CheckId) -> Vec<String> {
+    let checks = plan.checks.iter().filter(|check| check.id == id);
+    let line = |check: &Check| {
+        let allow = check.allow.map(|allow| format!(" [{}]", allow.flag())).unwrap_or_default();
+        format!("{:?}: {}{allow}", check.verdict, check.reason)
+    };
+    checks.map(line).collect()
+}
+
+#[track_caller]
+fn says(yaml: &str, pod: &str, keep: bool, id: CheckId, expected: &[&str]) {
+    let plan = planned(&snapshot(&[yaml]), &Layout::shipped().unwrap(), pod, &request(keep));
+    assert_eq!(said(&plan, id), expected, "{yaml}\nkeep: {keep}");
+}
+
+/// A warehouse node, what is said of its set, of itself and of its claim, and what else there is.
+fn node(set: &str, pod: &str, claim: &str, more: &str) -> String {
+    format!(
+        "namespace: synxdb-513d75d5-3033-4649-b913-07f6115ec41a
+sets: [{{name: wh1, replicas: 2, templates: [data], {set}}}]
+pods: [{{name: wh1-1, set: wh1, ready: true, claims: [data-wh1-1], {pod}}}, {{name: wh1-0, set: wh1, ready: true}}]
+claims: [{{name: data-wh1-1, volume: pv-1, {claim}}}]
+{more}"
+    )
+}
+
+#[test]
+fn a_set_that_would_not_make_the_pod_again_is_no_controller() {
+    let id = CheckId::Controller;
+    let fine = "Pass: StatefulSet wh1 re-creates the pod and its claims";
+    for (set, keep, expected) in [
+        ("start: 0", false, fine),
+        ("replicas: 0", false, "Block: StatefulSet wh1 is scaled to 0: it would not re-create wh1-1"),
+        ("replicas: 0", true, "Block: StatefulSet wh1 is scaled to 0: it would not re-create wh1-1 [unmanaged-pod]"),
+        ("replicas: 1", false, "Block: StatefulSet wh1 has 1 replica, wh1-0: it would not re-create wh1-1"),
+        ("replicas: 1, start: 1", false, fine),
+        ("start: 2", false, "Block: StatefulSet wh1 has 2 replicas, wh1-2 to wh1-3: it would not re-create wh1-1"),
+        ("terminating: true", false, "Block: StatefulSet wh1 is being deleted: it would not re-create wh1-1"),
+        ("uid: other", true, "Block: StatefulSet wh1, which owns the pod, does not exist any more [unmanaged-pod]"),
+        (
+            "templates: [disk]",
+            false,
+            "Block: StatefulSet wh1 has no template for data-wh1-1: nothing would re-create it",
+        ),
+        ("templates: [disk]", true, fine),
+    ] {
+        // The last one said counts.
+        let yaml = node("", "", "", "");
+        let field = set.split(':').next().unwrap();
+        let yaml = match field {
+            "replicas" => yaml.replace("replicas: 2, templates: [data], ", &format!("{set}, templates: [data]")),
+            "templates" => yaml.replace("templates: [data], ", set),
+            _ => yaml.replace("templates: [data], ", &format!("templates: [data], {set}")),
+        };
+        says(&yaml, "wh1-1", keep, id, &[expected]);
+    }
+    let mut unread = snapshot(&[&node("", "", "", "")]);
+    unread.namespaces[0].stateful_sets = unreadable("statefulsets", None);
+    let plan = planned(&unread, &Layout::shipped().unwrap(), "wh1-1", &request(false));
+    let why = "Warn: whether StatefulSet wh1 would re-create the pod is not known: statefulsets is forbidden";
+    assert_eq!(said(&plan, id), [why]);
+}
+
+#[test]
+fn a_pod_that_would_come_back_as_another_one_is_told() {
+    let changed = |of: &str| {
+        format!(
+            "Warn: the template of StatefulSet wh1{of} has changed: the new pod will be of revision wh1-b, the old one \
+             is of wh1-a"
+        )
+    };
+    let on_deletion = changed(", which replaces pods on deletion only,");
+    let rolling = changed("");
+    for (set, revision, expected) in [
+        ("revisions: [wh1-a, wh1-b]", "wh1-a", Some(on_deletion.as_str())),
+        ("revisions: [wh1-a, wh1-b]", "wh1-b", None),
+        ("revisions: [wh1-a, wh1-b], partition: 0", "wh1-a", Some(&rolling)),
+        ("revisions: [wh1-a, wh1-b], partition: 1", "wh1-a", Some(&rolling)),
+        // Below the partition the old one is made again; the partition counts from the first ordinal.
+        ("revisions: [wh1-a, wh1-b], partition: 2", "wh1-a", None),
+        ("revisions: [wh1-a, wh1-b], partition: 1, start: 1", "wh1-a", None),
+        (
+            "revisions: [wh1-a, wh1-a], stale: true",
+            "wh1-a",
+            Some(
+                "Warn: which revision of StatefulSet wh1 the new pod will be of is not known yet: it has just changed \
+                 (the old one is of wh1-a)",
+            ),
+        ),
+    ] {
+        let yaml = node(set, &format!("revision: {revision}"), "", "");
+        says(&yaml, "wh1-1", true, CheckId::Revision, expected.as_slice());
+    }
+}
+
+#[test]
+fn budgets_are_minded_although_a_deletion_bypasses_them() {
+    let full = "allowed: 0, healthy: 2, wanted: 3, expected: 3";
+    let zero = "Block: PodDisruptionBudget sql allows 0 disruptions (2 of 3 healthy, 3 wanted) [disruption-budget]";
+    for (pod, budget, expected) in [
+        ("labels: {app: wh}", format!("{{name: sql, selector: {{matchLabels: {{app: wh}}}}, {full}}}"), Some(zero)),
+        ("labels: {app: wh}", format!("{{name: sql, selector: {{}}, {full}}}"), Some(zero)),
+        ("labels: {app: wh}", format!("{{name: sql, selector: {{matchLabels: {{app: x}}}}, {full}}}"), None),
+        ("labels: {app: wh}", format!("{{name: sql, {full}}}"), None),
+        // Not Ready: it is not among the healthy ones.
+        ("ready: false", format!("{{name: sql, selector: {{}}, {full}}}"), None),
+        (
+            "labels: {app: wh}",
+            "{name: sql, selector: {}, allowed: 1, healthy: 3, wanted: 2, expected: 3}".to_owned(),
+            Some("Pass: PodDisruptionBudget sql allows 1 disruption (3 of 3 healthy, 2 wanted)"),
+        ),
+        (
+            "labels: {app: wh}",
+            format!("{{name: sql, selector: {{}}, {full}, stale: true}}"),
+            Some("Warn: how many disruptions PodDisruptionBudget sql allows is not known yet: it has just changed"),
+        ),
+    ] {
+        let yaml = node("", pod, "", &format!("budgets: [{budget}]"));
+        let yaml = if pod == "ready: false" {
+            yaml.replacen("ready: true, claims: [data-wh1-1], ready: false", "ready: false, claims: [data-wh1-1]", 1)
+        } else {
+            yaml
+        };
+        says(&yaml, "wh1-1", true, CheckId::Budget, expected.as_slice());
+    }
+    // Overridden it is of high risk, and says by what.
+    let yaml = node("", "", "", &format!("budgets: [{{name: sql, selector: {{}}, {full}}}]"));
+    let allowed = Request { allow: vec![Allow::DisruptionBudget], ..request(true) };
+    let plan = planned(&snapshot(&[&yaml]), &Layout::shipped().unwrap(), "wh1-1", &allowed);
+    assert_eq!((plan.refusal(), plan.risk), (None, Risk::High));
+    let check = plan.checks.iter().find(|check| check.id == CheckId::Budget).unwrap();
+    let document = serde_json::to_value(check).unwrap();
+    assert_eq!((&document["allow"], &document["overridden"]), (&"disruption-budget".into(), &true.into()));
+}
+
+#[test]
+fn finalizers_of_others_would_keep_it_terminating() {
+    let claim = "finalizers: [kubernetes.io/pvc-protection, backup.example.com/hold]";
+    let of_claim = "Block: claim data-wh1-1 has the finalizer backup.example.com/hold: it would stay Terminating until \
+                    whoever set that removes it [foreign-finalizer]";
+    let of_pod = "Block: pod wh1-1 has the finalizers a/b, hold: it would stay Terminating until whoever set that \
+                  removes it [foreign-finalizer]";
+    for (pod, claim, keep, expected) in [
+        ("finalizers: []", "finalizers: [kubernetes.io/pvc-protection]", false, &[][..]),
+        ("finalizers: []", claim, false, &[of_claim]),
+        // It stays.
+        ("finalizers: []", claim, true, &[]),
+        ("finalizers: [a/b, hold]", claim, false, &[of_pod, of_claim]),
+        ("finalizers: [foregroundDeletion, x.k8s.io/y]", "age: 1", true, &[]),
+    ] {
+        says(&node("", pod, claim, ""), "wh1-1", keep, CheckId::Finalizers, expected);
+    }
+}
+
+#[test]
+fn a_pod_that_is_going_or_has_just_come() {
+    let id = CheckId::Pod;
+    let replaced = "Warn: the pod and its claims were created 12 s ago: it may have been replaced a moment ago";
+    let old = "age: 86400";
+    for (set, pod, claim, expected) in [
+        (old, "age: 12", "age: 12", Some(replaced)),
+        // Only the pod is new: it was restarted, with its disk.
+        (old, "age: 12", "age: 86400", None),
+        (old, "age: 61", "age: 61", None),
+        // All of it is new: an installation.
+        ("age: 20", "age: 12", "age: 12", None),
+        (
+            old,
+            "overdue: [200, 30]",
+            "age: 86400",
+            Some("Warn: the pod has been Terminating for 3 min 50 s, 3 min 20 s longer than its 30 s of grace"),
+        ),
+        (
+            old,
+            "overdue: [-20, 30]",
+            "age: 86400",
+            Some("Warn: the pod has been Terminating for 10 s of its 30 s of grace"),
+        ),
+    ] {
+        says(&node(set, pod, claim, ""), "wh1-1", false, id, expected.as_slice());
+    }
+}
+
+#[test]
+fn where_the_new_volumes_come_from_is_known_before_the_old_ones_go() {
+    let id = CheckId::StorageClass;
+    let manual = "classes: [{name: standard, provisioner: kubernetes.io/no-provisioner}]";
+    for (set, more, expected) in [
+        ("", "", "Pass: storage class standard makes the new volume (WaitForFirstConsumer, reclaim policy Delete)"),
+        (
+            "",
+            "classes: [{name: standard, immediate: true, policy: Retain}]",
+            "Pass: storage class standard makes the new volume (Immediate, reclaim policy Retain)",
+        ),
+        (
+            "class: default",
+            "",
+            "Pass: storage class standard, the default, makes the new volume (WaitForFirstConsumer, reclaim policy Delete)",
+        ),
+        (
+            "class: default",
+            "classes: [{name: standard}]",
+            "Block: the claim template names no storage class, and there is no default one: nothing would make the new \
+             volume [storage-class]",
+        ),
+        (
+            "class: fast",
+            "",
+            "Block: storage class fast does not exist, and 0 volumes of it are free for the new volume [storage-class]",
+        ),
+        (
+            "class: ''",
+            "volumes: [{name: pv-x, class: standard}]",
+            "Block: the claim template asks for no storage class, and 0 volumes of it are free for the new volume \
+             [storage-class]",
+        ),
+        (
+            "",
+            manual,
+            "Block: storage class standard makes no volumes, and 0 volumes of it are free for the new volume [storage-class]",
+        ),
+        // Somebody has made one: whether it fits is not ours to say.
+        (
+            "",
+            &format!(
+                "{manual}\nvolumes: [{{name: pv-x, class: standard}}, {{name: pv-y, class: standard, reservedFor: x}}]"
+            ),
+            "Warn: storage class standard makes no volumes; 1 volume of it is free, if of the right size",
+        ),
+    ] {
+        says(&node(set, "", "", more), "wh1-1", false, id, &[expected]);
+        says(&node(set, "", "", more), "wh1-1", true, id, &[]);
+    }
+    let mut unread = snapshot(&[&node("", "", "", manual)]);
+    unread.volumes = unreadable("persistentvolumes", None);
+    let plan = planned(&unread, &Layout::shipped().unwrap(), "wh1-1", &request(false));
+    let why =
+        "Warn: storage class standard makes no volumes, and whether a volume is free for the new claim is not known";
+    assert_eq!(said(&plan, id), [why]);
+}
+
+#[test]
+fn the_new_pod_needs_a_node_and_its_disk_there() {
+    let id = CheckId::Node;
+    let two = "nodes: [{name: node-1, cordoned: true}, {name: node-2}]";
+    let lost = "nodes: [{name: node-1, lost: true}, {name: node-2}]";
+    let going = "Warn: node node-1 is not Ready: the pod will stay Terminating until the node is back, or is declared out of \
+                 service or deleted after the machine is verified off; nothing is force-deleted";
+    let tied = |state: &str| {
+        format!(
+            "Block: volume pv-1 is tied to node node-1, which is {state}: the new pod could not start with it \
+             [unusable-node]"
+        )
+    };
+    let (not_ready, cordoned) = (tied("not Ready"), tied("cordoned"));
+    let takes = "Pass: node node-1 is cordoned; 1 other node takes pods";
+    let none = "Block: 0 of 2 nodes are Ready and take pods (1 cordoned): the new pod could not start [unusable-node]";
+    for (claim, more, keep, expected) in [
+        ("", "", true, vec![]),
+        ("on: node-1", "", true, vec![]),
+        ("on: node-1", two, true, vec![cordoned.as_str(), takes]),
+        ("on: node-1", lost, true, vec![going, &not_ready]),
+        ("on: node-2", two, true, vec![takes]),
+        // A new disk is made where the new pod is.
+        ("on: node-1", two, false, vec![takes]),
+        ("on: node-1", lost, false, vec![going]),
+        (
+            "folder: true",
+            two,
+            true,
+            vec![
+                "Block: volume pv-1 is a folder of node node-1, which is cordoned: the new pod could not start with it \
+                 [unusable-node]",
+                takes,
+            ],
+        ),
+        (
+            "on: node-3",
+            two,
+            true,
+            vec![
+                "Block: volume pv-1 is tied to nodes, by its node affinity, of which there is none: the new pod could not \
+                 start with it [unusable-node]",
+                takes,
+            ],
+        ),
+        ("", "nodes: [{name: node-3, lost: true}, {name: node-2, cordoned: true}]", false, vec![none]),
+    ] {
+        says(&node("", "", claim, more), "wh1-1", keep, id, &expected);
+    }
+}
+
+/// One who works in one namespace only: one line, whatever it is that is not known, and no block.
+#[test]
+fn what_may_not_be_read_is_one_line() {
+    let mut narrow = snapshot(&[&node("", "", "", "")]);
+    narrow.nodes = unreadable("nodes", None);
+    narrow.storage_classes = unreadable("storageclasses", None);
+    narrow.namespaces[0].disruption_budgets = unreadable("poddisruptionbudgets", None);
+    let layout = Layout::shipped().unwrap();
+    for (keep, expected) in [
+        (
+            false,
+            "Warn: nodes, storage classes, disruption budgets cannot be read (nodes is forbidden): not known is whether a \
+             node can take the new pod, whether the new claims' class exists, whether one forbids it",
+        ),
+        (
+            true,
+            "Warn: nodes, disruption budgets cannot be read (nodes is forbidden): not known is whether a node can take the \
+             new pod, whether one forbids it",
+        ),
+    ] {
+        let plan = planned(&narrow, &layout, "wh1-1", &request(keep));
+        assert_eq!(said(&plan, CheckId::Unread), [expected]);
+        assert_eq!(plan.refusal(), None);
+        for id in [CheckId::Node, CheckId::StorageClass, CheckId::Budget] {
+            assert!(said(&plan, id).is_empty(), "{id:?} is not known, and neither passes nor warns once more");
+        }
+    }
+}
+
+#[test]
+fn a_pageservers_layers_are_where_the_layout_says() {
+    let shipped = crate::topology::layout::DEFAULT_LAYOUT;
+    let with = |value: &str| {
+        shipped.replace("workload: pageserver\n", &format!("workload: pageserver\n    remoteStorage: {value}\n"))
+    };
+    let yaml = "
+namespace: synxdb-system
+sets: [{name: pageserver, replicas: 1, templates: [data]}]
+pods: [{name: pageserver-0, set: pageserver, ready: true, claims: [data-pageserver-0]}]
+claims: [{name: data-pageserver-0, volume: pv-1}]
+";
+    for (layout, expected) in [
+        (
+            shipped.to_owned(),
+            "Warn: whether the pageserver keeps its layers in remote storage is not known: what only the disk holds would \
+             be lost with it; the old volume is kept",
+        ),
+        (with("true"), "Pass: the layout says that the pageserver keeps its layers in remote storage"),
+        (
+            with("false"),
+            "Block: the layout says that the pageserver has no remote storage: its layers are on the old disk alone \
+             [local-layers]",
+        ),
+    ] {
+        let layout = Layout::parse(&layout).unwrap();
+        let plan = planned(&snapshot(&[yaml]), &layout, "pageserver-0", &request(false));
+        assert_eq!(said(&plan, CheckId::RemoteStorage), [expected]);
+        let plan = planned(&snapshot(&[yaml]), &layout, "pageserver-0", &request(true));
+        assert_eq!(said(&plan, CheckId::RemoteStorage), Vec::<String>::new());
+    }
+}
+
+/// Three safekeepers, the second with this claim; the set, and its pods unless said otherwise, of this age.
+fn safekeepers(set: i64, second: &str) -> String {
+    let mut yaml = format!(
+        "namespace: synxdb-system\nsets: [{{name: safekeeper, replicas: 3, templates: [data], age: {set}}}]\npods:\n"
+    );
+    for ordinal in 0..3 {
+        yaml.push_str(&format!(
+            "- {{name: safekeeper-{ordinal}, set: safekeeper, ready: true, claims: [data-safekeeper-{ordinal}], age: {set}}}\n"
+        ));
+    }
+    yaml.push_str("claims:\n");
+    for ordinal in 0..3 {
+        let more = if ordinal == 1 { second.to_owned() } else { format!("age: {set}") };
+        yaml.push_str(&format!("- {{name: data-safekeeper-{ordinal}, volume: pv-{ordinal}, {more}}}\n"));
+    }
+    yaml
+}
+
+/// A record on the second one's volume, of an age and, where it has ended, of another since.
+fn record(began: i64, ended: Option<i64>, keep_claims: bool) -> String {
+    let time = |age: i64| (now() - jiff::SignedDuration::from_secs(age)).to_string();
+    let outcome = if ended.is_some() { "recovered" } else { "in-progress" };
+    let record = serde_json::json!({
+        "version": 1, "id": "old1", "started": time(began), "finished": ended.map(time), "outcome": outcome,
+        "context": "c", "namespace": "synxdb-system", "pod": "safekeeper-1", "podUid": "pod-0",
+        "keepClaims": keep_claims, "claims": [],
+    });
+    format!("record: '{record}'")
+}
+
+#[test]
+fn a_safekeeper_with_a_new_disk_does_not_count() {
+    let id = CheckId::Quorum;
+    let left = "1 of 3 safekeepers would be left, and a majority is 2 [quorum-loss]";
+    let disk = |age: &str| {
+        Some(format!("Block: safekeeper-1 has a disk that is {age} old, and may still be fetching WAL: {left}"))
+    };
+    let replaced =
+        Some(format!("Block: safekeeper-1 got another disk 2 min 5 s ago, and may still be fetching WAL: {left}"));
+    let unfinished = Some(format!("Block: failover old1 of safekeeper-1 is unfinished: {left}"));
+    let day = 86_400;
+    for (set, second, expected) in [
+        (day, format!("age: {day}"), None),
+        (day, "age: 120".to_owned(), disk("2 min")),
+        (day, "age: 299".to_owned(), disk("4 min 59 s")),
+        (day, "age: 300".to_owned(), None),
+        // An installation: all claims are young, the later ones, in order, younger.
+        (10, "age: 8".to_owned(), None),
+        (200, "age: 100".to_owned(), None),
+        (200, "age: 79".to_owned(), disk("1 min 19 s")),
+        // What is on record counts however young the installation is.
+        (200, format!("age: 150, {}", record(150, Some(125), false)), replaced.clone()),
+        (day, format!("age: 150, {}", record(150, Some(125), false)), replaced),
+        (200, format!("age: 150, {}", record(150, None, false)), unfinished.clone()),
+        (day, format!("age: {day}, {}", record(20, None, false)), unfinished),
+        // Long ago, or with the disk kept.
+        (day, format!("age: {day}, {}", record(4000, Some(3000), false)), None),
+        (day, format!("age: {day}, {}", record(4000, None, false)), None),
+        (day, format!("age: {day}, {}", record(150, Some(125), true)), None),
+    ] {
+        let expected = expected.unwrap_or_else(|| "Pass: 2 of 3 safekeepers stay Ready; a majority is 2".to_owned());
+        for keep in [false, true] {
+            says(&safekeepers(set, &second), "safekeeper-0", keep, id, &[&expected]);
+        }
+        // Its own disk is its own affair.
+        says(
+            &safekeepers(set, &second),
+            "safekeeper-1",
+            true,
+            id,
+            &["Pass: 2 of 3 safekeepers stay Ready; a majority is 2"],
+        );
+    }
+}
+
+/// A set that makes its pods at once has no later ones.
+#[test]
+fn sets_in_order_take_longer_to_begin() {
+    for (set, age, fresh) in
+        [("parallel: false", 70, false), ("parallel: true", 70, true), ("parallel: true", 150, false)]
+    {
+        let yaml = safekeepers(200, &format!("age: {age}"))
+            .replace("templates: [data],", &format!("templates: [data], {set},"));
+        let yaml = yaml
+            .replace("safekeeper-1", "safekeeper-9")
+            .replace("safekeeper-2", "safekeeper-1")
+            .replace("safekeeper-9", "safekeeper-2");
+        let plan = planned(&snapshot(&[&yaml]), &Layout::shipped().unwrap(), "safekeeper-0", &request(false));
+        assert_eq!(plan.refusal().is_some(), fresh, "{yaml}");
+    }
+}
+
+#[test]
+fn spans_have_two_units() {
+    for (seconds, expected) in [
+        (0, "0 s"),
+        (59, "59 s"),
+        (60, "1 min"),
+        (200, "3 min 20 s"),
+        (3600, "1 h"),
+        (5400, "1 h 30 min"),
+        (90_000, "1 d 1 h"),
+    ] {
+        assert_eq!(span(seconds), expected);
+    }
+}

@@ -1,0 +1,250 @@
+//! Roles as manifests for `kubectl apply`, and what they grant as a table.
+
+use crate::cli::RbacFor;
+use crate::plan::rights::{self, Place, Rule};
+use clap::ValueEnum;
+use std::fmt::Write;
+
+const GROUP: &str = "rbac.authorization.k8s.io";
+
+/// Who is given the roles.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// By namespace and name.
+    ServiceAccount(String, String),
+    /// As the API server knows it.
+    User(String),
+    /// The same.
+    Group(String),
+}
+
+/// The roles of one or several commands.
+#[derive(Clone, Debug)]
+pub struct Roles {
+    /// The commands, where not all are meant.
+    pub commands: Vec<RbacFor>,
+    /// The namespaces that get a Role; none: a ClusterRole for all.
+    pub namespaces: Vec<String>,
+    /// What is granted in namespaces.
+    pub inside: Vec<Rule>,
+    /// What is granted on what lies in no namespace.
+    pub outside: Vec<Rule>,
+    /// Who is given them.
+    pub subjects: Vec<Subject>,
+}
+
+impl Roles {
+    fn name(&self) -> String {
+        self.commands.iter().fold("kubectl-synxdb".to_owned(), |name, command| format!("{name}-{}", command.name()))
+    }
+}
+
+impl Subject {
+    /// Ends the name of its binding, so that two subjects have two.
+    fn suffix(&self) -> String {
+        let text = match self {
+            Self::ServiceAccount(namespace, name) => format!("serviceaccount:{namespace}:{name}"),
+            Self::User(name) => format!("user:{name}"),
+            Self::Group(name) => format!("group:{name}"),
+        };
+        text.replace(['/', '%'], "-")
+    }
+
+    fn manifest(&self) -> String {
+        match self {
+            Self::ServiceAccount(namespace, name) => {
+                format!("{{kind: ServiceAccount, namespace: {}, name: {}}}", scalar(namespace), scalar(name))
+            }
+            Self::User(name) => format!("{{apiGroup: {GROUP}, kind: User, name: {}}}", scalar(name)),
+            Self::Group(name) => format!("{{apiGroup: {GROUP}, kind: Group, name: {}}}", scalar(name)),
+        }
+    }
+}
+
+/// The manifests, each after `---`.
+pub fn manifests(roles: &Roles) -> String {
+    let name = roles.name();
+    let cluster = format!("{name}-cluster");
+    let which = match roles.commands.as_slice() {
+        [] => "all of its commands".to_owned(),
+        commands => commands.iter().map(|command| command.name()).collect::<Vec<_>>().join(", "),
+    };
+    let mut text = format!(
+        "# What kubectl synxdb needs for {which}.\n# To ask for one's own rights is everybody's right, and needs no rule.\n"
+    );
+    let mut bindings = String::new();
+    for namespace in &roles.namespaces {
+        text.push_str(&role("Role", &name, Some(namespace), &roles.inside));
+        bindings.push_str(&bound(roles, "Role", &name, Some(namespace)));
+    }
+    if roles.namespaces.is_empty() {
+        text.push_str(&role("ClusterRole", &name, None, &roles.inside));
+        bindings.push_str(&bound(roles, "ClusterRole", &name, None));
+    }
+    if !roles.outside.is_empty() {
+        text.push_str(&role("ClusterRole", &cluster, None, &roles.outside));
+        bindings.push_str(&bound(roles, "ClusterRole", &cluster, None));
+    }
+    text + &bindings
+}
+
+fn head(kind: &str, name: &str, namespace: Option<&str>) -> String {
+    let mut text = format!("---\napiVersion: {GROUP}/v1\nkind: {kind}\nmetadata:\n  name: {}\n", scalar(name));
+    if let Some(namespace) = namespace {
+        let _ = writeln!(text, "  namespace: {}", scalar(namespace));
+    }
+    text + "  labels: {app.kubernetes.io/name: kubectl-synxdb}\n"
+}
+
+fn role(kind: &str, name: &str, namespace: Option<&str>, rules: &[Rule]) -> String {
+    let mut text = head(kind, name, namespace) + "rules:\n";
+    for rule in rules {
+        if let Some(without) = rule.without {
+            let _ = writeln!(text, "  # optional; without it: {without}");
+        }
+        let _ = writeln!(text, "  - apiGroups: [{}]", if rule.group.is_empty() { "\"\"" } else { rule.group });
+        let _ = writeln!(text, "    resources: [{}]", rule.resources.join(", "));
+        if let Some(name) = &rule.name {
+            let _ = writeln!(text, "    resourceNames: [{}]", scalar(name));
+        }
+        let _ = writeln!(text, "    verbs: [{}]", rule.verbs.join(", "));
+    }
+    text
+}
+
+/// A binding for each subject.
+fn bound(roles: &Roles, kind: &str, role: &str, namespace: Option<&str>) -> String {
+    let each = roles.subjects.iter().map(|subject| {
+        let binding = if namespace.is_some() { "RoleBinding" } else { "ClusterRoleBinding" };
+        head(binding, &format!("{role}:{}", subject.suffix()), namespace)
+            + &format!("roleRef: {{apiGroup: {GROUP}, kind: {kind}, name: {role}}}\n")
+            + &format!("subjects:\n  - {}\n", subject.manifest())
+    });
+    each.collect()
+}
+
+/// A text as YAML takes it for one, whatever is in it.
+fn scalar(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./@".contains(c);
+    // What begins with a letter and is longer than YAML's words is nothing but a text.
+    let harmless = text.chars().all(plain) && text.starts_with(|c: char| c.is_ascii_alphabetic()) && text.len() > 5;
+    if harmless { text.to_owned() } else { serde_json::Value::from(text).to_string() }
+}
+
+/// Who needs what, as a table in Markdown: `needs` is needed, `may` is not.
+pub fn table() -> String {
+    let commands = RbacFor::value_variants();
+    let mut rows: Vec<(String, Vec<&str>)> = Vec::new();
+    let all = rights::together(commands);
+    for place in [Place::Namespaces, Place::Cluster] {
+        for right in all.iter().filter(|right| right.place == place) {
+            let cell = |command: &RbacFor| {
+                let same = rights::of(*command).into_iter().find(|other| other.is_same(right));
+                match same.map(|right| right.without) {
+                    None => "",
+                    Some(None) => "needs",
+                    Some(Some(_)) => "may",
+                }
+            };
+            let cells: Vec<&str> = commands.iter().map(cell).collect();
+            let of = right.name.map(|name| format!(" `{name}`")).unwrap_or_default();
+            let what =
+                format!("{}{of}{}", right.resource, if place == Place::Cluster { " (cluster-wide)" } else { "" });
+            match rows
+                .iter_mut()
+                .find(|(known, known_cells)| known.ends_with(&format!(" {what}")) && *known_cells == cells)
+            {
+                Some((known, _)) => *known = format!("{}, {known}", right.verb),
+                None => rows.push((format!("{} {what}", right.verb), cells)),
+            }
+        }
+    }
+    let mut text = String::from("| Right |");
+    for command in commands {
+        let _ = write!(text, " `{}` |", command.name());
+    }
+    text.push_str("\n| --- |");
+    text.push_str(&" --- |".repeat(commands.len()));
+    text.push('\n');
+    for (right, cells) in rows {
+        let _ = write!(text, "| {right} |");
+        for cell in cells {
+            let _ = write!(text, " {cell} |");
+        }
+        text.push('\n');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use insta::assert_snapshot;
+
+    fn roles(commands: &[RbacFor], namespaces: &[&str], subjects: &[Subject]) -> Roles {
+        let all = if commands.is_empty() { RbacFor::value_variants() } else { commands };
+        let rights = rights::together(all);
+        Roles {
+            commands: commands.to_vec(),
+            namespaces: namespaces.iter().map(|name| (*name).to_owned()).collect(),
+            inside: rights::rules(&rights, Place::Namespaces),
+            outside: rights::rules(&rights, Place::Cluster),
+            subjects: subjects.to_vec(),
+        }
+    }
+
+    #[test]
+    fn roles_as_they_are_applied() {
+        let subjects = [
+            Subject::Group("dba".into()),
+            Subject::ServiceAccount("monitoring".into(), "synxdb".into()),
+            Subject::User("https://issuer.example.com#alice \"the\"\n# dba".into()),
+        ];
+        let one = roles(&[RbacFor::Failover], &["account-one", "123"], &subjects);
+        assert_snapshot!("rbac-failover-in-namespaces", manifests(&one));
+        assert_snapshot!("rbac-status-everywhere", manifests(&roles(&[RbacFor::Status], &[], &subjects[..1])));
+        assert_snapshot!("rbac-all", manifests(&roles(&[], &[], &[])));
+    }
+
+    /// Whatever is in a name, it is that name when the manifest is read.
+    #[test]
+    fn every_text_stays_one() {
+        let texts =
+            ["dba", "true", "null", "123", "~", "no", "a: b", "# x", "\u{1b}[2J", "é", "a\nb", "- x", "1e3000", ""];
+        for text in texts {
+            let read: serde_json::Value = serde_saphyr::from_str(&format!("name: {}\n", scalar(text))).unwrap();
+            assert_eq!(read["name"], text, "{}", scalar(text));
+        }
+    }
+
+    /// A rule that is needed is no optional one, and rights are in one rule only where all of it is the same.
+    #[test]
+    fn rules_hold_what_rights_say() {
+        for commands in [&[RbacFor::Status][..], &[RbacFor::Failover], RbacFor::value_variants()] {
+            let rights = rights::together(commands);
+            for place in [Place::Namespaces, Place::Cluster] {
+                let mut granted = Vec::new();
+                for rule in rights::rules(&rights, place) {
+                    for resource in &rule.resources {
+                        let full = if rule.group.is_empty() {
+                            (*resource).to_owned()
+                        } else {
+                            format!("{resource}.{}", rule.group)
+                        };
+                        granted.extend(
+                            rule.verbs.iter().map(|verb| (full.clone(), *verb, rule.name.clone(), rule.without)),
+                        );
+                    }
+                }
+                let mut wanted: Vec<_> = rights
+                    .iter()
+                    .filter(|right| right.place == place)
+                    .map(|r| (r.resource.to_owned(), r.verb, r.name.map(str::to_owned), r.without))
+                    .collect();
+                granted.sort();
+                wanted.sort();
+                assert_eq!(granted, wanted);
+            }
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! A StatefulSet and what it would do: which pods and claims it makes, and from which template; and the budgets that say
+//! how many of its pods may be away.
+
+use super::selector;
+use jiff::Timestamp;
+use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use std::collections::BTreeMap;
+
+/// A StatefulSet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Workload {
+    /// Its UID.
+    pub uid: String,
+    /// `spec.replicas`.
+    pub replicas: i32,
+    /// The ordinal of its first pod: `spec.ordinals.start`.
+    pub first: i32,
+    /// Its claim templates.
+    pub templates: Vec<Template>,
+    /// Whether it creates its pods in order, each only once those before it are Ready.
+    pub ordered: bool,
+    /// Whether it is being deleted.
+    pub terminating: bool,
+    /// When it was created.
+    pub created: Option<Timestamp>,
+    /// The versions of its template.
+    pub revisions: Revisions,
+}
+
+/// What claims are made from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Template {
+    /// Its name: the claim's is `NAME-POD`.
+    pub name: String,
+    /// Its storage class: empty for none, `None` for the cluster's default one.
+    pub storage_class: Option<String>,
+}
+
+/// Versions of a StatefulSet's template, and who gets which.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Revisions {
+    /// The one that is rolled out: `status.currentRevision`.
+    pub current: Option<String>,
+    /// The newest one: `status.updateRevision`; `None` while the controller has not seen the set's last change.
+    pub update: Option<String>,
+    /// Pods that are made anew below this ordinal get the current one, counted from the first pod.
+    pub partition: i32,
+    /// Whether pods get the newest one only when somebody deletes them.
+    pub on_delete: bool,
+}
+
+impl Workload {
+    /// Whether it would create the pod of this ordinal.
+    pub fn covers(&self, ordinal: i64) -> bool {
+        let first = i64::from(self.first);
+        (first..first.saturating_add(i64::from(self.replicas))).contains(&ordinal)
+    }
+
+    /// The template that this claim of this pod would be made from.
+    pub fn template_of(&self, claim: &str, pod: &str) -> Option<&Template> {
+        self.templates.iter().find(|template| claim_name(&template.name, pod) == claim)
+    }
+
+    /// The revision that a new pod of this ordinal would be made from, as Kubernetes chooses it
+    /// (`newVersionedStatefulSetPod`): the newest, but below a rolling update's partition.
+    pub fn revision_for(&self, ordinal: i64) -> Option<&str> {
+        let Revisions { current, update, partition, on_delete } = &self.revisions;
+        let kept = !on_delete && ordinal < i64::from(self.first) + i64::from(*partition);
+        if kept { current.as_deref() } else { update.as_deref() }
+    }
+}
+
+/// What a StatefulSet calls the claim that it makes for a pod.
+pub(super) fn claim_name(template: &str, pod: &str) -> String {
+    format!("{template}-{pod}")
+}
+
+pub(super) fn workload(set: &StatefulSet) -> Workload {
+    let templates = set.spec.volume_claim_templates.iter().flatten();
+    let templates = templates.filter_map(|template| {
+        let spec = template.spec.as_ref();
+        Some(Template {
+            name: template.metadata.name.clone()?,
+            storage_class: spec.and_then(|spec| spec.storage_class_name.clone()),
+        })
+    });
+    Workload {
+        uid: set.metadata.uid.clone().unwrap_or_default(),
+        replicas: set.spec.replicas.unwrap_or(1),
+        first: set.spec.ordinals.as_ref().and_then(|ordinals| ordinals.start).unwrap_or(0),
+        templates: templates.collect(),
+        // In order is what a set does that does not say.
+        ordered: set.spec.pod_management_policy.as_deref() != Some("Parallel"),
+        terminating: set.metadata.deletion_timestamp.is_some(),
+        created: set.metadata.creation_timestamp.as_ref().map(|time| time.0),
+        revisions: revisions(set),
+    }
+}
+
+fn revisions(set: &StatefulSet) -> Revisions {
+    let status = set.status.as_ref();
+    let seen = status.and_then(|status| status.observed_generation) >= set.metadata.generation;
+    let strategy = set.spec.update_strategy.as_ref();
+    let rolling = strategy.and_then(|strategy| strategy.rolling_update.as_ref());
+    let said = |revision: Option<&String>| revision.filter(|name| !name.is_empty()).cloned();
+    Revisions {
+        current: said(status.and_then(|status| status.current_revision.as_ref())),
+        update: said(status.and_then(|status| status.update_revision.as_ref())).filter(|_| seen),
+        partition: rolling.and_then(|rolling| rolling.partition).unwrap_or(0),
+        on_delete: strategy.and_then(|strategy| strategy.type_.as_deref()) == Some("OnDelete"),
+    }
+}
+
+/// A PodDisruptionBudget, as its controller last counted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// Its name.
+    pub name: String,
+    /// How many pods may be disrupted now; `None` while the controller has not counted since the budget's last change.
+    pub allowed: Option<i32>,
+    /// Pods that are healthy.
+    pub healthy: i32,
+    /// Pods that must be.
+    pub wanted: i32,
+    /// Pods that it covers.
+    pub expected: i32,
+}
+
+/// The budgets that cover a pod of these labels.
+pub(super) fn covering(budgets: &[PodDisruptionBudget], labels: &BTreeMap<String, String>) -> Vec<Budget> {
+    let covers = |budget: &&PodDisruptionBudget| {
+        let selector = budget.spec.as_ref().and_then(|spec| spec.selector.as_ref());
+        // In policy/v1 no selector covers no pod.
+        selector.is_some_and(|selector| selector::selects(selector, labels))
+    };
+    let facts = |budget: &PodDisruptionBudget| {
+        let status = budget.status.as_ref();
+        let counted = status.filter(|status| status.observed_generation >= budget.metadata.generation);
+        Budget {
+            name: budget.metadata.name.clone().unwrap_or_default(),
+            allowed: counted.map(|status| status.disruptions_allowed.unwrap_or(0)),
+            healthy: status.and_then(|status| status.current_healthy).unwrap_or(0),
+            wanted: status.and_then(|status| status.desired_healthy).unwrap_or(0),
+            expected: status.and_then(|status| status.expected_pods).unwrap_or(0),
+        }
+    };
+    budgets.iter().filter(covers).map(facts).collect()
+}

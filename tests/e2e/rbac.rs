@@ -1,0 +1,250 @@
+//! The roles that `rbac` prints: each command works with exactly these, and with any one right taken away it says which.
+
+use crate::member::Before;
+use crate::run::{Ran, unwrapped};
+use crate::world::{Account, AwaitIn, Granted, User, World};
+use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role};
+use kube::api::{Api, DeleteParams, Patch, PatchParams};
+use kubectl_synxdb::cli::RbacFor;
+use kubectl_synxdb::plan::rights::{self, Place, Right};
+use serde_json::{Value, json};
+
+/// The roles of a command in an account's namespace, and the user who has them, until they are dropped.
+struct Roles<'w> {
+    account: &'w Account<'w>,
+    user: User<'w>,
+    /// The manifests, under names of this case's own where they lie in no namespace.
+    all: Vec<Value>,
+}
+
+impl<'w> Roles<'w> {
+    /// What the program prints, applied.
+    fn of(account: &'w Account<'w>, command: RbacFor) -> Self {
+        let world = account.world;
+        let user = world.user(&account.namespace, &[]);
+        let name = user.name.rsplit(':').next().unwrap().to_owned();
+        let subject = format!("{}:{name}", account.namespace);
+        let ran = account.run(&["rbac", "--for", command.name(), "--serviceaccount", &subject]).exits(0);
+        assert_eq!(ran.err, "", "{}", ran.shown());
+        let mut all: Vec<Value> = serde_saphyr::from_multiple(&ran.out).unwrap();
+        for manifest in &mut all {
+            let cluster_wide = manifest["metadata"]["namespace"].is_null();
+            for pointer in ["/metadata/name", "/roleRef/name"] {
+                if let Some(Value::String(text)) = manifest.pointer_mut(pointer).filter(|_| cluster_wide) {
+                    text.push_str(&format!("-{name}"));
+                }
+            }
+        }
+        let roles = Self { account, user, all };
+        roles.all.iter().for_each(|manifest| world.create(manifest));
+        for right in rights::of(command) {
+            roles.until_known(&right, true);
+        }
+        roles
+    }
+
+    /// Waits until the API server has learned of a change.
+    fn until_known(&self, right: &Right, allowed: bool) {
+        let namespace = (right.place == Place::Namespaces).then_some(self.account.namespace.as_str());
+        let granted = Granted { namespace, resource: right.resource, name: right.name, verb: right.verb };
+        self.account.world.until_granted(&self.user, &granted, allowed);
+    }
+
+    fn role(&self, place: Place) -> &Value {
+        let kind = if place == Place::Namespaces { "Role" } else { "ClusterRole" };
+        self.all.iter().find(|manifest| manifest["kind"] == kind).unwrap()
+    }
+
+    fn set(&self, place: Place, rules: &Value) {
+        let world = self.account.world;
+        let name = self.role(place)["metadata"]["name"].as_str().unwrap();
+        let (how, patch) = (PatchParams::default(), Patch::Merge(json!({"rules": rules})));
+        match place {
+            Place::Namespaces => {
+                let roles: Api<Role> = world.within(&self.account.namespace);
+                roles.patch(name, &how, &patch).await_in(world).map(|_| ()).unwrap();
+            }
+            Place::Cluster => {
+                let roles: Api<ClusterRole> = world.cluster_wide();
+                roles.patch(name, &how, &patch).await_in(world).map(|_| ()).unwrap();
+            }
+        }
+    }
+
+    /// Does something with all of the rights but this one.
+    fn without<T>(&self, right: &Right, work: impl FnOnce() -> T) -> T {
+        let all = &self.role(right.place)["rules"];
+        let mut rules = all.clone();
+        let (resource, group) = right.resource.split_once('.').unwrap_or((right.resource, ""));
+        let mut found = 0;
+        for rule in rules.as_array_mut().unwrap() {
+            let named = rule["resourceNames"].is_array() == right.name.is_some();
+            let about = |field: &str, value: &str| rule[field].as_array().unwrap().contains(&json!(value));
+            if !(named && about("apiGroups", group) && about("resources", resource) && about("verbs", right.verb)) {
+                continue;
+            }
+            // The other rights of the same rule stay.
+            let others: Vec<Value> = rule["resources"].as_array().unwrap().clone();
+            let others: Vec<Value> = others.into_iter().filter(|other| other != resource).collect();
+            let mut this = rule.clone();
+            this["resources"] = json!([resource]);
+            this["verbs"].as_array_mut().unwrap().retain(|verb| verb != right.verb);
+            rule["resources"] = json!(others);
+            found += 1;
+            *rule = json!([rule, this]);
+        }
+        assert_eq!(found, 1, "{right:?} is in one rule\n{all:#}");
+        let flat: Vec<Value> = rules
+            .as_array()
+            .unwrap()
+            .iter()
+            .flat_map(|rule| match rule {
+                Value::Array(two) => two.clone(),
+                one => vec![one.clone()],
+            })
+            .collect();
+        let some = |rule: &Value, field: &str| !rule[field].as_array().unwrap().is_empty();
+        let kept: Vec<&Value> = flat.iter().filter(|rule| some(rule, "resources") && some(rule, "verbs")).collect();
+        self.set(right.place, &json!(kept));
+        self.until_known(right, false);
+        let done = work();
+        self.set(right.place, all);
+        self.until_known(right, true);
+        done
+    }
+
+    fn run(&self, arguments: &[&str]) -> Ran {
+        // What follows `--` is another program's.
+        let (own, others) =
+            arguments.split_at(arguments.iter().position(|word| *word == "--").unwrap_or(arguments.len()));
+        let mut command = self.account.plugin(own);
+        command.args(others).env("KUBECONFIG", &self.user.kubeconfig);
+        self.account.world.start_command(command).end()
+    }
+}
+
+impl Drop for Roles<'_> {
+    fn drop(&mut self) {
+        let world = self.account.world;
+        if !world.is_real() {
+            return;
+        }
+        // What lies in the namespace goes with it.
+        for manifest in self.all.iter().filter(|manifest| manifest["metadata"]["namespace"].is_null()) {
+            let name = manifest["metadata"]["name"].as_str().unwrap_or_default();
+            let how = DeleteParams::default();
+            if manifest["kind"] == "ClusterRole" {
+                let _ = world.block_on(world.cluster_wide::<ClusterRole>().delete(name, &how));
+            } else {
+                let _ = world.block_on(world.cluster_wide::<ClusterRoleBinding>().delete(name, &how));
+            }
+        }
+    }
+}
+
+/// What a command says of a right that it would need, in its own words or the server's: the verb, the resource and where.
+fn names(ran: &Ran, right: &Right, namespace: &str) -> bool {
+    let (resource, group) = right.resource.split_once('.').unwrap_or((right.resource, ""));
+    let (own_place, place) = match right.place {
+        Place::Namespaces => (format!(" in namespace {namespace}"), format!("in the namespace \"{namespace}\"")),
+        Place::Cluster => (String::new(), "at the cluster scope".to_owned()),
+    };
+    // The one object may stand between the resource and the place.
+    let own = format!(
+        "(you may not|not allowed to) {} {}( [a-z0-9-]+)?{own_place}",
+        right.verb,
+        regex::escape(right.resource)
+    );
+    let server = format!("cannot {} resource \"{resource}\" in API group \"{group}\" {place}", right.verb);
+    let said = unwrapped(&format!("{} {}", ran.out, ran.err));
+    regex::Regex::new(&own).unwrap().is_match(&said) || said.contains(&server)
+}
+
+/// Rights that are used for what did not happen here: a namespace that is named by its beginning, somebody else's change.
+fn is_for_something_else(right: &Right) -> bool {
+    (right.verb, right.resource) == ("list", "namespaces")
+        || (right.verb == "get" && right.name.is_none() && !right.resource.contains('/'))
+}
+
+/// Runs a command with all of its rights but one, for each of them, and collects what is not as it should be.
+fn one_by_one(roles: &Roles<'_>, command: RbacFor, applies: impl Fn(&Right) -> bool, run: impl Fn(&Right) -> Ran) {
+    let mut wrong = Vec::new();
+    for right in rights::of(command).into_iter().filter(applies) {
+        let ran = roles.without(&right, || run(&right));
+        let told = is_for_something_else(&right) || names(&ran, &right, &roles.account.namespace);
+        let ended = match (ran.code, right.without, right.goes_on) {
+            (Some(0), ..) if is_for_something_else(&right) => true,
+            // Which of the two a forward takes depends on the server: the other one may be enough.
+            (Some(0), Some(_), false) if right.resource == "pods/portforward" => true,
+            (Some(0 | 8), Some(_), true) => true,
+            (Some(4), _, false) | (Some(8), None, false) => true,
+            _ => false,
+        };
+        if !told || !ended {
+            wrong.push(format!(
+                "{} without {right:?}: told {told}, ended as it should {ended}\n{}",
+                command.name(),
+                ran.shown()
+            ));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn those_who_look() {
+    let world = World::shared();
+    let account = world.account("rbac-look", |_| {});
+    let outside = |right: &Right| right.resource == "persistentvolumes";
+    let roles = Roles::of(&account, RbacFor::Status);
+    roles.run(&["status"]).exits(0);
+    roles.run(&["status", "-o", "wide"]).exits(0);
+    one_by_one(&roles, RbacFor::Status, |right| !outside(right), |_| roles.run(&["status"]));
+    one_by_one(&roles, RbacFor::Status, outside, |_| roles.run(&["status", "-o", "wide"]));
+
+    let roles = Roles::of(&account, RbacFor::Verify);
+    roles.run(&["verify"]).exits(0);
+    one_by_one(&roles, RbacFor::Verify, |_| true, |_| roles.run(&["verify"]));
+}
+
+#[test]
+fn those_who_forward() {
+    let world = World::shared();
+    let account = world.account("rbac-way", |_| {});
+    let roles = Roles::of(&account, RbacFor::Forward);
+    let arguments = ["forward", "--psql", "--", "-Atc", "select 40 + 2"];
+    roles.run(&arguments).exits(0).says(&["42"]);
+    one_by_one(&roles, RbacFor::Forward, |_| true, |_| roles.run(&arguments));
+}
+
+#[test]
+fn those_who_fail_over() {
+    let world = World::shared();
+    let account = world.account("rbac-act", |_| {});
+    let before = Before::of(&world, &account.namespace, "wh9527-0");
+    let roles = Roles::of(&account, RbacFor::Failover);
+    let plan = ["failover", "wh9527-0", "--dry-run=client"];
+    one_by_one(&roles, RbacFor::Failover, |_| true, |_| roles.run(&plan));
+    before.is_unchanged();
+    // And with all of them it is done.
+    let ran = roles.run(&["failover", "wh9527-0", "--yes"]).exits(0).says(&["Recovered: wh9527-0"]);
+    assert!(!ran.err.contains("may not") && !ran.err.contains("cannot"), "{}", ran.shown());
+    before.is_recovered();
+
+    // What it set aside comes back by undo, and what that set aside is given back, each with its own rights.
+    let undo = Roles::of(&account, RbacFor::Undo);
+    let plan = ["undo", "wh9527-0", "--dry-run=client"];
+    one_by_one(&undo, RbacFor::Undo, |_| true, |_| undo.run(&plan));
+    undo.run(&["undo", "wh9527-0", "--yes"]).exits(0);
+    let history = Roles::of(&account, RbacFor::History);
+    let patches = |right: &Right| right.verb == "patch";
+    history.run(&["history"]).exits(0).says(&["wh9527-0"]);
+    one_by_one(&history, RbacFor::History, |right| !patches(right), |_| history.run(&["history"]));
+    let acts = history.run(&["history", "-o", "json"]).exits(0).json();
+    let acts = acts["acts"].as_array().unwrap_or_else(|| panic!("{acts:#}"));
+    let id =
+        acts.iter().find(|act| act["act"] != "failover").unwrap_or_else(|| panic!("{acts:#?}"))["id"].as_str().unwrap();
+    let release = ["history", "release", id, "--confirm", "wh9527-0"];
+    one_by_one(&history, RbacFor::History, patches, |_| history.run(&release));
+    history.run(&release).exits(0);
+}
