@@ -98,13 +98,13 @@ async fn bounded(
     let lives = lives(&request);
     let work = async {
         let response = persistent(&inner, credential.as_deref(), ends, request).await?;
-        if streams {
-            // A tunnel's bytes are bounded by who asked for it.
-            let watches = response.status() != StatusCode::SWITCHING_PROTOCOLS;
-            let longest = if watches { LONGEST_LINE } else { usize::MAX };
-            return Ok(response.map(|body| lines_within(at_most(body, lives), longest)));
+        if !streams {
+            return Ok(response.map(|body| body.map_err(BoxError::from).boxed_unsync()));
         }
-        Ok(response.map(|body| at_most(body, lives)))
+        // A tunnel's bytes are bounded by who asked for it.
+        let watches = response.status() != StatusCode::SWITCHING_PROTOCOLS;
+        let longest = if watches { LONGEST_LINE } else { usize::MAX };
+        Ok(response.map(|body| lines_within(at_most(body, lives), longest)))
     };
     match limit {
         None => work.await,

@@ -45,7 +45,11 @@ impl Act<'_, '_> {
         }
         let Ok(text) = self.record() else { return };
         let volumes = std::mem::take(&mut self.record_on);
-        let recorded = if volumes.is_empty() { self.recorded() } else { volumes };
+        // An earlier run may have written it on more of them than were left for this one.
+        let mut recorded = self.recorded();
+        recorded.extend(volumes);
+        recorded.sort();
+        recorded.dedup();
         for (volume, uid) in recorded {
             let written = self.finish_record(&volume, &uid, &text, outcome).await;
             match written {

@@ -243,6 +243,13 @@ impl Act<'_, '_> {
         }
     }
 
+    /// Whether the volume of a claim is retained by the plan, or its loss was confirmed. Otherwise there was none.
+    fn keeps_volume_of(&self, claim: &str) -> bool {
+        let plan = self.run.plan;
+        let retained = plan.steps.iter().any(|step| matches!(step, Step::Retain { claim: of, .. } if of == claim));
+        retained || plan.checks.iter().any(|check| check.id == CheckId::Retention && check.overridden)
+    }
+
     /// Asked before each change: nobody else may have begun since the Lease was taken.
     async fn still_alone(&mut self) -> Result<(), Ending> {
         self.run.lease.stands().await.map_err(|why| {
@@ -256,13 +263,6 @@ impl Act<'_, '_> {
         if let Some(why) = self.run.lease.lost().filter(|_| std::mem::take(&mut self.alone)) {
             self.notice(format!("{why}; nothing but waiting was left"));
         }
-    }
-
-    /// Whether the volume of a claim is retained by the plan, or its loss was confirmed. Otherwise there was none.
-    fn keeps_volume_of(&self, claim: &str) -> bool {
-        let plan = self.run.plan;
-        let retained = plan.steps.iter().any(|step| matches!(step, Step::Retain { claim: of, .. } if of == claim));
-        retained || plan.checks.iter().any(|check| check.id == CheckId::Retention && check.overridden)
     }
 
     fn carries(&mut self, volume: &str, uid: &str, written: &Result<Written, Error>) {

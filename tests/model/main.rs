@@ -22,7 +22,7 @@ use tokio::task::JoinSet;
 /// Cases in an ordinary run of the tests.
 const CASES: u64 = 200;
 /// Cases under way at the same time: most of a case's time is waiting.
-const AT_ONCE: usize = 24;
+const AT_ONCE: usize = 32;
 
 fn number(variable: &str) -> Option<u64> {
     let text = std::env::var(variable).ok()?;
