@@ -2,13 +2,15 @@
 //!
 //! `terminating: true`, `sets: [{name, replicas, templates, parallel, …}]`, `pods: [{name, set | replicaSet, ready, uid,
 //! claims, node, terminating, phase, …}]`, `claims: [{name, volume, uid, terminating, phase, …}]`, `budgets: [{name,
-//! selector, …}]`. A claim with a volume gets that volume, too. `nodes`, `classes` and `volumes` (free ones) are the
-//! cluster's: of all documents together; one Ready node and one class that is the default, where none says otherwise. Ages
-//! are in seconds, counted back from [`now`]; what has none is as old as its set.
+//! selector, …}]`. A claim with a volume gets that volume, too. `nodes`, `classes` and `volumes` (of no claim, free or set
+//! aside) are the cluster's: of all documents together; one Ready node and one class that is the default, where none says
+//! otherwise. `records: [{id, pod, age, took, outcome, undo, claims: [{name, uid, volume, policy, returns}], …}]` are acts
+//! of that namespace, on record on each volume that they name. Ages are in seconds, counted back from [`now`]; what has
+//! none is as old as its set.
 
 use crate::cluster::snapshot::{Cause, NamespaceObjects, Read, Snapshot, Unreadable};
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::api::core::v1::Node;
+use k8s_openapi::api::core::v1::{Node, PersistentVolume};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::api::storage::v1::StorageClass;
 use serde::Deserialize;
@@ -49,6 +51,8 @@ struct Space {
     classes: Option<Vec<ClassLine>>,
     #[serde(default)]
     volumes: Vec<VolumeLine>,
+    #[serde(default)]
+    records: Vec<RecordLine>,
 }
 
 #[derive(Deserialize)]
@@ -89,14 +93,89 @@ struct ClassLine {
     policy: Option<String>,
 }
 
-/// A volume that is free for any claim.
+/// A volume that no claim has.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct VolumeLine {
     name: String,
     class: String,
-    #[serde(rename = "reservedFor")]
+    /// A claim, of this namespace or as `namespace/name`, that it is kept for.
     reserved_for: Option<String>,
+    /// UID of that claim, which it was bound to: it is Released.
+    released_by: Option<String>,
+    phase: Option<String>,
+    policy: Option<String>,
+    size: Option<String>,
+    #[serde(default)]
+    terminating: bool,
+}
+
+/// An act on record.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct RecordLine {
+    id: String,
+    pod: String,
+    pod_uid: Option<String>,
+    /// Seconds since it began, and those that it took; without these it is unfinished.
+    age: i64,
+    took: Option<i64>,
+    /// `recovered` where it is finished.
+    outcome: Option<String>,
+    /// What it undoes.
+    undo: Option<String>,
+    /// UID of the StatefulSet that it found.
+    set: Option<String>,
+    #[serde(default)]
+    keep: bool,
+    #[serde(default)]
+    claims: Vec<RecordedLine>,
+    canary: Option<String>,
+    who: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RecordedLine {
+    name: String,
+    uid: String,
+    volume: Option<String>,
+    policy: Option<String>,
+    /// The volume that comes back.
+    returns: Option<String>,
+}
+
+/// A record as its annotation has it.
+fn recorded(namespace: &str, line: &RecordLine) -> Value {
+    let begun = now() - SignedDuration::from_secs(line.age);
+    let finished = line.took.map(|took| (begun + SignedDuration::from_secs(took)).to_string());
+    let outcome = line.outcome.as_deref().unwrap_or(if finished.is_some() { "recovered" } else { "in-progress" });
+    let claims = line.claims.iter().map(|claim| {
+        let returns = claim.returns.as_ref();
+        let back = |volume| json!({"volume": volume, "uid": format!("uid-{volume}"), "reclaimPolicy": "Delete"});
+        json!({"name": claim.name, "uid": claim.uid, "volume": claim.volume, "reclaimPolicy": claim.policy,
+               "returns": returns.map(back)})
+    });
+    json!({"version": 1, "id": line.id, "started": begun.to_string(), "finished": finished, "outcome": outcome,
+           "act": line.undo.as_ref().map_or(json!("failover"), |of| json!({"undo": of})), "who": line.who,
+           "context": "c", "namespace": namespace, "pod": line.pod, "keepClaims": line.keep, "canary": line.canary,
+           "podUid": line.pod_uid.as_deref().unwrap_or("uid-gone"), "claims": claims.collect::<Vec<_>>(),
+           "owner": line.set.as_ref().map(|uid| json!({"kind": "StatefulSet", "name": "set", "uid": uid}))})
+}
+
+/// Writes the acts of these namespaces on the volumes that they name.
+fn annotate(volumes: &mut [PersistentVolume], spaces: &[Space]) {
+    for (space, line) in spaces.iter().flat_map(|space| space.records.iter().map(move |line| (space, line))) {
+        let named = |name: &str| {
+            let mut claims = line.claims.iter();
+            claims.any(|claim| [&claim.volume, &claim.returns].into_iter().flatten().any(|volume| volume == name))
+        };
+        let text = recorded(&space.namespace, line).to_string();
+        for volume in volumes.iter_mut().filter(|volume| volume.metadata.name.as_deref().is_some_and(named)) {
+            let annotations = volume.metadata.annotations.get_or_insert_default();
+            annotations.insert(format!("kubectl-synxdb/record-{}", line.id), text.clone());
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -190,7 +269,7 @@ fn created(age: Option<i64>) -> String {
 /// A snapshot of these namespaces.
 pub(crate) fn snapshot(documents: &[&str]) -> Snapshot {
     let spaces: Vec<Space> = documents.iter().map(|text| serde_saphyr::from_str(text).unwrap()).collect();
-    let mut volumes = Vec::new();
+    let mut volumes: Vec<PersistentVolume> = Vec::new();
     let mut namespaces = Vec::new();
     for space in &spaces {
         let namespace = &space.namespace;
@@ -262,7 +341,7 @@ pub(crate) fn snapshot(documents: &[&str]) -> Snapshot {
                 volumes.push(object(json!({
                     "metadata": {"name": volume, "uid": format!("uid-{volume}"),
                                  "annotations": claim.record.as_ref().map(|record| json!({"kubectl-synxdb/record-old1": record}))},
-                    "spec": {"persistentVolumeReclaimPolicy": claim.policy.as_deref().unwrap_or("Delete"),
+                    "spec": {"storageClassName": "standard", "persistentVolumeReclaimPolicy": claim.policy.as_deref().unwrap_or("Delete"),
                              "hostPath": claim.folder.then(|| json!({"path": "/disk"})),
                              "nodeAffinity": claim.on.as_ref().map(|node| json!({"required": {"nodeSelectorTerms": [
                                  {"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "In", "values": [node]}]}]}})),
@@ -289,14 +368,8 @@ pub(crate) fn snapshot(documents: &[&str]) -> Snapshot {
             events: Read::Known(Vec::new()),
         });
     }
-    volumes.extend(spaces.iter().flat_map(|space| &space.volumes).map(|line| {
-        object(json!({
-            "metadata": {"name": line.name, "uid": format!("uid-{}", line.name)},
-            "spec": {"storageClassName": line.class,
-                     "claimRef": line.reserved_for.as_ref().map(|claim| json!({"name": claim}))},
-            "status": {"phase": "Available"},
-        }))
-    }));
+    volumes.extend(spaces.iter().flat_map(|space| space.volumes.iter().map(|line| unclaimed(&space.namespace, line))));
+    annotate(&mut volumes, &spaces);
     Snapshot {
         namespace_names: Read::Known(spaces.iter().map(|space| space.namespace.clone()).collect()),
         terminating: spaces.iter().filter(|space| space.terminating).map(|space| space.namespace.clone()).collect(),
@@ -306,6 +379,21 @@ pub(crate) fn snapshot(documents: &[&str]) -> Snapshot {
         nodes: Read::Known(nodes(&spaces)),
         storage_classes: Read::Known(classes(&spaces)),
     }
+}
+
+fn unclaimed(namespace: &str, line: &VolumeLine) -> PersistentVolume {
+    let reference = line.reserved_for.as_ref().map(|claim| {
+        let (namespace, name) = claim.split_once('/').unwrap_or((namespace, claim));
+        json!({"namespace": namespace, "name": name, "uid": line.released_by})
+    });
+    let phase = line.phase.as_deref().unwrap_or(if line.released_by.is_some() { "Released" } else { "Available" });
+    object(json!({
+        "metadata": {"name": line.name, "uid": format!("uid-{}", line.name),
+                     "deletionTimestamp": line.terminating.then_some(DELETED)},
+        "spec": {"storageClassName": line.class, "claimRef": reference, "persistentVolumeReclaimPolicy": line.policy,
+                 "capacity": line.size.as_ref().map(|size| json!({"storage": size}))},
+        "status": {"phase": phase},
+    }))
 }
 
 fn budget(line: &BudgetLine) -> PodDisruptionBudget {

@@ -83,24 +83,6 @@ impl Before {
     }
 }
 
-/// The first column of a query's rows, asked through a pod.
-fn query(cluster: &Cluster, (namespace, pod): (&str, &str), database: &str, sql: &str) -> Vec<String> {
-    cluster.block_on(async {
-        let asked = tokio::time::timeout(common::LIMIT, async {
-            let stream = cluster.sandbox().connect(namespace, pod, 5432).unwrap();
-            let mut config = tokio_postgres::Config::new();
-            config.user("gpadmin").dbname(database);
-            let (client, connection) = config.connect_raw(stream, tokio_postgres::NoTls).await.unwrap();
-            let connection = tokio::spawn(connection);
-            let rows = client.query(sql, &[]).await.unwrap();
-            drop(client);
-            let _ = connection.await;
-            rows.iter().map(|row| row.get(0)).collect()
-        });
-        asked.await.expect("the database answers")
-    })
-}
-
 /// Other nodes may be chosen for a replacement.
 fn account(ran: &Ran) -> String {
     regex::Regex::new(r"node-\d").unwrap().replace_all(&normal(&ran.out), "NODE").into_owned()
@@ -117,7 +99,7 @@ fn each_component_recovers_and_loses_nothing() {
     let canaries = "select nspname::text from pg_namespace where nspname like 'kubectl_synxdb%'";
     let projects = "select row_to_json(projects)::text from projects order by 1";
     let account_door = (ACCOUNT, "cloudberry-proxy-0");
-    let rows = query(&cluster, account_door, "test_db", projects);
+    let rows = cluster.query(account_door, "test_db", projects);
     assert_eq!(rows.len(), 3);
     for (namespace, pod, target, claims, proof) in [
         (SYSTEM, "cloudberry-proxy-0", "synxdb-system/cloudberry-proxy-0", 1, "the canary table"),
@@ -141,12 +123,12 @@ fn each_component_recovers_and_loses_nothing() {
             ran.clone().says(&[&format!("old UID {old}"), &format!("new UID {new}"), &before.volumes[claim]]);
         }
         let door = if namespace == SYSTEM { (SYSTEM, "cloudberry-proxy-0") } else { account_door };
-        assert_eq!(query(&cluster, door, "postgres", canaries), Vec::<String>::new(), "{target}");
+        assert_eq!(cluster.query(door, "postgres", canaries), Vec::<String>::new(), "{target}");
         if target == "wh9527-0" {
             assert_snapshot!("recovered", account(&ran));
         }
     }
-    assert_eq!(query(&cluster, account_door, "test_db", projects), rows);
+    assert_eq!(cluster.query(account_door, "test_db", projects), rows);
     cluster.run(&["status"]).exits(0);
 }
 

@@ -217,7 +217,7 @@ pub(super) async fn carry_out(
 
     watch.catch_up();
     let lease = context.unless_interrupted(lease(context, cluster, &plan, &watch, (seen, who))).await?;
-    let mut progress = Progress::new(context.screen, args.output);
+    let mut progress = Progress::new(context.screen, args.output, &plan.act);
     watch.catch_up();
     prober.begin();
     let mut outcome = run(

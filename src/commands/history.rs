@@ -8,8 +8,8 @@ use crate::cli::{Form, HistoryArgs, HistoryCommand, ReleaseArgs};
 use crate::cluster::write::Written;
 use crate::cluster::{Cluster, ReadRequest};
 use crate::error::{Error, Exit, Result};
-use crate::plan::history::{Entry, history, may_not_be_released};
-use crate::plan::{Record, returning};
+use crate::plan::Record;
+use crate::plan::history::{Entry, Release, history, may_not_be_released, to_release};
 use crate::render::{history as words, machine, prompt};
 use crate::topology::target::{TargetName, without_mark};
 use crate::topology::{Gap, Topology, build};
@@ -94,15 +94,11 @@ async fn release(context: &Context, args: &ReleaseArgs) -> Result<Exit> {
     }
     context.unless_interrupted(confirm(context, args, &record.pod)).await?;
     let mut released = Vec::new();
-    for (claim, back) in returning(&past.topology, &past.records, record) {
-        // Without a policy on record it is Kubernetes' own for a volume that was provisioned.
-        let policy = back.reclaim_policy.as_deref().unwrap_or("Delete");
-        match cluster.release_volume(&back.volume, &back.uid, &claim.uid, policy).await? {
-            Written::Done { .. } => released.push((back.volume.clone(), policy.to_owned())),
-            Written::Gone => note(context, &format!("volume {} is gone already", back.volume)),
-            Written::Changed { message, .. } => {
-                return Err(refused(format!("volume {}: {message}", back.volume)));
-            }
+    for Release { volume, uid, released_by, reclaim_policy } in to_release(&past.topology, &past.records, &entry) {
+        match cluster.release_volume(&volume, &uid, &released_by, &reclaim_policy).await? {
+            Written::Done { .. } => released.push((volume, reclaim_policy)),
+            Written::Gone => note(context, &format!("volume {volume} is gone already")),
+            Written::Changed { message, .. } => return Err(refused(format!("volume {volume}: {message}"))),
         }
     }
     context.journal.forget(&record.id)?;

@@ -1,7 +1,7 @@
 //! `undo`: bring back the volumes that an act set aside.
 
 use super::Context;
-use super::act::{Findings, Prepared, Sight, before, carry_out, find_out, look, recorded_baseline, request};
+use super::act::{Prepared, Sight, before, carry_out, find_out, look, recorded_baseline, request};
 use super::confirm::asked;
 use super::resume::resume;
 use super::scope::stays;
@@ -49,7 +49,8 @@ async fn prepare(context: &Context, cluster: &Cluster, args: &UndoArgs) -> Resul
     }
     let needed = needed(&member, &request);
     let mut findings = find_out(context, cluster, &args.act, &sight, &member, proof, &needed).await?;
-    let (before, testimony) = baseline(&of, unfinished, &mut findings);
+    let said = std::mem::replace(&mut findings.said, Err(Silence::NotAsked));
+    let (before, testimony) = baseline(&of, unfinished, said);
     let plan = plan(Inputs {
         topology,
         member: &member,
@@ -70,8 +71,7 @@ async fn prepare(context: &Context, cluster: &Cluster, args: &UndoArgs) -> Resul
 
 /// What must be there afterwards: what the act found before it began, where it did not find all of it again; otherwise
 /// what is there now.
-fn baseline(of: &Record, unfinished: Option<&Record>, findings: &mut Findings) -> (Before, Option<Testimony>) {
-    let said = std::mem::replace(&mut findings.said, Err(Silence::NotAsked));
+fn baseline(of: &Record, unfinished: Option<&Record>, said: Result<Testimony, Silence>) -> (Before, Option<Testimony>) {
     let kept = match unfinished {
         Some(record) => recorded_baseline(record),
         None if of.outcome == Outcome::Recovered => None,
@@ -161,5 +161,69 @@ async fn choose(context: &Context, sight: &Sight) -> Result<Record> {
     match asked(context, before, move || prompt::choose(screen, SOUGHT.question, &items)).await? {
         Some(index) => Ok(entries[index].record.clone()),
         None => Err(Error::new(Exit::Declined, "nothing was chosen; nothing was changed")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::RECORD_VERSION;
+    use crate::probe::Baseline;
+    use crate::probe::sql::Kernel;
+    use serde_json::{Value, json};
+
+    fn server(version: &str) -> Testimony {
+        let (kernel, databases) = (Kernel::PostgreSql, Vec::new());
+        Testimony::Sql(Baseline { version: version.into(), kernel, databases, truncated: false })
+    }
+
+    fn record(id: &str, outcome: Outcome, baseline: Option<&Testimony>) -> Record {
+        let baseline: Value = json!(baseline);
+        let text = json!({"version": RECORD_VERSION, "id": id, "started": "", "outcome": outcome, "context": "",
+            "namespace": "", "pod": "", "podUid": "", "keepClaims": false, "claims": [], "baseline": baseline});
+        Record::parse(&text.to_string()).unwrap()
+    }
+
+    /// What must be there in the end is what the act lost; where it lost nothing it is what is there now; and of an
+    /// undo that is finished what its first run found.
+    #[test]
+    fn what_must_be_there_afterwards() {
+        let (then, now) = (server("then"), server("now"));
+        let found = |of: Outcome,
+                     kept: Option<&Testimony>,
+                     unfinished: Option<Option<&Testimony>>,
+                     said: Result<Testimony, Silence>| {
+            let of = record("f1", of, kept);
+            let unfinished = unfinished.map(|baseline| record("u1", Outcome::InProgress, baseline));
+            let (before, testimony) = baseline(&of, unfinished.as_ref(), said);
+            let words = match before {
+                Before::Answered { summary } => summary,
+                Before::Silent { reason } | Before::LoginRefused { reason } => format!("silent: {reason}"),
+                Before::NotAsked => "not asked".into(),
+            };
+            (words, testimony)
+        };
+        let silent = || Err(Silence::Because("it is down".into()));
+        let as_found = format!("{}, as f1 found it", then.summary());
+        for (of, kept, unfinished, said, expected) in [
+            (Outcome::DataMissing, Some(&then), None, Ok(now.clone()), (as_found.clone(), Some(&then))),
+            (Outcome::DataMissing, Some(&then), None, silent(), (as_found.clone(), Some(&then))),
+            (Outcome::InProgress, Some(&then), None, silent(), (as_found.clone(), Some(&then))),
+            (Outcome::Unproven, None, None, Ok(now.clone()), (now.summary(), Some(&now))),
+            (Outcome::Recovered, Some(&then), None, Ok(now.clone()), (now.summary(), Some(&now))),
+            (Outcome::Recovered, None, None, silent(), ("silent: it is down".into(), None)),
+            (Outcome::DataMissing, Some(&now), Some(Some(&then)), Ok(now.clone()), (as_found.clone(), Some(&then))),
+            (
+                Outcome::DataMissing,
+                Some(&now),
+                Some(None),
+                Ok(now.clone()),
+                ("silent: the interrupted run kept no baseline".into(), None),
+            ),
+            (Outcome::DataMissing, Some(&then), None, Err(Silence::NotAsked), ("not asked".into(), None)),
+        ] {
+            let (words, testimony) = found(of, kept, unfinished, said);
+            assert_eq!((words, testimony.as_ref()), expected, "{of:?} {unfinished:?}");
+        }
     }
 }

@@ -29,19 +29,31 @@ pub fn newest<'r>(records: &'r [Record], topology: &Topology, member: &Member) -
     records.iter().rev().find(|record| record.is_of_member(topology, member))
 }
 
+/// The reclaim policy that a volume had before it was set aside. An act that found it set aside already found `Retain`,
+/// which an earlier one had set, unless it had been back and whole in between.
+fn policy_before(records: &[Record], volume: &str) -> Option<String> {
+    let mut before = None;
+    for (record, claim) in records.iter().flat_map(|record| record.claims.iter().map(move |claim| (record, claim))) {
+        if claim.volume.as_deref() == Some(volume) {
+            before = before.or_else(|| claim.reclaim_policy.clone());
+        }
+        let returned = claim.returns.as_ref().is_some_and(|returns| returns.volume == volume);
+        if returned && record.outcome == Outcome::Recovered {
+            before = None;
+        }
+    }
+    before
+}
+
 /// What an act set aside and could come back: each claim with its volume. The volume's reclaim policy is the one that
 /// it had before anything here retained it.
 pub fn returning<'r>(topology: &Topology, records: &'r [Record], of: &'r Record) -> Vec<(&'r RecordedClaim, Returns)> {
-    let first_policy = |volume: &str| {
-        let claims = records.iter().flat_map(|record| &record.claims);
-        claims.filter(|claim| claim.volume.as_deref() == Some(volume)).find_map(|claim| claim.reclaim_policy.clone())
-    };
     of.claims
         .iter()
         .filter_map(|claim| {
             let name = claim.volume.clone()?;
             let uid = topology.recorded.iter().find(|volume| volume.name == name).map(|volume| volume.uid.clone());
-            let reclaim_policy = first_policy(&name).or_else(|| claim.reclaim_policy.clone());
+            let reclaim_policy = policy_before(records, &name).or_else(|| claim.reclaim_policy.clone());
             Some((claim, Returns { volume: name, uid: uid.unwrap_or_default(), reclaim_policy }))
         })
         .collect()
@@ -53,7 +65,7 @@ pub(super) fn checks(inputs: &Inputs<'_>, claims: &[ReplacedClaim], steps: &[Ste
     if let Some(of) = inputs.undoes {
         if let Some(permission) = may_not_patch_volumes(inputs.rights) {
             let why = format!("you may not {permission}: no volume can be reserved for its claim");
-            checks.push(block(CheckId::Return, why, "kubectl synxdb rbac --for undo prints the rights to ask for"));
+            checks.push(block(CheckId::Return, why, RIGHTS));
         }
         checks.extend(claims.iter().filter_map(|claim| comes_back(inputs, claim)));
         if claims.is_empty() {
@@ -67,6 +79,8 @@ pub(super) fn checks(inputs: &Inputs<'_>, claims: &[ReplacedClaim], steps: &[Ste
     checks
 }
 
+/// Where rights are missing.
+pub(super) const RIGHTS: &str = "kubectl synxdb rbac --for undo prints the rights to ask for";
 const HISTORY: &str = "kubectl synxdb history shows what can be undone";
 
 /// Whether the volume of this claim can come back.
@@ -104,7 +118,15 @@ fn obstacle(inputs: &Inputs<'_>, claim: &ReplacedClaim, volume: &Volume) -> Opti
         AsideState::InPlace => return Some(format!("volume {name} is in place: claim {} is bound to it", claim.name)),
         AsideState::Lost(why) | AsideState::Unknown(why) => return Some(format!("volume {name}: {why}")),
     }
-    let present = present?;
+    let Some(present) = present else {
+        return Some(format!("{} mounts no claim {}: nothing would create it again", inputs.member.name, claim.name));
+    };
+    if let Some(other) = reserved_too(inputs, claim, volume) {
+        let name = &claim.name;
+        return Some(format!(
+            "volume {other} is reserved for claim {name} by an undo that is unfinished: it might get that"
+        ));
+    }
     if let ClaimState::Unknown(why) = &present.state {
         return Some(format!("claim {} cannot be read: {why}", claim.name));
     }
@@ -118,6 +140,17 @@ fn obstacle(inputs: &Inputs<'_>, claim: &ReplacedClaim, volume: &Volume) -> Opti
         ));
     }
     None
+}
+
+/// Another volume that is reserved for the same claim.
+fn reserved_too<'i>(inputs: &Inputs<'i>, claim: &ReplacedClaim, volume: &Volume) -> Option<&'i String> {
+    let namespace = &inputs.member.namespace;
+    let mut others = inputs.topology.recorded.iter().filter(|other| other.uid != volume.uid && !other.terminating);
+    let reserved = others.find(|other| {
+        let reference = other.claim.as_ref();
+        reference.is_some_and(|it| it.uid.is_none() && it.name == claim.name && it.namespace == *namespace)
+    });
+    reserved.map(|other| &other.name)
 }
 
 /// Where volumes cannot be read, an unfinished act may be on record there: begun anew, it would take the claims that

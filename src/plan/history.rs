@@ -1,6 +1,6 @@
 //! What was done, as the records tell it, and what of it can still be taken back. Pure.
 
-use super::{Act, Outcome, Record, RecordedClaim, newest, returning};
+use super::{Act, Outcome, Record, RecordedClaim, Returns, newest, returning};
 use crate::topology::{Claim, ClaimReference, ClaimState, Topology, Volume};
 use jiff::{SignedDuration, Timestamp};
 
@@ -15,6 +15,8 @@ pub struct Entry {
     pub aside: Vec<Aside>,
     /// The undo that took it back, where one did.
     pub undone_by: Option<String>,
+    /// Whether its pod, or the StatefulSet that creates it, is there.
+    pub has_member: bool,
 }
 
 /// A volume that was set aside.
@@ -46,10 +48,10 @@ pub enum AsideState {
 }
 
 impl Entry {
-    /// Whether all of what it set aside can come back.
+    /// Whether all of what it set aside can come back, and somebody is there to take it.
     pub fn can_be_undone(&self) -> bool {
         let free = |aside: &Aside| matches!(aside.state, AsideState::Kept | AsideState::Reserved);
-        !self.aside.is_empty() && self.aside.iter().all(free)
+        self.has_member && !self.aside.is_empty() && self.aside.iter().all(free)
     }
 }
 
@@ -67,6 +69,7 @@ pub fn history(topology: &Topology, records: &[Record]) -> Vec<Entry> {
             took: started.zip(finished).map(|(started, finished)| finished.duration_since(started)),
             aside: returning.into_iter().map(|(claim, back)| aside(topology, record, claim, &back.volume)).collect(),
             undone_by: undone.map(|undo| undo.id.clone()),
+            has_member: topology.member(&record.namespace, &record.pod).is_some(),
         }
     };
     records.iter().rev().map(entry).collect()
@@ -109,21 +112,56 @@ pub(super) fn state(volume: &Volume, namespace: &str, claim: &str, present: Opti
     }
 }
 
+/// A volume that is to be given back: only while it is as its last claim left it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Release {
+    /// Its name.
+    pub volume: String,
+    /// Its UID.
+    pub uid: String,
+    /// UID of the claim that it was bound to last.
+    pub released_by: String,
+    /// The reclaim policy that it gets: the one that it had before it was kept.
+    pub reclaim_policy: String,
+}
+
+/// What is to be given back of what an act kept. Some of it may be gone: it was released by an earlier run.
+pub fn to_release(topology: &Topology, records: &[Record], entry: &Entry) -> Vec<Release> {
+    let kept = |name: &str| entry.aside.iter().any(|aside| aside.volume == name && aside.state == AsideState::Kept);
+    let release = |back: Returns| {
+        let volume = topology.recorded.iter().find(|volume| volume.uid == back.uid)?;
+        Some(Release {
+            released_by: volume.claim.as_ref()?.uid.clone()?,
+            // Without a policy on record it is Kubernetes' own for a volume that was provisioned.
+            reclaim_policy: back.reclaim_policy.unwrap_or_else(|| "Delete".into()),
+            volume: back.volume,
+            uid: back.uid,
+        })
+    };
+    let back = returning(topology, records, &entry.record).into_iter().map(|(_, back)| back);
+    back.filter(|back| kept(&back.volume)).filter_map(release).collect()
+}
+
 /// Why what an act set aside may not be released, where it may not.
 pub fn may_not_be_released(topology: &Topology, records: &[Record], entry: &Entry) -> Option<String> {
     let record = &entry.record;
     if entry.aside.is_empty() {
         return Some(format!("{} set nothing aside", record.id));
     }
-    let free = |aside: &&Aside| !matches!(aside.state, AsideState::Kept);
-    if let Some(aside) = entry.aside.iter().find(free) {
+    let any_kept = entry.aside.iter().any(|aside| aside.state == AsideState::Kept);
+    let in_the_way = |aside: &Aside| {
         let name = &aside.volume;
-        return Some(match &aside.state {
-            AsideState::InPlace => format!("volume {name} is in use: claim {} is bound to it", aside.claim),
-            AsideState::Reserved => format!("volume {name} is reserved by an undo that is unfinished"),
-            AsideState::Lost(why) | AsideState::Unknown(why) => format!("volume {name}: {why}"),
-            AsideState::Kept => return None,
-        });
+        match &aside.state {
+            AsideState::Kept => None,
+            AsideState::InPlace => Some(format!("volume {name} is in use: claim {} is bound to it", aside.claim)),
+            AsideState::Reserved => Some(format!("volume {name} is reserved by an undo that is unfinished")),
+            // There is nothing of it to give back, and the others still are there.
+            AsideState::Lost(_) if any_kept => None,
+            AsideState::Lost(why) | AsideState::Unknown(why) => Some(format!("volume {name}: {why}")),
+        }
+    };
+    if let Some(why) = entry.aside.iter().find_map(in_the_way) {
+        return Some(why);
     }
     let Some(member) = topology.member(&record.namespace, &record.pod) else {
         let unread = topology.space(&record.namespace).and_then(|space| space.gaps.first());

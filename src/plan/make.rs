@@ -139,6 +139,9 @@ pub fn plan(inputs: Inputs<'_>) -> Plan {
         id: &id,
         in_flight: &inputs.in_flight,
     });
+    if inputs.undoes.is_some() {
+        not_round(&mut checks, member, inputs.rights);
+    }
     checks.extend(earlier::checks(&inputs, &intent.claims, &steps));
     let overridden = checks.iter().any(|check| check.overridden);
     let resumes = match (inputs.unfinished, &intent.pod_uid) {
@@ -174,6 +177,20 @@ pub fn plan(inputs: Inputs<'_>) -> Plan {
 fn standing<'m>(member: &'m Member, wanted: &[ReplacedClaim]) -> Vec<&'m Claim> {
     let goes = |claim: &&Claim| wanted.iter().any(|one| one.name == claim.name && claim.uid.as_ref() == Some(&one.uid));
     member.claims.iter().filter(goes).collect()
+}
+
+/// What is a way round for a failover is none for an undo: it cannot keep the claims, nor go on without changing volumes.
+fn not_round(checks: &mut [checks::Check], member: &Member, rights: &[(Permission, Allowed)]) {
+    let denied = checks::may_not_patch_volumes(rights).is_some();
+    for check in checks.iter_mut().filter(|check| check.verdict == checks::Verdict::Block) {
+        if check.id == checks::CheckId::Retention && denied {
+            check.allow = None;
+            check.next = Some(earlier::RIGHTS.into());
+        }
+        if check.next.as_ref().is_some_and(|next| next.starts_with("--keep-pvc")) {
+            check.next = Some(format!("kubectl synxdb status -n {}", member.namespace));
+        }
+    }
 }
 
 /// What is left to be done about the claims: volumes retained, volumes reserved, claims deleted.

@@ -13,6 +13,8 @@ mod record;
 pub mod rights;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod undo_tests;
 
 pub use checks::{Check, CheckId, Verdict};
 pub use earlier::{newest, returning};

@@ -142,7 +142,7 @@ impl Record {
     }
 
     /// Every record that the volumes carry, each once, the oldest first. An act writes the same on all of its volumes,
-    /// and finishes them one by one: one that tells the end is believed.
+    /// and finishes them one by one: it is finished when all of them say so.
     pub fn on_volumes(topology: &Topology) -> Vec<Self> {
         Self::merged(topology.recorded.iter().flat_map(|volume| &volume.records).filter_map(|text| Self::parse(text)))
     }
@@ -152,7 +152,7 @@ impl Record {
         let mut all: Vec<Self> = Vec::new();
         for record in records {
             match all.iter_mut().find(|known| known.id == record.id) {
-                Some(known) if known.outcome == Outcome::InProgress => *known = record,
+                Some(known) if record.unfinished() => *known = record,
                 Some(_) => {}
                 None => all.push(record),
             }

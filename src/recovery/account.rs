@@ -1,4 +1,4 @@
-//! The end of a run: the canary table dropped, the outcome written where the record is, the account drawn up.
+//! The end of a run: the outcome written where the record is, the canary table dropped, the account drawn up.
 
 use super::events::{ClaimChange, Ending, Outcome};
 use super::goal;
@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use std::time::Duration;
 
 impl Act<'_, '_> {
-    /// Drops the canary table, and writes the outcome where the record is. What cannot be done is said, and changes
+    /// Writes the outcome where the record is, and drops the canary table. What cannot be done is said, and changes
     /// nothing about the verdict.
     pub(super) async fn close(&mut self, ending: &Ending) {
         let outcome = match ending {
@@ -22,15 +22,14 @@ impl Act<'_, '_> {
                 return self.left_unfinished().await;
             }
         };
-        if let Some(schema) = self.canary.take() {
-            // A row that is on the volume that went is not here to be dropped: an undo will find it.
-            let away = outcome == Recorded::DataMissing && self.run.witness.lacks_canary(&schema).await;
-            if !away {
-                self.run.record.canary = None;
-                if let Err(why) = self.run.witness.drop_canary(&schema).await {
-                    self.notice(format!("schema {schema} in database postgres is left: {why}"));
-                }
-            }
+        let canary = self.canary.take();
+        let lost = match &canary {
+            Some(schema) if outcome == Recorded::DataMissing => self.run.witness.lacks_canary(schema).await,
+            _ => false,
+        };
+        // A row that is on the volume that went is not here to be dropped: an undo will find it.
+        if !lost {
+            self.run.record.canary = None;
         }
         self.run.record.outcome = outcome;
         self.run.record.finished = Some(Timestamp::now().to_string());
@@ -44,13 +43,7 @@ impl Act<'_, '_> {
             self.notice(format!("the record was not finished: {error}"));
         }
         let Ok(text) = self.record() else { return };
-        let volumes = std::mem::take(&mut self.record_on);
-        // An earlier run may have written it on more of them than were left for this one.
-        let mut recorded = self.recorded();
-        recorded.extend(volumes);
-        recorded.sort();
-        recorded.dedup();
-        for (volume, uid) in recorded {
+        for (volume, uid) in self.recorded() {
             let written = self.finish_record(&volume, &uid, &text, outcome).await;
             match written {
                 Ok(Written::Done { .. }) => {}
@@ -60,6 +53,12 @@ impl Act<'_, '_> {
                 }
                 Err(error) => self.notice(format!("the record on volume {volume} was not finished: {error}")),
             }
+        }
+        // Only now: a run that is killed before looks for the row when it is run again.
+        if let Some(schema) = canary.filter(|_| !lost)
+            && let Err(why) = self.run.witness.drop_canary(&schema).await
+        {
+            self.notice(format!("schema {schema} in database postgres is left: {why}"));
         }
     }
 
@@ -86,12 +85,16 @@ impl Act<'_, '_> {
         }
     }
 
-    /// The volumes that an earlier run wrote this failover's record on.
+    /// The volumes that this run or an earlier one wrote this act's record on: an earlier one may have left nothing to
+    /// do about some of them.
     fn recorded(&self) -> Vec<(String, String)> {
         let of_this = |text: &String| Record::parse(text).is_some_and(|record| record.id == self.run.record.id);
         let topology = self.topology();
-        let volumes = topology.recorded.iter().filter(|volume| volume.records.iter().any(of_this));
-        volumes.map(|volume| (volume.name.clone(), volume.uid.clone())).collect()
+        let before = topology.recorded.iter().filter(|volume| volume.records.iter().any(of_this));
+        let before = before.map(|volume| (volume.name.clone(), volume.uid.clone()));
+        let mut volumes = self.record_on.clone();
+        volumes.extend(before.filter(|volume| !self.record_on.contains(volume)));
+        volumes
     }
 
     pub(super) fn outcome(self, ending: Ending, total: Duration) -> Outcome {
@@ -107,15 +110,18 @@ impl Act<'_, '_> {
         let recorded = |claim: &str| {
             self.run.record.claims.iter().find(|other| other.name == claim).and_then(|other| other.volume.clone())
         };
-        let claims = plan.replaced_claims.iter().map(|claim| ClaimChange {
-            name: claim.name.clone(),
-            old_uid: claim.uid.clone(),
-            new_uid: successor
-                .and_then(|(member, _)| member.claims.iter().find(|other| other.name == claim.name))
-                .and_then(|found| found.uid.clone())
-                .filter(|uid| *uid != claim.uid),
-            retained_volume: retained(&claim.name)
-                .or_else(|| plan.resumes.as_ref().and_then(|_| recorded(&claim.name))),
+        let claims = plan.replaced_claims.iter().map(|claim| {
+            let found = successor.and_then(|(member, _)| member.claims.iter().find(|other| other.name == claim.name));
+            let new = found.filter(|found| found.uid.as_ref() != Some(&claim.uid));
+            let has = new.filter(|new| new.bound()).and_then(|new| new.volume_name.clone());
+            ClaimChange {
+                name: claim.name.clone(),
+                old_uid: claim.uid.clone(),
+                new_uid: new.and_then(|new| new.uid.clone()),
+                retained_volume: retained(&claim.name)
+                    .or_else(|| plan.resumes.as_ref().and_then(|_| recorded(&claim.name))),
+                returned_volume: has.filter(|has| claim.returns.as_ref().is_some_and(|back| back.volume == *has)),
+            }
         });
         Outcome {
             phases: self.phases,

@@ -96,6 +96,9 @@ pub struct ClaimChange {
     pub new_uid: Option<String>,
     /// Volume that is retained.
     pub retained_volume: Option<String>,
+    /// Of an undo: the volume that came back, once the new claim is bound to it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub returned_volume: Option<String>,
 }
 
 /// The whole account of a failover.

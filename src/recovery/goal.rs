@@ -168,7 +168,7 @@ pub fn as_planned(plan: &Plan, topology: &Topology) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::{Before, InFlight, Inputs, Probes, Request, plan};
+    use crate::plan::{Before, InFlight, Inputs, Probes, Request, Returns, plan};
     use crate::testing::snapshot;
     use crate::topology::{Layout, build};
 
@@ -277,6 +277,28 @@ mod tests {
             let topology = world(&pods, claims);
             assert_eq!(said(replaced(&plan, &topology)), expected_replaced, "{pods} {claims}");
             assert_eq!(said(ready(&plan, &topology)), expected_ready, "{pods} {claims}");
+        }
+    }
+
+    /// Of an undo a new claim is not enough: it must have the volume that comes back.
+    #[test]
+    fn a_claim_that_got_another_volume_is_not_the_one_that_was_undone() {
+        let mut plan = planned();
+        for (claim, volume) in plan.replaced_claims.iter_mut().zip(["pv-3", "pv-4"]) {
+            claim.returns = Some(Returns { volume: volume.into(), uid: format!("uid-{volume}"), reclaim_policy: None });
+        }
+        let names: Vec<&str> = plan.replaced_claims.iter().map(|claim| claim.name.as_str()).collect();
+        assert_eq!(names, ["data-pageserver-0", "cache-pageserver-0"]);
+        let pod = POD.replace("uid: old", "uid: new");
+        let other = NEW_CLAIMS.replace("pv-4", "pv-5");
+        let waits = NEW_CLAIMS.replace(", volume: pv-4", "");
+        for (claims, expected) in [
+            (NEW_CLAIMS, "reached"),
+            (&other, "claim cache-pageserver-0 has volume pv-5, and not the one that comes back"),
+            (&waits, "claim cache-pageserver-0 is Pending"),
+            (CLAIMS, "claim data-pageserver-0 is still the old one (Bound)"),
+        ] {
+            assert_eq!(said(replaced(&plan, &world(&pod, claims))), expected, "{claims}");
         }
     }
 

@@ -130,7 +130,7 @@ pub fn release(entry: &Entry, paint: Paint) -> String {
     let record = &entry.record;
     let what = format!("{} {} of {}/{}", act(&record.act), record.id, record.namespace, record.pod);
     let mut text = wrapped("", &format!("What {what} kept is given back, and its data is gone for good:"));
-    for aside in &entry.aside {
+    for aside in entry.aside.iter().filter(|aside| aside.state == AsideState::Kept) {
         let size = aside.size.as_deref().unwrap_or("of unknown size");
         text.push_str(&wrapped("  - ", &format!("volume {} ({size}), once of claim {}", aside.volume, aside.claim)));
     }

@@ -179,6 +179,7 @@ fn so_does_every_ending() {
             claim.old_uid = HOSTILE.into();
             claim.new_uid = Some(HOSTILE.into());
             claim.retained_volume = Some(named("pv"));
+            claim.returned_volume = Some(named("pv"));
         }
         outcome.proof = Some(named("proof"));
         outcome.done = vec![named("done")];
@@ -215,6 +216,7 @@ fn so_does_history() {
         took: None,
         aside: states.iter().cloned().map(aside).collect(),
         undone_by: Some(named("undo")),
+        has_member: true,
     };
     let entries = [
         entry(Act::Failover, Outcome::Recovered, &states[..1]),
@@ -247,7 +249,7 @@ fn so_does_what_is_told_on_the_way() {
         let line = progress::line(&event).unwrap();
         safe("an event", &line, Paint(false));
         assert_eq!(line.lines().count(), 1);
-        same("an event", &machine::event(&event));
+        same("an event", &machine::event(&Act::Undo(named("of")), &event));
     }
     same("a rehearsal", &machine::rehearsed(&planned("wh9527-0", false, |_| {}), &named("what")));
     let error = Error::refused(named("what")).because(named("why")).hint(named("next"));

@@ -152,13 +152,13 @@ fn member(member: &Member) -> Value {
 
 /// The plan, on one line as the stream of a failover has it.
 pub fn plan(plan: &Plan) -> Value {
-    let mut document = json!({"apiVersion": API_VERSION, "kind": kind(plan, "Plan")});
+    let mut document = json!({"apiVersion": API_VERSION, "kind": kind(&plan.act, "Plan")});
     merge(&mut document, serde_json::to_value(plan).unwrap_or_default());
     document
 }
 
-/// Something that happened in a failover.
-pub fn event(event: &Event) -> Value {
+/// Something that happened in a failover or an undo.
+pub fn event(act: &Act, event: &Event) -> Value {
     let body = match event {
         Event::Started(phase) => json!({"phase": phase, "state": "started"}),
         Event::Detail(phase, text) => json!({"phase": phase, "state": "waiting", "detail": text}),
@@ -169,7 +169,7 @@ pub fn event(event: &Event) -> Value {
         }
         Event::Notice(text) => json!({"state": "notice", "detail": text}),
     };
-    let mut document = json!({"apiVersion": API_VERSION, "kind": "FailoverEvent"});
+    let mut document = json!({"apiVersion": API_VERSION, "kind": kind(act, "Event")});
     merge(&mut document, body);
     document
 }
@@ -241,8 +241,8 @@ fn phase_end(end: &PhaseEnd) -> Value {
 }
 
 /// `FailoverPlan`, `UndoResult`, ….
-fn kind(plan: &Plan, what: &str) -> String {
-    let act = match plan.act {
+fn kind(act: &Act, what: &str) -> String {
+    let act = match act {
         Act::Failover => "Failover",
         Act::Undo(_) => "Undo",
     };
@@ -251,7 +251,7 @@ fn kind(plan: &Plan, what: &str) -> String {
 
 /// A step that the server was asked about and did not carry out.
 pub fn rehearsed(plan: &Plan, what: &str) -> Value {
-    json!({"apiVersion": API_VERSION, "kind": kind(plan, "Event"), "state": "dry-run", "detail": what})
+    json!({"apiVersion": API_VERSION, "kind": kind(&plan.act, "Event"), "state": "dry-run", "detail": what})
 }
 
 /// The account of a failover.
@@ -267,7 +267,7 @@ pub fn outcome(plan: &Plan, outcome: &Outcome, reasons: &[String], resume: Optio
         .collect();
     json!({
         "apiVersion": API_VERSION,
-        "kind": kind(plan, "Result"),
+        "kind": kind(&plan.act, "Result"),
         "id": plan.id,
         "verdict": word(&outcome.ending),
         "reasons": reasons,

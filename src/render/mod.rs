@@ -17,6 +17,8 @@ pub mod reach;
 pub mod status;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod undo_tests;
 pub mod verify;
 
 pub use self::harmless::{harmless, is_harmful};

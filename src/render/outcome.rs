@@ -42,7 +42,7 @@ pub fn verdict(plan: &Plan, outcome: &Outcome, paint: Paint) -> String {
             Act::Failover => format!("{}: {pod} is back after {time}\n", paint.ok("Recovered")),
             Act::Undo(of) => {
                 let verdict = paint.ok("Recovered");
-                format!("{verdict}: {pod} is back after {time}, on what {} had set aside\n", harmless(of))
+                format!("{verdict}: {pod} is back after {time}\n  on what {} had set aside\n", harmless(of))
             }
         },
         Ending::NotVerified => {
@@ -124,18 +124,18 @@ fn identities(plan: &Plan, outcome: &Outcome) -> String {
         text.push_str(&format!("  pod {pod}\n    old UID {old}\n    new UID {uid}{renamed}\n"));
     }
     for claim in &outcome.claims {
+        // An undo may find none.
+        let old = if claim.old_uid.is_empty() { "none".into() } else { harmless(&claim.old_uid) };
         text.push_str(&format!(
-            "  claim {}\n    old UID {}\n    new UID {}\n",
+            "  claim {}\n    old UID {old}\n    new UID {}\n",
             harmless(&claim.name),
-            harmless(&claim.old_uid),
             claim.new_uid.as_deref().map_or_else(none, harmless)
         ));
         if let Some(volume) = &claim.retained_volume {
             text.push_str(&format!("    the old volume {} is kept\n", harmless(volume)));
         }
-        let back = plan.replaced_claims.iter().find(|planned| planned.name == claim.name && claim.new_uid.is_some());
-        if let Some(returns) = back.and_then(|planned| planned.returns.as_ref()) {
-            text.push_str(&format!("    volume {} is in use again\n", harmless(&returns.volume)));
+        if let Some(volume) = &claim.returned_volume {
+            text.push_str(&format!("    volume {} is in use again\n", harmless(volume)));
         }
     }
     text

@@ -1,10 +1,11 @@
-//! A running failover: a table that is redrawn in place on a terminal, a line a change elsewhere, a JSON object a line
+//! A running failover or undo: a table that is redrawn in place on a terminal, a line a change elsewhere, a JSON object a line
 //! for machines.
 
 use super::age::took;
 use super::machine;
 use super::{COLUMNS, Screen, harmless, wrapped};
 use crate::cli::Form;
+use crate::plan::Act;
 use crate::recovery::{Event, Phase, PhaseEnd};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::time::Duration;
@@ -13,6 +14,7 @@ use std::time::Duration;
 pub struct Progress {
     screen: Screen,
     way: Way,
+    act: Act,
     last: Option<(Phase, String)>,
 }
 
@@ -36,13 +38,13 @@ const TICK: Duration = Duration::from_millis(100);
 
 impl Progress {
     /// The way that suits the screen and the form of output.
-    pub fn new(screen: Screen, form: Form) -> Self {
+    pub fn new(screen: Screen, form: Form, act: &Act) -> Self {
         let way = match form {
             Form::Json => Way::Json,
             Form::Text | Form::Yaml if screen.live => Way::Live(Box::new(Table::new(screen))),
             Form::Text | Form::Yaml => Way::Lines,
         };
-        Self { screen, way, last: None }
+        Self { screen, way, act: act.clone(), last: None }
     }
 
     /// Shows an event.
@@ -61,7 +63,7 @@ impl Progress {
                     self.screen.note(&format!("{line}\n"));
                 }
             }
-            Way::Json => self.screen.result(&machine::line(&machine::event(event))),
+            Way::Json => self.screen.result(&machine::line(&machine::event(&self.act, event))),
         }
     }
 

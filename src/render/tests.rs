@@ -12,7 +12,7 @@ use crate::topology::{Layout, Topology, build};
 use insta::assert_snapshot;
 use std::time::Duration;
 
-const PLAIN: Paint = Paint(false);
+pub(super) const PLAIN: Paint = Paint(false);
 const COLOUR: Paint = Paint(true);
 
 const SYSTEM: &str = "
@@ -200,6 +200,7 @@ pub(super) fn ended(ending: Ending) -> Outcome {
             old_uid: "uid-data-wh9527-0".into(),
             new_uid: Some("uid-new-claim".into()),
             retained_volume: Some("pv-7".into()),
+            returned_volume: None,
         }],
         healed: 1,
         proof: None,

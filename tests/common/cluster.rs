@@ -159,6 +159,24 @@ impl Cluster {
         records
     }
 
+    /// The first column of a query's rows, asked through a pod.
+    pub fn query(&self, (namespace, pod): (&str, &str), database: &str, sql: &str) -> Vec<String> {
+        self.block_on(async {
+            let asked = tokio::time::timeout(LIMIT, async {
+                let stream = self.sandbox().connect(namespace, pod, 5432).unwrap();
+                let mut config = tokio_postgres::Config::new();
+                config.user("gpadmin").dbname(database);
+                let (client, connection) = config.connect_raw(stream, tokio_postgres::NoTls).await.unwrap();
+                let connection = tokio::spawn(connection);
+                let rows = client.query(sql, &[]).await.unwrap();
+                drop(client);
+                let _ = connection.await;
+                rows.iter().map(|row| row.get(0)).collect()
+            });
+            asked.await.expect("the database answers")
+        })
+    }
+
     /// Kind, path and resourceVersion of all pods, claims and volumes: equal when nothing was changed.
     pub fn versions(&self) -> Vec<String> {
         let mut all = Vec::new();

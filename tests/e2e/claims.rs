@@ -60,25 +60,3 @@ fn a_claim_that_a_second_pod_mounts_is_not_deleted() {
     account.run(&["failover", "wh9527-0", "--yes"]).exits(0).says(&["Recovered: wh9527-0"]);
     before.is_recovered();
 }
-
-/// The databases lie on the pod's own disk: the failover works, the data is gone, and the verdict says what.
-#[test]
-fn data_that_was_on_the_replaced_disk_alone_is_missed() {
-    let world = World::shared();
-    let account = world.account("local-disk", |objects| {
-        let container = &mut objects.set("cloudberry-proxy")["spec"]["template"]["spec"]["containers"][0];
-        let mut environment = container["env"].as_array().cloned().unwrap_or_default();
-        environment.retain(|variable| variable["name"] != "PGDATA");
-        environment.push(json!({"name": "PGDATA", "value": "/data/pgdata"}));
-        container["env"] = json!(environment);
-    });
-    assert_eq!(world.projects(&account.namespace).len(), 3);
-    let before = Before::of(&world, &account.namespace, "cloudberry-proxy-0");
-    let ran = account.run(&["failover", "cloudberry-proxy-0", "--yes"]).exits(7);
-    assert!(ran.out.starts_with("Not recovered: cloudberry-proxy-0 is Ready"), "{}", ran.shown());
-    let volume = &before.claims["data-cloudberry-proxy-0"].volume;
-    let next = format!("next: kubectl describe pv {volume}");
-    ran.says(&["test_db", "What is missing is on the old volume, which is kept", &next]);
-    before.is_replaced();
-    before.is_kept("data-missing");
-}

@@ -30,6 +30,7 @@ mod scenarios;
 mod secrets;
 mod story;
 mod trouble;
+mod undo;
 mod users;
 mod verify;
 mod world;

@@ -1,0 +1,564 @@
+//! Plans of an undo, and what earlier acts mean for the next one, on literal YAML.
+
+use super::history::{AsideState, Entry, Release, history, may_not_be_released, to_release};
+use super::*;
+use crate::cluster::permission::Allowed;
+use crate::cluster::snapshot::Snapshot;
+use crate::testing::{now, snapshot, unreadable};
+use crate::topology::{Layout, Topology, build};
+
+const POD: &str = "cloudberry-proxy-0";
+
+/// A proxy that was failed over five minutes ago and did not find all of its data again.
+const FAILED_OVER: &str = "
+namespace: a
+sets: [{name: cloudberry-proxy, replicas: 1, templates: [data]}]
+pods: [{name: cloudberry-proxy-0, set: cloudberry-proxy, uid: p2, ready: true, claims: [data-cloudberry-proxy-0]}]
+claims: [{name: data-cloudberry-proxy-0, uid: c2, volume: pv-2}]
+volumes: [{name: pv-1, class: standard, reservedFor: data-cloudberry-proxy-0, releasedBy: c1, policy: Retain, size: 1Gi}]
+records:
+- {id: f1, pod: cloudberry-proxy-0, age: 300, took: 5, outcome: data-missing, set: set-cloudberry-proxy, canary: kubectl_synxdb_f1,
+   claims: [{name: data-cloudberry-proxy-0, uid: c1, volume: pv-1, policy: Delete}]}
+";
+
+/// The same once it was undone: the first volume is in use again, the second one set aside.
+const UNDONE: &str = "
+namespace: a
+sets: [{name: cloudberry-proxy, replicas: 1, templates: [data]}]
+pods: [{name: cloudberry-proxy-0, set: cloudberry-proxy, uid: p3, ready: true, claims: [data-cloudberry-proxy-0]}]
+claims: [{name: data-cloudberry-proxy-0, uid: c3, volume: pv-1}]
+volumes: [{name: pv-2, class: standard, reservedFor: data-cloudberry-proxy-0, releasedBy: c2, policy: Retain, size: 1Gi}]
+records:
+- {id: f1, pod: cloudberry-proxy-0, age: 300, took: 5, outcome: data-missing, set: set-cloudberry-proxy,
+   claims: [{name: data-cloudberry-proxy-0, uid: c1, volume: pv-1, policy: Delete}]}
+- {id: u1, pod: cloudberry-proxy-0, age: 200, took: 5, undo: f1, set: set-cloudberry-proxy,
+   claims: [{name: data-cloudberry-proxy-0, uid: c2, volume: pv-2, policy: Delete, returns: pv-1}]}
+";
+
+const UNFINISHED: &str =
+    "- {id: u1, pod: cloudberry-proxy-0, podUid: p2, age: 9, undo: f1, set: set-cloudberry-proxy, canary: kubectl_synxdb_f1,
+   claims: [{name: data-cloudberry-proxy-0, uid: c2, volume: pv-2, policy: Delete, returns: pv-1}]}
+";
+
+const RELEASED: &str = "reservedFor: data-cloudberry-proxy-0, releasedBy: c1";
+
+fn world(yaml: &str) -> Topology {
+    build(&snapshot(&[yaml]), &Layout::shipped().unwrap())
+}
+
+/// As the commands plan: `undo OF` where there is something to undo, otherwise `failover POD`.
+fn planned(topology: &Topology, of: Option<&str>, request: &Request, denied: &[(&str, &str)]) -> Plan {
+    let member = topology.member("a", POD).unwrap();
+    let no = |verb: &str, resource: &str| denied.contains(&(verb, resource));
+    let rights: Vec<_> = needed(member, request)
+        .into_iter()
+        .map(|permission| {
+            let allowed =
+                if no(&permission.verb, &permission.resource) { Allowed::No("".into()) } else { Allowed::Yes };
+            (permission, allowed)
+        })
+        .collect();
+    let records = Record::on_volumes(topology);
+    let undoes = of.map(|of| records.iter().find(|record| record.id == of).unwrap());
+    let act = of.map_or(Act::Failover, |of| Act::Undo(of.to_owned()));
+    let unfinished =
+        newest(&records, topology, member).filter(|record| record.unfinished() && record.act == act && !request.anew);
+    plan(Inputs {
+        topology,
+        member,
+        request,
+        rights: &rights,
+        before: Before::Answered { summary: "PostgreSQL 14".into() },
+        undoes,
+        unfinished,
+        records: &records,
+        journal: "journal".into(),
+        probes: Probes::default(),
+        now: now(),
+        in_flight: InFlight::default(),
+    })
+}
+
+fn undo(yaml: &str, of: &str) -> Plan {
+    planned(&world(yaml), Some(of), &request(), &[])
+}
+
+fn request() -> Request {
+    Request { id: "u9".into(), verify: true, ..Request::default() }
+}
+
+fn steps(plan: &Plan) -> String {
+    let words = plan.steps.iter().map(|step| match step {
+        Step::Retain { volume, policy, .. } => format!("retain {volume} ({policy})"),
+        Step::Reserve { volume, claim, released_by, .. } => format!("reserve {volume} for {claim}, of {released_by}"),
+        Step::DeleteClaim { uid, .. } => format!("delete claim {uid}"),
+        Step::DeletePod { uid, .. } => format!("delete pod {uid}"),
+    });
+    words.collect::<Vec<_>>().join("; ")
+}
+
+fn told(plan: &Plan, id: CheckId) -> Vec<String> {
+    let checks = plan.checks.iter().filter(|check| check.id == id);
+    checks.map(|check| format!("{:?}: {}", check.verdict, check.reason)).collect()
+}
+
+#[test]
+fn what_goes_is_retained_and_what_comes_is_reserved_before_anything_is_deleted() {
+    let plan = undo(FAILED_OVER, "f1");
+    assert_eq!(
+        steps(&plan),
+        "retain pv-2 (Delete); reserve pv-1 for data-cloudberry-proxy-0, of c1; delete claim c2; delete pod p2"
+    );
+    assert_eq!((&plan.act, &*plan.id, plan.risk), (&Act::Undo("f1".into()), "u9", Risk::Ordinary));
+    assert_eq!((plan.refusal(), &plan.resumes, &plan.journal), (None, &None, &None));
+    let back = "Warn: volume pv-1 (1Gi) comes back for claim data-cloudberry-proxy-0; what was written on volume pv-2 since is set aside \
+                with it, and kept";
+    assert_eq!(told(&plan, CheckId::Return), [back]);
+    let returns = Returns { volume: "pv-1".into(), uid: "uid-pv-1".into(), reclaim_policy: Some("Delete".into()) };
+    let replaced = ReplacedClaim { name: "data-cloudberry-proxy-0".into(), uid: "c2".into(), returns: Some(returns) };
+    assert_eq!(plan.replaced_claims, [replaced]);
+    // The row that the failover wrote lies on the volume that comes back; none is written on the one that goes.
+    let canary = |plan: &Plan| match &plan.proof {
+        Proof::Sql { canary, .. } => canary.clone(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(canary(&plan).as_deref(), Some("kubectl_synxdb_f1"));
+    assert_eq!(canary(&undo(&FAILED_OVER.replace(" canary: kubectl_synxdb_f1,", ""), "f1")), None);
+}
+
+#[test]
+fn a_claim_that_has_no_volume_yet_or_is_not_there_is_no_obstacle() {
+    let pending = FAILED_OVER.replace("uid: c2, volume: pv-2", "uid: c2");
+    let missing = FAILED_OVER.replace("claims: [{name: data-cloudberry-proxy-0, uid: c2, volume: pv-2}]", "");
+    for (yaml, expected) in [
+        (&pending, "reserve pv-1 for data-cloudberry-proxy-0, of c1; delete claim c2; delete pod p2"),
+        (&missing, "reserve pv-1 for data-cloudberry-proxy-0, of c1; delete pod p2"),
+    ] {
+        let plan = undo(yaml, "f1");
+        assert_eq!((steps(&plan).as_str(), plan.refusal()), (expected, None));
+        assert_eq!(
+            told(&plan, CheckId::Return),
+            ["Pass: volume pv-1 (1Gi) comes back for claim data-cloudberry-proxy-0"]
+        );
+        assert_eq!(plan.journal, None, "the volume that comes back carries the record");
+    }
+    // Terminating: it goes with its pod.
+    let going = FAILED_OVER.replace("uid: c2, volume", "uid: c2, terminating: true, volume");
+    assert_eq!(
+        steps(&undo(&going, "f1")),
+        "retain pv-2 (Delete); reserve pv-1 for data-cloudberry-proxy-0, of c1; delete pod p2"
+    );
+}
+
+/// Each reason that keeps a volume away, in full; nothing can override it.
+#[test]
+fn a_volume_that_cannot_come_back_is_not_undone_with() {
+    let volume = |with: &str| FAILED_OVER.replace(RELEASED, with);
+    let cases = [
+        (
+            volume("terminating: true, reservedFor: data-cloudberry-proxy-0, releasedBy: c1"),
+            "volume pv-1: it is being deleted",
+        ),
+        (
+            volume("reservedFor: b/data-cloudberry-proxy-0, releasedBy: c1"),
+            "volume pv-1: it is for claim b/data-cloudberry-proxy-0 now",
+        ),
+        (volume("reservedFor: data-1, releasedBy: c1"), "volume pv-1: it is for claim a/data-1 now"),
+        (volume("phase: Available"), "volume pv-1: it is kept for no claim any more: whoever asks first may get it"),
+        (
+            volume("phase: Failed, reservedFor: data-cloudberry-proxy-0, releasedBy: c1"),
+            "volume pv-1: it is Failed and not Released",
+        ),
+        (
+            // The failover has not come further than that: the claim goes with its pod.
+            FAILED_OVER
+                .replace(
+                    "volumes: [{name: pv-1, class: standard, reservedFor: data-cloudberry-proxy-0, releasedBy: c1",
+                    "volumes: [{name: pv-9, class: standard",
+                )
+                .replace("uid: c2, volume: pv-2", "uid: c1, terminating: true, volume: pv-1"),
+            "volume pv-1: claim data-cloudberry-proxy-0 is Terminating, and it is still its own",
+        ),
+        (
+            FAILED_OVER.replace("class: standard", "class: fast"),
+            "volume pv-1 is of storage class fast, and claim data-cloudberry-proxy-0 asks for standard",
+        ),
+        (
+            FAILED_OVER.replace("claims: [data-cloudberry-proxy-0]}", "claims: []}"),
+            "cloudberry-proxy-0 mounts no claim data-cloudberry-proxy-0: nothing would create it again",
+        ),
+    ];
+    for (yaml, expected) in cases {
+        let error = undo(&yaml, "f1").refusal().unwrap_or_else(|| panic!("it is undone: {yaml}"));
+        assert_eq!(
+            (error.what.as_str(), &error.why[..]),
+            ("f1 of a/cloudberry-proxy-0 is not undone", &[expected.to_owned()][..])
+        );
+        assert_eq!(error.hints, ["kubectl synxdb history shows what can be undone"]);
+    }
+    assert_eq!(
+        undo(UNDONE, "f1").refusal().unwrap().why,
+        ["volume pv-1 is in place: claim data-cloudberry-proxy-0 is bound to it"]
+    );
+    // Its record is still on the volume that took its place.
+    let gone = UNDONE.replace("volumes: [{name: pv-2,", "volumes: [{name: pv-9,");
+    assert_eq!(
+        undo(&gone, "u1").refusal().unwrap().why,
+        ["volume pv-2, which was kept for claim data-cloudberry-proxy-0, is gone"]
+    );
+}
+
+/// Two volumes that are kept for one claim: Kubernetes would take either.
+#[test]
+fn a_volume_that_another_undo_has_reserved_is_in_the_way() {
+    let both = FAILED_OVER.replace(
+        "records:",
+        "- {name: pv-0, class: standard, reservedFor: data-cloudberry-proxy-0}\nrecords:\n- {id: f0, pod: cloudberry-proxy-0, age: 900, took: 5, \
+         claims: [{name: data-cloudberry-proxy-0, uid: c0, volume: pv-0, policy: Delete}]}",
+    );
+    let both = both.replace(
+        "volumes: [{name: pv-1, class: standard, reservedFor: data-cloudberry-proxy-0, releasedBy: c1, policy: Retain, size: 1Gi}]",
+        "volumes:\n- {name: pv-1, class: standard, reservedFor: data-cloudberry-proxy-0, releasedBy: c1, policy: Retain, size: 1Gi}",
+    );
+    assert_eq!(
+        undo(&both, "f1").refusal().unwrap().why,
+        ["volume pv-0 is reserved for claim data-cloudberry-proxy-0 by an undo that is unfinished: it might get that"]
+    );
+    assert_eq!(undo(&both, "f0").refusal(), None);
+}
+
+#[test]
+fn without_the_right_to_change_volumes_nothing_comes_back() {
+    let denied = [("patch", "persistentvolumes")];
+    let plan = planned(&world(FAILED_OVER), Some("f1"), &request(), &denied);
+    let why = plan.refusal().unwrap().why;
+    assert!(
+        why.contains(&"you may not patch persistentvolumes: no volume can be reserved for its claim".to_owned()),
+        "{why:?}"
+    );
+    assert_eq!(plan.refusal().unwrap().hints, ["kubectl synxdb rbac --for undo prints the rights to ask for"]);
+    // No flag goes round it.
+    let allow = Request { allow: vec![Allow::UnretainedVolume], ..request() };
+    assert!(planned(&world(FAILED_OVER), Some("f1"), &allow, &denied).refusal().is_some());
+}
+
+/// `--keep-pvc` is no way round for an undo.
+#[test]
+fn a_claim_that_is_mounted_elsewhere_is_not_replaced() {
+    let shared =
+        FAILED_OVER.replace("pods: [", "pods: [{name: other, ready: true, claims: [data-cloudberry-proxy-0]}, ");
+    let refusal = undo(&shared, "f1").refusal().unwrap();
+    assert_eq!(
+        (&refusal.why[..], &refusal.hints[..]),
+        (
+            &["claim data-cloudberry-proxy-0 is mounted by other too".to_owned()][..],
+            &["kubectl synxdb status -n a".to_owned()][..]
+        )
+    );
+}
+
+#[test]
+fn what_set_nothing_aside_cannot_be_undone() {
+    let act = |line: &str| {
+        let mut objects = snapshot(&[FAILED_OVER]);
+        let yaml = format!("namespace: a\nvolumes: [{{name: pv-3, class: standard}}]\nrecords:\n- {line}");
+        let crate::cluster::snapshot::Read::Known(carrying) = snapshot(&[&yaml]).volumes else { panic!() };
+        let crate::cluster::snapshot::Read::Known(volumes) = &mut objects.volumes else { panic!() };
+        volumes.extend(carrying);
+        let topology = build(&objects, &Layout::shipped().unwrap());
+        planned(&topology, Some("k1"), &request(), &[]).refusal().unwrap().why
+    };
+    // The first is in a journal otherwise: a volume carries it here for the test's sake.
+    let on = "{name: x, uid: x, returns: pv-3}";
+    let kept = format!("{{id: k1, pod: cloudberry-proxy-0, age: 50, took: 5, keep: true, claims: [{on}]}}");
+    assert_eq!(act(&kept), ["k1 set nothing aside: its claims stayed"]);
+    let unretained = format!("{{id: k1, pod: cloudberry-proxy-0, age: 50, took: 5, claims: [{on}]}}");
+    assert_eq!(act(&unretained), ["k1 set nothing aside: no volume was kept"]);
+}
+
+#[test]
+fn an_undo_that_was_begun_is_finished_and_nothing_is_done_twice() {
+    let begun = format!("{}{UNFINISHED}", FAILED_OVER.trim_start_matches('\n'));
+    // On record, and nothing else.
+    let plan = undo(&begun, "f1");
+    assert_eq!(
+        steps(&plan),
+        "retain pv-2 (Delete); reserve pv-1 for data-cloudberry-proxy-0, of c1; delete claim c2; delete pod p2"
+    );
+    assert_eq!((&*plan.id, plan.resumes.as_ref().map(|resumes| &*resumes.id)), ("u1", Some("u1")));
+    // Reserved already.
+    let reserved = begun.replace(RELEASED, "reservedFor: data-cloudberry-proxy-0");
+    assert_eq!(steps(&undo(&reserved, "f1")), "retain pv-2 (Delete); delete claim c2; delete pod p2");
+    // The claim is deleted, too, and goes when its pod does.
+    let going = reserved.replace("uid: c2, volume: pv-2}]", "uid: c2, terminating: true, volume: pv-2}]");
+    assert_eq!(steps(&undo(&going, "f1")), "retain pv-2 (Delete); delete pod p2");
+    // The new pod's claim has the volume that came back: left is to wait and to prove.
+    let back = UNDONE.replace(
+        "age: 200, took: 5, undo: f1, set: set-cloudberry-proxy,",
+        "podUid: p2, age: 9, undo: f1, set: set-cloudberry-proxy,",
+    );
+    let plan = undo(&back, "f1");
+    assert_eq!((steps(&plan).as_str(), plan.refusal()), ("", None));
+    assert_eq!((&*plan.id, &*plan.target.uid, plan.deletes()), ("u1", "p2", false));
+    assert_eq!(plan.replaced_claims[0].returns.as_ref().map(|back| &*back.volume), Some("pv-1"));
+}
+
+#[test]
+fn an_undo_is_undone_in_the_same_way() {
+    let plan = undo(UNDONE, "u1");
+    assert_eq!(
+        steps(&plan),
+        "retain pv-1 (Delete); reserve pv-2 for data-cloudberry-proxy-0, of c2; delete claim c3; delete pod p3"
+    );
+    assert_eq!(plan.act, Act::Undo("u1".into()));
+}
+
+/// The policy that comes back is the one from before anything was kept, and never the `Retain` of an earlier act; what
+/// somebody chose since it was back is theirs.
+#[test]
+fn the_reclaim_policy_that_a_volume_gets_again() {
+    let policy = |middle: &str, last: &str| {
+        let yaml = FAILED_OVER.replace("age: 300, took: 5, outcome: data-missing", "age: 900, took: 5")
+            + middle
+            + &format!(
+                "- {{id: f2, pod: cloudberry-proxy-0, age: 90, took: 5, claims: [{{name: data-cloudberry-proxy-0, uid: c1, volume: pv-1, policy: {last}}}]}}"
+            );
+        let topology = world(&yaml);
+        let records = Record::on_volumes(&topology);
+        let of = records.iter().find(|record| record.id == "f2").unwrap();
+        returning(&topology, &records, of).remove(0).1.reclaim_policy.unwrap()
+    };
+    let undone = |how: &str| {
+        format!(
+            "- {{id: u1, pod: cloudberry-proxy-0, age: 600, {how}, undo: f1, claims: [{{name: data-cloudberry-proxy-0, uid: c2, volume: pv-2, \
+             policy: Delete, returns: pv-1}}]}}\n"
+        )
+    };
+    assert_eq!(policy("", "Retain"), "Delete");
+    // It came back, and was not proven: it was left as it was, on Retain.
+    assert_eq!(policy(&undone("took: 5, outcome: unproven"), "Retain"), "Delete");
+    assert_eq!(policy(&undone("took: 5"), "Delete"), "Delete");
+    assert_eq!(policy(&undone("took: 5"), "Retain"), "Retain");
+}
+
+/// What the last act of the pod means for the next failover.
+#[test]
+fn what_was_just_done_is_not_done_again() {
+    let after = |record: &str, ready: bool| {
+        let yaml = FAILED_OVER.replace("ready: true", &format!("ready: {ready}"));
+        format!("{}{record}", yaml.replace("age: 300, took: 5, outcome: data-missing", "age: 900, took: 5"))
+    };
+    let record = |fields: &str| {
+        format!(
+            "- {{id: z1, pod: cloudberry-proxy-0, {fields}, claims: [{{name: data-cloudberry-proxy-0, uid: c0, volume: pv-1}}]}}"
+        )
+    };
+    let anew = Request { anew: true, ..request() };
+    let unfinished_undo = "undo z1 of f1, begun 2026-01-01T00:10:00Z, is unfinished";
+    for (fields, ready, request, expected) in [
+        ("age: 70, took: 10", true, &request(), "Block: it was failed over just now (z1) and has recovered, 60 s ago"),
+        ("age: 70, took: 10", true, &anew, "Warn: it was failed over just now (z1) and has recovered, 60 s ago"),
+        // Down again, later, or not well in the first place: it is failed over.
+        ("age: 70, took: 10", false, &request(), ""),
+        ("age: 70, took: 9", true, &request(), ""),
+        ("age: 20, took: 10, outcome: unproven", true, &request(), ""),
+        ("age: 20, took: 10, outcome: data-missing", true, &request(), ""),
+        (
+            "age: 20, took: 10, undo: f1",
+            true,
+            &request(),
+            "Block: it was put back just now (z1) and has recovered, 10 s ago",
+        ),
+        ("age: 30, undo: f1", true, &request(), &format!("Block: {unfinished_undo}")),
+        ("age: 30, undo: f1", false, &request(), &format!("Block: {unfinished_undo}")),
+        ("age: 30, undo: f1", true, &anew, &format!("Warn: {unfinished_undo}")),
+        ("age: 30", true, &anew, "Warn: failover z1, begun 2026-01-01T00:10:00Z, is unfinished and stays so"),
+        // What a StatefulSet of the same name once did is nothing to this one.
+        ("age: 30, undo: f1, set: set-0", true, &request(), ""),
+        ("age: 20, took: 10, set: set-0", true, &request(), ""),
+    ] {
+        let plan = planned(&world(&after(&record(fields), ready)), None, request, &[]);
+        assert_eq!(told(&plan, CheckId::Earlier).join("\n"), expected, "{fields} ready={ready}");
+        assert_eq!(plan.refusal().is_some(), expected.starts_with("Block"), "{fields}");
+    }
+    let hints = |fields| planned(&world(&after(&record(fields), true)), None, &request(), &[]).refusal().unwrap().hints;
+    assert_eq!(hints("age: 30, undo: f1"), ["kubectl synxdb undo f1 finishes it; --anew fails over all the same"]);
+    assert_eq!(hints("age: 20, took: 10"), ["--anew fails it over once more"]);
+}
+
+#[test]
+fn a_failover_is_not_finished_for_another_statefulset_of_that_name() {
+    let begun = |set: &str| {
+        let line = format!(
+            "- {{id: z1, pod: cloudberry-proxy-0, podUid: p2, age: 30, set: {set}, claims: [{{name: data-cloudberry-proxy-0, uid: c2, volume: pv-2, \
+             policy: Delete}}]}}"
+        );
+        planned(&world(&format!("{FAILED_OVER}{line}")), None, &request(), &[])
+    };
+    assert_eq!((&*begun("set-cloudberry-proxy").id, begun("set-cloudberry-proxy").resumes.is_some()), ("z1", true));
+    assert_eq!((&*begun("set-0").id, begun("set-0").resumes), ("u9", None));
+}
+
+fn told_of(yaml: &str) -> (Topology, Vec<Record>, Vec<Entry>) {
+    let topology = world(yaml);
+    let records = Record::on_volumes(&topology);
+    let entries = history(&topology, &records);
+    (topology, records, entries)
+}
+
+#[test]
+fn history_tells_the_newest_first_and_what_became_of_each() {
+    let (_, _, entries) = told_of(UNDONE);
+    let told: Vec<_> = entries
+        .iter()
+        .map(|entry| (&*entry.record.id, entry.undone_by.as_deref(), &entry.aside[0].state, entry.can_be_undone()))
+        .collect();
+    assert_eq!(told, [("u1", None, &AsideState::Kept, true), ("f1", Some("u1"), &AsideState::InPlace, false)]);
+    assert_eq!(entries[0].took.map(|took| took.as_secs()), Some(5));
+    assert_eq!((&*entries[0].aside[0].volume, entries[0].aside[0].size.as_deref()), ("pv-2", Some("1Gi")));
+    // An undo that is not finished has undone nothing yet, and what it reserved can be finished.
+    let begun = format!("{FAILED_OVER}{UNFINISHED}").replace(RELEASED, "reservedFor: data-cloudberry-proxy-0");
+    let (_, _, entries) = told_of(&begun);
+    assert_eq!((&entries[1].undone_by, &entries[1].aside[0].state), (&None, &AsideState::Reserved));
+    assert!(entries[1].can_be_undone());
+    assert_eq!((&entries[0].took, &entries[0].aside[0].state), (&None, &AsideState::InPlace));
+}
+
+#[test]
+fn what_is_not_known_of_a_volume_or_its_member_is_not_free() {
+    let records = told_of(UNDONE).1;
+    let states = |objects: &Snapshot| {
+        let topology = build(objects, &Layout::shipped().unwrap());
+        let entries = history(&topology, &records);
+        (entries[0].aside[0].state.clone(), entries[0].can_be_undone())
+    };
+    let mut unread = snapshot(&[UNDONE]);
+    unread.volumes = unreadable("persistentvolumes", None);
+    let why = "volumes cannot be read: persistentvolumes is forbidden";
+    assert_eq!(states(&unread), (AsideState::Unknown(why.into()), false));
+    // Nobody is there who would take the volume: the account is gone, its volume is not.
+    let left = UNDONE
+        .replace("namespace: a\n", "namespace: b\n")
+        .replace("reservedFor: data-cloudberry-proxy-0", "reservedFor: a/data-cloudberry-proxy-0");
+    assert_eq!(states(&snapshot(&[&left])), (AsideState::Kept, false));
+    assert_eq!(states(&snapshot(&["namespace: a"])), (AsideState::Lost("it is gone".into()), false));
+}
+
+#[test]
+fn a_volume_is_given_back_only_while_its_member_is_well() {
+    let why = |yaml: &str, id: &str| {
+        let (topology, records, entries) = told_of(yaml);
+        let entry = entries.iter().find(|entry| entry.record.id == id).unwrap();
+        may_not_be_released(&topology, &records, entry)
+    };
+    assert_eq!(why(UNDONE, "u1"), None);
+    let begun = format!("{FAILED_OVER}{UNFINISHED}").replace(RELEASED, "reservedFor: data-cloudberry-proxy-0");
+    let recovered = UNDONE.replace("age: 300, took: 5, outcome: data-missing", "age: 300, took: 5");
+    let newer = |fields: &str| {
+        recovered.clone()
+            + &format!("- {{id: n1, pod: cloudberry-proxy-0, {fields}, claims: [{{name: x, uid: x, returns: pv-1}}]}}")
+    };
+    for (yaml, id, expected) in [
+        (UNDONE.to_owned(), "f1", "volume pv-1 is in use: claim data-cloudberry-proxy-0 is bound to it"),
+        (begun.clone(), "f1", "volume pv-1 is reserved by an undo that is unfinished"),
+        (begun, "u1", "volume pv-2 is in use: claim data-cloudberry-proxy-0 is bound to it"),
+        (FAILED_OVER.to_owned(), "f1", "a/cloudberry-proxy-0 has not recovered: f1 ended with data missing"),
+        (newer("age: 20"), "u1", "a/cloudberry-proxy-0 has not recovered: n1 is unfinished"),
+        (
+            newer("age: 20, took: 5, outcome: unproven"),
+            "u1",
+            "a/cloudberry-proxy-0 has not recovered: n1 was not proven",
+        ),
+        (recovered.replace("ready: true", "ready: false"), "u1", "a/cloudberry-proxy-0 is not Ready"),
+        (
+            recovered.replace("claims: [data-cloudberry-proxy-0]", "claims: [data-cloudberry-proxy-0, cache-0]"),
+            "u1",
+            "claim cache-0 of a/cloudberry-proxy-0 is Missing",
+        ),
+        (recovered.replace("size: 1Gi", "terminating: true"), "u1", "volume pv-2: it is being deleted"),
+        (recovered.replace("{name: pv-2,", "{name: pv-9,"), "u1", "volume pv-2: it is gone"),
+        (newer("age: 20, took: 5"), "n1", "n1 set nothing aside"),
+        (
+            recovered.replace("cloudberry-proxy-0, set: cl", "other-0, set: cl").replace("replicas: 1", "replicas: 0"),
+            "u1",
+            "whether a/cloudberry-proxy-0 is back is not known: there is no such member",
+        ),
+    ] {
+        assert_eq!(why(&yaml, id).as_deref(), Some(expected), "{id} of {yaml}");
+    }
+}
+
+/// Killed between two volumes, it goes on with the other one.
+#[test]
+fn what_was_given_back_in_part_is_given_back_to_the_end() {
+    const TWO: &str = "
+namespace: a
+sets: [{name: pageserver, replicas: 1, templates: [data, cache]}]
+pods: [{name: pageserver-0, set: pageserver, ready: true, claims: [data-cloudberry-proxy-0, cache-0]}]
+claims: [{name: data-cloudberry-proxy-0, uid: d2, volume: pv-3}, {name: cache-0, uid: k2, volume: pv-4}]
+volumes:
+- {name: pv-1, class: standard, reservedFor: data-cloudberry-proxy-0, releasedBy: d1, policy: Retain}
+- {name: pv-2, class: standard, reservedFor: cache-0, releasedBy: k0, policy: Retain}
+records:
+- {id: f1, pod: pageserver-0, age: 300, took: 5, claims: [{name: data-cloudberry-proxy-0, uid: d1, volume: pv-1, policy: Delete},
+   {name: cache-0, uid: k1, volume: pv-2, policy: Retain}]}
+";
+    let released = |yaml: &str| {
+        let yaml = yaml.replace("namespace: a", "namespace: synxdb-system");
+        let (topology, records, entries) = told_of(&yaml);
+        assert_eq!(may_not_be_released(&topology, &records, &entries[0]), None);
+        to_release(&topology, &records, &entries[0])
+    };
+    let release = |volume: &str, released_by: &str, policy: &str| Release {
+        volume: volume.into(),
+        uid: format!("uid-{volume}"),
+        released_by: released_by.into(),
+        reclaim_policy: policy.into(),
+    };
+    // Pinned to the claim that had it last, which an undo may have made since.
+    assert_eq!(released(TWO), [release("pv-1", "d1", "Delete"), release("pv-2", "k0", "Retain")]);
+    let second = [release("pv-2", "k0", "Retain")];
+    assert_eq!(released(&TWO.replace("releasedBy: d1,", "releasedBy: d1, terminating: true,")), second);
+    let gone = TWO.replace(
+        "- {name: pv-1, class: standard, reservedFor: data-cloudberry-proxy-0, releasedBy: d1, policy: Retain}\n",
+        "",
+    );
+    assert_eq!(released(&gone), second);
+}
+
+/// Killed while it finished its record on one volume after the other: it is run again, and finishes the rest.
+#[test]
+fn an_act_is_finished_when_all_of_its_volumes_say_so() {
+    let records = told_of(UNDONE).1;
+    let finished = records.iter().find(|record| record.id == "u1").unwrap();
+    let begun = Record { outcome: Outcome::InProgress, finished: None, ..finished.clone() };
+    for order in [[finished, &begun], [&begun, finished]] {
+        assert_eq!(Record::merged(order.map(Clone::clone)), std::slice::from_ref(&begun));
+    }
+    assert_eq!(Record::merged([finished.clone(), finished.clone()]), std::slice::from_ref(finished));
+}
+
+/// As the first form of the record was, before there was an undo.
+#[test]
+fn a_record_of_the_older_form_is_read() {
+    let text = r#"{"version":1,"id":"old1","started":"2026-01-01T00:00:00Z","outcome":"recovered","context":"c",
+        "namespace":"a","pod":"p-0","podUid":"u","keepClaims":false,
+        "claims":[{"name":"data","uid":"c1","volume":"pv-1","reclaimPolicy":"Delete"},{"name":"x","uid":"c2"}]}"#;
+    let record = Record::parse(text).unwrap();
+    assert_eq!((&record.act, &record.who, &record.owner, record.healed), (&Act::Failover, &None, &None, 0));
+    let [first, second] = &record.claims[..] else { panic!("{record:?}") };
+    assert_eq!((first.volume.as_deref(), &first.returns, &first.manifest), (Some("pv-1"), &None, &None));
+    assert_eq!((&second.volume, &second.reclaim_policy), (&None, &None));
+    // And the newer form survives its annotation.
+    let newer = Record {
+        act: Act::Undo("f1".into()),
+        who: Some("alice".into()),
+        owner: Some(RecordedOwner { kind: "StatefulSet".into(), name: "p".into(), uid: "s".into() }),
+        claims: vec![RecordedClaim {
+            returns: Some(Returns { volume: "pv-1".into(), uid: "v".into(), reclaim_policy: None }),
+            ..record.claims[0].clone()
+        }],
+        ..record
+    };
+    assert_eq!(Record::parse(&newer.to_annotation(10_000).unwrap()).unwrap(), newer);
+}
