@@ -118,8 +118,7 @@ fn killed_and_run_again(cluster: &Cluster, target: Target, n: u64, answered: boo
     let killed = killed_at(cluster, target, n, answered);
     let what = format!("killed at change {n}, answered: {answered}\n{}", killed.shown());
     let id = killed.json_lines()[0]["id"].clone();
-    // One that tells the end is believed.
-    let finished = before.volumes.iter().any(|volume| says_recovered(cluster, volume, &id));
+    let finished = is_finished(cluster, &before, &id);
     let successor = target.pod_now(cluster).filter(|uid| *uid != before.uid);
 
     let again = cluster.run(&target.command());

@@ -170,6 +170,29 @@ fn data_that_a_failover_lost_is_brought_back() {
     cluster.run(&["status"]).exits(0);
 }
 
+/// What is to be pasted works where the failover was run: in its context, and not where there is no cluster any more.
+#[test]
+fn the_way_back_is_where_the_failover_was() {
+    let cluster = Cluster::start(full("local-disk"));
+    let config = cluster.file("named.yaml", &cluster.kubeconfig().to_string());
+    let context = cluster.kubeconfig()["current-context"].as_str().unwrap().to_owned();
+    let flags = ["--kubeconfig", config.to_str().unwrap(), "--context", &context];
+    let failover = ["failover", "cloud007/cloudberry-proxy-0", "--yes"];
+    let lost = cluster.run(&[&failover[..], &flags].concat()).exits(7);
+    let undo = lost.resume();
+    assert!(flags.iter().all(|word| undo.iter().any(|other| other == word)), "{undo:?}");
+    cluster
+        .run_with(&[&words(&undo)[..], &["--yes"]].concat(), |command| {
+            command.env_remove("KUBECONFIG");
+        })
+        .exits(0)
+        .says(&["Recovered: "]);
+
+    let private = ["--sandbox", "--scenario", "local-disk"];
+    let ran = cluster.run(&[&private[..], &failover].concat()).exits(7);
+    ran.says(&["next: the private practice cluster ended with this command"]);
+}
+
 /// Two claims, there and back and there again, with the flags and forms of a failover.
 #[test]
 fn an_undo_of_an_undo() {

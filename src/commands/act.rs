@@ -245,7 +245,9 @@ pub(super) async fn carry_out(
     outcome.reachability = prober.end(pod_is_back, &context.interrupt).await;
     outcome.reachability.extend(plan.probes.not_measured.iter().cloned().map(Reach::from));
     progress.end();
-    tell(context, args, &plan, &outcome, resume)?;
+    let undo = || super::resume::undo(context, args, &plan.id).text();
+    let next = if matches!(outcome.ending, Ending::DataMissing(_)) { undo() } else { resume.to_owned() };
+    tell(context, args, &plan, &outcome, &next)?;
     Ok(account::exit(&outcome.ending))
 }
 
@@ -346,11 +348,12 @@ fn record(
     }
 }
 
-fn tell(context: &Context, args: &ActArgs, plan: &Plan, outcome: &Outcome, resume: &str) -> Result<()> {
+/// `next` is the command that goes on with what is unfinished, or takes back what lost something.
+fn tell(context: &Context, args: &ActArgs, plan: &Plan, outcome: &Outcome, next: &str) -> Result<()> {
     let finished = matches!(outcome.ending, Ending::Recovered | Ending::NotVerified | Ending::DataMissing(_));
-    let document = || machine::outcome(plan, outcome, &reasons(&outcome.ending), (!finished).then_some(resume));
+    let document = || machine::outcome(plan, outcome, &reasons(&outcome.ending), (!finished).then_some(next));
     let text = match args.output {
-        Form::Text => account::outcome(plan, outcome, resume, context.screen.out),
+        Form::Text => account::outcome(plan, outcome, next, context.screen.out),
         Form::Json => machine::line(&document()),
         Form::Yaml => machine::yaml(&document())?,
     };

@@ -74,6 +74,11 @@ pub(super) fn resume(context: &Context, args: &ActArgs, verb: &str) -> Command {
     command
 }
 
+/// The command that takes an act back. What was overridden for the act is not overridden for this.
+pub(super) fn undo(context: &Context, args: &ActArgs, id: &str) -> Command {
+    resume(context, &ActArgs { allow: Vec::new(), ..args.clone() }, &format!("undo {}", quoted(id)))
+}
+
 /// A word as a shell takes it whole.
 pub(super) fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@+=,".contains(c);

@@ -82,8 +82,9 @@ pub fn verdict(plan: &Plan, outcome: &Outcome, paint: Paint) -> String {
     text
 }
 
-/// The whole account for people.
-pub fn outcome(plan: &Plan, outcome: &Outcome, resume: &str, paint: Paint) -> String {
+/// The whole account for people. `next` is the command that goes on with what is unfinished, or takes back what lost
+/// something.
+pub fn outcome(plan: &Plan, outcome: &Outcome, next: &str, paint: Paint) -> String {
     let mut text = verdict(plan, outcome, paint);
     if let Some(proof) = &outcome.proof {
         text.push_str(&wrapped("  proof: ", proof));
@@ -105,7 +106,7 @@ pub fn outcome(plan: &Plan, outcome: &Outcome, resume: &str, paint: Paint) -> St
     text.push_str(&format!("\n  {:<9} {:>9}  DETAIL\n{}\n", "PHASE", "TIME", rows.join("\n")));
     text.push_str(&identities(plan, outcome));
     if !matches!(outcome.ending, Ending::Recovered | Ending::NotVerified) {
-        text.push_str(&after(plan, outcome, resume, paint));
+        text.push_str(&after(plan, outcome, next, paint));
     }
     text
 }
@@ -142,7 +143,7 @@ fn identities(plan: &Plan, outcome: &Outcome) -> String {
 }
 
 /// What was done, and what to do next.
-fn after(plan: &Plan, outcome: &Outcome, resume: &str, paint: Paint) -> String {
+fn after(plan: &Plan, outcome: &Outcome, next: &str, paint: Paint) -> String {
     let mut text = String::from("\n");
     if outcome.done.is_empty() {
         text.push_str("Nothing was deleted.\n");
@@ -154,14 +155,14 @@ fn after(plan: &Plan, outcome: &Outcome, resume: &str, paint: Paint) -> String {
     }
     let status = || format!("kubectl synxdb status -n {}", plan.target.namespace);
     let kept: Vec<&str> = outcome.claims.iter().filter_map(|claim| claim.retained_volume.as_deref()).collect();
-    let next = match &outcome.ending {
+    let command = match &outcome.ending {
         // Asking again would not prove more.
         Ending::Unproven(_) if matches!(plan.proof, Proof::Skipped { .. }) => status(),
-        Ending::Interrupted | Ending::TimedOut(_) | Ending::Failed(_) | Ending::Unproven(_) => resume.to_owned(),
+        Ending::Interrupted | Ending::TimedOut(_) | Ending::Failed(_) | Ending::Unproven(_) => next.to_owned(),
         Ending::DataMissing(_) if !kept.is_empty() => {
             let volumes = if kept.len() == 1 { "volume" } else { "volumes" };
             text.push_str(&format!("The old {volumes}, which may have what is missing, can be put back:\n"));
-            format!("kubectl synxdb undo {}", harmless(&plan.id))
+            next.to_owned()
         }
         Ending::Changed(_) | Ending::DataMissing(_) => status(),
         Ending::Recovered | Ending::NotVerified => return text,
@@ -172,7 +173,7 @@ fn after(plan: &Plan, outcome: &Outcome, resume: &str, paint: Paint) -> String {
         let taint = format!("kubectl taint nodes {node} node.kubernetes.io/out-of-service=nodeshutdown:NoExecute");
         text.push_str(&format!("{} {taint}\n", paint.hint("next:")));
     }
-    text.push_str(&format!("{} {}\n", paint.hint("next:"), harmless(&next)));
+    text.push_str(&format!("{} {}\n", paint.hint("next:"), harmless(&command)));
     if let Ending::Failed(error) = &outcome.ending {
         for hint in &error.hints {
             text.push_str(&format!("{} {}\n", paint.hint("next:"), harmless(hint)));

@@ -231,7 +231,9 @@ fn every_ending() {
         Ending::Interrupted,
     ] {
         let exit = outcome::exit(&ending).code();
-        let text = outcome::outcome(&plan, &ended(ending), "kubectl synxdb failover n/wh9527-0 --pod-uid a", PLAIN);
+        let undo = matches!(ending, Ending::DataMissing(_));
+        let next = if undo { "kubectl synxdb undo a1b2c3d4" } else { "kubectl synxdb failover n/wh9527-0 --pod-uid a" };
+        let text = outcome::outcome(&plan, &ended(ending), next, PLAIN);
         texts.push_str(&format!("--- exit code {exit}\n{text}"));
     }
     assert_snapshot!("outcome-others", texts);

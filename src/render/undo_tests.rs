@@ -142,9 +142,11 @@ fn how_an_undo_ended() {
         Ending::Interrupted,
     ] {
         let exit = super::outcome::exit(&ending).code();
+        let takes_back = matches!(ending, Ending::DataMissing(_));
+        let next = if takes_back { "kubectl synxdb undo a1b2c3d4" } else { resume };
         texts.push_str(&format!(
             "--- exit code {exit}\n{}",
-            super::outcome::outcome(&undo, &outcome(ending), resume, PLAIN)
+            super::outcome::outcome(&undo, &outcome(ending), next, PLAIN)
         ));
     }
     assert_snapshot!("undo-outcomes", texts);

@@ -130,6 +130,7 @@ pub fn normal(text: &str) -> String {
         (r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", "UID"),
         (r"\(UID [0-9a-f]{8}…\)", "(UID SHORT)"),
         (r"kubectl_synxdb_[0-9a-f]{8}", "kubectl_synxdb_ID"),
+        (r"synxdb undo [0-9a-f]{8}", "synxdb undo ID"),
         (r"127\.0\.0\.1:\d+", "127.0.0.1:PORT"),
         (r" +\d+(\.\d)? (ms|s)\b", " TIME"),
         (r"(?m)  \d+m?\d*s$", "  AGE"),
