@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
+use terminal::{Terminal, key};
 
 /// The volume of each claim of a pod.
 type Disks = BTreeMap<String, String>;
@@ -153,6 +154,15 @@ fn data_that_a_failover_lost_is_brought_back() {
     let kept = &second[claim];
     release(&undone, &[]).exits(4).silent().warns(&["--confirm cloudberry-proxy-0", &format!("volume {kept} (")]);
     release(&undone, &["--confirm", "wh9527-0"]).exits(4).silent().warns(&["nothing was changed"]);
+    let question = "This cannot be undone. Type the pod's name, cloudberry-proxy-0, to go on";
+    for (keys, code) in [("cloudberry-proxy\r", 5), (key::CTRL_C, 130)] {
+        let mut terminal = Terminal::start(cluster.plugin(&["history", "release", &undone]));
+        terminal.expect(question);
+        terminal.send(keys);
+        let left = terminal.end();
+        assert_eq!(left.code, code, "{}", left.text);
+        assert!(left.text.contains("nothing was changed"), "{}", left.text);
+    }
     assert_eq!(state(&cluster, kept).0, "Retain");
     let ran = release(&undone, &["--confirm", pod]).exits(0);
     ran.says(&[
@@ -226,7 +236,15 @@ fn an_undo_of_an_undo() {
     let yaml = cluster.run(&["undo", pod, "--dry-run=client", "-o", "yaml"]).exits(0);
     let yaml: Value = serde_saphyr::from_str(&yaml.out).unwrap();
     assert_eq!((&yaml["kind"], &yaml["act"]), (&json!("UndoPlan"), &json!({"undo": failover})));
-    let mut terminal = terminal::Terminal::start(cluster.plugin(&["undo", &failover]));
+    // Offered where nothing is named, and declined in each way.
+    let mut terminal = Terminal::start(cluster.plugin(&["undo"]));
+    terminal.expect("Undo what?");
+    terminal.expect(&format!("{failover} failover of synxdb-system/pageserver-0"));
+    terminal.send(key::ESCAPE);
+    let left = terminal.end();
+    assert_eq!(left.code, 5, "{}", left.text);
+    assert!(left.text.contains("nothing was chosen; nothing was changed"), "{}", left.text);
+    let mut terminal = Terminal::start(cluster.plugin(&["undo", &failover]));
     terminal.expect(&format!("Undo {failover} of synxdb-system/pageserver-0?"));
     terminal.send("n\r");
     let left = terminal.end();
@@ -305,7 +323,7 @@ fn nothing_to_undo_unknown_and_unnamed() {
     );
     let lines = cluster.run(&["undo", "pageserver-0", "--yes", "-o", "json"]).exits(4).json_lines();
     assert_eq!((lines.len(), &lines[0]["kind"], &lines[0]["exitCode"]), (1, &json!("Error"), &json!(4)));
-    let mut terminal = terminal::Terminal::start(cluster.plugin(&["undo"]));
+    let mut terminal = Terminal::start(cluster.plugin(&["undo"]));
     terminal.expect("there is nothing to undo");
     assert_eq!(terminal.end().code, 4);
     assert_eq!(cluster.run(&["history"]).exits(0).out, "Nothing is on record\n");

@@ -4,6 +4,7 @@ use crate::member::Before;
 use crate::run::Ran;
 use crate::world::{Account, Rule, User, World, named};
 use k8s_openapi::api::core::v1::PersistentVolume;
+use serde_json::{Value, json};
 
 const READ: &[&str] = &["get", "list", "watch"];
 const FORWARD: Rule<'_> = Rule { namespace: None, resources: &["pods/portforward"], verbs: &["get", "create"] };
@@ -80,6 +81,19 @@ fn one_who_may_not_read_volumes_must_say_that_the_old_one_may_be_lost() {
     let ran = run(&account, &user, &[&overridden[..], &["--confirm", "wh9527-0"]].concat()).exits(0);
     ran.says(&["Recovered: wh9527-0"]).warns(&["High risk"]);
     before.is_replaced();
+    // No volume carries the record: it is with the user who did it.
+    let journal = std::fs::read_dir(world.home().join(".local/state/kubectl-synxdb")).unwrap();
+    let records: Vec<Value> = journal
+        .map(|entry| serde_json::from_str(&std::fs::read_to_string(entry.unwrap().path()).unwrap()).unwrap())
+        .collect();
+    let [record] = &records[..] else { panic!("{records:#?}") };
+    assert_eq!(
+        (&record["outcome"], &record["podUid"], &record["who"]),
+        (&json!("recovered"), &json!(before.uid), &json!(user.name))
+    );
+    assert_eq!(record["claims"][0]["manifest"]["metadata"]["name"], "data-wh9527-0");
+    let told = run(&account, &user, &["history"]).exits(8);
+    told.says(&["1 act on record, 0 can be undone", "unknown: volumes: ", record["id"].as_str().unwrap(), "recovered"]);
     // Its policy was Delete, and nobody changed that: it is lost, as was said.
     let volume = &before.claims["data-wh9527-0"].volume;
     world.until(&world.cluster_wide::<PersistentVolume>(), named(volume), "the old volume is gone", |all| {
