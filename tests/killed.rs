@@ -179,3 +179,28 @@ fn a_proxy_with_its_databases() {
     let named = "cloud007/cloudberry-proxy-0";
     at_each_change(&full("healthy"), Target { namespace: ACCOUNT, pod: "cloudberry-proxy-0", named });
 }
+
+/// A run that is killed before its end is on record is run again, and looks for the row that was written first.
+#[test]
+fn the_canary_table_is_there_until_the_end_is_on_record() {
+    let cluster = Cluster::start(full("healthy"));
+    let canaries = || {
+        let names = "select nspname::text from pg_namespace where nspname like 'kubectl_synxdb%'";
+        cluster.query((ACCOUNT, "cloudberry-proxy-0"), "postgres", names)
+    };
+    let mut words = cluster.sandbox().faults().mutations();
+    let running = Running::start(cluster.plugin(&["failover", "wh9527-0", "--yes"]));
+    // The volume is retained, and in the end its record is finished.
+    let mut patches = 0;
+    let finished = loop {
+        let word = next(&cluster, &mut words);
+        patches += usize::from(word.mutation.resource == VOLUMES);
+        if patches == 2 {
+            break word;
+        }
+    };
+    assert_eq!(canaries().len(), 1);
+    drop((finished, words));
+    running.end().exits(0).says(&["Recovered: wh9527-0", "the canary table"]);
+    assert_eq!(canaries(), Vec::<String>::new());
+}
