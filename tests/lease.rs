@@ -59,7 +59,7 @@ fn of_two_in_one_namespace_the_second_is_refused() {
     first.end().exits(0).says(&["Recovered: "]);
     assert_eq!(lease(&cluster, SYSTEM)["spec"]["holderIdentity"], Value::Null);
     // It was given back: the next one waits for nothing.
-    let ran = cluster.run(&["failover", "pageserver-0", "--keep-pvc", "--yes"]).exits(0);
+    let ran = cluster.run(&["failover", "pageserver-0", "--keep-pvc", "--yes", "--anew"]).exits(0);
     ran.warns(&["pass no other failover is under way in namespace synxdb-system"]);
 }
 

@@ -16,8 +16,9 @@ pub enum Progress {
     Trapped(Trap),
 }
 
-/// A replacement pod that waits for a claim that went away under it: created against the old, still Terminating
-/// claim, it stays Pending for ever (kubernetes/kubernetes#74374).
+/// A replacement pod that was created against the old claim. One that is not scheduled yet waits for a claim that goes
+/// away under it, and stays Pending for ever (kubernetes/kubernetes#74374); one that was scheduled keeps the claim
+/// Terminating for as long as it runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trap {
     /// Name of the Pending pod.
@@ -28,6 +29,8 @@ pub struct Trap {
     pub claim: String,
     /// How that claim is: `missing` or `Terminating`.
     pub state: String,
+    /// Whether the pod was scheduled with the claim: it holds it, rather than waiting for it.
+    pub holds: bool,
 }
 
 /// The pod that took the old one's place: of the same name with another UID, or, where no StatefulSet keeps the name, a
@@ -75,6 +78,7 @@ pub fn replaced(plan: &Plan, topology: &Topology) -> Progress {
                 uid: pod.uid.clone(),
                 claim: claim.name.clone(),
                 state: state.into(),
+                holds: false,
             });
         }
     }
@@ -85,6 +89,15 @@ pub fn replaced(plan: &Plan, topology: &Topology) -> Progress {
         match &claim.state {
             ClaimState::Unknown(reason) => {
                 return Progress::Waiting(format!("claim {} cannot be read: {reason}", claim.name));
+            }
+            _ if claim.uid.as_ref() == Some(&replaced.uid) && claim.terminating && pod.node.is_some() => {
+                return Progress::Trapped(Trap {
+                    pod: member.name.clone(),
+                    uid: pod.uid.clone(),
+                    claim: claim.name.clone(),
+                    state: claim.status().into(),
+                    holds: true,
+                });
             }
             _ if claim.uid.as_ref() == Some(&replaced.uid) => {
                 return Progress::Waiting(format!("claim {} is still the old one ({})", claim.name, claim.status()));
@@ -208,7 +221,10 @@ mod tests {
         match progress {
             Progress::Reached => "reached".into(),
             Progress::Waiting(why) => why,
-            Progress::Trapped(trap) => format!("trapped: {} {} {} {}", trap.pod, trap.uid, trap.claim, trap.state),
+            Progress::Trapped(trap) => {
+                let held = if trap.holds { " held" } else { "" };
+                format!("trapped: {} {} {} {}{held}", trap.pod, trap.uid, trap.claim, trap.state)
+            }
         }
     }
 
@@ -241,6 +257,13 @@ mod tests {
                 "waiting for the pod to be created; claim data-pageserver-0 is Terminating",
             ),
             (String::new(), "", "waiting for the pod to be created", "waiting for the pod to be created"),
+            // It was there before the claims were deleted, and keeps them.
+            (
+                pod("uid: new, node: node-2"),
+                &going,
+                "trapped: pageserver-0 new data-pageserver-0 Terminating held",
+                "trapped: pageserver-0 new data-pageserver-0 Terminating held",
+            ),
             (
                 pod("uid: new, phase: Pending"),
                 &going,

@@ -317,18 +317,28 @@ impl Act<'_, '_> {
         }
     }
 
-    /// A trap that has held long enough is sprung: the Pending pod is deleted once more.
+    /// A trap that has held long enough is sprung: the Pending pod is deleted once more. One that holds the claim ends
+    /// the run.
     async fn spring(&mut self, trap: Trap) -> Result<String, Ending> {
         let since = match &self.trapped {
             Some((known, since)) if *known == trap => *since,
             _ => Instant::now(),
         };
-        let waits = format!("the new pod is Pending on claim {}, which is {}", trap.claim, trap.state);
+        let how = if trap.holds { "holds" } else { "is Pending on" };
+        let waits = format!("the new pod {how} claim {}, which is {}", trap.claim, trap.state);
         self.trapped = Some((trap.clone(), since));
         if since.elapsed() < TRAP_GRACE {
             return Ok(waits);
         }
         self.trapped = None;
+        if trap.holds {
+            // Somebody had it made between the plan and the act, and what the plan does not name is not deleted.
+            let why = format!(
+                "pod {} (UID {}) came back on claim {}, which is {}, and keeps it so: run again, it is replaced, too",
+                trap.pod, trap.uid, trap.claim, trap.state
+            );
+            return Err(self.failed(Phase::Replaced, why.clone(), Ending::Changed(why)));
+        }
         self.still_alone().await?;
         let namespace = &self.run.plan.target.namespace;
         let written = self.run.cluster.delete_pod(namespace, &trap.pod, &trap.uid, false).await;

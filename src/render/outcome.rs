@@ -164,6 +164,8 @@ fn after(plan: &Plan, outcome: &Outcome, next: &str, paint: Paint) -> String {
             text.push_str(&format!("The old {volumes}, which may have what is missing, can be put back:\n"));
             next.to_owned()
         }
+        // What was begun is on record, and the same command finishes it.
+        Ending::Changed(_) if !outcome.done.is_empty() || plan.resumes.is_some() => next.to_owned(),
         Ending::Changed(_) | Ending::DataMissing(_) => status(),
         Ending::Recovered | Ending::NotVerified => return text,
     };

@@ -117,9 +117,10 @@ fn what_may_not_be_asked_is_not_measured() {
         system(&["pods", "persistentvolumeclaims", "statefulsets.apps", "events"], read),
         system(&["pods", "persistentvolumeclaims"], &["delete"]),
         system(&["pods/portforward"], &["get", "create"]),
+        system(&["leases.coordination.k8s.io"], &["get", "create", "update"]),
     ];
     let run = |user: &crate::world::User<'_>| {
-        let failover = ["failover", "synxdb-system/safekeeper-2", "--yes", "-o", "json"];
+        let failover = ["failover", "synxdb-system/safekeeper-2", "--anew", "--yes", "-o", "json"];
         let mut command = world.plugin(&[&failover, &all_the_same("safekeeper-2")[..]].concat());
         command.env("KUBECONFIG", &user.kubeconfig);
         world.start_command(command).end().exits(0)
