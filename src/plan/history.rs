@@ -107,6 +107,10 @@ pub(super) fn state(volume: &Volume, namespace: &str, claim: &str, present: Opti
             }
             Some(present) if present.uid == reference.uid => AsideState::InPlace,
             _ if volume.phase == "Released" => AsideState::Kept,
+            // Its claim is known to be gone; the volume controller has only not written it down yet.
+            Some(present) if volume.phase == "Bound" && !matches!(present.state, ClaimState::Unknown(_)) => {
+                AsideState::Kept
+            }
             _ => AsideState::Unknown(format!("it is {} and not Released", volume.phase)),
         },
     }

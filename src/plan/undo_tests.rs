@@ -142,6 +142,11 @@ fn a_claim_that_has_no_volume_yet_or_is_not_there_is_no_obstacle() {
         );
         assert_eq!(plan.journal, None, "the volume that comes back carries the record");
     }
+    // The volume controller has not seen yet that the volume's claim is gone.
+    let late = FAILED_OVER.replace(RELEASED, &format!("phase: Bound, {RELEASED}"));
+    assert_ne!(late, FAILED_OVER);
+    let plan = undo(&late, "f1");
+    assert_eq!((steps(&plan), plan.refusal()), (steps(&undo(FAILED_OVER, "f1")), None));
     // Terminating: it goes with its pod.
     let going = FAILED_OVER.replace("uid: c2, volume", "uid: c2, terminating: true, volume");
     assert_eq!(
