@@ -6,12 +6,11 @@ use super::login::note;
 use super::resume::{quoted, resume};
 use super::scope::stays;
 use super::target::{Sought, target};
-use crate::cli::{FailoverArgs, Form};
+use crate::cli::FailoverArgs;
 use crate::cluster::Cluster;
 use crate::error::{Error, Exit, Result};
 use crate::plan::{Act, Before, Inputs, Record, Request, needed, newest, plan, proof};
 use crate::recovery::witness::Silence;
-use crate::render::machine;
 use crate::topology::Member;
 use crate::topology::target::TargetName;
 use crate::verify::Testimony;
@@ -24,11 +23,7 @@ const SOUGHT: Sought = Sought {
 };
 
 pub(super) async fn failover(context: &Context, args: &FailoverArgs) -> Result<Exit> {
-    let told = act(context, args).await;
-    if let (Err(error), Form::Json) = (&told, args.act.output) {
-        context.screen.result(&machine::line(&machine::error(error)));
-    }
-    told
+    context.also_in_json(args.act.output, act(context, args).await)
 }
 
 async fn act(context: &Context, args: &FailoverArgs) -> Result<Exit> {

@@ -19,11 +19,7 @@ pub(super) async fn run(context: &Context, args: &HistoryArgs) -> Result<Exit> {
     match &args.command {
         None => show(context, args).await,
         Some(HistoryCommand::Release(release)) => {
-            let told = self::release(context, release).await;
-            if let (Err(error), Form::Json) = (&told, release.output) {
-                context.screen.result(&machine::line(&machine::error(error)));
-            }
-            told
+            context.also_in_json(release.output, self::release(context, release).await)
         }
     }
 }

@@ -138,6 +138,14 @@ impl Context {
         Cluster::connect(&options, &Environment::of_process()).await
     }
 
+    /// Tells an error as a document, too, where the output is one a line.
+    fn also_in_json(&self, form: Form, told: Result<Exit>) -> Result<Exit> {
+        if let (Err(error), Form::Json) = (&told, form) {
+            self.screen.result(&machine::line(&machine::error(error)));
+        }
+        told
+    }
+
     /// Where the record of this act is kept if no volume can carry it, in words.
     fn journal_of(&self, id: &str) -> String {
         self.journal.path(id).map_or_else(|| "nowhere: HOME is not set".to_owned(), |path| path.display().to_string())

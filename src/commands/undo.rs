@@ -6,13 +6,13 @@ use super::confirm::asked;
 use super::resume::resume;
 use super::scope::stays;
 use super::target::{Sought, target};
-use crate::cli::{Form, UndoArgs};
+use crate::cli::UndoArgs;
 use crate::cluster::Cluster;
 use crate::error::{Error, Exit, Result};
 use crate::plan::history::{Entry, history};
 use crate::plan::{Act, Before, Inputs, Outcome, Record, needed, newest, plan, proof};
 use crate::recovery::witness::Silence;
-use crate::render::{history as words, machine, prompt};
+use crate::render::{history as words, prompt};
 use crate::topology::target::TargetName;
 use crate::topology::{Member, Topology};
 use crate::verify::Testimony;
@@ -21,11 +21,7 @@ const SOUGHT: Sought =
     Sought { verb: "undo", act: "undo anything of", question: "Undo what?", so_far: Some("nothing was changed") };
 
 pub(super) async fn undo(context: &Context, args: &UndoArgs) -> Result<Exit> {
-    let told = act(context, args).await;
-    if let (Err(error), Form::Json) = (&told, args.act.output) {
-        context.screen.result(&machine::line(&machine::error(error)));
-    }
-    told
+    context.also_in_json(args.act.output, act(context, args).await)
 }
 
 async fn act(context: &Context, args: &UndoArgs) -> Result<Exit> {

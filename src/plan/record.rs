@@ -162,11 +162,6 @@ impl Record {
         all
     }
 
-    /// The newest of these that is of this pod. An older unfinished one was begun anew since.
-    pub fn newest<'r>(records: &'r [Self], namespace: &str, pod: &str) -> Option<&'r Self> {
-        records.iter().rev().find(|record| record.is_of(namespace, pod))
-    }
-
     /// Whether it is of this pod.
     pub fn is_of(&self, namespace: &str, pod: &str) -> bool {
         self.namespace == namespace && self.pod == pod
