@@ -1,13 +1,14 @@
 //! Parse, run, exit code. No logic.
 
-use clap::Parser;
-use kubectl_synxdb::cli::{Cli, Color};
+use clap::FromArgMatches;
+use kubectl_synxdb::cli::{self, Cli, Color};
 use kubectl_synxdb::commands;
 use kubectl_synxdb::render::{self, Screen};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let parsed = cli::command().try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = match parsed {
         Ok(cli) => cli,
         Err(help_or_usage) => {
             let screen = Screen::new(Color::Auto);

@@ -1,11 +1,14 @@
 //! The command line, a file a verb. The doc comments are the help. No I/O and no Kubernetes types.
 
 mod act;
+mod exits;
 mod failover;
 mod forward;
 mod global;
 mod history;
+mod jsonpath;
 mod login;
+mod output;
 mod rbac;
 mod sandbox;
 mod status;
@@ -14,31 +17,24 @@ mod undo;
 mod verify;
 
 pub use act::ActArgs;
+pub use exits::command;
 pub use failover::{Allow, DryRun, FailoverArgs};
-pub use forward::{Address, DEFAULT_PORT, ForwardArgs, ForwardForm};
+pub use forward::{Address, DEFAULT_PORT, ForwardArgs};
 pub use global::{Color, Global, Token};
 pub use history::{HistoryArgs, HistoryCommand, ReleaseArgs};
+pub use jsonpath::JsonPath;
 pub use login::{LoginArgs, SecretKey, SslMode};
+pub use output::{Machine, Output};
 pub use rbac::{RbacArgs, RbacFor};
 pub use sandbox::SandboxArgs;
-pub use status::{StatusArgs, StatusForm};
+pub use status::StatusArgs;
 pub use time::duration;
 pub use undo::UndoArgs;
-pub use verify::{VerifyArgs, VerifyForm};
+pub use verify::VerifyArgs;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand};
 
-const EXIT_CODES: &str = "\
-Exit codes:
-  0    yes: healthy, recovered, done
-  1    an error that is none of the others
-  2    the command line was not understood
-  4    refused by a check, or the cluster is not as planned
-  5    declined at the prompt; nothing was changed
-  6    not done within the time given
-  7    verification failed: something that was there before is missing
-  8    degraded, or something that should be known is not
-  130  interrupted";
+const VERSION: &[output::Word] = &[output::TEXT, output::JSON, output::YAML, output::PATH];
 
 const TOP_EXAMPLES: &str = "\
 Examples:
@@ -70,7 +66,6 @@ Examples:
     disable_help_subcommand = true,
     disable_version_flag = true,
     arg_required_else_help = true,
-    after_help = format!("{TOP_EXAMPLES}\n\n{EXIT_CODES}"),
     max_term_width = 100
 )]
 pub struct Cli {
@@ -127,21 +122,9 @@ Examples:
   kubectl synxdb version -o json")]
     Version {
         /// Form of the output
-        #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
-        output: Form,
+        #[arg(short, long, value_parser = output::forms(VERSION), default_value = "text", value_name = "FORMAT")]
+        output: Output,
     },
-}
-
-/// Forms of most commands' output.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum Form {
-    /// For people
-    #[default]
-    Text,
-    /// JSON; of a failover, one object a line
-    Json,
-    /// YAML
-    Yaml,
 }
 
 #[cfg(test)]

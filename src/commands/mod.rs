@@ -6,6 +6,7 @@ mod failover;
 mod forward;
 mod history;
 mod lease;
+mod live;
 mod login;
 mod rbac;
 mod reachability;
@@ -17,14 +18,13 @@ mod target;
 mod undo;
 mod verify;
 
-use crate::cli::{Cli, Command, Form, Global, Token};
+use crate::cli::{Cli, Command, Global, Output, Token};
 use crate::cluster::{Cluster, ConnectOptions, Environment, parse_request_timeout};
 use crate::error::{Error, Exit, Result};
 use crate::journal::Journal;
 use crate::render::{Screen, machine};
 use crate::topology::Layout;
 use crate::topology::layout::DEFAULT_LAYOUT;
-use clap::CommandFactory;
 use std::future::Future;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -55,10 +55,10 @@ pub fn run(cli: Cli, screen: Screen) -> Result<Exit> {
     match &cli.command {
         // These need no runtime, no kubeconfig and no request.
         Command::Layout => screen.result(DEFAULT_LAYOUT),
-        Command::Version { output } => screen.result(&version(*output)?),
+        Command::Version { output } => screen.result(&version(output)?),
         Command::Completion { shell } => screen.result(&completion(*shell)),
         Command::Rbac(args) => screen.result(&rbac::rbac(args)?),
-        Command::Sandbox(args) if args.list => screen.result(&sandbox::list()?),
+        Command::Sandbox(args) if args.list => screen.result(&sandbox::list(&args.output)?),
         _ => {
             let runtime = runtime()?;
             let ended = runtime.block_on(connected(cli, screen));
@@ -85,12 +85,9 @@ async fn connected(cli: Cli, screen: Screen) -> Result<Exit> {
     let journal = Journal::of_user(|name| std::env::var_os(name));
     let mut context = Context { screen, layout, global: cli.global, interrupt, journal, keyboard_lent };
     match cli.command {
-        Command::Sandbox(_) => sandbox::stay(&context).await,
+        Command::Sandbox(args) => sandbox::stay(&context, &args.output).await,
         Command::Status(args) => {
-            sandbox::around(&mut context, async |context| {
-                context.unless_interrupted(status::status(context, &args)).await
-            })
-            .await
+            sandbox::around(&mut context, async |context| status::status(context, &args).await).await
         }
         Command::Failover(args) => {
             sandbox::around(&mut context, async |context| failover::failover(context, &args).await).await
@@ -139,8 +136,8 @@ impl Context {
     }
 
     /// Tells an error as a document, too, where the output is one a line.
-    fn also_in_json(&self, form: Form, told: Result<Exit>) -> Result<Exit> {
-        if let (Err(error), Form::Json) = (&told, form) {
+    fn also_in_json(&self, output: &Output, told: Result<Exit>) -> Result<Exit> {
+        if let (Err(error), true) = (&told, output.is_json()) {
             self.screen.result(&machine::line(&machine::error(error)));
         }
         told
@@ -209,19 +206,18 @@ fn layout(global: &Global) -> Result<Layout> {
     Layout::parse(&text)
 }
 
-fn version(form: Form) -> Result<String> {
+fn version(output: &Output) -> Result<String> {
     let version = env!("CARGO_PKG_VERSION");
     let document = serde_json::json!({"apiVersion": machine::API_VERSION, "kind": "Version", "version": version});
-    Ok(match form {
-        Form::Text => format!("kubectl-synxdb {version}\n"),
-        Form::Json => machine::json(&document),
-        Form::Yaml => machine::yaml(&document)?,
+    Ok(match output {
+        Output::Machine(form) => machine::document(form, &document)?,
+        _ => format!("kubectl-synxdb {version}\n"),
     })
 }
 
 /// The completion script of a shell, for the plugin's own name.
 pub fn completion(shell: clap_complete::Shell) -> String {
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "kubectl-synxdb", &mut script);
+    clap_complete::generate(shell, &mut crate::cli::command(), "kubectl-synxdb", &mut script);
     String::from_utf8_lossy(&script).into_owned()
 }

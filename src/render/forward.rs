@@ -1,6 +1,6 @@
 //! A forward: what it leads to, the line to paste, and what happens to it.
 
-use super::machine::{API_VERSION, line};
+use super::machine::API_VERSION;
 use super::{Paint, harmless, wrapped, wrapped_at};
 use crate::topology::Member;
 use crate::topology::lead::Standing;
@@ -45,14 +45,14 @@ pub fn nobody(why: &str, paint: Paint) -> String {
 /// What is said after the line.
 pub const ENDS: &str = "It outlives the pod. Ctrl-C ends it.\n";
 
-/// The one line of JSON.
-pub fn machine(opened: &Opened<'_>) -> String {
+/// For programs.
+pub fn machine(opened: &Opened<'_>) -> Value {
     let (pod, uid) = match opened.standing {
         Standing::Ready { pod, uid } => (pod, Value::from(uid.as_str())),
         Standing::Nobody(_) => (&opened.member.name, Value::Null),
     };
     let (psql, url) = if opened.sql { (Some(opened.line), None) } else { (None, Some(opened.line)) };
-    let document = json!({
+    json!({
         "apiVersion": API_VERSION,
         "kind": "Forward",
         "namespace": opened.member.namespace,
@@ -63,8 +63,7 @@ pub fn machine(opened: &Opened<'_>) -> String {
         "remotePort": opened.remote_port,
         "psql": psql,
         "command": url,
-    });
-    line(&document)
+    })
 }
 
 /// The forward leads elsewhere, or nowhere: told when it changes.
@@ -103,9 +102,7 @@ mod tests {
             line: "psql -h localhost -p 15432 -U gpadmin -d postgres",
             sql: true,
         };
-        let line = machine(&opened);
-        assert_eq!(line.lines().count(), 1);
-        (leads(&opened, PLAIN), serde_json::from_str(&line).unwrap())
+        (leads(&opened, PLAIN), machine(&opened))
     }
 
     #[test]

@@ -267,7 +267,7 @@ fn so_does_what_is_told_on_the_way() {
         let opened =
             forward::Opened { member: &member, standing: &nobody, host, port: 1, remote_port: 2, line, sql: true };
         safe("a forward", &forward::leads(&opened, paint), paint);
-        safe("a forward", &forward::machine(&opened), Paint(false));
+        safe("a forward", &machine::line(&forward::machine(&opened)), Paint(false));
         safe("a note", &forward::note(HOSTILE, paint), paint);
     }
     same("an error", &machine::error(&error));

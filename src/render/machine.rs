@@ -3,6 +3,7 @@
 use super::harmless::escaped;
 use super::is_harmful;
 use super::outcome::word;
+use crate::cli::Machine;
 use crate::error::{Error, Result};
 use crate::plan::history::{AsideState, Entry};
 use crate::plan::{Act, Plan, Record};
@@ -12,10 +13,35 @@ use crate::topology::{ClaimState, Gap, Known, Member, Topology};
 use crate::verify::{Check, Testimony, verdict};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 /// apiVersion of everything here.
 pub const API_VERSION: &str = "kubectl-synxdb/v1alpha1";
+
+/// A document in the form that was asked for.
+///
+/// # Errors
+/// None in practice: every document is plain JSON data.
+pub fn document(form: &Machine, document: &Value) -> Result<String> {
+    Ok(match form {
+        Machine::Json => json(document),
+        Machine::Yaml => yaml(document)?,
+        Machine::JsonPath(template) => template.fill(document),
+    })
+}
+
+/// The same where documents follow one another: JSON on one line, YAML with `---` before it.
+///
+/// # Errors
+/// As [`document`].
+pub fn one_of_many(form: &Machine, document: &Value) -> Result<String> {
+    Ok(match form {
+        Machine::Json => line(document),
+        Machine::Yaml => format!("---\n{}", yaml(document)?),
+        Machine::JsonPath(template) => template.fill(document),
+    })
+}
 
 /// YAML of a document.
 ///
@@ -80,6 +106,17 @@ pub fn status(report: &Report, topology: &Topology) -> Value {
         "notLookedInto": passed_over,
         "namespaces": namespaces,
     })
+}
+
+/// `sandbox`: a practice cluster that is ready.
+pub fn sandbox(scenario: &str, kubeconfig: &Path) -> Value {
+    json!({"apiVersion": API_VERSION, "kind": "Sandbox", "scenario": scenario, "kubeconfig": kubeconfig})
+}
+
+/// `sandbox --list`: each scenario's name, and what is different in it.
+pub fn scenarios(scenarios: &[(&str, String)]) -> Value {
+    let all: Vec<Value> = scenarios.iter().map(|(name, what)| json!({"name": name, "description": what})).collect();
+    json!({"apiVersion": API_VERSION, "kind": "Scenarios", "scenarios": all})
 }
 
 /// `verify`.

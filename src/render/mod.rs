@@ -1,12 +1,14 @@
 //! Values in, text out. The only place that writes to the terminal, and the only one that asks whether it is one.
 
 pub mod age;
+mod columns;
 pub mod error;
 pub mod forward;
 mod harmless;
 pub mod history;
 #[cfg(test)]
 mod hostile;
+pub mod live;
 pub mod machine;
 pub mod outcome;
 pub mod plan;
@@ -77,6 +79,10 @@ pub struct Screen {
     pub interactive: bool,
     /// Whether standard error can be redrawn in place.
     pub live: bool,
+    /// Whether standard output can.
+    pub redraws: bool,
+    /// How many columns standard output has, where it is a terminal.
+    pub room: usize,
 }
 
 impl Screen {
@@ -91,12 +97,15 @@ impl Screen {
                 Color::Auto => terminal && !dumb && !no_color,
             })
         };
+        let out_terminal = io::stdout().is_terminal();
         let err_terminal = io::stderr().is_terminal();
         Self {
-            out: paint(io::stdout().is_terminal()),
+            out: paint(out_terminal),
             err: paint(err_terminal),
             interactive: io::stdin().is_terminal() && err_terminal,
             live: err_terminal && !dumb,
+            redraws: out_terminal && !dumb,
+            room: console::Term::stdout().size_checked().map_or(usize::MAX, |(_, columns)| usize::from(columns)),
         }
     }
 
