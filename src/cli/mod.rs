@@ -8,6 +8,7 @@ mod history;
 mod login;
 mod rbac;
 mod sandbox;
+mod schema;
 mod status;
 mod time;
 mod undo;
@@ -21,6 +22,7 @@ pub use history::{HistoryArgs, HistoryCommand, ReleaseArgs};
 pub use login::{LoginArgs, SecretKey, SslMode};
 pub use rbac::{RbacArgs, RbacFor};
 pub use sandbox::SandboxArgs;
+pub use schema::{SchemaArgs, SchemaForm};
 pub use status::{StatusArgs, StatusForm};
 pub use time::duration;
 pub use undo::UndoArgs;
@@ -108,6 +110,8 @@ Examples:
   kubectl synxdb layout > synxdb.yaml
   kubectl synxdb --layout synxdb.yaml status")]
     Layout,
+    /// Print the JSON Schemas of what is printed for programs
+    Schema(SchemaArgs),
     /// Print a completion script for a shell
     #[command(after_help = "\
 Examples:

@@ -1,6 +1,7 @@
 //! Values in, text out. The only place that writes to the terminal, and the only one that asks whether it is one.
 
 pub mod age;
+pub mod documents;
 pub mod error;
 pub mod forward;
 mod harmless;
@@ -14,6 +15,7 @@ pub mod progress;
 pub mod prompt;
 pub mod rbac;
 pub mod reach;
+pub mod schema;
 pub mod status;
 #[cfg(test)]
 mod tests;
