@@ -14,9 +14,10 @@ soak CASES="10000" FIRST="1":
 e2e:
     SYNXDB_E2E_KUBECONFIG=$(tests/kubernetes/up) cargo test --locked --test e2e
 
-# regenerate what is generated (completions, snapshots of the help)
+# regenerate what is generated (schemas, completions, tables of the documentation)
 regen:
-    REGENERATE=1 cargo test --locked --test generated
+    REGENERATE=1 cargo test --locked --lib the_schemas_are
+    REGENERATE=1 cargo test --locked --test generated --test documents the_page
 
 # start-up and status beside kubectl, on the practice cluster
 bench:

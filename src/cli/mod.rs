@@ -11,6 +11,7 @@ mod login;
 mod output;
 mod rbac;
 mod sandbox;
+mod schema;
 mod status;
 mod time;
 mod undo;
@@ -27,6 +28,7 @@ pub use login::{LoginArgs, SecretKey, SslMode};
 pub use output::{Machine, Output};
 pub use rbac::{RbacArgs, RbacFor};
 pub use sandbox::SandboxArgs;
+pub use schema::SchemaArgs;
 pub use status::StatusArgs;
 pub use time::duration;
 pub use undo::UndoArgs;
@@ -103,6 +105,8 @@ Examples:
   kubectl synxdb layout > synxdb.yaml
   kubectl synxdb --layout synxdb.yaml status")]
     Layout,
+    /// Print the JSON Schemas of what is printed for programs
+    Schema(SchemaArgs),
     /// Print a completion script for a shell
     #[command(after_help = "\
 Examples:

@@ -12,6 +12,7 @@ mod rbac;
 mod reachability;
 mod resume;
 mod sandbox;
+mod schema;
 mod scope;
 mod status;
 mod target;
@@ -58,6 +59,7 @@ pub fn run(cli: Cli, screen: Screen) -> Result<Exit> {
         Command::Version { output } => screen.result(&version(output)?),
         Command::Completion { shell } => screen.result(&completion(*shell)),
         Command::Rbac(args) => screen.result(&rbac::rbac(args)?),
+        Command::Schema(args) => screen.result(&schema::schema(args)?),
         Command::Sandbox(args) if args.list => screen.result(&sandbox::list(&args.output)?),
         _ => {
             let runtime = runtime()?;
@@ -105,7 +107,11 @@ async fn connected(cli: Cli, screen: Screen) -> Result<Exit> {
             })
             .await
         }
-        Command::Layout | Command::Version { .. } | Command::Completion { .. } | Command::Rbac(_) => Ok(Exit::Yes),
+        Command::Layout
+        | Command::Version { .. }
+        | Command::Completion { .. }
+        | Command::Rbac(_)
+        | Command::Schema(_) => Ok(Exit::Yes),
     }
 }
 
@@ -207,11 +213,9 @@ fn layout(global: &Global) -> Result<Layout> {
 }
 
 fn version(output: &Output) -> Result<String> {
-    let version = env!("CARGO_PKG_VERSION");
-    let document = serde_json::json!({"apiVersion": machine::API_VERSION, "kind": "Version", "version": version});
     Ok(match output {
-        Output::Machine(form) => machine::document(form, &document)?,
-        _ => format!("kubectl-synxdb {version}\n"),
+        Output::Machine(form) => machine::document(form, &machine::version())?,
+        _ => concat!("kubectl-synxdb ", env!("CARGO_PKG_VERSION"), "\n").to_owned(),
     })
 }
 

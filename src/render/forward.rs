@@ -1,10 +1,9 @@
 //! A forward: what it leads to, the line to paste, and what happens to it.
 
-use super::machine::API_VERSION;
+use super::documents::{Forward, Kind, document};
 use super::{Paint, harmless, wrapped, wrapped_at};
 use crate::topology::Member;
 use crate::topology::lead::Standing;
-use serde_json::{Value, json};
 
 /// A forward that is open.
 #[derive(Clone, Debug)]
@@ -47,23 +46,7 @@ pub const ENDS: &str = "It outlives the pod. Ctrl-C ends it.\n";
 
 /// For programs.
 pub fn machine(opened: &Opened<'_>) -> Value {
-    let (pod, uid) = match opened.standing {
-        Standing::Ready { pod, uid } => (pod, Value::from(uid.as_str())),
-        Standing::Nobody(_) => (&opened.member.name, Value::Null),
-    };
-    let (psql, url) = if opened.sql { (Some(opened.line), None) } else { (None, Some(opened.line)) };
-    json!({
-        "apiVersion": API_VERSION,
-        "kind": "Forward",
-        "namespace": opened.member.namespace,
-        "pod": pod,
-        "uid": uid,
-        "address": opened.host,
-        "port": opened.port,
-        "remotePort": opened.remote_port,
-        "psql": psql,
-        "command": url,
-    })
+    document(Kind::Forward, &Forward::from(opened))
 }
 
 /// The forward leads elsewhere, or nowhere: told when it changes.
@@ -88,6 +71,7 @@ mod tests {
     use super::*;
     use crate::testing::{ACCOUNT, snapshot};
     use crate::topology::{Layout, build};
+    use serde_json::{Value, json};
 
     const PLAIN: Paint = Paint(false);
 

@@ -41,6 +41,7 @@ fn safe(what: &str, text: &str, paint: Paint) {
 /// It is one document, and says what was said to it.
 #[track_caller]
 fn same(what: &str, document: &Value) {
+    super::documents::valid(what, document);
     let read: Value = serde_json::from_str(&machine::json(document)).unwrap();
     assert_eq!(read, *document, "{what} as JSON");
     let line = machine::line(document);

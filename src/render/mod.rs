@@ -2,6 +2,7 @@
 
 pub mod age;
 mod columns;
+pub mod documents;
 pub mod error;
 pub mod forward;
 mod harmless;
@@ -16,6 +17,7 @@ pub mod progress;
 pub mod prompt;
 pub mod rbac;
 pub mod reach;
+pub mod schema;
 pub mod status;
 #[cfg(test)]
 mod tests;
