@@ -14,6 +14,7 @@ pub mod progress;
 pub mod prompt;
 pub mod rbac;
 pub mod reach;
+mod settings;
 pub mod status;
 #[cfg(test)]
 mod tests;
