@@ -27,6 +27,14 @@ bench:
 deny:
     cargo deny check
 
-# the released binary
+# the released binary, for this machine
 release:
     cargo build --locked --release
+
+# what is released: archives, packages and krew's manifest, in dist/ (Debian)
+dist:
+    scripts/setup --dist && scripts/dist
+
+# what is in dist/, looked at, installed by krew, used and removed (Debian, root)
+dist-test:
+    tests/archives && tests/krew

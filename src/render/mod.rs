@@ -18,6 +18,7 @@ pub mod prompt;
 pub mod rbac;
 pub mod reach;
 pub mod schema;
+mod settings;
 pub mod status;
 #[cfg(test)]
 mod tests;
@@ -29,6 +30,8 @@ pub use self::harmless::{harmless, is_harmful};
 use crate::cli::Color;
 use owo_colors::{OwoColorize, Style};
 use std::io::{self, IsTerminal, Write};
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
 
 /// Colours have meanings; none is carried by colour alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,13 +141,12 @@ pub fn trace(level: u8) {
         return;
     }
     // Our own lines only, which never hold headers or bodies: those of the libraries might.
-    let subscriber = tracing_subscriber::fmt()
-        .with_env_filter(tracing_subscriber::EnvFilter::new("kubectl_synxdb=debug"))
+    let ours = Targets::new().with_target("kubectl_synxdb", tracing::Level::DEBUG);
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(|| harmless::Passed(io::stderr()))
         .with_target(false)
-        .with_ansi(false)
-        .finish();
-    let _ = tracing::subscriber::set_global_default(subscriber);
+        .with_ansi(false);
+    let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry().with(ours).with(lines));
 }
 
 /// Has a panic told as an error is: what it says may be from elsewhere, too.
