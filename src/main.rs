@@ -1,12 +1,16 @@
 //! Parse, run, exit code. No logic.
 
 use clap::Parser;
-use kubectl_synxdb::cli::{Cli, Color};
+use kubectl_synxdb::cli::{self, Cli, Color};
 use kubectl_synxdb::commands;
 use kubectl_synxdb::render::{self, Screen};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    if let Some(words) = cli::to_complete(std::env::args_os()) {
+        commands::complete(Screen::new(Color::Never), words);
+        return ExitCode::SUCCESS;
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(help_or_usage) => {

@@ -1,7 +1,7 @@
 //! What `failover` and `undo` have in common.
 
 use super::failover::{Allow, DryRun};
-use super::{Form, LoginArgs, duration};
+use super::{Form, LoginArgs, Names, duration};
 use clap::Args;
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ pub struct ActArgs {
     #[arg(long, value_enum, value_name = "CHECK")]
     pub allow: Vec<Allow>,
     /// Measure how long this database is away, rather than those that depend on the target; may be repeated
-    #[arg(long, value_name = "NAMESPACE/POD", conflicts_with = "no_probe")]
+    #[arg(long, value_name = "NAMESPACE/POD", conflicts_with = "no_probe", add = Names::Database)]
     pub probe: Vec<String>,
     /// Do not measure how long databases are away
     #[arg(long)]

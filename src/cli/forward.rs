@@ -1,6 +1,7 @@
 //! `forward`.
 
-use clap::{Args, ValueEnum};
+use super::Names;
+use clap::{Args, ValueEnum, ValueHint};
 use std::net::{IpAddr, Ipv4Addr};
 
 /// The local port that is taken where none was asked for.
@@ -35,7 +36,7 @@ Ctrl-C ends it with exit code 0: it has done what it was asked. With --psql,
 Ctrl-C is psql's, and the exit code is psql's, too.")]
 pub struct ForwardArgs {
     /// Pod, NAMESPACE/POD, a workload or component that means one pod, or meta for the metadata proxy
-    #[arg(value_name = "TARGET")]
+    #[arg(value_name = "TARGET", add = Names::Door)]
     pub target: Option<String>,
     /// Local port; 0 is any. Without it 15432, or the next free one
     #[arg(long, value_name = "PORT")]
@@ -47,7 +48,7 @@ pub struct ForwardArgs {
     #[arg(long)]
     pub psql: bool,
     /// Arguments for psql
-    #[arg(last = true, value_name = "PSQL ARGS", requires = "psql")]
+    #[arg(last = true, value_name = "PSQL ARGS", requires = "psql", value_hint = ValueHint::AnyPath)]
     pub psql_args: Vec<std::ffi::OsString>,
     /// Form of the output
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT", conflicts_with = "psql")]

@@ -1,11 +1,13 @@
 //! The command line, a file a verb. The doc comments are the help. No I/O and no Kubernetes types.
 
 mod act;
+mod completion;
 mod failover;
 mod forward;
 mod global;
 mod history;
 mod login;
+mod names;
 mod rbac;
 mod sandbox;
 mod status;
@@ -14,11 +16,13 @@ mod undo;
 mod verify;
 
 pub use act::ActArgs;
+pub use completion::{CompletionArgs, CompletionCommand, InstallArgs, Shell};
 pub use failover::{Allow, DryRun, FailoverArgs};
 pub use forward::{Address, DEFAULT_PORT, ForwardArgs, ForwardForm};
 pub use global::{Color, Global, Token};
 pub use history::{HistoryArgs, HistoryCommand, ReleaseArgs};
 pub use login::{LoginArgs, SecretKey, SslMode};
+pub use names::Names;
 pub use rbac::{RbacArgs, RbacFor};
 pub use sandbox::SandboxArgs;
 pub use status::{StatusArgs, StatusForm};
@@ -27,6 +31,7 @@ pub use undo::UndoArgs;
 pub use verify::{VerifyArgs, VerifyForm};
 
 use clap::{Parser, Subcommand, ValueEnum};
+use std::ffi::OsString;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -108,18 +113,8 @@ Examples:
   kubectl synxdb layout > synxdb.yaml
   kubectl synxdb --layout synxdb.yaml status")]
     Layout,
-    /// Print a completion script for a shell
-    #[command(after_help = "\
-Examples:
-  # bash, for this session
-  source <(kubectl synxdb completion bash)
-
-  # fish, for good
-  kubectl synxdb completion fish > ~/.config/fish/completions/kubectl-synxdb.fish")]
-    Completion {
-        /// The shell
-        shell: clap_complete::Shell,
-    },
+    /// Complete words with TAB: print a shell's script, or have kubectl complete the plugin
+    Completion(CompletionArgs),
     /// Print the plugin's version
     #[command(after_help = "\
 Examples:
@@ -130,6 +125,17 @@ Examples:
         #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
         output: Form,
     },
+}
+
+/// The name of the command that a shell runs to complete words, as programs have it that are built like kubectl. It is no
+/// command of [`Cli`]: what follows it are the words of an unfinished command line.
+pub const COMPLETE: &str = "__complete";
+
+/// The words that a shell wants completed, the last one being the one under the cursor, where this is what the program was
+/// run for.
+pub fn to_complete(arguments: impl IntoIterator<Item = OsString>) -> Option<Vec<OsString>> {
+    let mut arguments = arguments.into_iter().skip(1);
+    (arguments.next()? == COMPLETE).then(|| arguments.collect())
 }
 
 /// Forms of most commands' output.

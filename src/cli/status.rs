@@ -1,5 +1,6 @@
 //! `status`.
 
+use super::Names;
 use clap::{Args, ValueEnum};
 
 /// `status`.
@@ -18,7 +19,7 @@ Examples:
 What cannot be read within 2 seconds is shown as <unknown>, with the reason.")]
 pub struct StatusArgs {
     /// Pods, NAMESPACE/POD, workloads or components to show [default: all]
-    #[arg(value_name = "TARGET")]
+    #[arg(value_name = "TARGET", add = Names::Targets)]
     pub targets: Vec<String>,
     /// Look at the system namespace and every account, whatever the context's namespace
     #[arg(short = 'A', long, conflicts_with = "namespace")]

@@ -67,6 +67,17 @@ pub(super) async fn scope(
     all: bool,
     deadline: Duration,
 ) -> Result<Scope> {
+    scope_of(&context.layout, cluster, typed, all, deadline).await
+}
+
+/// The same, for a layout.
+pub(super) async fn scope_of(
+    layout: &Layout,
+    cluster: &Cluster,
+    typed: Option<&str>,
+    all: bool,
+    deadline: Duration,
+) -> Result<Scope> {
     let (names, mut terminating) = match cluster.namespaces(deadline).await {
         Read::Known(all) => {
             let terminating = all.iter().filter(|found| found.terminating).map(|found| found.name.clone()).collect();
@@ -77,7 +88,6 @@ pub(super) async fn scope(
     };
     let of_context = cluster.namespace().filter(|name| *name != "default" && !all);
     let typed = typed.or(of_context);
-    let layout = &context.layout;
     let mut passed_over = Vec::new();
     let namespaces = match (&names, typed) {
         (Read::Known(existing), Some(typed)) => match meant(typed, existing, &terminating, layout) {

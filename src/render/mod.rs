@@ -1,6 +1,7 @@
 //! Values in, text out. The only place that writes to the terminal, and the only one that asks whether it is one.
 
 pub mod age;
+pub mod completion;
 pub mod error;
 pub mod forward;
 mod harmless;
