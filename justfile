@@ -14,7 +14,7 @@ soak CASES="10000" FIRST="1":
 e2e:
     SYNXDB_E2E_KUBECONFIG=$(tests/kubernetes/up) cargo test --locked --test e2e
 
-# regenerate what is generated (completions, snapshots of the help)
+# regenerate what is generated (the README's tables, snapshots of the help)
 regen:
     REGENERATE=1 cargo test --locked --test generated
 

@@ -20,7 +20,8 @@ kubectl (1.26 and later) completes a plugin by a program of a name of its own,
 kubectl_complete-synxdb, which must be on PATH: install puts it there.
 Names of pods, namespaces, acts and databases are asked of the cluster that the
 words typed so far mean. What has no answer within a quarter of a second is not
-offered, and nothing is ever said or asked.")]
+offered (KUBECTL_SYNXDB_COMPLETION_TIMEOUT=2s waits longer), and nothing is ever
+said or asked.")]
 pub struct CompletionArgs {
     /// What is to be printed or done
     #[command(subcommand)]
