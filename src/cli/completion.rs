@@ -9,12 +9,8 @@ Examples:
   # Complete `kubectl synxdb`, where kubectl's own completion is loaded
   kubectl synxdb completion install
 
-  # Complete kubectl-synxdb, the program itself: bash, for this session
+  # Complete kubectl-synxdb, the program itself, in this session of bash
   source <(kubectl synxdb completion bash)
-
-  # zsh and fish, for good
-  kubectl synxdb completion zsh > \"${fpath[1]}/_kubectl-synxdb\"
-  kubectl synxdb completion fish > ~/.config/fish/completions/kubectl-synxdb.fish
 
 kubectl (1.26 and later) completes a plugin by a program of a name of its own,
 kubectl_complete-synxdb, which must be on PATH: install puts it there.
@@ -32,13 +28,44 @@ pub struct CompletionArgs {
 #[derive(Clone, Debug, Subcommand)]
 pub enum CompletionCommand {
     /// Print the script for bash
+    #[command(after_help = "\
+Examples:
+  # For this session
+  source <(kubectl synxdb completion bash)
+
+  # For good, with the package bash-completion
+  kubectl synxdb completion bash \\
+    > ~/.local/share/bash-completion/completions/kubectl-synxdb")]
     Bash,
     /// Print the script for zsh
+    #[command(after_help = "\
+Examples:
+  # For this session
+  source <(kubectl synxdb completion zsh)
+
+  # For good
+  kubectl synxdb completion zsh > \"${fpath[1]}/_kubectl-synxdb\"")]
     Zsh,
     /// Print the script for fish
+    #[command(after_help = "\
+Examples:
+  # For this session
+  kubectl synxdb completion fish | source
+
+  # For good
+  kubectl synxdb completion fish > ~/.config/fish/completions/kubectl-synxdb.fish")]
     Fish,
     /// Print the script for PowerShell
-    #[command(visible_alias = "pwsh")]
+    #[command(
+        visible_alias = "pwsh",
+        after_help = "\
+Examples:
+  # For this session
+  kubectl synxdb completion powershell | Out-String | Invoke-Expression
+
+  # For good
+  kubectl synxdb completion powershell >> $PROFILE"
+    )]
     Powershell,
     /// Put kubectl_complete-synxdb on PATH, by which kubectl completes `kubectl synxdb`
     #[command(after_help = "\

@@ -12,9 +12,9 @@ use std::ffi::OsString;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-/// How long it may take to learn what is offered, whatever that needs: kubectl and the shell want a part of the 300 ms
+/// How long it may take to learn what is offered, whatever that needs: kubectl and the shell want their part of the 300 ms
 /// after which a person waits.
-const LIMIT: Duration = Duration::from_millis(250);
+const LIMIT: Duration = Duration::from_millis(230);
 
 /// Environment variable that gives it longer, for a cluster that is far away or a credential plugin that is slow.
 const LIMIT_VARIABLE: &str = "KUBECTL_SYNXDB_COMPLETION_TIMEOUT";
