@@ -38,13 +38,14 @@ _kubectl_synxdb() {
     fi
     local breaks=${COMP_WORDBREAKS//[^=:]/} cut=
     [[ -n $breaks ]] && cut=${rest%"${rest##*[$breaks]}"}
-    local values=() abouts=() value about longest=0
+    # A value that is so long leaves no room for what it is.
+    local values=() abouts=() value about widest=$((${COLUMNS:-80} - 26)) longest=0
     while IFS=$'\t' read -r value about; do
         [[ -n $value ]] || continue
         value=$before${value#"$cut"}
         values+=("$value")
         abouts+=("$about")
-        ((${#value} > longest)) && longest=${#value}
+        ((${#value} > longest && ${#value} <= widest)) && longest=${#value}
     done <<<"$answer"
     if ((${#values[@]} == 1)); then
         printf -v value %q "${values[0]}"
@@ -55,7 +56,7 @@ _kubectl_synxdb() {
     local room=$((${COLUMNS:-80} - longest - 5))
     for i in "${!values[@]}"; do
         value=${values[i]} about=${abouts[i]}
-        if [[ -n $about && $COMP_TYPE != 37 && $COMP_TYPE != 42 ]] && ((room >= 12)); then
+        if [[ -n $about && $COMP_TYPE != 37 && $COMP_TYPE != 42 ]] && ((${#value} <= longest)); then
             ((${#about} > room)) && about=${about:0:room-1}…
             printf -v value '%-*s  (%s)' "$longest" "$value" "$about"
         fi

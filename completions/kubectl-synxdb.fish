@@ -15,7 +15,7 @@ function __kubectl_synxdb_complete
         set answer (__fish_complete_path (string replace -- "$flag" '' "$current"))
     end
     for one in $answer
-        echo -- $flag$one
+        echo -- "$flag$one"
     end
 end
 

@@ -9,18 +9,15 @@ Examples:
   # Complete `kubectl synxdb`, where kubectl's own completion is loaded
   kubectl synxdb completion install
 
-  # Complete kubectl-synxdb, the program itself: bash, for this session
+  # Complete kubectl-synxdb, the program itself, in this session of bash
   source <(kubectl synxdb completion bash)
-
-  # zsh and fish, for good
-  kubectl synxdb completion zsh > \"${fpath[1]}/_kubectl-synxdb\"
-  kubectl synxdb completion fish > ~/.config/fish/completions/kubectl-synxdb.fish
 
 kubectl (1.26 and later) completes a plugin by a program of a name of its own,
 kubectl_complete-synxdb, which must be on PATH: install puts it there.
 Names of pods, namespaces, acts and databases are asked of the cluster that the
 words typed so far mean. What has no answer within a quarter of a second is not
-offered, and nothing is ever said or asked.")]
+offered (KUBECTL_SYNXDB_COMPLETION_TIMEOUT=2s waits longer), and nothing is ever
+said or asked.")]
 pub struct CompletionArgs {
     /// What is to be printed or done
     #[command(subcommand)]

@@ -291,6 +291,23 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn pods_alone_and_volumes_alone_are_one_request_each() {
+        let server = Server::new(|asked| match asked.path.as_str() {
+            "/api/v1/namespaces/b/pods" => Answer::status(403, "no"),
+            _ => list(&["x"]),
+        });
+        let (cluster, soon) = (server.cluster(), Duration::from_secs(1));
+        let pods = cluster.pods(&["a".to_owned(), "b".to_owned()], soon).await;
+        assert_eq!(pods.namespaces[0].pods.items().len(), 1);
+        assert!(matches!(pods.namespaces[1].pods, Read::Unknown(_)));
+        assert!(matches!(pods.namespaces[0].claims, Read::NotAsked) && matches!(pods.volumes, Read::NotAsked));
+        assert_eq!(server.requests().len(), 2);
+        let volumes = cluster.volumes(soon).await;
+        assert!(volumes.volumes.items().len() == 1 && volumes.namespaces.is_empty());
+        assert_eq!(server.requests().len(), 3);
+    }
+
+    #[tokio::test]
     async fn a_consistent_read_follows_pages_and_survives_an_expired_token() {
         let page = |names: &[&str], next: &str| {
             let items: Vec<_> = names.iter().map(|name| json!({"metadata": {"name": name}})).collect();

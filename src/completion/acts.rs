@@ -1,7 +1,7 @@
 //! Failovers and undos on record, as candidates.
 
-use super::Candidate;
-use super::members::{Named, pods, shortened};
+use super::members::{Named, pods};
+use super::{Candidate, short};
 use crate::plan::{Act, Outcome, Record, returning};
 use crate::render::age::age;
 use crate::topology::Topology;
@@ -22,7 +22,7 @@ pub fn undoable(topology: &Topology, begun: &str, now: Timestamp) -> Vec<Candida
     for record in &kept {
         if !of.iter().any(|known| (known.namespace, known.name) == (&*record.namespace, &*record.pod)) {
             let about = format!("its last: {}", about(record, now));
-            of.push(Named { namespace: &record.namespace, name: &record.pod, about });
+            of.push(Named { namespace: &record.namespace, called: &record.namespace, name: &record.pod, about });
         }
     }
     let acts = kept.iter().map(|record| Candidate::new(&record.id, about(record, now)));
@@ -50,6 +50,58 @@ fn about(record: &Record, now: Timestamp) -> String {
         Outcome::Unproven => "not proven",
         Outcome::DataMissing => "data missing",
     };
-    let pod = shortened(&record.namespace, &record.pod);
-    format!("{act} of {pod}, {} ago, {outcome}", age(record.started.parse().ok(), now))
+    let pod = &record.pod;
+    format!("{act} of {}/{pod}, {} ago, {outcome}", short(&record.namespace), age(record.started.parse().ok(), now))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{now, snapshot};
+    use crate::topology::{Layout, build};
+
+    /// Three failovers of one pod and one of another: the first one's volume is in use again, the last one's is going.
+    const PAST: &str = "
+namespace: cloud007-513d75d5-3033-4649-b913-07f6115ec41a
+sets: [{name: wh9527, replicas: 2, templates: [data]}]
+pods:
+- {name: wh9527-0, set: wh9527, ready: true, claims: [data-wh9527-0]}
+- {name: wh9527-1, set: wh9527, ready: true, claims: [data-wh9527-1]}
+claims:
+- {name: data-wh9527-0, volume: pv-1, uid: now-0}
+- {name: data-wh9527-1, volume: pv-9, uid: now-1}
+volumes:
+- {name: pv-2, class: standard, reservedFor: data-wh9527-0, releasedBy: old-2, phase: Released}
+- {name: pv-3, class: standard, reservedFor: data-wh9527-1, releasedBy: old-3, phase: Released}
+- {name: pv-4, class: standard, reservedFor: data-wh9527-1, releasedBy: old-4, phase: Released, terminating: true}
+records:
+- {id: a1, pod: wh9527-0, age: 10900, took: 9, claims: [{name: data-wh9527-0, uid: old-1, volume: pv-1}]}
+- {id: b2, pod: wh9527-0, age: 10800, took: 9, undo: a1, outcome: data-missing,
+   claims: [{name: data-wh9527-0, uid: old-2, volume: pv-2, returns: pv-1}]}
+- {id: c3, pod: wh9527-1, age: 300, outcome: in-progress, claims: [{name: data-wh9527-1, uid: old-3, volume: pv-3}]}
+- {id: d4, pod: wh9527-1, age: 200, took: 9, claims: [{name: data-wh9527-1, uid: old-4, volume: pv-4}]}
+";
+
+    fn told(found: Vec<Candidate>) -> Vec<String> {
+        found.into_iter().map(|one| format!("{}: {}", one.value, one.about)).collect()
+    }
+
+    #[test]
+    fn what_kept_a_volume_is_offered_newest_first_and_told_in_a_line() {
+        let topology = build(&snapshot(&[PAST]), &Layout::shipped().unwrap());
+        let c3 = "c3: failover of cloud007-513d75…/wh9527-1, 5m ago, unfinished";
+        let b2 = "b2: undo of cloud007-513d75…/wh9527-0, 3h ago, data missing";
+        assert_eq!(told(kept(&topology, now())), [c3, b2]);
+        assert_eq!(
+            told(undoable(&topology, "", now())),
+            [
+                c3,
+                b2,
+                "wh9527-1: its last: failover of cloud007-513d75…/wh9527-1, 5m ago, unfinished",
+                "wh9527-0: its last: undo of cloud007-513d75…/wh9527-0, 3h ago, data missing"
+            ]
+        );
+        let in_full = undoable(&topology, "cloud007/wh9527-1", now());
+        assert!(in_full.iter().any(|one| one.value == "cloud007/wh9527-1"), "{in_full:?}");
+    }
 }

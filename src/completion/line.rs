@@ -101,13 +101,23 @@ impl Line {
     }
 
     fn equals_only(&self) -> Vec<String> {
-        let mut found = Vec::new();
-        each_argument(&Cli::command(), &mut |argument| {
-            if let (true, Some(long)) = (argument.is_require_equals_set(), argument.get_long()) {
-                found.push(format!("--{long}"));
-            }
-        });
-        found
+        let arguments = self.arguments();
+        let only = arguments.iter().filter(|argument| argument.is_require_equals_set());
+        only.filter_map(|argument| Some(format!("--{}", argument.get_long()?))).collect()
+    }
+
+    /// The arguments of the command that was typed, and those of all commands.
+    fn arguments(&self) -> Vec<Arg> {
+        let root = Cli::command();
+        let mut command = &root;
+        for word in self.before.iter().filter_map(|word| word.to_str()) {
+            command = command.find_subcommand(word).unwrap_or(command);
+        }
+        // One that has the name of a command's own is that command's.
+        let own: Vec<Arg> = command.get_arguments().cloned().collect();
+        let of_all = root.get_arguments().filter(|argument| argument.is_global_set());
+        let besides = of_all.filter(|argument| !own.iter().any(|known| known.get_id() == argument.get_id()));
+        own.iter().cloned().chain(besides.cloned()).collect()
     }
 
     /// Flags only where one was begun, and none that stands there already and may not be repeated.
@@ -117,29 +127,26 @@ impl Line {
             candidates.retain(|one| !one.value.starts_with('-'));
             return;
         }
-        let mut repeated = Vec::new();
-        each_argument(&Cli::command(), &mut |argument| {
-            if let (ArgAction::Append | ArgAction::Count, Some(long)) = (argument.get_action(), argument.get_long()) {
-                repeated.push(format!("--{long}"));
-            }
-        });
-        let stands = |flag: &str| {
-            self.before.iter().any(|word| {
-                word.to_str()
-                    .and_then(|word| word.strip_prefix(flag))
-                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
-            })
+        let arguments = self.arguments();
+        let once = |flag: &str| {
+            let named = arguments.iter().find(|argument| argument.get_long() == flag.strip_prefix("--"));
+            named.is_none_or(|argument| !matches!(argument.get_action(), ArgAction::Append | ArgAction::Count))
         };
-        candidates.retain(|one| {
-            let flag = one.value.starts_with("--") && !one.value.contains('=');
-            !flag || repeated.contains(&one.value) || !stands(&one.value)
-        });
+        let stands = |flag: &str| {
+            let rest = |word: &str| word.strip_prefix(flag).map(|rest| rest.is_empty() || rest.starts_with('='));
+            self.before.iter().any(|word| word.to_str().and_then(rest) == Some(true))
+        };
+        let is_flag = |value: &str| value.starts_with("--") && !value.contains('=');
+        candidates.retain(|one| !is_flag(&one.value) || !once(&one.value) || !stands(&one.value));
         // Behind a short flag that is whole the engine offers every other one.
-        let short = |value: &str| value.len() > 1 && value.starts_with('-') && !value.starts_with("--");
-        if short(&current) && candidates.iter().all(|one| is_another(&one.value, &current)) {
+        let mut letters = current.chars().skip(1);
+        let letter = letters.next().filter(|letter| *letter != '-');
+        if letter.is_some() && !candidates.is_empty() && candidates.iter().all(|one| is_another(&one.value, &current)) {
             candidates.clear();
-            if current.len() == 2 {
-                candidates.push(Candidate::new(current, ""));
+            let whole = arguments.iter().find(|argument| letter.is_some() && argument.get_short() == letter);
+            if let (Some(argument), None) = (whole, letters.next()) {
+                let about = argument.get_help().map(ToString::to_string).unwrap_or_default();
+                candidates.push(Candidate::new(current, about));
             }
         }
     }
@@ -155,11 +162,28 @@ impl Line {
         }
     }
 
+    /// Whether this word is a flag that has its value in the next one.
+    fn awaits_value(&self, word: &OsStr) -> bool {
+        let Some(word) = word.to_str() else { return false };
+        let is_it = |argument: &Arg| {
+            let short = argument.get_short().map(|short| format!("-{short}"));
+            let long = argument.get_long().map(|long| format!("--{long}"));
+            [short, long].iter().flatten().any(|flag| flag == word)
+        };
+        let takes_one = |argument: &Arg| argument.get_action().takes_values() && !argument.is_require_equals_set();
+        self.arguments().iter().any(|argument| is_it(argument) && takes_one(argument))
+    }
+
     /// What was typed before, as far as it can be understood: an error in it ends nothing.
     pub fn typed(&self) -> Typed {
         let asks_for_help = |word: &&OsString| *word != "--help" && *word != "-h";
         let words = std::iter::once(OsStr::new("kubectl-synxdb"));
-        let words = words.chain(self.before.iter().filter(asks_for_help).map(OsString::as_os_str));
+        // A flag whose value is under the cursor has none yet.
+        let whole = match self.before.split_last() {
+            Some((last, others)) if self.awaits_value(last) => others,
+            _ => &self.before,
+        };
+        let words = words.chain(whole.iter().filter(asks_for_help).map(OsString::as_os_str));
         let Ok(matches) = Cli::command().ignore_errors(true).try_get_matches_from(words) else {
             return Typed::default();
         };
@@ -174,7 +198,7 @@ impl Line {
             // `rbac` has a flag of this name for several.
             global: Global::from_arg_matches(&matches).unwrap_or_default(),
             login: if has("username") { LoginArgs::from_arg_matches(last).unwrap_or_default() } else { <_>::default() },
-            all_namespaces: has("all_namespaces") && last.get_flag("all_namespaces"),
+            all_namespaces: matches!(last.try_get_one("all_namespaces"), Ok(Some(true))),
             targets: targets.into_iter().flatten().cloned().collect(),
         }
     }
@@ -183,11 +207,6 @@ impl Line {
 /// Whether this is a short flag and one more.
 fn is_another(value: &str, current: &str) -> bool {
     value.strip_prefix(current).is_some_and(|rest| rest.chars().count() == 1)
-}
-
-fn each_argument(command: &Command, see: &mut impl FnMut(&Arg)) {
-    command.get_arguments().for_each(&mut *see);
-    command.get_subcommands().for_each(|command| each_argument(command, see));
 }
 
 /// The command line whose values are completed by this.

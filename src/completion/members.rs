@@ -1,17 +1,37 @@
 //! Members, and the workloads and roles that mean several, as candidates for a target.
 
-use super::{Candidate, short};
+use super::Candidate;
 use crate::cli::Names;
 use crate::render::age::age;
-use crate::topology::target::without_mark;
-use crate::topology::{Component, Member, Role, Topology};
+use crate::topology::target::{shortened, without_mark};
+use crate::topology::{Component, Layout, Member, Role, Topology};
 use jiff::Timestamp;
 
 /// A pod that may be offered by its name or by its path.
 pub(super) struct Named<'n> {
     pub(super) namespace: &'n str,
+    /// The namespace as it is offered: in whole, or a beginning that means it.
+    pub(super) called: &'n str,
     pub(super) name: &'n str,
     pub(super) about: String,
+}
+
+/// How namespaces are called when they are offered.
+#[derive(Clone, Copy, Debug)]
+pub enum Called<'c> {
+    /// By their whole names.
+    InWhole,
+    /// By a beginning that is enough among all of these.
+    Shortly(&'c [String], &'c Layout),
+}
+
+impl Called<'_> {
+    fn name(self, namespace: &str) -> &str {
+        match self {
+            Self::InWhole => namespace,
+            Self::Shortly(existing, layout) => shortened(namespace, existing, layout),
+        }
+    }
 }
 
 /// The members that `names` is about, under names that begin with `begun`; those that were typed already are left out.
@@ -21,9 +41,12 @@ pub fn members(
     names: Names,
     begun: &str,
     already: &[String],
+    called: Called<'_>,
     now: Option<Timestamp>,
 ) -> Vec<Candidate> {
-    let named = |member| named(member, now);
+    // A flag's value is read as it stands.
+    let called = if names == Names::Database { Called::InWhole } else { called };
+    let named = |member| named(member, called, now);
     let mut found = if names == Names::Database {
         let sql = components(topology).filter(|component| component.sql.is_some());
         let sql: Vec<Named<'_>> = sql.flat_map(|component| &component.members).map(named).collect();
@@ -50,18 +73,23 @@ pub(super) fn pods(all: &[Named<'_>], begun: &str) -> Vec<Candidate> {
     }
     let namesakes = |one: &Named<'_>| all.iter().filter(|other| other.name == one.name).count();
     if !begun.is_empty() && !all.iter().any(|one| one.name.starts_with(begun)) {
-        return all.iter().map(full).collect();
+        // More of a namespace than it is called by.
+        let whole = |one: &Named<'_>| match one.called.starts_with(begun) {
+            true => full(one),
+            false => Candidate::new(format!("{}/{}", one.namespace, one.name), one.about.clone()),
+        };
+        return all.iter().map(whole).collect();
     }
     let mut found: Vec<Candidate> = Vec::new();
     for one in all {
         match namesakes(one) {
             1 => found.push(Candidate::new(one.name, one.about.clone())),
             several => {
-                found.push(full(one));
                 // What begins with the pod's name must be answered by something that does, or the shell drops it.
                 if !begun.is_empty() && !found.iter().any(|known| known.value == one.name) {
                     found.push(Candidate::new(one.name, format!("in {several} namespaces: say which, or be asked")));
                 }
+                found.push(full(one));
             }
         }
     }
@@ -88,10 +116,17 @@ fn of_namespace(all: &[Named<'_>], typed: &str) -> Vec<Candidate> {
 
 /// Workloads and roles of several members, for the commands that take them. Roles only where one was begun.
 fn groups(topology: &Topology, begun: &str) -> Vec<Candidate> {
-    let mut found: Vec<(String, usize, Role)> = Vec::new();
-    let mut add = |name: &str, component: &Component| match found.iter_mut().find(|(known, ..)| known == name) {
-        Some((_, members, _)) => *members += component.members.len(),
-        None => found.push((name.to_owned(), component.members.len(), component.role)),
+    let mut found: Vec<(String, usize, Vec<&str>)> = Vec::new();
+    let mut add = |name: &str, component: &Component| {
+        let place = found.iter().position(|(known, ..)| known == name).unwrap_or_else(|| {
+            found.push((name.to_owned(), 0, Vec::new()));
+            found.len() - 1
+        });
+        let (_, members, roles) = &mut found[place];
+        *members += component.members.len();
+        if !roles.contains(&component.role.words()) {
+            roles.push(component.role.words());
+        }
     };
     for component in components(topology) {
         add(&component.name, component);
@@ -100,14 +135,15 @@ fn groups(topology: &Topology, begun: &str) -> Vec<Candidate> {
         }
     }
     found.retain(|(_, members, _)| *members > 1);
-    found.into_iter().map(|(name, members, role)| Candidate::new(name, format!("all {members}: {role}"))).collect()
+    let about = |members: usize, roles: &[&str]| format!("all {members}: {}", roles.join(", "));
+    found.into_iter().map(|(name, members, roles)| Candidate::new(name, about(members, &roles))).collect()
 }
 
 fn components(topology: &Topology) -> impl Iterator<Item = &Component> {
     topology.spaces.iter().flat_map(|space| &space.components)
 }
 
-fn named(member: &Member, now: Option<Timestamp>) -> Named<'_> {
+fn named<'m>(member: &'m Member, called: Called<'_>, now: Option<Timestamp>) -> Named<'m> {
     let state = |now| match &member.pod {
         None => "no pod".to_owned(),
         Some(pod) => {
@@ -118,14 +154,116 @@ fn named(member: &Member, now: Option<Timestamp>) -> Named<'_> {
         }
     };
     let about = now.map_or_else(|| member.role.to_string(), |now| format!("{}, {}", member.role, state(now)));
-    Named { namespace: &member.namespace, name: &member.name, about }
+    Named { namespace: &member.namespace, called: called.name(&member.namespace), name: &member.name, about }
 }
 
 fn path(one: &Named<'_>) -> String {
-    format!("{}/{}", one.namespace, one.name)
+    format!("{}/{}", one.called, one.name)
 }
 
-/// A pod in a description.
-pub(super) fn shortened(namespace: &str, name: &str) -> String {
-    format!("{}/{name}", short(namespace))
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{ACCOUNT, now, snapshot};
+    use crate::topology::{Layout, build};
+
+    const SYSTEM: &str = "
+namespace: synxdb-system
+pods:
+- {name: cloudberry-proxy-0, set: cloudberry-proxy, ready: true}
+- {name: safekeeper-0, set: safekeeper, ready: true}
+- {name: safekeeper-1, set: safekeeper, ready: true}
+- {name: safekeeper-2, set: safekeeper, ready: true}
+- {name: pageserver-0, set: pageserver, ready: true}
+";
+    const NS: &str = "cloud007-513d75d5-3033-4649-b913-07f6115ec41a";
+
+    fn world(spaces: &[&str]) -> Topology {
+        build(&snapshot(spaces), &Layout::shipped().unwrap())
+    }
+
+    fn offered(topology: &Topology, names: Names, begun: &str, already: &[&str]) -> Vec<String> {
+        let already: Vec<String> = already.iter().map(ToString::to_string).collect();
+        let existing: Vec<String> = ["synxdb-system", NS, "cloudy"].map(str::to_owned).into();
+        let layout = Layout::shipped().unwrap();
+        let found = members(topology, names, begun, &already, Called::Shortly(&existing, &layout), Some(now()));
+        found.into_iter().map(|one| one.value.replace(NS, "NS")).collect()
+    }
+
+    #[test]
+    fn a_name_is_offered_where_it_is_one_pods_and_a_path_where_it_is_not() {
+        let both = world(&[SYSTEM, ACCOUNT]);
+        let meta = "synxdb-system/cloudberry-proxy-0";
+        for (names, begun, expected) in [
+            (
+                Names::Pod,
+                "",
+                &[
+                    meta,
+                    "safekeeper-0",
+                    "safekeeper-1",
+                    "safekeeper-2",
+                    "pageserver-0",
+                    "cloud007/cloudberry-proxy-0",
+                    "wh9527-0",
+                    "wh9527-1",
+                ][..],
+            ),
+            (Names::Pod, "wh", &["wh9527-0", "wh9527-1"]),
+            (Names::Pod, "wh9527-1", &["wh9527-1"]),
+            (Names::Pod, "x", &[]),
+            // One name of several pods is answered by itself, and by those paths that begin like it.
+            (Names::Pod, "cloudberry", &["cloudberry-proxy-0"]),
+            (Names::Pod, "cloud", &["cloudberry-proxy-0", "cloud007/cloudberry-proxy-0"]),
+            // The beginning of a namespace.
+            (Names::Pod, "cloud0", &["cloud007/cloudberry-proxy-0", "cloud007/wh9527-0", "cloud007/wh9527-1"]),
+            (Names::Pod, "cloud007-5", &["NS/cloudberry-proxy-0", "NS/wh9527-0", "NS/wh9527-1"]),
+            (Names::Pod, "cloud007/w", &["cloud007/wh9527-0", "cloud007/wh9527-1"]),
+            (Names::Pod, "synxdb-system/cl", &[meta]),
+            (Names::Pod, "pod/wh9527-0", &["pod/wh9527-0"]),
+            (Names::Pod, "/", &[]),
+            (Names::Pod, "elsewhere/", &[]),
+            (Names::Past, "wh9527-0", &["wh9527-0"]),
+            // What commands take that look at several.
+            (Names::Targets, "wh", &["wh9527-0", "wh9527-1", "wh9527"]),
+            (Names::Targets, "warehouse", &["warehouse-node"]),
+            (Names::Targets, "cloudberry", &["cloudberry-proxy-0", "cloudberry-proxy"]),
+            (Names::Targets, "safe", &["safekeeper-0", "safekeeper-1", "safekeeper-2", "safekeeper"]),
+            (Names::Door, "me", &["meta"]),
+            (Names::Database, "", &[meta, "NS/cloudberry-proxy-0"]),
+            (Names::Database, "s", &[meta]),
+        ] {
+            assert_eq!(offered(&both, names, begun, &[]), expected, "{names:?} {begun:?}");
+        }
+        assert_eq!(offered(&both, Names::Targets, "wh", &["wh9527-0", "wh9527"]), ["wh9527-1"]);
+        // In one namespace nothing is ambiguous.
+        let account = world(&[ACCOUNT]);
+        assert_eq!(offered(&account, Names::Pod, "c", &[]), ["cloudberry-proxy-0"]);
+        assert_eq!(offered(&account, Names::Door, "m", &[]), [] as [&str; 0]);
+    }
+
+    #[test]
+    fn a_description_says_what_it_is_and_how() {
+        let topology = world(&["
+namespace: synxdb-system
+sets: [{name: safekeeper, replicas: 4}]
+pods:
+- {name: safekeeper-0, set: safekeeper, ready: true, age: 10800}
+- {name: safekeeper-1, set: safekeeper, age: 300}
+- {name: safekeeper-2, set: safekeeper, phase: Pending, age: 5}
+"]);
+        let about = |now| -> Vec<String> {
+            members(&topology, Names::Pod, "", &[], Called::InWhole, now).into_iter().map(|one| one.about).collect()
+        };
+        assert_eq!(
+            about(Some(now())),
+            ["safekeeper, Ready, 3h", "safekeeper, not Ready, 5m", "safekeeper, Pending, 5s", "safekeeper, no pod"]
+        );
+        assert_eq!(about(None), ["safekeeper"; 4]);
+        let both = world(&[SYSTEM, ACCOUNT]);
+        let found = members(&both, Names::Targets, "cloudberry-proxy-0", &[], Called::InWhole, Some(now()));
+        assert_eq!(found[0].about, "in 2 namespaces: say which, or be asked");
+        let found = members(&both, Names::Targets, "wh9527", &[], Called::InWhole, Some(now()));
+        assert_eq!(found.last().unwrap().about, "all 2: warehouse node");
+    }
 }

@@ -61,3 +61,61 @@ pub fn databases(found: &[(String, String)]) -> Vec<Candidate> {
 pub fn scenarios(all: &[(&str, String)]) -> Vec<Candidate> {
     all.iter().map(|(name, about)| Candidate::new(*name, about)).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::ContextEntry;
+
+    fn told(found: Vec<Candidate>) -> Vec<(String, String)> {
+        found.into_iter().map(|one| (one.value, one.about)).collect()
+    }
+
+    fn pairs(expected: &[(&str, &str)]) -> Vec<(String, String)> {
+        expected.iter().map(|(value, about)| ((*value).to_owned(), (*about).to_owned())).collect()
+    }
+
+    #[test]
+    fn synxdbs_namespaces_come_first() {
+        let account = "cloud007-513d75d5-3033-4649-b913-07f6115ec41a";
+        let facts = |(name, terminating): (&str, bool)| NamespaceFacts { name: name.to_owned(), terminating };
+        let all = [("default", false), (account, true), ("kube-system", true), ("synxdb-system", false)].map(facts);
+        assert_eq!(
+            told(namespaces(&all, &Layout::shipped().unwrap())),
+            pairs(&[
+                ("synxdb-system", "SynxDB's system"),
+                (account, "SynxDB account, Terminating"),
+                ("default", ""),
+                ("kube-system", "Terminating")
+            ])
+        );
+    }
+
+    #[test]
+    fn the_kubeconfigs_names_say_what_they_lead_to() {
+        let context = |name: &str, namespace: Option<&str>, current| ContextEntry {
+            name: name.to_owned(),
+            cluster: "c".to_owned(),
+            namespace: namespace.map(str::to_owned),
+            current,
+        };
+        let all = Entries {
+            contexts: vec![context("prod", Some("n"), true), context("test", None, false)],
+            clusters: vec![("c".to_owned(), "https://c:6443".to_owned())],
+            users: vec!["me".to_owned()],
+        };
+        assert_eq!(
+            told(entries(&all, Names::Context)),
+            pairs(&[("prod", "current, cluster c, namespace n"), ("test", "cluster c")])
+        );
+        assert_eq!(told(entries(&all, Names::Cluster)), pairs(&[("c", "https://c:6443")]));
+        assert_eq!(told(entries(&all, Names::User)), pairs(&[("me", "")]));
+    }
+
+    #[test]
+    fn a_database_of_two_servers_is_one() {
+        let found = [("a-0", "postgres"), ("a-0", "sales"), ("b-0", "postgres")];
+        let found: Vec<(String, String)> = found.map(|(pod, name)| (pod.to_owned(), name.to_owned())).into();
+        assert_eq!(told(databases(&found)), pairs(&[("postgres", "on a-0, b-0"), ("sales", "on a-0")]));
+    }
+}

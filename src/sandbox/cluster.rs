@@ -89,7 +89,7 @@ impl Sandbox {
     /// # Errors
     /// An unknown scenario; a state folder that cannot be used; no port or certificate to be had.
     pub async fn start(options: Options) -> Result<Sandbox, SandboxError> {
-        let name = if options.scenario.is_empty() { "healthy" } else { options.scenario.as_str() };
+        let name = if options.scenario.is_empty() { scenarios::DEFAULT } else { options.scenario.as_str() };
         let mut scenario = options.custom.map_or_else(|| scenarios::find(name), Ok)?;
         if let Some(seconds) = options.replaced_pod_ready_seconds {
             scenario.replaced_pod_ready_seconds = seconds;

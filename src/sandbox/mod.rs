@@ -46,8 +46,7 @@ pub use workload::installation::PostgresChoice;
 /// # Errors
 /// There is no such scenario, or a file cannot be read (a defect).
 pub fn stateful_sets(scenario: Option<&str>) -> Result<Vec<serde_json::Value>, SandboxError> {
-    let scenario = scenarios::find(scenario.unwrap_or(&Options::default().scenario))?;
-    let objects = scenario.objects()?;
+    let objects = scenarios::find(scenario.unwrap_or(scenarios::DEFAULT))?.objects()?;
     Ok(objects.into_iter().filter(|(key, _)| key.resource == "statefulsets").map(|(_, object)| object).collect())
 }
 

@@ -21,6 +21,9 @@ const SCENARIOS: [(&str, &str); 7] = [
     ("lost-node", include_str!("scenarios/lost-node.yaml")),
 ];
 
+/// The scenario that is meant where none is named.
+pub(super) const DEFAULT: &str = SCENARIOS[0].0;
+
 /// The manifests' files.
 const MANIFESTS: [(&str, &str); 3] = [
     ("cluster.yaml", include_str!("scenarios/manifests/cluster.yaml")),

@@ -59,6 +59,21 @@ pub fn match_namespace(typed: &str, existing: &[String], layout: &Layout) -> Nam
     }
 }
 
+/// A short way to name this namespace that [`match_namespace`] understands: what stands before one of its dashes, where
+/// that is enough to tell it from all others, and the whole name is long.
+pub fn shortened<'n>(namespace: &'n str, existing: &[String], layout: &Layout) -> &'n str {
+    const LONG: usize = 20;
+    if namespace.len() <= LONG {
+        return namespace;
+    }
+    let means_it = |short: &&str| match match_namespace(short, existing, layout) {
+        NamespaceMatch::One(name) => name == namespace,
+        NamespaceMatch::Many(_) | NamespaceMatch::None(_) => false,
+    };
+    let beginnings = namespace.match_indices('-').map(|(dash, _)| &namespace[..dash]);
+    beginnings.filter(|short| !short.is_empty()).find(means_it).unwrap_or(namespace)
+}
+
 /// A namespace without the `+` that a console puts behind the one in use.
 pub fn without_mark(typed: &str) -> &str {
     typed.strip_suffix('+').unwrap_or(typed)

@@ -174,3 +174,23 @@ fn a_namespace_may_be_named_by_its_beginning() {
         assert_eq!(match_namespace(typed, &existing, &layout), expected, "{typed}");
     }
 }
+
+#[test]
+fn a_long_namespace_is_called_by_a_beginning_that_means_it() {
+    let layout = Layout::shipped().unwrap();
+    let one = "cloud007-513d75d5-3033-4649-b913-07f6115ec41a";
+    let other = "cloud007-613d75d5-3033-4649-b913-07f6115ec41a";
+    let far = "my-org-513d75d5-3033-4649-b913-07f6115ec41a";
+    for (existing, namespace, expected) in [
+        (&["default", "synxdb-system", one][..], one, "cloud007"),
+        (&[one, other], one, "cloud007-513d75d5"),
+        // One of this very name is meant before.
+        (&["cloud007", one], one, "cloud007-513d75d5"),
+        (&[one, far], far, "my"),
+        (&["synxdb-system", one], "synxdb-system", "synxdb-system"),
+        (&[], one, one),
+    ] {
+        let existing: Vec<String> = existing.iter().map(ToString::to_string).collect();
+        assert_eq!(target::shortened(namespace, &existing, &layout), expected, "{existing:?}");
+    }
+}

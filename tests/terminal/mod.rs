@@ -54,8 +54,13 @@ pub(crate) struct Left {
 
 impl Terminal {
     /// Starts a program. TERM is xterm-256color unless the command says otherwise.
+    pub(crate) fn start(command: Command) -> Self {
+        Self::start_sized(command, ROWS, COLUMNS)
+    }
+
+    /// The same in a terminal of another size.
     #[allow(unsafe_code)]
-    pub(crate) fn start(mut command: Command) -> Self {
+    pub(crate) fn start_sized(mut command: Command, rows: u16, columns: u16) -> Self {
         if !command.get_envs().any(|(name, _)| name == "TERM") {
             command.env("TERM", "xterm-256color");
         }
@@ -66,7 +71,7 @@ impl Terminal {
         let name = ptsname(&ours, Vec::new()).unwrap().into_string().unwrap();
         let flags = i32::try_from(rustix::fs::OFlags::NOCTTY.bits()).unwrap();
         let theirs = File::options().read(true).write(true).custom_flags(flags).open(name).unwrap();
-        let size = Winsize { ws_row: ROWS, ws_col: COLUMNS, ws_xpixel: 0, ws_ypixel: 0 };
+        let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
         tcsetwinsize(&theirs, size).unwrap();
         command.stdin(theirs.try_clone().unwrap()).stdout(theirs.try_clone().unwrap()).stderr(theirs);
         // SAFETY: two system calls between fork and exec; nothing is allocated, no lock is taken.
@@ -92,7 +97,7 @@ impl Terminal {
                 }
             }
         });
-        let screen = vt100::Parser::new(ROWS.try_into().unwrap(), COLUMNS.try_into().unwrap(), 0);
+        let screen = vt100::Parser::new(rows.try_into().unwrap(), columns.try_into().unwrap(), 0);
         Self { child, keyboard, output, raw: Vec::new(), screen, seen: 0 }
     }
 
@@ -107,6 +112,20 @@ impl Terminal {
             }
             if let Err(why) = self.receive(end) {
                 panic!("no {text:?} ({why:?}); it wrote:\n{plain}");
+            }
+        }
+    }
+
+    /// Waits until what is on the screen is as wanted, and returns it: lines that went on in the next row are whole.
+    pub(crate) fn screen_that(&mut self, wanted: &str, is_wanted: impl Fn(&str) -> bool) -> String {
+        let end = Instant::now() + LIMIT;
+        loop {
+            let text = self.screen.screen().contents();
+            if is_wanted(&text) {
+                return text;
+            }
+            if let Err(why) = self.receive(end) {
+                panic!("no {wanted} ({why:?}); on the screen is:\n{text}");
             }
         }
     }
@@ -138,7 +157,7 @@ impl Terminal {
         }
         let status = self.child.wait().unwrap();
         let screen = self.screen.screen();
-        let rows: Vec<String> = screen.rows(0, COLUMNS).map(|row| row.trim_end().to_owned()).collect();
+        let rows: Vec<String> = screen.rows(0, screen.size().1.get()).map(|row| row.trim_end().to_owned()).collect();
         Left {
             code: status.code().or_else(|| status.signal().map(|signal| -signal)).unwrap(),
             raw: String::from_utf8_lossy(&self.raw).into_owned(),

@@ -7,7 +7,8 @@ use crate::cli::{Global, Names};
 use crate::cluster::snapshot::{NamespaceFacts, NamespaceObjects, Read, Snapshot};
 use crate::cluster::{Cluster, Entries, Environment};
 use crate::completion::line::Typed;
-use crate::completion::{Candidate, acts, members, names};
+use crate::completion::members::{Called, members};
+use crate::completion::{Candidate, acts, names};
 use crate::probe::{Login, Sql, SqlTarget, login};
 use crate::sandbox;
 use crate::topology::layout::SqlDoor;
@@ -18,48 +19,132 @@ use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use std::time::Duration;
 
-/// What the cluster's part of an answer may take. What is not answered by then is given up in good order, a credential
-/// plugin ended.
-const DEADLINE: Duration = Duration::from_millis(235);
-
 /// Most servers that are asked for their databases.
 const MOST_SERVERS: usize = 4;
 
-/// Learns what there is of `names`.
-pub(super) fn ask(typed: &Typed, names: Names, begun: &str) -> Vec<Candidate> {
-    let typed = Typed { global: at_home(&typed.global), ..typed.clone() };
-    match names {
-        Names::Context | Names::Cluster | Names::User => {
-            let entries = options(&typed.global).and_then(|options| Entries::read(&options, &environment()));
-            entries.map(|entries| names::entries(&entries, names)).unwrap_or_default()
+/// What is asked.
+pub(super) struct Question<'q> {
+    /// What was typed before.
+    pub(super) typed: &'q Typed,
+    /// What there is of these.
+    pub(super) names: Names,
+    /// How it begins.
+    pub(super) begun: &'q str,
+    /// What the cluster's part of the answer may take.
+    pub(super) deadline: Duration,
+}
+
+impl Question<'_> {
+    /// Learns what there is.
+    pub(super) fn ask(&self) -> Vec<Candidate> {
+        let typed = &Typed { global: at_home(&self.typed.global), ..self.typed.clone() };
+        let question = Question { typed, ..*self };
+        match self.names {
+            Names::Context | Names::Cluster | Names::User => question.of_kubeconfig(),
+            _ => question.bounded().unwrap_or_default(),
         }
-        _ => of_cluster(&typed, names, begun).unwrap_or_default(),
     }
-}
 
-fn of_cluster(typed: &Typed, names: Names, begun: &str) -> Option<Vec<Candidate>> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
-    let answer = runtime.block_on(tokio::time::timeout(DEADLINE, question(typed, names, begun)));
-    // A host name that is still being looked up is nobody's business any more.
-    runtime.shutdown_background();
-    answer.ok().flatten()
-}
+    fn of_kubeconfig(&self) -> Vec<Candidate> {
+        let entries = options(&self.typed.global).and_then(|options| Entries::read(&options, &environment()));
+        entries.map(|entries| names::entries(&entries, self.names)).unwrap_or_default()
+    }
 
-async fn question(typed: &Typed, names: Names, begun: &str) -> Option<Vec<Candidate>> {
-    let layout = layout(&typed.global).ok()?;
-    let cluster = Cluster::connect(&options(&typed.global).ok()?, &environment()).await.ok()?;
-    let now = Timestamp::now();
-    Some(match names {
-        Names::Namespace => names::namespaces(&known(cluster.namespaces(DEADLINE).await)?, &layout),
-        Names::Undoable => acts::undoable(&build(&cluster.volumes(DEADLINE).await, &layout), begun, now),
-        Names::Kept => acts::kept(&build(&cluster.volumes(DEADLINE).await, &layout), now),
-        Names::Catalog => names::databases(&databases(typed, &cluster, &layout).await?),
-        _ => {
-            let namespace = namespace(typed, Some(begun));
-            let topology = installation(namespace.as_deref(), typed.all_namespaces, &cluster, &layout).await?;
-            members::members(&topology, names, begun, &typed.targets, Some(now))
+    fn bounded(&self) -> Option<Vec<Candidate>> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
+        let answer = runtime.block_on(async { tokio::time::timeout(self.deadline, self.of_cluster()).await });
+        // A host name that is still being looked up is nobody's business any more.
+        runtime.shutdown_background();
+        answer.ok().flatten()
+    }
+
+    async fn of_cluster(&self) -> Option<Vec<Candidate>> {
+        let Self { typed, names, begun, deadline } = *self;
+        let layout = &layout(&typed.global).ok()?;
+        let cluster = &Cluster::connect(&options(&typed.global).ok()?, &environment()).await.ok()?;
+        let now = Timestamp::now();
+        Some(match names {
+            Names::Namespace => names::namespaces(&known(cluster.namespaces(deadline).await)?, layout),
+            Names::Undoable => acts::undoable(&build(&cluster.volumes(deadline).await, layout), begun, now),
+            Names::Kept => acts::kept(&build(&cluster.volumes(deadline).await, layout), now),
+            Names::Catalog => names::databases(&self.databases(cluster, layout).await?),
+            _ => {
+                let namespace = namespace(typed, Some(begun));
+                let (topology, existing) = self.installation(namespace.as_deref(), cluster, layout).await?;
+                members(&topology, names, begun, &typed.targets, Called::Shortly(&existing, layout), Some(now))
+            }
+        })
+    }
+
+    /// The pods of the namespaces that are meant, and nothing else: of one that was named in whole, at once; otherwise of
+    /// those that there are, the system's in the same wave as the list of them. Beside them the names of all namespaces, as
+    /// far as they are known.
+    async fn installation(
+        &self,
+        namespace: Option<&str>,
+        cluster: &Cluster,
+        layout: &Layout,
+    ) -> Option<(Topology, Vec<String>)> {
+        let (all, deadline) = (self.typed.all_namespaces, self.deadline);
+        let of_context = cluster.namespace().filter(|name| *name != "default" && !all);
+        let whole = namespace.or(of_context).map(without_mark).filter(|name| layout.space_kind(name).is_some());
+        let (snapshot, existing) = match whole {
+            Some(name) => (cluster.pods(&[name.to_owned()], deadline).await, vec![name.to_owned()]),
+            None => {
+                let system = [layout.system_namespace.clone()];
+                let (scope, mut snapshot) = futures::join!(
+                    scope_of(layout, cluster, namespace, all, deadline),
+                    cluster.pods(&system, deadline)
+                );
+                let scope = scope.ok()?;
+                let (systems, others): (Vec<String>, Vec<String>) =
+                    scope.namespaces.into_iter().partition(|name| *name == layout.system_namespace);
+                if systems.is_empty() {
+                    snapshot.namespaces.clear();
+                }
+                snapshot.namespaces.extend(cluster.pods(&others, deadline).await.namespaces);
+                (snapshot, known(scope.names).unwrap_or_default())
+            }
+        };
+        Some((build(&snapshot, layout), existing))
+    }
+
+    /// The databases of the servers that the targets mean, or else of the accounts' proxies, each with its server's pod.
+    /// Asked with what login there is; a server that does not answer is left out.
+    async fn databases(&self, cluster: &Cluster, layout: &Layout) -> Option<Vec<(String, String)>> {
+        let (typed, deadline) = (self.typed, self.deadline);
+        let targets: Vec<TargetName> = typed.targets.iter().map(|target| TargetName::parse(target)).collect();
+        let namespace = namespace(typed, typed.targets.first().map(String::as_str).filter(|_| targets.len() == 1));
+        let (topology, _) = self.installation(namespace.as_deref(), cluster, layout).await?;
+        let meant: Vec<&Member> = if targets.is_empty() {
+            topology.members().filter(|member| member.role == Role::WarehouseProxy).collect()
+        } else {
+            targets.iter().flat_map(|target| found(match_target(&topology, None, &target.name))).collect()
+        };
+        let login = Login::resolve(&typed.login, &login::Environment::of_process()).ok()?.login;
+        let mut servers: Vec<(&str, String, SqlDoor)> = Vec::new();
+        for member in meant {
+            if let Door::Sql { pod, door } = topology.door(member)
+                && !servers.iter().any(|(namespace, known, _)| (*namespace, known) == (&*member.namespace, &pod))
+            {
+                servers.push((&member.namespace, pod, door));
+            }
         }
-    })
+        let asked = servers.into_iter().take(MOST_SERVERS).map(async |(namespace, pod, door)| {
+            let login = login.within(cluster, namespace, deadline).await.ok()?;
+            let target = SqlTarget {
+                namespace: namespace.to_owned(),
+                pod: pod.clone(),
+                port: door.port,
+                user: login.user().map_or(door.user, str::to_owned),
+                login,
+                database: door.database,
+            };
+            let names = Sql::over(cluster, target).databases(deadline).await.ok()?;
+            Some(names.into_iter().map(|name| (pod.clone(), name)).collect::<Vec<_>>())
+        });
+        Some(join_all(asked).await.into_iter().flatten().flatten().collect())
+    }
 }
 
 fn known<T>(read: Read<T>) -> Option<T> {
@@ -69,68 +154,9 @@ fn known<T>(read: Read<T>) -> Option<T> {
     }
 }
 
-/// The pods of the namespaces that are meant, and nothing else: of one that was named in whole, at once; otherwise of
-/// those that there are, the system's in the same wave as the list of them.
-async fn installation(namespace: Option<&str>, all: bool, cluster: &Cluster, layout: &Layout) -> Option<Topology> {
-    let of_context = cluster.namespace().filter(|name| *name != "default" && !all);
-    let whole = namespace.or(of_context).map(without_mark).filter(|name| layout.space_kind(name).is_some());
-    let snapshot = match whole {
-        Some(name) => cluster.pods(&[name.to_owned()], DEADLINE).await,
-        None => {
-            let system = [layout.system_namespace.clone()];
-            let (scope, mut snapshot) =
-                futures::join!(scope_of(layout, cluster, namespace, all, DEADLINE), cluster.pods(&system, DEADLINE));
-            let (systems, others): (Vec<String>, Vec<String>) =
-                scope.ok()?.namespaces.into_iter().partition(|name| *name == layout.system_namespace);
-            if systems.is_empty() {
-                snapshot.namespaces.clear();
-            }
-            snapshot.namespaces.extend(cluster.pods(&others, DEADLINE).await.namespaces);
-            snapshot
-        }
-    };
-    Some(build(&snapshot, layout))
-}
-
 /// The namespace that the line is about: that of a target, before the flag's.
 fn namespace(typed: &Typed, target: Option<&str>) -> Option<String> {
     target.and_then(|target| TargetName::parse(target).namespace).or_else(|| typed.global.namespace.clone())
-}
-
-/// The databases of the servers that the targets mean, or else of the accounts' proxies, each with its server's pod. Asked
-/// with what login there is; a server that does not answer is left out.
-async fn databases(typed: &Typed, cluster: &Cluster, layout: &Layout) -> Option<Vec<(String, String)>> {
-    let targets: Vec<TargetName> = typed.targets.iter().map(|target| TargetName::parse(target)).collect();
-    let namespace = namespace(typed, typed.targets.first().map(String::as_str).filter(|_| targets.len() == 1));
-    let topology = installation(namespace.as_deref(), typed.all_namespaces, cluster, layout).await?;
-    let meant: Vec<&Member> = if targets.is_empty() {
-        topology.members().filter(|member| member.role == Role::WarehouseProxy).collect()
-    } else {
-        targets.iter().flat_map(|target| found(match_target(&topology, None, &target.name))).collect()
-    };
-    let login = Login::resolve(&typed.login, &login::Environment::of_process()).ok()?.login;
-    let mut servers: Vec<(&str, String, SqlDoor)> = Vec::new();
-    for member in meant {
-        if let Door::Sql { pod, door } = topology.door(member)
-            && !servers.iter().any(|(namespace, known, _)| (*namespace, known) == (&*member.namespace, &pod))
-        {
-            servers.push((&member.namespace, pod, door));
-        }
-    }
-    let asked = servers.into_iter().take(MOST_SERVERS).map(async |(namespace, pod, door)| {
-        let login = login.within(cluster, namespace, DEADLINE).await.ok()?;
-        let target = SqlTarget {
-            namespace: namespace.to_owned(),
-            pod: pod.clone(),
-            port: door.port,
-            user: login.user().map_or(door.user, str::to_owned),
-            login,
-            database: door.database,
-        };
-        let names = Sql::over(cluster, target).databases(DEADLINE).await.ok()?;
-        Some(names.into_iter().map(|name| (pod.clone(), name)).collect::<Vec<_>>())
-    });
-    Some(join_all(asked).await.into_iter().flatten().flatten().collect())
 }
 
 fn found<'t>(target: TargetMatch<'t>) -> Vec<&'t Member> {
@@ -192,6 +218,7 @@ pub(super) fn practice(typed: &Typed, names: Names, begun: &str) -> Option<Vec<C
         let sets = std::mem::take(&mut namespaces[place].stateful_sets);
         namespaces[place].stateful_sets = Read::Known(known(sets).into_iter().flatten().chain([set]).collect());
     }
+    let existing: Vec<String> = namespaces.iter().map(|objects| objects.namespace.clone()).collect();
     if names == Names::Namespace {
         let facts = |objects: &NamespaceObjects| NamespaceFacts { name: objects.namespace.clone(), terminating: false };
         return Some(names::namespaces(&namespaces.iter().map(facts).collect::<Vec<_>>(), &layout));
@@ -200,5 +227,5 @@ pub(super) fn practice(typed: &Typed, names: Names, begun: &str) -> Option<Vec<C
         namespaces.retain(|objects| objects.namespace.starts_with(without_mark(&wanted)));
     }
     let topology = build(&Snapshot { namespaces, ..Snapshot::default() }, &layout);
-    Some(members::members(&topology, names, begun, &typed.targets, None))
+    Some(members(&topology, names, begun, &typed.targets, Called::Shortly(&existing, &layout), None))
 }

@@ -3,7 +3,8 @@
 
 mod ask;
 
-use crate::cli::Names;
+use self::ask::Question;
+use crate::cli::{Names, duration};
 use crate::completion::{Candidate, Line, Wanted, names};
 use crate::render::Screen;
 use crate::sandbox;
@@ -11,9 +12,15 @@ use std::ffi::OsString;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-/// How long it may take to learn what is offered, whatever that needs: kubectl and the shell want a part of the 300 ms
+/// How long it may take to learn what is offered, whatever that needs: kubectl and the shell want their part of the 300 ms
 /// after which a person waits.
-const LIMIT: Duration = Duration::from_millis(250);
+const LIMIT: Duration = Duration::from_millis(230);
+
+/// Environment variable that gives it longer, for a cluster that is far away or a credential plugin that is slow.
+const LIMIT_VARIABLE: &str = "KUBECTL_SYNXDB_COMPLETION_TIMEOUT";
+
+/// Of that time, what is left for giving up in good order: what was begun is ended, a credential plugin too.
+const GIVING_UP: Duration = Duration::from_millis(15);
 
 /// Answers a shell: see [`crate::cli::to_complete`]. There is always an answer, which may be that nothing is known.
 pub fn complete(screen: Screen, words: Vec<OsString>) {
@@ -35,7 +42,9 @@ fn found(line: &Line, names: Names, begun: String) -> Vec<Candidate> {
     if typed.global.sandbox {
         return ask::practice(&typed, names, &begun).unwrap_or_default();
     }
-    within(LIMIT, move || ask::ask(&typed, names, &begun)).unwrap_or_default()
+    let limit = std::env::var(LIMIT_VARIABLE).ok().and_then(|text| duration(&text).ok()).unwrap_or(LIMIT);
+    let deadline = limit.saturating_sub(GIVING_UP);
+    within(limit, move || Question { typed: &typed, names, begun: &begun, deadline }.ask()).unwrap_or_default()
 }
 
 /// The answer to a question that may have none: after this time nobody waits for it any longer, whatever it is doing.
