@@ -29,7 +29,8 @@ pub(super) struct Psql {
 /// It is not on PATH.
 pub(super) fn find() -> Result<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&path).map(|folder| folder.join("psql")).find(|file| file.is_file());
+    let name = format!("psql{}", std::env::consts::EXE_SUFFIX);
+    let found = std::env::split_paths(&path).map(|folder| folder.join(&name)).find(|file| file.is_file());
     found.ok_or_else(|| {
         Error::failure("psql is not installed")
             .because("there is none on PATH")
