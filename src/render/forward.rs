@@ -4,6 +4,7 @@ use super::documents::{Forward, Kind, document};
 use super::{Paint, harmless, wrapped, wrapped_at};
 use crate::topology::Member;
 use crate::topology::lead::Standing;
+use serde_json::Value;
 
 /// A forward that is open.
 #[derive(Clone, Debug)]
