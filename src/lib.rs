@@ -12,6 +12,7 @@
 //! - [`verify`]: is an installation whole? what is missing since a baseline?
 //! - [`recovery`]: runs a plan, and tells what happens
 //! - [`render`]: values in, text out; the only writer
+//! - [`completion`]: what a shell may offer for an unfinished command line
 //! - [`commands`]: a file a verb; sees everything
 //!
 //! and beside them, importing none of them and imported by the commands alone:
@@ -21,6 +22,7 @@
 pub mod cli;
 pub mod cluster;
 pub mod commands;
+pub mod completion;
 pub mod error;
 pub mod journal;
 pub mod plan;

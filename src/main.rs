@@ -7,6 +7,10 @@ use kubectl_synxdb::render::{self, Screen};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    if let Some(words) = cli::to_complete(std::env::args_os()) {
+        commands::complete(Screen::new(Color::Never), words);
+        return ExitCode::SUCCESS;
+    }
     let parsed = cli::command().try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));
     let cli = match parsed {
         Ok(cli) => cli,

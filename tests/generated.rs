@@ -2,7 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
-use clap_complete::Shell;
+use kubectl_synxdb::cli::Shell;
+use kubectl_synxdb::completion::scripts;
 use std::path::{Path, PathBuf};
 
 fn root() -> &'static Path {
@@ -23,10 +24,16 @@ fn completion_scripts() {
         (Shell::Bash, "kubectl-synxdb.bash"),
         (Shell::Zsh, "_kubectl-synxdb"),
         (Shell::Fish, "kubectl-synxdb.fish"),
-        (Shell::PowerShell, "_kubectl-synxdb.ps1"),
+        (Shell::Powershell, "_kubectl-synxdb.ps1"),
     ] {
-        compare(root().join("completions").join(file), &kubectl_synxdb::commands::completion(shell));
+        compare(root().join("completions").join(file), scripts::script(shell));
     }
+    let through_kubectl = root().join("completions/kubectl_complete-synxdb");
+    compare(through_kubectl.clone(), scripts::THROUGH_KUBECTL);
+    assert!(scripts::is_ours(scripts::THROUGH_KUBECTL));
+    // An archive and a package carry it as it is here.
+    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(through_kubectl).unwrap().permissions());
+    assert_eq!(mode & 0o111, 0o111);
 }
 
 /// The README's table of permissions is made from the same rights as the roles are.

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 /// Each module, and the modules of this crate that it may import.
-const MAY_IMPORT: [(&str, &[&str]); 12] = [
+const MAY_IMPORT: [(&str, &[&str]); 13] = [
     ("error", &[]),
     ("cli", &[]),
     ("cluster", &["error", "cli"]),
@@ -16,10 +16,24 @@ const MAY_IMPORT: [(&str, &[&str]); 12] = [
     ("verify", &["error", "cli", "cluster", "topology", "probe"]),
     ("recovery", &["error", "cli", "cluster", "topology", "plan", "journal", "probe", "verify"]),
     ("render", &["error", "cli", "cluster", "topology", "plan", "probe", "verify", "recovery"]),
+    ("completion", &["error", "cli", "cluster", "topology", "plan", "render"]),
     ("sandbox", &[]),
     (
         "commands",
-        &["error", "cli", "cluster", "topology", "plan", "journal", "probe", "verify", "recovery", "render", "sandbox"],
+        &[
+            "error",
+            "cli",
+            "cluster",
+            "topology",
+            "plan",
+            "journal",
+            "probe",
+            "verify",
+            "recovery",
+            "render",
+            "completion",
+            "sandbox",
+        ],
     ),
 ];
 

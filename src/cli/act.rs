@@ -2,7 +2,7 @@
 
 use super::failover::{Allow, DryRun};
 use super::output::{JSON, PATH, TEXT, Word, YAML, forms};
-use super::{LoginArgs, Output, duration};
+use super::{LoginArgs, Names, Output, duration};
 use clap::Args;
 use std::time::Duration;
 
@@ -34,7 +34,7 @@ pub struct ActArgs {
     #[arg(long, value_enum, value_name = "CHECK", help_heading = ASKING)]
     pub allow: Vec<Allow>,
     /// Measure how long this database is away, rather than those that depend on the target; may be repeated
-    #[arg(long, value_name = "NAMESPACE/POD", conflicts_with = "no_probe", help_heading = PROOF)]
+    #[arg(long, value_name = "NAMESPACE/POD", conflicts_with = "no_probe", help_heading = PROOF, add = Names::Database)]
     pub probe: Vec<String>,
     /// Do not measure how long databases are away
     #[arg(long, help_heading = PROOF)]

@@ -1,6 +1,6 @@
 //! `failover`.
 
-use super::ActArgs;
+use super::{ActArgs, Names};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
@@ -33,7 +33,7 @@ The old volume is retained, nothing is force-deleted, and no finalizer is
 stripped. Interrupted, the same command finishes what was begun.")]
 pub struct FailoverArgs {
     /// Pod, NAMESPACE/POD, or a workload or component that means one pod; on a terminal a list is offered
-    #[arg(value_name = "TARGET")]
+    #[arg(value_name = "TARGET", add = Names::Pod)]
     pub target: Option<String>,
     /// Replace the pod only, and keep its PersistentVolumeClaims
     #[arg(long)]

@@ -1,8 +1,8 @@
 //! `forward`.
 
-use super::Output;
 use super::output::{PATH, Word, YAML, forms};
-use clap::Args;
+use super::{Names, Output};
+use clap::{Args, ValueHint};
 use std::net::{IpAddr, Ipv4Addr};
 
 /// The local port that is taken where none was asked for.
@@ -44,7 +44,7 @@ Ctrl-C ends it with exit code 0: it has done what it was asked. With --psql,
 Ctrl-C is psql's, and the exit code is psql's, too.")]
 pub struct ForwardArgs {
     /// Pod, NAMESPACE/POD, a workload or component that means one pod, or meta for the metadata proxy
-    #[arg(value_name = "TARGET")]
+    #[arg(value_name = "TARGET", add = Names::Door)]
     pub target: Option<String>,
     /// Local port; 0 is any. Without it 15432, or the next free one
     #[arg(long, value_name = "PORT")]
@@ -56,7 +56,7 @@ pub struct ForwardArgs {
     #[arg(long)]
     pub psql: bool,
     /// Arguments for psql
-    #[arg(last = true, value_name = "PSQL ARGS", requires = "psql")]
+    #[arg(last = true, value_name = "PSQL ARGS", requires = "psql", value_hint = ValueHint::AnyPath)]
     pub psql_args: Vec<std::ffi::OsString>,
     /// Form of the output
     #[arg(short, long, value_parser = forms(FORMS), default_value = "text", value_name = "FORMAT", conflicts_with = "psql")]

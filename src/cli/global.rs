@@ -1,5 +1,6 @@
 //! kubectl's flags, and those of all commands here.
 
+use super::Names;
 use clap::{ArgAction, Args, ColorChoice, ValueEnum};
 use std::fmt;
 use std::path::PathBuf;
@@ -35,7 +36,7 @@ pub struct Global {
     #[arg(long, global = true)]
     pub sandbox: bool,
     /// What the practice cluster is like: see `sandbox --list`
-    #[arg(long, global = true, value_name = "NAME")]
+    #[arg(long, global = true, value_name = "NAME", add = Names::Scenario)]
     pub scenario: Option<String>,
     /// File that says what SynxDB calls its namespaces and workloads [env: KUBECTL_SYNXDB_LAYOUT]
     #[arg(long, global = true, value_name = "FILE")]
@@ -55,19 +56,19 @@ pub struct Global {
     pub verbosity: u8,
 
     /// Namespace, or the beginning of one
-    #[arg(short, long, global = true, value_name = "NAME", help_heading = KUBECTL)]
+    #[arg(short, long, global = true, value_name = "NAME", help_heading = KUBECTL, add = Names::Namespace)]
     pub namespace: Option<String>,
     /// Path of the kubeconfig file [env: KUBECONFIG]
     #[arg(long, global = true, value_name = "FILE", help_heading = KUBECTL)]
     pub kubeconfig: Option<PathBuf>,
     /// Context of the kubeconfig
-    #[arg(long, global = true, value_name = "NAME", help_heading = KUBECTL)]
+    #[arg(long, global = true, value_name = "NAME", help_heading = KUBECTL, add = Names::Context)]
     pub context: Option<String>,
     /// Cluster of the kubeconfig
-    #[arg(long, global = true, value_name = "NAME", help_heading = KUBECTL)]
+    #[arg(long, global = true, value_name = "NAME", help_heading = KUBECTL, add = Names::Cluster)]
     pub cluster: Option<String>,
     /// User of the kubeconfig
-    #[arg(long, global = true, value_name = "NAME", help_heading = KUBECTL)]
+    #[arg(long, global = true, value_name = "NAME", help_heading = KUBECTL, add = Names::User)]
     pub user: Option<String>,
     /// Address of the API server
     #[arg(short, long, global = true, value_name = "URL", help_heading = KUBECTL)]

@@ -1,7 +1,7 @@
 //! `history`, and `history release`.
 
-use super::Output;
 use super::output::{JSON, PATH, TABLE, TEXT, Word, YAML, forms};
+use super::{Names, Output};
 use clap::{Args, Subcommand};
 
 const FORMS: &[Word] = &[
@@ -36,7 +36,7 @@ pub struct HistoryArgs {
     #[command(subcommand)]
     pub command: Option<HistoryCommand>,
     /// Pods or NAMESPACE/POD whose history to show [default: all]
-    #[arg(value_name = "TARGET")]
+    #[arg(value_name = "TARGET", add = Names::Past)]
     pub targets: Vec<String>,
     /// Of the system namespace and every account, those that are gone too
     #[arg(short = 'A', long, conflicts_with = "namespace")]
@@ -71,7 +71,7 @@ Kubernetes reclaims them. Refused while the member is not back: while its last
 failover or undo has not recovered, its pod is not Ready or a claim is not Bound.")]
 pub struct ReleaseArgs {
     /// Name of the failover or undo, as history shows it
-    #[arg(value_name = "ID")]
+    #[arg(value_name = "ID", add = Names::Kept)]
     pub id: String,
     /// The pod's name, which is asked for otherwise
     #[arg(long, value_name = "NAME")]

@@ -1,6 +1,7 @@
 //! The command line, a file a verb. The doc comments are the help. No I/O and no Kubernetes types.
 
 mod act;
+mod completion;
 mod exits;
 mod failover;
 mod forward;
@@ -8,6 +9,7 @@ mod global;
 mod history;
 mod jsonpath;
 mod login;
+mod names;
 mod output;
 mod rbac;
 mod sandbox;
@@ -18,6 +20,7 @@ mod undo;
 mod verify;
 
 pub use act::ActArgs;
+pub use completion::{CompletionArgs, CompletionCommand, InstallArgs, Shell};
 pub use exits::command;
 pub use failover::{Allow, DryRun, FailoverArgs};
 pub use forward::{Address, DEFAULT_PORT, ForwardArgs};
@@ -25,6 +28,7 @@ pub use global::{Color, Global, Token};
 pub use history::{HistoryArgs, HistoryCommand, ReleaseArgs};
 pub use jsonpath::JsonPath;
 pub use login::{LoginArgs, SecretKey, SslMode};
+pub use names::Names;
 pub use output::{Machine, Output};
 pub use rbac::{RbacArgs, RbacFor};
 pub use sandbox::SandboxArgs;
@@ -35,6 +39,7 @@ pub use undo::UndoArgs;
 pub use verify::VerifyArgs;
 
 use clap::{Parser, Subcommand};
+use std::ffi::OsString;
 
 const VERSION: &[output::Word] = &[output::TEXT, output::JSON, output::YAML, output::PATH];
 
@@ -107,18 +112,8 @@ Examples:
     Layout,
     /// Print the JSON Schemas of what is printed for programs
     Schema(SchemaArgs),
-    /// Print a completion script for a shell
-    #[command(after_help = "\
-Examples:
-  # bash, for this session
-  source <(kubectl synxdb completion bash)
-
-  # fish, for good
-  kubectl synxdb completion fish > ~/.config/fish/completions/kubectl-synxdb.fish")]
-    Completion {
-        /// The shell
-        shell: clap_complete::Shell,
-    },
+    /// Complete words with TAB: print a shell's script, or have kubectl complete the plugin
+    Completion(CompletionArgs),
     /// Print the plugin's version
     #[command(after_help = "\
 Examples:
@@ -129,6 +124,17 @@ Examples:
         #[arg(short, long, value_parser = output::forms(VERSION), default_value = "text", value_name = "FORMAT")]
         output: Output,
     },
+}
+
+/// The name of the command that a shell runs to complete words, as programs have it that are built like kubectl. It is no
+/// command of [`Cli`]: what follows it are the words of an unfinished command line.
+pub const COMPLETE: &str = "__complete";
+
+/// The words that a shell wants completed, the last one being the one under the cursor, where this is what the program was
+/// run for.
+pub fn to_complete(arguments: impl IntoIterator<Item = OsString>) -> Option<Vec<OsString>> {
+    let mut arguments = arguments.into_iter().skip(1);
+    (arguments.next()? == COMPLETE).then(|| arguments.collect())
 }
 
 #[cfg(test)]

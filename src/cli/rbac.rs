@@ -1,5 +1,6 @@
 //! `rbac`.
 
+use super::Names;
 use clap::{ArgGroup, Args, ValueEnum};
 
 /// `rbac`.
@@ -33,7 +34,7 @@ pub struct RbacArgs {
     pub commands: Vec<RbacFor>,
     /// Namespace, by its whole name; may be repeated [default: all namespaces]
     // The flag of all commands, which for this one is no beginning of a name, and may be several.
-    #[arg(id = "namespace", short, long, value_name = "NAME", action = clap::ArgAction::Append)]
+    #[arg(id = "namespace", short, long, value_name = "NAME", action = clap::ArgAction::Append, add = Names::Namespace)]
     pub namespaces: Vec<String>,
     /// Bind the roles to this service account
     #[arg(long, value_name = "NAMESPACE:NAME")]

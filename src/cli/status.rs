@@ -1,7 +1,7 @@
 //! `status`.
 
-use super::Output;
 use super::output::{JSON, PATH, TABLE, Word, YAML, forms};
+use super::{Names, Output};
 use clap::Args;
 
 const FORMS: &[Word] = &[
@@ -36,7 +36,7 @@ With -w it goes on until Ctrl-C, and the exit code tells how it was then.
 What cannot be read within 2 seconds is shown as <unknown>, with the reason.")]
 pub struct StatusArgs {
     /// Pods, NAMESPACE/POD, workloads or components to show [default: all]
-    #[arg(value_name = "TARGET")]
+    #[arg(value_name = "TARGET", add = Names::Targets)]
     pub targets: Vec<String>,
     /// Look at the system namespace and every account, whatever the context's namespace
     #[arg(short = 'A', long, conflicts_with = "namespace")]

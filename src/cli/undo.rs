@@ -1,6 +1,6 @@
 //! `undo`.
 
-use super::ActArgs;
+use super::{ActArgs, Names};
 use clap::Args;
 
 /// `undo`.
@@ -27,7 +27,7 @@ it did not find all of it again. Interrupted, the same command finishes what
 was begun.")]
 pub struct UndoArgs {
     /// Name of a failover or undo (see history), or the pod whose last one is taken back; on a terminal a list is offered
-    #[arg(value_name = "ID|TARGET")]
+    #[arg(value_name = "ID|TARGET", add = Names::Undoable)]
     pub what: Option<String>,
     /// How it is asked about, carried out, proven and told.
     #[command(flatten)]

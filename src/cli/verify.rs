@@ -1,7 +1,7 @@
 //! `verify`.
 
 use super::output::{JSON, PATH, TABLE, Word, YAML, forms};
-use super::{LoginArgs, Output};
+use super::{LoginArgs, Names, Output};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -34,13 +34,13 @@ Rows are counted only in tables of a few MB; of others the catalog's estimate
 is shown. Every statement has a timeout.")]
 pub struct VerifyArgs {
     /// Pods, NAMESPACE/POD, workloads or components to verify [default: all]
-    #[arg(value_name = "TARGET")]
+    #[arg(value_name = "TARGET", add = Names::Targets)]
     pub targets: Vec<String>,
     /// Look at the system namespace and every account, whatever the context's namespace
     #[arg(short = 'A', long, conflicts_with = "namespace")]
     pub all_namespaces: bool,
     /// Look into this database only; it must be there
-    #[arg(short, long, value_name = "DB")]
+    #[arg(short, long, value_name = "DB", add = Names::Catalog)]
     pub database: Option<String>,
     /// Write nothing
     #[arg(long)]

@@ -96,6 +96,8 @@ pub struct Environment {
     pub service_account: PathBuf,
     /// Whether a credential plugin can ask on the standard input.
     pub stdin_is_terminal: bool,
+    /// Whether credential plugins are not run at all: whoever needs one has no credentials.
+    pub no_plugins: bool,
 }
 
 impl Environment {
@@ -116,6 +118,7 @@ impl Environment {
             pod_namespace: std::env::var("POD_NAMESPACE").ok(),
             service_account: PathBuf::from("/var/run/secrets/kubernetes.io/serviceaccount"),
             stdin_is_terminal: std::io::stdin().is_terminal(),
+            no_plugins: false,
         }
     }
 }
@@ -161,6 +164,10 @@ impl Cluster {
         let context = resolved.context;
         let mut credential = None;
         if let Some(exec) = resolved.exec.take() {
+            if environment.no_plugins {
+                return Err(Error::failure(format!("no credentials for context {context}"))
+                    .because("they are a plugin's to give, and none may be run"));
+            }
             let plugin = Plugin::new(exec, environment.stdin_is_terminal);
             let issued = plugin.run().await.map_err(|failed| plugin_error(&context, failed))?;
             if let Some((certificate, key)) = &issued.certificate {

@@ -54,7 +54,7 @@ pub(super) fn resolve(options: &ConnectOptions, environment: &Environment) -> Re
 }
 
 /// The files that were looked at, and what they say together. A file of `--kubeconfig` must exist; others may not.
-fn load(options: &ConnectOptions, environment: &Environment) -> Result<(Vec<PathBuf>, Kubeconfig)> {
+pub(super) fn load(options: &ConnectOptions, environment: &Environment) -> Result<(Vec<PathBuf>, Kubeconfig)> {
     let explicit = options.kubeconfig.as_ref().filter(|path| !path.as_os_str().is_empty());
     let files: Vec<PathBuf> = match (explicit, &environment.kubeconfig) {
         (Some(path), _) => vec![path.clone()],

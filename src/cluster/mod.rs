@@ -1,6 +1,6 @@
 //! The only production code that talks to Kubernetes. Nothing outside this module knows a `Client`.
 //!
-//! - [`connect`]: kubectl's own flags, files and environment -> [`Cluster`]
+//! - [`connect`]: kubectl's own flags, files and environment -> [`Cluster`]; `entries`: what the files name
 //! - [`read`]: one parallel wave of lists -> [`snapshot::Snapshot`]; [`permission`]: what is allowed
 //! - [`watch`]: the same, kept up to date; [`survey`]: several namespaces of it
 //! - [`write`]: the few mutations, each with a precondition
@@ -12,6 +12,7 @@ mod bounds;
 mod client;
 pub mod connect;
 mod credential;
+mod entries;
 mod failure;
 mod feed;
 pub mod forward;
@@ -37,6 +38,7 @@ pub mod write;
 mod testing;
 
 pub use connect::{ConnectOptions, Environment, parse_request_timeout};
+pub use entries::{ContextEntry, Entries};
 pub use failure::{cut, said};
 pub use hold::{Claim, Hold, Sighting};
 pub use lease::{Holder, LEASE, Standing};

@@ -8,7 +8,7 @@ use kube::api::Api;
 use super::Cluster;
 use super::failure::Act;
 use super::feed::{Feed, Outcome, stream};
-use super::snapshot::{NamespaceObjects, Read, Snapshot};
+use super::snapshot::{NamespaceObjects, Snapshot};
 use crate::error::{Error, Result};
 
 /// Pods kept up to date. Ends its requests when dropped.
@@ -55,23 +55,9 @@ impl PodWatch {
     }
 
     fn snapshot(&self) -> Snapshot {
-        let objects = NamespaceObjects {
-            pods: self.feed.read(Some(self.namespace.clone())),
-            claims: Read::NotAsked,
-            stateful_sets: Read::NotAsked,
-            disruption_budgets: Read::NotAsked,
-            events: Read::NotAsked,
-            namespace: self.namespace.clone(),
-        };
-        Snapshot {
-            namespaces: vec![objects],
-            namespace_names: Read::NotAsked,
-            terminating: Vec::new(),
-            passed_over: Vec::new(),
-            volumes: Read::NotAsked,
-            nodes: Read::NotAsked,
-            storage_classes: Read::NotAsked,
-        }
+        let pods = self.feed.read(Some(self.namespace.clone()));
+        let objects = NamespaceObjects { pods, ..NamespaceObjects::unread(&self.namespace) };
+        Snapshot { namespaces: vec![objects], ..Snapshot::default() }
     }
 }
 

@@ -89,6 +89,20 @@ impl Cluster {
         Snapshot { namespaces, namespace_names, terminating, passed_over, volumes, nodes, storage_classes }
     }
 
+    /// The pods of these namespaces and nothing else, at the same time; may be stale.
+    pub async fn pods(&self, namespaces: &[String], deadline: Duration) -> Snapshot {
+        let wave = self.wave(Freshness::Cached, deadline);
+        let namespaces = namespaces.iter().map(|name| wave.pods(name));
+        let namespaces = join_all(namespaces).await;
+        Snapshot { namespaces, ..Snapshot::default() }
+    }
+
+    /// The volumes and nothing else; may be stale.
+    pub async fn volumes(&self, deadline: Duration) -> Snapshot {
+        let wave = self.wave(Freshness::Cached, deadline);
+        Snapshot { volumes: wave.cluster_scoped("persistentvolumes", true).await, ..Snapshot::default() }
+    }
+
     /// All namespaces.
     pub async fn namespaces(&self, deadline: Duration) -> Read<Vec<NamespaceFacts>> {
         let wave = self.wave(Freshness::Cached, deadline);
@@ -126,6 +140,12 @@ impl Cluster {
 }
 
 impl Wave<'_> {
+    async fn pods(&self, name: &str) -> NamespaceObjects {
+        let pods = Api::namespaced(self.cluster.client(), name);
+        let pods = self.list(pods, "pods", Some(name), ListParams::default()).await;
+        NamespaceObjects { pods, ..NamespaceObjects::unread(name) }
+    }
+
     async fn namespace(&self, name: &str, disruption_budgets: bool) -> NamespaceObjects {
         let client = || self.cluster.client();
         let all = ListParams::default;

@@ -7,13 +7,14 @@ use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::api::storage::v1::StorageClass;
 
 /// Something read, or the reason it could not be.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub enum Read<T> {
     /// It was read.
     Known(T),
     /// It could not be read.
     Unknown(Unreadable),
     /// It was not asked for.
+    #[default]
     NotAsked,
 }
 
@@ -83,8 +84,22 @@ pub struct NamespaceObjects {
     pub events: Read<Vec<Event>>,
 }
 
-/// The cluster as it was read.
-#[derive(Clone, Debug)]
+impl NamespaceObjects {
+    /// Those of a namespace of which nothing was asked for yet.
+    pub fn unread(namespace: &str) -> Self {
+        Self {
+            namespace: namespace.to_owned(),
+            pods: Read::NotAsked,
+            claims: Read::NotAsked,
+            stateful_sets: Read::NotAsked,
+            disruption_budgets: Read::NotAsked,
+            events: Read::NotAsked,
+        }
+    }
+}
+
+/// The cluster as it was read; unless something was, nothing was asked for.
+#[derive(Clone, Debug, Default)]
 pub struct Snapshot {
     /// The objects of each namespace that was looked at, in the order asked for.
     pub namespaces: Vec<NamespaceObjects>,

@@ -1,6 +1,8 @@
 //! A file a verb: read, plan, confirm, run, render. The only modules that see all the others.
 
 mod act;
+mod complete;
+mod completion;
 mod confirm;
 mod failover;
 mod forward;
@@ -21,6 +23,7 @@ mod verify;
 
 use crate::cli::{Cli, Command, Global, Output, Token};
 use crate::cluster::{Cluster, ConnectOptions, Environment, parse_request_timeout};
+use crate::completion::scripts;
 use crate::error::{Error, Exit, Result};
 use crate::journal::Journal;
 use crate::render::{Screen, machine};
@@ -31,6 +34,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio_util::sync::CancellationToken;
+
+pub use complete::complete;
 
 /// What every command is given.
 pub struct Context {
@@ -57,7 +62,7 @@ pub fn run(cli: Cli, screen: Screen) -> Result<Exit> {
         // These need no runtime, no kubeconfig and no request.
         Command::Layout => screen.result(DEFAULT_LAYOUT),
         Command::Version { output } => screen.result(&version(output)?),
-        Command::Completion { shell } => screen.result(&completion(*shell)),
+        Command::Completion(args) if let Some(shell) = args.command.shell() => screen.result(scripts::script(shell)),
         Command::Rbac(args) => screen.result(&rbac::rbac(args)?),
         Command::Schema(args) => screen.result(&schema::schema(args)?),
         Command::Sandbox(args) if args.list => screen.result(&sandbox::list(&args.output)?),
@@ -107,38 +112,15 @@ async fn connected(cli: Cli, screen: Screen) -> Result<Exit> {
             })
             .await
         }
-        Command::Layout
-        | Command::Version { .. }
-        | Command::Completion { .. }
-        | Command::Rbac(_)
-        | Command::Schema(_) => Ok(Exit::Yes),
+        Command::Completion(args) => completion::run(&context, &args.command).await,
+        Command::Layout | Command::Version { .. } | Command::Rbac(_) | Command::Schema(_) => Ok(Exit::Yes),
     }
 }
 
 impl Context {
     /// Connects with kubectl's own flags and precedence; makes no request.
     async fn cluster(&self) -> Result<Cluster> {
-        let flags = self.global.clone();
-        let options = ConnectOptions {
-            kubeconfig: flags.kubeconfig,
-            context: flags.context,
-            cluster: flags.cluster,
-            user: flags.user,
-            namespace: flags.namespace,
-            server: flags.server,
-            token: flags.token.map(Token::into_inner),
-            as_user: flags.as_user,
-            as_uid: flags.as_uid,
-            as_groups: flags.as_group,
-            request_timeout: flags.request_timeout.as_deref().map(parse_request_timeout).transpose()?,
-            tls_server_name: flags.tls_server_name,
-            insecure_skip_tls_verify: flags.insecure_skip_tls_verify,
-            certificate_authority: flags.certificate_authority,
-            client_certificate: flags.client_certificate,
-            client_key: flags.client_key,
-            cache_dir: flags.cache_dir,
-        };
-        Cluster::connect(&options, &Environment::of_process()).await
+        Cluster::connect(&options(&self.global)?, &Environment::of_process()).await
     }
 
     /// Tells an error as a document, too, where the output is one a line.
@@ -161,6 +143,30 @@ impl Context {
             done = work => done,
         }
     }
+}
+
+/// How to connect, from the flags.
+fn options(global: &Global) -> Result<ConnectOptions> {
+    let flags = global.clone();
+    Ok(ConnectOptions {
+        kubeconfig: flags.kubeconfig,
+        context: flags.context,
+        cluster: flags.cluster,
+        user: flags.user,
+        namespace: flags.namespace,
+        server: flags.server,
+        token: flags.token.map(Token::into_inner),
+        as_user: flags.as_user,
+        as_uid: flags.as_uid,
+        as_groups: flags.as_group,
+        request_timeout: flags.request_timeout.as_deref().map(parse_request_timeout).transpose()?,
+        tls_server_name: flags.tls_server_name,
+        insecure_skip_tls_verify: flags.insecure_skip_tls_verify,
+        certificate_authority: flags.certificate_authority,
+        client_certificate: flags.client_certificate,
+        client_key: flags.client_key,
+        cache_dir: flags.cache_dir,
+    })
 }
 
 /// A token that Ctrl-C and SIGTERM set; Ctrl-C only while the keyboard is not lent.
@@ -217,11 +223,4 @@ fn version(output: &Output) -> Result<String> {
         Output::Machine(form) => machine::document(form, &machine::version())?,
         _ => concat!("kubectl-synxdb ", env!("CARGO_PKG_VERSION"), "\n").to_owned(),
     })
-}
-
-/// The completion script of a shell, for the plugin's own name.
-pub fn completion(shell: clap_complete::Shell) -> String {
-    let mut script = Vec::new();
-    clap_complete::generate(shell, &mut crate::cli::command(), "kubectl-synxdb", &mut script);
-    String::from_utf8_lossy(&script).into_owned()
 }

@@ -67,7 +67,17 @@ pub(super) async fn scope(
     all: bool,
     deadline: Duration,
 ) -> Result<Scope> {
-    let layout = &context.layout;
+    scope_of(&context.layout, cluster, typed, all, deadline).await
+}
+
+/// The same, for a layout.
+pub(super) async fn scope_of(
+    layout: &Layout,
+    cluster: &Cluster,
+    typed: Option<&str>,
+    all: bool,
+    deadline: Duration,
+) -> Result<Scope> {
     let typed = typed.or(of_context(cluster, all));
     match cluster.namespaces(deadline).await {
         Read::Known(all) => among(all, typed, layout),

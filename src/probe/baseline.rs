@@ -134,21 +134,25 @@ impl<C: Connector> Sql<C> {
         once_more(|| self.take(only, until)).await
     }
 
+    /// Names of the databases that can be entered, one more than are looked into at most.
+    ///
+    /// # Errors
+    /// Why they are not known.
+    pub async fn databases(&self, deadline: Duration) -> Result<Vec<String>, Trouble> {
+        let mut session = self.line.open(&self.line.target().database, Instant::now() + deadline).await?;
+        let names = names(&mut session, None).await?;
+        session.close().await;
+        Ok(names)
+    }
+
     async fn take(&self, only: Option<&str>, until: Instant) -> Result<Baseline, Trouble> {
         let mut session = self.line.open(&self.line.target().database, until).await?;
         let who = introduction(&mut session).await?;
         if who.kernel == Kernel::Mpp {
             answering(&mut session).await?;
         }
-        let which = only.map(|name| format!("AND datname = {}", literal(name))).unwrap_or_default();
-        let statement = format!(
-            "SELECT datname FROM pg_catalog.pg_database WHERE datallowconn AND NOT datistemplate {which}
-             ORDER BY datname COLLATE \"C\" LIMIT {}",
-            MOST_DATABASES + 1
-        );
-        let rows = session.run(&statement).await?;
+        let mut names = names(&mut session, only).await?;
         session.close().await;
-        let mut names: Vec<String> = rows.iter().flatten().map(|row| text(row, 0).to_owned()).collect();
         let truncated = names.len() > MOST_DATABASES;
         names.truncate(MOST_DATABASES);
         let counting_ends = (Instant::now() + COUNTING).min(until);
@@ -182,6 +186,18 @@ impl<C: Connector> Sql<C> {
         }
         Ok(tables)
     }
+}
+
+/// Databases that can be entered, or the one of this name.
+async fn names(session: &mut Session, only: Option<&str>) -> Result<Vec<String>, Trouble> {
+    let which = only.map(|name| format!("AND datname = {}", literal(name))).unwrap_or_default();
+    let statement = format!(
+        "SELECT datname FROM pg_catalog.pg_database WHERE datallowconn AND NOT datistemplate {which}
+         ORDER BY datname COLLATE \"C\" LIMIT {}",
+        MOST_DATABASES + 1
+    );
+    let rows = session.run(&statement).await?;
+    Ok(rows.iter().flatten().map(|row| text(row, 0).to_owned()).collect())
 }
 
 /// Tables of users: no system schema, nothing temporary, not our own canary.

@@ -2,6 +2,7 @@
 
 pub mod age;
 mod columns;
+pub mod completion;
 pub mod documents;
 pub mod error;
 pub mod forward;

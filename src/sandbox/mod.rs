@@ -41,6 +41,16 @@ pub use error::SandboxError;
 #[cfg(unix)]
 pub use workload::installation::PostgresChoice;
 
+/// The StatefulSets of a scenario, of the default one where none is named, as its manifests have them.
+///
+/// # Errors
+/// There is no such scenario, or a file cannot be read (a defect).
+pub fn stateful_sets(scenario: Option<&str>) -> Result<Vec<serde_json::Value>, SandboxError> {
+    let scenario = scenarios::find(scenario.unwrap_or(&Options::default().scenario))?;
+    let objects = scenario.objects()?;
+    Ok(objects.into_iter().filter(|(key, _)| key.resource == "statefulsets").map(|(_, object)| object).collect())
+}
+
 /// Every scenario: name and one-line description, the default first.
 ///
 /// # Errors

@@ -1,0 +1,204 @@
+//! The questions that completion asks of files, of the cluster and of its databases. Each is one that may stay without an
+//! answer: `None` and an empty list are the same to whoever types.
+
+use super::super::scope::scope_of;
+use super::super::{layout, options};
+use crate::cli::{Global, Names};
+use crate::cluster::snapshot::{NamespaceFacts, NamespaceObjects, Read, Snapshot};
+use crate::cluster::{Cluster, Entries, Environment};
+use crate::completion::line::Typed;
+use crate::completion::{Candidate, acts, members, names};
+use crate::probe::{Login, Sql, SqlTarget, login};
+use crate::sandbox;
+use crate::topology::layout::SqlDoor;
+use crate::topology::target::{TargetMatch, TargetName, match_target, without_mark};
+use crate::topology::{Door, Layout, Member, Role, Topology, build};
+use futures::future::join_all;
+use jiff::Timestamp;
+use k8s_openapi::api::apps::v1::StatefulSet;
+use std::time::Duration;
+
+/// What the cluster's part of an answer may take. What is not answered by then is given up in good order, a credential
+/// plugin ended.
+const DEADLINE: Duration = Duration::from_millis(235);
+
+/// Most servers that are asked for their databases.
+const MOST_SERVERS: usize = 4;
+
+/// Learns what there is of `names`.
+pub(super) fn ask(typed: &Typed, names: Names, begun: &str) -> Vec<Candidate> {
+    let typed = Typed { global: at_home(&typed.global), ..typed.clone() };
+    match names {
+        Names::Context | Names::Cluster | Names::User => {
+            let entries = options(&typed.global).and_then(|options| Entries::read(&options, &environment()));
+            entries.map(|entries| names::entries(&entries, names)).unwrap_or_default()
+        }
+        _ => of_cluster(&typed, names, begun).unwrap_or_default(),
+    }
+}
+
+fn of_cluster(typed: &Typed, names: Names, begun: &str) -> Option<Vec<Candidate>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
+    let answer = runtime.block_on(tokio::time::timeout(DEADLINE, question(typed, names, begun)));
+    // A host name that is still being looked up is nobody's business any more.
+    runtime.shutdown_background();
+    answer.ok().flatten()
+}
+
+async fn question(typed: &Typed, names: Names, begun: &str) -> Option<Vec<Candidate>> {
+    let layout = layout(&typed.global).ok()?;
+    let cluster = Cluster::connect(&options(&typed.global).ok()?, &environment()).await.ok()?;
+    let now = Timestamp::now();
+    Some(match names {
+        Names::Namespace => names::namespaces(&known(cluster.namespaces(DEADLINE).await)?, &layout),
+        Names::Undoable => acts::undoable(&build(&cluster.volumes(DEADLINE).await, &layout), begun, now),
+        Names::Kept => acts::kept(&build(&cluster.volumes(DEADLINE).await, &layout), now),
+        Names::Catalog => names::databases(&databases(typed, &cluster, &layout).await?),
+        _ => {
+            let namespace = namespace(typed, Some(begun));
+            let topology = installation(namespace.as_deref(), typed.all_namespaces, &cluster, &layout).await?;
+            members::members(&topology, names, begun, &typed.targets, Some(now))
+        }
+    })
+}
+
+fn known<T>(read: Read<T>) -> Option<T> {
+    match read {
+        Read::Known(value) => Some(value),
+        Read::Unknown(_) | Read::NotAsked => None,
+    }
+}
+
+/// The pods of the namespaces that are meant, and nothing else: of one that was named in whole, at once; otherwise of
+/// those that there are, the system's in the same wave as the list of them.
+async fn installation(namespace: Option<&str>, all: bool, cluster: &Cluster, layout: &Layout) -> Option<Topology> {
+    let of_context = cluster.namespace().filter(|name| *name != "default" && !all);
+    let whole = namespace.or(of_context).map(without_mark).filter(|name| layout.space_kind(name).is_some());
+    let snapshot = match whole {
+        Some(name) => cluster.pods(&[name.to_owned()], DEADLINE).await,
+        None => {
+            let system = [layout.system_namespace.clone()];
+            let (scope, mut snapshot) =
+                futures::join!(scope_of(layout, cluster, namespace, all, DEADLINE), cluster.pods(&system, DEADLINE));
+            let (systems, others): (Vec<String>, Vec<String>) =
+                scope.ok()?.namespaces.into_iter().partition(|name| *name == layout.system_namespace);
+            if systems.is_empty() {
+                snapshot.namespaces.clear();
+            }
+            snapshot.namespaces.extend(cluster.pods(&others, DEADLINE).await.namespaces);
+            snapshot
+        }
+    };
+    Some(build(&snapshot, layout))
+}
+
+/// The namespace that the line is about: that of a target, before the flag's.
+fn namespace(typed: &Typed, target: Option<&str>) -> Option<String> {
+    target.and_then(|target| TargetName::parse(target).namespace).or_else(|| typed.global.namespace.clone())
+}
+
+/// The databases of the servers that the targets mean, or else of the accounts' proxies, each with its server's pod. Asked
+/// with what login there is; a server that does not answer is left out.
+async fn databases(typed: &Typed, cluster: &Cluster, layout: &Layout) -> Option<Vec<(String, String)>> {
+    let targets: Vec<TargetName> = typed.targets.iter().map(|target| TargetName::parse(target)).collect();
+    let namespace = namespace(typed, typed.targets.first().map(String::as_str).filter(|_| targets.len() == 1));
+    let topology = installation(namespace.as_deref(), typed.all_namespaces, cluster, layout).await?;
+    let meant: Vec<&Member> = if targets.is_empty() {
+        topology.members().filter(|member| member.role == Role::WarehouseProxy).collect()
+    } else {
+        targets.iter().flat_map(|target| found(match_target(&topology, None, &target.name))).collect()
+    };
+    let login = Login::resolve(&typed.login, &login::Environment::of_process()).ok()?.login;
+    let mut servers: Vec<(&str, String, SqlDoor)> = Vec::new();
+    for member in meant {
+        if let Door::Sql { pod, door } = topology.door(member)
+            && !servers.iter().any(|(namespace, known, _)| (*namespace, known) == (&*member.namespace, &pod))
+        {
+            servers.push((&member.namespace, pod, door));
+        }
+    }
+    let asked = servers.into_iter().take(MOST_SERVERS).map(async |(namespace, pod, door)| {
+        let login = login.within(cluster, namespace, DEADLINE).await.ok()?;
+        let target = SqlTarget {
+            namespace: namespace.to_owned(),
+            pod: pod.clone(),
+            port: door.port,
+            user: login.user().map_or(door.user, str::to_owned),
+            login,
+            database: door.database,
+        };
+        let names = Sql::over(cluster, target).databases(DEADLINE).await.ok()?;
+        Some(names.into_iter().map(|name| (pod.clone(), name)).collect::<Vec<_>>())
+    });
+    Some(join_all(asked).await.into_iter().flatten().flatten().collect())
+}
+
+fn found<'t>(target: TargetMatch<'t>) -> Vec<&'t Member> {
+    match target {
+        TargetMatch::One(member) => vec![member],
+        TargetMatch::Many(members) => members,
+        TargetMatch::Stranger(_) | TargetMatch::None(_) => Vec::new(),
+    }
+}
+
+/// The process' environment, in which nobody can be asked anything: not on the standard input, and a credential plugin not
+/// on the terminal itself either. Where this process cannot leave the terminal, no plugin is run.
+fn environment() -> Environment {
+    Environment { stdin_is_terminal: false, no_plugins: !leave_terminal(), ..Environment::of_process() }
+}
+
+#[cfg(unix)]
+fn leave_terminal() -> bool {
+    rustix::process::setsid().is_ok()
+}
+
+#[cfg(not(unix))]
+fn leave_terminal() -> bool {
+    false
+}
+
+/// The same with paths as the shell would have made them of `~/`: words are completed before it does.
+fn at_home(global: &Global) -> Global {
+    let mut global = global.clone();
+    let Some(home) = std::env::home_dir() else { return global };
+    let paths = [
+        &mut global.kubeconfig,
+        &mut global.layout,
+        &mut global.certificate_authority,
+        &mut global.client_certificate,
+        &mut global.client_key,
+    ];
+    for path in paths.into_iter().flatten() {
+        if let Ok(rest) = path.strip_prefix("~") {
+            *path = home.join(rest);
+        }
+    }
+    global
+}
+
+/// What a practice cluster of the chosen scenario will hold, from its manifests. Nothing is started.
+pub(super) fn practice(typed: &Typed, names: Names, begun: &str) -> Option<Vec<Candidate>> {
+    let layout = layout(&at_home(&typed.global)).ok()?;
+    let sets = sandbox::stateful_sets(typed.global.scenario.as_deref()).ok()?;
+    let mut namespaces: Vec<NamespaceObjects> = Vec::new();
+    for set in sets {
+        let set: StatefulSet = serde_json::from_value(set).ok()?;
+        let name = set.metadata.namespace.clone()?;
+        let place = namespaces.iter().position(|known| known.namespace == name).unwrap_or_else(|| {
+            let nothing_runs = Read::Known(Vec::new());
+            namespaces.push(NamespaceObjects { pods: nothing_runs, ..NamespaceObjects::unread(&name) });
+            namespaces.len() - 1
+        });
+        let sets = std::mem::take(&mut namespaces[place].stateful_sets);
+        namespaces[place].stateful_sets = Read::Known(known(sets).into_iter().flatten().chain([set]).collect());
+    }
+    if names == Names::Namespace {
+        let facts = |objects: &NamespaceObjects| NamespaceFacts { name: objects.namespace.clone(), terminating: false };
+        return Some(names::namespaces(&namespaces.iter().map(facts).collect::<Vec<_>>(), &layout));
+    }
+    if let Some(wanted) = namespace(typed, Some(begun)) {
+        namespaces.retain(|objects| objects.namespace.starts_with(without_mark(&wanted)));
+    }
+    let topology = build(&Snapshot { namespaces, ..Snapshot::default() }, &layout);
+    Some(members::members(&topology, names, begun, &typed.targets, None))
+}

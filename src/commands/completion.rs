@@ -1,0 +1,169 @@
+//! `completion install` and `completion uninstall`: `kubectl_complete-synxdb` put on PATH, and taken from it.
+
+use super::Context;
+use super::confirm::asked;
+use crate::cli::{CompletionCommand, InstallArgs};
+use crate::completion::install::{FILE, Folder, Found, Step, to_install, to_uninstall};
+use crate::completion::scripts::{THROUGH_KUBECTL, is_ours};
+use crate::error::{Error, Exit, Result};
+use crate::render::{completion as told, prompt};
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::Path;
+
+/// Most that is read of a file to tell whose it is.
+const LARGEST: u64 = 4096;
+
+pub(super) async fn run(context: &Context, command: &CompletionCommand) -> Result<Exit> {
+    if cfg!(windows) {
+        return Err(Error::refused("on Windows there is no completion through kubectl")
+            .because("kubectl_complete-synxdb is a shell's script; nothing was changed")
+            .hint("kubectl synxdb completion powershell"));
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders: Vec<Folder> =
+        std::env::split_paths(&path).filter(|folder| folder.is_absolute()).map(|folder| look(&folder)).collect();
+    let (args, step) = match command {
+        CompletionCommand::Install(args) => (args, to_install(&folders)?),
+        CompletionCommand::Uninstall(args) => (args, to_uninstall(&folders)?),
+        // Printed without a word to anybody.
+        _ => return Ok(Exit::Yes),
+    };
+    let screen = context.screen;
+    let to_ask = match &step {
+        Step::Write(path) => Some((told::will_write(path, false, THROUGH_KUBECTL, screen.err), "Write it?")),
+        Step::Renew(path) => Some((told::will_write(path, true, THROUGH_KUBECTL, screen.err), "Write it?")),
+        Step::Remove(path) => Some((told::will_remove(path, screen.err), "Remove it?")),
+        Step::Present(_) | Step::Absent => None,
+    };
+    if let Some((plan, question)) = to_ask {
+        screen.note(&plan);
+        confirm(context, args, question).await?;
+        carry_out(&step)?;
+    }
+    let shell = std::env::var("SHELL").ok();
+    screen.result(&match &step {
+        Step::Write(path) | Step::Renew(path) => told::installed(path, true, shell.as_deref(), screen.out),
+        Step::Present(path) => told::installed(path, false, shell.as_deref(), screen.out),
+        Step::Remove(path) => told::removed(Some(path), screen.out),
+        Step::Absent => told::removed(None, screen.out),
+    });
+    Ok(Exit::Yes)
+}
+
+async fn confirm(context: &Context, args: &InstallArgs, question: &'static str) -> Result<()> {
+    let screen = context.screen;
+    if args.yes {
+        return Ok(());
+    }
+    if !screen.interactive {
+        return Err(Error::refused("there is no terminal to ask on")
+            .because("nothing was changed")
+            .hint("--yes answers the question"));
+    }
+    if asked(context, prompt::Before::line(screen), move || prompt::confirm(screen, question)).await? {
+        return Ok(());
+    }
+    Err(Error::new(Exit::Declined, "declined; nothing was changed").because("the answer was no"))
+}
+
+fn carry_out(step: &Step) -> Result<()> {
+    let failed = |what: &str, path: &Path, error: &io::Error| {
+        Error::failure(format!("{} cannot be {what}", path.display()))
+            .because(error.to_string())
+            .hint(format!("ls -ld {}", path.parent().unwrap_or(path).display()))
+    };
+    match step {
+        Step::Write(path) => write_new(path).map_err(|error| failed("written", path, &error)),
+        Step::Renew(path) => renew(path).map_err(|error| failed("written", path, &error)),
+        Step::Remove(path) => fs::remove_file(path).map_err(|error| failed("removed", path, &error)),
+        Step::Present(_) | Step::Absent => Ok(()),
+    }
+}
+
+/// Writes it where nothing is; somebody else's that came in the meantime stays.
+fn write_new(path: &Path) -> io::Result<()> {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o755);
+    let mut file = options.open(path)?;
+    let written = file.write_all(THROUGH_KUBECTL.as_bytes());
+    if written.is_err() {
+        let _ = fs::remove_file(path);
+    }
+    written
+}
+
+/// Puts a new one in the place of ours, at once.
+fn renew(path: &Path) -> io::Result<()> {
+    let fresh = path.with_file_name(format!(".{FILE}.{}", std::process::id()));
+    write_new(&fresh)?;
+    let renamed = fs::rename(&fresh, path);
+    if renamed.is_err() {
+        let _ = fs::remove_file(&fresh);
+    }
+    renamed
+}
+
+fn look(folder: &Path) -> Folder {
+    let plugin = fs::metadata(folder.join("kubectl-synxdb"));
+    Folder {
+        path: folder.to_owned(),
+        has_plugin: plugin.is_ok_and(|plugin| plugin.is_file() && may_be_run(&plugin)),
+        found: found(&folder.join(FILE)),
+        writable: writable(folder),
+        own: own(folder),
+    }
+}
+
+fn found(file: &Path) -> Found {
+    let there = match fs::symlink_metadata(file) {
+        Ok(there) => there,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Found::Nothing,
+        // What cannot be looked at is not ours.
+        Err(_) => return Found::Foreign,
+    };
+    // A link may lead to one of ours, too; what it leads to is its owner's.
+    let text = match fs::metadata(file) {
+        Ok(leads_to) if leads_to.is_file() && leads_to.len() <= LARGEST => fs::read_to_string(file).ok(),
+        _ => None,
+    };
+    match text {
+        Some(text) if text == THROUGH_KUBECTL && fs::metadata(file).is_ok_and(|file| may_be_run(&file)) => Found::Same,
+        Some(text) if is_ours(&text) && there.is_file() => Found::Other,
+        _ => Found::Foreign,
+    }
+}
+
+#[cfg(unix)]
+fn may_be_run(file: &fs::Metadata) -> bool {
+    std::os::unix::fs::PermissionsExt::mode(&file.permissions()) & 0o111 != 0
+}
+
+#[cfg(not(unix))]
+fn may_be_run(_: &fs::Metadata) -> bool {
+    true
+}
+
+#[cfg(unix)]
+fn writable(folder: &Path) -> bool {
+    use rustix::fs::{Access, access};
+    folder.is_dir() && access(folder, Access::WRITE_OK | Access::EXEC_OK).is_ok()
+}
+
+#[cfg(not(unix))]
+fn writable(folder: &Path) -> bool {
+    fs::metadata(folder).is_ok_and(|folder| folder.is_dir() && !folder.permissions().readonly())
+}
+
+#[cfg(unix)]
+fn own(folder: &Path) -> bool {
+    let user = rustix::process::geteuid().as_raw();
+    fs::metadata(folder).is_ok_and(|folder| std::os::unix::fs::MetadataExt::uid(&folder) == user)
+}
+
+#[cfg(not(unix))]
+fn own(_: &Path) -> bool {
+    true
+}

@@ -1,0 +1,261 @@
+//! An unfinished command line: what was typed, what the word under the cursor names, and what may stand there.
+
+use super::Candidate;
+use crate::cli::{Cli, Global, LoginArgs, Names};
+use crate::render::{harmless, is_harmful};
+use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory, FromArgMatches, ValueHint};
+use clap_complete::engine::{ArgValueCompleter, CompletionCandidate, complete};
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// What the word under the cursor is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// The beginning of something that this names.
+    Names(Names, String),
+    /// A file's path, which the shell itself completes best.
+    File,
+}
+
+/// What was typed before the word under the cursor, as far as it can be understood.
+#[derive(Clone, Debug, Default)]
+pub struct Typed {
+    /// Flags of all commands.
+    pub global: Global,
+    /// How to log in to databases.
+    pub login: LoginArgs,
+    /// Whether all namespaces are meant.
+    pub all_namespaces: bool,
+    /// Targets.
+    pub targets: Vec<String>,
+}
+
+/// The words of an unfinished command line.
+#[derive(Clone, Debug)]
+pub struct Line {
+    before: Vec<OsString>,
+    current: OsString,
+}
+
+/// What may stand for the word under the cursor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Offer {
+    /// The candidates, in the order in which they are to be shown.
+    pub candidates: Vec<Candidate>,
+    /// Whether the shell is to offer files.
+    pub files: bool,
+}
+
+type Complete = dyn Fn(Wanted) -> Vec<Candidate> + Send + Sync;
+
+impl Line {
+    /// The words after the program's name; the last one is under the cursor, up to it.
+    pub fn new(mut words: Vec<OsString>) -> Self {
+        let current = words.pop().unwrap_or_default();
+        Self { before: words, current }
+    }
+
+    /// What the word under the cursor names, where that has to be looked up.
+    pub fn wanted(&self) -> Option<Wanted> {
+        let seen: Arc<Mutex<Option<Wanted>>> = Arc::default();
+        let note = Arc::clone(&seen);
+        self.candidates(Arc::new(move |wanted| {
+            *note.lock().unwrap_or_else(PoisonError::into_inner) = Some(wanted);
+            Vec::new()
+        }));
+        seen.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// What may stand there: of what it names `found`, and whatever the command line itself knows.
+    pub fn offer(&self, found: &[Candidate]) -> Offer {
+        let files: Arc<Mutex<bool>> = Arc::default();
+        let (note, found) = (Arc::clone(&files), found.to_owned());
+        let engine = self.candidates(Arc::new(move |wanted| match wanted {
+            Wanted::Names(_, begun) => found.iter().filter(|one| one.value.starts_with(&begun)).cloned().collect(),
+            Wanted::File => {
+                *note.lock().unwrap_or_else(PoisonError::into_inner) = true;
+                Vec::new()
+            }
+        }));
+        let mut candidates: Vec<Candidate> = engine.iter().filter_map(told).collect();
+        self.without_flags(&mut candidates);
+        self.without_its_flag(&mut candidates);
+        let files = *files.lock().unwrap_or_else(PoisonError::into_inner) && candidates.is_empty();
+        Offer { candidates, files }
+    }
+
+    /// Runs the engine with this for the values that the command line does not know itself.
+    fn candidates(&self, complete_value: Arc<Complete>) -> Vec<CompletionCandidate> {
+        let mut command = with(Cli::command(), &complete_value);
+        let mut words = vec![OsString::from("kubectl-synxdb")];
+        // A flag whose value stands behind = or nowhere takes no word: the engine would give it the next one.
+        let takes_none = self.equals_only();
+        words.extend(
+            self.before.iter().filter(|word| !takes_none.iter().any(|flag| word.as_os_str() == flag.as_str())).cloned(),
+        );
+        let index = words.len();
+        // A dash alone is the beginning of long flags, too: of one with both forms the engine would show the short one.
+        words.push(if self.current == "-" { "--".into() } else { self.current.clone() });
+        complete(&mut command, words, index, None).unwrap_or_default()
+    }
+
+    fn equals_only(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        each_argument(&Cli::command(), &mut |argument| {
+            if let (true, Some(long)) = (argument.is_require_equals_set(), argument.get_long()) {
+                found.push(format!("--{long}"));
+            }
+        });
+        found
+    }
+
+    /// Flags only where one was begun, and none that stands there already and may not be repeated.
+    fn without_flags(&self, candidates: &mut Vec<Candidate>) {
+        let current = self.current.to_string_lossy();
+        if !current.starts_with('-') {
+            candidates.retain(|one| !one.value.starts_with('-'));
+            return;
+        }
+        let mut repeated = Vec::new();
+        each_argument(&Cli::command(), &mut |argument| {
+            if let (ArgAction::Append | ArgAction::Count, Some(long)) = (argument.get_action(), argument.get_long()) {
+                repeated.push(format!("--{long}"));
+            }
+        });
+        let stands = |flag: &str| {
+            self.before.iter().any(|word| {
+                word.to_str()
+                    .and_then(|word| word.strip_prefix(flag))
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
+            })
+        };
+        candidates.retain(|one| {
+            let flag = one.value.starts_with("--") && !one.value.contains('=');
+            !flag || repeated.contains(&one.value) || !stands(&one.value)
+        });
+        // Behind a short flag that is whole the engine offers every other one.
+        let short = |value: &str| value.len() > 1 && value.starts_with('-') && !value.starts_with("--");
+        if short(&current) && candidates.iter().all(|one| is_another(&one.value, &current)) {
+            candidates.clear();
+            if current.len() == 2 {
+                candidates.push(Candidate::new(current, ""));
+            }
+        }
+    }
+
+    /// Of `--flag=value` shells have the value alone completed.
+    fn without_its_flag(&self, candidates: &mut [Candidate]) {
+        let current = self.current.to_string_lossy();
+        let Some((flag, _)) = current.split_once('=').filter(|(flag, _)| flag.starts_with('-')) else { return };
+        for candidate in candidates {
+            if let Some(value) = candidate.value.strip_prefix(flag).and_then(|rest| rest.strip_prefix('=')) {
+                candidate.value = value.to_owned();
+            }
+        }
+    }
+
+    /// What was typed before, as far as it can be understood: an error in it ends nothing.
+    pub fn typed(&self) -> Typed {
+        let asks_for_help = |word: &&OsString| *word != "--help" && *word != "-h";
+        let words = std::iter::once(OsStr::new("kubectl-synxdb"));
+        let words = words.chain(self.before.iter().filter(asks_for_help).map(OsString::as_os_str));
+        let Ok(matches) = Cli::command().ignore_errors(true).try_get_matches_from(words) else {
+            return Typed::default();
+        };
+        let mut last: &ArgMatches = &matches;
+        while let Some((_, next)) = last.subcommand() {
+            last = next;
+        }
+        let has = |id: &str| last.try_contains_id(id).is_ok();
+        let list = ["target", "targets", "what"].into_iter().find(|id| has(id));
+        let targets = list.and_then(|id| last.try_get_many::<String>(id).ok().flatten());
+        Typed {
+            // `rbac` has a flag of this name for several.
+            global: Global::from_arg_matches(&matches).unwrap_or_default(),
+            login: if has("username") { LoginArgs::from_arg_matches(last).unwrap_or_default() } else { <_>::default() },
+            all_namespaces: has("all_namespaces") && last.get_flag("all_namespaces"),
+            targets: targets.into_iter().flatten().cloned().collect(),
+        }
+    }
+}
+
+/// Whether this is a short flag and one more.
+fn is_another(value: &str, current: &str) -> bool {
+    value.strip_prefix(current).is_some_and(|rest| rest.chars().count() == 1)
+}
+
+fn each_argument(command: &Command, see: &mut impl FnMut(&Arg)) {
+    command.get_arguments().for_each(&mut *see);
+    command.get_subcommands().for_each(|command| each_argument(command, see));
+}
+
+/// The command line whose values are completed by this.
+fn with(command: Command, complete_value: &Arc<Complete>) -> Command {
+    let completed = |argument: Arg| {
+        let names = argument.get::<Names>().copied();
+        let path = matches!(argument.get_value_hint(), ValueHint::AnyPath | ValueHint::FilePath | ValueHint::DirPath);
+        if names.is_none() && !path {
+            return argument;
+        }
+        let complete_value = Arc::clone(complete_value);
+        argument.add(ArgValueCompleter::new(move |begun: &OsStr| {
+            let wanted = match names {
+                Some(names) => Wanted::Names(names, begun.to_string_lossy().into_owned()),
+                None => Wanted::File,
+            };
+            let in_order = complete_value(wanted).into_iter().enumerate();
+            let candidate = |(place, Candidate { value, about })| {
+                let about = if about.is_empty() { None } else { Some(about.into()) };
+                CompletionCandidate::new(value).help(about).display_order(Some(place))
+            };
+            in_order.map(candidate).collect()
+        }))
+    };
+    command.mut_args(completed).mut_subcommands(|command| with(command, complete_value))
+}
+
+/// A candidate as a shell can take it: text of one line that drives no terminal.
+fn told(candidate: &CompletionCandidate) -> Option<Candidate> {
+    let value = candidate.get_value().to_str()?.to_owned();
+    if value.is_empty() || value.contains(is_harmful) {
+        return None;
+    }
+    let about = candidate.get_help().map(ToString::to_string).unwrap_or_default();
+    Some(Candidate { value, about: harmless(about.lines().next().unwrap_or_default()) })
+}
+
+/// What a shell is told beside the candidates, in the numbers that programs have for it that are built like kubectl
+/// (cobra's `ShellCompDirective`).
+mod directive {
+    /// No blank after the word.
+    pub(super) const NO_SPACE: u8 = 2;
+    /// No files.
+    pub(super) const NO_FILES: u8 = 4;
+    /// In this order.
+    pub(super) const KEEP_ORDER: u8 = 32;
+}
+
+/// A candidate a line, its description after a tab, and the directive in the last one.
+impl fmt::Display for Offer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for Candidate { value, about } in &self.candidates {
+            f.write_str(value)?;
+            if !about.is_empty() {
+                write!(f, "\t{about}")?;
+            }
+            f.write_str("\n")?;
+        }
+        let goes_on = matches!(self.candidates.as_slice(), [one] if one.value.ends_with(['=', '/']));
+        let directive = match (self.files, goes_on) {
+            (true, _) => 0,
+            (false, true) => directive::NO_FILES | directive::KEEP_ORDER | directive::NO_SPACE,
+            (false, false) => directive::NO_FILES | directive::KEEP_ORDER,
+        };
+        writeln!(f, ":{directive}")
+    }
+}
+
+#[cfg(test)]
+#[path = "line_tests.rs"]
+mod tests;
