@@ -82,6 +82,20 @@ fn a_terminal_is_drawn_in_place_and_left_in_order() {
     assert!(left.cursor_shown && left.echo);
 }
 
+/// As any other program in a pipe whose reader has gone away.
+#[test]
+fn it_ends_with_its_reader() {
+    let cluster = healthy();
+    let plugin = cluster.plugin(&["status", "-w"]);
+    let mut piped = std::process::Command::new("sh");
+    piped.args(["-c", "\"$0\" \"$@\" | head -n 1"]).arg(plugin.get_program()).args(plugin.get_args());
+    piped.env_clear().envs(plugin.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let mut piped = Running::start(piped);
+    piped.line_with("SynxDB is healthy");
+    delete_node(&cluster);
+    assert_eq!(piped.end().err, "");
+}
+
 /// An account that comes is looked into, and one that goes is named no more.
 #[test]
 fn accounts_come_and_go() {

@@ -55,6 +55,9 @@ pub(super) const YAML: Word = ("yaml", "The same in YAML");
 const JSONPATH: &str = "jsonpath=";
 pub(super) const PATH: Word = (JSONPATH, "A template filled in from it: jsonpath='{.health}'");
 
+/// How much a word must be like a form to be taken for it with a letter wrong, as clap has it for other values.
+const ALIKE: f64 = 0.7;
+
 /// The parser of a command's `-o`.
 pub(super) fn forms(words: &'static [Word]) -> Forms {
     Forms(words)
@@ -92,6 +95,12 @@ impl TypedValueParser for Forms {
                 error.insert(ContextKind::InvalidValue, ContextValue::String(typed.to_owned()));
                 let valid = self.0.iter().map(|(name, _)| (*name).to_owned()).collect();
                 error.insert(ContextKind::ValidValue, ContextValue::Strings(valid));
+                let near = |name: &&str| strsim::jaro(typed, name);
+                let words = self.0.iter().map(|(name, _)| *name);
+                let nearest = words.max_by(|one, other| near(one).total_cmp(&near(other)));
+                if let Some(nearest) = nearest.filter(|name| near(name) > ALIKE) {
+                    error.insert(ContextKind::SuggestedValue, ContextValue::String(nearest.to_owned()));
+                }
                 Err(error)
             }
         }

@@ -35,7 +35,9 @@ pub(super) async fn follow(context: &Context, args: &StatusArgs) -> Result<Exit>
         let topology = only(build(&seen(&survey, &scope), &context.layout), wanted.as_deref());
         let report = judge(&topology);
         let away = away(&survey);
-        live.show((&report, &topology), &args.output, away.as_deref(), Timestamp::now())?;
+        if !live.show((&report, &topology), &args.output, away.as_deref(), Timestamp::now())? {
+            return Ok(exit(&report));
+        }
         let ages = async { if live.ages() { tokio::time::sleep(AGES).await } else { std::future::pending().await } };
         tokio::select! {
             biased;

@@ -54,7 +54,7 @@ impl Live {
         matches!(self.way, Way::InPlace(_))
     }
 
-    /// Shows how it is now. `away` says why that may be out of date.
+    /// Shows how it is now. `away` says why that may be out of date. Whether somebody still reads it.
     ///
     /// # Errors
     /// None in practice: every document is plain JSON data.
@@ -64,7 +64,7 @@ impl Live {
         output: &Output,
         away: Option<&str>,
         now: Timestamp,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         let (screen, paint, wide) = (self.screen, self.screen.out, *output == Output::Wide);
         match &mut self.way {
             Way::InPlace(frame) => {
@@ -74,6 +74,7 @@ impl Live {
                     text.push_str(&format!("\n{} {}\n", paint.warn("note:"), harmless(why)));
                 }
                 frame.draw(screen, &text);
+                Ok(true)
             }
             Way::Lines { verdict, members } => {
                 let time = now.strftime("%Y-%m-%dT%H:%M:%SZ");
@@ -91,7 +92,7 @@ impl Live {
                     text.push_str(&format!("{time}  {member}  gone\n"));
                 }
                 (*verdict, *members) = told;
-                screen.result(&text);
+                Ok(screen.reaches(&text))
             }
             Way::Rows(known) => {
                 let text = match output {
@@ -102,22 +103,22 @@ impl Live {
                 // What has grown older alone has not changed.
                 let changed = |line: &&String| !known.iter().any(|old| ageless(old) == ageless(line));
                 let text: String = fresh.iter().filter(changed).map(|line| format!("{line}\n")).collect();
-                screen.result(&text);
                 *known = fresh;
+                Ok(screen.reaches(&text))
             }
             Way::Documents(form, last) => {
                 let document = machine::status(report, topology);
-                if last.as_ref() != Some(&document) {
-                    let mut text = machine::one_of_many(form, &document)?;
-                    if !text.ends_with('\n') {
-                        text.push('\n');
-                    }
-                    screen.result(&text);
-                    *last = Some(document);
+                if last.as_ref() == Some(&document) {
+                    return Ok(true);
                 }
+                let mut text = machine::one_of_many(form, &document)?;
+                if !text.ends_with('\n') {
+                    text.push('\n');
+                }
+                *last = Some(document);
+                Ok(screen.reaches(&text))
             }
         }
-        Ok(())
     }
 }
 

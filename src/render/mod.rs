@@ -117,9 +117,14 @@ impl Screen {
 
     /// Writes a result to standard output. A reader that has gone away is not an error.
     pub fn result(&self, text: &str) {
+        self.reaches(text);
+    }
+
+    /// The same; whether somebody still reads it.
+    pub fn reaches(&self, text: &str) -> bool {
         let mut out = io::stdout().lock();
         let text = harmless::passed(text, self.out.0);
-        let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+        out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_ok()
     }
 
     /// Writes what is not a result (progress, warnings, errors) to standard error.

@@ -81,10 +81,12 @@ fn returns() -> Returns {
 
 /// What a failover and an undo tell, from the plan to the result.
 fn acts() -> Vec<Value> {
-    let failover = planned("wh9527-0", true, |request| request.allow = vec![crate::cli::Allow::UnretainedVolume]);
+    let failover = planned("wh9527-0", true, |_| {});
     let mut undo = planned("wh9527-0", false, |_| {});
     undo.act = Act::Undo("3f2a91bc".into());
     undo.journal = Some("file".into());
+    undo.checks[0].next = Some("--allow quorum-loss".into());
+    undo.checks[0].allow = Some(crate::cli::Allow::QuorumLoss);
     undo.target.lost_node = Some("node-1".into());
     undo.replaced_claims[0].returns = Some(returns());
     let (volume, uid, claim) = ("pv".to_owned(), "u".to_owned(), "c".to_owned());
