@@ -107,6 +107,9 @@ impl Prompt {
                      kubectl completion fish | source\nsource {scripts}/kubectl-synxdb.fish\n"
                 );
                 user.write(".config/fish/config.fish", &rc);
+                // Where this is missing fish reads every man page of the machine, and goes on with it after its end.
+                let made = user.machine.home().join(".local/share/fish/generated_completions");
+                std::fs::create_dir_all(made).unwrap();
                 command.arg("-i");
             }
         }
