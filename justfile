@@ -14,9 +14,10 @@ soak CASES="10000" FIRST="1":
 e2e:
     SYNXDB_E2E_KUBECONFIG=$(tests/kubernetes/up) cargo test --locked --test e2e
 
-# regenerate what is generated (the README's tables, snapshots of the help)
+# regenerate what is generated (schemas, completions, tables of the documentation)
 regen:
-    REGENERATE=1 cargo test --locked --test generated
+    REGENERATE=1 cargo test --locked --lib the_schemas_are
+    REGENERATE=1 cargo test --locked --test generated --test documents the_page
 
 # start-up and status beside kubectl, on the practice cluster
 bench:
@@ -26,6 +27,14 @@ bench:
 deny:
     cargo deny check
 
-# the released binary
+# the released binary, for this machine
 release:
     cargo build --locked --release
+
+# what is released: archives, packages and krew's manifest, in dist/ (Debian)
+dist:
+    scripts/setup --dist && scripts/dist
+
+# what is in dist/, looked at, installed by krew, used and removed (Debian, root)
+dist-test:
+    tests/archives && tests/krew

@@ -1,6 +1,6 @@
 //! Parse, run, exit code. No logic.
 
-use clap::Parser;
+use clap::FromArgMatches;
 use kubectl_synxdb::cli::{self, Cli, Color};
 use kubectl_synxdb::commands;
 use kubectl_synxdb::render::{self, Screen};
@@ -11,7 +11,8 @@ fn main() -> ExitCode {
         commands::complete(Screen::new(Color::Never), words);
         return ExitCode::SUCCESS;
     }
-    let cli = match Cli::try_parse() {
+    let parsed = cli::command().try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = match parsed {
         Ok(cli) => cli,
         Err(help_or_usage) => {
             let screen = Screen::new(Color::Auto);

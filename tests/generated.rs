@@ -32,11 +32,8 @@ fn completion_scripts() {
     compare(through_kubectl.clone(), scripts::THROUGH_KUBECTL);
     assert!(scripts::is_ours(scripts::THROUGH_KUBECTL));
     // An archive and a package carry it as it is here.
-    #[cfg(unix)]
-    {
-        let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(through_kubectl).unwrap().permissions());
-        assert_eq!(mode & 0o111, 0o111);
-    }
+    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(through_kubectl).unwrap().permissions());
+    assert_eq!(mode & 0o111, 0o111);
 }
 
 /// The README's table of permissions is made from the same rights as the roles are.
@@ -67,14 +64,13 @@ fn scenarios_of_the_readme() {
 /// The README and `--help` name the same exit codes, and those are all that there are.
 #[test]
 fn exit_codes_of_the_readme_and_the_help() {
-    use clap::CommandFactory;
     use kubectl_synxdb::error::Exit;
     let codes = |lines: &str, before: &str| -> Vec<u8> {
         let number = |line: &str| line.strip_prefix(before)?.split_whitespace().next()?.parse().ok();
         lines.lines().filter_map(number).collect()
     };
     let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
-    let help = kubectl_synxdb::cli::Cli::command().render_long_help().to_string();
+    let help = kubectl_synxdb::cli::command().render_long_help().to_string();
     let help = help.split("Exit codes:").nth(1).unwrap();
     let all = [
         Exit::Yes,

@@ -300,3 +300,34 @@ fn what_is_forbidden_is_refused_in_a_servers_words() {
     assert_eq!(refused.code, 4, "{}", refused.err);
     holds(&refused.err, &["delete persistentvolumeclaims"]);
 }
+
+/// A template is filled in by the plugin as by kubectl: over one document, that of kubectl's own pods.
+#[test]
+fn jsonpath_is_kubectls() {
+    let practice = Practice::shared();
+    let user = User::of(&practice);
+    let pods = "get pods -n synxdb-system -o json";
+    let document: serde_json::Value = serde_json::from_str(&user.out(pods)).unwrap();
+    for template in [
+        "{.items[*].metadata.name}",
+        "{.items[0].metadata.name}/{.items[-1].metadata.name}",
+        "{.items[0:2].metadata.uid}",
+        "{.items[0,1].metadata.name}",
+        "{.kind}: {.items[0].spec.containers[*].name}",
+        "{.items[0].metadata.labels}",
+        r"{.items[0].metadata.labels.statefulset\.kubernetes\.io/pod-name}",
+        "{.items[0].metadata['name']}",
+        r#"{.items[?(@.metadata.name=="safekeeper-1")].status.phase}"#,
+        r#"{range .items[*]}{.metadata.name}{"\t"}{.status.phase}{"\n"}{end}"#,
+        r#"{range .items[*]}{.metadata.name}:{range .spec.containers[*]}{' '}{.name}{end};{end}"#,
+        "{.not.there}|{.items[0].nothing}",
+        "{..containerPort}",
+    ] {
+        let mut kubectl = user.command(&["get pods -n synxdb-system"]);
+        kubectl.arg(format!("-o=jsonpath={template}"));
+        let theirs = run(kubectl);
+        assert_eq!(theirs.code, 0, "{template}: {}", theirs.err);
+        let ours = kubectl_synxdb::cli::JsonPath::parse(template).unwrap().fill(&document);
+        assert_eq!(ours, theirs.out, "{template}");
+    }
+}

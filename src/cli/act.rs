@@ -1,40 +1,47 @@
 //! What `failover` and `undo` have in common.
 
 use super::failover::{Allow, DryRun};
-use super::{Form, LoginArgs, Names, duration};
+use super::output::{JSON, PATH, TEXT, Word, YAML, forms};
+use super::{LoginArgs, Names, Output, duration};
 use clap::Args;
 use std::time::Duration;
+
+/// `json` is an object a line: the plan, each event, the result. The others are of the result alone.
+const FORMS: &[Word] = &[TEXT, JSON, YAML, PATH];
+
+const ASKING: &str = "What is asked, and what is overridden";
+const PROOF: &str = "Waiting and proof";
 
 /// How a change is asked about, carried out, proven and told.
 #[derive(Args, Clone, Debug)]
 pub struct ActArgs {
     /// Answer the ordinary question with yes
-    #[arg(short, long)]
+    #[arg(short, long, help_heading = ASKING)]
     pub yes: bool,
     /// The pod's name, for what is of high risk: what --yes does not answer
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", help_heading = ASKING)]
     pub confirm: Option<String>,
     /// Change nothing: show the plan (client), or have the server check each step (server)
-    #[arg(long, value_enum, default_value_t, value_name = "WHO", num_args = 0..=1, require_equals = true, default_missing_value = "client")]
+    #[arg(long, value_enum, default_value_t, value_name = "WHO", num_args = 0..=1, require_equals = true, default_missing_value = "client", help_heading = ASKING)]
     pub dry_run: DryRun,
     /// How long to wait until it is recovered: 90s, 10m, 1h
-    #[arg(long, default_value = "10m", value_parser = duration, value_name = "TIME")]
+    #[arg(long, default_value = "10m", value_parser = duration, value_name = "TIME", help_heading = PROOF)]
     pub timeout: Duration,
     /// Do not ask the component whether it and its data are back
-    #[arg(long)]
+    #[arg(long, help_heading = PROOF)]
     pub no_verify: bool,
     /// Override this check, at high risk
-    #[arg(long, value_enum, value_name = "CHECK")]
+    #[arg(long, value_enum, value_name = "CHECK", help_heading = ASKING)]
     pub allow: Vec<Allow>,
     /// Measure how long this database is away, rather than those that depend on the target; may be repeated
-    #[arg(long, value_name = "NAMESPACE/POD", conflicts_with = "no_probe", add = Names::Database)]
+    #[arg(long, value_name = "NAMESPACE/POD", conflicts_with = "no_probe", help_heading = PROOF, add = Names::Database)]
     pub probe: Vec<String>,
     /// Do not measure how long databases are away
-    #[arg(long)]
+    #[arg(long, help_heading = PROOF)]
     pub no_probe: bool,
     /// Form of the output
-    #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
-    pub output: Form,
+    #[arg(short, long, value_parser = forms(FORMS), default_value = "text", value_name = "FORMAT")]
+    pub output: Output,
     /// How it asks databases.
     #[command(flatten)]
     pub login: LoginArgs,

@@ -33,9 +33,8 @@ Examples:
   # For this session
   source <(kubectl synxdb completion bash)
 
-  # For good, with the package bash-completion
-  kubectl synxdb completion bash \\
-    > ~/.local/share/bash-completion/completions/kubectl-synxdb")]
+  # For good
+  kubectl synxdb completion bash > ~/.local/share/bash-completion/completions/kubectl-synxdb")]
     Bash,
     /// Print the script for zsh
     #[command(after_help = "\

@@ -63,6 +63,7 @@ pub enum DryRun {
 
 /// A check's block that may be overridden.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Allow {
     /// Fewer safekeepers than a majority would be left, or another one may still be fetching WAL

@@ -1,11 +1,19 @@
 //! `forward`.
 
-use super::Names;
-use clap::{Args, ValueEnum, ValueHint};
+use super::output::{PATH, Word, YAML, forms};
+use super::{Names, Output};
+use clap::{Args, ValueHint};
 use std::net::{IpAddr, Ipv4Addr};
 
 /// The local port that is taken where none was asked for.
 pub const DEFAULT_PORT: u16 = 15432;
+
+const FORMS: &[Word] = &[
+    ("text", "The psql line to paste"),
+    ("json", "One line of JSON, with apiVersion and kind: see `schema`"),
+    YAML,
+    PATH,
+];
 
 /// `forward`.
 #[derive(Args, Clone, Debug)]
@@ -51,18 +59,8 @@ pub struct ForwardArgs {
     #[arg(last = true, value_name = "PSQL ARGS", requires = "psql", value_hint = ValueHint::AnyPath)]
     pub psql_args: Vec<std::ffi::OsString>,
     /// Form of the output
-    #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT", conflicts_with = "psql")]
-    pub output: ForwardForm,
-}
-
-/// Forms of what `forward` prints when it is open.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum ForwardForm {
-    /// The psql line to paste
-    #[default]
-    Text,
-    /// One line of JSON
-    Json,
+    #[arg(short, long, value_parser = forms(FORMS), default_value = "text", value_name = "FORMAT", conflicts_with = "psql")]
+    pub output: Output,
 }
 
 /// Where to listen.

@@ -1,7 +1,18 @@
 //! `history`, and `history release`.
 
-use super::{Form, Names};
+use super::output::{JSON, PATH, TABLE, TEXT, Word, YAML, forms};
+use super::{Names, Output};
 use clap::{Args, Subcommand};
+
+const FORMS: &[Word] = &[
+    TABLE,
+    ("wide", "A line an act, with who did it and what became of the volumes"),
+    JSON,
+    YAML,
+    ("name", "`failover/ID` or `undo/ID` a line"),
+    PATH,
+];
+const RELEASED: &[Word] = &[TEXT, JSON, YAML, ("name", "`persistentvolume/NAME` a line"), PATH];
 
 /// `history`.
 #[derive(Args, Clone, Debug)]
@@ -31,8 +42,11 @@ pub struct HistoryArgs {
     #[arg(short = 'A', long, conflicts_with = "namespace")]
     pub all_namespaces: bool,
     /// Form of the output
-    #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
-    pub output: Form,
+    #[arg(short, long, value_parser = forms(FORMS), default_value = "table", value_name = "FORMAT")]
+    pub output: Output,
+    /// Print no headings, and nothing but the rows
+    #[arg(long)]
+    pub no_headers: bool,
 }
 
 /// What can be done with the history.
@@ -63,6 +77,6 @@ pub struct ReleaseArgs {
     #[arg(long, value_name = "NAME")]
     pub confirm: Option<String>,
     /// Form of the output
-    #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
-    pub output: Form,
+    #[arg(short, long, value_parser = forms(RELEASED), default_value = "text", value_name = "FORMAT")]
+    pub output: Output,
 }

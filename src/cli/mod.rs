@@ -2,14 +2,18 @@
 
 mod act;
 mod completion;
+mod exits;
 mod failover;
 mod forward;
 mod global;
 mod history;
+mod jsonpath;
 mod login;
 mod names;
+mod output;
 mod rbac;
 mod sandbox;
+mod schema;
 mod status;
 mod time;
 mod undo;
@@ -17,33 +21,27 @@ mod verify;
 
 pub use act::ActArgs;
 pub use completion::{CompletionArgs, CompletionCommand, InstallArgs, Shell};
+pub use exits::command;
 pub use failover::{Allow, DryRun, FailoverArgs};
-pub use forward::{Address, DEFAULT_PORT, ForwardArgs, ForwardForm};
+pub use forward::{Address, DEFAULT_PORT, ForwardArgs};
 pub use global::{Color, Global, Token};
 pub use history::{HistoryArgs, HistoryCommand, ReleaseArgs};
+pub use jsonpath::JsonPath;
 pub use login::{LoginArgs, SecretKey, SslMode};
 pub use names::Names;
+pub use output::{Machine, Output};
 pub use rbac::{RbacArgs, RbacFor};
 pub use sandbox::SandboxArgs;
-pub use status::{StatusArgs, StatusForm};
+pub use schema::SchemaArgs;
+pub use status::StatusArgs;
 pub use time::duration;
 pub use undo::UndoArgs;
-pub use verify::{VerifyArgs, VerifyForm};
+pub use verify::VerifyArgs;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand};
 use std::ffi::OsString;
 
-const EXIT_CODES: &str = "\
-Exit codes:
-  0    yes: healthy, recovered, done
-  1    an error that is none of the others
-  2    the command line was not understood
-  4    refused by a check, or the cluster is not as planned
-  5    declined at the prompt; nothing was changed
-  6    not done within the time given
-  7    verification failed: something that was there before is missing
-  8    degraded, or something that should be known is not
-  130  interrupted";
+const VERSION: &[output::Word] = &[output::TEXT, output::JSON, output::YAML, output::PATH];
 
 const TOP_EXAMPLES: &str = "\
 Examples:
@@ -75,7 +73,6 @@ Examples:
     disable_help_subcommand = true,
     disable_version_flag = true,
     arg_required_else_help = true,
-    after_help = format!("{TOP_EXAMPLES}\n\n{EXIT_CODES}"),
     max_term_width = 100
 )]
 pub struct Cli {
@@ -113,6 +110,8 @@ Examples:
   kubectl synxdb layout > synxdb.yaml
   kubectl synxdb --layout synxdb.yaml status")]
     Layout,
+    /// Print the JSON Schemas of what is printed for programs
+    Schema(SchemaArgs),
     /// Complete words with TAB: print a shell's script, or have kubectl complete the plugin
     Completion(CompletionArgs),
     /// Print the plugin's version
@@ -122,8 +121,8 @@ Examples:
   kubectl synxdb version -o json")]
     Version {
         /// Form of the output
-        #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
-        output: Form,
+        #[arg(short, long, value_parser = output::forms(VERSION), default_value = "text", value_name = "FORMAT")]
+        output: Output,
     },
 }
 
@@ -136,18 +135,6 @@ pub const COMPLETE: &str = "__complete";
 pub fn to_complete(arguments: impl IntoIterator<Item = OsString>) -> Option<Vec<OsString>> {
     let mut arguments = arguments.into_iter().skip(1);
     (arguments.next()? == COMPLETE).then(|| arguments.collect())
-}
-
-/// Forms of most commands' output.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum Form {
-    /// For people
-    #[default]
-    Text,
-    /// JSON; of a failover, one object a line
-    Json,
-    /// YAML
-    Yaml,
 }
 
 #[cfg(test)]

@@ -1,8 +1,11 @@
 //! `verify`.
 
-use super::{LoginArgs, Names};
-use clap::{Args, ValueEnum};
+use super::output::{JSON, PATH, TABLE, Word, YAML, forms};
+use super::{LoginArgs, Names, Output};
+use clap::Args;
 use std::path::PathBuf;
+
+const FORMS: &[Word] = &[TABLE, ("wide", "A line a check, however long"), JSON, YAML, PATH];
 
 /// `verify`.
 #[derive(Args, Clone, Debug)]
@@ -49,21 +52,12 @@ pub struct VerifyArgs {
     #[arg(long, value_name = "FILE")]
     pub against: Option<PathBuf>,
     /// Form of the output
-    #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
-    pub output: VerifyForm,
+    #[arg(short, long, value_parser = forms(FORMS), default_value = "table", value_name = "FORMAT")]
+    pub output: Output,
+    /// Print no headings, and nothing but the rows
+    #[arg(long)]
+    pub no_headers: bool,
     /// How it asks databases.
     #[command(flatten)]
     pub login: LoginArgs,
-}
-
-/// Forms of `verify`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum VerifyForm {
-    /// One table
-    #[default]
-    Table,
-    /// JSON
-    Json,
-    /// YAML
-    Yaml,
 }

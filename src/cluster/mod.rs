@@ -2,7 +2,7 @@
 //!
 //! - [`connect`]: kubectl's own flags, files and environment -> [`Cluster`]; `entries`: what the files name
 //! - [`read`]: one parallel wave of lists -> [`snapshot::Snapshot`]; [`permission`]: what is allowed
-//! - [`watch`]: the same, kept up to date
+//! - [`watch`]: the same, kept up to date; [`survey`]: several namespaces of it
 //! - [`write`]: the few mutations, each with a precondition
 //! - [`hold`]: the [`lease`] that keeps others from failing over in the same namespace
 //! - [`tunnel`]: a stream to a pod's port; [`forward`]: many of them behind a [`listener`], to whichever pod is told
@@ -28,6 +28,7 @@ mod proxy;
 pub mod read;
 mod secret;
 pub mod snapshot;
+pub mod survey;
 mod transport;
 pub mod tunnel;
 pub mod watch;
@@ -44,6 +45,7 @@ pub use lease::{Holder, LEASE, Standing};
 pub use permission::{Allowed, Permission};
 pub use read::{Freshness, ReadRequest};
 pub use secret::SecretValue;
+pub use survey::Survey;
 pub use tunnel::Tunnel;
 pub use watch::{Connection, Watch, WatchRequest};
 pub use write::Written;

@@ -202,7 +202,7 @@ impl Wave<'_> {
     }
 }
 
-fn facts(namespace: &Namespace) -> NamespaceFacts {
+pub(super) fn facts(namespace: &Namespace) -> NamespaceFacts {
     NamespaceFacts { name: namespace.name_any(), terminating: namespace.metadata.deletion_timestamp.is_some() }
 }
 

@@ -200,6 +200,11 @@ impl Watch {
         &self.snapshot
     }
 
+    /// The namespace.
+    pub fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
     /// Whether the API server answers, and if not, since when.
     pub fn connection(&self) -> Connection {
         self.connection.borrow().clone()

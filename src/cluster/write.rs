@@ -232,6 +232,23 @@ impl Cluster {
         self.mutate(&Mutation { api, act, name, uid, dry_run }, &Change::Delete).await
     }
 
+    /// Deletes a pod as it was seen: changed since, it stays.
+    ///
+    /// # Errors
+    /// As [`Cluster::retain_volume`].
+    pub async fn delete_pod_of_version(
+        &self,
+        namespace: &str,
+        name: &str,
+        uid: &str,
+        version: &str,
+    ) -> Result<Written> {
+        let api: Api<Pod> = Api::namespaced(self.client(), namespace);
+        let act = Act { verb: "delete", resource: "pods", namespace: Some(namespace), name: Some(name) };
+        let mutation = Mutation { api, act, name, uid, dry_run: false };
+        self.mutate(&mutation, &Change::DeleteAt(version.to_owned())).await
+    }
+
     async fn change_volume(&self, name: &str, uid: &str, patch: Value, dry_run: bool) -> Result<Written> {
         self.patch_volume(name, uid, &Change::Patch(patch), dry_run).await
     }
@@ -329,8 +346,9 @@ where
     async fn conflict(&self, failure: &Failure, change: &Change) -> Option<Written> {
         let changed = |now| Some(Written::Changed { now, message: failure.reason.clone() });
         if matches!(change, Change::DeleteAt(_)) {
-            // Who planned it for that version looks again.
-            return changed(Some(self.uid.to_owned()));
+            // Who planned it for that version looks again. "Precondition failed: UID in precondition: …": another one.
+            let another = failure.reason.contains("UID in precondition");
+            return changed((!another).then(|| self.uid.to_owned()));
         }
         match self.api.get_opt(self.name).await {
             Ok(None) => Some(Written::Gone),

@@ -151,3 +151,21 @@ async fn an_unbound_claim_is_deleted_only_while_it_is() {
         assert!(versions.clone().all(|version| ["5", "6"].contains(&version.unwrap_or_default())), "{deletes:?}");
     }
 }
+
+/// One that was scheduled after it was seen Pending is left alone; one that a lost try of ours deleted is done.
+#[tokio::test]
+async fn a_pod_is_deleted_as_it_was_seen_or_stays() {
+    const NEWER: &str = "Precondition failed: ResourceVersion in precondition: 7, ResourceVersion in object meta: 9";
+    for (answers, expected) in [
+        (vec![pod("u1")], done()),
+        (vec![Answer::status(409, NEWER)], Written::Changed { now: Some("u1".to_owned()), message: NEWER.to_owned() }),
+        (vec![Answer::status(409, CONFLICT)], Written::Changed { now: None, message: CONFLICT.to_owned() }),
+        (vec![Answer::status(500, "later"), Answer::status(409, CONFLICT)], done()),
+    ] {
+        let server = Server::sequence(answers);
+        let written = server.cluster().delete_pod_of_version("a", "p-0", "u1", "7").await.unwrap();
+        assert_eq!(written, expected);
+        let precondition = json!({"preconditions": {"uid": "u1", "resourceVersion": "7"}});
+        assert!(server.requests().iter().all(|asked| asked.body == precondition));
+    }
+}

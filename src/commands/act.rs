@@ -6,7 +6,7 @@ use super::lease::{in_flight, lease, others};
 use super::login::{login, note};
 use super::reachability::{logins, may_be_asked, probes};
 use super::scope::{DEADLINE, scope, stays};
-use crate::cli::{ActArgs, DryRun, Form};
+use crate::cli::{ActArgs, DryRun, Machine, Output};
 use crate::cluster::permission::{Allowed, Permission};
 use crate::cluster::snapshot::{Read, Snapshot};
 use crate::cluster::write::{Reservation, Written};
@@ -199,11 +199,13 @@ pub(super) async fn carry_out(
     let Prepared { plan, before, record, findings } = prepared;
     let Findings { mut watch, witness, mut prober, seen, who, .. } = findings;
     let carried_out = args.dry_run == DryRun::None;
-    match args.output {
-        Form::Json => context.screen.result(&machine::line(&machine::plan(&plan))),
-        Form::Yaml if !carried_out => context.screen.result(&machine::yaml(&machine::plan(&plan))?),
-        Form::Text if !carried_out => context.screen.result(&planned::plan(&plan, context.screen.out)),
-        Form::Text | Form::Yaml => context.screen.note(&format!("{}\n", planned::plan(&plan, context.screen.err))),
+    match &args.output {
+        Output::Machine(Machine::Json) => context.screen.result(&machine::line(&machine::plan(&plan))),
+        Output::Machine(form) if !carried_out => {
+            context.screen.result(&machine::document(form, &machine::plan(&plan))?)
+        }
+        _ if !carried_out => context.screen.result(&planned::plan(&plan, context.screen.out)),
+        _ => context.screen.note(&format!("{}\n", planned::plan(&plan, context.screen.err))),
     }
     if let Some(refusal) = plan.refusal() {
         return Err(refusal);
@@ -217,7 +219,7 @@ pub(super) async fn carry_out(
 
     watch.catch_up();
     let lease = context.unless_interrupted(lease(context, cluster, &plan, &watch, (seen, who))).await?;
-    let mut progress = Progress::new(context.screen, args.output, &plan.act);
+    let mut progress = Progress::new(context.screen, &args.output, &plan.act);
     watch.catch_up();
     prober.begin();
     let mut outcome = run(
@@ -255,7 +257,7 @@ pub(super) async fn carry_out(
 async fn rehearse(context: &Context, cluster: &Cluster, args: &ActArgs, plan: &Plan) -> Result<Exit> {
     let namespace = &plan.target.namespace;
     let key = annotation(&plan.id);
-    if args.output == Form::Text {
+    if args.output.is_for_people() {
         context.screen.result("\n");
     }
     for step in &plan.steps {
@@ -278,11 +280,15 @@ async fn rehearse(context: &Context, cluster: &Cluster, args: &ActArgs, plan: &P
         };
         match written? {
             Written::Done { .. } => {
-                let line = match args.output {
-                    Form::Json => machine::line(&machine::rehearsed(plan, &what)),
-                    Form::Text | Form::Yaml => format!("{} (server dry run)\n", crate::render::harmless(&what)),
-                };
-                context.screen.result(&line);
+                let told = || format!("{} (server dry run)\n", crate::render::harmless(&what));
+                match &args.output {
+                    Output::Machine(Machine::Json) => {
+                        context.screen.result(&machine::line(&machine::rehearsed(plan, &what)));
+                    }
+                    // The plan is the document.
+                    Output::Machine(_) => context.screen.note(&told()),
+                    _ => context.screen.result(&told()),
+                }
             }
             Written::Gone => return Err(Error::refused(format!("{what}: it is gone")).because("nothing was changed")),
             Written::Changed { message, .. } => {
@@ -352,10 +358,10 @@ fn record(
 fn tell(context: &Context, args: &ActArgs, plan: &Plan, outcome: &Outcome, next: &str) -> Result<()> {
     let finished = matches!(outcome.ending, Ending::Recovered | Ending::NotVerified | Ending::DataMissing(_));
     let document = || machine::outcome(plan, outcome, &reasons(&outcome.ending), (!finished).then_some(next));
-    let text = match args.output {
-        Form::Text => account::outcome(plan, outcome, next, context.screen.out),
-        Form::Json => machine::line(&document()),
-        Form::Yaml => machine::yaml(&document())?,
+    let text = match &args.output {
+        Output::Machine(Machine::Json) => machine::line(&document()),
+        Output::Machine(form) => machine::document(form, &document())?,
+        _ => account::outcome(plan, outcome, next, context.screen.out),
     };
     context.screen.result(&text);
     Ok(())

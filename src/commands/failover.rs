@@ -23,7 +23,7 @@ const SOUGHT: Sought = Sought {
 };
 
 pub(super) async fn failover(context: &Context, args: &FailoverArgs) -> Result<Exit> {
-    context.also_in_json(args.act.output, act(context, args).await)
+    context.also_in_json(&args.act.output, act(context, args).await)
 }
 
 async fn act(context: &Context, args: &FailoverArgs) -> Result<Exit> {

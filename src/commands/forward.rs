@@ -6,7 +6,7 @@ use super::Context;
 use super::resume::quoted;
 use super::scope::{DEADLINE, scope};
 use super::target::{Sought, choose, none, several, target};
-use crate::cli::{DEFAULT_PORT, ForwardArgs, ForwardForm};
+use crate::cli::{DEFAULT_PORT, ForwardArgs, Machine, Output};
 use crate::cluster::forward::{Destination, Forward, Speaks, Unserved};
 use crate::cluster::listener::{Listener, Wanted};
 use crate::cluster::pods::PodWatch;
@@ -47,11 +47,7 @@ impl Door {
 }
 
 pub(super) async fn forward(context: &Context, args: &ForwardArgs) -> Result<Exit> {
-    let ended = open(context, args).await;
-    if let (Err(error), ForwardForm::Json) = (&ended, args.output) {
-        context.screen.result(&machine::line(&machine::error(error)));
-    }
-    ended
+    context.also_in_json(&args.output, open(context, args).await)
 }
 
 async fn open(context: &Context, args: &ForwardArgs) -> Result<Exit> {
@@ -87,23 +83,26 @@ async fn open(context: &Context, args: &ForwardArgs) -> Result<Exit> {
             Some(Psql::start(context, &program, port, sql, &args.psql_args)?)
         }
         _ => {
-            say_opened(context, args, &opened);
+            say_opened(context, args, &opened)?;
             None
         }
     };
     Open { context, lead, now, say, forward, pods, unserved, psql }.stay().await
 }
 
-fn say_opened(context: &Context, args: &ForwardArgs, opened: &told::Opened<'_>) {
+fn say_opened(context: &Context, args: &ForwardArgs, opened: &told::Opened<'_>) -> Result<()> {
     let screen = context.screen;
     screen.note(&told::leads(opened, screen.err));
-    match args.output {
-        ForwardForm::Json => screen.result(&told::machine(opened)),
-        ForwardForm::Text => {
+    match &args.output {
+        // One line, which can be read while the forward is open.
+        Output::Machine(Machine::Json) => screen.result(&machine::line(&told::machine(opened))),
+        Output::Machine(form) => screen.result(&machine::document(form, &told::machine(opened))?),
+        _ => {
             screen.result(&format!("{}\n", opened.line));
             screen.note(told::ENDS);
         }
     }
+    Ok(())
 }
 
 /// Reads the cluster, finds the member and its door, and whether one may.

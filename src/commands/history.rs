@@ -4,12 +4,12 @@ use super::Context;
 use super::confirm::asked;
 use super::login::note;
 use super::scope::{DEADLINE, scope};
-use crate::cli::{Form, HistoryArgs, HistoryCommand, ReleaseArgs};
+use crate::cli::{HistoryArgs, HistoryCommand, Output, ReleaseArgs};
 use crate::cluster::write::Written;
 use crate::cluster::{Cluster, ReadRequest};
 use crate::error::{Error, Exit, Result};
 use crate::plan::Record;
-use crate::plan::history::{Entry, Release, history, may_not_be_released, to_release};
+use crate::plan::history::{Entry, Release, history, may_not_be_released, to_release, without_type};
 use crate::render::{history as words, machine, prompt};
 use crate::topology::target::{TargetName, without_mark};
 use crate::topology::{Gap, Topology, build};
@@ -19,7 +19,7 @@ pub(super) async fn run(context: &Context, args: &HistoryArgs) -> Result<Exit> {
     match &args.command {
         None => show(context, args).await,
         Some(HistoryCommand::Release(release)) => {
-            context.also_in_json(release.output, self::release(context, release).await)
+            context.also_in_json(&release.output, self::release(context, release).await)
         }
     }
 }
@@ -64,10 +64,14 @@ async fn show(context: &Context, args: &HistoryArgs) -> Result<Exit> {
     };
     let mut entries = history(&past.topology, &past.records);
     entries.retain(|entry| looked_at(entry) && wanted(entry));
-    let text = match args.output {
-        Form::Text => words::history(&entries, &past.gaps, Timestamp::now(), context.screen.out),
-        Form::Json => machine::json(&machine::history(&entries, &past.gaps)),
-        Form::Yaml => machine::yaml(&machine::history(&entries, &past.gaps))?,
+    let (now, paint) = (Timestamp::now(), context.screen.out);
+    let wide = args.output == Output::Wide;
+    let text = match &args.output {
+        Output::Machine(form) => machine::document(form, &machine::history(&entries, &past.gaps))?,
+        Output::Name => words::names(&entries),
+        _ if args.no_headers => words::rows(&entries, wide, false, now, paint),
+        Output::Wide => words::wide(&entries, &past.gaps, now, paint),
+        Output::Text => words::history(&entries, &past.gaps, now, paint),
     };
     context.screen.result(&text);
     Ok(if past.gaps.is_empty() { Exit::Yes } else { Exit::Degraded })
@@ -85,7 +89,7 @@ async fn release(context: &Context, args: &ReleaseArgs) -> Result<Exit> {
     if let Some(why) = may_not_be_released(&past.topology, &past.records, &entry) {
         return Err(refused(why));
     }
-    if args.output == Form::Text {
+    if args.output.is_for_people() {
         context.screen.note(&words::release(&entry, context.screen.err));
     }
     context.unless_interrupted(confirm(context, args, &record.pod)).await?;
@@ -98,16 +102,17 @@ async fn release(context: &Context, args: &ReleaseArgs) -> Result<Exit> {
         }
     }
     context.journal.forget(&record.id)?;
-    let text = match args.output {
-        Form::Text => words::released(&entry, &released, context.screen.out),
-        Form::Json => machine::json(&machine::released(record, &released)),
-        Form::Yaml => machine::yaml(&machine::released(record, &released))?,
+    let text = match &args.output {
+        Output::Machine(form) => machine::document(form, &machine::released(record, &released))?,
+        Output::Name => words::released_names(&released),
+        Output::Text | Output::Wide => words::released(&entry, &released, context.screen.out),
     };
     context.screen.result(&text);
     Ok(Exit::Yes)
 }
 
-async fn find(context: &Context, cluster: &Cluster, id: &str) -> Result<(Past, Entry)> {
+async fn find(context: &Context, cluster: &Cluster, typed: &str) -> Result<(Past, Entry)> {
+    let id = without_type(typed);
     let find = |past: &Past| history(&past.topology, &past.records).into_iter().find(|entry| entry.record.id == id);
     let mut past = read(context, cluster, context.global.namespace.as_deref(), false).await?;
     let mut found = find(&past);

@@ -8,18 +8,20 @@ mod failover;
 mod forward;
 mod history;
 mod lease;
+mod live;
 mod login;
 mod rbac;
 mod reachability;
 mod resume;
 mod sandbox;
+mod schema;
 mod scope;
 mod status;
 mod target;
 mod undo;
 mod verify;
 
-use crate::cli::{Cli, Command, Form, Global, Token};
+use crate::cli::{Cli, Command, Global, Output, Token};
 use crate::cluster::{Cluster, ConnectOptions, Environment, parse_request_timeout};
 use crate::completion::scripts;
 use crate::error::{Error, Exit, Result};
@@ -59,10 +61,11 @@ pub fn run(cli: Cli, screen: Screen) -> Result<Exit> {
     match &cli.command {
         // These need no runtime, no kubeconfig and no request.
         Command::Layout => screen.result(DEFAULT_LAYOUT),
-        Command::Version { output } => screen.result(&version(*output)?),
+        Command::Version { output } => screen.result(&version(output)?),
         Command::Completion(args) if let Some(shell) = args.command.shell() => screen.result(scripts::script(shell)),
         Command::Rbac(args) => screen.result(&rbac::rbac(args)?),
-        Command::Sandbox(args) if args.list => screen.result(&sandbox::list()?),
+        Command::Schema(args) => screen.result(&schema::schema(args)?),
+        Command::Sandbox(args) if args.list => screen.result(&sandbox::list(&args.output)?),
         _ => {
             let runtime = runtime()?;
             let ended = runtime.block_on(connected(cli, screen));
@@ -89,12 +92,9 @@ async fn connected(cli: Cli, screen: Screen) -> Result<Exit> {
     let journal = Journal::of_user(|name| std::env::var_os(name));
     let mut context = Context { screen, layout, global: cli.global, interrupt, journal, keyboard_lent };
     match cli.command {
-        Command::Sandbox(_) => sandbox::stay(&context).await,
+        Command::Sandbox(args) => sandbox::stay(&context, &args.output).await,
         Command::Status(args) => {
-            sandbox::around(&mut context, async |context| {
-                context.unless_interrupted(status::status(context, &args)).await
-            })
-            .await
+            sandbox::around(&mut context, async |context| status::status(context, &args).await).await
         }
         Command::Failover(args) => {
             sandbox::around(&mut context, async |context| failover::failover(context, &args).await).await
@@ -113,7 +113,7 @@ async fn connected(cli: Cli, screen: Screen) -> Result<Exit> {
             .await
         }
         Command::Completion(args) => completion::run(&context, &args.command).await,
-        Command::Layout | Command::Version { .. } | Command::Rbac(_) => Ok(Exit::Yes),
+        Command::Layout | Command::Version { .. } | Command::Rbac(_) | Command::Schema(_) => Ok(Exit::Yes),
     }
 }
 
@@ -124,8 +124,8 @@ impl Context {
     }
 
     /// Tells an error as a document, too, where the output is one a line.
-    fn also_in_json(&self, form: Form, told: Result<Exit>) -> Result<Exit> {
-        if let (Err(error), Form::Json) = (&told, form) {
+    fn also_in_json(&self, output: &Output, told: Result<Exit>) -> Result<Exit> {
+        if let (Err(error), true) = (&told, output.is_json()) {
             self.screen.result(&machine::line(&machine::error(error)));
         }
         told
@@ -218,12 +218,9 @@ fn layout(global: &Global) -> Result<Layout> {
     Layout::parse(&text)
 }
 
-fn version(form: Form) -> Result<String> {
-    let version = env!("CARGO_PKG_VERSION");
-    let document = serde_json::json!({"apiVersion": machine::API_VERSION, "kind": "Version", "version": version});
-    Ok(match form {
-        Form::Text => format!("kubectl-synxdb {version}\n"),
-        Form::Json => machine::json(&document),
-        Form::Yaml => machine::yaml(&document)?,
+fn version(output: &Output) -> Result<String> {
+    Ok(match output {
+        Output::Machine(form) => machine::document(form, &machine::version())?,
+        _ => concat!("kubectl-synxdb ", env!("CARGO_PKG_VERSION"), "\n").to_owned(),
     })
 }

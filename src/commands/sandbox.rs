@@ -1,8 +1,10 @@
 //! The practice cluster: around one command, or kept running.
 
 use super::Context;
+use crate::cli::{Machine, Output};
 use crate::error::{Error, Exit, Result};
 use crate::journal::Journal;
+use crate::render::machine;
 use crate::sandbox::{Options, Sandbox, SandboxError};
 
 /// Runs a command, on a private practice cluster where `--sandbox` asks for one.
@@ -27,17 +29,28 @@ pub(super) async fn around(context: &mut Context, command: impl AsyncFnOnce(&Con
 }
 
 /// Keeps a practice cluster running until Ctrl-C or SIGTERM.
-pub(super) async fn stay(context: &Context) -> Result<Exit> {
+pub(super) async fn stay(context: &Context, output: &Output) -> Result<Exit> {
     let sandbox = start(context).await?;
     let screen = context.screen;
     screen.note(&format!(
         "Practice cluster, scenario {}. In another terminal:\n\n",
         screen.err.strong(&sandbox.scenario().name)
     ));
-    screen.result(&format!("export KUBECONFIG={}\n", sandbox.kubeconfig().display()));
+    if output.is_for_people() {
+        screen.result(&format!("export KUBECONFIG={}\n", sandbox.kubeconfig().display()));
+    } else {
+        screen.note(&format!("export KUBECONFIG={}\n", sandbox.kubeconfig().display()));
+    }
     screen.note("\nThen kubectl synxdb status, and plain kubectl get pods -A. Ctrl-C ends it.\n");
     let ready = context.unless_interrupted(ready(&sandbox)).await;
     if ready.is_ok() {
+        if let Output::Machine(form) = output {
+            let document = machine::sandbox(&sandbox.scenario().name, sandbox.kubeconfig());
+            screen.result(&match form {
+                Machine::Json => machine::line(&document),
+                form => machine::document(form, &document)?,
+            });
+        }
         screen.note(&format!("{}\n", screen.err.ok("Ready.")));
         context.interrupt.cancelled().await;
     }
@@ -75,7 +88,10 @@ fn worded(error: SandboxError) -> Error {
 }
 
 /// The scenarios, a line each.
-pub(super) fn list() -> Result<String> {
+pub(super) fn list(output: &Output) -> Result<String> {
     let scenarios = crate::sandbox::scenarios().map_err(worded)?;
+    if let Output::Machine(form) = output {
+        return machine::document(form, &machine::scenarios(&scenarios));
+    }
     Ok(scenarios.iter().map(|(name, what)| format!("{name:<12} {what}\n")).collect())
 }

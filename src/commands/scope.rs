@@ -78,48 +78,58 @@ pub(super) async fn scope_of(
     all: bool,
     deadline: Duration,
 ) -> Result<Scope> {
-    let (names, mut terminating) = match cluster.namespaces(deadline).await {
-        Read::Known(all) => {
-            let terminating = all.iter().filter(|found| found.terminating).map(|found| found.name.clone()).collect();
-            (Read::Known(all.into_iter().map(|found| found.name).collect::<Vec<_>>()), terminating)
+    let typed = typed.or(of_context(cluster, all));
+    match cluster.namespaces(deadline).await {
+        Read::Known(all) => among(all, typed, layout),
+        Read::Unknown(part) => {
+            if !matches!(part.cause, Cause::Forbidden) {
+                return Err(cluster.unreadable(&part));
+            }
+            // One who may not list namespaces may still work in one: it is taken by its whole name.
+            let name = typed.map_or_else(|| layout.system_namespace.clone(), |typed| without_mark(typed).to_owned());
+            let terminating = match cluster.namespace_named(&name, deadline).await {
+                Read::Known(Some(NamespaceFacts { terminating: true, name })) => vec![name],
+                _ => Vec::new(),
+            };
+            Ok(Scope { namespaces: vec![name], names: Read::Unknown(part), terminating, passed_over: Vec::new() })
         }
-        Read::Unknown(part) => (Read::Unknown(part), Vec::new()),
-        Read::NotAsked => (Read::NotAsked, Vec::new()),
-    };
-    let of_context = cluster.namespace().filter(|name| *name != "default" && !all);
-    let typed = typed.or(of_context);
-    let mut passed_over = Vec::new();
-    let namespaces = match (&names, typed) {
-        (Read::Known(existing), Some(typed)) => match meant(typed, existing, &terminating, layout) {
-            NamespaceMatch::One(name) => vec![name],
+        Read::NotAsked => Ok(Scope {
+            namespaces: Vec::new(),
+            names: Read::NotAsked,
+            terminating: Vec::new(),
+            passed_over: Vec::new(),
+        }),
+    }
+}
+
+/// The context's own namespace, where it says one and not all are asked for.
+pub(super) fn of_context(cluster: &Cluster, all: bool) -> Option<&str> {
+    cluster.namespace().filter(|name| *name != "default" && !all)
+}
+
+/// The namespaces to look into among those that there are: the one that was typed, or all of SynxDB.
+///
+/// # Errors
+/// What was typed means none of them, or several.
+pub(super) fn among(all: Vec<NamespaceFacts>, typed: Option<&str>, layout: &Layout) -> Result<Scope> {
+    let terminating: Vec<String> =
+        all.iter().filter(|found| found.terminating).map(|found| found.name.clone()).collect();
+    let existing: Vec<String> = all.into_iter().map(|found| found.name).collect();
+    let (passed_over, namespaces) = match typed {
+        Some(typed) => match meant(typed, &existing, &terminating, layout) {
+            NamespaceMatch::One(name) => (Vec::new(), vec![name]),
             NamespaceMatch::Many(names) => return Err(several(typed, &names)),
             NamespaceMatch::None(near) => return Err(unknown(typed, &near)),
         },
-        (Read::Known(existing), None) => {
+        None => {
             let ours = existing.iter().filter(|name| layout.space_kind(name).is_some()).cloned();
             // An account that goes is nobody's any more; without its system, SynxDB is not well.
             let goes =
                 |name: &String| terminating.contains(name) && layout.space_kind(name) == Some(SpaceKind::Account);
-            let (going, staying) = ours.partition(goes);
-            passed_over = going;
-            staying
+            ours.partition(goes)
         }
-        (Read::Unknown(part), typed) => {
-            if !matches!(part.cause, Cause::Forbidden) {
-                return Err(cluster.unreadable(part));
-            }
-            // One who may not list namespaces may still work in one: it is taken by its whole name.
-            let name = typed.map_or_else(|| layout.system_namespace.clone(), |typed| without_mark(typed).to_owned());
-            if let Read::Known(Some(NamespaceFacts { terminating: true, name })) =
-                cluster.namespace_named(&name, deadline).await
-            {
-                terminating.push(name);
-            }
-            vec![name]
-        }
-        (Read::NotAsked, _) => Vec::new(),
     };
-    Ok(Scope { namespaces, names, terminating, passed_over })
+    Ok(Scope { namespaces, names: Read::Known(existing), terminating, passed_over })
 }
 
 /// What a typed namespace means: its whole name whatever becomes of it, and the beginning of one that stays before

@@ -2,23 +2,30 @@
 
 use super::Context;
 use super::scope::{Scope, reachable, scope};
-use crate::cli::{StatusArgs, StatusForm};
+use crate::cli::{Output, StatusArgs};
 use crate::cluster::ReadRequest;
 use crate::cluster::snapshot::{Cause, Read, Snapshot};
 use crate::error::{Error, Exit, Result};
-use crate::render::{harmless, machine, status as text};
-use crate::topology::health::{Health, judge, not_looked_into};
+use crate::render::{harmless, machine, status as text, wrapped};
+use crate::topology::health::{Health, Report, judge, not_looked_into};
 use crate::topology::target::{NamespaceMatch, TargetMatch, TargetName, match_namespace, match_target};
 use crate::topology::{Topology, build};
 use jiff::Timestamp;
 use std::time::Duration;
 
 /// What each source may take: a dead node or a refused permission must not hang or hide the rest.
-const DEADLINE: Duration = Duration::from_secs(2);
+pub(super) const DEADLINE: Duration = Duration::from_secs(2);
 
 pub(super) async fn status(context: &Context, args: &StatusArgs) -> Result<Exit> {
+    if args.watch {
+        return super::live::follow(context, args).await;
+    }
+    context.unless_interrupted(once(context, args)).await
+}
+
+async fn once(context: &Context, args: &StatusArgs) -> Result<Exit> {
     let cluster = context.cluster().await?;
-    let wide = !matches!(args.output, StatusForm::Table | StatusForm::Name);
+    let wide = !matches!(args.output, Output::Text | Output::Name);
     // First wave: namespaces, and what belongs to none.
     let request = ReadRequest { volumes: wide, nodes: !wide, deadline: DEADLINE, ..ReadRequest::default() };
     let (scope, outside) = futures::join!(
@@ -38,17 +45,11 @@ pub(super) async fn status(context: &Context, args: &StatusArgs) -> Result<Exit>
         .find(|objects| matches!(&objects.pods, Read::Unknown(part) if part.cause == Cause::Forbidden));
     let denied = denied.map(|objects| objects.namespace.clone());
 
-    let topology = chosen(build(&snapshot, &context.layout), context, &args.targets)?;
+    let topology = build(&snapshot, &context.layout);
+    let wanted = wanted(&topology, context, &args.targets)?;
+    let topology = only(topology, wanted.as_deref());
     let report = judge(&topology);
-    let out = match args.output {
-        StatusForm::Table | StatusForm::Wide => {
-            text::status(&report, &topology, wide, Timestamp::now(), context.screen.out)
-        }
-        StatusForm::Json => machine::json(&machine::status(&report, &topology)),
-        StatusForm::Yaml => machine::yaml(&machine::status(&report, &topology))?,
-        StatusForm::Name => text::names(&topology),
-    };
-    context.screen.result(&out);
+    context.screen.result(&told(context, args, &report, &topology)?);
     if let Some(namespace) = denied {
         let next = context.screen.err.hint("next:");
         context.screen.note(&format!(
@@ -60,9 +61,22 @@ pub(super) async fn status(context: &Context, args: &StatusArgs) -> Result<Exit>
         Health::Healthy => Exit::Yes,
         Health::Degraded | Health::Unknown => Exit::Degraded,
         Health::Absent => {
-            context.screen.note(&format!("{} {}\n", context.screen.err.hint("next:"), text::absent_hint(looked_at)));
+            let (looked, next) = text::absent(looked_at, cluster.context_name());
+            let next = next.iter().map(|next| format!("{} {next}\n", context.screen.err.hint("next:")));
+            context.screen.note(&format!("{}{}", wrapped("  ", &looked), next.collect::<String>()));
             Exit::Degraded
         }
+    })
+}
+
+/// The answer in the form that was asked for.
+fn told(context: &Context, args: &StatusArgs, report: &Report, topology: &Topology) -> Result<String> {
+    let (wide, now, paint) = (args.output == Output::Wide, Timestamp::now(), context.screen.out);
+    Ok(match &args.output {
+        Output::Machine(form) => machine::document(form, &machine::status(report, topology))?,
+        Output::Name => text::names(topology),
+        Output::Text | Output::Wide if args.no_headers => text::rows(topology, wide, now, paint),
+        Output::Text | Output::Wide => text::within(context.screen.room, report, topology, wide, now, paint),
     })
 }
 
@@ -78,9 +92,9 @@ fn together(scope: Scope, outside: Snapshot, inside: Snapshot) -> Snapshot {
     }
 }
 
-/// Only the members that the targets mean, where there are targets.
-fn chosen(mut topology: Topology, context: &Context, targets: &[String]) -> Result<Topology> {
-    let Some(wanted) = wanted(&topology, context, targets)? else { return Ok(topology) };
+/// Only the members of these paths, where some are wanted.
+pub(super) fn only(mut topology: Topology, wanted: Option<&[String]>) -> Topology {
+    let Some(wanted) = wanted else { return topology };
     for space in &mut topology.spaces {
         for component in &mut space.components {
             component.members.retain(|member| wanted.contains(&member.path()));
@@ -88,7 +102,7 @@ fn chosen(mut topology: Topology, context: &Context, targets: &[String]) -> Resu
         space.components.retain(|component| !component.members.is_empty());
     }
     topology.spaces.retain(|space| !space.components.is_empty());
-    Ok(topology)
+    topology
 }
 
 /// Paths of the members that the targets mean, each of which may mean several; `None` where there are no targets.

@@ -9,7 +9,7 @@ use super::target::{Sought, target};
 use crate::cli::UndoArgs;
 use crate::cluster::Cluster;
 use crate::error::{Error, Exit, Result};
-use crate::plan::history::{Entry, history};
+use crate::plan::history::{Entry, history, without_type};
 use crate::plan::{Act, Before, Inputs, Outcome, Record, needed, newest, plan, proof};
 use crate::recovery::witness::Silence;
 use crate::render::{history as words, prompt};
@@ -21,7 +21,7 @@ const SOUGHT: Sought =
     Sought { verb: "undo", act: "undo anything of", question: "Undo what?", so_far: Some("nothing was changed") };
 
 pub(super) async fn undo(context: &Context, args: &UndoArgs) -> Result<Exit> {
-    context.also_in_json(args.act.output, act(context, args).await)
+    context.also_in_json(&args.act.output, act(context, args).await)
 }
 
 async fn act(context: &Context, args: &UndoArgs) -> Result<Exit> {
@@ -87,7 +87,7 @@ fn baseline(of: &Record, unfinished: Option<&Record>, said: Result<Testimony, Si
 
 /// The act that is meant, and the member that it is of.
 async fn wanted(context: &Context, cluster: &Cluster, args: &UndoArgs) -> Result<(Sight, Member, Record)> {
-    let typed = args.what.as_deref();
+    let typed = args.what.as_deref().map(without_type);
     if typed.is_none() && !context.screen.interactive {
         return Err(Error::usage("undo takes an ID or a target where there is no terminal to choose on")
             .hint("kubectl synxdb history shows them"));

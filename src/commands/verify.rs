@@ -4,7 +4,7 @@ use super::Context;
 use super::login::login;
 use super::scope::{DEADLINE, scope};
 use super::status::wanted;
-use crate::cli::{VerifyArgs, VerifyForm};
+use crate::cli::{Output, VerifyArgs};
 use crate::cluster::snapshot::Read;
 use crate::cluster::{Cluster, ReadRequest};
 use crate::error::{Error, Exit, Result};
@@ -65,10 +65,12 @@ pub(super) async fn verify(context: &Context, args: &VerifyArgs) -> Result<Exit>
         save(path, &saved)?;
         context.screen.note(&text::saved(path, &saved));
     }
-    let out = match args.output {
-        VerifyForm::Table => text::verify(&checks, context.screen.out),
-        VerifyForm::Json => machine::json(&machine::verification(&checks, &saved.members)),
-        VerifyForm::Yaml => machine::yaml(&machine::verification(&checks, &saved.members))?,
+    let paint = context.screen.out;
+    let out = match &args.output {
+        Output::Machine(form) => machine::document(form, &machine::verification(&checks, &saved.members))?,
+        _ if args.no_headers => text::rows(&checks, false, paint),
+        Output::Wide => text::wide(&checks, paint),
+        _ => text::verify(&checks, paint),
     };
     context.screen.result(&out);
     Ok(match verdict(&checks) {
@@ -131,8 +133,9 @@ async fn look(context: &Context, cluster: &Cluster, args: &VerifyArgs) -> Result
         .map(|(name, why)| Judgement::skipped(why).on(Kind::Namespace, name, "", Duration::ZERO))
         .collect();
     if gaps.is_empty() && topology.members().next().is_none() {
-        let looked = crate::render::status::absent_hint(snapshot.namespaces.len());
-        let error = Error::new(Exit::Degraded, "there is no SynxDB member to verify").hint(looked);
+        let (looked, next) = crate::render::status::absent(snapshot.namespaces.len(), cluster.context_name());
+        let error = Error::new(Exit::Degraded, "there is no SynxDB member to verify").because(looked);
+        let error = next.into_iter().fold(error, Error::hint);
         return Err(topology.passed_over.iter().fold(error, |error, name| error.because(not_looked_into(name))));
     }
     Ok(Look { topology, everything: !narrowed && gaps.is_empty(), gaps, going })

@@ -4,6 +4,16 @@ use super::{Act, Outcome, Record, RecordedClaim, Returns, newest, returning};
 use crate::topology::{Claim, ClaimReference, ClaimState, Topology, Volume};
 use jiff::{SignedDuration, Timestamp};
 
+/// The name of an act as a user may have typed it: `3f2a91bc`, or `failover/3f2a91bc` and `undo/3f2a91bc` as `-o name`
+/// prints it. What is neither is left as it is.
+pub fn without_type(typed: &str) -> &str {
+    let is_id = |id: &str| id.len() == 8 && id.chars().all(|c| c.is_ascii_hexdigit());
+    match typed.split_once('/') {
+        Some(("failover" | "undo", id)) if is_id(id) => id,
+        _ => typed,
+    }
+}
+
 /// An act, and what became of it.
 #[derive(Clone, Debug)]
 pub struct Entry {

@@ -51,9 +51,10 @@ pub struct Request {
 
 /// A failover or an undo, planned.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Plan {
-    /// Its name.
+    /// Its name, for `undo` and `history`.
     pub id: String,
     /// What it is.
     pub act: Act,
@@ -75,17 +76,18 @@ pub struct Plan {
     pub proof: Proof,
     /// What the component said before.
     pub before: Before,
-    /// Set where an earlier failover of this pod is finished rather than a new one begun.
+    /// The earlier run of this pod that is finished, rather than a new one begun. Null where a new one is begun.
     pub resumes: Option<Resumes>,
     /// The databases that are asked all the while, to measure how long each was away.
     pub probes: Probes,
-    /// The local file that keeps the record, where no volume can carry it.
+    /// The local file that keeps the record, where no volume can carry it. Absent where one can.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub journal: Option<String>,
 }
 
 /// The pod to be replaced, pinned by its UID.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Target {
     /// Its namespace.
@@ -101,7 +103,8 @@ pub struct Target {
     /// Who re-creates it.
     #[serde(skip)]
     pub owner: Option<Owner>,
-    /// The node it is on, where that is known not to be Ready: the pod stays Terminating until it is back.
+    /// The node it is on, where that is known not to be Ready: the pod stays Terminating until it is back. Absent
+    /// otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lost_node: Option<String>,
     /// The pods of the same controller before the act: a successor under another name is one that is not
@@ -112,6 +115,7 @@ pub struct Target {
 
 /// One change to the cluster.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "action", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Step {
     /// Keep the volume when its claim goes, and write the failover's record on it.
@@ -154,18 +158,20 @@ pub enum Step {
 
 /// A claim that must come back anew.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ReplacedClaim {
     /// Its name.
     pub name: String,
     /// The UID that goes; empty where there is no claim of this name.
     pub uid: String,
-    /// The volume that comes back: the new claim must be bound to it. `None`: to any.
+    /// The volume that comes back: the new claim must be bound to it. Absent where it may be bound to any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub returns: Option<Returns>,
 }
 
 /// How much is at stake, and so what is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Risk {
     /// Nothing can be lost that is not kept: yes or no, answered by `--yes`.
@@ -176,6 +182,7 @@ pub enum Risk {
 
 /// How the component is asked whether it is back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "by", rename_all = "camelCase")]
 pub enum Proof {
     /// By SQL, through this pod.
@@ -184,7 +191,7 @@ pub enum Proof {
         pod: String,
         /// Port, user and database.
         door: SqlDoor,
-        /// Schema that the canary table is written in, where one is written.
+        /// Schema that the canary table is written in. Null where none is written.
         canary: Option<String>,
     },
     /// By its own status page.
@@ -203,6 +210,7 @@ pub enum Proof {
 
 /// What the component said before the first change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "component", rename_all = "camelCase")]
 pub enum Before {
     /// It answered; what is there afterwards is compared with this.
@@ -226,6 +234,7 @@ pub enum Before {
 
 /// The earlier run that is being finished.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Resumes {
     /// Its name.
     pub id: String,

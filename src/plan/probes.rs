@@ -12,6 +12,7 @@ const ALL_TOGETHER: Duration = Duration::from_millis(20);
 
 /// What the product's failover page says of a database while a component is replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Promise {
     /// "The database remains accessible during this period": safekeeper and pageserver.
@@ -24,6 +25,7 @@ pub enum Promise {
 
 /// A database that is asked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ProbeTarget {
     /// Namespace of the pod that takes the session.
     pub namespace: String,
@@ -37,10 +39,11 @@ pub struct ProbeTarget {
 
 /// What depends on the target and is not asked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct NotMeasured {
-    /// Its namespace, where that is known.
+    /// Its namespace. Null where that is not known.
     pub namespace: Option<String>,
-    /// Its pod, where that is known.
+    /// Its pod. Null where that is not known.
     pub pod: Option<String>,
     /// Why.
     pub why: String,
@@ -48,6 +51,7 @@ pub struct NotMeasured {
 
 /// The databases whose reachability is measured during a failover.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Probes {
     /// Those that are asked.

@@ -10,9 +10,11 @@ pub const RECORD_VERSION: u32 = 1;
 
 /// A failover or an undo, on record (annotation `kubectl-synxdb/record-<id>`, JSON).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Record {
     /// Version of this form.
+    #[cfg_attr(test, schemars(extend("const" = RECORD_VERSION)))]
     pub version: u32,
     /// The act's name.
     pub id: String,
@@ -20,13 +22,15 @@ pub struct Record {
     #[serde(default)]
     pub act: Act,
     /// When it began, RFC 3339.
+    #[cfg_attr(test, schemars(extend("format" = "date-time")))]
     pub started: String,
-    /// When it ended, RFC 3339.
+    /// When it ended, RFC 3339. Absent where it has not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(extend("format" = "date-time")))]
     pub finished: Option<String>,
     /// How it ended.
     pub outcome: Outcome,
-    /// Who began it, as the API server knows them.
+    /// Who began it, as the API server knows them. Absent where that is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub who: Option<String>,
     /// The kubeconfig context it was run in.
@@ -35,9 +39,9 @@ pub struct Record {
     pub namespace: String,
     /// Name of the pod.
     pub pod: String,
-    /// UID of the pod that went.
+    /// UID of the pod that went; empty where it was gone already.
     pub pod_uid: String,
-    /// Who re-creates the pod.
+    /// Who re-creates the pod. Absent where nobody does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<RecordedOwner>,
     /// Whether the claims stayed.
@@ -47,16 +51,18 @@ pub struct Record {
     /// How many replacement pods had to be deleted once more.
     #[serde(default)]
     pub healed: u32,
-    /// Schema of the canary table, where one was written and is still there to be read or dropped.
+    /// Schema of the canary table, where one was written and is still there to be read or dropped. Absent otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub canary: Option<String>,
-    /// What the component held before, where it is small enough to be kept here; not once it was all found again.
+    /// What the component held before, where it is small enough to be kept here. Absent otherwise, and once it was all
+    /// found again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub baseline: Option<serde_json::Value>,
 }
 
 /// What is on record.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum Act {
     /// A member was failed over.
@@ -68,6 +74,7 @@ pub enum Act {
 
 /// Who re-creates a pod, from its ownerReferences.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RecordedOwner {
     /// `StatefulSet`.
     pub kind: String,
@@ -79,38 +86,43 @@ pub struct RecordedOwner {
 
 /// A claim that went, and its volume.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct RecordedClaim {
     /// Name of the claim.
     pub name: String,
     /// Its UID.
     pub uid: String,
-    /// Its volume, which is set aside.
+    /// Its volume, which is set aside. Null where none is.
     pub volume: Option<String>,
-    /// The volume's reclaim policy before it was retained.
+    /// The volume's reclaim policy before it was retained. Null where no volume is set aside.
     pub reclaim_policy: Option<String>,
-    /// Of an undo: the volume that comes back in its place.
+    /// Of an undo: the volume that comes back in its place. Absent otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub returns: Option<Returns>,
-    /// The claim as it was: metadata (name, labels, annotations) and spec.
+    /// The claim as it was: metadata (name, labels, annotations) and spec. Absent where it could not be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "Option<serde_json::Map<String, serde_json::Value>>"))]
     pub manifest: Option<serde_json::Value>,
 }
 
 /// A volume that comes back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Returns {
     /// Its name.
     pub volume: String,
     /// Its UID.
     pub uid: String,
-    /// The reclaim policy that it had before it was retained, to be restored once it is in use again.
+    /// The reclaim policy that it had before it was retained, to be restored once it is in use again. Null where that is
+    /// not known.
     pub reclaim_policy: Option<String>,
 }
 
 /// How it ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "RecordedOutcome"))]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
     /// It has not: it is running, or was interrupted.

@@ -32,6 +32,7 @@ const AT_ONCE: usize = 4;
 
 /// What was in a server at one moment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "ServerContents"))]
 #[serde(rename_all = "camelCase")]
 pub struct Baseline {
     /// As `version()` says it, up to its platform.
@@ -46,6 +47,7 @@ pub struct Baseline {
 
 /// A database.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Database {
     /// Its name.
     pub name: String,
@@ -55,6 +57,7 @@ pub struct Database {
 
 /// A database's tables, or why they are not known.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum Listing {
     /// The catalog was read.
@@ -65,6 +68,7 @@ pub enum Listing {
 
 /// The tables of a database.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Tables {
     /// How many there are.
@@ -77,6 +81,7 @@ pub struct Tables {
 
 /// A table.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Table {
     /// Its schema.
@@ -87,7 +92,7 @@ pub struct Table {
     pub estimated_rows: f64,
     /// The planner's estimate (`relpages`) of its size, in blocks.
     pub pages: u64,
-    /// Rows counted; `None` where they were not.
+    /// Rows counted. Absent where they were not.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub rows: Option<u64>,
 }

@@ -44,6 +44,7 @@ pub struct StatusPage {
 
 /// What a component's metrics say.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum Metrics {
     /// A safekeeper's, by timeline.
@@ -52,13 +53,14 @@ pub enum Metrics {
     Pageserver {
         /// Tenants by state, such as `Active`.
         tenants: BTreeMap<String, u64>,
-        /// Broken tenants, where it says.
+        /// Broken tenants. Null where it does not say.
         broken: Option<u64>,
     },
 }
 
-/// How far a safekeeper's timeline has got, in bytes of WAL (log sequence numbers).
+/// How far a safekeeper's timeline has got, in bytes of WAL (log sequence numbers). Null is what it does not say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Wal {
     /// Flushed to its own disk.

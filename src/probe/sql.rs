@@ -16,6 +16,7 @@ const ONCE_MORE: [&str; 2] = ["58M01", "XX000"];
 
 /// Kinds of database server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub enum Kernel {
     /// A Cloudberry or Greenplum kernel, which dispatches to segments.
     #[serde(rename = "MPP")]

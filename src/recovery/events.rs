@@ -6,6 +6,7 @@ use std::time::Duration;
 
 /// The six phases, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Phase {
     /// Volumes are retained and recorded on.
@@ -86,17 +87,18 @@ pub enum Ending {
 
 /// A claim before and after.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ClaimChange {
     /// Its name.
     pub name: String,
-    /// UID that went.
+    /// UID that went; empty where there was none.
     pub old_uid: String,
-    /// UID that came.
+    /// UID that came. Null where none did.
     pub new_uid: Option<String>,
-    /// Volume that is retained.
+    /// Volume that is retained. Null where none is.
     pub retained_volume: Option<String>,
-    /// Of an undo: the volume that came back, once the new claim is bound to it.
+    /// Of an undo: the volume that came back, once the new claim is bound to it. Absent otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub returned_volume: Option<String>,
 }

@@ -25,12 +25,22 @@ pub struct Trap {
     pub pod: String,
     /// Its UID.
     pub uid: String,
+    /// The version of it that was seen (resourceVersion).
+    pub version: String,
     /// The claim it waits for.
     pub claim: String,
     /// How that claim is: `missing` or `Terminating`.
     pub state: String,
     /// Whether the pod was scheduled with the claim: it holds it, rather than waiting for it.
     pub holds: bool,
+}
+
+impl Trap {
+    /// Whether it is still the same trap, whatever else was written down about the pod.
+    pub fn is_still(&self, earlier: &Self) -> bool {
+        let what = |trap: &Self| (trap.uid.clone(), trap.claim.clone(), trap.state.clone(), trap.holds);
+        what(self) == what(earlier)
+    }
 }
 
 /// The pod that took the old one's place: of the same name with another UID, or, where no StatefulSet keeps the name, a
@@ -76,6 +86,7 @@ pub fn replaced(plan: &Plan, topology: &Topology) -> Progress {
             return Progress::Trapped(Trap {
                 pod: member.name.clone(),
                 uid: pod.uid.clone(),
+                version: pod.version.clone(),
                 claim: claim.name.clone(),
                 state: state.into(),
                 holds: false,
@@ -94,6 +105,7 @@ pub fn replaced(plan: &Plan, topology: &Topology) -> Progress {
                 return Progress::Trapped(Trap {
                     pod: member.name.clone(),
                     uid: pod.uid.clone(),
+                    version: pod.version.clone(),
                     claim: claim.name.clone(),
                     state: claim.status().into(),
                     holds: true,

@@ -321,7 +321,7 @@ impl Act<'_, '_> {
     /// the run.
     async fn spring(&mut self, trap: Trap) -> Result<String, Ending> {
         let since = match &self.trapped {
-            Some((known, since)) if *known == trap => *since,
+            Some((known, since)) if trap.is_still(known) => *since,
             _ => Instant::now(),
         };
         let how = if trap.holds { "holds" } else { "is Pending on" };
@@ -341,7 +341,9 @@ impl Act<'_, '_> {
         }
         self.still_alone().await?;
         let namespace = &self.run.plan.target.namespace;
-        let written = self.run.cluster.delete_pod(namespace, &trap.pod, &trap.uid, false).await;
+        // As it was seen and no other: one that was scheduled since is no longer trapped.
+        let (pod, uid, version) = (&trap.pod, &trap.uid, &trap.version);
+        let written = self.run.cluster.delete_pod_of_version(namespace, pod, uid, version).await;
         if let Written::Done { .. } = written.map_err(Ending::Failed)? {
             self.healed += 1;
             self.done.push(format!("Pending pod {} (UID {}) deleted once more", trap.pod, trap.uid));

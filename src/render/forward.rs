@@ -1,10 +1,10 @@
 //! A forward: what it leads to, the line to paste, and what happens to it.
 
-use super::machine::{API_VERSION, line};
+use super::documents::{Forward, Kind, document};
 use super::{Paint, harmless, wrapped, wrapped_at};
 use crate::topology::Member;
 use crate::topology::lead::Standing;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// A forward that is open.
 #[derive(Clone, Debug)]
@@ -45,26 +45,9 @@ pub fn nobody(why: &str, paint: Paint) -> String {
 /// What is said after the line.
 pub const ENDS: &str = "It outlives the pod. Ctrl-C ends it.\n";
 
-/// The one line of JSON.
-pub fn machine(opened: &Opened<'_>) -> String {
-    let (pod, uid) = match opened.standing {
-        Standing::Ready { pod, uid } => (pod, Value::from(uid.as_str())),
-        Standing::Nobody(_) => (&opened.member.name, Value::Null),
-    };
-    let (psql, url) = if opened.sql { (Some(opened.line), None) } else { (None, Some(opened.line)) };
-    let document = json!({
-        "apiVersion": API_VERSION,
-        "kind": "Forward",
-        "namespace": opened.member.namespace,
-        "pod": pod,
-        "uid": uid,
-        "address": opened.host,
-        "port": opened.port,
-        "remotePort": opened.remote_port,
-        "psql": psql,
-        "command": url,
-    });
-    line(&document)
+/// For programs.
+pub fn machine(opened: &Opened<'_>) -> Value {
+    document(Kind::Forward, &Forward::from(opened))
 }
 
 /// The forward leads elsewhere, or nowhere: told when it changes.
@@ -89,6 +72,7 @@ mod tests {
     use super::*;
     use crate::testing::{ACCOUNT, snapshot};
     use crate::topology::{Layout, build};
+    use serde_json::{Value, json};
 
     const PLAIN: Paint = Paint(false);
 
@@ -103,9 +87,7 @@ mod tests {
             line: "psql -h localhost -p 15432 -U gpadmin -d postgres",
             sql: true,
         };
-        let line = machine(&opened);
-        assert_eq!(line.lines().count(), 1);
-        (leads(&opened, PLAIN), serde_json::from_str(&line).unwrap())
+        (leads(&opened, PLAIN), machine(&opened))
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! `history`: what was done, the newest first, and what of it is kept.
 
 use super::age::{age, took};
+use super::columns::columns;
 use super::{Paint, count, harmless, wrapped, wrapped_at};
 use crate::plan::history::{Aside, AsideState, Entry};
 use crate::plan::{Act, Outcome};
@@ -10,6 +11,23 @@ use std::time::Duration;
 
 /// All of it for people.
 pub fn history(entries: &[Entry], gaps: &[Gap], now: Timestamp, paint: Paint) -> String {
+    let mut text = headline(entries, gaps, paint);
+    if entries.is_empty() {
+        return text;
+    }
+    text.push_str(&format!("\n{}\n", row("ID", "AGE", "ACT", "POD", "OUTCOME", "TOOK")));
+    let mut namespace = "";
+    for entry in by_namespace(entries) {
+        if entry.record.namespace != namespace {
+            namespace = &entry.record.namespace;
+            text.push_str(&format!("{}\n", paint.strong(harmless(namespace))));
+        }
+        text.push_str(&one(entry, now, paint));
+    }
+    text
+}
+
+fn headline(entries: &[Entry], gaps: &[Gap], paint: Paint) -> String {
     let mut text = if entries.is_empty() {
         "Nothing is on record\n".to_owned()
     } else {
@@ -21,27 +39,94 @@ pub fn history(entries: &[Entry], gaps: &[Gap], now: Timestamp, paint: Paint) ->
     for gap in gaps {
         text.push_str(&wrapped("  unknown: ", &format!("{}: {}", gap.what, gap.why)));
     }
-    if entries.is_empty() {
-        return text;
-    }
-    text.push_str(&format!("\n{}\n", row("ID", "AGE", "ACT", "POD", "OUTCOME", "TOOK")));
-    let mut namespace = "";
-    // The newest first within each namespace, and the namespace of the newest first.
+    text
+}
+
+/// The newest first within each namespace, and the namespace of the newest first.
+fn by_namespace(entries: &[Entry]) -> impl Iterator<Item = &Entry> {
     let mut order: Vec<&str> = Vec::new();
     for entry in entries {
         if !order.contains(&entry.record.namespace.as_str()) {
             order.push(&entry.record.namespace);
         }
     }
-    let of = |name: &str| entries.iter().filter(move |entry| entry.record.namespace == name).collect::<Vec<_>>();
-    for entry in order.into_iter().flat_map(of) {
-        if entry.record.namespace != namespace {
-            namespace = &entry.record.namespace;
-            text.push_str(&format!("{}\n", paint.strong(harmless(namespace))));
-        }
-        text.push_str(&one(entry, now, paint));
+    let of = |name: &str| entries.iter().filter(|entry| entry.record.namespace == name).collect::<Vec<_>>();
+    order.into_iter().flat_map(of).collect::<Vec<_>>().into_iter()
+}
+
+/// A line an act, with all that is known of it.
+pub fn wide(entries: &[Entry], gaps: &[Gap], now: Timestamp, paint: Paint) -> String {
+    let table = rows(entries, true, true, now, paint);
+    let table = if entries.is_empty() { String::new() } else { format!("\n{table}") };
+    format!("{}{table}", headline(entries, gaps, paint))
+}
+
+/// A line an act, its namespace first, with or without headings.
+pub fn rows(entries: &[Entry], wide: bool, headings: bool, now: Timestamp, paint: Paint) -> String {
+    let mut head = vec!["NAMESPACE", "ID", "AGE", "ACT", "POD", "OUTCOME", "TOOK"];
+    if wide {
+        head.extend(["UNDOES", "UNDONE-BY", "CAN-BE-UNDONE", "WHO", "VOLUMES"]);
     }
-    text
+    let rows = by_namespace(entries).map(|entry| {
+        let record = &entry.record;
+        let none = |word: Option<&str>| word.map_or_else(|| "<none>".to_owned(), harmless);
+        let (_, outcome) = outcome(record.outcome, paint);
+        let mut row = vec![
+            harmless(&record.namespace),
+            harmless(&record.id),
+            age(record.started.parse().ok(), now),
+            kind(&record.act).to_owned(),
+            harmless(&record.pod),
+            // One word, for those who split the line.
+            outcome.replace(' ', "-"),
+            time_taken(entry).map_or_else(|| "<none>".to_owned(), |time| time.replace(' ', "")),
+        ];
+        if wide {
+            let undoes = match &record.act {
+                Act::Failover => None,
+                Act::Undo(of) => Some(of.as_str()),
+            };
+            let volumes: Vec<String> = entry.aside.iter().map(|aside| state(aside)).collect();
+            row.extend([
+                none(undoes),
+                none(entry.undone_by.as_deref()),
+                if entry.can_be_undone() { "yes" } else { "no" }.to_owned(),
+                record.who.as_deref().map_or_else(|| "<unknown>".to_owned(), harmless),
+                none(Some(volumes.join(",").as_str()).filter(|volumes| !volumes.is_empty())),
+            ]);
+        }
+        row
+    });
+    columns(&head, headings, rows)
+}
+
+/// `NAME:state`.
+fn state(aside: &Aside) -> String {
+    let word = match &aside.state {
+        AsideState::Kept => "kept",
+        AsideState::Reserved => "reserved",
+        AsideState::InPlace => "in-use",
+        AsideState::Lost(_) => "lost",
+        AsideState::Unknown(_) => "unknown",
+    };
+    format!("{}:{word}", aside.volume)
+}
+
+/// `failover/ID` or `undo/ID` a line.
+pub fn names(entries: &[Entry]) -> String {
+    let name = |entry: &Entry| format!("{}/{}\n", kind(&entry.record.act), harmless(&entry.record.id));
+    by_namespace(entries).map(name).collect()
+}
+
+fn kind(act: &Act) -> &'static str {
+    match act {
+        Act::Failover => "failover",
+        Act::Undo(_) => "undo",
+    }
+}
+
+fn time_taken(entry: &Entry) -> Option<String> {
+    Some(took(Duration::try_from(entry.took?).ok()?))
 }
 
 /// Volumes that are kept, each once.
@@ -62,7 +147,7 @@ fn one(entry: &Entry, now: Timestamp, paint: Paint) -> String {
     let record = &entry.record;
     let when = age(record.started.parse().ok(), now);
     let (outcome, painted) = outcome(record.outcome, paint);
-    let time = entry.took.and_then(|took| Duration::try_from(took).ok()).map(took).unwrap_or_default();
+    let time = time_taken(entry).unwrap_or_default();
     let line = row(&harmless(&record.id), &when, &act(&record.act), &harmless(&record.pod), outcome, &time);
     // Colour after the columns are made.
     let mut text = format!("{}\n", line.replacen(outcome, &painted, 1));
@@ -136,6 +221,11 @@ pub fn release(entry: &Entry, paint: Paint) -> String {
     }
     text.push_str(&format!("\n{}\n", paint.bad("High risk: it cannot be undone.")));
     text
+}
+
+/// `persistentvolume/NAME` a line.
+pub fn released_names(volumes: &[(String, String)]) -> String {
+    volumes.iter().map(|(volume, _)| format!("persistentvolume/{}\n", harmless(volume))).collect()
 }
 
 /// What was released: volumes, and the reclaim policy that each has again.

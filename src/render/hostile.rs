@@ -41,6 +41,7 @@ fn safe(what: &str, text: &str, paint: Paint) {
 /// It is one document, and says what was said to it.
 #[track_caller]
 fn same(what: &str, document: &Value) {
+    super::documents::valid(what, document);
     let read: Value = serde_json::from_str(&machine::json(document)).unwrap();
     assert_eq!(read, *document, "{what} as JSON");
     let line = machine::line(document);
@@ -267,7 +268,7 @@ fn so_does_what_is_told_on_the_way() {
         let opened =
             forward::Opened { member: &member, standing: &nobody, host, port: 1, remote_port: 2, line, sql: true };
         safe("a forward", &forward::leads(&opened, paint), paint);
-        safe("a forward", &forward::machine(&opened), Paint(false));
+        safe("a forward", &machine::line(&forward::machine(&opened)), Paint(false));
         safe("a note", &forward::note(HOSTILE, paint), paint);
     }
     same("an error", &machine::error(&error));

@@ -1,13 +1,16 @@
 //! Values in, text out. The only place that writes to the terminal, and the only one that asks whether it is one.
 
 pub mod age;
+mod columns;
 pub mod completion;
+pub mod documents;
 pub mod error;
 pub mod forward;
 mod harmless;
 pub mod history;
 #[cfg(test)]
 mod hostile;
+pub mod live;
 pub mod machine;
 pub mod outcome;
 pub mod plan;
@@ -15,6 +18,8 @@ pub mod progress;
 pub mod prompt;
 pub mod rbac;
 pub mod reach;
+pub mod schema;
+mod settings;
 pub mod status;
 #[cfg(test)]
 mod tests;
@@ -26,6 +31,8 @@ pub use self::harmless::{harmless, is_harmful};
 use crate::cli::Color;
 use owo_colors::{OwoColorize, Style};
 use std::io::{self, IsTerminal, Write};
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
 
 /// Colours have meanings; none is carried by colour alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +85,10 @@ pub struct Screen {
     pub interactive: bool,
     /// Whether standard error can be redrawn in place.
     pub live: bool,
+    /// Whether standard output can.
+    pub redraws: bool,
+    /// How many columns standard output has, where it is a terminal.
+    pub room: usize,
 }
 
 impl Screen {
@@ -92,20 +103,28 @@ impl Screen {
                 Color::Auto => terminal && !dumb && !no_color,
             })
         };
+        let out_terminal = io::stdout().is_terminal();
         let err_terminal = io::stderr().is_terminal();
         Self {
-            out: paint(io::stdout().is_terminal()),
+            out: paint(out_terminal),
             err: paint(err_terminal),
             interactive: io::stdin().is_terminal() && err_terminal,
             live: err_terminal && !dumb,
+            redraws: out_terminal && !dumb,
+            room: console::Term::stdout().size_checked().map_or(usize::MAX, |(_, columns)| usize::from(columns)),
         }
     }
 
     /// Writes a result to standard output. A reader that has gone away is not an error.
     pub fn result(&self, text: &str) {
+        self.reaches(text);
+    }
+
+    /// The same; whether somebody still reads it.
+    pub fn reaches(&self, text: &str) -> bool {
         let mut out = io::stdout().lock();
         let text = harmless::passed(text, self.out.0);
-        let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+        out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_ok()
     }
 
     /// Writes what is not a result (progress, warnings, errors) to standard error.
@@ -128,13 +147,12 @@ pub fn trace(level: u8) {
         return;
     }
     // Our own lines only, which never hold headers or bodies: those of the libraries might.
-    let subscriber = tracing_subscriber::fmt()
-        .with_env_filter(tracing_subscriber::EnvFilter::new("kubectl_synxdb=debug"))
+    let ours = Targets::new().with_target("kubectl_synxdb", tracing::Level::DEBUG);
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(|| harmless::Passed(io::stderr()))
         .with_target(false)
-        .with_ansi(false)
-        .finish();
-    let _ = tracing::subscriber::set_global_default(subscriber);
+        .with_ansi(false);
+    let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry().with(ours).with(lines));
 }
 
 /// Has a panic told as an error is: what it says may be from elsewhere, too.

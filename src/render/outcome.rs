@@ -19,20 +19,6 @@ pub fn exit(ending: &Ending) -> Exit {
     }
 }
 
-/// The verdict in one word, for machines.
-pub fn word(ending: &Ending) -> &'static str {
-    match ending {
-        Ending::Recovered => "recovered",
-        Ending::NotVerified => "not-verified",
-        Ending::Unproven(_) => "unproven",
-        Ending::DataMissing(_) => "data-missing",
-        Ending::TimedOut(_) => "timed-out",
-        Ending::Changed(_) => "changed",
-        Ending::Failed(_) => "failed",
-        Ending::Interrupted => "interrupted",
-    }
-}
-
 /// The first line, and the reasons under it.
 pub fn verdict(plan: &Plan, outcome: &Outcome, paint: Paint) -> String {
     let pod = harmless(&plan.target.pod);

@@ -4,7 +4,7 @@
 use super::age::took;
 use super::machine;
 use super::{COLUMNS, Screen, harmless, wrapped};
-use crate::cli::Form;
+use crate::cli::{Machine, Output};
 use crate::plan::Act;
 use crate::recovery::{Event, Phase, PhaseEnd};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -38,11 +38,11 @@ const TICK: Duration = Duration::from_millis(100);
 
 impl Progress {
     /// The way that suits the screen and the form of output.
-    pub fn new(screen: Screen, form: Form, act: &Act) -> Self {
+    pub fn new(screen: Screen, form: &Output, act: &Act) -> Self {
         let way = match form {
-            Form::Json => Way::Json,
-            Form::Text | Form::Yaml if screen.live => Way::Live(Box::new(Table::new(screen))),
-            Form::Text | Form::Yaml => Way::Lines,
+            Output::Machine(Machine::Json) => Way::Json,
+            _ if screen.live => Way::Live(Box::new(Table::new(screen))),
+            _ => Way::Lines,
         };
         Self { screen, way, act: act.clone(), last: None }
     }

@@ -3,11 +3,11 @@
 //! A question is a line, read as the terminal hands it over: Ctrl-D, Ctrl-C and backspace do what they do everywhere. A
 //! list reads keys, and is a numbered one where the terminal cannot redraw it.
 
+use super::settings::Settings;
 use super::{Screen, harmless};
 use crate::error::{Error, Exit, Result};
 use dialoguer::Select;
 use dialoguer::theme::{ColorfulTheme, SimpleTheme, Theme};
-use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -85,7 +85,7 @@ pub fn interrupted() -> Error {
 #[derive(Debug)]
 pub struct Before {
     screen: Screen,
-    settings: Option<Termios>,
+    settings: Option<Settings>,
     /// Whether the question takes the terminal over to read keys.
     keys: bool,
     answered: bool,
@@ -106,15 +106,14 @@ impl Before {
     }
 
     fn question(screen: Screen, keys: bool) -> Self {
-        Self { screen, settings: tcgetattr(io::stdin()).ok(), keys, answered: false }
+        Self { screen, settings: Settings::now(), keys, answered: false }
     }
 
     /// Resolves when a list has taken the terminal over: what it takes after that was given back would stay taken. The
     /// terminal tells nobody of its settings' change, so that it is asked.
     pub async fn taken(&self) {
-        let lines = |settings: Termios| settings.local_modes.contains(LocalModes::ICANON);
         let until = Instant::now() + LIST_BEGINS;
-        while self.keys && tcgetattr(io::stdin()).is_ok_and(lines) && Instant::now() < until {
+        while self.keys && Settings::now().is_some_and(|now| now.lines()) && Instant::now() < until {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
     }
@@ -131,7 +130,7 @@ impl Drop for Before {
             return;
         }
         if let Some(settings) = &self.settings {
-            let _ = tcsetattr(io::stdin(), OptionalActions::Now, settings);
+            settings.put_back();
         }
         if self.screen.live {
             self.screen.show_cursor();
@@ -142,19 +141,19 @@ impl Drop for Before {
 
 /// The terminal as it was before another program had it: put back when this is dropped, should that program not have.
 #[derive(Debug)]
-pub struct Lent(Option<Termios>);
+pub struct Lent(Option<Settings>);
 
 impl Lent {
     /// Remembers it.
     pub fn now() -> Self {
-        Self(tcgetattr(io::stdin()).ok())
+        Self(Settings::now())
     }
 }
 
 impl Drop for Lent {
     fn drop(&mut self) {
         if let Some(settings) = &self.0 {
-            let _ = tcsetattr(io::stdin(), OptionalActions::Now, settings);
+            settings.put_back();
         }
     }
 }

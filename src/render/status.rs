@@ -1,15 +1,20 @@
 //! `status`: the verdict first, then a table a namespace.
 
 use super::age::age;
+use super::columns::columns;
 use super::{Paint, count, harmless, wrapped};
 use crate::topology::health::{Health, Report, being_deleted, not_looked_into};
 use crate::topology::{Claim, Known, Member, Role, Space, SpaceKind, Topology};
 use jiff::Timestamp;
-use tabled::builder::Builder;
-use tabled::settings::{Padding, Style};
 
 /// The whole of `status` for people.
 pub fn status(report: &Report, topology: &Topology, wide: bool, now: Timestamp, paint: Paint) -> String {
+    within(usize::MAX, report, topology, wide, now, paint)
+}
+
+/// The same on a terminal of so many columns: what a narrow one has no room for and an incident can do without is left
+/// out, column by column.
+pub fn within(room: usize, report: &Report, topology: &Topology, wide: bool, now: Timestamp, paint: Paint) -> String {
     let mut text = verdict(report, paint);
     for space in &topology.spaces {
         let kind = match space.kind {
@@ -18,7 +23,7 @@ pub fn status(report: &Report, topology: &Topology, wide: bool, now: Timestamp, 
         };
         let going = if space.terminating { ", being deleted" } else { "" };
         text.push_str(&format!("\n{} ({kind}{going})\n", paint.strong(harmless(&space.namespace))));
-        text.push_str(&table(space, wide, now, paint));
+        text.push_str(&table(space, room, wide, now, paint));
     }
     text
 }
@@ -77,27 +82,61 @@ fn short(role: Role) -> &'static str {
     }
 }
 
-fn table(space: &Space, wide: bool, now: Timestamp, paint: Paint) -> String {
+fn table(space: &Space, room: usize, wide: bool, now: Timestamp, paint: Paint) -> String {
     if space.members().next().is_none() {
         let why = if space.gaps.is_empty() { "no SynxDB component here" } else { "<unknown>" };
         return format!("{why}\n");
     }
-    let mut builder = Builder::default();
+    let mut left_out: Vec<&str> = Vec::new();
+    loop {
+        let here = |cells: Vec<String>| {
+            let named = head(wide).into_iter().zip(cells);
+            named.filter(|(name, _)| !left_out.contains(name)).map(|(_, cell)| cell).collect::<Vec<_>>()
+        };
+        let head: Vec<&str> = head(wide).into_iter().filter(|name| !left_out.contains(name)).collect();
+        let table = columns(&head, true, space.members().map(|member| here(row(member, wide, now, paint))));
+        let fits = table.lines().all(|line| console::measure_text_width(line) <= room);
+        match DISPENSABLE.get(left_out.len()) {
+            Some(next) if !fits => left_out.push(next),
+            _ => return table,
+        }
+    }
+}
+
+/// The columns that are left out where there is no room, the first of them first.
+const DISPENSABLE: [&str; 4] = ["NODE", "RESTARTS", "AGE", "COMPONENT"];
+
+/// The rows of all tables and nothing else, each with its namespace first.
+pub fn rows(topology: &Topology, wide: bool, now: Timestamp, paint: Paint) -> String {
+    let rows = topology.members().map(|member| {
+        let mut row = row(member, wide, now, paint);
+        if !wide {
+            row[CLAIMS] = per_claim(member, |claim| claim.status().to_owned());
+        }
+        // What stands in lines is a list in one word.
+        let words = row.into_iter().map(|cell| cell.replace('\n', ","));
+        std::iter::once(harmless(&member.namespace)).chain(words).collect()
+    });
+    columns(&head(wide), false, rows)
+}
+
+/// Which of the columns tells of the claims.
+const CLAIMS: usize = 5;
+
+fn head(wide: bool) -> Vec<&'static str> {
     let mut head = vec!["COMPONENT", "POD", "READY", "STATUS", "RESTARTS", "CLAIMS", "NODE", "AGE"];
     if wide {
         head.extend(["POD-UID", "CLAIM-UID", "VOLUME", "RECLAIM", "STORAGECLASS"]);
     }
-    builder.push_record(head);
-    for member in space.members() {
-        let mut row = plain_row(member, wide, now, paint);
-        if wide {
-            row.extend(wide_columns(member));
-        }
-        builder.push_record(row);
+    head
+}
+
+fn row(member: &Member, wide: bool, now: Timestamp, paint: Paint) -> Vec<String> {
+    let mut row = plain_row(member, wide, now, paint);
+    if wide {
+        row.extend(wide_columns(member));
     }
-    let mut table = builder.build();
-    table.with(Style::empty()).with(Padding::new(0, 2, 0, 0));
-    table.to_string().lines().map(|line| format!("{}\n", line.trim_end())).collect()
+    row
 }
 
 fn plain_row(member: &Member, wide: bool, now: Timestamp, paint: Paint) -> Vec<String> {
@@ -146,6 +185,16 @@ fn template<'c>(claim: &'c str, pod: &str) -> &'c str {
     claim.strip_suffix(pod).and_then(|front| front.strip_suffix('-')).unwrap_or(claim)
 }
 
+/// How a member is, in a few words: what `status -w` tells where it cannot draw.
+pub(super) fn words(member: &Member) -> String {
+    let plain = Paint(false);
+    let claims = claims_in_short(member, plain).replace('\n', ", ");
+    let Some(pod) = &member.pod else { return format!("Missing, claims {claims}") };
+    let (ready, all) = pod.containers;
+    let node = pod.node.as_deref().map(|node| format!(" on {}", harmless(node))).unwrap_or_default();
+    format!("{} {ready}/{all}{node}, claims {claims}", harmless(&pod.status))
+}
+
 fn all_claims(member: &Member) -> String {
     per_claim(member, |claim| format!("{}:{}", harmless(&claim.name), claim.status()))
 }
@@ -172,10 +221,14 @@ fn wide_columns(member: &Member) -> Vec<String> {
     ]
 }
 
-/// What the user is told where nothing was found, as what to do next.
-pub fn absent_hint(namespaces: usize) -> String {
-    format!(
-        "looked at {}; kubectl synxdb -n NAMESPACE status, or --layout FILE where SynxDB has other names here",
-        count(namespaces, "namespace")
-    )
+/// Where nothing was found: where it was looked, and what to do next.
+pub fn absent(namespaces: usize, context: &str) -> (String, Vec<String>) {
+    let looked = format!("looked into {} of context {context}", count(namespaces, "SynxDB namespace"));
+    let next = [
+        ("kubectl config get-contexts", "another cluster? then --context NAME"),
+        ("kubectl synxdb status -n NAMESPACE", "where you may not list namespaces"),
+        ("kubectl synxdb layout", "other names here? then --layout FILE"),
+        ("kubectl synxdb --sandbox status", "a practice cluster, no Kubernetes needed"),
+    ];
+    (looked, next.map(|(command, when)| format!("{command}    ({when})")).to_vec())
 }

@@ -50,6 +50,9 @@ fn status_of_a_healthy_system() {
     let text = shown(&topology, false, PLAIN);
     assert!(text.lines().all(|line| line.chars().count() <= 80), "it fits 80 columns:\n{text}");
     assert_snapshot!("status-healthy", text);
+    let narrow = status::within(60, &judge(&topology), &topology, false, now(), COLOUR);
+    assert!(narrow.lines().all(|line| console::measure_text_width(line) <= 60), "it fits 60 columns:\n{narrow}");
+    assert!(narrow.contains("CLAIMS") && !narrow.contains("NODE"), "{narrow}");
     assert_snapshot!("status-healthy-colour", shown(&topology, false, COLOUR));
     assert_snapshot!("status-healthy-wide", shown(&topology, true, PLAIN));
     assert_snapshot!(
@@ -73,6 +76,10 @@ fn status_of_a_system_in_trouble() {
     assert_snapshot!("status-degraded", shown(&topology, false, PLAIN));
     assert_snapshot!("status-degraded-colour", shown(&topology, false, COLOUR));
     assert_snapshot!("status-degraded-wide", shown(&topology, true, PLAIN));
+    let rows = status::rows(&topology, true, now(), PLAIN);
+    assert_snapshot!("status-degraded-rows", rows);
+    // For those who split the lines: as many words in each.
+    assert!(rows.lines().all(|row| row.split_whitespace().count() == 14), "{rows}");
 }
 
 /// One of which it is known in time, and one that was looked into because it was named.

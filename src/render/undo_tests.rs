@@ -161,6 +161,10 @@ fn the_history_of_several_namespaces() {
     let text = history::history(&entries, &[], now(), PLAIN);
     assert_snapshot!("history", fits(&text));
     assert_snapshot!("history-colour", history::history(&entries, &[], now(), Paint(true)));
+    assert_snapshot!("history-wide", history::wide(&entries, &[], now(), PLAIN));
+    let rows = history::rows(&entries, true, false, now(), PLAIN);
+    assert!(rows.lines().all(|row| row.split_whitespace().count() == 12), "{rows}");
+    assert_snapshot!("history-names", history::names(&entries));
     assert_snapshot!("history-json", machine::json(&machine::history(&entries, &[])));
     assert_snapshot!("history-items", entries.iter().map(|entry| history::item(entry) + "\n").collect::<String>());
 }

@@ -1,6 +1,7 @@
 //! `verify`: the verdict first, what is behind it, then one table.
 
 use super::age::took;
+use super::columns::columns;
 use super::{Paint, count, harmless, wrapped, wrapped_at};
 use crate::verify::{Check, Kind, Saved, Subject, Verdict, verdict};
 use std::path::Path;
@@ -46,6 +47,26 @@ pub fn verify(checks: &[Check], paint: Paint) -> String {
         }
     }
     text
+}
+
+/// The verdict, then a line a check, however long.
+pub fn wide(checks: &[Check], paint: Paint) -> String {
+    format!("{}\n{}", headline(checks, paint), rows(checks, true, paint))
+}
+
+/// A line a check, its namespace first, with or without headings.
+pub fn rows(checks: &[Check], headings: bool, paint: Paint) -> String {
+    let rows = checks.iter().map(|check| {
+        vec![
+            if check.namespace.is_empty() { "<none>".to_owned() } else { harmless(&check.namespace) },
+            harmless(&check.member),
+            check.kind.name().to_owned(),
+            painted(check.verdict, paint),
+            if check.took.is_zero() { "<none>".to_owned() } else { took(check.took).replace(' ', "") },
+            harmless(&check.reason),
+        ]
+    });
+    columns(&["NAMESPACE", "MEMBER", "CHECK", "RESULT", "TIME", "DETAIL"], headings, rows)
 }
 
 /// The same as [`wrapped_at`] where the lead has invisible characters.
@@ -210,6 +231,9 @@ mod tests {
         assert_snapshot!("verify-passed", verify(&healthy(), Paint(false)));
         assert_snapshot!("verify-failed", verify(&troubled(), Paint(false)));
         assert_snapshot!("verify-failed-colour", verify(&troubled(), Paint(true)).replace('\u{1b}', "ESC"));
+        assert_snapshot!("verify-wide", wide(&troubled(), Paint(false)));
+        let rows = rows(&troubled(), false, Paint(false));
+        assert!(rows.lines().all(|row| row.split("  ").filter(|cell| !cell.trim().is_empty()).count() == 6), "{rows}");
         let unknown: Vec<Check> = troubled().into_iter().filter(|check| check.verdict != Verdict::Failed).collect();
         assert_snapshot!("verify-unknown", verify(&unknown, Paint(false)));
     }

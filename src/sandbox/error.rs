@@ -43,6 +43,8 @@ pub enum SandboxError {
     Certificates(String),
     /// No port on the loopback address could be opened.
     Listen(std::io::Error),
+    /// There is no practice cluster for this system.
+    System,
 }
 
 impl SandboxError {
@@ -56,6 +58,7 @@ impl SandboxError {
             Self::Postgres { what, .. } => what.clone(),
             Self::Certificates(_) => "the sandbox's certificates cannot be made".to_owned(),
             Self::Listen(_) => "the sandbox cannot listen on 127.0.0.1".to_owned(),
+            Self::System => "there is no practice cluster on this system".to_owned(),
         }
     }
 
@@ -67,6 +70,7 @@ impl SandboxError {
             Self::Scenario { why, .. } | Self::StateFolder { why, .. } | Self::Postgres { why, .. } => why.clone(),
             Self::Certificates(why) => why.clone(),
             Self::Listen(error) => error.to_string(),
+            Self::System => "it runs PostgreSQL as only Linux and macOS let it".to_owned(),
         }
     }
 
@@ -79,6 +83,7 @@ impl SandboxError {
             Self::Postgres { .. } => Some("check that the PostgreSQL server of this machine can be started".to_owned()),
             Self::Scenario { .. } => Some("this is a defect of kubectl-synxdb: please report it".to_owned()),
             Self::Certificates(_) | Self::Listen(_) => None,
+            Self::System => Some("wsl kubectl synxdb sandbox    (with the Linux build, in WSL)".to_owned()),
         }
     }
 

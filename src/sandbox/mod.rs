@@ -7,24 +7,38 @@
 //! - `workload`: what runs in pods; `controllers`: who keeps the store as it should be
 //! - [`scenarios`]: what there is at first, and what goes wrong
 //!
-//! It imports none of the layers that use it, and none of them imports it but the commands.
+//! It imports none of the layers that use it, and none of them imports it but the commands. On Windows there is none:
+//! `elsewhere` says so.
 
 pub mod api;
+#[cfg_attr(not(unix), allow(dead_code))]
 mod certificates;
+#[cfg(unix)]
 mod cluster;
+#[cfg(unix)]
 mod controllers;
+#[cfg(not(unix))]
+mod elsewhere;
 mod error;
+#[cfg(unix)]
 mod processes;
 pub mod resources;
 pub mod scenarios;
+#[cfg(unix)]
 mod state;
 pub mod store;
+#[cfg(unix)]
 mod wishes;
+#[cfg(unix)]
 mod workload;
 
 pub use certificates::{CONTEXT, GROUP, USER};
+#[cfg(unix)]
 pub use cluster::{Options, Sandbox};
+#[cfg(not(unix))]
+pub use elsewhere::{Options, Sandbox};
 pub use error::SandboxError;
+#[cfg(unix)]
 pub use workload::installation::PostgresChoice;
 
 /// The StatefulSets of a scenario, of the default one where none is named, as its manifests have them.

@@ -311,6 +311,7 @@ fn pod_facts(pod: &Pod) -> PodFacts {
     let phase = status.and_then(|status| status.phase.as_deref());
     PodFacts {
         uid: pod.metadata.uid.clone().unwrap_or_default(),
+        version: pod.metadata.resource_version.clone().unwrap_or_default(),
         status: words::status(pod),
         ready: words::condition(pod, "Ready").is_some_and(|condition| condition.0 == "True"),
         containers: (containers.iter().filter(|container| container.ready).count(), wanted),

@@ -2,9 +2,12 @@
 
 use super::layout::Role;
 use super::model::{Gap, Known, Member, Topology};
+use serde::Serialize;
 
 /// The judgement over everything that was looked at.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
 pub enum Health {
     /// All members are Ready, and all that should be known is.
     Healthy,

@@ -10,6 +10,7 @@ pub const DEFAULT_LAYOUT: &str = include_str!("layout.yaml");
 
 /// What a member does: the five components that the product's failover procedure names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
     /// The proxy before the cluster's metadata.
@@ -56,6 +57,7 @@ impl fmt::Display for Role {
 
 /// Where a component takes SQL.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SqlDoor {
     /// Port in the pod.
@@ -68,6 +70,7 @@ pub struct SqlDoor {
 
 /// Where a component serves its status page.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PageDoor {
     /// Port in the pod.
@@ -114,6 +117,7 @@ pub struct ComponentLayout {
 
 /// Which namespace this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum SpaceKind {
     /// The system namespace.

@@ -144,6 +144,8 @@ pub struct Owner {
 pub struct PodFacts {
     /// Its UID.
     pub uid: String,
+    /// Which of its versions this is (resourceVersion).
+    pub version: String,
     /// Status in one word, as `kubectl get pods` words it.
     pub status: String,
     /// The Ready condition.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 /// What came of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "CheckResult"))]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
     /// It holds.
@@ -31,6 +32,7 @@ impl Verdict {
 
 /// Kinds of check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "CheckKind"))]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// The namespace stays.

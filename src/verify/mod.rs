@@ -18,6 +18,6 @@ pub mod testimony;
 
 pub use ask::{Inspection, Options, inspect};
 pub use check::{Check, Judgement, Kind, Verdict, verdict};
-pub use saved::{Coverage, Saved};
+pub use saved::{API_VERSION, Coverage, Saved};
 pub use subjects::{Subject, subjects};
 pub use testimony::{Difference, Testimony, difference};

@@ -9,11 +9,12 @@ use std::time::Duration;
 
 /// Kind of the document.
 const KIND: &str = "Baseline";
-/// Version of the form.
-const API_VERSION: &str = "kubectl-synxdb/v1alpha1";
+/// Version of the form of every document that the plugin prints or saves.
+pub const API_VERSION: &str = "kubectl-synxdb/v1alpha1";
 
 /// What an installation held at one moment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Saved {
     /// Version of this form.
@@ -21,6 +22,7 @@ pub struct Saved {
     /// Always `Baseline`.
     pub kind: String,
     /// When it was taken, RFC 3339.
+    #[cfg_attr(test, schemars(extend("format" = "date-time")))]
     pub taken: String,
     /// The kubeconfig context it was taken in.
     pub context: String,

@@ -10,11 +10,12 @@ use serde::{Deserialize, Serialize};
 
 /// What a component said of itself.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "by", content = "said", rename_all = "camelCase")]
 pub enum Testimony {
     /// What is in the server.
     Sql(Baseline),
-    /// Its status page answered; what its metrics say beside it, where they do.
+    /// Its status page answered, with what its metrics say beside it. Null where they say nothing.
     Page(Option<Metrics>),
 }
 

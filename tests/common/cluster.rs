@@ -1,6 +1,6 @@
 //! A practice cluster that this process holds, and its own objects.
 
-use super::run::{LIMIT, Ran, Running, plugin};
+use super::run::{LIMIT, Ran, Running, plugin, schemas};
 use kubectl_synxdb::sandbox::store::{Change, Key, Preconditions, Store};
 use kubectl_synxdb::sandbox::{Options, PostgresChoice, Sandbox};
 use serde_json::Value;
@@ -155,6 +155,9 @@ impl Cluster {
             (key.strip_prefix(RECORD)? == record["id"].as_str()?).then_some(record)
         });
         let mut records: Vec<Value> = records.collect();
+        for record in &records {
+            schemas::wrong_as("Record", record).unwrap_or_else(|why| panic!("a record on a volume: {why}"));
+        }
         records.sort_by_key(|record| record["started"].as_str().map(str::to_owned));
         records
     }

@@ -90,9 +90,12 @@ impl Judge<'_> {
         let key = Key::new("pods", did.namespace.as_str(), did.name.as_str());
         let Some(version) = history.deletion(did, "pods") else { return false };
         let Some(pod) = history.before(&key, version) else { return false };
+        // It is deleted as it was seen, so that the pod is the same to the last; its claim may have come back just then.
         let waits = |claim: String| {
-            let claim = history.before(&Key::new(CLAIMS, did.namespace.as_str(), claim), version);
-            claim.is_none_or(|claim| is_terminating(&claim))
+            let claim = Key::new(CLAIMS, did.namespace.as_str(), claim);
+            let came = history.first(&key, &did.uid).unwrap_or(version);
+            let gone_or_going = |at| history.before(&claim, at).is_none_or(|claim| is_terminating(&claim));
+            (came..=version).any(gone_or_going)
         };
         text(&pod, "/status/phase") == "Pending"
             && text(&pod, "/spec/nodeName").is_empty()

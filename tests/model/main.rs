@@ -10,6 +10,8 @@
 mod case;
 mod judge;
 mod run;
+#[path = "../schemas/mod.rs"]
+mod schemas;
 mod world;
 
 use case::Case;

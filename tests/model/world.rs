@@ -65,6 +65,12 @@ impl History {
             .map(|c| c.version)
     }
 
+    /// The version by which an object came to be.
+    pub(crate) fn first(&self, key: &Key, of: &str) -> Option<u64> {
+        let mut changes = self.changes.iter().map(|(_, change)| change);
+        changes.find(|change| change.key == *key && uid(&change.object) == of).map(|change| change.version)
+    }
+
     /// The object as it was just before that version, and so before the change that made it.
     pub(crate) fn before(&self, key: &Key, version: u64) -> Option<Arc<Value>> {
         let latest = self.changes.iter().rev().find(|(_, change)| change.key == *key && change.version < version);

@@ -3,6 +3,11 @@
 
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr)]
 
+// The other helpers have it, too, and each can be used without the other.
+#[allow(clippy::duplicate_mod)]
+#[path = "../schemas/mod.rs"]
+pub(crate) mod schemas;
+
 use std::io::{BufRead as _, BufReader, Read};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -62,6 +67,8 @@ pub(crate) struct Ended {
 /// A process whose output is read while it runs. Killed when dropped.
 pub(crate) struct Running {
     what: String,
+    /// The plugin's arguments; of another program, none.
+    arguments: Vec<String>,
     child: Child,
     lines: Receiver<(bool, String)>,
     out: String,
@@ -72,12 +79,13 @@ impl Running {
     pub(crate) fn start(mut command: Command) -> Self {
         let what = format!("{command:?}");
         let what = what.split_once(PLUGIN).map_or(what.clone(), |(_, arguments)| format!("plugin{arguments}"));
+        let arguments = plugin_arguments(&command);
         let spawned = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
         let mut child = spawned.unwrap_or_else(|error| panic!("{what}: {error}"));
         let (send, lines) = channel();
         follow(child.stdout.take().unwrap(), true, send.clone());
         follow(child.stderr.take().unwrap(), false, send);
-        Self { what, child, lines, out: String::new(), err: String::new() }
+        Self { what, arguments, child, lines, out: String::new(), err: String::new() }
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -130,7 +138,7 @@ impl Running {
         }
         let status = self.child.wait().unwrap();
         let code = status.code().or_else(|| status.signal().map(|signal| -signal)).unwrap();
-        Ended { code, out: std::mem::take(&mut self.out), err: std::mem::take(&mut self.err) }
+        Ended { code, out: self.out.clone(), err: self.err.clone() }
     }
 }
 
@@ -138,7 +146,20 @@ impl Drop for Running {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if !std::thread::panicking() {
+            schemas::hold(&self.arguments, &self.out);
+        }
     }
+}
+
+/// The arguments of the plugin, run by itself or by kubectl.
+fn plugin_arguments(command: &Command) -> Vec<String> {
+    let mut arguments: Vec<String> = command.get_args().map(|word| word.to_string_lossy().into_owned()).collect();
+    if command.get_program() == PLUGIN {
+        return arguments;
+    }
+    let at = arguments.iter().position(|word| word == "synxdb");
+    at.map(|at| arguments.split_off(at + 1)).unwrap_or_default()
 }
 
 fn follow(stream: impl Read + Send + 'static, of_out: bool, to: Sender<(bool, String)>) {

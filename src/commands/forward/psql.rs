@@ -4,7 +4,6 @@ use crate::commands::Context;
 use crate::error::{Error, Exit, Result};
 use crate::render::prompt::Lent;
 use crate::topology::layout::SqlDoor;
-use rustix::process::{Pid, Signal, kill_process};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitStatus;
@@ -30,7 +29,8 @@ pub(super) struct Psql {
 /// It is not on PATH.
 pub(super) fn find() -> Result<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&path).map(|folder| folder.join("psql")).find(|file| file.is_file());
+    let name = format!("psql{}", std::env::consts::EXE_SUFFIX);
+    let found = std::env::split_paths(&path).map(|folder| folder.join(&name)).find(|file| file.is_file());
     found.ok_or_else(|| {
         Error::failure("psql is not installed")
             .because("there is none on PATH")
@@ -84,16 +84,28 @@ impl Psql {
     /// # Errors
     /// As [`Psql::ended`].
     pub(super) async fn terminate(mut self) -> Result<Exit> {
-        if let Some(pid) = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw) {
-            // Gone already: just as well.
-            let _ = kill_process(pid, Signal::TERM);
-        }
+        ask_to_end(&mut self.child);
         match tokio::time::timeout(PATIENCE, self.ended()).await {
             Ok(ended) => ended,
             // Killed when it is dropped.
             Err(_) => Ok(Exit::Interrupted),
         }
     }
+}
+
+/// SIGTERM; one that is gone already is just as well.
+#[cfg(unix)]
+fn ask_to_end(child: &mut Child) {
+    use rustix::process::{Pid, Signal, kill_process};
+    if let Some(pid) = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw) {
+        let _ = kill_process(pid, Signal::TERM);
+    }
+}
+
+/// There is no way to ask.
+#[cfg(not(unix))]
+fn ask_to_end(child: &mut Child) {
+    let _ = child.start_kill();
 }
 
 /// As a shell has it: 128 and the signal's number where one ended it.

@@ -21,6 +21,7 @@ use serde::Serialize;
 
 /// A check's answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "PlanVerdict"))]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
     /// Nothing against it.
@@ -33,6 +34,7 @@ pub enum Verdict {
 
 /// Which check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "PlanCheckId"))]
 #[serde(rename_all = "kebab-case")]
 pub enum CheckId {
     /// What the user may do.
@@ -81,6 +83,7 @@ pub enum CheckId {
 
 /// One check's result.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "PlanCheck"))]
 #[serde(rename_all = "camelCase")]
 pub struct Check {
     /// Which check.
@@ -89,10 +92,10 @@ pub struct Check {
     pub verdict: Verdict,
     /// Why, with numbers.
     pub reason: String,
-    /// For a block: what to do about it, or the one flag that overrides it.
+    /// For a block: what to do about it, or the one flag that overrides it. Absent where there is nothing to do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
-    /// The one override, given or not, of what is blocked.
+    /// The one override, given or not, of what is blocked. Absent where there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allow: Option<Allow>,
     /// Whether this would block and the user overrode it.

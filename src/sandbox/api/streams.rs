@@ -115,7 +115,7 @@ pub(super) async fn port_forward(call: &Call, key: Key, parts: &mut Parts) -> Re
 /// The ports in the query.
 fn ports(query: &Query) -> Result<Vec<u16>, ApiError> {
     let number = |text: &str| {
-        text.parse().map_err(|error: ParseIntError| {
+        text.parse::<u16>().map_err(|error: ParseIntError| {
             let why = match error.kind() {
                 IntErrorKind::PosOverflow => "value out of range",
                 _ => "invalid syntax",

@@ -1,0 +1,133 @@
+//! `-o`: one type for all commands, each of which takes the forms that make sense for it.
+
+use super::JsonPath;
+use clap::builder::{PossibleValue, TypedValueParser};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Arg, Command, Error};
+use std::ffi::OsStr;
+
+/// A form of output.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Output {
+    /// For people.
+    #[default]
+    Text,
+    /// For people, with all that is known.
+    Wide,
+    /// `TYPE/NAME` a line.
+    Name,
+    /// For programs.
+    Machine(Machine),
+}
+
+/// A form for programs.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Machine {
+    /// JSON.
+    Json,
+    /// YAML.
+    Yaml,
+    /// A template filled in from the same document.
+    JsonPath(JsonPath),
+}
+
+impl Output {
+    /// Whether it is JSON, of which what goes on prints an object a line.
+    pub fn is_json(&self) -> bool {
+        *self == Self::Machine(Machine::Json)
+    }
+
+    /// Whether people are to read it.
+    pub fn is_for_people(&self) -> bool {
+        matches!(self, Self::Text | Self::Wide)
+    }
+}
+
+/// A form that a command takes: its name, and what it is.
+pub(super) type Word = (&'static str, &'static str);
+
+/// Of a command whose result is a table.
+pub(super) const TABLE: Word = ("table", "Columns, for people");
+/// Of one whose result is not.
+pub(super) const TEXT: Word = ("text", "Sentences, for people");
+pub(super) const JSON: Word = ("json", "JSON, with apiVersion and kind: see `schema`");
+pub(super) const YAML: Word = ("yaml", "The same in YAML");
+const JSONPATH: &str = "jsonpath=";
+pub(super) const PATH: Word = (JSONPATH, "A template filled in from it: jsonpath='{.health}'");
+
+/// The parser of a command's `-o`.
+pub(super) fn forms(words: &'static [Word]) -> Forms {
+    Forms(words)
+}
+
+/// The parser of a command's `-o`.
+#[derive(Clone, Debug)]
+pub(super) struct Forms(&'static [Word]);
+
+impl TypedValueParser for Forms {
+    type Value = Output;
+
+    fn parse_ref(&self, command: &Command, arg: Option<&Arg>, value: &OsStr) -> Result<Output, Error> {
+        let typed = value.to_string_lossy();
+        let takes = |word: &str| self.0.iter().any(|(name, _)| *name == word);
+        let machine = |form| Ok(Output::Machine(form));
+        match &*typed {
+            "table" | "text" if takes(&typed) => Ok(Output::Text),
+            "wide" if takes("wide") => Ok(Output::Wide),
+            "name" if takes("name") => Ok(Output::Name),
+            "json" if takes("json") => machine(Machine::Json),
+            "yaml" if takes("yaml") => machine(Machine::Yaml),
+            typed if takes(JSONPATH) && typed.starts_with("jsonpath") => {
+                let template = typed.strip_prefix(JSONPATH).unwrap_or_default();
+                let template = JsonPath::parse(template);
+                template.map(|template| Output::Machine(Machine::JsonPath(template))).map_err(|why| {
+                    let error = Error::raw(ErrorKind::ValueValidation, format!("-o {typed}: {why}\n"));
+                    error.with_cmd(command)
+                })
+            }
+            typed => {
+                let mut error = Error::new(ErrorKind::InvalidValue).with_cmd(command);
+                let arg = arg.map_or_else(|| "--output".to_owned(), ToString::to_string);
+                error.insert(ContextKind::InvalidArg, ContextValue::String(arg));
+                error.insert(ContextKind::InvalidValue, ContextValue::String(typed.to_owned()));
+                let valid = self.0.iter().map(|(name, _)| (*name).to_owned()).collect();
+                error.insert(ContextKind::ValidValue, ContextValue::Strings(valid));
+                Err(error)
+            }
+        }
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new(self.0.iter().map(|(name, what)| PossibleValue::new(*name).help(*what))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::{Cli, Command as Verb};
+    use clap::Parser;
+
+    fn of_status(form: &str) -> Result<Output, String> {
+        match Cli::try_parse_from(["kubectl-synxdb", "status", "-o", form]).map_err(|error| error.to_string())?.command
+        {
+            Verb::Status(args) => Ok(args.output),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_form_is_one_that_the_command_has() {
+        assert_eq!(of_status("table"), Ok(Output::Text));
+        assert_eq!(of_status("wide"), Ok(Output::Wide));
+        assert_eq!(of_status("name"), Ok(Output::Name));
+        assert!(of_status("json").unwrap().is_json());
+        assert!(matches!(of_status("jsonpath={.health}"), Ok(Output::Machine(Machine::JsonPath(_)))));
+        let error = of_status("text").unwrap_err();
+        assert!(error.contains("invalid value 'text' for '--output <FORMAT>'"), "{error}");
+        assert!(error.contains("[possible values: table, wide, json, yaml, name, jsonpath=]"), "{error}");
+        let error = of_status("jsonpath={.health").unwrap_err();
+        assert!(error.contains("{.health is not closed"), "{error}");
+        assert!(of_status("jsonpath").unwrap_err().contains("a template follows"));
+    }
+}

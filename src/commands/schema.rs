@@ -1,0 +1,37 @@
+//! `schema`: the kinds of document that are printed for programs, and the JSON Schema of each.
+
+use crate::cli::{Machine, Output, SchemaArgs};
+use crate::error::{Error, Result};
+use crate::render::documents::Kind;
+use crate::render::{machine, schema as words};
+use crate::topology::target::nearest;
+
+pub(super) fn schema(args: &SchemaArgs) -> Result<String> {
+    let Some(typed) = &args.kind else {
+        return Ok(match args.output.as_ref().unwrap_or(&Output::Text) {
+            Output::Machine(form) => machine::document(form, &machine::schemas())?,
+            Output::Name => Kind::ALL.iter().map(|kind| words::name(*kind)).collect(),
+            Output::Text | Output::Wide => words::table(),
+        });
+    };
+    let kind = Kind::parse(typed).ok_or_else(|| unknown(typed))?;
+    Ok(match &args.output {
+        // As it is kept: in the order in which it is read best.
+        None | Some(Output::Machine(Machine::Json)) => kind.schema().to_owned(),
+        Some(Output::Machine(form)) => machine::document(form, &machine::schema(kind))?,
+        Some(Output::Name) => words::name(kind),
+        Some(Output::Text | Output::Wide) => words::row(kind),
+    })
+}
+
+fn unknown(typed: &str) -> Error {
+    let names: Vec<&str> = Kind::ALL.iter().map(|kind| kind.name()).collect();
+    let lower: Vec<String> = names.iter().map(|name| name.to_lowercase()).collect();
+    let lower: Vec<&str> = lower.iter().map(String::as_str).collect();
+    let near = nearest(&typed.to_lowercase(), &lower);
+    let near: Vec<&str> =
+        near.iter().filter_map(|near| names.iter().find(|name| name.eq_ignore_ascii_case(near)).copied()).collect();
+    let error = Error::usage(format!("there is no kind of document {typed:?}"));
+    let error = if near.is_empty() { error } else { error.because(format!("near it: {}", near.join(", "))) };
+    error.hint("kubectl synxdb schema lists them")
+}

@@ -1,0 +1,26 @@
+//! An error.
+
+use crate::error::Error as Failure;
+use serde::Serialize;
+
+/// Why a command did not do what it was to do. The last document, where documents are one a line.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Error<'a> {
+    /// The exit code.
+    #[cfg_attr(test, schemars(extend("enum" = [1, 2, 4, 5, 6, 7, 8, 130])))]
+    pub exit_code: u8,
+    /// What went wrong.
+    pub what: &'a str,
+    /// Why: the causes, the outermost first.
+    pub why: &'a [String],
+    /// What to do next: commands, flags or advice.
+    pub next: &'a [String],
+}
+
+impl<'a> From<&'a Failure> for Error<'a> {
+    fn from(error: &'a Failure) -> Self {
+        Self { exit_code: error.exit.code(), what: &error.what, why: &error.why, next: &error.hints }
+    }
+}

@@ -1,0 +1,48 @@
+//! `forward`.
+
+use crate::render::forward::Opened;
+use crate::topology::lead::Standing;
+use serde::Serialize;
+
+/// A local port that is open, and where it leads.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Forward<'a> {
+    /// Namespace of the pod.
+    pub namespace: &'a str,
+    /// The pod that it leads to, or will.
+    pub pod: &'a str,
+    /// UID of that pod. Null while it leads nowhere.
+    pub uid: Option<&'a str>,
+    /// What a client connects to: `localhost`, or the address that was given.
+    pub address: &'a str,
+    /// The local port.
+    pub port: u16,
+    /// The port in the pod.
+    pub remote_port: u16,
+    /// The psql command to connect with. Null where it does not lead to a database.
+    pub psql: Option<&'a str>,
+    /// The command to connect with where it does not lead to a database. Null otherwise.
+    pub command: Option<&'a str>,
+}
+
+impl<'a> From<&Opened<'a>> for Forward<'a> {
+    fn from(opened: &Opened<'a>) -> Self {
+        let (pod, uid) = match opened.standing {
+            Standing::Ready { pod, uid } => (pod.as_str(), Some(uid.as_str())),
+            Standing::Nobody(_) => (opened.member.name.as_str(), None),
+        };
+        let (psql, command) = if opened.sql { (Some(opened.line), None) } else { (None, Some(opened.line)) };
+        Self {
+            namespace: &opened.member.namespace,
+            pod,
+            uid,
+            address: opened.host,
+            port: opened.port,
+            remote_port: opened.remote_port,
+            psql,
+            command,
+        }
+    }
+}

@@ -1,0 +1,377 @@
+//! The schemas take what is printed, and nothing else: documents of every kind, whole and spoiled.
+
+use super::{API_VERSION, Kind, SchemaList, document};
+use crate::plan::history::{Aside, AsideState, Entry};
+use crate::plan::{Act, Before, NotMeasured, Outcome, Proof, Record, Resumes, Returns, Step};
+use crate::probe::baseline::{Baseline, Database, Listing, Table, Tables};
+use crate::probe::http::{Metrics, Wal};
+use crate::probe::sql::Kernel;
+use crate::recovery::{Ending, Event, Phase, PhaseEnd};
+use crate::render::forward::{self, Opened};
+use crate::render::machine;
+use crate::render::tests::{ended, planned, reached};
+use crate::testing::{ACCOUNT, snapshot, unreadable};
+use crate::topology::health::judge;
+use crate::topology::layout::PageDoor;
+use crate::topology::lead::Standing;
+use crate::topology::{Gap, Layout, build};
+use crate::verify::{Judgement, Kind as CheckKind, Saved, Testimony};
+use jsonschema::Validator;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+use std::time::Duration;
+
+static VALIDATORS: LazyLock<BTreeMap<&str, Validator>> = LazyLock::new(|| {
+    let built = |kind: &Kind| {
+        let schema = super::schemas::schema(*kind);
+        assert!(jsonschema::meta::is_valid(&schema), "{kind:?}");
+        (kind.name(), jsonschema::options().should_validate_formats(true).build(&schema).unwrap())
+    };
+    Kind::ALL.iter().map(built).collect()
+});
+
+/// A record has no kind of its own.
+fn kind_of(document: &Value) -> &str {
+    document["kind"].as_str().unwrap_or("Record")
+}
+
+/// It is as the schema of its kind says.
+#[track_caller]
+pub(in crate::render) fn valid(what: &str, document: &Value) {
+    let errors = VALIDATORS[kind_of(document)].iter_errors(document);
+    let errors: Vec<String> = errors.map(|error| format!("{}: {error}", error.instance_path())).collect();
+    assert!(errors.is_empty(), "{what}: {}\n{document:#}", errors.join("\n"));
+}
+
+/// Documents with all that each kind may hold, more than one of a kind where no one can hold it all.
+fn samples() -> Vec<Value> {
+    let mut all = status();
+    all.extend(acts());
+    all.extend(past());
+    all.extend(testimony());
+    all.extend([machine::version(), machine::schemas()]);
+    let kubeconfig = std::path::Path::new("/tmp/kubeconfig");
+    all.extend([machine::sandbox("healthy", kubeconfig), machine::scenarios(&[("healthy", "nothing".to_owned())])]);
+    let error = crate::error::Error::refused("what").because("why").hint("next");
+    all.push(machine::error(&error));
+    all
+}
+
+fn status() -> Vec<Value> {
+    let mut read = snapshot(&[ACCOUNT]);
+    let seen = build(&read, &Layout::shipped().unwrap());
+    let whole = machine::status(&judge(&seen), &seen);
+    read.passed_over = vec!["cloud008".to_owned()];
+    read.volumes = unreadable("persistentvolumes", None);
+    read.namespaces[0].claims = unreadable("persistentvolumeclaims", Some(&read.namespaces[0].namespace));
+    let part = build(&read, &Layout::shipped().unwrap());
+    let standing = [Standing::Ready { pod: "p-0".into(), uid: "u".into() }, Standing::Nobody("why".into())];
+    let member = seen.members().next().unwrap();
+    let opened = standing.iter().zip([true, false]).map(|(standing, sql)| {
+        let opened = Opened { member, standing, host: "localhost", port: 15432, remote_port: 5432, line: "psql", sql };
+        forward::machine(&opened)
+    });
+    [whole, machine::status(&judge(&part), &part)].into_iter().chain(opened).collect()
+}
+
+fn returns() -> Returns {
+    Returns { volume: "pv".into(), uid: "u".into(), reclaim_policy: Some("Delete".into()) }
+}
+
+/// What a failover and an undo tell, from the plan to the result.
+fn acts() -> Vec<Value> {
+    let failover = planned("wh9527-0", true, |request| request.allow = vec![crate::cli::Allow::UnretainedVolume]);
+    let mut undo = planned("wh9527-0", false, |_| {});
+    undo.act = Act::Undo("3f2a91bc".into());
+    undo.journal = Some("file".into());
+    undo.target.lost_node = Some("node-1".into());
+    undo.replaced_claims[0].returns = Some(returns());
+    let (volume, uid, claim) = ("pv".to_owned(), "u".to_owned(), "c".to_owned());
+    undo.steps.push(Step::Reserve { volume, uid, claim, released_by: "u".into() });
+    undo.resumes = Some(Resumes { id: "a".into(), started: String::new() });
+    undo.probes.not_measured = vec![NotMeasured { namespace: Some("n".into()), pod: None, why: "why".into() }];
+    undo.before = Before::Silent { reason: "why".into() };
+    let mut all = vec![machine::plan(&failover), machine::plan(&undo)];
+    for before in [Before::NotAsked, Before::LoginRefused { reason: "why".into() }] {
+        undo.before = before;
+        all.push(machine::plan(&undo));
+    }
+    let door = PageDoor { port: 7676, path: "/v1/status".into() };
+    for proof in [Proof::Page { pod: "p-0".into(), door }, Proof::Skipped { reason: "why".into() }] {
+        undo.proof = proof;
+        all.push(machine::plan(&undo));
+    }
+    let done = PhaseEnd::After(Duration::from_millis(3), "it is".into());
+    let ends = [done, PhaseEnd::Skipped("why".into()), PhaseEnd::Failed("why".into())];
+    let mut events = vec![Event::Started(Phase::Retain), Event::Detail(Phase::Ready, "why".into())];
+    events.push(Event::Notice("what".into()));
+    events.extend(ends.iter().cloned().map(|end| Event::Done(Phase::Pod, end)));
+    for plan in [&failover, &undo] {
+        all.extend(events.iter().map(|event| machine::event(&plan.act, event)));
+        all.push(machine::rehearsed(plan, "pod/p-0 deleted"));
+        for ending in [
+            Ending::Recovered,
+            Ending::NotVerified,
+            Ending::Unproven("why".into()),
+            Ending::DataMissing(vec!["row".into()]),
+            Ending::TimedOut("why".into()),
+            Ending::Changed("why".into()),
+            Ending::Failed(crate::error::Error::failure("what")),
+            Ending::Interrupted,
+        ] {
+            let mut outcome = ended(ending);
+            outcome.phases = ends.iter().cloned().map(|end| (Phase::Pod, end)).collect();
+            outcome.reachability = reached();
+            outcome.claims[0].returned_volume = Some("pv".into());
+            all.push(machine::outcome(plan, &outcome, &["why".into()], Some("kubectl synxdb")));
+        }
+    }
+    all
+}
+
+fn recorded(act: Act, outcome: Outcome) -> Record {
+    let claim = json!({"name": "c", "uid": "u", "volume": "pv", "reclaimPolicy": "Delete", "returns": returns(),
+                       "manifest": {"metadata": {"name": "c"}, "spec": {"volumeName": "pv"}}});
+    let record = json!({
+        "version": 1, "id": "a1", "act": act, "started": "2026-01-01T00:00:00Z", "finished": "2026-01-01T00:00:05Z",
+        "outcome": outcome, "who": "alice", "context": "c", "namespace": "n", "pod": "p-0", "podUid": "u",
+        "owner": {"kind": "StatefulSet", "name": "p", "uid": "u"}, "keepClaims": false, "claims": [claim], "healed": 0,
+        "canary": "kubectl_synxdb_a1", "baseline": members().remove("n/proxy-0"),
+    });
+    serde_json::from_value(record).unwrap()
+}
+
+/// What is on record, and what became of it.
+fn past() -> Vec<Value> {
+    let states = [
+        AsideState::Kept,
+        AsideState::Reserved,
+        AsideState::InPlace,
+        AsideState::Lost("why".into()),
+        AsideState::Unknown("why".into()),
+    ];
+    let aside = states.map(|state| Aside { volume: "pv".into(), size: Some("1Gi".into()), claim: "c".into(), state });
+    let outcomes = [Outcome::InProgress, Outcome::Recovered, Outcome::Unproven, Outcome::DataMissing];
+    let entries = outcomes.map(|outcome| {
+        let act = if outcome == Outcome::Recovered { Act::Undo("b".into()) } else { Act::Failover };
+        Entry {
+            record: recorded(act, outcome),
+            took: Some(jiff::SignedDuration::from_secs(5)),
+            aside: aside.to_vec(),
+            undone_by: Some("b".into()),
+            has_member: true,
+        }
+    });
+    let gaps = [Gap { what: "volumes".into(), why: "why".into() }];
+    let record = &entries[0].record;
+    let released = machine::released(record, &[("pv".into(), "Delete".into())]);
+    let mut all = vec![machine::history(&entries, &gaps), released];
+    all.extend(entries.iter().map(|entry| serde_json::to_value(&entry.record).unwrap()));
+    all
+}
+
+fn members() -> BTreeMap<String, Testimony> {
+    let rows = Some(3);
+    let table = Table { schema: "public".into(), name: "t".into(), estimated_rows: -1.0, pages: 1, rows };
+    let databases = vec![
+        Database {
+            name: "a".into(),
+            tables: Listing::Known(Tables { total: 1, truncated: false, tables: vec![table] }),
+        },
+        Database { name: "b".into(), tables: Listing::Unknown("why".into()) },
+    ];
+    let server =
+        |kernel| Baseline { version: "PostgreSQL 14".into(), kernel, databases: databases.clone(), truncated: false };
+    let wal = Wal { flush_lsn: Some(9), commit_lsn: None, backup_lsn: Some(1) };
+    let safekeeper = Metrics::Safekeeper(BTreeMap::from([("timeline".to_owned(), wal)]));
+    let tenants = BTreeMap::from([("Active".to_owned(), 1)]);
+    let pageserver = Metrics::Pageserver { tenants, broken: Some(0) };
+    [
+        ("n/proxy-0", Testimony::Sql(server(Kernel::PostgreSql))),
+        ("n/proxy-1", Testimony::Sql(server(Kernel::Mpp))),
+        ("n/safekeeper-0", Testimony::Page(Some(safekeeper))),
+        ("n/pageserver-0", Testimony::Page(Some(pageserver))),
+        ("n/pageserver-1", Testimony::Page(None)),
+    ]
+    .into_iter()
+    .map(|(path, testimony)| (path.to_owned(), testimony))
+    .collect()
+}
+
+fn testimony() -> Vec<Value> {
+    let judged = [Judgement::passed, Judgement::failed, Judgement::skipped, Judgement::unknown];
+    let check = |judged: &fn(&'static str) -> Judgement| {
+        let judged = Judgement { lines: vec!["line".into()], ..judged("why") };
+        judged.on(CheckKind::Tables, "n", "p-0", Duration::from_millis(1))
+    };
+    let checks: Vec<_> = judged.map(|judged| judged as fn(&'static str) -> Judgement).iter().map(check).collect();
+    let saved = Saved::new("2026-01-01T00:00:00Z".into(), "c", members());
+    vec![machine::verification(&checks, &members()), serde_json::from_str(&saved.to_text().unwrap()).unwrap()]
+}
+
+#[test]
+fn a_document_of_every_kind_is_valid() {
+    let samples = samples();
+    for sample in &samples {
+        valid("a sample", sample);
+    }
+    for kind in Kind::ALL {
+        assert!(samples.iter().any(|sample| kind_of(sample) == kind.name()), "no sample of {kind:?}");
+    }
+}
+
+/// Fields that are left out where they have no value, by the end of the kind's name.
+const MAY_LACK: [(&str, &[&str]); 4] = [
+    ("Record", &["finished", "who", "owner", "canary", "baseline", "returns", "manifest"]),
+    ("Plan", &["lostNode", "returns", "journal", "next", "allow"]),
+    ("Result", &["returnedVolume"]),
+    ("", &["rows"]),
+];
+
+fn may_lack(kind: &str, field: &str) -> bool {
+    MAY_LACK.iter().any(|(of, fields)| kind.ends_with(of) && fields.contains(&field))
+}
+
+/// Objects whose keys are not ours.
+fn is_free(kind: &str, path: &str) -> bool {
+    let end = path.rsplit('/').next().unwrap_or_default();
+    ["tenants", "safekeeper", "manifest", "schema"].contains(&end) || (path == "/members" && kind != "Status")
+}
+
+/// Every document that differs from this one in one place: what was done to it, and where.
+fn spoiled(document: &Value) -> Vec<(String, Value)> {
+    let kind = kind_of(document);
+    let mut all = Vec::new();
+    walk(document, String::new(), &mut |path, node| {
+        let mut spoil = |what: &str, change: &dyn Fn(&mut Value)| {
+            let mut copy = document.clone();
+            change(copy.pointer_mut(path).unwrap());
+            all.push((format!("{what} {path}"), copy));
+        };
+        match node {
+            Value::Object(fields) if !is_free(kind, path) => {
+                spoil("another field in", &|node| node["another"] = json!(1));
+                for name in fields.keys().filter(|name| !may_lack(kind, name)) {
+                    spoil(&format!("no {name} in"), &|node| {
+                        node.as_object_mut().unwrap().shift_remove(name);
+                    });
+                }
+            }
+            Value::Object(_) => {}
+            _ => spoil("another type at", &|node| *node = json!({"another": []})),
+        }
+        if node.is_u64() {
+            spoil("less than nothing at", &|node| *node = json!(-2));
+            spoil("a part at", &|node| *node = json!(0.5));
+        }
+    });
+    all
+}
+
+fn walk(node: &Value, path: String, seen: &mut impl FnMut(&str, &Value)) {
+    seen(&path, node);
+    // What is within is not ours.
+    if path.ends_with("/manifest") || path.ends_with("/schema") {
+        return;
+    }
+    match node {
+        Value::Object(fields) => fields.iter().for_each(|(name, node)| {
+            let name = name.replace('~', "~0").replace('/', "~1");
+            walk(node, format!("{path}/{name}"), seen);
+        }),
+        Value::Array(nodes) => nodes.iter().enumerate().for_each(|(i, node)| walk(node, format!("{path}/{i}"), seen)),
+        _ => {}
+    }
+}
+
+#[test]
+fn a_spoiled_document_is_rejected() {
+    let mut passed = Vec::new();
+    for sample in samples() {
+        let validator = &VALIDATORS[kind_of(&sample)];
+        for (what, spoiled) in spoiled(&sample) {
+            if validator.is_valid(&spoiled) {
+                passed.push(format!("{}: {what}", kind_of(&sample)));
+            }
+        }
+    }
+    passed.sort();
+    passed.dedup();
+    assert!(passed.is_empty(), "the schemas take what they should not:\n{}", passed.join("\n"));
+}
+
+/// Words of closed lists: where they stand, by the end of their path.
+const WORDS: [&str; 20] = [
+    "/apiVersion",
+    "/kind",
+    "/health",
+    "/component",
+    "/state",
+    "/act",
+    "/action",
+    "/role",
+    "/verdict",
+    "/risk",
+    "/by",
+    "/promise",
+    "/allow",
+    "/phase",
+    "/outcome",
+    "/result",
+    "/check",
+    "/kernel",
+    "/exitCode",
+    "/id",
+];
+
+#[test]
+fn a_word_that_is_not_on_the_list_is_rejected() {
+    let mut tried: BTreeMap<&str, usize> = BTreeMap::new();
+    for sample in samples() {
+        let validator = &VALIDATORS[kind_of(&sample)];
+        walk(&sample, String::new(), &mut |path, node| {
+            let closed = WORDS.iter().find(|end| path.ends_with(*end));
+            // Kubernetes' own words, and names.
+            let open = ["/owner/kind", "/volume/phase", "/target/component"].iter().any(|end| path.ends_with(end))
+                || (path.ends_with("/id") && !path.contains("/checks/"));
+            let Some(word) = closed.filter(|_| !open && (node.is_string() || node.is_u64())) else { return };
+            let mut copy = sample.clone();
+            *copy.pointer_mut(path).unwrap() = if node.is_string() { json!("Another") } else { json!(3) };
+            assert!(!validator.is_valid(&copy), "{} takes another word at {path}", kind_of(&sample));
+            *tried.entry(word).or_default() += 1;
+        });
+    }
+    let untried: Vec<&&str> = WORDS.iter().filter(|word| !tried.contains_key(*word)).collect();
+    assert!(untried.is_empty(), "{untried:?}");
+}
+
+#[test]
+fn null_is_taken_only_where_it_is_said() {
+    for (kind, path) in [
+        ("Status", "/members"),
+        ("FailoverPlan", "/target/uid"),
+        ("FailoverEvent", "/phase"),
+        ("FailoverResult", "/claims/0/returnedVolume"),
+        ("Record", "/finished"),
+        ("History", "/acts/0/volumes/0/state"),
+    ] {
+        let has = |sample: &&Value| kind_of(sample) == kind && sample.pointer(path).is_some();
+        let samples = samples();
+        let mut sample = samples.iter().find(has).unwrap_or_else(|| panic!("{kind} has no {path}")).clone();
+        *sample.pointer_mut(path).unwrap() = Value::Null;
+        assert!(!VALIDATORS[kind].is_valid(&sample), "{kind} takes null at {path}");
+    }
+}
+
+#[test]
+fn the_kinds_are_described_as_their_schemas_are() {
+    let listed = document(Kind::SchemaList, &SchemaList::all());
+    for (kind, entry) in Kind::ALL.iter().zip(listed["schemas"].as_array().unwrap()) {
+        let schema = &entry["schema"];
+        assert_eq!((&schema["title"], &entry["name"]), (&json!(kind.name()), &json!(kind.name())));
+        assert_eq!(schema["description"], entry["description"]);
+        let version = API_VERSION.rsplit_once('/').unwrap().1;
+        assert_eq!(schema["$id"], format!("urn:kubectl-synxdb:{version}:{}", kind.name()));
+    }
+}

@@ -1,0 +1,189 @@
+//! `status -w`: redrawn in place on a terminal, one line a change elsewhere, one document a change for programs.
+
+use super::harmless::passed;
+use super::status::{self, words};
+use super::{Screen, harmless, machine};
+use crate::cli::{Machine, Output};
+use crate::error::Result;
+use crate::topology::Topology;
+use crate::topology::health::Report;
+use console::Term;
+use jiff::Timestamp;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// Shows what is so from moment to moment.
+pub struct Live {
+    screen: Screen,
+    way: Way,
+}
+
+enum Way {
+    /// On a terminal that can be redrawn.
+    InPlace(Frame),
+    /// What was told last of the verdict and of each member.
+    Lines { verdict: String, members: BTreeMap<String, String> },
+    /// The rows, or the names, that were printed last.
+    Rows(Vec<String>),
+    /// The document that was printed last.
+    Documents(Machine, Option<Value>),
+}
+
+/// What stands on the terminal.
+struct Frame {
+    term: Term,
+    /// Widths of its lines: on a terminal that became narrower a line takes several rows.
+    widths: Vec<usize>,
+}
+
+impl Live {
+    /// The way that suits the screen and the form of output.
+    pub fn new(screen: Screen, output: &Output, no_headers: bool) -> Self {
+        let way = match output {
+            Output::Machine(form) => Way::Documents(form.clone(), None),
+            Output::Name => Way::Rows(Vec::new()),
+            _ if no_headers => Way::Rows(Vec::new()),
+            _ if screen.redraws => Way::InPlace(Frame { term: Term::stdout(), widths: Vec::new() }),
+            _ => Way::Lines { verdict: String::new(), members: BTreeMap::new() },
+        };
+        Self { screen, way }
+    }
+
+    /// Whether what it shows grows old without a change: ages do.
+    pub fn ages(&self) -> bool {
+        matches!(self.way, Way::InPlace(_))
+    }
+
+    /// Shows how it is now. `away` says why that may be out of date. Whether somebody still reads it.
+    ///
+    /// # Errors
+    /// None in practice: every document is plain JSON data.
+    pub fn show(
+        &mut self,
+        (report, topology): (&Report, &Topology),
+        output: &Output,
+        away: Option<&str>,
+        now: Timestamp,
+    ) -> Result<bool> {
+        let (screen, paint, wide) = (self.screen, self.screen.out, *output == Output::Wide);
+        match &mut self.way {
+            Way::InPlace(frame) => {
+                let room = usize::from(frame.term.size().1);
+                let mut text = status::within(room, report, topology, wide, now, paint);
+                if let Some(why) = away {
+                    text.push_str(&format!("\n{} {}\n", paint.warn("note:"), harmless(why)));
+                }
+                frame.draw(screen, &text);
+                Ok(true)
+            }
+            Way::Lines { verdict, members } => {
+                let time = now.strftime("%Y-%m-%dT%H:%M:%SZ");
+                let told = told(report, topology);
+                let mut text = String::new();
+                if *verdict != told.0 {
+                    text.push_str(&format!("{time}  {}", status::verdict(report, paint)));
+                }
+                for (member, words) in &told.1 {
+                    if members.get(member) != Some(words) {
+                        text.push_str(&format!("{time}  {member}  {words}\n"));
+                    }
+                }
+                for member in members.keys().filter(|member| !told.1.contains_key(*member)) {
+                    text.push_str(&format!("{time}  {member}  gone\n"));
+                }
+                (*verdict, *members) = told;
+                Ok(screen.reaches(&text))
+            }
+            Way::Rows(known) => {
+                let text = match output {
+                    Output::Name => status::names(topology),
+                    _ => status::rows(topology, wide, now, super::Paint(false)),
+                };
+                let fresh: Vec<String> = text.lines().map(str::to_owned).collect();
+                // What has grown older alone has not changed.
+                let changed = |line: &&String| !known.iter().any(|old| ageless(old) == ageless(line));
+                let text: String = fresh.iter().filter(changed).map(|line| format!("{line}\n")).collect();
+                *known = fresh;
+                Ok(screen.reaches(&text))
+            }
+            Way::Documents(form, last) => {
+                let document = machine::status(report, topology);
+                if last.as_ref() == Some(&document) {
+                    return Ok(true);
+                }
+                let mut text = machine::one_of_many(form, &document)?;
+                if !text.ends_with('\n') {
+                    text.push('\n');
+                }
+                *last = Some(document);
+                Ok(screen.reaches(&text))
+            }
+        }
+    }
+}
+
+/// A row without its age, which is the eighth of its columns after the namespace.
+fn ageless(row: &str) -> Vec<&str> {
+    let mut cells: Vec<&str> = row.split_whitespace().collect();
+    if cells.len() > AGE {
+        cells.remove(AGE);
+    }
+    cells
+}
+
+const AGE: usize = 8;
+
+/// The verdict, and each member in words.
+fn told(report: &Report, topology: &Topology) -> (String, BTreeMap<String, String>) {
+    let members = topology.members().map(|member| (harmless(&member.path()), words(member)));
+    (status::verdict(report, super::Paint(false)), members.collect())
+}
+
+impl Frame {
+    /// Draws over what was drawn before. What the terminal has no room for is left out, and said to be.
+    fn draw(&mut self, screen: Screen, text: &str) {
+        let (height, width) = self.term.size();
+        let (height, width) = (usize::from(height).max(4), usize::from(width).max(20));
+        let mut lines: Vec<String> = text.lines().map(|line| cut(line, width)).collect();
+        if lines.len() > height - 1 {
+            let left_out = lines.len() - (height - 2);
+            lines.truncate(height - 2);
+            lines.push(cut(&format!("… {left_out} more lines than the terminal has"), width));
+        }
+        let rows: usize = self.widths.iter().map(|drawn| drawn.div_ceil(width).max(1)).sum();
+        // A terminal that has gone away is noticed by the signal that it sends.
+        let _ = self.term.move_cursor_up(rows.min(height - 1));
+        let mut drawn = String::new();
+        for line in &lines {
+            // The rest of the row is what was there before.
+            drawn.push_str(&format!("{}\u{1b}[K\n", passed(line, screen.out.0)));
+        }
+        let _ = self.term.write_str(&drawn);
+        let _ = self.term.clear_to_end_of_screen();
+        self.widths = lines.iter().map(|line| console::measure_text_width(line)).collect();
+    }
+}
+
+fn cut(line: &str, width: usize) -> String {
+    console::truncate_str(line, width, "…").into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_that_has_grown_older_is_the_same_row() {
+        let row = |age: &str, status: &str| {
+            format!("synxdb-system  safekeeper  safekeeper-0  1/1  {status}  0  Bound  node-1  {age}")
+        };
+        assert_eq!(ageless(&row("3m", "Running")), ageless(&row("4m", "Running")));
+        assert_ne!(ageless(&row("3m", "Running")), ageless(&row("3m", "Pending")));
+    }
+
+    #[test]
+    fn a_line_is_cut_at_the_terminals_width_whatever_its_colours() {
+        assert_eq!(cut("\u{1b}[32mRunning\u{1b}[0m fine", 9), "\u{1b}[32mRunning\u{1b}[0m …");
+        assert_eq!(cut("データベース", 7), "データ…");
+    }
+}

@@ -1,0 +1,35 @@
+//! `schema`: the kinds of document, for people.
+
+use super::columns::columns;
+use super::documents::Kind;
+
+/// All kinds, and what prints each.
+pub fn table() -> String {
+    rows(Kind::ALL)
+}
+
+/// One of them.
+pub fn row(kind: Kind) -> String {
+    rows(&[kind])
+}
+
+/// `schema/Status`.
+pub fn name(kind: Kind) -> String {
+    format!("schema/{}\n", kind.name())
+}
+
+fn rows(kinds: &[Kind]) -> String {
+    let row = |kind: &Kind| vec![kind.name().to_owned(), kind.printed_by().to_owned()];
+    columns(&["KIND", "PRINTED BY"], true, kinds.iter().map(row))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_of_80_columns_for_each_kind() {
+        insta::assert_snapshot!("schema", table());
+        assert!(table().lines().all(|line| line.chars().count() <= super::super::COLUMNS));
+    }
+}
