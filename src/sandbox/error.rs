@@ -3,7 +3,7 @@
 //! The sandbox imports none of the layers above it, so its errors are its own; callers word them with
 //! [`SandboxError::what`], [`SandboxError::why`] and [`SandboxError::hint`].
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// What can keep the practice cluster from starting.
 #[derive(Debug, thiserror::Error)]
@@ -88,7 +88,8 @@ impl SandboxError {
     }
 
     /// A state folder that an I/O error spoiled.
-    pub(crate) fn folder(path: &Path, error: &std::io::Error) -> SandboxError {
+    #[cfg(unix)]
+    pub(crate) fn folder(path: &std::path::Path, error: &std::io::Error) -> SandboxError {
         SandboxError::StateFolder {
             path: path.to_owned(),
             why: error.to_string(),
