@@ -52,6 +52,8 @@ pub(super) async fn follow(context: &Context, args: &StatusArgs) -> Result<Exit>
         {
             scope = among(all, None, &context.layout)?.and_named_by(&args.targets, &context.layout);
             survey.follow(&scope.namespaces);
+            // One that has just come is told of once it has been read.
+            survey.opened(DEADLINE).await;
         }
     }
 }
