@@ -49,8 +49,8 @@ fn of(page: &Page, all: &[Page]) -> String {
     // They have a part of their own, before the options.
     command = command.mut_args(|arg| if arg.is_positional() { arg.hide(true) } else { arg });
     let source = format!("kubectl-synxdb {}", env!("CARGO_PKG_VERSION"));
-    // No date: the pages would change with the day. An argument that is empty must be quoted.
-    let man = Man::new(command).title(title.to_uppercase()).date("\"\"").source(source).manual("SynxDB on Kubernetes");
+    // No date: the pages would change with the day. No name of a manual: the longest titles leave it no room.
+    let man = Man::new(command).title(title.to_uppercase()).date("\"\"").source(source).manual("\"\"");
     let part = |render: &dyn Fn(&mut Vec<u8>)| {
         let mut text = Vec::new();
         render(&mut text);
