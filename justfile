@@ -14,10 +14,15 @@ soak CASES="10000" FIRST="1":
 e2e:
     SYNXDB_E2E_KUBECONFIG=$(tests/kubernetes/up) cargo test --locked --test e2e
 
-# regenerate what is generated (schemas, completions, tables of the documentation)
+# regenerate what is generated (schemas, completions, manual pages, what the documentation shows)
 regen:
     REGENERATE=1 cargo test --locked --lib the_schemas_are
     REGENERATE=1 cargo test --locked --test generated --test documents the_page
+    REGENERATE=1 cargo test --locked --test documentation
+
+# record the README's moving picture
+picture:
+    scripts/picture
 
 # start-up and status beside kubectl, on the practice cluster
 bench:

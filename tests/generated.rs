@@ -47,11 +47,11 @@ fn permissions_of_the_readme() {
     compare(path, &format!("{}{table}{}", &readme[..start], &readme[end..]));
 }
 
-/// The README's table of scenarios has exactly those that there are.
+/// The page's table of scenarios has exactly those that there are.
 #[test]
-fn scenarios_of_the_readme() {
-    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
-    let section = readme.split("| Scenario |").nth(1).unwrap().split("\n## ").next().unwrap();
+fn scenarios_of_the_page_on_rehearsing() {
+    let page = std::fs::read_to_string(root().join("docs/sandbox.md")).unwrap();
+    let section = page.split("| Scenario |").nth(1).unwrap().split("\n## ").next().unwrap();
     let told: Vec<&str> = section.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
     let mut there: Vec<String> =
         kubectl_synxdb::sandbox::scenarios().unwrap().into_iter().map(|(name, _)| name.to_owned()).collect();

@@ -31,6 +31,8 @@ pub enum Names {
     Catalog,
     /// A scenario of the practice cluster.
     Scenario,
+    /// A kind of document.
+    Kind,
 }
 
 impl ArgExt for Names {}

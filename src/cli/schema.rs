@@ -1,7 +1,7 @@
 //! `schema`.
 
-use super::Output;
 use super::output::{PATH, TABLE, Word, YAML, forms};
+use super::{Names, Output};
 use clap::Args;
 
 const FORMS: &[Word] =
@@ -24,7 +24,7 @@ The documents of -o json and -o yaml carry apiVersion and kind. In one apiVersio
 may be added; none is renamed or dropped.")]
 pub struct SchemaArgs {
     /// The kind whose schema to print, such as Status or FailoverPlan [default: a list of all]
-    #[arg(value_name = "KIND")]
+    #[arg(value_name = "KIND", add = Names::Kind)]
     pub kind: Option<String>,
     /// Form of the output [default: table, or json with KIND]
     #[arg(short, long, value_parser = forms(FORMS), value_name = "FORMAT")]

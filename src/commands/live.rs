@@ -24,7 +24,11 @@ pub(super) async fn follow(context: &Context, args: &StatusArgs) -> Result<Exit>
     let mut scope = context.unless_interrupted(scope).await?.and_named_by(&args.targets, &context.layout);
     let volumes = !matches!(args.output, Output::Text | Output::Name);
     let mut survey = cluster.survey(&scope.namespaces, !volumes, volumes);
-    context.unless_interrupted(async { Ok(survey.opened(DEADLINE).await) }).await?;
+    let opened = async {
+        survey.opened(DEADLINE).await;
+        Ok(())
+    };
+    context.unless_interrupted(opened).await?;
     let first = seen(&survey, &scope);
     reachable(&cluster, &first)?;
     let wanted = wanted(&build(&first, &context.layout), context, &args.targets)?;
@@ -52,6 +56,8 @@ pub(super) async fn follow(context: &Context, args: &StatusArgs) -> Result<Exit>
         {
             scope = among(all, None, &context.layout)?.and_named_by(&args.targets, &context.layout);
             survey.follow(&scope.namespaces);
+            // One that has just come is told of once it has been read.
+            survey.opened(DEADLINE).await;
         }
     }
 }

@@ -57,9 +57,9 @@ pub fn databases(found: &[(String, String)]) -> Vec<Candidate> {
     candidates
 }
 
-/// Scenarios of the practice cluster, with what is different in each.
-pub fn scenarios(all: &[(&str, String)]) -> Vec<Candidate> {
-    all.iter().map(|(name, about)| Candidate::new(*name, about)).collect()
+/// Names with what they are: scenarios of the practice cluster, kinds of document.
+pub fn told<'n>(all: impl IntoIterator<Item = (&'n str, &'n str)>) -> Vec<Candidate> {
+    all.into_iter().map(|(name, about)| Candidate::new(name, about)).collect()
 }
 
 #[cfg(test)]
@@ -67,7 +67,7 @@ mod tests {
     use super::*;
     use crate::cluster::ContextEntry;
 
-    fn told(found: Vec<Candidate>) -> Vec<(String, String)> {
+    fn as_pairs(found: Vec<Candidate>) -> Vec<(String, String)> {
         found.into_iter().map(|one| (one.value, one.about)).collect()
     }
 
@@ -81,7 +81,7 @@ mod tests {
         let facts = |(name, terminating): (&str, bool)| NamespaceFacts { name: name.to_owned(), terminating };
         let all = [("default", false), (account, true), ("kube-system", true), ("synxdb-system", false)].map(facts);
         assert_eq!(
-            told(namespaces(&all, &Layout::shipped().unwrap())),
+            as_pairs(namespaces(&all, &Layout::shipped().unwrap())),
             pairs(&[
                 ("synxdb-system", "SynxDB's system"),
                 (account, "SynxDB account, Terminating"),
@@ -105,17 +105,17 @@ mod tests {
             users: vec!["me".to_owned()],
         };
         assert_eq!(
-            told(entries(&all, Names::Context)),
+            as_pairs(entries(&all, Names::Context)),
             pairs(&[("prod", "current, cluster c, namespace n"), ("test", "cluster c")])
         );
-        assert_eq!(told(entries(&all, Names::Cluster)), pairs(&[("c", "https://c:6443")]));
-        assert_eq!(told(entries(&all, Names::User)), pairs(&[("me", "")]));
+        assert_eq!(as_pairs(entries(&all, Names::Cluster)), pairs(&[("c", "https://c:6443")]));
+        assert_eq!(as_pairs(entries(&all, Names::User)), pairs(&[("me", "")]));
     }
 
     #[test]
     fn a_database_of_two_servers_is_one() {
         let found = [("a-0", "postgres"), ("a-0", "sales"), ("b-0", "postgres")];
         let found: Vec<(String, String)> = found.map(|(pod, name)| (pod.to_owned(), name.to_owned())).into();
-        assert_eq!(told(databases(&found)), pairs(&[("postgres", "on a-0, b-0"), ("sales", "on a-0")]));
+        assert_eq!(as_pairs(databases(&found)), pairs(&[("postgres", "on a-0, b-0"), ("sales", "on a-0")]));
     }
 }

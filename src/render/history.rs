@@ -86,7 +86,7 @@ pub fn rows(entries: &[Entry], wide: bool, headings: bool, now: Timestamp, paint
                 Act::Failover => None,
                 Act::Undo(of) => Some(of.as_str()),
             };
-            let volumes: Vec<String> = entry.aside.iter().map(|aside| state(aside)).collect();
+            let volumes: Vec<String> = entry.aside.iter().map(state).collect();
             row.extend([
                 none(undoes),
                 none(entry.undone_by.as_deref()),

@@ -12,7 +12,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::process::{Child, Command};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Keys, as a terminal sends them.
 pub(crate) mod key {
@@ -34,6 +34,8 @@ pub(crate) struct Terminal {
     keyboard: File,
     output: Receiver<Vec<u8>>,
     raw: Vec<u8>,
+    started: Instant,
+    times: Vec<(Duration, usize)>,
     screen: vt100::Parser,
     /// How much of what it wrote (without escape sequences) has been waited for.
     seen: usize,
@@ -44,6 +46,8 @@ pub(crate) struct Left {
     pub(crate) code: i32,
     /// All that it wrote, escape sequences included.
     pub(crate) raw: String,
+    /// When it wrote, since it began, and up to which byte.
+    pub(crate) times: Vec<(Duration, usize)>,
     /// What is on the screen, row by row.
     pub(crate) screen: String,
     /// The same, with lines that went on in the next row whole.
@@ -82,6 +86,7 @@ impl Terminal {
                 Ok(rustix::process::ioctl_tiocsctty(std::io::stdin())?)
             });
         }
+        let started = Instant::now();
         let child = command.spawn().unwrap();
         // The command holds its side of the terminal open: the end would never be seen.
         drop(command);
@@ -98,7 +103,7 @@ impl Terminal {
             }
         });
         let screen = vt100::Parser::new(rows.try_into().unwrap(), columns.try_into().unwrap(), 0);
-        Self { child, keyboard, output, raw: Vec::new(), screen, seen: 0 }
+        Self { child, keyboard, output, raw: Vec::new(), started, times: Vec::new(), screen, seen: 0 }
     }
 
     /// Waits until it has written a text, after what was waited for before.
@@ -142,6 +147,7 @@ impl Terminal {
         let bytes = self.output.recv_timeout(end.saturating_duration_since(Instant::now()))?;
         self.screen.process(&bytes);
         self.raw.extend(bytes);
+        self.times.push((self.started.elapsed(), self.raw.len()));
         Ok(())
     }
 
@@ -161,6 +167,7 @@ impl Terminal {
         Left {
             code: status.code().or_else(|| status.signal().map(|signal| -signal)).unwrap(),
             raw: String::from_utf8_lossy(&self.raw).into_owned(),
+            times: std::mem::take(&mut self.times),
             screen: rows.join("\n"),
             text: screen.contents(),
             cursor_shown: !screen.hide_cursor(),

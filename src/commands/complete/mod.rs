@@ -7,6 +7,7 @@ use self::ask::Question;
 use crate::cli::{Names, duration};
 use crate::completion::{Candidate, Line, Wanted, names};
 use crate::render::Screen;
+use crate::render::documents::Kind;
 use crate::sandbox;
 use std::ffi::OsString;
 use std::sync::mpsc::channel;
@@ -36,8 +37,13 @@ pub fn complete(screen: Screen, words: Vec<OsString>) {
 
 fn found(line: &Line, names: Names, begun: String) -> Vec<Candidate> {
     let typed = line.typed();
-    if names == Names::Scenario {
-        return sandbox::scenarios().map(|all| names::scenarios(&all)).unwrap_or_default();
+    match names {
+        Names::Scenario => {
+            let all = sandbox::scenarios().unwrap_or_default();
+            return names::told(all.iter().map(|(name, about)| (*name, about.as_str())));
+        }
+        Names::Kind => return names::told(Kind::ALL.iter().map(|kind| (kind.name(), kind.description()))),
+        _ => {}
     }
     if typed.global.sandbox {
         return ask::practice(&typed, names, &begun).unwrap_or_default();
