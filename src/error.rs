@@ -29,6 +29,19 @@ pub enum Exit {
 }
 
 impl Exit {
+    /// All that are the plugin's own.
+    pub const ALL: [Self; 9] = [
+        Self::Yes,
+        Self::Error,
+        Self::Usage,
+        Self::Refused,
+        Self::Declined,
+        Self::TimedOut,
+        Self::VerificationFailed,
+        Self::Degraded,
+        Self::Interrupted,
+    ];
+
     /// The process' exit code.
     pub fn code(self) -> u8 {
         match self {

@@ -72,18 +72,7 @@ fn exit_codes_of_the_readme_and_the_help() {
     let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
     let help = kubectl_synxdb::cli::command().render_long_help().to_string();
     let help = help.split("Exit codes:").nth(1).unwrap();
-    let all = [
-        Exit::Yes,
-        Exit::Error,
-        Exit::Usage,
-        Exit::Refused,
-        Exit::Declined,
-        Exit::TimedOut,
-        Exit::VerificationFailed,
-        Exit::Degraded,
-        Exit::Interrupted,
-    ];
-    let all: Vec<u8> = all.into_iter().map(Exit::code).collect();
+    let all = Exit::ALL.map(Exit::code);
     assert_eq!(codes(&readme, "| "), all);
     assert_eq!(codes(help, "  "), all);
 }

@@ -125,12 +125,9 @@ impl Survey {
         let outside = &self.outside;
         Snapshot {
             namespaces: self.watches.iter().flat_map(|watch| watch.snapshot().namespaces.clone()).collect(),
-            namespace_names: Read::NotAsked,
-            terminating: Vec::new(),
-            passed_over: Vec::new(),
             volumes: outside.volumes.as_ref().map_or(Read::NotAsked, |feed| feed.read(None)),
             nodes: outside.nodes.as_ref().map_or(Read::NotAsked, |feed| feed.read(None)),
-            storage_classes: Read::NotAsked,
+            ..Snapshot::default()
         }
     }
 

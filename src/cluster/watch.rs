@@ -301,22 +301,7 @@ impl Drop for Watch {
 }
 
 fn empty(namespace: &str) -> Snapshot {
-    Snapshot {
-        namespaces: vec![NamespaceObjects {
-            namespace: namespace.to_owned(),
-            pods: Read::NotAsked,
-            claims: Read::NotAsked,
-            stateful_sets: Read::NotAsked,
-            disruption_budgets: Read::NotAsked,
-            events: Read::NotAsked,
-        }],
-        namespace_names: Read::NotAsked,
-        terminating: Vec::new(),
-        passed_over: Vec::new(),
-        volumes: Read::NotAsked,
-        nodes: Read::NotAsked,
-        storage_classes: Read::NotAsked,
-    }
+    Snapshot { namespaces: vec![NamespaceObjects::unread(namespace)], ..Snapshot::default() }
 }
 
 fn changes<K: Send + 'static>(
