@@ -123,7 +123,7 @@ pub(super) async fn find_out(
     let (rights, opened, said, measured, who, here, elsewhere) = futures::join!(
         cluster.review(permissions, DEADLINE),
         watch.opened(DEADLINE),
-        witness.testify(BASELINE_DEADLINE),
+        witness.testify(None, BASELINE_DEADLINE),
         measured,
         cluster.who(DEADLINE),
         cluster.lease(&member.namespace, DEADLINE),
@@ -163,6 +163,8 @@ pub(super) struct Prepared {
     pub(super) plan: Plan,
     pub(super) before: Option<Testimony>,
     pub(super) record: Record,
+    /// Schemas of canary tables of earlier runs of the pod.
+    superseded: Vec<String>,
     findings: Findings,
 }
 
@@ -184,7 +186,10 @@ impl Prepared {
             Some(record) => record.clone(),
             None => record(cluster, &sight.snapshot, &plan, findings.who.clone(), before.as_ref()),
         };
-        Ok(Self { plan, before, record, findings })
+        let others = sight.records.iter().filter(|other| other.is_of(&record.namespace, &record.pod));
+        let others = others.filter(|other| other.id != record.id).filter_map(|other| other.canary.clone());
+        let superseded = others.filter(|schema| record.canary.as_ref() != Some(schema)).collect();
+        Ok(Self { plan, before, record, superseded, findings })
     }
 }
 
@@ -196,7 +201,7 @@ pub(super) async fn carry_out(
     prepared: Prepared,
     resume: &str,
 ) -> Result<Exit> {
-    let Prepared { plan, before, record, findings } = prepared;
+    let Prepared { plan, before, record, superseded, findings } = prepared;
     let Findings { mut watch, witness, mut prober, seen, who, .. } = findings;
     let carried_out = args.dry_run == DryRun::None;
     match &args.output {
@@ -230,6 +235,7 @@ pub(super) async fn carry_out(
             witness: &witness,
             before,
             record,
+            superseded,
             journal: &context.journal,
             timeout: args.timeout,
             interrupt: context.interrupt.clone(),
@@ -376,10 +382,15 @@ fn reasons(ending: &Ending) -> Vec<String> {
     }
 }
 
+/// A testimony, as the plan tells it.
+pub(super) fn answered(testimony: &Testimony) -> Before {
+    Before::Answered { summary: testimony.summary(), lacks: testimony.lacks() }
+}
+
 /// What the component said, as the plan tells it.
 pub(super) fn before(said: Result<Testimony, Silence>) -> (Before, Option<Testimony>) {
     match said {
-        Ok(testimony) => (Before::Answered { summary: testimony.summary() }, Some(testimony)),
+        Ok(testimony) => (answered(&testimony), Some(testimony)),
         Err(Silence::NotAsked) => (Before::NotAsked, None),
         Err(Silence::Because(reason)) => (Before::Silent { reason }, None),
         Err(Silence::LoginRefused(reason)) => (Before::LoginRefused { reason }, None),

@@ -1,7 +1,7 @@
 //! `failover`: replace a member's pod and its disk.
 
 use super::Context;
-use super::act::{Findings, Prepared, Sight, before, carry_out, find_out, look, recorded_baseline, request};
+use super::act::{Findings, Prepared, Sight, answered, before, carry_out, find_out, look, recorded_baseline, request};
 use super::login::note;
 use super::resume::{quoted, resume};
 use super::scope::stays;
@@ -89,7 +89,7 @@ fn baseline(
             note(context, &format!("the database refuses the login, and nothing can be proven with it: {reason}"));
         }
         return match recorded_baseline(record) {
-            Some(testimony) => (Before::Answered { summary: testimony.summary() }, Some(testimony)),
+            Some(testimony) => (answered(&testimony), Some(testimony)),
             None => (none_kept(), None),
         };
     }

@@ -76,7 +76,8 @@ fn baseline(of: &Record, unfinished: Option<&Record>, said: Result<Testimony, Si
     match (kept, said) {
         (_, Err(Silence::NotAsked)) => (Before::NotAsked, None),
         (Some(testimony), _) => {
-            (Before::Answered { summary: format!("{}, as {} found it", testimony.summary(), of.id) }, Some(testimony))
+            let summary = format!("{}, as {} found it", testimony.summary(), of.id);
+            (Before::Answered { summary, lacks: testimony.lacks() }, Some(testimony))
         }
         (None, _) if unfinished.is_some() => {
             (Before::Silent { reason: "the interrupted run kept no baseline".into() }, None)
@@ -165,12 +166,11 @@ mod tests {
     use super::*;
     use crate::plan::RECORD_VERSION;
     use crate::probe::Baseline;
-    use crate::probe::sql::Kernel;
+    use crate::probe::baseline::examples::baseline as held;
     use serde_json::{Value, json};
 
     fn server(version: &str) -> Testimony {
-        let (kernel, databases) = (Kernel::PostgreSql, Vec::new());
-        Testimony::Sql(Baseline { version: version.into(), kernel, databases, truncated: false })
+        Testimony::Sql(Baseline { version: version.into(), ..held(Vec::new()) })
     }
 
     fn record(id: &str, outcome: Outcome, baseline: Option<&Testimony>) -> Record {
@@ -193,7 +193,7 @@ mod tests {
             let unfinished = unfinished.map(|baseline| record("u1", Outcome::InProgress, baseline));
             let (before, testimony) = baseline(&of, unfinished.as_ref(), said);
             let words = match before {
-                Before::Answered { summary } => summary,
+                Before::Answered { summary, .. } => summary,
                 Before::Silent { reason } | Before::LoginRefused { reason } => format!("silent: {reason}"),
                 Before::NotAsked => "not asked".into(),
             };

@@ -44,6 +44,7 @@ pub(super) async fn verify(context: &Context, args: &VerifyArgs) -> Result<Exit>
         database: args.database.clone(),
         canary: (!args.read_only).then(|| format!("verify_{}", uuid::Uuid::new_v4().simple())),
         deadline: QUESTION,
+        before: against.as_ref().map(|saved| saved.members.clone()).unwrap_or_default(),
     };
     let Inspection { mut checks, testimonies } = ask(context, &cluster, &asked, &options).await;
     if let Some(saved) = against {

@@ -217,6 +217,10 @@ pub enum Before {
     Answered {
         /// In words: `PostgreSQL 15.18: 2 databases, 1 table`.
         summary: String,
+        /// What it leaves out, a line each: what is there only cannot be missed afterwards. Absent where it leaves out
+        /// nothing.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        lacks: Vec<String>,
     },
     /// It did not answer: there is nothing to compare with.
     Silent {

@@ -26,7 +26,7 @@ fn planned(yaml: &str, pod: &str, request: &Request, denied: &[(&str, &str)]) ->
         member,
         request,
         rights: &rights,
-        before: Before::Answered { summary: "PostgreSQL 14".into() },
+        before: Before::Answered { summary: "PostgreSQL 14".into(), lacks: Vec::new() },
         undoes: None,
         unfinished,
         records: &records,

@@ -68,7 +68,7 @@ fn planned(topology: &Topology, of: Option<&str>, request: &Request, denied: &[(
         member,
         request,
         rights: &rights,
-        before: Before::Answered { summary: "PostgreSQL 14".into() },
+        before: Before::Answered { summary: "PostgreSQL 14".into(), lacks: Vec::new() },
         undoes,
         unfinished,
         records: &records,

@@ -1,34 +1,25 @@
-//! What is in a server's databases, so that it can be seen afterwards whether it is still there. Catalog only: names
-//! and estimates. Rows are counted only where a table is known to be small, because a warehouse holds petabytes.
+//! What is in a server's databases, so that it can be seen afterwards whether it is still there: names of relations from
+//! the catalog, and rows of small tables. A warehouse holds petabytes, so everything is bounded: what lies beyond the
+//! bounds is compared by totals and by a digest of its names.
 
-use std::time::Duration;
+use std::collections::BTreeMap;
+use std::fmt;
 
-use futures::StreamExt;
 use serde::{Deserialize, Serialize};
-use tokio::time::Instant;
 
-use super::Answer;
-use super::segments::answering;
-use super::session::{Connector, Session, Trouble, number, text};
-use super::sql::{Kernel, Sql, introduction, once_more};
+use super::sql::Kernel;
 
-/// Most databases looked into.
-const MOST_DATABASES: usize = 50;
+/// Most databases listed, in the order of their names' bytes.
+pub(super) const MOST_DATABASES: usize = 50;
 
-/// Most tables listed in a database.
-const MOST_TABLES: usize = 1000;
+/// Most relations listed in a database.
+pub(super) const MOST_TABLES: usize = 1000;
 
-/// Most tables counted in a database.
-const MOST_COUNTS: usize = 100;
+/// Most tables counted in a database, besides those that were counted before.
+pub(super) const MOST_COUNTS: usize = 100;
 
 /// Largest table whose rows are counted, in bytes on disk.
-const SMALL: u64 = 4 << 20;
-
-/// How long counting may take in all databases together.
-const COUNTING: Duration = Duration::from_secs(5);
-
-/// Databases looked into at once.
-const AT_ONCE: usize = 4;
+pub(super) const SMALL: u64 = 4 << 20;
 
 /// What was in a server at one moment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -39,23 +30,34 @@ pub struct Baseline {
     pub version: String,
     /// Kind of server.
     pub kernel: Kernel,
-    /// Databases one can connect to, templates left out, in the order of their names' bytes.
+    /// When it was taken, RFC 3339. Absent where that is not on record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(extend("format" = "date-time")))]
+    pub taken: Option<String>,
+    /// Databases that can be entered, `template0` and `template1` left out, in the order of their names' bytes. Of more
+    /// than 50 the first 50, and those of the baseline that this one is compared with.
     pub databases: Vec<Database>,
-    /// Whether there are more than the 50 that were looked into.
+    /// How many databases there are. Absent where that is not on record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total: Option<u64>,
+    /// Whether there are more than are listed.
     pub truncated: bool,
+    /// Whether each database that the other baseline names was looked for by its name.
+    #[serde(skip)]
+    pub sought: bool,
 }
 
 /// A database.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Database {
-    /// Its name.
+    /// Its name; bytes that are not valid UTF-8 are written as `\xHH`.
     pub name: String,
-    /// Its tables.
+    /// Its tables and other relations.
     pub tables: Listing,
 }
 
-/// A database's tables, or why they are not known.
+/// A database's relations, or why they are not known.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -64,22 +66,112 @@ pub enum Listing {
     Known(Tables),
     /// It was not.
     Unknown(String),
+    /// It cannot be: the server says that it is damaged, or a segment does not have it.
+    Damaged(String),
 }
 
-/// The tables of a database.
+/// The relations of a database.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Tables {
-    /// How many there are.
+    /// How many tables there are, partitioned ones among them.
     pub total: u64,
-    /// Whether there are more than the 1,000 that are listed.
+    /// How many relations there are of each kind. Absent where that is not on record.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub totals: BTreeMap<RelationKind, u64>,
+    /// Whether there are more relations than are listed.
     pub truncated: bool,
-    /// By schema and name, in the order of their bytes.
+    /// By schema and name, in the order of their bytes. Of more than 1,000 the first 1,000, and those of the baseline that
+    /// this one is compared with.
     pub tables: Vec<Table>,
+    /// Of all relations up to the newest one, listed or not. Absent where all are listed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
+    /// Whether each relation that the other baseline names was looked for by its name.
+    #[serde(skip)]
+    pub sought: bool,
 }
 
-/// A table.
+/// A number and a sum over the names of many relations: two that are the same are of the same names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Digest {
+    /// OID of the newest relation that is counted in: later ones have larger OIDs.
+    pub newest: u32,
+    /// How many they are.
+    pub relations: u64,
+    /// Sum of the first 60 bits of the MD5 of each name.
+    pub names: String,
+}
+
+/// Kinds of relation whose names are compared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub enum RelationKind {
+    /// A table, or a partition of one.
+    #[default]
+    Table,
+    /// A partitioned table.
+    PartitionedTable,
+    /// A materialized view.
+    MaterializedView,
+    /// A view.
+    View,
+    /// A sequence.
+    Sequence,
+    /// A foreign table.
+    ForeignTable,
+}
+
+impl RelationKind {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::Table, Self::PartitionedTable, Self::MaterializedView, Self::View, Self::Sequence, Self::ForeignTable];
+
+    /// `pg_class.relkind`.
+    pub(super) fn code(self) -> char {
+        match self {
+            Self::Table => 'r',
+            Self::PartitionedTable => 'p',
+            Self::MaterializedView => 'm',
+            Self::View => 'v',
+            Self::Sequence => 'S',
+            Self::ForeignTable => 'f',
+        }
+    }
+
+    /// The kind of this `relkind`.
+    pub(super) fn of(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| code.chars().eq([kind.code()]))
+    }
+
+    /// Whether it counts as a table in words: a partitioned one does.
+    pub fn is_table(self) -> bool {
+        matches!(self, Self::Table | Self::PartitionedTable)
+    }
+
+    fn is_plain(&self) -> bool {
+        *self == Self::Table
+    }
+}
+
+impl fmt::Display for RelationKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Table => "table",
+            Self::PartitionedTable => "partitioned table",
+            Self::MaterializedView => "materialized view",
+            Self::View => "view",
+            Self::Sequence => "sequence",
+            Self::ForeignTable => "foreign table",
+        })
+    }
+}
+
+/// A table or another relation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -88,13 +180,33 @@ pub struct Table {
     pub schema: String,
     /// Its name.
     pub name: String,
+    /// What it is. Absent for a table.
+    #[serde(default, skip_serializing_if = "RelationKind::is_plain")]
+    pub kind: RelationKind,
     /// The planner's estimate (`reltuples`) of its rows; -1 or 0 where it was never analyzed. Not a fact about rows.
     pub estimated_rows: f64,
     /// The planner's estimate (`relpages`) of its size, in blocks.
     pub pages: u64,
-    /// Rows counted. Absent where they were not.
+    /// Rows counted, of a table or materialized view. Absent where they were not: they were not to be, or could not be.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub rows: Option<u64>,
+    /// Whether counting stopped at as many rows as there were before. Absent otherwise.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub at_least: bool,
+    /// Why its rows could not be counted. Absent where they were, and where they were not to be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uncounted: Option<Uncounted>,
+}
+
+/// Why rows that were to be counted could not be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub enum Uncounted {
+    /// Time ran out, somebody holds a lock, or the role may not read it: nothing is known of its rows.
+    Unknown(String),
+    /// The server cannot read it, in its own words.
+    Damaged(String),
 }
 
 impl Table {
@@ -102,178 +214,94 @@ impl Table {
     pub fn qualified(&self) -> String {
         format!("{}.{}", self.schema, self.name)
     }
-}
 
-/// A listed table's way to be counted.
-struct Candidate {
-    index: usize,
-    oid: u32,
-}
-
-impl<C: Connector> Sql<C> {
-    /// Takes the baseline. A database that cannot be looked into is Unknown beside the others; an answer that is not
-    /// a yes means that the server itself could not be asked, or that a segment of an MPP server does not answer: its
-    /// catalog alone goes on listing what a dead segment held.
-    ///
-    /// On an MPP server rows are counted only in tables that were analyzed: the size of another is only known by asking
-    /// every segment, once for each table.
-    pub async fn baseline(&self, deadline: Duration) -> Answer<Baseline> {
-        match self.baseline_of(None, deadline).await {
-            Ok(baseline) => Answer::Yes(baseline),
-            Err(trouble) => trouble.into(),
+    /// Why the server cannot read it, if it cannot.
+    pub fn damage(&self) -> Option<&str> {
+        match &self.uncounted {
+            Some(Uncounted::Damaged(why)) => Some(why),
+            Some(Uncounted::Unknown(_)) | None => None,
         }
     }
+}
 
-    /// The same, with all that is known of why there is none: whether the login was refused. Where a database is named,
-    /// the baseline has that one alone, or none where there is no such database.
-    ///
-    /// # Errors
-    /// Why there is none.
-    pub async fn baseline_of(&self, only: Option<&str>, deadline: Duration) -> Result<Baseline, Trouble> {
-        let until = Instant::now() + deadline;
-        once_more(|| self.take(only, until)).await
-    }
-
-    /// Names of the databases that can be entered, one more than are looked into at most.
-    ///
-    /// # Errors
-    /// Why they are not known.
-    pub async fn databases(&self, deadline: Duration) -> Result<Vec<String>, Trouble> {
-        let mut session = self.line.open(&self.line.target().database, Instant::now() + deadline).await?;
-        let names = names(&mut session, None).await?;
-        session.close().await;
-        Ok(names)
-    }
-
-    async fn take(&self, only: Option<&str>, until: Instant) -> Result<Baseline, Trouble> {
-        let mut session = self.line.open(&self.line.target().database, until).await?;
-        let who = introduction(&mut session).await?;
-        if who.kernel == Kernel::Mpp {
-            answering(&mut session).await?;
-        }
-        let mut names = names(&mut session, only).await?;
-        session.close().await;
-        let truncated = names.len() > MOST_DATABASES;
-        names.truncate(MOST_DATABASES);
-        let counting_ends = (Instant::now() + COUNTING).min(until);
-        let looked = names.into_iter().map(|name| async move {
-            let tables = match self.tables(&name, who.kernel, until, counting_ends).await {
-                Ok(tables) => Listing::Known(tables),
-                Err(trouble) => Listing::Unknown(trouble.reason),
-            };
-            Database { name, tables }
-        });
-        let databases = futures::stream::iter(looked).buffered(AT_ONCE).collect().await;
-        Ok(Baseline { version: who.version, kernel: who.kernel, databases, truncated })
-    }
-
-    async fn tables(
-        &self,
-        database: &str,
-        kernel: Kernel,
-        until: Instant,
-        counting_ends: Instant,
-    ) -> Result<Tables, Trouble> {
-        let mut session = self.line.open(database, until).await?;
-        let (mut tables, candidates) = list(&mut session, kernel).await?;
-        session.close().await;
-        if !candidates.is_empty() {
-            // A session of its own, because its statement timeout is what is left for counting.
-            if let Ok(mut session) = self.line.open(database, counting_ends).await {
-                count(&mut session, kernel, &mut tables, &candidates).await;
-                session.close().await;
+impl Baseline {
+    /// The same, with what `before` says of a database that could not be looked into this time.
+    pub fn or_before(mut self, before: &Self) -> Self {
+        for database in &mut self.databases {
+            if let (Listing::Unknown(_), Some(known)) = (&database.tables, before.database(&database.name))
+                && let Listing::Known(_) = &known.tables
+            {
+                database.tables = known.tables.clone();
             }
         }
-        Ok(tables)
+        self
+    }
+
+    /// The database of this name.
+    pub fn database(&self, name: &str) -> Option<&Database> {
+        self.databases.iter().find(|database| database.name == name)
     }
 }
 
-/// Databases that can be entered, or the one of this name.
-async fn names(session: &mut Session, only: Option<&str>) -> Result<Vec<String>, Trouble> {
-    let which = only.map(|name| format!("AND datname = {}", literal(name))).unwrap_or_default();
-    let statement = format!(
-        "SELECT datname FROM pg_catalog.pg_database WHERE datallowconn AND NOT datistemplate {which}
-         ORDER BY datname COLLATE \"C\" LIMIT {}",
-        MOST_DATABASES + 1
-    );
-    let rows = session.run(&statement).await?;
-    Ok(rows.iter().flatten().map(|row| text(row, 0).to_owned()).collect())
-}
-
-/// Tables of users: no system schema, nothing temporary, not our own canary.
-const USER_TABLES: &str = "FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-    WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't'
-      AND n.nspname NOT IN ('information_schema', 'gp_toolkit')
-      AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname NOT LIKE 'kubectl\\_synxdb\\_%'";
-
-async fn list(session: &mut Session, kernel: Kernel) -> Result<(Tables, Vec<Candidate>), Trouble> {
-    let statements = format!(
-        "SELECT count(*) {USER_TABLES};
-         SELECT n.nspname, c.relname, c.reltuples, c.relpages, c.relkind, c.oid,
-                c.relpages::bigint * pg_catalog.current_setting('block_size')::bigint {USER_TABLES}
-         ORDER BY n.nspname COLLATE \"C\", c.relname COLLATE \"C\" LIMIT {MOST_TABLES};"
-    );
-    let rows = session.run(&statements).await?;
-    let [total, listed] = rows.as_slice() else {
-        return Err(Trouble::unsure("the server's answer has another number of results than the question"));
-    };
-    let total = total.first().and_then(|row| number(row, 0)).unwrap_or(0);
-    let mut tables = Vec::with_capacity(listed.len());
-    let mut candidates = Vec::new();
-    // A server that is asked for so many may still send more.
-    for (index, row) in listed.iter().take(MOST_TABLES).enumerate() {
-        let pages = number(row, 3).unwrap_or(0);
-        let bytes = number(row, 6).unwrap_or(u64::MAX);
-        // `relpages` is 0 until a table is analyzed; an MPP server would have to ask its segments for the size then.
-        let small = bytes <= SMALL && (kernel == Kernel::PostgreSql || pages > 0);
-        tables.push(Table {
-            schema: text(row, 0).to_owned(),
-            name: text(row, 1).to_owned(),
-            estimated_rows: text(row, 2).parse().unwrap_or(-1.0),
-            pages,
-            rows: None,
-        });
-        let oid = text(row, 5).parse();
-        // A partitioned table has no rows of its own; its partitions are listed too.
-        if let (Ok(oid), "r", true) = (oid, text(row, 4), small) {
-            candidates.push(Candidate { index, oid });
+impl Database {
+    /// Its relations, where they are known.
+    pub fn known(&self) -> Option<&Tables> {
+        match &self.tables {
+            Listing::Known(tables) => Some(tables),
+            Listing::Unknown(_) | Listing::Damaged(_) => None,
         }
     }
-    candidates.truncate(MOST_COUNTS);
-    let truncated = total > tables.len() as u64;
-    Ok((Tables { total, truncated, tables }, candidates))
-}
 
-/// Counts what is small *now*: a table may have grown since it was analyzed, or never have been (on an MPP server the
-/// statement's timeout alone bounds that). What cannot be counted (locked, dropped, no time left) stays uncounted.
-async fn count(session: &mut Session, kernel: Kernel, tables: &mut Tables, candidates: &[Candidate]) {
-    let statements: Vec<String> = candidates
-        .iter()
-        .map(|Candidate { index, oid }| {
-            let table = &tables.tables[*index];
-            let (schema, name) = (quoted(&table.schema), quoted(&table.name));
-            let rows = format!("SELECT count(*) FROM ONLY {schema}.{name}");
-            match kernel {
-                // The inner query is run only where the condition holds.
-                Kernel::PostgreSql => {
-                    format!("SELECT CASE WHEN pg_catalog.pg_relation_size({oid}) <= {SMALL} THEN ({rows}) END")
-                }
-                Kernel::Mpp => rows,
+    /// What the server cannot read of it: a line each.
+    pub fn damage(&self) -> Vec<String> {
+        match &self.tables {
+            Listing::Damaged(why) => vec![format!("{}: {why}", self.name)],
+            Listing::Unknown(_) => Vec::new(),
+            Listing::Known(tables) => {
+                let damaged = tables.tables.iter().filter_map(|table| Some((table, table.damage()?)));
+                damaged
+                    .map(|(table, why)| format!("{}: {} {}: {why}", self.name, table.kind, table.qualified()))
+                    .collect()
             }
-        })
-        .collect();
-    let answers = session.run_each(&statements).await;
-    for (Candidate { index, .. }, answer) in candidates.iter().zip(answers) {
-        tables.tables[*index].rows = answer.ok().and_then(|rows| rows.first().and_then(|row| number(row, 0)));
+        }
     }
 }
 
-/// A name as an SQL identifier.
-fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
+/// Values for tests.
+#[cfg(test)]
+pub(crate) mod examples {
+    use super::*;
 
-/// A text as an SQL literal.
-fn literal(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
+    /// A table in schema `public`.
+    pub(crate) fn table(name: &str, rows: Option<u64>) -> Table {
+        Table {
+            schema: "public".to_owned(),
+            name: name.to_owned(),
+            kind: RelationKind::Table,
+            estimated_rows: 1e9,
+            pages: 0,
+            rows,
+            at_least: false,
+            uncounted: None,
+        }
+    }
+
+    /// All relations of a database.
+    pub(crate) fn tables(tables: Vec<Table>) -> Tables {
+        let mut totals: BTreeMap<RelationKind, u64> = BTreeMap::new();
+        for table in &tables {
+            *totals.entry(table.kind).or_default() += 1;
+        }
+        let total = tables.iter().filter(|table| table.kind.is_table()).count() as u64;
+        Tables { total, totals, truncated: false, tables, digest: None, sought: false }
+    }
+
+    /// All databases of a plain PostgreSQL 14.
+    pub(crate) fn baseline(databases: Vec<(&str, Listing)>) -> Baseline {
+        let total = Some(databases.len() as u64);
+        let database = |(name, tables): (&str, Listing)| Database { name: name.to_owned(), tables };
+        let databases = databases.into_iter().map(database).collect();
+        let version = "PostgreSQL 14".to_owned();
+        Baseline { version, kernel: Kernel::PostgreSql, taken: None, databases, total, truncated: false, sought: false }
+    }
 }

@@ -79,6 +79,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Bounded<S> {
 #[cfg(test)]
 mod tests {
     use super::super::session::{Connector, Line, Trouble};
+    use super::super::statements::Access;
     use super::super::testing::target;
     use super::super::{Answer, sql::Sql};
     use std::time::Duration;
@@ -171,8 +172,8 @@ mod tests {
             let login = report(b'E', "FATAL", code, &words);
             let line = Line::new(Lying { login, ..Lying::default() }, target("gpadmin", "postgres"));
             let until = tokio::time::Instant::now() + Duration::from_secs(60);
-            let trouble = line.open("postgres", until).await.err().unwrap();
-            assert_eq!((trouble.login, trouble.code.as_deref()), (refusal, Some(code)));
+            let trouble = line.open("postgres", Access::Read, until).await.err().unwrap();
+            assert_eq!((trouble.refuses_login(), trouble.code.as_deref()), (refusal, Some(code)));
             let shown = trouble.reason;
             assert!(
                 shown.starts_with("no no no") && shown.ends_with(&format!(" of 1572863 characters) (SQLSTATE {code})")),

@@ -9,9 +9,8 @@ use tokio_postgres::error::SqlState;
 use super::Answer;
 use super::session::{Connector, Session, Trouble, number, text};
 use super::sql::{Kernel, Sql, once_more};
-
-/// The database that every server has.
-pub const MAINTENANCE: &str = "postgres";
+use super::sqlstate::Meaning;
+use super::statements::{Access, Statement};
 
 /// Rows on plain PostgreSQL.
 const ROWS: u64 = 100;
@@ -21,12 +20,13 @@ const ROWS: u64 = 100;
 const ROWS_ON_SEGMENTS: u64 = 10_000;
 
 /// A prime, so that the values differ from row to row.
-const MODULUS: u64 = 1_000_003;
+pub(super) const MODULUS: u64 = 1_000_003;
 
-/// A canary's place. It is decided before anything is written, so that a plan can name it.
+/// A canary's name, and the database that it has to be in, where that matters. It is decided before anything is written, so
+/// that a plan can name it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Canary {
-    database: String,
+    database: Option<String>,
     schema: String,
     id: String,
 }
@@ -36,6 +36,24 @@ pub struct Canary {
 pub struct Written {
     /// Its rows.
     pub rows: u64,
+}
+
+/// Why a canary was not written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotWritten {
+    /// What that says of the server.
+    pub meaning: Meaning,
+    /// In words, one line.
+    pub reason: String,
+    /// Whether it may be there all the same: no answer came, and not an error.
+    pub may_be_there: bool,
+}
+
+impl From<Trouble> for NotWritten {
+    fn from(trouble: Trouble) -> Self {
+        // What a server refuses in so many words it has not done: all statements are one transaction.
+        Self { meaning: trouble.meaning, may_be_there: trouble.code.is_none(), reason: trouble.reason }
+    }
 }
 
 /// How a canary's rows lie on an MPP server's primary segments.
@@ -51,8 +69,8 @@ impl Canary {
     /// What the names of our schemas begin with.
     pub const PREFIX: &str = "kubectl_synxdb_";
 
-    /// For this id: lower-case letters, digits and underscores, at most 40. Anything else is replaced by `_`. In
-    /// database `postgres`, in which nobody keeps data.
+    /// For this id: lower-case letters, digits and underscores, at most 40. Anything else is replaced by `_`. It is written
+    /// in the database that takes the login, `postgres` as a rule, in which nobody keeps data.
     pub fn new(id: &str) -> Self {
         let id: String = id
             .to_ascii_lowercase()
@@ -60,17 +78,22 @@ impl Canary {
             .map(|c| if c.is_ascii_lowercase() || c.is_ascii_digit() { c } else { '_' })
             .take(40)
             .collect();
-        Self { database: MAINTENANCE.to_owned(), schema: format!("{}{id}", Self::PREFIX), id }
+        Self { database: None, schema: format!("{}{id}", Self::PREFIX), id }
     }
 
-    /// The same in another database.
+    /// The same in one database and no other.
     pub fn in_database(self, database: &str) -> Self {
-        Self { database: database.to_owned(), ..self }
+        Self { database: Some(database.to_owned()), ..self }
     }
 
     /// Where it is written: `postgres: table kubectl_synxdb_….canary`.
-    pub fn place(&self) -> String {
-        format!("{}: table {}.canary", self.database, self.schema)
+    pub fn place<C: Connector>(&self, sql: &Sql<C>) -> String {
+        format!("{}: table {}.canary", self.database(sql), self.schema)
+    }
+
+    /// The database that it is in, as far as known.
+    pub fn database<C: Connector>(&self, sql: &Sql<C>) -> String {
+        self.database.clone().unwrap_or_else(|| sql.line.entered())
     }
 
     /// Its schema.
@@ -78,46 +101,47 @@ impl Canary {
         &self.schema
     }
 
-    /// Writes it, where the server accepts writes: a schema, a table, its rows, in one transaction. Where the answer is
-    /// a no, nothing is left behind; where it is unknown, it may be there.
-    pub async fn write<C: Connector>(&self, sql: &Sql<C>, deadline: Duration) -> Answer<Written> {
+    /// Writes it, if the server accepts writes: a schema, a table, its rows, in one transaction.
+    ///
+    /// # Errors
+    /// Why it was not written, and whether it may be there.
+    pub async fn write<C: Connector>(&self, sql: &Sql<C>, deadline: Duration) -> Result<Written, NotWritten> {
         let until = Instant::now() + deadline;
-        match once_more(|| self.try_write(sql, until)).await {
-            Ok(answer) => answer,
-            Err(trouble) => trouble.into(),
-        }
+        once_more(|| self.try_write(sql, until)).await.map_err(NotWritten::from)?
     }
 
-    async fn try_write<C: Connector>(&self, sql: &Sql<C>, until: Instant) -> Result<Answer<Written>, Trouble> {
-        let mut session = sql.line.open(&self.database, until).await?;
-        let asked = session
-            .run(&format!(
-                "SELECT pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('default_transaction_read_only');
-                 {}",
-                Kernel::QUESTION
-            ))
-            .await?;
+    async fn try_write<C: Connector>(
+        &self,
+        sql: &Sql<C>,
+        until: Instant,
+    ) -> Result<Result<Written, NotWritten>, Trouble> {
+        let mut session = match &self.database {
+            Some(database) => sql.line.open(database, Access::Write, until).await?,
+            None => sql.line.enter(Access::Write, until).await?,
+        };
+        let asked = session.run(&[Statement::State, Statement::IsMpp]).await?;
         if let Some(row) = asked.first().and_then(|rows| rows.first()) {
+            let not = |reason: &str| NotWritten {
+                meaning: Meaning::NotAllowed,
+                reason: reason.to_owned(),
+                may_be_there: false,
+            };
             if text(row, 0) == "t" {
-                return Ok(Answer::No("the server is in recovery, and read-only".to_owned()));
+                return Ok(Err(not("the server is in recovery, and read-only")));
             }
             if text(row, 1) == "on" {
-                return Ok(Answer::No("the server is set to read-only transactions".to_owned()));
+                return Ok(Err(not("the server is set to read-only transactions")));
             }
         }
         let rows = rows(Kernel::told(asked.get(1)));
-        let (schema, seed) = (&self.schema, self.seed());
-        // Several statements in one message are one transaction. An MPP server distributes by the first column.
-        session
-            .run(&format!(
-                "CREATE SCHEMA {schema};
-                 CREATE TABLE {schema}.canary (id bigint, value bigint);
-                 INSERT INTO {schema}.canary
-                     SELECT i, (i * 7919 + {seed}) % {MODULUS} FROM pg_catalog.generate_series(1, {rows}) AS i;"
-            ))
-            .await?;
+        let fill = Statement::Fill { canary: self, rows, seed: self.seed() };
+        // Several statements in one message are one transaction.
+        session.run(&[Statement::CreateSchema { canary: self }, Statement::CreateTable { canary: self }, fill]).await?;
+        if self.database.is_none() {
+            sql.line.wrote(&session);
+        }
         session.close().await;
-        Ok(Answer::Yes(Written { rows }))
+        Ok(Ok(Written { rows }))
     }
 
     /// What makes this canary's values its own.
@@ -133,26 +157,31 @@ impl Canary {
         })
     }
 
-    /// Whether it is still there, row by row: No means that something committed was lost.
+    /// Whether it is still there, row by row: No means that something committed was lost. Without a database of its own it
+    /// is looked for in each that it may have been written in.
     pub async fn check<C: Connector>(&self, sql: &Sql<C>, deadline: Duration) -> Answer<()> {
         let until = Instant::now() + deadline;
-        match once_more(|| self.read(sql, until)).await {
-            Ok(answer) => answer,
-            Err(trouble) if lost(&trouble) => Answer::No("the canary table is missing".to_owned()),
-            // Not answering is not losing.
-            Err(trouble) => Answer::Unknown(trouble.reason),
+        let databases = match &self.database {
+            Some(database) => vec![database.clone()],
+            None => sql.line.may_hold_writes(),
+        };
+        let mut unsure = None;
+        for database in databases {
+            match once_more(|| self.read(sql, &database, until)).await {
+                Ok(answer) => return answer,
+                Err(trouble) if lost(&trouble) => {}
+                // Not answering is not losing.
+                Err(trouble) => {
+                    unsure.get_or_insert(trouble.reason);
+                }
+            }
         }
+        unsure.map_or_else(|| Answer::No("the canary table is missing".to_owned()), Answer::Unknown)
     }
 
-    async fn read<C: Connector>(&self, sql: &Sql<C>, until: Instant) -> Result<Answer<()>, Trouble> {
-        let mut session = sql.line.open(&self.database, until).await?;
-        let asked = session
-            .run(&format!(
-                "SELECT count(*), coalesce(sum(value), 0), coalesce(sum(id * value), 0) FROM {}.canary; {}",
-                self.schema,
-                Kernel::QUESTION
-            ))
-            .await?;
+    async fn read<C: Connector>(&self, sql: &Sql<C>, database: &str, until: Instant) -> Result<Answer<()>, Trouble> {
+        let mut session = sql.line.open(database, Access::Read, until).await?;
+        let asked = session.run(&[Statement::ReadCanary { canary: self }, Statement::IsMpp]).await?;
         session.close().await;
         let Some(found) = asked.first().and_then(|rows| rows.first()) else {
             return Err(Trouble::unsure("the server's answer has no row"));
@@ -179,28 +208,42 @@ impl Canary {
     }
 
     async fn held<C: Connector>(&self, sql: &Sql<C>, until: Instant) -> Result<Spread, Trouble> {
-        let mut session: Session = sql.line.open(&self.database, until).await?;
-        let holding =
-            session.run(&format!("SELECT gp_segment_id, count(*) FROM {}.canary GROUP BY 1", self.schema)).await?;
+        let mut session: Session = sql.line.open(&self.database(sql), Access::Read, until).await?;
+        let holding = session.run(&[Statement::SpreadOfCanary { canary: self }]).await?;
         let primaries = super::segments::known(&mut session).await?;
         session.close().await;
         Ok(Spread { holding: holding.first().map_or(0, Vec::len), primaries })
     }
 
-    /// Removes it; it may be gone already. Only what is ours: a schema that holds anything else stays.
+    /// Removes it, from each database that it may have been written in; it may be gone already. Only what is ours: a schema
+    /// that holds anything else stays.
     ///
     /// # Errors
     /// Why it is still there.
     pub async fn drop<C: Connector>(&self, sql: &Sql<C>, deadline: Duration) -> Result<(), String> {
         let until = Instant::now() + deadline;
-        let removed = async {
-            let mut session = sql.line.open(&self.database, until).await?;
-            let schema = &self.schema;
-            session.run(&format!("DROP TABLE IF EXISTS {schema}.canary; DROP SCHEMA IF EXISTS {schema};")).await?;
-            session.close().await;
-            Ok(())
+        let databases = match &self.database {
+            Some(database) => vec![database.clone()],
+            None => sql.line.may_hold_writes(),
         };
-        removed.await.map_err(|trouble: Trouble| trouble.reason)
+        let mut first = None;
+        for database in databases {
+            let removed = async {
+                let mut session = sql.line.open(&database, Access::Write, until).await?;
+                let table = Statement::DropTable { canary: self };
+                session.run(&[table, Statement::DropSchema { canary: self }]).await?;
+                session.close().await;
+                Ok(())
+            };
+            match removed.await {
+                Ok(()) => {}
+                Err(trouble @ Trouble { .. }) if trouble.meaning == Meaning::NoDatabase => {}
+                Err(trouble) => {
+                    first.get_or_insert(trouble.reason);
+                }
+            }
+        }
+        first.map_or(Ok(()), Err)
     }
 }
 

@@ -1,11 +1,11 @@
 //! What was there before and is not there after. Pure.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
 use serde::Serialize;
 
-use super::baseline::{Baseline, Database, Listing, Table, Tables};
+use super::baseline::{Baseline, Database, Listing, RelationKind, Table, Tables, Uncounted};
 
 /// Tables of a missing database that are named.
 const NAMED: usize = 10;
@@ -21,14 +21,34 @@ pub enum Missing {
         /// How many tables it had, where known.
         tables: Option<u64>,
     },
-    /// A table.
+    /// Databases, beyond those that are named.
+    FewerDatabases {
+        /// How many there were.
+        before: u64,
+        /// How many there are: fewer.
+        after: u64,
+    },
+    /// A table or another relation.
     Table {
         /// Its database.
         database: String,
+        /// What it was.
+        relation: RelationKind,
         /// `schema.name`.
         table: String,
         /// How many rows it had, where counted.
         rows: Option<u64>,
+    },
+    /// Relations, beyond those that are named.
+    FewerTables {
+        /// Their database.
+        database: String,
+        /// What they were.
+        relation: RelationKind,
+        /// How many there were.
+        before: u64,
+        /// How many there are: fewer.
+        after: u64,
     },
     /// Rows of a table: both numbers are counted.
     Rows {
@@ -41,6 +61,15 @@ pub enum Missing {
         /// Rows after: fewer.
         after: u64,
     },
+    /// A table or a whole database is there, and the server cannot read it.
+    Damaged {
+        /// Its database.
+        database: String,
+        /// `schema.name`; none where it is the whole database.
+        table: Option<String>,
+        /// In the server's words.
+        reason: String,
+    },
 }
 
 impl fmt::Display for Missing {
@@ -50,12 +79,24 @@ impl fmt::Display for Missing {
             Self::Database { database, tables: Some(tables) } => {
                 write!(f, "database {database} is missing ({})", counted(*tables, "table"))
             }
-            Self::Table { database, table, rows: None } => write!(f, "{database}: table {table} is missing"),
-            Self::Table { database, table, rows: Some(rows) } => {
-                write!(f, "{database}: table {table} is missing ({})", counted(*rows, "row"))
+            Self::FewerDatabases { before, after } => write!(f, "{}, {before} before", counted(*after, "database")),
+            Self::Table { database, relation, table, rows: None } => {
+                write!(f, "{database}: {relation} {table} is missing")
+            }
+            Self::Table { database, relation, table, rows: Some(rows) } => {
+                write!(f, "{database}: {relation} {table} is missing ({})", counted(*rows, "row"))
+            }
+            Self::FewerTables { database, relation, before, after } => {
+                write!(f, "{database}: {}, {before} before", counted(*after, &relation.to_string()))
             }
             Self::Rows { database, table, before, after } => {
                 write!(f, "{database}: table {table} has {}, had {before}", counted(*after, "row"))
+            }
+            Self::Damaged { database, table: Some(table), reason } => {
+                write!(f, "{database}: table {table} cannot be read: {reason}")
+            }
+            Self::Damaged { database, table: None, reason } => {
+                write!(f, "database {database} cannot be read: {reason}")
             }
         }
     }
@@ -70,7 +111,7 @@ pub fn counted(number: u64, thing: &str) -> String {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Comparison {
-    /// What is missing; anything here means that verification failed.
+    /// What is missing or damaged; anything here means that verification failed.
     pub missing: Vec<Missing>,
     /// What was known before and could not be read afterwards, each a line.
     pub unknown: Vec<String>,
@@ -78,8 +119,8 @@ pub struct Comparison {
     pub beyond: Vec<String>,
     /// Databases that are there again.
     pub databases: usize,
-    /// Tables that are there again.
-    pub tables: usize,
+    /// Tables that are there again, beyond the lists too where a digest says so.
+    pub tables: u64,
     /// Tables whose rows were counted before and after, and are at least as many.
     pub counted: usize,
 }
@@ -89,36 +130,74 @@ pub fn compare(before: &Baseline, after: &Baseline) -> Comparison {
     let mut comparison = Comparison::default();
     let now: HashMap<&str, &Database> =
         after.databases.iter().map(|database| (database.name.as_str(), database)).collect();
+    let mut not_entered = Vec::new();
+    let mut missing = 0;
     for database in &before.databases {
+        if let Listing::Unknown(reason) = &database.tables {
+            not_entered.push(format!("{} ({reason})", database.name));
+        }
         match now.get(database.name.as_str()) {
             Some(found) => {
                 comparison.databases += 1;
                 comparison.database(&database.name, &database.tables, &found.tables);
             }
-            None if after.truncated && after.databases.last().is_some_and(|last| database.name > last.name) => {
+            None if beyond_the_list(after, &database.name) => {
                 comparison.beyond.push(format!("database {}: beyond what was listed afterwards", database.name));
             }
             None => {
-                let tables = match &database.tables {
-                    Listing::Known(tables) => Some(tables.total),
-                    Listing::Unknown(_) => None,
-                };
-                comparison.missing.push(Missing::Database { database: database.name.clone(), tables });
-                if let Listing::Known(tables) = &database.tables {
-                    comparison.missing.extend(tables.tables.iter().take(NAMED).map(|table| Missing::Table {
-                        database: database.name.clone(),
-                        table: table.qualified(),
-                        rows: table.rows,
-                    }));
-                }
+                missing += 1;
+                let tables = database.known();
+                let name = &database.name;
+                comparison
+                    .missing
+                    .push(Missing::Database { database: name.clone(), tables: tables.map(|tables| tables.total) });
+                let tables = tables.map(|tables| tables.tables.as_slice()).unwrap_or_default();
+                let tables = tables.iter().filter(|table| table.kind.is_table());
+                comparison.missing.extend(tables.take(NAMED).map(|table| lost(name, table)));
             }
         }
     }
+    if let (Some(total), Some(after)) = (before.total, after.total)
+        && total > after + missing
+        && before.truncated
+    {
+        comparison.missing.push(Missing::FewerDatabases { before: total, after });
+    }
+    let all = before.databases.len();
+    if !not_entered.is_empty() {
+        let number = not_entered.len();
+        comparison.beyond.push(format!(
+            "{number} of {} could not be entered beforehand: {}",
+            counted(all as u64, "database"),
+            some(&not_entered)
+        ));
+    }
     if before.truncated {
-        let looked = before.databases.len();
-        comparison.beyond.push(format!("databases: only the first {looked} were listed beforehand"));
+        comparison.beyond.push(format!(
+            "only the first {all} of {} databases were listed beforehand",
+            before.total.map_or_else(|| "more".to_owned(), |total| total.to_string())
+        ));
     }
     comparison
+}
+
+/// Whether a database may be there, and is not in a list that was cut and in which it was not looked for.
+fn beyond_the_list(after: &Baseline, name: &str) -> bool {
+    after.truncated && !after.sought && after.databases.last().is_some_and(|last| name > last.name.as_str())
+}
+
+/// The first few of a list, and how many more there are.
+fn some(list: &[String]) -> String {
+    const SHOWN: usize = 3;
+    let shown = list.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
+    match list.len().saturating_sub(SHOWN) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
+fn lost(database: &str, table: &Table) -> Missing {
+    Missing::Table { database: database.to_owned(), relation: table.kind, table: table.qualified(), rows: table.rows }
 }
 
 impl Comparison {
@@ -129,9 +208,18 @@ impl Comparison {
 
     fn database(&mut self, name: &str, before: &Listing, after: &Listing) {
         match (before, after) {
-            (Listing::Unknown(reason), _) => {
-                self.beyond.push(format!("{name}: its tables were not known beforehand: {reason}"));
+            // What was damaged before is no loss of today; what is damaged now is a fault, whatever was known before.
+            (Listing::Damaged(reason), Listing::Damaged(_)) => {
+                self.beyond.push(format!("{name} could not be read beforehand either: {reason}"));
             }
+            (_, Listing::Damaged(reason)) => {
+                self.missing.push(Missing::Damaged { database: name.to_owned(), table: None, reason: reason.clone() });
+            }
+            (Listing::Damaged(reason), _) => {
+                self.beyond.push(format!("{name} could not be read beforehand: {reason}"));
+            }
+            // Told of all such databases together.
+            (Listing::Unknown(_), _) => {}
             (Listing::Known(_), Listing::Unknown(reason)) => {
                 self.unknown.push(format!("{name}: its tables could not be read afterwards: {reason}"));
             }
@@ -144,18 +232,20 @@ impl Comparison {
         let now: HashMap<_, &Table> = after.tables.iter().map(|table| (key(table), table)).collect();
         let last = after.tables.last().map(key);
         let mut beyond = 0;
+        let mut missing: BTreeMap<RelationKind, u64> = BTreeMap::new();
         for table in &before.tables {
-            let place = || (name.to_owned(), table.qualified());
             match now.get(&key(table)) {
                 Some(found) => {
-                    self.tables += 1;
-                    self.rows(place(), table.rows, found.rows);
+                    self.tables += u64::from(table.kind.is_table());
+                    self.rows(name, table, found);
                 }
                 // Both lists are in the order of bytes, so what sorts before the end was looked for.
-                None if after.truncated && last.as_ref().is_none_or(|last| key(table) > *last) => beyond += 1,
+                None if after.truncated && !after.sought && last.as_ref().is_none_or(|last| key(table) > *last) => {
+                    beyond += 1;
+                }
                 None => {
-                    let (database, table_name) = place();
-                    self.missing.push(Missing::Table { database, table: table_name, rows: table.rows });
+                    *missing.entry(table.kind).or_default() += 1;
+                    self.missing.push(lost(name, table));
                 }
             }
         }
@@ -163,20 +253,79 @@ impl Comparison {
             self.beyond.push(format!("{name}: {beyond} tables are beyond what was listed afterwards"));
         }
         if before.truncated {
-            let listed = before.tables.len();
-            self.beyond
-                .push(format!("{name}: only the first {listed} of {} tables were listed beforehand", before.total));
+            self.unlisted(name, before, after, &missing);
         }
     }
 
-    fn rows(&mut self, (database, table): (String, String), before: Option<u64>, after: Option<u64>) {
-        match (before, after) {
-            (Some(before), Some(after)) if after < before => {
+    /// What lies beyond the list: fewer of a kind is missing; otherwise the digest says whether the names are the same.
+    fn unlisted(&mut self, database: &str, before: &Tables, after: &Tables, named: &BTreeMap<RelationKind, u64>) {
+        let listed = before.tables.len() as u64;
+        let mut fewer = false;
+        for (kind, number) in &before.totals {
+            let now = after.totals.get(kind).copied().unwrap_or(0);
+            if number.saturating_sub(now) > named.get(kind).copied().unwrap_or(0) {
+                fewer = true;
+                self.missing.push(Missing::FewerTables {
+                    database: database.to_owned(),
+                    relation: *kind,
+                    before: *number,
+                    after: now,
+                });
+            }
+        }
+        // A baseline of an earlier version has the number of tables alone.
+        if before.totals.is_empty() && before.total > after.total + named.values().sum::<u64>() {
+            fewer = true;
+            self.missing.push(Missing::FewerTables {
+                database: database.to_owned(),
+                relation: RelationKind::Table,
+                before: before.total,
+                after: after.total,
+            });
+        }
+        let all = if before.totals.is_empty() { before.total } else { before.totals.values().sum() };
+        match (&before.digest, &after.digest) {
+            _ if fewer || !named.is_empty() => {}
+            (Some(then), Some(now)) if then == now => {
+                let listed = before.tables.iter().filter(|table| table.kind.is_table()).count() as u64;
+                self.tables += before.total.saturating_sub(listed);
+            }
+            (Some(then), Some(now)) if then.newest == now.newest => self.unknown.push(format!(
+                "{database}: of {all} tables and other relations only {listed} were listed beforehand, and the names of the \
+                 others are not the same now"
+            )),
+            _ => self.unknown.push(format!(
+                "{database}: of {all} tables and other relations only {listed} were listed beforehand, and the others \
+                 cannot be compared"
+            )),
+        }
+    }
+
+    fn rows(&mut self, database: &str, before: &Table, after: &Table) {
+        let (database, table) = (database.to_owned(), before.qualified());
+        match (before.rows, after.rows, &after.uncounted) {
+            (Some(before), Some(after), _) if after < before => {
                 self.missing.push(Missing::Rows { database, table, before, after });
             }
-            (Some(_), Some(_)) => self.counted += 1,
-            (Some(_), None) => self.unknown.push(format!("{database}: rows of {table} could not be counted again")),
-            (None, _) => {}
+            (Some(_), Some(_), _) => self.counted += 1,
+            // Damaged before as well: no loss of today.
+            (None, _, Some(Uncounted::Damaged(reason))) if before.damage().is_some() => {
+                self.beyond.push(format!("{database}: {table} could not be read beforehand either: {reason}"));
+            }
+            (_, None, Some(Uncounted::Damaged(reason))) => {
+                self.missing.push(Missing::Damaged { database, table: Some(table), reason: reason.clone() });
+            }
+            (Some(_), None, Some(Uncounted::Unknown(reason))) => {
+                self.unknown.push(format!("{database}: rows of {table} could not be counted again: {reason}"));
+            }
+            (Some(_), None, None) => {
+                self.unknown.push(format!("{database}: rows of {table} could not be counted again"))
+            }
+            (None, _, _) => {
+                if let Some(Uncounted::Unknown(reason)) = &before.uncounted {
+                    self.beyond.push(format!("{database}: rows of {table} could not be counted beforehand: {reason}"));
+                }
+            }
         }
     }
 }
@@ -184,20 +333,10 @@ impl Comparison {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::probe::sql::Kernel;
+    use crate::probe::baseline::examples::{baseline, table, tables};
 
-    fn table(name: &str, rows: Option<u64>) -> Table {
-        Table { schema: "public".to_owned(), name: name.to_owned(), estimated_rows: 1e9, pages: 0, rows }
-    }
-
-    fn known(tables: Vec<Table>) -> Listing {
-        Listing::Known(Tables { total: tables.len() as u64, truncated: false, tables })
-    }
-
-    fn baseline(databases: Vec<(&str, Listing)>) -> Baseline {
-        let databases =
-            databases.into_iter().map(|(name, tables)| Database { name: name.to_owned(), tables }).collect();
-        Baseline { version: "PostgreSQL 14".to_owned(), kernel: Kernel::PostgreSql, databases, truncated: false }
+    fn known(list: Vec<Table>) -> Listing {
+        Listing::Known(tables(list))
     }
 
     fn lines(comparison: &Comparison) -> Vec<String> {
@@ -240,7 +379,7 @@ mod tests {
                 "test_db: table public.d has 0 rows, had 1",
             ]
         );
-        assert_eq!(comparison.beyond, ["hidden: its tables were not known beforehand: locked"]);
+        assert_eq!(comparison.beyond, ["1 of 3 databases could not be entered beforehand: hidden (locked)"]);
         assert!(comparison.unknown.is_empty(), "what was not known before is no reason to doubt what is there after");
         assert_eq!((comparison.databases, comparison.tables, comparison.counted), (2, 2, 0));
     }
@@ -261,14 +400,15 @@ mod tests {
     #[test]
     fn beyond_the_end_of_a_bounded_list_nothing_is_called_missing() {
         let bounded = |names: &[&str], total| {
-            let tables = names.iter().map(|name| table(name, None)).collect();
-            Listing::Known(Tables { total, truncated: true, tables })
+            let listed = tables(names.iter().map(|name| table(name, None)).collect());
+            Listing::Known(Tables { total, totals: BTreeMap::new(), truncated: true, ..listed })
         };
         let before = baseline(vec![("db", bounded(&["b", "c", "z"], 9))]);
         let after = baseline(vec![("db", bounded(&["a", "b", "d"], 10))]);
         let comparison = compare(&before, &after);
         assert_eq!(lines(&comparison), ["db: table public.c is missing"]);
-        assert_eq!((comparison.unknown.len(), comparison.beyond.len()), (0, 2), "{:?}", comparison.beyond);
+        // What lies beyond both lists was not compared, and that is no pass.
+        assert_eq!((comparison.unknown.len(), comparison.beyond.len()), (0, 1), "{comparison:?}");
 
         let mut after = baseline(vec![("a", known(Vec::new()))]);
         after.truncated = true;

@@ -1,7 +1,11 @@
 //! From a stream to a session: TLS where it is wanted and offered, and who logs in with what.
 
 use std::io;
+use std::sync::Arc;
+use std::time::Duration;
 
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::Instant;
 use tokio_postgres::config::{Config, SslMode, SslNegotiation};
@@ -11,16 +15,29 @@ use tokio_postgres::{Client, NoTls};
 
 use super::bounded::{Bounded, CutOff};
 use super::login::Given;
-use super::session::{Connector, LOCK_TIMEOUT, SqlTarget, Trouble};
+use super::session::{Connector, LOCK_TIMEOUT, Settings, SqlTarget, Trouble};
+use super::sqlstate::Meaning;
+use super::statements::{Access, options};
 use super::tls::Want;
 use crate::cluster::said;
 
 /// PostgreSQL's SSLRequest: its length, and the code that asks for TLS.
 const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
 
-/// SQLSTATEs with which a server refuses who logs in, or how: no such role or no such way in (28000), the wrong password
-/// (28P01), no right to connect (42501).
-const REFUSED: [&str; 3] = ["28000", "28P01", "42501"];
+/// How long a stream for a CancelRequest may take to open.
+const CANCELLING: Duration = Duration::from_secs(1);
+
+/// Asks the server, over a stream of its own, to cancel what a session is doing. Best effort: the server does not answer.
+pub(super) type Cancel = Box<dyn FnOnce() -> BoxFuture<'static, ()> + Send>;
+
+/// What a session is opened for.
+pub(super) struct Opening<'o> {
+    pub(super) target: &'o SqlTarget,
+    pub(super) database: &'o str,
+    pub(super) access: Access,
+    pub(super) settings: Settings,
+    pub(super) deadline: Instant,
+}
 
 /// The connection's task.
 pub(super) struct Driver {
@@ -49,34 +66,29 @@ impl Drop for Driver {
 /// Logs in: with TLS where it is wanted and offered. Where TLS is only preferred and fails, once more without it, as libpq
 /// does; what the server itself answered stands.
 pub(super) async fn log_in<C: Connector>(
-    connector: &C,
-    target: &SqlTarget,
-    database: &str,
-    deadline: Instant,
-) -> Result<(Client, Driver), Trouble> {
-    let want = target.login.tls().want();
-    match attempt(connector, target, database, deadline, want).await {
-        Err(Failed::Tls(_)) if want == Want::IfOffered => {
-            attempt(connector, target, database, deadline, Want::Never).await
-        }
+    connector: &Arc<C>,
+    opening: &Opening<'_>,
+) -> Result<(Client, Driver, Cancel), Trouble> {
+    let want = opening.target.login.tls().want();
+    match attempt(connector, opening, want).await {
+        Err(Failed::Tls(_)) if want == Want::IfOffered => attempt(connector, opening, Want::Never).await,
         other => other,
     }
     .map_err(|failed| match failed {
         Failed::Tls(error) => {
-            let SqlTarget { namespace, pod, login, .. } = target;
-            Trouble::of_login(login.tls().in_words(&error, namespace, pod))
+            let SqlTarget { namespace, pod, login, .. } = opening.target;
+            Trouble::new(Meaning::LoginRefused, login.tls().in_words(&error, namespace, pod))
         }
         Failed::Otherwise(trouble) => trouble,
     })
 }
 
 async fn attempt<C: Connector>(
-    connector: &C,
-    target: &SqlTarget,
-    database: &str,
-    deadline: Instant,
+    connector: &Arc<C>,
+    opening: &Opening<'_>,
     want: Want,
-) -> Result<(Client, Driver), Failed> {
+) -> Result<(Client, Driver, Cancel), Failed> {
+    let Opening { target, database, access, settings, deadline } = *opening;
     let SqlTarget { namespace, pod, port, user, login, .. } = target;
     let remaining = deadline.saturating_duration_since(Instant::now());
     let mut stream = Bounded::new(connector.connect(remaining).await?);
@@ -87,29 +99,47 @@ async fn attempt<C: Connector>(
     if let Some(Given { password, .. }) = &given {
         config.password(password.bytes());
     }
-    // As startup options: on an MPP server `SET` is itself dispatched, and can hang.
-    config.options(format!(
-        "-c statement_timeout={} -c lock_timeout={}",
-        remaining.as_millis().max(1),
-        LOCK_TIMEOUT.as_millis()
-    ));
+    if let Settings::Options { row_security } = settings {
+        config.options(options(access, row_security, remaining.as_millis().max(1), LOCK_TIMEOUT.as_millis()));
+    }
     if want == Want::Never || !offers_tls(&mut stream).await? {
         if want == Want::Always {
             let mode = login.tls().mode();
             let why = format!("the server does not offer TLS, which sslmode={mode} asks for");
-            return Err(Trouble::of_login(why).into());
+            return Err(Trouble::new(Meaning::LoginRefused, why).into());
         }
         config.ssl_mode(SslMode::Disable);
-        return connect(&config, stream, NoTls, given.as_ref(), cut_off).await;
+        let (client, driver) = connect(&config, stream, NoTls, given.as_ref(), cut_off).await?;
+        let (token, connector) = (client.cancel_token(), Arc::clone(connector));
+        let cancel = async move {
+            if let Ok(stream) = connector.connect(CANCELLING).await {
+                let _ = token.cancel_query_raw(stream, NoTls).await;
+            }
+        };
+        return Ok((client, driver, Box::new(move || cancel.boxed())));
     }
     // The server has agreed to it already.
     config.ssl_mode(SslMode::Require).ssl_negotiation(SslNegotiation::Direct);
-    let (mut tls, name) = login.tls().connector(namespace, pod).map_err(Trouble::of_login)?;
-    let tls = match MakeTlsConnect::<Bounded<C::Stream>>::make_tls_connect(&mut tls, &name) {
+    let refused = |reason| Trouble::new(Meaning::LoginRefused, reason);
+    let (mut make, name) = login.tls().connector(namespace, pod).map_err(refused)?;
+    let tls = match MakeTlsConnect::<Bounded<C::Stream>>::make_tls_connect(&mut make, &name) {
         Ok(tls) => tls,
         Err(never) => match never {},
     };
-    connect(&config, stream, tls, given.as_ref(), cut_off).await
+    let (client, driver) = connect(&config, stream, tls, given.as_ref(), cut_off).await?;
+    let (token, connector) = (client.cancel_token(), Arc::clone(connector));
+    let cancel = async move {
+        let Ok(mut stream) = connector.connect(CANCELLING).await else { return };
+        let tls = match MakeTlsConnect::<C::Stream>::make_tls_connect(&mut make, &name) {
+            Ok(tls) => tls,
+            Err(never) => match never {},
+        };
+        // The key to cancel a session with is worth as much protection as the session.
+        if offers_tls(&mut stream).await.is_ok_and(|offered| offered) {
+            let _ = token.cancel_query_raw(stream, tls).await;
+        }
+    };
+    Ok((client, driver, Box::new(move || cancel.boxed())))
 }
 
 /// Why a login failed.
@@ -174,15 +204,19 @@ fn refusal(error: &tokio_postgres::Error, given: Option<&Given>) -> Failed {
     // tokio-postgres tells these kinds apart in words only.
     match (&*error.to_string(), &*trouble.reason) {
         ("invalid configuration", "password missing") => {
-            trouble = Trouble::of_login(
+            trouble = Trouble::new(
+                Meaning::LoginRefused,
                 "the server asks for a password, and none is known (PGPASSWORD, ~/.pgpass, --password-secret)",
             );
         }
-        ("authentication error", words) => trouble = Trouble::of_login(format!("authentication failed: {words}")),
+        ("authentication error", words) => {
+            trouble = Trouble::new(Meaning::LoginRefused, format!("authentication failed: {words}"));
+        }
         _ => {}
     }
-    if trouble.code.as_deref().is_some_and(|code| REFUSED.contains(&code)) {
-        trouble.login = true;
+    // Before there is a session, a right that is missing is the right to connect.
+    if trouble.is(&SqlState::INSUFFICIENT_PRIVILEGE) {
+        trouble.meaning = Meaning::LoginRefused;
     }
     if let Some(Given { from, .. }) = given.filter(|_| trouble.is(&SqlState::INVALID_PASSWORD)) {
         trouble.reason = format!("{}, with the password from {from}", trouble.reason);

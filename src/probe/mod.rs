@@ -2,7 +2,9 @@
 //! pageservers. Everything is bounded in time and in size; what is not known is [`Answer::Unknown`], never a pass.
 //!
 //! - [`login`]: role, password and TLS; [`session`]: a login that cannot hang, and the streams it goes over
-//! - [`sql`]: does it answer? [`segments`]: do those of an MPP server? [`baseline`]: what is in it?
+//! - [`statements`]: all SQL that is sent; [`sqlstate`]: what a server's errors mean
+//! - [`sql`]: does it answer? [`segments`]: do those of an MPP server? [`contents`]: what is in it? [`baseline`]: that, as
+//!   values
 //! - [`canary`]: a small table written before and read after
 //! - [`compare`]: what is missing afterwards (pure)
 //! - [`http`]: status pages and metrics
@@ -11,6 +13,7 @@ pub mod baseline;
 mod bounded;
 pub mod canary;
 pub mod compare;
+pub mod contents;
 mod handshake;
 pub mod http;
 pub mod login;
@@ -18,6 +21,8 @@ mod pgpass;
 pub mod segments;
 pub mod session;
 pub mod sql;
+pub mod sqlstate;
+mod statements;
 mod tls;
 
 #[cfg(test)]
@@ -27,6 +32,7 @@ pub(crate) mod testing;
 pub use baseline::Baseline;
 pub use canary::Canary;
 pub use compare::{Comparison, Missing, compare};
+pub use contents::Look;
 pub use login::Login;
 pub use session::SqlTarget;
 pub use sql::Sql;

@@ -6,11 +6,10 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::Answer;
-use super::session::{Connector, Session, Trouble, text};
+use super::session::{Connector, Session, Trouble, number, text};
 use super::sql::Sql;
-
-/// Most instances read of the catalog: clusters have some hundreds of segments.
-const MOST_INSTANCES: usize = 20_000;
+use super::sqlstate::Meaning;
+use super::statements::Statement;
 
 /// An instance of an MPP server, as its catalog has it (`gp_segment_configuration`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -44,32 +43,75 @@ impl<C: Connector> Sql<C> {
 
 /// How many primary segments answer; an error where one does not.
 pub(super) async fn answering(session: &mut Session) -> Result<usize, Trouble> {
-    // One row per primary. Each in a transaction of its own: a failed dispatch says which segment it was.
-    let answering = session.run("SELECT gp_segment_id, count(*) FROM gp_dist_random('pg_class') GROUP BY 1").await?;
+    // Each in a transaction of its own: a failed dispatch says which segment it was.
+    let answering = session.run(&[Statement::Dispatch]).await.map_err(of_dispatch)?;
     let answering = answering.first().map_or(0, Vec::len);
     let known = known(session).await?;
     if answering < known {
-        return Err(Trouble::certain(format!("{answering} of {known} segments answered")));
+        return Err(Trouble::new(Meaning::Down, format!("{answering} of {known} segments answered")));
     }
     Ok(answering)
 }
 
+/// Whether each primary segment's catalog has at least as many users' tables as the coordinator's, in the database that the
+/// session is in. A segment that came back with an empty disk has none, while the coordinator's catalog is whole.
+pub(super) async fn hold_the_tables(session: &mut Session) -> Result<(), Trouble> {
+    let mut last = Ok(());
+    // Once more: between the two questions somebody may have created a table.
+    for _ in 0..2 {
+        let expected = session.run(&[Statement::TablesOnCoordinator]).await?;
+        let expected = expected.first().and_then(|rows| rows.first()).and_then(|row| number(row, 0)).unwrap_or(0);
+        let held = session.run(&[Statement::TablesOnSegments]).await.map_err(of_dispatch)?;
+        let primaries = known(session).await?;
+        last = compare_tables(expected, held.iter().flatten().map(|row| (text(row, 0), number(row, 1))), primaries);
+        if last.is_ok() {
+            break;
+        }
+    }
+    last
+}
+
+/// Compares what each segment holds with the coordinator's number. A segment that holds none has no row.
+fn compare_tables<'r>(
+    expected: u64,
+    held: impl Iterator<Item = (&'r str, Option<u64>)>,
+    primaries: usize,
+) -> Result<(), Trouble> {
+    let held: Vec<_> = held.collect();
+    let short = held.iter().find(|(_, number)| number.is_none_or(|number| number < expected));
+    let why = match short {
+        Some((segment, number)) => {
+            format!("segment {segment} has {} of {expected} tables in its catalog", number.unwrap_or(0))
+        }
+        None if expected > 0 && held.len() < primaries => {
+            let without = primaries - held.len();
+            format!("{without} of {primaries} segments have none of the {expected} tables in their catalog")
+        }
+        None => return Ok(()),
+    };
+    Err(Trouble::new(Meaning::Damaged, why))
+}
+
+/// What a dispatched query's failure means. The coordinator let us in and understood the question, so an error that would
+/// blame us comes from a segment: it has no such database, or no such table.
+fn of_dispatch(trouble: Trouble) -> Trouble {
+    match trouble.meaning {
+        Meaning::NoDatabase | Meaning::OurRequest if trouble.code.is_some() => {
+            Trouble { meaning: Meaning::Damaged, ..trouble }
+        }
+        _ => trouble,
+    }
+}
+
 /// How many primary segments there are.
 pub(super) async fn known(session: &mut Session) -> Result<usize, Trouble> {
-    let known = session
-        .run("SELECT count(DISTINCT content) FROM pg_catalog.gp_segment_configuration WHERE content >= 0")
-        .await?;
+    let known = session.run(&[Statement::Primaries]).await?;
     let number = known.first().and_then(|rows| rows.first()).and_then(|row| text(row, 0).parse().ok());
     number.ok_or_else(|| Trouble::unsure("the number of segments is not known"))
 }
 
 async fn instances(session: &mut Session) -> Result<Vec<Instance>, Trouble> {
-    let rows = session
-        .run(&format!(
-            "SELECT content, role, preferred_role, mode, status, hostname FROM pg_catalog.gp_segment_configuration
-             ORDER BY content, preferred_role DESC LIMIT {MOST_INSTANCES}"
-        ))
-        .await?;
+    let rows = session.run(&[Statement::Instances]).await?;
     let column = |row, index| text(row, index).to_owned();
     Ok(rows
         .iter()
@@ -83,4 +125,44 @@ async fn instances(session: &mut Session) -> Result<Vec<Instance>, Trouble> {
             host: column(row, 5),
         })
         .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_segment_with_fewer_tables_than_the_coordinator_is_damaged() {
+        for (expected, held, primaries, why) in [
+            (3, &[("0", 3), ("1", 3)][..], 2, None),
+            // A table was created meanwhile.
+            (3, &[("0", 4), ("1", 4)], 2, None),
+            (0, &[], 2, None),
+            (3, &[("0", 3), ("1", 2)], 2, Some("segment 1 has 2 of 3 tables in its catalog")),
+            (3, &[("0", 3)], 2, Some("1 of 2 segments have none of the 3 tables in their catalog")),
+            (3, &[], 2, Some("2 of 2 segments have none of the 3 tables in their catalog")),
+        ] {
+            let held_by = held.iter().map(|(segment, number)| (*segment, Some(*number)));
+            let compared = compare_tables(expected, held_by, primaries);
+            let expected = why.map(|why| Trouble::new(Meaning::Damaged, why));
+            assert_eq!(compared.err(), expected, "{held:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_segment_lacks_is_not_our_fault() {
+        let trouble = |code: &str| Trouble {
+            code: Some(code.to_owned()),
+            ..Trouble::new(super::super::sqlstate::meaning(code), "")
+        };
+        for (code, meaning) in [
+            ("3D000", Meaning::Damaged),
+            ("42P01", Meaning::Damaged),
+            ("58M01", Meaning::Down),
+            ("57014", Meaning::Busy),
+            ("42501", Meaning::NotAllowed),
+        ] {
+            assert_eq!(of_dispatch(trouble(code)).meaning, meaning, "{code}");
+        }
+    }
 }

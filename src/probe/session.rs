@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -17,8 +17,10 @@ use tokio_postgres::error::{DbError, SqlState};
 use tokio_postgres::{Client, SimpleQueryMessage, SimpleQueryRow};
 
 use super::Answer;
-use super::handshake::{Driver, log_in};
+use super::handshake::{Cancel, Driver, Opening, log_in};
 use super::login::Login;
+use super::sqlstate::{Meaning, meaning};
+use super::statements::{Access, GUARDED, Statement, guard, settings};
 use crate::cluster::{Cluster, Tunnel, cut, said};
 use crate::error::Exit;
 
@@ -31,9 +33,18 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// A statement waits this long for somebody else's lock.
 pub(super) const LOCK_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// SQLSTATEs that tell of too little time or of somebody else, and not of the server: cancelled by a timeout, locked, a
-/// right that is missing.
-const UNDECIDED: [&str; 3] = ["57014", "55P03", "42501"];
+/// How long asking the server to cancel a statement that took too long may take.
+const CANCELLING: Duration = Duration::from_secs(1);
+
+/// The database that all others are copied from.
+const TEMPLATE: &str = "template1";
+
+/// Databases that are remembered for logins that could go to any.
+const MOST_LISTED: usize = 3;
+
+/// SQLSTATEs with which one database refuses a session that another may take: there is none of this name, it is closed, its
+/// connections are used up, the role may not enter it.
+const ANOTHER_DATABASE: [&str; 4] = ["3D000", "55000", "53300", "42501"];
 
 /// A database server in a pod, and who asks it.
 #[derive(Clone, Debug)]
@@ -48,12 +59,14 @@ pub struct SqlTarget {
     pub user: String,
     /// Its password, and how the connection is secured.
     pub login: Login,
-    /// The database that is asked first.
+    /// The database that is logged in to first.
     pub database: String,
+    /// Databases to log in to if that one takes no session: what is asked of the server as a whole can be asked in any.
+    pub otherwise: Vec<String>,
 }
 
 /// Something that leads to a server: a tunnel in production, a socket in tests.
-pub trait Connector: Send + Sync {
+pub trait Connector: Send + Sync + 'static {
     /// What it leads over.
     type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
 
@@ -93,45 +106,34 @@ impl Connector for Tunnels {
 /// Why a question got no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trouble {
-    /// Whether it is certain that the server does not answer.
-    pub certain: bool,
+    /// What it says of the server.
+    pub meaning: Meaning,
     /// In words, one line.
     pub reason: String,
     /// The server's SQLSTATE, where it gave one.
     pub code: Option<String>,
-    /// Whether time ran out.
-    pub hung: bool,
-    /// Whether the server is there, and the login does not fit it: role, password, TLS. Time does not mend that.
-    pub login: bool,
 }
 
 impl Trouble {
-    /// Nobody can say.
+    /// Returns trouble that says this of the server.
+    pub fn new(meaning: Meaning, reason: impl Into<String>) -> Self {
+        Self { meaning, reason: reason.into(), code: None }
+    }
+
+    /// Returns trouble that says nothing of the server: the way to it broke, or its answer makes no sense.
     pub fn unsure(reason: impl Into<String>) -> Self {
-        Self { certain: false, reason: reason.into(), code: None, hung: false, login: false }
+        Self::new(Meaning::Unknown, reason)
     }
 
-    /// It is certain.
-    pub fn certain(reason: impl Into<String>) -> Self {
-        Self { certain: true, ..Self::unsure(reason) }
-    }
-
-    /// The server is there, and this login does not fit it.
-    pub fn of_login(reason: impl Into<String>) -> Self {
-        Self { login: true, ..Self::certain(reason) }
-    }
-
-    /// No answer within this time.
+    /// Returns the trouble of an answer that did not come within this time.
     pub fn late(after: Duration) -> Self {
-        let reason = format!("no answer within {:.1} s", after.as_secs_f64());
-        Self { hung: true, ..Self::unsure(reason) }
+        Self::new(Meaning::Late, format!("no answer within {:.1} s", after.as_secs_f64()))
     }
 
     pub(super) fn of(error: &tokio_postgres::Error) -> Self {
         if let Some(db) = error.as_db_error() {
             let code = db.code().code();
-            let certain = !UNDECIDED.contains(&code);
-            return Self { certain, code: Some(code.to_owned()), ..Self::certain(in_words(db)) };
+            return Self { code: Some(code.to_owned()), ..Self::new(meaning(code), in_words(db)) };
         }
         match std::error::Error::source(error).and_then(|source| source.downcast_ref::<io::Error>()) {
             Some(io) => Self::of_io(io),
@@ -142,7 +144,7 @@ impl Trouble {
 
     pub(super) fn of_io(error: &io::Error) -> Self {
         match error.kind() {
-            io::ErrorKind::ConnectionRefused => Self::certain(said(error)),
+            io::ErrorKind::ConnectionRefused => Self::new(Meaning::Down, said(error)),
             io::ErrorKind::UnexpectedEof => Self::unsure("the connection was closed"),
             _ => Self::unsure(said(error)),
         }
@@ -150,14 +152,27 @@ impl Trouble {
 
     /// Whether the server said this SQLSTATE.
     pub fn is(&self, state: &SqlState) -> bool {
-        self.code.as_deref() == Some(state.code())
+        self.is_code(state.code())
+    }
+
+    pub(super) fn is_code(&self, code: &str) -> bool {
+        self.code.as_deref() == Some(code)
+    }
+
+    /// Whether time ran out on our side.
+    pub fn hung(&self) -> bool {
+        self.meaning == Meaning::Late
+    }
+
+    /// Whether the server is there, and this login does not fit it. Waiting does not change that.
+    pub fn refuses_login(&self) -> bool {
+        self.meaning == Meaning::LoginRefused
     }
 }
 
 impl<T> From<Trouble> for Answer<T> {
     fn from(trouble: Trouble) -> Self {
-        // A login that does not fit says nothing about what is behind it.
-        if trouble.certain && !trouble.login { Self::No(trouble.reason) } else { Self::Unknown(trouble.reason) }
+        if trouble.meaning.fails() { Self::No(trouble.reason) } else { Self::Unknown(trouble.reason) }
     }
 }
 
@@ -169,11 +184,36 @@ fn in_words(error: &DbError) -> String {
     format!("{} (SQLSTATE {})", cut(&text), error.code().code())
 }
 
-/// The way to a server, with the memory of what hung.
+/// How a session's settings reach the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Settings {
+    /// As startup options, with or without `row_security`, which kernels before PostgreSQL 9.5 do not know. On an MPP
+    /// server `SET` is itself dispatched, and can hang.
+    Options { row_security: bool },
+    /// In each transaction by itself: a pooler refuses startup options, or drops them without a word.
+    EachTransaction,
+}
+
+/// The way to a server, with the memory of what hung, and of how it takes settings.
 pub struct Line<C> {
-    connector: C,
+    connector: Arc<C>,
     target: SqlTarget,
     databases: Mutex<HashMap<String, Arc<tokio::sync::Mutex<Hangs>>>>,
+    known: Mutex<Known>,
+}
+
+/// What sessions before have found out.
+#[derive(Clone, Debug)]
+struct Known {
+    settings: Settings,
+    /// Whether a session's settings were seen to be in force.
+    seen_in_force: bool,
+    /// The database that took the last login that could go to any.
+    entered: Option<String>,
+    /// Databases that the server listed, a few of them.
+    listed: Vec<String>,
+    /// The database that a canary was written in.
+    wrote_in: Option<String>,
 }
 
 #[derive(Default)]
@@ -185,7 +225,14 @@ struct Hangs {
 impl<C: Connector> Line<C> {
     /// To `target`, over `connector`.
     pub fn new(connector: C, target: SqlTarget) -> Self {
-        Self { connector, target, databases: Mutex::default() }
+        let known = Known {
+            settings: Settings::Options { row_security: true },
+            seen_in_force: false,
+            entered: None,
+            listed: Vec::new(),
+            wrote_in: None,
+        };
+        Self { connector: Arc::new(connector), target, databases: Mutex::default(), known: Mutex::new(known) }
     }
 
     /// Whom it leads to.
@@ -198,11 +245,70 @@ impl<C: Connector> Line<C> {
         &self.connector
     }
 
+    /// Logs in to the database that is asked first, or to another that takes the login if that one is missing, closed or
+    /// full. The session ends at `deadline`, whatever it is doing.
+    ///
+    /// # Errors
+    /// Why the first of them takes no session.
+    pub(super) async fn enter(&self, access: Access, deadline: Instant) -> Result<Session, Trouble> {
+        let mut refused = None;
+        for database in self.doors(access) {
+            match self.open(&database, access, deadline).await {
+                Ok(session) => {
+                    self.known().entered = Some(database);
+                    return Ok(session);
+                }
+                Err(trouble) if ANOTHER_DATABASE.iter().any(|code| trouble.is_code(code)) => {
+                    refused.get_or_insert(trouble);
+                }
+                Err(trouble) => return Err(refused.unwrap_or(trouble)),
+            }
+        }
+        Err(refused.unwrap_or_else(|| Trouble::unsure("no database to log in to is known")))
+    }
+
+    /// The database that took the last login that could go to any, or the first one to try.
+    pub(super) fn entered(&self) -> String {
+        self.known().entered.clone().unwrap_or_else(|| self.target.database.clone())
+    }
+
+    /// Databases to log in to, each once, in the order in which they are tried.
+    pub(super) fn doors(&self, access: Access) -> Vec<String> {
+        let Known { entered, listed, .. } = self.known().clone();
+        let all = entered.into_iter().chain([self.target.database.clone()]);
+        let all = all.chain(self.target.otherwise.iter().cloned()).chain(listed).chain([TEMPLATE.to_owned()]);
+        let mut doors = Vec::new();
+        for door in all {
+            // Every server has the template. Nothing is written there: what is in it is in each database created from it.
+            let usable = access == Access::Read || door != TEMPLATE;
+            if usable && !doors.contains(&door) {
+                doors.push(door);
+            }
+        }
+        doors
+    }
+
+    /// Databases that something may have been written in: the one where it was, if that is known.
+    pub(super) fn may_hold_writes(&self) -> Vec<String> {
+        let wrote_in = self.known().wrote_in.clone();
+        wrote_in.map_or_else(|| self.doors(Access::Write), |database| vec![database])
+    }
+
+    /// Remembers that a session that could go to any database wrote something.
+    pub(super) fn wrote(&self, session: &Session) {
+        self.known().wrote_in = Some(session.database.clone());
+    }
+
+    /// Remembers databases that can be entered.
+    pub(super) fn lists(&self, databases: impl Iterator<Item = String>) {
+        self.known().listed = databases.take(MOST_LISTED).collect();
+    }
+
     /// Logs in to a database. The session ends at `deadline`, whatever it is doing.
     ///
     /// # Errors
     /// Why there is none.
-    pub async fn open(&self, database: &str, deadline: Instant) -> Result<Session, Trouble> {
+    pub(super) async fn open(&self, database: &str, access: Access, deadline: Instant) -> Result<Session, Trouble> {
         let whole = deadline.saturating_duration_since(Instant::now());
         let turn = tokio::time::timeout_at(deadline, self.turn(database).lock_owned());
         let mut turn = turn.await.map_err(|_| Trouble::unsure("another attempt is still waiting for an answer"))?;
@@ -212,11 +318,65 @@ impl<C: Connector> Line<C> {
             }
             tokio::time::sleep_until(not_before).await;
         }
-        let opened = tokio::time::timeout_at(deadline, log_in(&self.connector, &self.target, database, deadline)).await;
+        let opened = tokio::time::timeout_at(deadline, self.log_in(database, access, deadline)).await;
         let opened = opened.unwrap_or_else(|_| Err(Trouble::late(whole)));
-        turn.remember(opened.as_ref().is_err_and(|trouble| trouble.hung));
-        let (client, driver) = opened?;
-        Ok(Session { client, driver, deadline, whole, turn })
+        turn.remember(opened.as_ref().is_err_and(Trouble::hung));
+        let (client, driver, cancel, settings) = opened?;
+        let database = database.to_owned();
+        Ok(Session {
+            client,
+            driver,
+            cancel: Mutex::new(Some(cancel)),
+            database,
+            access,
+            settings,
+            deadline,
+            whole,
+            turn,
+        })
+    }
+
+    /// Logs in with settings that the server takes, and sees to it once that they are in force.
+    async fn log_in(
+        &self,
+        database: &str,
+        access: Access,
+        deadline: Instant,
+    ) -> Result<(Client, Driver, Cancel, Settings), Trouble> {
+        loop {
+            let Known { settings, seen_in_force, .. } = self.known().clone();
+            let opening = Opening { target: &self.target, database, access, settings, deadline };
+            let opened = log_in(&self.connector, &opening).await;
+            let (client, driver, cancel) = match (opened, settings) {
+                (Ok(opened), _) => opened,
+                (Err(trouble), Settings::Options { .. }) if trouble.is(&SqlState::PROTOCOL_VIOLATION) => {
+                    self.known().settings = Settings::EachTransaction;
+                    continue;
+                }
+                (Err(trouble), Settings::Options { row_security: true }) if trouble.is(&SqlState::UNDEFINED_OBJECT) => {
+                    self.known().settings = Settings::Options { row_security: false };
+                    continue;
+                }
+                (Err(trouble), _) => return Err(trouble),
+            };
+            if seen_in_force || settings == Settings::EachTransaction {
+                return Ok((client, driver, cancel, settings));
+            }
+            match client.simple_query(&guard(access)).await {
+                Ok(_) => {
+                    self.known().seen_in_force = true;
+                    return Ok((client, driver, cancel, settings));
+                }
+                Err(error) => match driver.trouble(&error) {
+                    dropped if dropped.is_code(GUARDED) => self.known().settings = Settings::EachTransaction,
+                    trouble => return Err(trouble),
+                },
+            }
+        }
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Until when a database is left alone, where its last login hung.
@@ -245,57 +405,117 @@ impl Hangs {
 
 /// A logged-in connection to one database. Drop it after an error: an MPP server's connection is not to be trusted
 /// then.
-pub struct Session {
+pub(super) struct Session {
     client: Client,
     driver: Driver,
+    cancel: Mutex<Option<Cancel>>,
+    database: String,
+    access: Access,
+    settings: Settings,
     deadline: Instant,
     whole: Duration,
     turn: OwnedMutexGuard<Hangs>,
 }
 
 impl Session {
-    /// Runs statements in one round trip; the rows of each. Several statements are one transaction.
+    /// Runs statements in one round trip and one transaction; the rows of each.
     ///
     /// # Errors
-    /// What the server said, or that time ran out.
-    pub async fn run(&mut self, statements: &str) -> Result<Vec<Vec<SimpleQueryRow>>, Trouble> {
-        let asked = self.client.simple_query(statements);
-        match tokio::time::timeout_at(self.deadline, asked).await {
-            Ok(answer) => answer.map(split).map_err(|error| self.driver.trouble(&error)),
-            Err(_) => {
-                self.turn.remember(true);
-                Err(Trouble::late(self.whole))
-            }
+    /// What the server said, or that time ran out; the server is asked to cancel the statement then.
+    pub(super) async fn run(&mut self, statements: &[Statement<'_>]) -> Result<Vec<Vec<SimpleQueryRow>>, Trouble> {
+        let text: Vec<String> = statements.iter().map(|statement| self.checked(statement)).collect();
+        let answer = self.send(&text).await;
+        if answer.as_ref().is_err_and(Trouble::hung) {
+            self.give_up().await;
         }
+        answer
     }
 
-    /// Runs each statement by itself, without waiting for one before sending the next.
-    pub async fn run_each(&mut self, statements: &[String]) -> Vec<Result<Vec<SimpleQueryRow>, Trouble>> {
-        let asked = statements.iter().map(|statement| {
-            let asked = tokio::time::timeout_at(self.deadline, self.client.simple_query(statement));
-            async {
-                match asked.await {
-                    Ok(answer) => {
-                        let rows = answer.map(|rows| split(rows).pop().unwrap_or_default());
-                        rows.map_err(|error| self.driver.trouble(&error))
-                    }
-                    Err(_) => Err(Trouble::late(self.whole)),
-                }
-            }
+    /// Runs each statement in a transaction by itself, without waiting for one before sending the next.
+    pub(super) async fn run_each(&mut self, statements: &[Statement<'_>]) -> Vec<Result<Vec<SimpleQueryRow>, Trouble>> {
+        let texts: Vec<String> = statements.iter().map(|statement| self.checked(statement)).collect();
+        let asked = texts.iter().map(|text| {
+            let answer = self.send(std::slice::from_ref(text));
+            async { answer.await.map(|mut rows| rows.pop().unwrap_or_default()) }
         });
         let answers = futures::future::join_all(asked).await;
-        if answers.iter().any(|answer| answer.as_ref().is_err_and(|trouble| trouble.hung)) {
-            self.turn.remember(true);
+        if answers.iter().any(|answer| answer.as_ref().is_err_and(Trouble::hung)) {
+            self.give_up().await;
         }
         answers
     }
 
+    /// A statement's text. One that writes in a session that only reads would be refused by the server, too.
+    fn checked(&self, statement: &Statement<'_>) -> String {
+        debug_assert!(
+            self.access == Access::Write || statement.access() == Access::Read,
+            "{statement:?} in a session that only reads"
+        );
+        statement.sql()
+    }
+
+    /// Sends statements as one message, the settings or the look at them first. The first poll sends it.
+    fn send(&self, statements: &[String]) -> impl Future<Output = Result<Vec<Vec<SimpleQueryRow>>, Trouble>> {
+        let mut before = match self.settings {
+            Settings::Options { .. } => Vec::new(),
+            Settings::EachTransaction => {
+                let remaining = self.deadline.saturating_duration_since(Instant::now());
+                settings(self.access, remaining.as_millis().max(1), LOCK_TIMEOUT.as_millis())
+            }
+        };
+        before.push(guard(self.access));
+        let (first, number) = (before.len(), before.len() + statements.len());
+        let message = before.iter().chain(statements).fold(String::new(), |all, one| all + one + ";\n");
+        async move {
+            let answer = match tokio::time::timeout_at(self.deadline, self.client.simple_query(&message)).await {
+                Ok(answer) => split(answer.map_err(|error| self.driver.trouble(&error))?),
+                Err(_) => return Err(Trouble::late(self.whole)),
+            };
+            if answer.len() != number {
+                return Err(Trouble::unsure("the server's answer has another number of results than the question"));
+            }
+            Ok(answer.into_iter().skip(first).collect())
+        }
+    }
+
+    /// Asks the server to cancel what it is still doing, and has the database left alone for a while.
+    async fn give_up(&mut self) {
+        self.turn.remember(true);
+        let cancel = self.cancel.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(cancel) = cancel {
+            let _ = tokio::time::timeout(CANCELLING, cancel()).await;
+        }
+    }
+
     /// Ends the session politely, so that the server has one process less at once.
-    pub async fn close(self) {
+    pub(super) async fn close(self) {
         let Self { client, mut driver, deadline, .. } = self;
         drop(client);
         // The connection's task ends once Terminate is sent.
         let _ = tokio::time::timeout_at(deadline, driver.ended()).await;
+    }
+
+    /// Runs any text, as a user does: along the usual search path.
+    #[cfg(test)]
+    pub(super) async fn run_text(&mut self, text: &str) -> Result<Vec<Vec<SimpleQueryRow>>, Trouble> {
+        let run = async |text| self.client.simple_query(text).await.map_err(|error| self.driver.trouble(&error));
+        run("SET search_path = \"$user\", public").await?;
+        run(text).await.map(split)
+    }
+
+    /// Runs any text with the session's settings as they are.
+    #[cfg(test)]
+    pub(super) async fn run_plain(&mut self, text: &str) -> Result<Vec<Vec<SimpleQueryRow>>, Trouble> {
+        self.client.simple_query(text).await.map(split).map_err(|error| self.driver.trouble(&error))
+    }
+
+    /// Runs a statement that this session is not for.
+    #[cfg(test)]
+    pub(super) async fn run_unchecked(
+        &mut self,
+        statement: &Statement<'_>,
+    ) -> Result<Vec<Vec<SimpleQueryRow>>, Trouble> {
+        self.send(&[statement.sql()]).await
     }
 }
 

@@ -1,5 +1,6 @@
 //! Does a database server answer, with everything behind it?
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -7,7 +8,8 @@ use tokio::time::Instant;
 use tokio_postgres::SimpleQueryRow;
 
 use super::Answer;
-use super::session::{Connector, Line, Session, SqlTarget, Trouble, Tunnels, text};
+use super::session::{Connector, Line, Session, SqlTarget, Trouble, Tunnels, number, text};
+use super::statements::{Access, Statement};
 use crate::cluster::Cluster;
 
 /// SQLSTATEs of an MPP server that lost a process of its own and has replaced it by the next try: "failed to acquire
@@ -27,11 +29,6 @@ pub enum Kernel {
 }
 
 impl Kernel {
-    /// Has a row on an MPP server only. 11 is `pg_catalog`'s OID, on every server: a user's table of that name makes
-    /// no MPP server.
-    pub(super) const QUESTION: &str =
-        "SELECT 1 FROM pg_catalog.pg_class WHERE relname = 'gp_segment_configuration' AND relnamespace = 11;";
-
     /// From the rows that the question got.
     pub(super) fn told(rows: Option<&Vec<SimpleQueryRow>>) -> Self {
         if rows.is_none_or(Vec::is_empty) { Self::PostgreSql } else { Self::Mpp }
@@ -45,13 +42,35 @@ pub struct Introduction {
     pub version: String,
     /// Kind of server.
     pub kernel: Kernel,
+    /// Its version as a number, 150018 for 15.18; that of the PostgreSQL that a kernel is built on.
+    pub version_number: Option<u64>,
     /// Whether it is in recovery (a standby), and so read-only.
     pub in_recovery: bool,
+}
+
+impl Introduction {
+    /// Whether external tables, which run programs and call other servers when they are read, are among the ordinary ones
+    /// in the catalog: on Greenplum before 7, whose PostgreSQL is older than 12.
+    pub(super) fn has_external_storage(&self) -> bool {
+        self.kernel == Kernel::Mpp && self.version_number.is_none_or(|number| number < 120_000)
+    }
+}
+
+/// What a ping asked, and so what its answer proves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub enum Reached {
+    /// A constant: the server takes sessions.
+    Server,
+    /// A dispatched query: every primary segment of an MPP server answers.
+    Segments,
 }
 
 /// Asks a server by SQL. Keeps in mind which databases hung, so use one for as long as the questions belong together.
 pub struct Sql<C = Tunnels> {
     pub(super) line: Line<C>,
+    kernel: OnceLock<Kernel>,
 }
 
 impl Sql {
@@ -64,7 +83,7 @@ impl Sql {
 impl<C: Connector> Sql<C> {
     /// Over any connector.
     pub fn with(connector: C, target: SqlTarget) -> Self {
-        Self { line: Line::new(connector, target) }
+        Self { line: Line::new(connector, target), kernel: OnceLock::new() }
     }
 
     /// Logs in, and asks the server who it is. That it answers says nothing of its segments: see
@@ -81,7 +100,7 @@ impl<C: Connector> Sql<C> {
     ) -> Answer<T> {
         let until = Instant::now() + deadline;
         let asked = once_more(async || {
-            let mut session = self.line.open(&self.line.target().database, until).await?;
+            let mut session = self.line.enter(Access::Read, until).await?;
             let told = question(&mut session).await?;
             session.close().await;
             Ok(told)
@@ -92,22 +111,32 @@ impl<C: Connector> Sql<C> {
         }
     }
 
-    /// Logs in and asks for a constant: whether the server takes sessions, whatever is behind it. Asked once, and ended
-    /// politely.
+    /// Logs in and asks for a constant; on an MPP server, whose coordinator answers that without any segment, for a row of
+    /// each primary segment. Asked once, and ended politely.
     ///
     /// # Errors
     /// Why it does not answer, as far as known.
-    pub async fn ping(&self, deadline: Duration) -> Result<(), Trouble> {
-        let until = tokio::time::Instant::now() + deadline;
-        let mut session = self.line.open(&self.line.target().database, until).await?;
-        session.run("SELECT 1").await?;
+    pub async fn ping(&self, deadline: Duration) -> Result<Reached, Trouble> {
+        let until = Instant::now() + deadline;
+        let mut session = self.line.enter(Access::Read, until).await?;
+        let kernel = match self.kernel.get() {
+            Some(kernel) => *kernel,
+            None => {
+                let rows = session.run(&[Statement::IsMpp]).await?;
+                *self.kernel.get_or_init(|| Kernel::told(rows.first()))
+            }
+        };
+        let reached = match kernel {
+            Kernel::PostgreSql => session.run(&[Statement::Ping]).await.map(|_| Reached::Server)?,
+            Kernel::Mpp => super::segments::answering(&mut session).await.map(|_| Reached::Segments)?,
+        };
         session.close().await;
-        Ok(())
+        Ok(reached)
     }
 
     /// Until when nothing is asked, where the last question hung: sooner it would be told so.
-    pub fn left_alone(&self) -> Option<tokio::time::Instant> {
-        self.line.left_alone(&self.line.target().database)
+    pub fn left_alone(&self) -> Option<Instant> {
+        self.line.left_alone(&self.line.entered())
     }
 }
 
@@ -122,16 +151,14 @@ pub(super) async fn once_more<T>(ask: impl AsyncFn() -> Result<T, Trouble>) -> R
 
 /// Asks a server who it is, in one round trip.
 pub(super) async fn introduction(session: &mut Session) -> Result<Introduction, Trouble> {
-    let rows =
-        session.run(&format!("SELECT version(); {} SELECT pg_catalog.pg_is_in_recovery();", Kernel::QUESTION)).await?;
-    let [version, mpp, recovery] = rows.as_slice() else {
-        return Err(Trouble::unsure("the server's answer has another number of results than the question"));
-    };
-    let version = version.first().map(|row| text(row, 0)).unwrap_or("");
+    let rows = session.run(&[Statement::Version, Statement::IsMpp, Statement::State]).await?;
+    let first = |statement: usize| rows.get(statement).and_then(|rows| rows.first());
+    let version = first(0).map(|row| text(row, 0)).unwrap_or("");
     Ok(Introduction {
         version: version.split(" on ").next().unwrap_or(version).to_owned(),
-        kernel: Kernel::told(Some(mpp)),
-        in_recovery: recovery.first().is_some_and(|row| text(row, 0) == "t"),
+        kernel: Kernel::told(rows.get(1)),
+        version_number: first(0).and_then(|row| number(row, 1)),
+        in_recovery: first(2).is_some_and(|row| text(row, 0) == "t"),
     })
 }
 

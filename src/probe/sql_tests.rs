@@ -1,8 +1,9 @@
 use super::*;
 use crate::probe::baseline::{Baseline, Listing, Table};
 use crate::probe::canary::Written;
-use crate::probe::testing::{Postgres, Socket, mpp, run, target};
-use crate::probe::{Canary, compare};
+use crate::probe::sqlstate::Meaning;
+use crate::probe::testing::{Postgres, Socket, mpp, run, session, target};
+use crate::probe::{Canary, Look, compare};
 use tokio::io::DuplexStream;
 
 const SOON: Duration = Duration::from_secs(20);
@@ -12,6 +13,10 @@ async fn baseline<C: Connector>(sql: &Sql<C>) -> Baseline {
         Answer::Yes(baseline) => baseline,
         other => panic!("{other:?}"),
     }
+}
+
+async fn again<C: Connector>(sql: &Sql<C>, before: &Baseline) -> Baseline {
+    sql.look(Look { only: None, before: Some(before) }, SOON).await.unwrap()
 }
 
 fn tables<'a>(baseline: &'a Baseline, database: &str) -> &'a [Table] {
@@ -31,8 +36,9 @@ async fn a_plain_server_says_who_it_is() {
 #[tokio::test]
 async fn refusals_are_said_in_the_servers_words() {
     let postgres = Postgres::shared();
-    let Answer::No(reason) = postgres.sql("no_such").introduction(SOON).await else { panic!() };
-    assert_eq!(reason, "database \"no_such\" does not exist (SQLSTATE 3D000)");
+    let until = tokio::time::Instant::now() + SOON;
+    let trouble = postgres.sql("no_such").line.open("no_such", Access::Read, until).await.err().unwrap();
+    assert_eq!(trouble.reason, "database \"no_such\" does not exist (SQLSTATE 3D000)");
     // A login that is refused says nothing about the server.
     let Answer::Unknown(reason) = postgres.sql_as("nobody", "postgres").introduction(SOON).await else { panic!() };
     assert!(reason.contains("role \"nobody\" does not exist"), "{reason}");
@@ -43,11 +49,11 @@ async fn refusals_are_said_in_the_servers_words() {
 #[tokio::test]
 async fn a_ping_says_whether_sessions_are_taken() {
     let postgres = Postgres::shared();
-    assert_eq!(postgres.sql("postgres").ping(SOON).await, Ok(()));
-    let trouble = postgres.sql("no_such").ping(SOON).await.unwrap_err();
-    assert_eq!((trouble.certain, trouble.code.as_deref()), (true, Some("3D000")));
+    assert_eq!(postgres.sql("postgres").ping(SOON).await, Ok(Reached::Server));
+    // One database that is not there says nothing of the server.
+    assert_eq!(postgres.sql("no_such").ping(SOON).await, Ok(Reached::Server));
     let trouble = Sql::with(Socket("/nowhere/socket".into()), target("a", "b")).ping(SOON).await.unwrap_err();
-    assert!(!trouble.certain && !trouble.hung, "{trouble:?}");
+    assert!(trouble.meaning == Meaning::Unknown, "{trouble:?}");
 }
 
 #[tokio::test]
@@ -76,28 +82,34 @@ async fn what_is_lost_between_two_baselines_is_named() {
         ("public.part_1", Some(2)),
         ("public.parts", None),
         ("public.projects", Some(3)),
+        ("public.v", None),
     ];
     assert_eq!(counted, expected.map(|(name, rows)| (name.to_owned(), rows)));
     let text = serde_json::to_string(&before).unwrap();
     assert_eq!(serde_json::from_str::<Baseline>(&text).unwrap(), before);
 
     // One table is locked while it is looked at again: it is listed, it is not counted, and nothing waits for it.
-    let mut holder = postgres.sql("test_db").line.open("test_db", tokio::time::Instant::now() + SOON).await.unwrap();
-    holder.run("BEGIN").await.unwrap();
-    holder.run("LOCK TABLE locked IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    let mut holder = session(&postgres.sql("test_db"), "test_db").await;
+    holder.run_text("BEGIN").await.unwrap();
+    holder.run_text("LOCK TABLE locked IN ACCESS EXCLUSIVE MODE").await.unwrap();
     run(
         &sql,
         "test_db",
         "DELETE FROM projects WHERE id > 1; DROP TABLE \"Odd\".\"a \"\"b\"; INSERT INTO parts VALUES (3)",
     )
     .await;
-    let after = baseline(&sql).await;
+    let after = again(&sql, &before).await;
     drop(holder);
     let comparison = compare(&before, &after);
     let missing: Vec<_> = comparison.missing.iter().map(ToString::to_string).collect();
     let expected = ["test_db: table Odd.a \"b is missing (0 rows)", "test_db: table public.projects has 1 row, had 3"];
     assert_eq!(missing, expected);
-    assert_eq!(comparison.unknown, ["test_db: rows of public.locked could not be counted again"]);
+    assert_eq!(
+        comparison.unknown,
+        [
+            "test_db: rows of public.locked could not be counted again: canceling statement due to lock timeout (SQLSTATE 55P03)"
+        ]
+    );
 
     run(&postgres.sql("postgres"), "postgres", "DROP DATABASE test_db WITH (FORCE)").await;
     let comparison = compare(&before, &baseline(&postgres.sql("postgres")).await);
@@ -109,12 +121,12 @@ async fn a_canary_is_written_found_missed_and_dropped() {
     let postgres = Postgres::shared();
     let sql = postgres.sql("postgres");
     let canary = Canary::new("Run-1");
-    assert_eq!(canary.place(), "postgres: table kubectl_synxdb_run_1.canary");
+    assert_eq!(canary.place(&sql), "postgres: table kubectl_synxdb_run_1.canary");
     assert!(matches!(canary.check(&sql, SOON).await, Answer::No(reason) if reason.ends_with("is missing")));
-    assert_eq!(canary.write(&sql, SOON).await, Answer::Yes(Written { rows: 100 }));
+    assert_eq!(canary.write(&sql, SOON).await, Ok(Written { rows: 100 }));
     assert_eq!(canary.check(&sql, SOON).await, Answer::Yes(()));
-    let Answer::No(reason) = canary.write(&sql, SOON).await else { panic!() };
-    assert!(reason.contains("already exists"), "{reason}");
+    let not = canary.write(&sql, SOON).await.unwrap_err();
+    assert!(not.reason.contains("already exists") && !not.may_be_there, "{not:?}");
     assert_eq!(tables(&baseline(&sql).await, "postgres"), []);
     for (damage, expected) in [
         ("UPDATE kubectl_synxdb_run_1.canary SET value = value + 1 WHERE id = 7", "not those that were written"),
@@ -142,10 +154,10 @@ async fn a_canary_is_not_written_where_writing_is_refused() {
     .await;
     let canary = Canary::new("refused");
     for (role, expected) in [("reader", "permission denied"), ("careful", "read-only")] {
-        let answer = canary.write(&postgres.sql_as(role, "postgres"), SOON).await;
+        let not = canary.write(&postgres.sql_as(role, "postgres"), SOON).await.unwrap_err();
         // Who may not write cannot tell whether the server takes writes.
-        assert_eq!(matches!(answer, Answer::Unknown(_)), role == "reader", "{answer:?}");
-        assert!(answer.reason().unwrap().contains(expected), "{answer:?}");
+        assert_eq!((not.meaning, not.may_be_there), (Meaning::NotAllowed, false), "{not:?}");
+        assert!(not.reason.contains(expected), "{not:?}");
     }
     assert!(matches!(canary.check(&sql, SOON).await, Answer::No(_)));
     let gone = Sql::with(Socket("/nowhere/socket".into()), target("a", "b"));
@@ -177,11 +189,11 @@ async fn an_mpp_server_answers_when_every_segment_does() {
     assert_eq!(reason, "failed to acquire resources: seg1 (SQLSTATE 58M01)");
 
     // What is lost for a moment is asked once more, on a new connection.
-    let once = format!("IF nextval('tries') = 1 THEN {raise} END IF; {all}");
+    let once = format!("IF public.try() = 1 THEN {raise} END IF; {all}");
     assert!(matches!(dispatched(&postgres, "once_more", &once).await, (Answer::Yes(_), Answer::Yes(_))));
-    let later = format!("IF nextval('tries') = 2 THEN {raise} END IF; {all}");
+    let later = format!("IF public.try() = 2 THEN {raise} END IF; {all}");
     assert!(matches!(dispatched(&postgres, "once_more_later", &later).await, (Answer::Yes(_), Answer::Yes(_))));
-    let twice = format!("IF nextval('tries') <= 2 THEN {raise} END IF; {all}");
+    let twice = format!("IF public.try() <= 2 THEN {raise} END IF; {all}");
     assert!(matches!(dispatched(&postgres, "not_twice", &twice).await.0, Answer::No(_)));
 }
 
@@ -211,10 +223,13 @@ async fn a_statement_that_takes_too_long_ends_with_the_deadline() {
     assert!(matches!(answer.0, Answer::No(_)));
     let sql = postgres.sql("postgres");
     let started = Instant::now();
-    let mut session =
-        sql.line.open("postgres", tokio::time::Instant::now() + Duration::from_millis(300)).await.unwrap();
-    let trouble = session.run("SELECT pg_sleep(30)").await.err().unwrap();
-    assert!(trouble.hung || trouble.code.as_deref() == Some("57014"), "{trouble:?}");
+    let mut session = sql
+        .line
+        .open("postgres", Access::Read, tokio::time::Instant::now() + Duration::from_millis(300))
+        .await
+        .unwrap();
+    let trouble = session.run_text("SELECT pg_sleep(30)").await.err().unwrap();
+    assert!(trouble.hung() || trouble.code.as_deref() == Some("57014"), "{trouble:?}");
     assert!(started.elapsed() < Duration::from_secs(5));
 }
 
@@ -241,8 +256,8 @@ async fn a_login_that_hangs_ends_and_is_not_repeated_at_once() {
     let Answer::Unknown(reason) = sql.introduction(short).await else { panic!() };
     assert!(reason.contains("left alone"), "{reason}");
     // Another database has not hung.
-    let other = sql.line.open("other", tokio::time::Instant::now() + short).await.err().unwrap();
-    assert!(other.hung, "{other:?}");
+    let other = sql.line.open("other", Access::Read, tokio::time::Instant::now() + short).await.err().unwrap();
+    assert!(other.hung(), "{other:?}");
 }
 
 #[tokio::test]
@@ -250,7 +265,8 @@ async fn a_database_has_one_attempt_at_a_time() {
     let silent = Silent(std::sync::Mutex::default());
     let sql = Sql::with(silent, target("gpadmin", "postgres"));
     let until = tokio::time::Instant::now() + Duration::from_millis(150);
-    let (first, second) = tokio::join!(sql.line.open("postgres", until), sql.line.open("postgres", until));
+    let (first, second) =
+        tokio::join!(sql.line.open("postgres", Access::Read, until), sql.line.open("postgres", Access::Read, until));
     let reasons = [first.err().unwrap().reason, second.err().unwrap().reason];
     assert!(
         reasons.iter().any(|reason| reason.contains("another attempt") || reason.contains("left alone")),

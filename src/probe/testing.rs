@@ -15,8 +15,9 @@ use tempfile::TempDir;
 use tokio::net::{TcpStream, UnixStream};
 
 use super::login::Login;
-use super::session::{Connector, SqlTarget, Trouble};
+use super::session::{Connector, Session, SqlTarget, Trouble};
 use super::sql::Sql;
+use super::statements::Access;
 
 /// A running server. The last one to hold it stops it.
 pub(crate) struct Postgres {
@@ -158,6 +159,7 @@ pub(crate) fn target(user: &str, database: &str) -> SqlTarget {
         user: user.to_owned(),
         login: Login::default(),
         database: database.to_owned(),
+        otherwise: Vec::new(),
     }
 }
 
@@ -260,15 +262,22 @@ fn unprivileged() -> Option<(u32, u32)> {
 
 /// Runs statements in a database.
 pub(crate) async fn run<C: Connector>(sql: &Sql<C>, database: &str, statements: &str) {
-    let mut session = sql.line.open(database, tokio::time::Instant::now() + Duration::from_secs(20)).await.unwrap();
-    session.run(statements).await.unwrap();
+    let mut session = session(sql, database).await;
+    session.run_text(statements).await.unwrap();
     session.close().await;
 }
 
+/// A session for a user's own statements.
+pub(crate) async fn session<C: Connector>(sql: &Sql<C>, database: &str) -> Session {
+    let until = tokio::time::Instant::now() + Duration::from_secs(20);
+    sql.line.open(database, Access::Write, until).await.unwrap()
+}
+
 /// A database that looks like an MPP server's with two primary segments, and a mirror of the second: tables and
-/// functions of the same names and types. `gp_dist_random` is the body of that function; `segment` says on which
-/// segment a row of a new table with a column `id` lies.
-pub(crate) async fn mpp(postgres: &Postgres, name: &str, gp_dist_random: &str, segment: &str) -> Sql<Socket> {
+/// functions of the same names and types. `answering` is the body of a function that returns the segments which answer a
+/// dispatched query, and may call `public.try()` for the number of the query; `segment` says on which segment a row of a
+/// new table with a column `id` lies.
+pub(crate) async fn mpp(postgres: &Postgres, name: &str, answering: &str, segment: &str) -> Sql<Socket> {
     run(&postgres.sql("postgres"), "postgres", &format!("CREATE DATABASE {name}")).await;
     let sql = postgres.sql(name);
     // A sign of `format`'s own.
@@ -280,9 +289,19 @@ pub(crate) async fn mpp(postgres: &Postgres, name: &str, gp_dist_random: &str, s
          INSERT INTO pg_catalog.gp_segment_configuration VALUES (1, -1, 'p', 'p', 'n', 'u', 5432, 'c', 'c'),
              (2, 0, 'p', 'p', 'n', 'u', 6000, 's0', 's0'), (3, 1, 'p', 'p', 's', 'u', 6000, 's1', 's1'),
              (4, 1, 'm', 'm', 's', 'u', 7000, 's0', 's0');
-         CREATE SEQUENCE tries;
-         CREATE FUNCTION gp_dist_random(text) RETURNS TABLE (gp_segment_id int) LANGUAGE plpgsql AS $$ BEGIN
-         {gp_dist_random} END $$;
+         CREATE FUNCTION public.try() RETURNS bigint LANGUAGE plpgsql AS $$ DECLARE number bigint; BEGIN
+             -- A file each: nothing else can be written in a transaction that only reads.
+             number := 1 + (SELECT count(*) FROM pg_ls_dir('.') AS f WHERE f LIKE 'try-' || current_database() || '-%');
+             EXECUTE format('COPY (SELECT 1) TO %L',
+                 current_setting('data_directory') || '/try-' || current_database() || '-' || number);
+             RETURN number;
+         END $$;
+         CREATE FUNCTION public.answering() RETURNS TABLE (segment int) LANGUAGE plpgsql AS $$ BEGIN
+         {answering} END $$;
+         CREATE FUNCTION pg_catalog.gp_dist_random(text)
+             RETURNS TABLE (gp_segment_id int, oid oid, relkind \"char\", relpersistence \"char\")
+             LANGUAGE sql AS $$ SELECT a.segment, c.oid, c.relkind, c.relpersistence
+                 FROM public.answering() AS a, pg_catalog.pg_class AS c $$;
          CREATE FUNCTION distribute() RETURNS event_trigger LANGUAGE plpgsql AS $f$ DECLARE made record; BEGIN
              FOR made IN SELECT * FROM pg_event_trigger_ddl_commands() WHERE object_identity LIKE '%.canary' LOOP
                  EXECUTE format('ALTER TABLE %s ADD COLUMN gp_segment_id int GENERATED ALWAYS AS ({segment}) STORED',
@@ -294,4 +313,81 @@ pub(crate) async fn mpp(postgres: &Postgres, name: &str, gp_dist_random: &str, s
     );
     run(&sql, name, &look).await;
     sql
+}
+
+/// How PgBouncer lends the server's sessions.
+#[derive(Clone, Copy)]
+pub(crate) enum Pooling {
+    Session,
+    Transaction,
+}
+
+/// A real PgBouncer before a server, on a Unix socket.
+pub(crate) struct Bouncer {
+    child: Child,
+    folder: TempDir,
+}
+
+impl Bouncer {
+    /// `ignored` are the startup parameters that it drops without a word, separated by commas; it refuses all others that
+    /// it does not know.
+    pub(crate) fn before(postgres: &Postgres, pooling: Pooling, ignored: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let user = unprivileged();
+        let pool_mode = match pooling {
+            Pooling::Session => "session",
+            Pooling::Transaction => "transaction",
+        };
+        let file = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            std::os::unix::fs::chown(&path, user.map(|user| user.0), user.map(|user| user.1)).unwrap();
+            path
+        };
+        let users = file("users.txt", "\"gpadmin\" \"\"\n\"auditor\" \"\"\n\"tenant\" \"\"\n");
+        let folder_path = folder.path().display();
+        let settings = file(
+            "bouncer.ini",
+            &format!(
+                "[databases]\n* = host={} port={}\n[pgbouncer]\nlisten_port = 5432\nlisten_addr =\n\
+                 unix_socket_dir = {folder_path}\nauth_type = trust\nauth_file = {}\npool_mode = {pool_mode}\n\
+                 ignore_startup_parameters = {ignored}\n",
+                postgres.folder.path().display(),
+                postgres.port,
+                users.display()
+            ),
+        );
+        if let Some((uid, gid)) = user {
+            std::os::unix::fs::chown(folder.path(), Some(uid), Some(gid)).unwrap();
+        }
+        let program = ["/usr/sbin/pgbouncer", "/usr/bin/pgbouncer"].into_iter().find(|path| Path::new(path).exists());
+        let program = program.expect("this test needs PgBouncer: apt-get install pgbouncer (scripts/setup --tests)");
+        let mut command = Command::new(program);
+        if let Some((uid, gid)) = user {
+            command.uid(uid).gid(gid);
+        }
+        let mut child = command.arg(settings).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
+        let ready = log.by_ref().map_while(Result::ok).any(|line| line.contains("process up"));
+        assert!(ready, "PgBouncer ended before it was ready");
+        std::thread::spawn(move || log.for_each(drop));
+        Self { child, folder }
+    }
+
+    /// Asks the server through it.
+    pub(crate) fn sql(&self, database: &str) -> Sql<Socket> {
+        self.sql_as("gpadmin", database)
+    }
+
+    pub(crate) fn sql_as(&self, user: &str, database: &str) -> Sql<Socket> {
+        Sql::with(Socket(self.folder.path().join(".s.PGSQL.5432")), target(user, database))
+    }
+}
+
+impl Drop for Bouncer {
+    fn drop(&mut self) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+        let _ = self.child.wait();
+    }
 }

@@ -5,6 +5,7 @@ use super::*;
 use crate::cli::LoginArgs;
 use crate::probe::login::{Environment, Password};
 use crate::probe::session::{Connector, Session};
+use crate::probe::statements::Access;
 use crate::probe::testing::{Authority, Listening, Port, Postgres, self_signed};
 use crate::probe::{Login, Sql};
 use rcgen::{BasicConstraints, CertificateParams, IsCa};
@@ -21,13 +22,13 @@ async fn server(listening: &Listening<'_>) -> Postgres {
     let postgres = Postgres::listening(listening);
     let sql = postgres.sql("postgres");
     let mut session = open(&sql).await.unwrap();
-    session.run(&format!("ALTER ROLE gpadmin PASSWORD '{PASSWORD}'")).await.unwrap();
+    session.run_text(&format!("ALTER ROLE gpadmin PASSWORD '{PASSWORD}'")).await.unwrap();
     session.close().await;
     postgres
 }
 
 async fn open<C: Connector>(sql: &Sql<C>) -> Result<Session, crate::probe::session::Trouble> {
-    sql.line.open(&sql.line.target().database.clone(), Instant::now() + Duration::from_secs(20)).await
+    sql.line.open(&sql.line.target().database.clone(), Access::Write, Instant::now() + Duration::from_secs(20)).await
 }
 
 fn login(mode: SslMode, roots: Option<&Path>, name: Option<&str>) -> Login {
@@ -44,10 +45,10 @@ fn login(mode: SslMode, roots: Option<&Path>, name: Option<&str>) -> Login {
 /// `TLS` or `plain`, as the server itself sees the connection; or why there is none.
 async fn outcome(sql: Sql<Port>) -> Result<&'static str, String> {
     let mut session = open(&sql).await.map_err(|trouble| {
-        assert!(trouble.login && trouble.certain, "{trouble:?}");
+        assert!(trouble.refuses_login(), "{trouble:?}");
         trouble.reason
     })?;
-    let rows = session.run("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()").await.unwrap();
+    let rows = session.run_text("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()").await.unwrap();
     let tls = rows[0][0].get(0) == Some("t");
     session.close().await;
     Ok(if tls { "TLS" } else { "plain" })
@@ -183,7 +184,7 @@ async fn a_refused_login_is_told_in_the_servers_words_and_from_where_the_passwor
     let postgres = server(&Listening { tls: Some(&pair), hba }).await;
     let admin = postgres.sql("postgres");
     let mut session = open(&admin).await.unwrap();
-    session.run("CREATE ROLE sealed LOGIN; CREATE ROLE secured LOGIN; CREATE ROLE closed").await.unwrap();
+    session.run_text("CREATE ROLE sealed LOGIN; CREATE ROLE secured LOGIN; CREATE ROLE closed").await.unwrap();
     session.close().await;
     let with = |password: Option<&str>, mode| {
         let args = LoginArgs { sslmode: Some(mode), ..LoginArgs::default() };
@@ -203,7 +204,7 @@ async fn a_refused_login_is_told_in_the_servers_words_and_from_where_the_passwor
     let missing = postgres.sql_with("gpadmin", "no_such", with(Some(PASSWORD), SslMode::Require));
     let trouble = open(&missing).await.err().unwrap();
     assert_eq!(trouble.reason, "database \"no_such\" does not exist (SQLSTATE 3D000)");
-    assert!(trouble.certain && !trouble.login);
+    assert!(!trouble.refuses_login());
     // Nor does a server that takes this role with TLS only see it come without.
     assert_eq!(outcome(postgres.sql_with("secured", "postgres", with(None, SslMode::Prefer))).await, Ok("TLS"));
 }
@@ -270,7 +271,7 @@ async fn only_prefer_goes_on_without_tls_where_the_handshake_fails() {
         assert_eq!(sql.line.connector().0.load(std::sync::atomic::Ordering::SeqCst), attempts);
         match mode {
             SslMode::Prefer => assert_eq!(trouble.code.as_deref(), Some("57P03"), "{trouble:?}"),
-            _ => assert!(trouble.login && trouble.reason.starts_with("TLS failed: "), "{trouble:?}"),
+            _ => assert!(trouble.refuses_login() && trouble.reason.starts_with("TLS failed: "), "{trouble:?}"),
         }
     }
 }

@@ -58,7 +58,21 @@ impl Act<'_, '_> {
         if let Some(schema) = canary.filter(|_| !lost)
             && let Err(why) = self.run.witness.drop_canary(&schema).await
         {
-            self.notice(format!("schema {schema} in database postgres is left: {why}"));
+            self.notice(format!("schema {schema} is left: {why}"));
+        }
+        self.drop_superseded(outcome).await;
+    }
+
+    /// Drops what runs left that were given up for this one. It is dropped from what the component holds now; a volume that
+    /// was set aside keeps its own.
+    async fn drop_superseded(&mut self, outcome: Recorded) {
+        if outcome != Recorded::Recovered {
+            return;
+        }
+        for schema in std::mem::take(&mut self.run.superseded) {
+            if let Err(why) = self.run.witness.drop_canary(&schema).await {
+                self.notice(format!("schema {schema}, of an earlier run, is left: {why}"));
+            }
         }
     }
 
@@ -79,9 +93,9 @@ impl Act<'_, '_> {
         let Some(schema) = self.canary.take() else { return };
         let written_now = self.run.plan.act == What::Failover && self.done.is_empty();
         if !written_now {
-            self.notice(format!("schema {schema} in database postgres is left for the run that resumes"));
+            self.notice(format!("schema {schema} is left for the run that resumes"));
         } else if let Err(why) = self.run.witness.drop_canary(&schema).await {
-            self.notice(format!("schema {schema} in database postgres is left: {why}"));
+            self.notice(format!("schema {schema} is left: {why}"));
         }
     }
 
@@ -124,6 +138,7 @@ impl Act<'_, '_> {
             }
         });
         Outcome {
+            compared_with: self.run.before.as_ref().and_then(|before| before.taken().map(str::to_owned)),
             phases: self.phases,
             total,
             old_uid: plan.target.uid.clone(),

@@ -122,6 +122,9 @@ pub struct Outcome {
     pub healed: u32,
     /// What was compared, in words: `2 databases, 3 tables, 12 rows, the canary table`.
     pub proof: Option<String>,
+    /// When the baseline was taken that it was compared with, RFC 3339. None where nothing was compared, or that is not on
+    /// record.
+    pub compared_with: Option<String>,
     /// What was changed, in words, in order: for the one who was interrupted.
     pub done: Vec<String>,
     /// What should be known and is not.

@@ -10,6 +10,7 @@ use crate::cluster::Cluster;
 use crate::cluster::tunnel::{NoTunnel, Tunnel};
 use crate::plan::{ProbeTarget, Probes};
 use crate::probe::session::{Connector, Trouble};
+use crate::probe::sqlstate::Meaning;
 use crate::probe::{Login, Sql, SqlTarget};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -63,10 +64,10 @@ pub(crate) struct Way<C> {
 
 /// How far the last question got, told by the connector.
 #[derive(Clone, Default)]
-pub(crate) struct State(Arc<Mutex<Reached>>);
+pub(crate) struct State(Arc<Mutex<Progress>>);
 
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
-enum Reached {
+enum Progress {
     /// No further than where all start.
     #[default]
     Nothing,
@@ -77,11 +78,11 @@ enum Reached {
 }
 
 impl State {
-    fn set(&self, reached: Reached) {
+    fn set(&self, reached: Progress) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = reached;
     }
 
-    fn get(&self) -> Reached {
+    fn get(&self) -> Progress {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -97,13 +98,13 @@ impl Connector for Tunnels {
     type Stream = Tunnel;
 
     async fn connect(&self, deadline: Duration) -> Result<Tunnel, Trouble> {
-        self.state.set(Reached::Nothing);
+        self.state.set(Progress::Nothing);
         let ProbeTarget { namespace, pod, door, .. } = &self.target;
         let opened = self.cluster.try_tunnel(namespace, pod, door.port, deadline).await;
         self.state.set(match &opened {
-            Ok(_) => Reached::Pod,
-            Err(no) if no.is_the_pods() => Reached::NoPod,
-            Err(_) => Reached::Nothing,
+            Ok(_) => Progress::Pod,
+            Err(no) if no.is_the_pods() => Progress::NoPod,
+            Err(_) => Progress::Nothing,
         });
         opened.map_err(|no| Trouble::unsure(in_words(&no)))
     }
@@ -133,6 +134,7 @@ impl Prober {
                     user: login.user().unwrap_or(&target.door.user).to_owned(),
                     login,
                     database: target.door.database.clone(),
+                    otherwise: vec![target.door.logins().0],
                 },
             );
             Way { sql, state }
@@ -235,7 +237,7 @@ impl<C: Connector> Asker<C> {
             let started = Instant::now();
             let said = self.way.ask(self.deadline).await;
             drop(turn);
-            let answered = said == Said::Answered;
+            let answered = matches!(said, Said::Answered(_));
             self.note(Attempt { started: started - self.clock, ended: self.clock.elapsed(), said });
             if last || !self.wait(started, answered).await {
                 return;
@@ -268,13 +270,24 @@ impl<C: Connector> Asker<C> {
 
 impl<C: Connector> Way<C> {
     async fn ask(&self, deadline: Duration) -> Said {
-        let Err(trouble) = self.sql.ping(deadline).await else { return Said::Answered };
+        let trouble = match self.sql.ping(deadline).await {
+            Ok(reached) => return Said::Answered(reached),
+            Err(trouble) => trouble,
+        };
         let told = match self.state.get() {
-            Reached::Nothing => false,
-            Reached::NoPod => true,
-            // A login that does not fit says nothing of those that do; and whether a stream that breaks broke at the
-            // database or on the way, nobody can say.
-            Reached::Pod => !trouble.login && (trouble.certain || trouble.hung),
+            Progress::Nothing => false,
+            Progress::NoPod => true,
+            // A login that does not fit, or a server that is full, says nothing of sessions that it has; and whether a
+            // stream that breaks broke at the database or on the way is unknown.
+            Progress::Pod => match trouble.meaning {
+                Meaning::Down | Meaning::Damaged | Meaning::Starting | Meaning::Late => true,
+                Meaning::Busy
+                | Meaning::LoginRefused
+                | Meaning::NotAllowed
+                | Meaning::NoDatabase
+                | Meaning::OurRequest
+                | Meaning::Unknown => false,
+            },
         };
         if told { Said::Failed(trouble.reason) } else { Said::Unknown(trouble.reason) }
     }

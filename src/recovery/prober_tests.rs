@@ -43,9 +43,9 @@ impl Connector for ToServer {
         let met = (server.script)(server.connections.fetch_add(1, Ordering::SeqCst) + 1);
         let _ = server.told.send(Instant::now());
         self.state.set(match met {
-            Met::NoWay => Reached::Nothing,
-            Met::NoPod => Reached::NoPod,
-            _ => Reached::Pod,
+            Met::NoWay => Progress::Nothing,
+            Met::NoPod => Progress::NoPod,
+            _ => Progress::Pod,
         });
         match met {
             Met::NoWay => return Err(Trouble::unsure("no way")),
@@ -61,7 +61,7 @@ impl Connector for ToServer {
 }
 
 impl Server {
-    /// PostgreSQL's protocol, as far as one constant goes.
+    /// PostgreSQL's protocol, as far as statements without rows go: each ends with a semicolon, or stands alone.
     async fn serve(self: Arc<Self>, mut client: DuplexStream, met: Met) {
         if !matches!(met, Met::Breaks) {
             let length = client.read_u32().await.unwrap() as usize;
@@ -79,9 +79,14 @@ impl Server {
             }
             while let Ok(kind) = client.read_u8().await {
                 let length = client.read_u32().await.unwrap() as usize;
-                client.read_exact(&mut vec![0; length - 4]).await.unwrap();
+                let mut text = vec![0; length - 4];
+                client.read_exact(&mut text).await.unwrap();
                 match kind {
-                    b'Q' => client.write_all(b"C\0\0\0\x0dSELECT 1\0Z\0\0\0\x05I").await.unwrap(),
+                    b'Q' => {
+                        let statements = text.iter().filter(|byte| **byte == b';').count().max(1);
+                        let answer = [b"C\0\0\0\x0dSELECT 1\0".repeat(statements), b"Z\0\0\0\x05I".to_vec()].concat();
+                        client.write_all(&answer).await.unwrap();
+                    }
                     b'X' => drop(self.goodbyes.fetch_add(1, Ordering::SeqCst)),
                     other => panic!("{}", other as char),
                 }
@@ -110,7 +115,7 @@ fn many_asked(
     let (told, heard) = unbounded_channel();
     let (connections, open, most_open, goodbyes) = Default::default();
     let server = Arc::new(Server { script: Box::new(script), connections, open, most_open, goodbyes, told });
-    let door = SqlDoor { port: 5432, user: "u".into(), database: "d".into() };
+    let door = SqlDoor { port: 5432, user: "u".into(), database: "d".into(), login_database: None };
     let target = ProbeTarget { namespace: "n".into(), pod: "p-0".into(), door, promise: Promise::Stays };
     let probes = Probes { databases: vec![target; many], ..Probes::default() };
     let prober = Prober::start(&probes, deadline, |target| {
@@ -123,6 +128,7 @@ fn many_asked(
             user: target.door.user.clone(),
             login: plain(),
             database: target.door.database.clone(),
+            otherwise: Vec::new(),
         };
         Way { sql: Sql::with(connector, target), state }
     });

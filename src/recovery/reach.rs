@@ -2,6 +2,7 @@
 //! clock showed, since any one moment.
 
 use crate::plan::{NotMeasured, ProbeTarget, Promise};
+use crate::probe::sql::Reached;
 use std::time::Duration;
 
 /// One question to a database, login and all.
@@ -18,8 +19,8 @@ pub struct Attempt {
 /// What came of a question.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Said {
-    /// The database answered.
-    Answered,
+    /// The database answered: the server alone, or every segment of an MPP server.
+    Answered(Reached),
     /// It did not, for this reason: it refused, nobody listened, or time ran out.
     Failed(String),
     /// The way to it was broken, which says nothing about it.
@@ -51,6 +52,8 @@ pub struct Account {
     pub answered: usize,
     /// Those that say nothing, since the way there was broken.
     pub unknown: usize,
+    /// Whether the answers are those of every segment of an MPP server.
+    pub segments: bool,
     /// Whether it answered when the run began.
     pub answered_before: bool,
     /// When the first question that was not answered was put.
@@ -91,15 +94,16 @@ impl Account {
         let since = |time: Duration| time.saturating_sub(begun);
         let mut account = Self {
             asked: attempts.len(),
-            answered_before: before.is_some() && attempts[0].said == Said::Answered,
+            answered_before: before.is_some() && matches!(attempts[0].said, Said::Answered(_)),
             ..Self::default()
         };
         let mut last_answer = None;
         let mut gap: Option<Gap> = None;
         for Attempt { started, ended, said } in attempts {
             let (away, reason) = match said {
-                Said::Answered => {
+                Said::Answered(reached) => {
                     account.answered += 1;
+                    account.segments |= *reached == Reached::Segments;
                     if let Some(gap) = gap.take() {
                         account.first_success_after.get_or_insert(since(*ended));
                         account.close(&gap, *ended);
@@ -179,7 +183,7 @@ mod tests {
             let said = match &word[times.len()..] {
                 "!" => Said::Failed(format!("failed at {ended}")),
                 "?" => Said::Unknown(format!("no way at {ended}")),
-                _ => Said::Answered,
+                _ => Said::Answered(Reached::Server),
             };
             Attempt { started: ms(started.parse().unwrap()), ended: ms(ended.parse().unwrap()), said }
         };
@@ -208,6 +212,7 @@ mod tests {
             asked: 7,
             answered: 4,
             unknown: 0,
+            segments: false,
             answered_before: true,
             first_failure: Some(ms(300)),
             first_success_after: Some(ms(720)),
@@ -260,7 +265,7 @@ mod tests {
     #[test]
     fn only_a_broken_promise_is_a_finding() {
         let reach = |promise, words| {
-            let door = SqlDoor { port: 5432, user: "u".into(), database: "d".into() };
+            let door = SqlDoor { port: 5432, user: "u".into(), database: "d".into(), login_database: None };
             let target = ProbeTarget { namespace: "n".into(), pod: "p".into(), door, promise };
             Reach::measured(target, account(words)).finding()
         };

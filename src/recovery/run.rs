@@ -3,14 +3,15 @@
 use super::events::{Ending, Event, Outcome, Phase, PhaseEnd};
 use super::explain::{Known, Wait};
 use super::goal::{self, Progress, Trap};
-use super::witness::{Answer, Witness};
+use super::witness::{Answer, Silence, Witness};
 use crate::cluster::write::{Reservation, Written};
 use crate::cluster::{Cluster, Hold, Watch};
 use crate::error::Error;
 use crate::journal::Journal;
-use crate::plan::{Act as What, CheckId, Plan, Proof, Record, Step};
+use crate::plan::{Act as What, Before, CheckId, Plan, Proof, Record, Step};
 use crate::topology::{Layout, Topology, build};
-use crate::verify::Testimony;
+use crate::verify::ask::QUESTION;
+use crate::verify::{Testimony, difference};
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -38,6 +39,8 @@ pub struct Run<'r> {
     pub before: Option<Testimony>,
     /// The record to write on the volumes that take part.
     pub record: Record,
+    /// Schemas of canary tables that earlier runs of this pod, none of which will go on, may have left.
+    pub superseded: Vec<String>,
     /// Where the record is kept if no volume can carry it.
     pub journal: &'r Journal,
     /// How long all of it may take.
@@ -117,6 +120,7 @@ impl Act<'_, '_> {
     async fn whole(&mut self) -> Result<Ending, Ending> {
         goal::as_planned(self.run.plan, &self.topology()).map_err(Ending::Changed)?;
         self.write_canary().await;
+        self.take_baseline_again().await;
         let plan = self.run.plan;
         let kept = |step: &&Step| matches!(step, Step::Retain { .. } | Step::Reserve { .. });
         self.steps(Phase::Retain, plan.steps.iter().filter(kept)).await?;
@@ -146,6 +150,35 @@ impl Act<'_, '_> {
                 self.canary = Some(schema);
             }
             Err(reason) => self.notice(format!("no canary table was written: {reason}")),
+        }
+    }
+
+    /// The plan's baseline was taken before the question to the user: what was dropped while the plan was read is no loss.
+    /// So it is taken once more right before the first change, unless an earlier run or an earlier day took it.
+    async fn take_baseline_again(&mut self) {
+        let plan = self.run.plan;
+        let fresh = matches!(plan.before, Before::Answered { .. }) && plan.resumes.is_none();
+        let Some(before) = self.run.before.take_if(|_| fresh && plan.act == What::Failover && plan.deletes()) else {
+            return;
+        };
+        match self.run.witness.testify(Some(&before), QUESTION).await {
+            Ok(now) => {
+                let gone = difference(&before, &now).missing;
+                if !gone.is_empty() {
+                    self.notice(format!("since the plan was made: {}", gone.join("; ")));
+                }
+                let now = now.or_before(&before);
+                self.run.record.baseline = serde_json::to_value(&now).ok();
+                self.run.before = Some(now);
+            }
+            Err(silence) => {
+                let why = match silence {
+                    Silence::NotAsked => "it was not asked".to_owned(),
+                    Silence::Because(why) | Silence::LoginRefused(why) => why,
+                };
+                self.notice(format!("the baseline is the one that the plan shows; it could not be taken again: {why}"));
+                self.run.before = Some(before);
+            }
         }
     }
 

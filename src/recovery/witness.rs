@@ -2,10 +2,9 @@
 
 use crate::cluster::Cluster;
 use crate::plan::Proof;
-use crate::probe::canary::MAINTENANCE;
 use crate::probe::http::status_page;
 use crate::probe::sql::Kernel;
-use crate::probe::{Answer as Said, Canary, Login, Sql, SqlTarget};
+use crate::probe::{Answer as Said, Canary, Login, Look, Sql, SqlTarget};
 use crate::topology::layout::SqlDoor;
 use crate::verify::ask::QUESTION;
 use crate::verify::{Testimony, difference};
@@ -60,13 +59,15 @@ impl Witness {
     pub fn new(cluster: Cluster, namespace: String, proof: Proof, login: Login) -> Self {
         let sql = match &proof {
             Proof::Sql { pod, door, .. } => {
+                let (database, otherwise) = door.logins();
                 let target = SqlTarget {
                     namespace: namespace.clone(),
                     pod: pod.clone(),
                     port: door.port,
                     user: door.user.clone(),
                     login,
-                    database: MAINTENANCE.into(),
+                    database,
+                    otherwise,
                 };
                 Some((Sql::over(&cluster, target), door.clone()))
             }
@@ -83,15 +84,21 @@ impl Witness {
         }
     }
 
-    /// Asks once.
+    /// Asks once. With a testimony to compare the answer with, what that lists and counted is looked for, whatever the
+    /// bounds.
     ///
     /// # Errors
     /// Why there is no testimony.
-    pub async fn testify(&self, deadline: Duration) -> Result<Testimony, Silence> {
+    pub async fn testify(&self, before: Option<&Testimony>, deadline: Duration) -> Result<Testimony, Silence> {
         let said = match (&self.sql, &self.proof) {
             (Some((sql, _)), _) => {
-                return sql.baseline_of(None, deadline).await.map(Testimony::Sql).map_err(|trouble| {
-                    match trouble.login {
+                let before = match before {
+                    Some(Testimony::Sql(before)) => Some(before),
+                    Some(Testimony::Page(_)) | None => None,
+                };
+                let look = Look { only: None, before };
+                return sql.look(look, deadline).await.map(Testimony::Sql).map_err(|trouble| {
+                    match trouble.refuses_login() {
                         true => Silence::LoginRefused(trouble.reason),
                         false => Silence::Because(trouble.reason),
                     }
@@ -112,7 +119,7 @@ impl Witness {
     /// Asks once whether it is back, `since` after the pod was Ready: it answers, what `before` says is there, and the
     /// canary table is.
     pub async fn confirm(&self, before: Option<&Testimony>, canary: Option<&str>, since: Duration) -> Answer {
-        let after = match self.testify(QUESTION).await {
+        let after = match self.testify(before, QUESTION).await {
             Ok(after) => after,
             Err(Silence::NotAsked) => return Answer::Unknowable("it was not to be asked".into()),
             // Without a baseline nothing says that this login ever fitted, and waiting does not mend it.
@@ -155,7 +162,7 @@ impl Witness {
             let canary = canary_named(schema);
             match canary.check(sql, CANARY).await {
                 Said::Yes(()) => table = ", and the canary table",
-                Said::No(reason) => found.missing.push(format!("{}: {reason}", canary.place())),
+                Said::No(reason) => found.missing.push(format!("{}: {reason}", canary.place(sql))),
                 Said::Unknown(reason) => found.unknown.push(format!("the canary table: {reason}")),
             }
         }
@@ -185,15 +192,11 @@ impl Witness {
     pub async fn write_canary(&self, schema: &str) -> Result<(), String> {
         let Some((sql, _)) = &self.sql else { return Err("it takes no SQL".into()) };
         let canary = canary_named(schema);
-        match canary.write(sql, CANARY).await {
-            Said::Yes(_) => Ok(()),
-            Said::No(reason) => Err(reason),
-            // It may be there all the same.
-            Said::Unknown(reason) => Err(match canary.drop(sql, CANARY).await {
-                Ok(()) => reason,
-                Err(_) => format!("{reason}; schema {schema} may be left in database {MAINTENANCE}"),
-            }),
+        let Err(not) = canary.write(sql, CANARY).await else { return Ok(()) };
+        if not.may_be_there && canary.drop(sql, CANARY).await.is_err() {
+            return Err(format!("{}; schema {schema} may be left in database {}", not.reason, canary.database(sql)));
         }
+        Err(not.reason)
     }
 
     /// Whether the canary table is known not to be there.

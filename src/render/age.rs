@@ -48,9 +48,21 @@ pub fn took(time: Duration) -> String {
     }
 }
 
+/// The time of day of an RFC 3339 time, `02:14:05 UTC`; none where it is not one.
+pub fn clock(time: &str) -> Option<String> {
+    let time: Timestamp = time.parse().ok()?;
+    Some(time.strftime("%H:%M:%S UTC").to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_clock_shows_seconds() {
+        assert_eq!(clock("2026-01-02T03:04:05.678Z").as_deref(), Some("03:04:05 UTC"));
+        assert_eq!(clock("yesterday"), None);
+    }
 
     #[test]
     fn ages_are_kubectls() {

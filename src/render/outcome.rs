@@ -1,6 +1,6 @@
 //! How a failover ended: the verdict first, then the time of each phase and what is new.
 
-use super::age::took;
+use super::age::{clock, took};
 use super::{Paint, count, harmless, reach, wrapped, wrapped_at};
 use crate::error::Exit;
 use crate::plan::{Act, Plan, Proof};
@@ -40,8 +40,10 @@ pub fn verdict(plan: &Plan, outcome: &Outcome, paint: Paint) -> String {
             wrapped("  ", why)
         ),
         Ending::DataMissing(missing) => {
+            let when =
+                outcome.compared_with.as_deref().and_then(clock).map_or("before".into(), |at| format!("at {at}"));
             let mut text = format!(
-                "{}: {pod} is Ready after {time}, and what was there before is missing\n",
+                "{}: {pod} is Ready after {time}, and what was there {when} is missing\n",
                 paint.bad("Not recovered"),
             );
             for line in missing {

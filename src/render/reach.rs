@@ -95,8 +95,10 @@ pub fn outcome(plan: &Plan, reachability: &[Reach], paint: Paint) -> String {
 
 fn measured(plan: &Plan, reach: &Reach, account: &Account, name: &str, paint: Paint) -> String {
     let Account { asked, answered, .. } = account;
+    // On an MPP server a coordinator's answer would say nothing of the segments.
+    let sql = if account.segments { "SQL on every segment" } else { "SQL" };
     if account.longest_gap.is_none() {
-        return wrapped("  ", &format!("SQL stayed reachable ({answered} of {asked}) on {name}"));
+        return wrapped("  ", &format!("{sql} stayed reachable ({answered} of {asked}) on {name}"));
     }
     let gap = account.longest_gap.map(took).unwrap_or_default();
     let failed = format!("{} of {asked} attempts failed", asked - answered);
@@ -117,7 +119,7 @@ fn measured(plan: &Plan, reach: &Reach, account: &Account, name: &str, paint: Pa
         (None, _, Some(after)) => format!("did not answer before, and first did after {} ({failed})", took(after)),
         (None, _, None) => format!("did not answer, before or since ({failed})"),
     };
-    let mut text = format!("  SQL on {}\n{}", harmless(name), wrapped("    ", &what));
+    let mut text = format!("  {sql} on {}\n{}", harmless(name), wrapped("    ", &what));
     if let Some(reason) = &account.reason {
         text.push_str(&wrapped("    last failure: ", reason));
     }

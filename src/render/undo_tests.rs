@@ -79,7 +79,10 @@ fn undo_of(yaml: &str, denied: bool) -> Plan {
         member,
         request: &request,
         rights: &rights,
-        before: Before::Answered { summary: "PostgreSQL 14.4: 2 databases, 1 table, as 3f2a91bc found it".into() },
+        before: Before::Answered {
+            summary: "PostgreSQL 14.4: 2 databases, 1 table, as 3f2a91bc found it".into(),
+            lacks: Vec::new(),
+        },
         undoes: Some(of),
         unfinished: newest(&records, &topology, member).filter(|record| record.unfinished()),
         records: &records,

@@ -152,8 +152,8 @@ pub fn compared(path: &Path, saved: &Saved, context: &str) -> String {
 pub fn saved(path: &Path, saved: &Saved) -> String {
     let members = count(saved.members.len(), "member");
     let mut text = format!("saved what {members} hold in {}\n", harmless(&path.display().to_string()));
-    for (member, _) in saved.members.iter().filter(|(_, testimony)| testimony.is_partial()) {
-        text.push_str(&wrapped("  note: ", &format!("not all of {member} could be read")));
+    for (member, testimony) in saved.members.iter().filter(|(_, testimony)| testimony.is_partial()) {
+        text.push_str(&wrapped("  note: ", &format!("{member}: {}", testimony.lacks().join("; "))));
     }
     text
 }

@@ -8,6 +8,9 @@ use std::fmt;
 /// The layout that ships with the plugin, as text.
 pub const DEFAULT_LAYOUT: &str = include_str!("layout.yaml");
 
+/// The database that a server has from the beginning.
+const MAINTENANCE: &str = "postgres";
+
 /// What a member does: the five components that the product's failover procedure names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -66,6 +69,18 @@ pub struct SqlDoor {
     pub user: String,
     /// Database that must be there.
     pub database: String,
+    /// Database to log in to for what concerns the server as a whole; `postgres` unless it is said. Where it takes no
+    /// session, another is tried.
+    #[serde(default, rename = "loginDatabase", skip_serializing_if = "Option::is_none")]
+    pub login_database: Option<String>,
+}
+
+impl SqlDoor {
+    /// The database to log in to first, and the one to try after it.
+    pub fn logins(&self) -> (String, Vec<String>) {
+        let first = self.login_database.clone().unwrap_or_else(|| MAINTENANCE.to_owned());
+        (first, vec![self.database.clone(), MAINTENANCE.to_owned()])
+    }
 }
 
 /// Where a component serves its status page.

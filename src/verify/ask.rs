@@ -6,11 +6,10 @@ use super::servers::{self, WriteTrial};
 use super::subjects::Subject;
 use super::testimony::Testimony;
 use crate::cluster::Cluster;
-use crate::probe::canary::MAINTENANCE;
 use crate::probe::http::{StatusPage, status_page};
 use crate::probe::session::Connector;
 use crate::probe::sql::Kernel;
-use crate::probe::{Answer, Canary, Login, Sql, SqlTarget};
+use crate::probe::{Answer, Baseline, Canary, Login, Look, Sql, SqlTarget};
 use crate::topology::Role;
 use crate::topology::layout::{PageDoor, SqlDoor};
 use futures::StreamExt;
@@ -37,6 +36,9 @@ pub struct Options {
     pub canary: Option<String>,
     /// What each question may take, login and all statements.
     pub deadline: Duration,
+    /// What each member held before, by `namespace/pod`, if the answers are to be compared with it: what it lists is looked
+    /// for by name, and what was counted is counted again.
+    pub before: BTreeMap<String, Testimony>,
 }
 
 /// What was found.
@@ -113,6 +115,8 @@ async fn server(
             return Inspection { checks: vec![check], ..Inspection::default() };
         }
     };
+    let (first, mut otherwise) = door.logins();
+    otherwise.insert(0, first.clone());
     let sql = Sql::over(
         cluster,
         SqlTarget {
@@ -121,22 +125,28 @@ async fn server(
             port: door.port,
             user: options.user.clone().unwrap_or_else(|| door.user.clone()),
             login,
-            database: options.database.clone().unwrap_or_else(|| MAINTENANCE.to_owned()),
+            database: options.database.clone().unwrap_or(first),
+            otherwise,
         },
     );
-    server_over(&sql, namespace, pod, &door.database, options).await
+    let path = format!("{namespace}/{pod}");
+    let before = match options.before.get(&path) {
+        Some(Testimony::Sql(before)) => Some(before),
+        Some(Testimony::Page(_)) | None => None,
+    };
+    server_over(&sql, namespace, pod, (&door.database, before), options).await
 }
 
-/// The same over any connector. `must` is the database that has to be there, where no other is asked for.
+/// The same over any connector. `must` is the database that has to be there, where no other is asked for; `before` is what
+/// the answer is compared with.
 async fn server_over<C: Connector>(
     sql: &Sql<C>,
     namespace: &str,
     pod: &str,
-    must: &str,
+    (must, before): (&str, Option<&Baseline>),
     options: &Options,
 ) -> Inspection {
     let check = |judged: Judgement, kind, took| judged.on(kind, namespace, pod, took);
-    let database = options.database.clone().unwrap_or_else(|| MAINTENANCE.to_owned());
     let (introduced, took) = timed(sql.introduction(options.deadline)).await;
     let connection = check(servers::connection(&introduced), Kind::Connection, took);
     // Without a login nothing else can be asked, and one reason is enough.
@@ -156,8 +166,8 @@ async fn server_over<C: Connector>(
     let only = options.database.as_deref();
     let (((answering, dispatched), (instances, read)), (contents, looked), tried) = futures::join!(
         segments,
-        timed(sql.baseline_of(only, options.deadline)),
-        timed(trial(sql, &database, mpp, options))
+        timed(sql.look(Look { only, before }, options.deadline)),
+        timed(trial(sql, mpp, options))
     );
 
     let mut checks = vec![connection];
@@ -184,17 +194,16 @@ async fn server_over<C: Connector>(
 }
 
 /// Writes the canary table, reads it back, looks where it lies, and drops it; also how long looking where it lies took.
-async fn trial<C: Connector>(
-    sql: &Sql<C>,
-    database: &str,
-    mpp: bool,
-    options: &Options,
-) -> Option<(WriteTrial, Duration)> {
-    let canary = Canary::new(options.canary.as_deref()?).in_database(database);
+async fn trial<C: Connector>(sql: &Sql<C>, mpp: bool, options: &Options) -> Option<(WriteTrial, Duration)> {
+    let canary = Canary::new(options.canary.as_deref()?);
+    let canary = match &options.database {
+        Some(database) => canary.in_database(database),
+        None => canary,
+    };
     let written = canary.write(sql, options.deadline).await;
     let mut trial = WriteTrial { written, read: None, spread: None, left: None };
     let mut took = Duration::ZERO;
-    if let Answer::Yes(_) = trial.written {
+    if trial.written.is_ok() {
         trial.read = Some(canary.check(sql, options.deadline).await);
         if mpp {
             let (spread, looked) = timed(canary.spread(sql, options.deadline)).await;
@@ -202,11 +211,10 @@ async fn trial<C: Connector>(
             took = looked;
         }
     }
-    // Where nobody can say whether it was written, it may be there.
-    if !matches!(trial.written, Answer::No(_))
-        && let Err(why) = canary.drop(sql, options.deadline).await
-    {
-        let may = if matches!(trial.written, Answer::Yes(_)) { "is" } else { "may be" };
+    let may_be_there = trial.written.as_ref().map_or_else(|not| not.may_be_there, |_| true);
+    if may_be_there && let Err(why) = canary.drop(sql, options.deadline).await {
+        let may = if trial.written.is_ok() { "is" } else { "may be" };
+        let database = canary.database(sql);
         trial.left = Some(format!("schema {} {may} left in database {database}: {why}", canary.schema()));
     }
     Some((trial, took))

@@ -1,8 +1,8 @@
 //! What a database server's answers mean. Pure.
 
 use super::check::Judgement;
-use crate::probe::baseline::{Database, Listing, Table};
-use crate::probe::canary::{Spread, Written};
+use crate::probe::baseline::{Database, Listing, Table, Uncounted};
+use crate::probe::canary::{NotWritten, Spread, Written};
 use crate::probe::compare::counted;
 use crate::probe::segments::Instance;
 use crate::probe::session::Trouble;
@@ -99,31 +99,55 @@ pub fn tables(contents: Result<&Baseline, &Trouble>, must: &str) -> Vec<Judgemen
     let baseline = match contents {
         Ok(baseline) => baseline,
         Err(trouble) => {
-            return vec![match trouble.clone().into() {
-                Answer::No(reason) => Judgement::failed(reason),
-                Answer::Yes(()) | Answer::Unknown(_) => Judgement::unknown(trouble.reason.clone()),
-            }];
+            let reason = trouble.reason.clone();
+            return vec![if trouble.meaning.fails() { Judgement::failed(reason) } else { Judgement::unknown(reason) }];
         }
     };
     let mut judged = Vec::new();
     if !baseline.databases.iter().any(|database| database.name == must) && !beyond(baseline, must) {
         judged.push(Judgement::failed(format!("there is no database {must}")));
     }
-    judged.extend(baseline.databases.iter().map(|database| match &database.tables {
-        Listing::Known(tables) => {
-            let mut text = format!("{}: {}", database.name, counted(tables.total, "table"));
-            if let Some(names) = named(database, &tables.tables) {
-                text.push_str(&format!(": {names}"));
-            }
-            Judgement::passed(text)
-        }
-        Listing::Unknown(reason) => Judgement::unknown(format!("{}: {reason}", database.name)),
-    }));
+    judged.extend(baseline.databases.iter().map(contents_of));
     if baseline.truncated {
         let listed = baseline.databases.len();
-        judged.push(Judgement::skipped(format!("only the first {listed} databases were looked into")));
+        let all = baseline.total.map(|total| format!(" of {total}")).unwrap_or_default();
+        judged.push(Judgement::skipped(format!("only the first {listed}{all} databases were looked into")));
     }
     judged
+}
+
+/// What a database holds. A table that the server cannot read fails, in the server's words; one whose rows could not be
+/// counted is unknown; one that was not to be counted is neither.
+fn contents_of(database: &Database) -> Judgement {
+    let tables = match &database.tables {
+        Listing::Known(tables) => tables,
+        Listing::Unknown(reason) => return Judgement::unknown(format!("{}: {reason}", database.name)),
+        Listing::Damaged(reason) => return Judgement::failed(format!("{}: {reason}", database.name)),
+    };
+    let all = format!("{}: {}", database.name, counted(tables.total, "table"));
+    let damaged = database.damage();
+    if !damaged.is_empty() {
+        let reason = format!("{all}, {} cannot be read", damaged.len());
+        return Judgement { lines: damaged, ..Judgement::failed(reason) };
+    }
+    let uncounted: Vec<String> = tables
+        .tables
+        .iter()
+        .filter_map(|table| match &table.uncounted {
+            Some(Uncounted::Unknown(why)) => Some(format!("{}: {why}", table.qualified())),
+            Some(Uncounted::Damaged(_)) | None => None,
+        })
+        .collect();
+    if !uncounted.is_empty() {
+        let number = uncounted.len();
+        let mut lines = uncounted;
+        lines.truncate(NAMED);
+        return Judgement { lines, ..Judgement::unknown(format!("{all}; the rows of {number} could not be counted")) };
+    }
+    Judgement::passed(match named(database) {
+        Some(names) => format!("{all}: {names}"),
+        None => all,
+    })
 }
 
 /// Whether a database may be one of those that a bounded list left out.
@@ -132,17 +156,19 @@ fn beyond(baseline: &Baseline, name: &str) -> bool {
 }
 
 /// The first tables, with their rows where they are known. A schema is named where it is not the usual one.
-fn named(database: &Database, tables: &[Table]) -> Option<String> {
-    let Listing::Known(listing) = &database.tables else { return None };
+fn named(database: &Database) -> Option<String> {
+    let listing = database.known()?;
     let name = |table: &Table| {
         let place = if table.schema == "public" { table.name.clone() } else { table.qualified() };
         match table.rows {
+            Some(rows) if table.at_least => format!("{place} (at least {})", counted(rows, "row")),
             Some(rows) => format!("{place} ({})", counted(rows, "row")),
             None if table.estimated_rows > 0.0 => format!("{place} (about {} rows)", table.estimated_rows),
             None => place,
         }
     };
-    let mut names: Vec<String> = tables.iter().take(NAMED).map(name).collect();
+    let tables = listing.tables.iter().filter(|table| table.kind.is_table());
+    let mut names: Vec<String> = tables.take(NAMED).map(name).collect();
     let more = listing.total.saturating_sub(names.len() as u64);
     if more > 0 && !names.is_empty() {
         names.push(format!("and {more} more"));
@@ -154,7 +180,7 @@ fn named(database: &Database, tables: &[Table]) -> Option<String> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WriteTrial {
     /// Whether it was written.
-    pub written: Answer<Written>,
+    pub written: Result<Written, NotWritten>,
     /// Whether it was read back as it was written; nothing where it was not written.
     pub read: Option<Answer<()>>,
     /// How it lay on the segments of an MPP server.
@@ -166,18 +192,16 @@ pub struct WriteTrial {
 /// Whether what is written can be read.
 pub fn write(trial: &WriteTrial) -> Judgement {
     let judged = match (&trial.written, &trial.read) {
-        (Answer::No(reason), _) => Judgement::failed(format!("nothing was written: {reason}")),
-        (Answer::Unknown(reason), _) => Judgement::unknown(format!("whether it takes writes: {reason}")),
-        (Answer::Yes(_), Some(Answer::No(reason))) => {
-            Judgement::failed(format!("what was written is not read back: {reason}"))
-        }
-        (Answer::Yes(_), Some(Answer::Unknown(reason))) => {
+        (Err(not), _) if not.meaning.fails() => Judgement::failed(format!("nothing was written: {}", not.reason)),
+        (Err(not), _) => Judgement::unknown(format!("writing was not tried to the end: {}", not.reason)),
+        (Ok(_), Some(Answer::No(reason))) => Judgement::failed(format!("what was written is not read back: {reason}")),
+        (Ok(_), Some(Answer::Unknown(reason))) => {
             Judgement::unknown(format!("what was written could not be read back: {reason}"))
         }
-        (Answer::Yes(written), Some(Answer::Yes(()))) => {
+        (Ok(written), Some(Answer::Yes(()))) => {
             Judgement::passed(format!("{} rows written, read, dropped", written.rows))
         }
-        (Answer::Yes(_), None) => Judgement::unknown("what was written was not read back"),
+        (Ok(_), None) => Judgement::unknown("what was written was not read back"),
     };
     match &trial.left {
         Some(left) => Judgement { lines: vec![left.clone()], ..judged },
@@ -206,7 +230,8 @@ pub fn spread(kernel: Kernel, trial: &WriteTrial) -> Judgement {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::probe::baseline::Tables;
+    use crate::probe::baseline::examples::{baseline, table, tables as tables_of};
+    use crate::probe::sqlstate::Meaning;
     use crate::verify::check::Verdict;
 
     /// `content role preferred mode status`, an instance a word.
@@ -261,12 +286,8 @@ mod tests {
 
     #[test]
     fn a_plain_server_has_nothing_that_asks_segments_passed() {
-        let trial = WriteTrial {
-            written: Answer::Yes(Written { rows: 100 }),
-            read: Some(Answer::Yes(())),
-            spread: None,
-            left: None,
-        };
+        let trial =
+            WriteTrial { written: Ok(Written { rows: 100 }), read: Some(Answer::Yes(())), spread: None, left: None };
         for judged in [segments(None), mirrors(None), spread(Kernel::PostgreSql, &trial)] {
             assert_eq!((judged.verdict, judged.reason.as_str()), (Verdict::Skipped, NOT_MPP));
         }
@@ -275,16 +296,17 @@ mod tests {
 
     #[test]
     fn a_write_counts_only_when_it_is_read_back() {
-        let written = || Answer::Yes(Written { rows: 100 });
-        let no = |text: &str| Answer::No(text.to_owned());
-        let unsure = |text: &str| Answer::Unknown(text.to_owned());
+        let written = || Ok(Written { rows: 100 });
+        let not = |meaning| Err(NotWritten { meaning, reason: "why".to_owned(), may_be_there: false });
         for (written, read, verdict) in [
             (written(), Some(Answer::Yes(())), Verdict::Passed),
             (written(), Some(Answer::No("it has 3 rows".to_owned())), Verdict::Failed),
             (written(), Some(Answer::Unknown("late".to_owned())), Verdict::Unknown),
             (written(), None, Verdict::Unknown),
-            (no("read-only"), None, Verdict::Failed),
-            (unsure("permission denied"), None, Verdict::Unknown),
+            (not(Meaning::Damaged), None, Verdict::Failed),
+            (not(Meaning::Down), None, Verdict::Failed),
+            (not(Meaning::NotAllowed), None, Verdict::Unknown),
+            (not(Meaning::Busy), None, Verdict::Unknown),
         ] {
             let trial = WriteTrial { written, read, spread: None, left: None };
             assert_eq!(write(&trial).verdict, verdict, "{trial:?}");
@@ -294,7 +316,7 @@ mod tests {
     #[test]
     fn rows_must_lie_on_every_primary() {
         let trial = |holding, primaries| WriteTrial {
-            written: Answer::Yes(Written { rows: 10_000 }),
+            written: Ok(Written { rows: 10_000 }),
             read: None,
             spread: Some(Answer::Yes(Spread { holding, primaries })),
             left: None,
@@ -309,25 +331,18 @@ mod tests {
     fn a_database_that_must_be_there_is_missed() {
         let table = |name: &str, rows, estimated_rows| Table {
             schema: if name == "odd" { "Odd".to_owned() } else { "public".to_owned() },
-            name: name.to_owned(),
             estimated_rows,
-            pages: 1,
-            rows,
+            ..table(name, rows)
         };
-        let known = |tables: Vec<Table>, total| Listing::Known(Tables { total, truncated: false, tables });
         let many =
             vec![table("a", Some(3), 3.0), table("b", None, 1e6), table("c", None, -1.0), table("odd", Some(1), 1.0)];
-        let database = |name: &str, tables| Database { name: name.to_owned(), tables };
-        let mut baseline = Baseline {
-            version: "PostgreSQL 14".to_owned(),
-            kernel: Kernel::PostgreSql,
-            databases: vec![
-                database("empty", known(Vec::new(), 0)),
-                database("hidden", Listing::Unknown("permission denied".to_owned())),
-                database("test_db", known(many, 9)),
-            ],
-            truncated: false,
-        };
+        let mut many = tables_of(many);
+        many.total = 9;
+        let mut baseline = baseline(vec![
+            ("empty", Listing::Known(tables_of(Vec::new()))),
+            ("hidden", Listing::Unknown("permission denied".to_owned())),
+            ("test_db", Listing::Known(many)),
+        ]);
         let said = |baseline: &Baseline| -> Vec<(Verdict, String)> {
             let judged = tables(Ok(baseline), "zzz");
             judged.into_iter().map(|judged| (judged.verdict, judged.reason)).collect()
@@ -339,6 +354,28 @@ mod tests {
             (Verdict::Passed, "test_db: 9 tables: a (3 rows), b (about 1000000 rows), c, Odd.odd (1 row), and 5 more"),
         ];
         assert_eq!(said(&baseline), expected.map(|(verdict, reason)| (verdict, reason.to_owned())));
+        // A table that cannot be read fails in the server's words; one that could not be counted is unknown.
+        for (uncounted, verdict, reason) in [
+            (
+                Uncounted::Damaged("could not open file (SQLSTATE 58P01)".to_owned()),
+                Verdict::Failed,
+                "test_db: 1 table, 1 cannot be read",
+            ),
+            (
+                Uncounted::Unknown("locked".to_owned()),
+                Verdict::Unknown,
+                "test_db: 1 table; the rows of 1 could not be counted",
+            ),
+        ] {
+            let table = Table { uncounted: Some(uncounted.clone()), ..table("a", None, 1.0) };
+            let judged =
+                contents_of(&Database { name: "test_db".to_owned(), tables: Listing::Known(tables_of(vec![table])) });
+            assert_eq!(
+                (judged.verdict, judged.reason.as_str(), judged.lines.len()),
+                (verdict, reason, 1),
+                "{uncounted:?}"
+            );
+        }
         // What sorts behind a list that was cut may be there.
         baseline.truncated = true;
         assert!(said(&baseline).iter().all(|(verdict, _)| *verdict != Verdict::Failed));

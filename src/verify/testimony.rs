@@ -1,7 +1,7 @@
 //! What a component says of what it holds, and what is missing of it afterwards. Pure.
 
 use super::pages::{in_words, less_than};
-use crate::probe::baseline::{Database, Listing};
+use crate::probe::baseline::{Database, Listing, Uncounted};
 use crate::probe::compare::counted;
 use crate::probe::http::{Metrics, StatusPage};
 use crate::probe::sql::Kernel;
@@ -44,7 +44,7 @@ pub fn difference(before: &Testimony, after: &Testimony) -> Difference {
 fn of_servers(before: &Baseline, after: &Baseline) -> Difference {
     let comparison = compare(before, after);
     let number = |number: usize, thing| counted(number as u64, thing);
-    let mut there = vec![number(comparison.databases, "database"), number(comparison.tables, "table")];
+    let mut there = vec![number(comparison.databases, "database"), counted(comparison.tables, "table")];
     if comparison.counted > 0 {
         there.push(format!("the rows of {}", number(comparison.counted, "table")));
     }
@@ -84,17 +84,31 @@ impl Testimony {
     pub fn summary(&self) -> String {
         match self {
             Self::Sql(baseline) => {
-                let tables = baseline.databases.iter().map(|database| match &database.tables {
-                    Listing::Known(tables) => tables.total,
-                    Listing::Unknown(_) => 0,
-                });
+                let tables = baseline.databases.iter().filter_map(Database::known).map(|tables| tables.total).sum();
                 let kernel = if baseline.kernel == Kernel::Mpp { ", MPP" } else { "" };
                 let version = &baseline.version;
                 let databases = counted(baseline.databases.len() as u64, "database");
-                format!("{version}{kernel}: {databases}, {}", counted(tables.sum(), "table"))
+                let lacks: Vec<String> = self.lacks().into_iter().map(|what| format!("; {what}")).collect();
+                format!("{version}{kernel}: {databases}, {}{}", counted(tables, "table"), lacks.concat())
             }
             Self::Page(Some(metrics)) => format!("status page, {}", in_words(metrics)),
             Self::Page(None) => "status page, no metrics".into(),
+        }
+    }
+
+    /// When it was taken, RFC 3339, where that is on record.
+    pub fn taken(&self) -> Option<&str> {
+        match self {
+            Self::Sql(baseline) => baseline.taken.as_deref(),
+            Self::Page(_) => None,
+        }
+    }
+
+    /// The same, with what `before` says of what could not be looked into this time.
+    pub fn or_before(self, before: &Self) -> Self {
+        match (self, before) {
+            (Self::Sql(now), Self::Sql(before)) => Self::Sql(now.or_before(before)),
+            (now, _) => now,
         }
     }
 
@@ -110,16 +124,39 @@ impl Testimony {
         }
     }
 
-    /// Whether it has a gap: a database whose tables are not known.
+    /// What a comparison with it leaves out, in numbers: `2 of 15 databases could not be entered`.
+    pub fn lacks(&self) -> Vec<String> {
+        let Self::Sql(baseline) = self else { return Vec::new() };
+        let databases = baseline.databases.as_slice();
+        let all = baseline.total.unwrap_or(databases.len() as u64);
+        let number = |which: fn(&Database) -> bool| databases.iter().filter(|database| which(database)).count() as u64;
+        let closed = number(|database| matches!(database.tables, Listing::Unknown(_)));
+        let damaged = number(|database| !database.damage().is_empty());
+        let tables = || databases.iter().filter_map(Database::known).flat_map(|tables| &tables.tables);
+        let uncounted = tables().filter(|table| matches!(table.uncounted, Some(Uncounted::Unknown(_)))).count() as u64;
+        let unlisted = all.saturating_sub(databases.len() as u64);
+        let of_all = |number: u64| format!("{number} of {}", counted(all, "database"));
+        [
+            (unlisted, format!("{} were not listed", of_all(unlisted))),
+            (closed, format!("{} could not be entered", of_all(closed))),
+            (damaged, format!("{} cannot be read as a whole", of_all(damaged))),
+            (uncounted, format!("the rows of {} could not be counted", counted(uncounted, "table"))),
+        ]
+        .into_iter()
+        .filter_map(|(number, text)| (number > 0).then_some(text))
+        .collect()
+    }
+
+    /// Whether it has a gap, so that it is no whole baseline.
     pub fn is_partial(&self) -> bool {
-        let unknown = |database: &Database| matches!(database.tables, Listing::Unknown(_));
-        matches!(self, Self::Sql(baseline) if baseline.databases.iter().any(unknown))
+        !self.lacks().is_empty()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::probe::baseline::examples::baseline;
     use crate::probe::http::Wal;
     use std::collections::BTreeMap;
 
@@ -158,12 +195,7 @@ mod tests {
 
     #[test]
     fn a_component_that_is_asked_in_another_way_is_not_comparable() {
-        let server = Testimony::Sql(Baseline {
-            version: "PostgreSQL 14".to_owned(),
-            kernel: Kernel::PostgreSql,
-            databases: Vec::new(),
-            truncated: false,
-        });
+        let server = Testimony::Sql(baseline(Vec::new()));
         let compared = difference(&server, &Testimony::Page(None));
         assert!(compared.missing.is_empty() && compared.unknown.len() == 1, "{compared:?}");
     }

@@ -132,6 +132,7 @@ impl Question<'_> {
         }
         let asked = servers.into_iter().take(MOST_SERVERS).map(async |(namespace, pod, door)| {
             let login = login.within(cluster, namespace, deadline).await.ok()?;
+            let (_, otherwise) = door.logins();
             let target = SqlTarget {
                 namespace: namespace.to_owned(),
                 pod: pod.clone(),
@@ -139,6 +140,7 @@ impl Question<'_> {
                 user: login.user().map_or(door.user, str::to_owned),
                 login,
                 database: door.database,
+                otherwise,
             };
             let names = Sql::over(cluster, target).databases(deadline).await.ok()?;
             Some(names.into_iter().map(|name| (pod.clone(), name)).collect::<Vec<_>>())

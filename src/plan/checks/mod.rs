@@ -227,7 +227,11 @@ fn evidence(subject: &Subject<'_>, checks: &mut Vec<Check>) {
         (Proof::Skipped { reason }, _) => {
             checks.push(warn(CheckId::Proof, format!("whether it is back will not be proven: {reason}")));
         }
-        (_, Before::Answered { summary }) => checks.push(pass(CheckId::Baseline, format!("before: {summary}"))),
+        (_, Before::Answered { summary, lacks }) => {
+            let text = format!("before: {summary}");
+            let id = CheckId::Baseline;
+            checks.push(if lacks.is_empty() { pass(id, text) } else { warn(id, text) });
+        }
         (_, Before::Silent { reason }) => checks.push(warn(
             CheckId::Baseline,
             format!("no baseline, it does not answer now ({reason}); afterwards it must"),

@@ -25,6 +25,8 @@ pub struct Reachability<'a> {
     pub answered: usize,
     /// Those that say nothing, since the way there was broken.
     pub unknown: usize,
+    /// Whether each question was dispatched to every segment of an MPP server. Null where it was not measured.
+    pub segments: Option<bool>,
     /// Whether it answered when the run began. Null where it was not measured.
     pub answered_before: Option<bool>,
     /// When the first question was put that was not answered. Null where all were.
@@ -51,6 +53,7 @@ impl<'a> From<&'a Reach> for Reachability<'a> {
             asked: 0,
             answered: 0,
             unknown: 0,
+            segments: None,
             answered_before: None,
             first_failure_ms: None,
             first_success_after_ms: None,
@@ -64,6 +67,7 @@ impl<'a> From<&'a Reach> for Reachability<'a> {
                 asked: account.asked,
                 answered: account.answered,
                 unknown: account.unknown,
+                segments: Some(account.segments),
                 answered_before: Some(account.answered_before),
                 first_failure_ms: account.first_failure.map(millis),
                 first_success_after_ms: account.first_success_after.map(millis),

@@ -3,7 +3,8 @@
 use super::{API_VERSION, Kind, SchemaList, document};
 use crate::plan::history::{Aside, AsideState, Entry};
 use crate::plan::{Act, Before, NotMeasured, Outcome, Proof, Record, Resumes, Returns, Step};
-use crate::probe::baseline::{Baseline, Database, Listing, Table, Tables};
+use crate::probe::baseline::examples::{baseline, table, tables as tables_of};
+use crate::probe::baseline::{Baseline, Digest, Listing, RelationKind, Table, Tables, Uncounted};
 use crate::probe::http::{Metrics, Wal};
 use crate::probe::sql::Kernel;
 use crate::recovery::{Ending, Event, Phase, PhaseEnd};
@@ -174,17 +175,18 @@ fn past() -> Vec<Value> {
 }
 
 fn members() -> BTreeMap<String, Testimony> {
-    let rows = Some(3);
-    let table = Table { schema: "public".into(), name: "t".into(), estimated_rows: -1.0, pages: 1, rows };
-    let databases = vec![
-        Database {
-            name: "a".into(),
-            tables: Listing::Known(Tables { total: 1, truncated: false, tables: vec![table] }),
-        },
-        Database { name: "b".into(), tables: Listing::Unknown("why".into()) },
-    ];
-    let server =
-        |kernel| Baseline { version: "PostgreSQL 14".into(), kernel, databases: databases.clone(), truncated: false };
+    let damaged = Table { uncounted: Some(Uncounted::Damaged("why".into())), ..table("d", None) };
+    let locked = Table { uncounted: Some(Uncounted::Unknown("why".into())), ..table("l", None) };
+    let view = Table { kind: RelationKind::View, ..table("v", None) };
+    let some = tables_of(vec![table("t", Some(3)), damaged, locked, view]);
+    let digest = Some(Digest { newest: 16_400, relations: 4, names: "7".into() });
+    let taken = Some("2026-01-01T00:00:00Z".into());
+    let all = baseline(vec![
+        ("a", Listing::Known(Tables { digest, truncated: true, ..some })),
+        ("b", Listing::Unknown("why".into())),
+        ("c", Listing::Damaged("why".into())),
+    ]);
+    let server = |kernel| Baseline { kernel, taken: taken.clone(), ..all.clone() };
     let wal = Wal { flush_lsn: Some(9), commit_lsn: None, backup_lsn: Some(1) };
     let safekeeper = Metrics::Safekeeper(BTreeMap::from([("timeline".to_owned(), wal)]));
     let tenants = BTreeMap::from([("Active".to_owned(), 1)]);

@@ -1,0 +1,418 @@
+//! Takes a baseline: asks a server for its databases, each database for its relations, and counts rows of what is small.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::time::Duration;
+
+use futures::StreamExt;
+use jiff::Timestamp;
+use tokio::time::Instant;
+use tokio_postgres::SimpleQueryRow;
+use tokio_postgres::error::SqlState;
+
+use super::Answer;
+use super::baseline::{
+    Baseline, Database, Digest, Listing, MOST_COUNTS, MOST_DATABASES, MOST_TABLES, RelationKind, SMALL, Table, Tables,
+    Uncounted,
+};
+use super::segments::{answering, hold_the_tables};
+use super::session::{Connector, Session, Trouble, number, text};
+use super::sql::{Introduction, Kernel, Sql, introduction, once_more};
+use super::sqlstate::Meaning;
+use super::statements::{Access, Counted, Statement};
+
+/// How long counting may take in all databases together.
+const COUNTING: Duration = Duration::from_secs(5);
+
+/// Databases looked into at once.
+const AT_ONCE: usize = 4;
+
+/// What to look at.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Look<'l> {
+    /// This database alone; none where there is no such database.
+    pub only: Option<&'l str>,
+    /// What this is compared with afterwards: what it lists and counted is looked for and counted again, whatever the bounds.
+    pub before: Option<&'l Baseline>,
+}
+
+/// A listed table's way to be counted.
+struct Candidate {
+    index: usize,
+    oid: u32,
+    /// Rows before, where they were counted then.
+    before: Option<u64>,
+    /// Whether it is small, as far as the catalog knows.
+    small: bool,
+}
+
+/// A name as the server has it: bytes.
+struct Name {
+    shown: String,
+    /// Whether it can be written in a statement or a login, which are UTF-8.
+    usable: bool,
+}
+
+impl<C: Connector> Sql<C> {
+    /// Takes the baseline. A database that cannot be looked into is Unknown or Damaged beside the others; an answer that is
+    /// not a yes means that the server itself could not be asked, or that a segment of an MPP server does not answer: its
+    /// catalog alone goes on listing what a dead segment held.
+    ///
+    /// On an MPP server rows are counted only in tables that were analyzed: the size of another is only known by asking
+    /// every segment, once for each table.
+    pub async fn baseline(&self, deadline: Duration) -> Answer<Baseline> {
+        match self.look(Look::default(), deadline).await {
+            Ok(baseline) => Answer::Yes(baseline),
+            Err(trouble) => trouble.into(),
+        }
+    }
+
+    /// The same, with all that is known of why there is none.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub async fn look(&self, look: Look<'_>, deadline: Duration) -> Result<Baseline, Trouble> {
+        let until = Instant::now() + deadline;
+        once_more(|| self.take(look, until)).await
+    }
+
+    /// Names of the databases that can be entered, one more than are looked into at most.
+    ///
+    /// # Errors
+    /// Why they are not known.
+    pub async fn databases(&self, deadline: Duration) -> Result<Vec<String>, Trouble> {
+        let mut session = self.line.enter(Access::Read, Instant::now() + deadline).await?;
+        let (found, _) = names(&mut session, MOST_DATABASES + 1, &[]).await?;
+        session.close().await;
+        Ok(found.into_iter().filter(|(_, name)| name.usable).map(|(_, name)| name.shown).collect())
+    }
+
+    async fn take(&self, look: Look<'_>, until: Instant) -> Result<Baseline, Trouble> {
+        let mut session = self.line.enter(Access::Read, until).await?;
+        let who = introduction(&mut session).await?;
+        if who.kernel == Kernel::Mpp {
+            answering(&mut session).await?;
+        }
+        let before = look.before.map(|before| before.databases.as_slice()).unwrap_or_default();
+        let (most, named): (usize, Vec<&str>) = match look.only {
+            Some(only) => (0, vec![only]),
+            None => (MOST_DATABASES, before.iter().map(|database| database.name.as_str()).collect()),
+        };
+        let (names, total) = names(&mut session, most, &named).await?;
+        session.close().await;
+        self.line.lists(names.iter().filter(|(_, name)| name.usable).map(|(_, name)| name.shown.clone()));
+
+        let truncated = look.only.is_none() && total > names.len() as u64;
+        let taken = Timestamp::now();
+        let counting_ends = (Instant::now() + COUNTING).min(until);
+        let who = &who;
+        let looked = names.into_iter().map(|(oid, name)| async move {
+            let before = look.before.and_then(|before| before.database(&name.shown)).and_then(Database::known);
+            let tables = if name.usable {
+                self.listing(&name.shown, oid, who, before, (until, counting_ends)).await
+            } else {
+                Listing::Unknown("its name is not valid UTF-8, and cannot be given at login".to_owned())
+            };
+            Database { name: name.shown, tables }
+        });
+        let databases = futures::stream::iter(looked).buffered(AT_ONCE).collect().await;
+        let Introduction { version, kernel, .. } = who.clone();
+        let total = look.only.is_none().then_some(total);
+        let (taken, sought) = (Some(taken.to_string()), look.before.is_some());
+        Ok(Baseline { version, kernel, taken, databases, total, truncated, sought })
+    }
+
+    async fn listing(
+        &self,
+        database: &str,
+        oid: u32,
+        who: &Introduction,
+        before: Option<&Tables>,
+        ends: (Instant, Instant),
+    ) -> Listing {
+        match self.tables(database, oid, who, before, ends).await {
+            Ok(tables) => Listing::Known(tables),
+            Err(Trouble { meaning: Meaning::Damaged, reason, .. }) => Listing::Damaged(reason),
+            Err(trouble) => Listing::Unknown(trouble.reason),
+        }
+    }
+
+    async fn tables(
+        &self,
+        database: &str,
+        oid: u32,
+        who: &Introduction,
+        before: Option<&Tables>,
+        (until, counting_ends): (Instant, Instant),
+    ) -> Result<Tables, Trouble> {
+        let mut session = self.line.open(database, Access::Read, until).await?;
+        let here = session.run(&[Statement::Here]).await?;
+        // A pooler may lead to a database of another name.
+        if here.first().and_then(|rows| rows.first()).and_then(|row| number(row, 0)) != Some(u64::from(oid)) {
+            return Err(Trouble::unsure("another database answers to its name"));
+        }
+        if who.kernel == Kernel::Mpp {
+            hold_the_tables(&mut session).await?;
+        }
+        let (mut tables, candidates) = list(&mut session, who, before).await?;
+        session.close().await;
+        if !candidates.is_empty() {
+            // A session of its own, because its statement timeout is what is left for counting.
+            match self.line.open(database, Access::Read, counting_ends).await {
+                Ok(mut session) => {
+                    count(&mut session, who.kernel, &mut tables, &candidates).await;
+                    session.close().await;
+                }
+                Err(trouble) => {
+                    for Candidate { index, .. } in &candidates {
+                        tables.tables[*index].uncounted = Some(uncounted(&trouble));
+                    }
+                }
+            }
+        }
+        Ok(tables)
+    }
+}
+
+/// Databases that can be entered, with their OIDs: the first `most`, and those that are named; and how many there are.
+async fn names(session: &mut Session, most: usize, named: &[&str]) -> Result<(Vec<(u32, Name)>, u64), Trouble> {
+    let rows = session.run(&[Statement::Databases { most, named }]).await?;
+    let rows = rows.into_iter().flatten().take(most + named.len());
+    let mut total = 0;
+    let mut found = Vec::new();
+    for row in rows {
+        total = number(&row, 2).unwrap_or(0);
+        let oid = text(&row, 0).parse().map_err(|_| Trouble::unsure("a database has no OID"))?;
+        found.push((oid, name(&row, 1)?));
+    }
+    Ok((found, total))
+}
+
+/// A name from its bytes in hexadecimal.
+fn name(row: &SimpleQueryRow, column: usize) -> Result<Name, Trouble> {
+    let bytes = unhex(text(row, column)).ok_or_else(|| Trouble::unsure("a name cannot be read"))?;
+    Ok(match String::from_utf8(bytes) {
+        Ok(shown) => Name { shown, usable: true },
+        Err(error) => Name { shown: escaped(error.as_bytes()), usable: false },
+    })
+}
+
+fn unhex(text: &str) -> Option<Vec<u8>> {
+    if text.is_empty() {
+        return None;
+    }
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let pairs = text.as_bytes().chunks(2);
+    pairs.map(|pair| Some(digit(*pair.first()?)? << 4 | digit(*pair.get(1)?)?)).collect()
+}
+
+/// Bytes as text: what is not valid UTF-8, and the backslash, as `\xHH`.
+fn escaped(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(&chunk.valid().replace('\\', "\\x5c"));
+        for byte in chunk.invalid() {
+            text.push_str(&format!("\\x{byte:02x}"));
+        }
+    }
+    text
+}
+
+async fn list(
+    session: &mut Session,
+    who: &Introduction,
+    before: Option<&Tables>,
+) -> Result<(Tables, Vec<Candidate>), Trouble> {
+    let external_storage = who.has_external_storage();
+    let rows = session.run(&[Statement::Totals, Statement::Relations { most: MOST_TABLES, external_storage }]).await?;
+    let [kinds, listed] = rows.as_slice() else {
+        return Err(Trouble::unsure("the server's answer has another number of results than the question"));
+    };
+    let mut totals = BTreeMap::new();
+    let mut newest = 0;
+    for row in kinds {
+        let Some(kind) = RelationKind::of(text(row, 0)) else { continue };
+        totals.insert(kind, number(row, 1).unwrap_or(0));
+        newest = newest.max(text(row, 2).parse().unwrap_or(0));
+    }
+    let mut found = Found { counted: counted(before), ..Found::default() };
+    // A server that is asked for so many may still send more.
+    for row in listed.iter().take(MOST_TABLES) {
+        found.take(row, who.kernel)?;
+    }
+    let all = totals.values().sum::<u64>();
+    let truncated = all > found.tables.len() as u64;
+    if truncated && let Some(before) = before {
+        let unlisted: Vec<(&str, &str)> = before
+            .tables
+            .iter()
+            .map(|table| (table.schema.as_str(), table.name.as_str()))
+            .filter(|name| !found.names.contains(&(name.0.to_owned(), name.1.to_owned())))
+            .collect();
+        if !unlisted.is_empty() {
+            let rows = session.run(&[Statement::RelationsNamed { named: &unlisted, external_storage }]).await?;
+            for row in rows.iter().flatten().take(unlisted.len()) {
+                found.take(row, who.kernel)?;
+            }
+        }
+    }
+    // What came since has a larger OID, and is left out of what is compared.
+    let until = before.map_or(newest, |before| before.digest.as_ref().map_or(newest, |digest| digest.newest));
+    let digest = if truncated || before.is_some_and(|before| before.digest.is_some()) {
+        digest(session, until).await?
+    } else {
+        None
+    };
+    let total = totals.iter().filter(|(kind, _)| kind.is_table()).map(|(_, number)| number).sum();
+    let Found { mut tables, candidates, small, .. } = found;
+    let candidates = candidates.into_iter().chain(small.into_iter().take(MOST_COUNTS)).collect();
+    tables.shrink_to_fit();
+    Ok((Tables { total, totals, truncated, tables, digest, sought: before.is_some() }, candidates))
+}
+
+/// A digest of the names up to an OID; none where the server makes none (MD5 is not allowed everywhere).
+async fn digest(session: &mut Session, newest: u32) -> Result<Option<Digest>, Trouble> {
+    match session.run(&[Statement::Digest { newest }]).await {
+        Ok(rows) => Ok(rows.first().and_then(|rows| rows.first()).map(|row| Digest {
+            newest,
+            relations: number(row, 0).unwrap_or(0),
+            names: text(row, 1).to_owned(),
+        })),
+        Err(trouble) if trouble.meaning.fails() => Err(trouble),
+        Err(trouble) => {
+            tracing::debug!(reason = trouble.reason, "no digest of the names");
+            Ok(None)
+        }
+    }
+}
+
+/// Tables that were counted before, by schema and name.
+fn counted(before: Option<&Tables>) -> HashMap<(String, String), u64> {
+    let tables = before.map(|before| before.tables.as_slice()).unwrap_or_default();
+    let counted = tables.iter().filter_map(|table| Some(((table.schema.clone(), table.name.clone()), table.rows?)));
+    counted.collect()
+}
+
+/// Relations as they are read.
+#[derive(Default)]
+struct Found {
+    counted: HashMap<(String, String), u64>,
+    names: HashSet<(String, String)>,
+    tables: Vec<Table>,
+    /// Those that were counted before.
+    candidates: Vec<Candidate>,
+    /// Others that are small.
+    small: Vec<Candidate>,
+}
+
+impl Found {
+    fn take(&mut self, row: &SimpleQueryRow, kernel: Kernel) -> Result<(), Trouble> {
+        let (schema, table) = (name(row, 0)?, name(row, 1)?);
+        let Some(kind) = RelationKind::of(text(row, 4)) else { return Ok(()) };
+        let pages = number(row, 3).unwrap_or(0);
+        let bytes = number(row, 6).unwrap_or(u64::MAX);
+        let usable = schema.usable && table.usable;
+        let (schema, name) = (schema.shown, table.shown);
+        // A partitioned table has no rows of its own; its partitions are listed too. An unlogged table is emptied by a
+        // restart, and on Neon by each new compute: its rows are not compared.
+        if let (Ok(oid), "t", true) = (text(row, 5).parse(), text(row, 7), usable) {
+            let index = self.tables.len();
+            let before = self.counted.get(&(schema.clone(), name.clone())).copied();
+            // `relpages` is 0 until a table is analyzed; an MPP server would have to ask its segments for the size then.
+            let small = bytes <= SMALL && (kernel == Kernel::PostgreSql || pages > 0);
+            match before {
+                Some(_) => self.candidates.push(Candidate { index, oid, before, small }),
+                None if small => self.small.push(Candidate { index, oid, before, small }),
+                None => {}
+            }
+        }
+        self.names.insert((schema.clone(), name.clone()));
+        self.tables.push(Table {
+            schema,
+            name,
+            kind,
+            estimated_rows: text(row, 2).parse().unwrap_or(-1.0),
+            pages,
+            rows: None,
+            at_least: false,
+            uncounted: None,
+        });
+        Ok(())
+    }
+}
+
+/// Counts what is small *now*: a table may have grown since it was analyzed, or never have been (on an MPP server the
+/// statement's timeout alone bounds that). What was counted before is counted again however large it is, up to the number
+/// of rows that it had: more rows are no loss.
+async fn count(session: &mut Session, kernel: Kernel, tables: &mut Tables, candidates: &[Candidate]) {
+    let statements: Vec<Statement<'_>> = candidates
+        .iter()
+        .map(|Candidate { index, oid, before, small }| {
+            let Table { schema, name, .. } = &tables.tables[*index];
+            let table = Counted { schema, name, oid: *oid };
+            match (kernel, before) {
+                (Kernel::PostgreSql, otherwise) => Statement::CountSmall { table, bytes: SMALL, otherwise: *otherwise },
+                (Kernel::Mpp, Some(most)) if !*small => Statement::CountUpTo { table, most: *most },
+                (Kernel::Mpp, _) => Statement::Count { table },
+            }
+        })
+        .collect();
+    let answers = session.run_each(&statements).await;
+    for (Candidate { index, before, small, .. }, answer) in candidates.iter().zip(answers) {
+        let table = &mut tables.tables[*index];
+        match answer {
+            Ok(rows) => {
+                table.rows = rows.first().and_then(|row| number(row, 0));
+                let whole = match kernel {
+                    Kernel::PostgreSql => rows.first().is_some_and(|row| text(row, 1) == "t"),
+                    Kernel::Mpp => *small || before.is_none(),
+                };
+                table.at_least = !whole && table.rows.is_some() && table.rows == *before;
+            }
+            Err(trouble) => table.uncounted = Some(uncounted(&trouble)),
+        }
+    }
+}
+
+/// What it means that rows could not be counted. Too little time, somebody's lock, a right that is missing, a table that was
+/// dropped since it was listed: nothing is known of its rows. Any other error of the server's is damage.
+fn uncounted(trouble: &Trouble) -> Uncounted {
+    let excused = matches!(
+        trouble.meaning,
+        Meaning::Busy | Meaning::Late | Meaning::NotAllowed | Meaning::LoginRefused | Meaning::Unknown
+    );
+    let gone = trouble.is(&SqlState::UNDEFINED_TABLE) || trouble.is(&SqlState::INVALID_SCHEMA_NAME);
+    if excused || gone {
+        Uncounted::Unknown(trouble.reason.clone())
+    } else {
+        Uncounted::Damaged(trouble.reason.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_bytes() {
+        assert_eq!(unhex("c3a45c"), Some(vec![0xc3, 0xa4, b'\\']));
+        for odd in ["", "a", "zz", "abc"] {
+            assert_eq!(unhex(odd), None, "{odd}");
+        }
+        assert_eq!(escaped(b"caf\xe9\\"), "caf\\xe9\\x5c");
+    }
+
+    #[test]
+    fn only_time_locks_and_rights_excuse_a_count_that_fails() {
+        let of = |code: &str| {
+            let meaning = super::super::sqlstate::meaning(code);
+            uncounted(&Trouble { code: Some(code.to_owned()), ..Trouble::new(meaning, "why") })
+        };
+        for code in ["57014", "55P03", "42501", "42P01", "53300", "40001"] {
+            assert_eq!(of(code), Uncounted::Unknown("why".to_owned()), "{code}");
+        }
+        for code in ["58P01", "XX001", "58030", "XX000", "42704", "22P02", "57P02", "58M01"] {
+            assert_eq!(of(code), Uncounted::Damaged("why".to_owned()), "{code}");
+        }
+        assert_eq!(uncounted(&Trouble::unsure("closed")), Uncounted::Unknown("closed".to_owned()));
+    }
+}
