@@ -95,3 +95,39 @@ fn rooms_keep_to_themselves() {
         }
     }
 }
+
+/// SQL is written in one list only, on which the attack of `probe/statements_tests.rs` is played, and sent by one file only.
+#[test]
+fn sql_is_written_in_one_list() {
+    let sql = regex::Regex::new(
+        r#"(?x)"\s*( SELECT\s | INSERT\s+INTO\s | UPDATE\s+\S+\s+SET\s | DELETE\s+FROM\s | TRUNCATE\s | COPY\s | EXECUTE\s
+           | WITH\s+\S+\s+AS\s | (CREATE|DROP|ALTER)\s+(TABLE|SCHEMA|DATABASE|ROLE|INDEX|VIEW|FUNCTION|TEMP)
+           | SET\s+(LOCAL\s+|SESSION\s+)?\w+\s*(=|TO\s) | BEGIN\s*(;|") | COMMIT\s*(;|") | SHOW\s+\w+" )"#,
+    )
+    .unwrap();
+    let sending = ["simple_query", "batch_execute", "query_raw", "query_typed", "tokio_postgres::Client"];
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    sources(&src, &mut files);
+    let mut seen = 0;
+    for file in files {
+        let name = file.strip_prefix(&src).unwrap().to_string_lossy().replace('\\', "/");
+        // The practice cluster fills its own servers; tests write what users do.
+        if name.starts_with("sandbox/") || name.contains("tests") || name.contains("testing") {
+            continue;
+        }
+        let text = std::fs::read_to_string(&file).unwrap();
+        let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
+        let found: Vec<&str> = sql.find_iter(text).map(|found| found.as_str()).collect();
+        if name == "probe/statements.rs" {
+            seen = found.len();
+        } else {
+            assert!(found.is_empty(), "{name} has SQL, which only probe/statements.rs may: {found:?}");
+        }
+        if name != "probe/session.rs" {
+            let found: Vec<_> = sending.iter().filter(|word| text.contains(**word)).collect();
+            assert!(found.is_empty(), "{name} sends SQL, which only probe/session.rs may: {found:?}");
+        }
+    }
+    assert!(seen > 20, "the list has {seen} statements: this test does not see them");
+}

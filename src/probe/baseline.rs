@@ -79,6 +79,7 @@ pub struct Tables {
     pub total: u64,
     /// How many relations there are of each kind. Absent where that is not on record.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[cfg_attr(test, schemars(extend("propertyNames" = RelationKind::words())))]
     pub totals: BTreeMap<RelationKind, u64>,
     /// Whether there are more relations than are listed.
     pub truncated: bool,
@@ -153,6 +154,12 @@ impl RelationKind {
         matches!(self, Self::Table | Self::PartitionedTable)
     }
 
+    /// A schema of their names in documents.
+    #[cfg(test)]
+    fn words() -> serde_json::Value {
+        serde_json::json!({ "enum": Self::ALL })
+    }
+
     fn is_plain(&self) -> bool {
         *self == Self::Table
     }
@@ -181,7 +188,7 @@ pub struct Table {
     /// Its name.
     pub name: String,
     /// What it is. Absent for a table.
-    #[serde(default, skip_serializing_if = "RelationKind::is_plain")]
+    #[serde(default, rename = "relation", skip_serializing_if = "RelationKind::is_plain")]
     pub kind: RelationKind,
     /// The planner's estimate (`reltuples`) of its rows; -1 or 0 where it was never analyzed. Not a fact about rows.
     pub estimated_rows: f64,

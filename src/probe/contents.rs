@@ -389,30 +389,6 @@ fn uncounted(trouble: &Trouble) -> Uncounted {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_bytes() {
-        assert_eq!(unhex("c3a45c"), Some(vec![0xc3, 0xa4, b'\\']));
-        for odd in ["", "a", "zz", "abc"] {
-            assert_eq!(unhex(odd), None, "{odd}");
-        }
-        assert_eq!(escaped(b"caf\xe9\\"), "caf\\xe9\\x5c");
-    }
-
-    #[test]
-    fn only_time_locks_and_rights_excuse_a_count_that_fails() {
-        let of = |code: &str| {
-            let meaning = super::super::sqlstate::meaning(code);
-            uncounted(&Trouble { code: Some(code.to_owned()), ..Trouble::new(meaning, "why") })
-        };
-        for code in ["57014", "55P03", "42501", "42P01", "53300", "40001"] {
-            assert_eq!(of(code), Uncounted::Unknown("why".to_owned()), "{code}");
-        }
-        for code in ["58P01", "XX001", "58030", "XX000", "42704", "22P02", "57P02", "58M01"] {
-            assert_eq!(of(code), Uncounted::Damaged("why".to_owned()), "{code}");
-        }
-        assert_eq!(uncounted(&Trouble::unsure("closed")), Uncounted::Unknown("closed".to_owned()));
-    }
-}
+#[cfg(unix)]
+#[path = "contents_tests.rs"]
+mod tests;

@@ -132,7 +132,7 @@ impl Postgres {
         Sql::with(self.socket(), target(user, database))
     }
 
-    fn socket(&self) -> Socket {
+    pub(crate) fn socket(&self) -> Socket {
         Socket(self.folder.path().join(format!(".s.PGSQL.{}", self.port)))
     }
 
@@ -332,6 +332,15 @@ impl Bouncer {
     /// `ignored` are the startup parameters that it drops without a word, separated by commas; it refuses all others that
     /// it does not know.
     pub(crate) fn before(postgres: &Postgres, pooling: Pooling, ignored: &str) -> Self {
+        Self::start(postgres, pooling, ignored, "")
+    }
+
+    /// With a line of `[databases]` of its own, to the same server.
+    pub(crate) fn leading(postgres: &Postgres, database: &str, pooling: Pooling) -> Self {
+        Self::start(postgres, pooling, "", database)
+    }
+
+    fn start(postgres: &Postgres, pooling: Pooling, ignored: &str, database: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let user = unprivileged();
         let pool_mode = match pooling {
@@ -346,14 +355,14 @@ impl Bouncer {
         };
         let users = file("users.txt", "\"gpadmin\" \"\"\n\"auditor\" \"\"\n\"tenant\" \"\"\n");
         let folder_path = folder.path().display();
+        let server = format!("host={} port={}", postgres.folder.path().display(), postgres.port);
+        let own = if database.is_empty() { String::new() } else { format!("{database} {server}\n") };
         let settings = file(
             "bouncer.ini",
             &format!(
-                "[databases]\n* = host={} port={}\n[pgbouncer]\nlisten_port = 5432\nlisten_addr =\n\
+                "[databases]\n{own}* = {server}\n[pgbouncer]\nlisten_port = 5432\nlisten_addr =\n\
                  unix_socket_dir = {folder_path}\nauth_type = trust\nauth_file = {}\npool_mode = {pool_mode}\n\
                  ignore_startup_parameters = {ignored}\n",
-                postgres.folder.path().display(),
-                postgres.port,
                 users.display()
             ),
         );

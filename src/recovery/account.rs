@@ -6,6 +6,7 @@ use super::run::Act;
 use crate::cluster::write::Written;
 use crate::error::Error;
 use crate::plan::{Act as What, Outcome as Recorded, Record, Step};
+use crate::topology::Topology;
 use jiff::Timestamp;
 use std::time::Duration;
 
@@ -133,7 +134,8 @@ impl Act<'_, '_> {
                 old_uid: claim.uid.clone(),
                 new_uid: new.and_then(|new| new.uid.clone()),
                 retained_volume: retained(&claim.name)
-                    .or_else(|| plan.resumes.as_ref().and_then(|_| recorded(&claim.name))),
+                    .or_else(|| plan.resumes.as_ref().and_then(|_| recorded(&claim.name)))
+                    .filter(|volume| still_kept(&topology, volume)),
                 returned_volume: has.filter(|has| claim.returns.as_ref().is_some_and(|back| back.volume == *has)),
             }
         });
@@ -151,5 +153,14 @@ impl Act<'_, '_> {
             reachability: Vec::new(),
             ending,
         }
+    }
+}
+
+/// Whether a volume that was retained is there and would outlive its claim, as far as volumes can be read: what the plan meant
+/// to keep is one thing, what there is in the end another.
+fn still_kept(topology: &Topology, volume: &str) -> bool {
+    match topology.recorded.iter().find(|recorded| recorded.name == volume) {
+        Some(recorded) => recorded.reclaim_policy == "Retain",
+        None => topology.gaps.iter().any(|gap| gap.what == "volumes"),
     }
 }
