@@ -497,20 +497,23 @@ impl Session {
 
     /// Runs any text, as a user does: along the usual search path.
     #[cfg(test)]
+    #[cfg(unix)]
     pub(super) async fn run_text(&mut self, text: &str) -> Result<Vec<Vec<SimpleQueryRow>>, Trouble> {
         let run = async |text| self.client.simple_query(text).await.map_err(|error| self.driver.trouble(&error));
-        run("SET search_path = \"$user\", public").await?;
+        run(super::testing::AS_USUAL).await?;
         run(text).await.map(split)
     }
 
     /// Runs any text with the session's settings as they are.
     #[cfg(test)]
+    #[cfg(unix)]
     pub(super) async fn run_plain(&mut self, text: &str) -> Result<Vec<Vec<SimpleQueryRow>>, Trouble> {
         self.client.simple_query(text).await.map(split).map_err(|error| self.driver.trouble(&error))
     }
 
     /// Runs a statement that this session is not for.
     #[cfg(test)]
+    #[cfg(unix)]
     pub(super) async fn run_unchecked(
         &mut self,
         statement: &Statement<'_>,

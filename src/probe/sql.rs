@@ -1,6 +1,5 @@
 //! Does a database server answer, with everything behind it?
 
-use std::sync::OnceLock;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -70,7 +69,6 @@ pub enum Reached {
 /// Asks a server by SQL. Keeps in mind which databases hung, so use one for as long as the questions belong together.
 pub struct Sql<C = Tunnels> {
     pub(super) line: Line<C>,
-    kernel: OnceLock<Kernel>,
 }
 
 impl Sql {
@@ -83,7 +81,7 @@ impl Sql {
 impl<C: Connector> Sql<C> {
     /// Over any connector.
     pub fn with(connector: C, target: SqlTarget) -> Self {
-        Self { line: Line::new(connector, target), kernel: OnceLock::new() }
+        Self { line: Line::new(connector, target) }
     }
 
     /// Logs in, and asks the server who it is. That it answers says nothing of its segments: see
@@ -119,15 +117,10 @@ impl<C: Connector> Sql<C> {
     pub async fn ping(&self, deadline: Duration) -> Result<Reached, Trouble> {
         let until = Instant::now() + deadline;
         let mut session = self.line.enter(Access::Read, until).await?;
-        let kernel = match self.kernel.get() {
-            Some(kernel) => *kernel,
-            None => {
-                let rows = session.run(&[Statement::IsMpp]).await?;
-                *self.kernel.get_or_init(|| Kernel::told(rows.first()))
-            }
-        };
-        let reached = match kernel {
-            Kernel::PostgreSql => session.run(&[Statement::Ping]).await.map(|_| Reached::Server)?,
+        // In one round trip, each time: what answers after a failover need not be what answered before.
+        let rows = session.run(&[Statement::Ping, Statement::IsMpp]).await?;
+        let reached = match Kernel::told(rows.get(1)) {
+            Kernel::PostgreSql => Reached::Server,
             Kernel::Mpp => super::segments::answering(&mut session).await.map(|_| Reached::Segments)?,
         };
         session.close().await;

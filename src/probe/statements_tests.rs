@@ -176,6 +176,28 @@ async fn no_statement_runs_what_a_tenant_planted() {
     }
 }
 
+/// On whatever PostgreSQL is first on PATH, 9.4 and later: those that ask segments are the only ones it does not know.
+#[tokio::test]
+async fn each_statement_runs_on_plain_postgresql() {
+    let postgres = Postgres::start();
+    run(&postgres.sql("postgres"), "postgres", "CREATE DATABASE victim").await;
+    let sql = postgres.sql("victim");
+    run(&sql, "victim", "CREATE TABLE public.projects (id int); INSERT INTO public.projects VALUES (1)").await;
+    let oid = oid_of(&postgres, "public.projects").await;
+    let canary = Canary::new("plain").in_database("victim");
+    for statement in Statement::examples(&canary, oid) {
+        let answer = send(&sql, &statement).await.map_err(|trouble| trouble.code.unwrap_or(trouble.reason));
+        let expected = match statement {
+            Statement::Dispatch | Statement::TablesOnSegments => Err("42883"),
+            Statement::Primaries | Statement::Instances => Err("42P01"),
+            Statement::SpreadOfCanary { .. } => Err("42703"),
+            _ => Ok(()),
+        };
+        assert_eq!(answer.as_ref().map(|()| ()).map_err(String::as_str), expected, "{}", statement.sql());
+    }
+    assert_eq!(sql.baseline(SOON).await.map(|found| found.databases.len()), crate::probe::Answer::Yes(2));
+}
+
 /// Who is bound by a table's policies gets an error, and no rows that a policy's function chose.
 #[tokio::test]
 async fn a_policy_is_not_run_by_who_counts_the_rows() {

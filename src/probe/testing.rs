@@ -19,6 +19,9 @@ use super::session::{Connector, Session, SqlTarget, Trouble};
 use super::sql::Sql;
 use super::statements::Access;
 
+/// What a user's session has for its path.
+pub(crate) const AS_USUAL: &str = "SET search_path = \"$user\", public";
+
 /// A running server. The last one to hold it stops it.
 pub(crate) struct Postgres {
     child: Child,

@@ -137,6 +137,7 @@ pub fn normal(text: &str) -> String {
         (r"kubectl_synxdb_[0-9a-f]{8}", "kubectl_synxdb_ID"),
         (r"synxdb undo [0-9a-f]{8}", "synxdb undo ID"),
         (r"127\.0\.0\.1:\d+", "127.0.0.1:PORT"),
+        (r"\d\d:\d\d:\d\d UTC", "CLOCK"),
         (r" +\d+(\.\d)? (ms|s)\b", " TIME"),
         (r"(?m)  \d+m?\d*s$", "  AGE"),
         (r"/tmp/[^ \n]*/", "FOLDER/"),
