@@ -1,6 +1,7 @@
 //! `failover`: replace a member's pod and its disk.
 
 use super::Context;
+use super::baseline::{Stored, compared};
 use super::act::{Findings, Prepared, Sight, before, carry_out, find_out, look, recorded_baseline, request};
 use super::login::note;
 use super::resume::{quoted, resume};
@@ -9,11 +10,12 @@ use super::target::{Sought, target};
 use crate::cli::FailoverArgs;
 use crate::cluster::Cluster;
 use crate::error::{Error, Exit, Result};
-use crate::plan::{Act, Before, Inputs, Record, Request, needed, newest, plan, proof};
+use crate::plan::{Act, Before, ComparedWith, Inputs, Record, Request, needed, newest, plan, proof};
 use crate::recovery::witness::Silence;
 use crate::topology::Member;
 use crate::topology::target::TargetName;
 use crate::verify::Testimony;
+use jiff::Timestamp;
 
 const SOUGHT: Sought = Sought {
     verb: "failover",
@@ -55,13 +57,14 @@ async fn prepare(context: &Context, cluster: &Cluster, args: &FailoverArgs) -> R
     let proof = proof(topology, &member, &request);
     let needed = needed(&member, &request);
     let mut findings = find_out(context, cluster, &args.act, &sight, &member, proof, &needed).await?;
-    let (before, testimony) = baseline(context, &member, &request, unfinished, &mut findings);
+    let (before, testimony, compared) = baseline(context, &member, &request, unfinished, &mut findings);
     let plan = plan(Inputs {
         topology,
         member: &member,
         request: &request,
         rights: &findings.rights,
         before,
+        baseline: compared,
         undoes: None,
         unfinished,
         records,
@@ -73,30 +76,56 @@ async fn prepare(context: &Context, cluster: &Cluster, args: &FailoverArgs) -> R
     Prepared::new(cluster, &sight, findings, plan, testimony, unfinished)
 }
 
-/// What was there before. The baseline of a failover that is being finished is the one that its first run took.
+/// What was there before. The baseline of a failover that is being finished is the one that its first run compared with.
 fn baseline(
     context: &Context,
     member: &Member,
     request: &Request,
     unfinished: Option<&Record>,
     findings: &mut Findings,
-) -> (Before, Option<Testimony>) {
+) -> (Before, Option<Testimony>, ComparedWith) {
     let said = std::mem::replace(&mut findings.said, Err(Silence::NotAsked));
-    let none_kept = || Before::Silent { reason: "the interrupted run kept no baseline".into() };
+    let stored = std::mem::replace(&mut findings.stored, Stored::NotAsked);
     if let Some(record) = unfinished {
         if let Err(Silence::LoginRefused(reason)) = &said {
             // The plan shows the baseline of the first run, and nothing of the login now.
             note(context, &format!("the database refuses the login, and nothing can be proven with it: {reason}"));
         }
-        return match recorded_baseline(record) {
-            Some(testimony) => (Before::Answered { summary: testimony.summary() }, Some(testimony)),
-            None => (none_kept(), None),
-        };
+        return recorded(record, stored, findings.now);
     }
-    let standing = member.pod.as_ref().map(|pod| &pod.uid);
-    let replaced_already = request.pod_uid.as_ref().is_some_and(|uid| standing != Some(uid));
+    let standing = member.pod.as_ref();
+    let replaced_already = request.pod_uid.as_ref().is_some_and(|uid| standing.map(|pod| &pod.uid) != Some(uid));
     match before(said) {
-        (Before::Answered { .. }, _) if replaced_already => (none_kept(), None),
-        told => told,
+        (Before::Answered { .. }, _) if replaced_already => {
+            // What it says now is what is to be proven.
+            let since = standing.and_then(|pod| pod.created).unwrap_or(Timestamp::MIN);
+            let (testimony, with) = stored.compared(Some(since), findings.now);
+            (Before::NotAsked, testimony, with)
+        }
+        said => compared(said, stored, findings.now),
+    }
+}
+
+/// What the first run of a failover compared with.
+fn recorded(record: &Record, stored: Stored, now: Timestamp) -> (Before, Option<Testimony>, ComparedWith) {
+    match (recorded_baseline(record), &record.stored_baseline) {
+        (Some(testimony), Some(taken)) => {
+            let with = ComparedWith::Stored { taken: taken.clone(), summary: testimony.summary() };
+            (Before::NotAsked, Some(testimony), with)
+        }
+        (Some(testimony), None) => {
+            let with = ComparedWith::Fresh { taken: record.started.clone() };
+            (Before::Answered { summary: testimony.summary() }, Some(testimony), with)
+        }
+        // It was too large for the record.
+        (None, Some(taken)) => {
+            let (testimony, with) = stored.of(taken);
+            (Before::NotAsked, testimony, with)
+        }
+        (None, None) => {
+            let begun = record.started.parse().unwrap_or(Timestamp::MIN);
+            let (testimony, with) = stored.compared(Some(begun), now);
+            (Before::NotAsked, testimony, with)
+        }
     }
 }

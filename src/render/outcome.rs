@@ -40,10 +40,11 @@ pub fn verdict(plan: &Plan, outcome: &Outcome, paint: Paint) -> String {
             wrapped("  ", why)
         ),
         Ending::DataMissing(missing) => {
-            let mut text = format!(
-                "{}: {pod} is Ready after {time}, and what was there before is missing\n",
-                paint.bad("Not recovered"),
-            );
+            let when = match plan.baseline.stored() {
+                Some(taken) => format!("what the stored baseline of {} has", harmless(taken)),
+                None => "what was there before".to_owned(),
+            };
+            let mut text = format!("{}: {pod} is Ready after {time}, and {when} is missing\n", paint.bad("Not recovered"));
             for line in missing {
                 text.push_str(&wrapped("  - ", line));
             }
@@ -144,6 +145,10 @@ fn after(plan: &Plan, outcome: &Outcome, next: &str, paint: Paint) -> String {
     let command = match &outcome.ending {
         // Asking again would not prove more.
         Ending::Unproven(_) if matches!(plan.proof, Proof::Skipped { .. }) => status(),
+        Ending::Unproven(_) if plan.lacks_baseline() => {
+            text.push_str("To have a baseline the next time: while it is healthy, this stores one.\n");
+            next.to_owned()
+        }
         Ending::Interrupted | Ending::TimedOut(_) | Ending::Failed(_) | Ending::Unproven(_) => next.to_owned(),
         Ending::DataMissing(_) if !kept.is_empty() => {
             let volumes = if kept.len() == 1 { "volume" } else { "volumes" };
@@ -160,6 +165,12 @@ fn after(plan: &Plan, outcome: &Outcome, next: &str, paint: Paint) -> String {
         text.push_str(&format!("The way out, once the machine of node {node} is verified off:\n"));
         let taint = format!("kubectl taint nodes {node} node.kubernetes.io/out-of-service=nodeshutdown:NoExecute");
         text.push_str(&format!("{} {taint}\n", paint.hint("next:")));
+    }
+    if let Some(accept) = &outcome.accept {
+        text.push_str(&format!("{} {}\n", paint.hint("next:"), harmless(&command)));
+        text.push_str("If all of it was removed on purpose since then: this accepts it, and proves the rest.\n");
+        text.push_str(&format!("{} {}\n", paint.hint("next:"), harmless(accept)));
+        return text;
     }
     text.push_str(&format!("{} {}\n", paint.hint("next:"), harmless(&command)));
     if let Ending::Failed(error) = &outcome.ending {
