@@ -213,7 +213,10 @@ mod tests {
         let server = Server::new(|_| Answer::status(403, "no rule"));
         let cluster = server.cluster();
         let error = cluster.kept_text(PLACE, SOON).await.unwrap_err();
-        assert_eq!((error.what.as_str(), error.exit), ("not allowed to get configmaps b in namespace a", Exit::Refused));
+        assert_eq!(
+            (error.what.as_str(), error.exit),
+            ("not allowed to get configmaps b in namespace a", Exit::Refused)
+        );
         let error = cluster.keep_text(PLACE, "new", None, SOON).await.unwrap_err();
         assert_eq!(error.what, "not allowed to create configmaps b in namespace a");
         let silent = Server::new(|_| Answer::Never).cluster();

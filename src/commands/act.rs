@@ -389,13 +389,7 @@ fn record(
 }
 
 /// `next` is what people do next, `resume` the command that goes on with what is unfinished.
-fn tell(
-    context: &Context,
-    args: &ActArgs,
-    plan: &Plan,
-    outcome: &Outcome,
-    (next, resume): (&str, &str),
-) -> Result<()> {
+fn tell(context: &Context, args: &ActArgs, plan: &Plan, outcome: &Outcome, (next, resume): (&str, &str)) -> Result<()> {
     let finished = matches!(outcome.ending, Ending::Recovered | Ending::NotVerified | Ending::DataMissing(_));
     let document = || machine::outcome(plan, outcome, &reasons(&outcome.ending), (!finished).then_some(resume));
     let text = match &args.output {

@@ -3,7 +3,7 @@
 use super::Context;
 use super::login::note;
 use crate::cluster::Cluster;
-use crate::cluster::config_map::{KeptText, Keeping, Place};
+use crate::cluster::config_map::{Keeping, KeptText, Place};
 use crate::error::Error;
 use crate::plan::{Before, ComparedWith, Proof};
 use crate::topology::Topology;
@@ -108,9 +108,12 @@ impl Stored {
     pub(super) fn of(self, taken: &str) -> (Option<Testimony>, ComparedWith) {
         match self {
             Self::Is(stored) if stored.taken == taken => Self::Is(stored).compared(None, Timestamp::MAX),
-            Self::Unread(why) => (None, ComparedWith::Nothing { reason: format!("a stored one cannot be read: {why}") }),
+            Self::Unread(why) => {
+                (None, ComparedWith::Nothing { reason: format!("a stored one cannot be read: {why}") })
+            }
             _ => {
-                let reason = format!("the one of {taken}, which the interrupted run compared with, is not stored any more");
+                let reason =
+                    format!("the one of {taken}, which the interrupted run compared with, is not stored any more");
                 (None, ComparedWith::Nothing { reason })
             }
         }
@@ -173,9 +176,7 @@ impl Kept {
             0 => String::new(),
             others => format!(" and {others} more"),
         };
-        Some(format!(
-            "no baseline of {member}{others} is stored: {why}; were it down, nothing would say what it held"
-        ))
+        Some(format!("no baseline of {member}{others} is stored: {why}; were it down, nothing would say what it held"))
     }
 
     /// Tells both.
@@ -249,7 +250,8 @@ mod tests {
     /// One that was taken once the pod was replaced may be of an empty disk.
     #[test]
     fn a_baseline_of_after_the_replacement_proves_nothing() {
-        for (taken, before, used) in [(10, None, true), (10, Some(11), true), (11, Some(11), false), (12, Some(11), false)]
+        for (taken, before, used) in
+            [(10, None, true), (10, Some(11), true), (11, Some(11), false), (12, Some(11), false)]
         {
             let (testimony, with) = of(taken).compared(before.map(at), at(20));
             assert_eq!(testimony.is_some(), used, "{taken} {before:?}");
@@ -275,9 +277,12 @@ mod tests {
         assert_eq!((testimony, with), (Some(page()), ComparedWith::Fresh { taken: at(20).to_string() }));
         let silent = || (Before::Silent { reason: "why".into() }, None);
         assert!(compared(silent(), of(10), at(20)).2.stored().is_some());
-        for none in
-            [Stored::Nothing("n".into()), Stored::Unusable(Unusable::TooLarge), Stored::Unread("why".into()), Stored::NotAsked]
-        {
+        for none in [
+            Stored::Nothing("n".into()),
+            Stored::Unusable(Unusable::TooLarge),
+            Stored::Unread("why".into()),
+            Stored::NotAsked,
+        ] {
             let (_, testimony, with) = compared(silent(), none, at(20));
             assert!(testimony.is_none() && matches!(with, ComparedWith::Nothing { .. }));
         }
@@ -291,6 +296,8 @@ mod tests {
         };
         assert_eq!(failed(&[]).failure(), None);
         assert!(failed(&["a/b"]).failure().unwrap().starts_with("no baseline of a/b is stored: no right"));
-        assert!(failed(&["a/b", "a/c", "a/d"]).failure().unwrap().starts_with("no baseline of a/b and 2 more is stored"));
+        assert!(
+            failed(&["a/b", "a/c", "a/d"]).failure().unwrap().starts_with("no baseline of a/b and 2 more is stored")
+        );
     }
 }

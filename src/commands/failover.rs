@@ -1,8 +1,8 @@
 //! `failover`: replace a member's pod and its disk.
 
 use super::Context;
-use super::baseline::{Stored, compared};
 use super::act::{Findings, Prepared, Sight, before, carry_out, find_out, look, recorded_baseline, request};
+use super::baseline::{Stored, compared};
 use super::login::note;
 use super::resume::{quoted, resume};
 use super::scope::stays;

@@ -1,8 +1,8 @@
 //! `undo`: bring back the volumes that an act set aside.
 
 use super::Context;
-use super::baseline::{Stored, compared};
 use super::act::{Prepared, Sight, before, carry_out, find_out, look, recorded_baseline, request};
+use super::baseline::{Stored, compared};
 use super::confirm::asked;
 use super::resume::resume;
 use super::scope::stays;
@@ -236,13 +236,7 @@ mod tests {
             (Outcome::Recovered, Some(&then), None, Ok(now.clone()), (now.summary(), Some(&now))),
             (Outcome::Recovered, None, None, silent(), ("silent: it is down".into(), None)),
             (Outcome::DataMissing, Some(&now), Some(Some(&then)), Ok(now.clone()), (as_found.clone(), Some(&then))),
-            (
-                Outcome::DataMissing,
-                Some(&now),
-                Some(None),
-                Ok(now.clone()),
-                ("not asked".into(), None),
-            ),
+            (Outcome::DataMissing, Some(&now), Some(None), Ok(now.clone()), ("not asked".into(), None)),
             (Outcome::DataMissing, Some(&then), None, Err(Silence::NotAsked), ("not asked".into(), None)),
         ] {
             let (words, testimony) = found(of, kept, unfinished, said);

@@ -1,8 +1,8 @@
 //! Making a plan: what of an act is left to do, whether it is a new one or one that was begun.
 
 use super::{
-    Act, Before, ComparedWith, InFlight, Plan, Probes, Proof, Record, ReplacedClaim, Request, Resumes, Risk, Step, Target, checks,
-    earlier,
+    Act, Before, ComparedWith, InFlight, Plan, Probes, Proof, Record, ReplacedClaim, Request, Resumes, Risk, Step,
+    Target, checks, earlier,
 };
 use crate::cluster::permission::{Allowed, Permission};
 use crate::topology::layout::SqlDoor;

@@ -48,9 +48,19 @@ fn a_refused_login_is_warned_of_and_told_apart_from_silence() {
     let refused = "it answers, and refuses the login (password authentication failed";
     let silent = "it does not answer now (password authentication failed";
     for (before, baseline, begins, has) in [
-        (Before::LoginRefused { reason: reason() }, none(), refused.to_owned(), "no baseline is taken, and nothing will"),
+        (
+            Before::LoginRefused { reason: reason() },
+            none(),
+            refused.to_owned(),
+            "no baseline is taken, and nothing will",
+        ),
         (Before::Silent { reason: reason() }, none(), format!("no baseline, {silent}"), "and none is stored; whether"),
-        (Before::Silent { reason: reason() }, stored.clone(), silent.to_owned(), "(19h ago): PostgreSQL 14: 2 databases"),
+        (
+            Before::Silent { reason: reason() },
+            stored.clone(),
+            silent.to_owned(),
+            "(19h ago): PostgreSQL 14: 2 databases",
+        ),
         (Before::LoginRefused { reason: reason() }, stored.clone(), refused.to_owned(), "mend it first"),
         (Before::NotAsked, stored, "afterwards it is compared with the stored baseline of ".to_owned(), "(19h ago)"),
         (Before::NotAsked, none(), "no baseline: none is stored".to_owned(), "will not be proven"),

@@ -240,7 +240,10 @@ mod tests {
         };
         assert_eq!((database("test_db"), table("test_db", "public.t")), ("test_db".into(), "test_db/public.t".into()));
         assert_eq!((database("a/b"), table("a", "b")), ("a%2Fb".into(), "a/b".into()));
-        assert_eq!((database("100%"), database("a b"), database("数据")), ("100%25".into(), "a b".into(), "数据".into()));
+        assert_eq!(
+            (database("100%"), database("a b"), database("数据")),
+            ("100%25".into(), "a b".into(), "数据".into())
+        );
         assert_eq!(database("a\u{1b}[2J'\u{202e}"), "a%1B%5B2J%27%E2%80%AE");
     }
 

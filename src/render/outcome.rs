@@ -44,7 +44,8 @@ pub fn verdict(plan: &Plan, outcome: &Outcome, paint: Paint) -> String {
                 Some(taken) => format!("what the stored baseline of {} has", harmless(taken)),
                 None => "what was there before".to_owned(),
             };
-            let mut text = format!("{}: {pod} is Ready after {time}, and {when} is missing\n", paint.bad("Not recovered"));
+            let mut text =
+                format!("{}: {pod} is Ready after {time}, and {when} is missing\n", paint.bad("Not recovered"));
             for line in missing {
                 text.push_str(&wrapped("  - ", line));
             }

@@ -138,7 +138,8 @@ pub fn less_than(before: &Metrics, after: &Metrics) -> Vec<(String, String)> {
                 let flushed = after.get(timeline).and_then(|wal| wal.flush_lsn).unwrap_or(0);
                 (flushed < committed).then(|| {
                     let (committed, flushed) = (lsn(committed), lsn(flushed));
-                    let line = format!("WAL of timeline {timeline} up to {committed}, committed before; it has {flushed}");
+                    let line =
+                        format!("WAL of timeline {timeline} up to {committed}, committed before; it has {flushed}");
                     (line, format!("timeline/{}", escaped(timeline)))
                 })
             })

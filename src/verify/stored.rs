@@ -89,9 +89,9 @@ pub fn config_map(member: &str) -> String {
         return whole;
     }
     // FNV-1a, which is the same in every version.
-    let sum = member.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |sum, byte| {
-        (sum ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    });
+    let sum = member
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |sum, byte| (sum ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
     let mut at = LONGEST_NAME - 17;
     while !whole.is_char_boundary(at) {
         at -= 1;
@@ -246,7 +246,8 @@ pub struct Missing {
 /// Tells apart what is missing by the names that are accepted. A database's name accepts all that is missing of it; what
 /// has no name cannot be accepted.
 pub fn accepted(difference: &Difference, names: &[String]) -> Missing {
-    let covers = |name: &str, whole: &str| name == whole || name.strip_prefix(whole).is_some_and(|rest| rest.starts_with('/'));
+    let covers =
+        |name: &str, whole: &str| name == whole || name.strip_prefix(whole).is_some_and(|rest| rest.starts_with('/'));
     let mut missing = Missing::default();
     for line in &difference.missing {
         let name = difference.names.get(line);

@@ -26,7 +26,12 @@ fn database(name: &str, tables: usize) -> Database {
 }
 
 fn server(databases: Vec<Database>) -> Testimony {
-    Testimony::Sql(Baseline { version: "PostgreSQL 14".into(), kernel: Kernel::PostgreSql, databases, truncated: false })
+    Testimony::Sql(Baseline {
+        version: "PostgreSQL 14".into(),
+        kernel: Kernel::PostgreSql,
+        databases,
+        truncated: false,
+    })
 }
 
 fn pageserver(active: u64) -> Testimony {
@@ -74,10 +79,7 @@ fn what_no_run_would_have_stored_is_not_used() {
     assert_eq!(with("/taken", "2026-11-27T21:19:00Z".into()), Ok(()));
     let future = "2026-11-27T21:21:00Z";
     assert_eq!(with("/taken", future.into()), Err(Unusable::FromTheFuture(future.into())));
-    assert_eq!(
-        with("/content/said/databases/0/tables/known/total", json!(u64::MAX)),
-        Err(Unusable::Impossible)
-    );
+    assert_eq!(with("/content/said/databases/0/tables/known/total", json!(u64::MAX)), Err(Unusable::Impossible));
     // One that says that there was nothing would find all of it.
     assert_eq!(with("/content/said/databases", json!([])), Err(Unusable::NamesNothing));
     for content in [Testimony::Page(None), pageserver(0), Testimony::Page(Some(Metrics::Safekeeper(BTreeMap::new())))] {
