@@ -10,7 +10,7 @@ use super::target::{Sought, target};
 use crate::cli::FailoverArgs;
 use crate::cluster::Cluster;
 use crate::error::{Error, Exit, Result};
-use crate::plan::{Act, Before, ComparedWith, Inputs, Record, Request, needed, newest, plan, proof};
+use crate::plan::{Act, Before, ComparedWith, Inputs, Outcome, Record, Request, needed, newest, plan, proof};
 use crate::recovery::witness::Silence;
 use crate::topology::Member;
 use crate::topology::target::TargetName;
@@ -57,7 +57,7 @@ async fn prepare(context: &Context, cluster: &Cluster, args: &FailoverArgs) -> R
     let proof = proof(topology, &member, &request);
     let needed = needed(&member, &request);
     let mut findings = find_out(context, cluster, &args.act, &sight, &member, proof, &needed).await?;
-    let (before, testimony, compared) = baseline(context, &member, &request, unfinished, &mut findings);
+    let (before, testimony, compared) = baseline(context, &member, &request, (records, unfinished), &mut findings);
     let plan = plan(Inputs {
         topology,
         member: &member,
@@ -81,7 +81,7 @@ fn baseline(
     context: &Context,
     member: &Member,
     request: &Request,
-    unfinished: Option<&Record>,
+    (records, unfinished): (&[Record], Option<&Record>),
     findings: &mut Findings,
 ) -> (Before, Option<Testimony>, ComparedWith) {
     let said = std::mem::replace(&mut findings.said, Err(Silence::NotAsked));
@@ -97,9 +97,14 @@ fn baseline(
     let replaced_already = request.pod_uid.as_ref().is_some_and(|uid| standing.map(|pod| &pod.uid) != Some(uid));
     match before(said) {
         (Before::Answered { .. }, _) if replaced_already => {
-            // What it says now is what is to be proven.
+            // What it says now is what is to be proven. Once it was, what is stored since is of whole data.
+            let proven = |record: &Record| {
+                let of = record.is_of(&member.namespace, &member.name) && Some(&record.pod_uid) == request.pod_uid.as_ref();
+                of && record.outcome == Outcome::Recovered
+            };
             let since = standing.and_then(|pod| pod.created).unwrap_or(Timestamp::MIN);
-            let (testimony, with) = stored.compared(Some(since), findings.now);
+            let (testimony, with) =
+                stored.compared(Some(since).filter(|_| !records.iter().any(proven)), findings.now);
             (Before::NotAsked, testimony, with)
         }
         said => compared(said, stored, findings.now),
