@@ -99,12 +99,12 @@ fn baseline(
         (Before::Answered { .. }, _) if replaced_already => {
             // What it says now is what is to be proven. Once it was, what is stored since is of whole data.
             let proven = |record: &Record| {
-                let of = record.is_of(&member.namespace, &member.name) && Some(&record.pod_uid) == request.pod_uid.as_ref();
+                let of =
+                    record.is_of(&member.namespace, &member.name) && Some(&record.pod_uid) == request.pod_uid.as_ref();
                 of && record.outcome == Outcome::Recovered
             };
             let since = standing.and_then(|pod| pod.created).unwrap_or(Timestamp::MIN);
-            let (testimony, with) =
-                stored.compared(Some(since).filter(|_| !records.iter().any(proven)), findings.now);
+            let (testimony, with) = stored.compared(Some(since).filter(|_| !records.iter().any(proven)), findings.now);
             (Before::NotAsked, testimony, with)
         }
         said => compared(said, stored, findings.now),

@@ -387,7 +387,11 @@ fn psql_takes_its_own_arguments() {
     // Nor does the environment lead elsewhere.
     let service = world.file("services", "[other]\nhost=db.example.com\nhostaddr=192.0.2.1\nport=6543\n");
     let mut command = with_psql(&account, &[], &query);
-    command.env("PGSERVICEFILE", service).env("PGSERVICE", "other").env("PGHOSTADDR", "192.0.2.1").env("PGPORT", "6543");
+    command
+        .env("PGSERVICEFILE", service)
+        .env("PGSERVICE", "other")
+        .env("PGHOSTADDR", "192.0.2.1")
+        .env("PGPORT", "6543");
     assert_eq!(world.start_command(command).end().exits(0).out, "postgres|gpadmin\n");
     for port in [&["-p", "6543"][..], &["--port=6543"], &["-qp6543"]] {
         psql(&[], &[&query[..], port].concat()).exits(2).warns(&["the port is the forward's", "next: --port"]).error();

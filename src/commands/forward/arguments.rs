@@ -209,7 +209,12 @@ mod tests {
             (&["-c", "select 1", "db"], Some("db"), None, &["-c", "select 1"]),
             (&["-cselect 1", "db"], Some("db"), None, &["-cselect 1"]),
             (&["-Atc", "-d", "db"], Some("db"), None, &["-Atc", "-d"]),
-            (&["-v", "d=x", "--set=a=b", "--set", "c=d", "db"], Some("db"), None, &["-v", "d=x", "--set=a=b", "--set", "c=d"]),
+            (
+                &["-v", "d=x", "--set=a=b", "--set", "c=d", "db"],
+                Some("db"),
+                None,
+                &["-v", "d=x", "--set=a=b", "--set", "c=d"],
+            ),
             (&["--dbname=db", "--username", "role"], Some("db"), Some("role"), &[]),
             (&["--db", "db", "--user=role"], Some("db"), Some("role"), &[]),
             (&["--field-separator", "db"], None, None, &["--field-separator", "db"]),

@@ -221,7 +221,11 @@ mod tests {
             ("postgresql://@/%zz", Some("%zz"), None, false),
         ] {
             let read = parts(text);
-            assert_eq!((read.database.as_deref(), read.user.as_deref(), read.password), (database, user, password), "{text}");
+            assert_eq!(
+                (read.database.as_deref(), read.user.as_deref(), read.password),
+                (database, user, password),
+                "{text}"
+            );
         }
     }
 }
