@@ -97,18 +97,28 @@ fn baseline(
     let replaced_already = request.pod_uid.as_ref().is_some_and(|uid| standing.map(|pod| &pod.uid) != Some(uid));
     match before(said) {
         (Before::Answered { .. }, _) if replaced_already => {
-            // What it says now is what is to be proven. Once it was, what is stored since is of whole data.
-            let proven = |record: &Record| {
-                let of =
-                    record.is_of(&member.namespace, &member.name) && Some(&record.pod_uid) == request.pod_uid.as_ref();
-                of && record.outcome == Outcome::Recovered
-            };
-            let since = standing.and_then(|pod| pod.created).unwrap_or(Timestamp::MIN);
-            let (testimony, with) = stored.compared(Some(since).filter(|_| !records.iter().any(proven)), findings.now);
+            // What it says now is what is to be proven.
+            let (testimony, with) = stored.compared(replaced(records, request, member), findings.now);
             (Before::NotAsked, testimony, with)
         }
         said => compared(said, stored, findings.now),
     }
+}
+
+/// When a pod that is known by its UID was replaced: what is stored since may be of an empty disk. `None` if it was proven
+/// afterwards that all is there, so that what is stored since is of whole data.
+fn replaced(records: &[Record], request: &Request, member: &Member) -> Option<Timestamp> {
+    let of_it = |record: &&Record| {
+        record.is_of(&member.namespace, &member.name) && request.pod_uid.as_ref() == Some(&record.pod_uid)
+    };
+    let mut acts = records.iter().filter(of_it);
+    if acts.clone().any(|record| record.outcome == Outcome::Recovered) {
+        return None;
+    }
+    // A record is more exact than the seconds that the pod's creation is told in.
+    let begun = acts.find_map(|record| record.started.parse().ok());
+    let created = || member.pod.as_ref().and_then(|pod| pod.created);
+    Some(begun.or_else(created).unwrap_or(Timestamp::MIN))
 }
 
 /// What the first run of a failover compared with.
@@ -131,6 +141,40 @@ fn recorded(record: &Record, stored: Stored, now: Timestamp) -> (Before, Option<
             let begun = record.started.parse().unwrap_or(Timestamp::MIN);
             let (testimony, with) = stored.compared(Some(begun), now);
             (Before::NotAsked, testimony, with)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::RECORD_VERSION;
+    use crate::testing::{ACCOUNT, snapshot};
+    use crate::topology::{Layout, build};
+    use serde_json::json;
+
+    /// What was stored since is of whole data only if that was proven.
+    #[test]
+    fn since_when_a_stored_baseline_may_be_of_an_empty_disk() {
+        let topology = build(&snapshot(&[ACCOUNT]), &Layout::shipped().unwrap());
+        let member = topology.members().find(|member| member.name == "wh9527-0").unwrap();
+        let created = member.pod.as_ref().unwrap().created;
+        let started = "2026-01-01T00:00:00.25Z";
+        let record = |uid: &str, outcome: Outcome| {
+            let text = json!({"version": RECORD_VERSION, "id": "a1", "started": started, "outcome": outcome,
+                "context": "", "namespace": member.namespace, "pod": member.name, "podUid": uid, "keepClaims": false,
+                "claims": []});
+            Record::parse(&text.to_string()).unwrap()
+        };
+        let request = Request { pod_uid: Some("old".into()), ..Request::default() };
+        for (records, expected) in [
+            (vec![], created),
+            (vec![record("other", Outcome::Recovered)], created),
+            (vec![record("old", Outcome::Unproven)], started.parse().ok()),
+            (vec![record("old", Outcome::DataMissing)], started.parse().ok()),
+            (vec![record("old", Outcome::Unproven), record("old", Outcome::Recovered)], None),
+        ] {
+            assert_eq!(replaced(&records, &request, member), expected, "{records:?}");
         }
     }
 }
