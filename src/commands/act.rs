@@ -260,10 +260,7 @@ pub(super) async fn carry_out(
     );
     outcome.reachability = prober.end(pod_is_back, &context.interrupt).await;
     outcome.reachability.extend(plan.probes.not_measured.iter().cloned().map(Reach::from));
-    let found = witness.found();
-    if let (Ending::Recovered, Some(whose), Some(testimony)) = (&outcome.ending, whose, found.testimony) {
-        outcome.notices.extend(store(cluster, [(whose, testimony)], Timestamp::now()).await.failure());
-    }
+    let (found, taken) = (witness.found(), Timestamp::now());
     // Of an undo there is nothing left to be proven.
     if matches!((&outcome.ending, &plan.act), (Ending::DataMissing(_), crate::plan::Act::Failover)) {
         outcome.accept = accept(context, resume, &found.missing);
@@ -277,6 +274,10 @@ pub(super) async fn carry_out(
         _ => resume.to_owned(),
     };
     tell(context, args, &plan, &outcome, (&next, resume))?;
+    // Only now: what is told is true at this moment, and waits for nothing.
+    if let (Ending::Recovered, Some(whose), Some(testimony)) = (&outcome.ending, whose, found.testimony) {
+        store(cluster, [(whose, testimony)], taken).await.warn(context);
+    }
     Ok(account::exit(&outcome.ending))
 }
 

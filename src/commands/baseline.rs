@@ -170,7 +170,7 @@ pub(super) struct Kept {
 
 impl Kept {
     /// That a baseline was not stored, in one line; `None` if all were.
-    pub(super) fn failure(&self) -> Option<String> {
+    fn failure(&self) -> Option<String> {
         let (member, why) = self.failed.first()?;
         let others = match self.failed.len() - 1 {
             0 => String::new(),
@@ -179,14 +179,19 @@ impl Kept {
         Some(format!("no baseline of {member}{others} is stored: {why}; were it down, nothing would say what it held"))
     }
 
-    /// Tells both.
+    /// Tells that a baseline was not stored.
+    pub(super) fn warn(&self, context: &Context) {
+        if let Some(failure) = self.failure() {
+            note(context, &failure);
+        }
+    }
+
+    /// Tells that, and what is gone since the former ones.
     pub(super) fn tell(&self, context: &Context) {
         for (member, less) in &self.less {
             note(context, &format!("the stored baseline of {member} is replaced; gone since: {less}"));
         }
-        if let Some(failure) = self.failure() {
-            note(context, &failure);
-        }
+        self.warn(context);
     }
 }
 
