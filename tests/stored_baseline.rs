@@ -14,9 +14,9 @@ const PROXY: &str = "cloudberry-proxy-0";
 const TARGET: &str = "cloud007/cloudberry-proxy-0";
 
 /// The account's databases are on the pods' own volumes, so that a new disk is an empty one, and a pod that comes back
-/// takes a while to be Ready.
-fn local_disk() -> Cluster {
-    let cluster = Cluster::start(Options { replaced_pod_ready_seconds: Some(4.0), ..full("local-disk") });
+/// takes so long to be Ready: far more than from its start to the question of a failover.
+fn local_disk(seconds: f64) -> Cluster {
+    let cluster = Cluster::start(Options { replaced_pod_ready_seconds: Some(seconds), ..full("local-disk") });
     let rows = cluster.query((ACCOUNT, PROXY), "test_db", "select count(*)::text from projects");
     assert_eq!(rows, ["3"]);
     cluster
@@ -66,7 +66,7 @@ fn next_after(ran: &Ran, line: &str) -> Vec<String> {
 
 #[test]
 fn what_was_lost_is_found_by_the_stored_baseline() {
-    let cluster = local_disk();
+    let cluster = local_disk(8.0);
     cluster.run(&["verify", "-n", ACCOUNT]).exits(0);
     let kept = stored(&cluster, ACCOUNT, PROXY);
     let old = is_down(&cluster, ACCOUNT, PROXY);
@@ -102,7 +102,7 @@ fn what_was_lost_is_found_by_the_stored_baseline() {
 
 #[test]
 fn without_a_baseline_it_is_not_proven() {
-    let cluster = local_disk();
+    let cluster = local_disk(8.0);
     is_down(&cluster, ACCOUNT, PROXY);
     let ran = cluster
         .run(&["failover", TARGET, "--yes"])
@@ -124,7 +124,7 @@ fn without_a_baseline_it_is_not_proven() {
 /// An interrupted run is finished with the baseline that it was begun with, or with none.
 #[test]
 fn a_resumed_run_compares_with_the_same_baseline() {
-    let cluster = local_disk();
+    let cluster = local_disk(8.0);
     cluster.run(&["verify", "-n", ACCOUNT]).exits(0);
     is_down(&cluster, ACCOUNT, PROXY);
     let ran = cluster.run(&["failover", TARGET, "--yes", "--timeout", "1s", "--accept-missing", "test_db"]).exits(6);
@@ -141,7 +141,7 @@ fn a_resumed_run_compares_with_the_same_baseline() {
 /// Whoever may write ConfigMaps may write anything into one.
 #[test]
 fn a_forged_baseline_proves_nothing() {
-    let cluster = local_disk();
+    let cluster = local_disk(600.0);
     cluster.run(&["verify", "-n", ACCOUNT]).exits(0);
     let kept = stored(&cluster, ACCOUNT, PROXY);
     is_down(&cluster, ACCOUNT, PROXY);
@@ -166,14 +166,22 @@ fn a_forged_baseline_proves_nothing() {
         cluster.update(&key, |map| map["data"]["baseline.json"] = kept.to_string().into());
     }
     cluster.run(&dry).exits(0).says(&["compared with the stored baseline of"]);
+}
+
+/// One that leaves everything out would find everything again.
+#[test]
+fn an_empty_baseline_never_makes_it_recovered() {
+    let cluster = local_disk(8.0);
+    cluster.run(&["verify", "-n", ACCOUNT]).exits(0);
     forge(&cluster, PROXY, |document| document["content"]["said"]["databases"] = serde_json::json!([]));
+    is_down(&cluster, ACCOUNT, PROXY);
     cluster.run(&["failover", TARGET, "--yes"]).exits(8).says(&["Not proven: "]);
 }
 
 /// What answers by its status page only is held to the same.
 #[test]
 fn a_safekeeper_that_was_down_is_compared_with_its_stored_baseline() {
-    let cluster = Cluster::start(Options { replaced_pod_ready_seconds: Some(4.0), ..bare("healthy") });
+    let cluster = Cluster::start(Options { replaced_pod_ready_seconds: Some(8.0), ..bare("healthy") });
     let down = |pod: &'static str| is_down(&cluster, SYSTEM, pod);
     let back = |pod: &str, code| {
         cluster.run(&["failover", pod, "--yes", "--allow", "quorum-loss", "--confirm", pod]).exits(code)
