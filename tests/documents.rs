@@ -51,12 +51,23 @@ fn made(kind: Kind, cluster: &Cluster) -> Vec<Value> {
             cluster.run(&["verify", "--save", file.to_str().unwrap()]).exits(0);
             vec![serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap()]
         }
+        Kind::StoredBaseline => {
+            cluster.run(&["verify"]).exits(0);
+            stored(cluster)
+        }
         Kind::Record => records(cluster),
     }
 }
 
 fn printed(ran: &Ran) -> Vec<Value> {
     common::schemas::documents(&ran.arguments, &ran.out).unwrap_or_else(|why| panic!("{why}\n{}", ran.shown()))
+}
+
+/// In ConfigMaps.
+fn stored(cluster: &Cluster) -> Vec<Value> {
+    let (maps, _) = cluster.store().list("configmaps", None);
+    let texts = maps.iter().filter_map(|map| map["data"]["baseline.json"].as_str());
+    texts.map(|text| serde_json::from_str(text).unwrap()).collect()
 }
 
 /// On volumes, and in the local journal.

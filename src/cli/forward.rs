@@ -3,7 +3,7 @@
 use super::output::{PATH, Word, YAML, forms};
 use super::{Names, Output};
 use clap::{Args, ValueHint};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// The local port that is taken where none was asked for.
 pub const DEFAULT_PORT: u16 = 15432;
@@ -29,6 +29,7 @@ Examples:
   # psql on it; the forward ends with psql
   kubectl synxdb forward --psql
   kubectl synxdb forward meta --psql -- -c 'SELECT 1'
+  kubectl synxdb forward --psql -- test_db
 
   # Any free port, told in one line of JSON
   kubectl synxdb forward --port 0 -o json
@@ -85,9 +86,18 @@ impl Address {
     pub fn host(self) -> String {
         match self {
             Self::Localhost => "localhost".to_owned(),
+            Self::Ip(_) => self.ip().to_string(),
+        }
+    }
+
+    /// The address that a client on this machine connects to.
+    pub fn ip(self) -> IpAddr {
+        match self {
             // All addresses of the machine: also this one.
-            Self::Ip(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.to_string(),
-            Self::Ip(ip) => ip.to_string(),
+            Self::Ip(IpAddr::V6(ip)) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+            Self::Localhost => Ipv4Addr::LOCALHOST.into(),
+            Self::Ip(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+            Self::Ip(ip) => ip,
         }
     }
 }
@@ -130,6 +140,7 @@ mod tests {
         assert_eq!(host("--address ::1").unwrap(), ("::1".to_owned(), true));
         assert_eq!(host("--address 10.1.2.3").unwrap(), ("10.1.2.3".to_owned(), false));
         assert_eq!(host("--address 0.0.0.0").unwrap(), ("127.0.0.1".to_owned(), false));
+        assert_eq!(host("--address ::").unwrap(), ("::1".to_owned(), false));
         assert!(host("--address example.com").unwrap_err().contains("an IP address"));
     }
 }

@@ -6,10 +6,11 @@
 //! - [`write`]: the few mutations, each with a precondition
 //! - [`hold`]: the [`lease`] that keeps others from failing over in the same namespace
 //! - [`tunnel`]: a stream to a pod's port; [`forward`]: many of them behind a [`listener`], to whichever pod is told
-//! - [`pods`]: pods kept up to date, and nothing else; `secret`: one value of a Secret
+//! - [`pods`]: pods kept up to date, and nothing else; `secret`: one value of a Secret; [`config_map`]: one of a ConfigMap
 
 mod bounds;
 mod client;
+pub mod config_map;
 pub mod connect;
 mod credential;
 mod entries;

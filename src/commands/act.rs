@@ -1,6 +1,7 @@
 //! What `failover` and `undo` have in common: look, show the plan, ask, act, prove, tell.
 
 use super::Context;
+use super::baseline::{Stored, Subject, store, stored};
 use super::confirm::confirm;
 use super::lease::{in_flight, lease, others};
 use super::login::{login, note};
@@ -19,10 +20,11 @@ use crate::plan::{
 use crate::probe::Login;
 use crate::recovery::prober::Prober;
 use crate::recovery::run::{Run, run};
-use crate::recovery::witness::{Silence, Witness};
+use crate::recovery::witness::{Silence, Stored as Compared, Witness};
 use crate::recovery::{Ending, Outcome, Reach};
 use crate::render::progress::Progress;
 use crate::render::{machine, outcome as account, plan as planned};
+use crate::topology::when::when;
 use crate::topology::{Member, Topology, build, manifest_of_claim};
 use crate::verify::Testimony;
 use jiff::Timestamp;
@@ -30,6 +32,8 @@ use std::time::Duration;
 
 /// What the component may take to say how it is before the act.
 const BASELINE_DEADLINE: Duration = Duration::from_secs(10);
+/// Most names of what is missing in one command: more were not removed on purpose one by one.
+const MOST_ACCEPTED: usize = 20;
 
 /// The installation, and what was done to it before.
 pub(super) struct Sight {
@@ -69,6 +73,7 @@ pub(super) fn request(args: &ActArgs) -> Request {
         id: id(),
         verify: !args.no_verify,
         allow: args.allow.clone(),
+        accept_missing: args.accept_missing.clone(),
         user: args.login.username.clone(),
         ..Request::default()
     }
@@ -78,6 +83,9 @@ pub(super) fn request(args: &ActArgs) -> Request {
 pub(super) struct Findings {
     pub(super) rights: Vec<(Permission, Allowed)>,
     pub(super) said: Result<Testimony, Silence>,
+    /// The baseline that is stored of whoever answers.
+    pub(super) stored: Stored,
+    whose: Option<Subject>,
     pub(super) probes: Probes,
     pub(super) now: Timestamp,
     pub(super) in_flight: InFlight,
@@ -106,6 +114,7 @@ pub(super) async fn find_out(
         Proof::Sql { .. } => resolved.clone()?.within(cluster, &member.namespace, DEADLINE).await?,
         Proof::Page { .. } | Proof::Skipped { .. } => Login::default(),
     };
+    let whose = Subject::of_proof(&sight.topology, &member.namespace, &proof);
     let witness = Witness::new(cluster.clone(), member.namespace.clone(), proof, login);
     // Databases are asked from here on: the first answers take no time of their own.
     let measured = async {
@@ -120,10 +129,11 @@ pub(super) async fn find_out(
     // Permission, watch and baseline at the same time: none waits for another.
     let mut watch = cluster.watch(watch_request(sight, member));
     let others = others(&context.layout, member, &sight.snapshot.namespace_names);
-    let (rights, opened, said, measured, who, here, elsewhere) = futures::join!(
+    let (rights, opened, said, stored, measured, who, here, elsewhere) = futures::join!(
         cluster.review(permissions, DEADLINE),
         watch.opened(DEADLINE),
         witness.testify(None, BASELINE_DEADLINE),
+        stored(cluster, whose.as_ref()),
         measured,
         cluster.who(DEADLINE),
         cluster.lease(&member.namespace, DEADLINE),
@@ -136,7 +146,7 @@ pub(super) async fn find_out(
         Read::Known(seen) => Some(seen),
         Read::Unknown(_) | Read::NotAsked => None,
     };
-    Ok(Findings { rights, said, probes, now, in_flight, seen, watch, opened, witness, prober, who })
+    Ok(Findings { rights, said, stored, whose, probes, now, in_flight, seen, watch, opened, witness, prober, who })
 }
 
 /// The volumes of the member's claims, and those that took part in its earlier acts.
@@ -202,7 +212,11 @@ pub(super) async fn carry_out(
     resume: &str,
 ) -> Result<Exit> {
     let Prepared { plan, before, record, superseded, findings } = prepared;
-    let Findings { mut watch, witness, mut prober, seen, who, .. } = findings;
+    let Findings { mut watch, mut witness, mut prober, seen, who, whose, now, .. } = findings;
+    if let Some(taken) = plan.baseline.stored() {
+        let when = taken.parse().map_or_else(|_| taken.to_owned(), |taken| when(taken, now));
+        witness.compares_with(Compared { when, accept: plan.accept_missing.clone() });
+    }
     let carried_out = args.dry_run == DryRun::None;
     match &args.output {
         Output::Machine(Machine::Json) => context.screen.result(&machine::line(&machine::plan(&plan))),
@@ -252,11 +266,31 @@ pub(super) async fn carry_out(
     );
     outcome.reachability = prober.end(pod_is_back, &context.interrupt).await;
     outcome.reachability.extend(plan.probes.not_measured.iter().cloned().map(Reach::from));
+    let (found, taken) = (witness.found(), Timestamp::now());
+    // Of an undo there is nothing left to be proven.
+    if matches!((&outcome.ending, &plan.act), (Ending::DataMissing(_), crate::plan::Act::Failover)) {
+        outcome.accept = accept(context, resume, &found.missing);
+    }
     progress.end();
-    let undo = || super::resume::undo(context, args, &plan.id).text();
-    let next = if matches!(outcome.ending, Ending::DataMissing(_)) { undo() } else { resume.to_owned() };
-    tell(context, args, &plan, &outcome, &next)?;
+    let next = match &outcome.ending {
+        Ending::DataMissing(_) => super::resume::undo(context, args, &plan.id).text(),
+        Ending::Unproven(_) if plan.lacks_baseline() => {
+            super::resume::verify(context, args, &plan.target.namespace).text()
+        }
+        _ => resume.to_owned(),
+    };
+    tell(context, args, &plan, &outcome, (&next, resume))?;
+    // Only now: what is told is true at this moment, and waits for nothing.
+    if let (Ending::Recovered, Some(whose), Some(testimony)) = (&outcome.ending, whose, found.testimony) {
+        store(cluster, [(whose, testimony)], taken).await.warn(context);
+    }
     Ok(account::exit(&outcome.ending))
+}
+
+/// The command that accepts what is missing since a stored baseline; `None` if nothing can be accepted.
+fn accept(context: &Context, resume: &str, names: &[String]) -> Option<String> {
+    let few = (1..=MOST_ACCEPTED).contains(&names.len()) && !context.global.sandbox;
+    few.then(|| super::resume::accepting(resume, names))
 }
 
 /// Has the server check each step, and changes nothing.
@@ -357,13 +391,14 @@ fn record(
         healed: 0,
         canary,
         baseline: before.and_then(|before| serde_json::to_value(before).ok()),
+        stored_baseline: plan.baseline.stored().map(str::to_owned),
     }
 }
 
-/// `next` is the command that goes on with what is unfinished, or takes back what lost something.
-fn tell(context: &Context, args: &ActArgs, plan: &Plan, outcome: &Outcome, next: &str) -> Result<()> {
+/// `next` is what people do next, `resume` the command that goes on with what is unfinished.
+fn tell(context: &Context, args: &ActArgs, plan: &Plan, outcome: &Outcome, (next, resume): (&str, &str)) -> Result<()> {
     let finished = matches!(outcome.ending, Ending::Recovered | Ending::NotVerified | Ending::DataMissing(_));
-    let document = || machine::outcome(plan, outcome, &reasons(&outcome.ending), (!finished).then_some(next));
+    let document = || machine::outcome(plan, outcome, &reasons(&outcome.ending), (!finished).then_some(resume));
     let text = match &args.output {
         Output::Machine(Machine::Json) => machine::line(&document()),
         Output::Machine(form) => machine::document(form, &document())?,

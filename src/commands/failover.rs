@@ -2,6 +2,7 @@
 
 use super::Context;
 use super::act::{Findings, Prepared, Sight, answered, before, carry_out, find_out, look, recorded_baseline, request};
+use super::baseline::{Stored, compared};
 use super::login::note;
 use super::resume::{quoted, resume};
 use super::scope::stays;
@@ -9,11 +10,12 @@ use super::target::{Sought, target};
 use crate::cli::FailoverArgs;
 use crate::cluster::Cluster;
 use crate::error::{Error, Exit, Result};
-use crate::plan::{Act, Before, Inputs, Record, Request, needed, newest, plan, proof};
+use crate::plan::{Act, Before, ComparedWith, Inputs, Outcome, Record, Request, needed, newest, plan, proof};
 use crate::recovery::witness::Silence;
 use crate::topology::Member;
 use crate::topology::target::TargetName;
 use crate::verify::Testimony;
+use jiff::Timestamp;
 
 const SOUGHT: Sought = Sought {
     verb: "failover",
@@ -55,13 +57,14 @@ async fn prepare(context: &Context, cluster: &Cluster, args: &FailoverArgs) -> R
     let proof = proof(topology, &member, &request);
     let needed = needed(&member, &request);
     let mut findings = find_out(context, cluster, &args.act, &sight, &member, proof, &needed).await?;
-    let (before, testimony) = baseline(context, &member, &request, unfinished, &mut findings);
+    let (before, testimony, compared) = baseline(context, &member, &request, (records, unfinished), &mut findings);
     let plan = plan(Inputs {
         topology,
         member: &member,
         request: &request,
         rights: &findings.rights,
         before,
+        baseline: compared,
         undoes: None,
         unfinished,
         records,
@@ -73,30 +76,105 @@ async fn prepare(context: &Context, cluster: &Cluster, args: &FailoverArgs) -> R
     Prepared::new(cluster, &sight, findings, plan, testimony, unfinished)
 }
 
-/// What was there before. The baseline of a failover that is being finished is the one that its first run took.
+/// What was there before. The baseline of a failover that is being finished is the one that its first run compared with.
 fn baseline(
     context: &Context,
     member: &Member,
     request: &Request,
-    unfinished: Option<&Record>,
+    (records, unfinished): (&[Record], Option<&Record>),
     findings: &mut Findings,
-) -> (Before, Option<Testimony>) {
+) -> (Before, Option<Testimony>, ComparedWith) {
     let said = std::mem::replace(&mut findings.said, Err(Silence::NotAsked));
-    let none_kept = || Before::Silent { reason: "the interrupted run kept no baseline".into() };
+    let stored = std::mem::replace(&mut findings.stored, Stored::NotAsked);
     if let Some(record) = unfinished {
         if let Err(Silence::LoginRefused(reason)) = &said {
             // The plan shows the baseline of the first run, and nothing of the login now.
             note(context, &format!("the database refuses the login, and nothing can be proven with it: {reason}"));
         }
-        return match recorded_baseline(record) {
-            Some(testimony) => (answered(&testimony), Some(testimony)),
-            None => (none_kept(), None),
-        };
+        return recorded(record, stored, findings.now);
     }
-    let standing = member.pod.as_ref().map(|pod| &pod.uid);
-    let replaced_already = request.pod_uid.as_ref().is_some_and(|uid| standing != Some(uid));
+    let standing = member.pod.as_ref();
+    let replaced_already = request.pod_uid.as_ref().is_some_and(|uid| standing.map(|pod| &pod.uid) != Some(uid));
     match before(said) {
-        (Before::Answered { .. }, _) if replaced_already => (none_kept(), None),
-        told => told,
+        (Before::Answered { .. }, _) if replaced_already => {
+            // What it says now is what is to be proven.
+            let (testimony, with) = stored.compared(replaced(records, request, member), findings.now);
+            (Before::NotAsked, testimony, with)
+        }
+        said => compared(said, stored, findings.now),
+    }
+}
+
+/// When a pod that is known by its UID was replaced: what is stored since may be of an empty disk. `None` if it was proven
+/// afterwards that all is there, so that what is stored since is of whole data.
+fn replaced(records: &[Record], request: &Request, member: &Member) -> Option<Timestamp> {
+    let of_it = |record: &&Record| {
+        record.is_of(&member.namespace, &member.name) && request.pod_uid.as_ref() == Some(&record.pod_uid)
+    };
+    let mut acts = records.iter().filter(of_it);
+    if acts.clone().any(|record| record.outcome == Outcome::Recovered) {
+        return None;
+    }
+    // A record is more exact than the seconds that the pod's creation is told in.
+    let begun = acts.find_map(|record| record.started.parse().ok());
+    let created = || member.pod.as_ref().and_then(|pod| pod.created);
+    Some(begun.or_else(created).unwrap_or(Timestamp::MIN))
+}
+
+/// What the first run of a failover compared with.
+fn recorded(record: &Record, stored: Stored, now: Timestamp) -> (Before, Option<Testimony>, ComparedWith) {
+    match (recorded_baseline(record), &record.stored_baseline) {
+        (Some(testimony), Some(taken)) => {
+            let with = ComparedWith::Stored { taken: taken.clone(), summary: testimony.summary() };
+            (Before::NotAsked, Some(testimony), with)
+        }
+        (Some(testimony), None) => {
+            let with = ComparedWith::Fresh { taken: record.started.clone() };
+            (answered(&testimony), Some(testimony), with)
+        }
+        // It was too large for the record.
+        (None, Some(taken)) => {
+            let (testimony, with) = stored.of(taken);
+            (Before::NotAsked, testimony, with)
+        }
+        (None, None) => {
+            let begun = record.started.parse().unwrap_or(Timestamp::MIN);
+            let (testimony, with) = stored.compared(Some(begun), now);
+            (Before::NotAsked, testimony, with)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::RECORD_VERSION;
+    use crate::testing::{ACCOUNT, snapshot};
+    use crate::topology::{Layout, build};
+    use serde_json::json;
+
+    /// What was stored since is of whole data only if that was proven.
+    #[test]
+    fn since_when_a_stored_baseline_may_be_of_an_empty_disk() {
+        let topology = build(&snapshot(&[ACCOUNT]), &Layout::shipped().unwrap());
+        let member = topology.members().find(|member| member.name == "wh9527-0").unwrap();
+        let created = member.pod.as_ref().unwrap().created;
+        let started = "2026-01-01T00:00:00.25Z";
+        let record = |uid: &str, outcome: Outcome| {
+            let text = json!({"version": RECORD_VERSION, "id": "a1", "started": started, "outcome": outcome,
+                "context": "", "namespace": member.namespace, "pod": member.name, "podUid": uid, "keepClaims": false,
+                "claims": []});
+            Record::parse(&text.to_string()).unwrap()
+        };
+        let request = Request { pod_uid: Some("old".into()), ..Request::default() };
+        for (records, expected) in [
+            (vec![], created),
+            (vec![record("other", Outcome::Recovered)], created),
+            (vec![record("old", Outcome::Unproven)], started.parse().ok()),
+            (vec![record("old", Outcome::DataMissing)], started.parse().ok()),
+            (vec![record("old", Outcome::Unproven), record("old", Outcome::Recovered)], None),
+        ] {
+            assert_eq!(replaced(&records, &request, member), expected, "{records:?}");
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! `forward`: a local port that leads to a member, and outlives its pod.
 
+mod arguments;
+mod conninfo;
 mod psql;
 
 use super::Context;
@@ -19,7 +21,7 @@ use crate::topology::layout::{PageDoor, SqlDoor};
 use crate::topology::lead::{Lead, Standing};
 use crate::topology::target::TargetName;
 use crate::topology::{Member, Role, SpaceKind, Topology, build};
-use psql::Psql;
+use psql::{Leads, Psql};
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
@@ -51,7 +53,7 @@ pub(super) async fn forward(context: &Context, args: &ForwardArgs) -> Result<Exi
 }
 
 async fn open(context: &Context, args: &ForwardArgs) -> Result<Exit> {
-    let program = if args.psql { Some(psql::find()?) } else { None };
+    let run = if args.psql { Some(psql::Run::of(&args.psql_args)?) } else { None };
     let cluster = context.cluster().await?;
     let (topology, member, door) = context.unless_interrupted(prepare(context, &cluster, args)).await?;
     let listener = listen(context, args).await?;
@@ -74,13 +76,14 @@ async fn open(context: &Context, args: &ForwardArgs) -> Result<Exit> {
     let speaks = if opened.sql { Speaks::Sql } else { Speaks::Other };
     let forward = cluster.forward(listener, (&member.namespace, door.port()), speaks, to, tell);
     let pods = cluster.watch_pods(&member.namespace, lead.only());
-    let psql = match (program, &door) {
-        (Some(program), Door::Sql(sql)) => {
+    let psql = match (run, &door) {
+        (Some(run), Door::Sql(sql)) => {
             // All else is psql's to say.
             if let Standing::Nobody(why) = &now {
                 context.screen.note(&told::nobody(why, context.screen.err));
             }
-            Some(Psql::start(context, &program, port, sql, &args.psql_args)?)
+            let leads = Leads { address: args.address.ip(), port, pod: (&member.namespace, &member.name), sql };
+            Some(Psql::start(context, &run, &leads)?)
         }
         _ => {
             say_opened(context, args, &opened)?;

@@ -1,6 +1,7 @@
 //! A file a verb: read, plan, confirm, run, render. The only modules that see all the others.
 
 mod act;
+mod baseline;
 mod complete;
 mod completion;
 mod confirm;

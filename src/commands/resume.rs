@@ -63,6 +63,9 @@ pub(super) fn resume(context: &Context, args: &ActArgs, verb: &str) -> Command {
     for allow in &args.allow {
         command.flag("--allow", Some(allow.flag()));
     }
+    for name in &args.accept_missing {
+        command.flag("--accept-missing", Some(name));
+    }
     for probe in &args.probe {
         command.flag("--probe", Some(probe));
     }
@@ -76,7 +79,26 @@ pub(super) fn resume(context: &Context, args: &ActArgs, verb: &str) -> Command {
 
 /// The command that takes an act back. What was overridden for the act is not overridden for this.
 pub(super) fn undo(context: &Context, args: &ActArgs, id: &str) -> Command {
-    resume(context, &ActArgs { allow: Vec::new(), ..args.clone() }, &format!("undo {}", quoted(id)))
+    let asked = ActArgs { allow: Vec::new(), accept_missing: Vec::new(), ..args.clone() };
+    resume(context, &asked, &format!("undo {}", quoted(id)))
+}
+
+/// The command that stores a baseline of a namespace's members, while these are healthy.
+pub(super) fn verify(context: &Context, args: &ActArgs, namespace: &str) -> Command {
+    let asked = ActArgs {
+        allow: Vec::new(),
+        accept_missing: Vec::new(),
+        probe: Vec::new(),
+        no_verify: false,
+        no_probe: false,
+        ..args.clone()
+    };
+    resume(context, &asked, &format!("verify -n {}", quoted(namespace)))
+}
+
+/// The command that goes on where an act stopped, and accepts what is missing.
+pub(super) fn accepting(resume: &str, names: &[String]) -> String {
+    names.iter().fold(resume.to_owned(), |command, name| format!("{command} --accept-missing {}", quoted(name)))
 }
 
 /// A word as a shell takes it whole.

@@ -2,6 +2,7 @@
 
 use super::Context;
 use super::act::{Prepared, Sight, before, carry_out, find_out, look, recorded_baseline, request};
+use super::baseline::{Stored, compared};
 use super::confirm::asked;
 use super::resume::resume;
 use super::scope::stays;
@@ -10,12 +11,13 @@ use crate::cli::UndoArgs;
 use crate::cluster::Cluster;
 use crate::error::{Error, Exit, Result};
 use crate::plan::history::{Entry, history, without_type};
-use crate::plan::{Act, Before, Inputs, Outcome, Record, needed, newest, plan, proof};
+use crate::plan::{Act, Before, ComparedWith, Inputs, Outcome, Record, needed, newest, plan, proof};
 use crate::recovery::witness::Silence;
 use crate::render::{history as words, prompt};
 use crate::topology::target::TargetName;
 use crate::topology::{Member, Topology};
 use crate::verify::Testimony;
+use jiff::Timestamp;
 
 const SOUGHT: Sought =
     Sought { verb: "undo", act: "undo anything of", question: "Undo what?", so_far: Some("nothing was changed") };
@@ -46,13 +48,15 @@ async fn prepare(context: &Context, cluster: &Cluster, args: &UndoArgs) -> Resul
     let needed = needed(&member, &request);
     let mut findings = find_out(context, cluster, &args.act, &sight, &member, proof, &needed).await?;
     let said = std::mem::replace(&mut findings.said, Err(Silence::NotAsked));
-    let (before, testimony) = baseline(&of, unfinished, said);
+    let stored = std::mem::replace(&mut findings.stored, Stored::NotAsked);
+    let (before, testimony, compared) = baseline(&of, unfinished, said, (stored, findings.now));
     let plan = plan(Inputs {
         topology,
         member: &member,
         request: &request,
         rights: &findings.rights,
         before,
+        baseline: compared,
         undoes: Some(&of),
         unfinished,
         records,
@@ -65,24 +69,46 @@ async fn prepare(context: &Context, cluster: &Cluster, args: &UndoArgs) -> Resul
     Ok((prepared, of.id))
 }
 
-/// What must be there afterwards: what the act found before it began, where it did not find all of it again; otherwise
-/// what is there now.
-fn baseline(of: &Record, unfinished: Option<&Record>, said: Result<Testimony, Silence>) -> (Before, Option<Testimony>) {
-    let kept = match unfinished {
-        Some(record) => recorded_baseline(record),
-        None if of.outcome == Outcome::Recovered => None,
-        None => recorded_baseline(of),
+/// What must be there afterwards: what the act was compared with, where it did not find all of it again; otherwise what is
+/// there now; otherwise what is stored.
+fn baseline(
+    of: &Record,
+    unfinished: Option<&Record>,
+    said: Result<Testimony, Silence>,
+    (stored, now): (Stored, Timestamp),
+) -> (Before, Option<Testimony>, ComparedWith) {
+    let from = match unfinished {
+        Some(record) => Some(record),
+        None => Some(of).filter(|of| of.outcome != Outcome::Recovered),
     };
+    let kept = from.and_then(|record| Some((recorded_baseline(record)?, record)));
     match (kept, said) {
-        (_, Err(Silence::NotAsked)) => (Before::NotAsked, None),
-        (Some(testimony), _) => {
-            let summary = format!("{}, as {} found it", testimony.summary(), of.id);
-            (Before::Answered { summary, lacks: testimony.lacks() }, Some(testimony))
+        (_, Err(Silence::NotAsked)) => {
+            (Before::NotAsked, None, ComparedWith::Nothing { reason: "it is not to be asked".into() })
         }
-        (None, _) if unfinished.is_some() => {
-            (Before::Silent { reason: "the interrupted run kept no baseline".into() }, None)
+        (Some((testimony, record)), _) => {
+            let summary = testimony.summary();
+            match &record.stored_baseline {
+                Some(taken) => {
+                    let with = ComparedWith::Stored { taken: taken.clone(), summary };
+                    (Before::NotAsked, Some(testimony), with)
+                }
+                None => {
+                    let with = ComparedWith::Fresh { taken: record.started.clone() };
+                    let summary = format!("{summary}, as {} found it", of.id);
+                    let before = Before::Answered { summary, lacks: testimony.lacks() };
+                    (before, Some(testimony), with)
+                }
+            }
         }
-        (None, said) => before(said),
+        (None, _) if let Some(record) = unfinished => {
+            let (testimony, with) = match &record.stored_baseline {
+                Some(taken) => stored.of(taken),
+                None => stored.compared(Some(record.started.parse().unwrap_or(Timestamp::MIN)), now),
+            };
+            (Before::NotAsked, testimony, with)
+        }
+        (None, said) => compared(before(said), stored, now),
     }
 }
 
@@ -191,7 +217,8 @@ mod tests {
                      said: Result<Testimony, Silence>| {
             let of = record("f1", of, kept);
             let unfinished = unfinished.map(|baseline| record("u1", Outcome::InProgress, baseline));
-            let (before, testimony) = baseline(&of, unfinished.as_ref(), said);
+            let none = (Stored::Nothing("n".into()), Timestamp::UNIX_EPOCH);
+            let (before, testimony, _) = baseline(&of, unfinished.as_ref(), said, none);
             let words = match before {
                 Before::Answered { summary, .. } => summary,
                 Before::Silent { reason } | Before::LoginRefused { reason } => format!("silent: {reason}"),
@@ -209,13 +236,7 @@ mod tests {
             (Outcome::Recovered, Some(&then), None, Ok(now.clone()), (now.summary(), Some(&now))),
             (Outcome::Recovered, None, None, silent(), ("silent: it is down".into(), None)),
             (Outcome::DataMissing, Some(&now), Some(Some(&then)), Ok(now.clone()), (as_found.clone(), Some(&then))),
-            (
-                Outcome::DataMissing,
-                Some(&now),
-                Some(None),
-                Ok(now.clone()),
-                ("silent: the interrupted run kept no baseline".into(), None),
-            ),
+            (Outcome::DataMissing, Some(&now), Some(None), Ok(now.clone()), ("not asked".into(), None)),
             (Outcome::DataMissing, Some(&then), None, Err(Silence::NotAsked), ("not asked".into(), None)),
         ] {
             let (words, testimony) = found(of, kept, unfinished, said);

@@ -1,6 +1,7 @@
 //! `verify`: look, ask everybody, judge, report.
 
 use super::Context;
+use super::baseline::{Subject as Whose, store};
 use super::login::login;
 use super::scope::{DEADLINE, scope};
 use super::status::wanted;
@@ -61,7 +62,8 @@ pub(super) async fn verify(context: &Context, args: &VerifyArgs) -> Result<Exit>
     checks.extend(gaps);
     checks.extend(going);
 
-    let saved = Saved::new(Timestamp::now().to_string(), cluster.context_name(), testimonies);
+    let now = Timestamp::now();
+    let saved = Saved::new(now.to_string(), cluster.context_name(), testimonies);
     if let Some(path) = &args.save {
         save(path, &saved)?;
         context.screen.note(&text::saved(path, &saved));
@@ -74,7 +76,16 @@ pub(super) async fn verify(context: &Context, args: &VerifyArgs) -> Result<Exit>
         _ => text::verify(&checks, paint),
     };
     context.screen.result(&out);
-    Ok(match verdict(&checks) {
+    let verdict = verdict(&checks);
+    // One database is not all of a server.
+    if verdict == Verdict::Passed && !args.read_only && args.database.is_none() {
+        let whole = saved.members.iter().filter_map(|(path, testimony)| {
+            let (namespace, pod) = path.split_once('/')?;
+            Some((Whose::of_pod(&topology, namespace, pod), testimony.clone()))
+        });
+        store(&cluster, whole.collect::<Vec<_>>(), now).await.tell(context);
+    }
+    Ok(match verdict {
         Verdict::Passed => Exit::Yes,
         Verdict::Failed => Exit::VerificationFailed,
         Verdict::Skipped | Verdict::Unknown => Exit::Degraded,

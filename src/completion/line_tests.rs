@@ -167,6 +167,7 @@ fn each_argument(command: &Command, see: &mut impl FnMut(&Arg)) {
 #[test]
 fn no_value_is_forgotten() {
     let free = [
+        "accept_missing",
         "address",
         "as_group",
         "as_uid",

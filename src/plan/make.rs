@@ -1,8 +1,8 @@
 //! Making a plan: what of an act is left to do, whether it is a new one or one that was begun.
 
 use super::{
-    Act, Before, InFlight, Plan, Probes, Proof, Record, ReplacedClaim, Request, Resumes, Risk, Step, Target, checks,
-    earlier,
+    Act, Before, ComparedWith, InFlight, Plan, Probes, Proof, Record, ReplacedClaim, Request, Resumes, Risk, Step,
+    Target, checks, earlier,
 };
 use crate::cluster::permission::{Allowed, Permission};
 use crate::topology::layout::SqlDoor;
@@ -21,6 +21,8 @@ pub struct Inputs<'i> {
     pub rights: &'i [(Permission, Allowed)],
     /// What the component said.
     pub before: Before,
+    /// What it is compared with afterwards.
+    pub baseline: ComparedWith,
     /// The act that is taken back; `None` for a failover.
     pub undoes: Option<&'i Record>,
     /// The same act, begun by an earlier run and unfinished.
@@ -132,6 +134,7 @@ pub fn plan(inputs: Inputs<'_>) -> Plan {
         request,
         rights: inputs.rights,
         before: &inputs.before,
+        baseline: &inputs.baseline,
         proof: &proof,
         returning: &back,
         records: inputs.records,
@@ -167,6 +170,8 @@ pub fn plan(inputs: Inputs<'_>) -> Plan {
         risk: if overridden { Risk::High } else { Risk::Ordinary },
         proof,
         before: inputs.before,
+        baseline: inputs.baseline,
+        accept_missing: request.accept_missing.clone(),
         resumes,
         probes: inputs.probes,
         journal,

@@ -4,6 +4,7 @@
 //! The dry run, the text above the prompt, the run itself and the JSON output all read this one [`Plan`].
 
 mod checks;
+mod compared;
 mod earlier;
 pub mod history;
 mod in_flight;
@@ -17,6 +18,7 @@ mod tests;
 mod undo_tests;
 
 pub use checks::{Check, CheckId, Verdict};
+pub use compared::ComparedWith;
 pub use earlier::{newest, returning};
 pub use in_flight::InFlight;
 pub use make::{Inputs, plan, proof};
@@ -41,6 +43,8 @@ pub struct Request {
     pub verify: bool,
     /// Blocks that the user overrides.
     pub allow: Vec<Allow>,
+    /// What may be missing since a stored baseline, by its names.
+    pub accept_missing: Vec<String>,
     /// The pod's UID this failover is for: where the pod has another by now, it has been replaced already.
     pub pod_uid: Option<String>,
     /// Role to log in as, in place of the layout's.
@@ -76,6 +80,10 @@ pub struct Plan {
     pub proof: Proof,
     /// What the component said before.
     pub before: Before,
+    /// What it is compared with afterwards.
+    pub baseline: ComparedWith,
+    /// What may be missing since a stored baseline, by its names; empty where nothing may.
+    pub accept_missing: Vec<String>,
     /// The earlier run of this pod that is finished, rather than a new one begun. Null where a new one is begun.
     pub resumes: Option<Resumes>,
     /// The databases that are asked all the while, to measure how long each was away.
@@ -232,7 +240,7 @@ pub enum Before {
         /// In the server's words, where it said any.
         reason: String,
     },
-    /// It was not asked.
+    /// It was not asked, or what it said was not kept.
     NotAsked,
 }
 
@@ -265,6 +273,13 @@ impl Plan {
             }
         }
         Some(error)
+    }
+
+    /// Whether there is nothing to compare with, however often it is asked.
+    pub fn lacks_baseline(&self) -> bool {
+        matches!(self.baseline, ComparedWith::Nothing { .. })
+            && !matches!(self.proof, Proof::Skipped { .. })
+            && !matches!(self.before, Before::LoginRefused { .. })
     }
 
     /// Whether anything will be deleted.

@@ -58,6 +58,10 @@ pub struct Record {
     /// found again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub baseline: Option<serde_json::Value>,
+    /// When the baseline was taken, RFC 3339, if it is one that was stored in the cluster earlier. Absent otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(extend("format" = "date-time")))]
+    pub stored_baseline: Option<String>,
 }
 
 /// What is on record.

@@ -99,6 +99,8 @@ const UNRETAINED: &str = "--allow unretained-volume, at high risk: the old volum
 const CONCURRENT: &str = "--allow concurrent-failover, at high risk: another failover is not kept away";
 const EXPLAINED: &str = "what is waited for is explained by less";
 const FOUND: &str = "which object is there in place of the planned one is not told";
+const UNSTORED: &str = "no baseline is stored: were a component down, nothing would say what it held";
+const UNREAD: &str = "a component that is down is compared with nothing afterwards (exit code 8)";
 const FORWARDS: &str = "what the databases and status pages say is unknown";
 
 /// What `status` takes.
@@ -117,6 +119,9 @@ const VERIFY: &[Right] = &[
     right("list", "statefulsets.apps"),
     right("get", "pods/portforward").or(FORWARDS),
     right("create", "pods/portforward").or(FORWARDS),
+    right("get", "configmaps").or(UNSTORED),
+    right("create", "configmaps").or(UNSTORED),
+    right("update", "configmaps").or(UNSTORED),
     right("list", "namespaces").cluster().or_by(WHOLE_NAMES),
 ];
 
@@ -146,6 +151,9 @@ const FAILOVER: &[Right] = &[
     right("get", "leases.coordination.k8s.io").named(LEASE).asked(When::Always).or_by(CONCURRENT),
     right("create", "leases.coordination.k8s.io").asked(When::Always).or_by(CONCURRENT),
     right("update", "leases.coordination.k8s.io").named(LEASE).asked(When::Always).or_by(CONCURRENT),
+    right("get", "configmaps").asked(When::Proving).or(UNREAD),
+    right("create", "configmaps").asked(When::Proving).or(UNSTORED),
+    right("update", "configmaps").asked(When::Proving).or(UNSTORED),
     right("list", "events").asked(When::Always).or(EXPLAINED),
     right("watch", "events").asked(When::Always).or(EXPLAINED),
     right("get", "pods").or(FOUND),

@@ -27,6 +27,7 @@ fn planned(yaml: &str, pod: &str, request: &Request, denied: &[(&str, &str)]) ->
         request,
         rights: &rights,
         before: Before::Answered { summary: "PostgreSQL 14".into(), lacks: Vec::new() },
+        baseline: ComparedWith::Fresh { taken: String::new() },
         undoes: None,
         unfinished,
         records: &records,
@@ -40,42 +41,77 @@ fn planned(yaml: &str, pod: &str, request: &Request, denied: &[(&str, &str)]) ->
 /// A login that does not fit is not a server that is down, and it is said where it is decided.
 #[test]
 fn a_refused_login_is_warned_of_and_told_apart_from_silence() {
-    let topology = build(&snapshot(&[ACCOUNT]), &Layout::shipped().unwrap());
-    let member = topology.members().find(|member| member.name == "wh9527-0").unwrap();
-    let request = Request { user: Some("auditor".into()), ..request() };
     let reason = || "password authentication failed for user \"auditor\" (SQLSTATE 28P01)".to_owned();
-    let planned = |before| {
-        plan(Inputs {
-            topology: &topology,
-            member,
-            request: &request,
-            rights: &[],
-            before,
-            undoes: None,
-            unfinished: None,
-            records: &[],
-            journal: String::new(),
-            probes: Probes::default(),
-            now: now(),
-            in_flight: InFlight::default(),
-        })
-    };
-    for (before, words) in [
+    let none = || ComparedWith::Nothing { reason: "none is stored".into() };
+    let taken = (now() - jiff::SignedDuration::from_hours(19)).to_string();
+    let stored = ComparedWith::Stored { taken, summary: "PostgreSQL 14: 2 databases".into() };
+    let refused = "it answers, and refuses the login (password authentication failed";
+    let silent = "it does not answer now (password authentication failed";
+    for (before, baseline, begins, has) in [
         (
             Before::LoginRefused { reason: reason() },
-            "it answers, and refuses the login (password authentication failed",
+            none(),
+            refused.to_owned(),
+            "no baseline is taken, and nothing will",
         ),
-        (Before::Silent { reason: reason() }, "no baseline, it does not answer now (password authentication failed"),
+        (Before::Silent { reason: reason() }, none(), format!("no baseline, {silent}"), "and none is stored; whether"),
+        (
+            Before::Silent { reason: reason() },
+            stored.clone(),
+            silent.to_owned(),
+            "(19h ago): PostgreSQL 14: 2 databases",
+        ),
+        (Before::LoginRefused { reason: reason() }, stored.clone(), refused.to_owned(), "mend it first"),
+        (Before::NotAsked, stored, "afterwards it is compared with the stored baseline of ".to_owned(), "(19h ago)"),
+        (Before::NotAsked, none(), "no baseline: none is stored".to_owned(), "will not be proven"),
     ] {
-        let plan = planned(before);
+        let plan = without_its_word(before, baseline, &[]);
         let check = plan.checks.iter().find(|check| check.id == CheckId::Baseline).unwrap();
         assert_eq!(check.verdict, Verdict::Warn);
-        assert!(check.reason.starts_with(words), "{}", check.reason);
+        assert!(check.reason.starts_with(&begins) && check.reason.contains(has), "{}", check.reason);
         let Proof::Sql { door, canary, .. } = &plan.proof else { panic!("{:?}", plan.proof) };
         assert_eq!((&*door.user, canary), ("auditor", &None));
     }
     let text = serde_json::to_value(Before::LoginRefused { reason: reason() }).unwrap();
     assert_eq!(text, serde_json::json!({"component": "loginRefused", "reason": reason()}));
+}
+
+/// A plan for a member that says nothing of what it holds.
+fn without_its_word(before: Before, baseline: ComparedWith, accept_missing: &[&str]) -> Plan {
+    let topology = build(&snapshot(&[ACCOUNT]), &Layout::shipped().unwrap());
+    let member = topology.members().find(|member| member.name == "wh9527-0").unwrap();
+    let accept_missing = accept_missing.iter().map(|name| (*name).to_owned()).collect();
+    let request = Request { user: Some("auditor".into()), accept_missing, ..request() };
+    plan(Inputs {
+        topology: &topology,
+        member,
+        request: &request,
+        rights: &[],
+        before,
+        baseline,
+        undoes: None,
+        unfinished: None,
+        records: &[],
+        journal: String::new(),
+        probes: Probes::default(),
+        now: now(),
+        in_flight: InFlight::default(),
+    })
+}
+
+/// What a component says itself must be there afterwards, whatever is accepted.
+#[test]
+fn nothing_is_accepted_but_against_a_stored_baseline() {
+    let warned = |baseline, accept: &[&str]| {
+        let before = Before::Answered { summary: "PostgreSQL 14".into(), lacks: Vec::new() };
+        let plan = without_its_word(before, baseline, accept);
+        plan.checks.iter().any(|check| check.reason.starts_with("--accept-missing accepts nothing here"))
+    };
+    let fresh = || ComparedWith::Fresh { taken: now().to_string() };
+    let stored = ComparedWith::Stored { taken: now().to_string(), summary: String::new() };
+    assert!(warned(fresh(), &["test_db"]));
+    assert!(warned(ComparedWith::Nothing { reason: String::new() }, &["test_db"]));
+    assert!(!warned(stored, &["test_db"]) && !warned(fresh(), &[]));
 }
 
 fn steps(plan: &Plan) -> Vec<String> {
@@ -336,6 +372,7 @@ fn another_failover_under_way() {
             request: &request,
             rights: &rights,
             before: Before::NotAsked,
+            baseline: ComparedWith::Fresh { taken: String::new() },
             undoes: None,
             unfinished: None,
             records: &[],
@@ -488,6 +525,7 @@ fn volumes_that_cannot_be_read_may_tell_of_an_unfinished_failover() {
             request: &request,
             rights: &[],
             before: Before::NotAsked,
+            baseline: ComparedWith::Fresh { taken: String::new() },
             undoes: None,
             unfinished: None,
             records: &[],

@@ -69,6 +69,7 @@ fn planned(topology: &Topology, of: Option<&str>, request: &Request, denied: &[(
         request,
         rights: &rights,
         before: Before::Answered { summary: "PostgreSQL 14".into(), lacks: Vec::new() },
+        baseline: ComparedWith::Fresh { taken: String::new() },
         undoes,
         unfinished,
         records: &records,

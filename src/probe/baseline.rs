@@ -86,9 +86,12 @@ pub struct Tables {
     /// By schema and name, in the order of their bytes. Of more than 1,000 the first 1,000, and those of the baseline that
     /// this one is compared with.
     pub tables: Vec<Table>,
-    /// Of all relations up to the newest one, listed or not. Absent where all are listed.
+    /// Of all relations up to the newest one, listed or not. Absent where the server makes none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,
+    /// Of all relations up to the newest one of the other baseline.
+    #[serde(skip)]
+    pub digest_then: Option<Digest>,
     /// Whether each relation that the other baseline names was looked for by its name.
     #[serde(skip)]
     pub sought: bool,
@@ -300,7 +303,7 @@ pub(crate) mod examples {
             *totals.entry(table.kind).or_default() += 1;
         }
         let total = tables.iter().filter(|table| table.kind.is_table()).count() as u64;
-        Tables { total, totals, truncated: false, tables, digest: None, sought: false }
+        Tables { total, totals, truncated: false, tables, digest: None, digest_then: None, sought: false }
     }
 
     /// All databases of a plain PostgreSQL 14.

@@ -102,6 +102,38 @@ impl fmt::Display for Missing {
     }
 }
 
+impl Missing {
+    /// Returns its name, as `--accept-missing` takes it: `DATABASE`, `DATABASE/SCHEMA.TABLE`, `DATABASE/*` for tables that
+    /// are only known by their number, or `*` for such databases.
+    pub fn name(&self) -> String {
+        match self {
+            Self::FewerDatabases { .. } => "*".to_owned(),
+            Self::Database { database, .. } | Self::Damaged { database, table: None, .. } => escaped(database),
+            Self::FewerTables { database, .. } => format!("{}/*", escaped(database)),
+            Self::Table { database, table, .. }
+            | Self::Rows { database, table, .. }
+            | Self::Damaged { database, table: Some(table), .. } => {
+                format!("{}/{}", escaped(database), escaped(table))
+            }
+        }
+    }
+}
+
+/// Returns a name in which every character is harmless on a terminal, and none is a slash: all but letters, digits, spaces
+/// and `_-.$` are written as `%XX`, byte by byte.
+pub fn escaped(name: &str) -> String {
+    let mut text = String::with_capacity(name.len());
+    for character in name.chars() {
+        if character.is_alphanumeric() || "_-.$ ".contains(character) {
+            text.push(character);
+        } else {
+            let mut bytes = [0; 4];
+            text.extend(character.encode_utf8(&mut bytes).bytes().map(|byte| format!("%{byte:02X}")));
+        }
+    }
+    text
+}
+
 /// `1 table`, `2 tables`.
 pub fn counted(number: u64, thing: &str) -> String {
     if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
@@ -284,9 +316,9 @@ impl Comparison {
             });
         }
         let all = if before.totals.is_empty() { before.total } else { before.totals.values().sum() };
-        match (&before.digest, &after.digest) {
+        match (&before.digest, &after.digest_then) {
             _ if fewer || !named.is_empty() => {}
-            (Some(then), Some(now)) if then == now => {
+            (Some(then), Some(now)) if then == now && then.relations == all => {
                 let listed = before.tables.iter().filter(|table| table.kind.is_table()).count() as u64;
                 self.tables += before.total.saturating_sub(listed);
             }
@@ -341,6 +373,23 @@ mod tests {
 
     fn lines(comparison: &Comparison) -> Vec<String> {
         comparison.missing.iter().map(ToString::to_string).collect()
+    }
+
+    /// A name is of one thing only, and can be pasted.
+    #[test]
+    fn a_name_is_of_one_thing() {
+        let database = |name: &str| Missing::Database { database: name.into(), tables: None }.name();
+        let table = |database: &str, table: &str| {
+            Missing::Table { database: database.into(), relation: RelationKind::Table, table: table.into(), rows: None }
+                .name()
+        };
+        assert_eq!((database("test_db"), table("test_db", "public.t")), ("test_db".into(), "test_db/public.t".into()));
+        assert_eq!((database("a/b"), table("a", "b")), ("a%2Fb".into(), "a/b".into()));
+        assert_eq!(
+            (database("100%"), database("a b"), database("数据")),
+            ("100%25".into(), "a b".into(), "数据".into())
+        );
+        assert_eq!(database("a\u{1b}[2J'\u{202e}"), "a%1B%5B2J%27%E2%80%AE");
     }
 
     #[test]

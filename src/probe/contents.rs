@@ -255,18 +255,19 @@ async fn list(
             }
         }
     }
+    let now = digest(session, newest).await?;
     // What came since has a larger OID, and is left out of what is compared.
-    let until = before.map_or(newest, |before| before.digest.as_ref().map_or(newest, |digest| digest.newest));
-    let digest = if truncated || before.is_some_and(|before| before.digest.is_some()) {
-        digest(session, until).await?
-    } else {
-        None
+    let digest_then = match before.and_then(|before| before.digest.as_ref()) {
+        Some(then) if then.newest != newest && now.is_some() => digest(session, then.newest).await?,
+        Some(_) => now.clone(),
+        None => None,
     };
     let total = totals.iter().filter(|(kind, _)| kind.is_table()).map(|(_, number)| number).sum();
     let Found { mut tables, candidates, small, .. } = found;
     let candidates = candidates.into_iter().chain(small.into_iter().take(MOST_COUNTS)).collect();
     tables.shrink_to_fit();
-    Ok((Tables { total, totals, truncated, tables, digest, sought: before.is_some() }, candidates))
+    let sought = before.is_some();
+    Ok((Tables { total, totals, truncated, tables, digest: now, digest_then, sought }, candidates))
 }
 
 /// A digest of the names up to an OID; none where the server makes none (MD5 is not allowed everywhere).

@@ -1,6 +1,6 @@
 use super::super::compare::{Comparison, compare};
 use super::super::sql::Reached;
-use super::super::testing::{Bouncer, Pooling, Postgres, Socket, mpp, run, session, target};
+use super::super::testing::{Bouncer, Pooling, Postgres, mpp, run, session, target};
 use super::super::{Canary, baseline::examples};
 use super::*;
 use std::path::PathBuf;
@@ -461,18 +461,20 @@ mod comparison {
                 listed.push(examples::table(&table.name, Some(relation.rows)));
             }
         }
+        let digest = |newest| {
+            let old = world.iter().filter(|(_, relation)| relation.oid <= newest);
+            let names: Vec<&str> = old.map(|(name, _)| name.as_str()).collect();
+            Digest { newest, relations: names.len() as u64, names: names.join(",") }
+        };
         let newest = world.values().map(|relation| relation.oid).max().unwrap_or(0);
-        let newest = before.and_then(|before| before.digest.as_ref()).map_or(newest, |digest| digest.newest);
-        let names: Vec<&str> =
-            world.iter().filter(|(_, relation)| relation.oid <= newest).map(|(name, _)| name.as_str()).collect();
-        let wanted = truncated || before.is_some_and(|before| before.digest.is_some());
-        let digest = wanted.then(|| Digest { newest, relations: names.len() as u64, names: names.join(",") });
+        let then = before.and_then(|before| before.digest.as_ref());
         let all = world.len() as u64;
         Tables {
             total: all,
             totals: BTreeMap::from([(RelationKind::Table, all)]),
             truncated,
-            digest,
+            digest: Some(digest(newest)),
+            digest_then: then.map(|then| digest(then.newest)),
             sought: before.is_some(),
             ..examples::tables(listed)
         }

@@ -85,6 +85,16 @@ fn bytes(value: OsString) -> Vec<u8> {
     value.to_string_lossy().into_owned().into_bytes()
 }
 
+#[cfg(unix)]
+fn from_bytes(value: Vec<u8>) -> Option<OsString> {
+    Some(std::os::unix::ffi::OsStringExt::from_vec(value))
+}
+
+#[cfg(not(unix))]
+fn from_bytes(value: Vec<u8>) -> Option<OsString> {
+    String::from_utf8(value).ok().map(OsString::from)
+}
+
 /// How to log in to any database of an installation.
 #[derive(Clone, Debug, Default)]
 pub struct Login {
@@ -157,6 +167,12 @@ impl Login {
     /// The role that was asked for; otherwise the layout's counts.
     pub fn user(&self) -> Option<&str> {
         self.user.as_deref()
+    }
+
+    /// The password for a database as an environment variable holds it; `None` if there is none, or none that it can hold.
+    pub fn password_text(&self, pod: (&str, &str), port: u16, database: &str, user: &str) -> Option<OsString> {
+        let password = self.password(pod, port, database, user)?.password.0;
+        if password.contains(&0) { None } else { from_bytes(password) }
     }
 
     pub(super) fn tls(&self) -> &Tls {

@@ -151,6 +151,7 @@ impl Act<'_, '_> {
             done: self.done,
             notices: self.notices,
             reachability: Vec::new(),
+            accept: None,
             ending,
         }
     }

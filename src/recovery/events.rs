@@ -131,4 +131,6 @@ pub struct Outcome {
     pub notices: Vec<String>,
     /// How long the databases that depend on the component were away.
     pub reachability: Vec<Reach>,
+    /// The command that accepts what is missing since a stored baseline, and proves the rest; nothing is deleted by it.
+    pub accept: Option<String>,
 }

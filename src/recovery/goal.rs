@@ -193,7 +193,7 @@ pub fn as_planned(plan: &Plan, topology: &Topology) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::{Before, InFlight, Inputs, Probes, Request, Returns, plan};
+    use crate::plan::{Before, ComparedWith, InFlight, Inputs, Probes, Request, Returns, plan};
     use crate::testing::snapshot;
     use crate::topology::{Layout, build};
 
@@ -219,6 +219,7 @@ mod tests {
             request: &Request { id: "x".into(), ..Request::default() },
             rights: &[],
             before: Before::NotAsked,
+            baseline: ComparedWith::Fresh { taken: String::new() },
             undoes: None,
             unfinished: None,
             records: &[],
@@ -351,6 +352,7 @@ mod tests {
             request: &Request { id: "x".into(), ..Request::default() },
             rights: &[],
             before: Before::NotAsked,
+            baseline: ComparedWith::Fresh { taken: String::new() },
             undoes: None,
             unfinished: None,
             records: &[],

@@ -467,10 +467,14 @@ impl Act<'_, '_> {
                     let ending = Ending::DataMissing(missing);
                     return Err(self.failed(phase, "something is missing".into(), ending));
                 }
-                Answer::Unknowable(why) => {
-                    let ending = Ending::Unproven(why.clone());
-                    return Err(self.failed(phase, why, ending));
-                }
+                Answer::Unknowable(why) => match goal::ready(self.run.plan, &self.topology()) {
+                    Progress::Reached => {
+                        let ending = Ending::Unproven(why.clone());
+                        return Err(self.failed(phase, why, ending));
+                    }
+                    Progress::Waiting(waits) => format!("{why}, and then {waits}"),
+                    Progress::Trapped(trap) => format!("{why}, and then its pod waits for claim {}", trap.claim),
+                },
                 Answer::NotYet(why) => why,
             };
             (self.tell)(Event::Detail(phase, waits.clone()));

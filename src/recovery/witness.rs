@@ -7,7 +7,9 @@ use crate::probe::sql::Kernel;
 use crate::probe::{Answer as Said, Canary, Login, Look, Sql, SqlTarget};
 use crate::topology::layout::SqlDoor;
 use crate::verify::ask::QUESTION;
+use crate::verify::stored::accepted;
 use crate::verify::{Testimony, difference};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// A server that answers again may show its databases a moment later (a tenant that is being attached, a catalog that
@@ -46,12 +48,32 @@ pub enum Answer {
     NotYet(String),
 }
 
+/// That the baseline is an older one, which was stored in the cluster.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    /// When it was taken, in words: `02:14 UTC yesterday (19h ago)`.
+    pub when: String,
+    /// What may be missing since.
+    pub accept: Vec<String>,
+}
+
+/// What came of the last question whether it is back.
+#[derive(Clone, Debug, Default)]
+pub struct Found {
+    /// What it holds, once it was confirmed that it is back.
+    pub testimony: Option<Testimony>,
+    /// What is missing since a stored baseline, by the names that accept it.
+    pub missing: Vec<String>,
+}
+
 /// Asks one component, in the way its plan says.
 pub struct Witness {
     cluster: Cluster,
     namespace: String,
     proof: Proof,
     sql: Option<(Sql, SqlDoor)>,
+    stored: Option<Stored>,
+    found: Mutex<Found>,
 }
 
 impl Witness {
@@ -73,7 +95,18 @@ impl Witness {
             }
             Proof::Page { .. } | Proof::Skipped { .. } => None,
         };
-        Self { cluster, namespace, proof, sql }
+        Self { cluster, namespace, proof, sql, stored: None, found: Mutex::default() }
+    }
+
+    /// Compares with a stored baseline: what is missing may have been removed on purpose since, and that this login ever
+    /// fitted is not known.
+    pub fn compares_with(&mut self, stored: Stored) {
+        self.stored = Some(stored);
+    }
+
+    /// What came of the last question whether it is back.
+    pub fn found(&self) -> Found {
+        self.found.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Why it is not asked, where it is not.
@@ -124,7 +157,7 @@ impl Witness {
             Err(Silence::NotAsked) => return Answer::Unknowable("it was not to be asked".into()),
             // Without a baseline nothing says that this login ever fitted, and waiting does not mend it.
             Err(Silence::LoginRefused(reason)) => {
-                return if before.is_none() && since > LOOK_FOR_LOGIN {
+                return if (before.is_none() || self.stored.is_some()) && since > LOOK_FOR_LOGIN {
                     Answer::Unknowable(format!("it answers, and refuses the login: {reason}"))
                 } else {
                     Answer::NotYet(reason)
@@ -139,24 +172,39 @@ impl Witness {
                 };
             }
         };
-        match before {
+        let answer = match before {
             Some(before) => self.same(before, &after, canary, since).await,
             None => self.answers_at_all(&after, since),
+        };
+        if let Answer::Confirmed(_) = answer {
+            self.found.lock().unwrap_or_else(PoisonError::into_inner).testimony = Some(after);
         }
+        answer
     }
 
-    /// Nothing to compare with: it answers, and the database that makes it what it is, is there.
+    /// Nothing to compare with: it answers, and the database that makes it what it is, is there. That all else is, too,
+    /// does not follow.
     fn answers_at_all(&self, after: &Testimony, since: Duration) -> Answer {
         if let (Testimony::Sql(after), Some((_, door))) = (after, &self.sql)
             && !after.databases.iter().any(|database| database.name == door.database)
         {
             return settled(vec![format!("database {} is missing", door.database)], since, SETTLE);
         }
-        Answer::Confirmed(format!("it answers ({}); there was no baseline to compare with", after.summary()))
+        Answer::Unknowable(format!("it answers ({}), and there was no baseline to compare with", after.summary()))
     }
 
     async fn same(&self, before: &Testimony, after: &Testimony, canary: Option<&str>, since: Duration) -> Answer {
         let mut found = difference(before, after);
+        let mut compared = String::new();
+        if let Some(stored) = &self.stored {
+            let missing = accepted(&found, &stored.accept);
+            found.missing = missing.lines;
+            self.found.lock().unwrap_or_else(PoisonError::into_inner).missing = missing.names;
+            compared = format!("; compared with the stored baseline of {}", stored.when);
+            if !missing.accepted.is_empty() {
+                compared.push_str(&format!("; accepted: {}", missing.accepted.join(", ")));
+            }
+        }
         let mut table = "";
         if let (Some(schema), Some((sql, _))) = (canary, &self.sql) {
             let canary = canary_named(schema);
@@ -176,11 +224,11 @@ impl Witness {
         }
         let there = found.there;
         Answer::Confirmed(match after {
-            Testimony::Page(_) => format!("its status page answers: {there}"),
+            Testimony::Page(_) => format!("its status page answers: {there}{compared}"),
             Testimony::Sql(after) => {
                 let beyond = found.beyond.first().map(|first| format!(" (not compared: {first})")).unwrap_or_default();
                 let segments = if after.kernel == Kernel::Mpp { ", and so does every segment" } else { "" };
-                format!("it answers SQL{segments}; {there}{table} are there as before{beyond}")
+                format!("it answers SQL{segments}; {there}{table} are there as before{beyond}{compared}")
             }
         })
     }

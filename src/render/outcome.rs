@@ -40,12 +40,15 @@ pub fn verdict(plan: &Plan, outcome: &Outcome, paint: Paint) -> String {
             wrapped("  ", why)
         ),
         Ending::DataMissing(missing) => {
-            let when =
-                outcome.compared_with.as_deref().and_then(clock).map_or("before".into(), |at| format!("at {at}"));
-            let mut text = format!(
-                "{}: {pod} is Ready after {time}, and what was there {when} is missing\n",
-                paint.bad("Not recovered"),
-            );
+            let when = match plan.baseline.stored() {
+                Some(taken) => format!("what the stored baseline of {} has", harmless(taken)),
+                None => {
+                    let at = outcome.compared_with.as_deref().and_then(clock);
+                    format!("what was there {}", at.map_or_else(|| "before".to_owned(), |at| format!("at {at}")))
+                }
+            };
+            let mut text =
+                format!("{}: {pod} is Ready after {time}, and {when} is missing\n", paint.bad("Not recovered"));
             for line in missing {
                 text.push_str(&wrapped("  - ", line));
             }
@@ -146,6 +149,10 @@ fn after(plan: &Plan, outcome: &Outcome, next: &str, paint: Paint) -> String {
     let command = match &outcome.ending {
         // Asking again would not prove more.
         Ending::Unproven(_) if matches!(plan.proof, Proof::Skipped { .. }) => status(),
+        Ending::Unproven(_) if plan.lacks_baseline() => {
+            text.push_str("To have a baseline the next time: while it is healthy, this stores one.\n");
+            next.to_owned()
+        }
         Ending::Interrupted | Ending::TimedOut(_) | Ending::Failed(_) | Ending::Unproven(_) => next.to_owned(),
         Ending::DataMissing(_) if !kept.is_empty() => {
             let volumes = if kept.len() == 1 { "volume" } else { "volumes" };
@@ -162,6 +169,12 @@ fn after(plan: &Plan, outcome: &Outcome, next: &str, paint: Paint) -> String {
         text.push_str(&format!("The way out, once the machine of node {node} is verified off:\n"));
         let taint = format!("kubectl taint nodes {node} node.kubernetes.io/out-of-service=nodeshutdown:NoExecute");
         text.push_str(&format!("{} {taint}\n", paint.hint("next:")));
+    }
+    if let Some(accept) = &outcome.accept {
+        text.push_str(&format!("{} {}\n", paint.hint("next:"), harmless(&command)));
+        text.push_str("If all of it was removed on purpose since then: this accepts it, and proves the rest.\n");
+        text.push_str(&format!("{} {}\n", paint.hint("next:"), harmless(accept)));
+        return text;
     }
     text.push_str(&format!("{} {}\n", paint.hint("next:"), harmless(&command)));
     if let Ending::Failed(error) = &outcome.ending {

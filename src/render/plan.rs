@@ -1,7 +1,7 @@
 //! A plan as it stands above the question.
 
 use super::{Paint, harmless, reach, wrapped};
-use crate::plan::{Act, Check, Plan, Proof, Risk, Step, Verdict};
+use crate::plan::{Act, Check, ComparedWith, Plan, Proof, Risk, Step, Verdict};
 
 /// What will be done, how it is proven, what was checked.
 pub fn plan(plan: &Plan, paint: Paint) -> String {
@@ -112,7 +112,7 @@ fn proof(plan: &Plan) -> Vec<String> {
         Proof::Sql { pod, door, canary } => {
             let mut lines = vec![
                 format!("ask {pod} by SQL, port {}, as {},", door.port, door.user),
-                "and compare with what it says before".into(),
+                compared(&plan.baseline).into(),
             ];
             if let Some(schema) = canary {
                 lines.push(match (&plan.act, &plan.resumes) {
@@ -126,9 +126,17 @@ fn proof(plan: &Plan) -> Vec<String> {
         }
         Proof::Page { pod, door } => vec![
             format!("ask {pod} for its status page, port {}, {},", door.port, door.path),
-            "and compare with what it says before".into(),
+            compared(&plan.baseline).into(),
         ],
         Proof::Skipped { reason } => vec![format!("skipped: {}", harmless(reason))],
+    }
+}
+
+fn compared(baseline: &ComparedWith) -> &'static str {
+    match baseline {
+        ComparedWith::Fresh { .. } => "and compare with what it says before",
+        ComparedWith::Stored { .. } => "and compare with its stored baseline",
+        ComparedWith::Nothing { .. } => "with no baseline to compare with",
     }
 }
 

@@ -4,7 +4,7 @@ use super::*;
 use crate::cluster::permission::Allowed;
 use crate::error::Error;
 use crate::plan::probes::depending;
-use crate::plan::{Before, InFlight, Inputs, Plan, Request, needed, plan};
+use crate::plan::{Before, ComparedWith, InFlight, Inputs, Plan, Request, needed, plan};
 use crate::recovery::{ClaimChange, Ending, Outcome, Phase, PhaseEnd, Reach};
 use crate::testing::{ACCOUNT, now, snapshot, unreadable};
 use crate::topology::health::judge;
@@ -115,6 +115,7 @@ pub(super) fn planned(pod: &str, denied: bool, change: impl FnOnce(&mut Request)
         request: &request,
         rights: &rights,
         before: Before::Answered { summary: "PostgreSQL 14.4: 2 databases, 1 table".into(), lacks: Vec::new() },
+        baseline: ComparedWith::Fresh { taken: "2026-01-01T00:00:00Z".into() },
         undoes: None,
         unfinished: None,
         records: &[],
@@ -173,6 +174,7 @@ budgets: [{name: safekeepers, selector: {matchLabels: {app: safekeeper}}, allowe
         request: &request,
         rights: &rights,
         before: Before::Answered { summary: "status page".into(), lacks: Vec::new() },
+        baseline: ComparedWith::Fresh { taken: "2026-01-01T00:00:00Z".into() },
         undoes: None,
         unfinished: None,
         records: &[],
@@ -215,6 +217,7 @@ pub(super) fn ended(ending: Ending) -> Outcome {
         done: vec!["volume pv-7 retained".into(), "claim data-wh9527-0 deleted".into()],
         notices: vec!["no canary table was written: the database is read-only".into()],
         reachability: Vec::new(),
+        accept: None,
     }
 }
 

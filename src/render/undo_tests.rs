@@ -5,7 +5,7 @@ use super::*;
 use crate::cluster::permission::Allowed;
 use crate::plan::history::{Entry, may_not_be_released, to_release};
 use crate::plan::probes::depending;
-use crate::plan::{Before, InFlight, Inputs, Plan, Record, Request, needed, newest, plan};
+use crate::plan::{Before, ComparedWith, InFlight, Inputs, Plan, Record, Request, needed, newest, plan};
 use crate::recovery::{Ending, Phase, PhaseEnd};
 use crate::testing::{now, snapshot, unreadable};
 use crate::topology::{Gap, Layout, Topology, build};
@@ -83,6 +83,7 @@ fn undo_of(yaml: &str, denied: bool) -> Plan {
             summary: "PostgreSQL 14.4: 2 databases, 1 table, as 3f2a91bc found it".into(),
             lacks: Vec::new(),
         },
+        baseline: ComparedWith::Fresh { taken: "2026-01-01T00:00:00Z".into() },
         undoes: Some(of),
         unfinished: newest(&records, &topology, member).filter(|record| record.unfinished()),
         records: &records,

@@ -11,6 +11,7 @@ mod selector;
 pub mod target;
 #[cfg(test)]
 mod tests;
+pub mod when;
 pub mod words;
 pub mod workload;
 

@@ -299,6 +299,16 @@ impl Topology {
             .find(|component| component.members.iter().any(|other| other.name == member.name))
     }
 
+    /// Returns the name that stays when a pod is replaced: the pod's own, or that of its component if no StatefulSet keeps
+    /// the pod's.
+    pub fn lasting_name(&self, namespace: &str, pod: &str) -> String {
+        let member = self.member(namespace, pod);
+        let owner = member.and_then(|member| member.pod.as_ref()?.owner.as_ref());
+        let renamed = owner.is_some_and(|owner| owner.kind != "StatefulSet");
+        let component = member.filter(|_| renamed).and_then(|member| self.component_of(member));
+        component.map_or_else(|| pod.to_owned(), |component| component.name.clone())
+    }
+
     /// Everything that could not be read.
     pub fn all_gaps(&self) -> impl Iterator<Item = &Gap> {
         self.spaces.iter().flat_map(|space| &space.gaps).chain(&self.gaps)

@@ -2,7 +2,7 @@
 
 use super::check::Judgement;
 use crate::probe::Answer;
-use crate::probe::compare::counted;
+use crate::probe::compare::{counted, escaped};
 use crate::probe::http::{Metrics, StatusPage, Wal};
 use crate::topology::health;
 use std::collections::BTreeMap;
@@ -128,8 +128,8 @@ pub fn tenants(answer: &Answer<StatusPage>) -> Judgement {
     }
 }
 
-/// What metrics say less than they did, a line each.
-pub fn less_than(before: &Metrics, after: &Metrics) -> Vec<String> {
+/// What metrics say less than they did: a line each, and the name that `--accept-missing` takes for it.
+pub fn less_than(before: &Metrics, after: &Metrics) -> Vec<(String, String)> {
     match (before, after) {
         (Metrics::Safekeeper(before), Metrics::Safekeeper(after)) => before
             .iter()
@@ -138,7 +138,9 @@ pub fn less_than(before: &Metrics, after: &Metrics) -> Vec<String> {
                 let flushed = after.get(timeline).and_then(|wal| wal.flush_lsn).unwrap_or(0);
                 (flushed < committed).then(|| {
                     let (committed, flushed) = (lsn(committed), lsn(flushed));
-                    format!("WAL of timeline {timeline} up to {committed}, committed before; it has {flushed}")
+                    let line =
+                        format!("WAL of timeline {timeline} up to {committed}, committed before; it has {flushed}");
+                    (line, format!("timeline/{}", escaped(timeline)))
                 })
             })
             .collect(),
@@ -146,14 +148,16 @@ pub fn less_than(before: &Metrics, after: &Metrics) -> Vec<String> {
             let active = |tenants: &BTreeMap<String, u64>| tenants.get("Active").copied().unwrap_or(0);
             let mut less = Vec::new();
             if active(after) < active(before) {
-                less.push(format!("active tenants: {} of {} before", active(after), active(before)));
+                let line = format!("active tenants: {} of {} before", active(after), active(before));
+                less.push((line, "active-tenants".to_owned()));
             }
             if a.unwrap_or(0) > b.unwrap_or(0) {
-                less.push(format!("{} broken tenants, {} before", a.unwrap_or(0), b.unwrap_or(0)));
+                let line = format!("{} broken tenants, {} before", a.unwrap_or(0), b.unwrap_or(0));
+                less.push((line, "broken-tenants".to_owned()));
             }
             less
         }
-        _ => vec!["metrics of the same kind as before".into()],
+        _ => vec![("metrics of the same kind as before".into(), "metrics".into())],
     }
 }
 

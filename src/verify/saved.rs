@@ -114,7 +114,7 @@ impl Saved {
 }
 
 fn judged(difference: &Difference) -> Judgement {
-    let Difference { missing, unknown, there, beyond } = difference;
+    let Difference { missing, unknown, there, beyond, .. } = difference;
     if !missing.is_empty() {
         return Judgement { lines: missing.clone(), ..Judgement::failed("what was there before is missing") };
     }

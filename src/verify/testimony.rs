@@ -7,6 +7,7 @@ use crate::probe::http::{Metrics, StatusPage};
 use crate::probe::sql::Kernel;
 use crate::probe::{Answer, Baseline, compare};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// What a component said of itself.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -24,6 +25,8 @@ pub enum Testimony {
 pub struct Difference {
     /// What was there before and is not, a line each.
     pub missing: Vec<String>,
+    /// The name of each missing line's subject, as `--accept-missing` takes it.
+    pub names: BTreeMap<String, String>,
     /// What could not be compared and should be, a line each.
     pub unknown: Vec<String>,
     /// What is there as before, in words: `2 databases, 5 tables`.
@@ -50,6 +53,7 @@ fn of_servers(before: &Baseline, after: &Baseline) -> Difference {
     }
     Difference {
         missing: comparison.missing.iter().map(ToString::to_string).collect(),
+        names: comparison.missing.iter().map(|missing| (missing.to_string(), missing.name())).collect(),
         unknown: comparison.unknown,
         there: there.join(", "),
         beyond: comparison.beyond,
@@ -61,14 +65,16 @@ fn of_servers(before: &Baseline, after: &Baseline) -> Difference {
 fn of_pages(before: Option<&Metrics>, after: Option<&Metrics>) -> Difference {
     let missing = match (before, after) {
         (None, _) => Vec::new(),
-        (Some(_), None) => vec!["its metrics, which it served before".to_owned()],
+        (Some(_), None) => vec![("its metrics, which it served before".to_owned(), "metrics".to_owned())],
         (Some(before), Some(after)) => less_than(before, after),
     };
     let there = match after {
         Some(metrics) => in_words(metrics),
         None => "it serves no metrics that could be compared".to_owned(),
     };
-    Difference { missing, there, ..Difference::default() }
+    let names = missing.iter().cloned().collect();
+    let missing = missing.into_iter().map(|(line, _)| line).collect();
+    Difference { missing, names, there, ..Difference::default() }
 }
 
 impl Testimony {
@@ -158,7 +164,6 @@ mod tests {
     use super::*;
     use crate::probe::baseline::examples::baseline;
     use crate::probe::http::Wal;
-    use std::collections::BTreeMap;
 
     fn safekeeper(flushed: Option<u64>, committed: Option<u64>) -> Testimony {
         let wal = Wal { flush_lsn: flushed, commit_lsn: committed, backup_lsn: None };

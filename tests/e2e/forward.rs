@@ -343,3 +343,90 @@ fn a_private_practice_cluster_can_be_reached() {
     let ran = world.run(&[&arguments[..], &["select count(*) from projects"]].concat()).exits(0);
     assert_eq!(ran.out, "3\n");
 }
+
+/// psql's own arguments are psql's: a database and a role by position, by option, in a connection string or in a URI are
+/// those that it gets, and it gets them through the forward.
+#[test]
+fn psql_takes_its_own_arguments() {
+    let world = World::shared();
+    let account = world.account("forward-arguments", |_| {});
+    account.world.projects(&account.namespace);
+    let namespace = (account.namespace.as_str(), PROXY);
+    world.query(namespace, "postgres", "create role auditor login");
+    let query = ["-XAtc", "select current_database(), current_user"];
+    let psql = |target: &[&str], arguments: &[&str]| world.start_command(with_psql(&account, target, arguments)).end();
+    for (arguments, expected) in [
+        (&[][..], "postgres|gpadmin"),
+        (&["test_db"], "test_db|gpadmin"),
+        (&["test_db", "auditor"], "test_db|auditor"),
+        (&["-d", "test_db"], "test_db|gpadmin"),
+        (&["-d", "test_db", "auditor"], "test_db|auditor"),
+        (&["-dtest_db", "-Uauditor"], "test_db|auditor"),
+        (&["--dbname=test_db", "--user", "auditor"], "test_db|auditor"),
+        (&["-qd", "test_db"], "test_db|gpadmin"),
+        (&["-v", "a=b", "test_db"], "test_db|gpadmin"),
+        (&["--", "test_db"], "test_db|gpadmin"),
+        (&["dbname=test_db user=auditor"], "test_db|auditor"),
+        (&["application_name=x"], "postgres|gpadmin"),
+        (&["dbname = 'test_db' application_name='a b'", "auditor"], "test_db|auditor"),
+        (&["postgresql:///test_db"], "test_db|gpadmin"),
+        (&["postgresql://auditor@/test_db?application_name=x"], "test_db|auditor"),
+        (&["postgres://auditor@"], "postgres|auditor"),
+        (&["postgresql://?user=auditor&dbname=test_db"], "test_db|auditor"),
+        // Another server's name, port or address leads here all the same: that is what the forward is for.
+        (&["-d", "postgresql://auditor@db.example.com:6543/test_db"], "test_db|auditor"),
+        (&["host=db.example.com port=6543 hostaddr=192.0.2.1 dbname=test_db"], "test_db|gpadmin"),
+        (&["-h", "/nowhere", "test_db"], "test_db|gpadmin"),
+    ] {
+        let ran = psql(&[], &[&query[..], arguments].concat());
+        assert_eq!((ran.code, ran.out.trim_end()), (Some(0), expected), "{arguments:?}\n{}", ran.shown());
+        assert_eq!(ran.err, "", "{arguments:?}");
+    }
+    let ran = psql(&["--address", "::1"], &query).exits(0);
+    assert_eq!(ran.out, "postgres|gpadmin\n");
+    // Nor does the environment lead elsewhere.
+    let service = world.file("services", "[other]\nhost=db.example.com\nhostaddr=192.0.2.1\nport=6543\n");
+    let mut command = with_psql(&account, &[], &query);
+    command
+        .env("PGSERVICEFILE", service)
+        .env("PGSERVICE", "other")
+        .env("PGHOSTADDR", "192.0.2.1")
+        .env("PGPORT", "6543");
+    assert_eq!(world.start_command(command).end().exits(0).out, "postgres|gpadmin\n");
+    for port in [&["-p", "6543"][..], &["--port=6543"], &["-qp6543"]] {
+        psql(&[], &[&query[..], port].concat()).exits(2).warns(&["the port is the forward's", "next: --port"]).error();
+    }
+}
+
+/// A password file's lines for the local port are psql's to find, and those for the pod are found for it.
+#[test]
+fn psql_has_the_password_of_the_local_port_or_of_the_pod() {
+    let world = World::shared();
+    let account = world.account("forward-passwords", |_| {});
+    let _secured = world.secured((&account.namespace, PROXY), "s3:cret");
+    let query = ["-XAtwc", "select current_user"];
+    let with = |line: &str, arguments: &[&str], password: Option<&str>| {
+        let file = world.file("pgpass", &format!("{line}\n"));
+        std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+        let mut command = with_psql(&account, &[], &[&query[..], arguments].concat());
+        command.env("PGPASSFILE", file);
+        if let Some(password) = password {
+            command.env("PGPASSWORD", password);
+        }
+        world.start_command(command).end()
+    };
+    for (line, arguments) in [
+        ("localhost:*:*:gpadmin:s3\\:cret", &[][..]),
+        ("cloudberry-proxy-0:5432:postgres:gpadmin:s3\\:cret", &[]),
+        ("cloudberry-proxy-0:*:template1:*:s3\\:cret", &["template1"]),
+        ("cloudberry-proxy-0:*:template1:*:s3\\:cret", &["postgresql:///template%31?application_name=x"]),
+        ("cloudberry-proxy-0:*:template1:gpadmin:s3\\:cret", &["dbname='template1' user=gpadmin"]),
+    ] {
+        let ran = with(line, arguments, None);
+        assert_eq!((ran.code, ran.out.as_str()), (Some(0), "gpadmin\n"), "{line} {arguments:?}\n{}", ran.shown());
+    }
+    // Whoever says it better is believed.
+    with("cloudberry-proxy-0:*:*:*:wrong", &[], Some("s3:cret")).exits(0);
+    with("cloudberry-proxy-0:*:*:*:wrong", &["password=s3:cret"], None).exits(0);
+    with("cloudberry-proxy-0:*:*:auditor:s3\\:cret", &[], None).exits(2).warns(&["no password supplied"]);
+}

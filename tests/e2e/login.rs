@@ -206,6 +206,7 @@ fn a_password_comes_from_the_environment_a_file_or_a_secret() {
 fn a_wrong_password_is_warned_of_and_ends_as_not_proven() {
     let world = World::shared();
     let (account, _) = account(&world, "login-wrong");
+    run(&account, &["verify"], &[GIVEN]).exits(0);
     let was = Before::of(&world, &account.namespace, "wh9527-0");
     let wrong = "password authentication failed for user \"gpadmin\" (SQLSTATE 28P01)";
     let arguments = ["failover", "wh9527-0", "--yes", "-U", "gpadmin", "--sslmode", "prefer"];
@@ -214,13 +215,14 @@ fn a_wrong_password_is_warned_of_and_ends_as_not_proven() {
     let ran = ran.says(&["Not proven: wh9527-0", "it answers, and refuses the login", wrong]);
     was.is_replaced();
 
-    // With the right one the same command proves it.
+    // With the right one the same command proves it, by what was stored when it was verified.
     let resume = ran.resume();
     let resume: Vec<&str> = resume.iter().map(String::as_str).collect();
     assert!(ran.out.contains(" --username gpadmin --sslmode prefer"), "{}", ran.shown());
     let mut command = world.plugin(&[&resume[..], &["--yes"]].concat());
     command.env("PGPASSWORD", PASSWORD);
-    watched(&account, command).exits(0).says(&["Recovered: wh9527-0"]);
+    let ran = watched(&account, command).exits(0);
+    ran.says(&["Recovered: wh9527-0", "compared with the stored baseline of"]);
 }
 
 /// What is finished has the baseline of its first run: that the login does not fit now is said beside it.

@@ -34,6 +34,8 @@ fn a_pod_that_somebody_else_replaced_while_it_asked_is_left_alone() {
 fn on_a_lost_node_nothing_is_forced() {
     let world = World::alone();
     let account = world.account("lost-node", |_| {});
+    // What the proxy holds is known, should it be on that node, too.
+    account.run(&["verify"]).exits(0);
     let before = Before::of(&world, &account.namespace, "wh9527-0");
     let lost = world.lose_node(&before.node);
 

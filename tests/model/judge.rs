@@ -70,7 +70,7 @@ impl Judge<'_> {
                 }
                 // Its own, by which it keeps others away.
                 ("create" | "update" | "patch" | "delete", "leases") => true,
-                _ => false,
+                _ => is_baseline(did, run),
             };
             if !fine {
                 wrong.push(format!("it changed what it had not planned: {did:?}"));
@@ -190,6 +190,9 @@ impl Judge<'_> {
         let missing = self.missing(plan, *version);
         let lost = self.lost(number, plan, *version);
         match (result["verdict"].as_str().unwrap_or_default(), &missing, lost) {
+            ("recovered", None, false) if result["baseline"]["source"] == "nothing" => {
+                wrong.push("it said recovered, and compared with nothing".to_owned());
+            }
             ("recovered", None, false) => {}
             ("recovered", Some(missing), _) => wrong.push(format!("it said recovered, and {missing}")),
             ("recovered", None, true) => wrong.push("it said recovered, and the tenants are lost".to_owned()),
@@ -198,6 +201,7 @@ impl Judge<'_> {
                 wrong.push(format!("it said data-missing; tenants lost: {lost}, {missing:?}"))
             }
             ("unproven", None, _) if self.case.command.namespace != SYSTEM => {}
+            ("unproven", None, _) if result["baseline"]["source"] == "nothing" => {}
             ("unproven", missing, _) => wrong.push(format!("it said unproven: {}, {missing:?}", result["reasons"])),
             ("timed-out" | "changed" | "failed" | "interrupted", ..) => {
                 if result["resume"].is_null() {
@@ -268,7 +272,8 @@ impl Judge<'_> {
             claim.map(|claim| text(&claim, "/spec/volumeName").to_owned())
         };
         let original = disk(self.story.history.since());
-        first["before"]["component"] == "answered" && disk(began) == original && disk(version) != original
+        let compared = first["before"]["component"] == "answered" || first["baseline"]["source"] == "stored";
+        compared && disk(began) == original && disk(version) != original
     }
 
     /// Why nothing may be deleted at all, by what was asked and what the cluster is like.
@@ -361,14 +366,14 @@ impl Judge<'_> {
         let mut wrong = Vec::new();
         let plans: Vec<&Value> = undo.runs.iter().filter_map(Told::plan).collect();
         let steps = || plans.iter().flat_map(|plan| plan["steps"].as_array().into_iter().flatten());
-        for did in undo.runs.iter().flat_map(|run| &run.mutations) {
+        for (run, did) in undo.runs.iter().flat_map(|run| run.mutations.iter().map(move |did| (run, did))) {
             let planned = |field: &str| steps().any(|step| step[field].is_string() && step["uid"] == did.uid);
             let fine = match (did.verb.as_str(), did.resource.as_str()) {
                 ("delete", "pods") => planned("pod") || self.is_stuck(did),
                 ("delete", "persistentvolumeclaims") => planned("claim"),
                 ("patch", "persistentvolumes") => planned("volume") || undo.volumes.contains(&did.name),
                 (_, "leases") => true,
-                _ => false,
+                _ => is_baseline(did, run),
             };
             if !fine {
                 wrong.push(format!("it changed what it had not planned: {did:?}"));
@@ -405,6 +410,15 @@ impl Judge<'_> {
         }
         self.found.extend(wrong.into_iter().map(|what| format!("undo: {what}")));
     }
+}
+
+/// Whether this is the stored baseline of whoever was asked, once that was found to be whole.
+fn is_baseline(did: &Mutation, run: &Told) -> bool {
+    let Some(plan) = run.plan() else { return false };
+    let name = format!("kubectl-synxdb-baseline-{}", text(plan, "/proof/pod"));
+    (did.verb == "create" || did.verb == "update")
+        && (did.resource == "configmaps" && did.namespace == text(plan, "/target/namespace") && did.name == name)
+        && (run.killed || run.verdict() == "recovered")
 }
 
 /// The record of the failover of that id on a volume.

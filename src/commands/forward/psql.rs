@@ -1,10 +1,16 @@
 //! psql on a forward: it has the terminal, and Ctrl-C, until it ends.
 
+use super::arguments::Arguments;
+use super::conninfo::{Parts, Way, parts, through};
+use crate::cli::LoginArgs;
 use crate::commands::Context;
 use crate::error::{Error, Exit, Result};
+use crate::probe::Login;
+use crate::probe::login::Environment;
 use crate::render::prompt::Lent;
 use crate::topology::layout::SqlDoor;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::sync::Arc;
@@ -14,6 +20,9 @@ use tokio::process::{Child, Command};
 
 /// How long psql may take to end when it is asked to.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The variable by which psql is given a password.
+const PGPASSWORD: &str = "PGPASSWORD";
 
 /// psql while it runs.
 pub(super) struct Psql {
@@ -27,7 +36,7 @@ pub(super) struct Psql {
 ///
 /// # Errors
 /// It is not on PATH.
-pub(super) fn find() -> Result<PathBuf> {
+fn find() -> Result<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let name = format!("psql{}", std::env::consts::EXE_SUFFIX);
     let found = std::env::split_paths(&path).map(|folder| folder.join(&name)).find(|file| file.is_file());
@@ -39,32 +48,107 @@ pub(super) fn find() -> Result<PathBuf> {
     })
 }
 
+/// What psql is run with, read before anything is opened.
+pub(super) struct Run {
+    program: PathBuf,
+    arguments: Arguments,
+}
+
+/// Where the forward is, and what it leads to.
+pub(super) struct Leads<'l> {
+    /// The local address.
+    pub(super) address: IpAddr,
+    /// The local port.
+    pub(super) port: u16,
+    /// Namespace and name of the pod.
+    pub(super) pod: (&'l str, &'l str),
+    /// The pod's own port, and who logs in where unless psql's arguments say it.
+    pub(super) sql: &'l SqlDoor,
+}
+
+impl Run {
+    /// Finds psql, and reads its arguments.
+    ///
+    /// # Errors
+    /// It is not on PATH; its arguments name a port.
+    pub(super) fn of(arguments: &[OsString]) -> Result<Self> {
+        let arguments = Arguments::read(arguments);
+        if arguments.port {
+            return Err(Error::usage("psql's argument for the port is not taken: the port is the forward's")
+                .hint("--port PORT, before --, chooses the local port"));
+        }
+        Ok(Self { program: find()?, arguments })
+    }
+
+    /// The command that connects through the forward: by `hostaddr`, which is where it connects whatever the host's name
+    /// is. The name is what password files and certificates are for.
+    fn command(&self, leads: &Leads<'_>) -> Command {
+        let Leads { address, port, sql, .. } = leads;
+        let way = Way { address: *address, port: *port, database: &sql.database };
+        let layouts = OsStr::new(&sql.user);
+        let mut command = Command::new(&self.program);
+        command.args(["-h", "localhost", "-p", &port.to_string(), "-U"]);
+        command.arg(self.arguments.user.as_deref().unwrap_or(layouts));
+        // It would be taken before the host.
+        command.env_remove("PGHOSTADDR");
+        match self.arguments.database.as_deref().map(|database| (database, database.to_str())) {
+            // A name that is no text cannot be part of one.
+            Some((bytes, None)) => {
+                command.arg("-d").arg(bytes).env("PGHOSTADDR", address.to_string());
+            }
+            Some((_, text)) => {
+                command.arg("-d").arg(through(way, text));
+            }
+            None => {
+                command.arg("-d").arg(through(way, None));
+            }
+        }
+        command.args(&self.arguments.others);
+        if let Some(password) = self.password(leads) {
+            command.env(PGPASSWORD, password);
+        }
+        command
+    }
+
+    /// The password file's for the pod, where neither the environment nor a connection string says what it is: psql looks
+    /// for that of the local port itself.
+    fn password(&self, leads: &Leads<'_>) -> Option<OsString> {
+        if std::env::var_os(PGPASSWORD).is_some_and(|password| !password.is_empty()) {
+            return None;
+        }
+        let text = |text: &Option<OsString>| text.as_deref().map(OsStr::to_str).map(|text| text.map(str::to_owned));
+        let said = match text(&self.arguments.database) {
+            None => Parts::default(),
+            Some(text) => parts(&text?),
+        };
+        if said.password {
+            return None;
+        }
+        let user = match (said.user, text(&self.arguments.user)) {
+            (Some(user), _) => user,
+            (None, Some(user)) => user?,
+            (None, None) => leads.sql.user.clone(),
+        };
+        let database = said.database.unwrap_or_else(|| leads.sql.database.clone());
+        // What is wrong with files and settings is psql's to say.
+        let login = Login::resolve(&LoginArgs::default(), &Environment::of_process()).ok()?.login;
+        login.password_text(leads.pod, leads.sql.port, &database, &user)
+    }
+}
+
 impl Psql {
-    /// Starts it on a local port, with the terminal.
+    /// Starts it on a forward, with the terminal.
     ///
     /// # Errors
     /// It cannot be started.
-    pub(super) fn start(
-        context: &Context,
-        program: &PathBuf,
-        port: u16,
-        sql: &SqlDoor,
-        arguments: &[OsString],
-    ) -> Result<Self> {
+    pub(super) fn start(context: &Context, run: &Run, leads: &Leads<'_>) -> Result<Self> {
         let keyboard = context.keyboard_lent.clone();
         keyboard.store(true, Ordering::SeqCst);
         let terminal = Lent::now();
-        let port = port.to_string();
-        let spawned = Command::new(program)
-            .args(["-h", "127.0.0.1", "-p", &port, "-U", &sql.user, "-d", &sql.database])
-            .args(arguments)
-            // It would be taken before the host.
-            .env_remove("PGHOSTADDR")
-            .kill_on_drop(true)
-            .spawn();
+        let spawned = run.command(leads).kill_on_drop(true).spawn();
         let child = spawned.map_err(|error| {
             keyboard.store(false, Ordering::SeqCst);
-            Error::failure(format!("cannot run {}", program.display())).because(error.to_string())
+            Error::failure(format!("cannot run {}", run.program.display())).because(error.to_string())
         })?;
         Ok(Self { child, keyboard, _terminal: terminal })
     }

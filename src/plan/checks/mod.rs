@@ -3,6 +3,7 @@
 mod controller;
 mod disks;
 mod disruption;
+mod evidence;
 mod machines;
 mod peers;
 mod rights;
@@ -12,7 +13,7 @@ mod tests;
 use super::in_flight::{self, InFlight};
 pub(super) use disks::may_not_patch_volumes;
 
-use super::{Before, Proof, Record, Request, Step};
+use super::{Before, ComparedWith, Proof, Record, Request, Step};
 use crate::cli::Allow;
 use crate::cluster::permission::{Allowed, Permission};
 use crate::topology::{Claim, Component, Member, Topology, Volume};
@@ -112,6 +113,7 @@ pub(super) struct Subject<'s> {
     pub(super) request: &'s Request,
     pub(super) rights: &'s [(Permission, Allowed)],
     pub(super) before: &'s Before,
+    pub(super) baseline: &'s ComparedWith,
     /// Of this failover.
     pub(super) id: &'s str,
     pub(super) in_flight: &'s InFlight,
@@ -173,7 +175,7 @@ pub(super) fn run(subject: &Subject<'_>) -> Vec<Check> {
     disks::remote_storage(subject, &mut checks);
     machines::node(subject, &mut checks);
     peers::siblings(subject, &mut checks);
-    evidence(subject, &mut checks);
+    evidence::evidence(subject, &mut checks);
     checks
 }
 
@@ -219,30 +221,5 @@ fn span(seconds: i64) -> String {
         60..3600 => two(seconds / 60, "min", seconds % 60, "s"),
         3600..86_400 => two(seconds / 3600, "h", seconds % 3600 / 60, "min"),
         _ => two(seconds / 86_400, "d", seconds % 86_400 / 3600, "h"),
-    }
-}
-
-fn evidence(subject: &Subject<'_>, checks: &mut Vec<Check>) {
-    match (subject.proof, subject.before) {
-        (Proof::Skipped { reason }, _) => {
-            checks.push(warn(CheckId::Proof, format!("whether it is back will not be proven: {reason}")));
-        }
-        (_, Before::Answered { summary, lacks }) => {
-            let text = format!("before: {summary}");
-            let id = CheckId::Baseline;
-            checks.push(if lacks.is_empty() { pass(id, text) } else { warn(id, text) });
-        }
-        (_, Before::Silent { reason }) => checks.push(warn(
-            CheckId::Baseline,
-            format!("no baseline, it does not answer now ({reason}); afterwards it must"),
-        )),
-        (_, Before::LoginRefused { reason }) => checks.push(warn(
-            CheckId::Baseline,
-            format!(
-                "it answers, and refuses the login ({reason}): no baseline is taken, and nothing will be proven with \
-                 this login; mend it first"
-            ),
-        )),
-        (_, Before::NotAsked) => {}
     }
 }

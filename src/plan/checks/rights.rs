@@ -7,11 +7,17 @@ use crate::topology::Known;
 
 pub(super) fn permissions(subject: &Subject<'_>, checks: &mut Vec<Check>) {
     let before = checks.len();
+    // Verbs on one resource whose lack means the same are one line.
+    let mut lacking: Vec<(Permission, &str)> = Vec::new();
     for (permission, allowed) in subject.rights {
         match allowed {
             Allowed::Yes => {}
             Allowed::No(_) if let Some(less) = goes_on_without(permission) => {
-                checks.push(warn(CheckId::Permission, format!("you may not {permission}: {less}")));
+                let of = |one: &Permission| Permission { verb: String::new(), ..one.clone() };
+                match lacking.iter_mut().find(|(other, same)| *same == less && of(other) == of(permission)) {
+                    Some((other, _)) => other.verb = format!("{}, {}", other.verb, permission.verb),
+                    None => lacking.push((permission.clone(), less)),
+                }
             }
             // Weighed by the checks of the volumes, and of other failovers.
             Allowed::No(_) if matches!(permission.resource.as_str(), "persistentvolumes" | "leases") => {}
@@ -41,6 +47,8 @@ pub(super) fn permissions(subject: &Subject<'_>, checks: &mut Vec<Check>) {
             }
         }
     }
+    let lacking = lacking.into_iter().map(|(permission, less)| format!("you may not {permission}: {less}"));
+    checks.extend(lacking.map(|reason| warn(CheckId::Permission, reason)));
     if checks.len() == before && !subject.rights.is_empty() {
         checks.push(pass(CheckId::Permission, "you may do every step"));
     }

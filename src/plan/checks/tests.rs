@@ -19,6 +19,7 @@ fn planned(snapshot: &Snapshot, layout: &Layout, pod: &str, request: &Request) -
         request,
         rights: &[],
         before: Before::NotAsked,
+        baseline: ComparedWith::Fresh { taken: String::new() },
         undoes: None,
         unfinished: None,
         records: &Record::on_volumes(&topology),

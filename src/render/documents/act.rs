@@ -2,7 +2,7 @@
 
 use super::millis;
 use super::reachability::Reachability;
-use crate::plan::Plan;
+use crate::plan::{ComparedWith, Plan};
 use crate::recovery::{ClaimChange, Ending, Event as Happened, Outcome, Phase, PhaseEnd};
 use crate::topology::Role;
 use serde::Serialize;
@@ -91,6 +91,8 @@ pub struct ActResult<'a> {
     pub new_pod: Option<&'a str>,
     /// The claims that were replaced.
     pub claims: &'a [ClaimChange],
+    /// What it was compared with.
+    pub baseline: &'a ComparedWith,
     /// What was found as it was before, in words. Null where nothing was proven.
     pub proof: Option<&'a str>,
     /// What was changed, in words, in order.
@@ -103,6 +105,9 @@ pub struct ActResult<'a> {
     pub reachability: Vec<Reachability<'a>>,
     /// The command that finishes what is unfinished. Null where nothing is.
     pub resume: Option<&'a str>,
+    /// The command that accepts what is missing since a stored baseline, and proves the rest. Absent where there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accept: Option<&'a str>,
 }
 
 /// How a failover or an undo ended, in one word.
@@ -220,12 +225,14 @@ impl<'a> ActResult<'a> {
             new_uid: outcome.new_pod.as_ref().map(|(_, uid)| uid.as_str()),
             new_pod: outcome.new_pod.as_ref().map(|(name, _)| name.as_str()),
             claims: &outcome.claims,
+            baseline: &plan.baseline,
             proof: outcome.proof.as_deref(),
             done: &outcome.done,
             notices: &outcome.notices,
             phases: outcome.phases.iter().map(|(phase, end)| PhaseResult::of(*phase, end)).collect(),
             reachability: outcome.reachability.iter().map(Reachability::from).collect(),
             resume,
+            accept: outcome.accept.as_deref(),
         }
     }
 }

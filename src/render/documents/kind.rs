@@ -65,6 +65,8 @@ kinds! {
     Error, "failover, undo, history release or forward, last, where it fails",
         "Why a command did not do what it was to do: what, why, and what to do next.";
     Baseline, "verify --save FILE, into that file", "What an installation held at one moment, to be compared with later.";
+    StoredBaseline, "verify, failover or undo, in a ConfigMap of each member",
+        "What a member held when it was last found to be whole: what it is compared with if it is down before a failover.";
     Record, "failover or undo, on each volume, or in the local journal",
         "A failover or an undo, as it is on record: enough for others to finish it and to take it back.";
 }

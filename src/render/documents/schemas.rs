@@ -5,7 +5,7 @@ use super::{
     Verification, Version,
 };
 use crate::plan::{Act, Plan, Record};
-use crate::verify::{Saved, Testimony};
+use crate::verify::{Saved, StoredBaseline, Testimony};
 use schemars::generate::{SchemaGenerator, SchemaSettings};
 use schemars::transform::{Transform, transform_subschemas};
 use schemars::{JsonSchema, Schema};
@@ -30,6 +30,7 @@ fn body(kind: Kind, generator: SchemaGenerator) -> Schema {
         Kind::SchemaList => of(root::<SchemaList>),
         Kind::Error => of(root::<Error<'static>>),
         Kind::Baseline => of(root::<Saved>),
+        Kind::StoredBaseline => of(root::<StoredBaseline>),
         Kind::Record => of(record),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{API_VERSION, Kind, SchemaList, document};
 use crate::plan::history::{Aside, AsideState, Entry};
-use crate::plan::{Act, Before, NotMeasured, Outcome, Proof, Record, Resumes, Returns, Step};
+use crate::plan::{Act, Before, ComparedWith, NotMeasured, Outcome, Proof, Record, Resumes, Returns, Step};
 use crate::probe::baseline::examples::{baseline, table, tables as tables_of};
 use crate::probe::baseline::{Baseline, Digest, Listing, RelationKind, Table, Tables, Uncounted};
 use crate::probe::http::{Metrics, Wal};
@@ -16,7 +16,7 @@ use crate::topology::health::judge;
 use crate::topology::layout::PageDoor;
 use crate::topology::lead::Standing;
 use crate::topology::{Gap, Layout, build};
-use crate::verify::{Judgement, Kind as CheckKind, Saved, Testimony};
+use crate::verify::{Judgement, Kind as CheckKind, Saved, StoredBaseline, Testimony};
 use jsonschema::Validator;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -95,7 +95,10 @@ fn acts() -> Vec<Value> {
     undo.resumes = Some(Resumes { id: "a".into(), started: String::new() });
     undo.probes.not_measured = vec![NotMeasured { namespace: Some("n".into()), pod: None, why: "why".into() }];
     undo.before = Before::Silent { reason: "why".into() };
+    undo.baseline = ComparedWith::Stored { taken: "2026-01-01T00:00:00Z".into(), summary: "what".into() };
+    undo.accept_missing = vec!["test_db".into()];
     let mut all = vec![machine::plan(&failover), machine::plan(&undo)];
+    undo.baseline = ComparedWith::Nothing { reason: "why".into() };
     for before in [Before::NotAsked, Before::LoginRefused { reason: "why".into() }] {
         undo.before = before;
         all.push(machine::plan(&undo));
@@ -127,6 +130,7 @@ fn acts() -> Vec<Value> {
             outcome.phases = ends.iter().cloned().map(|end| (Phase::Pod, end)).collect();
             outcome.reachability = reached();
             outcome.claims[0].returned_volume = Some("pv".into());
+            outcome.accept = Some("kubectl synxdb".into());
             all.push(machine::outcome(plan, &outcome, &["why".into()], Some("kubectl synxdb")));
         }
     }
@@ -141,6 +145,7 @@ fn recorded(act: Act, outcome: Outcome) -> Record {
         "outcome": outcome, "who": "alice", "context": "c", "namespace": "n", "pod": "p-0", "podUid": "u",
         "owner": {"kind": "StatefulSet", "name": "p", "uid": "u"}, "keepClaims": false, "claims": [claim], "healed": 0,
         "canary": "kubectl_synxdb_a1", "baseline": members().remove("n/proxy-0"),
+        "storedBaseline": "2025-12-31T00:00:00Z",
     });
     serde_json::from_value(record).unwrap()
 }
@@ -211,7 +216,13 @@ fn testimony() -> Vec<Value> {
     };
     let checks: Vec<_> = judged.map(|judged| judged as fn(&'static str) -> Judgement).iter().map(check).collect();
     let saved = Saved::new("2026-01-01T00:00:00Z".into(), "c", members());
-    vec![machine::verification(&checks, &members()), serde_json::from_str(&saved.to_text().unwrap()).unwrap()]
+    let mut all =
+        vec![machine::verification(&checks, &members()), serde_json::from_str(&saved.to_text().unwrap()).unwrap()];
+    all.extend(members().into_values().filter_map(|content| {
+        let stored = StoredBaseline::new(crate::testing::now(), "c", ("n", "m"), content);
+        Some(serde_json::from_str(&stored.to_text().ok()?).unwrap())
+    }));
+    all
 }
 
 #[test]
@@ -227,9 +238,9 @@ fn a_document_of_every_kind_is_valid() {
 
 /// Fields that are left out where they have no value, by the end of the kind's name.
 const MAY_LACK: [(&str, &[&str]); 4] = [
-    ("Record", &["finished", "who", "owner", "canary", "baseline", "returns", "manifest"]),
+    ("Record", &["finished", "who", "owner", "canary", "baseline", "storedBaseline", "returns", "manifest"]),
     ("Plan", &["lostNode", "returns", "journal", "next", "allow"]),
-    ("Result", &["returnedVolume"]),
+    ("Result", &["returnedVolume", "accept"]),
     // Of a baseline, and of the number of relations of each kind in it.
     ("", &["rows", "taken", "total", "totals", "digest", "relation", "uncounted", "table", "view"]),
 ];

@@ -1,0 +1,226 @@
+//! One text that is kept in a ConfigMap of the plugin's own: read, and written only as it was read.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::api::{Api, PostParams};
+
+use super::Cluster;
+use super::failure::{Act, Failure};
+use crate::error::{Error, Result};
+
+/// The label of everything that the plugin creates and keeps.
+const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+/// Its value, and the field manager.
+const MANAGER: &str = "kubectl-synxdb";
+const RESOURCE: &str = "configmaps";
+
+/// A text, and where it is or would be kept.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'p> {
+    /// Namespace of the ConfigMap.
+    pub namespace: &'p str,
+    /// Its name.
+    pub name: &'p str,
+    /// The text's key within it.
+    pub key: &'p str,
+}
+
+/// A ConfigMap as it was read.
+#[derive(Clone, Debug)]
+pub struct KeptText {
+    object: ConfigMap,
+    key: String,
+}
+
+/// What became of a text that was to be kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keeping {
+    /// It is kept.
+    Kept,
+    /// Another run wrote at the same moment: that one's text is kept.
+    OvertakenBy,
+}
+
+impl KeptText {
+    /// The text; `None` if the ConfigMap has no such key.
+    pub fn text(&self) -> Option<&str> {
+        self.object.data.as_ref()?.get(&self.key).map(String::as_str)
+    }
+
+    fn is_ours(&self) -> bool {
+        let label = self.object.metadata.labels.as_ref().and_then(|labels| labels.get(MANAGED_BY));
+        label.is_some_and(|value| value == MANAGER)
+    }
+}
+
+impl Cluster {
+    /// Reads it; `None` if there is no such ConfigMap.
+    ///
+    /// # Errors
+    /// Not allowed (`get configmaps`), no answer within `deadline`.
+    pub async fn kept_text(&self, place: Place<'_>, deadline: Duration) -> Result<Option<KeptText>> {
+        let api: Api<ConfigMap> = Api::namespaced(self.client(), place.namespace);
+        let found = self.timed(api.get_opt(place.name), deadline).await;
+        let found = found.map_err(|failure| self.error(doing("get", place), &failure))?;
+        Ok(found.map(|object| KeptText { object, key: place.key.to_owned() }))
+    }
+
+    /// Keeps a text in place of what was `found`: it is created if nothing was, and otherwise written over that very
+    /// version (resourceVersion).
+    ///
+    /// # Errors
+    /// Not allowed (`create` or `update configmaps`), a ConfigMap of that name that the plugin did not create, no answer
+    /// within `deadline`.
+    pub async fn keep_text(
+        &self,
+        place: Place<'_>,
+        text: &str,
+        found: Option<&KeptText>,
+        deadline: Duration,
+    ) -> Result<Keeping> {
+        let api: Api<ConfigMap> = Api::namespaced(self.client(), place.namespace);
+        let params = PostParams { field_manager: Some(MANAGER.to_owned()), ..PostParams::default() };
+        let (verb, written) = match found {
+            None => ("create", self.timed(api.create(&params, &object(place, text)), deadline).await),
+            Some(found) if !found.is_ours() => {
+                let Place { namespace, name, .. } = place;
+                return Err(Error::refused(format!("ConfigMap {name} in namespace {namespace} is not written over"))
+                    .because(format!("it has no label {MANAGED_BY}: {MANAGER}")));
+            }
+            Some(found) => {
+                let mut object = found.object.clone();
+                object.data.get_or_insert_default().insert(place.key.to_owned(), text.to_owned());
+                ("update", self.timed(api.replace(place.name, &params, &object), deadline).await)
+            }
+        };
+        match written {
+            Ok(_) => Ok(Keeping::Kept),
+            // AlreadyExists or Conflict. One that was deleted meanwhile is kept by the next run.
+            Err(failure) if matches!((verb, failure.code), (_, 409) | ("update", 404)) => Ok(Keeping::OvertakenBy),
+            Err(failure) => Err(self.error(doing(verb, place), &failure)),
+        }
+    }
+
+    async fn timed<T>(
+        &self,
+        asked: impl Future<Output = std::result::Result<T, kube::Error>>,
+        deadline: Duration,
+    ) -> std::result::Result<T, Failure> {
+        let deadline = self.at_most(deadline);
+        match tokio::time::timeout(deadline, asked).await {
+            Ok(answer) => answer.map_err(|error| Failure::of(&error)),
+            Err(_) => Err(Failure::timed_out(deadline)),
+        }
+    }
+}
+
+fn doing<'a>(verb: &'a str, place: Place<'a>) -> Act<'a> {
+    Act { verb, resource: RESOURCE, namespace: Some(place.namespace), name: Some(place.name) }
+}
+
+fn object(place: Place<'_>, text: &str) -> ConfigMap {
+    let mut object = ConfigMap::default();
+    object.metadata.name = Some(place.name.to_owned());
+    object.metadata.labels = Some(BTreeMap::from([(MANAGED_BY.to_owned(), MANAGER.to_owned())]));
+    object.data = Some(BTreeMap::from([(place.key.to_owned(), text.to_owned())]));
+    object
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::testing::{Answer, Server};
+    use crate::error::Exit;
+    use serde_json::{Value, json};
+
+    const SOON: Duration = Duration::from_secs(5);
+    const PLACE: Place<'_> = Place { namespace: "a", name: "b", key: "k" };
+
+    fn kept(labels: &Value) -> Value {
+        json!({"metadata": {"name": "b", "resourceVersion": "7", "labels": labels, "annotations": {"x": "y"}},
+            "data": {"k": "old", "other": "stays"}})
+    }
+
+    fn ours() -> Value {
+        json!({MANAGED_BY: MANAGER, "team": "dba"})
+    }
+
+    #[tokio::test]
+    async fn what_is_not_there_is_created_with_the_label() {
+        let server = Server::new(|asked| match asked.method.as_str() {
+            "GET" => Answer::status(404, "configmaps \"b\" not found"),
+            _ => Answer::json(201, asked.body.clone()),
+        });
+        let cluster = server.cluster();
+        let found = cluster.kept_text(PLACE, SOON).await.unwrap();
+        assert!(found.is_none());
+        assert_eq!(cluster.keep_text(PLACE, "new", None, SOON).await.unwrap(), Keeping::Kept);
+        let sent = server.requests().pop().unwrap();
+        assert_eq!((sent.method.as_str(), sent.path.as_str()), ("POST", "/api/v1/namespaces/a/configmaps"));
+        assert_eq!(sent.body["metadata"]["labels"], json!({MANAGED_BY: MANAGER}));
+        assert_eq!(sent.body["data"], json!({"k": "new"}));
+    }
+
+    #[tokio::test]
+    async fn what_is_there_is_written_over_as_it_was_read() {
+        let server = Server::new(|asked| match asked.method.as_str() {
+            "GET" => Answer::json(200, kept(&ours())),
+            _ => Answer::json(200, asked.body.clone()),
+        });
+        let cluster = server.cluster();
+        let found = cluster.kept_text(PLACE, SOON).await.unwrap().unwrap();
+        assert_eq!(found.text(), Some("old"));
+        assert_eq!(cluster.keep_text(PLACE, "new", Some(&found), SOON).await.unwrap(), Keeping::Kept);
+        let sent = server.requests().pop().unwrap();
+        assert_eq!((sent.method.as_str(), sent.path.as_str()), ("PUT", "/api/v1/namespaces/a/configmaps/b"));
+        // The precondition, and what others added.
+        assert_eq!(sent.body["metadata"]["resourceVersion"], "7");
+        assert_eq!(sent.body["metadata"]["labels"], ours());
+        assert_eq!(sent.body["data"], json!({"k": "new", "other": "stays"}));
+    }
+
+    #[tokio::test]
+    async fn another_run_at_the_same_moment_is_no_error() {
+        for (there, code) in [(false, 409), (true, 409), (true, 404)] {
+            let server = Server::new(move |asked| match (asked.method.as_str(), there) {
+                ("GET", true) => Answer::json(200, kept(&ours())),
+                ("GET", false) => Answer::status(404, "configmaps \"b\" not found"),
+                _ => Answer::status(code, "it is another one by now"),
+            });
+            let cluster = server.cluster();
+            let found = cluster.kept_text(PLACE, SOON).await.unwrap();
+            let keeping = cluster.keep_text(PLACE, "new", found.as_ref(), SOON).await.unwrap();
+            assert_eq!(keeping, Keeping::OvertakenBy, "{there} {code}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_not_ours_is_not_written_over() {
+        for labels in [json!({}), json!({MANAGED_BY: "helm"}), Value::Null] {
+            let server = Server::new(move |_| Answer::json(200, kept(&labels)));
+            let cluster = server.cluster();
+            let found = cluster.kept_text(PLACE, SOON).await.unwrap();
+            let error = cluster.keep_text(PLACE, "new", found.as_ref(), SOON).await.unwrap_err();
+            assert!(error.to_string().contains("is not written over"), "{error}");
+            assert!(server.requests().iter().all(|asked| asked.method == "GET"));
+        }
+    }
+
+    #[tokio::test]
+    async fn what_may_not_be_done_is_named() {
+        let server = Server::new(|_| Answer::status(403, "no rule"));
+        let cluster = server.cluster();
+        let error = cluster.kept_text(PLACE, SOON).await.unwrap_err();
+        assert_eq!(
+            (error.what.as_str(), error.exit),
+            ("not allowed to get configmaps b in namespace a", Exit::Refused)
+        );
+        let error = cluster.keep_text(PLACE, "new", None, SOON).await.unwrap_err();
+        assert_eq!(error.what, "not allowed to create configmaps b in namespace a");
+        let silent = Server::new(|_| Answer::Never).cluster();
+        let error = silent.kept_text(PLACE, Duration::from_millis(30)).await.unwrap_err();
+        assert!(error.to_string().contains("no answer within 30 ms"), "{error}");
+    }
+}

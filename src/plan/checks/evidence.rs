@@ -1,0 +1,50 @@
+//! How it will be proven that the component and its data are back.
+
+use super::{Check, CheckId, Subject, pass, warn};
+use crate::plan::{Before, ComparedWith, Proof};
+use crate::topology::when::when;
+use jiff::Timestamp;
+
+pub(super) fn evidence(subject: &Subject<'_>, checks: &mut Vec<Check>) {
+    if let Proof::Skipped { reason } = subject.proof {
+        checks.push(warn(CheckId::Proof, format!("whether it is back will not be proven: {reason}")));
+        return;
+    }
+    checks.extend(baseline(subject));
+    if subject.baseline.stored().is_none() && !subject.request.accept_missing.is_empty() {
+        let why = "--accept-missing accepts nothing here: it is for what is missing since a stored baseline";
+        checks.push(warn(CheckId::Baseline, why));
+    }
+}
+
+/// What it is compared with afterwards.
+fn baseline(subject: &Subject<'_>) -> Option<Check> {
+    let said = match subject.before {
+        Before::Answered { summary, lacks } => {
+            let (id, text) = (CheckId::Baseline, format!("before: {summary}"));
+            return Some(if lacks.is_empty() { pass(id, text) } else { warn(id, text) });
+        }
+        Before::Silent { reason } => Some(format!("it does not answer now ({reason})")),
+        Before::LoginRefused { reason } => Some(format!("it answers, and refuses the login ({reason})")),
+        Before::NotAsked => None,
+    };
+    let refused = matches!(subject.before, Before::LoginRefused { .. });
+    let reason = match (subject.baseline, said) {
+        (ComparedWith::Stored { taken, summary }, said) => {
+            let when = taken.parse::<Timestamp>().map_or_else(|_| taken.clone(), |taken| when(taken, subject.now));
+            let said = said.map(|said| format!("{said}; ")).unwrap_or_default();
+            let mend = if refused { "; nothing will be proven with this login: mend it first" } else { "" };
+            format!("{said}afterwards it is compared with the stored baseline of {when}: {summary}{mend}")
+        }
+        (_, Some(said)) if refused => {
+            format!("{said}: no baseline is taken, and nothing will be proven with this login; mend it first")
+        }
+        (ComparedWith::Nothing { reason }, said) => {
+            let said = said.map_or_else(|| ": ".to_owned(), |said| format!(", {said}, and "));
+            format!("no baseline{said}{reason}; whether its data is back will not be proven")
+        }
+        (ComparedWith::Fresh { .. }, Some(said)) => format!("{said}; afterwards it must"),
+        (ComparedWith::Fresh { .. }, None) => return None,
+    };
+    Some(warn(CheckId::Baseline, reason))
+}

@@ -1,0 +1,189 @@
+//! Documents as they may be read, and what is made of large ones.
+
+use super::*;
+use crate::probe::baseline::examples;
+use crate::probe::baseline::{Listing, Table, Tables};
+use crate::probe::http::Wal;
+use crate::verify::difference;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+const NAMESPACE: &str = "cloud007";
+const MEMBER: &str = "cloudberry-proxy-0";
+
+fn now() -> Timestamp {
+    "2026-11-27T21:15:00Z".parse().unwrap()
+}
+
+fn table(number: usize) -> Table {
+    Table { estimated_rows: -1.0, pages: 1, ..examples::table(&format!("t{number:06}"), Some(3)) }
+}
+
+fn database(name: &str, tables: usize) -> Database {
+    let tables = examples::tables((0..tables).map(table).collect());
+    Database { name: name.to_owned(), tables: Listing::Known(tables) }
+}
+
+fn server(databases: Vec<Database>) -> Testimony {
+    let total = Some(databases.len() as u64);
+    Testimony::Sql(Baseline { databases, total, ..examples::baseline(Vec::new()) })
+}
+
+fn pageserver(active: u64) -> Testimony {
+    let tenants = BTreeMap::from([("Active".to_owned(), active)]);
+    Testimony::Page(Some(Metrics::Pageserver { tenants, broken: Some(0) }))
+}
+
+fn stored(content: Testimony) -> StoredBaseline {
+    StoredBaseline::new(now(), "prod", (NAMESPACE, MEMBER), content)
+}
+
+fn read(text: &str) -> Result<StoredBaseline, Unusable> {
+    StoredBaseline::parse(text, (NAMESPACE, MEMBER), now())
+}
+
+#[test]
+fn what_is_stored_is_read_again() {
+    let wal = Wal { flush_lsn: Some(9), commit_lsn: Some(7), backup_lsn: None };
+    let safekeeper = Testimony::Page(Some(Metrics::Safekeeper(BTreeMap::from([("t".to_owned(), wal)]))));
+    for content in [server(vec![database("test_db", 3)]), pageserver(2), safekeeper] {
+        let whole = stored(content);
+        assert_eq!(read(&whole.to_text().unwrap()), Ok(whole));
+    }
+}
+
+/// Anyone who may write ConfigMaps may have written it.
+#[test]
+fn what_no_run_would_have_stored_is_not_used() {
+    let good = serde_json::to_value(stored(server(vec![database("test_db", 1)]))).unwrap();
+    let with = |pointer: &str, value: Value| {
+        let mut document = good.clone();
+        *document.pointer_mut(pointer).unwrap() = value;
+        read(&document.to_string()).map(|_| ())
+    };
+    let not_one = |result| matches!(result, Err(Unusable::NotOne(_)));
+    assert!(read(&good.to_string()).is_ok());
+    assert!(not_one(read("").map(|_| ())) && not_one(read("{}").map(|_| ())) && not_one(read("[]").map(|_| ())));
+    assert!(not_one(with("/apiVersion", "kubectl-synxdb/v9".into())) && not_one(with("/kind", "Baseline".into())));
+    for taken in ["", "yesterday", "2026-13-01T00:00:00Z", "2026-11-27", "\u{1b}[2J"] {
+        assert!(not_one(with("/taken", taken.into())), "{taken:?}");
+    }
+    assert_eq!(with("/namespace", "cloud008".into()), Err(Unusable::OfAnother(format!("cloud008/{MEMBER}"))));
+    assert_eq!(with("/member", "other-0".into()), Err(Unusable::OfAnother(format!("{NAMESPACE}/other-0"))));
+    // Two clocks may differ a little.
+    assert_eq!(with("/taken", "2026-11-27T21:19:00Z".into()), Ok(()));
+    let future = "2026-11-27T21:21:00Z";
+    assert_eq!(with("/taken", future.into()), Err(Unusable::FromTheFuture(future.into())));
+    assert_eq!(with("/content/said/databases/0/tables/known/total", json!(u64::MAX)), Err(Unusable::Impossible));
+    // One that says that there was nothing would find all of it.
+    assert_eq!(with("/content/said/databases", json!([])), Err(Unusable::NamesNothing));
+    for content in [Testimony::Page(None), pageserver(0), Testimony::Page(Some(Metrics::Safekeeper(BTreeMap::new())))] {
+        let text = serde_json::to_string(&stored(content.clone())).unwrap();
+        assert_eq!(read(&text), Err(Unusable::NamesNothing), "{content:?}");
+        assert_eq!(stored(content).to_text(), Err(Unusable::NamesNothing));
+    }
+    let padded = format!("{}{}", good, " ".repeat(LARGEST));
+    assert_eq!(read(&padded), Err(Unusable::TooLarge));
+}
+
+/// Neither is cut further than it has to be, and what was cut off is never called missing, nor all of it compared.
+#[test]
+fn a_large_one_is_cut_down_and_says_so() {
+    let all = server(vec![database("a", 1000), database("b", 10), database("c", 5000), database("d", 5000)]);
+    let text = stored(all.clone()).to_text().unwrap();
+    assert!(text.len() <= LARGEST && text.len() > LARGEST - 1000, "{}", text.len());
+    let cut = read(&text).unwrap().content;
+    let Testimony::Sql(baseline) = &cut else { panic!("{cut:?}") };
+    let lists: Vec<&Tables> = baseline.databases.iter().filter_map(Database::known).collect();
+    assert_eq!(lists.iter().map(|tables| tables.total).collect::<Vec<_>>(), [1000, 10, 5000, 5000]);
+    assert_eq!(lists.iter().map(|tables| tables.truncated).collect::<Vec<_>>(), [false, false, true, true]);
+    assert_eq!((lists[0].tables.len(), lists[1].tables.len()), (1000, 10));
+    assert_eq!(lists[2].tables.len(), lists[3].tables.len());
+    assert!(!baseline.truncated);
+    let found = difference(&cut, &all);
+    assert!(found.missing.is_empty() && found.unknown.len() == 2, "{found:?}");
+    // What is still named is still missed.
+    let found = difference(&cut, &server(vec![database("a", 999), database("b", 10), database("c", 5000)]));
+    assert!(found.missing[0].contains("public.t000999") && found.missing[1].contains("database d"), "{found:?}");
+}
+
+#[test]
+fn very_many_databases_are_cut_down_too() {
+    let name = |number: usize| format!("{number:05}{}", "x".repeat(60));
+    let all = server((0..8000).map(|number| database(&name(number), 1)).collect());
+    let text = stored(all.clone()).to_text().unwrap();
+    let cut = read(&text).unwrap().content;
+    let Testimony::Sql(baseline) = &cut else { panic!("{cut:?}") };
+    assert!(baseline.truncated && baseline.databases.len() > 1000, "{}", baseline.databases.len());
+    assert!(difference(&cut, &all).missing.is_empty());
+    // What cannot be cut is not stored.
+    let version = "x".repeat(LARGEST);
+    let databases = vec![database("a", 1)];
+    let huge = Testimony::Sql(Baseline { version, databases, ..examples::baseline(Vec::new()) });
+    assert_eq!(stored(huge).to_text(), Err(Unusable::TooLarge));
+    let timelines = (0..9000).map(|number| (format!("{number:032}"), Wal { commit_lsn: Some(1), ..Wal::default() }));
+    let safekeeper = Testimony::Page(Some(Metrics::Safekeeper(timelines.collect())));
+    assert_eq!(stored(safekeeper).to_text(), Err(Unusable::TooLarge));
+}
+
+#[test]
+fn names_of_config_maps_are_names() {
+    assert_eq!(config_map("wh9527-0"), "kubectl-synxdb-baseline-wh9527-0");
+    let (one, other) = ("x".repeat(252) + "1", "x".repeat(252) + "2");
+    assert_eq!(config_map(&one).len(), LONGEST_NAME);
+    assert_ne!(config_map(&one), config_map(&other));
+    assert_eq!(config_map(&"x".repeat(229)), format!("{PREFIX}{}", "x".repeat(229)));
+}
+
+fn lost() -> Difference {
+    let before = server(vec![database("a/b", 1), database("gone", 2), database("test_db", 4)]);
+    let after = server(vec![database("a/b", 1), database("test_db", 2)]);
+    difference(&before, &after)
+}
+
+fn names(missing: &Missing) -> Vec<&str> {
+    missing.names.iter().map(String::as_str).collect()
+}
+
+/// All that is missing has to be accepted, by its own name or its database's.
+#[test]
+fn what_is_missing_is_accepted_by_its_name_only() {
+    let found = lost();
+    assert_eq!(found.missing.len(), 5, "{found:?}");
+    let accept = |accepted_names: &[&str]| {
+        accepted(&found, &accepted_names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>())
+    };
+    let none = accept(&[]);
+    assert_eq!((none.lines.clone(), none.accepted.len()), (found.missing.clone(), 0));
+    assert_eq!(names(&none), ["gone", "test_db/public.t000002", "test_db/public.t000003"]);
+    // What is printed accepts all of it.
+    let printed = accept(&names(&none));
+    assert_eq!((printed.lines.len(), printed.names.len(), printed.accepted.len()), (0, 0, 5));
+    let gone = accept(&["gone"]);
+    assert_eq!((gone.lines.len(), gone.accepted.len()), (2, 3));
+    assert_eq!(names(&accept(&["test_db"])), ["gone"]);
+    for other in ["test", "gon", "", "/", "test_db/", "test_db/public.t00000", "a", "GONE", "public.t000002"] {
+        assert_eq!(accept(&[other]).lines, found.missing, "{other:?}");
+    }
+}
+
+/// What the comparison has no name for stays missing.
+#[test]
+fn what_has_no_name_cannot_be_accepted() {
+    let found = Difference { missing: vec!["something".into()], ..Difference::default() };
+    let missing = accepted(&found, &["something".to_owned(), String::new()]);
+    assert_eq!((missing.lines.len(), missing.accepted.len(), missing.names.len()), (1, 0, 0));
+}
+
+#[test]
+fn what_a_page_lacks_is_accepted_by_its_name() {
+    let found = difference(&pageserver(3), &pageserver(2));
+    let missing = accepted(&found, &[]);
+    assert_eq!(names(&missing), ["active-tenants"]);
+    assert!(accepted(&found, &missing.names).lines.is_empty());
+    let wal = Wal { flush_lsn: Some(9), commit_lsn: Some(7), backup_lsn: None };
+    let timelines = BTreeMap::from([("t\u{1b}".to_owned(), wal)]);
+    let before = Testimony::Page(Some(Metrics::Safekeeper(timelines)));
+    let found = difference(&before, &Testimony::Page(Some(Metrics::Safekeeper(BTreeMap::new()))));
+    assert_eq!(names(&accepted(&found, &[])), ["timeline/t%1B"]);
+}
