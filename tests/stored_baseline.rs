@@ -129,7 +129,7 @@ fn a_resumed_run_compares_with_the_same_baseline() {
     is_down(&cluster, ACCOUNT, PROXY);
     let ran = cluster.run(&["failover", TARGET, "--yes", "--timeout", "1s", "--accept-missing", "test_db"]).exits(6);
     assert!(ran.resume().join(" ").contains(" --accept-missing test_db "), "{}", ran.shown());
-    // Somebody else's verify, once the pod was replaced, knows nothing of what was there before.
+    // Another user's verify, once the pod was replaced, knows nothing of what was there before.
     forge(&cluster, PROXY, |document| {
         document["taken"] = jiff::Timestamp::now().to_string().into();
         document["content"]["said"]["databases"].as_array_mut().unwrap().retain(|one| one["name"] != "test_db");
@@ -138,7 +138,7 @@ fn a_resumed_run_compares_with_the_same_baseline() {
     ran.warns(&["finishes failover"]).says(&["database test_db is missing"]);
 }
 
-/// Whoever may write ConfigMaps may write anything into one.
+/// Anyone who may write ConfigMaps may write anything into one.
 #[test]
 fn a_forged_baseline_proves_nothing() {
     let cluster = local_disk(600.0);

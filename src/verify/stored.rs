@@ -1,6 +1,6 @@
 //! The last good baseline of a member, as it is stored in the cluster. Pure: reading and writing it is the caller's.
 //!
-//! Whoever may write ConfigMaps in the namespace may have written it, so nothing in it is believed that a real one would
+//! Anyone who may write ConfigMaps in the namespace may have written it, so nothing in it is believed that a real one would
 //! not say: one that is too large, of another member, from the future, of impossible numbers, or that names nothing which
 //! could be missing, is not used.
 

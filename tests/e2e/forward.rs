@@ -425,7 +425,7 @@ fn psql_has_the_password_of_the_local_port_or_of_the_pod() {
         let ran = with(line, arguments, None);
         assert_eq!((ran.code, ran.out.as_str()), (Some(0), "gpadmin\n"), "{line} {arguments:?}\n{}", ran.shown());
     }
-    // Whoever says it better is believed.
+    // The environment and a connection string come first.
     with("cloudberry-proxy-0:*:*:*:wrong", &[], Some("s3:cret")).exits(0);
     with("cloudberry-proxy-0:*:*:*:wrong", &["password=s3:cret"], None).exits(0);
     with("cloudberry-proxy-0:*:*:auditor:s3\\:cret", &[], None).exits(2).warns(&["no password supplied"]);
