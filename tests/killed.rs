@@ -204,3 +204,25 @@ fn the_canary_table_is_there_until_the_end_is_on_record() {
     running.end().exits(0).says(&["Recovered: wh9527-0", "the canary table"]);
     assert_eq!(canaries(), Vec::<String>::new());
 }
+
+/// A run that is killed before anything is deleted, and given up for a new one: what it wrote goes with the end of that.
+#[test]
+fn the_canary_table_of_a_run_that_was_given_up_is_dropped() {
+    let cluster = Cluster::start(full("healthy"));
+    let canaries = || {
+        let names = "select nspname::text from pg_namespace where nspname like 'kubectl_synxdb%'";
+        cluster.query((ACCOUNT, "cloudberry-proxy-0"), "postgres", names)
+    };
+    let mut words = cluster.sandbox().faults().mutations();
+    let running = Running::start(cluster.plugin(&["failover", "wh9527-0", "--yes"]));
+    // The volume is retained, with the record on it, and no claim is deleted yet.
+    let retained = next(&cluster, &mut words);
+    cluster.block_on(retained.answered());
+    let deletes = next(&cluster, &mut words);
+    running.signal(Signal::KILL);
+    drop(running.end());
+    drop((deletes, words));
+    assert_eq!(canaries().len(), 1);
+    cluster.run(&["failover", "wh9527-0", "--yes", "--anew"]).exits(0).says(&["Recovered: wh9527-0"]);
+    assert_eq!(canaries(), Vec::<String>::new());
+}

@@ -157,6 +157,24 @@ fn yes_recovers_and_the_progress_is_a_table_that_is_taken_away() {
     }
 }
 
+/// The baseline of the plan is old by the time of the answer: what was dropped meanwhile is told, and is no loss.
+#[test]
+fn what_is_dropped_while_the_plan_is_read_is_not_missing() {
+    let practice = Practice::start("healthy");
+    let person = Person::at(&practice);
+    let mut terminal = person.types("failover wh9527-0");
+    terminal.expect(QUESTION);
+    let mut psql = person.command("forward cloud007/cloudberry-proxy-0 --port 0 --psql -- -d test_db -c");
+    let dropped = psql.arg("DROP TABLE projects").output().unwrap();
+    assert!(dropped.status.success(), "{}", String::from_utf8_lossy(&dropped.stderr));
+    terminal.send("y\r");
+    let left = terminal.end();
+    assert_eq!(left.code, 0, "{}", left.screen);
+    assert!(left.screen.contains("Recovered: wh9527-0 is back after "), "{}", left.screen);
+    let told = left.text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(told.contains("since the plan was made: test_db: table public.projects is missing"), "{told}");
+}
+
 #[test]
 fn an_interruption_of_the_wait_says_what_was_done_and_how_to_go_on() {
     let practice = Practice::start("slow-start");

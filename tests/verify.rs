@@ -40,6 +40,41 @@ fn what_a_local_disk_loses_is_named() {
     ran.says(&["database test_db is missing (1 table)", "table public.projects is missing (3 rows)"]);
 }
 
+/// A table whose file is gone is listed by the catalog, and cannot be read: no baseline is needed to see that.
+#[test]
+fn a_relation_file_that_is_gone_is_named_in_the_servers_words() {
+    let cluster = Cluster::start(full("healthy"));
+    let proxy = (common::ACCOUNT, "cloudberry-proxy-0");
+    let path = cluster.query(proxy, "test_db", "select pg_relation_filepath('projects')::text");
+    let home = cluster.sandbox().kubeconfig().parent().unwrap();
+    let files = files_ending(home, &path[0]);
+    assert!(!files.is_empty(), "{} is nowhere in {}", path[0], home.display());
+    cluster.run(&["verify", "-n", "cloud007"]).exits(0);
+    for file in files {
+        std::fs::remove_file(file).unwrap();
+    }
+    let ran = cluster.run(&["verify", "-n", "cloud007"]).exits(7);
+    ran.says(&["test_db: 1 table, 1 cannot be read", "table public.projects: could not open file", "(SQLSTATE 58P01)"]);
+    // It was lost after the last baseline was stored; a failover that changes nothing about the disk does not bring it back.
+    let ran = cluster.run(&["failover", "cloud007/cloudberry-proxy-0", "--keep-pvc", "--yes"]);
+    assert_ne!(ran.code, Some(0), "{}", ran.shown());
+    assert!(!ran.out.contains("Recovered"), "{}", ran.shown());
+}
+
+/// The files of which a database server thinks by this path below its data folder.
+fn files_ending(folder: &std::path::Path, path: &str) -> Vec<std::path::PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap().flatten() {
+        let here = entry.path();
+        if here.is_dir() {
+            found.extend(files_ending(&here, path));
+        } else if here.ends_with(path) {
+            found.push(here);
+        }
+    }
+    found
+}
+
 #[test]
 fn what_cannot_be_done_is_said_at_once() {
     let cluster = Cluster::read_only();

@@ -511,14 +511,11 @@ impl Session {
         self.client.simple_query(text).await.map(split).map_err(|error| self.driver.trouble(&error))
     }
 
-    /// Runs a statement that this session is not for.
+    /// Runs one statement of any text as those of the list are run.
     #[cfg(test)]
     #[cfg(unix)]
-    pub(super) async fn run_unchecked(
-        &mut self,
-        statement: &Statement<'_>,
-    ) -> Result<Vec<Vec<SimpleQueryRow>>, Trouble> {
-        self.send(&[statement.sql()]).await
+    pub(super) async fn run_as_listed(&mut self, text: &str) -> Result<Vec<Vec<SimpleQueryRow>>, Trouble> {
+        self.send(&[text.to_owned()]).await
     }
 }
 

@@ -221,14 +221,52 @@ async fn a_session_that_reads_cannot_write() {
     let postgres = Postgres::shared();
     let bouncer = Bouncer::before(&postgres, Pooling::Transaction, "");
     let canary = Canary::new("not_written");
-    let create = Statement::CreateSchema { canary: &canary };
-    async fn try_to<C: Connector>(sql: &Sql<C>, create: &Statement<'_>) -> Option<String> {
+    let create = Statement::CreateSchema { canary: &canary }.sql();
+    async fn try_to<C: Connector>(sql: &Sql<C>, create: &str) -> Option<String> {
         let until = tokio::time::Instant::now() + SOON;
         let mut session = sql.line.open("postgres", Access::Read, until).await.unwrap();
-        session.run_unchecked(create).await.unwrap_err().code
+        session.run_as_listed(create).await.unwrap_err().code
     }
     for code in [try_to(&postgres.sql("postgres"), &create).await, try_to(&bouncer.sql("postgres"), &create).await] {
         assert_eq!(code.as_deref(), Some("25006"));
+    }
+}
+
+/// Directly, behind a pooler that refuses startup options, and behind one that drops them without a word; whatever the
+/// role and the database are set to.
+#[tokio::test]
+async fn the_settings_are_in_force_in_every_session() {
+    let postgres = Postgres::start();
+    run(
+        &postgres.sql("postgres"),
+        "postgres",
+        "ALTER DATABASE postgres SET search_path = public; ALTER DATABASE postgres SET row_security = on;
+         ALTER DATABASE postgres SET standard_conforming_strings = off;
+         ALTER ROLE gpadmin SET search_path = public, pg_catalog",
+    )
+    .await;
+    async fn shown<C: Connector>(sql: &Sql<C>, access: Access) -> Vec<String> {
+        let until = tokio::time::Instant::now() + SOON;
+        let mut session = sql.line.open("postgres", access, until).await.unwrap();
+        let names =
+            ["search_path", "row_security", "standard_conforming_strings", "lock_timeout", "transaction_read_only"];
+        let each = names.map(|name| format!("pg_catalog.current_setting('{name}')")).join(", ");
+        let timeout = "pg_catalog.current_setting('statement_timeout') OPERATOR(pg_catalog.<>) '0'::pg_catalog.text";
+        let rows = session.run_as_listed(&format!("SELECT {each}, {timeout}")).await.unwrap();
+        (0..6).map(|column| super::super::session::text(&rows[0][0], column).to_owned()).collect()
+    }
+    for (access, read_only) in [(Access::Read, "on"), (Access::Write, "off")] {
+        let expected = ["pg_catalog", "off", "on", "500ms", read_only, "t"];
+        assert_eq!(shown(&postgres.sql("postgres"), access).await, expected);
+        for (pooling, ignored) in [
+            (Pooling::Session, ""),
+            (Pooling::Session, "options"),
+            (Pooling::Transaction, ""),
+            (Pooling::Transaction, "options"),
+        ] {
+            let bouncer = Bouncer::before(&postgres, pooling, ignored);
+            assert_eq!(shown(&bouncer.sql("postgres"), access).await, expected, "{ignored:?}");
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use crate::cluster::write::{Reservation, Written};
 use crate::cluster::{Cluster, Hold, Watch};
 use crate::error::Error;
 use crate::journal::Journal;
-use crate::plan::{Act as What, Before, CheckId, Plan, Proof, Record, Step};
+use crate::plan::{Act as What, CheckId, ComparedWith, Plan, Proof, Record, Step};
 use crate::topology::{Layout, Topology, build};
 use crate::verify::ask::QUESTION;
 use crate::verify::{Testimony, difference};
@@ -157,7 +157,7 @@ impl Act<'_, '_> {
     /// So it is taken once more right before the first change, unless an earlier run or an earlier day took it.
     async fn take_baseline_again(&mut self) {
         let plan = self.run.plan;
-        let fresh = matches!(plan.before, Before::Answered { .. }) && plan.resumes.is_none();
+        let fresh = matches!(plan.baseline, ComparedWith::Fresh { .. }) && plan.resumes.is_none();
         let Some(before) = self.run.before.take_if(|_| fresh && plan.act == What::Failover && plan.deletes()) else {
             return;
         };
