@@ -10,7 +10,7 @@ use process::{LIMIT, Machine, Running, Signal, run, signal};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use std::fs;
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -109,6 +109,27 @@ fn two_side_by_side_serve_until_a_signal_and_leave_nothing() {
     assert_eq!(ended.code, 0, "{}", ended.err);
     assert_eq!(ended.out.lines().count(), 1, "{}", ended.out);
     left_nothing(&one_folder, "SIGINT");
+}
+
+/// Its files are below /tmp, or where the user wants them.
+#[test]
+fn its_folder_is_where_the_variable_says() {
+    let machine = Machine::new();
+    let wanted = tempfile::tempdir_in("/tmp").unwrap();
+    // PostgreSQL's user must be able to pass through, if that is another.
+    fs::set_permissions(wanted.path(), fs::Permissions::from_mode(0o711)).unwrap();
+    let own = PathBuf::from(format!("/tmp/kubectl-synxdb-{}", rustix::process::geteuid().as_raw()));
+    for (variable, root) in [(wanted.path().to_str().unwrap(), wanted.path()), ("", &own)] {
+        let mut command = machine.plugin("sandbox");
+        command.env("KUBECTL_SYNXDB_SANDBOX_DIR", variable);
+        let mut sandbox = Running::start(command);
+        let line = sandbox.line_with("export KUBECONFIG=");
+        let kubeconfig = PathBuf::from(line.strip_prefix("export KUBECONFIG=").unwrap());
+        assert_eq!(kubeconfig.parent().unwrap().parent(), Some(root), "{line}");
+        sandbox.signal(Signal::INT);
+        assert_eq!(sandbox.end().code, 0);
+        left_nothing(kubeconfig.parent().unwrap(), variable);
+    }
 }
 
 #[test]
