@@ -28,6 +28,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 async fn start(scenario: &str) -> (Sandbox, Cluster) {
     let options = Options { scenario: scenario.to_owned(), state_root: machine::state_root(), ..Options::default() };
     let sandbox = Sandbox::start(options).await.unwrap();
+    machine::needs_postgresql(sandbox.notices());
     tokio::time::timeout(LIMIT, sandbox.ready()).await.unwrap().unwrap();
     let options = ConnectOptions { kubeconfig: Some(sandbox.kubeconfig().to_owned()), ..ConnectOptions::default() };
     let cluster = Cluster::connect(&options, &Environment::default()).await.unwrap();

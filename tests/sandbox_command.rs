@@ -6,6 +6,7 @@
 
 mod process;
 
+use process::machine::missing;
 use process::{LIMIT, Machine, Running, Signal, run, signal};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
@@ -88,7 +89,7 @@ fn two_side_by_side_serve_until_a_signal_and_leave_nothing() {
 
     // PostgreSQL runs, as somebody who is not root.
     let servers = servers_on(&one_folder);
-    assert!(servers.len() >= 2, "PostgreSQL does not run (apt-get install postgresql): {servers:?}");
+    assert!(servers.len() >= 2, "{}: {servers:?}", missing("PostgreSQL", "postgresql"));
     for server in servers {
         let owner = fs::metadata(format!("/proc/{server}")).unwrap().uid();
         assert_ne!(owner, 0, "process {server} runs as root");
@@ -138,7 +139,7 @@ fn what_a_killed_one_leaves_ends_by_itself_or_is_removed_by_the_next() {
     let (mut killed, folder) = sandbox(&machine, "");
     killed.line_with("Ready.");
     let servers = servers_on(&folder);
-    assert!(!servers.is_empty());
+    assert!(!servers.is_empty(), "{}", missing("PostgreSQL", "postgresql"));
     killed.signal(Signal::KILL);
     assert_eq!(killed.end().code, -9);
     for server in servers {

@@ -2,7 +2,7 @@
 
 use crate::machine;
 use kubectl_synxdb::sandbox::store::{DeleteOptions, Key, Preconditions, Store};
-use kubectl_synxdb::sandbox::{Options, Sandbox};
+use kubectl_synxdb::sandbox::{Options, PostgresChoice, Sandbox};
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,7 +26,11 @@ pub(crate) async fn within<T>(what: &str, work: impl Future<Output = T>) -> T {
 
 pub(crate) async fn start_with(options: Options) -> Sandbox {
     let state_root = options.state_root.clone().or_else(machine::state_root);
+    let with_sql = options.postgres != PostgresChoice::None;
     let sandbox = Sandbox::start(Options { state_root, ..options }).await.unwrap();
+    if with_sql {
+        machine::needs_postgresql(sandbox.notices());
+    }
     within("all pods are ready", sandbox.ready()).await.unwrap();
     sandbox
 }
