@@ -62,6 +62,7 @@ pub fn kubectl_version() -> (u32, u32) {
 }
 
 /// Says something that is seen even if the test passes: the test harness keeps only what `print!` writes to itself.
+#[allow(clippy::explicit_write)]
 pub fn notice(line: &str) {
     writeln!(std::io::stderr(), "{line}").unwrap();
 }
@@ -87,10 +88,10 @@ pub fn state_root() -> Option<PathBuf> {
 
 #[cfg(target_os = "linux")]
 fn in_memory(folder: &Path) -> bool {
-    const TMPFS: i64 = 0x0102_1994;
-    let kind = rustix::fs::statfs(folder).map(|found| i64::from(found.f_type));
+    // TMPFS_MAGIC of linux/magic.h.
+    let of_memory = rustix::fs::statfs(folder).is_ok_and(|found| found.f_type == 0x0102_1994);
     let room = rustix::fs::statvfs(folder).map(|found| found.f_bavail * found.f_frsize);
-    kind == Ok(TMPFS) && room.is_ok_and(|room| room >= ROOM)
+    of_memory && room.is_ok_and(|room| room >= ROOM)
 }
 
 #[cfg(not(target_os = "linux"))]
