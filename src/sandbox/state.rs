@@ -89,7 +89,7 @@ impl StateFolder {
         let refuse = |why: String| SandboxError::StateFolder {
             path: self.path.clone(),
             why,
-            hint: "set KUBECTL_SYNXDB_SANDBOX_DIR to another folder, such as one under /tmp".to_owned(),
+            hint: "choose another folder for the sandbox's state, such as one under /tmp".to_owned(),
         };
         let socket = self.socket_folder(9999).join(".s.PGSQL.65535");
         if socket.as_os_str().len() > LONGEST_SOCKET {
@@ -119,7 +119,7 @@ fn prepare_root(root: &Path, mode: u32) -> Result<(), SandboxError> {
         return Err(SandboxError::StateFolder {
             path: root.to_owned(),
             why: "it exists and is not a folder of yours".to_owned(),
-            hint: "remove it, or set KUBECTL_SYNXDB_SANDBOX_DIR to another folder".to_owned(),
+            hint: "remove it, or choose another folder for the sandbox's state".to_owned(),
         });
     }
     set_mode(root, mode).map_err(wrong)

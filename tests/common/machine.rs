@@ -3,6 +3,7 @@
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used)]
 
 use std::io::Write as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -80,10 +81,11 @@ pub fn state_root() -> Option<PathBuf> {
     if let Some(given) = std::env::var_os(STATE_VARIABLE) {
         return Some(given.into());
     }
-    in_memory(Path::new("/dev/shm")).then(|| {
-        let user = rustix::process::geteuid().as_raw();
-        PathBuf::from(format!("/dev/shm/kubectl-synxdb-tests-{user}"))
-    })
+    let user = rustix::process::geteuid().as_raw();
+    let root = PathBuf::from(format!("/dev/shm/kubectl-synxdb-tests-{user}"));
+    // Anybody may make that folder first.
+    let of_another = std::fs::symlink_metadata(&root).is_ok_and(|found| !found.is_dir() || found.uid() != user);
+    (in_memory(Path::new("/dev/shm")) && !of_another).then_some(root)
 }
 
 #[cfg(target_os = "linux")]
