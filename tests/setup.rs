@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 const EVERYWHERE: [&str; 3] = ["sh", "cp", "sleep"];
 
 /// Not for Linux, where /proc has it: a Mac brings it along.
-const ELSEWHERE: [&str; 1] = ["ps"];
+const ELSEWHERE: [&str; 2] = ["ps", "/bin/ps"];
 
 /// Looked for by the practice cluster itself; `scripts/setup` installs PostgreSQL with and without `--tests`.
 const WITH_POSTGRESQL: [&str; 1] = ["pg_config"];
