@@ -20,7 +20,10 @@ pub fn installed() -> Vec<(&'static str, &'static str)> {
 /// one line that names the package and the command that installs it.
 #[track_caller]
 pub fn needs(program: &str) -> PathBuf {
-    find(program, &std::env::var_os("PATH").unwrap_or_default()).unwrap_or_else(|why| panic!("{why}"))
+    match find(program, &std::env::var_os("PATH").unwrap_or_default()) {
+        Ok(path) => path,
+        Err(why) => panic!("{why}"),
+    }
 }
 
 /// See [`needs`]; `path` is where to look for a name.
