@@ -1,10 +1,15 @@
-# formatting and lints
+# formatting and lints, as CI has them
 check:
     cargo fmt --check && cargo clippy --locked --all-targets -- -D warnings
+    scripts/lint-shell
 
 # all tests
 test:
     scripts/setup --tests && cargo test --locked
+
+# the README's two lines on a Debian that has Rust, git and nothing else (Debian, root)
+fresh:
+    tests/fresh-machine lines
 
 # the model-based test on many cases (FIRST: the first seed), on the released build
 soak CASES="10000" FIRST="1":
@@ -28,9 +33,9 @@ picture:
 bench:
     benches/compare
 
-# licences and advisories of the dependencies
+# licenses, sources and advisories of the dependencies
 deny:
-    cargo deny check
+    scripts/deny check
 
 # the released binary, for this machine
 release:

@@ -3,6 +3,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[path = "common/machine.rs"]
+mod machine;
+
 use std::time::{Duration, Instant};
 
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
@@ -23,8 +26,9 @@ const ACCOUNT: &str = "cloud007-513d75d5-3033-4649-b913-07f6115ec41a";
 const LIMIT: Duration = Duration::from_secs(60);
 
 async fn start(scenario: &str) -> (Sandbox, Cluster) {
-    let options = Options { scenario: scenario.to_owned(), ..Options::default() };
+    let options = Options { scenario: scenario.to_owned(), state_root: machine::state_root(), ..Options::default() };
     let sandbox = Sandbox::start(options).await.unwrap();
+    machine::needs_postgresql(sandbox.notices());
     tokio::time::timeout(LIMIT, sandbox.ready()).await.unwrap().unwrap();
     let options = ConnectOptions { kubeconfig: Some(sandbox.kubeconfig().to_owned()), ..ConnectOptions::default() };
     let cluster = Cluster::connect(&options, &Environment::default()).await.unwrap();

@@ -8,6 +8,7 @@ mod process;
 mod terminal;
 
 use practice::{ACCOUNT, Practice};
+use process::machine::{COMPLETES_PLUGINS, kubectl_version, needs, notice};
 use process::{Ended, Machine, PLUGIN, run};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
@@ -82,14 +83,17 @@ const READY: &str = "ready>";
 impl Prompt {
     /// bash, zsh or fish, with the user's own completion of kubectl and the one of the program.
     fn of(user: &User, shell: &str) -> Self {
+        needs(shell);
         let scripts = completions();
         let mut command = user.command(shell);
+        command.current_dir(user.machine.home());
         match shell {
             "bash" => {
+                let library = needs("/usr/share/bash-completion/bash_completion");
                 let rc = format!(
                     "PS1='{READY} '\nbind 'set show-all-if-ambiguous on'\nbind 'set bell-style none'\n\
-                     source /usr/share/bash-completion/bash_completion\nsource <(kubectl completion bash)\n\
-                     source {scripts}/kubectl-synxdb.bash\n"
+                     source {}\nsource <(kubectl completion bash)\nsource {scripts}/kubectl-synxdb.bash\n",
+                    library.display()
                 );
                 command.arg("--noprofile").arg("--rcfile").arg(user.write("rc", &rc)).arg("-i");
             }
@@ -135,36 +139,124 @@ impl Prompt {
 /// To the line's end, all of it away, and the screen cleared (Ctrl-E, Ctrl-U, Ctrl-L).
 const EMPTY: &str = "\x05\x15\x0c";
 
-/// What TAB does in each of the shells, the program being called like this.
-fn in_a_shell(shell: &str, called: &str) {
+/// What TAB does after some words, in every shell.
+struct Tab {
+    typed: &'static str,
+    /// The line then, as far as all candidates agree; $ stands for how the program is called. None: nothing is added.
+    line: Option<&'static str>,
+    /// What else is on the screen: the candidates, and what is said of them.
+    shown: &'static [&'static str],
+}
+
+const fn tab(typed: &'static str, line: &'static str, shown: &'static [&'static str]) -> Tab {
+    Tab { typed, line: Some(line), shown }
+}
+
+const TABS: [Tab; 11] = [
+    tab("fail", "$ failover ", &[]),
+    tab("failover wh", "$ failover wh9527-", &["wh9527-0", "wh9527-1", "warehouse node, Ready"]),
+    tab("failover wh9527-0", "$ failover wh9527-0 ", &[]),
+    tab("failover synxdb-system/cl", "$ failover synxdb-system/cloudberry-proxy-0 ", &[]),
+    tab("status -n cl", "$ status -n NS ", &[]),
+    tab("status --namespace=cl", "$ status --namespace=NS ", &[]),
+    Tab { typed: "status -o ", line: None, shown: &["wide", "json", "yaml"] },
+    tab("verify --output=y", "$ verify --output=yaml ", &[]),
+    tab("failover --keep", "$ failover --keep-pvc ", &[]),
+    // Both of an ambiguous name, by what tells them apart.
+    Tab {
+        typed: "failover ",
+        line: None,
+        shown: &[META, "cloud007/cloudberry-proxy-0", "pageserver-0", "warehouse proxy, Ready"],
+    },
+    // Files are the shell's own matter: this one is in the home folder.
+    tab("--kubeconfig clus", "$ --kubeconfig clusters-of-mine/", &[]),
+];
+
+/// A user who has installed the completion, and has some files.
+fn installed() -> (std::sync::Arc<Practice>, User) {
     let practice = Practice::shared();
     let user = User::of(practice.kubeconfig());
+    user.write("clusters-of-mine/practice", "");
     let installed = run({
         let mut command = user.command(PLUGIN);
         command.args(["completion", "install", "--yes"]);
         command
     });
     assert_eq!(installed.code, 0, "{}{}", installed.out, installed.err);
+    (practice, user)
+}
+
+/// What TAB does in one of the shells, the program being called like this.
+fn in_a_shell(shell: &str, called: &str) {
+    needs(shell);
+    needs("kubectl");
+    let (_practice, user) = installed();
     let mut prompt = Prompt::of(&user, shell);
-    let mut completes = |typed: &str, expected: &[&str]| {
-        let expected: Vec<String> =
-            expected.iter().map(|text| text.replace("$", &format!("{READY} {called}"))).collect();
-        prompt.completes(&format!("{called} {typed}"), &expected.iter().map(String::as_str).collect::<Vec<_>>());
+    for Tab { typed, line, shown } in &TABS {
+        let line = line.map(|line| line.trim_end().replace('$', &format!("{READY} {called}")));
+        let expected: Vec<&str> = line.as_deref().into_iter().chain(shown.iter().copied()).collect();
+        prompt.completes(&format!("{called} {typed}"), &expected);
+    }
+}
+
+/// The same in a shell whose kubectl is asked. One that is too old to complete plugins never asks: then the answer to
+/// what a newer one would ask is checked, without the shell.
+fn through_kubectl(shell: &str) {
+    needs(shell);
+    let version @ (major, minor) = kubectl_version();
+    if version >= COMPLETES_PLUGINS {
+        return in_a_shell(shell, "kubectl synxdb");
+    }
+    let (first, second) = COMPLETES_PLUGINS;
+    notice(&format!(
+        "{shell}_completes_through_kubectl: kubectl {major}.{minor} completes no plugins ({first}.{second} does); \
+         checked is what kubectl_complete-synxdb answers, not {shell}"
+    ));
+    let (_practice, user) = installed();
+    for tab in &TABS {
+        answers_kubectl(&user, tab);
+    }
+}
+
+/// What kubectl's completion does with a plugin: it runs `kubectl_complete-PLUGIN` from PATH with the words after the
+/// plugin's name, the last one, perhaps empty, being under the cursor. A line of the answer is a candidate and,
+/// after a tab, what is said of it; the last line is `:` and a number, the sum of cobra's directives.
+fn answers_kubectl(user: &User, Tab { typed, line, shown }: &Tab) {
+    const NO_SPACE: u32 = 2;
+    const NO_FILES: u32 = 4;
+    let words: Vec<&str> = typed.split(' ').collect();
+    let mut command = user.command(FILE);
+    command.args(&words);
+    let ended = run(command);
+    assert_eq!((ended.code, &*ended.err), (0, ""), "{typed:?}");
+    let answer = ended.out.replace(ACCOUNT, "NS");
+    let (candidates, directive) = answer.trim_end().rsplit_once('\n').unwrap_or(("", answer.trim_end()));
+    let directive: u32 = directive.strip_prefix(':').and_then(|number| number.parse().ok()).unwrap_or_else(|| {
+        panic!("the answer to {typed:?} does not end with a directive:\n{answer}");
+    });
+    let values: Vec<&str> = candidates.lines().map(|line| line.split('\t').next().unwrap()).collect();
+    if line.is_some_and(|line| line.ends_with('/')) {
+        // The shell's own files: nothing is offered, and they are not ruled out.
+        assert_eq!((values.len(), directive & NO_FILES), (0, 0), "{typed:?}: {answer}");
+        return;
+    }
+    assert_eq!(directive & NO_FILES, NO_FILES, "{typed:?}: {answer}");
+    for text in *shown {
+        assert!(candidates.contains(text), "no {text:?} in the answer to {typed:?}:\n{answer}");
+    }
+    let Some(line) = line else {
+        assert!(values.len() > 1, "{typed:?}: {answer}");
+        return;
     };
-    // $ is the line so far.
-    completes("fail", &["$ failover"]);
-    completes("failover wh", &["$ failover wh9527-", "wh9527-0", "wh9527-1", "warehouse node, Ready"]);
-    completes("failover wh9527-0", &["$ failover wh9527-0 "]);
-    completes("failover synxdb-system/cl", &["$ failover synxdb-system/cloudberry-proxy-0"]);
-    completes("status -n cl", &["$ status -n NS"]);
-    completes("status --namespace=cl", &["$ status --namespace=NS"]);
-    completes("status -o ", &["wide", "json", "yaml"]);
-    completes("verify --output=y", &["$ verify --output=yaml"]);
-    completes("failover --keep", &["$ failover --keep-pvc"]);
-    // Both of an ambiguous name, by what tells them apart.
-    completes("failover ", &[META, "cloud007/cloudberry-proxy-0", "pageserver-0", "warehouse proxy, Ready"]);
-    // Files are the shell's own matter.
-    completes("--kubeconfig /usr/share/bash-comp", &["$ --kubeconfig /usr/share/bash-completion/"]);
+    // The last word of the line that is expected, of a `--flag=value` the value: all candidates begin with it. If a blank
+    // follows, it is the only one.
+    let last = line.trim_end().rsplit([' ', '=']).next().unwrap();
+    assert!(!values.is_empty() && values.iter().all(|value| value.starts_with(last)), "{typed:?}: {answer}");
+    if line.ends_with(' ') {
+        assert_eq!((&values[..], directive & NO_SPACE), (&[last][..], 0), "{typed:?}: {answer}");
+    } else {
+        assert!(values.len() > 1, "{typed:?}: {answer}");
+    }
 }
 
 #[test]
@@ -174,7 +266,8 @@ fn bash_completes_the_program() {
 
 #[test]
 fn bash_completes_through_kubectl() {
-    in_a_shell("bash", "kubectl synxdb");
+    needs("/usr/share/bash-completion/bash_completion");
+    through_kubectl("bash");
 }
 
 #[test]
@@ -184,7 +277,7 @@ fn zsh_completes_the_program() {
 
 #[test]
 fn zsh_completes_through_kubectl() {
-    in_a_shell("zsh", "kubectl synxdb");
+    through_kubectl("zsh");
 }
 
 #[test]
@@ -194,7 +287,16 @@ fn fish_completes_the_program() {
 
 #[test]
 fn fish_completes_through_kubectl() {
-    in_a_shell("fish", "kubectl synxdb");
+    through_kubectl("fish");
+}
+
+/// The same answers by the same table, whatever kubectl this machine has.
+#[test]
+fn kubectl_is_answered_as_it_asks() {
+    let (_practice, user) = installed();
+    for tab in &TABS {
+        answers_kubectl(&user, tab);
+    }
 }
 
 #[test]

@@ -6,11 +6,12 @@
 
 mod process;
 
+use process::machine::missing;
 use process::{LIMIT, Machine, Running, Signal, run, signal};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use std::fs;
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -88,7 +89,7 @@ fn two_side_by_side_serve_until_a_signal_and_leave_nothing() {
 
     // PostgreSQL runs, as somebody who is not root.
     let servers = servers_on(&one_folder);
-    assert!(servers.len() >= 2, "PostgreSQL does not run (apt-get install postgresql): {servers:?}");
+    assert!(servers.len() >= 2, "{}: {servers:?}", missing("PostgreSQL", "postgresql"));
     for server in servers {
         let owner = fs::metadata(format!("/proc/{server}")).unwrap().uid();
         assert_ne!(owner, 0, "process {server} runs as root");
@@ -111,13 +112,34 @@ fn two_side_by_side_serve_until_a_signal_and_leave_nothing() {
     left_nothing(&one_folder, "SIGINT");
 }
 
+/// Its files are below /tmp, or where the user wants them.
+#[test]
+fn its_folder_is_where_the_variable_says() {
+    let machine = Machine::new();
+    let wanted = tempfile::tempdir_in("/tmp").unwrap();
+    // PostgreSQL's user must be able to pass through, if that is another.
+    fs::set_permissions(wanted.path(), fs::Permissions::from_mode(0o711)).unwrap();
+    let own = PathBuf::from(format!("/tmp/kubectl-synxdb-{}", rustix::process::geteuid().as_raw()));
+    for (variable, root) in [(wanted.path().to_str().unwrap(), wanted.path()), ("", &own)] {
+        let mut command = machine.plugin("sandbox");
+        command.env("KUBECTL_SYNXDB_SANDBOX_DIR", variable);
+        let mut sandbox = Running::start(command);
+        let line = sandbox.line_with("export KUBECONFIG=");
+        let kubeconfig = PathBuf::from(line.strip_prefix("export KUBECONFIG=").unwrap());
+        assert_eq!(kubeconfig.parent().unwrap().parent(), Some(root), "{line}");
+        sandbox.signal(Signal::INT);
+        assert_eq!(sandbox.end().code, 0);
+        left_nothing(kubeconfig.parent().unwrap(), variable);
+    }
+}
+
 #[test]
 fn what_a_killed_one_leaves_ends_by_itself_or_is_removed_by_the_next() {
     let machine = Machine::new();
     let (mut killed, folder) = sandbox(&machine, "");
     killed.line_with("Ready.");
     let servers = servers_on(&folder);
-    assert!(!servers.is_empty());
+    assert!(!servers.is_empty(), "{}", missing("PostgreSQL", "postgresql"));
     killed.signal(Signal::KILL);
     assert_eq!(killed.end().code, -9);
     for server in servers {

@@ -7,6 +7,7 @@ mod practice;
 mod process;
 
 use practice::{ACCOUNT, Practice};
+use process::machine::needs;
 use process::{Ended, Machine, PLUGIN, Running, Signal, run};
 use std::process::Command;
 
@@ -19,8 +20,7 @@ struct User<'p> {
 impl<'p> User<'p> {
     fn of(practice: &'p Practice) -> Self {
         let machine = Machine::new();
-        let found = machine.command("kubectl").args(["version", "--client"]).output();
-        assert!(found.is_ok(), "kubectl is not on PATH (Debian: apt-get install kubernetes-client)");
+        needs("kubectl");
         let plugins = machine.home().join("bin");
         std::fs::create_dir(&plugins).unwrap();
         std::os::unix::fs::symlink(PLUGIN, plugins.join("kubectl-synxdb")).unwrap();

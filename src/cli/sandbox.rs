@@ -23,7 +23,9 @@ Examples:
   kubectl synxdb sandbox -o jsonpath='{.kubeconfig}{\"\\n\"}'
 
 It serves the Kubernetes API on a loopback port and runs the machine's own
-PostgreSQL behind it. Ctrl-C ends it and removes everything that it made.")]
+PostgreSQL behind it. Ctrl-C ends it and removes everything that it made.
+Its files are below /tmp; KUBECTL_SYNXDB_SANDBOX_DIR names another folder, for
+example one in memory, where it starts sooner.")]
 pub struct SandboxArgs {
     /// List the scenarios
     #[arg(long)]

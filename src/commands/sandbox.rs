@@ -6,6 +6,10 @@ use crate::error::{Error, Exit, Result};
 use crate::journal::Journal;
 use crate::render::machine;
 use crate::sandbox::{Options, Sandbox, SandboxError};
+use std::path::PathBuf;
+
+/// Environment variable that names the folder for the practice cluster's state.
+const STATE_VARIABLE: &str = "KUBECTL_SYNXDB_SANDBOX_DIR";
 
 /// Runs a command, on a private practice cluster where `--sandbox` asks for one.
 pub(super) async fn around(context: &mut Context, command: impl AsyncFnOnce(&Context) -> Result<Exit>) -> Result<Exit> {
@@ -68,7 +72,8 @@ async fn ready(sandbox: &Sandbox) -> Result<()> {
 }
 
 async fn start(context: &Context) -> Result<Sandbox> {
-    let mut options = Options::default();
+    let folder = std::env::var_os(STATE_VARIABLE).filter(|folder| !folder.is_empty());
+    let mut options = Options { state_root: folder.map(PathBuf::from), ..Options::default() };
     if let Some(scenario) = &context.global.scenario {
         options.scenario.clone_from(scenario);
     }

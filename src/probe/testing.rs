@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
@@ -21,6 +21,9 @@ use super::statements::Access;
 
 /// What a user's session has for its path.
 pub(crate) const AS_USUAL: &str = "SET search_path = \"$user\", public";
+
+#[path = "../../tests/common/machine.rs"]
+mod machine;
 
 /// A running server. The last one to hold it stops it.
 pub(crate) struct Postgres {
@@ -38,6 +41,32 @@ pub(crate) struct Listening<'l> {
 }
 
 static RUNNING: Mutex<Weak<Postgres>> = Mutex::new(Weak::new());
+
+/// A folder (without content) or a file of a data folder, by its path, every folder before what is in it.
+type Entry = (PathBuf, Option<Vec<u8>>);
+
+/// The data folder that each server begins with.
+static TEMPLATE: OnceLock<Vec<Entry>> = OnceLock::new();
+
+/// A new folder, in memory if this machine has one there: a server is a thousand files.
+fn new_folder() -> TempDir {
+    // Where the practice clusters of the tests are, too.
+    let root = machine::state_root().and_then(|root| root.parent().map(Path::to_owned));
+    root.map_or_else(tempfile::tempdir, tempfile::tempdir_in).unwrap()
+}
+
+fn read_all(folder: &Path, name: &Path, found: &mut Vec<Entry>) {
+    found.push((name.to_owned(), None));
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let entry = entry.unwrap();
+        let (path, name) = (entry.path(), name.join(entry.file_name()));
+        if entry.file_type().unwrap().is_dir() {
+            read_all(&path, &name, found);
+        } else {
+            found.push((name, Some(std::fs::read(path).unwrap())));
+        }
+    }
+}
 
 impl Postgres {
     /// The one that runs, or a new one.
@@ -62,7 +91,7 @@ impl Postgres {
 
     fn start_with(listening: Option<&Listening<'_>>) -> Self {
         let binaries = binaries();
-        let folder = tempfile::tempdir().unwrap();
+        let folder = new_folder();
         let user = unprivileged();
         if let Some((uid, gid)) = user {
             std::os::unix::fs::chown(folder.path(), Some(uid), Some(gid)).unwrap();
@@ -76,12 +105,34 @@ impl Postgres {
             command
         };
         let data = folder.path().join("data");
-        let made = command("initdb")
-            .args(["--username=gpadmin", "--auth=trust", "--no-sync", "--encoding=UTF8", "--pgdata"])
-            .arg(&data)
-            .output()
-            .unwrap();
-        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        // Made once: initdb takes ten times as long as writing the same files again.
+        let template = TEMPLATE.get_or_init(|| {
+            let made = command("initdb")
+                .args(["--username=gpadmin", "--auth=trust", "--no-sync", "--encoding=UTF8", "--pgdata"])
+                .arg(&data)
+                .output()
+                .unwrap();
+            assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+            let mut files = Vec::new();
+            read_all(&data, Path::new("data"), &mut files);
+            std::fs::remove_dir_all(&data).unwrap();
+            files
+        });
+        for (path, content) in template {
+            let path = folder.path().join(path);
+            let mode = match content {
+                None => {
+                    std::fs::create_dir(&path).unwrap();
+                    0o700
+                }
+                Some(content) => {
+                    std::fs::write(&path, content).unwrap();
+                    0o600
+                }
+            };
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            std::os::unix::fs::chown(&path, user.map(|user| user.0), user.map(|user| user.1)).unwrap();
+        }
         let mut settings = String::from("fsync = off\nmax_connections = 30\n");
         if let Some(Listening { tls, hba }) = listening {
             let file = |name: &str, text: &str| {
@@ -246,7 +297,10 @@ fn binaries() -> PathBuf {
         folders.extend(versions.into_iter().rev());
     }
     let has = |folder: &Path| folder.join("initdb").exists() && folder.join("postgres").exists();
-    folders.into_iter().find(|folder| has(folder)).expect("these tests need PostgreSQL: apt-get install postgresql")
+    folders
+        .into_iter()
+        .find(|folder| has(folder))
+        .unwrap_or_else(|| panic!("{}", machine::missing("PostgreSQL", "postgresql")))
 }
 
 /// PostgreSQL does not run as root.

@@ -1,6 +1,6 @@
 //! A practice cluster that this process holds, and its own objects.
 
-use super::run::{LIMIT, Ran, Running, plugin, schemas};
+use super::run::{LIMIT, Ran, Running, machine, plugin, schemas};
 use kubectl_synxdb::sandbox::store::{Change, Key, Preconditions, Store};
 use kubectl_synxdb::sandbox::{Options, PostgresChoice, Sandbox};
 use serde_json::Value;
@@ -28,12 +28,12 @@ pub struct Cluster {
 
 /// Without PostgreSQL: everything but SQL is the same, and it starts at once.
 pub fn bare(scenario: &str) -> Options {
-    Options { scenario: scenario.to_owned(), postgres: PostgresChoice::None, ..Options::default() }
+    Options { postgres: PostgresChoice::None, ..full(scenario) }
 }
 
 /// With the machine's own PostgreSQL.
 pub fn full(scenario: &str) -> Options {
-    Options { scenario: scenario.to_owned(), ..Options::default() }
+    Options { scenario: scenario.to_owned(), state_root: machine::state_root(), ..Options::default() }
 }
 
 static SHARED: Mutex<Weak<Cluster>> = Mutex::new(Weak::new());
@@ -51,7 +51,7 @@ impl Cluster {
             sandbox
         });
         if with_sql {
-            assert!(sandbox.notices().is_empty(), "this test needs PostgreSQL: {}", sandbox.notices().join("; "));
+            machine::needs_postgresql(sandbox.notices());
         }
         Self { sandbox: Some(sandbox), runtime: Some(runtime), home: tempfile::tempdir().unwrap() }
     }

@@ -7,4 +7,4 @@ mod cluster;
 mod run;
 
 pub use cluster::{ACCOUNT, CLAIMS, Cluster, RECORD, SYSTEM, VOLUMES, bare, full, is_ready, uid};
-pub use run::{LIMIT, Ran, Running, normal, plugin, schemas, unwrapped};
+pub use run::{LIMIT, Ran, Running, machine, normal, plugin, schemas, unwrapped};

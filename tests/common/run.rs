@@ -4,6 +4,9 @@
 
 // The other helpers have it, too, and each can be used without the other.
 #[allow(clippy::duplicate_mod)]
+#[path = "machine.rs"]
+pub mod machine;
+#[allow(clippy::duplicate_mod)]
 #[path = "../schemas/mod.rs"]
 pub mod schemas;
 
@@ -25,6 +28,7 @@ pub fn plugin(home: &Path, arguments: &[&str]) -> Command {
     if let Some(path) = std::env::var_os("PATH") {
         command.env("PATH", path);
     }
+    command.envs(machine::state_root().map(|folder| (machine::STATE_VARIABLE, folder)));
     command
 }
 
@@ -140,7 +144,7 @@ pub fn normal(text: &str) -> String {
         (r"\d\d:\d\d:\d\d UTC", "CLOCK"),
         (r" +\d+(\.\d)? (ms|s)\b", " TIME"),
         (r"(?m)  \d+m?\d*s$", "  AGE"),
-        (r"/tmp/[^ \n]*/", "FOLDER/"),
+        (r"(/tmp|/dev/shm)/[^ \n]*/", "FOLDER/"),
         (r"\(\d+ of \d+\)", "(N of N)"),
         (r"\d+ of \d+ attempts", "N of N attempts"),
         (r"(?m)^    last failure: .*(\n      .*)*", "    last failure: REASON"),

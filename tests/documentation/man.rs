@@ -6,7 +6,7 @@ use clap_mangen::roff::{Inline, Roff, bold, italic, roman};
 use std::path::{Path, PathBuf};
 
 /// What the environment says.
-const ENVIRONMENT: [(&str, &str); 10] = [
+const ENVIRONMENT: [(&str, &str); 11] = [
     ("KUBECONFIG", "Kubeconfig files, as kubectl reads them; --kubeconfig goes before."),
     ("KUBECTL_SYNXDB_LAYOUT", "File that says what SynxDB calls its namespaces and workloads; --layout goes before."),
     ("PGPASSWORD", "Password of the databases; --password-secret goes before."),
@@ -15,6 +15,10 @@ const ENVIRONMENT: [(&str, &str); 10] = [
     ("PGSSLROOTCERT", "Authorities of the databases' certificates; --sslrootcert goes before."),
     ("HTTPS_PROXY", "Proxy to the API server; NO_PROXY names what is reached without it."),
     ("XDG_STATE_HOME", "Where the journal is; see FILES."),
+    (
+        "KUBECTL_SYNXDB_SANDBOX_DIR",
+        "Folder for the files of practice clusters, in place of /tmp/kubectl-synxdb-UID; its path must be short.",
+    ),
     ("NO_COLOR", "Where it is set and not empty, nothing is coloured; --color goes before."),
     ("TERM", "dumb: nothing is coloured or redrawn in place."),
 ];

@@ -125,7 +125,7 @@ pub(crate) fn for_users() -> Vec<Document> {
 /// These, and what those read who build it.
 pub(crate) fn all() -> Vec<Document> {
     let mut all = for_users();
-    all.extend(["CONTRIBUTING.md", "CHANGELOG.md"].map(Document::read));
+    all.extend(["CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"].map(Document::read));
     all
 }
 

@@ -15,8 +15,10 @@
 
 use super::common::{ACCOUNT, Cluster, bare, full};
 use super::examples::reason;
+use super::examples::simple_commands;
 use super::markdown::{Block, Document, for_users};
 use super::terminal::{Terminal, key};
+use crate::common::machine::{installed, needs};
 use kubectl_synxdb::sandbox::Options;
 use regex::{Captures, Regex};
 use std::collections::BTreeMap;
@@ -40,7 +42,7 @@ const VARIES: [&str; 16] = [
     r"\b15\d{3}\b",
     r"PostgreSQL \d+(?:\.\d+)*(?:\s+\([^)]*\))?",
     r"\bnode-\d\b",
-    r"/tmp/[^ \n]+",
+    r"(?:/tmp|/dev/shm)/[^ \n]+",
     r"last failure: [^\n]*(?:\n      [^\n]*)*",
 ];
 const NAMES: usize = 3;
@@ -186,7 +188,12 @@ impl Reader {
         }
         let cluster = self.cluster.as_ref().unwrap();
         let path = std::env::var("PATH").unwrap();
-        let mut bash = Command::new("bash");
+        for words in simple_commands(command) {
+            if installed().iter().any(|(program, _)| *program == words[0]) {
+                needs(&words[0]);
+            }
+        }
+        let mut bash = Command::new(needs("bash"));
         bash.args(["-c", &format!("(exit {})\n{}", self.code, self.here(command))])
             .env_clear()
             .current_dir(cluster.home())

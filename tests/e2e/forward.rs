@@ -1,5 +1,6 @@
 //! `forward`: a port that outlives the pod, with many clients on it.
 
+use crate::run::machine::needs;
 use crate::run::{Ran, Running};
 use crate::terminal::{Terminal, key};
 use crate::world::{Account, AwaitIn, Rule, SYSTEM, World, named, stays_ready};
@@ -82,6 +83,7 @@ async fn one(client: &Client, sql: &str) -> Result<String, tokio_postgres::Error
 
 /// The plugin with psql on a forward to an account's proxy: what follows `--` is psql's, so that nothing may be added.
 fn with_psql(account: &Account<'_>, target: &[&str], arguments: &[&str]) -> std::process::Command {
+    needs("psql");
     let namespace = ["-n", &account.namespace, "forward", "--port", "0", "--psql"];
     account.world.plugin(&[&namespace[..], target, &["--", "-X"], arguments].concat())
 }
@@ -338,6 +340,7 @@ fn who_may_not_forward_is_told_before_it_listens() {
 /// A private practice cluster lives as long as the forward to it.
 #[test]
 fn a_private_practice_cluster_can_be_reached() {
+    needs("psql");
     let world = World::shared();
     let arguments = ["--sandbox", "forward", "--port", "0", "--psql", "--", "-XAt", "-d", "test_db", "-c"];
     let ran = world.run(&[&arguments[..], &["select count(*) from projects"]].concat()).exits(0);

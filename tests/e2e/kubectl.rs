@@ -3,6 +3,7 @@
 use crate::member::Before;
 use crate::process::PLUGIN;
 use crate::run::Ran;
+use crate::run::machine::needs;
 use crate::world::{Account, World};
 use std::path::Path;
 use std::process::Command;
@@ -12,7 +13,7 @@ fn kubectl(account: &Account<'_>, arguments: &[&str]) -> Ran {
     let mut path = Path::new(PLUGIN).parent().unwrap().as_os_str().to_owned();
     path.push(":");
     path.push(std::env::var_os("PATH").unwrap());
-    let mut command = Command::new("kubectl");
+    let mut command = Command::new(needs("kubectl"));
     let world = account.world;
     command.args(arguments).args(["-n", &account.namespace]).current_dir(world.home());
     command.env_clear().env("PATH", path).env("HOME", world.home()).env("KUBECONFIG", world.kubeconfig());

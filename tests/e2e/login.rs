@@ -3,6 +3,7 @@
 
 use crate::member::Before;
 use crate::run::Ran;
+use crate::run::machine::needs;
 use crate::world::{Account, Authority, AwaitIn, Pair, Rule, Secured, World, named, stays_ready};
 use kube::api::DeleteParams;
 use serde_json::{Value, json};
@@ -193,7 +194,7 @@ fn a_password_comes_from_the_environment_a_file_or_a_secret() {
     ran.warns(&["not allowed to get secrets superuser in namespace", "next: kubectl auth can-i get secrets -n"]);
 
     // kubectl sees the same object as the plugin.
-    let mut command = Command::new("kubectl");
+    let mut command = Command::new(needs("kubectl"));
     command.args(["get", "secret", "superuser", "-n", &account.namespace, "-o", "jsonpath={.data.password}"]);
     command.env("KUBECONFIG", world.kubeconfig());
     let output = command.output().unwrap();

@@ -1,6 +1,7 @@
 //! The roles that `rbac` prints: each command works with exactly these, and with any one right taken away it says which.
 
 use crate::member::Before;
+use crate::run::machine::needs;
 use crate::run::{Ran, unwrapped};
 use crate::world::{Account, AwaitIn, Granted, User, World};
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role};
@@ -211,6 +212,7 @@ fn those_who_look() {
 
 #[test]
 fn those_who_forward() {
+    needs("psql");
     let world = World::shared();
     let account = world.account("rbac-way", |_| {});
     let roles = Roles::of(&account, RbacFor::Forward);

@@ -20,9 +20,10 @@ impl Practice {
     pub(crate) fn start(scenario: &str) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let sandbox = runtime.block_on(async {
-            let options = Options { scenario: scenario.to_owned(), ..Options::default() };
+            let state_root = super::process::machine::state_root();
+            let options = Options { scenario: scenario.to_owned(), state_root, ..Options::default() };
             let sandbox = Sandbox::start(options).await.unwrap();
-            assert!(sandbox.notices().is_empty(), "this test needs PostgreSQL: {:?}", sandbox.notices());
+            super::process::machine::needs_postgresql(sandbox.notices());
             tokio::time::timeout(super::process::LIMIT, sandbox.ready())
                 .await
                 .expect("the pods are not ready")

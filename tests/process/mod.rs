@@ -5,6 +5,9 @@
 
 // The other helpers have it, too, and each can be used without the other.
 #[allow(clippy::duplicate_mod)]
+#[path = "../common/machine.rs"]
+pub(crate) mod machine;
+#[allow(clippy::duplicate_mod)]
 #[path = "../schemas/mod.rs"]
 pub(crate) mod schemas;
 
@@ -44,6 +47,7 @@ impl Machine {
             .env("HOME", self.home())
             .env("LANG", "C.UTF-8")
             .stdin(Stdio::null());
+        command.envs(machine::state_root().map(|folder| (machine::STATE_VARIABLE, folder)));
         command
     }
 

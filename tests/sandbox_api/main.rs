@@ -5,6 +5,8 @@
 mod access;
 mod faults;
 mod kubectl;
+#[path = "../common/machine.rs"]
+mod machine;
 mod objects;
 mod refusals;
 mod streams;

@@ -1,5 +1,6 @@
 //! A server without controllers, and the two clients that it is tried with.
 
+use crate::machine;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use kube::Client;
@@ -190,8 +191,7 @@ impl Server {
 
     /// A kubectl command of that user, its discovery cache kept apart.
     pub(crate) fn command(&self, user: &str, arguments: &[&str]) -> tokio::process::Command {
-        let program = std::env::var("KUBECTL").unwrap_or_else(|_| "kubectl".into());
-        let mut command = tokio::process::Command::new(program);
+        let mut command = tokio::process::Command::new(machine::needs("kubectl"));
         command.arg("--cache-dir").arg(self.folder.path().join("cache")).args(arguments);
         command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command.env("HOME", self.folder.path()).env("KUBECONFIG", self.kubeconfig(user));
@@ -202,9 +202,7 @@ impl Server {
     /// Runs kubectl to its end: whether it succeeded, stdout and stderr.
     pub(crate) async fn kubectl_as(&self, user: &str, arguments: &[&str]) -> (bool, String, String) {
         let output = self.command(user, arguments).output().await;
-        let Output { status, stdout, stderr } = output.unwrap_or_else(|error| {
-            panic!("these tests need kubectl on PATH ({error}): see https://kubernetes.io/docs/tasks/tools/, or set KUBECTL")
-        });
+        let Output { status, stdout, stderr } = output.unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
         (status.success(), text(stdout), text(stderr))
     }

@@ -5,6 +5,8 @@
 
 mod access;
 mod lifecycle;
+#[path = "../common/machine.rs"]
+mod machine;
 mod namespaces;
 mod nodes;
 mod rollouts;

@@ -1,7 +1,8 @@
 //! A practice cluster to test, and what all tests ask of it.
 
+use crate::machine;
 use kubectl_synxdb::sandbox::store::{DeleteOptions, Key, Preconditions, Store};
-use kubectl_synxdb::sandbox::{Options, Sandbox};
+use kubectl_synxdb::sandbox::{Options, PostgresChoice, Sandbox};
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,7 +25,12 @@ pub(crate) async fn within<T>(what: &str, work: impl Future<Output = T>) -> T {
 }
 
 pub(crate) async fn start_with(options: Options) -> Sandbox {
-    let sandbox = Sandbox::start(options).await.unwrap();
+    let state_root = options.state_root.clone().or_else(machine::state_root);
+    let with_sql = options.postgres != PostgresChoice::None;
+    let sandbox = Sandbox::start(Options { state_root, ..options }).await.unwrap();
+    if with_sql {
+        machine::needs_postgresql(sandbox.notices());
+    }
     within("all pods are ready", sandbox.ready()).await.unwrap();
     sandbox
 }

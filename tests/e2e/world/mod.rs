@@ -15,7 +15,7 @@ pub(crate) use wait::{named, stays_ready};
 
 use wait::until;
 
-use crate::run::{Ran, Running, plugin};
+use crate::run::{Ran, Running, machine, plugin};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{Namespace, PersistentVolume, Pod};
 use k8s_openapi::{ClusterResourceScope, NamespaceResourceScope};
@@ -81,8 +81,9 @@ impl World {
                 (Kind::Real, path, Some(Turn::take(if alone { AT_ONCE } else { 1 })))
             }
             None => {
-                let sandbox = runtime.block_on(Sandbox::start(Options::default())).unwrap();
-                assert!(sandbox.notices().is_empty(), "these cases need PostgreSQL: {}", sandbox.notices().join("; "));
+                let options = Options { state_root: machine::state_root(), ..Options::default() };
+                let sandbox = runtime.block_on(Sandbox::start(options)).unwrap();
+                machine::needs_postgresql(sandbox.notices());
                 let path = sandbox.kubeconfig().to_owned();
                 (Kind::Practice(Some(sandbox)), path, None)
             }

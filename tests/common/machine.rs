@@ -1,0 +1,105 @@
+//! What the tests take from the machine they run on: its programs, its kubectl, and a folder in memory.
+
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used)]
+
+use std::io::Write as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Installs what the tests start, and holds the list of it.
+const SETUP: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/setup"));
+
+/// Each program (by name, or the path of a file) that `scripts/setup --tests` installs, and its Debian package.
+pub fn installed() -> Vec<(&'static str, &'static str)> {
+    let list = SETUP.split_once("<<TESTS\n").and_then(|(_, rest)| rest.split_once("\nTESTS\n")).unwrap().0;
+    list.lines().map(|line| line.split_once(' ').unwrap()).collect()
+}
+
+/// The path of a program that a test starts, or of a file that it reads. If it is missing, the test fails here, with
+/// one line that names the package and the command that installs it.
+#[track_caller]
+pub fn needs(program: &str) -> PathBuf {
+    match find(program, &std::env::var_os("PATH").unwrap_or_default()) {
+        Ok(path) => path,
+        Err(why) => panic!("{why}"),
+    }
+}
+
+/// See [`needs`]; `path` is where to look for a name.
+pub fn find(program: &str, path: &std::ffi::OsStr) -> Result<PathBuf, String> {
+    let all = installed();
+    let Some((_, package)) = all.iter().find(|(name, _)| *name == program) else {
+        return Err(format!("scripts/setup --tests does not install {program}: add it to its list"));
+    };
+    let candidates: Vec<PathBuf> = match program.starts_with('/') {
+        true => vec![program.into()],
+        false => std::env::split_paths(path).map(|folder| folder.join(program)).collect(),
+    };
+    candidates.into_iter().find(|path| path.is_file()).ok_or_else(|| missing(program, package))
+}
+
+/// The line that says which package is missing.
+pub fn missing(program: &str, package: &str) -> String {
+    format!("this test needs {program} (Debian package {package}), which is not here: run scripts/setup --tests")
+}
+
+/// PostgreSQL, which practice clusters run. `notices` are those of a practice cluster that has just started.
+#[track_caller]
+pub fn needs_postgresql(notices: &[String]) {
+    assert!(notices.is_empty(), "{} ({})", missing("PostgreSQL", "postgresql"), notices.join("; "));
+}
+
+/// The first kubectl that completes its plugins.
+pub const COMPLETES_PLUGINS: (u32, u32) = (1, 26);
+
+/// The machine's kubectl: its major and minor version.
+pub fn kubectl_version() -> (u32, u32) {
+    let output = Command::new(needs("kubectl")).args(["version", "--client", "-o", "json"]).output().unwrap();
+    let version: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    // "20+" where a distribution added something.
+    let number = |name: &str| {
+        let text = version["clientVersion"][name].as_str().unwrap();
+        text.trim_end_matches(|c: char| !c.is_ascii_digit()).parse().unwrap()
+    };
+    (number("major"), number("minor"))
+}
+
+/// Says something that is seen even if the test passes: the test harness keeps only what `print!` writes to itself.
+#[allow(clippy::explicit_write)]
+pub fn notice(line: &str) {
+    writeln!(std::io::stderr(), "{line}").unwrap();
+}
+
+/// Names the folder for the state of the practice clusters that a command starts.
+pub const STATE_VARIABLE: &str = "KUBECTL_SYNXDB_SANDBOX_DIR";
+
+/// Least room there must be in memory.
+const ROOM: u64 = 1 << 30;
+
+/// Where practice clusters keep their state during the tests: in memory, if this machine has a folder there with room
+/// to spare. Each PostgreSQL server is a thousand files, which last seconds: some file systems spend more time on
+/// creating them than the tests spend on all the rest.
+pub fn state_root() -> Option<PathBuf> {
+    if let Some(given) = std::env::var_os(STATE_VARIABLE) {
+        return Some(given.into());
+    }
+    let user = rustix::process::geteuid().as_raw();
+    let root = PathBuf::from(format!("/dev/shm/kubectl-synxdb-tests-{user}"));
+    // Anybody may make that folder first.
+    let of_another = std::fs::symlink_metadata(&root).is_ok_and(|found| !found.is_dir() || found.uid() != user);
+    (in_memory(Path::new("/dev/shm")) && !of_another).then_some(root)
+}
+
+#[cfg(target_os = "linux")]
+fn in_memory(folder: &Path) -> bool {
+    // TMPFS_MAGIC of linux/magic.h.
+    let of_memory = rustix::fs::statfs(folder).is_ok_and(|found| found.f_type == 0x0102_1994);
+    let room = rustix::fs::statvfs(folder).map(|found| found.f_bavail * found.f_frsize);
+    of_memory && room.is_ok_and(|room| room >= ROOM)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn in_memory(_: &Path) -> bool {
+    false
+}
