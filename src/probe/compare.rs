@@ -1,6 +1,6 @@
 //! What was there before and is not there after. Pure.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 
 use serde::Serialize;
@@ -240,10 +240,7 @@ impl Comparison {
 
     fn database(&mut self, name: &str, before: &Listing, after: &Listing) {
         match (before, after) {
-            // What was damaged before is no loss of today; what is damaged now is a fault, whatever was known before.
-            (Listing::Damaged(reason), Listing::Damaged(_)) => {
-                self.beyond.push(format!("{name} could not be read beforehand either: {reason}"));
-            }
+            // What is damaged now is a fault, whatever it was before: a component that cannot read its data is not back.
             (_, Listing::Damaged(reason)) => {
                 self.missing.push(Missing::Damaged { database: name.to_owned(), table: None, reason: reason.clone() });
             }
@@ -279,6 +276,13 @@ impl Comparison {
                     *missing.entry(table.kind).or_default() += 1;
                     self.missing.push(lost(name, table));
                 }
+            }
+        }
+        let listed: HashSet<_> = before.tables.iter().map(key).collect();
+        for table in after.tables.iter().filter(|table| !listed.contains(&key(table))) {
+            if let Some(reason) = table.damage() {
+                let (database, table, reason) = (name.to_owned(), Some(table.qualified()), reason.to_owned());
+                self.missing.push(Missing::Damaged { database, table, reason });
             }
         }
         if beyond > 0 {
@@ -340,10 +344,6 @@ impl Comparison {
                 self.missing.push(Missing::Rows { database, table, before, after });
             }
             (Some(_), Some(_), _) => self.counted += 1,
-            // Damaged before as well: no loss of today.
-            (None, _, Some(Uncounted::Damaged(reason))) if before.damage().is_some() => {
-                self.beyond.push(format!("{database}: {table} could not be read beforehand either: {reason}"));
-            }
             (_, None, Some(Uncounted::Damaged(reason))) => {
                 self.missing.push(Missing::Damaged { database, table: Some(table), reason: reason.clone() });
             }

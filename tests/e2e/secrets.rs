@@ -132,7 +132,7 @@ fn no_command_tells_a_secret() {
         }
     }
     let arguments = fs::read_to_string(&argv).unwrap();
-    assert!(arguments.contains("-d postgres") && !arguments.contains(PASSWORD), "{arguments}");
+    assert!(arguments.contains("-d dbname='postgres'") && !arguments.contains(PASSWORD), "{arguments}");
     assert_eq!(fs::metadata(&baseline).unwrap().permissions().mode() & 0o777, 0o600);
 
     // Nor is one in what was written: files, and records on volumes.
