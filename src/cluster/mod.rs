@@ -24,6 +24,7 @@ pub mod listener;
 pub mod permission;
 pub mod pods;
 pub mod process;
+pub mod programs;
 mod proxy;
 pub mod read;
 mod secret;
