@@ -3,10 +3,10 @@
 use super::Context;
 use super::act::{Findings, Prepared, Sight, before, carry_out, find_out, look, recorded_baseline, request};
 use super::login::note;
-use super::resume::{quoted, resume};
+use super::resume::resume;
 use super::scope::stays;
 use super::target::{Sought, target};
-use crate::cli::FailoverArgs;
+use crate::cli::{FailoverArgs, quoted};
 use crate::cluster::Cluster;
 use crate::error::{Error, Exit, Result};
 use crate::plan::{Act, Before, Inputs, Record, Request, needed, newest, plan, proof};

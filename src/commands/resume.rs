@@ -1,7 +1,7 @@
 //! The command that goes on where this one stopped.
 
 use super::Context;
-use crate::cli::{ActArgs, SslMode};
+use crate::cli::{ActArgs, SslMode, quoted};
 
 /// A command, word by word.
 pub(super) struct Command {
@@ -77,14 +77,4 @@ pub(super) fn resume(context: &Context, args: &ActArgs, verb: &str) -> Command {
 /// The command that takes an act back. What was overridden for the act is not overridden for this.
 pub(super) fn undo(context: &Context, args: &ActArgs, id: &str) -> Command {
     resume(context, &ActArgs { allow: Vec::new(), ..args.clone() }, &format!("undo {}", quoted(id)))
-}
-
-/// A word as a shell takes it whole.
-pub(super) fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@+=,".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', "'\\''"))
-    }
 }

@@ -264,9 +264,9 @@ fn so_does_what_is_told_on_the_way() {
         let topology = build(&snapshot(&[crate::testing::ACCOUNT]), &Layout::shipped().unwrap());
         let mut member = topology.members().next().unwrap().clone();
         member.namespace = named("ns");
-        let (host, line) = ("localhost", "psql");
-        let opened =
-            forward::Opened { member: &member, standing: &nobody, host, port: 1, remote_port: 2, line, sql: true };
+        let at = &forward::At::Port { host: "localhost".to_owned(), port: 1 };
+        let line = Some("psql");
+        let opened = forward::Opened { member: &member, standing: &nobody, at, remote_port: 2, line, sql: true };
         safe("a forward", &forward::leads(&opened, paint), paint);
         safe("a forward", &machine::line(&forward::machine(&opened)), Paint(false));
         safe("a note", &forward::note(HOSTILE, paint), paint);

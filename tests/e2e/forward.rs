@@ -20,20 +20,26 @@ struct Forward {
     running: Running,
     told: Value,
     port: u16,
+    login: Config,
 }
 
 impl Forward {
     /// Opens one to an account's proxy, and waits until it says so.
     fn open(account: &Account<'_>) -> Self {
-        Self::started(account.plugin(&["forward", "--port", "0", "-o", "json"]))
+        Self::started(account.world, account.plugin(&["forward", "--port", "0", "-o", "json"]))
     }
 
-    fn started(command: std::process::Command) -> Self {
+    fn started(world: &World, command: std::process::Command) -> Self {
         // It stays open for as long as the case takes; each step has a limit of its own.
         let mut running = Running::start_within(Duration::from_secs(1800), command);
         let told: Value = serde_json::from_str(&running.first_line()).unwrap();
         let port = told["port"].as_u64().and_then(|port| u16::try_from(port).ok()).unwrap();
-        Self { running, told, port }
+        let mut login = Config::new();
+        login.host("127.0.0.1").port(port).user("gpadmin").dbname("postgres");
+        if let Some(password) = world.password() {
+            login.password(password);
+        }
+        Self { running, told, port, login }
     }
 
     /// Ends it as Ctrl-C does.
@@ -43,9 +49,7 @@ impl Forward {
     }
 
     async fn connect(&self) -> Result<Client, tokio_postgres::Error> {
-        let mut config = Config::new();
-        config.host("127.0.0.1").port(self.port).user("gpadmin").dbname("postgres");
-        let (client, connection) = config.connect(NoTls).await?;
+        let (client, connection) = self.login.connect(NoTls).await?;
         tokio::spawn(connection);
         Ok(client)
     }
@@ -123,7 +127,7 @@ fn fifty_clients_at_once_have_each_their_own_answer_and_one_that_breaks_ends_not
         let victim = one(&clients[0], "select pg_backend_pid()").await.unwrap();
         one(&clients[1], &format!("select pg_terminate_backend({victim})")).await.unwrap();
         assert!(one(&clients[0], "select 1").await.is_err(), "the session lives");
-        drop(rude(forward.port).await);
+        rude(&forward).await;
         ask("after").await;
     };
     world.in_time(work).expect("they are answered in time");
@@ -132,24 +136,19 @@ fn fifty_clients_at_once_have_each_their_own_answer_and_one_that_breaks_ends_not
 }
 
 /// A client that goes away while it is sent a large answer.
-async fn rude(port: u16) -> Vec<u8> {
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-    let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.unwrap();
-    let mut startup = vec![0, 3, 0, 0];
-    startup.extend_from_slice(b"user\0gpadmin\0database\0postgres\0\0");
-    let mut query = b"select repeat('x', 1000) from generate_series(1, 1000000)\0".to_vec();
-    for (kind, body) in [(None, &mut startup), (Some(b'Q'), &mut query)] {
-        let mut message = Vec::from_iter(kind);
-        message.extend_from_slice(&u32::try_from(body.len() + 4).unwrap().to_be_bytes());
-        message.append(body);
-        stream.write_all(&message).await.unwrap();
+async fn rude(forward: &Forward) {
+    let stream = tokio::net::TcpStream::connect(("127.0.0.1", forward.port)).await.unwrap();
+    let (client, connection) = forward.login.connect_raw(stream, NoTls).await.unwrap();
+    let connection = tokio::spawn(connection);
+    let query = "select repeat('x', 1000) from generate_series(1, 1000000)";
+    let mut rows = std::pin::pin!(client.simple_query_raw(query).await.unwrap());
+    for _ in 0..1000 {
+        futures::StreamExt::next(&mut rows).await.unwrap().unwrap();
     }
-    let mut read = vec![0; 1 << 20];
-    stream.read_exact(&mut read).await.unwrap();
-    read
+    connection.abort();
+    assert!(connection.await.unwrap_err().is_cancelled(), "it was still being sent");
 }
 
-/// One forward, one failover after the other, and a connection after each.
 #[test]
 fn a_forward_outlives_one_failover_after_the_other() {
     let world = World::shared();
@@ -197,7 +196,7 @@ fn a_taken_port_is_left_for_the_next_one_unless_it_was_asked_for() {
     let account = world.account("forward-port", |_| {});
     // Somebody else has it already: just as well.
     let _taken = TcpListener::bind(("127.0.0.1", 15432));
-    let forward = Forward::started(account.plugin(&["forward", PROXY, "-o", "json"]));
+    let forward = Forward::started(&world, account.plugin(&["forward", PROXY, "-o", "json"]));
     assert!(forward.port > 15432 && forward.port <= 15532, "{}", forward.told);
     assert_eq!(forward.answers(&world, "select 2"), "2");
     let port = forward.port.to_string();

@@ -1,7 +1,10 @@
 //! psql on a forward: it has the terminal, and Ctrl-C, until it ends.
 
+use super::for_libpq;
+use crate::cluster::programs;
 use crate::commands::Context;
 use crate::error::{Error, Exit, Result};
+use crate::render::forward::At;
 use crate::render::prompt::Lent;
 use crate::topology::layout::SqlDoor;
 use std::ffi::OsString;
@@ -28,10 +31,7 @@ pub(super) struct Psql {
 /// # Errors
 /// It is not on PATH.
 pub(super) fn find() -> Result<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let name = format!("psql{}", std::env::consts::EXE_SUFFIX);
-    let found = std::env::split_paths(&path).map(|folder| folder.join(&name)).find(|file| file.is_file());
-    found.ok_or_else(|| {
+    programs::find("psql").ok_or_else(|| {
         Error::failure("psql is not installed")
             .because("there is none on PATH")
             .hint("apt-get install postgresql-client")
@@ -47,16 +47,25 @@ impl Psql {
     pub(super) fn start(
         context: &Context,
         program: &PathBuf,
-        port: u16,
+        at: &At,
         sql: &SqlDoor,
         arguments: &[OsString],
     ) -> Result<Self> {
         let keyboard = context.keyboard_lent.clone();
         keyboard.store(true, Ordering::SeqCst);
         let terminal = Lent::now();
+        // A socket that psql cannot find was refused before.
+        let (host, port) = match at {
+            At::Port { port, .. } => ("127.0.0.1".to_owned(), *port),
+            At::Socket(_) => for_libpq(at).unwrap_or_default(),
+        };
         let port = port.to_string();
-        let spawned = Command::new(program)
-            .args(["-h", "127.0.0.1", "-p", &port, "-U", &sql.user, "-d", &sql.database])
+        let mut command = Command::new(program);
+        if let Some(passfile) = &context.practice_passfile {
+            command.env("PGPASSFILE", passfile).env_remove("PGPASSWORD");
+        }
+        let spawned = command
+            .args(["-h", &host, "-p", &port, "-U", &sql.user, "-d", &sql.database])
             .args(arguments)
             // It would be taken before the host.
             .env_remove("PGHOSTADDR")
