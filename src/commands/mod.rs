@@ -49,6 +49,9 @@ pub struct Context {
     pub interrupt: CancellationToken,
     /// Where records are kept that no volume can carry.
     pub journal: Journal,
+    /// The password file of the practice cluster that the command runs on, which counts in place of every password of
+    /// the user's own.
+    pub practice_passfile: Option<PathBuf>,
     /// Whether Ctrl-C is for a program that has the terminal, and not for this one.
     pub keyboard_lent: Arc<AtomicBool>,
 }
@@ -90,7 +93,8 @@ async fn connected(cli: Cli, screen: Screen) -> Result<Exit> {
     let interrupt = interruption(keyboard_lent.clone());
     let layout = layout(&cli.global)?;
     let journal = Journal::of_user(|name| std::env::var_os(name));
-    let mut context = Context { screen, layout, global: cli.global, interrupt, journal, keyboard_lent };
+    let global = cli.global;
+    let mut context = Context { screen, layout, global, interrupt, journal, practice_passfile: None, keyboard_lent };
     match cli.command {
         Command::Sandbox(args) => sandbox::stay(&context, &args.output).await,
         Command::Status(args) => {

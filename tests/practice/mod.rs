@@ -52,6 +52,10 @@ impl Practice {
         self.sandbox().kubeconfig()
     }
 
+    pub(crate) fn passfile(&self) -> &Path {
+        self.sandbox().passfile()
+    }
+
     /// Everything that a failover changes: pods and claims with their UIDs, volumes with policy and annotations.
     pub(crate) fn world(&self) -> BTreeMap<String, String> {
         let store = self.sandbox().store();

@@ -81,7 +81,8 @@ impl World {
                 (Kind::Real, path, Some(Turn::take(if alone { AT_ONCE } else { 1 })))
             }
             None => {
-                let sandbox = runtime.block_on(Sandbox::start(Options::default())).unwrap();
+                let options = Options { sql_over_tls: true, ..Options::default() };
+                let sandbox = runtime.block_on(Sandbox::start(options)).unwrap();
                 assert!(sandbox.notices().is_empty(), "these cases need PostgreSQL: {}", sandbox.notices().join("; "));
                 let path = sandbox.kubeconfig().to_owned();
                 (Kind::Practice(Some(sandbox)), path, None)
@@ -101,6 +102,30 @@ impl World {
 
     pub(crate) fn is_real(&self) -> bool {
         matches!(self.kind, Kind::Real)
+    }
+
+    /// The administrator's password in databases that nothing was done to: a real cluster's ask for none.
+    pub(crate) fn password(&self) -> Option<&str> {
+        match &self.kind {
+            Kind::Practice(sandbox) => sandbox.as_ref().map(Sandbox::password),
+            Kind::Real => None,
+        }
+    }
+
+    /// A session of the superuser of a proxy's server, in database `postgres`: of a real cluster that is gpadmin, who
+    /// has this password by now.
+    pub(crate) fn superuser(&self, (namespace, pod): (&str, &str), password: Option<&str>) -> tokio_postgres::Client {
+        let session = async {
+            match &self.kind {
+                Kind::Practice(sandbox) => sandbox.as_ref().unwrap().superuser(namespace, pod).await,
+                Kind::Real => {
+                    let session = self.session((namespace, pod), ("gpadmin", password), "postgres").await;
+                    session.map(|(client, _)| client)
+                }
+            }
+        };
+        let session = self.in_time(session).unwrap_or_else(|| panic!("{namespace}/{pod} does not answer"));
+        session.unwrap_or_else(|why| panic!("{namespace}/{pod}: {why}"))
     }
 
     /// Far more than anything takes: what hangs fails.
@@ -189,10 +214,13 @@ impl World {
         }
     }
 
-    /// The plugin with this cluster's kubeconfig, and nothing of the developer's own settings.
+    /// The plugin with this cluster's kubeconfig and passwords, and nothing of the developer's own settings.
     pub(crate) fn plugin(&self, arguments: &[&str]) -> Command {
         let mut command = plugin(self.home(), arguments);
         command.env("KUBECONFIG", &self.kubeconfig);
+        if let Kind::Practice(Some(sandbox)) = &self.kind {
+            command.env("PGPASSFILE", sandbox.passfile());
+        }
         command
     }
 
