@@ -83,7 +83,7 @@ fn sql((cluster, sandbox): (&Cluster, &Sandbox), namespace: &str, pod: &str, dat
         pod: pod.to_owned(),
         port: 5432,
         user: "gpadmin".to_owned(),
-        login: login.login,
+        login: login.login.trusting([((namespace.to_owned(), pod.to_owned()), Ok(()))]),
         database: database.to_owned(),
     };
     Sql::over(cluster, target)

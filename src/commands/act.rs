@@ -101,7 +101,7 @@ pub(super) async fn find_out(
     permissions: &[Permission],
 ) -> Result<Findings> {
     // What asks no database is not kept from it by a password file or root certificates.
-    let resolved = login(context, &args.login);
+    let resolved = login(context, &args.login).map(|login| login.for_members_of(&sight.topology));
     let login = match &proof {
         Proof::Sql { .. } => resolved.clone()?.within(cluster, &member.namespace, DEADLINE).await?,
         Proof::Page { .. } | Proof::Skipped { .. } => Login::default(),
@@ -109,7 +109,8 @@ pub(super) async fn find_out(
     let witness = Witness::new(cluster.clone(), member.namespace.clone(), proof, login);
     // Databases are asked from here on: the first answers take no time of their own.
     let measured = async {
-        let mut probes = probes(context, cluster, args, &sight.snapshot, member).await?;
+        let (mut probes, all) = probes(context, cluster, args, &sight.snapshot, member).await?;
+        let resolved = resolved.clone().map(|login| login.for_members_of(&all));
         let logins = logins(cluster, &resolved, &mut probes).await;
         let asked = if args.dry_run == DryRun::None { probes.clone() } else { Probes::default() };
         let mut prober = Prober::over(cluster, &asked, &logins);

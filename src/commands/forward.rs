@@ -124,6 +124,10 @@ async fn prepare(context: &Context, cluster: &Cluster, args: &ForwardArgs) -> Re
         let sentence = format!("{}: no pod comes after this one", being_deleted(&member.namespace));
         context.screen.note(&told::note(&sentence, context.screen.err));
     }
+    if let Err(why) = topology.trusted(&member) {
+        let sentence = format!("{}: {why}; give it no password that is worth anything", member.path());
+        context.screen.note(&told::note(&sentence, context.screen.err));
+    }
     let door = door(&topology, &member)?;
     if args.psql && matches!(door, Door::Page(_)) {
         return Err(Error::usage(format!("{} takes no SQL: --psql is not for it", member.path()))

@@ -66,6 +66,7 @@ pub(super) fn resume(context: &Context, args: &ActArgs, verb: &str) -> Command {
     for probe in &args.probe {
         command.flag("--probe", Some(probe));
     }
+    command.switch("--send-cleartext-password", args.login.send_cleartext_password);
     command.switch("--insecure-skip-tls-verify", global.insecure_skip_tls_verify);
     // A token is a secret: that one is to be given, not which.
     command.switch("--token \"$TOKEN\"", global.token.is_some());

@@ -124,7 +124,7 @@ pub(super) fn wanted(topology: &Topology, context: &Context, targets: &[String])
         match match_target(topology, namespace.as_deref(), &target.name) {
             TargetMatch::One(member) => wanted.push(member.path()),
             TargetMatch::Many(members) => wanted.extend(members.iter().map(|member| member.path())),
-            TargetMatch::Stranger(_) | TargetMatch::None(_) => return Err(no_member(typed, topology)),
+            TargetMatch::Stranger(..) | TargetMatch::None(_) => return Err(no_member(typed, topology)),
         }
     }
     Ok(Some(wanted))

@@ -3,6 +3,7 @@
 use super::Context;
 use super::confirm::asked;
 use super::scope::DEADLINE;
+use crate::cli::quoted;
 use crate::cluster::Cluster;
 use crate::cluster::snapshot::{Read, Snapshot};
 use crate::error::{Error, Exit, Result};
@@ -49,12 +50,16 @@ pub(super) async fn target(
         TargetMatch::Many(members) => {
             Err(several(&format!("{} may be any of {} pods", typed.name, members.len()), &members, sought))
         }
-        TargetMatch::Stranger(namespaces) => Err(Error::refused(format!(
-            "{}/{} is no SynxDB member, as far as the layout knows",
-            namespaces[0], typed.name
-        ))
-        .because(sought.so_far.unwrap_or_default())
-        .hint("kubectl synxdb layout shows what is; --layout FILE changes it")),
+        TargetMatch::Stranger(namespace, Some(why)) => {
+            Err(Error::refused(format!("{namespace}/{} has a member's name and is a stranger: {why}", typed.name))
+                .because(sought.so_far.unwrap_or_default())
+                .hint(format!("kubectl get pod {} -n {} -o yaml", quoted(&typed.name), quoted(namespace))))
+        }
+        TargetMatch::Stranger(namespace, None) => {
+            Err(Error::refused(format!("{namespace}/{} is no SynxDB member, as far as the layout knows", typed.name))
+                .because(sought.so_far.unwrap_or_default())
+                .hint("kubectl synxdb layout shows what is; --layout FILE changes it"))
+        }
         TargetMatch::None(near) => Err(nowhere(cluster, snapshot, &typed.name, &near, sought).await),
     }
 }

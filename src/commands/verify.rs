@@ -40,7 +40,7 @@ pub(super) async fn verify(context: &Context, args: &VerifyArgs) -> Result<Exit>
     let asked = subjects(&topology, |member| wanted.as_ref().is_none_or(|wanted| wanted.contains(&member.path())));
     let options = Options {
         user: login.user().map(str::to_owned),
-        login,
+        login: login.for_members_of(&topology),
         database: args.database.clone(),
         canary: (!args.read_only).then(|| format!("verify_{}", uuid::Uuid::new_v4().simple())),
         deadline: QUESTION,

@@ -7,6 +7,7 @@
 //! - [`compare`]: what is missing afterwards (pure)
 //! - [`http`]: status pages and metrics
 
+mod authentication;
 pub mod baseline;
 mod bounded;
 pub mod canary;
@@ -14,6 +15,7 @@ pub mod compare;
 mod handshake;
 pub mod http;
 pub mod login;
+mod messages;
 mod pgpass;
 pub mod segments;
 pub mod session;

@@ -87,6 +87,15 @@ claims:
     read.namespaces[0].disruption_budgets = crate::testing::unreadable("pods", Some(&namespace));
     read.nodes = crate::testing::unreadable("nodes", Some(&namespace));
     read.passed_over = vec![named("cloud008")];
+    // A pod of no StatefulSet's making is a stranger, and shown all the same.
+    let topology = build(&read, &Layout::shipped().unwrap());
+    let report = judge(&topology);
+    assert_eq!(report.strangers.len(), 1);
+    for paint in PAINTS {
+        safe("status", &status::status(&report, &topology, false, jiff::Timestamp::UNIX_EPOCH, paint), paint);
+    }
+    same("status", &machine::status(&report, &topology));
+    read.namespaces[0].stateful_sets = crate::testing::unreadable("statefulsets", Some(&namespace));
     let topology = build(&read, &Layout::shipped().unwrap());
     let report = judge(&topology);
     for paint in PAINTS {

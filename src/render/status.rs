@@ -56,6 +56,9 @@ pub fn verdict(report: &Report, paint: Paint) -> String {
     for namespace in &report.passed_over {
         text.push_str(&wrapped("  note: ", &not_looked_into(namespace)));
     }
+    for stranger in &report.strangers {
+        text.push_str(&wrapped("  note: ", stranger));
+    }
     if let Some(trouble) = report.troubles.iter().find(|trouble| trouble.failover_helps) {
         let command = format!("kubectl synxdb failover {}/{}", trouble.namespace, trouble.member);
         text.push_str(&format!("  try {}\n", paint.hint(command)));
