@@ -59,8 +59,25 @@ pub(super) async fn look(context: &Context, cluster: &Cluster, namespace: Option
     for why in unread {
         note(context, &format!("a record of the local journal is not read: {why}"));
     }
-    let records = Record::merged(Record::on_volumes(&topology).into_iter().chain(journal));
+    let mut records = Record::merged(Record::on_volumes(&topology).into_iter().chain(journal));
+    // Only what the cluster confirms is gone on with; what is older than the newest of its pod is not gone on with anyway.
+    while let Some((at, why)) = contradicted(&records, &topology) {
+        let record = records.remove(at);
+        let of = format!("{} of {}/{}", record.id, record.namespace, record.pod);
+        note(context, &format!("the record of {of} does not fit the cluster, and is passed over: {why}"));
+    }
     Ok(Sight { snapshot, topology, records })
+}
+
+/// A record that is the newest of its pod and does not fit the cluster: which, and why.
+fn contradicted(records: &[Record], topology: &Topology) -> Option<(usize, String)> {
+    let now = Timestamp::now();
+    let newest = |at: usize| {
+        let record = &records[at];
+        records[at + 1..].iter().all(|other| !other.is_of(&record.namespace, &record.pod))
+    };
+    let mut of_each = (0..records.len()).filter(|at| newest(*at));
+    of_each.find_map(|at| Some((at, records[at].contradicted(topology, now)?)))
 }
 
 /// What the user asks for.

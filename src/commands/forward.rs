@@ -131,7 +131,7 @@ async fn prepare(context: &Context, cluster: &Cluster, args: &ForwardArgs) -> Re
     let door = door(&topology, &member)?;
     if args.psql && matches!(door, Door::Page(_)) {
         return Err(Error::usage(format!("{} takes no SQL: --psql is not for it", member.path()))
-            .hint(format!("kubectl synxdb forward {}", member.path())));
+            .hint(format!("kubectl synxdb forward {}", quoted(&member.path()))));
     }
     if args.psql
         && let Some(socket) = &args.socket
@@ -181,7 +181,7 @@ fn door(topology: &Topology, member: &Member) -> Result<Door> {
     Err(match answers {
         Some((role, answers)) => error
             .because(format!("its account's {role} answers for it"))
-            .hint(format!("kubectl synxdb forward {}", answers.path())),
+            .hint(format!("kubectl synxdb forward {}", quoted(&answers.path()))),
         None => error
             .because("the layout names no port for it")
             .hint("kubectl synxdb layout shows what is; --layout FILE changes it"),
@@ -222,7 +222,7 @@ async fn permitted(context: &Context, cluster: &Cluster, lead: &Lead, member: &M
             "kubectl auth can-i {} {} -n {}",
             permission.verb,
             if permission.subresource.is_some() { "pods/portforward" } else { "pods" },
-            member.namespace
+            quoted(&member.namespace)
         )));
     }
     Ok(())

@@ -66,7 +66,7 @@ pub fn run(cli: Cli, screen: Screen) -> Result<Exit> {
         Command::Layout => screen.result(DEFAULT_LAYOUT),
         Command::Version { output } => screen.result(&version(output)?),
         Command::Completion(args) if let Some(shell) = args.command.shell() => screen.result(scripts::script(shell)),
-        Command::Rbac(args) => screen.result(&rbac::rbac(args)?),
+        Command::Rbac(args) if !args.reads_namespaces() => screen.result(&rbac::rbac(args)?),
         Command::Schema(args) => screen.result(&schema::schema(args)?),
         Command::Sandbox(args) if args.list => screen.result(&sandbox::list(&args.output)?),
         _ => {
@@ -117,7 +117,15 @@ async fn connected(cli: Cli, screen: Screen) -> Result<Exit> {
             .await
         }
         Command::Completion(args) => completion::run(&context, &args.command).await,
-        Command::Layout | Command::Version { .. } | Command::Rbac(_) | Command::Schema(_) => Ok(Exit::Yes),
+        Command::Rbac(args) => {
+            sandbox::around(&mut context, async |context| {
+                let asked = rbac::in_namespaces_of_synxdb(context, &args);
+                context.screen.result(&context.unless_interrupted(asked).await?);
+                Ok(Exit::Yes)
+            })
+            .await
+        }
+        Command::Layout | Command::Version { .. } | Command::Schema(_) => Ok(Exit::Yes),
     }
 }
 

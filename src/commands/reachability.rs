@@ -2,7 +2,7 @@
 
 use super::Context;
 use super::scope::DEADLINE;
-use crate::cli::ActArgs;
+use crate::cli::{ActArgs, quoted};
 use crate::cluster::permission::{Allowed, Permission};
 use crate::cluster::snapshot::{Read, Snapshot};
 use crate::cluster::{Cluster, Freshness, ReadRequest};
@@ -100,9 +100,10 @@ fn typed(context: &Context, args: &ActArgs, names: &[String]) -> Result<Vec<(Str
 
 fn by_name_of(topology: &Topology, member: &Member, namespace: &str, pod: &str) -> Result<Probes> {
     named(topology, member, namespace, pod).map_err(|why| {
-        Error::usage(format!("--probe {namespace}/{pod} cannot be asked by SQL"))
-            .because(why)
-            .hint(format!("kubectl synxdb status -n {namespace} shows its members; a proxy answers for its account"))
+        Error::usage(format!("--probe {namespace}/{pod} cannot be asked by SQL")).because(why).hint(format!(
+            "kubectl synxdb status -n {} shows its members; a proxy answers for its account",
+            quoted(namespace)
+        ))
     })
 }
 

@@ -66,7 +66,7 @@ pub(super) async fn target(
 
 /// Several members where one is wanted and nobody can be asked: a command for each.
 pub(super) fn several(what: &str, members: &[&Member], sought: &Sought) -> Error {
-    let command = |member: &Member| format!("kubectl synxdb {} {}", sought.verb, member.path());
+    let command = |member: &Member| format!("kubectl synxdb {} {}", sought.verb, quoted(&member.path()));
     members.iter().fold(Error::usage(what), |error, member| error.hint(command(member)))
 }
 
@@ -114,20 +114,20 @@ async fn nowhere(cluster: &Cluster, snapshot: &Snapshot, name: &str, near: &[Str
         if snapshot.passed_over.contains(&namespace) {
             return Error::refused(format!("{namespace}/{name}: {}", not_looked_into(&namespace)))
                 .because(sought.so_far.unwrap_or_default())
-                .hint(format!("kubectl synxdb status -n {namespace}"));
+                .hint(format!("kubectl synxdb status -n {}", quoted(&namespace)));
         }
         let looked_at = snapshot.namespaces.iter().any(|objects| objects.namespace == namespace);
         if !looked_at {
             return Error::refused(format!("{namespace}/{name} is not in a namespace that was looked at"))
                 .because(sought.so_far.unwrap_or_default())
-                .hint(format!("kubectl synxdb {verb} {name} -n {namespace}"));
+                .hint(format!("kubectl synxdb {verb} {} -n {}", quoted(name), quoted(&namespace)));
         }
     }
     let error = Error::failure(format!("there is no pod {name:?}"));
     match near.first() {
-        Some(nearest) => {
-            error.because(format!("near it: {}", near.join(", "))).hint(format!("kubectl synxdb {verb} {nearest}"))
-        }
+        Some(nearest) => error
+            .because(format!("near it: {}", near.join(", ")))
+            .hint(format!("kubectl synxdb {verb} {}", quoted(nearest))),
         None => error.hint("kubectl synxdb status shows all members"),
     }
 }

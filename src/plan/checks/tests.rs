@@ -408,7 +408,8 @@ fn record(began: i64, ended: Option<i64>, keep_claims: bool) -> String {
     let record = serde_json::json!({
         "version": 1, "id": "old1", "started": time(began), "finished": ended.map(time), "outcome": outcome,
         "context": "c", "namespace": "synxdb-system", "pod": "safekeeper-1", "podUid": "pod-0",
-        "keepClaims": keep_claims, "claims": [],
+        "keepClaims": keep_claims,
+        "claims": [{"name": "data-safekeeper-1", "uid": "gone", "volume": "pv-1", "reclaimPolicy": "Delete"}],
     });
     format!("record: '{record}'")
 }

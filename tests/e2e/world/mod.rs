@@ -112,6 +112,21 @@ impl World {
         }
     }
 
+    /// The file with that password, for libpq.
+    pub(crate) fn passfile(&self) -> Option<&Path> {
+        match &self.kind {
+            Kind::Practice(sandbox) => sandbox.as_ref().map(Sandbox::passfile),
+            Kind::Real => None,
+        }
+    }
+
+    /// Runs statements as the superuser of a proxy's server, to which nothing was done before, in database `postgres`.
+    pub(crate) fn as_superuser(&self, proxy: (&str, &str), sql: &str) {
+        let client = self.superuser(proxy, None);
+        let done = self.in_time(sql::first_column(&client, sql)).unwrap_or_else(|| panic!("no answer: {sql}"));
+        done.unwrap_or_else(|why| panic!("{proxy:?}: {sql}: {why}"));
+    }
+
     /// A session of the superuser of a proxy's server, in database `postgres`: of a real cluster that is gpadmin, who
     /// has this password by now.
     pub(crate) fn superuser(&self, (namespace, pod): (&str, &str), password: Option<&str>) -> tokio_postgres::Client {
@@ -218,9 +233,7 @@ impl World {
     pub(crate) fn plugin(&self, arguments: &[&str]) -> Command {
         let mut command = plugin(self.home(), arguments);
         command.env("KUBECONFIG", &self.kubeconfig);
-        if let Kind::Practice(Some(sandbox)) = &self.kind {
-            command.env("PGPASSFILE", sandbox.passfile());
-        }
+        command.envs(self.passfile().map(|passfile| ("PGPASSFILE", passfile)));
         command
     }
 
