@@ -454,3 +454,22 @@ fn proxies() {
 fn the_records_name() {
     assert_eq!(RECORD, kubectl_synxdb::topology::RECORD_ANNOTATION);
 }
+
+/// A file that has no end is read so far and no further, and its name said.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_device_is_no_file_of_settings() {
+    let cluster = Cluster::read_only();
+    for (arguments, code) in [
+        (&["status", "--kubeconfig", "/dev/zero"][..], 1),
+        (&["status", "--layout", "/dev/zero"], 2),
+        (&["status", "--certificate-authority", "/dev/zero"], 1),
+        (&["verify", "--against", "/dev/zero"], 1),
+        (&["verify", "--sslmode", "verify-full", "--sslrootcert", "/dev/zero"], 2),
+    ] {
+        let ran = cluster.run(arguments).exits(code);
+        let known = ran.err.contains("it is larger than ") || ran.err.contains("it is a device");
+        assert!(known && ran.err.contains("/dev/zero"), "{}", ran.shown());
+        assert!(ran.took.as_secs() < 30, "{:?}", ran.took);
+    }
+}

@@ -15,6 +15,7 @@ mod credential;
 mod entries;
 mod failure;
 mod feed;
+pub mod files;
 pub mod forward;
 mod framing;
 pub mod hold;

@@ -22,7 +22,7 @@ mod undo;
 mod verify;
 
 use crate::cli::{Cli, Command, Global, Output, Token};
-use crate::cluster::{Cluster, ConnectOptions, Environment, parse_request_timeout};
+use crate::cluster::{Cluster, ConnectOptions, Environment, files, parse_request_timeout};
 use crate::completion::scripts;
 use crate::error::{Error, Exit, Result};
 use crate::journal::Journal;
@@ -222,7 +222,7 @@ async fn ctrl_c(lent: &AtomicBool) {
 fn layout(global: &Global) -> Result<Layout> {
     let path = global.layout.clone().or_else(|| std::env::var_os("KUBECTL_SYNXDB_LAYOUT").map(PathBuf::from));
     let Some(path) = path else { return Layout::shipped() };
-    let text = std::fs::read_to_string(&path).map_err(|error| {
+    let text = files::text(&path, files::LARGEST).map_err(|error| {
         Error::usage(format!("the layout {} cannot be read", path.display()))
             .because(error.to_string())
             .hint("kubectl synxdb layout prints one to start from")

@@ -12,7 +12,7 @@ use std::time::Duration;
 use super::pgpass::Pgpass;
 use super::tls::{Roots, Tls};
 use crate::cli::{LoginArgs, SecretKey, SslMode};
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, files};
 use crate::error::{Error, Result};
 use crate::topology::Topology;
 
@@ -254,7 +254,7 @@ fn passwords_of(path: &Path, notices: &mut Vec<String>) -> Option<(PathBuf, Pgpa
                 path.display()
             )));
         }
-        std::fs::read(path)
+        files::whole(path, files::LARGEST)
     });
     match read {
         Ok(text) => Some((path.to_owned(), Pgpass::parse(&text))),

@@ -20,6 +20,7 @@ use x509_cert::Certificate;
 use x509_cert::der::{Decode, Encode};
 
 use crate::cli::SslMode;
+use crate::cluster::files;
 use crate::error::{Error, Result};
 
 /// Where trusted authorities are named.
@@ -276,7 +277,7 @@ fn trusted(roots: &Roots, mode: SslMode) -> Result<Option<Trusted>> {
     };
     let wrong =
         |why: String| Err(Error::usage(format!("the certificates in {} cannot be used", path.display())).because(why));
-    let text = match std::fs::read(path) {
+    let text = match files::whole(path, files::LARGEST) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && (!named || mode != SslMode::Require) => {
             return Ok(None);
