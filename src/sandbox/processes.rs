@@ -204,6 +204,17 @@ fn wait_gone(pid: u32, limit: Duration) -> bool {
     true
 }
 
+/// Whether a test that takes root to be two users can be run; where it cannot, a line says so, past the capture of a test's
+/// output.
+#[cfg(test)]
+pub(crate) fn is_root(test: &str) -> bool {
+    let root = rustix::process::geteuid().is_root();
+    if !root && let Ok(mut terminal) = std::fs::OpenOptions::new().append(true).open("/dev/stderr") {
+        let _ = io::Write::write_all(&mut terminal, format!("NOT RUN: {test}: it takes root\n").as_bytes());
+    }
+    root
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -234,9 +245,7 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[test]
     fn a_forged_file_ends_no_process_of_another_user() {
-        if !rustix::process::geteuid().is_root() {
-            use std::io::Write as _;
-            let _ = std::io::stderr().write_all(b"NOT RUN: it takes root to be two users\n");
+        if !is_root("a_forged_file_ends_no_process_of_another_user") {
             return;
         }
         let folder = tempfile::tempdir_in("/tmp").unwrap();
