@@ -95,7 +95,7 @@ fn questions_that_nobody_can_answer() {
     assert_snapshot!("confirm-mismatch", ran.snapshot());
 }
 
-/// A pod that is no SynxDB member, and one that looks like a member and that no StatefulSet owns.
+/// A pod that is no SynxDB member, and one that has a member's name and that no StatefulSet owns.
 #[test]
 fn pods_that_may_not_be_failed_over() {
     let cluster = Cluster::start(bare("healthy"));
@@ -126,9 +126,10 @@ fn pods_that_may_not_be_failed_over() {
     pod("wh1-0", &spec);
     let ran = refuse(&["failover", "wh1-0", "--yes"]);
     assert_snapshot!("no-controller", ran.snapshot());
-    // Without a controller nothing brings the pod back either: that is a flag of its own, and of high risk.
-    refuse(&["failover", "wh1-0", "--keep-pvc", "--yes"]).warns(&["--allow unmanaged-pod"]);
-    refuse(&["failover", "wh1-0", "--keep-pvc", "--allow", "unmanaged-pod", "--yes"]).warns(&["--confirm wh1-0"]);
+    // Without an owner it is no member by its name, whatever is overridden.
+    let overridden = ["failover", "wh1-0", "--keep-pvc", "--allow", "unmanaged-pod", "--confirm", "wh1-0"];
+    refuse(&overridden).warns(&["is a stranger: no controller owns it"]);
+    refuse(&["failover", "wh9527-1", "--yes"]).warns(&["claim data-wh9527-1 is mounted by wh1-0 too"]);
     assert!(cluster.get("pods", ACCOUNT, "wh1-0").is_some());
 }
 
