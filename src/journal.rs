@@ -143,8 +143,9 @@ mod tests {
     use super::*;
 
     fn record(id: &str, outcome: &str) -> Record {
+        let finished = if outcome == "in-progress" { "null" } else { "\"2026-01-01T00:01:00Z\"" };
         let text = format!(
-            r#"{{"version":1,"id":"{id}","started":"2026-01-01T00:00:00Z","outcome":"{outcome}","context":"c",
+            r#"{{"version":1,"id":"{id}","started":"2026-01-01T00:00:00Z","finished":{finished},"outcome":"{outcome}","context":"c",
             "namespace":"n","pod":"p-0","podUid":"u","keepClaims":true,"claims":[]}}"#
         );
         Record::parse(&text).unwrap()

@@ -39,8 +39,8 @@ struct Space {
     namespace: String,
     #[serde(default)]
     terminating: bool,
-    #[serde(default)]
-    sets: Vec<Set>,
+    /// Without these they were not asked for.
+    sets: Option<Vec<Set>>,
     #[serde(default)]
     pods: Vec<PodLine>,
     #[serde(default)]
@@ -209,6 +209,8 @@ struct PodLine {
     name: String,
     set: Option<String>,
     replica_set: Option<String>,
+    /// UID of that set; unsaid that of the set of this name.
+    owner: Option<String>,
     #[serde(default)]
     ready: bool,
     uid: Option<String>,
@@ -266,6 +268,12 @@ fn created(age: Option<i64>) -> String {
     age.map_or_else(|| DELETED.to_owned(), |age| (now() - SignedDuration::from_secs(age)).to_string())
 }
 
+/// UID of the set of this name.
+fn set_uid(space: &Space, name: &str) -> String {
+    let said = space.sets.iter().flatten().find(|set| set.name == name).and_then(|set| set.uid.clone());
+    said.unwrap_or_else(|| format!("set-{name}"))
+}
+
 /// A snapshot of these namespaces.
 pub(crate) fn snapshot(documents: &[&str]) -> Snapshot {
     let spaces: Vec<Space> = documents.iter().map(|text| serde_saphyr::from_str(text).unwrap()).collect();
@@ -273,7 +281,7 @@ pub(crate) fn snapshot(documents: &[&str]) -> Snapshot {
     let mut namespaces = Vec::new();
     for space in &spaces {
         let namespace = &space.namespace;
-        let sets = space.sets.iter().map(|set| {
+        let sets = space.sets.iter().flatten().map(|set| {
             let class = match set.class.as_deref() {
                 Some("default") => None,
                 named => Some(named.unwrap_or("standard")),
@@ -300,7 +308,7 @@ pub(crate) fn snapshot(documents: &[&str]) -> Snapshot {
         });
         let pods = space.pods.iter().map(|pod| {
             let owner = match (&pod.set, &pod.replica_set) {
-                (Some(name), _) => json!([{"apiVersion": "apps/v1", "kind": "StatefulSet", "name": name, "uid": format!("set-{name}"), "controller": true}]),
+                (Some(name), _) => json!([{"apiVersion": "apps/v1", "kind": "StatefulSet", "name": name, "uid": pod.owner.clone().unwrap_or_else(|| set_uid(space, name)), "controller": true}]),
                 (_, Some(name)) => json!([{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": name, "uid": format!("rs-{name}"), "controller": true}]),
                 _ => Value::Null,
             };
@@ -361,7 +369,7 @@ pub(crate) fn snapshot(documents: &[&str]) -> Snapshot {
         });
         namespaces.push(NamespaceObjects {
             namespace: namespace.clone(),
-            stateful_sets: Read::Known(sets.collect()),
+            stateful_sets: if space.sets.is_some() { Read::Known(sets.collect()) } else { Read::NotAsked },
             pods: Read::Known(pods.collect()),
             claims: Read::Known(claims.collect()),
             disruption_budgets: Read::Known(space.budgets.iter().map(budget).collect()),

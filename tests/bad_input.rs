@@ -95,7 +95,7 @@ fn questions_that_nobody_can_answer() {
     assert_snapshot!("confirm-mismatch", ran.snapshot());
 }
 
-/// A pod that is no SynxDB member, and one that looks like a member and that no StatefulSet owns.
+/// A pod that is no SynxDB member, and one that has a member's name and that no StatefulSet owns.
 #[test]
 fn pods_that_may_not_be_failed_over() {
     let cluster = Cluster::start(bare("healthy"));
@@ -126,9 +126,10 @@ fn pods_that_may_not_be_failed_over() {
     pod("wh1-0", &spec);
     let ran = refuse(&["failover", "wh1-0", "--yes"]);
     assert_snapshot!("no-controller", ran.snapshot());
-    // Without a controller nothing brings the pod back either: that is a flag of its own, and of high risk.
-    refuse(&["failover", "wh1-0", "--keep-pvc", "--yes"]).warns(&["--allow unmanaged-pod"]);
-    refuse(&["failover", "wh1-0", "--keep-pvc", "--allow", "unmanaged-pod", "--yes"]).warns(&["--confirm wh1-0"]);
+    // Without an owner it is no member by its name, whatever is overridden.
+    let overridden = ["failover", "wh1-0", "--keep-pvc", "--allow", "unmanaged-pod", "--confirm", "wh1-0"];
+    refuse(&overridden).warns(&["is a stranger: no controller owns it"]);
+    refuse(&["failover", "wh9527-1", "--yes"]).warns(&["claim data-wh9527-1 is mounted by wh1-0 too"]);
     assert!(cluster.get("pods", ACCOUNT, "wh1-0").is_some());
 }
 
@@ -453,4 +454,23 @@ fn proxies() {
 #[test]
 fn the_records_name() {
     assert_eq!(RECORD, kubectl_synxdb::topology::RECORD_ANNOTATION);
+}
+
+/// A file that has no end is read so far and no further, and its name said.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_device_is_no_file_of_settings() {
+    let cluster = Cluster::read_only();
+    for (arguments, code) in [
+        (&["status", "--kubeconfig", "/dev/zero"][..], 1),
+        (&["status", "--layout", "/dev/zero"], 2),
+        (&["status", "--certificate-authority", "/dev/zero"], 1),
+        (&["verify", "--against", "/dev/zero"], 1),
+        (&["verify", "--sslmode", "verify-full", "--sslrootcert", "/dev/zero"], 2),
+    ] {
+        let ran = cluster.run(arguments).exits(code);
+        let known = ran.err.contains("it is larger than ") || ran.err.contains("it is a device");
+        assert!(known && ran.err.contains("/dev/zero"), "{}", ran.shown());
+        assert!(ran.took.as_secs() < 30, "{:?}", ran.took);
+    }
 }

@@ -9,12 +9,14 @@ mod machine;
 use std::time::{Duration, Instant};
 
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
+use kubectl_synxdb::cli::LoginArgs;
 use kubectl_synxdb::cluster::snapshot::{Cause, NamespaceObjects, Read, Snapshot};
 use kubectl_synxdb::cluster::{
     Allowed, Cluster, ConnectOptions, Environment, Freshness, Permission, ReadRequest, WatchRequest, Written,
 };
 use kubectl_synxdb::error::Exit;
 use kubectl_synxdb::probe::http::{Metrics, status_page};
+use kubectl_synxdb::probe::login::{self, Password};
 use kubectl_synxdb::probe::sql::Kernel;
 use kubectl_synxdb::probe::{Answer, Canary, Login, Sql, SqlTarget, compare};
 use kubectl_synxdb::sandbox::{Options, Sandbox};
@@ -77,13 +79,15 @@ fn claim_of<'a>(snapshot: &'a Snapshot, pod: &str) -> &'a PersistentVolumeClaim 
     claims.iter().find(|claim| claim.metadata.name.as_deref().unwrap().ends_with(pod)).unwrap()
 }
 
-fn sql(cluster: &Cluster, namespace: &str, pod: &str, database: &str) -> Sql {
+fn sql((cluster, sandbox): (&Cluster, &Sandbox), namespace: &str, pod: &str, database: &str) -> Sql {
+    let password = Some(Password::new(sandbox.password()));
+    let login = Login::resolve(&LoginArgs::default(), &login::Environment { password, ..Default::default() }).unwrap();
     let target = SqlTarget {
         namespace: namespace.to_owned(),
         pod: pod.to_owned(),
         port: 5432,
         user: "gpadmin".to_owned(),
-        login: Login::default(),
+        login: login.login.trusting([((namespace.to_owned(), pod.to_owned()), Ok(()))]),
         database: database.to_owned(),
         otherwise: Vec::new(),
     };
@@ -125,7 +129,7 @@ async fn a_pod_is_replaced_and_watched_and_asked() {
     let found = volumes.iter().find(|found| found.metadata.name.as_deref() == Some(&volume)).unwrap();
     let volume_uid = found.metadata.uid.clone().unwrap();
 
-    let proxy = sql(&cluster, ACCOUNT, "cloudberry-proxy-0", "postgres");
+    let proxy = sql((&cluster, &sandbox), ACCOUNT, "cloudberry-proxy-0", "postgres");
     let baseline = match proxy.baseline(LIMIT).await {
         Answer::Yes(baseline) => baseline,
         other => panic!("{other:?}"),
@@ -209,9 +213,9 @@ async fn a_component_that_does_not_answer_is_no_pass() {
     assert!(matches!(&gone, Answer::Unknown(reason) if reason.contains("not found")), "{gone:?}");
 
     // What is asked of the server as a whole is asked in another database.
-    let no_database = sql(&cluster, ACCOUNT, "cloudberry-proxy-0", "no_such").introduction(LIMIT).await;
+    let no_database = sql((&cluster, &sandbox), ACCOUNT, "cloudberry-proxy-0", "no_such").introduction(LIMIT).await;
     assert!(matches!(&no_database, Answer::Yes(_)), "{no_database:?}");
-    let not_sql = sql(&cluster, SYSTEM, "safekeeper-0", "postgres").introduction(LIMIT).await;
+    let not_sql = sql((&cluster, &sandbox), SYSTEM, "safekeeper-0", "postgres").introduction(LIMIT).await;
     assert!(matches!(&not_sql, Answer::No(reason) if reason.contains("connection refused")), "{not_sql:?}");
     sandbox.stop().await;
 }

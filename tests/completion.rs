@@ -324,8 +324,6 @@ fn the_words_typed_so_far_say_which_cluster_is_asked_and_for_what() {
         ("forward me", &["meta"]),
         ("failover wh9527-0 --probe ", &[META, "NS/cloudberry-proxy-0"]),
         ("status -n ", &["synxdb-system", "NS", "default", "kube-node-lease", "kube-public", "kube-system"]),
-        ("verify -d ", &["postgres", "test_db"]),
-        ("verify synxdb-system/cloudberry-proxy-0 -d cl", &["cloudmeta"]),
         // Nobody is asked for these.
         ("status --context ", &[kubectl_synxdb::sandbox::CONTEXT]),
         ("--sandbox --scenario s", &["slow-start", "stuck-claim"]),
@@ -350,13 +348,41 @@ fn a_practice_cluster_is_not_started_to_complete_a_word() {
     assert_eq!(user.offered("--sandbox --scenario none failover "), [] as [&str; 0]);
 }
 
+/// TAB is no consent: a server is asked for its databases, and where it wants a password it gets none, and no Secret is
+/// read for one.
+#[test]
+fn databases_are_completed_without_a_password() {
+    let practice = Practice::start("healthy");
+    let user = User::of(practice.kubeconfig());
+    let offered = |words: &str| {
+        let mut command = user.command(PLUGIN);
+        command.arg("__complete").args(words.split(' '));
+        command.env("PGPASSFILE", practice.passfile()).env("PGPASSWORD", practice.password());
+        let ended = run(command);
+        assert_eq!((ended.code, &*ended.err), (0, ""), "{words:?}");
+        ended.out
+    };
+    for words in ["verify -d ", "verify --password-secret x/y -d ", "verify synxdb-system/cloudberry-proxy-0 -d cl"] {
+        let before = practice.asked().len();
+        assert_eq!(offered(words), ":36\n", "{words}");
+        let asked = practice.asked().split_off(before);
+        assert!(asked.iter().any(|path| path.contains("/portforward")), "{words}: {asked:?}");
+        assert!(!asked.iter().any(|path| path.contains("/secrets")), "{words}: {asked:?}");
+    }
+    // With this very password it is let in.
+    let mut verify = user.command(PLUGIN);
+    verify.args(["verify", "--read-only"]).env("PGPASSWORD", practice.password());
+    let verify = run(verify);
+    assert_eq!(verify.code, 0, "{}{}", verify.out, verify.err);
+}
+
 #[test]
 fn what_was_failed_over_is_offered_to_be_undone() {
     let practice = Practice::start("healthy");
     let user = User::of(practice.kubeconfig());
     assert_eq!(user.offered("undo "), [] as [&str; 0]);
     let mut failover = user.command(PLUGIN);
-    failover.args(["failover", "wh9527-0", "--yes", "--no-probe"]);
+    failover.args(["failover", "wh9527-0", "--yes", "--no-probe"]).env("PGPASSFILE", practice.passfile());
     let failover = run(failover);
     assert_eq!(failover.code, 0, "{}{}", failover.out, failover.err);
     let answer = user.asks("undo ").out;

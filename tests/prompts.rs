@@ -28,7 +28,7 @@ impl<'p> Person<'p> {
 
     fn command(&self, arguments: &str) -> std::process::Command {
         let mut command = self.machine.plugin(arguments);
-        command.env("KUBECONFIG", self.practice.kubeconfig());
+        command.env("KUBECONFIG", self.practice.kubeconfig()).env("PGPASSFILE", self.practice.passfile());
         command
     }
 

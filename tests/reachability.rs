@@ -131,7 +131,7 @@ fn no_session_is_left(cluster: &Cluster, namespace: &str) {
     let asked = async {
         let stream = cluster.sandbox().connect(namespace, PROXY, 5432).unwrap();
         let mut config = tokio_postgres::Config::new();
-        config.user("gpadmin").dbname("postgres");
+        config.user("gpadmin").password(cluster.sandbox().password()).dbname("postgres");
         let (client, connection) = config.connect_raw(stream, tokio_postgres::NoTls).await.unwrap();
         tokio::spawn(connection);
         while client.query_one(count, &[]).await.unwrap().get::<_, i64>(0) > 0 {

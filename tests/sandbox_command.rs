@@ -64,9 +64,13 @@ fn left_nothing(folder: &Path, when: &str) {
 /// A sandbox that stays, with the folder that its first line of output names.
 fn sandbox(machine: &Machine, arguments: &str) -> (Running, PathBuf) {
     let mut sandbox = Running::start(machine.plugin(&format!("sandbox {arguments}")));
-    let line = sandbox.line_with("export ");
+    let line = sandbox.line_with("export KUBECONFIG=");
     let kubeconfig = PathBuf::from(line.strip_prefix("export KUBECONFIG=").unwrap_or_else(|| panic!("{line:?}")));
     assert!(kubeconfig.is_file(), "{line:?}");
+    let line = sandbox.line_with("export PGPASSFILE=");
+    let passfile = PathBuf::from(line.strip_prefix("export PGPASSFILE=").unwrap());
+    // Nobody else can read the password that is in it.
+    assert_eq!(fs::metadata(&passfile).unwrap().mode() & 0o777, 0o600, "{line:?}");
     (sandbox, kubeconfig.parent().unwrap().to_owned())
 }
 
@@ -108,7 +112,7 @@ fn two_side_by_side_serve_until_a_signal_and_leave_nothing() {
     one.signal(Signal::INT);
     let ended = one.end();
     assert_eq!(ended.code, 0, "{}", ended.err);
-    assert_eq!(ended.out.lines().count(), 1, "{}", ended.out);
+    assert_eq!(ended.out.lines().count(), 2, "{}", ended.out);
     left_nothing(&one_folder, "SIGINT");
 }
 

@@ -33,6 +33,7 @@ impl<'p> User<'p> {
         let path = std::env::var_os("PATH").unwrap_or_default();
         let path = std::env::join_paths(std::iter::once(plugins).chain(std::env::split_paths(&path))).unwrap();
         command.env("PATH", path).env("KUBECONFIG", self.practice.kubeconfig());
+        command.env("PGPASSFILE", self.practice.passfile());
         // {ns} is the account's namespace: it is long.
         command.args(arguments.iter().flat_map(|words| words.split(' ')).map(|word| word.replace("{ns}", ACCOUNT)));
         command

@@ -24,7 +24,7 @@ fn of(path: &str) -> &'static [&'static str] {
         "history" => &["8", "130"],
         "history release" => &["4", "5", "130"],
         "verify" => &["4", "7", "8", "130"],
-        "forward" => &["4", "130"],
+        "forward" | "rbac" => &["4", "130"],
         "completion install" | "completion uninstall" => &["4", "5", "130"],
         _ => &[],
     }

@@ -4,6 +4,7 @@ use super::output::{PATH, Word, YAML, forms};
 use super::{Names, Output};
 use clap::{Args, ValueHint};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::PathBuf;
 
 /// The local port that is taken where none was asked for.
 pub const DEFAULT_PORT: u16 = 15432;
@@ -34,6 +35,9 @@ Examples:
   # Any free port, told in one line of JSON
   kubectl synxdb forward --port 0 -o json
 
+  # Not for every user of this machine, as a port is: a socket of your own
+  kubectl synxdb forward --socket ~/.s.PGSQL.5432
+
   # A safekeeper's status page
   kubectl synxdb forward safekeeper-0
 
@@ -53,6 +57,9 @@ pub struct ForwardArgs {
     /// Local address: localhost (127.0.0.1 and ::1) or an IP address
     #[arg(long, value_name = "ADDRESS", default_value = "localhost", value_parser = address)]
     pub address: Address,
+    /// Unix socket in place of a port: a new file that only you can connect to; psql wants .s.PGSQL.PORT for its name
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["port", "address"], value_hint = ValueHint::FilePath)]
+    pub socket: Option<PathBuf>,
     /// Run psql on it, and end with it; its own arguments follow after --
     #[arg(long)]
     pub psql: bool,

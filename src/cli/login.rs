@@ -26,6 +26,9 @@ pub struct LoginArgs {
     /// Name that verify-full wants in the server's certificate [default: POD or POD.NAMESPACE]
     #[arg(long, value_name = "NAME", help_heading = LOGIN)]
     pub sslservername: Option<String>,
+    /// Send the password itself, or its MD5 hash, to a server that asks for it so, although no certificate was checked
+    #[arg(long, help_heading = LOGIN)]
+    pub send_cleartext_password: bool,
 }
 
 /// libpq's six `sslmode`s.

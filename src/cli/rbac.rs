@@ -13,17 +13,21 @@ Examples:
   kubectl synxdb rbac --for failover -n cloud007-513d75d5 -n synxdb-system \\
     --subject-group dba | kubectl apply -f -
 
-  # A service account that watches over SynxDB in all namespaces
+  # A service account that watches over SynxDB, in each namespace it has now
   kubectl synxdb rbac --for status,verify --serviceaccount monitoring:synxdb
 
   # Roles alone, to be bound by hand
   kubectl synxdb rbac --for forward
 
-It reads nothing of the cluster. With -n each namespace gets a Role of its own;
-without it there is one ClusterRole for what lies in namespaces, which a
-RoleBinding grants in one and a ClusterRoleBinding in all, those to come
-included. What lies in no namespace (volumes, nodes, the list of namespaces) is
-in a second ClusterRole, whose name ends with -cluster.
+With -n each namespace gets a Role of its own. Without it there is one
+ClusterRole for what lies in namespaces, and a RoleBinding in each namespace
+that SynxDB has now, which are read from the cluster. --cluster-wide binds it
+in every namespace, those of others and those to come included: there the
+subject may then delete any pod and any claim, and forward into any pod.
+
+What lies in no namespace (volumes, nodes, the list of namespaces) is in a
+second ClusterRole, whose name ends with -cluster. Volumes are no tenant's own:
+who may patch them reaches the data of all.
 
 Rules that a command can go on without say so in a comment; they may be deleted.
 Whoever applies this must have these rights, or `escalate` and `bind` on roles."
@@ -32,7 +36,7 @@ pub struct RbacArgs {
     /// The commands that are to work [default: all]
     #[arg(long = "for", value_enum, value_name = "COMMAND", value_delimiter = ',')]
     pub commands: Vec<RbacFor>,
-    /// Namespace, by its whole name; may be repeated [default: all namespaces]
+    /// Namespace, by its whole name; may be repeated [default: SynxDB's own]
     // The flag of all commands, which for this one is no beginning of a name, and may be several.
     #[arg(id = "namespace", short, long, value_name = "NAME", action = clap::ArgAction::Append, add = Names::Namespace)]
     pub namespaces: Vec<String>,
@@ -45,6 +49,9 @@ pub struct RbacArgs {
     /// Bind the roles to this group
     #[arg(long, value_name = "NAME")]
     pub subject_group: Vec<String>,
+    /// Bind in every namespace of the cluster, SynxDB's or not
+    #[arg(long, conflicts_with = "namespace", requires = "subject")]
+    pub cluster_wide: bool,
     /// Let it read this Secret, as --password-secret of the other commands does
     #[arg(long, value_name = "NAME")]
     pub secret: Vec<String>,
@@ -65,6 +72,14 @@ pub enum RbacFor {
     Undo,
     /// See what was done, and release what is kept
     History,
+}
+
+impl RbacArgs {
+    /// Whether SynxDB's namespaces have to be read: the roles are bound, and it was not said where.
+    pub fn reads_namespaces(&self) -> bool {
+        let bound = !(self.serviceaccount.is_empty() && self.subject_user.is_empty() && self.subject_group.is_empty());
+        bound && self.namespaces.is_empty() && !self.cluster_wide
+    }
 }
 
 impl RbacFor {

@@ -18,6 +18,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::sync::Mutex;
 
 use super::failure::said as said_of;
+use super::programs;
 
 /// How long a plugin may take that cannot ask anybody anything.
 const UNATTENDED: Duration = Duration::from_secs(60);
@@ -111,6 +112,9 @@ impl Plugin {
                 return Err(self.failed("it must ask something, and there is no terminal to ask on"));
             }
             _ => self.stdin_is_terminal,
+        };
+        let Some(program) = programs::find(program) else {
+            return Err(self.not_started(&std::io::ErrorKind::NotFound.into()));
         };
         let mut command = tokio::process::Command::new(program);
         command.args(self.config.args.iter().flatten());

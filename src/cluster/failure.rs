@@ -11,6 +11,7 @@ use super::Cluster;
 use super::credential::PluginFailed;
 use super::snapshot::{Cause, Unreadable};
 use super::transport::DeadlinePassed;
+use crate::cli::quoted;
 use crate::error::Error;
 
 /// Longest reason shown, in characters: a proxy may answer with a whole page.
@@ -163,7 +164,8 @@ impl Cluster {
         match failure.cause {
             Cause::Unauthorized => self.unauthorized(&failure.reason),
             Cause::Forbidden => {
-                let scope = namespace.map_or_else(|| " -A".to_owned(), |namespace| format!(" -n {namespace}"));
+                let scope =
+                    namespace.map_or_else(|| " -A".to_owned(), |namespace| format!(" -n {}", quoted(namespace)));
                 Error::refused(format!("not allowed to {verb} {resource}{of}{place}"))
                     .because(&failure.reason)
                     .hint(format!("kubectl auth can-i {verb} {resource}{scope}"))
@@ -190,14 +192,14 @@ impl Cluster {
         // "Unauthorized" says nothing that the first line does not.
         let error = if reason == "Unauthorized" { error } else { error.because(reason) };
         error
-            .hint(format!("log in again, then: kubectl auth whoami --context {}", self.context))
+            .hint(format!("log in again, then: kubectl auth whoami --context {}", quoted(&self.context)))
             .hint("kubectl config get-contexts")
     }
 
     fn unreachable(&self, reason: &str) -> Error {
         Error::failure(format!("the Kubernetes API server at {} cannot be reached", self.server))
             .because(reason)
-            .hint(format!("kubectl cluster-info --context {}", self.context))
+            .hint(format!("kubectl cluster-info --context {}", quoted(&self.context)))
     }
 }
 

@@ -18,7 +18,7 @@ use tokio::time::{Instant, MissedTickBehavior, sleep, sleep_until, timeout};
 use super::Cluster;
 use super::failure::Failure;
 use super::framing::{Reader, Socket, Writer};
-use super::listener::Listener;
+use super::listener::{Accepted, Listener};
 use super::snapshot::Cause;
 use super::transport::{in_words, pause};
 use super::tunnel::{Open, Upgraded};
@@ -146,12 +146,22 @@ impl Forward {
                 sleep(pause(0)).await;
                 continue;
             };
-            // Best effort: without it small answers are late, not lost.
-            let _ = stream.set_nodelay(true);
             let (route, unserved) = (self.route.clone(), self.unserved.clone());
             self.clients.spawn(async move {
-                let (mut reader, mut writer) = stream.into_split();
-                if let Err(why) = route.carry(&mut reader, &mut writer).await {
+                let carried = match stream {
+                    Accepted::Tcp(stream) => {
+                        // Best effort: without it small answers are late, not lost.
+                        let _ = stream.set_nodelay(true);
+                        let (mut reader, mut writer) = stream.into_split();
+                        route.carry(&mut reader, &mut writer).await
+                    }
+                    #[cfg(unix)]
+                    Accepted::Unix(stream) => {
+                        let (mut reader, mut writer) = stream.into_split();
+                        route.carry(&mut reader, &mut writer).await
+                    }
+                };
+                if let Err(why) = carried {
                     // Nobody listens any longer: it is ending.
                     let _ = unserved.send(Unserved(why));
                 }

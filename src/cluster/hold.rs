@@ -7,7 +7,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
-use kube::api::{Api, PostParams};
+use kube::api::{Api, GetParams, PostParams};
+use kube::core::Request;
+use serde_json::Value;
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
@@ -17,6 +19,7 @@ use super::lease::{HOLDER, Holder, LASTS, LEASE, Next, Standing, Tenure, holder,
 use super::process::Process;
 use super::snapshot::{Cause, Read};
 use super::{Cluster, transport};
+use crate::cli::quoted;
 use crate::error::{Error, Result};
 
 /// How often it is renewed.
@@ -412,7 +415,7 @@ fn under_way(claim: &Claim<'_>, tenure: &Tenure) -> Error {
     };
     Error::refused(format!("{what} in namespace {namespace}: {tenure}"))
         .because("nothing was changed")
-        .hint(format!("kubectl get lease {LEASE} -n {namespace} -o yaml"))
+        .hint(format!("kubectl get lease {LEASE} -n {} -o yaml", quoted(namespace)))
         .hint("try again when it is over, or --allow concurrent-failover")
 }
 
@@ -421,10 +424,43 @@ fn is_conflict(failure: &Failure) -> bool {
 }
 
 async fn read(leases: &Api<Lease>, deadline: Duration) -> std::result::Result<Option<Lease>, Failure> {
-    match timeout(deadline, leases.get_opt(LEASE)).await {
-        Ok(answer) => answer.map_err(|error| Failure::of(&error)),
+    let request = Request::new(leases.resource_url()).get(LEASE, &GetParams::default());
+    let read = async {
+        let mut request = request.map_err(kube::Error::BuildRequest)?;
+        request.extensions_mut().insert("get");
+        leases.clone().into_client().request::<Value>(request).await
+    };
+    match timeout(deadline, read).await {
+        Ok(Ok(value)) => Ok(Some(lease_of(value))),
+        Ok(Err(kube::Error::Api(status))) if status.code == 404 => Ok(None),
+        Ok(Err(error)) => Err(Failure::of(&error)),
         Err(_) => Err(Failure::timed_out(deadline)),
     }
+}
+
+/// A Lease, whatever somebody wrote into it: a time that is none, such as one that lies beyond what can be counted, becomes
+/// the last there is, and of a specification that makes no sense only who holds it is left.
+fn lease_of(mut value: Value) -> Lease {
+    for time in ["acquireTime", "renewTime"] {
+        if let Some(time) = value.pointer_mut(&format!("/spec/{time}")).filter(|time| !time.is_null())
+            && serde_json::from_value::<MicroTime>(time.clone()).is_err()
+        {
+            *time = serde_json::to_value(MicroTime(Timestamp::MAX)).unwrap_or_default();
+        }
+    }
+    if let Ok(lease) = serde_json::from_value(value.clone()) {
+        return lease;
+    }
+    let text = |pointer: &str| value.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+    let metadata = serde_json::from_value(value["metadata"].clone()).unwrap_or_else(|_| kube::core::ObjectMeta {
+        name: Some(LEASE.to_owned()),
+        resource_version: text("/metadata/resourceVersion"),
+        ..kube::core::ObjectMeta::default()
+    });
+    // Unknown is not free.
+    let holder =
+        text("/spec/holderIdentity").unwrap_or_else(|| "somebody (its specification makes no sense)".to_owned());
+    Lease { metadata, spec: Some(LeaseSpec { holder_identity: Some(holder), ..LeaseSpec::default() }) }
 }
 
 /// Creates it, or writes it over the version that it has. With a failure comes what was tried.

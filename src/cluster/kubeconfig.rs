@@ -16,6 +16,7 @@ use rustls::pki_types::pem::PemObject;
 
 use super::connect::{ConnectOptions, Environment};
 use super::failure::said;
+use super::files;
 use super::proxy;
 use crate::error::{Error, Result};
 
@@ -83,6 +84,11 @@ fn split(list: &OsStr) -> Vec<PathBuf> {
 }
 
 fn read(file: &Path, must_exist: bool) -> Result<Option<Kubeconfig>> {
+    match files::ends(file, files::LARGEST) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound && !must_exist => return Ok(None),
+        Err(error) => return Err(cannot_read(file, &said(&error))),
+        Ok(()) => {}
+    }
     match Kubeconfig::read_from(file) {
         Ok(kubeconfig) => Ok(Some(kubeconfig)),
         Err(KubeconfigError::ReadConfig(error, _)) if error.kind() == io::ErrorKind::NotFound && !must_exist => {
@@ -329,7 +335,8 @@ fn certificates(pem: &[u8], origin: &str) -> Result<Vec<Vec<u8>>> {
 }
 
 fn read_file(path: &str, what: &str) -> Result<Vec<u8>> {
-    std::fs::read(path).map_err(|error| Error::failure(format!("cannot read the {what} {path}")).because(said(&error)))
+    files::whole(Path::new(path), files::LARGEST)
+        .map_err(|error| Error::failure(format!("cannot read the {what} {path}")).because(said(&error)))
 }
 
 /// Inside a pod: its service account

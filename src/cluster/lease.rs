@@ -125,6 +125,13 @@ pub(super) fn holder(lease: &Lease) -> Option<Holder> {
 }
 
 impl Tenure {
+    /// By how much the holder's clock is ahead of ours, where that is more than two clocks are apart: the time is wrong, or
+    /// a lie.
+    fn skew(&self) -> Option<Duration> {
+        let ahead = Duration::try_from(-self.renewed?).ok()?;
+        (ahead > SKEW).then_some(ahead)
+    }
+
     /// How long ago it ended, by the two clocks.
     fn since_end(&self) -> Option<Duration> {
         Duration::try_from(self.renewed?).ok()?.checked_sub(self.lasts)
@@ -139,6 +146,9 @@ impl fmt::Display for Tenure {
             None => f.write_str(", never renewed"),
             Some(ago) => match Duration::try_from(ago) {
                 Ok(ago) => write!(f, ", last renewed {} ago", in_words(Duration::from_secs(ago.as_secs()))),
+                Err(_) if self.skew().is_some() => {
+                    f.write_str(", last renewed in the future: its clock or ours is wrong (clock skew)")
+                }
                 Err(_) => f.write_str(", last renewed just now by a clock that is ahead of ours"),
             },
         }
@@ -156,8 +166,8 @@ impl Standing {
         if left.is_zero() {
             return Next::Take;
         }
-        // An earlier run of the same, or one that seems to be gone: it shows by not renewing.
-        let may_be_gone = tenure.id.as_deref() == Some(id) || tenure.since_end().is_some();
+        // An earlier run of the same, or one that seems to be gone, or whose time says nothing: it shows by not renewing.
+        let may_be_gone = tenure.id.as_deref() == Some(id) || tenure.since_end().is_some() || tenure.skew().is_some();
         if may_be_gone && left <= LONGEST_WAIT {
             Next::Wait(left, tenure.clone())
         } else {

@@ -50,7 +50,8 @@ fn whether_it_is_held() {
         (ALICE, 310, true, false, "held", ", last renewed 5m10s ago"),
         (ALICE, 311, true, false, "expired", ", last renewed 5m11s ago"),
         // Its clock is ahead of ours.
-        (ALICE, -3600, true, false, "held", ", last renewed just now by a clock that is ahead of ours"),
+        (ALICE, -60, true, false, "held", ", last renewed just now by a clock that is ahead of ours"),
+        (ALICE, -301, true, false, "held", ", last renewed in the future: its clock or ours is wrong (clock skew)"),
         // Its process is one of ours, and is no more.
         (ALICE, 2, true, true, "left", ", last renewed 2 s ago"),
         // Somebody else took it by hand: what the annotation says is not about this holder.
@@ -89,7 +90,10 @@ fn what_one_does_who_wants_it() {
         // Another one is at work.
         (of(2), "new", 0, "refused"),
         (of(2), "new", 9, "refused"),
-        (of(-3600), "new", 9, "refused"),
+        (of(-60), "new", 9, "refused"),
+        // A time that no clock tells says nothing: it shows by not renewing.
+        (of(-3600), "new", 0, "wait 10s"),
+        (of(-3600), "new", 9, "wait 1s"),
         // It was seen to stay as it is for as long as it lasts, whatever the clocks say.
         (of(2), "new", 10, "take"),
         (of(-3600), "new", 10, "take"),

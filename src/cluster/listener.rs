@@ -1,11 +1,15 @@
-//! A local port: on both of the machine's own addresses, or on one that was asked for.
+//! A local port: on both of the machine's own addresses, or on one that was asked for. Or a Unix socket, which only its
+//! owner can connect to.
 
 use std::future::poll_fn;
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::Path;
 use std::task::Poll;
 
 use tokio::net::{TcpListener, TcpStream};
+#[cfg(unix)]
+use tokio::net::{UnixListener, UnixStream};
 
 use crate::cli::Address;
 use crate::error::{Error, Result};
@@ -24,11 +28,55 @@ pub enum Wanted {
     From(u16),
 }
 
-/// A port that is listened on.
+/// A port, or a socket, that is listened on.
 #[derive(Debug)]
-pub struct Listener {
-    sockets: Vec<TcpListener>,
-    port: u16,
+pub struct Listener(Sockets);
+
+#[derive(Debug)]
+enum Sockets {
+    Tcp {
+        sockets: Vec<TcpListener>,
+        port: u16,
+    },
+    #[cfg(unix)]
+    Unix {
+        socket: UnixListener,
+        /// Removed with it.
+        _file: SocketFile,
+    },
+}
+
+/// A client that came.
+pub(super) enum Accepted {
+    Tcp(TcpStream),
+    #[cfg(unix)]
+    Unix(UnixStream),
+}
+
+/// The file of a socket: it goes with the listener, unless another has taken its place.
+#[cfg(unix)]
+#[derive(Debug)]
+struct SocketFile {
+    path: std::path::PathBuf,
+    /// Device and inode.
+    file: (u64, u64),
+}
+
+#[cfg(unix)]
+impl SocketFile {
+    fn id(path: &Path) -> io::Result<(u64, u64)> {
+        use std::os::unix::fs::MetadataExt as _;
+        std::fs::symlink_metadata(path).map(|about| (about.dev(), about.ino()))
+    }
+}
+
+#[cfg(unix)]
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        if Self::id(&self.path).is_ok_and(|file| file == self.file) {
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
 }
 
 impl Listener {
@@ -57,22 +105,67 @@ impl Listener {
         }
     }
 
-    /// The port, which was chosen where 0 was asked for.
-    pub fn port(&self) -> u16 {
-        self.port
+    /// Listens on a Unix socket, a new file of mode 0600: nobody but its owner (and root) can connect to it.
+    ///
+    /// # Errors
+    /// There is something of this name already, or no socket can be there.
+    #[cfg(unix)]
+    pub fn bind_socket(path: &Path) -> Result<Self> {
+        // Whatever else is created within this moment is private, too.
+        let before = rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o177));
+        let bound = UnixListener::bind(path);
+        rustix::process::umask(before);
+        let bound = bound.and_then(|bound| Ok((bound, SocketFile::id(path)?)));
+        let (listener, file) = bound.map_err(|error| no_socket(path, &error))?;
+        Ok(Self(Sockets::Unix { socket: listener, _file: SocketFile { path: path.to_owned(), file } }))
+    }
+
+    /// There are no sockets of this kind.
+    ///
+    /// # Errors
+    /// Always.
+    #[cfg(not(unix))]
+    pub fn bind_socket(path: &Path) -> Result<Self> {
+        Err(no_socket(path, &ErrorKind::Unsupported.into()))
+    }
+
+    /// The port, which was chosen where 0 was asked for. None of a socket.
+    pub fn port(&self) -> Option<u16> {
+        match &self.0 {
+            Sockets::Tcp { port, .. } => Some(*port),
+            #[cfg(unix)]
+            Sockets::Unix { .. } => None,
+        }
     }
 
     /// The next client.
-    pub(super) async fn accept(&self) -> io::Result<TcpStream> {
-        poll_fn(|cx| {
-            for socket in &self.sockets {
-                if let Poll::Ready(accepted) = socket.poll_accept(cx) {
-                    return Poll::Ready(accepted.map(|(stream, _)| stream));
-                }
+    pub(super) async fn accept(&self) -> io::Result<Accepted> {
+        match &self.0 {
+            Sockets::Tcp { sockets, .. } => {
+                poll_fn(|cx| {
+                    for socket in sockets {
+                        if let Poll::Ready(accepted) = socket.poll_accept(cx) {
+                            return Poll::Ready(accepted.map(|(stream, _)| Accepted::Tcp(stream)));
+                        }
+                    }
+                    Poll::Pending
+                })
+                .await
             }
-            Poll::Pending
-        })
-        .await
+            #[cfg(unix)]
+            Sockets::Unix { socket, .. } => socket.accept().await.map(|(stream, _)| Accepted::Unix(stream)),
+        }
+    }
+}
+
+fn no_socket(path: &Path, error: &io::Error) -> Error {
+    let failed = Error::failure(format!("cannot listen on the socket {}", path.display()));
+    match error.kind() {
+        ErrorKind::AddrInUse => failed
+            .because("there is something of this name already")
+            .hint(format!("rm {}", crate::cli::quoted(&path.to_string_lossy()))),
+        ErrorKind::Unsupported => failed.because("this system has none").hint("kubectl synxdb forward --port 0"),
+        _ => failed.because(super::said(error)).hint("--socket FILE, a new file in a folder of yours"),
     }
 }
 
@@ -101,7 +194,7 @@ async fn on_all(address: Address, port: u16) -> io::Result<Listener> {
                 Err(_) => {}
             }
         }
-        return Ok(Listener { sockets, port: bound });
+        return Ok(Listener(Sockets::Tcp { sockets, port: bound }));
     }
 }
 
@@ -128,11 +221,12 @@ mod tests {
     #[tokio::test]
     async fn a_taken_port_is_left_for_the_next_one_unless_it_was_asked_for() {
         let taken = Listener::bind(Address::Localhost, Wanted::Exactly(0)).await.unwrap();
-        let port = taken.port();
+        let port = taken.port().unwrap();
         let error = Listener::bind(Address::Localhost, Wanted::Exactly(port)).await.unwrap_err();
         assert_eq!((error.exit, error.what), (Exit::Error, format!("local port {port} of localhost is taken")));
         let next = Listener::bind(Address::Localhost, Wanted::From(port)).await.unwrap();
-        assert!(next.port() > port && next.port() <= port + FURTHER, "{} after {port}", next.port());
+        let next = next.port().unwrap();
+        assert!(next > port && next <= port + FURTHER, "{next} after {port}");
     }
 
     /// `localhost` must not lead to two servers.
@@ -141,21 +235,64 @@ mod tests {
         let Ok(other) = TcpListener::bind("[::1]:0").await else {
             // A machine without IPv6: one address is all there is.
             let bound = Listener::bind(Address::Localhost, Wanted::Exactly(0)).await.unwrap();
-            assert_eq!(bound.sockets.len(), 1);
+            assert_eq!(addresses(&bound), 1);
             return;
         };
         let port = other.local_addr().unwrap().port();
         assert!(Listener::bind(Address::Localhost, Wanted::Exactly(port)).await.is_err());
         let only = Address::Ip(IpAddr::V4(Ipv4Addr::LOCALHOST));
-        assert_eq!(Listener::bind(only, Wanted::Exactly(port)).await.unwrap().port(), port);
+        assert_eq!(Listener::bind(only, Wanted::Exactly(port)).await.unwrap().port(), Some(port));
     }
 
     #[tokio::test]
     async fn clients_come_by_either_address() {
         let listener = Listener::bind(Address::Localhost, Wanted::Exactly(0)).await.unwrap();
-        for host in &["127.0.0.1", "::1"][..listener.sockets.len()] {
-            let (client, accepted) = tokio::join!(TcpStream::connect((*host, listener.port())), listener.accept());
-            assert_eq!(client.unwrap().local_addr().unwrap(), accepted.unwrap().peer_addr().unwrap());
+        let port = listener.port().unwrap();
+        for host in &["127.0.0.1", "::1"][..addresses(&listener)] {
+            let (client, accepted) = tokio::join!(TcpStream::connect((*host, port)), listener.accept());
+            let Ok(Accepted::Tcp(accepted)) = accepted else { panic!("no client came") };
+            assert_eq!(client.unwrap().local_addr().unwrap(), accepted.peer_addr().unwrap());
         }
+    }
+
+    fn addresses(listener: &Listener) -> usize {
+        match &listener.0 {
+            Sockets::Tcp { sockets, .. } => sockets.len(),
+            #[cfg(unix)]
+            Sockets::Unix { .. } => 0,
+        }
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn a_socket_is_its_owners_alone_and_replaces_nothing() {
+        use std::os::unix::fs::{MetadataExt as _, symlink};
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(".s.PGSQL.5432");
+        let listener = Listener::bind_socket(&path).unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
+        let (client, accepted) = tokio::join!(UnixStream::connect(&path), listener.accept());
+        assert!(client.is_ok() && accepted.is_ok());
+        // Not even its own.
+        let error = Listener::bind_socket(&path).unwrap_err();
+        assert_eq!(error.why, ["there is something of this name already"]);
+        drop(listener);
+        assert!(!path.exists());
+        for (name, what) in [("file", "x"), ("link", "")] {
+            let taken = folder.path().join(name);
+            if name == "link" {
+                symlink("/nonexistent", &taken).unwrap()
+            } else {
+                std::fs::write(&taken, what).unwrap()
+            }
+            Listener::bind_socket(&taken).unwrap_err();
+            assert!(std::fs::symlink_metadata(&taken).is_ok());
+        }
+        // What took its place meanwhile is another's.
+        let listener = Listener::bind_socket(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        std::fs::write(&path, "another's").unwrap();
+        drop(listener);
+        assert!(path.exists());
     }
 }

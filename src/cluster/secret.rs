@@ -9,6 +9,7 @@ use kube::api::Api;
 use super::Cluster;
 use super::failure::{Act, Failure};
 use super::snapshot::Cause;
+use crate::cli::quoted;
 use crate::error::{Error, Result};
 
 /// The bytes of a Secret's key.
@@ -50,7 +51,7 @@ impl Cluster {
         let secret = answer.map_err(|failure| {
             if failure.cause == Cause::NotFound {
                 return Error::failure(format!("there is no Secret {name} in namespace {namespace}"))
-                    .hint(format!("kubectl get secrets -n {namespace}"));
+                    .hint(format!("kubectl get secrets -n {}", quoted(namespace)));
             }
             self.error(Act { verb: "get", resource: "secrets", namespace: Some(namespace), name: Some(name) }, &failure)
         })?;
@@ -60,7 +61,7 @@ impl Cluster {
             let why = if keys.is_empty() { "it has no keys".into() } else { format!("its keys: {}", keys.join(", ")) };
             Error::failure(format!("Secret {name} in namespace {namespace} has no key {key:?}"))
                 .because(why)
-                .hint(format!("kubectl describe secret {name} -n {namespace}"))
+                .hint(format!("kubectl describe secret {} -n {}", quoted(name), quoted(namespace)))
         })
     }
 }

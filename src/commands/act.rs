@@ -63,8 +63,25 @@ pub(super) async fn look(context: &Context, cluster: &Cluster, namespace: Option
     for why in unread {
         note(context, &format!("a record of the local journal is not read: {why}"));
     }
-    let records = Record::merged(Record::on_volumes(&topology).into_iter().chain(journal));
+    let mut records = Record::merged(Record::on_volumes(&topology).into_iter().chain(journal));
+    // Only what the cluster confirms is gone on with; what is older than the newest of its pod is not gone on with anyway.
+    while let Some((at, why)) = contradicted(&records, &topology) {
+        let record = records.remove(at);
+        let of = format!("{} of {}/{}", record.id, record.namespace, record.pod);
+        note(context, &format!("the record of {of} does not fit the cluster, and is passed over: {why}"));
+    }
     Ok(Sight { snapshot, topology, records })
+}
+
+/// A record that is the newest of its pod and does not fit the cluster: which, and why.
+fn contradicted(records: &[Record], topology: &Topology) -> Option<(usize, String)> {
+    let now = Timestamp::now();
+    let newest = |at: usize| {
+        let record = &records[at];
+        records[at + 1..].iter().all(|other| !other.is_of(&record.namespace, &record.pod))
+    };
+    let mut of_each = (0..records.len()).filter(|at| newest(*at));
+    of_each.find_map(|at| Some((at, records[at].contradicted(topology, now)?)))
 }
 
 /// What the user asks for.
@@ -109,7 +126,7 @@ pub(super) async fn find_out(
     permissions: &[Permission],
 ) -> Result<Findings> {
     // What asks no database is not kept from it by a password file or root certificates.
-    let resolved = login(context, &args.login);
+    let resolved = login(context, &args.login).map(|login| login.for_members_of(&sight.topology));
     let login = match &proof {
         Proof::Sql { .. } => resolved.clone()?.within(cluster, &member.namespace, DEADLINE).await?,
         Proof::Page { .. } | Proof::Skipped { .. } => Login::default(),
@@ -118,7 +135,8 @@ pub(super) async fn find_out(
     let witness = Witness::new(cluster.clone(), member.namespace.clone(), proof, login);
     // Databases are asked from here on: the first answers take no time of their own.
     let measured = async {
-        let mut probes = probes(context, cluster, args, &sight.snapshot, member).await?;
+        let (mut probes, all) = probes(context, cluster, args, &sight.snapshot, member).await?;
+        let resolved = resolved.clone().map(|login| login.for_members_of(&all));
         let logins = logins(cluster, &resolved, &mut probes).await;
         let asked = if args.dry_run == DryRun::None { probes.clone() } else { Probes::default() };
         let mut prober = Prober::over(cluster, &asked, &logins);

@@ -1,7 +1,7 @@
 //! Whether to go on: by flag, by terminal, or not at all.
 
 use super::Context;
-use crate::cli::ActArgs;
+use crate::cli::{ActArgs, quoted};
 use crate::error::{Error, Exit, Result};
 use crate::plan::{Act, Plan, Risk};
 use crate::render::prompt::{self, Before};
@@ -19,7 +19,7 @@ pub(super) async fn confirm(context: &Context, args: &ActArgs, plan: &Plan) -> R
     match (plan.risk, &args.confirm) {
         (_, Some(typed)) if *typed != pod => Err(Error::refused(format!("--confirm says {typed:?}, the pod is {pod}"))
             .because("nothing was changed")
-            .hint(format!("--confirm {pod}"))),
+            .hint(format!("--confirm {}", quoted(&pod)))),
         (Risk::High, Some(_)) => Ok(()),
         (Risk::High, None) if screen.interactive => {
             let question = format!("This is of high risk. Type the pod's name, {pod}, to go on");
@@ -28,7 +28,7 @@ pub(super) async fn confirm(context: &Context, args: &ActArgs, plan: &Plan) -> R
         }
         (Risk::High, None) => Err(Error::refused("this is of high risk, and there is no terminal to ask on")
             .because("--yes does not answer it")
-            .hint(format!("--confirm {pod}"))),
+            .hint(format!("--confirm {}", quoted(&pod)))),
         (Risk::Ordinary, _) if args.yes => Ok(()),
         (Risk::Ordinary, _) if screen.interactive => {
             let question = match &plan.act {

@@ -4,10 +4,10 @@ use super::Context;
 use super::act::{Findings, Prepared, Sight, answered, before, carry_out, find_out, look, recorded_baseline, request};
 use super::baseline::{Stored, compared};
 use super::login::note;
-use super::resume::{quoted, resume};
+use super::resume::resume;
 use super::scope::stays;
 use super::target::{Sought, target};
-use crate::cli::FailoverArgs;
+use crate::cli::{FailoverArgs, quoted};
 use crate::cluster::Cluster;
 use crate::error::{Error, Exit, Result};
 use crate::plan::{Act, Before, ComparedWith, Inputs, Outcome, Record, Request, needed, newest, plan, proof};
@@ -161,7 +161,8 @@ mod tests {
         let created = member.pod.as_ref().unwrap().created;
         let started = "2026-01-01T00:00:00.25Z";
         let record = |uid: &str, outcome: Outcome| {
-            let text = json!({"version": RECORD_VERSION, "id": "a1", "started": started, "outcome": outcome,
+            let text = json!({"version": RECORD_VERSION, "id": "a1", "started": started, "finished": started,
+                "outcome": outcome,
                 "context": "", "namespace": member.namespace, "pod": member.name, "podUid": uid, "keepClaims": false,
                 "claims": []});
             Record::parse(&text.to_string()).unwrap()

@@ -5,16 +5,16 @@ mod conninfo;
 mod psql;
 
 use super::Context;
-use super::resume::quoted;
 use super::scope::{DEADLINE, scope};
 use super::target::{Sought, choose, none, several, target};
-use crate::cli::{DEFAULT_PORT, ForwardArgs, Machine, Output};
+use crate::cli::{DEFAULT_PORT, ForwardArgs, Machine, Output, quoted};
 use crate::cluster::forward::{Destination, Forward, Speaks, Unserved};
 use crate::cluster::listener::{Listener, Wanted};
 use crate::cluster::pods::PodWatch;
 use crate::cluster::snapshot::{Read, Snapshot};
 use crate::cluster::{Allowed, Cluster, Permission, ReadRequest};
 use crate::error::{Error, Exit, Result};
+use crate::render::forward::At;
 use crate::render::{forward as told, machine};
 use crate::topology::health::being_deleted;
 use crate::topology::layout::{PageDoor, SqlDoor};
@@ -22,6 +22,7 @@ use crate::topology::lead::{Lead, Standing};
 use crate::topology::target::TargetName;
 use crate::topology::{Member, Role, SpaceKind, Topology, build};
 use psql::{Leads, Psql};
+use std::path::Path;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
@@ -56,19 +57,17 @@ async fn open(context: &Context, args: &ForwardArgs) -> Result<Exit> {
     let run = if args.psql { Some(psql::Run::of(&args.psql_args)?) } else { None };
     let cluster = context.cluster().await?;
     let (topology, member, door) = context.unless_interrupted(prepare(context, &cluster, args)).await?;
-    let listener = listen(context, args).await?;
-    let (host, port) = (args.address.host(), listener.port());
-    let line = line(&host, port, &door);
+    let (listener, at) = listen(context, args).await?;
+    let line = line(context, &at, &door);
 
     let mut lead = Lead::to(&topology, &member);
     let now = lead.now(&topology);
     let opened = told::Opened {
         member: &member,
         standing: &now,
-        host: &host,
-        port,
+        at: &at,
         remote_port: door.port(),
-        line: &line,
+        line: line.as_deref(),
         sql: matches!(door, Door::Sql(_)),
     };
     let (say, to) = watch::channel(destination(&now));
@@ -82,7 +81,13 @@ async fn open(context: &Context, args: &ForwardArgs) -> Result<Exit> {
             if let Standing::Nobody(why) = &now {
                 context.screen.note(&told::nobody(why, context.screen.err));
             }
-            let leads = Leads { address: args.address.ip(), port, pod: (&member.namespace, &member.name), sql };
+            let leads = Leads {
+                at: &at,
+                address: args.address.ip(),
+                pod: (&member.namespace, &member.name),
+                trusted: topology.trusted(&member).is_ok(),
+                sql,
+            };
             Some(Psql::start(context, &run, &leads)?)
         }
         _ => {
@@ -101,7 +106,7 @@ fn say_opened(context: &Context, args: &ForwardArgs, opened: &told::Opened<'_>) 
         Output::Machine(Machine::Json) => screen.result(&machine::line(&told::machine(opened))),
         Output::Machine(form) => screen.result(&machine::document(form, &told::machine(opened))?),
         _ => {
-            screen.result(&format!("{}\n", opened.line));
+            screen.result(&format!("{}\n", opened.line.map_or_else(|| opened.at.to_string(), str::to_owned)));
             screen.note(told::ENDS);
         }
     }
@@ -128,10 +133,22 @@ async fn prepare(context: &Context, cluster: &Cluster, args: &ForwardArgs) -> Re
         let sentence = format!("{}: no pod comes after this one", being_deleted(&member.namespace));
         context.screen.note(&told::note(&sentence, context.screen.err));
     }
+    if let Err(why) = topology.trusted(&member) {
+        let sentence = format!("{}: {why}; give it no password that is worth anything", member.path());
+        context.screen.note(&told::note(&sentence, context.screen.err));
+    }
     let door = door(&topology, &member)?;
     if args.psql && matches!(door, Door::Page(_)) {
         return Err(Error::usage(format!("{} takes no SQL: --psql is not for it", member.path()))
-            .hint(format!("kubectl synxdb forward {}", member.path())));
+            .hint(format!("kubectl synxdb forward {}", quoted(&member.path()))));
+    }
+    if args.psql
+        && let Some(socket) = &args.socket
+        && port_of_socket(socket).is_none()
+    {
+        return Err(Error::usage(format!("psql finds no socket that is called {}", socket.display()))
+            .because("it goes by the folder, and a port that is part of the name")
+            .hint("--socket FOLDER/.s.PGSQL.5432"));
     }
     permitted(context, cluster, &Lead::to(&topology, &member), &member).await?;
     Ok((topology, member, door))
@@ -173,7 +190,7 @@ fn door(topology: &Topology, member: &Member) -> Result<Door> {
     Err(match answers {
         Some((role, answers)) => error
             .because(format!("its account's {role} answers for it"))
-            .hint(format!("kubectl synxdb forward {}", answers.path())),
+            .hint(format!("kubectl synxdb forward {}", quoted(&answers.path()))),
         None => error
             .because("the layout names no port for it")
             .hint("kubectl synxdb layout shows what is; --layout FILE changes it"),
@@ -214,36 +231,64 @@ async fn permitted(context: &Context, cluster: &Cluster, lead: &Lead, member: &M
             "kubectl auth can-i {} {} -n {}",
             permission.verb,
             if permission.subresource.is_some() { "pods/portforward" } else { "pods" },
-            member.namespace
+            quoted(&member.namespace)
         )));
     }
     Ok(())
 }
 
-async fn listen(context: &Context, args: &ForwardArgs) -> Result<Listener> {
+async fn listen(context: &Context, args: &ForwardArgs) -> Result<(Listener, At)> {
+    let note = |sentence: &str| context.screen.note(&told::note(sentence, context.screen.err));
+    if let Some(socket) = &args.socket {
+        let socket = std::path::absolute(socket)
+            .map_err(|error| Error::usage(format!("--socket {}", socket.display())).because(error.to_string()))?;
+        return Ok((Listener::bind_socket(&socket)?, At::Socket(socket)));
+    }
     let wanted = args.port.map_or(Wanted::From(DEFAULT_PORT), Wanted::Exactly);
     let listener = Listener::bind(args.address, wanted).await?;
-    let port = listener.port();
-    let note = |sentence: &str| context.screen.note(&told::note(sentence, context.screen.err));
+    let port = listener.port().unwrap_or_default();
     if wanted == Wanted::From(DEFAULT_PORT) && port != DEFAULT_PORT {
         note(&format!("local port {DEFAULT_PORT} is taken; it is {port}"));
     }
-    if !args.address.is_loopback() {
+    if args.address.is_loopback() {
+        note("every user of this machine can connect to this port; --socket FILE opens a socket for you alone");
+    } else {
         note("it listens on more than this machine: everyone who reaches it gets to the database's login");
     }
-    Ok(listener)
+    Ok((listener, At::Port { host: args.address.host(), port }))
 }
 
-/// The line to paste.
-fn line(host: &str, port: u16, door: &Door) -> String {
+/// The port in the name of a socket that libpq can find.
+fn port_of_socket(socket: &Path) -> Option<u16> {
+    socket.file_name()?.to_str()?.strip_prefix(".s.PGSQL.")?.parse().ok()
+}
+
+/// What libpq calls host and port, where it can find it.
+fn for_libpq(at: &At) -> Option<(String, u16)> {
+    match at {
+        At::Port { host, port } => Some((host.clone(), *port)),
+        At::Socket(socket) => Some((socket.parent()?.to_str()?.to_owned(), port_of_socket(socket)?)),
+    }
+}
+
+/// The line to paste; none where psql cannot find the socket.
+fn line(context: &Context, at: &At, door: &Door) -> Option<String> {
     match door {
         Door::Sql(sql) => {
-            format!("psql -h {host} -p {port} -U {} -d {}", quoted(&sql.user), quoted(&sql.database))
+            let (host, port) = for_libpq(at)?;
+            let passfile = context.practice_passfile.as_ref();
+            let passfile = passfile.map(|path| format!("PGPASSFILE={} ", quoted(&path.to_string_lossy())));
+            let (passfile, host) = (passfile.unwrap_or_default(), quoted(&host));
+            let (user, database) = (quoted(&sql.user), quoted(&sql.database));
+            Some(format!("{passfile}psql -h {host} -p {port} -U {user} -d {database}"))
         }
-        Door::Page(page) => {
-            let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
-            format!("curl {}", quoted(&format!("http://{host}:{port}{}", page.path)))
-        }
+        Door::Page(page) => Some(match at {
+            At::Port { .. } => format!("curl {}", quoted(&format!("http://{at}{}", page.path))),
+            At::Socket(socket) => {
+                let socket = quoted(&socket.to_string_lossy());
+                format!("curl --unix-socket {socket} {}", quoted(&format!("http://localhost{}", page.path)))
+            }
+        }),
     }
 }
 

@@ -4,7 +4,7 @@ use super::Context;
 use super::confirm::asked;
 use super::login::note;
 use super::scope::{DEADLINE, scope};
-use crate::cli::{HistoryArgs, HistoryCommand, Output, ReleaseArgs};
+use crate::cli::{HistoryArgs, HistoryCommand, Output, ReleaseArgs, quoted};
 use crate::cluster::write::Written;
 use crate::cluster::{Cluster, ReadRequest};
 use crate::error::{Error, Exit, Result};
@@ -84,7 +84,7 @@ async fn release(context: &Context, args: &ReleaseArgs) -> Result<Exit> {
     let refused = |why: String| {
         Error::refused(format!("what {} kept is not released", record.id))
             .because(why)
-            .hint(format!("kubectl synxdb history -n {}", record.namespace))
+            .hint(format!("kubectl synxdb history -n {}", quoted(&record.namespace)))
     };
     if let Some(why) = may_not_be_released(&past.topology, &past.records, &entry) {
         return Err(refused(why));
@@ -141,7 +141,7 @@ async fn confirm(context: &Context, args: &ReleaseArgs, pod: &str) -> Result<()>
         }
         None => {
             return Err(Error::refused("releasing cannot be undone, and there is no terminal to ask on")
-                .hint(format!("--confirm {pod}")));
+                .hint(format!("--confirm {}", quoted(pod))));
         }
     };
     if typed.trim() == pod {
@@ -150,7 +150,7 @@ async fn confirm(context: &Context, args: &ReleaseArgs, pod: &str) -> Result<()>
     if args.confirm.is_some() {
         return Err(Error::refused(format!("--confirm says {typed:?}, the pod is {pod}"))
             .because("nothing was changed")
-            .hint(format!("--confirm {pod}")));
+            .hint(format!("--confirm {}", quoted(pod))));
     }
     Err(Error::new(Exit::Declined, "declined; nothing was changed").because("the name is not the pod's"))
 }

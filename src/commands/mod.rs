@@ -23,7 +23,7 @@ mod undo;
 mod verify;
 
 use crate::cli::{Cli, Command, Global, Output, Token};
-use crate::cluster::{Cluster, ConnectOptions, Environment, parse_request_timeout};
+use crate::cluster::{Cluster, ConnectOptions, Environment, files, parse_request_timeout};
 use crate::completion::scripts;
 use crate::error::{Error, Exit, Result};
 use crate::journal::Journal;
@@ -50,6 +50,9 @@ pub struct Context {
     pub interrupt: CancellationToken,
     /// Where records are kept that no volume can carry.
     pub journal: Journal,
+    /// The password file of the practice cluster that the command runs on, which counts in place of every password of
+    /// the user's own.
+    pub practice_passfile: Option<PathBuf>,
     /// Whether Ctrl-C is for a program that has the terminal, and not for this one.
     pub keyboard_lent: Arc<AtomicBool>,
 }
@@ -64,7 +67,7 @@ pub fn run(cli: Cli, screen: Screen) -> Result<Exit> {
         Command::Layout => screen.result(DEFAULT_LAYOUT),
         Command::Version { output } => screen.result(&version(output)?),
         Command::Completion(args) if let Some(shell) = args.command.shell() => screen.result(scripts::script(shell)),
-        Command::Rbac(args) => screen.result(&rbac::rbac(args)?),
+        Command::Rbac(args) if !args.reads_namespaces() => screen.result(&rbac::rbac(args)?),
         Command::Schema(args) => screen.result(&schema::schema(args)?),
         Command::Sandbox(args) if args.list => screen.result(&sandbox::list(&args.output)?),
         _ => {
@@ -91,7 +94,8 @@ async fn connected(cli: Cli, screen: Screen) -> Result<Exit> {
     let interrupt = interruption(keyboard_lent.clone());
     let layout = layout(&cli.global)?;
     let journal = Journal::of_user(|name| std::env::var_os(name));
-    let mut context = Context { screen, layout, global: cli.global, interrupt, journal, keyboard_lent };
+    let global = cli.global;
+    let mut context = Context { screen, layout, global, interrupt, journal, practice_passfile: None, keyboard_lent };
     match cli.command {
         Command::Sandbox(args) => sandbox::stay(&context, &args.output).await,
         Command::Status(args) => {
@@ -114,7 +118,15 @@ async fn connected(cli: Cli, screen: Screen) -> Result<Exit> {
             .await
         }
         Command::Completion(args) => completion::run(&context, &args.command).await,
-        Command::Layout | Command::Version { .. } | Command::Rbac(_) | Command::Schema(_) => Ok(Exit::Yes),
+        Command::Rbac(args) => {
+            sandbox::around(&mut context, async |context| {
+                let asked = rbac::in_namespaces_of_synxdb(context, &args);
+                context.screen.result(&context.unless_interrupted(asked).await?);
+                Ok(Exit::Yes)
+            })
+            .await
+        }
+        Command::Layout | Command::Version { .. } | Command::Schema(_) => Ok(Exit::Yes),
     }
 }
 
@@ -211,7 +223,7 @@ async fn ctrl_c(lent: &AtomicBool) {
 fn layout(global: &Global) -> Result<Layout> {
     let path = global.layout.clone().or_else(|| std::env::var_os("KUBECTL_SYNXDB_LAYOUT").map(PathBuf::from));
     let Some(path) = path else { return Layout::shipped() };
-    let text = std::fs::read_to_string(&path).map_err(|error| {
+    let text = files::text(&path, files::LARGEST).map_err(|error| {
         Error::usage(format!("the layout {} cannot be read", path.display()))
             .because(error.to_string())
             .hint("kubectl synxdb layout prints one to start from")

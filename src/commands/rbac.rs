@@ -1,13 +1,53 @@
-//! `rbac`: the roles that commands need. It asks nobody.
+//! `rbac`: the roles that commands need. The cluster is asked only for the namespaces in which they are bound, where
+//! these were not named.
 
+use super::Context;
+use super::scope::{DEADLINE, among};
 use crate::cli::{RbacArgs, RbacFor};
+use crate::cluster::snapshot::Read;
 use crate::error::{Error, Result};
 use crate::plan::rights::{self, Place, Rule};
-use crate::render::rbac::{Roles, Subject, manifests};
+use crate::render::rbac::{Bound, Roles, Subject, manifests};
 use crate::topology::target::without_mark;
 use clap::ValueEnum;
 
+/// With SynxDB's namespaces as they are now.
+///
+/// # Errors
+/// They cannot be listed, or there are none.
+pub(super) async fn in_namespaces_of_synxdb(context: &Context, args: &RbacArgs) -> Result<String> {
+    let elsewhere = |error: Error| {
+        error
+            .hint("kubectl synxdb rbac -n NAMESPACE ... names them")
+            .hint("kubectl synxdb rbac --cluster-wide ... means every namespace there is, SynxDB's or not")
+    };
+    let cluster = context.cluster().await?;
+    let all = match cluster.namespaces(DEADLINE).await {
+        Read::Known(all) => all,
+        Read::Unknown(part) => return Err(elsewhere(cluster.unreadable(&part))),
+        Read::NotAsked => Vec::new(),
+    };
+    let namespaces = among(all, None, &context.layout)?.namespaces;
+    if namespaces.is_empty() {
+        let none = format!("there is no namespace of SynxDB's in context {}", cluster.context_name());
+        return Err(elsewhere(Error::failure(none).because("nothing was bound")));
+    }
+    made(args, Bound::InEach(namespaces))
+}
+
+/// Asks nobody.
+///
+/// # Errors
+/// A name that is none.
 pub(super) fn rbac(args: &RbacArgs) -> Result<String> {
+    let mut namespaces = args.namespaces.iter().map(|name| whole(name)).collect::<Result<Vec<_>>>()?;
+    namespaces.sort();
+    namespaces.dedup();
+    let everywhere = if args.cluster_wide { Bound::Everywhere } else { Bound::Nowhere };
+    made(args, if namespaces.is_empty() { everywhere } else { Bound::Of(namespaces) })
+}
+
+fn made(args: &RbacArgs, bound: Bound) -> Result<String> {
     let mut commands = args.commands.clone();
     commands.sort();
     commands.dedup();
@@ -20,11 +60,8 @@ pub(super) fn rbac(args: &RbacArgs) -> Result<String> {
         verbs: vec!["get"],
         without: None,
     }));
-    let mut namespaces = args.namespaces.iter().map(|name| whole(name)).collect::<Result<Vec<_>>>()?;
-    namespaces.sort();
-    namespaces.dedup();
     let outside = rights::rules(&rights, Place::Cluster);
-    Ok(manifests(&Roles { commands, namespaces, inside, outside, subjects: subjects(args)? }))
+    Ok(manifests(&Roles { commands, bound, inside, outside, subjects: subjects(args)? }))
 }
 
 fn subjects(args: &RbacArgs) -> Result<Vec<Subject>> {

@@ -2,7 +2,7 @@
 
 use super::Context;
 use super::scope::DEADLINE;
-use crate::cli::ActArgs;
+use crate::cli::{ActArgs, quoted};
 use crate::cluster::permission::{Allowed, Permission};
 use crate::cluster::snapshot::{Read, Snapshot};
 use crate::cluster::{Cluster, Freshness, ReadRequest};
@@ -16,7 +16,7 @@ use crate::topology::{Member, Topology, build};
 use std::collections::HashMap;
 
 /// The databases that depend on a member or that `--probe` names, in the namespaces that were read and in those that
-/// were not: these are read now. What cannot be is not measured, and no error.
+/// were not: these are read now. What cannot be is not measured, and no error. With them all that was read.
 ///
 /// # Errors
 /// `--probe` names what is no database.
@@ -26,9 +26,9 @@ pub(super) async fn probes(
     args: &ActArgs,
     snapshot: &Snapshot,
     member: &Member,
-) -> Result<Probes> {
+) -> Result<(Probes, Topology)> {
     if args.no_probe {
-        return Ok(Probes::default());
+        return Ok((Probes::default(), build(snapshot, &context.layout)));
     }
     let layout = &context.layout;
     let names = match &snapshot.namespace_names {
@@ -74,7 +74,7 @@ pub(super) async fn probes(
             .extend(databases.into_iter().filter(|one| !probes.databases.contains(one)).collect::<Vec<_>>());
         probes.not_measured.extend(not_measured);
     }
-    Ok(probes)
+    Ok((probes, topology))
 }
 
 /// Namespace and pod of each `--probe`.
@@ -100,9 +100,10 @@ fn typed(context: &Context, args: &ActArgs, names: &[String]) -> Result<Vec<(Str
 
 fn by_name_of(topology: &Topology, member: &Member, namespace: &str, pod: &str) -> Result<Probes> {
     named(topology, member, namespace, pod).map_err(|why| {
-        Error::usage(format!("--probe {namespace}/{pod} cannot be asked by SQL"))
-            .because(why)
-            .hint(format!("kubectl synxdb status -n {namespace} shows its members; a proxy answers for its account"))
+        Error::usage(format!("--probe {namespace}/{pod} cannot be asked by SQL")).because(why).hint(format!(
+            "kubectl synxdb status -n {} shows its members; a proxy answers for its account",
+            quoted(namespace)
+        ))
     })
 }
 

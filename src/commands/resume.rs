@@ -1,7 +1,7 @@
 //! The command that goes on where this one stopped.
 
 use super::Context;
-use crate::cli::{ActArgs, SslMode};
+use crate::cli::{ActArgs, SslMode, quoted};
 
 /// A command, word by word.
 pub(super) struct Command {
@@ -69,6 +69,7 @@ pub(super) fn resume(context: &Context, args: &ActArgs, verb: &str) -> Command {
     for probe in &args.probe {
         command.flag("--probe", Some(probe));
     }
+    command.switch("--send-cleartext-password", args.login.send_cleartext_password);
     command.switch("--insecure-skip-tls-verify", global.insecure_skip_tls_verify);
     // A token is a secret: that one is to be given, not which.
     command.switch("--token \"$TOKEN\"", global.token.is_some());
@@ -99,14 +100,4 @@ pub(super) fn verify(context: &Context, args: &ActArgs, namespace: &str) -> Comm
 /// The command that goes on where an act stopped, and accepts what is missing.
 pub(super) fn accepting(resume: &str, names: &[String]) -> String {
     names.iter().fold(resume.to_owned(), |command, name| format!("{command} --accept-missing {}", quoted(name)))
-}
-
-/// A word as a shell takes it whole.
-pub(super) fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@+=,".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', "'\\''"))
-    }
 }

@@ -1,7 +1,7 @@
 //! The practice cluster: around one command, or kept running.
 
 use super::Context;
-use crate::cli::{Machine, Output};
+use crate::cli::{Machine, Output, quoted};
 use crate::error::{Error, Exit, Result};
 use crate::journal::Journal;
 use crate::render::machine;
@@ -21,6 +21,7 @@ pub(super) async fn around(context: &mut Context, command: impl AsyncFnOnce(&Con
     }
     let sandbox = start(context).await?;
     context.global.kubeconfig = Some(sandbox.kubeconfig().to_owned());
+    context.practice_passfile = Some(sandbox.passfile().to_owned());
     // What was done on it is forgotten with it.
     context.journal = Journal::at(sandbox.folder().join("journal"));
     let ready = context.unless_interrupted(ready(&sandbox)).await;
@@ -40,16 +41,22 @@ pub(super) async fn stay(context: &Context, output: &Output) -> Result<Exit> {
         "Practice cluster, scenario {}. In another terminal:\n\n",
         screen.err.strong(&sandbox.scenario().name)
     ));
+    let variables = [("KUBECONFIG", sandbox.kubeconfig()), ("PGPASSFILE", sandbox.passfile())];
+    let lines: String =
+        variables.map(|(name, path)| format!("export {name}={}\n", quoted(&path.to_string_lossy()))).concat();
     if output.is_for_people() {
-        screen.result(&format!("export KUBECONFIG={}\n", sandbox.kubeconfig().display()));
+        screen.result(&lines);
     } else {
-        screen.note(&format!("export KUBECONFIG={}\n", sandbox.kubeconfig().display()));
+        screen.note(&lines);
     }
-    screen.note("\nThen kubectl synxdb status, and plain kubectl get pods -A. Ctrl-C ends it.\n");
+    screen.note(
+        "\nThen kubectl synxdb status, and plain kubectl get pods -A. Its databases take the\npassword in PGPASSFILE. \
+         Ctrl-C ends it.\n",
+    );
     let ready = context.unless_interrupted(ready(&sandbox)).await;
     if ready.is_ok() {
         if let Output::Machine(form) = output {
-            let document = machine::sandbox(&sandbox.scenario().name, sandbox.kubeconfig());
+            let document = machine::sandbox(&sandbox.scenario().name, sandbox.kubeconfig(), sandbox.passfile());
             screen.result(&match form {
                 Machine::Json => machine::line(&document),
                 form => machine::document(form, &document)?,

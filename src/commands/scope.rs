@@ -1,6 +1,7 @@
 //! Which namespaces a command looks at: kubectl's precedence, SynxDB's names.
 
 use super::Context;
+use crate::cli::quoted;
 use crate::cluster::snapshot::{Cause, NamespaceFacts, Read, Snapshot};
 use crate::cluster::{Cluster, Freshness, ReadRequest};
 use crate::error::{Error, Result};
@@ -155,12 +156,12 @@ pub(super) fn stays(topology: &Topology, namespace: &str) -> Result<()> {
     }
     Err(Error::refused(being_deleted(namespace))
         .because("nothing is created again in it; nothing was changed")
-        .hint(format!("kubectl describe namespace {namespace} tells what it waits for")))
+        .hint(format!("kubectl describe namespace {} tells what it waits for", quoted(namespace))))
 }
 
 fn several(typed: &str, names: &[String]) -> Error {
     let error = Error::usage(format!("namespace {typed:?} may be any of {}", names.join(", ")));
-    names.iter().fold(error, |error, name| error.hint(format!("kubectl synxdb status -n {name}")))
+    names.iter().fold(error, |error, name| error.hint(format!("kubectl synxdb status -n {}", quoted(name))))
 }
 
 fn unknown(typed: &str, near: &[String]) -> Error {

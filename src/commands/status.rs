@@ -2,7 +2,7 @@
 
 use super::Context;
 use super::scope::{Scope, reachable, scope};
-use crate::cli::{Output, StatusArgs};
+use crate::cli::{Output, StatusArgs, quoted};
 use crate::cluster::ReadRequest;
 use crate::cluster::snapshot::{Cause, Read, Snapshot};
 use crate::error::{Error, Exit, Result};
@@ -54,7 +54,7 @@ async fn once(context: &Context, args: &StatusArgs) -> Result<Exit> {
         let next = context.screen.err.hint("next:");
         context.screen.note(&format!(
             "{next} kubectl auth can-i --list -n {namespace} shows your rights\n",
-            namespace = harmless(&namespace)
+            namespace = harmless(&quoted(&namespace))
         ));
     }
     Ok(match report.health {
@@ -124,7 +124,7 @@ pub(super) fn wanted(topology: &Topology, context: &Context, targets: &[String])
         match match_target(topology, namespace.as_deref(), &target.name) {
             TargetMatch::One(member) => wanted.push(member.path()),
             TargetMatch::Many(members) => wanted.extend(members.iter().map(|member| member.path())),
-            TargetMatch::Stranger(_) | TargetMatch::None(_) => return Err(no_member(typed, topology)),
+            TargetMatch::Stranger(..) | TargetMatch::None(_) => return Err(no_member(typed, topology)),
         }
     }
     Ok(Some(wanted))

@@ -3,6 +3,7 @@
 use super::Context;
 use super::confirm::asked;
 use super::scope::DEADLINE;
+use crate::cli::quoted;
 use crate::cluster::Cluster;
 use crate::cluster::snapshot::{Read, Snapshot};
 use crate::error::{Error, Exit, Result};
@@ -49,19 +50,23 @@ pub(super) async fn target(
         TargetMatch::Many(members) => {
             Err(several(&format!("{} may be any of {} pods", typed.name, members.len()), &members, sought))
         }
-        TargetMatch::Stranger(namespaces) => Err(Error::refused(format!(
-            "{}/{} is no SynxDB member, as far as the layout knows",
-            namespaces[0], typed.name
-        ))
-        .because(sought.so_far.unwrap_or_default())
-        .hint("kubectl synxdb layout shows what is; --layout FILE changes it")),
+        TargetMatch::Stranger(namespace, Some(why)) => {
+            Err(Error::refused(format!("{namespace}/{} has a member's name and is a stranger: {why}", typed.name))
+                .because(sought.so_far.unwrap_or_default())
+                .hint(format!("kubectl get pod {} -n {} -o yaml", quoted(&typed.name), quoted(namespace))))
+        }
+        TargetMatch::Stranger(namespace, None) => {
+            Err(Error::refused(format!("{namespace}/{} is no SynxDB member, as far as the layout knows", typed.name))
+                .because(sought.so_far.unwrap_or_default())
+                .hint("kubectl synxdb layout shows what is; --layout FILE changes it"))
+        }
         TargetMatch::None(near) => Err(nowhere(cluster, snapshot, &typed.name, &near, sought).await),
     }
 }
 
 /// Several members where one is wanted and nobody can be asked: a command for each.
 pub(super) fn several(what: &str, members: &[&Member], sought: &Sought) -> Error {
-    let command = |member: &Member| format!("kubectl synxdb {} {}", sought.verb, member.path());
+    let command = |member: &Member| format!("kubectl synxdb {} {}", sought.verb, quoted(&member.path()));
     members.iter().fold(Error::usage(what), |error, member| error.hint(command(member)))
 }
 
@@ -109,20 +114,20 @@ async fn nowhere(cluster: &Cluster, snapshot: &Snapshot, name: &str, near: &[Str
         if snapshot.passed_over.contains(&namespace) {
             return Error::refused(format!("{namespace}/{name}: {}", not_looked_into(&namespace)))
                 .because(sought.so_far.unwrap_or_default())
-                .hint(format!("kubectl synxdb status -n {namespace}"));
+                .hint(format!("kubectl synxdb status -n {}", quoted(&namespace)));
         }
         let looked_at = snapshot.namespaces.iter().any(|objects| objects.namespace == namespace);
         if !looked_at {
             return Error::refused(format!("{namespace}/{name} is not in a namespace that was looked at"))
                 .because(sought.so_far.unwrap_or_default())
-                .hint(format!("kubectl synxdb {verb} {name} -n {namespace}"));
+                .hint(format!("kubectl synxdb {verb} {} -n {}", quoted(name), quoted(&namespace)));
         }
     }
     let error = Error::failure(format!("there is no pod {name:?}"));
     match near.first() {
-        Some(nearest) => {
-            error.because(format!("near it: {}", near.join(", "))).hint(format!("kubectl synxdb {verb} {nearest}"))
-        }
+        Some(nearest) => error
+            .because(format!("near it: {}", near.join(", ")))
+            .hint(format!("kubectl synxdb {verb} {}", quoted(nearest))),
         None => error.hint("kubectl synxdb status shows all members"),
     }
 }

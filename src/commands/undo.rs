@@ -7,7 +7,7 @@ use super::confirm::asked;
 use super::resume::resume;
 use super::scope::stays;
 use super::target::{Sought, target};
-use crate::cli::UndoArgs;
+use crate::cli::{UndoArgs, quoted};
 use crate::cluster::Cluster;
 use crate::error::{Error, Exit, Result};
 use crate::plan::history::{Entry, history, without_type};
@@ -139,7 +139,7 @@ async fn wanted(context: &Context, cluster: &Cluster, args: &UndoArgs) -> Result
     let Some(member) = sight.topology.member(&record.namespace, &record.pod).cloned() else {
         return Err(Error::refused(format!("{}/{} is not there any more", record.namespace, record.pod))
             .because("its claims would not be created again; nothing was changed")
-            .hint(format!("kubectl synxdb status -n {}", record.namespace)));
+            .hint(format!("kubectl synxdb status -n {}", quoted(&record.namespace))));
     };
     Ok((sight, member, record))
 }
@@ -157,7 +157,7 @@ fn last(topology: &Topology, records: &[Record], member: &Member) -> Result<Reco
         let none = "no volume of it is on record as set aside".to_owned();
         Error::refused(format!("there is nothing to undo of {}", member.path()))
             .because(unread(topology).unwrap_or(none))
-            .hint(format!("kubectl synxdb history -n {}", member.namespace))
+            .hint(format!("kubectl synxdb history -n {}", quoted(&member.namespace)))
     })
 }
 
@@ -201,8 +201,10 @@ mod tests {
 
     fn record(id: &str, outcome: Outcome, baseline: Option<&Testimony>) -> Record {
         let baseline: Value = json!(baseline);
-        let text = json!({"version": RECORD_VERSION, "id": id, "started": "", "outcome": outcome, "context": "",
-            "namespace": "", "pod": "", "podUid": "", "keepClaims": false, "claims": [], "baseline": baseline});
+        let (started, finished) = ("2026-01-01T00:00:00Z", "2026-01-01T00:01:00Z");
+        let finished = (outcome != Outcome::InProgress).then_some(finished);
+        let text = json!({"version": RECORD_VERSION, "id": id, "started": started, "finished": finished,
+            "outcome": outcome, "context": "", "namespace": "a", "pod": "p-0", "podUid": "", "keepClaims": false, "claims": [], "baseline": baseline});
         Record::parse(&text.to_string()).unwrap()
     }
 

@@ -7,7 +7,7 @@ use super::scope::{DEADLINE, scope};
 use super::status::wanted;
 use crate::cli::{Output, VerifyArgs};
 use crate::cluster::snapshot::Read;
-use crate::cluster::{Cluster, ReadRequest};
+use crate::cluster::{Cluster, ReadRequest, files};
 use crate::error::{Error, Exit, Result};
 use crate::render::progress::Waiting;
 use crate::render::{machine, verify as text};
@@ -41,7 +41,7 @@ pub(super) async fn verify(context: &Context, args: &VerifyArgs) -> Result<Exit>
     let asked = subjects(&topology, |member| wanted.as_ref().is_none_or(|wanted| wanted.contains(&member.path())));
     let options = Options {
         user: login.user().map(str::to_owned),
-        login,
+        login: login.for_members_of(&topology),
         database: args.database.clone(),
         canary: (!args.read_only).then(|| format!("verify_{}", uuid::Uuid::new_v4().simple())),
         deadline: QUESTION,
@@ -168,11 +168,7 @@ fn covered(path: &str, topology: &Topology, everything: bool, wanted: Option<&[S
 
 fn read_baseline(path: &Path) -> Result<Saved> {
     let cannot = |why: String| Error::failure(format!("the baseline {} cannot be read", path.display())).because(why);
-    let length = fs::metadata(path).map_err(|error| cannot(error.to_string()))?.len();
-    if length > LARGEST_BASELINE {
-        return Err(cannot(format!("it is larger than {} MiB", LARGEST_BASELINE >> 20)));
-    }
-    let text = fs::read_to_string(path).map_err(|error| cannot(error.to_string()))?;
+    let text = files::text(path, LARGEST_BASELINE).map_err(|error| cannot(error.to_string()))?;
     Saved::parse(&text)
 }
 

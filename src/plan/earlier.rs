@@ -4,7 +4,7 @@ use super::checks::{Check, CheckId, block, may_not_patch_volumes, pass, warn};
 use super::history::{AsideState, state};
 use super::make::Inputs;
 use super::{Act, Outcome, Record, RecordedClaim, ReplacedClaim, Returns, Step};
-use crate::cli::Allow;
+use crate::cli::{Allow, quoted};
 use crate::topology::{ClaimState, Known, Member, Topology, Volume};
 use jiff::{SignedDuration, Timestamp};
 
@@ -21,6 +21,51 @@ impl Record {
             _ => true,
         };
         same && self.is_of(&member.namespace, &member.name)
+    }
+}
+
+/// Times of two clocks that are further apart than this are wrong: certificates and tokens would not work either.
+const SKEW: SignedDuration = SignedDuration::from_secs(5 * 60);
+
+impl Record {
+    /// Why an unfinished act is not to be gone on with, in words: what it says does not fit the cluster. `None` where the
+    /// cluster confirms it: whoever may annotate a volume may write anything.
+    pub fn contradicted(&self, topology: &Topology, now: Timestamp) -> Option<String> {
+        if !self.unfinished() {
+            return None;
+        }
+        if self.begun().is_none_or(|begun| begun.duration_since(now) > SKEW) {
+            return Some(format!("it began in the future ({}): a clock is wrong, or it is forged", self.started));
+        }
+        let member = topology.member(&self.namespace, &self.pod)?;
+        let set = topology.component_of(member).and_then(|component| component.set());
+        match (&self.owner, set) {
+            (Some(owner), Some(set)) if owner.uid != set.uid => {
+                return Some(format!("the {} {} that it names has another UID", owner.kind, owner.name));
+            }
+            // Without one the pod was gone when it began.
+            (None, Some(_)) if !self.pod_uid.is_empty() => return Some("it names no owner of the pod".to_owned()),
+            _ => {}
+        }
+        self.claims.iter().find_map(|claim| {
+            let volume = topology.recorded.iter().find(|volume| Some(&volume.name) == claim.volume.as_ref());
+            let returns = claim.returns.as_ref();
+            let back = topology.recorded.iter().find(|volume| Some(&volume.name) == returns.map(|it| &it.volume));
+            if let (Some(back), Some(returns)) = (back, returns)
+                && back.uid != returns.uid
+            {
+                return Some(format!("volume {}, which it brings back, has another UID", back.name));
+            }
+            let reference = volume?.claim.as_ref();
+            let its = reference.is_some_and(|reference| {
+                let same = reference.namespace == self.namespace && reference.name == claim.name;
+                same && reference.uid.as_ref().is_none_or(|uid| *uid == claim.uid)
+            });
+            (!its).then(|| {
+                let name = claim.volume.as_deref().unwrap_or_default();
+                format!("volume {name} is not of the claim that it names, {} (UID {})", claim.name, claim.uid)
+            })
+        })
     }
 }
 
@@ -181,7 +226,7 @@ fn again(inputs: &Inputs<'_>, last: &Record) -> Option<Check> {
     let check = match (&last.act, last.outcome) {
         (Act::Undo(of), Outcome::InProgress) => {
             let why = format!("undo {} of {of}, begun {}, is unfinished", last.id, last.started);
-            (why, format!("kubectl synxdb undo {of} finishes it; --anew fails over all the same"))
+            (why, format!("kubectl synxdb undo {} finishes it; --anew fails over all the same", quoted(of)))
         }
         (Act::Failover, Outcome::InProgress) => {
             return Some(warn(id, format!("failover {}, begun {}, is unfinished and stays so", last.id, last.started)));
@@ -191,6 +236,11 @@ fn again(inputs: &Inputs<'_>, last: &Record) -> Option<Check> {
             let since = inputs.now.duration_since(finished);
             if since > JUST_NOW {
                 return None;
+            }
+            if -since > SKEW {
+                let when = last.finished.as_deref().unwrap_or_default();
+                let why = format!("{} is on record as finished in the future ({when}): clock skew, or forged", last.id);
+                return Some(warn(id, why));
             }
             // What is down again is not well because it was a moment ago.
             if !inputs.member.ready() {

@@ -4,6 +4,7 @@ use super::{
     Act, Before, ComparedWith, InFlight, Plan, Probes, Proof, Record, ReplacedClaim, Request, Resumes, Risk, Step,
     Target, checks, earlier,
 };
+use crate::cli::quoted;
 use crate::cluster::permission::{Allowed, Permission};
 use crate::topology::layout::SqlDoor;
 use crate::topology::{Claim, Component, Door, Known, Member, Topology, Volume};
@@ -193,7 +194,7 @@ fn not_round(checks: &mut [checks::Check], member: &Member, rights: &[(Permissio
             check.next = Some(earlier::RIGHTS.into());
         }
         if check.next.as_ref().is_some_and(|next| next.starts_with("--keep-pvc")) {
-            check.next = Some(format!("kubectl synxdb status -n {}", member.namespace));
+            check.next = Some(format!("kubectl synxdb status -n {}", quoted(&member.namespace)));
         }
     }
 }

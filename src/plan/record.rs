@@ -2,7 +2,8 @@
 //! no volume can carry it: enough for another run, or another person, to know what was done, to finish it and to take
 //! it back.
 
-use crate::topology::{RECORD_ANNOTATION, Topology};
+use crate::topology::{RECORD_ANNOTATION, Topology, Volume};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// Version of the record's form.
@@ -139,9 +140,34 @@ pub enum Outcome {
     DataMissing,
 }
 
+/// Longest free text in a record, in bytes: a user's name, a context's.
+const LONGEST_TEXT: usize = 1024;
+/// Most claims of a record.
+const MOST_CLAIMS: usize = 100;
+
 /// Whether an act may have this name.
 fn is_name(id: &str) -> bool {
     (1..=40).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+}
+
+/// Whether an object of Kubernetes may have this name (RFC 1123, "DNS Subdomain Names" in its documentation).
+fn is_object(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let bytes = name.as_bytes();
+    (1..=253).contains(&name.len())
+        && bytes.iter().all(|&byte| plain(byte) || byte == b'-' || byte == b'.')
+        && bytes.first().copied().is_some_and(plain)
+        && bytes.last().copied().is_some_and(plain)
+}
+
+/// Whether an object may have this UID: a UUID in practice.
+fn is_uid(uid: &str) -> bool {
+    (1..=64).contains(&uid.len()) && uid.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+}
+
+/// Whether this is a time, in UTC as records are written.
+fn is_time(text: &str) -> bool {
+    text.ends_with('Z') && text.parse::<Timestamp>().is_ok()
 }
 
 /// Key of the annotation that holds the record of this act.
@@ -154,13 +180,76 @@ impl Record {
     /// Whoever may annotate a volume may write one: a name becomes part of a file's, and so is one of ours.
     pub fn parse(text: &str) -> Option<Self> {
         let record = serde_json::from_str::<Self>(text).ok()?;
-        (record.version == RECORD_VERSION && is_name(&record.id)).then_some(record)
+        record.is_sound().then_some(record)
+    }
+
+    /// Whether every field is what it says it is: what is printed to be pasted, what is asked for by name, and what is
+    /// compared, comes from here.
+    fn is_sound(&self) -> bool {
+        let Self { version, id, act, started, finished, outcome, who, context, .. } = self;
+        let Self { namespace, pod, pod_uid, owner, claims, canary, stored_baseline, .. } = self;
+        let policy = |policy: &Option<String>| {
+            policy.as_deref().is_none_or(|policy| matches!(policy, "Delete" | "Retain" | "Recycle"))
+        };
+        let short = |text: &str| text.len() <= LONGEST_TEXT;
+        let claim = |claim: &RecordedClaim| {
+            is_object(&claim.name)
+                && (claim.uid.is_empty() || is_uid(&claim.uid))
+                && claim.volume.as_deref().is_none_or(is_object)
+                && policy(&claim.reclaim_policy)
+                && claim.returns.as_ref().is_none_or(|returns| {
+                    is_object(&returns.volume) && is_uid(&returns.uid) && policy(&returns.reclaim_policy)
+                })
+        };
+        let owned = |owner: &RecordedOwner| {
+            let kind = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'.' || byte == b'-';
+            short(&owner.kind) && owner.kind.bytes().all(kind) && is_object(&owner.name) && is_uid(&owner.uid)
+        };
+        let schema = |name: &String| {
+            (1..=63).contains(&name.len())
+                && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+        };
+        *version == RECORD_VERSION
+            && is_name(id)
+            && match act {
+                Act::Failover => true,
+                Act::Undo(of) => is_name(of),
+            }
+            && is_time(started)
+            && finished.as_deref().is_none_or(is_time)
+            && finished.is_some() == (*outcome != Outcome::InProgress)
+            && who.as_deref().is_none_or(short)
+            && short(context)
+            && is_object(namespace)
+            && is_object(pod)
+            && (pod_uid.is_empty() || is_uid(pod_uid))
+            && owner.as_ref().is_none_or(owned)
+            && claims.len() <= MOST_CLAIMS
+            && claims.iter().all(claim)
+            && canary.as_ref().is_none_or(schema)
+            && stored_baseline.as_deref().is_none_or(is_time)
+    }
+
+    /// When it began.
+    pub fn begun(&self) -> Option<Timestamp> {
+        self.started.parse().ok()
+    }
+
+    /// Whether it takes part of this volume: sets it aside, or brings it back.
+    fn is_about(&self, volume: &str) -> bool {
+        let returns = |claim: &RecordedClaim| claim.returns.as_ref().is_some_and(|returns| returns.volume == volume);
+        self.claims.iter().any(|claim| claim.volume.as_deref() == Some(volume) || returns(claim))
     }
 
     /// Every record that the volumes carry, each once, the oldest first. An act writes the same on all of its volumes,
     /// and finishes them one by one: it is finished when all of them say so.
     pub fn on_volumes(topology: &Topology) -> Vec<Self> {
-        Self::merged(topology.recorded.iter().flat_map(|volume| &volume.records).filter_map(|text| Self::parse(text)))
+        let on = |volume: &Volume| {
+            let records: Vec<Self> = volume.records.iter().filter_map(|text| Self::parse(text)).collect();
+            // What is said of other volumes is not to be said here.
+            records.into_iter().filter(|record| record.is_about(&volume.name)).collect::<Vec<_>>()
+        };
+        Self::merged(topology.recorded.iter().flat_map(on))
     }
 
     /// Records of several places, each act once, the oldest first.
@@ -173,8 +262,7 @@ impl Record {
                 None => all.push(record),
             }
         }
-        // RFC 3339 in UTC sorts as text.
-        all.sort_by(|a, b| (&a.started, &a.id).cmp(&(&b.started, &b.id)));
+        all.sort_by(|a, b| (a.begun(), &a.id).cmp(&(b.begun(), &b.id)));
         all
     }
 
@@ -210,15 +298,81 @@ impl Record {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::{Value, json};
+
+    fn whole() -> Value {
+        json!({"version": RECORD_VERSION, "id": "a1b2c3d4", "started": "2026-01-01T00:00:00Z",
+            "finished": "2026-01-01T00:01:00Z", "outcome": "recovered", "act": {"undo": "b1b2c3d4"}, "who": "alice",
+            "context": "a context; touch x", "namespace": "synxdb-system", "pod": "safekeeper-0", "podUid": "uid-1",
+            "owner": {"kind": "StatefulSet", "name": "safekeeper", "uid": "uid-2"}, "keepClaims": false,
+            "claims": [{"name": "data-safekeeper-0", "uid": "uid-3", "volume": "pv-1", "reclaimPolicy": "Delete",
+                "returns": {"volume": "pv-0", "uid": "uid-4", "reclaimPolicy": "Delete"}}],
+            "canary": "kubectl_synxdb_a1b2c3d4"})
+    }
+
+    /// Whoever may annotate a volume may write a record: no field of it is more than it says it is.
+    #[test]
+    fn a_record_with_one_field_that_is_something_else_is_none() {
+        assert!(Record::parse(&whole().to_string()).is_some());
+        let nasty = ["; touch x", "$(touch x)", "a b", "'", "\u{1b}[2J", "a\nb", "../../x", "-n", "A/b"];
+        let mut tried = 0;
+        for pointer in [
+            "/id",
+            "/act/undo",
+            "/started",
+            "/finished",
+            "/namespace",
+            "/pod",
+            "/podUid",
+            "/owner/kind",
+            "/owner/name",
+            "/owner/uid",
+            "/claims/0/name",
+            "/claims/0/uid",
+            "/claims/0/volume",
+            "/claims/0/reclaimPolicy",
+            "/claims/0/returns/volume",
+            "/claims/0/returns/uid",
+            "/claims/0/returns/reclaimPolicy",
+            "/canary",
+        ] {
+            for text in nasty {
+                // A UID, a kind and an act's name may begin with a dash; a shell's word that is quoted may, too.
+                let dashed = text == "-n" && !pointer.ends_with("ame") && !pointer.ends_with("volume");
+                if dashed && !["/namespace", "/pod", "/started", "/finished", "/canary"].contains(&pointer) {
+                    continue;
+                }
+                let mut record = whole();
+                *record.pointer_mut(pointer).unwrap() = json!(text);
+                assert!(Record::parse(&record.to_string()).is_none(), "{pointer} {text:?}");
+                tried += 1;
+            }
+        }
+        assert!(tried > 140, "{tried}");
+        for (pointer, value) in [
+            ("/version", json!(2)),
+            ("/id", json!("")),
+            ("/id", json!("x".repeat(41))),
+            ("/started", json!("yesterday")),
+            ("/started", json!("2026-01-01T00:00:00+14:00")),
+            ("/finished", Value::Null),
+            ("/outcome", json!("in-progress")),
+            ("/who", json!("x".repeat(2000))),
+            ("/context", json!("x".repeat(2000))),
+            ("/pod", json!("x".repeat(254))),
+            ("/claims", json!(vec![whole()["claims"][0].clone(); 101])),
+        ] {
+            let mut record = whole();
+            *record.pointer_mut(pointer).unwrap() = value;
+            assert!(Record::parse(&record.to_string()).is_none(), "{pointer} {}", record.pointer(pointer).unwrap());
+        }
+    }
 
     #[test]
-    fn a_record_whose_name_leads_elsewhere_is_none() {
-        for (id, ours) in
-            [("a1b2c3d4", true), ("a-1", true), ("", false), ("../../x", false), ("a/b", false), ("a\u{1b}[2J", false)]
-        {
-            let text = serde_json::json!({"version": RECORD_VERSION, "id": id, "started": "", "outcome": "in-progress",
-                "context": "", "namespace": "", "pod": "", "podUid": "", "keepClaims": false, "claims": []});
-            assert_eq!(Record::parse(&text.to_string()).is_some(), ours, "{id:?}");
+    fn a_record_that_is_about_other_volumes_is_not_read_from_this_one() {
+        let record = Record::parse(&whole().to_string()).unwrap();
+        for (volume, about) in [("pv-1", true), ("pv-0", true), ("pv-2", false), ("", false)] {
+            assert_eq!(record.is_about(volume), about, "{volume}");
         }
     }
 }

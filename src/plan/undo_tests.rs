@@ -547,8 +547,8 @@ fn an_act_is_finished_when_all_of_its_volumes_say_so() {
 /// As the first form of the record was, before there was an undo.
 #[test]
 fn a_record_of_the_older_form_is_read() {
-    let text = r#"{"version":1,"id":"old1","started":"2026-01-01T00:00:00Z","outcome":"recovered","context":"c",
-        "namespace":"a","pod":"p-0","podUid":"u","keepClaims":false,
+    let text = r#"{"version":1,"id":"old1","started":"2026-01-01T00:00:00Z","finished":"2026-01-01T00:01:00Z",
+        "outcome":"recovered","context":"c","namespace":"a","pod":"p-0","podUid":"u","keepClaims":false,
         "claims":[{"name":"data","uid":"c1","volume":"pv-1","reclaimPolicy":"Delete"},{"name":"x","uid":"c2"}]}"#;
     let record = Record::parse(text).unwrap();
     assert_eq!((&record.act, &record.who, &record.owner, record.healed), (&Act::Failover, &None, &None, 0));

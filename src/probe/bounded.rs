@@ -1,24 +1,40 @@
-//! A stream to a server that may say so much and no more: rows, notices and errors without end fill no memory.
+//! A stream to a server that may say so much and no more: rows, notices and errors without end fill no memory. Bytes are
+//! counted here, before TLS; messages in [`messages`](super::messages), after it.
 
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// Most that a server may say in one session, in bytes: the largest baseline is a fiftieth of it.
-pub(super) const MOST_SAID: u64 = 16 << 20;
+/// Most that a server may say in one session, in bytes: the largest baseline is a tenth of it, and what is made of a
+/// message takes up to seven times its length.
+pub(super) const MOST_SAID: u64 = 4 << 20;
+
+/// Why nothing more was heard of a server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Stopped {
+    /// It said too much, in words.
+    TooMuch(String),
+    /// It asked for the password in a way that is not answered, in words.
+    Password(String),
+}
 
 /// Whether a server was cut off.
 #[derive(Clone, Debug, Default)]
-pub(super) struct CutOff(Arc<AtomicBool>);
+pub(super) struct CutOff(Arc<OnceLock<Stopped>>);
 
 impl CutOff {
     /// Why nothing more was heard, where this is why.
-    pub(super) fn why(&self) -> Option<String> {
-        self.0.load(Ordering::Relaxed).then(too_much)
+    pub(super) fn why(&self) -> Option<&Stopped> {
+        self.0.get()
+    }
+
+    /// Nothing more is heard: what a stream answers from now on. The first reason stays.
+    pub(super) fn stop(&self, why: Stopped) -> io::Error {
+        let (Stopped::TooMuch(words) | Stopped::Password(words)) = self.0.get_or_init(|| why);
+        io::Error::other(words.clone())
     }
 }
 
@@ -55,8 +71,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Bounded<S> {
             }
             None => {
                 self.left = 0;
-                self.cut_off.0.store(true, Ordering::Relaxed);
-                Poll::Ready(Err(io::Error::other(too_much())))
+                Poll::Ready(Err(self.cut_off.stop(Stopped::TooMuch(too_much()))))
             }
         }
     }
@@ -146,7 +161,7 @@ mod tests {
     /// Long before its deadline.
     #[tokio::test]
     async fn who_never_ends_is_cut_off() {
-        let cut_off = "the server's answer was cut off after 16 MiB";
+        let cut_off = "the server's answer was cut off after 4 MiB";
         let notice = report(b'N', "NOTICE", "00000", &"x".repeat(1 << 15));
         let row = message(b'D', &[&[0, 1, 0, 1, 0, 0][..], &vec![b'x'; 1 << 16]].concat());
         let column = message(b'T', b"\0\x01?column?\0\0\0\0\0\0\0\0\0\0\x19\xff\xff\xff\xff\xff\xff\0\0");

@@ -10,15 +10,17 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::Instant;
 use tokio_postgres::config::{Config, SslMode, SslNegotiation};
 use tokio_postgres::error::SqlState;
-use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
+use tokio_postgres::tls::{MakeTlsConnect, TlsConnect, TlsStream};
 use tokio_postgres::{Client, NoTls};
 
-use super::bounded::{Bounded, CutOff};
+use super::authentication::{Answers, Offer};
+use super::bounded::{Bounded, CutOff, Stopped};
 use super::login::Given;
+use super::messages::Inspected;
 use super::session::{Connector, LOCK_TIMEOUT, Settings, SqlTarget, Trouble};
 use super::sqlstate::Meaning;
 use super::statements::{Access, options};
-use super::tls::Want;
+use super::tls::{Checked, Want};
 use crate::cluster::said;
 
 /// PostgreSQL's SSLRequest: its length, and the code that asks for TLS.
@@ -53,7 +55,7 @@ impl Driver {
 
     /// Why a question got no answer: the question itself knows only that the connection ended.
     pub(super) fn trouble(&self, error: &tokio_postgres::Error) -> Trouble {
-        self.cut_off.why().map_or_else(|| Trouble::of(error), Trouble::unsure)
+        self.cut_off.why().map_or_else(|| Trouble::of(error), of_stopped)
     }
 }
 
@@ -63,15 +65,20 @@ impl Drop for Driver {
     }
 }
 
-/// Logs in: with TLS where it is wanted and offered. Where TLS is only preferred and fails, once more without it, as libpq
-/// does; what the server itself answered stands.
+/// Logs in: with TLS where it is wanted and offered. Where TLS is only preferred and cannot be agreed on, once more without
+/// it, as libpq does; what the server itself answered stands, and a certificate that is refused is no reason to go on
+/// without.
 pub(super) async fn log_in<C: Connector>(
     connector: &Arc<C>,
     opening: &Opening<'_>,
 ) -> Result<(Client, Driver, Cancel), Trouble> {
     let want = opening.target.login.tls().want();
     match attempt(connector, opening, want).await {
-        Err(Failed::Tls(_)) if want == Want::IfOffered => attempt(connector, opening, Want::Never).await,
+        Err(Failed::Tls(error))
+            if want == Want::IfOffered && !matches!(error, rustls::Error::InvalidCertificate(_)) =>
+        {
+            attempt(connector, opening, Want::Never).await
+        }
         other => other,
     }
     .map_err(|failed| match failed {
@@ -89,27 +96,31 @@ async fn attempt<C: Connector>(
     want: Want,
 ) -> Result<(Client, Driver, Cancel), Failed> {
     let Opening { target, database, access, settings, deadline } = *opening;
-    let SqlTarget { namespace, pod, port, user, login, .. } = target;
+    let SqlTarget { namespace, pod, user, login, .. } = target;
     let remaining = deadline.saturating_duration_since(Instant::now());
     let mut stream = Bounded::new(connector.connect(remaining).await?);
     let cut_off = stream.cut_off();
     let mut config = Config::new();
     config.user(user).dbname(database).application_name("kubectl-synxdb");
-    let given = login.password((namespace, pod), *port, database, user);
-    if let Some(Given { password, .. }) = &given {
-        config.password(password.bytes());
-    }
     if let Settings::Options { row_security } = settings {
         config.options(options(access, row_security, remaining.as_millis().max(1), LOCK_TIMEOUT.as_millis()));
     }
-    if want == Want::Never || !offers_tls(&mut stream).await? {
+    let encrypted = want != Want::Never && offers_tls(&mut stream).await?;
+    let checked = if encrypted { login.tls().checked() } else { Checked::Nothing };
+    let offer = Offer::of(target, database, checked);
+    if let Some(given) = offer.given() {
+        config.password(given.password.bytes());
+    }
+    let answers = Answers::of(login, checked);
+    if !encrypted {
         if want == Want::Always {
             let mode = login.tls().mode();
             let why = format!("the server does not offer TLS, which sslmode={mode} asks for");
             return Err(Trouble::new(Meaning::LoginRefused, why).into());
         }
         config.ssl_mode(SslMode::Disable);
-        let (client, driver) = connect(&config, stream, NoTls, given.as_ref(), cut_off).await?;
+        let stream = Inspected::new(stream, answers, cut_off.clone());
+        let (client, driver) = connect(&config, stream, NoTls, &offer, cut_off).await?;
         let (token, connector) = (client.cancel_token(), Arc::clone(connector));
         let cancel = async move {
             if let Ok(stream) = connector.connect(CANCELLING).await {
@@ -118,15 +129,17 @@ async fn attempt<C: Connector>(
         };
         return Ok((client, driver, Box::new(move || cancel.boxed())));
     }
-    // The server has agreed to it already.
-    config.ssl_mode(SslMode::Require).ssl_negotiation(SslNegotiation::Direct);
     let refused = |reason| Trouble::new(Meaning::LoginRefused, reason);
     let (mut make, name) = login.tls().connector(namespace, pod).map_err(refused)?;
     let tls = match MakeTlsConnect::<Bounded<C::Stream>>::make_tls_connect(&mut make, &name) {
         Ok(tls) => tls,
         Err(never) => match never {},
     };
-    let (client, driver) = connect(&config, stream, tls, given.as_ref(), cut_off).await?;
+    let stream = tls.connect(stream).await.map_err(|error| not_encrypted(&error, &cut_off))?;
+    let stream = Inspected::new(stream, answers, cut_off.clone());
+    // It is done: nothing is left to be agreed on.
+    config.ssl_mode(SslMode::Require).ssl_negotiation(SslNegotiation::Direct);
+    let (client, driver) = connect(&config, stream, Encrypted, &offer, cut_off).await?;
     let (token, connector) = (client.cancel_token(), Arc::clone(connector));
     let cancel = async move {
         let Ok(mut stream) = connector.connect(CANCELLING).await else { return };
@@ -140,6 +153,38 @@ async fn attempt<C: Connector>(
         }
     };
     Ok((client, driver, Box::new(move || cancel.boxed())))
+}
+
+/// TLS on a stream that has it already.
+struct Encrypted;
+
+impl<S: TlsStream + Unpin> TlsConnect<S> for Encrypted {
+    type Stream = S;
+    type Error = io::Error;
+    type Future = std::future::Ready<io::Result<S>>;
+
+    fn connect(self, stream: S) -> Self::Future {
+        std::future::ready(Ok(stream))
+    }
+}
+
+/// Why TLS could not be agreed on.
+fn not_encrypted(error: &io::Error, cut_off: &CutOff) -> Failed {
+    if let Some(stopped) = cut_off.why() {
+        return of_stopped(stopped).into();
+    }
+    match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+        Some(tls) => Failed::Tls(tls.clone()),
+        None => Trouble::of_io(error).into(),
+    }
+}
+
+/// Why nothing more was heard.
+fn of_stopped(stopped: &Stopped) -> Trouble {
+    match stopped {
+        Stopped::TooMuch(why) => Trouble::unsure(why),
+        Stopped::Password(why) => Trouble::new(Meaning::LoginRefused, why),
+    }
 }
 
 /// Why a login failed.
@@ -173,7 +218,7 @@ async fn connect<S, T>(
     config: &Config,
     stream: S,
     tls: T,
-    given: Option<&Given>,
+    offer: &Offer,
     cut_off: CutOff,
 ) -> Result<(Client, Driver), Failed>
 where
@@ -182,8 +227,8 @@ where
     T::Stream: Send + 'static,
 {
     let (client, connection) = config.connect_raw(stream, tls).await.map_err(|error| match cut_off.why() {
-        Some(why) => Trouble::unsure(why).into(),
-        None => refusal(&error, given),
+        Some(stopped) => of_stopped(stopped).into(),
+        None => refusal(&error, offer),
     })?;
     let task = tokio::spawn(async move {
         if let Err(error) = connection.await {
@@ -194,20 +239,12 @@ where
 }
 
 /// Why a server did not let us in.
-fn refusal(error: &tokio_postgres::Error, given: Option<&Given>) -> Failed {
-    let source = std::error::Error::source(error);
-    let io = source.and_then(|source| source.downcast_ref::<io::Error>());
-    if let Some(tls) = io.and_then(io::Error::get_ref).and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-        return Failed::Tls(tls.clone());
-    }
+fn refusal(error: &tokio_postgres::Error, offer: &Offer) -> Failed {
     let mut trouble = Trouble::of(error);
     // tokio-postgres tells these kinds apart in words only.
     match (&*error.to_string(), &*trouble.reason) {
         ("invalid configuration", "password missing") => {
-            trouble = Trouble::new(
-                Meaning::LoginRefused,
-                "the server asks for a password, and none is known (PGPASSWORD, ~/.pgpass, --password-secret)",
-            );
+            trouble = Trouble::new(Meaning::LoginRefused, offer.missing());
         }
         ("authentication error", words) => {
             trouble = Trouble::new(Meaning::LoginRefused, format!("authentication failed: {words}"));
@@ -218,7 +255,7 @@ fn refusal(error: &tokio_postgres::Error, given: Option<&Given>) -> Failed {
     if trouble.is(&SqlState::INSUFFICIENT_PRIVILEGE) {
         trouble.meaning = Meaning::LoginRefused;
     }
-    if let Some(Given { from, .. }) = given.filter(|_| trouble.is(&SqlState::INVALID_PASSWORD)) {
+    if let Some(Given { from, .. }) = offer.given().filter(|_| trouble.is(&SqlState::INVALID_PASSWORD)) {
         trouble.reason = format!("{}, with the password from {from}", trouble.reason);
     }
     trouble.into()

@@ -1,6 +1,7 @@
 //! How one logs in: role, password, TLS. Resolved once for a command, from flags, environment and files, in this order,
 //! as libpq does; a password is never shown, and never comes from the command line.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
 use std::io;
@@ -11,8 +12,9 @@ use std::time::Duration;
 use super::pgpass::Pgpass;
 use super::tls::{Roots, Tls};
 use crate::cli::{LoginArgs, SecretKey, SslMode};
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, files};
 use crate::error::{Error, Result};
+use crate::topology::Topology;
 
 /// A password, which no text ever shows.
 #[derive(Clone, PartialEq, Eq)]
@@ -103,6 +105,9 @@ pub struct Login {
     secret: Option<SecretKey>,
     pgpass: Option<Arc<(PathBuf, Pgpass)>>,
     tls: Tls,
+    cleartext: bool,
+    /// Whether pods are who they seem to be, by namespace and name; of all others nothing is known.
+    pods: Arc<BTreeMap<(String, String), Result<(), String>>>,
 }
 
 /// A password, and where it is from, in words.
@@ -143,6 +148,8 @@ impl Login {
             secret: args.password_secret.clone(),
             pgpass,
             tls: tls(args, environment)?,
+            cleartext: args.send_cleartext_password,
+            pods: Arc::default(),
         };
         Ok(Resolved { login, notices })
     }
@@ -164,6 +171,38 @@ impl Login {
         Ok(Self { password: Some(Given { password: Password::new(value), from }), secret: None, ..self.clone() })
     }
 
+    /// The same, with what is known of the members of a topology: whom a password may be sent to.
+    #[must_use]
+    pub fn for_members_of(self, topology: &Topology) -> Self {
+        let members = topology
+            .members()
+            .map(|member| ((member.namespace.clone(), member.name.clone()), topology.trusted(member)));
+        self.trusting(members)
+    }
+
+    /// The same, with what is known of these pods, by namespace and name: `Err` says in words why one is not trusted
+    /// with a password. Of a pod that is not among them nothing is known, and it is not.
+    #[must_use]
+    pub fn trusting(self, pods: impl IntoIterator<Item = ((String, String), Result<(), String>)>) -> Self {
+        let known = self.pods.iter().map(|(pod, trusted)| (pod.clone(), trusted.clone()));
+        let pods = known.chain(pods).collect();
+        Self { pods: Arc::new(pods), ..self }
+    }
+
+    /// Whether a pod is trusted with a password.
+    ///
+    /// # Errors
+    /// Why not, in words.
+    pub(super) fn trusts(&self, namespace: &str, pod: &str) -> Result<(), String> {
+        let known = self.pods.get(&(namespace.to_owned(), pod.to_owned()));
+        known.cloned().unwrap_or_else(|| Err("it is not known who owns its pod".into()))
+    }
+
+    /// Whether the password itself may be sent although no certificate was checked.
+    pub(super) fn allows_cleartext(&self) -> bool {
+        self.cleartext
+    }
+
     /// The role that was asked for; otherwise the layout's counts.
     pub fn user(&self) -> Option<&str> {
         self.user.as_deref()
@@ -179,8 +218,8 @@ impl Login {
         &self.tls
     }
 
-    /// The password for a database. A password file's line may name the pod, `POD.NAMESPACE`, or `localhost` as for a
-    /// forwarded port; the port is the pod's own.
+    /// The password for a database. A password file's line may name the pod or `POD.NAMESPACE`; the port is the pod's
+    /// own. One for `localhost` is for what listens there.
     pub(super) fn password(
         &self,
         (namespace, pod): (&str, &str),
@@ -192,7 +231,7 @@ impl Login {
             return self.password.clone();
         }
         let (path, pgpass) = self.pgpass.as_deref()?;
-        let hosts = [pod, &*format!("{pod}.{namespace}"), "localhost"];
+        let hosts = [pod, &*format!("{pod}.{namespace}")];
         let password = pgpass.password(&hosts, port, database, user)?;
         Some(Given { password: password.clone(), from: path.display().to_string() })
     }
@@ -231,7 +270,7 @@ fn passwords_of(path: &Path, notices: &mut Vec<String>) -> Option<(PathBuf, Pgpa
                 path.display()
             )));
         }
-        std::fs::read(path)
+        files::whole(path, files::LARGEST)
     });
     match read {
         Ok(text) => Some((path.to_owned(), Pgpass::parse(&text))),

@@ -27,7 +27,7 @@ fn a_password_is_the_environments_before_the_files() {
     let folder = tempfile::tempdir().unwrap();
     let (file, other) = (folder.path().join(".pgpass"), folder.path().join("other"));
     private(&file, "p-0.a:5432:cloudmeta:gpadmin:for cloudmeta\n*:*:*:*:any", 0o600);
-    private(&other, "localhost:*:*:gpadmin:other", 0o400);
+    private(&other, "localhost:*:*:gpadmin:for what listens there\np-0:*:*:gpadmin:other", 0o400);
     let args = LoginArgs::default();
 
     let home = environment(folder.path());
@@ -129,4 +129,32 @@ fn roots_are_read_where_they_are_named() {
     assert!(said.starts_with("sslmode=require does not go with sslrootcert=system: "), "{said}");
     let said = resolve(None, path, Some("not a name")).unwrap_err();
     assert!(said.starts_with("--sslservername \"not a name\" is no host name"), "{said}");
+}
+
+/// A name says nothing: only what is known to be the workload's own is trusted, and unknown is not.
+#[test]
+fn a_password_is_for_pods_that_their_workload_owns() {
+    use crate::testing::snapshot;
+    let set = "{name: cloudberry-proxy, replicas: 2}";
+    let topology = |sets: &str, pod: &str| {
+        let text = format!("namespace: synxdb-system\n{sets}\npods: [{pod}]");
+        crate::topology::build(&snapshot(&[&text]), &crate::topology::Layout::shipped().unwrap())
+    };
+    let sets = format!("sets: [{set}]");
+    let own = "{name: cloudberry-proxy-1, set: cloudberry-proxy, ready: true}";
+    let given = Environment { password: Some(Password::new("given")), ..Environment::default() };
+    let login = Login::resolve(&LoginArgs::default(), &given).unwrap().login;
+    for (what, topology, trusted) in [
+        ("its own", topology(&sets, own), true),
+        ("one that is to come", topology(&sets, ""), true),
+        ("a bare pod", topology(&sets, "{name: cloudberry-proxy-1, ready: true}"), false),
+        ("a forged UID", topology(&sets, "{name: cloudberry-proxy-1, set: cloudberry-proxy, owner: x}"), false),
+        ("another's", topology(&sets, "{name: cloudberry-proxy-1, replicaSet: cloudberry-proxy}"), false),
+        ("sets that could not be read", topology("", own), false),
+    ] {
+        let login = login.clone().for_members_of(&topology);
+        let said = login.trusts("synxdb-system", "cloudberry-proxy-1");
+        assert_eq!(said.is_ok(), trusted, "{what}: {said:?}");
+    }
+    assert!(login.trusts("synxdb-system", "cloudberry-proxy-1").is_err(), "nothing is known");
 }

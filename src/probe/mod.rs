@@ -9,6 +9,7 @@
 //! - [`compare`]: what is missing afterwards (pure)
 //! - [`http`]: status pages and metrics
 
+mod authentication;
 pub mod baseline;
 mod bounded;
 pub mod canary;
@@ -17,6 +18,7 @@ pub mod contents;
 mod handshake;
 pub mod http;
 pub mod login;
+mod messages;
 mod pgpass;
 pub mod segments;
 pub mod session;

@@ -96,9 +96,9 @@ mod tests {
 
     #[test]
     fn the_first_line_that_fits_counts() {
-        let hosts = ["localhost", "p-0", "p-0.a"];
+        let hosts = ["p-0", "p-0.a"];
         for (file, password) in [
-            ("localhost:5432:postgres:gpadmin:one", Some("one")),
+            ("localhost:5432:postgres:gpadmin:one", None),
             ("p-0:5432:postgres:gpadmin:one", Some("one")),
             ("p-0.a:5432:postgres:gpadmin:one\r\n", Some("one")),
             ("*:*:*:*:any", Some("any")),

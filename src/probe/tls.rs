@@ -12,14 +12,15 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::client::{WebPkiServerVerifier, verify_server_name};
 use rustls::crypto::{WebPkiSupportedAlgorithms, ring};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, ServerName, SignatureVerificationAlgorithm, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use tokio_postgres_rustls::MakeRustlsConnect;
 use x509_cert::Certificate;
-use x509_cert::der::Decode;
+use x509_cert::der::{Decode, Encode};
 
 use crate::cli::SslMode;
+use crate::cluster::files;
 use crate::error::{Error, Result};
 
 /// Where trusted authorities are named.
@@ -42,6 +43,17 @@ pub(super) enum Want {
     IfOffered,
     /// Not without it.
     Always,
+}
+
+/// What a TLS connection has shown of the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Checked {
+    /// Nothing; without TLS neither.
+    Nothing,
+    /// That a trusted authority signed its certificate.
+    Chain,
+    /// That, and that the certificate is for this server.
+    Name,
 }
 
 /// How connections to databases are secured.
@@ -143,6 +155,15 @@ impl Tls {
 
     pub(super) fn want(&self) -> Want {
         self.want
+    }
+
+    /// What a connection will have shown of the server once there is one.
+    pub(super) fn checked(&self) -> Checked {
+        match self.check {
+            Check::Nothing => Checked::Nothing,
+            Check::Chain(_) => Checked::Chain,
+            Check::Name(_) => Checked::Name,
+        }
     }
 
     /// As libpq writes it.
@@ -256,7 +277,7 @@ fn trusted(roots: &Roots, mode: SslMode) -> Result<Option<Trusted>> {
     };
     let wrong =
         |why: String| Err(Error::usage(format!("the certificates in {} cannot be used", path.display())).because(why));
-    let text = match std::fs::read(path) {
+    let text = match files::whole(path, files::LARGEST) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && (!named || mode != SslMode::Require) => {
             return Ok(None);
@@ -297,6 +318,33 @@ impl fmt::Debug for Verifier {
     }
 }
 
+/// Whether whoever answers holds the key in the certificate, whatever else the certificate is: of X.509 version 1, say,
+/// which the check of a certificate does not take.
+fn signed_by_key(
+    message: &[u8],
+    certificate: &CertificateDer<'_>,
+    (scheme, signature): (SignatureScheme, &[u8]),
+    algorithms: &WebPkiSupportedAlgorithms,
+) -> Result<HandshakeSignatureValid, rustls::Error> {
+    let unreadable = || rustls::Error::InvalidCertificate(CertificateError::BadEncoding);
+    let parsed = Certificate::from_der(certificate).map_err(|_| unreadable())?;
+    let info = parsed.tbs_certificate.subject_public_key_info;
+    let kind = info.algorithm.to_der().map_err(|_| unreadable())?;
+    let key = info.subject_public_key.raw_bytes();
+    let of_scheme = algorithms.mapping.iter().filter(|(known, _)| *known == scheme);
+    let mut possible = of_scheme.flat_map(|(_, algorithms)| *algorithms);
+    // The identifier is what is in the sequence: its tag and length, which is short, come before.
+    let fits = |algorithm: &dyn SignatureVerificationAlgorithm| {
+        kind.get(2..) == Some(algorithm.public_key_alg_id().as_ref())
+            && algorithm.verify_signature(key, message, signature).is_ok()
+    };
+    if possible.any(|algorithm| fits(*algorithm)) {
+        Ok(HandshakeSignatureValid::assertion())
+    } else {
+        Err(rustls::Error::InvalidCertificate(CertificateError::BadSignature))
+    }
+}
+
 impl ServerCertVerifier for Verifier {
     fn verify_server_cert(
         &self,
@@ -330,7 +378,12 @@ impl ServerCertVerifier for Verifier {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls12_signature(message, certificate, signed, &self.algorithms)
+        match self.check {
+            Check::Nothing => {
+                signed_by_key(message, certificate, (signed.scheme, signed.signature()), &self.algorithms)
+            }
+            _ => rustls::crypto::verify_tls12_signature(message, certificate, signed, &self.algorithms),
+        }
     }
 
     fn verify_tls13_signature(
@@ -339,7 +392,12 @@ impl ServerCertVerifier for Verifier {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls13_signature(message, certificate, signed, &self.algorithms)
+        match self.check {
+            Check::Nothing => {
+                signed_by_key(message, certificate, (signed.scheme, signed.signature()), &self.algorithms)
+            }
+            _ => rustls::crypto::verify_tls13_signature(message, certificate, signed, &self.algorithms),
+        }
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

@@ -231,6 +231,61 @@ async fn the_passwords_exchange_is_bound_to_the_servers_certificate() {
     assert!(session.is_ok(), "{:?}", session.err());
 }
 
+/// The same certificate as X.509 version 1 has it, without extensions: as `openssl x509 -req` makes it without a file of
+/// them.
+fn version_1(pair: &crate::probe::testing::Pair) -> crate::probe::testing::Pair {
+    use rustls::pki_types::{PrivateKeyDer, pem::PemObject};
+    use x509_cert::der::asn1::BitString;
+    let der = CertificateDer::from_pem_slice(pair.certificate.as_bytes()).unwrap();
+    let mut certificate = Certificate::from_der(&der).unwrap();
+    certificate.tbs_certificate.version = x509_cert::certificate::Version::V1;
+    certificate.tbs_certificate.extensions = None;
+    let key = PrivateKeyDer::from_pem_slice(pair.key.as_bytes()).unwrap();
+    let key = ring::sign::any_ecdsa_type(&key).unwrap();
+    let signer = key.choose_scheme(&[SignatureScheme::ECDSA_NISTP256_SHA256]).unwrap();
+    let signature = signer.sign(&certificate.tbs_certificate.to_der().unwrap()).unwrap();
+    certificate.signature = BitString::from_bytes(&signature).unwrap();
+    let text = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, certificate.to_der().unwrap());
+    let lines: Vec<&str> = text.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
+    let certificate = format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", lines.join("\n"));
+    crate::probe::testing::Pair { certificate, key: pair.key.clone() }
+}
+
+/// psql takes such with `require`, which checks no certificate; and `prefer` does not go on in the clear because of one.
+#[tokio::test]
+async fn a_certificate_of_version_1_is_taken_where_none_is_checked() {
+    let folder = tempfile::tempdir().unwrap();
+    let pair = version_1(&self_signed(&["p-0"], |_| ()));
+    let postgres = server(&Listening { tls: Some(&pair), hba: SCRAM }).await;
+    let roots = file(&folder, "ca.crt", &Authority::new().certificate);
+    let refused = Err("it is of X.509 version 1");
+    table(&postgres, &roots, [Ok("plain"), Ok("TLS"), Ok("TLS"), Ok("TLS"), refused, refused]).await;
+}
+
+/// Whoever answers holds the key in the certificate, even where nothing else of it is checked.
+#[test]
+fn a_signature_by_another_key_is_refused() {
+    let (one, other) = (self_signed(&["p-0"], |_| ()), self_signed(&["p-0"], |_| ()));
+    let der = |pair: &crate::probe::testing::Pair| CertificateDer::from_pem_slice(pair.certificate.as_bytes()).unwrap();
+    let key = rustls::pki_types::PrivateKeyDer::from_pem_slice(one.key.as_bytes()).unwrap();
+    let scheme = SignatureScheme::ECDSA_NISTP256_SHA256;
+    let signer = ring::sign::any_ecdsa_type(&key).unwrap().choose_scheme(&[scheme]).unwrap();
+    let signature = signer.sign(b"message").unwrap();
+    let algorithms = ring::default_provider().signature_verification_algorithms;
+    for (message, pair, scheme, taken) in [
+        (&b"message"[..], &one, scheme, true),
+        (b"message", &other, scheme, false),
+        (b"another", &one, scheme, false),
+        (b"message", &one, SignatureScheme::RSA_PSS_SHA256, false),
+        (b"message", &one, SignatureScheme::RSA_PKCS1_SHA1, false),
+    ] {
+        let said = signed_by_key(message, &der(pair), (scheme, &signature), &algorithms);
+        assert_eq!(said.is_ok(), taken, "{scheme:?}: {said:?}");
+        let refused = rustls::Error::InvalidCertificate(CertificateError::BadSignature);
+        assert!(taken || said.unwrap_err() == refused, "so that `prefer` does not go on in the clear");
+    }
+}
+
 /// A server that agrees to TLS, and then answers something else; the second time it is a plain one that refuses.
 struct Fickle(std::sync::atomic::AtomicUsize);
 

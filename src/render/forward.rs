@@ -5,6 +5,8 @@ use super::{Paint, harmless, wrapped, wrapped_at};
 use crate::topology::Member;
 use crate::topology::lead::Standing;
 use serde_json::Value;
+use std::fmt;
+use std::path::PathBuf;
 
 /// A forward that is open.
 #[derive(Clone, Debug)]
@@ -13,23 +15,44 @@ pub struct Opened<'f> {
     pub member: &'f Member,
     /// Where it leads at the moment.
     pub standing: &'f Standing,
-    /// What a client connects to: `localhost`.
-    pub host: &'f str,
-    /// The local port.
-    pub port: u16,
+    /// What a client connects to.
+    pub at: &'f At,
     /// The pod's port.
     pub remote_port: u16,
-    /// The line to paste.
-    pub line: &'f str,
+    /// The line to paste, where there is one.
+    pub line: Option<&'f str>,
     /// Whether that line runs psql.
     pub sql: bool,
 }
 
+/// What a client of a forward connects to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum At {
+    /// A port of an address: `localhost`.
+    Port {
+        /// The address.
+        host: String,
+        /// The port.
+        port: u16,
+    },
+    /// A Unix socket.
+    Socket(PathBuf),
+}
+
+impl fmt::Display for At {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Port { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
+            Self::Port { host, port } => write!(f, "{host}:{port}"),
+            Self::Socket(path) => write!(f, "{}", path.display()),
+        }
+    }
+}
+
 /// What is said before the line: what it leads to, and where nowhere as yet, why.
 pub fn leads(opened: &Opened<'_>, paint: Paint) -> String {
-    let Opened { member, host, port, remote_port, .. } = opened;
-    let host = if host.contains(':') { format!("[{host}]") } else { (*host).to_owned() };
-    let to = format!("{host}:{port} leads to port {remote_port} of {}, a {}.", member.path(), member.role);
+    let Opened { member, at, remote_port, .. } = opened;
+    let to = format!("{at} leads to port {remote_port} of {}, a {}.", member.path(), member.role);
     let mut text = wrapped_at("", 2, &to);
     if let Standing::Nobody(why) = opened.standing {
         text.push_str(&nobody(why, paint));
@@ -81,10 +104,9 @@ mod tests {
         let opened = Opened {
             member: topology.members().next().unwrap(),
             standing,
-            host,
-            port: 15432,
+            at: &At::Port { host: host.to_owned(), port: 15432 },
             remote_port: 5432,
-            line: "psql -h localhost -p 15432 -U gpadmin -d postgres",
+            line: Some("psql -h localhost -p 15432 -U gpadmin -d postgres"),
             sql: true,
         };
         (leads(&opened, PLAIN), machine(&opened))

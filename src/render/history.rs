@@ -3,6 +3,7 @@
 use super::age::{age, took};
 use super::columns::columns;
 use super::{Paint, count, harmless, wrapped, wrapped_at};
+use crate::cli::quoted;
 use crate::plan::history::{Aside, AsideState, Entry};
 use crate::plan::{Act, Outcome};
 use crate::topology::Gap;
@@ -160,7 +161,7 @@ fn one(entry: &Entry, now: Timestamp, paint: Paint) -> String {
         text.push_str(&wrapped_at("          ", 12, &what_became(aside)));
     }
     if entry.can_be_undone() {
-        let command = format!("kubectl synxdb undo {}", harmless(&record.id));
+        let command = format!("kubectl synxdb undo {}", harmless(&quoted(&record.id)));
         text.push_str(&format!("          {}\n", paint.hint(command)));
     }
     text
@@ -239,7 +240,9 @@ pub fn released(entry: &Entry, volumes: &[(String, String)], paint: Paint) -> St
     );
     for (volume, policy) in volumes {
         let what = match policy.as_str() {
-            "Retain" => format!("volume {volume} is on Retain of its own, and stays: kubectl delete pv {volume}"),
+            "Retain" => {
+                format!("volume {volume} is on Retain of its own, and stays: kubectl delete pv {}", quoted(volume))
+            }
             _ => format!("volume {volume} is on {policy} again: Kubernetes removes it"),
         };
         text.push_str(&wrapped("  ", &what));

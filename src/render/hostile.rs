@@ -87,6 +87,15 @@ claims:
     read.namespaces[0].disruption_budgets = crate::testing::unreadable("pods", Some(&namespace));
     read.nodes = crate::testing::unreadable("nodes", Some(&namespace));
     read.passed_over = vec![named("cloud008")];
+    // A pod of no StatefulSet's making is a stranger, and shown all the same.
+    let topology = build(&read, &Layout::shipped().unwrap());
+    let report = judge(&topology);
+    assert_eq!(report.strangers.len(), 1);
+    for paint in PAINTS {
+        safe("status", &status::status(&report, &topology, false, jiff::Timestamp::UNIX_EPOCH, paint), paint);
+    }
+    same("status", &machine::status(&report, &topology));
+    read.namespaces[0].stateful_sets = crate::testing::unreadable("statefulsets", Some(&namespace));
     let topology = build(&read, &Layout::shipped().unwrap());
     let report = judge(&topology);
     for paint in PAINTS {
@@ -264,9 +273,9 @@ fn so_does_what_is_told_on_the_way() {
         let topology = build(&snapshot(&[crate::testing::ACCOUNT]), &Layout::shipped().unwrap());
         let mut member = topology.members().next().unwrap().clone();
         member.namespace = named("ns");
-        let (host, line) = ("localhost", "psql");
-        let opened =
-            forward::Opened { member: &member, standing: &nobody, host, port: 1, remote_port: 2, line, sql: true };
+        let at = &forward::At::Port { host: "localhost".to_owned(), port: 1 };
+        let line = Some("psql");
+        let opened = forward::Opened { member: &member, standing: &nobody, at, remote_port: 2, line, sql: true };
         safe("a forward", &forward::leads(&opened, paint), paint);
         safe("a forward", &machine::line(&forward::machine(&opened)), Paint(false));
         safe("a note", &forward::note(HOSTILE, paint), paint);

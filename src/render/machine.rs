@@ -69,8 +69,8 @@ pub fn status(report: &Report, topology: &Topology) -> Value {
 }
 
 /// `sandbox`: a practice cluster that is ready.
-pub fn sandbox(scenario: &str, kubeconfig: &Path) -> Value {
-    of_kind(Kind::Sandbox, &Sandbox { scenario, kubeconfig })
+pub fn sandbox(scenario: &str, kubeconfig: &Path, passfile: &Path) -> Value {
+    of_kind(Kind::Sandbox, &Sandbox { scenario, kubeconfig, passfile })
 }
 
 /// `sandbox --list`: each scenario's name, and what is different in it.

@@ -2,6 +2,7 @@
 
 use super::age::{clock, took};
 use super::{Paint, count, harmless, reach, wrapped, wrapped_at};
+use crate::cli::quoted;
 use crate::error::Exit;
 use crate::plan::{Act, Plan, Proof};
 use crate::recovery::{Ending, Outcome, PhaseEnd};
@@ -144,7 +145,7 @@ fn after(plan: &Plan, outcome: &Outcome, next: &str, paint: Paint) -> String {
             text.push_str(&format!("  {}\n", harmless(line)));
         }
     }
-    let status = || format!("kubectl synxdb status -n {}", plan.target.namespace);
+    let status = || format!("kubectl synxdb status -n {}", quoted(&plan.target.namespace));
     let kept: Vec<&str> = outcome.claims.iter().filter_map(|claim| claim.retained_volume.as_deref()).collect();
     let command = match &outcome.ending {
         // Asking again would not prove more.
@@ -165,8 +166,8 @@ fn after(plan: &Plan, outcome: &Outcome, next: &str, paint: Paint) -> String {
         Ending::Recovered | Ending::NotVerified => return text,
     };
     if let (Ending::TimedOut(_), Some(node)) = (&outcome.ending, &plan.target.lost_node) {
-        let node = harmless(node);
-        text.push_str(&format!("The way out, once the machine of node {node} is verified off:\n"));
+        text.push_str(&format!("The way out, once the machine of node {} is verified off:\n", harmless(node)));
+        let node = harmless(&quoted(node));
         let taint = format!("kubectl taint nodes {node} node.kubernetes.io/out-of-service=nodeshutdown:NoExecute");
         text.push_str(&format!("{} {taint}\n", paint.hint("next:")));
     }

@@ -5,6 +5,14 @@ use crate::plan::rights::{self, Place, Rule};
 use clap::ValueEnum;
 use std::fmt::Write;
 
+/// What is said of a binding in all namespaces.
+const EVERYWHERE: &str = "\
+# --cluster-wide: the subjects may do this in EVERY namespace, SynxDB's or not, kube-system and those to come
+# included: delete any pod and any claim that the rules below name, and forward into any pod.
+";
+/// What is said of volumes.
+const VOLUMES: &str = "  # volumes are no namespace's: who may patch one reaches the data of every tenant\n";
+
 const GROUP: &str = "rbac.authorization.k8s.io";
 
 /// Who is given the roles.
@@ -18,13 +26,26 @@ pub enum Subject {
     Group(String),
 }
 
+/// Where roles are bound, of what lies in namespaces.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Bound {
+    /// In each of these, a Role of its own.
+    Of(Vec<String>),
+    /// In each of these, one ClusterRole.
+    InEach(Vec<String>),
+    /// In every namespace, a ClusterRole.
+    Everywhere,
+    /// Nowhere: a ClusterRole to be bound by hand.
+    Nowhere,
+}
+
 /// The roles of one or several commands.
 #[derive(Clone, Debug)]
 pub struct Roles {
     /// The commands, where not all are meant.
     pub commands: Vec<RbacFor>,
-    /// The namespaces that get a Role; none: a ClusterRole for all.
-    pub namespaces: Vec<String>,
+    /// Where they are bound.
+    pub bound: Bound,
     /// What is granted in namespaces.
     pub inside: Vec<Rule>,
     /// What is granted on what lies in no namespace.
@@ -73,13 +94,26 @@ pub fn manifests(roles: &Roles) -> String {
         "# What kubectl synxdb needs for {which}.\n# To ask for one's own rights is everybody's right, and needs no rule.\n"
     );
     let mut bindings = String::new();
-    for namespace in &roles.namespaces {
-        text.push_str(&role("Role", &name, Some(namespace), &roles.inside));
-        bindings.push_str(&bound(roles, "Role", &name, Some(namespace)));
-    }
-    if roles.namespaces.is_empty() {
-        text.push_str(&role("ClusterRole", &name, None, &roles.inside));
-        bindings.push_str(&bound(roles, "ClusterRole", &name, None));
+    match &roles.bound {
+        Bound::Of(namespaces) => {
+            for namespace in namespaces {
+                text.push_str(&role("Role", &name, Some(namespace), &roles.inside));
+                bindings.push_str(&bound(roles, "Role", &name, Some(namespace)));
+            }
+        }
+        Bound::InEach(namespaces) => {
+            text.push_str("# Bound in each namespace of SynxDB's as they are now: not in those to come.\n");
+            text.push_str(&role("ClusterRole", &name, None, &roles.inside));
+            for namespace in namespaces {
+                bindings.push_str(&bound(roles, "ClusterRole", &name, Some(namespace)));
+            }
+        }
+        Bound::Everywhere => {
+            text.push_str(EVERYWHERE);
+            text.push_str(&role("ClusterRole", &name, None, &roles.inside));
+            bindings.push_str(&bound(roles, "ClusterRole", &name, None));
+        }
+        Bound::Nowhere => text.push_str(&role("ClusterRole", &name, None, &roles.inside)),
     }
     if !roles.outside.is_empty() {
         text.push_str(&role("ClusterRole", &cluster, None, &roles.outside));
@@ -101,6 +135,9 @@ fn role(kind: &str, name: &str, namespace: Option<&str>, rules: &[Rule]) -> Stri
     for rule in rules {
         if let Some(without) = rule.without {
             let _ = writeln!(text, "  # optional; without it: {without}");
+        }
+        if rule.resources.contains(&"persistentvolumes") && rule.verbs.contains(&"patch") {
+            text.push_str(VOLUMES);
         }
         let _ = writeln!(text, "  - apiGroups: [{}]", if rule.group.is_empty() { "\"\"" } else { rule.group });
         let _ = writeln!(text, "    resources: [{}]", rule.resources.join(", "));
@@ -186,7 +223,11 @@ mod tests {
         let rights = rights::together(all);
         Roles {
             commands: commands.to_vec(),
-            namespaces: namespaces.iter().map(|name| (*name).to_owned()).collect(),
+            bound: match namespaces {
+                [] if subjects.is_empty() => Bound::Nowhere,
+                [] => Bound::Everywhere,
+                names => Bound::Of(names.iter().map(|name| (*name).to_owned()).collect()),
+            },
             inside: rights::rules(&rights, Place::Namespaces),
             outside: rights::rules(&rights, Place::Cluster),
             subjects: subjects.to_vec(),
@@ -203,7 +244,32 @@ mod tests {
         let one = roles(&[RbacFor::Failover], &["account-one", "123"], &subjects);
         assert_snapshot!("rbac-failover-in-namespaces", manifests(&one));
         assert_snapshot!("rbac-status-everywhere", manifests(&roles(&[RbacFor::Status], &[], &subjects[..1])));
+        let names = vec!["account-one".to_owned(), "synxdb-system".to_owned()];
+        let each = Roles { bound: Bound::InEach(names), ..roles(&[RbacFor::Undo], &[], &subjects[..1]) };
+        assert_snapshot!("rbac-undo-in-each", manifests(&each));
         assert_snapshot!("rbac-all", manifests(&roles(&[], &[], &[])));
+    }
+
+    /// Bound in all namespaces only where that was said, and then explained; volumes always.
+    #[test]
+    fn nothing_is_bound_in_all_namespaces_unless_that_was_said() {
+        let subject = [Subject::Group("dba".into())];
+        let everywhere = roles(&[RbacFor::Failover], &[], &subject);
+        for (bound, in_all) in [
+            (Bound::Everywhere, true),
+            (Bound::Nowhere, false),
+            (Bound::Of(vec!["a".into()]), false),
+            (Bound::InEach(vec!["a".into(), "b".into()]), false),
+        ] {
+            let text = manifests(&Roles { bound: bound.clone(), ..everywhere.clone() });
+            let read: Vec<serde_json::Value> = serde_saphyr::from_multiple(&text).unwrap();
+            let of_namespaced = |one: &&serde_json::Value| {
+                one["kind"] == "ClusterRoleBinding" && one["roleRef"]["name"] == "kubectl-synxdb-failover"
+            };
+            assert_eq!(read.iter().filter(of_namespaced).count(), usize::from(in_all), "{bound:?}");
+            assert_eq!(text.contains("EVERY namespace"), in_all, "{bound:?}");
+            assert_eq!(text.matches("reaches the data of every tenant").count(), 1, "{bound:?}");
+        }
     }
 
     /// Whatever is in a name, it is that name when the manifest is read.

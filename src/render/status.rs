@@ -3,6 +3,7 @@
 use super::age::age;
 use super::columns::columns;
 use super::{Paint, count, harmless, wrapped};
+use crate::cli::quoted;
 use crate::topology::health::{Health, Report, being_deleted, not_looked_into};
 use crate::topology::{Claim, Known, Member, Role, Space, SpaceKind, Topology};
 use jiff::Timestamp;
@@ -56,8 +57,12 @@ pub fn verdict(report: &Report, paint: Paint) -> String {
     for namespace in &report.passed_over {
         text.push_str(&wrapped("  note: ", &not_looked_into(namespace)));
     }
+    for stranger in &report.strangers {
+        text.push_str(&wrapped("  note: ", stranger));
+    }
     if let Some(trouble) = report.troubles.iter().find(|trouble| trouble.failover_helps) {
-        let command = format!("kubectl synxdb failover {}/{}", trouble.namespace, trouble.member);
+        let command =
+            format!("kubectl synxdb failover {}", quoted(&format!("{}/{}", trouble.namespace, trouble.member)));
         text.push_str(&format!("  try {}\n", paint.hint(command)));
     }
     text

@@ -15,18 +15,18 @@ use super::controllers::taints::{Cordons, TaintEviction};
 use super::controllers::volumes::Volumes;
 use super::controllers::{self, Context, Pace, nodes};
 use super::error::SandboxError;
+use super::files::Folder;
 use super::processes::{Spawner, Unprivileged};
 use super::scenarios::{self, Scenario};
 use super::state::StateFolder;
 use super::store::{Key, Store};
 use super::wishes;
 use super::workload::installation::{Installation, PostgresChoice};
-use super::workload::postgres::Postgres;
-use super::workload::{Component, INSTALL_POSTGRESQL, SQL_SKIPPED, Streams, Workloads};
+use super::workload::postgres::{ADMINISTRATOR, Postgres};
+use super::workload::{Component, INSTALL_POSTGRESQL, PASSABLE, SQL_SKIPPED, Streams, Workloads};
+use rustix::fs::Mode;
 use serde_json::{Value, json};
 use std::collections::HashMap;
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -52,6 +52,17 @@ pub struct Options {
     pub deny: Vec<Rule>,
     /// Bearer tokens that the API takes, and whose they are.
     pub tokens: HashMap<String, User>,
+    /// Whether PostgreSQL can be made to offer TLS. Servers then listen on ports of the loopback interface, which every
+    /// user of this machine reaches: a password is needed there, too.
+    pub sql_over_tls: bool,
+}
+
+/// What PostgreSQL servers are started with.
+struct Servers {
+    /// None where the machine has no PostgreSQL.
+    installation: Option<Installation>,
+    user: Option<Unprivileged>,
+    ports: bool,
 }
 
 /// A practice cluster that runs, until [`Sandbox::stop`] or its drop.
@@ -59,6 +70,9 @@ pub struct Sandbox {
     scenario: Arc<Scenario>,
     folder: Arc<StateFolder>,
     kubeconfig: PathBuf,
+    /// The administrator's password in all databases, and a file for libpq that holds it.
+    password: String,
+    passfile: PathBuf,
     notices: Vec<String>,
     store: Arc<Store>,
     api: Arc<ApiState>,
@@ -101,13 +115,14 @@ impl Sandbox {
         let (folder, installation) = {
             let (root, user, choice) = (options.state_root, user.clone(), options.postgres);
             blocking(move || {
-                let folder = StateFolder::create(root.as_deref(), user.as_ref())?;
-                Ok((folder, Installation::find(&choice)))
+                let installation = Installation::find(&choice, user.as_ref());
+                Ok((StateFolder::create(root.as_deref(), user.as_ref())?, installation))
             })
             .await?
         };
         let folder = Arc::new(folder);
-        let started = Self::start_in(folder.clone(), scenario, objects, installation, user, tokens).await;
+        let servers = Servers { installation, user, ports: options.sql_over_tls };
+        let started = Self::start_in(folder.clone(), scenario, objects, servers, tokens).await;
         if started.is_err() {
             let _ = blocking(move || {
                 folder.remove();
@@ -122,32 +137,43 @@ impl Sandbox {
         folder: Arc<StateFolder>,
         scenario: Scenario,
         objects: Vec<(Key, Value)>,
-        installation: Option<Installation>,
-        user: Option<Unprivileged>,
+        servers: Servers,
         tokens: HashMap<String, User>,
     ) -> Result<Sandbox, SandboxError> {
         let wrong = |error: std::io::Error| SandboxError::folder(folder.path(), &error);
         let certificates = Certificates::new()?;
         let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.map_err(SandboxError::Listen)?;
         let address = listener.local_addr().map_err(SandboxError::Listen)?;
-        let kubeconfig = folder.path().join("kubeconfig");
-        write_private(&kubeconfig, &certificates.kubeconfig(address)).map_err(wrong)?;
+        let own = Folder::open(folder.path()).map_err(wrong)?;
+        // Only this user may read what holds a key or a password.
+        let private = Mode::RUSR | Mode::WUSR;
+        let kubeconfig = format!("{:#}\n", certificates.kubeconfig(address));
+        own.write(Path::new("kubeconfig"), private, kubeconfig.as_bytes()).map_err(wrong)?;
+        let password = uuid::Uuid::new_v4().simple().to_string();
+        let line = format!("*:*:*:{ADMINISTRATOR}:{password}\n");
+        own.write(Path::new("pgpass"), private, line.as_bytes()).map_err(wrong)?;
+        own.make_folder(Path::new("volumes"), PASSABLE, None).map_err(wrong)?;
         let volumes = folder.path().join("volumes");
-        std::fs::create_dir(&volumes).map_err(wrong)?;
 
         let shutdown = CancellationToken::new();
         let tasks = TaskTracker::new();
         let store = Store::new();
         let scenario = Arc::new(scenario);
-        let postgres = match installation {
+        let postgres = match servers.installation {
             Some(installation) => {
                 let spawner = Spawner::new(tokio::runtime::Handle::current()).map_err(wrong)?;
-                Some(Arc::new(Postgres::new(installation, spawner, user, folder.path())?))
+                Some(Arc::new(Postgres::new(installation, spawner, servers.user, folder.path(), servers.ports)?))
             }
             None => None,
         };
-        let workloads =
-            Workloads::new(store.clone(), scenario.clone(), postgres.clone(), folder.path(), shutdown.clone());
+        let workloads = Workloads::new(
+            store.clone(),
+            scenario.clone(),
+            postgres.clone(),
+            password.clone(),
+            folder.path(),
+            shutdown.clone(),
+        );
         let workloads = Arc::new(workloads.map_err(wrong)?);
         let context = Context {
             store: store.clone(),
@@ -168,7 +194,9 @@ impl Sandbox {
         let sandbox = Sandbox {
             scenario,
             folder: folder.clone(),
-            kubeconfig,
+            kubeconfig: folder.path().join("kubeconfig"),
+            password,
+            passfile: folder.path().join("pgpass"),
             notices: if postgres.is_some() { Vec::new() } else { vec![INSTALL_POSTGRESQL.to_owned()] },
             store,
             api,
@@ -244,6 +272,27 @@ impl Sandbox {
     #[must_use]
     pub fn kubeconfig(&self) -> &Path {
         &self.kubeconfig
+    }
+
+    /// The password file for its databases, as libpq and the plugin read it: a file only this user can read.
+    #[must_use]
+    pub fn passfile(&self) -> &Path {
+        &self.passfile
+    }
+
+    /// The password in that file: the administrator's in all databases, for tests.
+    #[must_use]
+    pub fn password(&self) -> &str {
+        &self.password
+    }
+
+    /// A session of the superuser's at a proxy's server, in its database `postgres`, for tests: no client gets in as the
+    /// superuser.
+    ///
+    /// # Errors
+    /// The server's words, or why there is none.
+    pub async fn superuser(&self, namespace: &str, pod: &str) -> Result<tokio_postgres::Client, String> {
+        self.workloads.superuser(namespace, pod).await
     }
 
     /// The scenario it runs.
@@ -364,10 +413,4 @@ async fn blocking<T: Send + 'static>(
         Ok(result) => result,
         Err(error) => std::panic::resume_unwind(error.into_panic()),
     }
-}
-
-/// Writes a file that only its owner may read: it holds a key.
-fn write_private(path: &Path, content: &Value) -> std::io::Result<()> {
-    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(format!("{content:#}\n").as_bytes())
 }

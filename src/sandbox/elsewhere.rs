@@ -35,6 +35,12 @@ impl Sandbox {
         match self.0 {}
     }
 
+    /// Where the password of its databases is.
+    #[must_use]
+    pub fn passfile(&self) -> &Path {
+        match self.0 {}
+    }
+
     /// What it is like.
     #[must_use]
     pub fn scenario(&self) -> &Scenario {

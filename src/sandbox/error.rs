@@ -93,7 +93,7 @@ impl SandboxError {
         SandboxError::StateFolder {
             path: path.to_owned(),
             why: error.to_string(),
-            hint: "make the folder writable, or choose another one for the sandbox's state".to_owned(),
+            hint: format!("ls -ld {}", path.display()),
         }
     }
 }

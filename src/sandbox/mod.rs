@@ -21,6 +21,8 @@ mod controllers;
 mod elsewhere;
 mod error;
 #[cfg(unix)]
+mod files;
+#[cfg(unix)]
 mod processes;
 pub mod resources;
 pub mod scenarios;

@@ -3,8 +3,10 @@
 //! Processes of the sandbox must never outlive it: they are started by one thread that lives exactly as long as the
 //! sandbox, and on Linux the kernel ends them when that thread is gone, for whatever reason.
 
+use super::files::read_strange;
 use rustix::process::{Pid, Signal};
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::mpsc;
 use std::time::Duration;
@@ -138,19 +140,30 @@ fn command_line(pid: u32) -> Option<String> {
         let bytes = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
         return Some(String::from_utf8_lossy(&bytes).replace('\0', " "));
     }
-    let output = std::process::Command::new("ps").args(["-o", "args=", "-p", &pid.to_string()]).output().ok()?;
+    let output = std::process::Command::new("/bin/ps").args(["-o", "args=", "-p", &pid.to_string()]).output().ok()?;
     Some(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
+/// The user that a process belongs to; `None` when it is gone.
+fn owner(pid: u32) -> Option<u32> {
+    if cfg!(target_os = "linux") {
+        return std::fs::metadata(format!("/proc/{pid}")).ok().map(|about| about.uid());
+    }
+    let output = std::process::Command::new("/bin/ps").args(["-o", "uid=", "-p", &pid.to_string()]).output().ok()?;
+    String::from_utf8_lossy(&output.stdout).trim().parse().ok()
+}
+
 /// The id of the server process that runs on a PostgreSQL data folder, from its `postmaster.pid` (first line the
-/// process, second the folder). `None` unless that process exists and its command line names this very folder: ids
-/// are used again.
+/// process, second the folder). `None` unless that process exists, belongs to the user who wrote the file, and its
+/// command line names this very folder: ids are used again, and the file may be forged.
 pub(crate) fn postmaster(data: &Path) -> Option<u32> {
-    let text = std::fs::read_to_string(data.join("postmaster.pid")).ok()?;
+    let (text, writer) = read_strange(data, "postmaster.pid")?;
     let mut lines = text.lines();
     let pid: u32 = lines.next()?.trim().parse().ok()?;
     let folder = lines.next()?.trim();
-    let ours = folder == data.to_string_lossy() && command_line(pid)?.split(' ').any(|word| word == folder);
+    let ours = folder == data.to_string_lossy()
+        && owner(pid)? == writer
+        && command_line(pid)?.split(' ').any(|word| word == folder);
     ours.then_some(pid)
 }
 
@@ -191,6 +204,17 @@ fn wait_gone(pid: u32, limit: Duration) -> bool {
     true
 }
 
+/// Whether a test that takes root to be two users can be run; where it cannot, a line says so, past the capture of a test's
+/// output.
+#[cfg(test)]
+pub(crate) fn is_root(test: &str) -> bool {
+    let root = rustix::process::geteuid().is_root();
+    if !root && let Ok(mut terminal) = std::fs::OpenOptions::new().append(true).open("/dev/stderr") {
+        let _ = io::Write::write_all(&mut terminal, format!("NOT RUN: {test}: it takes root\n").as_bytes());
+    }
+    root
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -215,6 +239,32 @@ mod tests {
         let text = format!("{}\n{}\n", std::process::id(), folder.path().display());
         std::fs::write(folder.path().join("postmaster.pid"), text).unwrap();
         assert_eq!(postmaster(folder.path()), None);
+    }
+
+    /// A server's user may write what he likes into his own file: he ends no process but his own by it.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_forged_file_ends_no_process_of_another_user() {
+        if !is_root("a_forged_file_ends_no_process_of_another_user") {
+            return;
+        }
+        let folder = tempfile::tempdir_in("/tmp").unwrap();
+        let data = folder.path().to_str().unwrap().to_owned();
+        // The folder is on its command line, as on a server's.
+        let mut shell = std::process::Command::new("sh");
+        let mut victim =
+            shell.args(["-c", "read wait", "sh", &data]).stdin(std::process::Stdio::piped()).spawn().unwrap();
+        // Its command line is there a moment after it runs.
+        while command_line(victim.id()).is_none_or(|line| !line.contains(&data)) {
+            std::thread::yield_now();
+        }
+        let file = folder.path().join("postmaster.pid");
+        std::fs::write(&file, format!("{}\n{data}\n", victim.id())).unwrap();
+        assert_eq!(postmaster(folder.path()), Some(victim.id()));
+        std::os::unix::fs::chown(&file, Some(65534), Some(65534)).unwrap();
+        assert_eq!(postmaster(folder.path()), None);
+        victim.kill().unwrap();
+        victim.wait().unwrap();
     }
 
     #[cfg(target_os = "linux")]

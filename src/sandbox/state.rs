@@ -2,13 +2,15 @@
 //!
 //! Under one root a user each sandbox has a folder of its own, whose `lock` file it holds for life. The lock goes with
 //! the process, however that ends; a folder whose lock is free is therefore a leftover, and the next start removes it.
+//! The root is `/tmp/kubectl-synxdb-<uid>`; anybody may make that first, and then it is one with a random end.
 
 use super::error::SandboxError;
+use super::files::Folder;
 use super::processes::{self, Unprivileged};
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, Mode, OFlags, fchmod, flock, fstat};
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 /// Unix socket addresses hold 108 bytes on Linux and 104 on macOS, the final NUL included.
@@ -24,18 +26,43 @@ pub(crate) struct StateFolder {
 
 impl StateFolder {
     /// Removes what killed sandboxes left under `root` (their PostgreSQL servers ended first), then makes a new
-    /// folder there. Blocks. Without a root: `/tmp/kubectl-synxdb-<uid>`, because paths must be short for sockets.
+    /// folder there. Blocks. Without a root: one in /tmp, because paths must be short for sockets.
     pub(crate) fn create(root: Option<&Path>, user: Option<&Unprivileged>) -> Result<StateFolder, SandboxError> {
-        let root = match root {
-            Some(root) => std::path::absolute(root).map_err(|error| SandboxError::folder(root, &error))?,
-            None => PathBuf::from(format!("/tmp/kubectl-synxdb-{}", rustix::process::geteuid().as_raw())),
-        };
-        let wrong = |error: io::Error| SandboxError::folder(&root, &error);
+        match root {
+            Some(root) => {
+                let root = std::path::absolute(root).map_err(|error| SandboxError::folder(root, &error))?;
+                Self::create_in(&root, user)
+            }
+            None => Self::create_below(Path::new("/tmp"), user),
+        }
+    }
+
+    /// In a root below a folder where everybody may make folders.
+    fn create_below(shared: &Path, user: Option<&Unprivileged>) -> Result<StateFolder, SandboxError> {
+        let name = format!("kubectl-synxdb-{}", rustix::process::geteuid().as_raw());
+        let usual = shared.join(&name);
+        // What was left below roots with a random end; one that another user made under such a name is passed over.
+        for root in further_roots(shared, &format!("{name}-")) {
+            let _ = sweep(&root);
+            remove_root(&root);
+        }
+        match root_of_ours(&usual) {
+            Ok(true) => Self::create_in(&usual, user),
+            Ok(false) => {
+                let random = uuid::Uuid::new_v4().simple().to_string();
+                Self::create_in(&shared.join(format!("{name}-{}", &random[..8])), user)
+            }
+            Err(error) => Err(SandboxError::folder(&usual, &error)),
+        }
+    }
+
+    fn create_in(root: &Path, user: Option<&Unprivileged>) -> Result<StateFolder, SandboxError> {
+        let wrong = |error: io::Error| SandboxError::folder(root, &error);
         // Another user must be able to pass through to his servers' data, and to see nothing else.
-        let mode = if user.is_some() { 0o711 } else { 0o700 };
+        let mode = Mode::from_raw_mode(if user.is_some() { 0o711 } else { 0o700 });
         // Whoever looks for leftovers must not meet a folder that is made but not locked yet.
         let _gate = loop {
-            prepare_root(&root, mode)?;
+            prepare_root(root, mode)?;
             let path = root.join(".lock");
             let gate = open_lock(&path).map_err(wrong)?;
             flock(&gate, FlockOperation::LockExclusive).map_err(|error| wrong(error.into()))?;
@@ -45,11 +72,10 @@ impl StateFolder {
                 break gate;
             }
         };
-        sweep(&root).map_err(wrong)?;
+        sweep(root).map_err(wrong)?;
         let id = uuid::Uuid::new_v4().simple().to_string();
         let path = root.join(&id[..6]);
-        std::fs::create_dir(&path).map_err(wrong)?;
-        set_mode(&path, mode).map_err(wrong)?;
+        Folder::open(root).and_then(|root| root.make_folder(Path::new(&id[..6]), mode, None)).map_err(wrong)?;
         let lock = open_lock(&path.join("lock")).map_err(wrong)?;
         flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|error| wrong(error.into()))?;
         let folder = StateFolder { path, _lock: lock };
@@ -74,14 +100,8 @@ impl StateFolder {
     pub(crate) fn remove(&self) {
         end_servers(&self.path, 4);
         let _ = remove_tree(&self.path);
-        // The root itself goes when no other sandbox is in it; its lock file stays otherwise.
-        if let Some(root) = self.path.parent()
-            && let Ok(gate) = open_lock(&root.join(".lock"))
-            && flock(&gate, FlockOperation::NonBlockingLockExclusive).is_ok()
-            && others(root).is_ok_and(|others| others.is_empty())
-        {
-            let _ = std::fs::remove_file(root.join(".lock"));
-            let _ = std::fs::remove_dir(root);
+        if let Some(root) = self.path.parent() {
+            remove_root(root);
         }
     }
 
@@ -89,7 +109,7 @@ impl StateFolder {
         let refuse = |why: String| SandboxError::StateFolder {
             path: self.path.clone(),
             why,
-            hint: "choose another folder for the sandbox's state, such as one under /tmp".to_owned(),
+            hint: format!("ls -ld {}", self.path.display()),
         };
         let socket = self.socket_folder(9999).join(".s.PGSQL.65535");
         if socket.as_os_str().len() > LONGEST_SOCKET {
@@ -110,27 +130,53 @@ impl StateFolder {
     }
 }
 
-/// Makes the root, or checks that it is this user's own: anybody may make folders in /tmp.
-fn prepare_root(root: &Path, mode: u32) -> Result<(), SandboxError> {
-    let wrong = |error: io::Error| SandboxError::folder(root, &error);
-    std::fs::create_dir_all(root).map_err(wrong)?;
-    let metadata = std::fs::symlink_metadata(root).map_err(wrong)?;
-    if !metadata.is_dir() || metadata.uid() != rustix::process::geteuid().as_raw() {
-        return Err(SandboxError::StateFolder {
-            path: root.to_owned(),
-            why: "it exists and is not a folder of yours".to_owned(),
-            hint: "remove it, or choose another folder for the sandbox's state".to_owned(),
-        });
+/// Removes a root when no sandbox is in it; its lock file stays otherwise.
+fn remove_root(root: &Path) {
+    if let Ok(gate) = open_lock(&root.join(".lock"))
+        && flock(&gate, FlockOperation::NonBlockingLockExclusive).is_ok()
+        && others(root).is_ok_and(|others| others.is_empty())
+    {
+        let _ = std::fs::remove_file(root.join(".lock"));
+        let _ = std::fs::remove_dir(root);
     }
-    set_mode(root, mode).map_err(wrong)
 }
 
-fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))
+/// Whether a root can be this user's: it is, or nothing is there yet.
+fn root_of_ours(root: &Path) -> io::Result<bool> {
+    match std::fs::symlink_metadata(root) {
+        Ok(metadata) => Ok(metadata.is_dir() && metadata.uid() == rustix::process::geteuid().as_raw()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
+        Err(error) => Err(error),
+    }
+}
+
+/// This user's own folders of that beginning.
+fn further_roots(shared: &Path, beginning: &str) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(shared).into_iter().flatten().flatten();
+    let named = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(beginning));
+    named.map(|entry| entry.path()).filter(|path| root_of_ours(path).unwrap_or(false)).collect()
+}
+
+/// Makes the root, or checks that it is this user's own: anybody may make folders in /tmp.
+fn prepare_root(root: &Path, mode: Mode) -> Result<(), SandboxError> {
+    let wrong = |error: io::Error| SandboxError::folder(root, &error);
+    std::fs::create_dir_all(root).map_err(wrong)?;
+    let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let folder = rustix::fs::open(root, flags, Mode::empty()).map_err(|error| wrong(error.into()))?;
+    if fstat(&folder).map_err(|error| wrong(error.into()))?.st_uid != rustix::process::geteuid().as_raw() {
+        return Err(SandboxError::StateFolder {
+            path: root.to_owned(),
+            why: "it belongs to another user".to_owned(),
+            hint: format!("ls -ld {}", root.display()),
+        });
+    }
+    fchmod(&folder, mode).map_err(|error| wrong(error.into()))
 }
 
 fn open_lock(path: &Path) -> io::Result<File> {
-    OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path)
+    let options = &mut OpenOptions::new();
+    let no_link = OFlags::NOFOLLOW.bits().cast_signed();
+    options.create(true).truncate(false).write(true).mode(0o600).custom_flags(no_link).open(path)
 }
 
 /// Whether a user can pass through a folder on the way to one below.
@@ -198,11 +244,10 @@ fn remove_tree(folder: &Path) -> io::Result<()> {
 
 /// Ends the PostgreSQL servers whose data lies below a folder.
 fn end_servers(folder: &Path, depth: usize) {
-    if folder.join("postmaster.pid").exists() {
-        processes::end_postmaster(folder);
-    }
-    // A data folder has no other within it.
-    if depth == 0 || folder.join("PG_VERSION").exists() {
+    processes::end_postmaster(folder);
+    // A data folder has no other within it, and what is another user's is not searched.
+    let ours = root_of_ours(folder).unwrap_or(false);
+    if depth == 0 || !ours || folder.join("PG_VERSION").exists() {
         return;
     }
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
@@ -261,7 +306,8 @@ mod tests {
     #[test]
     fn a_folder_that_the_server_cannot_reach_is_refused_by_name() {
         let parent = tempfile::tempdir_in("/tmp").unwrap();
-        set_mode(parent.path(), 0o700).unwrap();
+        let closed = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+        std::fs::set_permissions(parent.path(), closed).unwrap();
         let user = Unprivileged { name: "postgres".to_owned(), uid: 99_999, gid: 99_999 };
         let error = StateFolder::create(Some(&parent.path().join("r")), Some(&user)).unwrap_err();
         assert!(error.why().contains(&parent.path().display().to_string()), "{}", error.why());
@@ -269,6 +315,32 @@ mod tests {
             std::fs::read_dir(parent.path().join("r"))
                 .map_or(true, |mut left| left.all(|e| e.unwrap().file_name() == ".lock"))
         );
+    }
+
+    /// Another user may make the usual folder first, or have it lead elsewhere: that stops nobody.
+    #[test]
+    fn a_root_that_is_not_ours_is_passed_by() {
+        let shared = tempfile::tempdir_in("/tmp").unwrap();
+        let name = format!("kubectl-synxdb-{}", rustix::process::geteuid().as_raw());
+        let usual = StateFolder::create_below(shared.path(), None).unwrap();
+        assert_eq!(usual.path().parent().unwrap(), shared.path().join(&name));
+        usual.remove();
+        let elsewhere = tempfile::tempdir_in("/tmp").unwrap();
+        std::os::unix::fs::symlink(elsewhere.path(), shared.path().join(&name)).unwrap();
+        let one = StateFolder::create_below(shared.path(), None).unwrap();
+        let root = one.path().parent().unwrap().to_owned();
+        let random = format!("{}/{name}-", shared.path().display());
+        assert!(root.to_string_lossy().starts_with(&random), "{}", root.display());
+        assert_eq!(std::fs::read_dir(elsewhere.path()).unwrap().count(), 0);
+        // What a killed one left there goes with the next start, one that is used stays.
+        let left = StateFolder::create_below(shared.path(), None).unwrap();
+        let left_path = left.path().to_owned();
+        drop(left);
+        let two = StateFolder::create_below(shared.path(), None).unwrap();
+        assert!(one.path().exists() && two.path().exists() && !left_path.exists());
+        one.remove();
+        two.remove();
+        assert_eq!(std::fs::read_dir(shared.path()).unwrap().count(), 1, "only the link is left");
     }
 
     #[test]

@@ -4,8 +4,10 @@
 use super::layout::{ComponentLayout, Layout, SpaceKind};
 use super::machines;
 use super::model::{
-    Claim, ClaimReference, ClaimState, Component, Gap, Known, Member, Owner, PodFacts, Space, Topology, Volume,
+    Claim, ClaimReference, ClaimState, Component, Gap, Known, Member, Owner, PodFacts, Space, Stranger, Topology,
+    Volume,
 };
+use super::ownership::{Ownership, ownership};
 use super::words;
 use super::workload::{Workload, claim_name, covering, workload};
 use crate::cluster::snapshot::{NamespaceObjects, Read, Snapshot, Unreadable};
@@ -97,8 +99,20 @@ fn space(objects: &NamespaceObjects, snapshot: &Snapshot, layout: &Layout) -> Sp
     for pod in pods {
         let workload = workload_name(pod);
         match layout.component(kind, &workload) {
-            Some(component) => found.entry(workload).or_insert((component, Vec::new())).1.push(pod),
-            None => strangers.push(pod.metadata.name.clone().unwrap_or_default()),
+            Some(component) => match ownership(pod, owner(pod).as_ref(), &objects.stateful_sets) {
+                Ownership::Refuted(why) => {
+                    strangers.push(Stranger { name: pod_name(pod), poses: Some((component.role, why)) });
+                }
+                Ownership::Confirmed | Ownership::Unconfirmed(_) => {
+                    found.entry(workload).or_insert((component, Vec::new())).1.push(pod);
+                }
+            },
+            None => {
+                let name = pod_name(pod);
+                let like = layout.component(kind, without_last(&name)).map(|component| component.role);
+                let whose = owner(pod).map(|owner| format!("its owner is the {} {}", owner.kind, owner.name));
+                strangers.push(Stranger { name, poses: like.zip(whose) });
+            }
         }
     }
 
@@ -113,22 +127,35 @@ fn space(objects: &NamespaceObjects, snapshot: &Snapshot, layout: &Layout) -> Sp
     Space { namespace: objects.namespace.clone(), kind, terminating, components, strangers, gaps }
 }
 
+fn pod_name(pod: &Pod) -> String {
+    pod.metadata.name.clone().unwrap_or_default()
+}
+
 /// The name of the workload a pod belongs to: its StatefulSet's, or its ReplicaSet's without the hash, or its own
 /// without the ordinal.
 fn workload_name(pod: &Pod) -> String {
     let name = pod.metadata.name.as_deref().unwrap_or_default();
-    let without_last = |name: &str| name.rsplit_once('-').map_or(name, |(front, _)| front).to_owned();
     match owner(pod) {
         Some(owner) if owner.kind == "StatefulSet" => owner.name,
-        Some(owner) if owner.kind == "ReplicaSet" => without_last(&owner.name),
-        _ => without_last(name),
+        Some(owner) if owner.kind == "ReplicaSet" => without_last(&owner.name).to_owned(),
+        _ => without_last(name).to_owned(),
     }
+}
+
+/// A name without what follows its last dash.
+fn without_last(name: &str) -> &str {
+    name.rsplit_once('-').map_or(name, |(front, _)| front)
 }
 
 fn owner(pod: &Pod) -> Option<Owner> {
     let references = pod.metadata.owner_references.as_ref()?;
     let controller = references.iter().find(|reference| reference.controller == Some(true))?;
-    Some(Owner { kind: controller.kind.clone(), name: controller.name.clone(), uid: controller.uid.clone() })
+    // Others have StatefulSets, too.
+    let kind = match (&*controller.kind, controller.api_version.split_once('/')) {
+        (kind, Some((group, _))) if kind == "StatefulSet" && group != "apps" => format!("{kind}.{group}"),
+        (kind, _) => kind.to_owned(),
+    };
+    Some(Owner { kind, name: controller.name.clone(), uid: controller.uid.clone() })
 }
 
 struct Context<'s> {
@@ -172,7 +199,10 @@ impl Context<'_> {
     }
 
     fn member(&self, pod: &Pod, layout: &ComponentLayout) -> Member {
-        let facts = pod_facts(pod);
+        let mut facts = pod_facts(pod);
+        if let Ownership::Unconfirmed(why) = ownership(pod, facts.owner.as_ref(), &self.objects.stateful_sets) {
+            facts.unconfirmed = Some(why);
+        }
         let name = pod.metadata.name.clone().unwrap_or_default();
         let claims = facts.claims.iter().map(|claim| self.claim(claim, &name)).collect();
         let budgets = known(&self.objects.disruption_budgets, |budgets| {
@@ -321,6 +351,7 @@ fn pod_facts(pod: &Pod) -> PodFacts {
         node: pod.spec.as_ref().and_then(|spec| spec.node_name.clone()),
         created: pod.metadata.creation_timestamp.as_ref().map(|time| time.0),
         owner: owner(pod),
+        unconfirmed: None,
         claims: claim_names(pod),
         pending: phase.is_none_or(|phase| phase == "Pending"),
         trouble: words::trouble(pod),

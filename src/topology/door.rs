@@ -40,6 +40,9 @@ impl Topology {
         let Some(pod) = pod else {
             return Door::Silent(format!("the {} that answers for it has no pod", door_of.role));
         };
+        if let Some(why) = self.usurper(pod) {
+            return Door::Silent(format!("a stranger has the name of {}: {why}", pod.name));
+        }
         if let Some(reason) = pod.pod.as_ref().and_then(|facts| facts.sql_skipped.clone()) {
             return Door::Silent(format!("{} says that SQL is not to be asked of it: {reason}", pod.name));
         }

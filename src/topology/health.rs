@@ -1,7 +1,7 @@
 //! Is SynxDB well? Topology in, judgement out.
 
 use super::layout::Role;
-use super::model::{Gap, Known, Member, Topology};
+use super::model::{Gap, Known, Member, Stranger, Topology};
 use serde::Serialize;
 
 /// The judgement over everything that was looked at.
@@ -51,11 +51,19 @@ pub struct Report {
     pub terminating: Vec<String>,
     /// Namespaces that are being deleted and were not looked into: they are no part of the judgement.
     pub passed_over: Vec<String>,
+    /// Pods that have a member's name and are none, in words: no part of the judgement either.
+    pub strangers: Vec<String>,
 }
 
 /// Judges a topology.
 pub fn judge(topology: &Topology) -> Report {
     let mut troubles: Vec<Trouble> = topology.members().filter_map(trouble).collect();
+    for trouble in &mut troubles {
+        let member = topology.member(&trouble.namespace, &trouble.member);
+        if let Some(why) = member.and_then(|member| topology.usurper(member)) {
+            trouble.because = format!("a stranger has its name: {why}");
+        }
+    }
     troubles.sort_by_key(|trouble| trouble.role);
     let count = |role: Option<Role>| {
         let of_role = || topology.members().filter(move |member| role.is_none_or(|role| member.role == role));
@@ -76,7 +84,15 @@ pub fn judge(topology: &Topology) -> Report {
         Health::Healthy
     };
     let passed_over = topology.passed_over.clone();
-    Report { health, members, safekeepers, troubles, gaps, terminating, passed_over }
+    let strangers = topology.spaces.iter().flat_map(|space| {
+        let posing = space.strangers.iter().filter_map(|stranger| Some((stranger, stranger.poses.as_ref()?)));
+        posing.map(|(stranger, (role, why))| {
+            let Stranger { name, .. } = stranger;
+            format!("{}/{name} is called like a {role} and is a stranger: {why}", space.namespace)
+        })
+    });
+    let strangers = strangers.collect();
+    Report { health, members, safekeepers, troubles, gaps, terminating, passed_over, strangers }
 }
 
 /// In words, that a namespace goes.

@@ -1,6 +1,6 @@
 //! Which pod a way to a component leads to, while pods come and go.
 
-use super::model::{Member, Topology};
+use super::model::{Component, Member, Owner, Topology};
 
 /// What is led to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -9,6 +9,9 @@ pub struct Lead {
     pod: String,
     /// Name of the component, where its pods do not keep their names.
     component: Option<String>,
+    /// UID of the StatefulSet that makes the pod, where it does: a pod of the same name and of another owner is none of
+    /// its successors.
+    owner: Option<String>,
 }
 
 /// Where it leads at the moment.
@@ -31,7 +34,13 @@ impl Lead {
         let owner = member.pod.as_ref().and_then(|pod| pod.owner.as_ref());
         let renamed = owner.is_some_and(|owner| owner.kind != "StatefulSet");
         let component = topology.component_of(member).filter(|_| renamed).map(|component| component.name.clone());
-        Self { namespace: member.namespace.clone(), pod: member.name.clone(), component }
+        let made_by = |owner: &Owner| owner.is_stateful_set().then(|| owner.uid.clone());
+        let set = || topology.component_of(member).and_then(Component::set).map(|set| set.uid.clone());
+        let owner = match owner {
+            Some(owner) => made_by(owner),
+            None => set(),
+        };
+        Self { namespace: member.namespace.clone(), pod: member.name.clone(), component, owner }
     }
 
     /// The one pod that has to be watched; `None`: all of the namespace.
@@ -42,6 +51,12 @@ impl Lead {
     /// Where it leads. It stays with the pod that it led to last while that is Ready.
     pub fn now(&mut self, topology: &Topology) -> Standing {
         let same = topology.member(&self.namespace, &self.pod);
+        let owner_of = |member: &Member| member.pod.as_ref().and_then(|pod| Some(pod.owner.as_ref()?.uid.clone()));
+        if let Some(owner) = &self.owner
+            && same.is_some_and(|same| owner_of(same).is_some_and(|other| other != *owner))
+        {
+            return Standing::Nobody("a pod of its name is there, and belongs to another owner".to_owned());
+        }
         let others = topology
             .space(&self.namespace)
             .into_iter()
@@ -98,6 +113,22 @@ mod tests {
             (pod("uid: new, ready: true"), "cloudberry-proxy-0 new"),
         ] {
             assert_eq!(said(lead.now(&now)), expected);
+        }
+    }
+
+    /// Whoever may create pods may take the name while the pod is away.
+    #[test]
+    fn a_pod_of_the_same_name_and_another_owner_is_not_led_to() {
+        let pod = |owner: &str| world(&format!("{{name: cloudberry-proxy-0, {owner}, uid: u, ready: true}}"));
+        let first = pod("set: cloudberry-proxy");
+        for (now, expected) in [
+            (pod("set: cloudberry-proxy"), "cloudberry-proxy-0 u"),
+            (pod("set: cloudberry-proxy, owner: forged"), "a pod of its name is there, and belongs to another owner"),
+            (pod("replicaSet: mine-0"), "the pod is gone"),
+            // Without an owner it is no member at all.
+            (world("{name: cloudberry-proxy-0, uid: u, ready: true}"), "the pod is gone"),
+        ] {
+            assert_eq!(said(Lead::to(&first, first.members().next().unwrap()).now(&now)), expected);
         }
     }
 

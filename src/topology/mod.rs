@@ -7,6 +7,7 @@ pub mod layout;
 pub mod lead;
 pub mod machines;
 pub mod model;
+mod ownership;
 mod selector;
 pub mod target;
 #[cfg(test)]
@@ -20,6 +21,7 @@ pub use door::Door;
 pub use layout::{Layout, Role, SpaceKind};
 pub use machines::{NodeFacts, Place, StorageClassFacts};
 pub use model::{
-    Claim, ClaimReference, ClaimState, Component, Gap, Known, Member, Owner, PodFacts, Space, Topology, Volume,
+    Claim, ClaimReference, ClaimState, Component, Gap, Known, Member, Owner, PodFacts, Space, Stranger, Topology,
+    Volume,
 };
 pub use workload::{Budget, Template, Workload};

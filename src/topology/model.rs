@@ -67,10 +67,19 @@ pub struct Space {
     pub terminating: bool,
     /// Its components, in the layout's order.
     pub components: Vec<Component>,
-    /// Names of its pods that belong to no component.
-    pub strangers: Vec<String>,
+    /// Its pods that belong to no component.
+    pub strangers: Vec<Stranger>,
     /// What could not be read of it.
     pub gaps: Vec<Gap>,
+}
+
+/// A pod that belongs to no component.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stranger {
+    /// Its name.
+    pub name: String,
+    /// What it is called like, where it has a member's name, and why it is none, in words.
+    pub poses: Option<(Role, String)>,
 }
 
 /// One component: a StatefulSet of the layout's name, or pods that carry its name without one.
@@ -131,12 +140,19 @@ impl Member {
 /// Who controls a pod, from its ownerReferences.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Owner {
-    /// `StatefulSet`.
+    /// `StatefulSet`; of another group than Kubernetes' own, with that: `StatefulSet.apps.kruise.io`.
     pub kind: String,
     /// Its name.
     pub name: String,
     /// Its UID.
     pub uid: String,
+}
+
+impl Owner {
+    /// Whether it is a StatefulSet of Kubernetes' own.
+    pub fn is_stateful_set(&self) -> bool {
+        self.kind == "StatefulSet"
+    }
 }
 
 /// A pod, as far as a failover is concerned with it.
@@ -164,6 +180,8 @@ pub struct PodFacts {
     pub created: Option<Timestamp>,
     /// Who controls it.
     pub owner: Option<Owner>,
+    /// Why it is not certain that the layout's workload owns it, in words; `None` where it does.
+    pub unconfirmed: Option<String>,
     /// Claims that it mounts.
     pub claims: Vec<String>,
     /// Whether its phase is Pending.
@@ -307,6 +325,27 @@ impl Topology {
         let renamed = owner.is_some_and(|owner| owner.kind != "StatefulSet");
         let component = member.filter(|_| renamed).and_then(|member| self.component_of(member));
         component.map_or_else(|| pod.to_owned(), |component| component.name.clone())
+    }
+
+    /// Whether a pod of this name is, or will be, the layout's workload's own: only such a pod is trusted with a
+    /// password. `Err` says why not, in words.
+    pub fn trusted(&self, member: &Member) -> Result<(), String> {
+        match &member.pod {
+            Some(pod) => pod.unconfirmed.clone().map_or(Ok(()), Err),
+            // There is none yet: the one that its StatefulSet makes.
+            None => match (self.usurper(member), self.component_of(member).and_then(Component::set)) {
+                (Some(why), _) => Err(format!("a stranger has its name: {why}")),
+                (None, Some(_)) => Ok(()),
+                (None, None) => Err("its pod does not exist, and no StatefulSet that makes one is known".into()),
+            },
+        }
+    }
+
+    /// Why the pod that has the name of a member without a pod is a stranger, in words; `None` where there is none.
+    pub fn usurper(&self, member: &Member) -> Option<&str> {
+        let mut strangers = self.space(&member.namespace)?.strangers.iter();
+        let stranger = strangers.find(|stranger| member.pod.is_none() && stranger.name == member.name)?;
+        stranger.poses.as_ref().map(|(_, why)| why.as_str())
     }
 
     /// Everything that could not be read.

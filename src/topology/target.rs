@@ -86,8 +86,9 @@ pub enum TargetMatch<'t> {
     One(&'t Member),
     /// Several members carry the name.
     Many(Vec<&'t Member>),
-    /// A pod of this name is there and belongs to no SynxDB component: its namespaces.
-    Stranger(Vec<String>),
+    /// A pod of this name is there and belongs to no SynxDB component: its namespace, and why where it has a member's
+    /// name.
+    Stranger(&'t str, Option<&'t str>),
     /// Nothing carries the name; the nearest members' paths, nearest first.
     None(Vec<String>),
 }
@@ -109,12 +110,10 @@ pub fn match_target<'t>(topology: &'t Topology, namespace: Option<&str>, name: &
     match found.as_slice() {
         [one] => TargetMatch::One(one),
         [] => {
-            let strangers: Vec<String> = spaces()
-                .filter(|space| space.strangers.iter().any(|stranger| stranger == name))
-                .map(|space| space.namespace.clone())
-                .collect();
-            if !strangers.is_empty() {
-                return TargetMatch::Stranger(strangers);
+            let mut strangers = spaces().flat_map(|space| space.strangers.iter().map(move |one| (space, one)));
+            if let Some((space, stranger)) = strangers.find(|(_, stranger)| stranger.name == name) {
+                let why = stranger.poses.as_ref().map(|(_, why)| why.as_str());
+                return TargetMatch::Stranger(&space.namespace, why);
             }
             let names: Vec<&str> = spaces().flat_map(|space| space.members()).map(|m| m.name.as_str()).collect();
             TargetMatch::None(nearest(name, &names))

@@ -49,7 +49,8 @@ fn members_are_found_through_their_statefulset_and_missing_ones_are_listed() {
             "cloud007-513d75d5-3033-4649-b913-07f6115ec41a/wh9527-1 warehouse-node Running data-wh9527-1:Bound",
         ]
     );
-    assert_eq!(topology.spaces[0].strangers, ["operator-7f9c-x2x"]);
+    let strangers = [Stranger { name: "operator-7f9c-x2x".into(), poses: None }];
+    assert_eq!(topology.spaces[0].strangers, strangers);
 }
 
 #[test]
@@ -134,7 +135,7 @@ fn targets_mean_one_member_or_are_never_guessed() {
             TargetMatch::Many(all) => {
                 format!("many {}", all.iter().map(|m| m.path()).collect::<Vec<_>>().join(" "))
             }
-            TargetMatch::Stranger(namespaces) => format!("stranger {}", namespaces.join(" ")),
+            TargetMatch::Stranger(namespace, _) => format!("stranger {namespace}"),
             TargetMatch::None(near) => format!("none {}", near.join(" ")).trim_end().to_owned(),
         };
         assert_eq!(seen, expected, "{name} in {namespace:?}");
@@ -193,4 +194,81 @@ fn a_long_namespace_is_called_by_a_beginning_that_means_it() {
         let existing: Vec<String> = existing.iter().map(ToString::to_string).collect();
         assert_eq!(target::shortened(namespace, &existing, &layout), expected, "{existing:?}");
     }
+}
+
+/// A name says nothing: whoever may create pods may give one a member's. It takes an owner that is there, by UID, and that
+/// makes pods of this name and these labels.
+#[test]
+fn a_pod_is_a_member_by_its_owner_and_not_by_its_name() {
+    let pod = |line: &str| {
+        let yaml = format!(
+            "namespace: synxdb-system
+sets:
+- {{name: cloudberry-proxy, replicas: 1, uid: set}}
+- {{name: other, replicas: 1, uid: other}}
+pods:
+- {{name: cloudberry-proxy-0, set: cloudberry-proxy, ready: true}}
+- {line}"
+        );
+        let mut read = snapshot(&[&yaml]);
+        let crate::cluster::snapshot::Read::Known(sets) = &mut read.namespaces[0].stateful_sets else { panic!() };
+        sets[0].spec.selector.match_labels = Some([("app".to_owned(), "proxy".to_owned())].into());
+        let crate::cluster::snapshot::Read::Known(pods) = &mut read.namespaces[0].pods else { panic!() };
+        pods[0].metadata.labels = Some([("app".to_owned(), "proxy".to_owned())].into());
+        read
+    };
+    let forged = "does not exist";
+    let made = "did not make it, although it names it as its owner";
+    for (line, why) in [
+        ("{name: cloudberry-proxy-1, ready: true}", "no controller owns it"),
+        ("{name: cloudberry-proxy-1, set: cloudberry-proxy, owner: forged, ready: true, labels: {app: proxy}}", forged),
+        ("{name: cloudberry-proxy-1, set: cloudberry-proxy, owner: other, ready: true, labels: {app: proxy}}", made),
+        ("{name: cloudberry-proxy-1, set: cloudberry-proxy, ready: true, labels: {app: mine}}", made),
+        ("{name: cloudberry-proxy-x, set: cloudberry-proxy, ready: true, labels: {app: proxy}}", made),
+        ("{name: cloudberry-proxy-, set: cloudberry-proxy, ready: true, labels: {app: proxy}}", made),
+        ("{name: cloudberry-proxy-1, replicaSet: mine-0, ready: true}", "its owner is the ReplicaSet mine-0"),
+    ] {
+        let topology = topology(&pod(line));
+        let members: Vec<&str> = topology.members().map(|member| member.name.as_str()).collect();
+        assert_eq!(members, ["cloudberry-proxy-0"], "{line}");
+        let [stranger] = topology.spaces[0].strangers.as_slice() else { panic!("{line}") };
+        let (role, said) = stranger.poses.as_ref().unwrap();
+        assert!(*role == Role::MetadataProxy && said.ends_with(why), "{line}: {said}");
+        let report = judge(&topology);
+        assert_eq!((report.members, report.strangers.len()), ((1, 1), 1), "{line}");
+        match match_target(&topology, None, &stranger.name) {
+            TargetMatch::Stranger("synxdb-system", Some(said)) => assert!(said.ends_with(why), "{line}: {said}"),
+            other => panic!("{line}: {other:?}"),
+        }
+    }
+    let own = "{name: cloudberry-proxy-1, set: cloudberry-proxy, ready: true, labels: {app: proxy}}";
+    let read = pod(own);
+    let confirmed = topology(&read);
+    assert!(confirmed.members().count() == 2 && confirmed.members().all(|member| confirmed.trusted(member).is_ok()));
+    // What cannot be looked up is neither: a member, and not trusted.
+    let mut unread = read;
+    unread.namespaces[0].stateful_sets = unreadable("statefulsets", Some("synxdb-system"));
+    let unconfirmed = topology(&unread);
+    assert_eq!(unconfirmed.members().count(), 2);
+    for member in unconfirmed.members() {
+        let why = unconfirmed.trusted(member).unwrap_err();
+        assert!(why.starts_with("whether StatefulSet cloudberry-proxy owns it is not known: "), "{why}");
+    }
+}
+
+/// Whoever takes a member's name while its pod is away is asked nothing.
+#[test]
+fn a_stranger_in_a_members_place_is_not_asked() {
+    let yaml = "namespace: synxdb-system
+sets: [{name: cloudberry-proxy, replicas: 1}]
+pods: [{name: cloudberry-proxy-0, ready: true}]";
+    let topology = topology(&snapshot(&[yaml]));
+    let member = topology.members().next().unwrap();
+    assert!(member.pod.is_none());
+    assert_eq!(topology.trusted(member).unwrap_err(), "a stranger has its name: no controller owns it");
+    let why = "a stranger has the name of cloudberry-proxy-0: no controller owns it";
+    assert_eq!(topology.door(member), Door::Silent(why.into()));
+    let report = judge(&topology);
+    assert_eq!((report.health, report.members), (Health::Degraded, (0, 1)));
+    assert_eq!(report.troubles[0].because, "a stranger has its name: no controller owns it");
 }

@@ -78,10 +78,10 @@ impl Cluster {
         self.runtime.as_ref().unwrap().block_on(work)
     }
 
-    /// The plugin with this cluster's kubeconfig, and nothing of the developer's own settings.
+    /// The plugin with this cluster's kubeconfig and passwords, and nothing of the developer's own settings.
     pub fn plugin(&self, arguments: &[&str]) -> Command {
         let mut command = plugin(self.home.path(), arguments);
-        command.env("KUBECONFIG", self.sandbox().kubeconfig());
+        command.env("KUBECONFIG", self.sandbox().kubeconfig()).env("PGPASSFILE", self.sandbox().passfile());
         command
     }
 
@@ -168,7 +168,7 @@ impl Cluster {
             let asked = tokio::time::timeout(LIMIT, async {
                 let stream = self.sandbox().connect(namespace, pod, 5432).unwrap();
                 let mut config = tokio_postgres::Config::new();
-                config.user("gpadmin").dbname(database);
+                config.user("gpadmin").password(self.sandbox().password()).dbname(database);
                 let (client, connection) = config.connect_raw(stream, tokio_postgres::NoTls).await.unwrap();
                 let connection = tokio::spawn(connection);
                 let rows = client.query(sql, &[]).await.unwrap();

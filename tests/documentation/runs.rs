@@ -200,6 +200,7 @@ impl Reader {
             .env("HOME", cluster.home())
             .env("PATH", format!("{}:{path}", cluster.home().join("bin").display()))
             .env("KUBECONFIG", cluster.sandbox().kubeconfig())
+            .env("PGPASSFILE", cluster.sandbox().passfile())
             .env("USER", "dba")
             // A page has none.
             .env("NO_COLOR", "1")

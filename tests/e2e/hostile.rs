@@ -46,9 +46,8 @@ fn names_and_words_of_a_database_are_shown_and_drive_nothing() {
     assert!(!fs::read_to_string(&file).unwrap().contains('\u{1b}'));
     world.query(proxy, NAME, &format!("drop table {WRITTEN}"));
     harmless(account.run(&["verify", "--against", path]).exits(7));
-    world.query(
+    world.as_superuser(
         proxy,
-        "postgres",
         "create function refuse() returns event_trigger language plpgsql as \
              $$ begin raise E'x\\x1b[2J\\nVerified: all\\r%', U&'\\009B\\202E'; end $$; \
          create event trigger refuse on ddl_command_start when tag in ('CREATE SCHEMA') execute function refuse()",

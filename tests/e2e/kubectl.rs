@@ -17,6 +17,7 @@ fn kubectl(account: &Account<'_>, arguments: &[&str]) -> Ran {
     let world = account.world;
     command.args(arguments).args(["-n", &account.namespace]).current_dir(world.home());
     command.env_clear().env("PATH", path).env("HOME", world.home()).env("KUBECONFIG", world.kubeconfig());
+    command.envs(world.passfile().map(|passfile| ("PGPASSFILE", passfile)));
     world.start_command(command).end()
 }
 

@@ -26,7 +26,7 @@ fn account<'w>(world: &'w World, case: &str) -> (Account<'w>, Secured<'w>) {
 #[track_caller]
 fn run(account: &Account<'_>, arguments: &[&str], variables: &[(&str, &str)]) -> Ran {
     let mut command = account.plugin(&[arguments, &["-v", "9"]].concat());
-    command.envs(variables.iter().copied());
+    command.env_remove("PGPASSFILE").envs(variables.iter().copied());
     watched(account, command)
 }
 

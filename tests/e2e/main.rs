@@ -29,6 +29,7 @@ mod reach;
 mod scenarios;
 mod secrets;
 mod story;
+mod strangers;
 mod trouble;
 mod undo;
 mod users;

@@ -3,7 +3,7 @@
 use crate::member::Before;
 use crate::run::machine::needs;
 use crate::run::{Ran, unwrapped};
-use crate::world::{Account, AwaitIn, Granted, User, World};
+use crate::world::{ACCOUNT, Account, AwaitIn, Granted, SYSTEM, User, World};
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role};
 use kube::api::{Api, DeleteParams, Patch, PatchParams};
 use kubectl_synxdb::cli::RbacFor;
@@ -251,4 +251,35 @@ fn those_who_fail_over() {
     let release = ["history", "release", id, "--confirm", "wh9527-0"];
     one_by_one(&history, RbacFor::History, releases, |_| history.run(&release));
     history.run(&release).exits(0);
+}
+
+/// In every namespace only where that is said: kube-system is nobody's to forward into by an oversight.
+#[test]
+fn without_a_namespace_it_binds_in_synxdbs_own() {
+    let world = World::shared();
+    let arguments = ["rbac", "--for", "failover", "--subject-group", "dba"];
+    let manifests = |more: &[&str]| -> Vec<Value> {
+        let ran = world.run(&[&arguments[..], more].concat()).exits(0);
+        serde_saphyr::from_multiple(&ran.out).unwrap()
+    };
+    // Where one grants what lies in namespaces.
+    let bound = |manifests: &[Value]| -> Vec<Option<String>> {
+        let of_it = manifests.iter().filter(|one| one["roleRef"]["name"] == "kubectl-synxdb-failover");
+        of_it.map(|one| one["metadata"]["namespace"].as_str().map(str::to_owned)).collect()
+    };
+    let own = bound(&manifests(&[]));
+    for namespace in [SYSTEM, ACCOUNT] {
+        assert!(own.contains(&Some(namespace.to_owned())), "{own:?}");
+    }
+    assert!(own.iter().all(|place| place.as_ref().is_some_and(|name| !name.starts_with("kube-"))), "{own:?}");
+    assert_eq!(bound(&manifests(&["--cluster-wide"])), [None]);
+    let ran = world.run(&[&arguments[..], &["--cluster-wide"]].concat()).exits(0);
+    ran.says(&["in EVERY namespace", "kube-system", "volumes are no namespace's"]);
+
+    // Who may not list namespaces is told how to name them, and nothing is bound.
+    let user = world.user("default", &[]);
+    let mut command = world.plugin(&arguments);
+    command.env("KUBECONFIG", &user.kubeconfig);
+    let ran = world.start_command(command).end().exits(4).silent();
+    ran.warns(&["not allowed to list namespaces", "rbac -n NAMESPACE", "--cluster-wide"]);
 }

@@ -127,9 +127,8 @@ fn read_only_writes_nothing_and_a_role_without_rights_proves_nothing() {
     let world = World::shared();
     let account = world.account("roles", |_| ());
     let proxy = (account.namespace.as_str(), "cloudberry-proxy-0");
-    world.query(
+    world.as_superuser(
         proxy,
-        "postgres",
         "create function refuse() returns event_trigger language plpgsql as \
              $$ begin raise 'nothing is created here'; end $$; \
          create event trigger refuse on ddl_command_start when tag in ('CREATE SCHEMA') execute function refuse()",
@@ -139,8 +138,9 @@ fn read_only_writes_nothing_and_a_role_without_rights_proves_nothing() {
     let said = reason(&ran, "write", "unknown");
     assert!(said.contains("nothing is created here"), "{said}");
 
-    world.query(proxy, "postgres", "drop event trigger refuse; create role reader login");
-    let ran = account.run(&["verify", "-U", "reader", "-o", "json"]).exits(8);
+    let reader = format!("drop event trigger refuse; create role reader login password '{PASSWORD}'");
+    world.as_superuser(proxy, &reader);
+    let ran = with_password(&account, PASSWORD, &["-U", "reader"], &[]).exits(8);
     let said = reason(&ran, "write", "unknown");
     assert!(said.contains("permission denied"), "{said}");
     nothing_is_left(&world, &account.namespace, "postgres");
@@ -158,16 +158,21 @@ fn a_database_that_is_not_there_and_one_that_may_not_be_entered() {
     nothing_is_left(&world, &account.namespace, "test_db");
 
     let proxy = (account.namespace.as_str(), "cloudberry-proxy-0");
-    world.query(proxy, "postgres", "create role guest login; revoke connect on database test_db from public");
-    let ran = account.run(&["verify", "-U", "guest", "--read-only", "-o", "json"]).exits(8);
+    let guest =
+        format!("create role guest login password '{PASSWORD}'; revoke connect on database test_db from public");
+    world.as_superuser(proxy, &guest);
+    let ran = with_password(&account, PASSWORD, &["-U", "guest", "--read-only"], &[]).exits(8);
     let said = reason(&ran, "tables", "unknown");
     assert!(said.starts_with("test_db: ") && said.contains("permission denied for database"), "{said}");
 }
 
+/// Of roles that are made here.
+const PASSWORD: &str = "0pen-S3same";
+
 /// Runs `verify` on the account with a password.
 #[track_caller]
-fn with_password(account: &Account<'_>, password: &str, flags: &[&str]) -> Ran {
-    let mut command = account.plugin(&[&["verify", "--read-only", "-o", "json"], flags].concat());
+fn with_password(account: &Account<'_>, password: &str, flags: &[&str], more: &[&str]) -> Ran {
+    let mut command = account.plugin(&[&["verify", "-o", "json"], flags, more].concat());
     command.env("PGPASSWORD", password);
     let ran = account.world.start_command(command).end();
     assert!(!ran.shown().contains(password), "a password was printed\n{}", ran.shown());
@@ -180,17 +185,17 @@ fn a_login_that_is_refused_is_unknown() {
     let world = World::shared();
     let account = world.account("verify-login", |_| ());
     let server = world.secured((&account.namespace, "cloudberry-proxy-0"), "0pen-S3same");
-    with_password(&account, "0pen-S3same", &[]).exits(0);
-    let ran = with_password(&account, "0pen-P0ppy", &[]).exits(8);
+    with_password(&account, "0pen-S3same", &["--read-only"], &[]).exits(0);
+    let ran = with_password(&account, "0pen-P0ppy", &["--read-only"], &[]).exits(8);
     let said = reason(&ran, "connection", "unknown");
     assert!(said.contains("password authentication failed for user \"gpadmin\""), "{said}");
 
     let pair = Pair::self_signed("cloudberry-proxy-0");
     server.offers(&pair);
-    with_password(&account, "0pen-S3same", &["--sslmode", "require"]).exits(0);
+    with_password(&account, "0pen-S3same", &["--read-only"], &["--sslmode", "require"]).exits(0);
     let roots = world.file("ca.crt", &Authority::new().certificate);
     let full = ["--sslmode", "verify-full", "--sslrootcert", roots.to_str().unwrap()];
-    let ran = with_password(&account, "0pen-S3same", &full).exits(8);
+    let ran = with_password(&account, "0pen-S3same", &["--read-only"], &full).exits(8);
     let said = reason(&ran, "connection", "unknown");
     assert!(said.contains("its issuer is unknown"), "{said}");
 }
@@ -202,10 +207,10 @@ fn a_login_that_hangs_ends_with_its_deadline() {
     let account = world.account("verify-hang", |_| ());
     let server = world.secured((&account.namespace, "cloudberry-proxy-0"), "0pen-S3same");
     let hung = server.hangs();
-    let ran = with_password(&account, "0pen-S3same", &[]).exits(8);
+    let ran = with_password(&account, "0pen-S3same", &["--read-only"], &[]).exits(8);
     assert_eq!(reason(&ran, "connection", "unknown"), "no answer within 10.0 s");
     drop(hung);
-    with_password(&account, "0pen-S3same", &[]).exits(0);
+    with_password(&account, "0pen-S3same", &["--read-only"], &[]).exits(0);
 }
 
 /// The layout names the port of something else: what it serves is no status page of a safekeeper.

@@ -206,6 +206,7 @@ async fn run(
         std::env::var_os("SYNXDB_MODEL_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_kubectl-synxdb").into());
     let mut command = Command::new(program);
     command.args(&arguments).env_clear().env("HOME", home).current_dir(home).env("KUBECONFIG", sandbox.kubeconfig());
+    command.env("PGPASSFILE", sandbox.passfile());
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     let mut child = command.spawn().map_err(|error| error.to_string())?;
     let (Some(out), Some(mut err)) = (child.stdout.take(), child.stderr.take()) else { return Err("no pipes".into()) };

@@ -53,6 +53,19 @@ impl Practice {
         self.sandbox().kubeconfig()
     }
 
+    pub(crate) fn passfile(&self) -> &Path {
+        self.sandbox().passfile()
+    }
+
+    pub(crate) fn password(&self) -> &str {
+        self.sandbox().password()
+    }
+
+    /// What the API has been asked: paths, the oldest first.
+    pub(crate) fn asked(&self) -> Vec<String> {
+        self.sandbox().requests().entries().into_iter().map(|(_, path)| path).collect()
+    }
+
     /// Everything that a failover changes: pods and claims with their UIDs, volumes with policy and annotations.
     pub(crate) fn world(&self) -> BTreeMap<String, String> {
         let store = self.sandbox().store();

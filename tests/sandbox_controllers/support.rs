@@ -120,7 +120,7 @@ pub(crate) async fn connect(
 ) -> Result<Client, tokio_postgres::Error> {
     let stream = sandbox.connect(namespace, pod, 5432).unwrap();
     let mut config = tokio_postgres::Config::new();
-    config.user("gpadmin").dbname(database);
+    config.user("gpadmin").password(sandbox.password()).dbname(database);
     let (client, connection) = within("login", config.connect_raw(stream, NoTls)).await?;
     tokio::spawn(connection);
     Ok(client)

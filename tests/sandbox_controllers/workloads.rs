@@ -177,7 +177,7 @@ async fn sql_answers_through_a_port_forward_of_the_api() {
         let mut forward = within("port-forward", pods.portforward("cloudberry-proxy-0", &[5432])).await.unwrap();
         let stream = forward.take_stream(5432).unwrap();
         let mut config = tokio_postgres::Config::new();
-        config.user("gpadmin").dbname("test_db");
+        config.user("gpadmin").password(sandbox.password()).dbname("test_db");
         let (client, connection) = within("login", config.connect_raw(stream, NoTls)).await.unwrap();
         tokio::spawn(connection);
         forwards.push(forward);

@@ -3,7 +3,7 @@
 
 use super::super::scope::scope_of;
 use super::super::{layout, options};
-use crate::cli::{Global, Names};
+use crate::cli::{Global, LoginArgs, Names};
 use crate::cluster::snapshot::{NamespaceFacts, NamespaceObjects, Read, Snapshot};
 use crate::cluster::{Cluster, Entries, Environment};
 use crate::completion::line::Typed;
@@ -110,7 +110,7 @@ impl Question<'_> {
     }
 
     /// The databases of the servers that the targets mean, or else of the accounts' proxies, each with its server's pod.
-    /// Asked with what login there is; a server that does not answer is left out.
+    /// Asked without a password; a server that does not answer is left out.
     async fn databases(&self, cluster: &Cluster, layout: &Layout) -> Option<Vec<(String, String)>> {
         let (typed, deadline) = (self.typed, self.deadline);
         let targets: Vec<TargetName> = typed.targets.iter().map(|target| TargetName::parse(target)).collect();
@@ -121,7 +121,9 @@ impl Question<'_> {
         } else {
             targets.iter().flat_map(|target| found(match_target(&topology, None, &target.name))).collect()
         };
-        let login = Login::resolve(&typed.login, &login::Environment::of_process()).ok()?.login;
+        // TAB is no consent: no password is looked for, and no Secret is read. A role and TLS are no secrets.
+        let args = LoginArgs { password_secret: None, ..typed.login.clone() };
+        let login = Login::resolve(&args, &no_credentials()).ok()?.login;
         let mut servers: Vec<(&str, String, SqlDoor)> = Vec::new();
         for member in meant {
             if let Door::Sql { pod, door } = topology.door(member)
@@ -131,8 +133,8 @@ impl Question<'_> {
             }
         }
         let asked = servers.into_iter().take(MOST_SERVERS).map(async |(namespace, pod, door)| {
-            let login = login.within(cluster, namespace, deadline).await.ok()?;
             let (_, otherwise) = door.logins();
+            let login = login.clone();
             let target = SqlTarget {
                 namespace: namespace.to_owned(),
                 pod: pod.clone(),
@@ -147,6 +149,12 @@ impl Question<'_> {
         });
         Some(join_all(asked).await.into_iter().flatten().flatten().collect())
     }
+}
+
+/// What of the environment a login is made from that shows no secret.
+fn no_credentials() -> login::Environment {
+    let login::Environment { sslmode, sslrootcert, default_sslrootcert, .. } = login::Environment::of_process();
+    login::Environment { sslmode, sslrootcert, default_sslrootcert, ..login::Environment::default() }
 }
 
 fn known<T>(read: Read<T>) -> Option<T> {
@@ -165,7 +173,7 @@ fn found<'t>(target: TargetMatch<'t>) -> Vec<&'t Member> {
     match target {
         TargetMatch::One(member) => vec![member],
         TargetMatch::Many(members) => members,
-        TargetMatch::Stranger(_) | TargetMatch::None(_) => Vec::new(),
+        TargetMatch::Stranger(..) | TargetMatch::None(_) => Vec::new(),
     }
 }
 

@@ -5,11 +5,20 @@
 
 use std::net::IpAddr;
 
+/// Where the forward listens.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Place<'p> {
+    /// On a port of this address.
+    Address(IpAddr),
+    /// On a socket in this folder, named as libpq names it.
+    Folder(&'p str),
+}
+
 /// Where the forward listens, and which database it is for.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Way<'w> {
-    /// The address.
-    pub(super) address: IpAddr,
+    /// The address or the folder.
+    pub(super) place: Place<'w>,
     /// The local port.
     pub(super) port: u16,
     /// The database if none is named.
@@ -31,7 +40,13 @@ pub(super) struct Parts {
 
 /// A connection string that leads to the forward.
 pub(super) fn through(way: Way<'_>, database: Option<&str>) -> String {
-    let Way { address, port, database: otherwise } = way;
+    let Way { place, port, database: otherwise } = way;
+    // An empty address is none: a socket is found by the host's name alone.
+    let (host, address) = match place {
+        Place::Address(address) => (None, address.to_string()),
+        Place::Folder(folder) => (Some(folder), String::new()),
+    };
+    let word = if address.is_empty() { "''" } else { address.as_str() };
     match database {
         Some(uri) if is_uri(uri) => {
             let parts = of_uri(uri);
@@ -45,19 +60,23 @@ pub(super) fn through(way: Way<'_>, database: Option<&str>) -> String {
             if parts.database.is_none() {
                 add(&format!("dbname={}", encoded(otherwise)));
             }
-            if parts.several {
-                add("host=localhost");
+            if let Some(host) = host.or(parts.several.then_some("localhost")) {
+                add(&format!("host={}", encoded(host)));
             }
-            add(&format!("hostaddr={}", encoded(&address.to_string())));
+            add(&format!("hostaddr={}", encoded(&address)));
             add(&format!("port={port}"));
             text
         }
         Some(keywords) if keywords.contains('=') => {
-            let host = if parts(keywords).several { "host=localhost " } else { "" };
+            let host = host.or(parts(keywords).several.then_some("localhost"));
+            let host = host.map(|host| format!("host={} ", quoted(host))).unwrap_or_default();
             // Two spaces: a backslash at its end takes one.
-            format!("dbname={} {keywords}  {host}hostaddr={address} port={port}", quoted(otherwise))
+            format!("dbname={} {keywords}  {host}hostaddr={word} port={port}", quoted(otherwise))
         }
-        name => format!("dbname={} hostaddr={address} port={port}", quoted(name.unwrap_or(otherwise))),
+        name => {
+            let host = host.map(|host| format!("host={} ", quoted(host))).unwrap_or_default();
+            format!("dbname={} {host}hostaddr={word} port={port}", quoted(name.unwrap_or(otherwise)))
+        }
     }
 }
 
@@ -176,7 +195,7 @@ mod tests {
     use super::*;
 
     const WAY: Way<'_> =
-        Way { address: IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), port: 15432, database: "cloud'meta" };
+        Way { place: Place::Address(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST)), port: 15432, database: "cloud'meta" };
 
     /// What is added comes last, and so counts.
     #[test]
@@ -188,7 +207,7 @@ mod tests {
             (Some("a b\\c"), format!("dbname='a b\\\\c' {at}")),
             (Some("port=1 hostaddr=192.0.2.1"), format!("dbname='cloud\\'meta' port=1 hostaddr=192.0.2.1  {at}")),
             (Some("dbname=x\\"), format!("dbname='cloud\\'meta' dbname=x\\  {at}")),
-            (Some("host=a,b"), format!("dbname='cloud\\'meta' host=a,b  host=localhost {at}")),
+            (Some("host=a,b"), format!("dbname='cloud\\'meta' host=a,b  host='localhost' {at}")),
             (Some("postgresql://"), "postgresql://?dbname=cloud%27meta&hostaddr=127.0.0.1&port=15432".into()),
             (Some("postgres://u@h:1/db"), "postgres://u@h:1/db?hostaddr=127.0.0.1&port=15432".into()),
             (
@@ -200,8 +219,27 @@ mod tests {
         ] {
             assert_eq!(through(WAY, database), expected);
         }
-        let six = Way { address: IpAddr::V6(std::net::Ipv6Addr::LOCALHOST), ..WAY };
+        let six = Way { place: Place::Address(IpAddr::V6(std::net::Ipv6Addr::LOCALHOST)), ..WAY };
         assert_eq!(through(six, Some("postgresql:///x")), "postgresql:///x?hostaddr=%3A%3A1&port=15432");
+    }
+
+    /// A socket has no address: one that the user names would lead elsewhere.
+    #[test]
+    fn every_way_leads_to_a_socket_too() {
+        let socket = Way { place: Place::Folder("/run/it's"), port: 5432, ..WAY };
+        for (database, expected) in [
+            (Some("db"), "dbname='db' host='/run/it\\'s' hostaddr='' port=5432"),
+            (
+                Some("hostaddr=192.0.2.1"),
+                "dbname='cloud\\'meta' hostaddr=192.0.2.1  host='/run/it\\'s' hostaddr='' port=5432",
+            ),
+            (
+                Some("postgresql://h:1/db?hostaddr=192.0.2.1"),
+                "postgresql://h:1/db?hostaddr=192.0.2.1&host=%2Frun%2Fit%27s&hostaddr=&port=5432",
+            ),
+        ] {
+            assert_eq!(through(socket, database), expected);
+        }
     }
 
     #[test]

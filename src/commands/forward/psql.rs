@@ -1,12 +1,15 @@
 //! psql on a forward: it has the terminal, and Ctrl-C, until it ends.
 
 use super::arguments::Arguments;
-use super::conninfo::{Parts, Way, parts, through};
+use super::conninfo::{Parts, Place, Way, parts, through};
+use super::for_libpq;
 use crate::cli::LoginArgs;
+use crate::cluster::programs;
 use crate::commands::Context;
 use crate::error::{Error, Exit, Result};
 use crate::probe::Login;
 use crate::probe::login::Environment;
+use crate::render::forward::At;
 use crate::render::prompt::Lent;
 use crate::topology::layout::SqlDoor;
 use std::ffi::{OsStr, OsString};
@@ -37,10 +40,7 @@ pub(super) struct Psql {
 /// # Errors
 /// It is not on PATH.
 fn find() -> Result<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let name = format!("psql{}", std::env::consts::EXE_SUFFIX);
-    let found = std::env::split_paths(&path).map(|folder| folder.join(&name)).find(|file| file.is_file());
-    found.ok_or_else(|| {
+    programs::find("psql").ok_or_else(|| {
         Error::failure("psql is not installed")
             .because("there is none on PATH")
             .hint("apt-get install postgresql-client")
@@ -56,12 +56,14 @@ pub(super) struct Run {
 
 /// Where the forward is, and what it leads to.
 pub(super) struct Leads<'l> {
-    /// The local address.
+    /// The local port or socket.
+    pub(super) at: &'l At,
+    /// The address of the local port.
     pub(super) address: IpAddr,
-    /// The local port.
-    pub(super) port: u16,
     /// Namespace and name of the pod.
     pub(super) pod: (&'l str, &'l str),
+    /// Whether the pod is trusted with a password.
+    pub(super) trusted: bool,
     /// The pod's own port, and who logs in where unless psql's arguments say it.
     pub(super) sql: &'l SqlDoor,
 }
@@ -83,18 +85,27 @@ impl Run {
     /// The command that connects through the forward: by `hostaddr`, which is where it connects whatever the host's name
     /// is. The name is what password files and certificates are for.
     fn command(&self, leads: &Leads<'_>) -> Command {
-        let Leads { address, port, sql, .. } = leads;
-        let way = Way { address: *address, port: *port, database: &sql.database };
+        let Leads { at, address, sql, .. } = leads;
+        // A socket that psql cannot find was refused before.
+        let (folder, port) = for_libpq(at).unwrap_or_default();
+        let (place, host) = match at {
+            At::Port { .. } => (Place::Address(*address), "localhost"),
+            At::Socket(_) => (Place::Folder(&folder), folder.as_str()),
+        };
+        let way = Way { place, port, database: &sql.database };
         let layouts = OsStr::new(&sql.user);
         let mut command = Command::new(&self.program);
-        command.args(["-h", "localhost", "-p", &port.to_string(), "-U"]);
+        command.args(["-h", host, "-p", &port.to_string(), "-U"]);
         command.arg(self.arguments.user.as_deref().unwrap_or(layouts));
         // It would be taken before the host.
         command.env_remove("PGHOSTADDR");
         match self.arguments.database.as_deref().map(|database| (database, database.to_str())) {
             // A name that is no text cannot be part of one.
             Some((bytes, None)) => {
-                command.arg("-d").arg(bytes).env("PGHOSTADDR", address.to_string());
+                command.arg("-d").arg(bytes);
+                if let Place::Address(address) = place {
+                    command.env("PGHOSTADDR", address.to_string());
+                }
             }
             Some((_, text)) => {
                 command.arg("-d").arg(through(way, text));
@@ -113,7 +124,7 @@ impl Run {
     /// The password file's for the pod, where neither the environment nor a connection string says what it is: psql looks
     /// for that of the local port itself.
     fn password(&self, leads: &Leads<'_>) -> Option<OsString> {
-        if std::env::var_os(PGPASSWORD).is_some_and(|password| !password.is_empty()) {
+        if !leads.trusted || std::env::var_os(PGPASSWORD).is_some_and(|password| !password.is_empty()) {
             return None;
         }
         let text = |text: &Option<OsString>| text.as_deref().map(OsStr::to_str).map(|text| text.map(str::to_owned));
@@ -145,7 +156,11 @@ impl Psql {
         let keyboard = context.keyboard_lent.clone();
         keyboard.store(true, Ordering::SeqCst);
         let terminal = Lent::now();
-        let spawned = run.command(leads).kill_on_drop(true).spawn();
+        let mut command = run.command(leads);
+        if let Some(passfile) = &context.practice_passfile {
+            command.env("PGPASSFILE", passfile).env_remove(PGPASSWORD);
+        }
+        let spawned = command.kill_on_drop(true).spawn();
         let child = spawned.map_err(|error| {
             keyboard.store(false, Ordering::SeqCst);
             Error::failure(format!("cannot run {}", run.program.display())).because(error.to_string())

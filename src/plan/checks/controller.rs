@@ -1,7 +1,7 @@
 //! Who re-creates the pod and its claims: whether anybody does, when, and from which template.
 
 use super::{Check, CheckId, Subject, block, overridable, pass, warn};
-use crate::cli::Allow;
+use crate::cli::{Allow, quoted};
 use crate::topology::health::minds_its_order;
 use crate::topology::{Known, Owner, Workload};
 
@@ -122,7 +122,7 @@ pub(super) fn order(subject: &Subject<'_>, checks: &mut Vec<Check>) {
         block(
             CheckId::Order,
             format!("{why}: the pod would stay away until it is"),
-            format!("kubectl synxdb failover {}", lower.path()),
+            format!("kubectl synxdb failover {}", quoted(&lower.path())),
         )
     } else {
         warn(CheckId::Order, format!("{why}: the pod will stay away until it is"))

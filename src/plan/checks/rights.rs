@@ -1,6 +1,7 @@
 //! What the user may do, and what is not known because they may not read it.
 
 use super::{Check, CheckId, Subject, block, pass, warn};
+use crate::cli::quoted;
 use crate::cluster::permission::{Allowed, Permission};
 use crate::plan::rights::goes_on_without;
 use crate::topology::Known;
@@ -55,7 +56,7 @@ pub(super) fn permissions(subject: &Subject<'_>, checks: &mut Vec<Check>) {
 }
 
 fn can_i(permission: &Permission) -> String {
-    let namespace = permission.namespace.as_ref().map(|name| format!(" -n {name}")).unwrap_or_default();
+    let namespace = permission.namespace.as_ref().map(|name| format!(" -n {}", quoted(name))).unwrap_or_default();
     format!(
         "ask for that right; to see yours: kubectl auth can-i {} {}{namespace}",
         permission.verb, permission.resource

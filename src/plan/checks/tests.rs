@@ -69,7 +69,6 @@ fn a_set_that_would_not_make_the_pod_again_is_no_controller() {
         ("replicas: 1, start: 1", false, fine),
         ("start: 2", false, "Block: StatefulSet wh1 has 2 replicas, wh1-2 to wh1-3: it would not re-create wh1-1"),
         ("terminating: true", false, "Block: StatefulSet wh1 is being deleted: it would not re-create wh1-1"),
-        ("uid: other", true, "Block: StatefulSet wh1, which owns the pod, does not exist any more [unmanaged-pod]"),
         (
             "templates: [disk]",
             false,
@@ -410,7 +409,8 @@ fn record(began: i64, ended: Option<i64>, keep_claims: bool) -> String {
     let record = serde_json::json!({
         "version": 1, "id": "old1", "started": time(began), "finished": ended.map(time), "outcome": outcome,
         "context": "c", "namespace": "synxdb-system", "pod": "safekeeper-1", "podUid": "pod-0",
-        "keepClaims": keep_claims, "claims": [],
+        "keepClaims": keep_claims,
+        "claims": [{"name": "data-safekeeper-1", "uid": "gone", "volume": "pv-1", "reclaimPolicy": "Delete"}],
     });
     format!("record: '{record}'")
 }

@@ -1,8 +1,9 @@
 //! `forward`.
 
-use crate::render::forward::Opened;
+use crate::render::forward::{At, Opened};
 use crate::topology::lead::Standing;
 use serde::Serialize;
+use std::borrow::Cow;
 
 /// A local port that is open, and where it leads.
 #[derive(Clone, Debug, Serialize)]
@@ -15,13 +16,15 @@ pub struct Forward<'a> {
     pub pod: &'a str,
     /// UID of that pod. Null while it leads nowhere.
     pub uid: Option<&'a str>,
-    /// What a client connects to: `localhost`, or the address that was given.
-    pub address: &'a str,
-    /// The local port.
-    pub port: u16,
+    /// What a client connects to: `localhost`, or the address that was given. Null with `--socket`.
+    pub address: Option<&'a str>,
+    /// The local port. Null with `--socket`.
+    pub port: Option<u16>,
+    /// The Unix socket. Null without `--socket`.
+    pub socket: Option<Cow<'a, str>>,
     /// The port in the pod.
     pub remote_port: u16,
-    /// The psql command to connect with. Null where it does not lead to a database.
+    /// The psql command to connect with. Null where it does not lead to a database, or psql cannot find the socket.
     pub psql: Option<&'a str>,
     /// The command to connect with where it does not lead to a database. Null otherwise.
     pub command: Option<&'a str>,
@@ -33,13 +36,18 @@ impl<'a> From<&Opened<'a>> for Forward<'a> {
             Standing::Ready { pod, uid } => (pod.as_str(), Some(uid.as_str())),
             Standing::Nobody(_) => (opened.member.name.as_str(), None),
         };
-        let (psql, command) = if opened.sql { (Some(opened.line), None) } else { (None, Some(opened.line)) };
+        let (psql, command) = if opened.sql { (opened.line, None) } else { (None, opened.line) };
+        let (address, port, socket) = match opened.at {
+            At::Port { host, port } => (Some(host.as_str()), Some(*port), None),
+            At::Socket(path) => (None, None, Some(path.to_string_lossy())),
+        };
         Self {
             namespace: &opened.member.namespace,
             pod,
             uid,
-            address: opened.host,
-            port: opened.port,
+            address,
+            port,
+            socket,
             remote_port: opened.remote_port,
             psql,
             command,

@@ -12,6 +12,9 @@ pub struct Sandbox<'a> {
     /// File that says how to reach it: for KUBECONFIG.
     #[cfg_attr(test, schemars(with = "String"))]
     pub kubeconfig: &'a Path,
+    /// File with the password of its databases: for PGPASSFILE.
+    #[cfg_attr(test, schemars(with = "String"))]
+    pub passfile: &'a Path,
 }
 
 /// The scenarios that there are.

@@ -3,7 +3,8 @@
 use super::Unknown;
 use crate::topology::health::{Health, Report, Trouble as Troubled, not_looked_into};
 use crate::topology::{
-    Claim as ClaimFacts, ClaimState, Known, Member as Place, PodFacts, Role, Space, SpaceKind, Topology,
+    Claim as ClaimFacts, ClaimState, Known, Member as Place, PodFacts, Role, Space, SpaceKind, Stranger as Other,
+    Topology,
 };
 use serde::Serialize;
 
@@ -72,6 +73,20 @@ pub struct Namespace<'a> {
     pub terminating: bool,
     /// The members of its components.
     pub members: Vec<Member<'a>>,
+    /// Pods that have a member's name and are none.
+    pub strangers: Vec<Stranger<'a>>,
+}
+
+/// A pod that has a member's name and is none: it is asked nothing, and is no part of the health.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Stranger<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// The component whose name it has.
+    pub component: Role,
+    /// Why it is none, in words.
+    pub why: &'a str,
 }
 
 /// A pod of a component, or the place where one should be.
@@ -216,7 +231,15 @@ impl<'a> From<&'a Space> for Namespace<'a> {
             kind: space.kind,
             terminating: space.terminating,
             members: space.members().map(Member::from).collect(),
+            strangers: space.strangers.iter().filter_map(Stranger::posing).collect(),
         }
+    }
+}
+
+impl<'a> Stranger<'a> {
+    fn posing(stranger: &'a Other) -> Option<Self> {
+        let (component, why) = stranger.poses.as_ref()?;
+        Some(Self { name: &stranger.name, component: *component, why })
     }
 }
 

@@ -53,7 +53,9 @@ fn samples() -> Vec<Value> {
     all.extend(testimony());
     all.extend([machine::version(), machine::schemas()]);
     let kubeconfig = std::path::Path::new("/tmp/kubeconfig");
-    all.extend([machine::sandbox("healthy", kubeconfig), machine::scenarios(&[("healthy", "nothing".to_owned())])]);
+    let passfile = std::path::Path::new("/tmp/pgpass");
+    all.push(machine::sandbox("healthy", kubeconfig, passfile));
+    all.push(machine::scenarios(&[("healthy", "nothing".to_owned())]));
     let error = crate::error::Error::refused("what").because("why").hint("next");
     all.push(machine::error(&error));
     all
@@ -70,7 +72,11 @@ fn status() -> Vec<Value> {
     let standing = [Standing::Ready { pod: "p-0".into(), uid: "u".into() }, Standing::Nobody("why".into())];
     let member = seen.members().next().unwrap();
     let opened = standing.iter().zip([true, false]).map(|(standing, sql)| {
-        let opened = Opened { member, standing, host: "localhost", port: 15432, remote_port: 5432, line: "psql", sql };
+        let at = match sql {
+            true => forward::At::Port { host: "localhost".to_owned(), port: 15432 },
+            false => forward::At::Socket("/home/dba/.s.PGSQL.5432".into()),
+        };
+        let opened = Opened { member, standing, at: &at, remote_port: 5432, line: Some("psql"), sql };
         forward::machine(&opened)
     });
     [whole, machine::status(&judge(&part), &part)].into_iter().chain(opened).collect()

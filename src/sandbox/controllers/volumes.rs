@@ -7,9 +7,12 @@
 use super::events::{Kind, Source};
 use super::objects::{annotate, annotation, array, claims, is_terminating, key, name, namespace, text, uid, volume};
 use super::{Context, Controller, Requeue};
+use crate::sandbox::files::Folder;
 use crate::sandbox::store::{DeleteOptions, Key, Preconditions};
+use crate::sandbox::workload::PASSABLE;
 use serde_json::{Value, json};
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -211,7 +214,9 @@ impl Volumes {
         }
         self.busy.remove(uid(claim));
         let volume = format!("pvc-{}", uid(claim));
-        if let Err(error) = std::fs::create_dir(self.context.volumes.join(&volume)) {
+        let folder = Folder::open(&self.context.volumes);
+        let made = folder.and_then(|folder| folder.make_folder(Path::new(&volume), PASSABLE, None));
+        if let Err(error) = made {
             let message = format!("failed to provision volume with StorageClass \"{}\": {error}", name(class));
             self.event(claim, Kind::Warning, worker, "ProvisioningFailed", &message);
             return Requeue::Never;

@@ -14,10 +14,12 @@ pub(crate) mod status_page;
 
 use super::api::{DuplexIo, PodStreams};
 use super::controllers::objects::{array, name, namespace, text};
+use super::files::Folder;
 use super::scenarios::{PodName, Scenario};
 use super::store::Store;
 use futures::future::BoxFuture;
 use postgres::{Postgres, Server};
+use rustix::fs::Mode;
 use seed::{Content, Databases};
 use serde_json::Value;
 use sql_gate::Refusal;
@@ -29,7 +31,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::io::DuplexStream;
 use tokio::sync::watch;
+use tokio_postgres::Client;
 use tokio_util::sync::CancellationToken;
+
+/// Mode of a folder through which the servers' user may pass, and which nobody else may write to.
+pub(crate) const PASSABLE: Mode = Mode::from_bits_retain(0o711);
 
 /// Label that says what a pod is.
 pub(crate) const COMPONENT_LABEL: &str = "app.kubernetes.io/component";
@@ -38,8 +44,10 @@ pub(crate) const SQL_SKIPPED: &str = "kubectl-synxdb/sql-skipped";
 /// What that annotation says.
 pub(crate) const INSTALL_POSTGRESQL: &str = "PostgreSQL is not installed here: sudo apt-get install -y postgresql";
 
-/// File in a data folder whose databases have been made.
-const FILLED: &str = "kubectl-synxdb-filled";
+/// What is written beside a data folder, where no server may write: that it is whole, and that its databases have been
+/// made. No pod's name has a plus sign.
+const MADE: &str = "+made";
+const FILLED: &str = "+filled";
 
 /// What a pod is a member of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -87,6 +95,8 @@ pub(crate) struct Workloads {
     scenario: Arc<Scenario>,
     /// None where the machine has no PostgreSQL.
     postgres: Option<Arc<Postgres>>,
+    /// The administrator's in all databases.
+    password: String,
     /// The shared object store's folder.
     objects: PathBuf,
     running: Mutex<HashMap<(String, String), Arc<Running>>>,
@@ -127,7 +137,11 @@ pub(crate) struct Running {
 }
 
 enum Process {
-    Postgres(Server),
+    /// A server, and its data folder.
+    Postgres {
+        server: Server,
+        data: PathBuf,
+    },
     StatusPage(StatusPage),
     /// Nothing that can be talked to but, for a warehouse node, a port that refuses.
     Nothing,
@@ -139,16 +153,18 @@ impl Workloads {
         store: Arc<Store>,
         scenario: Arc<Scenario>,
         postgres: Option<Arc<Postgres>>,
+        password: String,
         folder: &Path,
         stopped: CancellationToken,
     ) -> std::io::Result<Workloads> {
         let objects = folder.join("objects");
-        // Passable, as the sandbox's folder is; what is inside belongs to the servers' user.
-        std::fs::create_dir(&objects)?;
+        // Passable, as the sandbox's folder is; the data folders inside belong to the servers' user.
+        Folder::open(folder)?.make_folder(Path::new("objects"), PASSABLE, None)?;
         Ok(Workloads {
             store,
             scenario,
             postgres,
+            password,
             objects,
             running: Mutex::default(),
             filled: Mutex::default(),
@@ -172,18 +188,19 @@ impl Workloads {
             Component::MetadataProxy | Component::WarehouseProxy => match &self.postgres {
                 Some(postgres) => {
                     let data = self.data_folder(pod, &id, volume);
-                    if !data.join("PG_VERSION").exists() {
+                    if !marked(&data, MADE)? {
                         postgres.create_cluster(&data).await.map_err(|error| error.to_string())?;
+                        mark(&data, MADE)?;
                     }
                     // "filled" is kept when the databases are there: until then each start tries to fill them.
                     let first = !lock(&self.filled).contains(&id);
-                    let marker = data.join(FILLED);
-                    content = match (first, marker.exists()) {
+                    content = match (first, marked(&data, FILLED)?) {
                         (_, true) => Content::Kept,
                         (true, false) => Content::Filled,
                         (false, false) => Content::Lost,
                     };
-                    Process::Postgres(postgres.start(&data).await.map_err(|error| error.to_string())?)
+                    let server = postgres.start(&data).await.map_err(|error| error.to_string())?;
+                    Process::Postgres { server, data }
                 }
                 None => Process::Nothing,
             },
@@ -217,21 +234,16 @@ impl Workloads {
         if !running.well {
             return std::future::pending().await;
         }
-        let (Process::Postgres(server), Some(databases)) = (&running.process, running.component.databases()) else {
+        let (Process::Postgres { server, data }, Some(databases)) = (&running.process, running.component.databases())
+        else {
             return Ok(());
         };
         server.accepts().await?;
-        seed::prepare((server.host(), server.port()), databases, running.content).await.map_err(|error| match error
-            .as_db_error()
-        {
-            Some(error) => error.message().to_owned(),
-            None => error.to_string(),
-        })?;
+        seed::prepare(&server.socket(), &self.password, databases, running.content).await?;
         let id = (running.namespace.clone(), running.pod.clone());
         if running.content != Content::Kept {
-            // On the data folder itself, and for the pod's name.
-            let marker = server.data().join(FILLED);
-            tokio::fs::write(marker, "").await.map_err(|error| error.to_string())?;
+            // For the data folder itself, and for the pod's name.
+            mark(data, FILLED)?;
             lock(&self.filled).insert(id);
         }
         Ok(())
@@ -241,7 +253,7 @@ impl Workloads {
     pub(crate) async fn stop(&self, running: &Running, grace: Duration) -> i32 {
         self.forget(running);
         match &running.process {
-            Process::Postgres(server) => server.stop(grace).await,
+            Process::Postgres { server, .. } => server.stop(grace).await,
             _ => 0,
         }
     }
@@ -249,7 +261,7 @@ impl Workloads {
     /// Resolves with the exit code when a workload ended by itself.
     pub(crate) async fn exited(&self, running: &Running) -> i32 {
         match &running.process {
-            Process::Postgres(server) => server.exited().await,
+            Process::Postgres { server, .. } => server.exited().await,
             _ => std::future::pending().await,
         }
     }
@@ -291,7 +303,7 @@ impl Workloads {
         let running = running.ok_or_else(refused)?;
         let (client, inner) = tokio::io::duplex(64 * 1024);
         match (&running.process, running.component, port) {
-            (Process::Postgres(_), _, 5432) => {
+            (Process::Postgres { .. }, _, 5432) => {
                 let all = self.clone();
                 tokio::spawn(async move { all.serve_sql(&running, inner).await });
             }
@@ -312,8 +324,20 @@ impl Workloads {
         Ok(client)
     }
 
+    /// A session of the superuser's, whom no client gets in as.
+    ///
+    /// # Errors
+    /// There is no server, or its words.
+    pub(crate) async fn superuser(&self, namespace: &str, pod: &str) -> Result<Client, String> {
+        let running = lock(&self.running).get(&(namespace.to_owned(), pod.to_owned())).cloned();
+        match running.as_ref().map(|running| &running.process) {
+            Some(Process::Postgres { server, .. }) => seed::connect(&server.socket(), "postgres").await,
+            _ => Err(format!("no PostgreSQL runs in {namespace}/{pod}")),
+        }
+    }
+
     async fn serve_sql(&self, running: &Running, client: DuplexStream) {
-        let Process::Postgres(server) = &running.process else { return };
+        let Process::Postgres { server, .. } = &running.process else { return };
         let gate = || sql_gate::check(&self.store, &running.namespace, &running.pod, running.component);
         let mut downs = self.downs.subscribe();
         let cut = async {
@@ -324,7 +348,7 @@ impl Workloads {
             }
         };
         let socket = server.socket();
-        let served = sql_stream::serve(client, (&socket, server.port()), gate, cut);
+        let served = sql_stream::serve(client, &socket, gate, cut);
         // How a connection ended is its client's affair.
         let _ = running.ended.run_until_cancelled(served).await;
     }
@@ -333,7 +357,7 @@ impl Workloads {
     pub(crate) fn log(&self, namespace: &str, pod: &str) -> Vec<String> {
         let running = lock(&self.running).get(&(namespace.to_owned(), pod.to_owned())).cloned();
         match running.as_ref().map(|running| &running.process) {
-            Some(Process::Postgres(server)) => server.log(),
+            Some(Process::Postgres { server, .. }) => server.log(),
             _ => Vec::new(),
         }
     }
@@ -349,13 +373,13 @@ impl Workloads {
     /// Whether a pageserver has its tenants: it loads them from the object store, unless its disk is all it has.
     fn keeps_tenants(&self, id: &(String, String), volume: Option<&Path>) -> std::io::Result<bool> {
         let Some(volume) = volume.filter(|_| self.scenario.data_on_volume) else { return Ok(true) };
-        let tenants = volume.join("tenants");
-        if tenants.exists() {
+        let (volume, tenants) = (Folder::open(volume)?, Path::new("tenants"));
+        if volume.has(tenants)? {
             return Ok(true);
         }
         let first = lock(&self.filled).insert(id.clone());
         if first {
-            std::fs::create_dir(tenants)?;
+            volume.make_folder(tenants, PASSABLE, None)?;
         }
         Ok(first)
     }
@@ -371,6 +395,27 @@ impl Running {
     pub(crate) fn set_up(&self) {
         self.up.store(true, Ordering::Relaxed);
     }
+}
+
+/// Whether this is written beside a data folder.
+fn marked(data: &Path, mark: &str) -> Result<bool, String> {
+    let (folder, name) = Folder::of(data).map_err(|error| error.to_string())?;
+    folder.has(&beside(name, mark)).map_err(|error| error.to_string())
+}
+
+/// Writes this beside a data folder. There already, it stays.
+fn mark(data: &Path, mark: &str) -> Result<(), String> {
+    let (folder, name) = Folder::of(data).map_err(|error| error.to_string())?;
+    match folder.write(&beside(name, mark), Mode::RUSR | Mode::WUSR, b"") {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error.to_string()),
+        _ => Ok(()),
+    }
+}
+
+fn beside(name: &Path, mark: &str) -> PathBuf {
+    let mut name = name.as_os_str().to_owned();
+    name.push(mark);
+    PathBuf::from(name)
 }
 
 /// Whether the folder that a pod's first container names by PGDATA is on a claim, rather than in the object store.

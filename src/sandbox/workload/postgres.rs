@@ -1,30 +1,46 @@
 //! A real PostgreSQL server in a pod: making database clusters, running and stopping them.
 //!
-//! Servers listen on a Unix socket in the sandbox's folder, and for TLS, which PostgreSQL has on no Unix socket, on a
-//! port of the loopback interface, where `pg_hba.conf` as it is made lets nobody in; when the sandbox was started by
-//! root they run as an unprivileged user. Nothing is synced to disk: what a sandbox holds outlives its servers, not the
-//! machine.
+//! Servers listen on a Unix socket in a folder of their own; only if the sandbox is asked for TLS, which PostgreSQL has
+//! on no Unix socket, on a port of the loopback interface, too. Everybody needs a password, except for the superuser of
+//! the sandbox itself, who is known by the process that connects to the socket. When the sandbox was started by root,
+//! servers run as an unprivileged user, and root writes nothing where that user may. Nothing is synced to disk: what a
+//! sandbox holds outlives its servers, not the machine.
 
 use super::installation::Installation;
 use crate::sandbox::error::SandboxError;
+use crate::sandbox::files::Folder;
 use crate::sandbox::processes::{self, Spawner, Unprivileged};
+use rustix::fs::Mode;
 use rustix::process::Signal;
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::ffi::OsStr;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::os::unix::fs::{DirBuilderExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
-use tokio::net::TcpSocket;
+use tokio::net::{TcpSocket, UnixStream};
 use tokio::process::{Child, Command};
 use tokio::sync::{OnceCell, mpsc, watch};
 
-/// SynxDB's administrator, as in its documentation.
-pub(crate) const SUPERUSER: &str = "gpadmin";
+/// SynxDB's administrator, as in its documentation. An ordinary role here: a superuser of PostgreSQL runs programs and
+/// reads files as the user that the server runs as.
+pub(crate) const ADMINISTRATOR: &str = "gpadmin";
+
+/// The superuser, whom only the sandbox itself logs in as: it makes roles and databases. No client's startup packet may
+/// name it.
+pub(crate) const SUPERUSER: &str = "practice_cluster_superuser";
+
+/// Who is let in, and how: the file for the whole of a sandbox, which its servers can read and not write.
+const HBA: &str = "pg_hba.conf";
+const IDENT: &str = "pg_ident.conf";
+/// The map that says who the superuser is.
+const MAP: &str = "sandbox";
+
+/// The port that a socket is named after where there is no port.
+const NO_PORT: u16 = 5432;
 
 /// What the server logs when it accepts connections (`lc_messages` is C).
 const ACCEPTING: &str = "database system is ready to accept connections";
@@ -39,6 +55,8 @@ pub(crate) struct Postgres {
     user: Option<Unprivileged>,
     /// The sandbox's folder.
     folder: PathBuf,
+    /// Whether servers listen on a port, for TLS.
+    ports: bool,
     template: OnceCell<PathBuf>,
     servers: AtomicU32,
     /// What runs, for an end without a runtime.
@@ -58,37 +76,44 @@ struct Processes {
 }
 
 impl Postgres {
-    /// Servers will be started by `spawner`, as `user` if given, with their sockets under `folder`.
+    /// Servers will be started by `spawner`, as `user` if given, with their sockets under `folder`, and with ports of
+    /// the loopback interface where `ports` says so.
     pub(crate) fn new(
         installation: Installation,
         spawner: Spawner,
         user: Option<Unprivileged>,
         folder: &Path,
+        ports: bool,
     ) -> Result<Postgres, SandboxError> {
-        let postgres = Postgres {
+        let wrong = |error: std::io::Error| SandboxError::folder(folder, &error);
+        let own = Folder::open(folder).map_err(wrong)?;
+        // Passable for the servers, and written to by the sandbox alone.
+        own.make_folder(Path::new("run"), Mode::from_raw_mode(0o711), None).map_err(wrong)?;
+        let readable = Mode::from_raw_mode(0o644);
+        own.write(Path::new(HBA), readable, hba().as_bytes()).map_err(wrong)?;
+        own.write(Path::new(IDENT), readable, ident(user.is_some()).as_bytes()).map_err(wrong)?;
+        Ok(Postgres {
             installation,
             spawner,
             user,
             folder: folder.to_owned(),
+            ports,
             template: OnceCell::new(),
             servers: AtomicU32::new(0),
             running: Arc::default(),
             leases: Mutex::default(),
-        };
-        postgres.make_folder(&folder.join("run")).map_err(|error| SandboxError::folder(folder, &error))?;
-        Ok(postgres)
+        })
     }
 
-    /// Makes a folder that belongs to the user who runs the servers.
-    pub(crate) fn make_folder(&self, path: &Path) -> std::io::Result<()> {
-        match std::fs::DirBuilder::new().mode(0o700).create(path) {
-            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(error),
-            _ => {}
-        }
-        match &self.user {
-            Some(user) => chown(path, Some(user.uid), Some(user.gid)),
-            None => Ok(()),
-        }
+    /// Makes a folder that belongs to the user who runs the servers, in one that belongs to the sandbox.
+    fn make_folder(&self, path: &Path) -> std::io::Result<()> {
+        let (parent, name) = Folder::of(path)?;
+        parent.make_folder(name, Mode::RWXU, self.user.as_ref())
+    }
+
+    /// The user that servers run as: their sockets are served by nobody else.
+    fn uid(&self) -> u32 {
+        self.user.as_ref().map_or_else(|| rustix::process::geteuid().as_raw(), |user| user.uid)
     }
 
     /// A command of the system or of the installation that runs as the servers' user, in C locale.
@@ -146,10 +171,16 @@ impl Postgres {
         path.await.map(PathBuf::as_path)
     }
 
-    /// Makes a new database cluster in a folder (which is created), as `initdb` would.
+    /// Makes a new database cluster in a folder (which is created), as `initdb` would. What an earlier attempt left of
+    /// it goes first.
     pub(crate) async fn create_cluster(&self, data: &Path) -> Result<(), SandboxError> {
         let template = self.template().await?;
-        self.make_folder(data).map_err(|error| SandboxError::folder(data, &error))?;
+        let wrong = |error: std::io::Error| SandboxError::folder(data, &error);
+        match tokio::fs::remove_dir_all(data).await {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(wrong(error)),
+            _ => {}
+        }
+        self.make_folder(data).map_err(wrong)?;
         let mut command = self.command("cp");
         command.arg("-Rp").arg(template.join(".")).arg(data);
         self.run("a database cluster cannot be made", command).await
@@ -167,11 +198,17 @@ impl Postgres {
         let socket_folder = self.folder.join("run").join(number.to_string());
         self.make_folder(&socket_folder).map_err(|error| SandboxError::folder(&socket_folder, &error))?;
         let mut command = self.command(self.installation.bin.join("postgres"));
-        let (held, port) = free_port().map_err(|error| wrong(error.to_string()))?;
+        let (held, port) =
+            if self.ports { free_port().map_err(|error| wrong(error.to_string()))? } else { (None, NO_PORT) };
+        command.arg("-c").arg(if self.ports { "listen_addresses=127.0.0.1" } else { "listen_addresses=" });
+        for (setting, file) in [("hba_file", HBA), ("ident_file", IDENT)] {
+            command.arg("-c").arg(format!("{setting}={}", self.folder.join(file).display()));
+        }
         command.arg("-D").arg(data).arg("-k").arg(&socket_folder).stdout(Stdio::null());
         command.arg("-p").arg(port.to_string());
         for setting in [
-            "listen_addresses=127.0.0.1",
+            // What is the default from version 14 on.
+            "password_encryption=scram-sha-256",
             "fsync=off",
             "full_page_writes=off",
             "max_connections=100",
@@ -193,7 +230,9 @@ impl Postgres {
         let log: Arc<Mutex<VecDeque<String>>> = Arc::default();
         let reader = tokio::spawn(read_log(BufReader::new(stderr), log.clone(), state.clone()));
         tokio::spawn(attend(child, inbox, state.clone(), self.running.clone(), (lease, reader)));
-        Ok(Server { data: data.to_owned(), socket_folder, port, _held: held, state, signals, log })
+        let owner = self.uid();
+        let listens = self.ports;
+        Ok(Server { socket_folder, owner, port, listens, _held: held, state, signals, log })
     }
 
     /// Ends everything at once, without a runtime; data folders that are still in use afterwards are the caller's to
@@ -225,6 +264,48 @@ fn lock(running: &Mutex<Processes>) -> MutexGuard<'_, Processes> {
     running.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Where a server takes connections.
+#[derive(Clone, Debug)]
+pub(crate) struct ServerSocket {
+    /// Its Unix socket, in a folder that its user may write to.
+    pub(crate) path: PathBuf,
+    /// The user that it runs as.
+    pub(crate) owner: u32,
+    /// Its port on the loopback interface, where it has one.
+    pub(crate) port: Option<u16>,
+}
+
+impl ServerSocket {
+    /// Connects to the socket.
+    ///
+    /// # Errors
+    /// The system's. Whoever answers is another user: the socket's name was made to lead elsewhere.
+    pub(crate) async fn connect(&self) -> std::io::Result<UnixStream> {
+        let stream = UnixStream::connect(&self.path).await?;
+        let answers = stream.peer_cred()?.uid();
+        if answers != self.owner {
+            return Err(std::io::Error::other(format!("user {answers} answers, not the server's")));
+        }
+        Ok(stream)
+    }
+}
+
+/// Everybody shows a password, but for the superuser, whom the system's word for who connects lets in: this process.
+fn hba() -> String {
+    format!(
+        "local all {SUPERUSER} peer map={MAP}\n\
+         local all all scram-sha-256\n\
+         host all {SUPERUSER} all reject\n\
+         host all all 127.0.0.1/32 scram-sha-256\n"
+    )
+}
+
+/// Who the superuser is: root where root started the sandbox. Otherwise servers run as whoever started it, and nobody
+/// else reaches their sockets.
+fn ident(by_root: bool) -> String {
+    format!("{MAP} {} {SUPERUSER}\n", if by_root { "root" } else { "/^.*$" })
+}
+
 /// What a server is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ServerState {
@@ -238,9 +319,12 @@ pub(crate) enum ServerState {
 
 /// A server process.
 pub(crate) struct Server {
-    data: PathBuf,
     socket_folder: PathBuf,
+    /// The user that it runs as.
+    owner: u32,
     port: u16,
+    /// Whether it listens on that port.
+    listens: bool,
     _held: Option<TcpSocket>,
     state: watch::Sender<ServerState>,
     signals: mpsc::UnboundedSender<Signal>,
@@ -248,24 +332,13 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Its data folder.
-    pub(crate) fn data(&self) -> &Path {
-        &self.data
-    }
-
-    /// Folder of its socket: what libpq calls the host.
-    pub(crate) fn host(&self) -> &Path {
-        &self.socket_folder
-    }
-
-    /// Its socket.
-    pub(crate) fn socket(&self) -> PathBuf {
-        self.socket_folder.join(format!(".s.PGSQL.{}", self.port))
-    }
-
-    /// Its port on the loopback interface, after which its socket is named, too.
-    pub(crate) fn port(&self) -> u16 {
-        self.port
+    /// Where it takes connections.
+    pub(crate) fn socket(&self) -> ServerSocket {
+        ServerSocket {
+            path: self.socket_folder.join(format!(".s.PGSQL.{}", self.port)),
+            owner: self.owner,
+            port: self.listens.then_some(self.port),
+        }
     }
 
     /// Resolves when it accepts connections (`Ok`) or has ended without (`Err`, its last words).

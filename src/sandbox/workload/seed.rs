@@ -1,8 +1,7 @@
 //! What the databases hold at first: the metadata proxy's `cloudmeta`, and the account's `test_db` as in SynxDB's
 //! "Cluster Failover" page.
 
-use super::postgres::SUPERUSER;
-use std::path::Path;
+use super::postgres::{ADMINISTRATOR, SUPERUSER, ServerSocket};
 use tokio_postgres::{Client, Config, NoTls};
 
 /// Which databases a proxy serves.
@@ -31,59 +30,67 @@ const CLOUDMETA: &str = include_str!("seed/cloudmeta.sql");
 /// An account's.
 const TEST_DB: &str = include_str!("seed/test_db.sql");
 
-/// Makes sure that the databases of a server that accepts connections are as they should be. `server` is the folder of
-/// its socket, and its port.
+/// Makes sure that the role and the databases of a server that accepts connections are as they should be; the
+/// administrator logs in with `password`, letters and digits.
+///
+/// # Errors
+/// The server's or the system's words.
 pub(crate) async fn prepare(
-    server: (&Path, u16),
+    server: &ServerSocket,
+    password: &str,
     databases: Databases,
     content: Content,
-) -> Result<(), tokio_postgres::Error> {
+) -> Result<(), String> {
     let (database, tables) = match databases {
         Databases::Metadata => ("cloudmeta", CLOUDMETA),
         Databases::Account => ("test_db", TEST_DB),
     };
-    // A metadata proxy makes its own database; an account's databases are its users'.
-    let create = content == Content::Filled || (content == Content::Lost && databases == Databases::Metadata);
-    // What is kept may ask for a password by now.
-    if !create {
+    if content == Content::Kept {
         return Ok(());
     }
-    let (client, _guard) = connect(server, "postgres").await?;
-    let present = client.query_one("SELECT count(*) FROM pg_database WHERE datname = $1", &[&database]).await?;
-    if present.get::<_, i64>(0) == 0 {
-        client.batch_execute(&format!("CREATE DATABASE {database}")).await?;
+    let client = connect(server, "postgres").await?;
+    let there = async |query: &str, name: &str| {
+        client.query_one(query, &[&name]).await.map(|row| row.get::<_, i64>(0) > 0).map_err(|error| words(&error))
+    };
+    // An earlier server may have been ended half-way through any of this.
+    if !there("SELECT count(*) FROM pg_roles WHERE rolname = $1", ADMINISTRATOR).await? {
+        let made = format!("CREATE ROLE {ADMINISTRATOR} LOGIN CREATEDB PASSWORD '{password}'");
+        client.batch_execute(&made).await.map_err(|error| words(&error))?;
+    }
+    let owned = format!("ALTER DATABASE postgres OWNER TO {ADMINISTRATOR}");
+    client.batch_execute(&owned).await.map_err(|error| words(&error))?;
+    // A metadata proxy makes its own database; an account's databases are its users'.
+    let create = content == Content::Filled || databases == Databases::Metadata;
+    if create && !there("SELECT count(*) FROM pg_database WHERE datname = $1", database).await? {
+        let made = format!("CREATE DATABASE {database} OWNER {ADMINISTRATOR}");
+        client.batch_execute(&made).await.map_err(|error| words(&error))?;
     }
     if content == Content::Filled {
-        let (client, _guard) = connect(server, database).await?;
+        let client = connect(server, database).await?;
         let filled = "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'";
-        // An earlier server may have been ended half-way through this.
-        if client.query_one(filled, &[]).await?.get::<_, i64>(0) == 0 {
-            client.batch_execute(&format!("BEGIN; {tables} COMMIT")).await?;
+        let filled = client.query_one(filled, &[]).await.map_err(|error| words(&error))?;
+        if filled.get::<_, i64>(0) == 0 {
+            let fill = format!("SET SESSION AUTHORIZATION {ADMINISTRATOR}; BEGIN; {tables} COMMIT");
+            client.batch_execute(&fill).await.map_err(|error| words(&error))?;
         }
     }
     Ok(())
 }
 
-/// Ends the connection's task with the value.
-struct Guard(tokio::task::JoinHandle<()>);
-
-impl Drop for Guard {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
+/// tokio-postgres' own words are only "db error".
+fn words(error: &tokio_postgres::Error) -> String {
+    error.as_db_error().map_or_else(|| error.to_string(), |error| error.message().to_owned())
 }
 
-async fn connect((folder, port): (&Path, u16), database: &str) -> Result<(Client, Guard), tokio_postgres::Error> {
-    let (client, connection) = Config::new()
-        .host_path(folder)
-        .port(port)
-        .user(SUPERUSER)
-        .dbname(database)
-        .application_name("sandbox")
-        .connect(NoTls)
-        .await?;
-    let task = tokio::spawn(async move {
-        let _ = connection.await;
-    });
-    Ok((client, Guard(task)))
+/// A session of the superuser's, which ends with the value.
+///
+/// # Errors
+/// The server's or the system's words.
+pub(crate) async fn connect(server: &ServerSocket, database: &str) -> Result<Client, String> {
+    let stream = server.connect().await.map_err(|error| error.to_string())?;
+    let mut config = Config::new();
+    config.user(SUPERUSER).dbname(database).application_name("sandbox");
+    let (client, connection) = config.connect_raw(stream, NoTls).await.map_err(|error| words(&error))?;
+    tokio::spawn(connection);
+    Ok(client)
 }

@@ -4,12 +4,12 @@
 //! TLS is the server's own (`ssl = on`): where it agrees to it, everything that follows is passed on unread. A refusal
 //! cannot be worded then, and is a closed connection.
 
+use super::postgres::{SUPERUSER, ServerSocket};
 use super::sql_gate::Refusal;
 use std::io;
 use std::net::Ipv4Addr;
-use std::path::Path;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, copy_bidirectional};
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::TcpStream;
 
 /// Request codes of PostgreSQL's protocol that precede a startup packet.
 const CANCEL_REQUEST: u32 = 80_877_102;
@@ -76,15 +76,31 @@ pub(crate) async fn refuse(mut client: impl AsyncRead + AsyncWrite + Unpin, refu
     send(&mut client, &refusal).await
 }
 
+impl Startup {
+    /// Whether a client may send this. Who connects to the server's socket is always the sandbox, so that the server
+    /// would take any client for its superuser; and only the third version of the protocol is read here.
+    fn admissible(&self) -> Result<(), Refusal> {
+        let not_allowed =
+            |message: &str| Err(Refusal { code: "28000", message: message.to_owned(), detail: String::new() });
+        if self.bytes.windows(SUPERUSER.len()).any(|part| part == SUPERUSER.as_bytes()) {
+            return not_allowed("this role is the practice cluster's own");
+        }
+        if self.code >> 16 != 3 {
+            return not_allowed("unsupported frontend protocol");
+        }
+        Ok(())
+    }
+}
+
 /// Serves a connection to a server's socket, or its port for TLS: `gate` is asked once the startup packet is there,
 /// `cut` ends an open connection.
 pub(crate) async fn serve(
     mut client: impl AsyncRead + AsyncWrite + Unpin,
-    (socket, port): (&Path, u16),
+    socket: &ServerSocket,
     gate: impl Fn() -> Result<(), Refusal>,
     cut: impl Future<Output = ()>,
 ) -> io::Result<()> {
-    let startup = match opening(&mut client, Some(port)).await? {
+    let startup = match opening(&mut client, socket.port).await? {
         Opening::Startup(startup) => startup,
         Opening::Tls(mut server) => {
             if gate().is_err() {
@@ -99,11 +115,11 @@ pub(crate) async fn serve(
     };
     // A cancel request carries nothing to be refused with.
     if startup.code != CANCEL_REQUEST
-        && let Err(refusal) = gate()
+        && let Err(refusal) = startup.admissible().and_then(|()| gate())
     {
         return send(&mut client, &refusal).await;
     }
-    let Ok(mut server) = UnixStream::connect(socket).await else {
+    let Ok(mut server) = socket.connect().await else {
         return send(&mut client, &Refusal::starting("the database system is shutting down")).await;
     };
     server.write_all(&startup.bytes).await?;
@@ -144,12 +160,53 @@ mod tests {
         assert!(refuse(server, Refusal::segment()).await.is_err());
     }
 
+    /// Where no server is; its port may be another's.
+    fn nowhere(port: Option<u16>) -> ServerSocket {
+        ServerSocket { path: "/nonexistent/socket".into(), owner: rustix::process::geteuid().as_raw(), port }
+    }
+
+    /// However the packet says it, and whatever a server would read from it.
+    #[tokio::test]
+    async fn no_client_gets_in_as_the_superuser() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("socket");
+        let listener = tokio::net::UnixListener::bind(&path).unwrap();
+        let socket = ServerSocket { path, ..nowhere(None) };
+        let named = format!("user\0{SUPERUSER}\0\0");
+        let twice = format!("user\0gpadmin\0user\0{SUPERUSER}\0\0");
+        let second = format!("{}{SUPERUSER}\0", "d".repeat(64));
+        for (code, rest) in [(196_608, &named), (196_608, &twice), (196_610, &named), (131_072, &second)] {
+            let (mut client, server) = tokio::io::duplex(1024);
+            let packet = packet(code, rest.as_bytes());
+            client.write_all(&packet).await.unwrap();
+            serve(server, &socket, || Ok(()), std::future::pending()).await.unwrap();
+            let mut answer = String::new();
+            client.read_to_string(&mut answer).await.unwrap();
+            assert!(answer.contains("28000"), "{code} {rest:?}: {answer:?}");
+        }
+        let came = tokio::time::timeout(std::time::Duration::ZERO, listener.accept()).await;
+        assert!(came.is_err(), "nothing of it reached the server");
+    }
+
+    /// The socket lies where the servers' user may put another.
+    #[tokio::test]
+    async fn a_socket_that_another_user_serves_is_not_talked_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("socket");
+        let listener = tokio::net::UnixListener::bind(&path).unwrap();
+        let own = nowhere(None).owner;
+        for (owner, taken) in [(own, true), (own + 1, false)] {
+            let connected = ServerSocket { path: path.clone(), owner, port: None }.connect().await;
+            assert_eq!(connected.is_ok(), taken, "{connected:?}");
+        }
+        drop(listener);
+    }
+
     #[tokio::test]
     async fn without_a_server_the_client_hears_why() {
         let (mut client, server) = tokio::io::duplex(1024);
         client.write_all(&packet(196_608, b"user\0gpadmin\0\0")).await.unwrap();
-        // Nobody listens on port 0.
-        serve(server, (Path::new("/nonexistent/socket"), 0), || Ok(()), std::future::pending()).await.unwrap();
+        serve(server, &nowhere(None), || Ok(()), std::future::pending()).await.unwrap();
         let mut answer = String::new();
         client.read_to_string(&mut answer).await.unwrap();
         assert!(answer.contains("57P03") && answer.contains("shutting down"), "{answer}");
@@ -179,7 +236,7 @@ mod tests {
             let gate = refusal.clone();
             let task = tokio::spawn(async move {
                 let gate = || gate.clone().map_or(Ok(()), Err);
-                serve(theirs, (Path::new("/nonexistent/socket"), port), gate, std::future::pending()).await
+                serve(theirs, &nowhere(Some(port)), gate, std::future::pending()).await
             });
             client.write_all(&packet(SSL_REQUEST, b"")).await.unwrap();
             match (answer, refusal) {

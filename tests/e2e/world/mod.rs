@@ -81,7 +81,7 @@ impl World {
                 (Kind::Real, path, Some(Turn::take(if alone { AT_ONCE } else { 1 })))
             }
             None => {
-                let options = Options { state_root: machine::state_root(), ..Options::default() };
+                let options = Options { sql_over_tls: true, state_root: machine::state_root(), ..Options::default() };
                 let sandbox = runtime.block_on(Sandbox::start(options)).unwrap();
                 machine::needs_postgresql(sandbox.notices());
                 let path = sandbox.kubeconfig().to_owned();
@@ -102,6 +102,45 @@ impl World {
 
     pub(crate) fn is_real(&self) -> bool {
         matches!(self.kind, Kind::Real)
+    }
+
+    /// The administrator's password in databases that nothing was done to: a real cluster's ask for none.
+    pub(crate) fn password(&self) -> Option<&str> {
+        match &self.kind {
+            Kind::Practice(sandbox) => sandbox.as_ref().map(Sandbox::password),
+            Kind::Real => None,
+        }
+    }
+
+    /// The file with that password, for libpq.
+    pub(crate) fn passfile(&self) -> Option<&Path> {
+        match &self.kind {
+            Kind::Practice(sandbox) => sandbox.as_ref().map(Sandbox::passfile),
+            Kind::Real => None,
+        }
+    }
+
+    /// Runs statements as the superuser of a proxy's server, to which nothing was done before, in database `postgres`.
+    pub(crate) fn as_superuser(&self, proxy: (&str, &str), sql: &str) {
+        let client = self.superuser(proxy, None);
+        let done = self.in_time(sql::first_column(&client, sql)).unwrap_or_else(|| panic!("no answer: {sql}"));
+        done.unwrap_or_else(|why| panic!("{proxy:?}: {sql}: {why}"));
+    }
+
+    /// A session of the superuser of a proxy's server, in database `postgres`: of a real cluster that is gpadmin, who
+    /// has this password by now.
+    pub(crate) fn superuser(&self, (namespace, pod): (&str, &str), password: Option<&str>) -> tokio_postgres::Client {
+        let session = async {
+            match &self.kind {
+                Kind::Practice(sandbox) => sandbox.as_ref().unwrap().superuser(namespace, pod).await,
+                Kind::Real => {
+                    let session = self.session((namespace, pod), ("gpadmin", password), "postgres").await;
+                    session.map(|(client, _)| client)
+                }
+            }
+        };
+        let session = self.in_time(session).unwrap_or_else(|| panic!("{namespace}/{pod} does not answer"));
+        session.unwrap_or_else(|why| panic!("{namespace}/{pod}: {why}"))
     }
 
     /// Far more than anything takes: what hangs fails.
@@ -190,10 +229,11 @@ impl World {
         }
     }
 
-    /// The plugin with this cluster's kubeconfig, and nothing of the developer's own settings.
+    /// The plugin with this cluster's kubeconfig and passwords, and nothing of the developer's own settings.
     pub(crate) fn plugin(&self, arguments: &[&str]) -> Command {
         let mut command = plugin(self.home(), arguments);
         command.env("KUBECONFIG", &self.kubeconfig);
+        command.envs(self.passfile().map(|passfile| ("PGPASSFILE", passfile)));
         command
     }
 

@@ -12,7 +12,7 @@ pub(crate) type Role<'r> = (&'r str, Option<&'r str>);
 impl World {
     /// The first column, as text, of the last statement's rows.
     pub(crate) fn query(&self, (namespace, pod): (&str, &str), database: &str, sql: &str) -> Vec<String> {
-        let answer = self.query_as((namespace, pod), ("gpadmin", None), database, sql);
+        let answer = self.query_as((namespace, pod), ("gpadmin", self.password()), database, sql);
         answer.unwrap_or_else(|why| panic!("{namespace}/{pod}, {database}: {sql}: {why}"))
     }
 
@@ -26,14 +26,10 @@ impl World {
     ) -> Result<Vec<String>, String> {
         let asked = async {
             let (client, connection) = self.session((namespace, pod), role, database).await?;
-            let said = client.simple_query(sql).await.map_err(|error| words(&error))?;
+            let said = first_column(&client, sql).await?;
             drop(client);
             let _ = connection.await;
-            let rows = said.iter().filter_map(|message| match message {
-                tokio_postgres::SimpleQueryMessage::Row(row) => Some(row.get(0).unwrap_or_default().to_owned()),
-                _ => None,
-            });
-            Ok::<_, String>(rows.collect())
+            Ok::<_, String>(said)
         };
         self.in_time(asked).unwrap_or_else(|| panic!("{namespace}/{pod} does not answer: {sql}"))
     }
@@ -94,6 +90,16 @@ const PROJECTS: &str = "
     INSERT INTO projects (project_name, project_manager, department) VALUES
     ('Project Alpha', 'Alice', 'Engineering'), ('Project Beta', 'Bob', 'HR'), ('Project Gamma', 'Charlie', 'Sales');
 ";
+
+/// The first column, as text, of all rows.
+pub(super) async fn first_column(client: &Client, sql: &str) -> Result<Vec<String>, String> {
+    let said = client.simple_query(sql).await.map_err(|error| words(&error))?;
+    let rows = said.iter().filter_map(|message| match message {
+        tokio_postgres::SimpleQueryMessage::Row(row) => Some(row.get(0).unwrap_or_default().to_owned()),
+        _ => None,
+    });
+    Ok(rows.collect())
+}
 
 /// tokio-postgres' own words are only "db error".
 fn words(error: &tokio_postgres::Error) -> String {

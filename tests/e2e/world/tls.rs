@@ -1,7 +1,9 @@
 //! A proxy's server that asks for passwords and has TLS, as its superuser makes it so: by SQL alone, so that it is the
-//! same in both worlds.
+//! same in both worlds. The practice cluster's superuser is nobody's but the test process' own, and its servers ask for
+//! passwords anyway.
 
 use super::World;
+use super::sql::first_column;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -65,7 +67,9 @@ impl World {
         let (namespace, pod, password) = (namespace.to_owned(), pod.to_owned(), password.to_owned());
         let secured = Secured { world: self, namespace, pod, password };
         secured.query(&format!("alter role gpadmin password '{}'", secured.password));
-        secured.write("pg_hba.conf", "local all all scram-sha-256\nhost all all all scram-sha-256");
+        if self.is_real() {
+            secured.write("pg_hba.conf", "local all all scram-sha-256\nhost all all all scram-sha-256");
+        }
         secured.reload();
         let refused = self.query_as((&secured.namespace, &secured.pod), ("gpadmin", None), "postgres", "select 1");
         refused.expect_err("a login without a password");
@@ -84,7 +88,8 @@ impl<'w> Secured<'w> {
     /// Asks as the superuser, in database `postgres`.
     pub(crate) fn query(&self, sql: &str) -> Vec<String> {
         let Self { world, namespace, pod, password } = self;
-        let answer = world.query_as((namespace, pod), ("gpadmin", Some(password)), "postgres", sql);
+        let client = world.superuser((namespace, pod), Some(password));
+        let answer = world.in_time(first_column(&client, sql)).unwrap_or_else(|| panic!("no answer: {sql}"));
         answer.unwrap_or_else(|why| panic!("{namespace}/{pod}: {sql}: {why}"))
     }
 
@@ -120,9 +125,7 @@ impl<'w> Secured<'w> {
     /// Stops the server's first process: connections are accepted by the system, and nobody answers them.
     pub(crate) fn hangs(&self) -> Hung<'w> {
         let Self { world, namespace, pod, password } = self;
-        let session = world.session((namespace, pod), ("gpadmin", Some(password)), "postgres");
-        let (client, _) = world.in_time(session).expect("a login in time").unwrap();
-        let hung = Hung { world, client };
+        let hung = Hung { world, client: world.superuser((namespace, pod), Some(password)) };
         hung.signal("STOP").unwrap();
         hung
     }

@@ -1,0 +1,50 @@
+//! Whether a pod is the layout's workload's own. A name says nothing: whoever may create pods in a namespace may call one
+//! as he likes, and name any owner. So the owner must be there, by UID, select the pod, and give pods such a name.
+
+use super::model::Owner;
+use super::selector;
+use crate::cluster::snapshot::Read;
+use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::core::v1::Pod;
+
+/// What is known of a pod's owner.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Ownership {
+    /// A StatefulSet that is there made it.
+    Confirmed,
+    /// It may be what it seems: its owner could not be looked at, for this reason, in words.
+    Unconfirmed(String),
+    /// It is not what it seems, for this reason, in words.
+    Refuted(String),
+}
+
+/// Looks a pod's owner up among the StatefulSets of its namespace.
+pub(super) fn ownership(pod: &Pod, owner: Option<&Owner>, sets: &Read<Vec<StatefulSet>>) -> Ownership {
+    let Some(owner) = owner else { return Ownership::Refuted("no controller owns it".into()) };
+    let Owner { kind, name, uid, .. } = owner;
+    if !owner.is_stateful_set() {
+        return Ownership::Unconfirmed(format!("its owner is the {kind} {name}, which is not read"));
+    }
+    let sets = match sets {
+        Read::Known(sets) => sets,
+        Read::Unknown(why) => {
+            return Ownership::Unconfirmed(format!("whether StatefulSet {name} owns it is not known: {}", why.reason));
+        }
+        Read::NotAsked => return Ownership::Unconfirmed(format!("whether StatefulSet {name} owns it was not asked")),
+    };
+    let Some(set) = sets.iter().find(|set| set.metadata.uid.as_ref() == Some(uid)) else {
+        return Ownership::Refuted(format!("the StatefulSet {name} that it names as its owner does not exist"));
+    };
+    let set_name = set.metadata.name.as_deref().unwrap_or_default();
+    let pod_name = pod.metadata.name.as_deref().unwrap_or_default();
+    let ordinal = pod_name.strip_prefix(set_name).and_then(|rest| rest.strip_prefix('-'));
+    let labels = pod.metadata.labels.clone().unwrap_or_default();
+    let made = set_name == name
+        && ordinal.is_some_and(|ordinal| !ordinal.is_empty() && ordinal.bytes().all(|digit| digit.is_ascii_digit()))
+        && selector::selects(&set.spec.selector, &labels);
+    if made {
+        Ownership::Confirmed
+    } else {
+        Ownership::Refuted(format!("StatefulSet {set_name} did not make it, although it names it as its owner"))
+    }
+}
