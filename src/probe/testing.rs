@@ -326,7 +326,7 @@ pub(crate) async fn run<C: Connector>(sql: &Sql<C>, database: &str, statements: 
 }
 
 /// A session for a user's own statements.
-pub(crate) async fn session<C: Connector>(sql: &Sql<C>, database: &str) -> Session {
+pub(in crate::probe) async fn session<C: Connector>(sql: &Sql<C>, database: &str) -> Session {
     let until = tokio::time::Instant::now() + Duration::from_secs(20);
     sql.line.open(database, Access::Write, until).await.unwrap()
 }

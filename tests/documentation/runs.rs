@@ -27,13 +27,14 @@ use std::process::Command;
 use std::sync::LazyLock;
 
 /// What differs from run to run. The first three are names, which later commands may repeat.
-const VARIES: [&str; 16] = [
+const VARIES: [&str; 17] = [
     r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}",
     r"\b[0-9a-f]{8}…",
     r"\b[0-9a-f]{8}\b",
     r"\bkubectl_synxdb_[0-9a-f]{8}\b",
     r"\b\d+ min \d+ s\b|\b\d+(?:\.\d+)? (?:ms|s)\b",
     r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?Z?",
+    r"\b\d\d:\d\d:\d\d UTC\b",
     r"\b\d+[smhd](?:\d+[smhd])?\b",
     r#""[A-Za-z]*(?:Ms|illiseconds)": ?\d+"#,
     r"\(\d+ of \d+\)",
