@@ -93,7 +93,11 @@ fn an_unfinished_record_is_gone_on_with_where_the_cluster_confirms_it() {
     }
     // What fits is finished, as ever: the volume is still the claim's that the record names.
     let cluster = Cluster::start(bare("healthy"));
-    write(&cluster, &record(&cluster));
+    // With what it held before it began, which the record does not have.
+    cluster.run(&["verify", POD]).exits(0);
+    let mut fits = record(&cluster);
+    fits["started"] = json!(jiff::Timestamp::now().to_string());
+    write(&cluster, &fits);
     let ran = cluster.run(&["failover", POD, "--yes"]).exits(0);
     assert!(!ran.err.contains("does not fit"), "{}", ran.shown());
     ran.warns(&[ID]);

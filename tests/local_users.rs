@@ -286,6 +286,13 @@ fn no_folder_on_the_way_to_the_servers_is_their_users() {
     practice.stop();
 }
 
+/// Another process writes it: a program that this one has open for writing, or a child that another test has just forked
+/// from it, could not be run (ETXTBSY).
+fn copy_of_the_plugin(to: &std::path::Path) {
+    let copied = std::process::Command::new("cp").arg(process::PLUGIN).arg(to).status().unwrap();
+    assert!(copied.success());
+}
+
 /// The same of an ordinary user who rehearses with one command. What he is shown names the password's file, which only he
 /// can read.
 #[test]
@@ -298,7 +305,7 @@ fn another_user_gets_no_session_on_an_ordinary_users_practice_cluster() {
     let machine = Machine::new();
     fs::set_permissions(machine.home(), fs::Permissions::from_mode(0o755)).unwrap();
     let program = machine.home().join("plugin");
-    fs::copy(process::PLUGIN, &program).unwrap();
+    copy_of_the_plugin(&program);
     let mut command = as_user(rehearses, program.to_str().unwrap());
     command.args(["--sandbox", "forward", "meta", "--port", "0"]).env("HOME", machine.home());
     let mut forward = Running::start(command);
@@ -372,7 +379,7 @@ fn a_folder_that_another_user_made_first_stops_nobody() {
     fs::set_permissions(machine.home(), fs::Permissions::from_mode(0o755)).unwrap();
     // PATH may lead through root's own folders: to no PostgreSQL then, which this is not about.
     let program = machine.home().join("plugin");
-    fs::copy(process::PLUGIN, &program).unwrap();
+    copy_of_the_plugin(&program);
     let mut command = as_user(rehearses, program.to_str().unwrap());
     command.args(["--sandbox", "status", "-o", "json"]).env("HOME", machine.home());
     let ran = run(command);

@@ -357,9 +357,16 @@ fn psql_takes_its_own_arguments() {
     let account = world.account("forward-arguments", |_| {});
     account.world.projects(&account.namespace);
     let namespace = (account.namespace.as_str(), PROXY);
-    world.query(namespace, "postgres", "create role auditor login");
+    world.as_superuser(namespace, "create role auditor login password 'open sesame'");
+    let known = world.passfile().map(|passfile| std::fs::read_to_string(passfile).unwrap()).unwrap_or_default();
+    let passfile = world.file("both-roles", &format!("{known}\n*:*:*:auditor:open sesame\n"));
+    std::fs::set_permissions(&passfile, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
     let query = ["-XAtc", "select current_database(), current_user"];
-    let psql = |target: &[&str], arguments: &[&str]| world.start_command(with_psql(&account, target, arguments)).end();
+    let psql = |target: &[&str], arguments: &[&str]| {
+        let mut command = with_psql(&account, target, arguments);
+        command.env("PGPASSFILE", &passfile);
+        world.start_command(command).end()
+    };
     for (arguments, expected) in [
         (&[][..], "postgres|gpadmin"),
         (&["test_db"], "test_db|gpadmin"),
