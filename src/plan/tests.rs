@@ -61,7 +61,7 @@ fn a_refused_login_is_warned_of_and_told_apart_from_silence() {
             silent.to_owned(),
             "(19h ago): PostgreSQL 14: 2 databases",
         ),
-        (Before::LoginRefused { reason: reason() }, stored.clone(), refused.to_owned(), "mend it first"),
+        (Before::LoginRefused { reason: reason() }, stored.clone(), refused.to_owned(), "fix it first"),
         (Before::NotAsked, stored, "afterwards it is compared with the stored baseline of ".to_owned(), "(19h ago)"),
         (Before::NotAsked, none(), "no baseline: none is stored".to_owned(), "will not be proven"),
     ] {

@@ -213,7 +213,7 @@ pub struct Table {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum Uncounted {
-    /// Time ran out, somebody holds a lock, or the role may not read it: nothing is known of its rows.
+    /// Time ran out, another session holds a lock, or the role may not read it: nothing is known of its rows.
     Unknown(String),
     /// The server cannot read it, in its own words.
     Damaged(String),

@@ -193,7 +193,7 @@ async fn each_statement_runs_on_plain_postgresql() {
             Statement::SpreadOfCanary { .. } => Err("42703"),
             _ => Ok(()),
         };
-        assert_eq!(answer.as_ref().map(|()| ()).map_err(String::as_str), expected, "{}", statement.sql());
+        assert_eq!(answer.as_ref().copied().map_err(String::as_str), expected, "{}", statement.sql());
     }
     assert_eq!(sql.baseline(SOON).await.map(|found| found.databases.len()), crate::probe::Answer::Yes(2));
 }

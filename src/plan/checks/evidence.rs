@@ -33,11 +33,11 @@ fn baseline(subject: &Subject<'_>) -> Option<Check> {
         (ComparedWith::Stored { taken, summary }, said) => {
             let when = taken.parse::<Timestamp>().map_or_else(|_| taken.clone(), |taken| when(taken, subject.now));
             let said = said.map(|said| format!("{said}; ")).unwrap_or_default();
-            let mend = if refused { "; nothing will be proven with this login: mend it first" } else { "" };
+            let mend = if refused { "; nothing can be verified with this login: fix it first" } else { "" };
             format!("{said}afterwards it is compared with the stored baseline of {when}: {summary}{mend}")
         }
         (_, Some(said)) if refused => {
-            format!("{said}: no baseline is taken, and nothing will be proven with this login; mend it first")
+            format!("{said}: no baseline is taken, and nothing can be verified with this login; fix it first")
         }
         (ComparedWith::Nothing { reason }, said) => {
             let said = said.map_or_else(|| ": ".to_owned(), |said| format!(", {said}, and "));
