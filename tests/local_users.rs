@@ -13,6 +13,7 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 /// A user without an account, and without rights.
 const STRANGER: u32 = 54_321;
@@ -286,6 +287,9 @@ fn no_folder_on_the_way_to_the_servers_is_their_users() {
     practice.stop();
 }
 
+/// The user who rehearses has one usual folder: one test at a time looks at it.
+static REHEARSING: Mutex<()> = Mutex::new(());
+
 /// Another process writes it: a program that this one has open for writing, or a child that another test has just forked
 /// from it, could not be run (ETXTBSY).
 fn copy_of_the_plugin(to: &std::path::Path) {
@@ -302,6 +306,7 @@ fn another_user_gets_no_session_on_an_ordinary_users_practice_cluster() {
     }
     // One with an account: PostgreSQL runs as no other.
     let rehearses = 65_534;
+    let _alone = REHEARSING.lock().unwrap_or_else(PoisonError::into_inner);
     let machine = Machine::new();
     fs::set_permissions(machine.home(), fs::Permissions::from_mode(0o755)).unwrap();
     let program = machine.home().join("plugin");
@@ -372,6 +377,7 @@ fn a_folder_that_another_user_made_first_stops_nobody() {
     }
     // `nobody`: PostgreSQL runs as no user without an account.
     let rehearses = 65_534;
+    let _alone = REHEARSING.lock().unwrap_or_else(PoisonError::into_inner);
     let usual = PathBuf::from(format!("/tmp/kubectl-synxdb-{rehearses}"));
     fs::create_dir(&usual).unwrap();
     chown(&usual, Some(STRANGER), Some(STRANGER)).unwrap();

@@ -52,7 +52,7 @@ fn a_refused_login_is_warned_of_and_told_apart_from_silence() {
             Before::LoginRefused { reason: reason() },
             none(),
             refused.to_owned(),
-            "no baseline is taken, and nothing will",
+            "no baseline is taken, and nothing can",
         ),
         (Before::Silent { reason: reason() }, none(), format!("no baseline, {silent}"), "and none is stored; whether"),
         (
