@@ -26,6 +26,7 @@ pub mod sql;
 pub mod sqlstate;
 mod statements;
 mod tls;
+mod trouble;
 
 #[cfg(test)]
 #[cfg(unix)]

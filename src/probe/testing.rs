@@ -81,15 +81,20 @@ impl Postgres {
 
     /// One of its own, for a test that looks at all databases.
     pub(crate) fn start() -> Self {
-        Self::start_with(None)
+        Self::start_with(None, false)
+    }
+
+    /// A hot standby: in recovery, and open to those who read.
+    pub(crate) fn standby() -> Self {
+        Self::start_with(None, true)
     }
 
     /// One that listens on a port, too; clients of its socket are all trusted.
     pub(crate) fn listening(listening: &Listening<'_>) -> Self {
-        Self::start_with(Some(listening))
+        Self::start_with(Some(listening), false)
     }
 
-    fn start_with(listening: Option<&Listening<'_>>) -> Self {
+    fn start_with(listening: Option<&Listening<'_>>, standby: bool) -> Self {
         let binaries = binaries();
         let folder = new_folder();
         let user = unprivileged();
@@ -133,7 +138,12 @@ impl Postgres {
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
             std::os::unix::fs::chown(&path, user.map(|user| user.0), user.map(|user| user.1)).unwrap();
         }
-        let mut settings = String::from("fsync = off\nmax_connections = 30\n");
+        if standby {
+            std::fs::write(data.join("standby.signal"), "").unwrap();
+        }
+        // A standby may not have fewer than initdb's server had.
+        let connections = if standby { 100 } else { 30 };
+        let mut settings = format!("fsync = off\nmax_connections = {connections}\n");
         if let Some(Listening { tls, hba }) = listening {
             let file = |name: &str, text: &str| {
                 let path = data.join(name);
@@ -167,7 +177,7 @@ impl Postgres {
                 .spawn()
                 .unwrap();
             let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
-            if log.by_ref().map_while(Result::ok).any(|line| line.contains("ready to accept connections")) {
+            if log.by_ref().map_while(Result::ok).any(|line| line.contains("ready to accept ")) {
                 // Whoever does not read the log stops the server.
                 std::thread::spawn(move || log.for_each(drop));
                 return Self { child, folder, port };

@@ -78,6 +78,20 @@ async fn who_may_not_write_cannot_tell_whether_the_server_takes_writes() {
     }
 }
 
+/// A hot standby answers, and takes no writes: that says nothing of its data.
+#[tokio::test]
+async fn a_hot_standby_is_asked_and_not_written_to() {
+    let postgres = Postgres::standby();
+    let found = look(&postgres.sql("postgres"), &options("postgres", Some("verify_standby"))).await;
+    let connection = one(&found, Kind::Connection);
+    assert_eq!(connection.verdict, Verdict::Passed);
+    assert!(connection.reason.ends_with(", in recovery, read-only"), "{connection:?}");
+    assert_eq!(one(&found, Kind::Tables).verdict, Verdict::Passed);
+    let write = one(&found, Kind::Write);
+    assert_eq!(write.verdict, Verdict::Unknown, "{write:?}");
+    assert!(write.reason.contains("in recovery, and read-only"), "{write:?}");
+}
+
 /// A database that looks like an MPP server's: what `verify` says of it.
 async fn mpp_says(postgres: &Postgres, name: &str, gp_dist_random: &str, segment: &str, then: &str) -> Inspection {
     let sql = mpp(postgres, name, gp_dist_random, segment).await;

@@ -1,0 +1,91 @@
+//! Why a question got no answer, and what that says of the server.
+
+use std::io;
+use std::time::Duration;
+
+use tokio_postgres::error::{DbError, SqlState};
+
+use super::Answer;
+use super::sqlstate::{Meaning, meaning};
+use crate::cluster::{cut, said};
+
+/// Why a question got no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    /// What it says of the server.
+    pub meaning: Meaning,
+    /// In words, one line.
+    pub reason: String,
+    /// The server's SQLSTATE, where it gave one.
+    pub code: Option<String>,
+}
+
+impl Trouble {
+    /// Returns trouble that says this of the server.
+    pub fn new(meaning: Meaning, reason: impl Into<String>) -> Self {
+        Self { meaning, reason: reason.into(), code: None }
+    }
+
+    /// Returns trouble that says nothing of the server: the way to it broke, or its answer makes no sense.
+    pub fn unsure(reason: impl Into<String>) -> Self {
+        Self::new(Meaning::Unknown, reason)
+    }
+
+    /// Returns the trouble of an answer that did not come within this time.
+    pub fn late(after: Duration) -> Self {
+        Self::new(Meaning::Late, format!("no answer within {:.1} s", after.as_secs_f64()))
+    }
+
+    pub(super) fn of(error: &tokio_postgres::Error) -> Self {
+        if let Some(db) = error.as_db_error() {
+            let code = db.code().code();
+            return Self { code: Some(code.to_owned()), ..Self::new(meaning(code), in_words(db)) };
+        }
+        match std::error::Error::source(error).and_then(|source| source.downcast_ref::<io::Error>()) {
+            Some(io) => Self::of_io(io),
+            None if error.is_closed() => Self::unsure("the connection was closed"),
+            None => Self::unsure(said(error)),
+        }
+    }
+
+    pub(super) fn of_io(error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::ConnectionRefused => Self::new(Meaning::Down, said(error)),
+            io::ErrorKind::UnexpectedEof => Self::unsure("the connection was closed"),
+            _ => Self::unsure(said(error)),
+        }
+    }
+
+    /// Whether the server said this SQLSTATE.
+    pub fn is(&self, state: &SqlState) -> bool {
+        self.is_code(state.code())
+    }
+
+    pub(super) fn is_code(&self, code: &str) -> bool {
+        self.code.as_deref() == Some(code)
+    }
+
+    /// Whether time ran out on our side.
+    pub fn hung(&self) -> bool {
+        self.meaning == Meaning::Late
+    }
+
+    /// Whether the server is there, and this login does not fit it. Waiting does not change that.
+    pub fn refuses_login(&self) -> bool {
+        self.meaning == Meaning::LoginRefused
+    }
+}
+
+impl<T> From<Trouble> for Answer<T> {
+    fn from(trouble: Trouble) -> Self {
+        if trouble.meaning.fails() { Self::No(trouble.reason) } else { Self::Unknown(trouble.reason) }
+    }
+}
+
+/// tokio-postgres' own text is only "db error".
+fn in_words(error: &DbError) -> String {
+    let detail = error.detail().map(|detail| format!(": {detail}")).unwrap_or_default();
+    let text = format!("{}{detail}", error.message());
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    format!("{} (SQLSTATE {})", cut(&text), error.code().code())
+}
