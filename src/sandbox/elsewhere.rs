@@ -3,13 +3,15 @@
 use super::error::SandboxError;
 use super::scenarios::{self, Scenario};
 use std::convert::Infallible;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// How to start a practice cluster.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     /// Name of the scenario; empty for the default one.
     pub scenario: String,
+    /// The folder in which its files would be kept.
+    pub state_root: Option<PathBuf>,
 }
 
 /// A practice cluster: there is never one.
