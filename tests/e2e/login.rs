@@ -238,9 +238,14 @@ fn a_failover_that_is_finished_with_a_wrong_password_says_so() {
         account.patch_set("wh9527", &json!({"spec": {"template": {"spec": {"nodeSelector": nodes}}}}));
     };
     select(json!({"e2e.synxdb.io/no-such-node": "true"}));
+    let old = world.pod(&account.namespace, "wh9527-0").metadata.uid;
     let ran = run(&account, &["failover", "wh9527-0", "--yes", "--timeout", "3s"], &[GIVEN]).exits(6);
     let resume = ran.resume();
     let resume: Vec<&str> = resume.iter().map(String::as_str).chain(["--dry-run"]).collect();
+    // On a busy machine the time is over before there is another pod.
+    world.until(&account.pods(), named("wh9527-0"), "another wh9527-0 is there", |pods| {
+        pods.get("wh9527-0").is_some_and(|pod| pod.metadata.uid != old)
+    });
     select(Value::Null);
     account.pods().delete("wh9527-0", &DeleteParams::default()).await_in(&world).unwrap();
     world.until(&account.pods(), named("wh9527-0"), "wh9527-0 is Ready again", |pods| {
