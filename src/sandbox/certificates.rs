@@ -117,7 +117,7 @@ fn server_config(
         .with_client_cert_verifier(verifier)
         .with_single_cert(vec![server.der().clone()], key)
         .map_err(|error| wrong(error.to_string()))?;
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Arc::new(config))
 }
 

@@ -13,9 +13,9 @@ use axum::body::{Body, Bytes};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
+use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use hyper_util::server::conn::auto;
+use hyper_util::rt::TokioIo;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,7 +35,7 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// Serves the API on `listener` until `shutdown`; then all connections are cut and this returns.
 ///
-/// `tls` must offer `h2` and `http/1.1` by ALPN, and ask for client certificates of the cluster's own CA without
+/// `tls` must offer `http/1.1` by ALPN, and ask for client certificates of the cluster's own CA without
 /// requiring one (`WebPkiClientVerifier` with `allow_unauthenticated`): who comes without one may have a token.
 pub async fn serve(
     listener: TcpListener,
@@ -95,8 +95,8 @@ async fn connection(stream: TcpStream, acceptor: TlsAcceptor, state: Arc<ApiStat
         let (state, peer, shutdown, breaks) = (state.clone(), peer.clone(), shutdown.clone(), breaks.clone());
         async move { Ok::<_, Infallible>(respond(state, peer, shutdown, breaks, request).await) }
     });
-    let builder = auto::Builder::new(TokioExecutor::new());
-    let served = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
+    let builder = http1::Builder::new();
+    let served = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
     if let Some(Err(error)) = broken.run_until_cancelled(served).await {
         tracing::debug!(%error, "connection ended");
     }
