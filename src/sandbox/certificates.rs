@@ -63,7 +63,7 @@ impl Certificates {
         })
     }
 
-    /// TLS for the API server: HTTP/2 and HTTP/1.1; a client certificate is verified when there is one, and a client
+    /// TLS for the API server: HTTP/1.1; a client certificate is verified when there is one, and a client
     /// without one may still show a token.
     pub(crate) fn server_config(&self) -> Arc<rustls::ServerConfig> {
         self.server.clone()
