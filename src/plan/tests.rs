@@ -99,6 +99,17 @@ fn without_its_word(before: Before, baseline: ComparedWith, accept_missing: &[&s
     })
 }
 
+/// A baseline with gaps is no plain pass: what is in them cannot be missed afterwards.
+#[test]
+fn a_baseline_that_lacks_something_is_warned_of() {
+    for (lacks, verdict) in [(vec![], Verdict::Pass), (vec!["2 of 15 databases".to_owned()], Verdict::Warn)] {
+        let before = Before::Answered { summary: "PostgreSQL 14".into(), lacks };
+        let plan = without_its_word(before, ComparedWith::Fresh { taken: now().to_string() }, &[]);
+        let check = plan.checks.iter().find(|check| check.id == CheckId::Baseline).unwrap();
+        assert_eq!(check.verdict, verdict);
+    }
+}
+
 /// What a component says itself must be there afterwards, whatever is accepted.
 #[test]
 fn nothing_is_accepted_but_against_a_stored_baseline() {

@@ -219,9 +219,9 @@ fn beyond_the_list(after: &Baseline, name: &str) -> bool {
 }
 
 /// The first few of a list, and how many more there are.
-fn some(list: &[String]) -> String {
+pub fn some(list: &[String]) -> String {
     const SHOWN: usize = 3;
-    let shown = list.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
+    let shown = list.iter().take(SHOWN).cloned().collect::<Vec<_>>().join("; ");
     match list.len().saturating_sub(SHOWN) {
         0 => shown,
         more => format!("{shown} and {more} more"),

@@ -2,6 +2,7 @@
 
 use crate::cluster::Cluster;
 use crate::plan::Proof;
+use crate::probe::compare::some;
 use crate::probe::http::status_page;
 use crate::probe::sql::Kernel;
 use crate::probe::{Answer as Said, Canary, Login, Look, Sql, SqlTarget};
@@ -218,15 +219,15 @@ impl Witness {
         if !found.missing.is_empty() {
             return settled(found.missing, since, settle);
         }
-        if let Some(first) = found.unknown.first() {
-            let why = format!("it answers, and not all could be compared: {first}");
+        if !found.unknown.is_empty() {
+            let why = format!("it answers, and not all could be compared: {}", some(&found.unknown));
             return if since > settle { Answer::Unknowable(why) } else { Answer::NotYet(why) };
         }
-        let there = found.there;
+        let there = &found.there;
         Answer::Confirmed(match after {
             Testimony::Page(_) => format!("its status page answers: {there}{compared}"),
             Testimony::Sql(after) => {
-                let beyond = found.beyond.first().map(|first| format!(" (not compared: {first})")).unwrap_or_default();
+                let beyond = found.not_compared();
                 let segments = if after.kernel == Kernel::Mpp { ", and so does every segment" } else { "" };
                 format!("it answers SQL{segments}; {there}{table} are there as before{beyond}{compared}")
             }

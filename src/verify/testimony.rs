@@ -2,7 +2,7 @@
 
 use super::pages::{in_words, less_than};
 use crate::probe::baseline::{Database, Listing, Uncounted};
-use crate::probe::compare::counted;
+use crate::probe::compare::{counted, some};
 use crate::probe::http::{Metrics, StatusPage};
 use crate::probe::sql::Kernel;
 use crate::probe::{Answer, Baseline, compare};
@@ -75,6 +75,13 @@ fn of_pages(before: Option<&Metrics>, after: Option<&Metrics>) -> Difference {
     let names = missing.iter().cloned().collect();
     let missing = missing.into_iter().map(|(line, _)| line).collect();
     Difference { missing, names, there, ..Difference::default() }
+}
+
+impl Difference {
+    /// What the comparison leaves out, for the end of a sentence: ` (not compared: …)`; empty if it leaves out nothing.
+    pub fn not_compared(&self) -> String {
+        if self.beyond.is_empty() { String::new() } else { format!(" (not compared: {})", some(&self.beyond)) }
+    }
 }
 
 impl Testimony {
@@ -196,6 +203,38 @@ mod tests {
         ] {
             assert_eq!(difference(&before, &after).missing.join("; "), missing, "{before:?} {after:?}");
         }
+    }
+
+    /// In numbers: what a baseline lacks cannot be missed afterwards.
+    #[test]
+    fn what_a_baseline_lacks_is_counted_and_all_of_it_is_told() {
+        use crate::probe::baseline::examples::{table, tables};
+        use crate::probe::baseline::{Table, Uncounted};
+        let known = |uncounted| Listing::Known(tables(vec![Table { uncounted, ..table("t", None) }]));
+        let mut partial = baseline(vec![
+            ("closed", Listing::Unknown("closed".into())),
+            ("damaged", Listing::Damaged("lost".into())),
+            ("locked", known(Some(Uncounted::Unknown("locked".into())))),
+            ("whole", known(None)),
+        ]);
+        partial.total = Some(15);
+        let expected = [
+            "11 of 15 databases were not listed",
+            "1 of 15 databases could not be entered",
+            "1 of 15 databases cannot be read as a whole",
+            "the rows of 1 table could not be counted",
+        ];
+        let partial = Testimony::Sql(partial);
+        assert_eq!(partial.lacks(), expected);
+        assert!(expected.iter().all(|lack| partial.summary().contains(lack)), "{}", partial.summary());
+        assert!(Testimony::Sql(baseline(vec![("whole", known(None))])).lacks().is_empty());
+        let lines = |all: &[&str]| Difference {
+            beyond: all.iter().map(|line| (*line).to_owned()).collect(),
+            ..Difference::default()
+        };
+        assert_eq!(lines(&[]).not_compared(), "");
+        assert_eq!(lines(&["a", "b"]).not_compared(), " (not compared: a; b)");
+        assert_eq!(lines(&["a", "b", "c", "d", "e"]).not_compared(), " (not compared: a; b; c and 2 more)");
     }
 
     #[test]
