@@ -47,6 +47,25 @@ impl Known {
     }
 }
 
+/// The Warning that explains a wait about `subjects`, the cause before its consequences.
+///
+/// One that came since the wait began (`since_wait`) explains it at once. A wait that has lasted is also explained by
+/// what was said before: of a new object all its life, and of any other since the run began (`since_run`).
+fn explanation(
+    subjects: &[Subject],
+    objects: &NamespaceObjects,
+    since_wait: &Known,
+    since_run: Option<&Known>,
+) -> Option<String> {
+    let recent = |subject| since_wait.newest_warning(objects, subject);
+    // What a claim was refused for may have been said before there was a pod to wait for, and is not said again for a
+    // while: what the scheduler says of its pod meanwhile is no better.
+    let told = |subject| since_run.and_then(|_| newest_of_its_life(objects, subject));
+    let earlier = |subject| since_run.and_then(|known| known.newest_warning(objects, subject));
+    let of_each = subjects.iter().find_map(|subject| recent(subject).or_else(|| told(subject)));
+    of_each.or_else(|| subjects.iter().find_map(earlier))
+}
+
 /// The newest Warning about a new object, whenever it came.
 fn newest_of_its_life(objects: &NamespaceObjects, subject: &Subject) -> Option<String> {
     let uid = subject.new_uid.as_ref()?;
@@ -127,14 +146,7 @@ impl Act<'_, '_> {
         let (Some(objects), Some(wait)) = (self.watch.snapshot().namespaces.first(), &self.wait) else {
             return waits.to_owned();
         };
-        let about = self.subjects();
-        let recent = about.iter().find_map(|subject| wait.known.newest_warning(objects, subject));
-        let earlier = || {
-            about.iter().find_map(|subject| {
-                self.known.newest_warning(objects, subject).or_else(|| newest_of_its_life(objects, subject))
-            })
-        };
-        match recent.or_else(|| long.then(earlier).flatten()) {
+        match explanation(&self.subjects(), objects, &wait.known, long.then_some(&self.known)) {
             Some(warning) if !says(waits, &warning) => format!("{waits} ({warning})"),
             _ => waits.to_owned(),
         }
@@ -228,5 +240,42 @@ mod tests {
         assert_eq!(newest_of_its_life(&objects, &new), Some("FailedScheduling: no such class".into()));
         assert_eq!(newest_of_its_life(&objects, &subject(None)), None);
         assert_eq!(newest_of_its_life(&objects, &Subject { scheduled: true, ..new }), None);
+    }
+
+    /// The claim's Warning came while no pod was there yet: in the order that Kubernetes 1.37 was seen to say it.
+    #[test]
+    fn a_cause_that_was_said_before_the_wait_is_named_before_its_consequence() {
+        let mut objects = snapshot(&["namespace: n"]).namespaces.remove(0);
+        let of = |kind: &str, mut event: Event| {
+            event.involved_object.kind = Some(kind.to_owned());
+            event
+        };
+        let set = of(STATEFUL_SET, event("a", 4, "Warning", ("wh", "s"), 1, "claim is being deleted"));
+        let claim = of(CLAIM, event("b", 5, "Warning", ("data-wh-0", "new"), 1, "no such class"));
+        let pod = event("c", 6, "Warning", ("wh-0", "p"), 1, "unbound claims");
+        let new = |kind, name: &str, uid: &str| Subject {
+            kind,
+            name: name.to_owned(),
+            new_uid: Some(uid.to_owned()),
+            scheduled: false,
+        };
+        let subjects = [new(CLAIM, "data-wh-0", "new"), new(POD, "wh-0", "p")];
+        objects.events = Read::Known(vec![set.clone(), claim.clone()]);
+        let (nothing, since_wait) = (Known::default(), Known::of(&objects));
+        let said = |objects: &NamespaceObjects, subjects: &[Subject], run| {
+            explanation(subjects, objects, &since_wait, run).map(|said| said.rsplit_once(": ").unwrap().1.to_owned())
+        };
+        assert_eq!(said(&objects, &subjects, None), None, "it may be over");
+        objects.events = Read::Known(vec![set.clone(), claim.clone(), pod.clone()]);
+        assert_eq!(said(&objects, &subjects, None).as_deref(), Some("unbound claims"), "at first");
+        assert_eq!(said(&objects, &subjects, Some(&nothing)).as_deref(), Some("no such class"));
+
+        // What was there before may have been said of something else, and gives way to what is said now.
+        let unowned = |kind, name: &str| Subject { kind, name: name.to_owned(), new_uid: None, scheduled: false };
+        let subjects = [unowned(STATEFUL_SET, "wh"), unowned(POD, "wh-0")];
+        assert_eq!(said(&objects, &subjects, Some(&nothing)).as_deref(), Some("unbound claims"));
+        objects.events = Read::Known(vec![set, claim]);
+        assert_eq!(said(&objects, &subjects, Some(&nothing)).as_deref(), Some("claim is being deleted"));
+        assert_eq!(said(&objects, &subjects, None), None);
     }
 }
