@@ -92,3 +92,32 @@ fn a_missing_program_is_named_with_its_package_and_the_command() {
         "scripts/setup --tests does not install frobnicate: add it to its list"
     );
 }
+
+/// What others could move: the actions that the workflows run, and the image that the release is built in.
+#[test]
+fn the_workflows_name_commits_and_the_release_an_image_by_digest() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(".github/workflows");
+    let read = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
+    let action = Regex::new(r"(?m)^\s*(?:- )?uses: *(\S+)").unwrap();
+    let commit = Regex::new(r"@[0-9a-f]{40}$").unwrap();
+    for file in ["ci.yml", "release.yml"] {
+        let text = read(file);
+        let used: Vec<&str> = action.captures_iter(&text).map(|found| found.get(1).unwrap().as_str()).collect();
+        assert!(used.len() > 5, "{file}: {used:?}");
+        for name in used {
+            assert!(commit.is_match(name), "{file}: {name} is not named by its commit");
+        }
+    }
+
+    let release = read("release.yml");
+    let image = Regex::new(r"(?m)^\s*(?:container|image): *(.+)$").unwrap();
+    let images: Vec<&str> = image.captures_iter(&release).map(|found| found.get(1).unwrap().as_str()).collect();
+    let pinned = Regex::new(r"^rust:([0-9.]+)-bookworm@sha256:[0-9a-f]{64}$").unwrap();
+    assert!(!images.is_empty());
+    for name in images {
+        let version = &pinned.captures(name).unwrap_or_else(|| panic!("{name} is not named by its digest"))[1];
+        // The same compiler on every system, and one that Cargo.toml allows.
+        assert!(release.contains(&format!("rustup toolchain install {version} ")), "{version}");
+        assert!(version.starts_with(env!("CARGO_PKG_RUST_VERSION")), "{version}");
+    }
+}
