@@ -82,6 +82,8 @@ pub struct Sandbox {
     /// Why no database cluster can be made, when that turned out.
     broken: watch::Sender<Option<String>>,
     machines: mpsc::UnboundedSender<Machine>,
+    /// Whether the controller manager is stopped.
+    manager: watch::Sender<bool>,
     tasks: TaskTracker,
     shutdown: CancellationToken,
     stopped: bool,
@@ -175,6 +177,7 @@ impl Sandbox {
             shutdown.clone(),
         );
         let workloads = Arc::new(workloads.map_err(wrong)?);
+        let manager = watch::Sender::new(false);
         let context = Context {
             store: store.clone(),
             events: Arc::new(Recorder::new(store.clone())),
@@ -183,6 +186,7 @@ impl Sandbox {
             pace: Pace::default(),
             volumes,
             raced: Arc::default(),
+            manager_stopped: manager.subscribe(),
             shutdown: shutdown.clone(),
         };
         let rules = Rbac::new(Rules { deny: scenario.deny.clone() }, store.clone());
@@ -205,6 +209,7 @@ impl Sandbox {
             postgres,
             broken: watch::Sender::new(None),
             machines,
+            manager,
             tasks,
             shutdown,
             stopped: false,
@@ -358,6 +363,12 @@ impl Sandbox {
     /// time; then it serves again, as before. Returns when it does. What runs in the cluster goes on meanwhile.
     pub async fn restart_api(&self, down_for: Duration) {
         self.restarts.restart(down_for).await;
+    }
+
+    /// Stops the controller manager, or has it run again: StatefulSets, claims and volumes stay as they are meanwhile. The
+    /// API server, the scheduler and the kubelets go on.
+    pub fn stop_controller_manager(&self, stopped: bool) {
+        self.manager.send_replace(stopped);
     }
 
     /// Makes a node stop answering, as a machine that lost its power.

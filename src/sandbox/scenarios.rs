@@ -56,6 +56,10 @@ pub struct Scenario {
     /// 1.27 (kubernetes/kubernetes#113270).
     #[serde(default = "yes")]
     pub recreate_missing_claims: bool,
+    /// Seconds that the volume controller is behind with what others change of volumes, as under load or after its own
+    /// restart: it matches claims with the volumes that it knows of.
+    #[serde(default)]
+    pub volume_lag_seconds: f64,
     /// Whether database files lie on the pods' volumes instead of in the shared object store.
     #[serde(default)]
     pub data_on_volume: bool,

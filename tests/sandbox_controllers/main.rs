@@ -13,4 +13,5 @@ mod rollouts;
 mod starts;
 mod storage;
 mod support;
+mod volumes;
 mod workloads;

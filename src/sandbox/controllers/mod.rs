@@ -31,6 +31,7 @@ use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -73,6 +74,8 @@ pub(crate) struct Context {
     pub(crate) volumes: PathBuf,
     /// Pods that were created on claims being deleted, as the scenario wants: namespace and name.
     pub(crate) raced: Arc<Mutex<HashSet<(String, String)>>>,
+    /// Whether the controller manager is stopped: all controllers but the scheduler and the kubelets.
+    pub(crate) manager_stopped: watch::Receiver<bool>,
     /// Ends everything.
     pub(crate) shutdown: CancellationToken,
 }
@@ -111,11 +114,16 @@ pub(crate) trait Controller: Send + 'static {
     fn concerned(&self, key: &Key, object: &Value) -> Vec<Key>;
     /// Looks at an object, which may be gone, and does what is next.
     fn reconcile(&mut self, key: &Key) -> Requeue;
+    /// Whether the controller manager runs it, so that it stops with that.
+    fn in_manager(&self) -> bool {
+        true
+    }
 }
 
 /// Runs a controller until the sandbox stops.
 pub(crate) async fn run(mut controller: impl Controller, context: Context) {
-    let Context { store, shutdown, .. } = context;
+    let Context { store, shutdown, mut manager_stopped, .. } = context;
+    let in_manager = controller.in_manager();
     while !shutdown.is_cancelled() {
         let mut queue = Queue::default();
         let since = store.version();
@@ -128,6 +136,13 @@ pub(crate) async fn run(mut controller: impl Controller, context: Context) {
         let Ok(mut watcher) = store.watch(since) else { continue };
         loop {
             while let Some(key) = queue.take(Instant::now()) {
+                if in_manager && *manager_stopped.borrow() {
+                    // Its sender lives as long as the sandbox.
+                    let runs = manager_stopped.wait_for(|stopped| !stopped);
+                    if shutdown.run_until_cancelled(runs).await.is_none() {
+                        return;
+                    }
+                }
                 if let Requeue::After(delay) = controller.reconcile(&key) {
                     queue.later(key, Instant::now() + delay);
                 }

@@ -260,6 +260,10 @@ impl Controller for Scheduler {
         }
     }
 
+    fn in_manager(&self) -> bool {
+        false
+    }
+
     fn reconcile(&mut self, key: &Key) -> Requeue {
         let Some(pod) = self.context.store.get(key) else {
             // What is known of pods that are gone.

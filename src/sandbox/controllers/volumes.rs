@@ -1,6 +1,9 @@
 //! Binding claims to volumes, making volumes for claims, and reclaiming them: the persistent volume controller and its
 //! provisioner in one.
 //!
+//! The controller matches claims with the volumes that it knows of, and may be behind with what others change of them: a
+//! claim that is made meanwhile gets a new volume, although one is reserved for it. Kubernetes' own does the same.
+//!
 //! A volume's data is a folder named like the volume. Reclaim policy Delete removes it with the volume; Retain keeps
 //! both, Released, until somebody clears `claimRef.uid`: then the volume is Available again, reserved for its claim.
 
@@ -17,6 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
+const VOLUMES: &str = "persistentvolumes";
 const CONTROLLER: Source<'static> = Source::of("persistentvolume-controller");
 /// Set by the scheduler on a claim whose volume waits for its first consumer.
 pub(crate) const SELECTED_NODE: &str = "volume.kubernetes.io/selected-node";
@@ -35,6 +39,10 @@ pub(crate) struct Volumes {
     context: Context,
     /// When a volume that is being made, or removed, will be done: by the UID of its claim, or its own.
     busy: HashMap<String, Instant>,
+    /// The volumes as they are known, by name. Unused unless the scenario has the controller be behind.
+    known: HashMap<String, Arc<Value>>,
+    /// Volumes that others changed, which is not known yet, and since when.
+    unknown: HashMap<String, Instant>,
     /// Where folders are removed.
     runtime: tokio::runtime::Handle,
 }
@@ -42,7 +50,8 @@ pub(crate) struct Volumes {
 impl Volumes {
     /// The controller. Must be called within a runtime.
     pub(crate) fn new(context: Context) -> Volumes {
-        Volumes { context, busy: HashMap::new(), runtime: tokio::runtime::Handle::current() }
+        let runtime = tokio::runtime::Handle::current();
+        Volumes { context, busy: HashMap::new(), known: HashMap::new(), unknown: HashMap::new(), runtime }
     }
 
     fn class(&self, object: &Value) -> Option<Arc<Value>> {
@@ -53,13 +62,68 @@ impl Volumes {
         self.context.events.record(about, kind, source, reason, message);
     }
 
-    fn change(&self, object: &Value, resource: &'static str, change: impl FnOnce(&mut Value)) -> Option<Arc<Value>> {
-        let wanted = Preconditions::uid(uid(object));
+    /// Changes an object as it is known: a volume that others changed since stays as they left it.
+    fn change(
+        &mut self,
+        object: &Value,
+        resource: &'static str,
+        change: impl FnOnce(&mut Value),
+    ) -> Option<Arc<Value>> {
+        let mut wanted = Preconditions::uid(uid(object));
+        let is_volume = resource == VOLUMES;
+        if is_volume && self.lags() {
+            wanted.resource_version = Some(version(object).to_owned());
+        }
         let changed = self.context.store.update(&key(resource, object), &wanted, false, |object| {
             change(object);
             Ok(())
         });
-        changed.ok()
+        let changed = changed.ok()?;
+        if is_volume && self.lags() {
+            self.known.insert(name(&changed).to_owned(), changed.clone());
+        }
+        Some(changed)
+    }
+
+    // ---- what is known ----
+
+    fn lag(&self) -> Duration {
+        Duration::try_from_secs_f64(self.context.scenario.volume_lag_seconds).unwrap_or_default()
+    }
+
+    fn lags(&self) -> bool {
+        !self.lag().is_zero()
+    }
+
+    /// The volumes, as they are known.
+    fn volumes(&self) -> Vec<Arc<Value>> {
+        if self.lags() { self.known.values().cloned().collect() } else { self.context.store.list(VOLUMES, None).0 }
+    }
+
+    /// How long a volume, as it is now, stays unknown yet; `None` if it is known.
+    fn unknown_for(&mut self, volume: &Arc<Value>) -> Option<Duration> {
+        let name = name(volume);
+        let is_known = self.known.get(name).is_some_and(|known| version(known) == version(volume));
+        if is_known || !self.lags() {
+            self.unknown.remove(name);
+            return None;
+        }
+        let since = *self.unknown.entry(name.to_owned()).or_insert_with(Instant::now);
+        let left = self.lag().saturating_sub(since.elapsed());
+        if !left.is_zero() {
+            return Some(left);
+        }
+        self.unknown.remove(name);
+        self.known.insert(name.to_owned(), volume.clone());
+        // Claims that wait are matched with what is known now.
+        for claim in self.context.store.list("persistentvolumeclaims", None).0 {
+            if text(&claim, "/spec/volumeName").is_empty()
+                && let Some(volume) = self.find_volume(&claim)
+            {
+                self.bind(&claim, &volume);
+            }
+        }
+        None
     }
 
     // ---- claims ----
@@ -70,12 +134,12 @@ impl Volumes {
             self.bound_claim(claim, bound_to);
             return Requeue::Never;
         }
-        if is_terminating(claim) {
-            self.busy.remove(uid(claim));
-            return Requeue::Never;
-        }
         if let Some(volume) = self.find_volume(claim) {
             self.bind(claim, &volume);
+            return Requeue::Never;
+        }
+        if is_terminating(claim) {
+            self.busy.remove(uid(claim));
             return Requeue::Never;
         }
         let Some(class) = self.class(claim) else {
@@ -117,7 +181,7 @@ impl Volumes {
     }
 
     /// A claim that has a volume: the volume must exist and be this claim's.
-    fn bound_claim(&self, claim: &Value, bound_to: &str) {
+    fn bound_claim(&mut self, claim: &Value, bound_to: &str) {
         let Some(volume) = volume(&self.context.store, bound_to) else {
             if text(claim, "/status/phase") == "Bound" {
                 self.change(claim, "persistentvolumeclaims", |claim| claim["status"]["phase"] = json!("Lost"));
@@ -139,9 +203,9 @@ impl Volumes {
         }
     }
 
-    /// A volume for a claim: one reserved for it by name, or one that is free and fits.
+    /// A volume for a claim: one reserved for it by name, even if the claim is being deleted; or one that is free and fits.
     fn find_volume(&self, claim: &Value) -> Option<Arc<Value>> {
-        let volumes = self.context.store.list("persistentvolumes", None).0;
+        let volumes = self.volumes();
         let usable = |volume: &&Arc<Value>| !is_terminating(volume) && fits(volume, claim);
         let reserved = volumes.iter().filter(|volume| !is_terminating(volume)).find(|volume| {
             let reference = &volume["spec"]["claimRef"];
@@ -150,16 +214,16 @@ impl Volumes {
         let waits = self.class(claim).is_some_and(|class| class["volumeBindingMode"] == "WaitForFirstConsumer")
             && annotation(claim, SELECTED_NODE).is_empty();
         let free = || volumes.iter().filter(usable).find(|volume| volume["spec"]["claimRef"].is_null());
-        reserved.or_else(|| if waits { None } else { free() }).cloned()
+        reserved.or_else(|| if waits || is_terminating(claim) { None } else { free() }).cloned()
     }
 
     /// Makes claim and volume point at each other.
-    fn bind(&self, claim: &Value, volume: &Value) {
+    fn bind(&mut self, claim: &Value, volume: &Value) {
         let reference = json!({
             "apiVersion": "v1", "kind": "PersistentVolumeClaim", "name": name(claim), "namespace": namespace(claim),
             "uid": uid(claim), "resourceVersion": claim["metadata"]["resourceVersion"],
         });
-        let volume = self.change(volume, "persistentvolumes", |volume| {
+        let volume = self.change(volume, VOLUMES, |volume| {
             if volume["spec"]["claimRef"]["uid"] != uid(claim) {
                 if volume["spec"]["claimRef"].is_null() {
                     annotate(volume, BOUND_BY_CONTROLLER, "yes");
@@ -222,7 +286,9 @@ impl Volumes {
             return Requeue::Never;
         }
         let object = self.new_volume(claim, class, &volume);
-        if self.context.store.create(Key::new("persistentvolumes", "", volume.as_str()), object, false).is_ok() {
+        if let Ok(created) = self.context.store.create(Key::new(VOLUMES, "", volume.as_str()), object, false) {
+            // The provisioner is part of it: what it made is known at once.
+            self.known.insert(volume.clone(), created);
             let message = format!("Successfully provisioned volume {volume}");
             self.event(claim, Kind::Normal, worker, "ProvisioningSucceeded", &message);
         }
@@ -293,15 +359,20 @@ impl Volumes {
         self.runtime.spawn_blocking(move || std::fs::remove_dir_all(folder));
         let options = DeleteOptions { preconditions: Preconditions::uid(uid(volume)), ..DeleteOptions::default() };
         // Deleted by somebody else meanwhile: just as well.
-        let _ = self.context.store.delete(&key("persistentvolumes", volume), &options);
+        let _ = self.context.store.delete(&key(VOLUMES, volume), &options);
         Requeue::Never
     }
 
-    fn set_phase(&self, volume: &Value, phase: &str) {
+    fn set_phase(&mut self, volume: &Value, phase: &str) {
         if text(volume, "/status/phase") != phase {
-            self.change(volume, "persistentvolumes", |volume| volume["status"]["phase"] = json!(phase));
+            self.change(volume, VOLUMES, |volume| volume["status"]["phase"] = json!(phase));
         }
     }
+}
+
+/// Which of its versions an object is.
+fn version(object: &Value) -> &str {
+    text(object, "/metadata/resourceVersion")
 }
 
 /// Whether a claimRef names that claim.
@@ -338,20 +409,20 @@ fn bytes(quantity: &str) -> u64 {
 
 impl Controller for Volumes {
     fn kinds(&self) -> &'static [&'static str] {
-        &["persistentvolumes", "persistentvolumeclaims"]
+        &[VOLUMES, "persistentvolumeclaims"]
     }
 
     fn concerned(&self, changed: &Key, object: &Value) -> Vec<Key> {
         match changed.resource {
             "persistentvolumeclaims" => {
-                let volumes = self.context.store.list("persistentvolumes", None).0;
+                let volumes = self.context.store.list(VOLUMES, None).0;
                 let related = volumes.iter().filter(|volume| is_for(&volume["spec"]["claimRef"], object));
                 let mut keys = vec![changed.clone()];
-                keys.extend(related.map(|volume| key("persistentvolumes", volume)));
+                keys.extend(related.map(|volume| key(VOLUMES, volume)));
                 keys
             }
             // Any claim without a volume may want this one.
-            "persistentvolumes" => {
+            VOLUMES => {
                 let claims = self.context.store.list("persistentvolumeclaims", None).0;
                 let related = claims.iter().filter(|claim| {
                     let bound_to = text(claim, "/spec/volumeName");
@@ -368,7 +439,15 @@ impl Controller for Volumes {
     fn reconcile(&mut self, key: &Key) -> Requeue {
         match (self.context.store.get(key), key.resource) {
             (Some(claim), "persistentvolumeclaims") => self.claim(&claim),
-            (Some(volume), _) => self.volume(&volume),
+            (Some(volume), _) => match self.unknown_for(&volume) {
+                Some(left) => Requeue::After(left),
+                None => self.volume(&volume),
+            },
+            (None, VOLUMES) => {
+                self.known.remove(&key.name);
+                self.unknown.remove(&key.name);
+                Requeue::Never
+            }
             (None, _) => Requeue::Never,
         }
     }
