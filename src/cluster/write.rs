@@ -145,6 +145,50 @@ impl Cluster {
         Ok(written)
     }
 
+    /// Takes a reservation back: the volume is again as the claim of that UID left it, kept and nobody's. Only while it is
+    /// reserved: whoever has it by now keeps it.
+    ///
+    /// # Errors
+    /// As [`Cluster::retain_volume`].
+    pub async fn unreserve_volume(&self, reserve: &Reservation<'_>, dry_run: bool) -> Result<Written> {
+        let Reservation { volume, uid, namespace, claim, released_by } = *reserve;
+        let api: Api<PersistentVolume> = Api::all(self.client());
+        let act = Act { verb: "list", resource: "persistentvolumes", namespace: None, name: Some(volume) };
+        let this = ListParams::default().fields(&format!("metadata.name={volume}"));
+        let changed = |now: Option<String>, message: String| Written::Changed { now, message };
+        for _ in 0..TRIES {
+            let found = api.list(&this).await.map_err(|error| self.error(act, &Failure::of(&error)))?;
+            let Some(found) = found.items.into_iter().next() else { return Ok(Written::Gone) };
+            if found.metadata.uid.as_deref() != Some(uid) {
+                return Ok(changed(found.metadata.uid, format!("volume {volume} is another one now")));
+            }
+            let reference = found.spec.and_then(|spec| spec.claim_ref).unwrap_or_default();
+            let is_for = reference.namespace.as_deref() == Some(namespace) && reference.name.as_deref() == Some(claim);
+            match reference.uid.as_deref() {
+                Some(holder) if is_for && holder == released_by => {
+                    return Ok(Written::Done { object_uid: uid.to_owned() });
+                }
+                None if is_for => {}
+                _ => return Ok(changed(Some(uid.to_owned()), "it is no longer reserved".to_owned())),
+            }
+            let reference = json!({"kind": "PersistentVolumeClaim", "apiVersion": "v1", "namespace": namespace,
+                "name": claim, "uid": released_by});
+            let patch = json!([
+                {"op": "test", "path": "/metadata/uid", "value": uid},
+                {"op": "test", "path": "/metadata/resourceVersion", "value": found.metadata.resource_version},
+                {"op": "replace", "path": "/spec/claimRef", "value": reference},
+                // Released, on Delete it would be gone.
+                {"op": "replace", "path": "/spec/persistentVolumeReclaimPolicy", "value": "Retain"},
+            ]);
+            match self.change_tested(volume, uid, patch, dry_run).await? {
+                // Changed, and still the same one: looked at again.
+                Written::Changed { .. } => {}
+                written => return Ok(written),
+            }
+        }
+        Ok(changed(Some(uid.to_owned()), format!("volume {volume} does not stay the same long enough")))
+    }
+
     /// Sets the reclaim policy of a volume that a claim released, only while it is still as that claim left it.
     ///
     /// # Errors

@@ -211,7 +211,11 @@ impl Prepared {
             findings.opened.clone()?;
         }
         let record = match unfinished {
-            Some(record) => record.clone(),
+            Some(record) => {
+                let mut record = record.clone();
+                record.goes_on(&plan, |claim| manifest_of_claim(&sight.snapshot, &plan.target.namespace, claim));
+                record
+            }
             None => record(cluster, &sight.snapshot, &plan, findings.who.clone(), before.as_ref()),
         };
         let others = sight.records.iter().filter(|other| other.is_of(&record.namespace, &record.pod));
@@ -323,6 +327,10 @@ async fn rehearse(context: &Context, cluster: &Cluster, args: &ActArgs, plan: &P
             Step::Retain { volume, uid, .. } => (
                 format!("persistentvolume/{volume} retained"),
                 cluster.retain_volume(volume, uid, (&key, ""), true).await,
+            ),
+            Step::Unreserve { volume, uid, claim, released_by } => (
+                format!("persistentvolume/{volume} no longer reserved"),
+                cluster.unreserve_volume(&Reservation { volume, uid, namespace, claim, released_by }, true).await,
             ),
             Step::Reserve { volume, uid, claim, released_by } => (
                 format!("persistentvolume/{volume} reserved"),

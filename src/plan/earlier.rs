@@ -104,6 +104,29 @@ pub fn returning<'r>(topology: &Topology, records: &'r [Record], of: &'r Record)
         .collect()
 }
 
+/// Names of the volumes that are on record as set aside, whatever became of them since.
+pub(super) fn set_aside(topology: &Topology) -> Vec<String> {
+    let is_aside = |volume: &&Volume| {
+        let records = volume.records.iter().filter_map(|text| Record::parse(text));
+        records.flat_map(|record| record.claims).any(|claim| claim.volume.as_ref() == Some(&volume.name))
+    };
+    let mut names: Vec<String> = topology.recorded.iter().filter(is_aside).map(|volume| volume.name.clone()).collect();
+    names.sort();
+    names
+}
+
+/// The volumes that carry a record and are reserved for whichever claim of this name comes next.
+pub(super) fn reserved_for<'t>(
+    topology: &'t Topology,
+    namespace: &'t str,
+    claim: &'t str,
+) -> impl Iterator<Item = &'t Volume> {
+    topology.recorded.iter().filter(|volume| !volume.terminating).filter(move |volume| {
+        let reference = volume.claim.as_ref();
+        reference.is_some_and(|it| it.uid.is_none() && it.name == claim && it.namespace == namespace)
+    })
+}
+
 /// Checks of what was done before.
 pub(super) fn checks(inputs: &Inputs<'_>, claims: &[ReplacedClaim], steps: &[Step]) -> Vec<Check> {
     let mut checks = Vec::new();
@@ -188,14 +211,9 @@ fn obstacle(inputs: &Inputs<'_>, claim: &ReplacedClaim, volume: &Volume) -> Opti
 }
 
 /// Another volume that is reserved for the same claim.
-fn reserved_too<'i>(inputs: &Inputs<'i>, claim: &ReplacedClaim, volume: &Volume) -> Option<&'i String> {
-    let namespace = &inputs.member.namespace;
-    let mut others = inputs.topology.recorded.iter().filter(|other| other.uid != volume.uid && !other.terminating);
-    let reserved = others.find(|other| {
-        let reference = other.claim.as_ref();
-        reference.is_some_and(|it| it.uid.is_none() && it.name == claim.name && it.namespace == *namespace)
-    });
-    reserved.map(|other| &other.name)
+fn reserved_too<'i>(inputs: &'i Inputs<'i>, claim: &'i ReplacedClaim, volume: &Volume) -> Option<&'i String> {
+    let mut reserved = reserved_for(inputs.topology, &inputs.member.namespace, &claim.name);
+    reserved.find(|other| other.uid != volume.uid).map(|other| &other.name)
 }
 
 /// Where volumes cannot be read, an unfinished act may be on record there: begun anew, it would take the claims that

@@ -7,7 +7,7 @@ use super::{
 use crate::cli::quoted;
 use crate::cluster::permission::{Allowed, Permission};
 use crate::topology::layout::SqlDoor;
-use crate::topology::{Claim, Component, Door, Known, Member, Topology, Volume};
+use crate::topology::{Claim, ClaimState, Component, Door, Known, Member, Topology, Volume};
 use jiff::Timestamp;
 
 /// All that a plan is made from.
@@ -49,14 +49,26 @@ struct Intent {
 }
 
 impl Intent {
-    /// What a record says of an act that was begun.
-    fn recorded(record: &Record) -> Self {
-        let claims = record.claims.iter().map(|claim| ReplacedClaim {
-            name: claim.name.clone(),
-            uid: claim.uid.clone(),
-            returns: claim.returns.clone(),
-        });
-        Self { pod_uid: Some(record.pod_uid.clone()), keep_claims: record.keep_claims, claims: claims.collect() }
+    /// What a record says of an act that was begun. A claim that came since, and has a volume that it must not have, is to
+    /// go, too.
+    fn recorded(record: &Record, member: &Member, aside: &[String]) -> Self {
+        let mut claims: Vec<ReplacedClaim> = Vec::new();
+        // A claim that was replaced more than once is on record that often: the latest counts.
+        for claim in &record.claims {
+            claims.retain(|earlier| earlier.name != claim.name);
+            claims.push(ReplacedClaim {
+                name: claim.name.clone(),
+                uid: claim.uid.clone(),
+                returns: claim.returns.clone(),
+            });
+        }
+        for claim in &mut claims {
+            let present = member.claims.iter().find(|present| present.name == claim.name);
+            if let Some(uid) = present.filter(|present| misbound(claim, present, aside)).and_then(|it| it.uid.clone()) {
+                claim.uid = uid;
+            }
+        }
+        Self { pod_uid: Some(record.pod_uid.clone()), keep_claims: record.keep_claims, claims }
     }
 
     /// A new failover. One that is known by its pod's UID only takes no claim that a new pod has bound since.
@@ -74,14 +86,22 @@ impl Intent {
         }
     }
 
-    /// A new undo: each claim whose volume the act set aside gets that volume back.
+    /// A new undo: each claim whose volume the act set aside gets that volume back. Of a claim that the act replaced more
+    /// than once it is the first one: the others came in between.
     fn undo(topology: &Topology, member: &Member, records: &[Record], of: &Record) -> Self {
-        let claims = earlier::returning(topology, records, of).into_iter().map(|(claim, returns)| {
+        let mut claims: Vec<ReplacedClaim> = Vec::new();
+        for (claim, returns) in earlier::returning(topology, records, of) {
+            if claims.iter().any(|first| first.name == claim.name) {
+                continue;
+            }
             let present = member.claims.iter().find(|present| present.name == claim.name);
-            let uid = present.and_then(|present| present.uid.clone()).unwrap_or_default();
-            ReplacedClaim { name: claim.name.clone(), uid, returns: Some(returns) }
-        });
-        Self { pod_uid: None, keep_claims: false, claims: claims.collect() }
+            // One that has no volume takes the one that comes back: deleted, it might take it along.
+            let takes = |present: &&Claim| present.state == ClaimState::Pending && present.volume_name.is_none();
+            let goes = present.filter(|present| present.terminating || !takes(present));
+            let uid = goes.and_then(|present| present.uid.clone()).unwrap_or_default();
+            claims.push(ReplacedClaim { name: claim.name.clone(), uid, returns: Some(returns) });
+        }
+        Self { pod_uid: None, keep_claims: false, claims }
     }
 }
 
@@ -89,8 +109,9 @@ impl Intent {
 pub fn plan(inputs: Inputs<'_>) -> Plan {
     let Inputs { topology, member, request, .. } = inputs;
     let component = topology.component_of(member);
+    let aside = earlier::set_aside(topology);
     let intent = match (inputs.unfinished, inputs.undoes) {
-        (Some(record), _) => Intent::recorded(record),
+        (Some(record), _) => Intent::recorded(record, member, &aside),
         (None, Some(of)) => Intent::undo(topology, member, inputs.records, of),
         (None, None) => Intent::failover(member, request),
     };
@@ -99,8 +120,9 @@ pub fn plan(inputs: Inputs<'_>) -> Plan {
     // the new one holds the claims that go: they stay Terminating for as long as it does.
     let meant = intent.pod_uid.as_ref().is_none_or(|uid| *uid == current_uid);
     let holds_old_claims = inputs.unfinished.is_some() && !standing(member, &intent.claims).is_empty();
-    let delete_pod = member.pod.as_ref().is_some_and(|pod| pod.terminating.is_none()) && (meant || holds_old_claims);
-    let mut steps = claim_steps(topology, member, &intent.claims, inputs.rights);
+    let goes_too = holds_old_claims || is_stuck(&inputs, component);
+    let delete_pod = member.pod.as_ref().is_some_and(|pod| pod.terminating.is_none()) && (meant || goes_too);
+    let mut steps = claim_steps(topology, member, &intent.claims, &inputs);
     if delete_pod {
         steps.push(Step::DeletePod { pod: member.name.clone(), uid: current_uid.clone() });
     }
@@ -168,6 +190,7 @@ pub fn plan(inputs: Inputs<'_>) -> Plan {
         steps,
         replaced_claims: intent.claims,
         checks,
+        aside,
         risk: if overridden { Risk::High } else { Risk::Ordinary },
         proof,
         before: inputs.before,
@@ -199,15 +222,36 @@ fn not_round(checks: &mut [checks::Check], member: &Member, rights: &[(Permissio
     }
 }
 
-/// What is left to be done about the claims: volumes retained, volumes reserved, claims deleted.
-fn claim_steps(
-    topology: &Topology,
-    member: &Member,
-    wanted: &[ReplacedClaim],
-    rights: &[(Permission, Allowed)],
-) -> Vec<Step> {
+/// Whether a new claim has a volume that it must not have: another one than comes back, or one that is on record as set
+/// aside.
+pub fn misbound(wanted: &ReplacedClaim, present: &Claim, aside: &[String]) -> bool {
+    let Some(has) = &present.volume_name else { return false };
+    let is_new = present.uid.as_ref().is_some_and(|uid| *uid != wanted.uid);
+    is_new && wanted.returns.as_ref().map_or_else(|| aside.contains(has), |back| back.volume != *has)
+}
+
+/// Whether the pod that came in the place of the one that went will not become Ready by itself: it was made from a
+/// template that has been replaced since, and its StatefulSet may wait for it for ever (kubernetes.io, "StatefulSets",
+/// "Forced rollback"). It is younger than the act, and never was Ready since.
+fn is_stuck(inputs: &Inputs<'_>, component: Option<&Component>) -> bool {
+    let (Some(record), Some(pod)) = (inputs.unfinished, &inputs.member.pod) else { return false };
+    let came_since = pod.uid != record.pod_uid
+        && pod.created.zip(record.begun()).is_some_and(|(created, begun)| {
+            // Told in whole seconds, by another clock: what is not plainly older came since.
+            created.as_second() >= begun.as_second()
+        });
+    let made_from = || {
+        let set = component?.set().filter(|set| pod.owner.as_ref().is_some_and(|owner| owner.uid == set.uid))?;
+        Some((pod.revision.as_ref()?, set.revision_for(inputs.member.ordinal()?)?))
+    };
+    came_since && !pod.ready && made_from().is_some_and(|(old, new)| old != new)
+}
+
+/// What is left to be done about the claims: volumes retained, reservations taken back, volumes reserved, claims deleted.
+fn claim_steps(topology: &Topology, member: &Member, wanted: &[ReplacedClaim], inputs: &Inputs<'_>) -> Vec<Step> {
     let standing = standing(member, wanted);
-    let mut steps: Vec<Step> = standing.iter().filter_map(|claim| retain(claim, rights)).collect();
+    let mut steps: Vec<Step> = standing.iter().filter_map(|claim| retain(claim, inputs.rights)).collect();
+    steps.extend(wanted.iter().flat_map(|claim| unreserve(topology, member, claim, inputs.records)));
     steps.extend(wanted.iter().filter_map(|claim| reserve(topology, member, claim)));
     // One that is Terminating has been deleted already; it goes when its pod does.
     steps.extend(
@@ -232,6 +276,27 @@ fn reserve(topology: &Topology, member: &Member, claim: &ReplacedClaim) -> Optio
         claim: claim.name.clone(),
         released_by,
     })
+}
+
+/// What an undo reserved for a claim that gets a new volume now: it goes back to where the undo found it.
+fn unreserve<'i>(
+    topology: &'i Topology,
+    member: &'i Member,
+    claim: &'i ReplacedClaim,
+    records: &'i [Record],
+) -> impl Iterator<Item = Step> + 'i {
+    let reserved = earlier::reserved_for(topology, &member.namespace, &claim.name);
+    let step = |volume: &Volume| {
+        let mut of_it = records.iter().rev().flat_map(|record| &record.claims);
+        let released = of_it.find(|of| of.volume.as_ref() == Some(&volume.name) && of.name == claim.name)?;
+        Some(Step::Unreserve {
+            volume: volume.name.clone(),
+            uid: volume.uid.clone(),
+            claim: claim.name.clone(),
+            released_by: Some(released.uid.clone()).filter(|uid| !uid.is_empty())?,
+        })
+    };
+    reserved.filter(|_| claim.returns.is_none()).filter_map(step)
 }
 
 /// A claim's volume is retained unless the user may not change volumes (which the retention check weighs).

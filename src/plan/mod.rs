@@ -11,6 +11,8 @@ mod in_flight;
 mod make;
 pub mod probes;
 mod record;
+#[cfg(test)]
+mod reservation_tests;
 pub mod rights;
 #[cfg(test)]
 mod tests;
@@ -21,7 +23,7 @@ pub use checks::{Check, CheckId, Verdict};
 pub use compared::ComparedWith;
 pub use earlier::{newest, returning};
 pub use in_flight::InFlight;
-pub use make::{Inputs, plan, proof};
+pub use make::{Inputs, misbound, plan, proof};
 pub use probes::{NotMeasured, ProbeTarget, Probes, Promise};
 pub use record::{Act, Outcome, RECORD_VERSION, Record, RecordedClaim, RecordedOwner, Returns, annotation};
 pub use rights::needed;
@@ -74,6 +76,9 @@ pub struct Plan {
     pub replaced_claims: Vec<ReplacedClaim>,
     /// What was checked.
     pub checks: Vec<Check>,
+    /// Names of the volumes that are on record as set aside: no new claim of a failover may be bound to one of them.
+    #[serde(skip)]
+    pub aside: Vec<String>,
     /// How much is at stake.
     pub risk: Risk,
     /// How it will be proven.
@@ -137,6 +142,18 @@ pub enum Step {
         /// Its reclaim policy now.
         policy: String,
     },
+    /// Take back what an undo reserved and did not bring back: the volume stays set aside, and the claim that comes next
+    /// gets another one.
+    Unreserve {
+        /// Name of the volume.
+        volume: String,
+        /// Its UID.
+        uid: String,
+        /// The claim that it is reserved for.
+        claim: String,
+        /// UID of the claim that it was bound to.
+        released_by: String,
+    },
     /// Keep a volume that was set aside for the claim of this name that comes next.
     Reserve {
         /// Name of the volume.
@@ -170,7 +187,8 @@ pub enum Step {
 pub struct ReplacedClaim {
     /// Its name.
     pub name: String,
-    /// The UID that goes; empty where there is no claim of this name.
+    /// The UID that goes; empty if there is no claim of this name, or if it has no volume and takes the one that comes
+    /// back.
     pub uid: String,
     /// The volume that comes back: the new claim must be bound to it. Absent where it may be bound to any.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -2,6 +2,7 @@
 //! no volume can carry it: enough for another run, or another person, to know what was done, to finish it and to take
 //! it back.
 
+use super::{Plan, Step};
 use crate::topology::{RECORD_ANNOTATION, Topology, Volume};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -230,6 +231,29 @@ impl Record {
             && stored_baseline.as_deref().is_none_or(is_time)
     }
 
+    /// Adds what a run that goes on sets aside besides: a claim that came since the act began, and goes, too.
+    pub fn goes_on(&mut self, plan: &Plan, manifest: impl Fn(&str) -> Option<serde_json::Value>) {
+        for step in &plan.steps {
+            let Step::Retain { volume, claim: name, policy, .. } = step else { continue };
+            let Some(wanted) = plan.replaced_claims.iter().find(|claim| claim.name == *name) else { continue };
+            match self.claims.iter_mut().find(|claim| claim.name == *name && claim.uid == wanted.uid) {
+                Some(known) if known.volume.is_none() => {
+                    known.volume = Some(volume.clone());
+                    known.reclaim_policy = Some(policy.clone());
+                }
+                Some(_) => {}
+                None => self.claims.push(RecordedClaim {
+                    name: name.clone(),
+                    uid: wanted.uid.clone(),
+                    volume: Some(volume.clone()),
+                    reclaim_policy: Some(policy.clone()),
+                    returns: wanted.returns.clone(),
+                    manifest: manifest(name),
+                }),
+            }
+        }
+    }
+
     /// When it began.
     pub fn begun(&self) -> Option<Timestamp> {
         self.started.parse().ok()
@@ -257,7 +281,12 @@ impl Record {
         let mut all: Vec<Self> = Vec::new();
         for record in records {
             match all.iter_mut().find(|known| known.id == record.id) {
-                Some(known) if record.unfinished() => *known = record,
+                // A run that went on may have added to it.
+                Some(known)
+                    if (record.unfinished(), record.claims.len()) > (known.unfinished(), known.claims.len()) =>
+                {
+                    *known = record;
+                }
                 Some(_) => {}
                 None => all.push(record),
             }

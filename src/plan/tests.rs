@@ -133,6 +133,9 @@ fn steps(plan: &Plan) -> Vec<String> {
             Step::Reserve { volume, uid, claim, released_by } => {
                 format!("reserve {volume} {uid} for {claim}, released by {released_by}")
             }
+            Step::Unreserve { volume, uid, claim, released_by } => {
+                format!("unreserve {volume} {uid} for {claim}, released by {released_by}")
+            }
             Step::DeleteClaim { claim, uid } => format!("delete claim {claim} {uid}"),
             Step::DeletePod { pod, uid } => format!("delete pod {pod} {uid}"),
         })
@@ -312,8 +315,13 @@ fn an_interrupted_failover_is_finished_and_nothing_is_deleted_twice() {
         ["retain pv-7 uid-pv-7", "delete pod wh9527-0 uid-wh9527-0"]
     );
     // Both are replaced: only waiting and proving is left.
-    let yaml = with_record("pod-0")
-        .replace("name: data-wh9527-0, volume: pv-7", "name: data-wh9527-0, uid: claim-2, volume: pv-7");
+    let yaml = ACCOUNT.replace("name: data-wh9527-0, volume: pv-7", "name: data-wh9527-0, uid: claim-2, volume: pv-9")
+        + "
+volumes: [{name: pv-7, class: standard, reservedFor: data-wh9527-0, releasedBy: uid-data-wh9527-0, policy: Retain}]
+records:
+- {id: old1, pod: wh9527-0, podUid: pod-0, age: 9,
+   claims: [{name: data-wh9527-0, uid: uid-data-wh9527-0, volume: pv-7, policy: Delete}]}
+";
     let plan = planned(&yaml, "wh9527-0", &request(), &[]);
     assert_eq!(steps(&plan), Vec::<String>::new());
     assert_eq!(plan.target.uid, "pod-0");
@@ -473,6 +481,19 @@ fn a_resumed_failover_deletes_the_pod_that_holds_the_old_claims() {
         record.to_string()
     };
     let world = |pod: &str, claim: &str, terminating: bool, outcome: &str| {
+        if claim == "new" {
+            return "
+namespace: synxdb-system
+sets: [{name: pageserver, replicas: 1, templates: [data]}]
+pods: [{name: pageserver-0, set: pageserver, uid: second, ready: true, claims: [data-pageserver-0]}]
+claims: [{name: data-pageserver-0, uid: new, volume: pv-2}]
+volumes: [{name: pv-1, class: standard, reservedFor: data-pageserver-0, releasedBy: old, policy: Retain}]
+records:
+- {id: begun, pod: pageserver-0, podUid: first, age: 9,
+   claims: [{name: data-pageserver-0, uid: old, volume: pv-1, policy: Delete}]}
+"
+            .to_owned();
+        }
         format!(
             "namespace: synxdb-system\nsets: [{{name: pageserver, replicas: 1, templates: [data]}}]\npods: [{{name: \
              pageserver-0, set: pageserver, uid: {pod}, ready: true, claims: [data-pageserver-0]}}]\nclaims: [{{name: \
@@ -498,7 +519,7 @@ fn a_resumed_failover_deletes_the_pod_that_holds_the_old_claims() {
                 Step::Retain { volume, .. } => format!("retain {volume}"),
                 Step::DeleteClaim { uid, .. } => format!("claim {uid}"),
                 Step::DeletePod { uid, .. } => format!("pod {uid}"),
-                Step::Reserve { .. } => "reserve".to_owned(),
+                Step::Reserve { .. } | Step::Unreserve { .. } => "reserve".to_owned(),
             })
             .collect();
         assert_eq!(steps.join(", "), expected, "{pod} {claim} {terminating}");

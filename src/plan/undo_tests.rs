@@ -10,7 +10,7 @@ use crate::topology::{Layout, Topology, build};
 const POD: &str = "cloudberry-proxy-0";
 
 /// A proxy that was failed over five minutes ago and did not find all of its data again.
-const FAILED_OVER: &str = "
+pub(super) const FAILED_OVER: &str = "
 namespace: a
 sets: [{name: cloudberry-proxy, replicas: 1, templates: [data]}]
 pods: [{name: cloudberry-proxy-0, set: cloudberry-proxy, uid: p2, ready: true, claims: [data-cloudberry-proxy-0]}]
@@ -22,7 +22,7 @@ records:
 ";
 
 /// The same once it was undone: the first volume is in use again, the second one set aside.
-const UNDONE: &str = "
+pub(super) const UNDONE: &str = "
 namespace: a
 sets: [{name: cloudberry-proxy, replicas: 1, templates: [data]}]
 pods: [{name: cloudberry-proxy-0, set: cloudberry-proxy, uid: p3, ready: true, claims: [data-cloudberry-proxy-0]}]
@@ -35,19 +35,19 @@ records:
    claims: [{name: data-cloudberry-proxy-0, uid: c2, volume: pv-2, policy: Delete, returns: pv-1}]}
 ";
 
-const UNFINISHED: &str =
+pub(super) const UNFINISHED: &str =
     "- {id: u1, pod: cloudberry-proxy-0, podUid: p2, age: 9, undo: f1, set: set-cloudberry-proxy, canary: kubectl_synxdb_f1,
    claims: [{name: data-cloudberry-proxy-0, uid: c2, volume: pv-2, policy: Delete, returns: pv-1}]}
 ";
 
 const RELEASED: &str = "reservedFor: data-cloudberry-proxy-0, releasedBy: c1";
 
-fn world(yaml: &str) -> Topology {
+pub(super) fn world(yaml: &str) -> Topology {
     build(&snapshot(&[yaml]), &Layout::shipped().unwrap())
 }
 
 /// As the commands plan: `undo OF` where there is something to undo, otherwise `failover POD`.
-fn planned(topology: &Topology, of: Option<&str>, request: &Request, denied: &[(&str, &str)]) -> Plan {
+pub(super) fn planned(topology: &Topology, of: Option<&str>, request: &Request, denied: &[(&str, &str)]) -> Plan {
     let member = topology.member("a", POD).unwrap();
     let no = |verb: &str, resource: &str| denied.contains(&(verb, resource));
     let rights: Vec<_> = needed(member, request)
@@ -80,25 +80,28 @@ fn planned(topology: &Topology, of: Option<&str>, request: &Request, denied: &[(
     })
 }
 
-fn undo(yaml: &str, of: &str) -> Plan {
+pub(super) fn undo(yaml: &str, of: &str) -> Plan {
     planned(&world(yaml), Some(of), &request(), &[])
 }
 
-fn request() -> Request {
+pub(super) fn request() -> Request {
     Request { id: "u9".into(), verify: true, ..Request::default() }
 }
 
-fn steps(plan: &Plan) -> String {
+pub(super) fn steps(plan: &Plan) -> String {
     let words = plan.steps.iter().map(|step| match step {
         Step::Retain { volume, policy, .. } => format!("retain {volume} ({policy})"),
         Step::Reserve { volume, claim, released_by, .. } => format!("reserve {volume} for {claim}, of {released_by}"),
+        Step::Unreserve { volume, claim, released_by, .. } => {
+            format!("unreserve {volume} for {claim}, of {released_by}")
+        }
         Step::DeleteClaim { uid, .. } => format!("delete claim {uid}"),
         Step::DeletePod { uid, .. } => format!("delete pod {uid}"),
     });
     words.collect::<Vec<_>>().join("; ")
 }
 
-fn told(plan: &Plan, id: CheckId) -> Vec<String> {
+pub(super) fn told(plan: &Plan, id: CheckId) -> Vec<String> {
     let checks = plan.checks.iter().filter(|check| check.id == id);
     checks.map(|check| format!("{:?}: {}", check.verdict, check.reason)).collect()
 }
@@ -132,7 +135,7 @@ fn a_claim_that_has_no_volume_yet_or_is_not_there_is_no_obstacle() {
     let pending = FAILED_OVER.replace("uid: c2, volume: pv-2", "uid: c2");
     let missing = FAILED_OVER.replace("claims: [{name: data-cloudberry-proxy-0, uid: c2, volume: pv-2}]", "");
     for (yaml, expected) in [
-        (&pending, "reserve pv-1 for data-cloudberry-proxy-0, of c1; delete claim c2; delete pod p2"),
+        (&pending, "reserve pv-1 for data-cloudberry-proxy-0, of c1; delete pod p2"),
         (&missing, "reserve pv-1 for data-cloudberry-proxy-0, of c1; delete pod p2"),
     ] {
         let plan = undo(yaml, "f1");

@@ -1,9 +1,9 @@
 //! Whether a goal of a failover is reached, judged from a topology alone. Pure predicates; the runner decides when to
 //! look and what to do about it.
 
-use crate::plan::{Plan, Step};
+use crate::plan::{Plan, Step, misbound};
 use crate::topology::health::minds_its_order;
-use crate::topology::{ClaimState, Member, PodFacts, Topology};
+use crate::topology::{ClaimState, Member, PodFacts, Topology, Volume};
 
 /// How far a goal is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +14,8 @@ pub enum Progress {
     Waiting(String),
     /// Not yet, and without help it may never be.
     Trapped(Trap),
+    /// A new claim has a volume that it must not have, in words. What the plan does not name is not deleted.
+    Misbound(String),
 }
 
 /// A replacement pod that was created against the old claim. One that is not scheduled yet waits for a claim that goes
@@ -59,6 +61,40 @@ pub fn successor<'t>(plan: &Plan, topology: &'t Topology) -> Option<(&'t Member,
         .members()
         .filter_map(|member| Some((member, member.pod.as_ref()?)))
         .find(|(_, pod)| pod.owner.as_ref() == Some(owner) && !target.siblings.contains(&pod.uid))
+}
+
+/// The end of phase 1: the volume controller knows of each volume that is reserved, and of each reservation that was taken
+/// back. A claim that is made before it does would get another volume.
+pub fn noticed(plan: &Plan, topology: &Topology) -> Progress {
+    let found = |uid: &str| topology.recorded.iter().find(|volume| volume.uid == uid);
+    let not_yet = |what: String, volume: Option<&Volume>| {
+        let how = volume.map_or("not there", |volume| volume.phase.as_str());
+        Progress::Waiting(format!("{what}, and the volume controller has not noticed it yet: it is {how}"))
+    };
+    for step in &plan.steps {
+        let Step::Unreserve { volume: name, uid, .. } = step else { continue };
+        let volume = found(uid);
+        if !volume.is_some_and(|volume| {
+            volume.phase == "Released" && volume.claim.as_ref().is_some_and(|it| it.uid.is_some())
+        }) {
+            return not_yet(format!("the reservation of volume {name} was taken back"), volume);
+        }
+    }
+    for claim in &plan.replaced_claims {
+        let Some(back) = &claim.returns else { continue };
+        let volume = found(&back.uid);
+        let holder = volume.and_then(|volume| volume.claim.as_ref()).and_then(|reference| reference.uid.as_ref());
+        let present = topology
+            .member(&plan.target.namespace, &plan.target.pod)
+            .and_then(|member| member.claims.iter().find(|present| present.name == claim.name));
+        // A claim that had no volume has it already.
+        let taken = holder.is_some() && holder != Some(&claim.uid) && holder == present.and_then(|it| it.uid.as_ref());
+        let reserved = holder.is_none() && volume.is_some_and(|volume| volume.phase == "Available");
+        if !taken && !reserved {
+            return not_yet(format!("volume {} is reserved", back.volume), volume);
+        }
+    }
+    Progress::Reached
 }
 
 /// Phase 4: the pod has a new UID and stays, and every replaced claim has a new UID and is Bound.
@@ -114,17 +150,13 @@ pub fn replaced(plan: &Plan, topology: &Topology) -> Progress {
             _ if claim.uid.as_ref() == Some(&replaced.uid) => {
                 return Progress::Waiting(format!("claim {} is still the old one ({})", claim.name, claim.status()));
             }
-            _ if claim
-                .volume_name
-                .as_ref()
-                .zip(replaced.returns.as_ref())
-                .is_some_and(|(has, back)| *has != back.volume) =>
-            {
+            _ if misbound(replaced, claim, &plan.aside) => {
                 let has = claim.volume_name.as_deref().unwrap_or_default();
-                return Progress::Waiting(format!(
-                    "claim {} has volume {has}, and not the one that comes back",
-                    claim.name
-                ));
+                let why = match &replaced.returns {
+                    Some(back) => format!("and not to {}, which comes back", back.volume),
+                    None => "which is on record as set aside".to_owned(),
+                };
+                return Progress::Misbound(format!("claim {} is bound to volume {has}, {why}", claim.name));
             }
             _ if !claim.bound() => return Progress::Waiting(format!("claim {} is {}", claim.name, claim.status())),
             _ => {}
@@ -179,7 +211,7 @@ pub fn as_planned(plan: &Plan, topology: &Topology) -> Result<(), String> {
                 let found = member.and_then(|member| member.claims.iter().find(|other| other.name == *claim));
                 (format!("claim {claim}"), uid, found.and_then(|claim| claim.uid.clone()))
             }
-            Step::Retain { .. } | Step::Reserve { .. } => continue,
+            Step::Retain { .. } | Step::Unreserve { .. } | Step::Reserve { .. } => continue,
         };
         match now {
             Some(now) if now == *planned => {}
@@ -191,195 +223,5 @@ pub fn as_planned(plan: &Plan, topology: &Topology) -> Result<(), String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::plan::{Before, ComparedWith, InFlight, Inputs, Probes, Request, Returns, plan};
-    use crate::testing::snapshot;
-    use crate::topology::{Layout, build};
-
-    fn world(pods: &str, claims: &str) -> Topology {
-        let yaml = format!(
-            "namespace: synxdb-system\nsets: [{{name: pageserver, replicas: 1, templates: [data, cache]}}]\npods: [{pods}]\nclaims: [{claims}]"
-        );
-        build(&snapshot(&[&yaml]), &Layout::shipped().unwrap())
-    }
-
-    const POD: &str =
-        "{name: pageserver-0, set: pageserver, uid: old, ready: true, claims: [data-pageserver-0, cache-pageserver-0]}";
-    const CLAIMS: &str =
-        "{name: data-pageserver-0, uid: d1, volume: pv-1}, {name: cache-pageserver-0, uid: c1, volume: pv-2}";
-    const NEW_CLAIMS: &str =
-        "{name: data-pageserver-0, uid: d2, volume: pv-3}, {name: cache-pageserver-0, uid: c2, volume: pv-4}";
-
-    fn planned() -> Plan {
-        let topology = world(POD, CLAIMS);
-        plan(Inputs {
-            topology: &topology,
-            member: topology.members().next().unwrap(),
-            request: &Request { id: "x".into(), ..Request::default() },
-            rights: &[],
-            before: Before::NotAsked,
-            baseline: ComparedWith::Fresh { taken: String::new() },
-            undoes: None,
-            unfinished: None,
-            records: &[],
-            journal: String::new(),
-            probes: Probes::default(),
-            now: crate::testing::now(),
-            in_flight: InFlight::default(),
-        })
-    }
-
-    fn said(progress: Progress) -> String {
-        match progress {
-            Progress::Reached => "reached".into(),
-            Progress::Waiting(why) => why,
-            Progress::Trapped(trap) => {
-                let held = if trap.holds { " held" } else { "" };
-                format!("trapped: {} {} {} {}{held}", trap.pod, trap.uid, trap.claim, trap.state)
-            }
-        }
-    }
-
-    #[test]
-    fn a_pod_is_replaced_only_with_all_its_claims() {
-        let plan = planned();
-        let pod = |fields: &str| {
-            format!(
-                "{{name: pageserver-0, set: pageserver, claims: [data-pageserver-0, cache-pageserver-0], {fields}}}"
-            )
-        };
-        let going = CLAIMS.replace("uid: d1,", "uid: d1, terminating: true,");
-        let one_new =
-            "{name: data-pageserver-0, uid: d2, volume: pv-3}, {name: cache-pageserver-0, uid: c1, volume: pv-2}";
-        let pending = "{name: data-pageserver-0, uid: d2, volume: pv-3}, {name: cache-pageserver-0, uid: c2}";
-        let alone = "{name: data-pageserver-0, uid: d2, volume: pv-3}";
-        for (pods, claims, expected_replaced, expected_ready) in [
-            (pod("uid: old, ready: true"), CLAIMS, "the old pod is still there", "the old pod is still there"),
-            // Running and Ready, and yet the old one: the trap that plain `kubectl wait` falls into.
-            (
-                pod("uid: old, ready: true, terminating: true"),
-                &going,
-                "the old pod is Terminating",
-                "the old pod is Terminating",
-            ),
-            (
-                String::new(),
-                &going,
-                "waiting for the pod to be created; claim data-pageserver-0 is Terminating",
-                "waiting for the pod to be created; claim data-pageserver-0 is Terminating",
-            ),
-            (String::new(), "", "waiting for the pod to be created", "waiting for the pod to be created"),
-            // It was there before the claims were deleted, and keeps them.
-            (
-                pod("uid: new, node: node-2"),
-                &going,
-                "trapped: pageserver-0 new data-pageserver-0 Terminating held",
-                "trapped: pageserver-0 new data-pageserver-0 Terminating held",
-            ),
-            (
-                pod("uid: new, phase: Pending"),
-                &going,
-                "trapped: pageserver-0 new data-pageserver-0 Terminating",
-                "trapped: pageserver-0 new data-pageserver-0 Terminating",
-            ),
-            (
-                pod("uid: new, phase: Pending"),
-                alone,
-                "trapped: pageserver-0 new cache-pageserver-0 missing",
-                "trapped: pageserver-0 new cache-pageserver-0 missing",
-            ),
-            (
-                pod("uid: new, phase: Pending"),
-                pending,
-                "claim cache-pageserver-0 is Pending",
-                "claim cache-pageserver-0 is Pending",
-            ),
-            (
-                pod("uid: new, ready: true"),
-                one_new,
-                "claim cache-pageserver-0 is still the old one (Bound)",
-                "claim cache-pageserver-0 is still the old one (Bound)",
-            ),
-            (pod("uid: new"), NEW_CLAIMS, "reached", "Running: containers with unready status: [main]"),
-            (
-                pod("uid: new, ready: true, terminating: true"),
-                NEW_CLAIMS,
-                "the new pod is Terminating, too",
-                "the new pod is Terminating, too",
-            ),
-            (pod("uid: new, ready: true"), NEW_CLAIMS, "reached", "reached"),
-        ] {
-            let topology = world(&pods, claims);
-            assert_eq!(said(replaced(&plan, &topology)), expected_replaced, "{pods} {claims}");
-            assert_eq!(said(ready(&plan, &topology)), expected_ready, "{pods} {claims}");
-        }
-    }
-
-    /// Of an undo a new claim is not enough: it must have the volume that comes back.
-    #[test]
-    fn a_claim_that_got_another_volume_is_not_the_one_that_was_undone() {
-        let mut plan = planned();
-        for (claim, volume) in plan.replaced_claims.iter_mut().zip(["pv-3", "pv-4"]) {
-            claim.returns = Some(Returns { volume: volume.into(), uid: format!("uid-{volume}"), reclaim_policy: None });
-        }
-        let names: Vec<&str> = plan.replaced_claims.iter().map(|claim| claim.name.as_str()).collect();
-        assert_eq!(names, ["data-pageserver-0", "cache-pageserver-0"]);
-        let pod = POD.replace("uid: old", "uid: new");
-        let other = NEW_CLAIMS.replace("pv-4", "pv-5");
-        let waits = NEW_CLAIMS.replace(", volume: pv-4", "");
-        for (claims, expected) in [
-            (NEW_CLAIMS, "reached"),
-            (&other, "claim cache-pageserver-0 has volume pv-5, and not the one that comes back"),
-            (&waits, "claim cache-pageserver-0 is Pending"),
-            (CLAIMS, "claim data-pageserver-0 is still the old one (Bound)"),
-        ] {
-            assert_eq!(said(replaced(&plan, &world(&pod, claims))), expected, "{claims}");
-        }
-    }
-
-    #[test]
-    fn a_pod_that_an_ordered_set_keeps_away_is_waited_for_by_name() {
-        let space = |pods: &str| {
-            let yaml = format!("namespace: a\nsets: [{{name: wh9527, replicas: 2, templates: []}}]\npods: [{pods}]");
-            build(&snapshot(&[&yaml]), &Layout::shipped().unwrap())
-        };
-        let lower = |ready: bool| format!("{{name: wh9527-0, set: wh9527, ready: {ready}}}");
-        let all = space(&format!("{}, {{name: wh9527-1, set: wh9527, uid: old, ready: true}}", lower(true)));
-        let plan = plan(Inputs {
-            topology: &all,
-            member: all.member("a", "wh9527-1").unwrap(),
-            request: &Request { id: "x".into(), ..Request::default() },
-            rights: &[],
-            before: Before::NotAsked,
-            baseline: ComparedWith::Fresh { taken: String::new() },
-            undoes: None,
-            unfinished: None,
-            records: &[],
-            journal: String::new(),
-            probes: Probes::default(),
-            now: crate::testing::now(),
-            in_flight: InFlight::default(),
-        });
-        assert_eq!(said(replaced(&plan, &space(&lower(true)))), "waiting for the pod to be created");
-        assert_eq!(
-            said(replaced(&plan, &space(&lower(false)))),
-            "waiting for the pod to be created; StatefulSet wh9527 creates its pods in order, and wh9527-0 is not Ready"
-        );
-    }
-
-    #[test]
-    fn claims_that_cannot_be_read_are_never_taken_as_bound() {
-        let plan = planned();
-        let mut objects = snapshot(&[&format!(
-            "namespace: synxdb-system\npods: [{}]\nclaims: [{NEW_CLAIMS}]",
-            POD.replace("uid: old", "uid: new")
-        )]);
-        objects.namespaces[0].claims = crate::testing::unreadable("persistentvolumeclaims", None);
-        let topology = build(&objects, &Layout::shipped().unwrap());
-        assert_eq!(
-            said(ready(&plan, &topology)),
-            "claim data-pageserver-0 cannot be read: persistentvolumeclaims is forbidden"
-        );
-    }
-}
+#[path = "goal_tests.rs"]
+mod tests;

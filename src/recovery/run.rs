@@ -103,6 +103,15 @@ pub(super) struct Act<'r, 'w> {
     alone: bool,
 }
 
+/// The phase that a step belongs to.
+fn phase_of(step: &Step) -> Phase {
+    match step {
+        Step::Retain { .. } | Step::Unreserve { .. } | Step::Reserve { .. } => Phase::Retain,
+        Step::DeleteClaim { .. } => Phase::Claim,
+        Step::DeletePod { .. } => Phase::Pod,
+    }
+}
+
 /// What was done to several objects in a phase.
 fn deeds(phase: Phase, act: &What) -> &'static str {
     match phase {
@@ -122,13 +131,26 @@ impl Act<'_, '_> {
         self.write_canary().await;
         self.take_baseline_again().await;
         let plan = self.run.plan;
-        let kept = |step: &&Step| matches!(step, Step::Retain { .. } | Step::Reserve { .. });
-        self.steps(Phase::Retain, plan.steps.iter().filter(kept)).await?;
-        self.write_journal()?;
-        self.steps(Phase::Claim, plan.steps.iter().filter(|step| matches!(step, Step::DeleteClaim { .. }))).await?;
-        self.steps(Phase::Pod, plan.steps.iter().filter(|step| matches!(step, Step::DeletePod { .. }))).await?;
-        self.reach(Phase::Replaced, goal::replaced).await?;
-        self.reach(Phase::Ready, goal::ready).await?;
+        for phase in [Phase::Retain, Phase::Claim, Phase::Pod] {
+            let started = Instant::now();
+            let details = self.steps(phase, plan.steps.iter().filter(|step| phase_of(step) == phase)).await?;
+            if phase == Phase::Retain {
+                // A claim that is made before the volume controller knows of a reservation gets another volume.
+                if details.is_empty() && goal::noticed(plan, &self.topology()) != Progress::Reached {
+                    (self.tell)(Event::Started(phase));
+                }
+                self.wait_for(phase, goal::noticed).await?;
+                self.write_journal()?;
+            }
+            self.stepped(phase, started, details);
+        }
+        for (phase, goal) in [(Phase::Replaced, goal::replaced as Goal), (Phase::Ready, goal::ready)] {
+            let started = Instant::now();
+            (self.tell)(Event::Started(phase));
+            self.wait_for(phase, goal).await?;
+            let detail = self.reached(phase);
+            self.end_phase(phase, PhaseEnd::After(started.elapsed(), detail));
+        }
         self.answers().await
     }
 
@@ -182,8 +204,8 @@ impl Act<'_, '_> {
         }
     }
 
-    async fn steps<'s>(&mut self, phase: Phase, steps: impl Iterator<Item = &'s Step>) -> Result<(), Ending> {
-        let started = Instant::now();
+    /// Carries out the steps of a phase: what was done, in words.
+    async fn steps<'s>(&mut self, phase: Phase, steps: impl Iterator<Item = &'s Step>) -> Result<Vec<String>, Ending> {
         let mut details = Vec::new();
         for step in steps {
             // Between two changes, never within one: what was done is known exactly.
@@ -208,6 +230,11 @@ impl Act<'_, '_> {
                 }
             }
         }
+        Ok(details)
+    }
+
+    /// The end of a phase of steps.
+    fn stepped(&mut self, phase: Phase, started: Instant, mut details: Vec<String>) {
         let end = if details.is_empty() {
             PhaseEnd::Skipped("nothing to do".into())
         } else {
@@ -219,7 +246,6 @@ impl Act<'_, '_> {
             PhaseEnd::After(started.elapsed(), detail)
         };
         self.end_phase(phase, end);
-        Ok(())
     }
 
     async fn step(&mut self, step: &Step) -> Result<String, Ending> {
@@ -231,6 +257,10 @@ impl Act<'_, '_> {
                 let written = cluster.retain_volume(volume, uid, (&self.run.record.annotation(), &record), false).await;
                 self.carries(volume, uid, &written);
                 (format!("volume {volume}"), written)
+            }
+            Step::Unreserve { volume, uid, claim, released_by } => {
+                let reservation = Reservation { volume, uid, namespace, claim, released_by };
+                (format!("volume {volume}"), cluster.unreserve_volume(&reservation, false).await)
             }
             Step::Reserve { volume, uid, claim, released_by } => {
                 let record = self.record().map_err(Ending::Failed)?;
@@ -259,6 +289,7 @@ impl Act<'_, '_> {
         let deed = match step {
             Step::Retain { .. } => "retained",
             Step::Reserve { .. } => "reserved",
+            Step::Unreserve { .. } => "no longer reserved",
             Step::DeleteClaim { .. } | Step::DeletePod { .. } => "deleted",
         };
         match written.map_err(Ending::Failed)? {
@@ -267,7 +298,7 @@ impl Act<'_, '_> {
                 Ok(format!("{what} {deed}"))
             }
             // Whoever deleted it did what was planned.
-            Written::Gone if deed == "deleted" => {
+            Written::Gone if !matches!(step, Step::Retain { .. } | Step::Reserve { .. }) => {
                 self.notice(format!("{what} was gone already: somebody else deleted it"));
                 Ok(format!("{what} was gone"))
             }
@@ -326,17 +357,15 @@ impl Act<'_, '_> {
     }
 
     /// Waits until a goal is reached; woken by watch events, and by time only where time itself matters.
-    async fn reach(&mut self, phase: Phase, goal: Goal) -> Result<(), Ending> {
-        let started = Instant::now();
-        (self.tell)(Event::Started(phase));
+    async fn wait_for(&mut self, phase: Phase, goal: Goal) -> Result<(), Ending> {
         loop {
             self.note_lost_lease();
             let progress = goal(self.run.plan, &self.topology());
             let waits = match progress {
-                Progress::Reached => {
-                    let detail = self.reached(phase);
-                    self.end_phase(phase, PhaseEnd::After(started.elapsed(), detail));
-                    return Ok(());
+                Progress::Reached => return Ok(()),
+                Progress::Misbound(why) => {
+                    let why = format!("{why}: run again, it is replaced, too");
+                    return Err(self.failed(phase, why.clone(), Ending::Changed(why)));
                 }
                 Progress::Waiting(what) => {
                     self.trapped = None;
@@ -460,7 +489,7 @@ impl Act<'_, '_> {
                         self.proof = Some(proof);
                         return Ok(Ending::Recovered);
                     }
-                    Progress::Waiting(why) => format!("it answered, and then {why}"),
+                    Progress::Waiting(why) | Progress::Misbound(why) => format!("it answered, and then {why}"),
                     Progress::Trapped(trap) => format!("it answered, and then its pod waits for claim {}", trap.claim),
                 },
                 Answer::Missing(missing) => {
@@ -472,7 +501,7 @@ impl Act<'_, '_> {
                         let ending = Ending::Unproven(why.clone());
                         return Err(self.failed(phase, why, ending));
                     }
-                    Progress::Waiting(waits) => format!("{why}, and then {waits}"),
+                    Progress::Waiting(waits) | Progress::Misbound(waits) => format!("{why}, and then {waits}"),
                     Progress::Trapped(trap) => format!("{why}, and then its pod waits for claim {}", trap.claim),
                 },
                 Answer::NotYet(why) => why,

@@ -122,13 +122,21 @@ fn so_does_a_plan() {
         claim: named("claim"),
         released_by: HOSTILE.into(),
     });
+    plan.steps.push(Step::Unreserve {
+        volume: named("pv"),
+        uid: HOSTILE.into(),
+        claim: named("claim"),
+        released_by: HOSTILE.into(),
+    });
     plan.target.namespace = named("ns");
     plan.target.pod = named("pod");
     plan.target.uid = HOSTILE.into();
     for step in &mut plan.steps {
         match step {
             Step::Retain { volume, .. } => *volume = named("pv"),
-            Step::Reserve { volume, claim, .. } => (*volume, *claim) = (named("pv"), named("claim")),
+            Step::Reserve { volume, claim, .. } | Step::Unreserve { volume, claim, .. } => {
+                (*volume, *claim) = (named("pv"), named("claim"))
+            }
             Step::DeleteClaim { claim, uid } => (*claim, *uid) = (named("claim"), HOSTILE.into()),
             Step::DeletePod { pod, uid } => (*pod, *uid) = (named("pod"), HOSTILE.into()),
         }

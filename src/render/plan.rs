@@ -98,6 +98,7 @@ fn retain(step: &Step) -> Option<String> {
         Step::Retain { volume, policy, .. } if policy == "Retain" => Some(format!("volume {volume} is on Retain")),
         Step::Retain { volume, .. } => Some(format!("set volume {volume} to Retain")),
         Step::Reserve { volume, .. } => Some(format!("reserve volume {volume}")),
+        Step::Unreserve { volume, .. } => Some(format!("take back the reservation of volume {volume}")),
         _ => None,
     }
 }

@@ -55,7 +55,8 @@ fn times_out_with(account: &Account<'_>, before: &Before<'_>, flags: &[&str], re
     ran
 }
 
-/// With the cause gone, the command that it names brings it to its end.
+/// With the cause gone, the command that it names brings it to its end: it replaces the pod that cannot start once more,
+/// which nobody else would where the template changes on deletion only.
 #[track_caller]
 fn recovers(account: &Account<'_>, before: &Before<'_>, ran: &Ran) {
     let resume = ran.resume();
@@ -64,8 +65,8 @@ fn recovers(account: &Account<'_>, before: &Before<'_>, ran: &Ran) {
     before.is_recovered();
 }
 
-/// Deletes the pod that cannot start: its controller waits for that where the template changes on deletion only.
-fn delete_the_new_pod(account: &Account<'_>) {
+/// Deletes a pod, so that it is made from the template of now.
+fn delete_the_pod(account: &Account<'_>) {
     account.pods().delete("wh9527-0", &DeleteParams::default()).await_in(account.world).unwrap();
 }
 
@@ -82,7 +83,6 @@ fn an_image_that_does_not_exist() {
     let reason = "Container image \"synxdb/no-such-image:0\" is not present with pull policy of Never";
     let ran = times_out(&account, &before, &["ErrImageNeverPull", reason]);
     account.patch_set("wh9527", &with_containers(&good));
-    delete_the_new_pod(&account);
     recovers(&account, &before, &ran);
 }
 
@@ -97,7 +97,6 @@ fn a_readiness_probe_that_fails() {
     account.patch_set("wh9527", &with_containers(&bad));
     let ran = times_out(&account, &before, &["Readiness probe failed: dial tcp ", ":1: connect: connection refused"]);
     account.patch_set("wh9527", &with_containers(&good));
-    delete_the_new_pod(&account);
     recovers(&account, &before, &ran);
 }
 
@@ -110,7 +109,6 @@ fn a_node_selector_that_no_node_matches() {
     account.patch_set("wh9527", &select(json!({"e2e.synxdb.io/no-such-node": "true"})));
     let ran = times_out(&account, &before, &["node(s) didn't match Pod's node affinity/selector"]);
     account.patch_set("wh9527", &select(Value::Null));
-    delete_the_new_pod(&account);
     recovers(&account, &before, &ran);
 }
 
@@ -220,7 +218,7 @@ fn nothing_is_deleted_that_a_lower_ordinal_would_keep_away() {
     bad[0]["readinessProbe"] = json!({"tcpSocket": {"port": 1}, "periodSeconds": 1, "timeoutSeconds": 1});
     account.patch_set("wh9527", &with_containers(&bad));
     let old = world.pod(&account.namespace, "wh9527-0").metadata.uid;
-    delete_the_new_pod(&account);
+    delete_the_pod(&account);
     world.until(&account.pods(), named("wh9527-0"), "wh9527-0 runs again and is not Ready", |pods| {
         let running = |pod: &Pod| pod.status.as_ref().and_then(|status| status.phase.as_deref()) == Some("Running");
         pods.get("wh9527-0").is_some_and(|pod| pod.metadata.uid != old && running(pod))

@@ -97,7 +97,13 @@ fn acts() -> Vec<Value> {
     undo.target.lost_node = Some("node-1".into());
     undo.replaced_claims[0].returns = Some(returns());
     let (volume, uid, claim) = ("pv".to_owned(), "u".to_owned(), "c".to_owned());
-    undo.steps.push(Step::Reserve { volume, uid, claim, released_by: "u".into() });
+    undo.steps.push(Step::Reserve {
+        volume: volume.clone(),
+        uid: uid.clone(),
+        claim: claim.clone(),
+        released_by: "u".into(),
+    });
+    undo.steps.push(Step::Unreserve { volume, uid, claim, released_by: "u".into() });
     undo.resumes = Some(Resumes { id: "a".into(), started: String::new() });
     undo.probes.not_measured = vec![NotMeasured { namespace: Some("n".into()), pod: None, why: "why".into() }];
     undo.before = Before::Silent { reason: "why".into() };
