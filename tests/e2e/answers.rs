@@ -249,6 +249,8 @@ fn to_evictions_and_forwards() {
             .header(header::SEC_WEBSOCKET_KEY, "AAAAAAAAAAAAAAAAAAAAAA==")
             .header(header::SEC_WEBSOCKET_PROTOCOL, "v4.channel.k8s.io");
         asked.send(what, request.body(Body::empty()).unwrap());
+        // The server ends a connection whose upgrade it refused, some time after the answer.
+        asked.client = world.plain_client(world.kubeconfig());
     }
     asked.ask("forward without an upgrade", Method::GET, "pods/wh9527-0/portforward?ports=5432", NOTHING);
     insta::assert_snapshot!("evictions-and-forwards", asked.text);
