@@ -28,6 +28,7 @@ mod rbac;
 mod reach;
 mod scenarios;
 mod secrets;
+mod soak;
 mod story;
 mod strangers;
 mod trouble;

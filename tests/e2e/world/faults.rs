@@ -41,6 +41,34 @@ impl World {
     }
 }
 
+/// A controller manager that does nothing. It goes on when this is dropped.
+pub(crate) struct Stopped<'w>(&'w World);
+
+impl World {
+    /// Stops the controller manager, as one that is overloaded or restarts: nothing is created, bound or finished.
+    pub(crate) fn stop_controller_manager(&self) -> Stopped<'_> {
+        match &self.kind {
+            Kind::Practice(sandbox) => sandbox.as_ref().unwrap().stop_controller_manager(true),
+            Kind::Real => fault(&["stop-controller-manager"]).unwrap_or_else(|why| panic!("{why}")),
+        }
+        Stopped(self)
+    }
+}
+
+impl Drop for Stopped<'_> {
+    #[allow(clippy::print_stderr)]
+    fn drop(&mut self) {
+        match &self.0.kind {
+            Kind::Practice(sandbox) => sandbox.as_ref().unwrap().stop_controller_manager(false),
+            Kind::Real => {
+                if let Err(why) = fault(&["continue-controller-manager"]) {
+                    eprintln!("{why}");
+                }
+            }
+        }
+    }
+}
+
 impl LostNode<'_> {
     /// Brings the node back, and waits until the cluster knows.
     pub(crate) fn comes_back(mut self) {
