@@ -5,7 +5,7 @@
 
 mod common;
 
-use common::{CLAIMS, Cluster, LIMIT, Ran, Running, SYSTEM, VOLUMES, bare, uid};
+use common::{CLAIMS, Cluster, LIMIT, Ran, Running, SYSTEM, VOLUMES, bare, is_ready, uid};
 use kubectl_synxdb::sandbox::Options;
 use kubectl_synxdb::sandbox::api::faults::{Fault, Rule};
 use kubectl_synxdb::sandbox::scenarios::{self, Scenario};
@@ -126,7 +126,15 @@ fn an_undo_that_ended_on_another_volume_goes_round_again() {
     let third = cluster.volume_of(SYSTEM, CLAIM);
     assert!(third != first && third != second, "{third}");
 
+    // All pods are Ready and all claims Bound, and yet it is not well.
+    cluster.until("the pod is Ready", |_| cluster.get("pods", SYSTEM, POD).is_some_and(|pod| is_ready(&pod)));
+    let status = cluster.run(&["status"]).exits(8);
+    status
+        .says(&["SynxDB is degraded", &format!("{POD}: undo of {id} ("), "is unfinished"])
+        .says(&[&format!("try kubectl synxdb undo {id}")]);
+
     let again = resumed(&cluster, &ran).exits(0);
+    cluster.run(&["status"]).exits(0);
     assert_eq!(cluster.volume_of(SYSTEM, CLAIM), first, "{}", again.shown());
     for aside in [&second, &third] {
         assert_eq!(policy(&cluster, aside), "Retain");
@@ -226,4 +234,22 @@ fn a_failover_that_ended_on_a_volume_that_was_set_aside_is_not_done() {
     let last = cluster.volume_of(SYSTEM, CLAIM);
     assert_ne!(last, first, "{}", again.shown());
     assert_eq!((policy(&cluster, &first), phase(&cluster, &first)), ("Retain".into(), "Released".into()));
+}
+
+/// An undo that was not proven is proven when it is run again, and the volume gets its own reclaim policy back.
+#[test]
+fn an_undo_that_was_not_proven_is_proven_when_it_is_run_again() {
+    let cluster = with(|_| ());
+    let (first, id) = failed_over(&cluster);
+    cluster.run(&["undo", &id, "--no-verify", "--yes"]).exits(0);
+    assert_eq!((cluster.volume_of(SYSTEM, CLAIM), policy(&cluster, &first)), (first.clone(), "Retain".into()));
+    let pod = cluster.pod_uid(SYSTEM, POD);
+    let ran = cluster.run(&["undo", &id, "--yes", "-o", "json"]).exits(0);
+    let lines = ran.json_lines();
+    assert_eq!(lines[0]["steps"], json!([]), "{}", ran.shown());
+    assert_eq!(lines.last().unwrap()["verdict"], "recovered", "{}", ran.shown());
+    assert_eq!((cluster.pod_uid(SYSTEM, POD), policy(&cluster, &first)), (pod, "Delete".into()));
+    assert_eq!(cluster.record_on(&first)["outcome"], "recovered");
+    // Proven, it is done.
+    cluster.run(&["undo", &id, "--yes"]).exits(4);
 }

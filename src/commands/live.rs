@@ -2,11 +2,12 @@
 
 use super::Context;
 use super::scope::{Scope, among, of_context, reachable, scope};
-use super::status::{DEADLINE, only, wanted};
+use super::status::{DEADLINE, only, only_what_is_read, wanted};
 use crate::cli::{Output, StatusArgs};
 use crate::cluster::snapshot::{Read, Snapshot};
 use crate::cluster::{Connection, Survey};
 use crate::error::{Exit, Result};
+use crate::plan::judge_unfinished;
 use crate::render::live::Live;
 use crate::topology::build;
 use crate::topology::health::{Health, Report, judge};
@@ -22,8 +23,8 @@ pub(super) async fn follow(context: &Context, args: &StatusArgs) -> Result<Exit>
     let typed = context.global.namespace.as_deref();
     let scope = scope(context, &cluster, typed, args.all_namespaces, DEADLINE);
     let mut scope = context.unless_interrupted(scope).await?.and_named_by(&args.targets, &context.layout);
-    let volumes = !matches!(args.output, Output::Text | Output::Name);
-    let mut survey = cluster.survey(&scope.namespaces, !volumes, volumes);
+    let wide = !matches!(args.output, Output::Text | Output::Name);
+    let mut survey = cluster.survey(&scope.namespaces, false, true);
     let opened = async {
         survey.opened(DEADLINE).await;
         Ok(())
@@ -36,8 +37,13 @@ pub(super) async fn follow(context: &Context, args: &StatusArgs) -> Result<Exit>
     let mut live = Live::new(context.screen, &args.output, args.no_headers);
     let mut resized = Resized::new();
     loop {
-        let topology = only(build(&seen(&survey, &scope), &context.layout), wanted.as_deref());
-        let report = judge(&topology);
+        let mut snapshot = seen(&survey, &scope);
+        if !wide {
+            only_what_is_read(&mut snapshot);
+        }
+        let topology = only(build(&snapshot, &context.layout), wanted.as_deref());
+        let mut report = judge(&topology);
+        judge_unfinished(&mut report, &topology, Timestamp::now());
         let away = away(&survey);
         if !live.show((&report, &topology), &args.output, away.as_deref(), Timestamp::now())? {
             return Ok(exit(&report));

@@ -6,6 +6,7 @@ use crate::cli::{Output, StatusArgs, quoted};
 use crate::cluster::ReadRequest;
 use crate::cluster::snapshot::{Cause, Read, Snapshot};
 use crate::error::{Error, Exit, Result};
+use crate::plan::judge_unfinished;
 use crate::render::{harmless, machine, status as text, wrapped};
 use crate::topology::health::{Health, Report, judge, not_looked_into};
 use crate::topology::target::{NamespaceMatch, TargetMatch, TargetName, match_namespace, match_target};
@@ -27,7 +28,7 @@ async fn once(context: &Context, args: &StatusArgs) -> Result<Exit> {
     let cluster = context.cluster().await?;
     let wide = !matches!(args.output, Output::Text | Output::Name);
     // First wave: namespaces, and what belongs to none.
-    let request = ReadRequest { volumes: wide, nodes: !wide, deadline: DEADLINE, ..ReadRequest::default() };
+    let request = ReadRequest { volumes: true, deadline: DEADLINE, ..ReadRequest::default() };
     let (scope, outside) = futures::join!(
         scope(context, &cluster, context.global.namespace.as_deref(), args.all_namespaces, DEADLINE),
         cluster.read(&request)
@@ -37,7 +38,10 @@ async fn once(context: &Context, args: &StatusArgs) -> Result<Exit> {
     let request = ReadRequest { namespaces: scope.namespaces.clone(), deadline: DEADLINE, ..ReadRequest::default() };
     let inside = cluster.read(&request).await;
     let looked_at = scope.namespaces.len();
-    let snapshot = together(scope, outside, inside);
+    let mut snapshot = together(scope, outside, inside);
+    if !wide {
+        only_what_is_read(&mut snapshot);
+    }
     reachable(&cluster, &snapshot)?;
     let denied = snapshot
         .namespaces
@@ -48,7 +52,8 @@ async fn once(context: &Context, args: &StatusArgs) -> Result<Exit> {
     let topology = build(&snapshot, &context.layout);
     let wanted = wanted(&topology, context, &args.targets)?;
     let topology = only(topology, wanted.as_deref());
-    let report = judge(&topology);
+    let mut report = judge(&topology);
+    judge_unfinished(&mut report, &topology, Timestamp::now());
     context.screen.result(&told(context, args, &report, &topology)?);
     if let Some(namespace) = denied {
         let next = context.screen.err.hint("next:");
@@ -67,6 +72,13 @@ async fn once(context: &Context, args: &StatusArgs) -> Result<Exit> {
             Exit::Degraded
         }
     })
+}
+
+/// Volumes are read for what is on record on them: who may not read them is shown all else as it is.
+pub(super) fn only_what_is_read(snapshot: &mut Snapshot) {
+    if let Read::Unknown(_) = snapshot.volumes {
+        snapshot.volumes = Read::NotAsked;
+    }
 }
 
 /// The answer in the form that was asked for.

@@ -39,8 +39,11 @@ async fn prepare(context: &Context, cluster: &Cluster, args: &UndoArgs) -> Resul
     stays(&sight.topology, &member.namespace)?;
     let Sight { topology, records, .. } = &sight;
     let request = request(&args.act);
-    let unfinished = newest(records, topology, &member)
-        .filter(|record| record.unfinished() && record.act == Act::Undo(of.id.clone()));
+    // One that was not proven is proven, if it is run again: all else of it is done.
+    let unfinished = newest(records, topology, &member).filter(|record| {
+        let open = matches!(record.outcome, Outcome::InProgress | Outcome::Unproven);
+        open && record.act == Act::Undo(of.id.clone())
+    });
     let mut proof = proof(topology, &member, &request);
     if let crate::plan::Proof::Sql { canary, .. } = &mut proof {
         canary.clone_from(&of.canary);

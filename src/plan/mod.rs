@@ -18,6 +18,7 @@ pub mod rights;
 mod tests;
 #[cfg(test)]
 mod undo_tests;
+mod unfinished;
 
 pub use checks::{Check, CheckId, Verdict};
 pub use compared::ComparedWith;
@@ -27,6 +28,7 @@ pub use make::{Inputs, misbound, plan, proof};
 pub use probes::{NotMeasured, ProbeTarget, Probes, Promise};
 pub use record::{Act, Outcome, RECORD_VERSION, Record, RecordedClaim, RecordedOwner, Returns, annotation};
 pub use rights::needed;
+pub use unfinished::judge_unfinished;
 
 use crate::cli::Allow;
 use crate::error::Error;

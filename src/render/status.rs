@@ -4,7 +4,7 @@ use super::age::age;
 use super::columns::columns;
 use super::{Paint, count, harmless, wrapped};
 use crate::cli::quoted;
-use crate::topology::health::{Health, Report, being_deleted, not_looked_into};
+use crate::topology::health::{Health, Remedy, Report, Trouble, being_deleted, not_looked_into};
 use crate::topology::{Claim, Known, Member, Role, Space, SpaceKind, Topology};
 use jiff::Timestamp;
 
@@ -60,9 +60,16 @@ pub fn verdict(report: &Report, paint: Paint) -> String {
     for stranger in &report.strangers {
         text.push_str(&wrapped("  note: ", stranger));
     }
-    if let Some(trouble) = report.troubles.iter().find(|trouble| trouble.failover_helps) {
-        let command =
-            format!("kubectl synxdb failover {}", quoted(&format!("{}/{}", trouble.namespace, trouble.member)));
+    let finishes = |trouble: &&Trouble| matches!(trouble.remedy, Remedy::Finish(_));
+    let helps = report.troubles.iter().find(finishes);
+    let helps = helps.or_else(|| report.troubles.iter().find(|trouble| trouble.remedy == Remedy::Failover));
+    if let Some(trouble) = helps {
+        let command = match &trouble.remedy {
+            Remedy::Finish(command) => harmless(command),
+            Remedy::Failover | Remedy::None => {
+                format!("kubectl synxdb failover {}", quoted(&format!("{}/{}", trouble.namespace, trouble.member)))
+            }
+        };
         text.push_str(&format!("  try {}\n", paint.hint(command)));
     }
     text

@@ -30,8 +30,19 @@ pub struct Trouble {
     pub role: Role,
     /// What is wrong, in words.
     pub because: String,
-    /// Whether a failover of this member may help.
-    pub failover_helps: bool,
+    /// What may help.
+    pub remedy: Remedy,
+}
+
+/// What may help against a trouble.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Remedy {
+    /// Nothing that this plugin does.
+    None,
+    /// A failover of the member.
+    Failover,
+    /// The command that finishes what was begun.
+    Finish(String),
 }
 
 /// The judgement with its numbers.
@@ -107,15 +118,16 @@ pub fn not_looked_into(namespace: &str) -> String {
 
 /// What is wrong with a member, if anything.
 pub fn trouble(member: &Member) -> Option<Trouble> {
-    let (because, failover_helps) = match &member.pod {
-        None => ("its pod does not exist".to_owned(), false),
-        Some(pod) if pod.terminating.is_some() => ("its pod is being deleted".to_owned(), false),
-        Some(pod) if !pod.ready => {
-            (pod.trouble.clone().unwrap_or_else(|| format!("its pod is {} and not Ready", pod.status)), true)
-        }
+    let (because, remedy) = match &member.pod {
+        None => ("its pod does not exist".to_owned(), Remedy::None),
+        Some(pod) if pod.terminating.is_some() => ("its pod is being deleted".to_owned(), Remedy::None),
+        Some(pod) if !pod.ready => (
+            pod.trouble.clone().unwrap_or_else(|| format!("its pod is {} and not Ready", pod.status)),
+            Remedy::Failover,
+        ),
         Some(_) => {
             let claim = member.claims.iter().find(|claim| !claim.bound() && claim.uid.is_some())?;
-            (format!("its claim {} is {}", claim.name, claim.status()), false)
+            (format!("its claim {} is {}", claim.name, claim.status()), Remedy::None)
         }
     };
     Some(Trouble {
@@ -123,7 +135,7 @@ pub fn trouble(member: &Member) -> Option<Trouble> {
         member: member.name.clone(),
         role: member.role,
         because,
-        failover_helps,
+        remedy,
     })
 }
 

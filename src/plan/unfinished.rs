@@ -1,0 +1,100 @@
+//! What was begun and not finished, for whoever asks how a member is: Ready is not recovered.
+
+use super::{Act, Record, newest};
+use crate::cli::quoted;
+use crate::topology::Topology;
+use crate::topology::health::{Health, Remedy, Report, Trouble};
+use jiff::Timestamp;
+
+/// Adds to a judgement each member whose newest failover or undo is unfinished, as far as volumes have it on record: its
+/// claims may be bound to a volume that is not the one that comes back, and nobody has compared its data.
+pub fn judge_unfinished(report: &mut Report, topology: &Topology, now: Timestamp) {
+    let records = Record::on_volumes(topology);
+    for member in topology.members() {
+        let Some(record) = newest(&records, topology, member).filter(|record| record.unfinished()) else { continue };
+        // What the cluster contradicts is nobody's to finish.
+        if record.contradicted(topology, now).is_some() {
+            continue;
+        }
+        let (what, finish) = match &record.act {
+            Act::Failover => ("failover".to_owned(), format!("failover {}", quoted(&member.path()))),
+            Act::Undo(of) => (format!("undo of {of}"), format!("undo {}", quoted(of))),
+        };
+        let because = format!("{what} ({}), begun {}, is unfinished", record.id, record.started);
+        let remedy = Remedy::Finish(format!("kubectl synxdb {finish}"));
+        let known = |trouble: &&mut Trouble| trouble.namespace == member.namespace && trouble.member == member.name;
+        match report.troubles.iter_mut().find(known) {
+            Some(trouble) => {
+                trouble.because = format!("{}; {because}", trouble.because);
+                trouble.remedy = remedy;
+            }
+            None => report.troubles.push(Trouble {
+                namespace: member.namespace.clone(),
+                member: member.name.clone(),
+                role: member.role,
+                because,
+                remedy,
+            }),
+        }
+        report.health = Health::Degraded;
+    }
+    report.troubles.sort_by_key(|trouble| trouble.role);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{now, snapshot};
+    use crate::topology::health::judge;
+    use crate::topology::{Layout, build};
+
+    const WELL: &str = "
+namespace: a
+sets: [{name: cloudberry-proxy, replicas: 1, templates: [data]}]
+pods: [{name: cloudberry-proxy-0, set: cloudberry-proxy, uid: p2, ready: true, claims: [data-cloudberry-proxy-0]}]
+claims: [{name: data-cloudberry-proxy-0, uid: c2, volume: pv-2}]
+volumes: [{name: pv-1, class: standard, reservedFor: data-cloudberry-proxy-0, releasedBy: c1, policy: Retain}]
+records:
+";
+    const FAILOVER: &str = "- {id: f1, pod: cloudberry-proxy-0, podUid: p1, age: 300, set: set-cloudberry-proxy, claims: [{name: \
+                            data-cloudberry-proxy-0, uid: c1, volume: pv-1, policy: Delete}]}\n";
+    const UNDO: &str = "- {id: u1, pod: cloudberry-proxy-0, podUid: p2, age: 9, undo: f1, set: set-cloudberry-proxy, claims: [{name: \
+                        data-cloudberry-proxy-0, uid: c2, volume: pv-2, policy: Delete, returns: pv-1}]}\n";
+
+    fn judged(yaml: &str) -> Report {
+        let topology = build(&snapshot(&[yaml]), &Layout::shipped().unwrap());
+        let mut report = judge(&topology);
+        judge_unfinished(&mut report, &topology, now());
+        report
+    }
+
+    #[test]
+    fn what_is_unfinished_is_not_well() {
+        let finish = |command: &str| Remedy::Finish(format!("kubectl synxdb {command}"));
+        let undo = "undo of f1 (u1), begun 2026-01-01T00:10:21Z, is unfinished";
+        let failover = "failover (f1), begun 2026-01-01T00:05:30Z, is unfinished";
+        let down = WELL.replace("uid: p2, ready: true", "uid: p2");
+        let finished = FAILOVER.replace("age: 300", "age: 300, took: 5");
+        for (yaml, expected) in [
+            (format!("{WELL}{finished}"), None),
+            (format!("{WELL}{FAILOVER}"), Some((failover.to_owned(), finish("failover a/cloudberry-proxy-0")))),
+            // The newest one counts.
+            (format!("{WELL}{FAILOVER}{UNDO}"), Some((undo.to_owned(), finish("undo f1")))),
+            (format!("{WELL}{FAILOVER}{}", UNDO.replace("age: 9", "age: 9, took: 5")), None),
+            // Of another StatefulSet that had this name.
+            (format!("{WELL}{}", FAILOVER.replace("set: set-cloudberry-proxy", "set: other")), None),
+            // Of the future: a clock is wrong, or it is forged.
+            (format!("{WELL}{}", FAILOVER.replace("age: 300", "age: -4000")), None),
+        ] {
+            let report = judged(&yaml);
+            let healthy = expected.is_none();
+            assert_eq!(report.health == Health::Healthy, healthy, "{yaml}\n{report:?}");
+            let seen = report.troubles.into_iter().next().map(|trouble| (trouble.because, trouble.remedy));
+            assert_eq!(seen, expected, "{yaml}");
+        }
+        let report = judged(&format!("{down}{FAILOVER}"));
+        let because = &report.troubles[0].because;
+        assert!(report.troubles.len() == 1 && because.ends_with(&format!("; {failover}")), "{because}");
+        assert_eq!(report.troubles[0].remedy, finish("failover a/cloudberry-proxy-0"));
+    }
+}
