@@ -109,8 +109,9 @@ const STATUS: &[Right] = &[
     right("list", "persistentvolumeclaims").or("claims are unknown"),
     right("list", "statefulsets.apps").or("how many pods there should be is unknown"),
     right("list", "namespaces").cluster().or(WHOLE_NAMES),
-    right("list", "nodes").cluster().or(NODES),
-    right("list", "persistentvolumes").cluster().or("what -o wide shows of volumes is unknown"),
+    right("list", "persistentvolumes")
+        .cluster()
+        .or("what is unfinished, and what -o wide shows of volumes, is unknown"),
 ];
 
 /// What `verify` takes.
