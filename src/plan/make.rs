@@ -50,11 +50,12 @@ struct Intent {
 
 impl Intent {
     /// What a record says of an act that was begun.
-    fn recorded(record: &Record) -> Self {
+    fn recorded(record: &Record, member: &Member) -> Self {
         let claims = record.claims.iter().map(|claim| ReplacedClaim {
             name: claim.name.clone(),
             uid: claim.uid.clone(),
             returns: claim.returns.clone(),
+            ephemeral: record.keep_claims || is_ephemeral(member, &claim.name),
         });
         Self { pod_uid: Some(record.pod_uid.clone()), keep_claims: record.keep_claims, claims: claims.collect() }
     }
@@ -64,14 +65,13 @@ impl Intent {
         let current_uid = member.pod.as_ref().map(|pod| pod.uid.as_str()).unwrap_or_default();
         let replaced_already = request.pod_uid.as_ref().is_some_and(|uid| uid != current_uid);
         let claims = member.claims.iter().filter(|claim| !replaced_already || claim.terminating);
+        // What belongs to the pod goes with it, whatever stays.
+        let claims = claims.filter(|claim| claim.ephemeral || !request.keep_claims);
         let claims = claims.filter_map(|claim| {
-            Some(ReplacedClaim { name: claim.name.clone(), uid: claim.uid.clone()?, returns: None })
+            let (name, ephemeral) = (claim.name.clone(), claim.ephemeral);
+            Some(ReplacedClaim { name, uid: claim.uid.clone()?, returns: None, ephemeral })
         });
-        Self {
-            pod_uid: request.pod_uid.clone(),
-            keep_claims: request.keep_claims,
-            claims: if request.keep_claims { Vec::new() } else { claims.collect() },
-        }
+        Self { pod_uid: request.pod_uid.clone(), keep_claims: request.keep_claims, claims: claims.collect() }
     }
 
     /// A new undo: each claim whose volume the act set aside gets that volume back.
@@ -79,7 +79,8 @@ impl Intent {
         let claims = earlier::returning(topology, records, of).into_iter().map(|(claim, returns)| {
             let present = member.claims.iter().find(|present| present.name == claim.name);
             let uid = present.and_then(|present| present.uid.clone()).unwrap_or_default();
-            ReplacedClaim { name: claim.name.clone(), uid, returns: Some(returns) }
+            let ephemeral = is_ephemeral(member, &claim.name);
+            ReplacedClaim { name: claim.name.clone(), uid, returns: Some(returns), ephemeral }
         });
         Self { pod_uid: None, keep_claims: false, claims: claims.collect() }
     }
@@ -90,7 +91,7 @@ pub fn plan(inputs: Inputs<'_>) -> Plan {
     let Inputs { topology, member, request, .. } = inputs;
     let component = topology.component_of(member);
     let intent = match (inputs.unfinished, inputs.undoes) {
-        (Some(record), _) => Intent::recorded(record),
+        (Some(record), _) => Intent::recorded(record, member),
         (None, Some(of)) => Intent::undo(topology, member, inputs.records, of),
         (None, None) => Intent::failover(member, request),
     };
@@ -98,7 +99,8 @@ pub fn plan(inputs: Inputs<'_>) -> Plan {
     // A pod is deleted only while it is still the one that was meant; or where somebody replaced that one meanwhile, and
     // the new one holds the claims that go: they stay Terminating for as long as it does.
     let meant = intent.pod_uid.as_ref().is_none_or(|uid| *uid == current_uid);
-    let holds_old_claims = inputs.unfinished.is_some() && !standing(member, &intent.claims).is_empty();
+    let held = standing(member, &intent.claims).iter().any(|claim| !claim.ephemeral);
+    let holds_old_claims = inputs.unfinished.is_some() && held;
     let delete_pod = member.pod.as_ref().is_some_and(|pod| pod.terminating.is_none()) && (meant || holds_old_claims);
     let mut steps = claim_steps(topology, member, &intent.claims, inputs.rights);
     if delete_pod {
@@ -179,6 +181,11 @@ pub fn plan(inputs: Inputs<'_>) -> Plan {
     }
 }
 
+/// Whether a claim of this name belongs to the member's pod.
+fn is_ephemeral(member: &Member, claim: &str) -> bool {
+    member.claims.iter().any(|present| present.name == claim && present.ephemeral)
+}
+
 /// The claims that are to go and are still there, be it Terminating.
 fn standing<'m>(member: &'m Member, wanted: &[ReplacedClaim]) -> Vec<&'m Claim> {
     let goes = |claim: &&Claim| wanted.iter().any(|one| one.name == claim.name && claim.uid.as_ref() == Some(&one.uid));
@@ -209,11 +216,11 @@ fn claim_steps(
     let standing = standing(member, wanted);
     let mut steps: Vec<Step> = standing.iter().filter_map(|claim| retain(claim, rights)).collect();
     steps.extend(wanted.iter().filter_map(|claim| reserve(topology, member, claim)));
-    // One that is Terminating has been deleted already; it goes when its pod does.
+    // One that is Terminating has been deleted already; it goes when its pod does. So does one that belongs to the pod.
     steps.extend(
         standing
             .iter()
-            .filter(|claim| !claim.terminating)
+            .filter(|claim| !claim.terminating && !claim.ephemeral)
             .filter_map(|claim| claim.uid.clone().map(|uid| Step::DeleteClaim { claim: claim.name.clone(), uid })),
     );
     steps

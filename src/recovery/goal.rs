@@ -1,9 +1,9 @@
 //! Whether a goal of a failover is reached, judged from a topology alone. Pure predicates; the runner decides when to
 //! look and what to do about it.
 
-use crate::plan::{Plan, Step};
+use crate::plan::{Plan, ReplacedClaim, Step};
 use crate::topology::health::minds_its_order;
-use crate::topology::{ClaimState, Member, PodFacts, Topology};
+use crate::topology::{Claim, ClaimState, Member, NotIts, PodFacts, Topology};
 
 /// How far a goal is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,6 +61,14 @@ pub fn successor<'t>(plan: &Plan, topology: &'t Topology) -> Option<(&'t Member,
         .find(|(_, pod)| pod.owner.as_ref() == Some(owner) && !target.siblings.contains(&pod.uid))
 }
 
+/// The claim that took a replaced one's place: of the same name, or, where it belongs to a pod that came back under
+/// another name, named like that.
+pub fn new_claim<'m>(plan: &Plan, member: &'m Member, replaced: &ReplacedClaim) -> Option<&'m Claim> {
+    let of_pod = replaced.name.strip_prefix(&plan.target.pod).filter(|_| replaced.ephemeral);
+    let name = of_pod.map_or_else(|| replaced.name.clone(), |volume| format!("{}{volume}", member.name));
+    member.claims.iter().find(|claim| claim.name == name)
+}
+
 /// Phase 4: the pod has a new UID and stays, and every replaced claim has a new UID and is Bound.
 pub fn replaced(plan: &Plan, topology: &Topology) -> Progress {
     let target = &plan.target;
@@ -80,7 +88,9 @@ pub fn replaced(plan: &Plan, topology: &Topology) -> Progress {
     }
     if pod.pending && pod.node.is_none() {
         // A claim that the new pod mounts and that is gone or going: nothing may ever bring it back.
-        let gone = member.claims.iter().find(|claim| claim.state == ClaimState::Missing || claim.terminating);
+        // One that belongs to a pod is made for each pod anew, once that of the old one is gone.
+        let mut claims = member.claims.iter().filter(|claim| !claim.ephemeral);
+        let gone = claims.find(|claim| claim.state == ClaimState::Missing || claim.terminating);
         if let Some(claim) = gone {
             let state = if claim.terminating { "Terminating" } else { "missing" };
             return Progress::Trapped(Trap {
@@ -94,14 +104,18 @@ pub fn replaced(plan: &Plan, topology: &Topology) -> Progress {
         }
     }
     for replaced in &plan.replaced_claims {
-        let Some(claim) = member.claims.iter().find(|claim| claim.name == replaced.name) else {
+        let Some(claim) = new_claim(plan, member, replaced) else {
             return Progress::Waiting(format!("the new pod does not mount claim {}", replaced.name));
         };
         match &claim.state {
             ClaimState::Unknown(reason) => {
                 return Progress::Waiting(format!("claim {} cannot be read: {reason}", claim.name));
             }
-            _ if claim.uid.as_ref() == Some(&replaced.uid) && claim.terminating && pod.node.is_some() => {
+            _ if claim.uid.as_ref() == Some(&replaced.uid)
+                && claim.terminating
+                && pod.node.is_some()
+                && !claim.ephemeral =>
+            {
                 return Progress::Trapped(Trap {
                     pod: member.name.clone(),
                     uid: pod.uid.clone(),
@@ -123,6 +137,12 @@ pub fn replaced(plan: &Plan, topology: &Topology) -> Progress {
                 let has = claim.volume_name.as_deref().unwrap_or_default();
                 return Progress::Waiting(format!(
                     "claim {} has volume {has}, and not the one that comes back",
+                    claim.name
+                ));
+            }
+            _ if let Some(NotIts { volume, .. }) = &claim.not_its => {
+                return Progress::Waiting(format!(
+                    "claim {} is not bound to volume {volume}, which it names",
                     claim.name
                 ));
             }
@@ -336,6 +356,39 @@ mod tests {
         ] {
             assert_eq!(said(replaced(&plan, &world(&pod, claims))), expected, "{claims}");
         }
+    }
+
+    /// The claim of an ephemeral volume is not there, or still its predecessor's, for as long as Kubernetes takes: another
+    /// deletion of the pod would mend nothing. And a volume that the claim only names is not bound to it.
+    #[test]
+    fn what_belongs_to_the_pod_is_waited_for() {
+        let mut plan = planned();
+        let new = "{name: pageserver-0, set: pageserver, uid: new, phase: Pending, ephemeral: [scratch], claims: [data-pageserver-0, cache-pageserver-0]}";
+        plan.replaced_claims.push(ReplacedClaim {
+            name: "pageserver-0-scratch".into(),
+            uid: "s1".into(),
+            returns: None,
+            ephemeral: true,
+        });
+        let with = |claim: &str| format!("{NEW_CLAIMS}{claim}");
+        for (claims, expected) in [
+            (with(""), "claim pageserver-0-scratch is Missing"),
+            (
+                with(", {name: pageserver-0-scratch, uid: s1, volume: pv-5, terminating: true}"),
+                "claim pageserver-0-scratch is still the old one (Terminating)",
+            ),
+            (with(", {name: pageserver-0-scratch, uid: s2}"), "claim pageserver-0-scratch is Pending"),
+            (with(", {name: pageserver-0-scratch, uid: s2, volume: pv-6}"), "reached"),
+        ] {
+            assert_eq!(said(replaced(&plan, &world(new, &claims))), expected, "{claims}");
+        }
+        // One that was scheduled cannot hold its predecessor's either.
+        let running = new.replace("phase: Pending", "node: node-1");
+        let going = with(", {name: pageserver-0-scratch, uid: s1, volume: pv-5, terminating: true}");
+        assert_eq!(
+            said(replaced(&plan, &world(&running, &going))),
+            "claim pageserver-0-scratch is still the old one (Terminating)"
+        );
     }
 
     #[test]
