@@ -2,11 +2,14 @@
 //!
 //! `terminating: true`, `sets: [{name, replicas, templates, parallel, …}]`, `pods: [{name, set | replicaSet, ready, uid,
 //! claims, node, terminating, phase, …}]`, `claims: [{name, volume, uid, terminating, phase, …}]`, `budgets: [{name,
-//! selector, …}]`. A claim with a volume gets that volume, too. `nodes`, `classes` and `volumes` (of no claim, free or set
+//! selector, …}]`. A claim with a volume gets that volume, too; one that only `names` a volume does not. `nodes`, `classes` and `volumes` (of no claim, free or set
 //! aside) are the cluster's: of all documents together; one Ready node and one class that is the default, where none says
 //! otherwise. `records: [{id, pod, age, took, outcome, undo, claims: [{name, uid, volume, policy, returns}], …}]` are acts
 //! of that namespace, on record on each volume that they name. Ages are in seconds, counted back from [`now`]; what has
 //! none is as old as its set.
+
+#[cfg(unix)]
+mod binding;
 
 use crate::cluster::snapshot::{Cause, NamespaceObjects, Read, Snapshot, Unreadable};
 use jiff::{SignedDuration, Timestamp};
@@ -108,6 +111,15 @@ struct VolumeLine {
     size: Option<String>,
     #[serde(default)]
     terminating: bool,
+    /// `Block`; unsaid `Filesystem`.
+    mode: Option<String>,
+    #[serde(default)]
+    modes: Vec<String>,
+    /// The only node that has it.
+    on: Option<String>,
+    /// Whether it is a folder of a node.
+    #[serde(default)]
+    folder: bool,
 }
 
 /// An act on record.
@@ -194,6 +206,16 @@ struct Set {
     uid: Option<String>,
     /// Storage class of the templates: unsaid `standard`, `default` for none of its own.
     class: Option<String>,
+    /// What the templates ask for.
+    size: Option<String>,
+    /// How the templates want to be mounted.
+    #[serde(default)]
+    modes: Vec<String>,
+    /// `Block`; unsaid `Filesystem`.
+    mode: Option<String>,
+    /// Generic ephemeral volumes of its pods.
+    #[serde(default)]
+    ephemeral: Vec<String>,
     /// Current and newest revision.
     revisions: Option<(String, String)>,
     /// A rolling update's partition; without one, OnDelete where there are revisions.
@@ -211,11 +233,16 @@ struct PodLine {
     replica_set: Option<String>,
     /// UID of that set; unsaid that of the set of this name.
     owner: Option<String>,
+    /// API version of that set, unsaid Kubernetes' own.
+    api: Option<String>,
     #[serde(default)]
     ready: bool,
     uid: Option<String>,
     #[serde(default)]
     claims: Vec<String>,
+    /// Generic ephemeral volumes.
+    #[serde(default)]
+    ephemeral: Vec<String>,
     node: Option<String>,
     #[serde(default)]
     terminating: bool,
@@ -250,6 +277,15 @@ struct ClaimLine {
     /// Whether its volume is a folder of the node.
     #[serde(default)]
     folder: bool,
+    /// A volume that it names, and that is as `volumes` has it.
+    names: Option<String>,
+    /// What it asks for; unsaid 1Gi.
+    size: Option<String>,
+    /// Its storage class; unsaid `standard`.
+    class: Option<String>,
+    #[serde(default)]
+    modes: Vec<String>,
+    attributes: Option<String>,
 }
 
 fn object<T: serde::de::DeserializeOwned>(value: Value) -> T {
@@ -286,7 +322,15 @@ pub(crate) fn snapshot(documents: &[&str]) -> Snapshot {
                 Some("default") => None,
                 named => Some(named.unwrap_or("standard")),
             };
-            let template = |name| json!({"metadata": {"name": name}, "spec": {"storageClassName": class}});
+            let requests = set.size.as_ref().map(|size| json!({"requests": {"storage": size}}));
+            let spec = json!({"storageClassName": class, "resources": requests, "accessModes": set.modes,
+                              "volumeMode": set.mode});
+            let template = |name| json!({"metadata": {"name": name}, "spec": spec});
+            let ephemeral = set
+                .ephemeral
+                .iter()
+                .map(|name| json!({"name": name, "ephemeral": {"volumeClaimTemplate": {"spec": spec}}}));
+            let pod = json!({"spec": {"containers": [], "volumes": ephemeral.collect::<Vec<_>>()}});
             let templates: Vec<Value> = set.templates.iter().map(template).collect();
             let (current, update) = set.revisions.clone().unzip();
             let strategy = match (set.partition, &current) {
@@ -301,22 +345,21 @@ pub(crate) fn snapshot(documents: &[&str]) -> Snapshot {
                 "spec": {"replicas": set.replicas, "selector": {}, "serviceName": set.name,
                          "podManagementPolicy": if set.parallel { "Parallel" } else { "OrderedReady" },
                          "ordinals": set.start.map(|start| json!({"start": start})), "updateStrategy": strategy,
-                         "template": {}, "volumeClaimTemplates": templates},
+                         "template": pod, "volumeClaimTemplates": templates},
                 "status": {"replicas": set.replicas, "observedGeneration": if set.stale { 1 } else { 2 },
                            "currentRevision": current, "updateRevision": update},
             }))
         });
         let pods = space.pods.iter().map(|pod| {
             let owner = match (&pod.set, &pod.replica_set) {
-                (Some(name), _) => json!([{"apiVersion": "apps/v1", "kind": "StatefulSet", "name": name, "uid": pod.owner.clone().unwrap_or_else(|| set_uid(space, name)), "controller": true}]),
+                (Some(name), _) => json!([{"apiVersion": pod.api.as_deref().unwrap_or("apps/v1"), "kind": "StatefulSet", "name": name, "uid": pod.owner.clone().unwrap_or_else(|| set_uid(space, name)), "controller": true}]),
                 (_, Some(name)) => json!([{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": name, "uid": format!("rs-{name}"), "controller": true}]),
                 _ => Value::Null,
             };
-            let mounts: Vec<Value> = pod
-                .claims
-                .iter()
-                .map(|claim| json!({"name": claim, "persistentVolumeClaim": {"claimName": claim}}))
-                .collect();
+            let claims = pod.claims.iter();
+            let claims = claims.map(|claim| json!({"name": claim, "persistentVolumeClaim": {"claimName": claim}}));
+            let own = |name: &String| json!({"name": name, "ephemeral": {"volumeClaimTemplate": {"spec": {}}}});
+            let mounts: Vec<Value> = claims.chain(pod.ephemeral.iter().map(own)).collect();
             let phase = pod.phase.as_deref().unwrap_or("Running");
             let annotations = pod.sql_skipped.as_ref().map(|why| json!({"kubectl-synxdb/sql-skipped": why}));
             let conditions = if pod.ready {
@@ -351,8 +394,7 @@ pub(crate) fn snapshot(documents: &[&str]) -> Snapshot {
                                  "annotations": claim.record.as_ref().map(|record| json!({"kubectl-synxdb/record-old1": record}))},
                     "spec": {"storageClassName": "standard", "persistentVolumeReclaimPolicy": claim.policy.as_deref().unwrap_or("Delete"),
                              "hostPath": claim.folder.then(|| json!({"path": "/disk"})),
-                             "nodeAffinity": claim.on.as_ref().map(|node| json!({"required": {"nodeSelectorTerms": [
-                                 {"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "In", "values": [node]}]}]}})),
+                             "nodeAffinity": claim.on.as_ref().map(tied),
                              "claimRef": {"namespace": namespace, "name": claim.name, "uid": uid}},
                     "status": {"phase": "Bound"},
                 })));
@@ -362,8 +404,10 @@ pub(crate) fn snapshot(documents: &[&str]) -> Snapshot {
                 "metadata": {"name": claim.name, "namespace": namespace, "uid": uid,
                              "creationTimestamp": created(claim.age), "finalizers": claim.finalizers,
                              "deletionTimestamp": claim.terminating.then_some(DELETED)},
-                "spec": {"volumeName": claim.volume, "storageClassName": "standard",
-                         "resources": {"requests": {"storage": "1Gi"}}},
+                "spec": {"volumeName": claim.volume.as_ref().or(claim.names.as_ref()),
+                         "storageClassName": claim.class.as_deref().unwrap_or("standard"), "accessModes": claim.modes,
+                         "volumeAttributesClassName": claim.attributes,
+                         "resources": {"requests": {"storage": claim.size.as_deref().unwrap_or("1Gi")}}},
                 "status": {"phase": phase},
             }))
         });
@@ -389,6 +433,12 @@ pub(crate) fn snapshot(documents: &[&str]) -> Snapshot {
     }
 }
 
+/// The affinity to one node.
+fn tied(node: &String) -> Value {
+    let expression = json!({"key": "kubernetes.io/hostname", "operator": "In", "values": [node]});
+    json!({"required": {"nodeSelectorTerms": [{"matchExpressions": [expression]}]}})
+}
+
 fn unclaimed(namespace: &str, line: &VolumeLine) -> PersistentVolume {
     let reference = line.reserved_for.as_ref().map(|claim| {
         let (namespace, name) = claim.split_once('/').unwrap_or((namespace, claim));
@@ -398,7 +448,10 @@ fn unclaimed(namespace: &str, line: &VolumeLine) -> PersistentVolume {
     object(json!({
         "metadata": {"name": line.name, "uid": format!("uid-{}", line.name),
                      "deletionTimestamp": line.terminating.then_some(DELETED)},
-        "spec": {"storageClassName": line.class, "claimRef": reference, "persistentVolumeReclaimPolicy": line.policy,
+        "spec": {"storageClassName": Some(&line.class).filter(|class| *class != "none"), "claimRef": reference,
+                 "persistentVolumeReclaimPolicy": line.policy, "volumeMode": line.mode, "accessModes": line.modes,
+                 "hostPath": line.folder.then(|| json!({"path": "/disk"})),
+                 "nodeAffinity": line.on.as_ref().map(tied),
                  "capacity": line.size.as_ref().map(|size| json!({"storage": size}))},
         "status": {"phase": phase},
     }))

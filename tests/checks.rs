@@ -148,7 +148,7 @@ fn a_storage_class_that_is_missing() {
         &["safekeeper-0"],
         "storage-class",
         "block",
-        "there is no default one: nothing would make the new volume",
+        "there is no default one, and no volume is free for claim data-safekeeper-0",
     );
     told(&cluster, &["safekeeper-0", "--allow", "storage-class"], "storage-class", "warn", "no default one");
     assert_eq!(checks(&cluster, &["safekeeper-0", "--keep-pvc"], "storage-class"), (Vec::new(), Some(0)));

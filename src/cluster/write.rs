@@ -230,10 +230,18 @@ impl Cluster {
     }
 
     /// Deletes a claim that has no volume, only while it has none: one that it is bound to meanwhile would be lost.
+    /// `not_its`: a volume that it names and that is not bound to it, which is looked at once more.
     ///
     /// # Errors
     /// As [`Cluster::retain_volume`].
-    pub async fn delete_unbound_claim(&self, namespace: &str, name: &str, uid: &str, dry_run: bool) -> Result<Written> {
+    pub async fn delete_unbound_claim(
+        &self,
+        namespace: &str,
+        name: &str,
+        uid: &str,
+        not_its: Option<&str>,
+        dry_run: bool,
+    ) -> Result<Written> {
         let api: Api<PersistentVolumeClaim> = Api::namespaced(self.client(), namespace);
         let resource = "persistentvolumeclaims";
         let act = |verb| Act { verb, resource, namespace: Some(namespace), name: Some(name) };
@@ -252,7 +260,9 @@ impl Cluster {
             if metadata.deletion_timestamp.is_some() {
                 return Ok(Written::Done { object_uid: uid.to_owned() });
             }
-            if let Some(volume) = claim.spec.and_then(|spec| spec.volume_name).filter(|volume| !volume.is_empty()) {
+            if let Some(volume) = claim.spec.and_then(|spec| spec.volume_name).filter(|volume| !volume.is_empty())
+                && (not_its != Some(volume.as_str()) || self.is_bound_to(&volume, uid).await?)
+            {
                 return Ok(changed(metadata.uid, &format!("has a volume now, {volume}, which is not retained yet")));
             }
             let change = Change::DeleteAt(metadata.resource_version.unwrap_or_default());
@@ -264,6 +274,17 @@ impl Cluster {
             }
         }
         Ok(changed(Some(uid.to_owned()), "does not stay the same long enough to be deleted"))
+    }
+
+    /// Whether a volume that is there is bound to the claim of this UID.
+    async fn is_bound_to(&self, volume: &str, claim_uid: &str) -> Result<bool> {
+        let api: Api<PersistentVolume> = Api::all(self.client());
+        let act = Act { verb: "list", resource: "persistentvolumes", namespace: None, name: Some(volume) };
+        // Who may list volumes need not be allowed to get one.
+        let this = ListParams::default().fields(&format!("metadata.name={volume}"));
+        let found = api.list(&this).await.map_err(|error| self.error(act, &Failure::of(&error)))?;
+        let reference = found.items.into_iter().next().and_then(|found| found.spec?.claim_ref);
+        Ok(reference.is_some_and(|reference| reference.uid.as_deref() == Some(claim_uid)))
     }
 
     /// Deletes a pod, with its own grace period.

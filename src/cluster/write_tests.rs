@@ -137,7 +137,7 @@ async fn an_unbound_claim_is_deleted_only_while_it_is() {
         (vec![gone()], "Gone"),
     ] {
         let server = Server::sequence(answers);
-        let written = server.cluster().delete_unbound_claim("a", "data-p-0", "u1", false).await.unwrap();
+        let written = server.cluster().delete_unbound_claim("a", "data-p-0", "u1", None, false).await.unwrap();
         let said = match written {
             Written::Done { .. } => "Done".to_owned(),
             Written::Gone => "Gone".to_owned(),
@@ -149,6 +149,31 @@ async fn an_unbound_claim_is_deleted_only_while_it_is() {
         assert!(deletes.iter().all(|body| body["preconditions"]["uid"] == "u1"), "{deletes:?}");
         let versions = deletes.iter().map(|body| body["preconditions"]["resourceVersion"].as_str());
         assert!(versions.clone().all(|version| ["5", "6"].contains(&version.unwrap_or_default())), "{deletes:?}");
+    }
+}
+
+/// A volume that a claim only names is no reason to keep it: unless the volume is the claim's by now.
+#[tokio::test]
+async fn a_claim_that_names_anothers_volume_is_deleted_only_while_that_is_anothers() {
+    let volume = |claim: Value| {
+        Answer::json(
+            200,
+            json!({"kind": "PersistentVolumeList", "apiVersion": "v1", "metadata": {},
+                "items": [{"metadata": {"name": "pv-2"}, "spec": {"claimRef": claim}}]}),
+        )
+    };
+    let deleted = || Answer::json(200, json!({"kind": "PersistentVolumeClaim", "apiVersion": "v1", "metadata": {}}));
+    for (not_its, bound_to, deletes) in [
+        (Some("pv-2"), json!({"namespace": "default", "name": "billing-db", "uid": "u9"}), true),
+        (Some("pv-2"), Value::Null, true),
+        (Some("pv-2"), json!({"namespace": "a", "name": "data-p-0", "uid": "u1"}), false),
+        (Some("pv-3"), json!({"namespace": "default", "name": "billing-db", "uid": "u9"}), false),
+        (None, json!({"namespace": "default", "name": "billing-db", "uid": "u9"}), false),
+    ] {
+        let server = Server::sequence(vec![claim("u1", 5, Some("pv-2")), volume(bound_to.clone()), deleted()]);
+        let written = server.cluster().delete_unbound_claim("a", "data-p-0", "u1", not_its, false).await.unwrap();
+        assert_eq!(matches!(written, Written::Done { .. }), deletes, "{not_its:?} {bound_to} {written:?}");
+        assert_eq!(server.requests().iter().any(|asked| asked.method == "DELETE"), deletes, "{not_its:?} {bound_to}");
     }
 }
 

@@ -170,6 +170,8 @@ pub(super) async fn find_out(
 /// The volumes of the member's claims, and those that took part in its earlier acts.
 fn watch_request(sight: &Sight, member: &Member) -> WatchRequest {
     let mut volumes: Vec<String> = member.claims.iter().filter_map(|claim| claim.volume_name.clone()).collect();
+    // Whose they are may change.
+    volumes.extend(member.claims.iter().filter_map(|claim| Some(claim.not_its.as_ref()?.volume.clone())));
     let of_this = sight.records.iter().filter(|record| record.is_of(&member.namespace, &member.name));
     for claim in of_this.flat_map(|record| &record.claims) {
         volumes.extend(claim.volume.clone());

@@ -1,6 +1,7 @@
 //! What earlier acts mean for a new one: which volumes can come back, what is under way, what has just been done.
 
 use super::checks::{Check, CheckId, block, may_not_patch_volumes, pass, warn};
+use super::fits::unfit;
 use super::history::{AsideState, state};
 use super::make::Inputs;
 use super::{Act, Outcome, Record, RecordedClaim, ReplacedClaim, Returns, Step};
@@ -198,16 +199,9 @@ fn obstacle(inputs: &Inputs<'_>, claim: &ReplacedClaim, volume: &Volume) -> Opti
     if let ClaimState::Unknown(why) = &present.state {
         return Some(format!("claim {} cannot be read: {why}", claim.name));
     }
-    if present.storage_class.is_some() && present.storage_class != volume.storage_class {
-        let class = |class: &Option<String>| class.clone().unwrap_or_else(|| "none".into());
-        return Some(format!(
-            "volume {name} is of storage class {}, and claim {} asks for {}",
-            class(&volume.storage_class),
-            claim.name,
-            class(&present.storage_class)
-        ));
-    }
-    None
+    // Where it is in place already, it was found to fit.
+    let in_place = volume.claim.as_ref().is_some_and(|reference| reference.uid == present.uid && present.uid.is_some());
+    if in_place { None } else { unfit(inputs.topology, inputs.member, &claim.name, volume) }
 }
 
 /// Another volume that is reserved for the same claim.

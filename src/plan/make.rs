@@ -46,6 +46,8 @@ struct Intent {
     pod_uid: Option<String>,
     keep_claims: bool,
     claims: Vec<ReplacedClaim>,
+    /// Whether one of them came since the act began, and has a volume that it must not have.
+    astray: bool,
 }
 
 impl Intent {
@@ -60,15 +62,18 @@ impl Intent {
                 name: claim.name.clone(),
                 uid: claim.uid.clone(),
                 returns: claim.returns.clone(),
+                ephemeral: record.keep_claims || is_ephemeral(member, &claim.name),
             });
         }
+        let mut astray = false;
         for claim in &mut claims {
             let present = member.claims.iter().find(|present| present.name == claim.name);
             if let Some(uid) = present.filter(|present| misbound(claim, present, aside)).and_then(|it| it.uid.clone()) {
                 claim.uid = uid;
+                astray = true;
             }
         }
-        Self { pod_uid: Some(record.pod_uid.clone()), keep_claims: record.keep_claims, claims }
+        Self { pod_uid: Some(record.pod_uid.clone()), keep_claims: record.keep_claims, claims, astray }
     }
 
     /// A new failover. One that is known by its pod's UID only takes no claim that a new pod has bound since.
@@ -76,14 +81,14 @@ impl Intent {
         let current_uid = member.pod.as_ref().map(|pod| pod.uid.as_str()).unwrap_or_default();
         let replaced_already = request.pod_uid.as_ref().is_some_and(|uid| uid != current_uid);
         let claims = member.claims.iter().filter(|claim| !replaced_already || claim.terminating);
+        // What belongs to the pod goes with it, whatever stays.
+        let claims = claims.filter(|claim| claim.ephemeral || !request.keep_claims);
         let claims = claims.filter_map(|claim| {
-            Some(ReplacedClaim { name: claim.name.clone(), uid: claim.uid.clone()?, returns: None })
+            let (name, ephemeral) = (claim.name.clone(), claim.ephemeral);
+            Some(ReplacedClaim { name, uid: claim.uid.clone()?, returns: None, ephemeral })
         });
-        Self {
-            pod_uid: request.pod_uid.clone(),
-            keep_claims: request.keep_claims,
-            claims: if request.keep_claims { Vec::new() } else { claims.collect() },
-        }
+        let (pod_uid, keep_claims) = (request.pod_uid.clone(), request.keep_claims);
+        Self { pod_uid, keep_claims, claims: claims.collect(), astray: false }
     }
 
     /// A new undo: each claim whose volume the act set aside gets that volume back. Of a claim that the act replaced more
@@ -99,9 +104,10 @@ impl Intent {
             let takes = |present: &&Claim| present.state == ClaimState::Pending && present.volume_name.is_none();
             let goes = present.filter(|present| present.terminating || !takes(present));
             let uid = goes.and_then(|present| present.uid.clone()).unwrap_or_default();
-            claims.push(ReplacedClaim { name: claim.name.clone(), uid, returns: Some(returns) });
+            let ephemeral = is_ephemeral(member, &claim.name);
+            claims.push(ReplacedClaim { name: claim.name.clone(), uid, returns: Some(returns), ephemeral });
         }
-        Self { pod_uid: None, keep_claims: false, claims }
+        Self { pod_uid: None, keep_claims: false, claims, astray: false }
     }
 }
 
@@ -119,8 +125,9 @@ pub fn plan(inputs: Inputs<'_>) -> Plan {
     // A pod is deleted only while it is still the one that was meant; or where somebody replaced that one meanwhile, and
     // the new one holds the claims that go: they stay Terminating for as long as it does.
     let meant = intent.pod_uid.as_ref().is_none_or(|uid| *uid == current_uid);
-    let holds_old_claims = inputs.unfinished.is_some() && !standing(member, &intent.claims).is_empty();
-    let goes_too = holds_old_claims || is_stuck(&inputs, component);
+    let held = standing(member, &intent.claims).iter().any(|claim| !claim.ephemeral);
+    let holds_old_claims = inputs.unfinished.is_some() && held;
+    let goes_too = holds_old_claims || intent.astray || is_stuck(&inputs, component);
     let delete_pod = member.pod.as_ref().is_some_and(|pod| pod.terminating.is_none()) && (meant || goes_too);
     let mut steps = claim_steps(topology, member, &intent.claims, &inputs);
     if delete_pod {
@@ -202,6 +209,11 @@ pub fn plan(inputs: Inputs<'_>) -> Plan {
     }
 }
 
+/// Whether a claim of this name belongs to the member's pod.
+fn is_ephemeral(member: &Member, claim: &str) -> bool {
+    member.claims.iter().any(|present| present.name == claim && present.ephemeral)
+}
+
 /// The claims that are to go and are still there, be it Terminating.
 fn standing<'m>(member: &'m Member, wanted: &[ReplacedClaim]) -> Vec<&'m Claim> {
     let goes = |claim: &&Claim| wanted.iter().any(|one| one.name == claim.name && claim.uid.as_ref() == Some(&one.uid));
@@ -225,7 +237,8 @@ fn not_round(checks: &mut [checks::Check], member: &Member, rights: &[(Permissio
 /// Whether a new claim has a volume that it must not have: another one than comes back, or one that is on record as set
 /// aside.
 pub fn misbound(wanted: &ReplacedClaim, present: &Claim, aside: &[String]) -> bool {
-    let Some(has) = &present.volume_name else { return false };
+    // One that only names a volume does not have it.
+    let Some(has) = present.volume_name.as_ref().filter(|_| present.not_its.is_none()) else { return false };
     let is_new = present.uid.as_ref().is_some_and(|uid| *uid != wanted.uid);
     is_new && wanted.returns.as_ref().map_or_else(|| aside.contains(has), |back| back.volume != *has)
 }
@@ -253,11 +266,11 @@ fn claim_steps(topology: &Topology, member: &Member, wanted: &[ReplacedClaim], i
     let mut steps: Vec<Step> = standing.iter().filter_map(|claim| retain(claim, inputs.rights)).collect();
     steps.extend(wanted.iter().flat_map(|claim| unreserve(topology, member, claim, inputs.records)));
     steps.extend(wanted.iter().filter_map(|claim| reserve(topology, member, claim)));
-    // One that is Terminating has been deleted already; it goes when its pod does.
+    // One that is Terminating has been deleted already; it goes when its pod does. So does one that belongs to the pod.
     steps.extend(
         standing
             .iter()
-            .filter(|claim| !claim.terminating)
+            .filter(|claim| !claim.terminating && !claim.ephemeral)
             .filter_map(|claim| claim.uid.clone().map(|uid| Step::DeleteClaim { claim: claim.name.clone(), uid })),
     );
     steps

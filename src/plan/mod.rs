@@ -6,6 +6,7 @@
 mod checks;
 mod compared;
 mod earlier;
+mod fits;
 pub mod history;
 mod in_flight;
 mod make;
@@ -195,6 +196,9 @@ pub struct ReplacedClaim {
     /// The volume that comes back: the new claim must be bound to it. Absent where it may be bound to any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub returns: Option<Returns>,
+    /// Whether it is of a generic ephemeral volume: Kubernetes deletes it with the pod. Absent where it is not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ephemeral: bool,
 }
 
 /// How much is at stake, and so what is asked.

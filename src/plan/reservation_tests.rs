@@ -120,6 +120,7 @@ fn a_claim_has_a_volume_that_it_must_not_have() {
         name: claim.name.clone(),
         uid: uid.into(),
         returns: returns.map(|volume| Returns { volume: volume.into(), uid: "u".into(), reclaim_policy: None }),
+        ephemeral: false,
     };
     let aside = ["pv-2".to_owned()];
     let none = Claim { volume_name: None, ..claim.clone() };

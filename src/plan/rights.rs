@@ -24,6 +24,8 @@ pub enum When {
     Always,
     /// Where claims are replaced.
     Replacing,
+    /// Where claims are replaced, or go with the pod: their volumes are kept.
+    Retaining,
     /// Where it is to be proven that the component is back.
     Proving,
 }
@@ -145,7 +147,7 @@ const FAILOVER: &[Right] = &[
     right("watch", "statefulsets.apps").asked(When::Always),
     right("delete", "pods").asked(When::Always),
     right("delete", "persistentvolumeclaims").asked(When::Replacing).or_by("--keep-pvc replaces the pod alone"),
-    right("patch", "persistentvolumes").cluster().asked(When::Replacing).or_by(UNRETAINED),
+    right("patch", "persistentvolumes").cluster().asked(When::Retaining).or_by(UNRETAINED),
     // From Kubernetes 1.35 a forward by WebSocket needs `create`, before it needed `get`.
     right("get", "pods/portforward").asked(When::Proving).or_by("--no-verify goes on without proof"),
     right("create", "pods/portforward").asked(When::Proving).or_by("--no-verify goes on without proof"),
@@ -162,7 +164,7 @@ const FAILOVER: &[Right] = &[
     right("list", "persistentvolumes").cluster().or_by(UNRETAINED),
     right("watch", "persistentvolumes")
         .cluster()
-        .asked(When::Replacing)
+        .asked(When::Retaining)
         .or("what becomes of the old volume is not seen"),
     right("get", "persistentvolumes").cluster().or(FOUND),
     right("list", "namespaces").cluster().or_by(WHOLE_NAMES),
@@ -217,11 +219,13 @@ pub fn together(commands: &[RbacFor]) -> Vec<Right> {
 
 /// Permissions that failing over this member takes.
 pub fn needed(member: &Member, request: &Request) -> Vec<Permission> {
-    let replacing = !request.keep_claims && !member.claims.is_empty();
+    let replacing = !request.keep_claims && member.claims.iter().any(|claim| !claim.ephemeral);
+    let retaining = replacing || member.claims.iter().any(|claim| claim.ephemeral);
     let asked = FAILOVER.iter().filter(|right| match right.when {
         When::Used => false,
         When::Always => true,
         When::Replacing => replacing,
+        When::Retaining => retaining,
         When::Proving => request.verify,
     });
     asked.map(|right| right.permission(&member.namespace)).collect()

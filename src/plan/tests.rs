@@ -327,9 +327,41 @@ records:
     assert_eq!(plan.target.uid, "pod-0");
     assert_eq!(
         plan.replaced_claims,
-        [ReplacedClaim { name: "data-wh9527-0".into(), uid: "uid-data-wh9527-0".into(), returns: None }]
+        [ReplacedClaim {
+            name: "data-wh9527-0".into(),
+            uid: "uid-data-wh9527-0".into(),
+            returns: None,
+            ephemeral: false
+        }]
     );
     assert_eq!(plan.resumes.map(|resumes| resumes.id), Some("old1".into()));
+}
+
+/// A claim that belonged to the old pod may outlast it by a moment. The new pod does not hold it, and is not deleted for it.
+#[test]
+fn a_new_pod_is_not_deleted_for_what_belonged_to_the_old_one() {
+    let yaml = "
+namespace: a
+sets: [{name: wh9527, replicas: 1, ephemeral: [scratch]}]
+pods: [{name: wh9527-0, set: wh9527, uid: p2, phase: Pending, ephemeral: [scratch]}]
+claims: [{name: wh9527-0-scratch, uid: s1, volume: pv-2, policy: Retain, terminating: true}]
+records:
+- {id: f1, pod: wh9527-0, podUid: p1, age: 9, set: set-wh9527, KEEP
+   claims: [{name: wh9527-0-scratch, uid: s1, volume: pv-2, policy: Delete}]}
+";
+    for keep in ["", "keep: true,"] {
+        let plan = planned(&yaml.replace("KEEP", keep), "wh9527-0", &request(), &[]);
+        assert_eq!((plan.id.as_str(), steps(&plan)), ("f1", vec!["retain pv-2 uid-pv-2".to_owned()]));
+        assert!(plan.replaced_claims[0].ephemeral);
+    }
+    // What outlives a pod is held by the new one.
+    let kept = yaml
+        .replace("wh9527-0-scratch", "data-wh9527-0")
+        .replace("replicas: 1, ephemeral: [scratch]", "replicas: 1, templates: [data]")
+        .replace("ephemeral: [scratch]", "claims: [data-wh9527-0]")
+        .replace("KEEP", "");
+    let plan = planned(&kept, "wh9527-0", &request(), &[]);
+    assert_eq!(steps(&plan), ["retain pv-2 uid-pv-2", "delete pod wh9527-0 p2"]);
 }
 
 #[test]

@@ -101,6 +101,10 @@ pub struct ClaimChange {
     /// Of an undo: the volume that came back, once the new claim is bound to it. Absent otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub returned_volume: Option<String>,
+    /// Of an undo that ended without a proof: the reclaim policy that this volume had before it was set aside, and does not
+    /// get again. It stays on Retain. Absent otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub earlier_policy: Option<String>,
 }
 
 /// The whole account of a failover.

@@ -1,9 +1,9 @@
 //! Whether a goal of a failover is reached, judged from a topology alone. Pure predicates; the runner decides when to
 //! look and what to do about it.
 
-use crate::plan::{Plan, Step, misbound};
+use crate::plan::{Plan, ReplacedClaim, Step, misbound};
 use crate::topology::health::minds_its_order;
-use crate::topology::{ClaimState, Member, PodFacts, Topology, Volume};
+use crate::topology::{Claim, ClaimState, Member, NotIts, PodFacts, Topology, Volume};
 
 /// How far a goal is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,6 +97,14 @@ pub fn noticed(plan: &Plan, topology: &Topology) -> Progress {
     Progress::Reached
 }
 
+/// The claim that took a replaced one's place: of the same name, or, where it belongs to a pod that came back under
+/// another name, named like that.
+pub fn new_claim<'m>(plan: &Plan, member: &'m Member, replaced: &ReplacedClaim) -> Option<&'m Claim> {
+    let of_pod = replaced.name.strip_prefix(&plan.target.pod).filter(|_| replaced.ephemeral);
+    let name = of_pod.map_or_else(|| replaced.name.clone(), |volume| format!("{}{volume}", member.name));
+    member.claims.iter().find(|claim| claim.name == name)
+}
+
 /// Phase 4: the pod has a new UID and stays, and every replaced claim has a new UID and is Bound.
 pub fn replaced(plan: &Plan, topology: &Topology) -> Progress {
     let target = &plan.target;
@@ -116,7 +124,9 @@ pub fn replaced(plan: &Plan, topology: &Topology) -> Progress {
     }
     if pod.pending && pod.node.is_none() {
         // A claim that the new pod mounts and that is gone or going: nothing may ever bring it back.
-        let gone = member.claims.iter().find(|claim| claim.state == ClaimState::Missing || claim.terminating);
+        // One that belongs to a pod is made for each pod anew, once that of the old one is gone.
+        let mut claims = member.claims.iter().filter(|claim| !claim.ephemeral);
+        let gone = claims.find(|claim| claim.state == ClaimState::Missing || claim.terminating);
         if let Some(claim) = gone {
             let state = if claim.terminating { "Terminating" } else { "missing" };
             return Progress::Trapped(Trap {
@@ -130,14 +140,18 @@ pub fn replaced(plan: &Plan, topology: &Topology) -> Progress {
         }
     }
     for replaced in &plan.replaced_claims {
-        let Some(claim) = member.claims.iter().find(|claim| claim.name == replaced.name) else {
+        let Some(claim) = new_claim(plan, member, replaced) else {
             return Progress::Waiting(format!("the new pod does not mount claim {}", replaced.name));
         };
         match &claim.state {
             ClaimState::Unknown(reason) => {
                 return Progress::Waiting(format!("claim {} cannot be read: {reason}", claim.name));
             }
-            _ if claim.uid.as_ref() == Some(&replaced.uid) && claim.terminating && pod.node.is_some() => {
+            _ if claim.uid.as_ref() == Some(&replaced.uid)
+                && claim.terminating
+                && pod.node.is_some()
+                && !claim.ephemeral =>
+            {
                 return Progress::Trapped(Trap {
                     pod: member.name.clone(),
                     uid: pod.uid.clone(),
@@ -157,6 +171,12 @@ pub fn replaced(plan: &Plan, topology: &Topology) -> Progress {
                     None => "which is on record as set aside".to_owned(),
                 };
                 return Progress::Misbound(format!("claim {} is bound to volume {has}, {why}", claim.name));
+            }
+            _ if let Some(NotIts { volume, .. }) = &claim.not_its => {
+                return Progress::Waiting(format!(
+                    "claim {} is not bound to volume {volume}, which it names",
+                    claim.name
+                ));
             }
             _ if !claim.bound() => return Progress::Waiting(format!("claim {} is {}", claim.name, claim.status())),
             _ => {}

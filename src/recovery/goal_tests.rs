@@ -144,6 +144,39 @@ fn a_claim_that_got_another_volume_is_not_the_one_that_was_undone() {
     }
 }
 
+/// The claim of an ephemeral volume is not there, or still its predecessor's, for as long as Kubernetes takes: another
+/// deletion of the pod would mend nothing. And a volume that the claim only names is not bound to it.
+#[test]
+fn what_belongs_to_the_pod_is_waited_for() {
+    let mut plan = planned();
+    let new = "{name: pageserver-0, set: pageserver, uid: new, phase: Pending, ephemeral: [scratch], claims: [data-pageserver-0, cache-pageserver-0]}";
+    plan.replaced_claims.push(ReplacedClaim {
+        name: "pageserver-0-scratch".into(),
+        uid: "s1".into(),
+        returns: None,
+        ephemeral: true,
+    });
+    let with = |claim: &str| format!("{NEW_CLAIMS}{claim}");
+    for (claims, expected) in [
+        (with(""), "claim pageserver-0-scratch is Missing"),
+        (
+            with(", {name: pageserver-0-scratch, uid: s1, volume: pv-5, terminating: true}"),
+            "claim pageserver-0-scratch is still the old one (Terminating)",
+        ),
+        (with(", {name: pageserver-0-scratch, uid: s2}"), "claim pageserver-0-scratch is Pending"),
+        (with(", {name: pageserver-0-scratch, uid: s2, volume: pv-6}"), "reached"),
+    ] {
+        assert_eq!(said(replaced(&plan, &world(new, &claims))), expected, "{claims}");
+    }
+    // One that was scheduled cannot hold its predecessor's either.
+    let running = new.replace("phase: Pending", "node: node-1");
+    let going = with(", {name: pageserver-0-scratch, uid: s1, volume: pv-5, terminating: true}");
+    assert_eq!(
+        said(replaced(&plan, &world(&running, &going))),
+        "claim pageserver-0-scratch is still the old one (Terminating)"
+    );
+}
+
 #[test]
 fn a_pod_that_an_ordered_set_keeps_away_is_waited_for_by_name() {
     let space = |pods: &str| {

@@ -69,6 +69,7 @@ pub async fn run(run: Run<'_>, watch: &mut Watch, tell: &mut (dyn FnMut(Event) +
         proof: None,
         canary: None,
         record_on: Vec::new(),
+        retained: Vec::new(),
         trapped: None,
         alone: true,
     };
@@ -98,6 +99,8 @@ pub(super) struct Act<'r, 'w> {
     pub(super) canary: Option<String>,
     /// Volumes that carry the record: name and UID.
     pub(super) record_on: Vec<(String, String)>,
+    /// Names of volumes that this run set to Retain, by the server's word.
+    pub(super) retained: Vec<String>,
     trapped: Option<(Trap, Instant)>,
     /// Whether nobody else is known to have begun meanwhile.
     alone: bool,
@@ -278,7 +281,8 @@ impl Act<'_, '_> {
                 let written = if self.keeps_volume_of(claim) {
                     cluster.delete_claim(namespace, claim, uid, false).await
                 } else {
-                    cluster.delete_unbound_claim(namespace, claim, uid, false).await
+                    let not_its = self.not_its(claim);
+                    cluster.delete_unbound_claim(namespace, claim, uid, not_its.as_deref(), false).await
                 };
                 (format!("claim {claim}"), written)
             }
@@ -294,6 +298,9 @@ impl Act<'_, '_> {
         };
         match written.map_err(Ending::Failed)? {
             Written::Done { .. } => {
+                if let Step::Retain { volume, .. } = step {
+                    self.retained.push(volume.clone());
+                }
                 self.done.push(format!("{what} {deed}"));
                 Ok(format!("{what} {deed}"))
             }
@@ -305,6 +312,14 @@ impl Act<'_, '_> {
             Written::Gone => Err(Ending::Changed(format!("{what} is gone"))),
             Written::Changed { message, .. } => Err(Ending::Changed(format!("{what}: {message}"))),
         }
+    }
+
+    /// A volume that a claim of the member names, and that is not bound to it.
+    fn not_its(&self, claim: &str) -> Option<String> {
+        let (topology, target) = (self.topology(), &self.run.plan.target);
+        let member = topology.member(&target.namespace, &target.pod)?;
+        let claim = member.claims.iter().find(|present| present.name == claim)?;
+        claim.not_its.as_ref().map(|not_its| not_its.volume.clone())
     }
 
     /// Whether the volume of a claim is retained by the plan, or its loss was confirmed. Otherwise there was none.

@@ -198,6 +198,7 @@ fn so_does_every_ending() {
             claim.new_uid = Some(HOSTILE.into());
             claim.retained_volume = Some(named("pv"));
             claim.returned_volume = Some(named("pv"));
+            claim.earlier_policy = Some(named("policy"));
         }
         outcome.proof = Some(named("proof"));
         outcome.done = vec![named("done")];

@@ -130,6 +130,13 @@ fn identities(plan: &Plan, outcome: &Outcome) -> String {
         if let Some(volume) = &claim.returned_volume {
             text.push_str(&format!("    volume {} is in use again\n", harmless(volume)));
         }
+        if let (Some(volume), Some(policy)) = (&claim.returned_volume, &claim.earlier_policy) {
+            let patch = format!("'{{\"spec\":{{\"persistentVolumeReclaimPolicy\":\"{}\"}}}}'", harmless(policy));
+            let volume = harmless(&quoted(volume));
+            let again = harmless(policy);
+            text.push_str(&format!("    it stays on Retain: its data is not proven. To set it back to {again}:\n"));
+            text.push_str(&format!("    kubectl patch persistentvolume {volume} -p {patch}\n"));
+        }
     }
     text
 }

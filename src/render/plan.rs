@@ -50,7 +50,13 @@ pub fn plan(plan: &Plan, paint: Paint) -> String {
 
 /// The six phases: number, name and what is done in each; a phase of several lines is named on its first only.
 fn rows(plan: &Plan) -> Vec<(&'static str, &'static str, String)> {
-    let no_claims = if plan.keep_claims { "the claims stay" } else { "no claim is left to delete" };
+    let ephemeral: Vec<&str> =
+        plan.replaced_claims.iter().filter(|claim| claim.ephemeral).map(|claim| claim.name.as_str()).collect();
+    let no_claims = match (plan.keep_claims, ephemeral.is_empty()) {
+        (true, true) => "the claims stay",
+        (true, false) => "claims that are not the pod's own stay",
+        (false, _) => "no claim is left to delete",
+    };
     let each = |word: fn(&Step) -> Option<String>| plan.steps.iter().filter_map(word).collect::<Vec<_>>();
     let mut wait = vec![match plan.replaced_claims.len() {
         0 => "wait for a new pod".to_owned(),
@@ -59,10 +65,14 @@ fn rows(plan: &Plan) -> Vec<(&'static str, &'static str, String)> {
     }];
     let back = plan.replaced_claims.iter().filter_map(|claim| claim.returns.as_ref());
     wait.extend(back.map(|back| format!("to volume {}", back.volume)));
+    let mut pod = each(delete_pod);
+    if !pod.is_empty() {
+        pod.extend(ephemeral.iter().map(|claim| format!("claim {claim} goes with it")));
+    }
     let phases = [
         ("1", "retain", each(retain), no_claims),
         ("2", "claim", each(delete_claim), no_claims),
-        ("3", "pod", each(delete_pod), "the pod is gone or going already"),
+        ("3", "pod", pod, "the pod is gone or going already"),
         ("4", "replaced", wait, ""),
         ("5", "ready", vec!["wait until the new pod is Ready".to_owned()], ""),
         ("6", "answers", proof(plan), ""),

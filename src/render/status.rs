@@ -229,7 +229,7 @@ fn wide_columns(member: &Member) -> Vec<String> {
             Known::Is(None) => "<none>".into(),
             Known::Unknown(_) => "<unknown>".into(),
         }),
-        per_claim(member, |claim| or_none(&claim.storage_class)),
+        per_claim(member, |claim| or_none(&claim.spec.class)),
     ]
 }
 

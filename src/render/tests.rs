@@ -210,6 +210,7 @@ pub(super) fn ended(ending: Ending) -> Outcome {
             new_uid: Some("uid-new-claim".into()),
             retained_volume: Some("pv-7".into()),
             returned_volume: None,
+            earlier_policy: None,
         }],
         healed: 1,
         proof: None,

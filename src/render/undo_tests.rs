@@ -130,6 +130,8 @@ fn how_an_undo_ended() {
         outcome.claims[0].retained_volume = Some("pvc-7d1a0f52-6f8e-4d0f-9a55-0d6f6b0f7c11".into());
         let timed_out = matches!(outcome.ending, Ending::TimedOut(_));
         outcome.claims[0].returned_volume = (!timed_out).then(|| returned.to_owned());
+        let unproven = matches!(outcome.ending, Ending::DataMissing(_) | Ending::NotVerified);
+        outcome.claims[0].earlier_policy = unproven.then(|| "Delete".to_owned());
         outcome.done = vec![format!("volume {returned} reserved"), "pod cloudberry-proxy-0 deleted".into()];
         outcome.healed = 0;
         outcome.notices.clear();
@@ -142,6 +144,7 @@ fn how_an_undo_ended() {
     let mut texts = fits(&outcome::outcome(&undo, &recovered, resume, PLAIN)).to_owned();
     for ending in [
         Ending::DataMissing(vec!["test_db: table public.projects is missing (3 rows)".into()]),
+        Ending::NotVerified,
         Ending::TimedOut("claim data-cloudberry-proxy-0 has volume pv-9, and not the one that comes back".into()),
         Ending::Interrupted,
     ] {

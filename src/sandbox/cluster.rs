@@ -3,6 +3,7 @@
 use super::api::faults::Faults;
 use super::api::{self, ApiState, Host, Rbac, RequestLog, Restarts, Rule, Rules, User};
 use super::certificates::Certificates;
+use super::controllers::ephemeral::Ephemeral;
 use super::controllers::events::Recorder;
 use super::controllers::images::Images;
 use super::controllers::kubelet::{Kubelet, Machine};
@@ -243,6 +244,7 @@ impl Sandbox {
         tasks.spawn(controllers::run(StatefulSets::new(context.clone()), context.clone()));
         tasks.spawn(controllers::run(Scheduler::new(context.clone()), context.clone()));
         tasks.spawn(controllers::run(Volumes::new(context.clone()), context.clone()));
+        tasks.spawn(controllers::run(Ephemeral::new(context.clone()), context.clone()));
         tasks.spawn(controllers::run(Protection::new(context.clone()), context.clone()));
         tasks.spawn(controllers::run(ServiceAccounts::new(context.clone()), context.clone()));
         tasks.spawn(controllers::run(Cordons::new(context.clone()), context.clone()));

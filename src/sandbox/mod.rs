@@ -17,6 +17,8 @@ mod certificates;
 mod cluster;
 #[cfg(unix)]
 mod controllers;
+#[cfg(all(test, unix))]
+pub(crate) use controllers::volume_match;
 #[cfg(not(unix))]
 mod elsewhere;
 mod error;

@@ -1,17 +1,15 @@
 //! Snapshot in, topology out. The only place where the names, labels and phases of Kubernetes
 //! objects are matched as strings.
 
+use super::claims::{self, Mounted};
 use super::layout::{ComponentLayout, Layout, SpaceKind};
 use super::machines;
-use super::model::{
-    Claim, ClaimReference, ClaimState, Component, Gap, Known, Member, Owner, PodFacts, Space, Stranger, Topology,
-    Volume,
-};
+use super::model::{Claim, Component, Gap, Known, Member, Owner, PodFacts, Space, Stranger, Topology};
 use super::ownership::{Ownership, ownership};
 use super::words;
 use super::workload::{Workload, claim_name, covering, workload};
 use crate::cluster::snapshot::{NamespaceObjects, Read, Snapshot, Unreadable};
-use k8s_openapi::api::core::v1::{Node, PersistentVolume, PersistentVolumeClaim, Pod};
+use k8s_openapi::api::core::v1::{Node, PersistentVolume, Pod};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -34,7 +32,7 @@ pub fn build(snapshot: &Snapshot, layout: &Layout) -> Topology {
     gap(&mut gaps, &snapshot.nodes);
     gap(&mut gaps, &snapshot.storage_classes);
     let nodes = snapshot.nodes.items();
-    let recorded = snapshot.volumes.items().iter().map(|found| volume(found, nodes));
+    let recorded = snapshot.volumes.items().iter().map(|found| claims::volume(found, nodes));
     let recorded = recorded.filter(|volume| !volume.records.is_empty()).collect();
     let lost_nodes = nodes.iter().filter(|node| !machines::node_ready(node));
     let lost_nodes = lost_nodes.filter_map(|node| node.metadata.name.clone()).collect();
@@ -44,7 +42,7 @@ pub fn build(snapshot: &Snapshot, layout: &Layout) -> Topology {
         lost_nodes,
         nodes: known(&snapshot.nodes, machines::nodes),
         classes: known(&snapshot.storage_classes, machines::classes),
-        free_volumes: known(&snapshot.volumes, machines::free),
+        unbound_volumes: known(&snapshot.volumes, |volumes| claims::unbound(volumes, nodes)),
         passed_over: snapshot.passed_over.clone(),
         gaps,
     }
@@ -204,7 +202,7 @@ impl Context<'_> {
             facts.unconfirmed = Some(why);
         }
         let name = pod.metadata.name.clone().unwrap_or_default();
-        let claims = facts.claims.iter().map(|claim| self.claim(claim, &name)).collect();
+        let claims = claims::of_pod(pod).iter().map(|claim| self.claim(claim, &name)).collect();
         let budgets = known(&self.objects.disruption_budgets, |budgets| {
             covering(budgets, pod.metadata.labels.as_ref().unwrap_or(&BTreeMap::new()))
         });
@@ -215,64 +213,17 @@ impl Context<'_> {
     /// A member whose pod does not exist: its claims are those its StatefulSet would give it.
     fn absent(&self, name: String, set: &Workload, layout: &ComponentLayout) -> Member {
         let templates = set.templates.iter();
-        let claims = templates.map(|template| self.claim(&claim_name(&template.name, &name), &name)).collect();
+        let claims =
+            templates.map(|template| self.claim(&Mounted::kept(claim_name(&template.name, &name)), &name)).collect();
         let namespace = self.objects.namespace.clone();
         Member { namespace, name, role: layout.role, pod: None, claims, budgets: Known::Is(Vec::new()) }
     }
 
-    fn claim(&self, name: &str, pod: &str) -> Claim {
-        let shared_with = self
-            .pods
-            .iter()
-            .filter(|other| other.metadata.name.as_deref() != Some(pod))
-            .filter(|other| claim_names(other).iter().any(|claim| claim == name))
-            .filter_map(|other| other.metadata.name.clone())
-            .collect();
-        let blank = |state| Claim {
-            name: name.to_owned(),
-            state,
-            terminating: false,
-            uid: None,
-            volume_name: None,
-            volume: Known::Is(None),
-            storage_class: None,
-            capacity: None,
-            created: None,
-            foreign_finalizers: Vec::new(),
-            shared_with,
-        };
-        let claims = match &self.objects.claims {
-            Read::Known(claims) => claims,
-            Read::Unknown(unreadable) => return blank(ClaimState::Unknown(unreadable.reason.clone())),
-            Read::NotAsked => return blank(ClaimState::Unknown("not asked for".into())),
-        };
-        let Some(claim) = claims.iter().find(|claim| claim.metadata.name.as_deref() == Some(name)) else {
-            return blank(ClaimState::Missing);
-        };
-        let phase = claim.status.as_ref().and_then(|status| status.phase.as_deref());
-        let mut facts = blank(match phase {
-            Some("Bound") => ClaimState::Bound,
-            Some("Lost") => ClaimState::Lost,
-            _ => ClaimState::Pending,
-        });
-        facts.terminating = claim.metadata.deletion_timestamp.is_some();
-        facts.uid.clone_from(&claim.metadata.uid);
-        facts.created = claim.metadata.creation_timestamp.as_ref().map(|time| time.0);
-        facts.foreign_finalizers = words::foreign_finalizers(&claim.metadata);
-        let spec = claim.spec.as_ref();
-        facts.volume_name = spec.and_then(|spec| spec.volume_name.clone()).filter(|name| !name.is_empty());
-        facts.storage_class = spec.and_then(|spec| spec.storage_class_name.clone());
-        facts.capacity = capacity(claim);
-        facts.volume = match (self.volumes, &facts.volume_name) {
-            (_, None) => Known::Is(None),
-            (Read::Known(volumes), Some(name)) => {
-                let found = volumes.iter().find(|volume| volume.metadata.name.as_deref() == Some(name));
-                Known::Is(found.map(|found| volume(found, self.nodes)))
-            }
-            (Read::Unknown(unreadable), _) => Known::Unknown(unreadable.reason.clone()),
-            (Read::NotAsked, _) => Known::Unknown("not asked for".into()),
-        };
-        facts
+    fn claim(&self, mounted: &Mounted, pod: &str) -> Claim {
+        let others = self.pods.iter().filter(|other| other.metadata.name.as_deref() != Some(pod));
+        let sharing = others.filter(|other| claims::of_pod(other).iter().any(|claim| claim.name == mounted.name));
+        let shared_with = sharing.filter_map(|other| other.metadata.name.clone()).collect();
+        claims::claim(mounted, &self.objects.claims, self.volumes, self.nodes, shared_with)
     }
 }
 
@@ -286,52 +237,6 @@ pub fn manifest_of_claim(snapshot: &Snapshot, namespace: &str, name: &str) -> Op
         "metadata": {"name": name, "labels": metadata.labels, "annotations": metadata.annotations},
         "spec": claim.spec,
     }))
-}
-
-fn capacity(claim: &PersistentVolumeClaim) -> Option<String> {
-    let bound = claim.status.as_ref().and_then(|status| status.capacity.as_ref());
-    let wanted = claim.spec.as_ref().and_then(|spec| spec.resources.as_ref()).and_then(|r| r.requests.as_ref());
-    bound.or(wanted)?.get("storage").map(|quantity| quantity.0.clone())
-}
-
-fn volume(volume: &PersistentVolume, nodes: &[Node]) -> Volume {
-    let spec = volume.spec.as_ref();
-    Volume {
-        name: volume.metadata.name.clone().unwrap_or_default(),
-        uid: volume.metadata.uid.clone().unwrap_or_default(),
-        // Kubernetes' own default for a volume that does not say.
-        reclaim_policy: spec
-            .and_then(|spec| spec.persistent_volume_reclaim_policy.clone())
-            .unwrap_or_else(|| "Retain".into()),
-        phase: volume.status.as_ref().and_then(|status| status.phase.clone()).unwrap_or_default(),
-        place: machines::place(volume, nodes),
-        capacity: spec.and_then(|spec| spec.capacity.as_ref()?.get("storage")).map(|quantity| quantity.0.clone()),
-        storage_class: spec.and_then(|spec| spec.storage_class_name.clone()),
-        claim: spec.and_then(|spec| spec.claim_ref.as_ref()).map(|claim| ClaimReference {
-            namespace: claim.namespace.clone().unwrap_or_default(),
-            name: claim.name.clone().unwrap_or_default(),
-            uid: claim.uid.clone(),
-        }),
-        terminating: volume.metadata.deletion_timestamp.is_some(),
-        records: volume
-            .metadata
-            .annotations
-            .iter()
-            .flatten()
-            .filter(|(key, _)| key.starts_with(RECORD_ANNOTATION))
-            .map(|(_, record)| record.clone())
-            .collect(),
-    }
-}
-
-fn claim_names(pod: &Pod) -> Vec<String> {
-    let volumes = pod.spec.as_ref().and_then(|spec| spec.volumes.as_ref());
-    volumes
-        .into_iter()
-        .flatten()
-        .filter_map(|volume| volume.persistent_volume_claim.as_ref())
-        .map(|source| source.claim_name.clone())
-        .collect()
 }
 
 fn pod_facts(pod: &Pod) -> PodFacts {
@@ -352,7 +257,7 @@ fn pod_facts(pod: &Pod) -> PodFacts {
         created: pod.metadata.creation_timestamp.as_ref().map(|time| time.0),
         owner: owner(pod),
         unconfirmed: None,
-        claims: claim_names(pod),
+        claims: claims::of_pod(pod).into_iter().map(|claim| claim.name).collect(),
         pending: phase.is_none_or(|phase| phase == "Pending"),
         trouble: words::trouble(pod),
         revision: pod.metadata.labels.as_ref().and_then(|labels| labels.get(REVISION_LABEL)).cloned(),

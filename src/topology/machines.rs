@@ -3,7 +3,6 @@
 use super::selector;
 use k8s_openapi::api::core::v1::{Node, PersistentVolume};
 use k8s_openapi::api::storage::v1::StorageClass;
-use std::collections::BTreeMap;
 
 /// The provisioner of classes that make no volumes.
 const NO_PROVISIONER: &str = "kubernetes.io/no-provisioner";
@@ -59,7 +58,7 @@ pub(super) fn node_ready(node: &Node) -> bool {
     conditions.into_iter().flatten().any(|condition| condition.type_ == "Ready" && condition.status == "True")
 }
 
-pub(super) fn nodes(nodes: &[Node]) -> Vec<NodeFacts> {
+pub(crate) fn nodes(nodes: &[Node]) -> Vec<NodeFacts> {
     let facts = |node: &Node| NodeFacts {
         name: node.metadata.name.clone().unwrap_or_default(),
         ready: node_ready(node),
@@ -86,21 +85,6 @@ pub(super) fn classes(classes: &[StorageClass]) -> Vec<StorageClassFacts> {
         reclaim_policy: class.reclaim_policy.clone().unwrap_or_else(|| "Delete".into()),
     };
     classes.iter().map(facts).collect()
-}
-
-/// How many volumes are free for any claim, by class.
-pub(super) fn free(volumes: &[PersistentVolume]) -> BTreeMap<String, usize> {
-    let mut free = BTreeMap::new();
-    for volume in volumes {
-        let spec = volume.spec.as_ref();
-        let available = volume.status.as_ref().and_then(|status| status.phase.as_deref()) == Some("Available");
-        let reserved = spec.is_some_and(|spec| spec.claim_ref.is_some());
-        if available && !reserved && volume.metadata.deletion_timestamp.is_none() {
-            let class = spec.and_then(|spec| spec.storage_class_name.clone()).unwrap_or_default();
-            *free.entry(class).or_insert(0) += 1;
-        }
-    }
-    free
 }
 
 /// Where a volume can be mounted, given the nodes that there are.

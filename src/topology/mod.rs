@@ -1,6 +1,9 @@
 //! What the cluster's objects mean in SynxDB's terms. Pure: a snapshot in, a topology out.
 
+pub mod binding;
 mod build;
+mod claim_spec;
+mod claims;
 pub mod door;
 pub mod health;
 pub mod layout;
@@ -8,6 +11,7 @@ pub mod lead;
 pub mod machines;
 pub mod model;
 mod ownership;
+pub mod quantity;
 mod selector;
 pub mod target;
 #[cfg(test)]
@@ -17,11 +21,16 @@ pub mod words;
 pub mod workload;
 
 pub use build::{RECORD_ANNOTATION, SQL_SKIPPED_ANNOTATION, build, manifest_of_claim};
+#[cfg(test)]
+pub(crate) use claim_spec::claim_spec;
+pub use claim_spec::{ClaimSpec, VolumeMode};
+#[cfg(test)]
+pub(crate) use claims::volume;
 pub use door::Door;
 pub use layout::{Layout, Role, SpaceKind};
 pub use machines::{NodeFacts, Place, StorageClassFacts};
 pub use model::{
-    Claim, ClaimReference, ClaimState, Component, Gap, Known, Member, Owner, PodFacts, Space, Stranger, Topology,
-    Volume,
+    Claim, ClaimReference, ClaimState, Component, Gap, Known, Member, NotIts, Owner, PodFacts, Space, Stranger,
+    Topology, Volume,
 };
 pub use workload::{Budget, Template, Workload};

@@ -1,6 +1,7 @@
 //! A SynxDB installation as it stands, in its own terms. Closed enums and plain facts; what could
 //! not be read is `Known::Unknown` with the reason, never a default.
 
+use super::claim_spec::{ClaimSpec, VolumeMode};
 use super::layout::{PageDoor, Role, SpaceKind, SqlDoor};
 use super::machines::{NodeFacts, Place, StorageClassFacts};
 use super::workload::{Budget, Workload};
@@ -41,8 +42,8 @@ pub struct Topology {
     pub nodes: Known<Vec<NodeFacts>>,
     /// All storage classes.
     pub classes: Known<Vec<StorageClassFacts>>,
-    /// How many volumes are free for any claim, by the name of their class, empty for none.
-    pub free_volumes: Known<BTreeMap<String, usize>>,
+    /// Volumes that no claim has: free for any, or reserved for one by its name.
+    pub unbound_volumes: Known<Vec<Volume>>,
     /// What could not be read besides the spaces' own gaps: namespaces, volumes, nodes.
     pub gaps: Vec<Gap>,
 }
@@ -197,7 +198,7 @@ pub struct PodFacts {
 }
 
 /// A PersistentVolumeClaim.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Claim {
     /// Its name.
     pub name: String,
@@ -207,12 +208,16 @@ pub struct Claim {
     pub terminating: bool,
     /// Its UID, where it exists and could be read.
     pub uid: Option<String>,
-    /// Name of its volume, where it has one.
+    /// Name of its volume, where it has one. One that is known to be another's is none.
     pub volume_name: Option<String>,
-    /// Its volume, where volumes could be read.
+    /// Its volume, where volumes could be read: the one that names this claim by its UID, and no other.
     pub volume: Known<Option<Volume>>,
-    /// Its storage class.
-    pub storage_class: Option<String>,
+    /// A volume that it names (`spec.volumeName`) and that is not its own.
+    pub not_its: Option<NotIts>,
+    /// Whether it is of a generic ephemeral volume: made for the pod, owned by it, and deleted with it.
+    pub ephemeral: bool,
+    /// What it asks of its volume.
+    pub spec: ClaimSpec,
     /// Its capacity, or what it requests, as a Kubernetes quantity.
     pub capacity: Option<String>,
     /// When it was created.
@@ -221,6 +226,15 @@ pub struct Claim {
     pub foreign_finalizers: Vec<String>,
     /// Pods that mount it, other than this member's.
     pub shared_with: Vec<String>,
+}
+
+/// A volume that a claim names, and that is not bound to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotIts {
+    /// Name of the volume.
+    pub volume: String,
+    /// The claim that it is bound to, or reserved for; `None` where there is none.
+    pub of: Option<ClaimReference>,
 }
 
 /// State of a claim.
@@ -272,8 +286,16 @@ pub struct Volume {
     pub place: Place,
     /// Its size, as a Kubernetes quantity.
     pub capacity: Option<String>,
-    /// Its storage class.
-    pub storage_class: Option<String>,
+    /// Its storage class; empty for none.
+    pub storage_class: String,
+    /// What a pod sees of it.
+    pub mode: VolumeMode,
+    /// How it can be mounted: `ReadWriteOnce`, ….
+    pub access_modes: Vec<String>,
+    /// Its VolumeAttributesClass; `None` for none.
+    pub attributes_class: Option<String>,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
     /// The claim that it is bound to or kept for (`spec.claimRef`).
     pub claim: Option<ClaimReference>,
     /// Whether it is being deleted.

@@ -272,3 +272,75 @@ pods: [{name: cloudberry-proxy-0, ready: true}]";
     assert_eq!((report.health, report.members), (Health::Degraded, (0, 1)));
     assert_eq!(report.troubles[0].because, "a stranger has its name: no controller owns it");
 }
+
+/// A claim's `volumeName` is a wish: a volume is the claim's only if it says so itself, by namespace, name and UID.
+#[test]
+fn a_volume_is_the_claims_only_if_it_names_it_by_its_uid() {
+    let claim = |volume: &str, phase: &str| {
+        let yaml = format!(
+            "
+namespace: a
+sets: [{{name: wh1, replicas: 1, templates: [data]}}]
+pods: [{{name: wh1-0, set: wh1, ready: true, claims: [data-wh1-0]}}]
+claims: [{{name: data-wh1-0, uid: c1, names: pv-1, phase: {phase}}}]
+volumes: [{{name: pv-1, class: standard, {volume}}}]"
+        );
+        topology(&snapshot(&[&yaml])).members().next().unwrap().claims[0].clone()
+    };
+    let own = claim("reservedFor: data-wh1-0, releasedBy: c1, phase: Bound", "Bound");
+    assert_eq!((own.volume_name.as_deref(), own.bound(), own.not_its), (Some("pv-1"), true, None));
+    assert!(matches!(own.volume, Known::Is(Some(_))));
+    for (volume, phase, state) in [
+        ("reservedFor: default/billing-db, releasedBy: u9, phase: Bound", "Pending", ClaimState::Pending),
+        ("reservedFor: default/billing-db, releasedBy: u9, phase: Bound", "Lost", ClaimState::Lost),
+        // Before the controller has seen it.
+        ("reservedFor: default/billing-db, releasedBy: u9, phase: Bound", "Bound", ClaimState::Lost),
+        ("reservedFor: b/data-wh1-0, releasedBy: c1, phase: Bound", "Bound", ClaimState::Lost),
+        // The volume was read before the claim was bound.
+        ("reservedFor: data-wh1-0, releasedBy: c0, phase: Released", "Bound", ClaimState::Pending),
+        ("reservedFor: data-wh1-0", "Bound", ClaimState::Pending),
+        ("phase: Available", "Pending", ClaimState::Pending),
+    ] {
+        let found = claim(volume, phase);
+        assert_eq!((&found.volume_name, &found.volume), (&None, &Known::Is(None)), "{volume} {phase}");
+        assert_eq!(found.not_its.as_ref().map(|it| it.volume.as_str()), Some("pv-1"), "{volume} {phase}");
+        assert_eq!((found.state.clone(), found.bound()), (state, false), "{volume} {phase}");
+    }
+    // One that is not among the volumes that were read may be its own.
+    let unknown = claim("phase: Available", "Bound");
+    assert!(unknown.not_its.is_some());
+    let yaml = "
+namespace: a
+sets: [{name: wh1, replicas: 1, templates: [data]}]
+pods: [{name: wh1-0, set: wh1, ready: true, claims: [data-wh1-0]}]
+claims: [{name: data-wh1-0, uid: c1, names: pv-9, phase: Bound}]";
+    let found = topology(&snapshot(&[yaml])).members().next().unwrap().claims[0].clone();
+    assert_eq!(
+        (found.volume_name.as_deref(), found.volume, found.state),
+        (Some("pv-9"), Known::Is(None), ClaimState::Bound)
+    );
+}
+
+/// `ephemeral` in a pod's volumes: Kubernetes makes the claim POD-VOLUME.
+#[test]
+fn the_claims_of_ephemeral_volumes_are_among_the_pods() {
+    let yaml = "
+namespace: a
+sets: [{name: wh1, replicas: 1, templates: [data], ephemeral: [scratch], size: 2Gi}]
+pods: [{name: wh1-0, set: wh1, ready: true, claims: [data-wh1-0], ephemeral: [scratch]}]
+claims: [{name: data-wh1-0, volume: pv-1}, {name: wh1-0-scratch, volume: pv-2}]";
+    let topology = topology(&snapshot(&[yaml]));
+    let member = topology.members().next().unwrap();
+    let claims = member.claims.iter().map(|claim| (claim.name.as_str(), claim.ephemeral, claim.bound()));
+    assert_eq!(claims.collect::<Vec<_>>(), [("data-wh1-0", false, true), ("wh1-0-scratch", true, true)]);
+    assert_eq!(member.pod.as_ref().unwrap().claims, ["data-wh1-0", "wh1-0-scratch"]);
+    let set = topology.component_of(member).unwrap().set().unwrap();
+    for claim in ["data-wh1-0", "wh1-0-scratch"] {
+        assert_eq!(
+            set.template_of(claim, "wh1-0").and_then(|found| found.spec.size.as_deref()),
+            Some("2Gi"),
+            "{claim}"
+        );
+    }
+    assert_eq!(set.template_of("scratch-wh1-0", "wh1-0"), None);
+}

@@ -1,6 +1,7 @@
 //! A StatefulSet and what it would do: which pods and claims it makes, and from which template; and the budgets that say
 //! how many of its pods may be away.
 
+use super::claim_spec::{ClaimSpec, claim_spec};
 use super::selector;
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::StatefulSet;
@@ -8,7 +9,7 @@ use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use std::collections::BTreeMap;
 
 /// A StatefulSet.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Workload {
     /// Its UID.
     pub uid: String,
@@ -18,6 +19,8 @@ pub struct Workload {
     pub first: i32,
     /// Its claim templates.
     pub templates: Vec<Template>,
+    /// The generic ephemeral volumes of its pods: claims that are made with a pod and go with it.
+    pub ephemeral: Vec<Template>,
     /// Whether it creates its pods in order, each only once those before it are Ready.
     pub ordered: bool,
     /// Whether it is being deleted.
@@ -29,12 +32,12 @@ pub struct Workload {
 }
 
 /// What claims are made from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Template {
-    /// Its name: the claim's is `NAME-POD`.
+    /// Its name, or that of the ephemeral volume: the claim's is `NAME-POD`, or `POD-NAME`.
     pub name: String,
-    /// Its storage class: empty for none, `None` for the cluster's default one.
-    pub storage_class: Option<String>,
+    /// What the claim asks of its volume.
+    pub spec: ClaimSpec,
 }
 
 /// Versions of a StatefulSet's template, and who gets which.
@@ -59,7 +62,8 @@ impl Workload {
 
     /// The template that this claim of this pod would be made from.
     pub fn template_of(&self, claim: &str, pod: &str) -> Option<&Template> {
-        self.templates.iter().find(|template| claim_name(&template.name, pod) == claim)
+        let kept = self.templates.iter().find(|template| claim_name(&template.name, pod) == claim);
+        kept.or_else(|| self.ephemeral.iter().find(|template| ephemeral_claim_name(&template.name, pod) == claim))
     }
 
     /// The revision that a new pod of this ordinal would be made from, as Kubernetes chooses it
@@ -76,20 +80,28 @@ pub(super) fn claim_name(template: &str, pod: &str) -> String {
     format!("{template}-{pod}")
 }
 
+/// What Kubernetes calls the claim that it makes for a pod's generic ephemeral volume.
+pub(super) fn ephemeral_claim_name(volume: &str, pod: &str) -> String {
+    format!("{pod}-{volume}")
+}
+
 pub(super) fn workload(set: &StatefulSet) -> Workload {
     let templates = set.spec.volume_claim_templates.iter().flatten();
     let templates = templates.filter_map(|template| {
-        let spec = template.spec.as_ref();
-        Some(Template {
-            name: template.metadata.name.clone()?,
-            storage_class: spec.and_then(|spec| spec.storage_class_name.clone()),
-        })
+        let spec = claim_spec(Some(&template.metadata), template.spec.as_ref());
+        Some(Template { name: template.metadata.name.clone()?, spec })
+    });
+    let volumes = set.spec.template.spec.iter().flat_map(|spec| spec.volumes.iter().flatten());
+    let ephemeral = volumes.filter_map(|volume| {
+        let template = volume.ephemeral.as_ref()?.volume_claim_template.as_ref()?;
+        Some(Template { name: volume.name.clone(), spec: claim_spec(template.metadata.as_ref(), Some(&template.spec)) })
     });
     Workload {
         uid: set.metadata.uid.clone().unwrap_or_default(),
         replicas: set.spec.replicas.unwrap_or(1),
         first: set.spec.ordinals.as_ref().and_then(|ordinals| ordinals.start).unwrap_or(0),
         templates: templates.collect(),
+        ephemeral: ephemeral.collect(),
         // In order is what a set does that does not say.
         ordered: set.spec.pod_management_policy.as_deref() != Some("Parallel"),
         terminating: set.metadata.deletion_timestamp.is_some(),

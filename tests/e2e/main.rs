@@ -35,4 +35,5 @@ mod trouble;
 mod undo;
 mod users;
 mod verify;
+mod volumes;
 mod world;

@@ -236,3 +236,90 @@ async fn a_forgotten_history_makes_the_controllers_look_again() {
     forgetful.abort();
     sandbox.stop().await;
 }
+
+/// A volume by hand; `spec` is merged into it.
+fn by_hand(store: &Store, name: &str, spec: serde_json::Value) {
+    let mut volume = json!({"spec": {"capacity": {"storage": "10Gi"}, "accessModes": ["ReadWriteOnce"],
+        "persistentVolumeReclaimPolicy": "Retain", "storageClassName": "standard", "hostPath": {"path": "/disk"}}});
+    json_patch::merge(&mut volume["spec"], &spec);
+    store.create(Key::new(VOLUMES, "", name), volume, false).unwrap();
+}
+
+fn phase(store: &Store, key: &Key) -> String {
+    store.get(key).map(|it| it["status"]["phase"].as_str().unwrap_or_default().to_owned()).unwrap_or_default()
+}
+
+/// Reserved for the claim and too small for it: Kubernetes passes it over and makes an empty one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reserved_volume_that_is_too_small_is_passed_over() {
+    let sandbox = start("healthy").await;
+    let store = sandbox.store();
+    let kept =
+        json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "namespace": SYSTEM, "name": "data-safekeeper-0"});
+    by_hand(store, "too-small", json!({"capacity": {"storage": "1Mi"}, "claimRef": kept}));
+    by_hand(store, "other-mode", json!({"capacity": {"storage": "900Gi"}, "volumeMode": "Block", "claimRef": kept}));
+    replace(store, SYSTEM, "safekeeper-0", &["data-safekeeper-0"]).await;
+    let made = volume_of(store, SYSTEM, "data-safekeeper-0");
+    assert!(made.starts_with("pvc-"), "{made}");
+    // Of another class, but large enough: of a reserved volume the class is not asked.
+    by_hand(store, "kept", json!({"capacity": {"storage": "900Gi"}, "storageClassName": "other", "claimRef": kept}));
+    replace(store, SYSTEM, "safekeeper-0", &["data-safekeeper-0"]).await;
+    assert_eq!(volume_of(store, SYSTEM, "data-safekeeper-0"), "kept");
+    sandbox.stop().await;
+}
+
+/// A claim that names the volume of another one waits for it, and is not bound to it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_claim_that_names_anothers_volume_stays_pending() {
+    let sandbox = start("healthy").await;
+    let store = sandbox.store();
+    let volume = volume_of(store, SYSTEM, "data-safekeeper-0");
+    let before = store.get(&Key::new(VOLUMES, "", volume.as_str())).unwrap();
+    let key = Key::new(CLAIMS, ACCOUNT, "greedy");
+    let claim = json!({"spec": {"volumeName": volume, "accessModes": ["ReadWriteOnce"], "storageClassName": "standard",
+        "resources": {"requests": {"storage": "1Gi"}}}});
+    store.create(key.clone(), claim, false).unwrap();
+    until(store, "it is told that the volume is another's", |store| {
+        let wanted = format!("volume \"{volume}\" already bound to a different claim.");
+        events(store, ACCOUNT, "greedy", "FailedBinding").contains(&wanted)
+    })
+    .await;
+    assert_eq!(phase(store, &key), "Pending");
+    let after = store.get(&Key::new(VOLUMES, "", volume.as_str())).unwrap();
+    assert_eq!(after["spec"]["claimRef"], before["spec"]["claimRef"]);
+    sandbox.stop().await;
+}
+
+/// Made with the pod, owned by it, gone with it, and made again for the next.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_claim_of_an_ephemeral_volume_lives_as_long_as_its_pod() {
+    let sandbox = start("healthy").await;
+    let store = sandbox.store();
+    let template = json!({"spec": {"accessModes": ["ReadWriteOnce"], "storageClassName": "standard",
+        "resources": {"requests": {"storage": "1Gi"}}}});
+    update(store, &Key::new("statefulsets", ACCOUNT, "wh9527"), |set| {
+        let volumes = set.pointer_mut("/spec/template/spec/volumes").unwrap().as_array_mut().unwrap();
+        volumes.push(json!({"name": "scratch", "ephemeral": {"volumeClaimTemplate": template}}));
+        set["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] = json!(1);
+    });
+    let key = Key::new(CLAIMS, ACCOUNT, "wh9527-0-scratch");
+    until(store, "the claim is the new pod's, and the pod is ready", |store| {
+        let owner = store.get(&key).map(|claim| claim["metadata"]["ownerReferences"][0]["uid"].clone());
+        pod(store, ACCOUNT, "wh9527-0")
+            .is_some_and(|pod| Some(&pod["metadata"]["uid"]) == owner.as_ref() && is_ready(&pod))
+    })
+    .await;
+    let old = store.get(&key).unwrap();
+    let volume = volume_of(store, ACCOUNT, "wh9527-0-scratch");
+    replace(store, ACCOUNT, "wh9527-0", &[]).await;
+    let new = store.get(&key).unwrap();
+    assert_ne!(uid(&new), uid(&old));
+    assert_ne!(volume_of(store, ACCOUNT, "wh9527-0-scratch"), volume);
+    assert_eq!(
+        new["metadata"]["ownerReferences"][0]["uid"],
+        pod(store, ACCOUNT, "wh9527-0").unwrap()["metadata"]["uid"]
+    );
+    let gone = Key::new(VOLUMES, "", volume.as_str());
+    until(store, "its volume is gone, by its policy", |store| store.get(&gone).is_none()).await;
+    sandbox.stop().await;
+}

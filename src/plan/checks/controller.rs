@@ -18,17 +18,25 @@ pub(super) fn controller(subject: &Subject<'_>, checks: &mut Vec<Check>) {
     }
     match subject.member.pod.as_ref().and_then(|pod| pod.owner.as_ref()) {
         Some(owner) if owner.kind == "StatefulSet" => of_a_set(subject, checks, owner),
-        Some(owner) if subject.keep_claims => {
+        Some(owner) if subject.keep_claims && owner.kind == "ReplicaSet" => {
             checks.push(warn(id, format!("{} {} re-creates the pod, under another name", owner.kind, owner.name)));
         }
-        Some(owner) => checks.push(block(
-            id,
-            format!(
-                "{} {} owns the pod, not a StatefulSet: nothing would re-create its claims",
-                owner.kind, owner.name
-            ),
-            "--keep-pvc replaces the pod and keeps its claims",
-        )),
+        Some(owner) if subject.keep_claims => {
+            let how = "how it re-creates the pod, and under which name, is not known";
+            checks.push(warn(id, format!("{} {} owns the pod: {how}", owner.kind, owner.name)));
+        }
+        Some(owner) => {
+            let Owner { kind, name, .. } = owner;
+            let why = if kind == "ReplicaSet" {
+                format!("{kind} {name} owns the pod, not a StatefulSet: nothing would re-create its claims")
+            } else {
+                format!(
+                    "{kind} {name} owns the pod, not a StatefulSet of Kubernetes' own: whether anything would re-create \
+                     its claims is not known"
+                )
+            };
+            checks.push(block(id, why, "--keep-pvc replaces the pod and keeps its claims"));
+        }
         None if subject.keep_claims => checks.push(overridable(
             subject,
             id,

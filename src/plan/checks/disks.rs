@@ -1,12 +1,20 @@
-//! The claims: whether they may go, what becomes of their volumes, and where new ones come from.
+//! The claims: whether they may go, and what becomes of their volumes.
 
-use super::{Check, CheckId, Step, Subject, block, counted, overridable, pass, warn};
+use super::{Check, CheckId, Subject, block, overridable, pass, warn};
 use crate::cli::Allow;
 use crate::cluster::permission::{Allowed, Permission};
 use crate::topology::layout::Role;
-use crate::topology::{ClaimState, Known, Topology};
+use crate::topology::{Claim, ClaimReference, ClaimState, Known, NotIts};
 
 pub(super) fn claims(subject: &Subject<'_>, checks: &mut Vec<Check>) {
+    for claim in &subject.member.claims {
+        checks.extend(not_its_own(claim));
+        if claim.ephemeral && subject.goes(claim) {
+            let name = &claim.name;
+            let why = format!("claim {name} belongs to the pod and goes with it: the new pod gets a new, empty one");
+            checks.push(warn(CheckId::Claims, why));
+        }
+    }
     if subject.keep_claims {
         return;
     }
@@ -28,6 +36,19 @@ pub(super) fn claims(subject: &Subject<'_>, checks: &mut Vec<Check>) {
     }
 }
 
+/// A claim may name any volume: whose it is the volume says.
+fn not_its_own(claim: &Claim) -> Option<Check> {
+    let NotIts { volume, of } = claim.not_its.as_ref()?;
+    let whose = match of {
+        Some(ClaimReference { namespace, name, uid: Some(_) }) => format!("is bound to claim {namespace}/{name}"),
+        Some(ClaimReference { namespace, name, uid: None }) => format!("is reserved for claim {namespace}/{name}"),
+        None => "is bound to no claim".to_owned(),
+    };
+    let name = &claim.name;
+    let why = format!("claim {name} names volume {volume}, which {whose}: it is not this claim's, and stays as it is");
+    Some(warn(CheckId::Claims, why))
+}
+
 /// The right to change volumes, where it is known to be missing.
 pub(in crate::plan) fn may_not_patch_volumes(rights: &[(Permission, Allowed)]) -> Option<&Permission> {
     let denied = rights.iter().find(|(permission, allowed)| {
@@ -37,21 +58,14 @@ pub(in crate::plan) fn may_not_patch_volumes(rights: &[(Permission, Allowed)]) -
 }
 
 pub(super) fn retention(subject: &Subject<'_>, checks: &mut Vec<Check>) {
-    let deleted: Vec<&str> = subject
-        .steps
-        .iter()
-        .filter_map(|step| match step {
-            Step::DeleteClaim { claim, .. } => Some(claim.as_str()),
-            _ => None,
-        })
-        .collect();
-    if deleted.is_empty() {
-        return;
-    }
     let denied = may_not_patch_volumes(subject.rights).is_some();
     let mut kept = Vec::new();
-    for claim in subject.member.claims.iter().filter(|claim| deleted.contains(&claim.name.as_str())) {
+    // One that goes with the pod goes whether or not it can be read.
+    let unread =
+        |claim: &&Claim| claim.ephemeral && matches!(claim.state, ClaimState::Unknown(_)) && subject.deletes_pod();
+    for claim in subject.member.claims.iter().filter(|claim| subject.goes(claim) || unread(claim)) {
         let lost = match &claim.volume {
+            _ if let ClaimState::Unknown(reason) = &claim.state => Some(format!("claims cannot be read: {reason}")),
             Known::Is(Some(_)) if denied => Some("you may not patch persistentvolumes".to_owned()),
             Known::Is(Some(volume)) => {
                 kept.push(volume.name.as_str());
@@ -73,70 +87,6 @@ pub(super) fn retention(subject: &Subject<'_>, checks: &mut Vec<Check>) {
     }
 }
 
-/// Where the volumes of the new claims come from: a class makes them, or somebody has.
-pub(super) fn storage_class(subject: &Subject<'_>, checks: &mut Vec<Check>) {
-    let Some(set) = subject.component.and_then(|component| component.set()) else { return };
-    if !subject.returning.is_empty() || matches!(subject.topology.classes, Known::Unknown(_)) {
-        return;
-    }
-    // Of each class that the templates name: how many volumes of it are wanted.
-    let mut wanted: Vec<(Option<&str>, usize)> = Vec::new();
-    for claim in subject.deleted_claims() {
-        let Some(template) = set.template_of(&claim.name, &subject.member.name) else { continue };
-        let class = template.storage_class.as_deref();
-        match wanted.iter_mut().find(|(known, _)| *known == class) {
-            Some((_, number)) => *number += 1,
-            None => wanted.push((class, 1)),
-        }
-    }
-    checks.extend(wanted.into_iter().map(|(class, number)| of_class(subject, class, number)));
-}
-
-fn of_class(subject: &Subject<'_>, named: Option<&str>, number: usize) -> Check {
-    let id = CheckId::StorageClass;
-    let classes = subject.topology.classes.as_known().map(Vec::as_slice).unwrap_or_default();
-    let class = match named {
-        Some(name) => classes.iter().find(|class| class.name == name),
-        None => classes.iter().find(|class| class.default),
-    };
-    let new = if number == 1 { "the new volume" } else { "the new volumes" };
-    let why = match (named, class) {
-        (_, Some(class)) if class.provisions => {
-            let default = if named.is_none() { ", the default," } else { "" };
-            let (mode, policy) = (&class.binding_mode, &class.reclaim_policy);
-            let name = &class.name;
-            return pass(id, format!("storage class {name}{default} makes {new} ({mode}, reclaim policy {policy})"));
-        }
-        (None, None) => {
-            let why = "the claim template names no storage class, and there is no default one: nothing would make ";
-            return overridable(subject, id, format!("{why}{new}"), Allow::StorageClass);
-        }
-        (_, Some(class)) => format!("storage class {} makes no volumes", class.name),
-        (Some(""), None) => "the claim template asks for no storage class".to_owned(),
-        (Some(name), None) => format!("storage class {name} does not exist"),
-    };
-    let name = class.map_or(named.unwrap_or_default(), |class| class.name.as_str());
-    match free(subject.topology, name) {
-        Some(free) if free < number => {
-            let why = format!("{why}, and {} of it {} free for {new}", counted(free, "volume"), is(free));
-            overridable(subject, id, why, Allow::StorageClass)
-        }
-        Some(free) => {
-            warn(id, format!("{why}; {} of it {} free, if of the right size", counted(free, "volume"), is(free)))
-        }
-        None => warn(id, format!("{why}, and whether a volume is free for the new claim is not known")),
-    }
-}
-
-fn is(number: usize) -> &'static str {
-    if number == 1 { "is" } else { "are" }
-}
-
-/// How many volumes of a class are free, where that is known.
-fn free(topology: &Topology, class: &str) -> Option<usize> {
-    topology.free_volumes.as_known().map(|free| free.get(class).copied().unwrap_or(0))
-}
-
 /// What a pageserver's disk alone holds is not on the new one.
 pub(super) fn remote_storage(subject: &Subject<'_>, checks: &mut Vec<Check>) {
     let Some(component) = subject.component.filter(|component| component.role == Role::Pageserver) else { return };
@@ -152,10 +102,12 @@ pub(super) fn remote_storage(subject: &Subject<'_>, checks: &mut Vec<Check>) {
             "the layout says that the pageserver has no remote storage: its layers are on the old disk alone",
             Allow::LocalLayers,
         ),
-        None => warn(
-            id,
-            "whether the pageserver keeps its layers in remote storage is not known: what only the disk holds would be \
-             lost with it; the old volume is kept",
-        ),
+        None => {
+            let why = "whether the pageserver keeps its layers in remote storage is not known: what only the disk holds \
+                       would be lost with it";
+            // Only where every one of them is.
+            let kept = subject.deleted_claims().all(|claim| subject.retains(&claim.name));
+            warn(id, if kept { format!("{why}; the old volume is kept") } else { why.to_owned() })
+        }
     });
 }

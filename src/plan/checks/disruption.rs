@@ -80,7 +80,7 @@ pub(super) fn budgets(subject: &Subject<'_>, checks: &mut Vec<Check>) {
 pub(super) fn finalizers(subject: &Subject<'_>, checks: &mut Vec<Check>) {
     let pod = subject.member.pod.iter().filter(|_| subject.deletes_pod());
     let pod = pod.map(|pod| (format!("pod {}", subject.member.name), &pod.foreign_finalizers));
-    let claims = subject.deleted_claims().map(|claim| (format!("claim {}", claim.name), &claim.foreign_finalizers));
+    let claims = subject.going_claims().map(|claim| (format!("claim {}", claim.name), &claim.foreign_finalizers));
     for (what, foreign) in pod.chain(claims).filter(|(_, foreign)| !foreign.is_empty()) {
         let why = format!(
             "{what} has {} {}: it would stay Terminating until whoever set that removes it",

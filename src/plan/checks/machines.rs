@@ -29,11 +29,25 @@ pub(super) fn node(subject: &Subject<'_>, checks: &mut Vec<Check>) {
         );
         return checks.push(overridable(subject, id, why, Allow::UnusableNode));
     }
-    let kept = subject.kept_claims().filter_map(|claim| claim.volume.as_known()?.as_ref());
-    for volume in kept.chain(subject.returning.iter().copied()) {
-        if let Some(why) = out_of_reach(volume, on, nodes) {
-            let why = format!("volume {} {why}: the new pod could not start with it", volume.name);
-            checks.push(overridable(subject, id, why, Allow::UnusableNode));
+    // What the pod has now is where the pod is; where one was used that comes back is not known.
+    let kept = subject.kept_claims().filter_map(|claim| Some((claim.volume.as_known()?.as_ref()?, on)));
+    for (volume, on) in kept.chain(subject.returning.iter().map(|volume| (*volume, None))) {
+        let name = &volume.name;
+        match (&volume.place, on, nodes.as_slice()) {
+            // Of one node it can only be that.
+            (Place::Folder, None, [_, _, ..]) => checks.push(warn(
+                id,
+                format!(
+                    "volume {name} is a folder of a node (hostPath), of which is not known: what it holds is there only if \
+                     the new pod starts on that node"
+                ),
+            )),
+            _ => {
+                if let Some(why) = out_of_reach(volume, on, nodes) {
+                    let why = format!("volume {name} {why}: the new pod could not start with it");
+                    checks.push(overridable(subject, id, why, Allow::UnusableNode));
+                }
+            }
         }
     }
     if let Some(node) = nodes.iter().find(|node| Some(&node.name) == on && node.ready && node.cordoned) {
@@ -47,7 +61,10 @@ fn out_of_reach(volume: &Volume, on: Option<&String>, nodes: &[NodeFacts]) -> Op
     let (tied, tie) = match &volume.place {
         Place::Anywhere => return None,
         Place::Nodes(names) => (names.clone(), "is tied to"),
-        Place::Folder => (on.into_iter().cloned().collect(), "is a folder of"),
+        Place::Folder => match on.or(nodes.first().map(|node| &node.name)) {
+            Some(node) => (vec![node.clone()], "is a folder of"),
+            None => return None,
+        },
     };
     let at = |name: &String| nodes.iter().find(|node| node.name == *name);
     if tied.iter().any(|name| at(name).is_some_and(NodeFacts::usable)) {

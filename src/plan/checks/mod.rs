@@ -9,9 +9,13 @@ mod peers;
 mod rights;
 #[cfg(test)]
 mod tests;
+mod volumes;
+#[cfg(test)]
+mod volumes_tests;
 
 use super::in_flight::{self, InFlight};
 pub(super) use disks::may_not_patch_volumes;
+pub(super) use volumes::in_words;
 
 use super::{Before, ComparedWith, Proof, Record, Request, Step};
 use crate::cli::Allow;
@@ -141,9 +145,24 @@ impl<'s> Subject<'s> {
         self.member.claims.iter().filter(|claim| self.deletes_claim(&claim.name))
     }
 
+    /// Whether a claim is going to be gone: it is deleted, or goes with the pod.
+    fn goes(&self, claim: &Claim) -> bool {
+        self.deletes_claim(&claim.name) || claim.ephemeral && claim.uid.is_some() && self.deletes_pod()
+    }
+
+    /// The claims that are going to be gone.
+    fn going_claims(&self) -> impl Iterator<Item = &'s Claim> {
+        self.member.claims.iter().filter(|claim| self.goes(claim))
+    }
+
     /// The claims that the new pod will find as they are.
     fn kept_claims(&self) -> impl Iterator<Item = &'s Claim> {
-        self.member.claims.iter().filter(|claim| !claim.terminating && !self.deletes_claim(&claim.name))
+        self.member.claims.iter().filter(|claim| !claim.terminating && !self.goes(claim))
+    }
+
+    /// Whether the volume of this claim is going to be kept.
+    fn retains(&self, name: &str) -> bool {
+        self.steps.iter().any(|step| matches!(step, Step::Retain { claim, .. } if claim == name))
     }
 
     /// Whether anything is going to be deleted: what is done already is not refused any more.
@@ -171,7 +190,8 @@ pub(super) fn run(subject: &Subject<'_>) -> Vec<Check> {
     disks::claims(subject, &mut checks);
     peers::quorum(subject, &mut checks);
     disks::retention(subject, &mut checks);
-    disks::storage_class(subject, &mut checks);
+    volumes::comes_back_otherwise(subject, &mut checks);
+    volumes::storage_class(subject, &mut checks);
     disks::remote_storage(subject, &mut checks);
     machines::node(subject, &mut checks);
     peers::siblings(subject, &mut checks);

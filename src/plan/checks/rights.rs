@@ -72,7 +72,7 @@ pub(super) fn unread(subject: &Subject<'_>, checks: &mut Vec<Check>) {
         }
     }
     let topology = subject.topology;
-    let new_disks = subject.returning.is_empty() && subject.deleted_claims().next().is_some();
+    let new_disks = subject.returning.is_empty() && subject.going_claims().next().is_some();
     let disrupts = subject.deletes_pod() && subject.member.ready();
     let sources = [
         (subject.deletes_pod(), why(&topology.nodes), "nodes", "a node can take the new pod"),

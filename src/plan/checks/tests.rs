@@ -6,11 +6,11 @@ use crate::plan::{Inputs, Plan, Probes, Record, Risk, plan};
 use crate::testing::{now, snapshot, unreadable};
 use crate::topology::{Layout, build};
 
-fn request(keep_claims: bool) -> Request {
+pub(super) fn request(keep_claims: bool) -> Request {
     Request { id: "a1b2".into(), verify: true, keep_claims, ..Request::default() }
 }
 
-fn planned(snapshot: &Snapshot, layout: &Layout, pod: &str, request: &Request) -> Plan {
+pub(super) fn planned(snapshot: &Snapshot, layout: &Layout, pod: &str, request: &Request) -> Plan {
     let topology = build(snapshot, layout);
     let member = topology.members().find(|member| member.name == pod).unwrap();
     plan(Inputs {
@@ -31,7 +31,7 @@ fn planned(snapshot: &Snapshot, layout: &Layout, pod: &str, request: &Request) -
 }
 
 /// What the checks of this kind say: verdict, reason, override.
-fn said(plan: &Plan, id: CheckId) -> Vec<String> {
+pub(super) fn said(plan: &Plan, id: CheckId) -> Vec<String> {
     let checks = plan.checks.iter().filter(|check| check.id == id);
     let line = |check: &Check| {
         let allow = check.allow.map(|allow| format!(" [{}]", allow.flag())).unwrap_or_default();
@@ -41,13 +41,13 @@ fn said(plan: &Plan, id: CheckId) -> Vec<String> {
 }
 
 #[track_caller]
-fn says(yaml: &str, pod: &str, keep: bool, id: CheckId, expected: &[&str]) {
+pub(super) fn says(yaml: &str, pod: &str, keep: bool, id: CheckId, expected: &[&str]) {
     let plan = planned(&snapshot(&[yaml]), &Layout::shipped().unwrap(), pod, &request(keep));
     assert_eq!(said(&plan, id), expected, "{yaml}\nkeep: {keep}");
 }
 
 /// A warehouse node, what is said of its set, of itself and of its claim, and what else there is.
-fn node(set: &str, pod: &str, claim: &str, more: &str) -> String {
+pub(super) fn node(set: &str, pod: &str, claim: &str, more: &str) -> String {
     format!(
         "namespace: synxdb-513d75d5-3033-4649-b913-07f6115ec41a
 sets: [{{name: wh1, replicas: 2, templates: [data], {set}}}]
@@ -232,32 +232,32 @@ fn where_the_new_volumes_come_from_is_known_before_the_old_ones_go() {
         (
             "class: default",
             "classes: [{name: standard}]",
-            "Block: the claim template names no storage class, and there is no default one: nothing would make the new \
-             volume [storage-class]",
+            "Block: the claim template names no storage class, and there is no default one, and no volume is free for \
+             claim data-wh1-1 [storage-class]",
         ),
         (
             "class: fast",
             "",
-            "Block: storage class fast does not exist, and 0 volumes of it are free for the new volume [storage-class]",
+            "Block: storage class fast does not exist, and no volume is free for claim data-wh1-1 [storage-class]",
         ),
         (
             "class: ''",
             "volumes: [{name: pv-x, class: standard}]",
-            "Block: the claim template asks for no storage class, and 0 volumes of it are free for the new volume \
+            "Block: the claim template asks for no storage class, and no volume is free for claim data-wh1-1 \
              [storage-class]",
         ),
         (
             "",
             manual,
-            "Block: storage class standard makes no volumes, and 0 volumes of it are free for the new volume [storage-class]",
+            "Block: storage class standard makes no volumes, and no volume is free for claim data-wh1-1 [storage-class]",
         ),
-        // Somebody has made one: whether it fits is not ours to say.
+        // Somebody has made one.
         (
             "",
             &format!(
-                "{manual}\nvolumes: [{{name: pv-x, class: standard}}, {{name: pv-y, class: standard, reservedFor: x}}]"
+                "{manual}\nvolumes: [{{name: pv-x, class: standard, size: 1Gi}}, {{name: pv-y, class: standard, reservedFor: x}}]"
             ),
-            "Warn: storage class standard makes no volumes; 1 volume of it is free, if of the right size",
+            "Pass: storage class standard makes no volumes; volume pv-x (1Gi) is free for claim data-wh1-1",
         ),
     ] {
         says(&node(set, "", "", more), "wh1-1", false, id, &[expected]);

@@ -293,7 +293,7 @@ impl<'a> From<&'a ClaimFacts> for Claim<'a> {
             uid: claim.uid.as_deref(),
             state: ClaimWord::from(claim),
             unknown_because,
-            storage_class: claim.storage_class.as_deref(),
+            storage_class: claim.spec.class.as_deref(),
             capacity: claim.capacity.as_deref(),
             volume,
         }

@@ -43,6 +43,8 @@ pub use auth::{Attributes, Authorizer, Decision, MASTERS, READERS, Rule, Rules, 
 pub use bootstrap::roles as bootstrap_roles;
 pub use host::{Host, Restarts};
 pub use rbac::Rbac;
+#[cfg(unix)]
+pub(in crate::sandbox) use selector::Selector;
 pub use server::serve;
 pub use tokens::IssuedTokens;
 

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 /// A label selector and a field selector together; the default selects everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Selector {
+pub(in crate::sandbox) struct Selector {
     labels: Vec<Requirement>,
     fields: Vec<FieldTerm>,
 }
@@ -49,7 +49,7 @@ impl Selector {
     }
 
     /// A `LabelSelector` object (`matchLabels` and `matchExpressions`), as in a PodDisruptionBudget.
-    pub(super) fn from_label_selector(selector: &Value) -> Selector {
+    pub(in crate::sandbox) fn from_label_selector(selector: &Value) -> Selector {
         let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
         let mut labels = Vec::new();
         for (key, value) in selector["matchLabels"].as_object().into_iter().flatten() {
@@ -74,7 +74,7 @@ impl Selector {
     }
 
     /// Whether an object is selected.
-    pub(super) fn matches(&self, object: &Value) -> bool {
+    pub(in crate::sandbox) fn matches(&self, object: &Value) -> bool {
         let labels = &object["metadata"]["labels"];
         self.labels.iter().all(|requirement| requirement.matches(labels[&requirement.key].as_str()))
             && self.fields.iter().all(|term| (field(object, &term.path) == term.value) == term.equal)

@@ -5,6 +5,7 @@
 //! rest: a queue without duplicates, timers for what really takes time, and a fresh look at everything whenever the
 //! watch fell behind.
 
+pub(crate) mod ephemeral;
 pub(crate) mod events;
 pub(crate) mod images;
 pub(crate) mod kubelet;
@@ -22,6 +23,7 @@ pub(crate) mod scheduler;
 pub(crate) mod service_accounts;
 pub(crate) mod stateful_set;
 pub(crate) mod taints;
+pub(crate) mod volume_match;
 pub(crate) mod volumes;
 
 use super::scenarios::Scenario;

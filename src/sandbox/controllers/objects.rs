@@ -3,6 +3,7 @@
 use crate::sandbox::store::{Key, Store, seconds};
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use std::borrow::Cow;
 
 /// The string at a JSON pointer, or "".
 pub(crate) fn text<'v>(object: &'v Value, pointer: &str) -> &'v str {
@@ -62,8 +63,16 @@ pub(crate) fn is_finished(pod: &Value) -> bool {
 }
 
 /// Names of the claims that a pod uses.
-pub(crate) fn claims(pod: &Value) -> impl Iterator<Item = &str> {
-    array(pod, "/spec/volumes").iter().filter_map(|volume| volume.pointer("/persistentVolumeClaim/claimName")?.as_str())
+pub(crate) fn claims(pod: &Value) -> impl Iterator<Item = Cow<'_, str>> {
+    array(pod, "/spec/volumes").iter().filter_map(|volume| {
+        let named = volume.pointer("/persistentVolumeClaim/claimName").and_then(Value::as_str).map(Cow::Borrowed);
+        named.or_else(|| ephemeral_claim(pod, volume).map(Cow::Owned))
+    })
+}
+
+/// Name of the claim that is made for one of a pod's volumes, where that is a generic ephemeral one.
+pub(crate) fn ephemeral_claim(pod: &Value, volume: &Value) -> Option<String> {
+    volume["ephemeral"].is_object().then(|| format!("{}-{}", name(pod), text(volume, "/name")))
 }
 
 /// Now, as Kubernetes writes times.
@@ -127,8 +136,9 @@ mod tests {
 
     #[test]
     fn only_claims_are_claims() {
-        let pod = json!({"spec": {"volumes": [{"name": "tmp", "emptyDir": {}},
-            {"name": "data", "persistentVolumeClaim": {"claimName": "data-x-0"}}]}});
-        assert_eq!(claims(&pod).collect::<Vec<_>>(), ["data-x-0"]);
+        let pod = json!({"metadata": {"name": "x-0"}, "spec": {"volumes": [{"name": "tmp", "emptyDir": {}},
+            {"name": "data", "persistentVolumeClaim": {"claimName": "data-x-0"}},
+            {"name": "scratch", "ephemeral": {"volumeClaimTemplate": {}}}]}});
+        assert_eq!(claims(&pod).collect::<Vec<_>>(), ["data-x-0", "x-0-scratch"]);
     }
 }

@@ -273,7 +273,7 @@ impl Worker {
     fn attach(&self) {
         let source = Source::of("attachdetach-controller");
         for claim_name in claims(&self.pod) {
-            if let Some(claim) = claim(&self.context.store, namespace(&self.pod), claim_name) {
+            if let Some(claim) = claim(&self.context.store, namespace(&self.pod), &claim_name) {
                 let message =
                     format!("AttachVolume.Attach succeeded for volume \"{}\"", text(&claim, "/spec/volumeName"));
                 self.context.events.record(&self.pod, Kind::Normal, source, "SuccessfulAttachVolume", &message);
@@ -283,7 +283,7 @@ impl Worker {
 
     /// Folder of the pod's first volume.
     pub(super) fn volume_folder(&self) -> Option<PathBuf> {
-        let claim = claim(&self.context.store, namespace(&self.pod), claims(&self.pod).next()?)?;
+        let claim = claim(&self.context.store, namespace(&self.pod), &claims(&self.pod).next()?)?;
         let volume = text(&claim, "/spec/volumeName");
         let folder = self.context.volumes.join(volume);
         (!volume.is_empty() && folder.is_dir()).then_some(folder)

@@ -1,10 +1,13 @@
 //! The scheduler: gives pods a node, and says why it cannot.
 
+use super::ephemeral::not_for;
 use super::events::{Kind, Source};
 use super::objects::{
-    annotate, annotation, array, claim, claims, is_terminating, key, name, namespace, set_condition, text, uid, volume,
+    annotate, annotation, array, claim, claims, ephemeral_claim, is_terminating, key, name, namespace, set_condition,
+    text, uid, volume,
 };
-use super::volumes::{NO_PROVISIONER, SELECTED_NODE, fits};
+use super::volume_match::{class, find, reaches};
+use super::volumes::{NO_PROVISIONER, SELECTED_NODE};
 use super::{Context, Controller, Requeue};
 use crate::sandbox::store::{Key, Preconditions};
 use serde_json::{Value, json};
@@ -46,11 +49,25 @@ impl Scheduler {
         let store = &self.context.store;
         let mut bound = Vec::new();
         let mut selected = None;
-        let (mut waiting, mut unbound) = (Vec::new(), false);
+        let (mut waiting, mut by_hand) = (Vec::new(), Vec::new());
         for wanted in claims(pod) {
-            let Some(claim) = claim(store, namespace(pod), wanted) else {
-                return Decision::Impossible(format!("persistentvolumeclaim \"{wanted}\" not found"));
+            let Some(claim) = claim(store, namespace(pod), &wanted) else {
+                let why = match array(pod, "/spec/volumes")
+                    .iter()
+                    .any(|it| ephemeral_claim(pod, it).as_deref() == Some(&wanted))
+                {
+                    true => {
+                        format!(
+                            "waiting for ephemeral volume controller to create the persistentvolumeclaim \"{wanted}\""
+                        )
+                    }
+                    false => format!("persistentvolumeclaim \"{wanted}\" not found"),
+                };
+                return Decision::Impossible(why);
             };
+            if let Some(why) = not_for(pod, &wanted, &claim) {
+                return Decision::Impossible(why);
+            }
             if is_terminating(&claim) {
                 return Decision::Impossible(format!("persistentvolumeclaim \"{wanted}\" is being deleted"));
             }
@@ -64,20 +81,21 @@ impl Scheduler {
                 bound.extend(volume(store, text(&claim, "/spec/volumeName")));
                 continue;
             }
-            let class = Key::new("storageclasses", "", text(&claim, "/spec/storageClassName"));
+            let class = Key::new("storageclasses", "", class(&claim));
             let waits = store.get(&class).is_some_and(|class| class["volumeBindingMode"] == "WaitForFirstConsumer");
             if !waits {
                 return Decision::Impossible("pod has unbound immediate PersistentVolumeClaims".to_owned());
             }
-            let made_by_hand = store.get(&class).is_some_and(|class| class["provisioner"] == NO_PROVISIONER);
-            unbound |= made_by_hand && !store.list("persistentvolumes", None).0.iter().any(|v| fits(v, &claim));
+            if store.get(&class).is_some_and(|class| class["provisioner"] == NO_PROVISIONER) {
+                by_hand.push(claim.clone());
+            }
             let node = annotation(&claim, SELECTED_NODE);
             if !node.is_empty() {
                 selected = Some(node.to_owned());
             }
             waiting.push(claim);
         }
-        match (self.choose_node(pod, &bound, unbound), waiting.is_empty(), selected) {
+        match (self.choose_node(pod, &bound, &by_hand), waiting.is_empty(), selected) {
             (Err(why), ..) => Decision::Impossible(why),
             (Ok(node), true, _) => Decision::Bind(node),
             (Ok(_), false, Some(node)) if waiting.iter().all(|claim| annotation(claim, SELECTED_NODE) == node) => {
@@ -88,14 +106,16 @@ impl Scheduler {
     }
 
     /// The node chosen before; else the one with the fewest pods of the same owner, then with the fewest pods; or why there is none.
-    fn choose_node(&self, pod: &Value, volumes: &[Arc<Value>], unbound: bool) -> Result<String, String> {
+    fn choose_node(&self, pod: &Value, bound: &[Arc<Value>], by_hand: &[Arc<Value>]) -> Result<String, String> {
+        let volumes = self.context.store.list("persistentvolumes", None).0;
         let nodes = self.context.store.list("nodes", None).0;
         let pods = self.context.store.list("pods", None).0;
         let owner = &pod["metadata"]["ownerReferences"][0]["uid"];
         let mut reasons: Vec<(String, usize)> = Vec::new();
         let mut best: Option<((usize, usize), String)> = None;
         for node in &nodes {
-            if let Some(reason) = unfit(node, pod, volumes, unbound) {
+            let unbound = by_hand.iter().any(|claim| find(&volumes, claim, Some(node), false).is_none());
+            if let Some(reason) = unfit(node, pod, bound, unbound) {
                 match reasons.iter_mut().find(|(known, _)| *known == reason) {
                     Some((_, count)) => *count += 1,
                     None => reasons.push((reason, 1)),
@@ -194,7 +214,7 @@ fn unfit(node: &Value, pod: &Value, volumes: &[Arc<Value>], unbound: bool) -> Op
     if !selected || !affine(required, node) {
         return Some("node(s) didn't match Pod's node affinity/selector".to_owned());
     }
-    if volumes.iter().any(|volume| !affine(&volume["spec"]["nodeAffinity"]["required"], node)) {
+    if volumes.iter().any(|volume| !reaches(volume, node)) {
         return Some("node(s) didn't match PersistentVolume's node affinity".to_owned());
     }
     unbound.then(|| "node(s) didn't find available persistent volumes to bind".to_owned())
@@ -214,7 +234,7 @@ pub(crate) fn tolerated_by(toleration: &Value, taint: &Value) -> bool {
 }
 
 /// Whether a node matches one of a selector's terms; no selector matches all.
-fn affine(selector: &Value, node: &Value) -> bool {
+pub(super) fn affine(selector: &Value, node: &Value) -> bool {
     let matches = |expression: &Value, value: Option<&str>| {
         let values = array(expression, "/values");
         let listed = value.is_some_and(|value| values.iter().any(|known| known == value));

@@ -8,7 +8,8 @@
 //! both, Released, until somebody clears `claimRef.uid`: then the volume is Available again, reserved for its claim.
 
 use super::events::{Kind, Source};
-use super::objects::{annotate, annotation, array, claims, is_terminating, key, name, namespace, text, uid, volume};
+use super::objects::{annotate, annotation, claims, is_terminating, key, name, namespace, text, uid, volume};
+use super::volume_match::{class, find, fits, is_for};
 use super::{Context, Controller, Requeue};
 use crate::sandbox::files::Folder;
 use crate::sandbox::store::{DeleteOptions, Key, Preconditions};
@@ -55,7 +56,7 @@ impl Volumes {
     }
 
     fn class(&self, object: &Value) -> Option<Arc<Value>> {
-        self.context.store.get(&Key::new("storageclasses", "", text(object, "/spec/storageClassName")))
+        self.context.store.get(&Key::new("storageclasses", "", class(object)))
     }
 
     fn event(&self, about: &Value, kind: Kind, source: Source<'_>, reason: &str, message: &str) {
@@ -143,11 +144,11 @@ impl Volumes {
             return Requeue::Never;
         }
         let Some(class) = self.class(claim) else {
-            let message = match text(claim, "/spec/storageClassName") {
+            let message = match class(claim) {
                 "" => "no persistent volumes available for this claim and no storage class is set".to_owned(),
                 class => format!("storageclass.storage.k8s.io \"{class}\" not found"),
             };
-            let (kind, reason) = if text(claim, "/spec/storageClassName").is_empty() {
+            let (kind, reason) = if class(claim).is_empty() {
                 (Kind::Normal, "FailedBinding")
             } else {
                 (Kind::Warning, "ProvisioningFailed")
@@ -191,30 +192,38 @@ impl Volumes {
             return;
         };
         let reference = &volume["spec"]["claimRef"];
-        let free = reference.is_null() || (is_for(reference, claim) && text(reference, "/uid").is_empty());
-        if free || reference["uid"] == uid(claim) {
+        let complete = !annotation(claim, BIND_COMPLETED).is_empty();
+        if !complete && reference.is_null() && !fits(&volume, claim) {
+            let message = format!("Cannot bind to requested volume \"{bound_to}\": it does not satisfy the claim");
+            self.event(claim, Kind::Warning, CONTROLLER, "VolumeMismatch", &message);
+        } else if reference.is_null() || is_for(&volume, claim) {
             if !is_terminating(claim) || text(claim, "/status/phase") != "Bound" {
                 self.bind(claim, &volume);
             }
-        } else {
+        } else if complete {
             let message = "Two claims are bound to the same volume, this one is bound incorrectly";
             self.change(claim, "persistentvolumeclaims", |claim| claim["status"]["phase"] = json!("Lost"));
             self.event(claim, Kind::Warning, CONTROLLER, "ClaimMisbound", message);
+        } else {
+            // Somebody asked for it, and it may become free: the claim stays Pending.
+            let message = format!("volume \"{bound_to}\" already bound to a different claim.");
+            self.event(claim, Kind::Warning, CONTROLLER, "FailedBinding", &message);
         }
     }
 
-    /// A volume for a claim: one reserved for it by name, even if the claim is being deleted; or one that is free and fits.
+    /// A volume for a claim: one reserved for it by name, wherever that is and even if the claim is being deleted; or one
+    /// that is free and fits. The free ones of a class that waits for its first consumer are looked at once that has a
+    /// node, and then on that node.
     fn find_volume(&self, claim: &Value) -> Option<Arc<Value>> {
+        let store = &self.context.store;
+        let waits = self.class(claim).is_some_and(|class| class["volumeBindingMode"] == "WaitForFirstConsumer");
+        let node = store.get(&Key::new("nodes", "", annotation(claim, SELECTED_NODE))).filter(|_| waits);
         let volumes = self.volumes();
-        let usable = |volume: &&Arc<Value>| !is_terminating(volume) && fits(volume, claim);
-        let reserved = volumes.iter().filter(|volume| !is_terminating(volume)).find(|volume| {
-            let reference = &volume["spec"]["claimRef"];
-            is_for(reference, claim) && (text(reference, "/uid").is_empty() || reference["uid"] == uid(claim))
-        });
-        let waits = self.class(claim).is_some_and(|class| class["volumeBindingMode"] == "WaitForFirstConsumer")
-            && annotation(claim, SELECTED_NODE).is_empty();
-        let free = || volumes.iter().filter(usable).find(|volume| volume["spec"]["claimRef"].is_null());
-        reserved.or_else(|| if waits || is_terminating(claim) { None } else { free() }).cloned()
+        let reserved = find(&volumes, claim, None, true);
+        if is_terminating(claim) {
+            return reserved;
+        }
+        reserved.or_else(|| find(&volumes, claim, node.as_deref(), waits && node.is_none()))
     }
 
     /// Makes claim and volume point at each other.
@@ -376,35 +385,8 @@ fn version(object: &Value) -> &str {
 }
 
 /// Whether a claimRef names that claim.
-fn is_for(reference: &Value, claim: &Value) -> bool {
+fn names(reference: &Value, claim: &Value) -> bool {
     reference["namespace"] == namespace(claim) && reference["name"] == name(claim)
-}
-
-/// Whether a free volume is what a claim asks for.
-pub(crate) fn fits(volume: &Value, claim: &Value) -> bool {
-    let modes = array(volume, "/spec/accessModes");
-    text(volume, "/status/phase") == "Available"
-        && text(volume, "/spec/storageClassName") == text(claim, "/spec/storageClassName")
-        && array(claim, "/spec/accessModes").iter().all(|mode| modes.contains(mode))
-        && bytes(text(volume, "/spec/capacity/storage")) >= bytes(text(claim, "/spec/resources/requests/storage"))
-}
-
-/// A quantity of storage in bytes: `10Gi`, `500M`.
-fn bytes(quantity: &str) -> u64 {
-    let digits = quantity.find(|character: char| !character.is_ascii_digit()).unwrap_or(quantity.len());
-    let number: u64 = quantity[..digits].parse().unwrap_or(0);
-    let unit = match &quantity[digits..] {
-        "Ki" => 1 << 10,
-        "Mi" => 1 << 20,
-        "Gi" => 1 << 30,
-        "Ti" => 1 << 40,
-        "k" => 1_000,
-        "M" => 1_000_000,
-        "G" => 1_000_000_000,
-        "T" => 1_000_000_000_000,
-        _ => 1,
-    };
-    number.saturating_mul(unit)
 }
 
 impl Controller for Volumes {
@@ -416,7 +398,7 @@ impl Controller for Volumes {
         match changed.resource {
             "persistentvolumeclaims" => {
                 let volumes = self.context.store.list(VOLUMES, None).0;
-                let related = volumes.iter().filter(|volume| is_for(&volume["spec"]["claimRef"], object));
+                let related = volumes.iter().filter(|volume| names(&volume["spec"]["claimRef"], object));
                 let mut keys = vec![changed.clone()];
                 keys.extend(related.map(|volume| key(VOLUMES, volume)));
                 keys
@@ -450,31 +432,5 @@ impl Controller for Volumes {
             }
             (None, _) => Requeue::Never,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn quantities_compare_by_what_they_mean() {
-        assert!(bytes("1Gi") > bytes("1G"));
-        assert_eq!(bytes("10Gi"), 10 << 30);
-        assert_eq!(bytes("1024"), 1024);
-    }
-
-    #[test]
-    fn a_volume_fits_when_it_is_free_large_enough_and_of_the_class() {
-        let volume = |size: &str, class: &str, phase: &str| {
-            json!({"spec": {"capacity": {"storage": size}, "storageClassName": class,
-                "accessModes": ["ReadWriteOnce"]}, "status": {"phase": phase}})
-        };
-        let claim = json!({"spec": {"storageClassName": "standard", "accessModes": ["ReadWriteOnce"],
-            "resources": {"requests": {"storage": "10Gi"}}}});
-        assert!(fits(&volume("10Gi", "standard", "Available"), &claim));
-        assert!(!fits(&volume("9Gi", "standard", "Available"), &claim));
-        assert!(!fits(&volume("10Gi", "other", "Available"), &claim));
-        assert!(!fits(&volume("10Gi", "standard", "Released"), &claim));
     }
 }

@@ -1,0 +1,134 @@
+//! Which volume Kubernetes binds to a claim: the volume controller's and the scheduler's own rules (`findByClaim` of
+//! `pkg/controller/volume/persistentvolume`, `FindMatchingVolume` of `k8s.io/component-helpers/storage/volume`, with
+//! VolumeAttributesClasses). A volume that is reserved for the claim (`spec.claimRef` without a UID, or with the claim's) comes before all
+//! others, and neither its class nor its labels are looked at; of the others it is the smallest that fits.
+
+use super::claim_spec::{ClaimSpec, VolumeMode};
+use super::machines::{NodeFacts, Place};
+use super::model::{ClaimReference, Volume};
+use super::quantity::Quantity;
+use super::selector;
+
+/// A claim that is to be bound.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'w> {
+    /// Its namespace.
+    pub namespace: &'w str,
+    /// Its name.
+    pub name: &'w str,
+    /// Its UID; `None` of one that is yet to be created.
+    pub uid: Option<&'w str>,
+    /// What it asks for.
+    pub spec: &'w ClaimSpec,
+    /// The class that it has in the end: its own, or the cluster's default. Empty for none.
+    pub class: &'w str,
+}
+
+/// Why a volume is not bound to a claim.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Misfit {
+    /// It is another claim's, or reserved for one.
+    Taken(ClaimReference),
+    /// It is smaller than asked for. Kubernetes quantities; `None` where the volume names no size.
+    TooSmall(Option<String>),
+    /// It is of this mode, and another one is asked for.
+    Mode(VolumeMode),
+    /// It is being deleted.
+    Terminating,
+    /// It cannot be mounted in these ways, which are asked for.
+    AccessModes(Vec<String>),
+    /// It has this VolumeAttributesClass, or none, and another one is asked for.
+    AttributesClass(Option<String>),
+    /// It is not Available, but this.
+    Phase(String),
+    /// It lacks labels that are asked for.
+    Labels,
+    /// It is of this class, empty for none, and another one is asked for.
+    Class(String),
+    /// It can be mounted on these nodes only, and none of them takes pods.
+    Nodes(Vec<String>),
+}
+
+/// Whether a volume is kept for this very claim, or is the claim's already.
+pub fn reserved(volume: &Volume, wanted: &Wanted<'_>) -> bool {
+    volume.claim.as_ref().is_some_and(|reference| {
+        reference.namespace == wanted.namespace
+            && reference.name == wanted.name
+            && reference.uid.as_deref().is_none_or(|uid| wanted.uid == Some(uid))
+    })
+}
+
+/// Why a volume would not be bound to a claim; `None` where it would be. `nodes`: those that there are; not known, any
+/// node is as good as another.
+pub fn misfit(volume: &Volume, wanted: &Wanted<'_>, nodes: Option<&[NodeFacts]>) -> Option<Misfit> {
+    let own = reserved(volume, wanted);
+    if let Some(reference) = volume.claim.as_ref().filter(|_| !own) {
+        return Some(Misfit::Taken(reference.clone()));
+    }
+    if let Some(misfit) = unlike(volume, wanted.spec) {
+        return Some(misfit);
+    }
+    if volume.terminating {
+        return Some(Misfit::Terminating);
+    }
+    if !own {
+        if volume.phase != "Available" {
+            return Some(Misfit::Phase(volume.phase.clone()));
+        }
+        if wanted.spec.selector.as_ref().is_some_and(|wanted| !selector::selects(wanted, &volume.labels)) {
+            return Some(Misfit::Labels);
+        }
+        if volume.storage_class != wanted.class {
+            return Some(Misfit::Class(volume.storage_class.clone()));
+        }
+    }
+    out_of_reach(volume, nodes).map(Misfit::Nodes)
+}
+
+/// Why a volume cannot be what a claim asks for, whoever it is reserved for: its size, its mode, its VolumeAttributesClass
+/// or the ways in which it can be mounted.
+pub fn unlike(volume: &Volume, wanted: &ClaimSpec) -> Option<Misfit> {
+    let size = |text: &Option<String>| text.as_deref().map_or(Some(Quantity::ZERO), Quantity::parse);
+    // A size that cannot be read is not large enough.
+    let large_enough = size(&volume.capacity).zip(size(&wanted.size)).is_some_and(|(has, asked)| has >= asked);
+    if !large_enough {
+        return Some(Misfit::TooSmall(volume.capacity.clone()));
+    }
+    if volume.mode != wanted.mode {
+        return Some(Misfit::Mode(volume.mode));
+    }
+    if volume.attributes_class != wanted.attributes_class {
+        return Some(Misfit::AttributesClass(volume.attributes_class.clone()));
+    }
+    let lacks = wanted.access_modes.iter().filter(|mode| !volume.access_modes.contains(mode));
+    let lacks: Vec<String> = lacks.cloned().collect();
+    (!lacks.is_empty()).then_some(Misfit::AccessModes(lacks))
+}
+
+/// The nodes that a volume is tied to, where none of them takes pods.
+fn out_of_reach(volume: &Volume, nodes: Option<&[NodeFacts]>) -> Option<Vec<String>> {
+    let (Place::Nodes(tied), Some(nodes)) = (&volume.place, nodes) else { return None };
+    let usable = |name: &String| nodes.iter().any(|node| node.name == *name && node.usable());
+    (!tied.iter().any(usable)).then(|| tied.clone())
+}
+
+/// The volume that is bound to a claim, of those that are not `taken` by another one; `None` where none is, and one has to
+/// be made.
+pub fn chosen<'v>(
+    volumes: &'v [Volume],
+    wanted: &Wanted<'_>,
+    nodes: Option<&[NodeFacts]>,
+    taken: &[&str],
+) -> Option<&'v Volume> {
+    let left = || volumes.iter().filter(|volume| !taken.contains(&volume.name.as_str()));
+    for own in left().filter(|volume| reserved(volume, wanted)) {
+        match misfit(own, wanted, nodes) {
+            None => return Some(own),
+            // Kubernetes looks at no other then.
+            Some(Misfit::Nodes(_)) => return None,
+            Some(_) => {}
+        }
+    }
+    let size = |volume: &&Volume| volume.capacity.as_deref().map_or(Some(Quantity::ZERO), Quantity::parse);
+    left().filter(|volume| misfit(volume, wanted, nodes).is_none()).min_by_key(size)
+}

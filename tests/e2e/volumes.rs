@@ -1,0 +1,279 @@
+//! Volumes as people have them: of the pod itself, of somebody else, without a class, too small for a claim that is made
+//! again; and what is said to be kept.
+
+use crate::member::Before;
+use crate::world::{Account, AwaitIn, World, named};
+use k8s_openapi::api::core::v1::{PersistentVolume, PersistentVolumeClaim};
+use kube::api::{Api, DeleteParams, Patch, PatchParams};
+use serde_json::{Value, json};
+
+/// How the annotations begin in which the plugin writes its records.
+const RECORD: &str = "kubectl-synxdb/record-";
+
+fn volume(world: &World, name: &str) -> PersistentVolume {
+    world.get(&world.cluster_wide(), name).unwrap_or_else(|| panic!("there is no volume {name}"))
+}
+
+/// A volume's reclaim policy, its phase, and the UID of the claim that it is bound to.
+fn state(volume: &PersistentVolume) -> (String, String, Option<String>) {
+    let spec = volume.spec.clone().unwrap_or_default();
+    let phase = volume.status.as_ref().and_then(|status| status.phase.clone());
+    let claim = spec.claim_ref.and_then(|reference| reference.uid);
+    (spec.persistent_volume_reclaim_policy.unwrap_or_default(), phase.unwrap_or_default(), claim)
+}
+
+#[track_caller]
+fn becomes(world: &World, name: &str, policy: &str, phase: &str) -> PersistentVolume {
+    let what = format!("volume {name} is {policy} and {phase}");
+    let seen = world.until(&world.cluster_wide::<PersistentVolume>(), named(name), &what, |all| {
+        all.get(name).is_some_and(|volume| {
+            let (has, is, _) = state(volume);
+            (has.as_str(), is.as_str()) == (policy, phase)
+        })
+    });
+    seen[name].clone()
+}
+
+fn claim(account: &Account<'_>, name: &str) -> PersistentVolumeClaim {
+    account.world.get(&account.claims(), name).unwrap_or_else(|| panic!("there is no claim {name}"))
+}
+
+fn volume_of(claim: &PersistentVolumeClaim) -> String {
+    claim.spec.as_ref().and_then(|spec| spec.volume_name.clone()).unwrap_or_default()
+}
+
+fn patch_volume(world: &World, name: &str, patch: &Value) {
+    let volumes: Api<PersistentVolume> = world.cluster_wide();
+    volumes.patch(name, &PatchParams::default(), &Patch::Merge(patch)).await_in(world).unwrap();
+}
+
+/// Kubernetes makes the claim of a generic ephemeral volume with the pod, and deletes it with the pod: `--keep-pvc` keeps
+/// the other claims, and the volume is kept either way.
+#[test]
+fn the_volume_that_belongs_to_a_pod_is_kept_and_comes_back() {
+    let world = World::shared();
+    let account = world.account("ephemeral", |objects| {
+        let pod = &mut objects.set("wh9527")["spec"]["template"]["spec"];
+        pod["volumes"].as_array_mut().unwrap().push(json!({"name": "scratch", "ephemeral": {"volumeClaimTemplate": {
+            "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}}}}));
+        let mounts = &mut pod["containers"][0]["volumeMounts"];
+        mounts.as_array_mut().unwrap().push(json!({"name": "scratch", "mountPath": "/scratch"}));
+        pod["terminationGracePeriodSeconds"] = json!(1);
+    });
+    let name = "wh9527-0-scratch";
+    let data = claim(&account, "data-wh9527-0").metadata.uid;
+    let old = claim(&account, name);
+    let owner = old.metadata.owner_references.as_ref().and_then(|owners| owners.first()).unwrap();
+    let pod = world.pod(&account.namespace, "wh9527-0");
+    assert_eq!((owner.kind.as_str(), Some(&owner.uid)), ("Pod", pod.metadata.uid.as_ref()));
+    let first = volume_of(&old);
+
+    let ran = account.run(&["failover", "wh9527-0", "--keep-pvc", "--yes"]).exits(0).says(&["Recovered: wh9527-0"]);
+    ran.clone().says(&[&format!("claim {name}"), &format!("the old volume {first} is kept")]);
+    ran.warns(&[
+        &format!("claim {name} belongs to the pod and goes with it"),
+        &format!("set volume {first} to Retain"),
+        "claims that are not the pod's own stay",
+    ]);
+    let new = claim(&account, name);
+    let second = volume_of(&new);
+    assert_ne!((&new.metadata.uid, &second), (&old.metadata.uid, &first));
+    assert_eq!(claim(&account, "data-wh9527-0").metadata.uid, data, "a claim that stays was replaced");
+    becomes(&world, &first, "Retain", "Released");
+
+    // By its claim's name it comes back.
+    account.run(&["undo", "wh9527-0", "--yes"]).exits(0).says(&[
+        "Recovered: wh9527-0",
+        &format!("volume {first} is in use again"),
+        &format!("the old volume {second} is kept"),
+    ]);
+    assert_eq!(volume_of(&claim(&account, name)), first);
+    assert_eq!(claim(&account, "data-wh9527-0").metadata.uid, data, "a claim that stays was replaced");
+    becomes(&world, &first, "Delete", "Bound");
+    becomes(&world, &second, "Retain", "Released");
+
+    // Without --keep-pvc both are replaced, and both volumes kept.
+    let before = Before::of(&world, &account.namespace, "wh9527-0");
+    account.run(&["failover", "wh9527-0", "--anew", "--yes"]).exits(0).says(&["Recovered: wh9527-0"]);
+    before.is_replaced();
+    becomes(&world, &first, "Retain", "Released");
+    becomes(&world, &before.claims["data-wh9527-0"].volume, "Retain", "Released");
+}
+
+/// Whoever may create a claim may name any volume in it. Nothing of that volume is the claim's.
+#[test]
+fn the_volume_of_another_claim_is_left_as_it_is() {
+    let world = World::shared();
+    let account = world.account("not-its", |objects| {
+        objects.set("wh9527")["spec"]["podManagementPolicy"] = json!("Parallel");
+    });
+    let billing = claim(&account, "data-wh9527-1");
+    let name = volume_of(&billing);
+    let before = volume(&world, &name);
+    world.create(&json!({
+        "apiVersion": "v1", "kind": "PersistentVolumeClaim",
+        "metadata": {"name": "data-wh9527-2", "namespace": account.namespace},
+        "spec": {"volumeName": name, "accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}},
+                 "storageClassName": billing.spec.as_ref().unwrap().storage_class_name},
+    }));
+    world.until(&account.claims(), named("data-wh9527-2"), "the claim waits for the other's volume", |claims| {
+        let status = claims.get("data-wh9527-2").and_then(|claim| claim.status.as_ref());
+        status.and_then(|status| status.phase.as_deref()) == Some("Pending")
+    });
+    account.patch_set("wh9527", &json!({"spec": {"replicas": 3}}));
+    world.until(&account.pods(), named("wh9527-2"), "the pod that mounts it is there", |pods| !pods.is_empty());
+
+    let ran = account.run(&["failover", "wh9527-2", "--no-verify", "--yes"]).exits(0).says(&["Replaced: wh9527-2"]);
+    let whose =
+        format!("claim data-wh9527-2 names volume {name}, which is bound to claim {}/data-wh9527-1", account.namespace);
+    ran.warns(&[&whose]);
+    let after = volume(&world, &name);
+    assert_eq!(state(&after), state(&before));
+    let annotations = after.metadata.annotations.unwrap_or_default();
+    assert!(!annotations.keys().any(|key| key.starts_with(RECORD)), "there is a record on volume {name}");
+    assert_eq!(claim(&account, "data-wh9527-1").metadata.uid, billing.metadata.uid);
+    let own = volume_of(&claim(&account, "data-wh9527-2"));
+    assert!(own != name && !own.is_empty(), "{own}");
+}
+
+/// Volumes that an administrator made, with this label; they are removed in the end.
+struct Static<'w> {
+    world: &'w World,
+    label: String,
+    names: Vec<String>,
+}
+
+impl<'w> Static<'w> {
+    /// Without a storage class, on a folder of the node, one of each size.
+    fn make(world: &'w World, sizes: &[&str]) -> Self {
+        let label = format!("e2e-{}", uuid::Uuid::new_v4());
+        let mut names = Vec::new();
+        for (number, size) in sizes.iter().enumerate() {
+            let name = format!("{label}-{number}");
+            world.create(&json!({
+                "apiVersion": "v1", "kind": "PersistentVolume",
+                "metadata": {"name": name, "labels": {"e2e": label}},
+                "spec": {"capacity": {"storage": size}, "accessModes": ["ReadWriteOnce"],
+                         "persistentVolumeReclaimPolicy": "Retain",
+                         "hostPath": {"path": format!("/tmp/{name}"), "type": "DirectoryOrCreate"}},
+            }));
+            names.push(name);
+        }
+        Self { world, label, names }
+    }
+}
+
+impl Drop for Static<'_> {
+    fn drop(&mut self) {
+        let volumes: Api<PersistentVolume> = self.world.cluster_wide();
+        for name in &self.names {
+            // Gone already: just as well.
+            let _ = volumes.delete(name, &DeleteParams::default()).await_in(self.world);
+        }
+    }
+}
+
+/// Claims and volumes without a class belong together, and so do they when the volume comes back.
+#[test]
+fn volumes_without_a_class_are_counted_and_come_back() {
+    let world = World::shared();
+    let volumes = Static::make(&world, &["2Gi", "1500Mi", "500Mi"]);
+    let account = world.account("class-less", |objects| {
+        let spec = &mut objects.set("wh9527")["spec"];
+        spec["replicas"] = json!(1);
+        spec["volumeClaimTemplates"][0]["spec"] = json!({
+            "storageClassName": "", "accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1.4Gi"}},
+            "selector": {"matchLabels": {"e2e": volumes.label}},
+        });
+    });
+    // The smallest that is large enough.
+    let [large, small, _] = volumes.names.as_slice() else { unreachable!() };
+    assert_eq!(volume_of(&claim(&account, "data-wh9527-0")), *small);
+    let free = format!("volume {large} (2Gi) is free for claim data-wh9527-0");
+    let ran = account.run(&["failover", "wh9527-0", "--yes"]).exits(0).says(&["Recovered: wh9527-0"]);
+    ran.warns(&[&free]);
+    assert_eq!(volume_of(&claim(&account, "data-wh9527-0")), *large);
+    becomes(&world, small, "Retain", "Released");
+
+    // Now none is left that fits: the small one is on record.
+    let ran = account.run(&["failover", "wh9527-0", "--anew", "--yes"]).exits(4).silent();
+    ran.warns(&["no volume is free for claim data-wh9527-0", "has 500Mi, and 1.4Gi is asked for"]);
+
+    account.run(&["undo", "wh9527-0", "--yes"]).exits(0).says(&["Recovered: wh9527-0"]);
+    assert_eq!(volume_of(&claim(&account, "data-wh9527-0")), *small);
+}
+
+/// A volume that is too small for the claim which is made again is passed over by Kubernetes, for a new and empty one.
+#[test]
+fn a_volume_that_its_claim_would_not_get_is_not_undone_with() {
+    let world = World::shared();
+    let account = world.account("outgrown", |_| {});
+    let first = volume_of(&claim(&account, "data-wh9527-0"));
+    let size = volume(&world, &first).spec.unwrap().capacity.unwrap()["storage"].0.clone();
+    account.run(&["failover", "wh9527-0", "--yes"]).exits(0).says(&["Recovered: wh9527-0"]);
+    becomes(&world, &first, "Retain", "Released");
+    patch_volume(&world, &first, &json!({"spec": {"capacity": {"storage": "1Gi"}}}));
+    let now = claim(&account, "data-wh9527-0");
+    let ran = account.run(&["undo", "wh9527-0", "--yes"]).exits(4).silent();
+    let why = format!("volume {first} has 1Gi, and 100Gi is asked for by the template of StatefulSet wh9527");
+    ran.warns(&[&why]);
+    let still = claim(&account, "data-wh9527-0");
+    assert_eq!((&still.metadata.uid, still.metadata.deletion_timestamp.is_some()), (&now.metadata.uid, false));
+    assert_eq!(state(&volume(&world, &volume_of(&now))).0, "Delete", "the volume in use was touched");
+
+    // Large enough again, it comes back.
+    patch_volume(&world, &first, &json!({"spec": {"capacity": {"storage": size}}}));
+    account.run(&["undo", "wh9527-0", "--yes"]).exits(0).says(&["Recovered: wh9527-0"]);
+    assert_eq!(volume_of(&claim(&account, "data-wh9527-0")), first);
+}
+
+/// A claim that is larger than its template comes back as the template has it.
+#[test]
+fn a_claim_that_comes_back_smaller_is_told() {
+    let world = World::shared();
+    let account = world.account("grown", |objects| {
+        objects.set("wh9527")["spec"]["podManagementPolicy"] = json!("Parallel");
+    });
+    let class = claim(&account, "data-wh9527-1").spec.unwrap().storage_class_name;
+    world.create(&json!({
+        "apiVersion": "v1", "kind": "PersistentVolumeClaim",
+        "metadata": {"name": "data-wh9527-2", "namespace": account.namespace},
+        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "300Gi"}},
+                 "storageClassName": class},
+    }));
+    account.patch_set("wh9527", &json!({"spec": {"replicas": 3}}));
+    world.until(&account.claims(), named("data-wh9527-2"), "the larger claim is bound", |claims| {
+        let status = claims.get("data-wh9527-2").and_then(|claim| claim.status.as_ref());
+        status.and_then(|status| status.phase.as_deref()) == Some("Bound")
+    });
+    let ran = account.run(&["failover", "wh9527-2", "--dry-run", "--no-verify"]).exits(0);
+    let why = "claim data-wh9527-2 comes back as the template of StatefulSet wh9527 has it: size 100Gi, where it has 300Gi \
+               now";
+    ran.says(&[why]);
+    let ran = account.run(&["failover", "wh9527-1", "--dry-run", "--no-verify"]).exits(0);
+    assert!(!ran.out.contains("comes back as the template"), "{}", ran.shown());
+}
+
+/// Nothing proved that the volume which came back holds what it should: it stays on Retain, and that is said.
+#[test]
+fn an_undo_that_proves_nothing_says_that_the_volume_stays_on_retain() {
+    let world = World::shared();
+    let account = world.account("unproven-undo", |_| {});
+    let first = volume_of(&claim(&account, "data-wh9527-0"));
+    account.run(&["failover", "wh9527-0", "--yes"]).exits(0).says(&["Recovered: wh9527-0"]);
+    let patch = format!(
+        "kubectl patch persistentvolume {first} -p '{{\"spec\":{{\"persistentVolumeReclaimPolicy\":\"Delete\"}}}}'"
+    );
+    let ran = account.run(&["undo", "wh9527-0", "--no-verify", "--yes"]).exits(0).says(&["Replaced: wh9527-0"]);
+    ran.says(&[&format!("volume {first} is in use again"), "it stays on Retain", &patch]);
+    becomes(&world, &first, "Retain", "Bound");
+    patch_volume(&world, &first, &json!({"spec": {"persistentVolumeReclaimPolicy": "Delete"}}));
+
+    // With a proof it gets its policy back, and nothing is said.
+    let second = volume_of(&claim(&account, "data-wh9527-0"));
+    assert_eq!(second, first);
+    let ran = account.run(&["undo", "wh9527-0", "--yes"]).exits(0).says(&["Recovered: wh9527-0"]);
+    assert!(!ran.out.contains("stays on Retain"), "{}", ran.shown());
+    let back = volume_of(&claim(&account, "data-wh9527-0"));
+    becomes(&world, &back, "Delete", "Bound");
+}
