@@ -1,14 +1,13 @@
 //! The local journal: records of what no volume can carry, a file each (`<id>.json`), readable by their owner only.
 
 use crate::error::{Error, Result};
-use crate::plan::Record;
+use crate::plan::{BaselineLoss, Record};
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-/// The largest file that is read: a record with a baseline is 96 KiB at most, and a baseline that is too large is left
-/// out.
+/// The largest file that is written, and read: a baseline that makes a record longer is left out.
 const LARGEST: u64 = 1024 * 1024;
 /// The most files that are read.
 const MOST: usize = 10_000;
@@ -94,10 +93,26 @@ impl Journal {
     }
 }
 
+/// Whether a record would be written without its baseline.
+pub fn loses_baseline(record: &Record) -> bool {
+    record.has_baseline() && text(record).is_ok_and(|(_, lost)| lost)
+}
+
+/// A record as its file's text, and whether its baseline had to be left out.
+fn text(record: &Record) -> io::Result<(String, bool)> {
+    let mut packed = record.clone().packed();
+    let mut text = serde_json::to_string(&packed).map_err(io::Error::other)?;
+    if text.len() as u64 > LARGEST && packed.has_baseline() {
+        packed.lose_baseline(BaselineLoss::TooLarge);
+        text = serde_json::to_string(&packed).map_err(io::Error::other)?;
+    }
+    Ok((text, record.has_baseline() && !packed.has_baseline()))
+}
+
 /// A run that is killed meanwhile leaves the old record.
 fn replace(folder: &Path, path: &Path, record: &Record) -> io::Result<()> {
     make_folder(folder)?;
-    let text = serde_json::to_string(record).map_err(io::Error::other)?;
+    let (text, _) = text(record)?;
     let fresh = path.with_extension(format!("{}.new", std::process::id()));
     let written = write_whole(&fresh, text.as_bytes()).and_then(|()| fs::rename(&fresh, path));
     if written.is_err() {

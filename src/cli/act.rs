@@ -30,7 +30,7 @@ pub struct ActArgs {
     /// Do not ask the component whether it and its data are back
     #[arg(long, help_heading = PROOF)]
     pub no_verify: bool,
-    /// What may be missing since a stored baseline, as the list of what is missing names it: DATABASE or
+    /// What may be missing since an earlier baseline, as the list of what is missing names it: DATABASE or
     /// DATABASE/SCHEMA.TABLE; may be repeated
     #[arg(long, value_name = "NAME", help_heading = PROOF)]
     pub accept_missing: Vec<String>,

@@ -3,11 +3,12 @@
 //! - [`connect`]: kubectl's own flags, files and environment -> [`Cluster`]; `entries`: what the files name
 //! - [`read`]: one parallel wave of lists -> [`snapshot::Snapshot`]; [`permission`]: what is allowed
 //! - [`watch`]: the same, kept up to date; [`survey`]: several namespaces of it
-//! - [`write`]: the few mutations, each with a precondition
+//! - [`write`]: the few mutations, each with a precondition; [`annotations`]: several annotations of a volume in one
 //! - [`hold`]: the [`lease`] that keeps others from failing over in the same namespace
 //! - [`tunnel`]: a stream to a pod's port; [`forward`]: many of them behind a [`listener`], to whichever pod is told
 //! - [`pods`]: pods kept up to date, and nothing else; `secret`: one value of a Secret; [`config_map`]: one of a ConfigMap
 
+pub mod annotations;
 mod bounds;
 mod client;
 pub mod config_map;

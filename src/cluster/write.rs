@@ -56,9 +56,11 @@ pub struct Reservation<'r> {
     pub released_by: &'r str,
 }
 
-enum Change {
+pub(super) enum Change {
     /// A merge patch; its `metadata.uid` is the precondition.
     Patch(Value),
+    /// A merge patch with a resourceVersion: a second precondition.
+    PatchAt(Value),
     /// A JSON patch that tests, first of all, what it was planned for.
     Tested(json_patch::Patch),
     Delete,
@@ -324,7 +326,7 @@ impl Cluster {
         self.patch_volume(name, uid, &Change::Tested(patch), dry_run).await
     }
 
-    async fn patch_volume(&self, name: &str, uid: &str, change: &Change, dry_run: bool) -> Result<Written> {
+    pub(super) async fn patch_volume(&self, name: &str, uid: &str, change: &Change, dry_run: bool) -> Result<Written> {
         let api: Api<PersistentVolume> = Api::all(self.client());
         let act = Act { verb: "patch", resource: "persistentvolumes", namespace: None, name: Some(name) };
         self.mutate(&Mutation { api, act, name, uid, dry_run }, change).await
@@ -386,7 +388,9 @@ where
             ..PatchParams::default()
         };
         let sent = match change {
-            Change::Patch(patch) => self.api.patch(self.name, &params, &Patch::Merge(patch)).await.map(|_| ()),
+            Change::Patch(patch) | Change::PatchAt(patch) => {
+                self.api.patch(self.name, &params, &Patch::Merge(patch)).await.map(|_| ())
+            }
             Change::Tested(patch) => {
                 self.api.patch(self.name, &params, &Patch::Json::<()>(patch.clone())).await.map(|_| ())
             }
@@ -414,6 +418,9 @@ where
             // Who planned it for that version looks again. "Precondition failed: UID in precondition: …": another one.
             let another = failure.reason.contains("UID in precondition");
             return changed((!another).then(|| self.uid.to_owned()));
+        }
+        if matches!(change, Change::PatchAt(_)) && failure.code == 409 {
+            return changed(Some(self.uid.to_owned()));
         }
         match self.api.get_opt(self.name).await {
             Ok(None) => Some(Written::Gone),

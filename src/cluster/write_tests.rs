@@ -194,3 +194,77 @@ async fn a_pod_is_deleted_as_it_was_seen_or_stays() {
         assert!(server.requests().iter().all(|asked| asked.body == precondition));
     }
 }
+
+fn annotated(uid: &str, version: u64, annotations: &Value) -> Answer {
+    let metadata =
+        json!({"name": "pv-1", "uid": uid, "resourceVersion": version.to_string(), "annotations": annotations});
+    Answer::json(
+        200,
+        json!({"kind": "PersistentVolumeList", "apiVersion": "v1", "metadata": {"resourceVersion": "9"},
+            "items": [{"metadata": metadata}]}),
+    )
+}
+
+/// Removes all annotations but `mine`, which tells how many there were.
+async fn composed(server: &Server) -> Result<Written> {
+    use crate::cluster::annotations::{Annotated, Changes, Target};
+    use k8s_openapi::api::core::v1::PersistentVolume;
+    let seen: PersistentVolume =
+        serde_json::from_value(json!({"metadata": {"uid": "u1", "annotations": {"old": "1"}}})).unwrap();
+    let target = Target { volume: "pv-1", uid: "u1", policy: Some("Retain") };
+    let mut compose = |there: &std::collections::BTreeMap<String, String>| {
+        let mut changes: Changes = there.keys().map(|key| (key.clone(), None)).collect();
+        changes.insert("mine".to_owned(), Some(there.len().to_string()));
+        Ok(changes)
+    };
+    server.cluster().change_annotations(target, Annotated::from(&seen), &mut compose).await
+}
+
+/// What is cut off older records is cut off what is there at that moment: somebody else may have finished one meanwhile.
+#[tokio::test]
+async fn several_annotations_are_changed_together_and_only_in_the_version_they_were_read_in() {
+    let volume = Answer::json(200, json!({"kind": "PersistentVolume", "apiVersion": "v1", "metadata": {"uid": "u1"}}));
+    let server = Server::sequence(vec![
+        annotated("u1", 7, &json!({"old": "1"})),
+        Answer::status(409, "modified"),
+        annotated("u1", 8, &json!({"old": "1", "other": "2"})),
+        volume,
+    ]);
+    assert_eq!(composed(&server).await.unwrap(), done());
+    let asked = server.requests();
+    let patches: Vec<&Value> = asked.iter().filter(|one| one.method == "PATCH").map(|one| &one.body).collect();
+    let retained = json!({"persistentVolumeReclaimPolicy": "Retain"});
+    let first = json!({"uid": "u1", "annotations": {"mine": "1", "old": null}, "resourceVersion": "7"});
+    let second = json!({"uid": "u1", "annotations": {"mine": "2", "old": null, "other": null}, "resourceVersion": "8"});
+    assert_eq!(
+        patches,
+        [&json!({"metadata": first, "spec": retained}), &json!({"metadata": second, "spec": retained})]
+    );
+    assert!(asked[0].query.contains("fieldSelector=metadata.name"), "{}", asked[0].query);
+
+    let server = Server::sequence(vec![annotated("u2", 7, &json!({}))]);
+    assert!(matches!(composed(&server).await.unwrap(), Written::Changed { now: Some(now), .. } if now == "u2"));
+    let empty = json!({"kind": "PersistentVolumeList", "apiVersion": "v1", "metadata": {}, "items": []});
+    assert_eq!(composed(&Server::sequence(vec![Answer::json(200, empty)])).await.unwrap(), Written::Gone);
+    // Never without end.
+    let always = Server::new(|asked| match asked.method.as_str() {
+        "GET" => annotated("u1", 7, &json!({"old": "1"})),
+        _ => Answer::status(409, "modified"),
+    });
+    assert!(composed(&always).await.unwrap_err().to_string().contains("others change the volume"));
+}
+
+/// One annotation alone depends on no other: a conflict is tried again as it is.
+#[tokio::test]
+async fn one_annotation_is_written_without_a_look() {
+    use crate::cluster::annotations::{Annotated, Target};
+    let volume = Answer::json(200, json!({"kind": "PersistentVolume", "apiVersion": "v1", "metadata": {"uid": "u1"}}));
+    let server = Server::sequence(vec![Answer::status(409, "modified"), volume.clone(), volume]);
+    let target = Target { volume: "pv-1", uid: "u1", policy: None };
+    let mut compose = |_: &_| Ok(std::collections::BTreeMap::from([("a".to_owned(), Some("b".to_owned()))]));
+    let written = server.cluster().change_annotations(target, Annotated::default(), &mut compose).await;
+    assert_eq!(written.unwrap(), done());
+    let asked = server.requests();
+    assert_eq!(asked[0].body, json!({"metadata": {"uid": "u1", "annotations": {"a": "b"}}}));
+    assert_eq!(asked.iter().map(|one| one.method.as_str()).collect::<Vec<_>>(), ["PATCH", "GET", "PATCH"]);
+}

@@ -14,8 +14,8 @@ use crate::cluster::write::{Reservation, Written};
 use crate::cluster::{Cluster, ReadRequest, Sighting, Watch, WatchRequest};
 use crate::error::{Error, Exit, Result};
 use crate::plan::{
-    Before, InFlight, Outcome as Recorded, Plan, Probes, Proof, RECORD_VERSION, Record, RecordedClaim, RecordedOwner,
-    Request, Step, annotation,
+    Before, ComparedWith, InFlight, Inherited, Outcome as Recorded, Plan, Probes, Proof, RECORD_VERSION, Record,
+    RecordedClaim, RecordedOwner, Request, Step, annotation,
 };
 use crate::probe::Login;
 use crate::recovery::prober::Prober;
@@ -27,6 +27,7 @@ use crate::render::{machine, outcome as account, plan as planned};
 use crate::topology::when::when;
 use crate::topology::{Member, Topology, build, manifest_of_claim};
 use crate::verify::Testimony;
+use crate::verify::stored::is_possible;
 use jiff::Timestamp;
 use std::time::Duration;
 
@@ -183,9 +184,18 @@ fn watch_request(sight: &Sight, member: &Member) -> WatchRequest {
     WatchRequest { namespace: member.namespace.clone(), volumes, events: true, nodes: false }
 }
 
-/// A baseline that an earlier run left on record.
-pub(super) fn recorded_baseline(record: &Record) -> Option<Testimony> {
-    record.baseline.clone().and_then(|value| serde_json::from_value(value).ok())
+/// A baseline that an earlier run left on record; `None` if it had none. Whoever may annotate a volume may have written it.
+///
+/// # Errors
+/// Why it cannot be had although there was one, in words.
+pub(super) fn recorded_baseline(record: &Record) -> std::result::Result<Option<Testimony>, String> {
+    let unusable = |why: String| format!("its baseline is on record and cannot be used: {why}");
+    let Some(value) = record.kept_baseline()? else { return Ok(None) };
+    let testimony: Testimony = serde_json::from_value(value).map_err(|error| unusable(error.to_string()))?;
+    if !is_possible(&testimony) {
+        return Err(unusable("it has numbers that cannot be".to_owned()));
+    }
+    Ok(Some(testimony))
 }
 
 /// A plan, and all that it takes to carry it out.
@@ -237,9 +247,9 @@ pub(super) async fn carry_out(
 ) -> Result<Exit> {
     let Prepared { plan, before, record, superseded, findings } = prepared;
     let Findings { mut watch, mut witness, mut prober, seen, who, whose, now, .. } = findings;
-    if let Some(taken) = plan.baseline.stored() {
+    if let Some((what, taken)) = plan.baseline.earlier() {
         let when = taken.parse().map_or_else(|_| taken.to_owned(), |taken| when(taken, now));
-        witness.compares_with(Compared { when, accept: plan.accept_missing.clone() });
+        witness.compares_with(Compared { what: format!("{what} of {when}"), accept: plan.accept_missing.clone() });
     }
     let carried_out = args.dry_run == DryRun::None;
     match &args.output {
@@ -297,6 +307,10 @@ pub(super) async fn carry_out(
     }
     progress.end();
     let next = match &outcome.ending {
+        // What an earlier act did not find again is not on the disk that this one set aside.
+        Ending::DataMissing(_) if matches!(plan.baseline, ComparedWith::Inherited { .. }) => {
+            super::resume::undo(context, args, &plan.path()).text()
+        }
         Ending::DataMissing(_) => super::resume::undo(context, args, &plan.id).text(),
         Ending::Unproven(_) if plan.lacks_baseline() => {
             super::resume::verify(context, args, &plan.target.namespace).text()
@@ -419,6 +433,12 @@ fn record(
         healed: 0,
         canary,
         baseline: before.and_then(|before| serde_json::to_value(before).ok()),
+        packed_baseline: None,
+        baseline_lost: None,
+        inherited: match &plan.baseline {
+            ComparedWith::Inherited { from, taken, .. } => Some(Inherited { from: from.clone(), taken: taken.clone() }),
+            ComparedWith::Fresh { .. } | ComparedWith::Stored { .. } | ComparedWith::Nothing { .. } => None,
+        },
         stored_baseline: plan.baseline.stored().map(str::to_owned),
     }
 }

@@ -1,16 +1,19 @@
 //! `failover`: replace a member's pod and its disk.
 
 use super::Context;
-use super::act::{Findings, Prepared, Sight, answered, before, carry_out, find_out, look, recorded_baseline, request};
+use super::act::{Findings, Prepared, Sight, before, carry_out, find_out, look, request};
 use super::baseline::{Stored, compared};
 use super::login::note;
+use super::recorded::{TakenOver, of_first_run, taken_over};
 use super::resume::resume;
 use super::scope::stays;
 use super::target::{Sought, target};
 use crate::cli::{FailoverArgs, quoted};
 use crate::cluster::Cluster;
 use crate::error::{Error, Exit, Result};
-use crate::plan::{Act, Before, ComparedWith, Inputs, Outcome, Record, Request, needed, newest, plan, proof};
+use crate::plan::{
+    Act, Before, ComparedWith, Inputs, Outcome, Record, Request, needed, newest, not_found_again, plan, proof,
+};
 use crate::recovery::witness::Silence;
 use crate::topology::Member;
 use crate::topology::target::TargetName;
@@ -57,7 +60,9 @@ async fn prepare(context: &Context, cluster: &Cluster, args: &FailoverArgs) -> R
     let proof = proof(topology, &member, &request);
     let needed = needed(&member, &request);
     let mut findings = find_out(context, cluster, &args.act, &sight, &member, proof, &needed).await?;
-    let (before, testimony, compared) = baseline(context, &member, &request, (records, unfinished), &mut findings);
+    let open = not_found_again(topology, records, &member);
+    let (before, testimony, compared) =
+        baseline(context, &member, &request, (records, unfinished, open), &mut findings);
     let plan = plan(Inputs {
         topology,
         member: &member,
@@ -76,22 +81,30 @@ async fn prepare(context: &Context, cluster: &Cluster, args: &FailoverArgs) -> R
     Prepared::new(cluster, &sight, findings, plan, testimony, unfinished)
 }
 
-/// What was there before. The baseline of a failover that is being finished is the one that its first run compared with.
+/// What was there before. The baseline of a failover that is being finished is the one that its first run compared with;
+/// `open` is an earlier act whose baseline was not found again.
 fn baseline(
     context: &Context,
     member: &Member,
     request: &Request,
-    (records, unfinished): (&[Record], Option<&Record>),
+    (records, unfinished, open): (&[Record], Option<&Record>, Option<&Record>),
     findings: &mut Findings,
 ) -> (Before, Option<Testimony>, ComparedWith) {
     let said = std::mem::replace(&mut findings.said, Err(Silence::NotAsked));
-    let stored = std::mem::replace(&mut findings.stored, Stored::NotAsked);
+    let mut stored = std::mem::replace(&mut findings.stored, Stored::NotAsked);
     if let Some(record) = unfinished {
         if let Err(Silence::LoginRefused(reason)) = &said {
             // The plan shows the baseline of the first run, and nothing of the login now.
             note(context, &format!("the database refuses the login, and nothing can be proven with it: {reason}"));
         }
-        return recorded(record, stored, findings.now);
+        return of_first_run(record, (stored, findings.now));
+    }
+    // What was not found again is not made good by a state that lacks it.
+    if let Some(first) = open {
+        match taken_over(first, &said, (stored, findings.now)) {
+            TakenOver::Is(testimony, with) => return (before(said).0, testimony, with),
+            TakenOver::Nothing((not_used, _)) => stored = not_used,
+        }
     }
     let standing = member.pod.as_ref();
     let replaced_already = request.pod_uid.as_ref().is_some_and(|uid| standing.map(|pod| &pod.uid) != Some(uid));
@@ -119,30 +132,6 @@ fn replaced(records: &[Record], request: &Request, member: &Member) -> Option<Ti
     let begun = acts.find_map(|record| record.started.parse().ok());
     let created = || member.pod.as_ref().and_then(|pod| pod.created);
     Some(begun.or_else(created).unwrap_or(Timestamp::MIN))
-}
-
-/// What the first run of a failover compared with.
-fn recorded(record: &Record, stored: Stored, now: Timestamp) -> (Before, Option<Testimony>, ComparedWith) {
-    match (recorded_baseline(record), &record.stored_baseline) {
-        (Some(testimony), Some(taken)) => {
-            let with = ComparedWith::Stored { taken: taken.clone(), summary: testimony.summary() };
-            (Before::NotAsked, Some(testimony), with)
-        }
-        (Some(testimony), None) => {
-            let with = ComparedWith::Fresh { taken: record.started.clone() };
-            (answered(&testimony), Some(testimony), with)
-        }
-        // It was too large for the record.
-        (None, Some(taken)) => {
-            let (testimony, with) = stored.of(taken);
-            (Before::NotAsked, testimony, with)
-        }
-        (None, None) => {
-            let begun = record.started.parse().unwrap_or(Timestamp::MIN);
-            let (testimony, with) = stored.compared(Some(begun), now);
-            (Before::NotAsked, testimony, with)
-        }
-    }
 }
 
 #[cfg(test)]

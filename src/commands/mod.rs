@@ -13,6 +13,7 @@ mod live;
 mod login;
 mod rbac;
 mod reachability;
+mod recorded;
 mod resume;
 mod sandbox;
 mod schema;

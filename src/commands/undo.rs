@@ -1,9 +1,10 @@
 //! `undo`: bring back the volumes that an act set aside.
 
 use super::Context;
-use super::act::{Prepared, Sight, before, carry_out, find_out, look, recorded_baseline, request};
-use super::baseline::{Stored, compared};
+use super::act::{Prepared, Sight, carry_out, find_out, look, request};
+use super::baseline::Stored;
 use super::confirm::asked;
+use super::recorded::of_undo;
 use super::resume::resume;
 use super::scope::stays;
 use super::target::{Sought, target};
@@ -11,13 +12,11 @@ use crate::cli::{UndoArgs, quoted};
 use crate::cluster::Cluster;
 use crate::error::{Error, Exit, Result};
 use crate::plan::history::{Entry, history, without_type};
-use crate::plan::{Act, Before, ComparedWith, Inputs, Outcome, Record, needed, newest, plan, proof};
+use crate::plan::{Act, Inputs, Outcome, Record, Request, WayBack, needed, newest, plan, proof, way_back};
 use crate::recovery::witness::Silence;
 use crate::render::{history as words, prompt};
 use crate::topology::target::TargetName;
 use crate::topology::{Member, Topology};
-use crate::verify::Testimony;
-use jiff::Timestamp;
 
 const SOUGHT: Sought =
     Sought { verb: "undo", act: "undo anything of", question: "Undo what?", so_far: Some("nothing was changed") };
@@ -35,10 +34,10 @@ async fn act(context: &Context, args: &UndoArgs) -> Result<Exit> {
 
 /// Everything needed to act, and the name of what is undone.
 async fn prepare(context: &Context, cluster: &Cluster, args: &UndoArgs) -> Result<(Prepared, String)> {
-    let (sight, member, of) = wanted(context, cluster, args).await?;
+    let Wanted { sight, member, of, passed_over } = wanted(context, cluster, args).await?;
     stays(&sight.topology, &member.namespace)?;
     let Sight { topology, records, .. } = &sight;
-    let request = request(&args.act);
+    let request = Request { passed_over, ..request(&args.act) };
     // One that was not proven is proven, if it is run again: all else of it is done.
     let unfinished = newest(records, topology, &member).filter(|record| {
         let open = matches!(record.outcome, Outcome::InProgress | Outcome::Unproven);
@@ -52,7 +51,7 @@ async fn prepare(context: &Context, cluster: &Cluster, args: &UndoArgs) -> Resul
     let mut findings = find_out(context, cluster, &args.act, &sight, &member, proof, &needed).await?;
     let said = std::mem::replace(&mut findings.said, Err(Silence::NotAsked));
     let stored = std::mem::replace(&mut findings.stored, Stored::NotAsked);
-    let (before, testimony, compared) = baseline(&of, unfinished, said, (stored, findings.now));
+    let (before, testimony, compared) = of_undo(&of, unfinished, said, (stored, findings.now));
     let plan = plan(Inputs {
         topology,
         member: &member,
@@ -72,51 +71,16 @@ async fn prepare(context: &Context, cluster: &Cluster, args: &UndoArgs) -> Resul
     Ok((prepared, of.id))
 }
 
-/// What must be there afterwards: what the act was compared with, where it did not find all of it again; otherwise what is
-/// there now; otherwise what is stored.
-fn baseline(
-    of: &Record,
-    unfinished: Option<&Record>,
-    said: Result<Testimony, Silence>,
-    (stored, now): (Stored, Timestamp),
-) -> (Before, Option<Testimony>, ComparedWith) {
-    let from = match unfinished {
-        Some(record) => Some(record),
-        None => Some(of).filter(|of| of.outcome != Outcome::Recovered),
-    };
-    let kept = from.and_then(|record| Some((recorded_baseline(record)?, record)));
-    match (kept, said) {
-        (_, Err(Silence::NotAsked)) => {
-            (Before::NotAsked, None, ComparedWith::Nothing { reason: "it is not to be asked".into() })
-        }
-        (Some((testimony, record)), _) => {
-            let summary = testimony.summary();
-            match &record.stored_baseline {
-                Some(taken) => {
-                    let with = ComparedWith::Stored { taken: taken.clone(), summary };
-                    (Before::NotAsked, Some(testimony), with)
-                }
-                None => {
-                    let with = ComparedWith::Fresh { taken: record.started.clone() };
-                    let summary = format!("{summary}, as {} found it", of.id);
-                    let before = Before::Answered { summary, lacks: testimony.lacks() };
-                    (before, Some(testimony), with)
-                }
-            }
-        }
-        (None, _) if let Some(record) = unfinished => {
-            let (testimony, with) = match &record.stored_baseline {
-                Some(taken) => stored.of(taken),
-                None => stored.compared(Some(record.started.parse().unwrap_or(Timestamp::MIN)), now),
-            };
-            (Before::NotAsked, testimony, with)
-        }
-        (None, said) => compared(before(said), stored, now),
-    }
+/// The act that is meant, and the member that it is of.
+struct Wanted {
+    sight: Sight,
+    member: Member,
+    of: Record,
+    /// Newer acts, and why each is not the one; empty if the act was named.
+    passed_over: Vec<String>,
 }
 
-/// The act that is meant, and the member that it is of.
-async fn wanted(context: &Context, cluster: &Cluster, args: &UndoArgs) -> Result<(Sight, Member, Record)> {
+async fn wanted(context: &Context, cluster: &Cluster, args: &UndoArgs) -> Result<Wanted> {
     let typed = args.what.as_deref().map(without_type);
     if typed.is_none() && !context.screen.interactive {
         return Err(Error::usage("undo takes an ID or a target where there is no terminal to choose on")
@@ -133,8 +97,8 @@ async fn wanted(context: &Context, cluster: &Cluster, args: &UndoArgs) -> Result
     };
     let Some(record) = chosen else {
         let member = target(context, cluster, &sight.snapshot, &sight.topology, name, &SOUGHT).await?;
-        let of = last(&sight.topology, &sight.records, &member)?;
-        return Ok((sight, member, of));
+        let (of, passed_over) = last(&sight.topology, &sight.records, &member)?;
+        return Ok(Wanted { sight, member, of, passed_over });
     };
     if sight.topology.space(&record.namespace).is_none() {
         sight = look(context, cluster, Some(&record.namespace)).await?;
@@ -144,19 +108,13 @@ async fn wanted(context: &Context, cluster: &Cluster, args: &UndoArgs) -> Result
             .because("its claims would not be created again; nothing was changed")
             .hint(format!("kubectl synxdb status -n {}", quoted(&record.namespace))));
     };
-    Ok((sight, member, record))
+    Ok(Wanted { sight, member, of: record, passed_over: Vec::new() })
 }
 
-/// The act that is taken back where only the member is named: an unfinished undo is finished, otherwise it is the
-/// newest act that set something aside.
-fn last(topology: &Topology, records: &[Record], member: &Member) -> Result<Record> {
-    if let Some(Record { act: Act::Undo(of), outcome: Outcome::InProgress, .. }) = newest(records, topology, member)
-        && let Some(of) = records.iter().find(|record| record.id == *of)
-    {
-        return Ok(of.clone());
-    }
-    let mut of_it = records.iter().rev().filter(|record| record.is_of_member(topology, member));
-    of_it.find(|record| record.claims.iter().any(|claim| claim.volume.is_some())).cloned().ok_or_else(|| {
+/// The act that is taken back where only the member is named, and why newer ones are not.
+fn last(topology: &Topology, records: &[Record], member: &Member) -> Result<(Record, Vec<String>)> {
+    let found = way_back(topology, records, member).map(|WayBack { of, passed_over }| (of.clone(), passed_over));
+    found.ok_or_else(|| {
         let none = "no volume of it is on record as set aside".to_owned();
         Error::refused(format!("there is nothing to undo of {}", member.path()))
             .because(unread(topology).unwrap_or(none))
@@ -187,65 +145,5 @@ async fn choose(context: &Context, sight: &Sight) -> Result<Record> {
     match asked(context, before, move || prompt::choose(screen, SOUGHT.question, &items)).await? {
         Some(index) => Ok(entries[index].record.clone()),
         None => Err(Error::new(Exit::Declined, "nothing was chosen; nothing was changed")),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::plan::RECORD_VERSION;
-    use crate::probe::Baseline;
-    use crate::probe::baseline::examples::baseline as held;
-    use serde_json::{Value, json};
-
-    fn server(version: &str) -> Testimony {
-        Testimony::Sql(Baseline { version: version.into(), ..held(Vec::new()) })
-    }
-
-    fn record(id: &str, outcome: Outcome, baseline: Option<&Testimony>) -> Record {
-        let baseline: Value = json!(baseline);
-        let (started, finished) = ("2026-01-01T00:00:00Z", "2026-01-01T00:01:00Z");
-        let finished = (outcome != Outcome::InProgress).then_some(finished);
-        let text = json!({"version": RECORD_VERSION, "id": id, "started": started, "finished": finished,
-            "outcome": outcome, "context": "", "namespace": "a", "pod": "p-0", "podUid": "", "keepClaims": false, "claims": [], "baseline": baseline});
-        Record::parse(&text.to_string()).unwrap()
-    }
-
-    /// What must be there in the end is what the act lost; where it lost nothing it is what is there now; and of an
-    /// undo that is finished what its first run found.
-    #[test]
-    fn what_must_be_there_afterwards() {
-        let (then, now) = (server("then"), server("now"));
-        let found = |of: Outcome,
-                     kept: Option<&Testimony>,
-                     unfinished: Option<Option<&Testimony>>,
-                     said: Result<Testimony, Silence>| {
-            let of = record("f1", of, kept);
-            let unfinished = unfinished.map(|baseline| record("u1", Outcome::InProgress, baseline));
-            let none = (Stored::Nothing("n".into()), Timestamp::UNIX_EPOCH);
-            let (before, testimony, _) = baseline(&of, unfinished.as_ref(), said, none);
-            let words = match before {
-                Before::Answered { summary, .. } => summary,
-                Before::Silent { reason } | Before::LoginRefused { reason } => format!("silent: {reason}"),
-                Before::NotAsked => "not asked".into(),
-            };
-            (words, testimony)
-        };
-        let silent = || Err(Silence::Because("it is down".into()));
-        let as_found = format!("{}, as f1 found it", then.summary());
-        for (of, kept, unfinished, said, expected) in [
-            (Outcome::DataMissing, Some(&then), None, Ok(now.clone()), (as_found.clone(), Some(&then))),
-            (Outcome::DataMissing, Some(&then), None, silent(), (as_found.clone(), Some(&then))),
-            (Outcome::InProgress, Some(&then), None, silent(), (as_found.clone(), Some(&then))),
-            (Outcome::Unproven, None, None, Ok(now.clone()), (now.summary(), Some(&now))),
-            (Outcome::Recovered, Some(&then), None, Ok(now.clone()), (now.summary(), Some(&now))),
-            (Outcome::Recovered, None, None, silent(), ("silent: it is down".into(), None)),
-            (Outcome::DataMissing, Some(&now), Some(Some(&then)), Ok(now.clone()), (as_found.clone(), Some(&then))),
-            (Outcome::DataMissing, Some(&now), Some(None), Ok(now.clone()), ("not asked".into(), None)),
-            (Outcome::DataMissing, Some(&then), None, Err(Silence::NotAsked), ("not asked".into(), None)),
-        ] {
-            let (words, testimony) = found(of, kept, unfinished, said);
-            assert_eq!((words, testimony.as_ref()), expected, "{of:?} {unfinished:?}");
-        }
     }
 }

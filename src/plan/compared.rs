@@ -21,6 +21,16 @@ pub enum ComparedWith {
         /// What it holds, in words: `PostgreSQL 15.18: 2 databases, 1 table`.
         summary: String,
     },
+    /// The baseline of an earlier act of the pod, which did not find all of it again.
+    Inherited {
+        /// The act that recorded it.
+        from: String,
+        /// When it was taken, RFC 3339.
+        #[cfg_attr(test, schemars(extend("format" = "date-time")))]
+        taken: String,
+        /// What it holds, in words: `PostgreSQL 15.18: 2 databases, 1 table`.
+        summary: String,
+    },
     /// Nothing: whether its data is back cannot be proven.
     Nothing {
         /// Why, in words.
@@ -33,6 +43,16 @@ impl ComparedWith {
     pub fn stored(&self) -> Option<&str> {
         match self {
             Self::Stored { taken, .. } => Some(taken),
+            Self::Fresh { .. } | Self::Inherited { .. } | Self::Nothing { .. } => None,
+        }
+    }
+
+    /// What it is, as words that follow "compared with", and when it was taken, RFC 3339; `None` if it was taken just now,
+    /// or there is none. What is missing of such a one may have been removed on purpose since.
+    pub fn earlier(&self) -> Option<(String, &str)> {
+        match self {
+            Self::Stored { taken, .. } => Some(("the stored baseline".to_owned(), taken)),
+            Self::Inherited { from, taken, .. } => Some((format!("the recorded baseline ({from})"), taken)),
             Self::Fresh { .. } | Self::Nothing { .. } => None,
         }
     }

@@ -136,6 +136,7 @@ pub(super) fn checks(inputs: &Inputs<'_>, claims: &[ReplacedClaim], steps: &[Ste
             let why = format!("you may not {permission}: no volume can be reserved for its claim");
             checks.push(block(CheckId::Return, why, RIGHTS));
         }
+        checks.extend(passed_over(inputs, of));
         checks.extend(claims.iter().filter_map(|claim| comes_back(inputs, claim)));
         if claims.is_empty() {
             let why = if of.keep_claims { "its claims stayed" } else { "no volume was kept" };
@@ -151,6 +152,14 @@ pub(super) fn checks(inputs: &Inputs<'_>, claims: &[ReplacedClaim], steps: &[Ste
 /// Where rights are missing.
 pub(super) const RIGHTS: &str = "kubectl synxdb rbac --for undo prints the rights to ask for";
 const HISTORY: &str = "kubectl synxdb history shows what can be undone";
+
+/// That newer acts than the one that is taken back are not the ones, if only the pod was named.
+fn passed_over(inputs: &Inputs<'_>, of: &Record) -> Option<Check> {
+    let passed_over = &inputs.request.passed_over;
+    let what =
+        format!("{} is taken back, the last act whose disk is known to have held what it was compared with", of.id);
+    (!passed_over.is_empty()).then(|| warn(CheckId::Return, format!("{what}: {}", passed_over.join("; "))))
+}
 
 /// Whether the volume of this claim can come back.
 fn comes_back(inputs: &Inputs<'_>, claim: &ReplacedClaim) -> Option<Check> {

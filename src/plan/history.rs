@@ -1,5 +1,6 @@
 //! What was done, as the records tell it, and what of it can still be taken back. Pure.
 
+use super::way_back::doubt;
 use super::{Act, Outcome, Record, RecordedClaim, Returns, newest, returning};
 use crate::topology::{Claim, ClaimReference, ClaimState, Topology, Volume};
 use jiff::{SignedDuration, Timestamp};
@@ -40,6 +41,8 @@ pub struct Aside {
     pub claim: String,
     /// How it is now.
     pub state: AsideState,
+    /// Why it is not known to have held what was there before, in words; `None` if nothing speaks against it.
+    pub doubt: Option<String>,
 }
 
 /// How a volume is that was set aside.
@@ -74,10 +77,23 @@ pub fn history(topology: &Topology, records: &[Record]) -> Vec<Entry> {
             matches!(&other.act, Act::Undo(of) if *of == record.id) && other.outcome != Outcome::InProgress
         });
         let returning = returning(topology, records, record);
+        let same_set = |it: &Record| match (&it.owner, &record.owner) {
+            (Some(one), Some(other)) => one.uid == other.uid,
+            _ => true,
+        };
+        let of_pod = |it: &&Record| it.is_of(&record.namespace, &record.pod) && same_set(it);
+        let of_pod: Vec<&Record> = records.iter().filter(of_pod).collect();
+        let doubt = doubt(&of_pod, record);
+        let aside = |(claim, back): (&RecordedClaim, Returns)| {
+            let aside = aside(topology, record, claim, &back.volume);
+            // Of one that cannot come back it does not matter.
+            let matters = !matches!(aside.state, AsideState::InPlace | AsideState::Lost(_));
+            Aside { doubt: doubt.clone().filter(|_| matters), ..aside }
+        };
         Entry {
             record: record.clone(),
             took: started.zip(finished).map(|(started, finished)| finished.duration_since(started)),
-            aside: returning.into_iter().map(|(claim, back)| aside(topology, record, claim, &back.volume)).collect(),
+            aside: returning.into_iter().map(aside).collect(),
             undone_by: undone.map(|undo| undo.id.clone()),
             has_member: topology.member(&record.namespace, &record.pod).is_some(),
         }
@@ -97,7 +113,7 @@ fn aside(topology: &Topology, record: &Record, claim: &RecordedClaim, name: &str
         (None, None) => AsideState::Lost("it is gone".into()),
     };
     let size = found.and_then(|volume| volume.capacity.clone());
-    Aside { volume: name.to_owned(), size, claim: claim.name.clone(), state }
+    Aside { volume: name.to_owned(), size, claim: claim.name.clone(), state, doubt: None }
 }
 
 /// How a volume is that was set aside from a claim of this name.

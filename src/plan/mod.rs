@@ -3,12 +3,14 @@
 //!
 //! The dry run, the text above the prompt, the run itself and the JSON output all read this one [`Plan`].
 
+pub mod budget;
 mod checks;
 mod compared;
 mod earlier;
 mod fits;
 pub mod history;
 mod in_flight;
+mod kept_baseline;
 mod make;
 pub mod probes;
 mod record;
@@ -20,6 +22,7 @@ mod tests;
 #[cfg(test)]
 mod undo_tests;
 mod unfinished;
+mod way_back;
 
 pub use checks::{Check, CheckId, Verdict};
 pub use compared::ComparedWith;
@@ -27,9 +30,12 @@ pub use earlier::{newest, returning};
 pub use in_flight::InFlight;
 pub use make::{Inputs, misbound, plan, proof};
 pub use probes::{NotMeasured, ProbeTarget, Probes, Promise};
-pub use record::{Act, Outcome, RECORD_VERSION, Record, RecordedClaim, RecordedOwner, Returns, annotation};
+pub use record::{
+    Act, BaselineLoss, Inherited, Outcome, RECORD_VERSION, Record, RecordedClaim, RecordedOwner, Returns, annotation,
+};
 pub use rights::needed;
 pub use unfinished::judge_unfinished;
+pub use way_back::{WayBack, not_found_again, way_back};
 
 use crate::cli::Allow;
 use crate::error::Error;
@@ -48,7 +54,7 @@ pub struct Request {
     pub verify: bool,
     /// Blocks that the user overrides.
     pub allow: Vec<Allow>,
-    /// What may be missing since a stored baseline, by its names.
+    /// What may be missing since a stored baseline, or one that is taken over, by its names.
     pub accept_missing: Vec<String>,
     /// The pod's UID this failover is for: where the pod has another by now, it has been replaced already.
     pub pod_uid: Option<String>,
@@ -56,6 +62,8 @@ pub struct Request {
     pub user: Option<String>,
     /// Whatever earlier failovers of the pod came to.
     pub anew: bool,
+    /// Of an undo that names the pod only: newer acts than the one that is taken back, and why each is not the one.
+    pub passed_over: Vec<String>,
 }
 
 /// A failover or an undo, planned.

@@ -56,14 +56,55 @@ pub struct Record {
     /// Schema of the canary table, where one was written and is still there to be read or dropped. Absent otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub canary: Option<String>,
-    /// What the component held before, where it is small enough to be kept here. Absent otherwise, and once it was all
-    /// found again.
+    /// What the component held before. Absent where that is not known, once it was all found again, and where
+    /// `packedBaseline` has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub baseline: Option<serde_json::Value>,
+    /// The same, where it is long: its JSON compressed (zlib, RFC 1950) and in base64. Absent otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub packed_baseline: Option<String>,
+    /// Why the baseline is not on record although there was one. Absent otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baseline_lost: Option<BaselineLoss>,
+    /// The act whose baseline this one took over, as that act did not find all of it again. Absent otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inherited: Option<Inherited>,
     /// When the baseline was taken, RFC 3339, if it is one that was stored in the cluster earlier. Absent otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, schemars(extend("format" = "date-time")))]
     pub stored_baseline: Option<String>,
+}
+
+/// Why a baseline is not on record although there was one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum BaselineLoss {
+    /// It does not fit beside the other annotations, even compressed.
+    TooLarge,
+    /// It was removed to make room for a newer record.
+    Trimmed,
+}
+
+/// Words that follow "the baseline is not on record: ".
+impl std::fmt::Display for BaselineLoss {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::TooLarge => "it was too large",
+            Self::Trimmed => "it was removed to make room for newer records",
+        })
+    }
+}
+
+/// Whose baseline an act took over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Inherited {
+    /// The act that took the baseline.
+    pub from: String,
+    /// When it was taken, RFC 3339.
+    #[cfg_attr(test, schemars(extend("format" = "date-time")))]
+    pub taken: String,
 }
 
 /// What is on record.
@@ -188,7 +229,7 @@ impl Record {
     /// compared, comes from here.
     fn is_sound(&self) -> bool {
         let Self { version, id, act, started, finished, outcome, who, context, .. } = self;
-        let Self { namespace, pod, pod_uid, owner, claims, canary, stored_baseline, .. } = self;
+        let Self { namespace, pod, pod_uid, owner, claims, canary, stored_baseline, inherited, .. } = self;
         let policy = |policy: &Option<String>| {
             policy.as_deref().is_none_or(|policy| matches!(policy, "Delete" | "Retain" | "Recycle"))
         };
@@ -229,6 +270,7 @@ impl Record {
             && claims.iter().all(claim)
             && canary.as_ref().is_none_or(schema)
             && stored_baseline.as_deref().is_none_or(is_time)
+            && inherited.as_ref().is_none_or(|it| is_name(&it.from) && is_time(&it.taken))
     }
 
     /// Adds what a run that goes on sets aside besides: a claim that came since the act began, and goes, too.
@@ -281,13 +323,19 @@ impl Record {
         let mut all: Vec<Self> = Vec::new();
         for record in records {
             match all.iter_mut().find(|known| known.id == record.id) {
-                // A run that went on may have added to it.
-                Some(known)
-                    if (record.unfinished(), record.claims.len()) > (known.unfinished(), known.claims.len()) =>
-                {
-                    *known = record;
+                Some(known) => {
+                    let mut record = record;
+                    // What one volume has no room for, another may have.
+                    if record.has_baseline() {
+                        known.take_baseline_of(&record);
+                    } else if known.has_baseline() {
+                        record.take_baseline_of(known);
+                    }
+                    // A run that went on may have added to it.
+                    if (record.unfinished(), record.claims.len()) > (known.unfinished(), known.claims.len()) {
+                        *known = record;
+                    }
                 }
-                Some(_) => {}
                 None => all.push(record),
             }
         }
@@ -309,19 +357,6 @@ impl Record {
     pub fn annotation(&self) -> String {
         annotation(&self.id)
     }
-
-    /// The record as the annotation's text. A baseline that makes it longer than `limit` bytes is left out:
-    /// Kubernetes bounds all annotations of an object together at 256 KiB.
-    ///
-    /// # Errors
-    /// None in practice: the record has no values that JSON cannot hold.
-    pub fn to_annotation(&self, limit: usize) -> Result<String, serde_json::Error> {
-        let text = serde_json::to_string(self)?;
-        if text.len() <= limit || self.baseline.is_none() {
-            return Ok(text);
-        }
-        serde_json::to_string(&Self { baseline: None, ..self.clone() })
-    }
 }
 
 #[cfg(test)]
@@ -336,7 +371,8 @@ mod tests {
             "owner": {"kind": "StatefulSet", "name": "safekeeper", "uid": "uid-2"}, "keepClaims": false,
             "claims": [{"name": "data-safekeeper-0", "uid": "uid-3", "volume": "pv-1", "reclaimPolicy": "Delete",
                 "returns": {"volume": "pv-0", "uid": "uid-4", "reclaimPolicy": "Delete"}}],
-            "canary": "kubectl_synxdb_a1b2c3d4", "storedBaseline": "2026-01-01T00:00:00Z"})
+            "canary": "kubectl_synxdb_a1b2c3d4", "storedBaseline": "2026-01-01T00:00:00Z",
+            "inherited": {"from": "c1b2c3d4", "taken": "2026-01-01T00:00:00Z"}})
     }
 
     /// Whoever may annotate a volume may write a record: no field of it is more than it says it is.
@@ -365,12 +401,23 @@ mod tests {
             "/claims/0/returns/reclaimPolicy",
             "/canary",
             "/storedBaseline",
+            "/inherited/from",
+            "/inherited/taken",
         ] {
             for text in nasty {
                 // A UID, a kind and an act's name may begin with a dash; a shell's word that is quoted may, too.
                 let dashed = text == "-n" && !pointer.ends_with("ame") && !pointer.ends_with("volume");
                 if dashed
-                    && !["/namespace", "/pod", "/started", "/finished", "/canary", "/storedBaseline"].contains(&pointer)
+                    && ![
+                        "/namespace",
+                        "/pod",
+                        "/started",
+                        "/finished",
+                        "/canary",
+                        "/storedBaseline",
+                        "/inherited/taken",
+                    ]
+                    .contains(&pointer)
                 {
                     continue;
                 }

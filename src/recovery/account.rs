@@ -36,16 +36,15 @@ impl Act<'_, '_> {
         self.run.record.finished = Some(Timestamp::now().to_string());
         // What was all found again need not be kept for ever.
         if outcome == Recorded::Recovered {
-            self.run.record.baseline = None;
+            self.run.record.set_baseline(None);
         }
         if self.run.plan.journal.is_some()
             && let Err(error) = self.run.journal.write(&Record { healed: self.healed, ..self.run.record.clone() })
         {
             self.notice(format!("the record was not finished: {error}"));
         }
-        let Ok(text) = self.record() else { return };
         for (volume, uid) in self.recorded() {
-            let written = self.finish_record(&volume, &uid, &text, outcome).await;
+            let written = self.finish_record(&volume, &uid, outcome).await;
             match written {
                 Ok(Written::Done { .. }) => {}
                 Ok(Written::Gone) => self.notice(format!("volume {volume} is gone: its record is lost with it")),
@@ -79,14 +78,11 @@ impl Act<'_, '_> {
 
     /// Writes the outcome on a volume. One that came back and is whole gets the reclaim policy again that it had before
     /// it was first set aside.
-    async fn finish_record(&self, volume: &str, uid: &str, text: &str, outcome: Recorded) -> Result<Written, Error> {
+    async fn finish_record(&mut self, volume: &str, uid: &str, outcome: Recorded) -> Result<Written, Error> {
         let returns = self.run.record.claims.iter().filter_map(|claim| claim.returns.as_ref());
-        let policy = returns.filter(|back| back.uid == uid).find_map(|back| back.reclaim_policy.as_deref());
-        let (key, cluster) = (self.run.record.annotation(), self.run.cluster);
-        match policy.filter(|_| outcome == Recorded::Recovered) {
-            Some(policy) => cluster.set_reclaim_policy(volume, uid, policy, (&key, text)).await,
-            None => cluster.annotate_volume(volume, uid, &key, text, false).await,
-        }
+        let policy = returns.filter(|back| back.uid == uid).find_map(|back| back.reclaim_policy.clone());
+        let policy = policy.filter(|_| outcome == Recorded::Recovered);
+        self.write_record(volume, uid, policy.as_deref()).await
     }
 
     /// Somebody may finish it: the canary table is part of what there is to find.

@@ -6,6 +6,7 @@ pub mod explain;
 pub mod goal;
 pub mod prober;
 pub mod reach;
+mod record;
 pub mod run;
 pub mod witness;
 

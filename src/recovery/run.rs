@@ -19,8 +19,6 @@ use tokio_util::sync::CancellationToken;
 /// How long a replacement pod may wait for a claim that is gone or going before it is deleted once more. Kubernetes
 /// from 1.27 on often mends it by itself within a second.
 const TRAP_GRACE: Duration = Duration::from_secs(3);
-/// A record with its baseline may take this much of the 256 KiB that an object's annotations may have together.
-const RECORD_LIMIT: usize = 96 * 1024;
 /// Pauses between two questions to a component that does not answer yet.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
@@ -193,7 +191,7 @@ impl Act<'_, '_> {
                     self.notice(format!("since the plan was made: {}", gone.join("; ")));
                 }
                 let now = now.or_before(&before);
-                self.run.record.baseline = serde_json::to_value(&now).ok();
+                self.run.record.set_baseline(serde_json::to_value(&now).ok());
                 self.run.before = Some(now);
             }
             Err(silence) => {
@@ -256,8 +254,7 @@ impl Act<'_, '_> {
         let cluster = self.run.cluster;
         let (what, written) = match step {
             Step::Retain { volume, uid, .. } => {
-                let record = self.record().map_err(Ending::Failed)?;
-                let written = cluster.retain_volume(volume, uid, (&self.run.record.annotation(), &record), false).await;
+                let written = self.write_record(volume, uid, Some("Retain")).await;
                 self.carries(volume, uid, &written);
                 (format!("volume {volume}"), written)
             }
@@ -266,9 +263,7 @@ impl Act<'_, '_> {
                 (format!("volume {volume}"), cluster.unreserve_volume(&reservation, false).await)
             }
             Step::Reserve { volume, uid, claim, released_by } => {
-                let record = self.record().map_err(Ending::Failed)?;
-                let key = self.run.record.annotation();
-                let written = cluster.annotate_volume(volume, uid, &key, &record, false).await;
+                let written = self.write_record(volume, uid, None).await;
                 self.carries(volume, uid, &written);
                 let reservation = Reservation { volume, uid, namespace, claim, released_by };
                 let written = match written {
@@ -355,20 +350,18 @@ impl Act<'_, '_> {
         if self.run.plan.journal.is_none() {
             return Ok(());
         }
-        let Err(error) = self.run.journal.write(&self.run.record) else { return Ok(()) };
+        let Err(error) = self.run.journal.write(&self.run.record) else {
+            if crate::journal::loses_baseline(&self.run.record) {
+                self.note_loss("this machine");
+            }
+            return Ok(());
+        };
         // Where the claims stay nothing can be lost but the record itself.
         if self.run.plan.keep_claims {
             self.notice(format!("no record is kept: {error}"));
             return Ok(());
         }
         Err(Ending::Failed(error.because("nothing was changed")))
-    }
-
-    pub(super) fn record(&self) -> Result<String, Error> {
-        let record = Record { healed: self.healed, ..self.run.record.clone() };
-        record
-            .to_annotation(RECORD_LIMIT)
-            .map_err(|error| Error::failure("the record of the failover cannot be written").because(error.to_string()))
     }
 
     /// Waits until a goal is reached; woken by watch events, and by time only where time itself matters.

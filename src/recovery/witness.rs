@@ -49,11 +49,11 @@ pub enum Answer {
     NotYet(String),
 }
 
-/// That the baseline is an older one, which was stored in the cluster.
+/// That the baseline is an older one, which was stored in the cluster or is on record.
 #[derive(Clone, Debug)]
 pub struct Stored {
-    /// When it was taken, in words: `02:14 UTC yesterday (19h ago)`.
-    pub when: String,
+    /// What it is, and when it was taken, in words: `the stored baseline of 02:14 UTC yesterday (19h ago)`.
+    pub what: String,
     /// What may be missing since.
     pub accept: Vec<String>,
 }
@@ -201,7 +201,7 @@ impl Witness {
             let missing = accepted(&found, &stored.accept);
             found.missing = missing.lines;
             self.found.lock().unwrap_or_else(PoisonError::into_inner).missing = missing.names;
-            compared = format!("; compared with the stored baseline of {}", stored.when);
+            compared = format!("; compared with {}", stored.what);
             if !missing.accepted.is_empty() {
                 compared.push_str(&format!("; accepted: {}", missing.accepted.join(", ")));
             }

@@ -159,6 +159,9 @@ fn one(entry: &Entry, now: Timestamp, paint: Paint) -> String {
     }
     for aside in &entry.aside {
         text.push_str(&wrapped_at("          ", 12, &what_became(aside)));
+        if let Some(doubt) = &aside.doubt {
+            text.push_str(&wrapped_at("            ", 12, &format!("it {doubt}")));
+        }
     }
     if entry.can_be_undone() {
         let command = format!("kubectl synxdb undo {}", harmless(&quoted(&record.id)));

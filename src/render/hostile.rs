@@ -227,7 +227,13 @@ fn so_does_history() {
         let read: Record = serde_json::from_value(text).unwrap();
         Record { id: named("id"), ..read }
     };
-    let aside = |state| Aside { volume: named("pv"), size: Some(named("1Gi")), claim: named("claim"), state };
+    let aside = |state| Aside {
+        volume: named("pv"),
+        size: Some(named("1Gi")),
+        claim: named("claim"),
+        state,
+        doubt: Some(named("doubt")),
+    };
     let states = [AsideState::Kept, AsideState::Reserved, AsideState::InPlace];
     let others = [AsideState::Lost(named("why")), AsideState::Unknown(named("why"))];
     let entry = |act, outcome, states: &[AsideState]| Entry {

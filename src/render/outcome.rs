@@ -41,8 +41,8 @@ pub fn verdict(plan: &Plan, outcome: &Outcome, paint: Paint) -> String {
             wrapped("  ", why)
         ),
         Ending::DataMissing(missing) => {
-            let when = match plan.baseline.stored() {
-                Some(taken) => format!("what the stored baseline of {} has", harmless(taken)),
+            let when = match plan.baseline.earlier() {
+                Some((what, taken)) => format!("what {} of {} has", harmless(&what), harmless(taken)),
                 None => {
                     let at = outcome.compared_with.as_deref().and_then(clock);
                     format!("what was there {}", at.map_or_else(|| "before".to_owned(), |at| format!("at {at}")))

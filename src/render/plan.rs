@@ -121,10 +121,8 @@ fn short(uid: &str) -> String {
 fn proof(plan: &Plan) -> Vec<String> {
     match &plan.proof {
         Proof::Sql { pod, door, canary } => {
-            let mut lines = vec![
-                format!("ask {pod} by SQL, port {}, as {},", door.port, door.user),
-                compared(&plan.baseline).into(),
-            ];
+            let mut lines =
+                vec![format!("ask {pod} by SQL, port {}, as {},", door.port, door.user), compared(&plan.baseline)];
             if let Some(schema) = canary {
                 lines.push(match (&plan.act, &plan.resumes) {
                     (Act::Failover, None) => "write a table first, read it afterwards, drop it, in".into(),
@@ -135,19 +133,19 @@ fn proof(plan: &Plan) -> Vec<String> {
             }
             lines
         }
-        Proof::Page { pod, door } => vec![
-            format!("ask {pod} for its status page, port {}, {},", door.port, door.path),
-            compared(&plan.baseline).into(),
-        ],
+        Proof::Page { pod, door } => {
+            vec![format!("ask {pod} for its status page, port {}, {},", door.port, door.path), compared(&plan.baseline)]
+        }
         Proof::Skipped { reason } => vec![format!("skipped: {}", harmless(reason))],
     }
 }
 
-fn compared(baseline: &ComparedWith) -> &'static str {
+fn compared(baseline: &ComparedWith) -> String {
     match baseline {
-        ComparedWith::Fresh { .. } => "and compare with what it says before",
-        ComparedWith::Stored { .. } => "and compare with its stored baseline",
-        ComparedWith::Nothing { .. } => "with no baseline to compare with",
+        ComparedWith::Fresh { .. } => "and compare with what it says before".to_owned(),
+        ComparedWith::Stored { .. } => "and compare with its stored baseline".to_owned(),
+        ComparedWith::Inherited { from, .. } => format!("and compare with the baseline that {from} recorded"),
+        ComparedWith::Nothing { .. } => "with no baseline to compare with".to_owned(),
     }
 }
 

@@ -216,7 +216,7 @@ fn names_anything(content: &Testimony) -> bool {
 }
 
 /// Whether its numbers can be, and can be added up.
-fn is_possible(content: &Testimony) -> bool {
+pub fn is_possible(content: &Testimony) -> bool {
     match content {
         Testimony::Sql(baseline) => {
             let tables = baseline.databases.iter().filter_map(Database::known);

@@ -26,6 +26,7 @@ mod names;
 mod others;
 mod rbac;
 mod reach;
+mod records;
 mod scenarios;
 mod secrets;
 mod soak;

@@ -272,6 +272,10 @@ impl Judge<'_> {
             claim.map(|claim| text(&claim, "/spec/volumeName").to_owned())
         };
         let original = disk(self.story.history.since());
+        // What an earlier failover did not find again lies on the first disk, whichever one this one began with.
+        if first["baseline"]["source"] == "inherited" {
+            return disk(version) != original;
+        }
         let compared = first["before"]["component"] == "answered" || first["baseline"]["source"] == "stored";
         compared && disk(began) == original && disk(version) != original
     }

@@ -11,14 +11,17 @@ pub(super) fn evidence(subject: &Subject<'_>, checks: &mut Vec<Check>) {
         return;
     }
     checks.extend(baseline(subject));
-    if subject.baseline.stored().is_none() && !subject.request.accept_missing.is_empty() {
-        let why = "--accept-missing accepts nothing here: it is for what is missing since a stored baseline";
+    if subject.baseline.earlier().is_none() && !subject.request.accept_missing.is_empty() {
+        let why = "--accept-missing accepts nothing here: it is for what is missing since an earlier baseline";
         checks.push(warn(CheckId::Baseline, why));
     }
 }
 
 /// What it is compared with afterwards.
 fn baseline(subject: &Subject<'_>) -> Option<Check> {
+    if let ComparedWith::Inherited { from, taken, summary } = subject.baseline {
+        return Some(inherited(subject, from, taken, summary));
+    }
     let said = match subject.before {
         Before::Answered { summary, lacks } => {
             let (id, text) = (CheckId::Baseline, format!("before: {summary}"));
@@ -44,7 +47,22 @@ fn baseline(subject: &Subject<'_>) -> Option<Check> {
             format!("no baseline{said}{reason}; whether its data is back will not be proven")
         }
         (ComparedWith::Fresh { .. }, Some(said)) => format!("{said}; afterwards it must"),
-        (ComparedWith::Fresh { .. }, None) => return None,
+        (ComparedWith::Fresh { .. }, None) | (ComparedWith::Inherited { .. }, _) => return None,
     };
     Some(warn(CheckId::Baseline, reason))
+}
+
+/// What an earlier act was compared with and did not find again is not made good by a newer state that lacks it.
+fn inherited(subject: &Subject<'_>, from: &str, taken: &str, summary: &str) -> Check {
+    let when = taken.parse::<Timestamp>().map_or_else(|_| taken.to_owned(), |taken| when(taken, subject.now));
+    let now = match subject.before {
+        Before::Answered { summary, .. } => format!("now: {summary}; "),
+        Before::Silent { reason } => format!("it does not answer now ({reason}); "),
+        Before::LoginRefused { reason } => {
+            format!("it answers, and refuses the login ({reason}): fix that first, nothing can be verified with it; ")
+        }
+        Before::NotAsked => String::new(),
+    };
+    let compared = format!("afterwards it is compared with the baseline that {from} recorded, of {when}");
+    warn(CheckId::Baseline, format!("{now}{compared}, and that was not all found again: {summary}"))
 }

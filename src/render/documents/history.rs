@@ -76,6 +76,9 @@ pub struct Volume<'a> {
     pub state: VolumeState,
     /// Why it is lost, or why its state is not known, in words. Null otherwise.
     pub reason: Option<&'a str>,
+    /// Why it is not known to have held what was there before, in words: an undo that names only the pod passes it over.
+    /// Null where nothing speaks against it.
+    pub doubt: Option<&'a str>,
 }
 
 /// How a volume is that was set aside.
@@ -162,7 +165,8 @@ impl<'a> From<&'a Aside> for Volume<'a> {
             AsideState::Lost(why) => (VolumeState::Lost, Some(why.as_str())),
             AsideState::Unknown(why) => (VolumeState::Unknown, Some(why.as_str())),
         };
-        Self { name: &aside.volume, size: aside.size.as_deref(), claim: &aside.claim, state, reason }
+        let doubt = aside.doubt.as_deref();
+        Self { name: &aside.volume, size: aside.size.as_deref(), claim: &aside.claim, state, reason, doubt }
     }
 }
 

@@ -110,6 +110,9 @@ fn acts() -> Vec<Value> {
     undo.baseline = ComparedWith::Stored { taken: "2026-01-01T00:00:00Z".into(), summary: "what".into() };
     undo.accept_missing = vec!["test_db".into()];
     let mut all = vec![machine::plan(&failover), machine::plan(&undo)];
+    undo.baseline =
+        ComparedWith::Inherited { from: "a1".into(), taken: "2026-01-01T00:00:00Z".into(), summary: "what".into() };
+    all.push(machine::plan(&undo));
     undo.baseline = ComparedWith::Nothing { reason: "why".into() };
     for before in [Before::NotAsked, Before::LoginRefused { reason: "why".into() }] {
         undo.before = before;
@@ -156,7 +159,8 @@ fn recorded(act: Act, outcome: Outcome) -> Record {
         "version": 1, "id": "a1", "act": act, "started": "2026-01-01T00:00:00Z", "finished": "2026-01-01T00:00:05Z",
         "outcome": outcome, "who": "alice", "context": "c", "namespace": "n", "pod": "p-0", "podUid": "u",
         "owner": {"kind": "StatefulSet", "name": "p", "uid": "u"}, "keepClaims": false, "claims": [claim], "healed": 0,
-        "canary": "kubectl_synxdb_a1", "baseline": members().remove("n/proxy-0"),
+        "canary": "kubectl_synxdb_a1", "baseline": members().remove("n/proxy-0"), "packedBaseline": "eJw=",
+        "baselineLost": "trimmed", "inherited": {"from": "b1", "taken": "2025-12-31T00:00:00Z"},
         "storedBaseline": "2025-12-31T00:00:00Z",
     });
     serde_json::from_value(record).unwrap()
@@ -171,7 +175,13 @@ fn past() -> Vec<Value> {
         AsideState::Lost("why".into()),
         AsideState::Unknown("why".into()),
     ];
-    let aside = states.map(|state| Aside { volume: "pv".into(), size: Some("1Gi".into()), claim: "c".into(), state });
+    let aside = states.map(|state| Aside {
+        volume: "pv".into(),
+        size: Some("1Gi".into()),
+        claim: "c".into(),
+        state,
+        doubt: Some("why".into()),
+    });
     let outcomes = [Outcome::InProgress, Outcome::Recovered, Outcome::Unproven, Outcome::DataMissing];
     let entries = outcomes.map(|outcome| {
         let act = if outcome == Outcome::Recovered { Act::Undo("b".into()) } else { Act::Failover };
@@ -250,7 +260,22 @@ fn a_document_of_every_kind_is_valid() {
 
 /// Fields that are left out where they have no value, by the end of the kind's name.
 const MAY_LACK: [(&str, &[&str]); 4] = [
-    ("Record", &["finished", "who", "owner", "canary", "baseline", "storedBaseline", "returns", "manifest"]),
+    (
+        "Record",
+        &[
+            "finished",
+            "who",
+            "owner",
+            "canary",
+            "baseline",
+            "packedBaseline",
+            "baselineLost",
+            "inherited",
+            "storedBaseline",
+            "returns",
+            "manifest",
+        ],
+    ),
     ("Plan", &["lostNode", "returns", "journal", "next", "allow"]),
     ("Result", &["returnedVolume", "accept"]),
     // Of a baseline, and of the number of relations of each kind in it.

@@ -25,10 +25,22 @@ const POD_SPEC: &str = "Forbidden: pod updates may not change fields other than 
 const CLAIM_SPEC: &str = "Forbidden: spec is immutable after creation except resources.requests and \
     volumeAttributesClassName for bound claims";
 
+/// Most bytes of all keys and values of an object's annotations together (`TotalAnnotationSizeLimitB` of
+/// k8s.io/apimachinery).
+const MOST_ANNOTATED: usize = 256 << 10;
+
+/// Annotations that are too long, whoever wrote which of them.
+fn annotations(object: &Value) -> Option<(String, String)> {
+    let all = object["metadata"]["annotations"].as_object()?;
+    let bytes: usize = all.iter().map(|(key, value)| key.len() + value.as_str().map_or(0, str::len)).sum();
+    let message = format!("Too long: may not be more than {MOST_ANNOTATED} bytes");
+    (bytes > MOST_ANNOTATED).then(|| ("metadata.annotations".to_owned(), message))
+}
+
 /// What is wrong with a new object of kind `resource` (its plural).
 pub(super) fn creation(resource: &str, object: &Value) -> Findings {
     let given = |field: &str| object["metadata"][field].as_str().filter(|name| !name.is_empty());
-    let mut findings = Findings::new();
+    let mut findings: Findings = annotations(object).into_iter().collect();
     if given("name").is_none() {
         let message = "Required value: name or generateName is required";
         findings.push(("metadata.name".to_owned(), message.to_owned()));
@@ -96,6 +108,7 @@ fn unselected_template(spec: &Value) -> Option<(String, String)> {
 /// What is wrong with a change from `before` to `after`.
 pub(super) fn update(resource: &str, before: &Value, after: &Value) -> Findings {
     let mut findings = if roles::is_one(resource) { roles::update(resource, before, after) } else { Findings::new() };
+    findings.extend(annotations(after));
     let mut found = |field: &str, message: &str| findings.push((field.to_owned(), message.to_owned()));
     for field in ["uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds"] {
         let (old, new) = (&before["metadata"][field], &after["metadata"][field]);
@@ -351,6 +364,23 @@ mod tests {
             update("storageclasses", &class, &json!({"provisioner": "b"})),
             [("provisioner".to_owned(), "Invalid value: \"b\": field is immutable".to_owned())]
         );
+    }
+
+    /// Real: `The PersistentVolume "pv" is invalid: metadata.annotations: Too long: may not be more than 262144 bytes`.
+    #[test]
+    fn annotations_are_bounded_together_keys_and_all() {
+        let with = |bytes: usize| {
+            let (first, second) = ("a".repeat(1000), "b".repeat(bytes - 1000 - 2));
+            json!({"metadata": {"name": "m", "annotations": {"x": first, "y": second}}})
+        };
+        let message = "Too long: may not be more than 262144 bytes".to_owned();
+        let too_long = [("metadata.annotations".to_owned(), message)];
+        assert_eq!(creation("configmaps", &with(256 << 10)), []);
+        assert_eq!(creation("configmaps", &with((256 << 10) + 1)), too_long);
+        assert_eq!(update("configmaps", &with(2000), &with(256 << 10)), []);
+        assert_eq!(update("configmaps", &with(2000), &with((256 << 10) + 1)), too_long);
+        // One that is over is refused until it is not: shorter is not enough.
+        assert_eq!(update("configmaps", &with(300 << 10), &with((256 << 10) + 1)), too_long);
     }
 
     #[test]

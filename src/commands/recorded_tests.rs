@@ -1,0 +1,151 @@
+use super::*;
+use crate::plan::{BaselineLoss, Inherited, RECORD_VERSION};
+use crate::probe::Baseline;
+use crate::probe::baseline::Listing;
+use crate::probe::baseline::examples::{baseline as held, table, tables};
+use crate::verify::StoredBaseline;
+use serde_json::json;
+
+const STARTED: &str = "2026-01-01T00:00:00Z";
+
+fn server(version: &str) -> Testimony {
+    Testimony::Sql(Baseline { version: version.into(), ..held(Vec::new()) })
+}
+
+fn record(id: &str, outcome: Outcome, baseline: Option<&Testimony>) -> Record {
+    let finished = (outcome != Outcome::InProgress).then_some("2026-01-01T00:01:00Z");
+    let text = json!({"version": RECORD_VERSION, "id": id, "started": STARTED, "finished": finished,
+        "outcome": outcome, "context": "", "namespace": "a", "pod": "p-0", "podUid": "", "keepClaims": false, "claims": [],
+        "baseline": baseline});
+    Record::parse(&text.to_string()).unwrap()
+}
+
+fn none() -> Besides {
+    (Stored::Nothing("n".into()), Timestamp::UNIX_EPOCH)
+}
+
+fn words(before: Before) -> String {
+    match before {
+        Before::Answered { summary, .. } => summary,
+        Before::Silent { reason } | Before::LoginRefused { reason } => format!("silent: {reason}"),
+        Before::NotAsked => "not asked".into(),
+    }
+}
+
+/// What must be there in the end is what the act lost; where it lost nothing it is what is there now; and of an undo that is
+/// finished what its first run found. What is left of an act that did not recover is never the measure.
+#[test]
+fn what_must_be_there_afterwards() {
+    let (then, now) = (server("then"), server("now"));
+    let silent = || Err(Silence::Because("it is down".into()));
+    let as_found = format!("{}, as f1 found it", then.summary());
+    let unknown = || ("not asked".to_owned(), None);
+    for (of, kept, unfinished, said, expected) in [
+        (Outcome::DataMissing, Some(&then), None, Ok(now.clone()), (as_found.clone(), Some(&then))),
+        (Outcome::DataMissing, Some(&then), None, silent(), (as_found.clone(), Some(&then))),
+        (Outcome::InProgress, Some(&then), None, silent(), (as_found.clone(), Some(&then))),
+        (Outcome::Unproven, None, None, Ok(now.clone()), unknown()),
+        (Outcome::DataMissing, None, None, Ok(now.clone()), unknown()),
+        (Outcome::InProgress, None, None, Ok(now.clone()), unknown()),
+        (Outcome::Recovered, Some(&then), None, Ok(now.clone()), (now.summary(), Some(&now))),
+        (Outcome::Recovered, None, None, silent(), ("silent: it is down".into(), None)),
+        (Outcome::DataMissing, Some(&now), Some(Some(&then)), Ok(now.clone()), (as_found.clone(), Some(&then))),
+        (Outcome::DataMissing, Some(&now), Some(None), Ok(now.clone()), unknown()),
+        (Outcome::DataMissing, Some(&then), None, Err(Silence::NotAsked), unknown()),
+    ] {
+        let record_of = record("f1", of, kept);
+        let unfinished = unfinished.map(|baseline| record("u1", Outcome::InProgress, baseline));
+        let (before, testimony, _) = of_undo(&record_of, unfinished.as_ref(), said, none());
+        assert_eq!((words(before), testimony.as_ref()), expected, "{of:?} {unfinished:?}");
+    }
+}
+
+/// A baseline that is lost, damaged or impossible is not known: neither an undo nor a run that is finished compares with
+/// what is there now, and both say why.
+#[test]
+fn a_baseline_that_cannot_be_had_is_not_known_and_the_reason_is_said() {
+    let now = server("now");
+    let lost = |lost| {
+        let mut record = record("f1", Outcome::DataMissing, Some(&server("then")));
+        record.lose_baseline(lost);
+        record
+    };
+    let of = |change: &dyn Fn(&mut Record)| {
+        let mut record = record("f1", Outcome::DataMissing, None);
+        change(&mut record);
+        record
+    };
+    let impossible = json!({"by": "page", "said": {"pageserver": {"tenants": {"Active": u64::MAX}, "broken": null}}});
+    for (record, why) in [
+        (lost(BaselineLoss::TooLarge), "it was too large"),
+        (lost(BaselineLoss::Trimmed), "it was removed to make room for newer records"),
+        (of(&|record| record.packed_baseline = Some("AAAA".into())), "cannot be read"),
+        (of(&|record| record.baseline = Some(json!("nothing"))), "cannot be used"),
+        (of(&|record| record.baseline = Some(impossible.clone())), "cannot be used"),
+        (of(&|_| {}), "none is on record of f1"),
+    ] {
+        let (before, testimony, with) = of_undo(&record, None, Ok(now.clone()), none());
+        assert_eq!((before, testimony), (Before::NotAsked, None), "{why}");
+        let ComparedWith::Nothing { reason } = with else { panic!("{why}: {with:?}") };
+        assert!(reason.contains(why), "{reason}");
+        let unfinished = Record { outcome: Outcome::InProgress, ..record };
+        let (before, testimony, with) = of_first_run(&unfinished, none());
+        assert_eq!((before, testimony), (Before::NotAsked, None), "{why}");
+        assert!(matches!(&with, ComparedWith::Nothing { reason } if reason.contains(why)), "{with:?}");
+    }
+}
+
+/// What was stored before the act began is of what it lost; what was stored since is not.
+#[test]
+fn a_baseline_that_was_stored_before_is_used_in_its_place() {
+    let stored = |taken: &str| {
+        let taken = taken.parse().unwrap();
+        let stored = StoredBaseline::new(taken, "c", ("a", "p-0"), server("stored"));
+        (Stored::Is(Box::new(stored)), Timestamp::MAX)
+    };
+    let mut record = record("f1", Outcome::DataMissing, None);
+    record.lose_baseline(BaselineLoss::TooLarge);
+    let compared = |besides| of_undo(&record, None, Ok(server("now")), besides).1;
+    assert_eq!(compared(stored("2025-12-31T00:00:00Z")), Some(server("stored")));
+    assert_eq!(compared(stored("2026-01-01T00:00:30Z")), None);
+}
+
+/// A new failover after one that did not recover: what that one was compared with still must be there, unless it is.
+#[test]
+fn what_was_not_found_again_is_taken_over() {
+    let holds = |tables_there: &[&str]| {
+        let all = tables_there.iter().map(|name| table(name, None)).collect();
+        Testimony::Sql(held(vec![("d", Listing::Known(tables(all)))]))
+    };
+    let then = holds(&["a", "b"]);
+    let taken = |first: &Record, said| match taken_over(first, &said, none()) {
+        TakenOver::Is(testimony, with) => Some((testimony, with)),
+        TakenOver::Nothing(_) => None,
+    };
+    let first = record("f1", Outcome::InProgress, Some(&then));
+    let with = |from: &str, taken: &str| ComparedWith::Inherited {
+        from: from.into(),
+        taken: taken.into(),
+        summary: then.summary(),
+    };
+    let inherits = Some((Some(then.clone()), with("f1", STARTED)));
+    assert_eq!(taken(&first, Err(Silence::Because("it is down".into()))), inherits);
+    assert_eq!(taken(&first, Err(Silence::LoginRefused("no".into()))), inherits);
+    // An empty disk answers, too.
+    assert_eq!(taken(&first, Ok(holds(&[]))), inherits);
+    assert_eq!(taken(&first, Ok(holds(&["a"]))), inherits);
+    assert_eq!(taken(&first, Ok(holds(&["a", "b", "c"]))), None);
+    assert_eq!(taken(&first, Err(Silence::NotAsked)), None);
+    // It is the first act's, however often it is begun again.
+    let again =
+        Record { inherited: Some(Inherited { from: "f0".into(), taken: "2025-12-31T00:00:00Z".into() }), ..first };
+    let found = taken(&again, Ok(holds(&[])));
+    assert_eq!(found, Some((Some(then.clone()), with("f0", "2025-12-31T00:00:00Z"))));
+    // And a run that finishes such a one says so.
+    assert_eq!(of_first_run(&again, none()).2, with("f0", "2025-12-31T00:00:00Z"));
+    // One that is lost is not known.
+    let mut lost = again;
+    lost.lose_baseline(BaselineLoss::TooLarge);
+    let found = taken(&lost, Ok(holds(&["a", "b"]))).unwrap();
+    assert!(found.0.is_none() && matches!(found.1, ComparedWith::Nothing { .. }), "{found:?}");
+}

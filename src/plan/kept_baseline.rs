@@ -1,0 +1,178 @@
+//! The baseline of a record: kept as it is, or compressed, or known to be lost. A reader never takes a baseline that is
+//! lost or damaged for one that never was.
+
+use super::record::{BaselineLoss, Record};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use miniz_oxide::deflate::compress_to_vec_zlib;
+use miniz_oxide::inflate::decompress_to_vec_zlib_with_limit;
+use serde_json::Value;
+
+/// A baseline that is longer, in bytes of JSON, is compressed.
+const PLAIN: usize = 8 << 10;
+/// Most bytes that a baseline has once it is unpacked: 50 databases of 1,000 relations have 7 MiB.
+const LARGEST: usize = 16 << 20;
+/// How hard it is compressed, of 10.
+const LEVEL: u8 = 8;
+
+impl Record {
+    /// Whether the baseline is on record.
+    pub fn has_baseline(&self) -> bool {
+        self.baseline.is_some() || self.packed_baseline.is_some()
+    }
+
+    /// The baseline on record; `None` if there never was one.
+    ///
+    /// # Errors
+    /// Why it cannot be had although there was one, in words.
+    pub fn kept_baseline(&self) -> Result<Option<Value>, String> {
+        match (&self.baseline, &self.packed_baseline, self.baseline_lost) {
+            (Some(value), _, _) => Ok(Some(value.clone())),
+            (None, Some(packed), _) => unpack(packed).map(Some),
+            (None, None, Some(lost)) => Err(format!("its baseline is not on record: {lost}")),
+            (None, None, None) => Ok(None),
+        }
+    }
+
+    /// Puts a baseline on record, in place of what was known of one.
+    pub fn set_baseline(&mut self, baseline: Option<Value>) {
+        (self.baseline, self.packed_baseline, self.baseline_lost) = (baseline, None, None);
+    }
+
+    /// Takes the baseline off the record, and says why.
+    pub fn lose_baseline(&mut self, lost: BaselineLoss) {
+        (self.baseline, self.packed_baseline, self.baseline_lost) = (None, None, Some(lost));
+    }
+
+    /// Takes over what another copy of the same record has.
+    pub(super) fn take_baseline_of(&mut self, other: &Self) {
+        self.baseline.clone_from(&other.baseline);
+        self.packed_baseline.clone_from(&other.packed_baseline);
+        self.baseline_lost = None;
+    }
+
+    /// The same record, with a long baseline compressed.
+    pub fn packed(mut self) -> Self {
+        let Some(text) = self.baseline.as_ref().map(Value::to_string) else { return self };
+        match text.len() {
+            0..=PLAIN => {}
+            // It could be written, and never be read again.
+            length if length > LARGEST => self.lose_baseline(BaselineLoss::TooLarge),
+            _ => {
+                self.packed_baseline = Some(STANDARD.encode(compress_to_vec_zlib(text.as_bytes(), LEVEL)));
+                self.baseline = None;
+            }
+        }
+        self
+    }
+}
+
+/// A damaged one fails: zlib has a checksum (Adler-32) of all that it compresses.
+fn unpack(packed: &str) -> Result<Value, String> {
+    let damaged = |why: String| format!("its baseline is on record and cannot be read: {why}");
+    let bytes = STANDARD.decode(packed).map_err(|error| damaged(error.to_string()))?;
+    let text =
+        decompress_to_vec_zlib_with_limit(&bytes, LARGEST).map_err(|error| damaged(format!("{:?}", error.status)))?;
+    serde_json::from_slice(&text).map_err(|error| damaged(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::RECORD_VERSION;
+    use serde_json::json;
+
+    fn record(baseline: Option<Value>) -> Record {
+        let text = json!({"version": RECORD_VERSION, "id": "a1", "started": "2026-01-01T00:00:00Z",
+            "outcome": "in-progress", "context": "", "namespace": "a", "pod": "p-0", "podUid": "", "keepClaims": false,
+            "claims": [], "baseline": baseline});
+        Record::parse(&text.to_string()).unwrap()
+    }
+
+    fn tables(number: usize) -> Value {
+        let table = |number| {
+            json!({"schema": "public", "name": format!("table_{number}"), "estimatedRows": -1.0, "pages": 0,
+                   "rows": number % 7})
+        };
+        json!((0..number).map(table).collect::<Vec<_>>())
+    }
+
+    /// As the annotation has it, and read again.
+    fn again(record: Record) -> (String, Record) {
+        let text = serde_json::to_string(&record.packed()).unwrap();
+        let read = Record::parse(&text).unwrap();
+        (text, read)
+    }
+
+    #[test]
+    fn a_baseline_is_kept_whole_however_long_it_is() {
+        for number in [0, 3, 1300, 20_000] {
+            let (text, read) = again(record(Some(tables(number))));
+            assert_eq!(read.kept_baseline(), Ok(Some(tables(number))), "{number}");
+            assert!(read.has_baseline());
+            // A short one can be read by people.
+            assert_eq!(text.contains("\"table_1\""), number == 3, "{number}");
+        }
+        let plain = serde_json::to_string(&record(Some(tables(1300)))).unwrap().len();
+        let packed = again(record(Some(tables(1300)))).0.len();
+        assert!(plain > 100_000 && packed < plain / 8, "{plain} {packed}");
+    }
+
+    #[test]
+    fn none_a_lost_one_and_a_damaged_one_are_told_apart() {
+        assert_eq!(again(record(None)).1.kept_baseline(), Ok(None));
+        for lost in [BaselineLoss::TooLarge, BaselineLoss::Trimmed] {
+            let mut record = record(Some(tables(3)));
+            record.lose_baseline(lost);
+            let read = again(record).1;
+            assert!(!read.has_baseline());
+            assert_eq!(read.kept_baseline(), Err(format!("its baseline is not on record: {lost}")));
+        }
+        let packed = record(Some(tables(1300))).packed().packed_baseline.unwrap();
+        let mut flipped = packed.clone().into_bytes();
+        let at = flipped.len() / 2;
+        flipped[at] = if flipped[at] == b'A' { b'B' } else { b'A' };
+        let flipped = String::from_utf8(flipped).unwrap();
+        for damaged in ["", "%%%%", "AAAA", &packed[..packed.len() / 2 / 4 * 4], &flipped] {
+            let mut record = record(None);
+            record.packed_baseline = Some(damaged.to_owned());
+            let why = record.kept_baseline().unwrap_err();
+            assert!(why.starts_with("its baseline is on record and cannot be read: "), "{damaged:.20} {why}");
+        }
+    }
+
+    /// Whoever may annotate a volume may write a few bytes that become a great many.
+    #[test]
+    fn what_would_fill_the_memory_is_not_unpacked() {
+        let bomb = compress_to_vec_zlib(&vec![b' '; LARGEST + 1], LEVEL);
+        let mut record = record(None);
+        record.packed_baseline = Some(STANDARD.encode(bomb));
+        assert!(record.kept_baseline().unwrap_err().contains("HasMoreOutput"));
+        // What is written can be read.
+        let long = Value::String("x".repeat(LARGEST));
+        assert_eq!(self::record(Some(long)).packed().baseline_lost, Some(BaselineLoss::TooLarge));
+    }
+
+    /// What one volume has no room for, another may have.
+    #[test]
+    fn a_copy_that_has_the_baseline_is_believed() {
+        let whole = record(Some(tables(3)));
+        let mut lost = whole.clone();
+        lost.lose_baseline(BaselineLoss::TooLarge);
+        for copies in [[&whole, &lost], [&lost, &whole]] {
+            let merged = Record::merged(copies.into_iter().cloned());
+            assert_eq!(merged[0].kept_baseline(), Ok(Some(tables(3))));
+        }
+        // One that was found again is not needed any more, and its outcome is what the last copy says.
+        let mut finished = lost.clone();
+        (finished.outcome, finished.finished) = (crate::plan::Outcome::DataMissing, Some(whole.started.clone()));
+        for copies in [[&whole, &finished], [&finished, &whole]] {
+            let merged = &Record::merged(copies.into_iter().cloned())[0];
+            assert!(merged.unfinished() && merged.has_baseline());
+        }
+        let whole = Record { baseline: whole.baseline.clone(), baseline_lost: None, ..finished.clone() };
+        for copies in [[&whole, &finished], [&finished, &whole]] {
+            assert_eq!(Record::merged(copies.into_iter().cloned()), std::slice::from_ref(&whole));
+        }
+    }
+}

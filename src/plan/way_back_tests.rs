@@ -1,0 +1,146 @@
+use super::super::{BaselineLoss, Inherited, RECORD_VERSION};
+use super::*;
+use crate::testing::snapshot;
+use crate::topology::{Layout, build};
+use serde_json::json;
+
+const POD: &str = "cloudberry-proxy-0";
+const WORLD: &str = "
+namespace: a
+sets: [{name: cloudberry-proxy, replicas: 1, templates: [data]}]
+pods: [{name: cloudberry-proxy-0, set: cloudberry-proxy, ready: true, claims: [data-cloudberry-proxy-0]}]
+claims: [{name: data-cloudberry-proxy-0, uid: c9, volume: pv-9}]
+";
+
+fn topology() -> Topology {
+    build(&snapshot(&[WORLD]), &Layout::shipped().unwrap())
+}
+
+/// An act that set this volume aside, which began in that minute.
+fn act(id: &str, minute: usize, outcome: Outcome, volume: &str) -> Record {
+    let started = format!("2026-01-01T00:{minute:02}:00Z");
+    let finished = (outcome != Outcome::InProgress).then_some(&started);
+    let text = json!({"version": RECORD_VERSION, "id": id, "started": started, "finished": finished, "outcome": outcome,
+        "context": "", "namespace": "a", "pod": POD, "podUid": "", "keepClaims": false,
+        "claims": [{"name": "data-cloudberry-proxy-0", "uid": "c1", "volume": volume, "reclaimPolicy": "Delete"}]});
+    Record::parse(&text.to_string()).unwrap()
+}
+
+fn answered(id: &str, minute: usize, outcome: Outcome, volume: &str) -> Record {
+    Record { baseline: Some(json!(id)), ..act(id, minute, outcome, volume) }
+}
+
+fn inherited(id: &str, minute: usize, outcome: Outcome, volume: &str) -> Record {
+    let taken = "2026-01-01T00:00:00Z".to_owned();
+    let inherited = Some(Inherited { from: "f1".to_owned(), taken });
+    Record { inherited, ..answered(id, minute, outcome, volume) }
+}
+
+fn undo(id: &str, minute: usize, outcome: Outcome, of: &str, (aside, back): (&str, &str)) -> Record {
+    let mut record = act(id, minute, outcome, aside);
+    record.act = Act::Undo(of.to_owned());
+    let returns = json!({"volume": back, "uid": "u", "reclaimPolicy": "Delete"});
+    record.claims[0].returns = serde_json::from_value(returns).unwrap();
+    record
+}
+
+fn found(records: &[Record]) -> (Option<String>, usize) {
+    let topology = topology();
+    let member = topology.member("a", POD).unwrap();
+    let back = way_back(&topology, records, member);
+    (back.as_ref().map(|back| back.of.id.clone()), back.map_or(0, |back| back.passed_over.len()))
+}
+
+use Outcome::{DataMissing, InProgress, Recovered, Unproven};
+
+/// The disk that a failover brought which did not recover, and that never answered since, is not the one to go back to; one
+/// that answered, or that was proven when it came, is, whatever became of the act that set it aside.
+#[test]
+fn the_last_disk_that_is_known_to_have_held_what_was_there_comes_back() {
+    let f1 = |outcome| answered("f1", 1, outcome, "pv-1");
+    for (records, expected, passed_over) in [
+        (vec![], None, 0),
+        // The ordinary reason to fail over: it does not answer, and nothing is stored.
+        (vec![act("f1", 1, Unproven, "pv-1")], Some("f1"), 0),
+        (vec![f1(InProgress)], Some("f1"), 0),
+        // Begun again.
+        (vec![f1(InProgress), act("f2", 2, Unproven, "pv-2")], Some("f1"), 1),
+        (vec![f1(InProgress), inherited("f2", 2, DataMissing, "pv-2")], Some("f1"), 1),
+        (vec![f1(InProgress), inherited("f2", 2, Recovered, "pv-2")], Some("f1"), 1),
+        (vec![f1(DataMissing), act("f2", 2, Unproven, "pv-2"), act("f3", 3, Unproven, "pv-3")], Some("f1"), 2),
+        (vec![act("f1", 1, InProgress, "pv-1"), act("f2", 2, Unproven, "pv-2")], Some("f1"), 1),
+        // It answered, and had all that was there before.
+        (vec![f1(InProgress), answered("f2", 2, InProgress, "pv-2")], Some("f2"), 0),
+        (vec![f1(InProgress), answered("f2", 2, Recovered, "pv-2")], Some("f2"), 0),
+        // It was proven when it came, however long ago that was.
+        (vec![f1(Recovered), act("f2", 2, Unproven, "pv-2")], Some("f2"), 0),
+        // What an undo brought back is known as it was then; what it set aside is not.
+        (vec![f1(DataMissing), undo("u1", 2, Recovered, "f1", ("pv-2", "pv-1"))], Some("f1"), 1),
+        (vec![f1(Recovered), undo("u1", 2, Recovered, "f1", ("pv-2", "pv-1"))], Some("u1"), 0),
+        (
+            vec![f1(DataMissing), undo("u1", 2, Unproven, "f1", ("pv-2", "pv-1")), act("f3", 3, Unproven, "pv-1")],
+            Some("f3"),
+            0,
+        ),
+        // An undo that was begun is finished.
+        (vec![f1(DataMissing), undo("u1", 2, InProgress, "f1", ("pv-2", "pv-1"))], Some("f1"), 0),
+    ] {
+        let brief: Vec<_> = records.iter().map(|record| (&record.id, record.outcome)).collect();
+        assert_eq!(found(&records), (expected.map(str::to_owned), passed_over), "{brief:?}");
+    }
+}
+
+#[test]
+fn a_stored_baseline_of_after_the_disk_came_speaks_for_it() {
+    let stored = |taken: &str| {
+        let f2 = act("f2", 5, InProgress, "pv-2");
+        vec![act("f1", 1, Unproven, "pv-1"), Record { stored_baseline: Some(taken.to_owned()), ..f2 }]
+    };
+    assert_eq!(found(&stored("2026-01-01T00:03:00Z")), (Some("f2".to_owned()), 0));
+    assert_eq!(found(&stored("2026-01-01T00:00:30Z")), (Some("f1".to_owned()), 1));
+}
+
+#[test]
+fn a_failover_of_the_pod_alone_brings_no_disk() {
+    let mut alone = act("k1", 2, InProgress, "pv-1");
+    (alone.keep_claims, alone.claims) = (true, Vec::new());
+    let records = [answered("f1", 1, Recovered, "pv-1"), alone, act("f2", 3, Unproven, "pv-2")];
+    assert_eq!(found(&records), (Some("f2".to_owned()), 0));
+}
+
+#[test]
+fn what_is_passed_over_is_named_with_its_reason() {
+    let topology = topology();
+    let member = topology.member("a", POD).unwrap();
+    let records = [answered("f1", 1, InProgress, "pv-1"), act("f2", 2, Unproven, "pv-2")];
+    let back = way_back(&topology, &records, member).unwrap();
+    let why = "volume pv-2, which f2 set aside, came with f1, which did not finish, and is not known to have held what \
+               was there before";
+    assert_eq!(back.passed_over, [why]);
+}
+
+/// What must be there for a new failover: the first baseline since the pod was last proven to be whole.
+#[test]
+fn what_was_not_found_again_still_must_be_there() {
+    let topology = topology();
+    let member = topology.member("a", POD).unwrap();
+    let mut lost = answered("f2", 2, InProgress, "pv-2");
+    lost.lose_baseline(BaselineLoss::TooLarge);
+    for (records, expected) in [
+        (vec![], None),
+        (vec![answered("f1", 1, Recovered, "pv-1")], None),
+        (vec![act("f1", 1, Unproven, "pv-1")], None),
+        (vec![answered("f1", 1, InProgress, "pv-1")], Some("f1")),
+        (vec![answered("f1", 1, DataMissing, "pv-1")], Some("f1")),
+        (vec![answered("f1", 1, InProgress, "pv-1"), answered("f2", 2, InProgress, "pv-2")], Some("f1")),
+        (vec![answered("f1", 1, InProgress, "pv-1"), act("f2", 2, Unproven, "pv-2")], Some("f1")),
+        (vec![answered("f1", 1, DataMissing, "pv-1"), answered("f2", 2, Recovered, "pv-2")], None),
+        (vec![act("f1", 1, InProgress, "pv-1"), answered("f2", 2, InProgress, "pv-2")], Some("f2")),
+        (vec![act("f1", 1, Unproven, "pv-1"), lost.clone()], Some("f2")),
+        (vec![answered("f1", 1, InProgress, "pv-1"), lost.clone()], Some("f1")),
+        (vec![lost, act("f3", 3, Unproven, "pv-3")], None),
+    ] {
+        let open = not_found_again(&topology, &records, member);
+        assert_eq!(open.map(|record| record.id.as_str()), expected, "{records:#?}");
+    }
+}

@@ -1,0 +1,72 @@
+//! The record of a run, written on the volumes that take part, within what their annotations have room for.
+
+use super::run::Act;
+use crate::cluster::Written;
+use crate::cluster::annotations::{Annotated, Target};
+use crate::error::Error;
+use crate::plan::Record;
+use crate::plan::budget::{self, Fit, fit};
+use std::collections::BTreeMap;
+
+impl Act<'_, '_> {
+    /// Writes the record on a volume, with its reclaim policy in the same request if one is given. Older records on it are
+    /// cut down if there is no room otherwise: then only if nobody changed the volume since it was read.
+    ///
+    /// # Errors
+    /// Not allowed, no answer, or no room: the annotations of others fill the volume's.
+    pub(super) async fn write_record(
+        &mut self,
+        volume: &str,
+        uid: &str,
+        policy: Option<&str>,
+    ) -> Result<Written, Error> {
+        let cluster = self.run.cluster;
+        let record = Record { healed: self.healed, ..self.run.record.clone() };
+        let seen = self.annotated(uid).unwrap_or_default();
+        let mut fitted = None;
+        let mut compose = |annotations: &BTreeMap<String, String>| {
+            let fit = fit(&record, volume, annotations).map_err(|full| no_room(volume, full))?;
+            let changes = fit.changes.clone();
+            fitted = Some(fit);
+            Ok(changes)
+        };
+        let written = cluster.change_annotations(Target { volume, uid, policy }, seen, &mut compose).await?;
+        if let (Written::Done { .. }, Some(fitted)) = (&written, fitted) {
+            self.note_fit(volume, &fitted);
+        }
+        Ok(written)
+    }
+
+    /// The annotations of a volume as they are watched; `None` if it is not.
+    fn annotated(&self, uid: &str) -> Option<Annotated> {
+        let volumes = self.watch.snapshot().volumes.items();
+        volumes.iter().find(|volume| volume.metadata.uid.as_deref() == Some(uid)).map(Annotated::from)
+    }
+
+    /// Tells at once what is not kept, each once.
+    fn note_fit(&mut self, volume: &str, fitted: &Fit) {
+        if let Some(told) = fitted.trimmed.told(volume) {
+            self.notice(told);
+        }
+        if fitted.lost {
+            self.note_loss(&format!("volume {volume}"));
+        }
+    }
+
+    /// Tells that the baseline is not kept there.
+    pub(super) fn note_loss(&mut self, place: &str) {
+        let text = format!(
+            "the baseline is too large to be kept on {place}: this run compares with it; if it has to be resumed or \
+             undone, nothing says what was there"
+        );
+        if !self.notices.contains(&text) {
+            self.notice(text);
+        }
+    }
+}
+
+fn no_room(volume: &str, full: budget::Full) -> Error {
+    Error::refused(format!("volume {volume} has no room for the record"))
+        .because(format!("its annotations would have {} bytes, and {} is the most", full.bytes, budget::MOST))
+        .hint(format!("kubectl get pv {} -o yaml shows them", crate::cli::quoted(volume)))
+}
