@@ -156,7 +156,7 @@ fn a_volume_fits_as_kubernetes_sees_it() {
     ] {
         let (volumes, claim) = ([free("pv", volume)], asks(claim));
         let (misfits, own) = ours(&volumes, &claim);
-        assert_eq!(misfits, [expected.clone()], "{volume} {claim}");
+        assert_eq!(misfits, std::slice::from_ref(&expected), "{volume} {claim}");
         let gets = expected.is_none().then(|| "pv".to_owned());
         assert_eq!((own, theirs(&volumes, &claim)), (gets.clone(), gets), "{volume} {claim}");
     }

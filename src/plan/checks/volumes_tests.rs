@@ -73,7 +73,6 @@ records: [{id: f1, pod: wh1-0, age: 300, took: 5, claims: [{name: data-wh1-0, ui
 nodes: [{{name: node-1}}, {{name: node-2, lost: true}}]
 volumes: [{volumes}]"
         );
-        let more = if volumes == on_record { more.replace("}]}]", "}]}]") } else { more };
         says(&node("size: 2Gi", "", "", &more), "wh1-1", false, id, &[&expected]);
     }
 }
