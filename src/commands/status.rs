@@ -27,7 +27,8 @@ async fn once(context: &Context, args: &StatusArgs) -> Result<Exit> {
     let cluster = context.cluster().await?;
     let wide = !matches!(args.output, Output::Text | Output::Name);
     // First wave: namespaces, and what belongs to none.
-    let request = ReadRequest { volumes: wide, nodes: !wide, deadline: DEADLINE, ..ReadRequest::default() };
+    let request =
+        ReadRequest { volumes: wide, nodes: !wide, leases: true, deadline: DEADLINE, ..ReadRequest::default() };
     let (scope, outside) = futures::join!(
         scope(context, &cluster, context.global.namespace.as_deref(), args.all_namespaces, DEADLINE),
         cluster.read(&request)
@@ -89,6 +90,7 @@ fn together(scope: Scope, outside: Snapshot, inside: Snapshot) -> Snapshot {
         volumes: outside.volumes,
         nodes: outside.nodes,
         storage_classes: outside.storage_classes,
+        leases: outside.leases,
     }
 }
 

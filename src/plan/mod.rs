@@ -3,6 +3,7 @@
 //!
 //! The dry run, the text above the prompt, the run itself and the JSON output all read this one [`Plan`].
 
+mod admission;
 mod checks;
 mod compared;
 mod earlier;
@@ -12,11 +13,13 @@ mod make;
 pub mod probes;
 mod record;
 pub mod rights;
+mod settle;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod undo_tests;
 
+pub use admission::{Attempt, Quotas, Try, admission};
 pub use checks::{Check, CheckId, Verdict};
 pub use compared::ComparedWith;
 pub use earlier::{newest, returning};
@@ -25,12 +28,14 @@ pub use make::{Inputs, plan, proof};
 pub use probes::{NotMeasured, ProbeTarget, Probes, Promise};
 pub use record::{Act, Outcome, RECORD_VERSION, Record, RecordedClaim, RecordedOwner, Returns, annotation};
 pub use rights::needed;
+pub use settle::settle_time;
 
 use crate::cli::Allow;
 use crate::error::Error;
 use crate::topology::Owner;
 use crate::topology::layout::{PageDoor, Role, SqlDoor};
 use serde::Serialize;
+use std::time::Duration;
 
 /// What the user asks for.
 #[derive(Clone, Debug, Default)]
@@ -51,6 +56,8 @@ pub struct Request {
     pub user: Option<String>,
     /// Whatever earlier failovers of the pod came to.
     pub anew: bool,
+    /// How long the new pod must stay Ready, without a restart.
+    pub settle: Duration,
 }
 
 /// A failover or an undo, planned.
@@ -68,6 +75,9 @@ pub struct Plan {
     pub keep_claims: bool,
     /// Whether it is to be proven that the component is back.
     pub verify: bool,
+    /// How long the new pod must stay Ready without a restart, in milliseconds: what was asked for, two periods of its
+    /// readiness probe, or its StatefulSet's `minReadySeconds`, whichever is longest.
+    pub settle_milliseconds: u64,
     /// What will be changed, in this order; empty where everything was done already.
     pub steps: Vec<Step>,
     /// Claims that must be new and Bound in the end: name and the old UID.

@@ -1,12 +1,14 @@
 //! Runs a plan: performs its steps, awaits its goals, and tells what happens. No printing.
 
 mod account;
+mod answers;
 pub mod events;
 pub mod explain;
 pub mod goal;
 pub mod prober;
 pub mod reach;
 pub mod run;
+pub mod settle;
 pub mod witness;
 
 pub use events::{ClaimChange, Ending, Event, Outcome, Phase, PhaseEnd};

@@ -3,11 +3,15 @@
 mod build;
 pub mod door;
 pub mod health;
+mod heartbeat;
 pub mod layout;
 pub mod lead;
 pub mod machines;
 pub mod model;
 mod ownership;
+pub mod quota;
+pub mod readiness;
+pub mod replacement;
 mod selector;
 pub mod target;
 #[cfg(test)]
@@ -24,4 +28,6 @@ pub use model::{
     Claim, ClaimReference, ClaimState, Component, Gap, Known, Member, Owner, PodFacts, Space, Stranger, Topology,
     Volume,
 };
+pub use readiness::Readiness;
+pub use replacement::{Replacement, replacement};
 pub use workload::{Budget, Template, Workload};

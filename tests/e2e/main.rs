@@ -11,6 +11,7 @@ mod run;
 #[path = "../terminal/mod.rs"]
 mod terminal;
 
+mod admission;
 mod answers;
 mod answers_more;
 mod checks;
@@ -28,6 +29,7 @@ mod rbac;
 mod reach;
 mod scenarios;
 mod secrets;
+mod settle;
 mod story;
 mod strangers;
 mod trouble;
