@@ -139,7 +139,7 @@ impl Testimony {
                     let tables: Vec<_> = listed.flat_map(|tables| &tables.tables).collect();
                     let uncounted = |table: &&Table| matches!(table.uncounted, Some(Uncounted::Unknown(_)));
                     let counted = tables.iter().any(|table| table.rows.is_some());
-                    if counted || !tables.iter().any(|table| uncounted(table)) {
+                    if counted || !tables.iter().any(uncounted) {
                         return None;
                     }
                     "the rows of no table could be counted before"
