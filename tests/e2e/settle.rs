@@ -58,9 +58,11 @@ fn a_pod_that_crashes_some_seconds_after_it_was_ready_is_never_recovered() {
     let ran = ran.says(&["Timed out: wh9527-0 is not back", "restarts: ", "restarted", "exit code"]);
     assert!(ran.took < Duration::from_secs(40), "{}", ran.shown());
 
-    // The disk that it was set aside from can be put back, once new pods stay.
+    // The disk that was set aside can be put back, once new pods stay.
     account.patch_set("wh9527", &with_containers(&good));
     run(&world, &undo(&ran), &["--yes"]).exits(0).says(&["Recovered: wh9527-0"]);
+    let back = Before::of(&world, &account.namespace, "wh9527-0");
+    assert_eq!(back.claims["data-wh9527-0"].volume, before.claims["data-wh9527-0"].volume);
 }
 
 /// The same in numbers, for programs.
