@@ -223,6 +223,9 @@ struct Set {
     /// Whether the controller has not seen its last change.
     #[serde(default)]
     stale: bool,
+    /// `minReadySeconds`.
+    #[serde(rename = "minReady")]
+    min_ready: Option<i32>,
 }
 
 #[derive(Deserialize)]
@@ -256,6 +259,14 @@ struct PodLine {
     finalizers: Vec<String>,
     #[serde(default)]
     labels: BTreeMap<String, String>,
+    /// Seconds since its Ready condition changed.
+    ready_since: Option<i64>,
+    /// Period of its readiness probe, in seconds.
+    period: Option<i32>,
+    #[serde(default)]
+    restarts: i32,
+    /// Exit code of its container's last end.
+    ended: Option<i32>,
 }
 
 #[derive(Deserialize)]
@@ -342,7 +353,7 @@ pub(crate) fn snapshot(documents: &[&str]) -> Snapshot {
                              "uid": set.uid.clone().unwrap_or_else(|| format!("set-{}", set.name)),
                              "creationTimestamp": created(set.age),
                              "deletionTimestamp": set.terminating.then_some(DELETED)},
-                "spec": {"replicas": set.replicas, "selector": {}, "serviceName": set.name,
+                "spec": {"replicas": set.replicas, "selector": {}, "serviceName": set.name, "minReadySeconds": set.min_ready,
                          "podManagementPolicy": if set.parallel { "Parallel" } else { "OrderedReady" },
                          "ordinals": set.start.map(|start| json!({"start": start})), "updateStrategy": strategy,
                          "template": pod, "volumeClaimTemplates": templates},
@@ -363,14 +374,16 @@ pub(crate) fn snapshot(documents: &[&str]) -> Snapshot {
             let phase = pod.phase.as_deref().unwrap_or("Running");
             let annotations = pod.sql_skipped.as_ref().map(|why| json!({"kubectl-synxdb/sql-skipped": why}));
             let conditions = if pod.ready {
-                json!([{"type": "Ready", "status": "True"}])
+                json!([{"type": "Ready", "status": "True", "lastTransitionTime": pod.ready_since.map(|age| created(Some(age)))}])
             } else if phase == "Pending" {
                 json!([{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/2 nodes are available"}])
             } else {
                 json!([{"type": "Ready", "status": "False", "reason": "ContainersNotReady", "message": "containers with unready status: [main]"}])
             };
             let containers = (phase != "Pending").then(|| {
-                json!([{"name": "main", "image": "", "imageID": "", "ready": pod.ready, "restartCount": 0, "state": {"running": {}}}])
+                let last = pod.ended.map(|code| json!({"terminated": {"exitCode": code, "reason": "Error"}}));
+                json!([{"name": "main", "image": "", "imageID": "", "ready": pod.ready, "restartCount": pod.restarts,
+                        "state": {"running": {}}, "lastState": last}])
             });
             let mut labels = pod.labels.clone();
             labels.extend(pod.revision.clone().map(|revision| ("controller-revision-hash".to_owned(), revision)));
@@ -381,7 +394,8 @@ pub(crate) fn snapshot(documents: &[&str]) -> Snapshot {
                              "creationTimestamp": created(pod.age), "labels": labels, "finalizers": pod.finalizers,
                              "deletionGracePeriodSeconds": pod.overdue.map(|(_, grace)| grace),
                              "deletionTimestamp": deleted.or(pod.terminating.then(|| DELETED.to_owned()))},
-                "spec": {"containers": [{"name": "main"}], "volumes": mounts,
+                "spec": {"containers": [{"name": "main", "readinessProbe": pod.period.map(|period| json!({"periodSeconds": period}))}],
+                         "volumes": mounts,
                          "nodeName": pod.node.clone().or((phase != "Pending").then(|| "node-1".to_owned()))},
                 "status": {"phase": phase, "conditions": conditions, "containerStatuses": containers},
             }))
@@ -430,6 +444,7 @@ pub(crate) fn snapshot(documents: &[&str]) -> Snapshot {
         volumes: Read::Known(volumes),
         nodes: Read::Known(nodes(&spaces)),
         storage_classes: Read::Known(classes(&spaces)),
+        leases: Read::NotAsked,
     }
 }
 

@@ -44,6 +44,7 @@ fn everything(freshness: Freshness) -> ReadRequest {
         volumes: true,
         nodes: true,
         storage_classes: true,
+        leases: false,
         freshness,
         deadline: Duration::from_secs(10),
     }

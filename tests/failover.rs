@@ -10,10 +10,13 @@ mod terminal;
 use common::{ACCOUNT, CLAIMS, Cluster, Ran, Running, SYSTEM, VOLUMES, bare, full, normal, uid};
 use insta::assert_snapshot;
 use kubectl_synxdb::sandbox::Options;
+use kubectl_synxdb::sandbox::api::faults::{Fault, Rule};
+use kubectl_synxdb::sandbox::scenarios::PodName;
 use kubectl_synxdb::sandbox::store::{DeleteOptions, Key};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// A member before its failover.
 struct Before {
@@ -76,7 +79,8 @@ impl Before {
     fn deletes(&self, cluster: &Cluster) -> (usize, usize) {
         let count = |prefix: String| {
             let entries = cluster.sandbox().requests().entries();
-            entries.iter().filter(|(method, path)| method == "DELETE" && path.starts_with(&prefix)).count()
+            let real = entries.iter().filter(|(_, path)| !path.contains("dryRun="));
+            real.filter(|(method, path)| method == "DELETE" && path.starts_with(&prefix)).count()
         };
         let namespace = format!("/api/v1/namespaces/{}", self.namespace);
         (count(format!("{namespace}/pods/{}", self.pod)), count(format!("{namespace}/{CLAIMS}/")))
@@ -210,10 +214,11 @@ fn a_dry_run_changes_nothing() {
 
     let server = cluster.run(&["failover", "pageserver-0", "--dry-run=server"]).exits(0);
     assert_snapshot!("dry-run-server", server.snapshot());
-    let writes = cluster.writes();
-    assert_eq!(writes.len(), 5, "each step is asked about: {writes:#?}");
+    let asked = cluster.rehearsals();
+    assert_eq!(asked.len(), 5 + 3, "each step is asked about, and each object that comes: {asked:#?}");
+    assert_eq!(cluster.writes(), Vec::<String>::new());
     let lines = cluster.run(&["failover", "pageserver-0", "--dry-run=server", "-o", "json"]).exits(0).json_lines();
-    assert_eq!(lines.len(), 6);
+    assert_eq!(lines.len(), 1 + 5 + 3);
     assert_eq!(cluster.versions(), versions);
 }
 
@@ -295,6 +300,78 @@ fn killed_and_run_again() {
     let plan = cluster.run(&anew).exits(0).json();
     assert_ne!(plan["id"], id);
     assert_eq!(plan["resumes"], Value::Null);
+}
+
+/// What a dry run cannot find out is not known, and no reason to refuse: a webhook takes none, or the right is missing.
+#[test]
+fn what_no_dry_run_finds_out_is_said_and_no_reason_to_refuse() {
+    let cluster = Cluster::start(bare("healthy"));
+    for resource in ["pods", CLAIMS] {
+        let unsupported = Fault::Refuse { code: 400, retry_after: None };
+        cluster.sandbox().faults().add(Rule::on("create", resource, unsupported).rehearsed());
+    }
+    let ran = cluster.run(&["failover", "safekeeper-0", "--yes"]).exits(0).says(&["Recovered: "]);
+    ran.warns(&[
+        "warn  whether the API server takes it is not known: persistentvolumeclaim/data-safekeeper-0 created (",
+        "pod/safekeeper-0 created (admission webhook \"guard.example.com\" does not support dry run)",
+    ]);
+    assert!(!cluster.rehearsals().is_empty());
+
+    let deny = |resource: &str| kubectl_synxdb::sandbox::api::Rule {
+        verbs: vec!["create".into()],
+        resources: vec![resource.into()],
+        namespaces: vec![SYSTEM.into()],
+        subresource: None,
+    };
+    let cluster = Cluster::start(Options { deny: vec![deny("pods"), deny(CLAIMS)], ..bare("healthy") });
+    let ran = cluster.run(&["failover", "safekeeper-0", "--yes"]).exits(0).says(&["Recovered: "]);
+    ran.warns(&["you may not create pods in namespace synxdb-system: what the API server would refuse of the new pod"]);
+    let created: Vec<String> = cluster.rehearsals().into_iter().filter(|one| one.starts_with("POST")).collect();
+    assert_eq!(created, Vec::<String>::new(), "what may not be done is not tried");
+}
+
+/// The time given bounds all of it: a question that is still open then is given up.
+#[test]
+fn the_last_question_ends_with_the_time() {
+    let cluster = Cluster::start(bare("healthy"));
+    let since = cluster.store().version();
+    let arguments = ["failover", "safekeeper-0", "--yes", "--no-probe", "--timeout", "5s", "-o", "json"];
+    let running = Running::start(cluster.plugin(&arguments));
+    cluster.wait_for_change(since, "the pod is deleted", |change| {
+        let is_it = change.key.resource == "pods" && change.key.name == "safekeeper-0";
+        is_it && !change.object["metadata"]["deletionTimestamp"].is_null()
+    });
+    // From now on nobody answers; a question has ten seconds of its own.
+    cluster.sandbox().faults().add(Rule::on("", "pods/portforward", Fault::Delay(Duration::from_secs(120))));
+    let result = running.end().exits(6).json_lines().pop().unwrap();
+    assert_eq!(result["verdict"], "timed-out");
+    let took = result["milliseconds"].as_u64().unwrap();
+    assert!((5000..9000).contains(&took), "{result:#}");
+    assert!(result["reasons"][0].as_str().unwrap().starts_with("the pod is Ready, and it"), "{result:#}");
+}
+
+/// Nothing compared is never "all is there": a page alone says that something answers, and nothing of what it holds.
+#[test]
+fn a_page_that_serves_no_metrics_proves_nothing() {
+    let mut scenario = kubectl_synxdb::sandbox::scenarios::find("healthy").unwrap();
+    let pod = |pod: &str| PodName { namespace: SYSTEM.into(), pod: pod.into() };
+    scenario.no_metrics = vec![pod("safekeeper-0"), pod("pageserver-0")];
+    let cluster = Cluster::start(Options { custom: Some(scenario), ..bare("healthy") });
+    for pod in ["safekeeper-0", "pageserver-0"] {
+        let before = Before::of(&cluster, SYSTEM, pod);
+        let ran = cluster.run(&["failover", pod, "--yes"]).exits(8);
+        assert!(ran.out.starts_with(&format!("Not proven: {pod} is Ready after ")), "{}", ran.shown());
+        let ran = ran.says(&["it answers, and nothing could be compared: its status page served no metrics before"]);
+        assert!(!ran.out.contains("all is there"), "{}", ran.shown());
+        ran.warns(&["warn  before: status page, no metrics"]);
+        before.is_replaced(&cluster);
+        before.is_recorded(&cluster, "unproven");
+    }
+    let file = cluster.home().join("nothing.json");
+    let file = file.to_str().unwrap();
+    cluster.run(&["verify", "safekeeper-0", "--save", file]);
+    let ran = cluster.run(&["verify", "safekeeper-0", "--against", file]).exits(8);
+    ran.says(&["nothing could be compared: its status page served no metrics before"]);
 }
 
 /// Somebody else is faster: the plan was for a pod that is no more.

@@ -205,13 +205,13 @@ fn a_namespace_that_is_being_deleted_is_known_to_who_sees_no_other() {
 }
 
 #[test]
-fn one_account_and_the_system_cost_eight_requests_at_most() {
+fn one_account_and_the_system_cost_nine_requests_at_most() {
     let cluster = Cluster::start(bare("healthy"));
     for form in ["table", "wide", "json", "name"] {
         cluster.sandbox().requests().clear();
         cluster.run(&["status", "-o", form]).exits(0);
         let requests = cluster.sandbox().requests().entries();
-        assert!(!requests.is_empty() && requests.len() <= 8, "{form}: {} requests: {requests:#?}", requests.len());
+        assert!(!requests.is_empty() && requests.len() <= 9, "{form}: {} requests: {requests:#?}", requests.len());
         for (method, path) in &requests {
             assert!(method == "GET" && !path.contains("watch="), "{form}: {method} {path}");
             assert!(path != "/api" && path != "/apis" && !path.starts_with("/version"), "discovery: {path}");
@@ -223,6 +223,44 @@ fn one_account_and_the_system_cost_eight_requests_at_most() {
         cluster.run(line).exits(0);
     }
     assert_eq!(cluster.sandbox().requests().entries(), []);
+}
+
+/// What is printed is what the other commands would go by, and nothing else that looks like it.
+#[test]
+fn the_layout_in_force_is_printed() {
+    let cluster = Cluster::read_only();
+    let shipped = cluster.run(&["layout"]).exits(0).out;
+    let own = format!("# ours\n{shipped}");
+    let file = cluster.file("own-layout.yaml", &own);
+    assert_eq!(cluster.run(&["layout", "--layout", file.to_str().unwrap()]).exits(0).out, own);
+    let named = cluster.run_with(&["layout"], |command| {
+        command.env("KUBECTL_SYNXDB_LAYOUT", &file);
+    });
+    assert_eq!(named.exits(0).out, own);
+    let none = cluster.file("no-layout.yaml", "systemNamespace: 7\n");
+    let refused = cluster.run(&["layout", "--layout", none.to_str().unwrap()]).silent();
+    assert_ne!(refused.code, Some(0), "{}", refused.shown());
+}
+
+/// A moment after a kubelet has ended its pods still say Ready, and nobody is left who would say otherwise.
+#[test]
+fn a_node_that_has_not_reported_for_a_while_makes_its_pods_unknown() {
+    let cluster = Cluster::start(bare("healthy"));
+    cluster.run(&["status"]).exits(0);
+    let pod = cluster.get("pods", SYSTEM, "safekeeper-0").unwrap();
+    let node = pod["spec"]["nodeName"].as_str().unwrap();
+    cluster.sandbox().silence_node(node);
+    // As it is after a while of silence; the other nodes go on.
+    let then = (jiff::Timestamp::now() - jiff::SignedDuration::from_secs(40)).strftime("%Y-%m-%dT%H:%M:%S%.6fZ");
+    let then = then.to_string();
+    cluster.update(&Key::new("leases", "kube-node-lease", node), |lease| lease["spec"]["renewTime"] = json!(then));
+    let ran = cluster.run(&["status"]).exits(8).says(&["Whether SynxDB is healthy is unknown"]);
+    ran.says(&[&format!("unknown: whether safekeeper-0 is still Ready: its node {node} has not reported for")]);
+    // Who may not read the Leases is told what the pods say, as before.
+    let denied = Options { deny: vec![deny("list", "leases", "*")], ..bare("healthy") };
+    let cluster = Cluster::start(denied);
+    cluster.update(&Key::new("leases", "kube-node-lease", node), |lease| lease["spec"]["renewTime"] = json!(then));
+    cluster.run(&["status"]).exits(0);
 }
 
 /// A server that takes connections and never answers: the time given is what it takes, not more.

@@ -27,6 +27,10 @@ pub struct ActArgs {
     /// How long to wait until it is recovered: 90s, 10m, 1h
     #[arg(long, default_value = "10m", value_parser = duration, value_name = "TIME", help_heading = PROOF)]
     pub timeout: Duration,
+    /// How long the new pod must then stay Ready, without a restart; two periods of its readiness probe if these are
+    /// longer. 0s: not at all (its StatefulSet's minReadySeconds always counts)
+    #[arg(long, default_value = "5s", value_parser = duration, value_name = "TIME", help_heading = PROOF)]
+    pub settle: Duration,
     /// Do not ask the component whether it and its data are back
     #[arg(long, help_heading = PROOF)]
     pub no_verify: bool,
@@ -49,4 +53,22 @@ pub struct ActArgs {
     /// How it asks databases.
     #[command(flatten)]
     pub login: LoginArgs,
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::cli::{Cli, Command};
+    use clap::Parser as _;
+    use std::time::Duration;
+
+    #[test]
+    fn a_pod_must_stay_for_five_seconds_unless_something_else_is_said() {
+        let settle = |words: &[&str]| {
+            let words = ["kubectl synxdb", "failover", "p-0"].iter().chain(words);
+            let Command::Failover(args) = Cli::try_parse_from(words).unwrap().command else { unreachable!() };
+            args.act.settle
+        };
+        assert_eq!(settle(&[]), Duration::from_secs(5));
+        assert_eq!(settle(&["--settle", "0s"]), Duration::ZERO);
+    }
 }

@@ -25,8 +25,8 @@ Examples:
   # In a script: no question is asked, one JSON object a line is printed
   kubectl synxdb failover wh9527-0 --yes -o json
 
-Recovered means: the pod of that name has a new UID, is Ready and is not being
-deleted; every replaced claim has a new UID and is Bound; the component answers
+Recovered means: the pod of that name has a new UID, is Ready, has stayed so for
+--settle without a restart, and is not being deleted; every replaced claim has a new UID and is Bound; the component answers
 for itself; and what was there before is there after. Running is not recovered.
 
 The old volume is retained, nothing is force-deleted, and no finalizer is
@@ -84,6 +84,8 @@ pub enum Allow {
     LocalLayers,
     /// Another failover is under way in the namespace, or could not be kept away
     ConcurrentFailover,
+    /// The API server would refuse the new pod or a new claim
+    RefusedReplacement,
 }
 
 impl Allow {
@@ -99,6 +101,7 @@ impl Allow {
             Self::UnusableNode => "unusable-node",
             Self::LocalLayers => "local-layers",
             Self::ConcurrentFailover => "concurrent-failover",
+            Self::RefusedReplacement => "refused-replacement",
         }
     }
 }

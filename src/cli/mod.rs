@@ -105,12 +105,14 @@ pub enum Command {
     Rbac(RbacArgs),
     /// Keep a practice cluster running, for this plugin and for plain kubectl
     Sandbox(SandboxArgs),
-    /// Print the layout: what SynxDB calls its namespaces, workloads and ports
+    /// Print the layout in force: what SynxDB calls its namespaces, workloads and ports
     #[command(after_help = "\
 Examples:
   # Start from the shipped layout, change it, and use it
   kubectl synxdb layout > synxdb.yaml
-  kubectl synxdb --layout synxdb.yaml status")]
+  kubectl synxdb --layout synxdb.yaml status
+
+It is the one of --layout, else of $KUBECTL_SYNXDB_LAYOUT, else the shipped one.")]
     Layout,
     /// Print the JSON Schemas of what is printed for programs
     Schema(SchemaArgs),

@@ -5,6 +5,7 @@ use std::fmt::Debug;
 use std::time::Duration;
 
 use futures::future::join_all;
+use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{Namespace, Node, PersistentVolume, Pod};
 use k8s_openapi::api::storage::v1::StorageClass;
 use kube::api::{Api, ListParams, ResourceExt};
@@ -43,6 +44,8 @@ pub struct ReadRequest {
     pub nodes: bool,
     /// All storage classes.
     pub storage_classes: bool,
+    /// All Leases: they tell when nodes last reported.
+    pub leases: bool,
     /// How fresh.
     pub freshness: Freshness,
     /// For each source by itself.
@@ -58,6 +61,7 @@ impl Default for ReadRequest {
             volumes: false,
             nodes: false,
             storage_classes: false,
+            leases: false,
             freshness: Freshness::Cached,
             deadline: Duration::from_secs(2),
         }
@@ -78,15 +82,16 @@ impl Cluster {
         let wave = self.wave(request.freshness, request.deadline);
         let namespaces =
             join_all(request.namespaces.iter().map(|name| wave.namespace(name, request.disruption_budgets)));
-        let (namespaces, volumes, nodes, storage_classes) = futures::join!(
+        let (namespaces, volumes, nodes, storage_classes, leases) = futures::join!(
             namespaces,
             wave.cluster_scoped::<PersistentVolume>("persistentvolumes", request.volumes),
             wave.cluster_scoped::<Node>("nodes", request.nodes),
             wave.cluster_scoped::<StorageClass>("storageclasses", request.storage_classes),
+            wave.cluster_scoped::<Lease>("leases", request.leases),
         );
         let (terminating, passed_over) = (Vec::new(), Vec::new());
         let namespace_names = Read::NotAsked;
-        Snapshot { namespaces, namespace_names, terminating, passed_over, volumes, nodes, storage_classes }
+        Snapshot { namespaces, namespace_names, terminating, passed_over, volumes, nodes, storage_classes, leases }
     }
 
     /// The pods of these namespaces and nothing else, at the same time; may be stale.

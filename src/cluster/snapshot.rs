@@ -2,6 +2,7 @@
 //! read, why. Data only.
 
 use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{Event, Node, PersistentVolume, PersistentVolumeClaim, Pod};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::api::storage::v1::StorageClass;
@@ -115,4 +116,6 @@ pub struct Snapshot {
     pub nodes: Read<Vec<Node>>,
     /// Storage classes.
     pub storage_classes: Read<Vec<StorageClass>>,
+    /// Leases: those that nodes renew, and those of the control plane, which tell what time it is there.
+    pub leases: Read<Vec<Lease>>,
 }

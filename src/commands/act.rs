@@ -7,21 +7,21 @@ use super::lease::{in_flight, lease, others};
 use super::login::{login, note};
 use super::reachability::{logins, may_be_asked, probes};
 use super::scope::{DEADLINE, scope, stays};
+use super::tries::{Trials, trials};
 use crate::cli::{ActArgs, DryRun, Machine, Output};
 use crate::cluster::permission::{Allowed, Permission};
 use crate::cluster::snapshot::{Read, Snapshot};
-use crate::cluster::write::{Reservation, Written};
-use crate::cluster::{Cluster, ReadRequest, Sighting, Watch, WatchRequest};
+use crate::cluster::{Cluster, ReadRequest, Sighting, Tried, Watch, WatchRequest};
 use crate::error::{Error, Exit, Result};
 use crate::plan::{
     Before, ComparedWith, InFlight, Inherited, Outcome as Recorded, Plan, Probes, Proof, RECORD_VERSION, Record,
-    RecordedClaim, RecordedOwner, Request, Step, annotation,
+    RecordedClaim, RecordedOwner, Request, Step,
 };
 use crate::probe::Login;
 use crate::recovery::prober::Prober;
 use crate::recovery::run::{Run, run};
 use crate::recovery::witness::{Silence, Stored as Compared, Witness};
-use crate::recovery::{Ending, Outcome, Reach};
+use crate::recovery::{Ending, Outcome, Phase, PhaseEnd, Reach};
 use crate::render::progress::Progress;
 use crate::render::{machine, outcome as account, plan as planned};
 use crate::topology::when::when;
@@ -93,6 +93,7 @@ pub(super) fn request(args: &ActArgs) -> Request {
         allow: args.allow.clone(),
         accept_missing: args.accept_missing.clone(),
         user: args.login.username.clone(),
+        settle: args.settle,
         ..Request::default()
     }
 }
@@ -205,6 +206,8 @@ pub(super) struct Prepared {
     pub(super) record: Record,
     /// Schemas of canary tables of earlier runs of the pod.
     superseded: Vec<String>,
+    /// What came of trying it.
+    trials: Trials,
     findings: Findings,
 }
 
@@ -233,7 +236,25 @@ impl Prepared {
         let others = sight.records.iter().filter(|other| other.is_of(&record.namespace, &record.pod));
         let others = others.filter(|other| other.id != record.id).filter_map(|other| other.canary.clone());
         let superseded = others.filter(|schema| record.canary.as_ref() != Some(schema)).collect();
-        Ok(Self { plan, before, record, superseded, findings })
+        Ok(Self { plan, before, record, superseded, trials: Trials::default(), findings })
+    }
+
+    /// The same, once the server was asked about each step and about what is created afterwards: before anything is changed,
+    /// and before the user is asked. A plan that is refused is not tried, and neither is one that asks for no server.
+    pub(super) async fn tried(
+        mut self,
+        cluster: &Cluster,
+        sight: &Sight,
+        member: &Member,
+        (args, request): (&ActArgs, &Request),
+    ) -> Result<Self> {
+        if args.dry_run == DryRun::Client || self.plan.refusal().is_some() {
+            return Ok(self);
+        }
+        let rights = &self.findings.rights;
+        self.trials = trials(cluster, sight, member, (&self.plan, &self.record, request), rights).await?;
+        self.plan.admit(self.trials.checks.clone());
+        Ok(self)
     }
 }
 
@@ -245,7 +266,7 @@ pub(super) async fn carry_out(
     prepared: Prepared,
     resume: &str,
 ) -> Result<Exit> {
-    let Prepared { plan, before, record, superseded, findings } = prepared;
+    let Prepared { plan, before, record, superseded, trials, findings } = prepared;
     let Findings { mut watch, mut witness, mut prober, seen, who, whose, now, .. } = findings;
     if let Some((what, taken)) = plan.baseline.earlier() {
         let when = taken.parse().map_or_else(|_| taken.to_owned(), |taken| when(taken, now));
@@ -265,7 +286,7 @@ pub(super) async fn carry_out(
     }
     match args.dry_run {
         DryRun::Client => return Ok(Exit::Yes),
-        DryRun::Server => return rehearse(context, cluster, args, &plan).await,
+        DryRun::Server => return rehearsed(context, args, &plan, &trials),
         DryRun::None => {}
     }
     context.unless_interrupted(confirm(context, args, &plan)).await?;
@@ -286,6 +307,7 @@ pub(super) async fn carry_out(
             superseded,
             journal: &context.journal,
             timeout: args.timeout,
+            settle: args.settle,
             interrupt: context.interrupt.clone(),
             lease: &lease,
         },
@@ -304,6 +326,9 @@ pub(super) async fn carry_out(
     // Of an undo there is nothing left to be proven.
     if matches!((&outcome.ending, &plan.act), (Ending::DataMissing(_), crate::plan::Act::Failover)) {
         outcome.accept = accept(context, resume, &found.missing);
+    }
+    if does_not_come_up(&outcome) {
+        outcome.undo = Some(super::resume::undo(context, args, &plan.id).text()).filter(|_| !context.global.sandbox);
     }
     progress.end();
     let next = match &outcome.ending {
@@ -325,57 +350,37 @@ pub(super) async fn carry_out(
     Ok(account::exit(&outcome.ending))
 }
 
+/// Whether the new pod was there in time, on new claims, and not for good; and something was set aside that can be put back.
+fn does_not_come_up(outcome: &Outcome) -> bool {
+    let replaced = |(phase, end): &(Phase, PhaseEnd)| *phase == Phase::Replaced && matches!(end, PhaseEnd::After(..));
+    matches!(outcome.ending, Ending::TimedOut(_))
+        && outcome.phases.iter().any(replaced)
+        && outcome.claims.iter().any(|claim| claim.retained_volume.is_some())
+}
+
 /// The command that accepts what is missing since a stored baseline; `None` if nothing can be accepted.
 fn accept(context: &Context, resume: &str, names: &[String]) -> Option<String> {
     let few = (1..=MOST_ACCEPTED).contains(&names.len()) && !context.global.sandbox;
     few.then(|| super::resume::accepting(resume, names))
 }
 
-/// Has the server check each step, and changes nothing.
-async fn rehearse(context: &Context, cluster: &Cluster, args: &ActArgs, plan: &Plan) -> Result<Exit> {
-    let namespace = &plan.target.namespace;
-    let key = annotation(&plan.id);
+/// Tells what the server said to each step and to what is created afterwards. Nothing was changed.
+fn rehearsed(context: &Context, args: &ActArgs, plan: &Plan, trials: &Trials) -> Result<Exit> {
     if args.output.is_for_people() {
         context.screen.result("\n");
     }
-    for step in &plan.steps {
-        let (what, written) = match step {
-            Step::Retain { volume, uid, .. } => (
-                format!("persistentvolume/{volume} retained"),
-                cluster.retain_volume(volume, uid, (&key, ""), true).await,
-            ),
-            Step::Unreserve { volume, uid, claim, released_by } => (
-                format!("persistentvolume/{volume} no longer reserved"),
-                cluster.unreserve_volume(&Reservation { volume, uid, namespace, claim, released_by }, true).await,
-            ),
-            Step::Reserve { volume, uid, claim, released_by } => (
-                format!("persistentvolume/{volume} reserved"),
-                cluster.reserve_volume(&Reservation { volume, uid, namespace, claim, released_by }, true).await,
-            ),
-            Step::DeleteClaim { claim, uid } => (
-                format!("persistentvolumeclaim/{claim} deleted"),
-                cluster.delete_claim(namespace, claim, uid, true).await,
-            ),
-            Step::DeletePod { pod, uid } => {
-                (format!("pod/{pod} deleted"), cluster.delete_pod(namespace, pod, uid, true).await)
+    if let Some(error) = trials.moot() {
+        return Err(error);
+    }
+    for one in trials.tries.iter().filter(|one| one.tried == Tried::Accepted) {
+        let told = || format!("{} (server dry run)\n", crate::render::harmless(&one.what));
+        match &args.output {
+            Output::Machine(Machine::Json) => {
+                context.screen.result(&machine::line(&machine::rehearsed(plan, &one.what)));
             }
-        };
-        match written? {
-            Written::Done { .. } => {
-                let told = || format!("{} (server dry run)\n", crate::render::harmless(&what));
-                match &args.output {
-                    Output::Machine(Machine::Json) => {
-                        context.screen.result(&machine::line(&machine::rehearsed(plan, &what)));
-                    }
-                    // The plan is the document.
-                    Output::Machine(_) => context.screen.note(&told()),
-                    _ => context.screen.result(&told()),
-                }
-            }
-            Written::Gone => return Err(Error::refused(format!("{what}: it is gone")).because("nothing was changed")),
-            Written::Changed { message, .. } => {
-                return Err(Error::refused(format!("{what}: {message}")).because("nothing was changed"));
-            }
+            // The plan is the document.
+            Output::Machine(_) => context.screen.note(&told()),
+            _ => context.screen.result(&told()),
         }
     }
     Ok(Exit::Yes)

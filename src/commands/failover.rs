@@ -78,7 +78,8 @@ async fn prepare(context: &Context, cluster: &Cluster, args: &FailoverArgs) -> R
         journal: context.journal_of(unfinished.map_or(&request.id, |record| &record.id)),
         in_flight: std::mem::take(&mut findings.in_flight),
     });
-    Prepared::new(cluster, &sight, findings, plan, testimony, unfinished)
+    let prepared = Prepared::new(cluster, &sight, findings, plan, testimony, unfinished)?;
+    prepared.tried(cluster, &sight, &member, (&args.act, &request)).await
 }
 
 /// What was there before. The baseline of a failover that is being finished is the one that its first run compared with;

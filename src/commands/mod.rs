@@ -20,6 +20,7 @@ mod schema;
 mod scope;
 mod status;
 mod target;
+mod tries;
 mod undo;
 mod verify;
 
@@ -65,7 +66,7 @@ pub struct Context {
 pub fn run(cli: Cli, screen: Screen) -> Result<Exit> {
     match &cli.command {
         // These need no runtime, no kubeconfig and no request.
-        Command::Layout => screen.result(DEFAULT_LAYOUT),
+        Command::Layout => screen.result(&layout_text(&cli.global)?),
         Command::Version { output } => screen.result(&version(output)?),
         Command::Completion(args) if let Some(shell) = args.command.shell() => screen.result(scripts::script(shell)),
         Command::Rbac(args) if !args.reads_namespaces() => screen.result(&rbac::rbac(args)?),
@@ -220,16 +221,28 @@ async fn ctrl_c(lent: &AtomicBool) {
     }
 }
 
-/// `--layout`, $KUBECTL_SYNXDB_LAYOUT, or the shipped one.
+/// The layout in force.
 fn layout(global: &Global) -> Result<Layout> {
-    let path = global.layout.clone().or_else(|| std::env::var_os("KUBECTL_SYNXDB_LAYOUT").map(PathBuf::from));
-    let Some(path) = path else { return Layout::shipped() };
-    let text = files::text(&path, files::LARGEST).map_err(|error| {
+    Layout::parse(&read_layout(global)?)
+}
+
+/// The text of the layout in force, once it is known to be one.
+fn layout_text(global: &Global) -> Result<String> {
+    let text = read_layout(global)?;
+    Layout::parse(&text)?;
+    Ok(text)
+}
+
+/// `--layout`, $KUBECTL_SYNXDB_LAYOUT, or the shipped one.
+fn read_layout(global: &Global) -> Result<String> {
+    let named = std::env::var_os("KUBECTL_SYNXDB_LAYOUT").map(PathBuf::from);
+    let unset = if named.is_some() { "env -u KUBECTL_SYNXDB_LAYOUT " } else { "" };
+    let Some(path) = global.layout.clone().or(named) else { return Ok(DEFAULT_LAYOUT.to_owned()) };
+    files::text(&path, files::LARGEST).map_err(|error| {
         Error::usage(format!("the layout {} cannot be read", path.display()))
             .because(error.to_string())
-            .hint("kubectl synxdb layout prints one to start from")
-    })?;
-    Layout::parse(&text)
+            .hint(format!("{unset}kubectl synxdb layout prints one to start from"))
+    })
 }
 
 fn version(output: &Output) -> Result<String> {

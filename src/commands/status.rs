@@ -28,7 +28,7 @@ async fn once(context: &Context, args: &StatusArgs) -> Result<Exit> {
     let cluster = context.cluster().await?;
     let wide = !matches!(args.output, Output::Text | Output::Name);
     // First wave: namespaces, and what belongs to none.
-    let request = ReadRequest { volumes: true, deadline: DEADLINE, ..ReadRequest::default() };
+    let request = ReadRequest { volumes: true, leases: true, deadline: DEADLINE, ..ReadRequest::default() };
     let (scope, outside) = futures::join!(
         scope(context, &cluster, context.global.namespace.as_deref(), args.all_namespaces, DEADLINE),
         cluster.read(&request)
@@ -101,6 +101,7 @@ fn together(scope: Scope, outside: Snapshot, inside: Snapshot) -> Snapshot {
         volumes: outside.volumes,
         nodes: outside.nodes,
         storage_classes: outside.storage_classes,
+        leases: outside.leases,
     }
 }
 

@@ -68,6 +68,7 @@ async fn prepare(context: &Context, cluster: &Cluster, args: &UndoArgs) -> Resul
         in_flight: std::mem::take(&mut findings.in_flight),
     });
     let prepared = Prepared::new(cluster, &sight, findings, plan, testimony, unfinished)?;
+    let prepared = prepared.tried(cluster, &sight, &member, (&args.act, &request)).await?;
     Ok((prepared, of.id))
 }
 

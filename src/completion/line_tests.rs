@@ -180,6 +180,7 @@ fn no_value_is_forgotten() {
         "secret",
         "server",
         "serviceaccount",
+        "settle",
         "sslservername",
         "subject_group",
         "subject_user",

@@ -2,7 +2,7 @@
 
 use super::{
     Act, Before, ComparedWith, InFlight, Plan, Probes, Proof, Record, ReplacedClaim, Request, Resumes, Risk, Step,
-    Target, checks, earlier,
+    Target, checks, earlier, settle_time,
 };
 use crate::cli::quoted;
 use crate::cluster::permission::{Allowed, Permission};
@@ -187,6 +187,7 @@ pub fn plan(inputs: Inputs<'_>) -> Plan {
         || inputs
             .unfinished
             .is_some_and(|record| record.claims.iter().any(|claim| claim.volume.is_some() || claim.returns.is_some()));
+    let settle = settle_time(request.settle, component, member.pod.as_ref());
     let journal = Some(inputs.journal).filter(|_| !carried && (delete_pod || inputs.unfinished.is_some()));
     Plan {
         id,
@@ -194,6 +195,7 @@ pub fn plan(inputs: Inputs<'_>) -> Plan {
         target,
         keep_claims: intent.keep_claims,
         verify: request.verify,
+        settle_milliseconds: u64::try_from(settle.as_millis()).unwrap_or(u64::MAX),
         steps,
         replaced_claims: intent.claims,
         checks,

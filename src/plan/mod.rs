@@ -3,6 +3,7 @@
 //!
 //! The dry run, the text above the prompt, the run itself and the JSON output all read this one [`Plan`].
 
+mod admission;
 pub mod budget;
 mod checks;
 mod compared;
@@ -17,6 +18,7 @@ mod record;
 #[cfg(test)]
 mod reservation_tests;
 pub mod rights;
+mod settle;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
@@ -24,6 +26,7 @@ mod undo_tests;
 mod unfinished;
 mod way_back;
 
+pub use admission::{Attempt, Quotas, Try, admission};
 pub use checks::{Check, CheckId, Verdict};
 pub use compared::ComparedWith;
 pub use earlier::{newest, returning};
@@ -34,6 +37,7 @@ pub use record::{
     Act, BaselineLoss, Inherited, Outcome, RECORD_VERSION, Record, RecordedClaim, RecordedOwner, Returns, annotation,
 };
 pub use rights::needed;
+pub use settle::settle_time;
 pub use unfinished::judge_unfinished;
 pub use way_back::{WayBack, not_found_again, way_back};
 
@@ -42,6 +46,7 @@ use crate::error::Error;
 use crate::topology::Owner;
 use crate::topology::layout::{PageDoor, Role, SqlDoor};
 use serde::Serialize;
+use std::time::Duration;
 
 /// What the user asks for.
 #[derive(Clone, Debug, Default)]
@@ -64,6 +69,8 @@ pub struct Request {
     pub anew: bool,
     /// Of an undo that names the pod only: newer acts than the one that is taken back, and why each is not the one.
     pub passed_over: Vec<String>,
+    /// How long the new pod must stay Ready, without a restart.
+    pub settle: Duration,
 }
 
 /// A failover or an undo, planned.
@@ -81,6 +88,9 @@ pub struct Plan {
     pub keep_claims: bool,
     /// Whether it is to be proven that the component is back.
     pub verify: bool,
+    /// How long the new pod must stay Ready without a restart, in milliseconds: what was asked for, two periods of its
+    /// readiness probe, or its StatefulSet's `minReadySeconds`, whichever is longest.
+    pub settle_milliseconds: u64,
     /// What will be changed, in this order; empty where everything was done already.
     pub steps: Vec<Step>,
     /// Claims that must be new and Bound in the end: name and the old UID.

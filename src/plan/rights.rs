@@ -103,6 +103,9 @@ const EXPLAINED: &str = "what is waited for is explained by less";
 const FOUND: &str = "which object is there in place of the planned one is not told";
 const UNSTORED: &str = "no baseline is stored: were a component down, nothing would say what it held";
 const UNREAD: &str = "a component that is down is compared with nothing afterwards (exit code 8)";
+const UNTRIED: &str =
+    "what the API server would refuse of the new pod and claims shows only once the old ones are gone";
+const UNCOUNTED: &str = "whether a quota that is full has room once the old pod and claims are gone is unknown";
 const FORWARDS: &str = "what the databases and status pages say is unknown";
 
 /// What `status` takes.
@@ -148,6 +151,9 @@ const FAILOVER: &[Right] = &[
     right("delete", "pods").asked(When::Always),
     right("delete", "persistentvolumeclaims").asked(When::Replacing).or_by("--keep-pvc replaces the pod alone"),
     right("patch", "persistentvolumes").cluster().asked(When::Retaining).or_by(UNRETAINED),
+    right("create", "pods").asked(When::Always).or(UNTRIED),
+    right("create", "persistentvolumeclaims").asked(When::Replacing).or(UNTRIED),
+    right("list", "resourcequotas").or(UNCOUNTED),
     // From Kubernetes 1.35 a forward by WebSocket needs `create`, before it needed `get`.
     right("get", "pods/portforward").asked(When::Proving).or_by("--no-verify goes on without proof"),
     right("create", "pods/portforward").asked(When::Proving).or_by("--no-verify goes on without proof"),

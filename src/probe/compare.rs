@@ -151,6 +151,8 @@ pub struct Comparison {
     pub beyond: Vec<String>,
     /// Databases that are there again.
     pub databases: usize,
+    /// Databases whose relations were listed before and after.
+    pub listed: usize,
     /// Tables that are there again, beyond the lists too where a digest says so.
     pub tables: u64,
     /// Tables whose rows were counted before and after, and are at least as many.
@@ -252,7 +254,10 @@ impl Comparison {
             (Listing::Known(_), Listing::Unknown(reason)) => {
                 self.unknown.push(format!("{name}: its tables could not be read afterwards: {reason}"));
             }
-            (Listing::Known(before), Listing::Known(after)) => self.tables(name, before, after),
+            (Listing::Known(before), Listing::Known(after)) => {
+                self.listed += 1;
+                self.tables(name, before, after);
+            }
         }
     }
 
@@ -397,7 +402,7 @@ mod tests {
         let before = baseline(vec![("test_db", known(vec![table("projects", Some(3)), table("big", None)]))]);
         assert_eq!(
             compare(&before, &before),
-            Comparison { databases: 1, tables: 2, counted: 1, ..Comparison::default() }
+            Comparison { databases: 1, listed: 1, tables: 2, counted: 1, ..Comparison::default() }
         );
         let more = vec![table("projects", Some(4)), table("big", Some(1)), table("new", None)];
         let after = baseline(vec![("new_db", known(Vec::new())), ("test_db", known(more))]);

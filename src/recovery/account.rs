@@ -145,11 +145,14 @@ impl Act<'_, '_> {
             new_pod: successor.map(|(member, pod)| (member.name.clone(), pod.uid.clone())),
             claims: claims.collect(),
             healed: self.healed,
+            restarts: self.settling.restarts(),
+            restarted: self.settling.restarted(),
             proof: self.proof,
             done: self.done,
             notices: self.notices,
             reachability: Vec::new(),
             accept: None,
+            undo: None,
             ending,
         }
     }

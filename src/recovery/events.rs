@@ -124,6 +124,10 @@ pub struct Outcome {
     pub claims: Vec<ClaimChange>,
     /// Pending pods that were deleted once more.
     pub healed: u32,
+    /// Restarts of the new pod's containers.
+    pub restarts: u32,
+    /// The same in words, with how the last one came about; `None` where there was none.
+    pub restarted: Option<String>,
     /// What was compared, in words: `2 databases, 3 tables, 12 rows, the canary table`.
     pub proof: Option<String>,
     /// When the baseline was taken that it was compared with, RFC 3339. None where nothing was compared, or that is not on
@@ -137,4 +141,6 @@ pub struct Outcome {
     pub reachability: Vec<Reach>,
     /// The command that accepts what is missing since a stored baseline, and proves the rest; nothing is deleted by it.
     pub accept: Option<String>,
+    /// The command that puts back what was set aside, where the new pod does not come up on what it has now.
+    pub undo: Option<String>,
 }

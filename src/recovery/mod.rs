@@ -1,6 +1,7 @@
 //! Runs a plan: performs its steps, awaits its goals, and tells what happens. No printing.
 
 mod account;
+mod answers;
 pub mod events;
 pub mod explain;
 pub mod goal;
@@ -8,6 +9,7 @@ pub mod prober;
 pub mod reach;
 mod record;
 pub mod run;
+pub mod settle;
 pub mod witness;
 
 pub use events::{ClaimChange, Ending, Event, Outcome, Phase, PhaseEnd};

@@ -3,7 +3,8 @@
 use super::events::{Ending, Event, Outcome, Phase, PhaseEnd};
 use super::explain::{Known, Wait};
 use super::goal::{self, Progress, Trap};
-use super::witness::{Answer, Silence, Witness};
+use super::settle::Settling;
+use super::witness::{Silence, Witness};
 use crate::cluster::write::{Reservation, Written};
 use crate::cluster::{Cluster, Hold, Watch};
 use crate::error::Error;
@@ -19,9 +20,6 @@ use tokio_util::sync::CancellationToken;
 /// How long a replacement pod may wait for a claim that is gone or going before it is deleted once more. Kubernetes
 /// from 1.27 on often mends it by itself within a second.
 const TRAP_GRACE: Duration = Duration::from_secs(3);
-/// Pauses between two questions to a component that does not answer yet.
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// All that a run needs.
 pub struct Run<'r> {
@@ -43,6 +41,8 @@ pub struct Run<'r> {
     pub journal: &'r Journal,
     /// How long all of it may take.
     pub timeout: Duration,
+    /// How long the new pod must stay Ready, as it was asked for.
+    pub settle: Duration,
     /// Set when the user wants to stop.
     pub interrupt: CancellationToken,
     /// Keeps others from failing over in the same namespace.
@@ -69,6 +69,7 @@ pub async fn run(run: Run<'_>, watch: &mut Watch, tell: &mut (dyn FnMut(Event) +
         record_on: Vec::new(),
         retained: Vec::new(),
         trapped: None,
+        settling: Settling::default(),
         alone: true,
     };
     let ending = match act.whole().await {
@@ -82,8 +83,8 @@ pub async fn run(run: Run<'_>, watch: &mut Watch, tell: &mut (dyn FnMut(Event) +
 pub(super) struct Act<'r, 'w> {
     pub(super) run: Run<'r>,
     pub(super) watch: &'w mut Watch,
-    tell: &'w mut (dyn FnMut(Event) + Send),
-    deadline: Instant,
+    pub(super) tell: &'w mut (dyn FnMut(Event) + Send),
+    pub(super) deadline: Instant,
     /// Events from before the run.
     pub(super) known: Known,
     /// What is waited for now.
@@ -100,6 +101,8 @@ pub(super) struct Act<'r, 'w> {
     /// Names of volumes that this run set to Retain, by the server's word.
     pub(super) retained: Vec<String>,
     trapped: Option<(Trap, Instant)>,
+    /// How the new pod was seen to be so far.
+    pub(super) settling: Settling,
     /// Whether nobody else is known to have begun meanwhile.
     alone: bool,
 }
@@ -159,6 +162,14 @@ impl Act<'_, '_> {
         build(self.watch.snapshot(), self.run.layout)
     }
 
+    /// The same, and how the new pod is now is taken in.
+    pub(super) fn look(&mut self) -> Topology {
+        let topology = self.topology();
+        let pod = goal::successor(self.run.plan, &topology).map(|(_, pod)| pod);
+        self.settling.observe(pod, Instant::now());
+        topology
+    }
+
     async fn write_canary(&mut self) {
         // A resumed run looks for the row that the first one wrote.
         self.canary.clone_from(&self.run.record.canary);
@@ -184,7 +195,8 @@ impl Act<'_, '_> {
         let Some(before) = self.run.before.take_if(|_| fresh && plan.act == What::Failover && plan.deletes()) else {
             return;
         };
-        match self.run.witness.testify(Some(&before), QUESTION).await {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        match self.run.witness.testify(Some(&before), QUESTION.min(left)).await {
             Ok(now) => {
                 let gone = difference(&before, &now).missing;
                 if !gone.is_empty() {
@@ -212,6 +224,11 @@ impl Act<'_, '_> {
             // Between two changes, never within one: what was done is known exactly.
             if self.run.interrupt.is_cancelled() {
                 return Err(self.failed(phase, "interrupted".into(), Ending::Interrupted));
+            }
+            // What was begun is brought to where waiting is all that is left; what was not is not begun late.
+            if self.done.is_empty() && Instant::now() >= self.deadline {
+                let waits = "the time was up before anything was changed".to_owned();
+                return Err(self.failed(phase, waits.clone(), Ending::TimedOut(waits)));
             }
             if details.is_empty() {
                 (self.tell)(Event::Started(phase));
@@ -368,7 +385,8 @@ impl Act<'_, '_> {
     async fn wait_for(&mut self, phase: Phase, goal: Goal) -> Result<(), Ending> {
         loop {
             self.note_lost_lease();
-            let progress = goal(self.run.plan, &self.topology());
+            let topology = self.look();
+            let progress = goal(self.run.plan, &topology);
             let waits = match progress {
                 Progress::Reached => return Ok(()),
                 Progress::Misbound(why) => {
@@ -451,11 +469,15 @@ impl Act<'_, '_> {
         }
     }
 
-    /// Why it is late, with the cluster's own silence named where there is one.
-    fn late(&self, waits: &str) -> String {
+    /// Why it is late, with the cluster's own silence named where there is one, and how often the new pod came to nothing.
+    pub(super) fn late(&self, waits: &str) -> String {
+        let restarted = self.settling.restarted().filter(|how| !waits.contains(how));
+        let restarted = restarted.map(|how| format!("; {how}")).unwrap_or_default();
         match self.watch.silent_since() {
-            Some(since) => format!("{waits}; the API server has not answered for {} s", since.elapsed().as_secs()),
-            None => waits.to_owned(),
+            Some(since) => {
+                format!("{waits}{restarted}; the API server has not answered for {} s", since.elapsed().as_secs())
+            }
+            None => format!("{waits}{restarted}"),
         }
     }
 
@@ -468,78 +490,17 @@ impl Act<'_, '_> {
         }
     }
 
-    /// Phase 6: the component answers, and what was there before is there. Readiness must still hold when it has.
-    async fn answers(&mut self) -> Result<Ending, Ending> {
-        let phase = Phase::Answers;
-        let started = Instant::now();
-        if let Some(reason) = self.run.witness.skipped() {
-            self.end_phase(phase, PhaseEnd::Skipped(reason.clone()));
-            return Ok(if self.run.plan.verify { Ending::Unproven(reason) } else { Ending::NotVerified });
-        }
-        (self.tell)(Event::Started(phase));
-        let mut pause = FIRST_PAUSE;
-        loop {
-            let answer = tokio::select! {
-                biased;
-                () = self.run.interrupt.cancelled() => {
-                    return Err(self.failed(phase, "interrupted".into(), Ending::Interrupted));
-                }
-                answer = self.run.witness.confirm(self.run.before.as_ref(), self.canary.as_deref(), started.elapsed()) => answer,
-            };
-            // What is true now counts, not what was when the question was asked.
-            self.watch.catch_up();
-            let waits = match answer {
-                Answer::Confirmed(proof) => match goal::ready(self.run.plan, &self.topology()) {
-                    Progress::Reached => {
-                        let as_before = self.run.before.is_some();
-                        let detail = if as_before { "it answers, and all is there" } else { "it answers" };
-                        self.end_phase(phase, PhaseEnd::After(started.elapsed(), detail.into()));
-                        self.proof = Some(proof);
-                        return Ok(Ending::Recovered);
-                    }
-                    Progress::Waiting(why) | Progress::Misbound(why) => format!("it answered, and then {why}"),
-                    Progress::Trapped(trap) => format!("it answered, and then its pod waits for claim {}", trap.claim),
-                },
-                Answer::Missing(missing) => {
-                    let ending = Ending::DataMissing(missing);
-                    return Err(self.failed(phase, "something is missing".into(), ending));
-                }
-                Answer::Unknowable(why) => match goal::ready(self.run.plan, &self.topology()) {
-                    Progress::Reached => {
-                        let ending = Ending::Unproven(why.clone());
-                        return Err(self.failed(phase, why, ending));
-                    }
-                    Progress::Waiting(waits) | Progress::Misbound(waits) => format!("{why}, and then {waits}"),
-                    Progress::Trapped(trap) => format!("{why}, and then its pod waits for claim {}", trap.claim),
-                },
-                Answer::NotYet(why) => why,
-            };
-            (self.tell)(Event::Detail(phase, waits.clone()));
-            tokio::select! {
-                biased;
-                () = self.run.interrupt.cancelled() => {
-                    return Err(self.failed(phase, "interrupted".into(), Ending::Interrupted));
-                }
-                () = sleep_until(self.deadline) => {
-                    let ending = Ending::TimedOut(format!("the pod is Ready, and it does not answer: {waits}"));
-                    return Err(self.failed(phase, waits, ending));
-                }
-                () = tokio::time::sleep(pause) => pause = (pause * 2).min(LONGEST_PAUSE),
-            }
-        }
-    }
-
     pub(super) fn notice(&mut self, text: String) {
         (self.tell)(Event::Notice(text.clone()));
         self.notices.push(text);
     }
 
-    fn end_phase(&mut self, phase: Phase, end: PhaseEnd) {
+    pub(super) fn end_phase(&mut self, phase: Phase, end: PhaseEnd) {
         (self.tell)(Event::Done(phase, end.clone()));
         self.phases.push((phase, end));
     }
 
-    fn failed(&mut self, phase: Phase, why: String, ending: Ending) -> Ending {
+    pub(super) fn failed(&mut self, phase: Phase, why: String, ending: Ending) -> Ending {
         self.end_phase(phase, PhaseEnd::Failed(why));
         ending
     }

@@ -39,8 +39,13 @@ pub enum Silence {
 /// Whether the component is back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// It answers, and what was there is there: in words.
-    Confirmed(String),
+    /// It answers, and what was there is there.
+    Confirmed {
+        /// What was compared, in words.
+        proof: String,
+        /// Whether that is all that the baseline should have.
+        whole: bool,
+    },
     /// It answers, and this is missing.
     Missing(Vec<String>),
     /// It may never be known, for this reason.
@@ -177,7 +182,7 @@ impl Witness {
             Some(before) => self.same(before, &after, canary, since).await,
             None => self.answers_at_all(&after, since),
         };
-        if let Answer::Confirmed(_) = answer {
+        if let Answer::Confirmed { .. } = answer {
             self.found.lock().unwrap_or_else(PoisonError::into_inner).testimony = Some(after);
         }
         answer
@@ -210,7 +215,11 @@ impl Witness {
         if let (Some(schema), Some((sql, _))) = (canary, &self.sql) {
             let canary = canary_named(schema);
             match canary.check(sql, CANARY).await {
-                Said::Yes(()) => table = ", and the canary table",
+                Said::Yes(()) => {
+                    table = ", and the canary table";
+                    // A row that was written before was read: that is something compared.
+                    found.nothing = None;
+                }
                 Said::No(reason) => found.missing.push(format!("{}: {reason}", canary.place(sql))),
                 Said::Unknown(reason) => found.unknown.push(format!("the canary table: {reason}")),
             }
@@ -223,15 +232,20 @@ impl Witness {
             let why = format!("it answers, and not all could be compared: {}", some(&found.unknown));
             return if since > settle { Answer::Unknowable(why) } else { Answer::NotYet(why) };
         }
+        // Waiting gives a baseline nothing that it lacks.
+        if let Some(why) = &found.nothing {
+            return Answer::Unknowable(format!("it answers, and nothing could be compared: {why}{compared}"));
+        }
         let there = &found.there;
-        Answer::Confirmed(match after {
+        let proof = match after {
             Testimony::Page(_) => format!("its status page answers: {there}{compared}"),
             Testimony::Sql(after) => {
                 let beyond = found.not_compared();
                 let segments = if after.kernel == Kernel::Mpp { ", and so does every segment" } else { "" };
                 format!("it answers SQL{segments}; {there}{table} are there as before{beyond}{compared}")
             }
-        })
+        };
+        Answer::Confirmed { proof, whole: found.beyond.is_empty() }
     }
 
     /// Writes the canary table.

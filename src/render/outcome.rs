@@ -71,6 +71,9 @@ pub fn verdict(plan: &Plan, outcome: &Outcome, paint: Paint) -> String {
             if outcome.healed == 1 { "it was" } else { "they were" }
         ));
     }
+    if let Some(restarted) = &outcome.restarted {
+        text.push_str(&wrapped("  restarts: ", restarted));
+    }
     text
 }
 
@@ -183,6 +186,11 @@ fn after(plan: &Plan, outcome: &Outcome, next: &str, paint: Paint) -> String {
         text.push_str("If all of it was removed on purpose since then: this accepts it, and proves the rest.\n");
         text.push_str(&format!("{} {}\n", paint.hint("next:"), harmless(accept)));
         return text;
+    }
+    if let Some(undo) = &outcome.undo {
+        text.push_str("If it never comes up on what it has now: this puts back what was set aside.\n");
+        text.push_str(&format!("{} {}\n", paint.hint("next:"), harmless(undo)));
+        text.push_str("If it comes up by itself: this waits on, and proves it.\n");
     }
     text.push_str(&format!("{} {}\n", paint.hint("next:"), harmless(&command)));
     if let Ending::Failed(error) = &outcome.ending {

@@ -1,7 +1,9 @@
 //! A plan as it stands above the question.
 
+use super::age::took;
 use super::{Paint, harmless, reach, wrapped};
 use crate::plan::{Act, Check, ComparedWith, Plan, Proof, Risk, Step, Verdict};
+use std::time::Duration;
 
 /// What will be done, how it is proven, what was checked.
 pub fn plan(plan: &Plan, paint: Paint) -> String {
@@ -74,7 +76,7 @@ fn rows(plan: &Plan) -> Vec<(&'static str, &'static str, String)> {
         ("2", "claim", each(delete_claim), no_claims),
         ("3", "pod", pod, "the pod is gone or going already"),
         ("4", "replaced", wait, ""),
-        ("5", "ready", vec!["wait until the new pod is Ready".to_owned()], ""),
+        ("5", "ready", vec![ready(plan)], ""),
         ("6", "answers", proof(plan), ""),
     ];
     let mut rows = Vec::new();
@@ -110,6 +112,13 @@ fn retain(step: &Step) -> Option<String> {
         Step::Reserve { volume, .. } => Some(format!("reserve volume {volume}")),
         Step::Unreserve { volume, .. } => Some(format!("take back the reservation of volume {volume}")),
         _ => None,
+    }
+}
+
+fn ready(plan: &Plan) -> String {
+    match plan.settle_milliseconds {
+        0 => "wait until the new pod is Ready".to_owned(),
+        settle => format!("wait until the new pod is Ready, and stays so for {}", took(Duration::from_millis(settle))),
     }
 }
 

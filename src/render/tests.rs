@@ -213,12 +213,15 @@ pub(super) fn ended(ending: Ending) -> Outcome {
             earlier_policy: None,
         }],
         healed: 1,
+        restarts: 0,
+        restarted: None,
         proof: None,
         compared_with: None,
         done: vec!["volume pv-7 retained".into(), "claim data-wh9527-0 deleted".into()],
         notices: vec!["no canary table was written: the database is read-only".into()],
         reachability: Vec::new(),
         accept: None,
+        undo: None,
     }
 }
 

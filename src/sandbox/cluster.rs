@@ -9,6 +9,7 @@ use super::controllers::images::Images;
 use super::controllers::kubelet::{Kubelet, Machine};
 use super::controllers::pod_garbage::PodGarbage;
 use super::controllers::protection::Protection;
+use super::controllers::quotas::Quotas;
 use super::controllers::scheduler::Scheduler;
 use super::controllers::service_accounts::ServiceAccounts;
 use super::controllers::stateful_set::StatefulSets;
@@ -250,6 +251,7 @@ impl Sandbox {
         tasks.spawn(controllers::run(Cordons::new(context.clone()), context.clone()));
         tasks.spawn(controllers::run(TaintEviction::new(context.clone()), context.clone()));
         tasks.spawn(controllers::run(PodGarbage::new(context.clone()), context.clone()));
+        tasks.spawn(controllers::run(Quotas::new(context.clone()), context.clone()));
         if let Some(postgres) = self.postgres.clone() {
             // The slowest part of the start; whoever needs it first waits for this one.
             let broken = self.broken.clone();
@@ -376,6 +378,12 @@ impl Sandbox {
     /// Makes a node stop answering, as a machine that lost its power.
     pub fn lose_node(&self, node: &str) {
         let _ = self.machines.send(Machine::Lost(node.to_owned()));
+    }
+
+    /// Ends a node's kubelet: it renews its Lease no more. What the node controller does about it most of a minute later is
+    /// [`Sandbox::lose_node`].
+    pub fn silence_node(&self, node: &str) {
+        let _ = self.machines.send(Machine::Silent(node.to_owned()));
     }
 
     /// Makes a lost node answer again, as a machine that has its power back: its pods that are being deleted go, the

@@ -2,7 +2,7 @@
 //!
 //! [`Sandbox::start`] gives a kubeconfig; everything else is the Kubernetes API. In order of who builds on whom:
 //!
-//! - [`store`]: objects, versions, watches; [`resources`]: their kinds
+//! - [`store`]: objects, versions, watches; [`resources`]: their kinds; `plugins`: who refuses a change
 //! - [`api`]: HTTP and TLS over the store
 //! - `workload`: what runs in pods; `controllers`: who keeps the store as it should be
 //! - [`scenarios`]: what there is at first, and what goes wrong
@@ -24,6 +24,7 @@ mod elsewhere;
 mod error;
 #[cfg(unix)]
 mod files;
+mod plugins;
 #[cfg(unix)]
 mod processes;
 pub mod resources;

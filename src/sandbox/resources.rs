@@ -58,6 +58,29 @@ pub static SERVICE_ACCOUNTS: Resource =
     resource("", "serviceaccounts", "serviceaccount", "ServiceAccount", &["sa"], true);
 /// Core `endpoints`.
 pub static ENDPOINTS: Resource = resource("", "endpoints", "endpoints", "Endpoints", &["ep"], true);
+/// Core `limitranges`.
+pub static LIMIT_RANGES: Resource = resource("", "limitranges", "limitrange", "LimitRange", &["limits"], true);
+/// Core `resourcequotas`.
+pub static RESOURCE_QUOTAS: Resource =
+    resource("", "resourcequotas", "resourcequota", "ResourceQuota", &["quota"], true);
+/// `admissionregistration.k8s.io` `validatingadmissionpolicies`.
+pub static ADMISSION_POLICIES: Resource = resource(
+    "admissionregistration.k8s.io",
+    "validatingadmissionpolicies",
+    "validatingadmissionpolicy",
+    "ValidatingAdmissionPolicy",
+    &[],
+    false,
+);
+/// `admissionregistration.k8s.io` `validatingadmissionpolicybindings`.
+pub static ADMISSION_POLICY_BINDINGS: Resource = resource(
+    "admissionregistration.k8s.io",
+    "validatingadmissionpolicybindings",
+    "validatingadmissionpolicybinding",
+    "ValidatingAdmissionPolicyBinding",
+    &[],
+    false,
+);
 /// `apps` `statefulsets`.
 pub static STATEFUL_SETS: Resource = resource("apps", "statefulsets", "statefulset", "StatefulSet", &["sts"], true);
 /// `apps` `controllerrevisions`.
@@ -94,18 +117,22 @@ pub static ROLE_BINDINGS: Resource =
 pub static ROLES: Resource = resource("rbac.authorization.k8s.io", "roles", "role", "Role", &[], true);
 
 /// Every kind that is kept in the store, in the order in which discovery names them.
-pub static RESOURCES: [&Resource; 21] = [
+pub static RESOURCES: [&Resource; 25] = [
     &CONFIG_MAPS,
     &ENDPOINTS,
     &EVENTS,
+    &LIMIT_RANGES,
     &NAMESPACES,
     &NODES,
     &CLAIMS,
     &VOLUMES,
     &PODS,
+    &RESOURCE_QUOTAS,
     &SECRETS,
     &SERVICE_ACCOUNTS,
     &SERVICES,
+    &ADMISSION_POLICIES,
+    &ADMISSION_POLICY_BINDINGS,
     &CONTROLLER_REVISIONS,
     &STATEFUL_SETS,
     &STORAGE_CLASSES,
@@ -168,7 +195,14 @@ impl Resource {
 
     /// Whether the API server counts `metadata.generation` for the kind: one more for each change of the spec.
     pub fn has_generation(&self) -> bool {
-        matches!(self.plural, "pods" | "statefulsets" | "poddisruptionbudgets")
+        matches!(
+            self.plural,
+            "pods"
+                | "statefulsets"
+                | "poddisruptionbudgets"
+                | "validatingadmissionpolicies"
+                | "validatingadmissionpolicybindings"
+        )
     }
 }
 

@@ -66,6 +66,9 @@ pub struct Scenario {
     /// Pods that run and never pass their readiness probe.
     #[serde(default)]
     pub never_ready: Vec<PodName>,
+    /// Pods whose status pages serve no metrics.
+    #[serde(default)]
+    pub no_metrics: Vec<PodName>,
     /// Nodes that stop answering once all pods are ready.
     #[serde(default)]
     pub lost_nodes: Vec<String>,

@@ -6,12 +6,15 @@
 //! SynxDB in here: the API and the controllers both work on this.
 
 use super::api::admission;
+use super::plugins::{self, Asked, Operation};
 use super::resources;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
+
+pub use super::plugins::Refusal;
 
 /// Where an object is kept: its kind, namespace (empty for cluster-scoped kinds) and name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -48,6 +51,8 @@ pub enum StoreError {
     Expired,
     /// 422: what was wrong, one entry a field.
     Invalid(Vec<(String, String)>),
+    /// A plugin is against it.
+    Refused(Refusal),
 }
 
 /// What happened to an object.
@@ -135,7 +140,7 @@ impl Store {
     /// `metadata.generateName`, gets a generated one.
     ///
     /// # Errors
-    /// `AlreadyExists`; `Invalid` where there is no name.
+    /// `AlreadyExists`; `Invalid` where there is no name; `Refused`.
     pub fn create(&self, mut key: Key, mut object: Value, dry_run: bool) -> Result<Arc<Value>, StoreError> {
         if !object.is_object() {
             return Err(StoreError::Invalid(vec![(String::new(), "must be an object".to_owned())]));
@@ -175,6 +180,13 @@ impl Store {
         }
         let classes = state.of_kind("storageclasses", None).map(|(_, class)| &**class);
         admission::admit(key.resource, &mut object, classes);
+        let asked = Asked { operation: Operation::Create, key: &key, object: &object, dry_run };
+        let refusal = plugins::refusal(&asked, &|kind, namespace| {
+            state.of_kind(kind, namespace).map(|(_, object)| object.clone()).collect()
+        });
+        if let Some(refusal) = refusal {
+            return Err(StoreError::Refused(refusal));
+        }
         if dry_run {
             return Ok(Arc::new(object));
         }

@@ -2,10 +2,12 @@
 //! objects are matched as strings.
 
 use super::claims::{self, Mounted};
+use super::heartbeat;
 use super::layout::{ComponentLayout, Layout, SpaceKind};
 use super::machines;
 use super::model::{Claim, Component, Gap, Known, Member, Owner, PodFacts, Space, Stranger, Topology};
 use super::ownership::{Ownership, ownership};
+use super::readiness::readiness;
 use super::words;
 use super::workload::{Workload, claim_name, covering, workload};
 use crate::cluster::snapshot::{NamespaceObjects, Read, Snapshot, Unreadable};
@@ -35,8 +37,11 @@ pub fn build(snapshot: &Snapshot, layout: &Layout) -> Topology {
     let recorded = snapshot.volumes.items().iter().map(|found| claims::volume(found, nodes));
     let recorded = recorded.filter(|volume| !volume.records.is_empty()).collect();
     let lost_nodes = nodes.iter().filter(|node| !machines::node_ready(node));
-    let lost_nodes = lost_nodes.filter_map(|node| node.metadata.name.clone()).collect();
+    let lost_nodes: Vec<String> = lost_nodes.filter_map(|node| node.metadata.name.clone()).collect();
+    let mut silent_nodes = heartbeat::silent(snapshot.leases.items());
+    silent_nodes.retain(|name, _| !lost_nodes.contains(name));
     Topology {
+        silent_nodes,
         spaces,
         recorded,
         lost_nodes,
@@ -249,6 +254,7 @@ fn pod_facts(pod: &Pod) -> PodFacts {
         version: pod.metadata.resource_version.clone().unwrap_or_default(),
         status: words::status(pod),
         ready: words::condition(pod, "Ready").is_some_and(|condition| condition.0 == "True"),
+        readiness: readiness(pod),
         containers: (containers.iter().filter(|container| container.ready).count(), wanted),
         restarts: containers.iter().map(|container| container.restart_count).sum(),
         terminating: pod.metadata.deletion_timestamp.as_ref().map(|time| time.0),

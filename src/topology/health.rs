@@ -82,7 +82,8 @@ pub fn judge(topology: &Topology) -> Report {
     };
     let members = count(None);
     let safekeepers = Some(count(Some(Role::Safekeeper))).filter(|(_, all)| *all > 0);
-    let gaps: Vec<Gap> = topology.all_gaps().cloned().collect();
+    let silent = topology.members().filter_map(|member| silence(topology, member));
+    let gaps: Vec<Gap> = topology.all_gaps().cloned().chain(silent).collect();
     let terminating: Vec<String> =
         topology.spaces.iter().filter(|space| space.terminating).map(|space| space.namespace.clone()).collect();
     let health = if !troubles.is_empty() || !terminating.is_empty() {
@@ -114,6 +115,16 @@ pub fn being_deleted(namespace: &str) -> String {
 /// The same of one that was not looked into for it.
 pub fn not_looked_into(namespace: &str) -> String {
     format!("{}: not looked into", being_deleted(namespace))
+}
+
+/// That a member's word is old: it is Ready as far as its node said, which has said nothing for a while.
+fn silence(topology: &Topology, member: &Member) -> Option<Gap> {
+    let node = member.pod.as_ref().filter(|_| member.ready())?.node.as_ref()?;
+    let seconds = topology.silent_nodes.get(node)?;
+    Some(Gap {
+        what: format!("whether {} is still Ready", member.name),
+        why: format!("its node {node} has not reported for {seconds} s"),
+    })
 }
 
 /// What is wrong with a member, if anything.

@@ -6,12 +6,16 @@ mod claim_spec;
 mod claims;
 pub mod door;
 pub mod health;
+mod heartbeat;
 pub mod layout;
 pub mod lead;
 pub mod machines;
 pub mod model;
 mod ownership;
 pub mod quantity;
+pub mod quota;
+pub mod readiness;
+pub mod replacement;
 mod selector;
 pub mod target;
 #[cfg(test)]
@@ -33,4 +37,6 @@ pub use model::{
     Claim, ClaimReference, ClaimState, Component, Gap, Known, Member, NotIts, Owner, PodFacts, Space, Stranger,
     Topology, Volume,
 };
+pub use readiness::Readiness;
+pub use replacement::{Replacement, replacement};
 pub use workload::{Budget, Template, Workload};

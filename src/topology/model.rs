@@ -4,6 +4,7 @@
 use super::claim_spec::{ClaimSpec, VolumeMode};
 use super::layout::{PageDoor, Role, SpaceKind, SqlDoor};
 use super::machines::{NodeFacts, Place, StorageClassFacts};
+use super::readiness::Readiness;
 use super::workload::{Budget, Workload};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -36,6 +37,9 @@ pub struct Topology {
     pub recorded: Vec<Volume>,
     /// Nodes that are known not to be Ready.
     pub lost_nodes: Vec<String>,
+    /// Nodes that are not known to be lost and have missed a renewal of their Lease, with the seconds since their last one.
+    /// Empty where that was not looked at.
+    pub silent_nodes: BTreeMap<String, i64>,
     /// Namespaces that were not looked into, as they are being deleted.
     pub passed_over: Vec<String>,
     /// All nodes.
@@ -167,6 +171,8 @@ pub struct PodFacts {
     pub status: String,
     /// The Ready condition.
     pub ready: bool,
+    /// Since when, and how that is found out.
+    pub readiness: Readiness,
     /// Ready containers and all containers.
     pub containers: (usize, usize),
     /// Restarts of its containers.

@@ -2,6 +2,7 @@
 //! (Kubernetes' `printPod`), so that both tools tell the same story.
 
 use crate::cluster::cut;
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ContainerState, ContainerStatus, Pod};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
@@ -97,6 +98,13 @@ pub fn condition<'p>(pod: &'p Pod, name: &str) -> Option<(&'p str, Option<&'p st
     let conditions = pod.status.as_ref()?.conditions.as_ref()?;
     let found = conditions.iter().find(|condition| condition.type_ == name)?;
     Some((found.status.as_str(), found.reason.as_deref(), found.message.as_deref()))
+}
+
+/// When a condition last changed, as its writer's clock says.
+pub fn condition_since(pod: &Pod, name: &str) -> Option<Timestamp> {
+    let conditions = pod.status.as_ref()?.conditions.as_ref()?;
+    let found = conditions.iter().find(|condition| condition.type_ == name)?;
+    found.last_transition_time.as_ref().map(|time| time.0)
 }
 
 /// Finalizers that none of Kubernetes' own controllers removes.

@@ -23,6 +23,8 @@ pub struct Workload {
     pub ephemeral: Vec<Template>,
     /// Whether it creates its pods in order, each only once those before it are Ready.
     pub ordered: bool,
+    /// For how many seconds a pod of it must have been Ready to be available: `spec.minReadySeconds`.
+    pub min_ready_seconds: i32,
     /// Whether it is being deleted.
     pub terminating: bool,
     /// When it was created.
@@ -104,6 +106,7 @@ pub(super) fn workload(set: &StatefulSet) -> Workload {
         ephemeral: ephemeral.collect(),
         // In order is what a set does that does not say.
         ordered: set.spec.pod_management_policy.as_deref() != Some("Parallel"),
+        min_ready_seconds: set.spec.min_ready_seconds.unwrap_or(0),
         terminating: set.metadata.deletion_timestamp.is_some(),
         created: set.metadata.creation_timestamp.as_ref().map(|time| time.0),
         revisions: revisions(set),

@@ -161,6 +161,14 @@ pub fn less_than(before: &Metrics, after: &Metrics) -> Vec<(String, String)> {
     }
 }
 
+/// Whether metrics name something that [`less_than`] could find missing afterwards.
+pub fn names_anything(metrics: &Metrics) -> bool {
+    match metrics {
+        Metrics::Safekeeper(timelines) => timelines.values().any(|wal| wal.commit_lsn.is_some()),
+        Metrics::Pageserver { tenants, .. } => tenants.get("Active").is_some_and(|active| *active > 0),
+    }
+}
+
 /// `WAL of 1 timeline`, `2 active tenants`.
 pub fn in_words(metrics: &Metrics) -> String {
     match metrics {

@@ -114,12 +114,15 @@ impl Saved {
 }
 
 fn judged(difference: &Difference) -> Judgement {
-    let Difference { missing, unknown, there, beyond, .. } = difference;
+    let Difference { missing, unknown, nothing, there, beyond, .. } = difference;
     if !missing.is_empty() {
         return Judgement { lines: missing.clone(), ..Judgement::failed("what was there before is missing") };
     }
     if !unknown.is_empty() {
         return Judgement { lines: unknown.clone(), ..Judgement::unknown("not all could be compared") };
+    }
+    if let Some(why) = nothing {
+        return Judgement { lines: beyond.clone(), ..Judgement::unknown(format!("nothing could be compared: {why}")) };
     }
     Judgement { lines: beyond.clone(), ..Judgement::passed(format!("as before: {there}")) }
 }
@@ -165,6 +168,20 @@ mod tests {
         ];
         assert_eq!(said, expected);
         assert_eq!(checks[1].lines, ["active tenants: 1 of 2 before"]);
+    }
+
+    /// Nothing compared is never "as before".
+    #[test]
+    fn a_baseline_that_names_nothing_is_no_pass() {
+        let empty = BTreeMap::from([("a/p-0".to_owned(), Testimony::Page(None)), ("a/q-0".to_owned(), page(0))]);
+        let saved = Saved::new("t".into(), "c", empty.clone());
+        let checks = saved.compared(&empty, |_| Coverage::Asked);
+        let expected = [
+            "nothing could be compared: its status page served no metrics before",
+            "nothing could be compared: its metrics named no active tenant before",
+        ];
+        assert_eq!(checks.iter().map(|check| check.reason.as_str()).collect::<Vec<_>>(), expected);
+        assert!(checks.iter().all(|check| check.verdict == Verdict::Unknown));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! not say: one that is too large, of another member, from the future, of impossible numbers, or that names nothing which
 //! could be missing, is not used.
 
+use super::pages;
 use super::saved::API_VERSION;
 use super::testimony::{Difference, Testimony};
 use crate::probe::Baseline;
@@ -207,10 +208,7 @@ fn shortened(all: &Baseline, databases: usize, tables: usize) -> Baseline {
 fn names_anything(content: &Testimony) -> bool {
     match content {
         Testimony::Sql(baseline) => !baseline.databases.is_empty(),
-        Testimony::Page(Some(Metrics::Safekeeper(timelines))) => !timelines.is_empty(),
-        Testimony::Page(Some(Metrics::Pageserver { tenants, .. })) => {
-            tenants.get("Active").is_some_and(|active| *active > 0)
-        }
+        Testimony::Page(Some(metrics)) => pages::names_anything(metrics),
         Testimony::Page(None) => false,
     }
 }

@@ -1,7 +1,7 @@
 //! What a component says of what it holds, and what is missing of it afterwards. Pure.
 
-use super::pages::{in_words, less_than};
-use crate::probe::baseline::{Database, Listing, Uncounted};
+use super::pages::{in_words, less_than, names_anything};
+use crate::probe::baseline::{Database, Listing, Table, Uncounted};
 use crate::probe::compare::{counted, some};
 use crate::probe::http::{Metrics, StatusPage};
 use crate::probe::sql::Kernel;
@@ -29,6 +29,8 @@ pub struct Difference {
     pub names: BTreeMap<String, String>,
     /// What could not be compared and should be, a line each.
     pub unknown: Vec<String>,
+    /// Why nothing at all could be compared, whatever is there now: then nothing is proven, however often it is asked.
+    pub nothing: Option<String>,
     /// What is there as before, in words: `2 databases, 5 tables`.
     pub there: String,
     /// What the bounds of the lists leave out, a line each.
@@ -37,11 +39,12 @@ pub struct Difference {
 
 /// Compares what was said before with what is said after.
 pub fn difference(before: &Testimony, after: &Testimony) -> Difference {
-    match (before, after) {
+    let difference = match (before, after) {
         (Testimony::Sql(before), Testimony::Sql(after)) => of_servers(before, after),
         (Testimony::Page(before), Testimony::Page(after)) => of_pages(before.as_ref(), after.as_ref()),
         _ => Difference { unknown: vec!["it is not asked in the same way as before".into()], ..Difference::default() },
-    }
+    };
+    Difference { nothing: before.nothing_to_compare(), ..difference }
 }
 
 fn of_servers(before: &Baseline, after: &Baseline) -> Difference {
@@ -51,10 +54,16 @@ fn of_servers(before: &Baseline, after: &Baseline) -> Difference {
     if comparison.counted > 0 {
         there.push(format!("the rows of {}", number(comparison.counted, "table")));
     }
+    let mut unknown = comparison.unknown;
+    // What the bounds leave out on both sides may be all that there is.
+    if comparison.listed == 0 && comparison.missing.is_empty() && unknown.is_empty() {
+        unknown.push("no database whose tables were listed before was listed again".into());
+    }
     Difference {
         missing: comparison.missing.iter().map(ToString::to_string).collect(),
         names: comparison.missing.iter().map(|missing| (missing.to_string(), missing.name())).collect(),
-        unknown: comparison.unknown,
+        unknown,
+        nothing: None,
         there: there.join(", "),
         beyond: comparison.beyond,
     }
@@ -109,6 +118,42 @@ impl Testimony {
         }
     }
 
+    /// Why nothing can be compared with it, whatever is there afterwards; `None` if something can. A name alone says nothing
+    /// of what is behind it: of a server the tables of one database must have been listed, and where it has tables whose
+    /// rows were to be counted, those of one must have been.
+    pub fn nothing_to_compare(&self) -> Option<String> {
+        let why = match self {
+            Self::Page(None) => "its status page served no metrics before",
+            Self::Page(Some(Metrics::Safekeeper(_))) if !self.names_anything() => {
+                "its metrics gave no committed position of a timeline before"
+            }
+            Self::Page(Some(Metrics::Pageserver { .. })) if !self.names_anything() => {
+                "its metrics named no active tenant before"
+            }
+            Self::Page(Some(_)) => return None,
+            Self::Sql(baseline) => {
+                let mut listed = baseline.databases.iter().filter_map(Database::known).peekable();
+                if listed.peek().is_none() {
+                    "the tables of no database could be listed before"
+                } else {
+                    let tables: Vec<_> = listed.flat_map(|tables| &tables.tables).collect();
+                    let uncounted = |table: &&Table| matches!(table.uncounted, Some(Uncounted::Unknown(_)));
+                    let counted = tables.iter().any(|table| table.rows.is_some());
+                    if counted || !tables.iter().any(uncounted) {
+                        return None;
+                    }
+                    "the rows of no table could be counted before"
+                }
+            }
+        };
+        Some(why.to_owned())
+    }
+
+    /// Whether its metrics name something that could be missing.
+    fn names_anything(&self) -> bool {
+        matches!(self, Self::Page(Some(metrics)) if names_anything(metrics))
+    }
+
     /// When it was taken, RFC 3339, where that is on record.
     pub fn taken(&self) -> Option<&str> {
         match self {
@@ -139,7 +184,8 @@ impl Testimony {
 
     /// What a comparison with it leaves out, in numbers: `2 of 15 databases could not be entered`.
     pub fn lacks(&self) -> Vec<String> {
-        let Self::Sql(baseline) = self else { return Vec::new() };
+        let nothing = self.nothing_to_compare();
+        let Self::Sql(baseline) = self else { return nothing.into_iter().collect() };
         let databases = baseline.databases.as_slice();
         let all = baseline.total.unwrap_or(databases.len() as u64);
         let number = |which: fn(&Database) -> bool| databases.iter().filter(|database| which(database)).count() as u64;
@@ -157,6 +203,7 @@ impl Testimony {
         ]
         .into_iter()
         .filter_map(|(number, text)| (number > 0).then_some(text))
+        .chain(nothing.filter(|_| databases.is_empty()))
         .collect()
     }
 
@@ -209,7 +256,6 @@ mod tests {
     #[test]
     fn what_a_baseline_lacks_is_counted_and_all_of_it_is_told() {
         use crate::probe::baseline::examples::{table, tables};
-        use crate::probe::baseline::{Table, Uncounted};
         let known = |uncounted| Listing::Known(tables(vec![Table { uncounted, ..table("t", None) }]));
         let mut partial = baseline(vec![
             ("closed", Listing::Unknown("closed".into())),
@@ -235,6 +281,50 @@ mod tests {
         assert_eq!(lines(&[]).not_compared(), "");
         assert_eq!(lines(&["a", "b"]).not_compared(), " (not compared: a; b)");
         assert_eq!(lines(&["a", "b", "c", "d", "e"]).not_compared(), " (not compared: a; b; c and 2 more)");
+    }
+
+    /// Each way in which a comparison can be empty: that nothing is missing then proves nothing.
+    #[test]
+    fn nothing_compared_is_said_to_be_so() {
+        use crate::probe::baseline::examples::{table, tables};
+        let known = |table| Listing::Known(tables(vec![table]));
+        let uncounted = || Table { uncounted: Some(Uncounted::Unknown("locked".into())), ..table("t", None) };
+        let server = |databases| Testimony::Sql(baseline(databases));
+        let closed = || Listing::Unknown("closed".into());
+        for (before, why) in [
+            (Testimony::Page(None), Some("its status page served no metrics before")),
+            (pageserver(0, Some(0)), Some("its metrics named no active tenant before")),
+            (pageserver(1, None), None),
+            (safekeeper(Some(9), None), Some("its metrics gave no committed position of a timeline before")),
+            (safekeeper(None, Some(9)), None),
+            (
+                Testimony::Page(Some(Metrics::Safekeeper(BTreeMap::new()))),
+                Some("its metrics gave no committed position of a timeline before"),
+            ),
+            (server(Vec::new()), Some("the tables of no database could be listed before")),
+            (server(vec![("a", closed())]), Some("the tables of no database could be listed before")),
+            (server(vec![("a", closed()), ("b", known(table("t", None)))]), None),
+            (server(vec![("a", known(uncounted()))]), Some("the rows of no table could be counted before")),
+            (server(vec![("a", known(uncounted())), ("b", known(table("t", Some(1))))]), None),
+            (server(vec![("postgres", Listing::Known(tables(Vec::new())))]), None),
+        ] {
+            let found = difference(&before, &before);
+            assert_eq!(found.nothing.as_deref(), why, "{before:?}");
+            assert!(why.is_none() || before.is_partial(), "the plan warns of it: {before:?}");
+        }
+    }
+
+    /// What lies beyond both lists is not there because nothing says that it is gone.
+    #[test]
+    fn no_database_in_common_is_nothing_compared() {
+        use crate::probe::baseline::examples::tables;
+        let listed = |name| Testimony::Sql(baseline(vec![(name, Listing::Known(tables(Vec::new())))]));
+        let Testimony::Sql(cut) = listed("a") else { unreachable!() };
+        let cut = Testimony::Sql(Baseline { truncated: true, ..cut });
+        let found = difference(&listed("b"), &cut);
+        assert!(found.missing.is_empty() && found.nothing.is_none(), "{found:?}");
+        assert_eq!(found.unknown, ["no database whose tables were listed before was listed again"]);
+        assert!(difference(&listed("a"), &cut).unknown.is_empty());
     }
 
     #[test]

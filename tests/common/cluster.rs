@@ -197,12 +197,22 @@ impl Cluster {
         all
     }
 
-    /// Requests that changed, or tried to change, an object; questions about permissions are none.
+    /// Requests that changed, or tried to change, an object; dry runs and questions about permissions are none.
     pub fn writes(&self) -> Vec<String> {
+        self.asked(false)
+    }
+
+    /// Dry runs.
+    pub fn rehearsals(&self) -> Vec<String> {
+        self.asked(true)
+    }
+
+    fn asked(&self, rehearsed: bool) -> Vec<String> {
         let entries = self.sandbox().requests().entries();
         let writes = entries
             .iter()
-            .filter(|(method, path)| method != "GET" && !path.contains("reviews") && !path.contains("/portforward"));
+            .filter(|(method, path)| method != "GET" && !path.contains("reviews") && !path.contains("/portforward"))
+            .filter(|(_, path)| path.contains("dryRun=") == rehearsed);
         writes.map(|(method, path)| format!("{method} {path}")).collect()
     }
 

@@ -239,7 +239,7 @@ fn a_failover_that_is_finished_with_a_wrong_password_says_so() {
     };
     select(json!({"e2e.synxdb.io/no-such-node": "true"}));
     let old = world.pod(&account.namespace, "wh9527-0").metadata.uid;
-    let ran = run(&account, &["failover", "wh9527-0", "--yes", "--timeout", "3s"], &[GIVEN]).exits(6);
+    let ran = run(&account, &["failover", "wh9527-0", "--yes", "--timeout", "10s"], &[GIVEN]).exits(6);
     let resume = ran.resume();
     let resume: Vec<&str> = resume.iter().map(String::as_str).chain(["--dry-run"]).collect();
     // On a busy machine the time is over before there is another pod.

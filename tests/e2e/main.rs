@@ -11,6 +11,7 @@ mod run;
 #[path = "../terminal/mod.rs"]
 mod terminal;
 
+mod admission;
 mod answers;
 mod answers_more;
 mod checks;
@@ -29,6 +30,7 @@ mod reach;
 mod records;
 mod scenarios;
 mod secrets;
+mod settle;
 mod soak;
 mod story;
 mod strangers;

@@ -162,10 +162,10 @@ fn names(ran: &Ran, right: &Right, namespace: &str) -> bool {
 }
 
 /// Rights that are used for what did not happen here: a namespace that is named by its beginning, somebody else's change,
-/// a first baseline.
+/// a first baseline, a quota that is full.
 fn is_for_something_else(right: &Right) -> bool {
     let object = right.name.is_none() && !right.resource.contains('/') && right.resource != "configmaps";
-    let first = [("list", "namespaces"), ("create", "configmaps")];
+    let first = [("list", "namespaces"), ("create", "configmaps"), ("list", "resourcequotas")];
     first.contains(&(right.verb, right.resource)) || (right.verb == "get" && object)
 }
 

@@ -238,3 +238,23 @@ async fn a_claim_of_no_class_keeps_its_pod_pending() {
     assert_eq!(volume_of(store, "default", "by-hand"), "by-hand");
     sandbox.stop().await;
 }
+
+/// A container that fails its liveness probe is ended and started again, however Ready it was.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_container_that_fails_its_liveness_probe_is_started_again() {
+    let sandbox = without_sql().await;
+    let store = sandbox.store();
+    let probe = json!({"tcpSocket": {"port": 1}, "initialDelaySeconds": 1, "periodSeconds": 1, "failureThreshold": 1});
+    create(store, "crashes", json!({}), json!({"livenessProbe": probe}), json!({"terminationGracePeriodSeconds": 1}));
+    until(store, "it is Ready", |store| pod(store, "default", "crashes").is_some_and(|pod| is_ready(&pod))).await;
+    until(store, "it is started again", |store| {
+        let pod = pod(store, "default", "crashes").unwrap();
+        pod["status"]["containerStatuses"][0]["restartCount"] == 1
+    })
+    .await;
+    let status = &pod(store, "default", "crashes").unwrap()["status"]["containerStatuses"][0];
+    assert!(status["lastState"]["terminated"]["exitCode"].is_u64(), "{status:#}");
+    assert!(said(store, "crashes", "Unhealthy")[0].starts_with("Liveness probe failed: dial tcp "));
+    assert_eq!(said(store, "crashes", "Killing"), ["Container main failed liveness probe, will be restarted"]);
+    sandbox.stop().await;
+}

@@ -3,7 +3,7 @@
 use crate::support::*;
 use kubectl_synxdb::sandbox::store::Key;
 use kubectl_synxdb::sandbox::{Options, PostgresChoice};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 use tokio_postgres::NoTls;
 
@@ -227,5 +227,55 @@ async fn without_postgresql_all_is_ready_but_sql() {
     let refused = sandbox.connect(ACCOUNT, "cloudberry-proxy-0", 5432).unwrap_err();
     assert!(refused.contains("connection refused"), "{refused}");
     replace(sandbox.store(), ACCOUNT, "cloudberry-proxy-0", &["data-cloudberry-proxy-0"]).await;
+    sandbox.stop().await;
+}
+
+/// An ordered set waits for a pod to be available, which takes `minReadySeconds` from when it is Ready.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_set_waits_until_a_pod_is_available() {
+    let sandbox = start_with(Options { postgres: PostgresChoice::None, ..Options::default() }).await;
+    let store = sandbox.store();
+    let labels = json!({"app": "waits"});
+    let set = json!({"metadata": {}, "spec": {"replicas": 2, "minReadySeconds": 2, "serviceName": "waits",
+        "selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels},
+            "spec": {"containers": [{"name": "main", "image": "synxdb/safekeeper:4.0.0"}]}}}});
+    store.create(Key::new("statefulsets", "default", "waits"), set, false).unwrap();
+    until(store, "the second pod is there", |store| pod(store, "default", "waits-1").is_some()).await;
+    let time = |pod: &Value, pointer: &str| -> jiff::Timestamp {
+        pod.pointer(pointer).and_then(Value::as_str).unwrap().parse().unwrap()
+    };
+    let (first, second) = (pod(store, "default", "waits-0").unwrap(), pod(store, "default", "waits-1").unwrap());
+    let since = condition(&first, "Ready")["lastTransitionTime"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+    let waited = time(&second, "/metadata/creationTimestamp").duration_since(since).as_secs();
+    assert!(waited >= 2, "{waited}");
+    until(store, "both are available", |store| {
+        let set = store.get(&Key::new("statefulsets", "default", "waits")).unwrap();
+        set["status"]["availableReplicas"] == 2
+    })
+    .await;
+    sandbox.stop().await;
+}
+
+/// A controller meets the same refusals as everybody, and says so.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_quota_keeps_a_controller_from_creating() {
+    let sandbox = start_with(Options { postgres: PostgresChoice::None, ..Options::default() }).await;
+    let store = sandbox.store();
+    let quota = json!({"metadata": {}, "spec": {"hard": {"pods": "3"}}});
+    store.create(Key::new("resourcequotas", ACCOUNT, "team"), quota, false).unwrap();
+    until(store, "the quota is counted", |store| {
+        let quota = store.get(&Key::new("resourcequotas", ACCOUNT, "team")).unwrap();
+        quota["status"]["used"]["pods"] == "3"
+    })
+    .await;
+    let key = Key::new("statefulsets", ACCOUNT, "wh9527");
+    update(store, &key, |set| set["spec"]["replicas"] = json!(3));
+    until(store, "it says so", |store| {
+        let said = events(store, ACCOUNT, "wh9527", "FailedCreate");
+        said.iter().any(|said| said.contains("exceeded quota: team, requested: pods=1, used: pods=3, limited: pods=3"))
+    })
+    .await;
+    update(store, &Key::new("resourcequotas", ACCOUNT, "team"), |quota| quota["spec"]["hard"]["pods"] = json!("4"));
+    until(store, "the third is there", |store| pod(store, ACCOUNT, "wh9527-2").is_some()).await;
     sandbox.stop().await;
 }

@@ -84,6 +84,8 @@ pub enum CheckId {
     Earlier,
     /// Whether the volumes that were set aside can come back.
     Return,
+    /// Whether the API server, and what it asks, takes each step and what is created afterwards: by dry runs.
+    Admission,
 }
 
 /// One check's result.

@@ -83,6 +83,8 @@ pub struct ActResult<'a> {
     pub milliseconds: u64,
     /// New pods that waited for a claim that was gone, and were deleted once more.
     pub healed: u32,
+    /// Restarts of the new pod's containers.
+    pub restarts: u32,
     /// UID of the pod that went; empty where it was gone before.
     pub old_uid: &'a str,
     /// UID of the pod that came. Null where none did.
@@ -108,6 +110,10 @@ pub struct ActResult<'a> {
     /// The command that accepts what is missing since a stored baseline, and proves the rest. Absent where there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub accept: Option<&'a str>,
+    /// The command that puts back what was set aside, where the new pod does not come up on what it has now. Absent
+    /// otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub undo: Option<&'a str>,
 }
 
 /// How a failover or an undo ended, in one word.
@@ -221,6 +227,7 @@ impl<'a> ActResult<'a> {
             component: plan.target.role,
             milliseconds: millis(outcome.total),
             healed: outcome.healed,
+            restarts: outcome.restarts,
             old_uid: &outcome.old_uid,
             new_uid: outcome.new_pod.as_ref().map(|(_, uid)| uid.as_str()),
             new_pod: outcome.new_pod.as_ref().map(|(name, _)| name.as_str()),
@@ -233,6 +240,7 @@ impl<'a> ActResult<'a> {
             reachability: outcome.reachability.iter().map(Reachability::from).collect(),
             resume,
             accept: outcome.accept.as_deref(),
+            undo: outcome.undo.as_deref(),
         }
     }
 }

@@ -1,7 +1,8 @@
 //! `delete` and `deletecollection`: options from body and query, and answers as a real server gives them.
 
+use super::super::plugins::{self, Asked, Operation};
 use super::super::resources::Resource;
-use super::super::store::{DeleteOptions, Key, Preconditions};
+use super::super::store::{DeleteOptions, Key, Preconditions, StoreError};
 use super::status::{self, ApiError, json_response};
 use super::write::text;
 use super::{Call, collector, decode, options, read};
@@ -94,6 +95,15 @@ fn perform(
     let store = &call.state.store;
     let refused = |error| ApiError::from_delete(error, resource, key);
     let mut options = wish.options.clone();
+    // What is not there, or another one, is told first.
+    if let Some(object) = store.get(key) {
+        store.delete(key, &DeleteOptions { dry_run: true, ..options.clone() }).map_err(refused)?;
+        let list = |kind: &'static str, namespace: Option<&str>| store.list(kind, namespace).0;
+        let asked = Asked { operation: Operation::Delete, key, object: &object, dry_run: options.dry_run };
+        if let Some(refusal) = plugins::refusal(&asked, &list) {
+            return Err(refused(StoreError::Refused(refusal)));
+        }
+    }
     if resource.plural == "namespaces" && IMMORTAL.contains(&key.name.as_str()) {
         // Nothing is done, but whether it is there and meant comes first.
         store.delete(key, &DeleteOptions { dry_run: true, ..options.clone() }).map_err(refused)?;

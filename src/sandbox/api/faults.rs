@@ -15,7 +15,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
-pub(super) use act::perform;
+pub(super) use act::{is_rehearsed, perform};
 
 /// What befalls a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,6 +73,8 @@ pub struct Rule {
     /// Matching requests that pass first.
     passing: u64,
     times: u64,
+    /// Whether only dry runs, or only others; `None`: both.
+    rehearsed: Option<bool>,
     fault: Fault,
 }
 
@@ -81,7 +83,7 @@ impl Rule {
     /// (`pods`, `pods/portforward`); an empty word is any.
     pub fn on(verb: &str, resource: &str, fault: Fault) -> Rule {
         let (verb, resource) = (verb.to_owned(), resource.to_owned());
-        Rule { verb, resource, namespace: None, name: None, passing: 0, times: u64::MAX, fault }
+        Rule { verb, resource, namespace: None, name: None, passing: 0, times: u64::MAX, rehearsed: None, fault }
     }
 
     /// Only those in that namespace.
@@ -96,6 +98,18 @@ impl Rule {
         Rule { name: Some(name.to_owned()), ..self }
     }
 
+    /// Only those that change something, and no dry run.
+    #[must_use]
+    pub fn real(self) -> Rule {
+        Rule { rehearsed: Some(false), ..self }
+    }
+
+    /// Only dry runs.
+    #[must_use]
+    pub fn rehearsed(self) -> Rule {
+        Rule { rehearsed: Some(true), ..self }
+    }
+
     /// Only the n-th such request from now on, counted from 1.
     #[must_use]
     pub fn nth(self, n: u64) -> Rule {
@@ -108,10 +122,11 @@ impl Rule {
         Rule { times, ..self }
     }
 
-    fn is_about(&self, asked: &Attributes) -> bool {
+    fn is_about(&self, asked: &Attributes, rehearsed: bool) -> bool {
         let word = |wanted: &str, said: &str| wanted.is_empty() || wanted == said;
         let given = |wanted: &Option<String>, said: &str| wanted.as_ref().is_none_or(|wanted| wanted == said);
         asked.path.is_none()
+            && self.rehearsed.is_none_or(|only| only == rehearsed)
             && word(&self.verb, &asked.verb)
             && word(&self.resource, &resource(asked))
             && given(&self.namespace, &asked.namespace)
@@ -215,7 +230,7 @@ impl Faults {
     }
 
     /// What is to befall a request; `None`: nothing, and nobody wants word of it.
-    pub(super) fn planned(&self, parts: &Parts) -> Option<Planned> {
+    pub(super) fn planned(&self, parts: &Parts, rehearsed: bool) -> Option<Planned> {
         let mut state = self.lock();
         if state.rules.is_empty() && state.listener.is_none() {
             return None;
@@ -223,7 +238,7 @@ impl Faults {
         let query = Query::of(&parts.uri);
         let asked = Target::parse(parts.uri.path()).attributes(&parts.method, parts.uri.path(), &query);
         let mut faults = Vec::new();
-        for rule in state.rules.iter_mut().filter(|rule| rule.is_about(&asked)) {
+        for rule in state.rules.iter_mut().filter(|rule| rule.is_about(&asked, rehearsed)) {
             if rule.passing > 0 {
                 rule.passing -= 1;
             } else if rule.times > 0 && concerns(&rule.fault, &asked, &query) {

@@ -111,15 +111,28 @@ async fn respond(
     request: Request<Incoming>,
 ) -> Response<Body> {
     let (parts, body) = request.into_parts();
-    let shown = parts.uri.path_and_query().map_or("/", |path| path.as_str());
-    state.requests.record(parts.method.as_str(), shown);
+    let mut body = Body::new(body);
+    let mut shown = parts.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
+    let mut rehearsed = Query::of(&parts.uri).has("dryRun");
+    // Of a deletion the body says it.
+    if parts.method == Method::DELETE && !rehearsed {
+        let read = match read_body(body).await {
+            Ok(read) => read,
+            Err(error) => return error.into_response(),
+        };
+        rehearsed = faults::is_rehearsed(&parts, &read);
+        if rehearsed {
+            shown.push_str("?dryRun=All");
+        }
+        body = Body::from(read);
+    }
+    state.requests.record(parts.method.as_str(), &shown);
     tracing::debug!(method = %parts.method, path = shown, "request");
-    let body = Body::new(body);
     let process = |parts, body| {
         let handled = handle(state.clone(), peer.clone(), shutdown.clone(), parts, body);
         async { handled.await.unwrap_or_else(ApiError::into_response) }
     };
-    let mut response = match state.faults.planned(&parts) {
+    let mut response = match state.faults.planned(&parts, rehearsed) {
         None => process(parts, body).await,
         Some(planned) => match read_body(body).await {
             Ok(body) => match faults::perform(&state, planned, parts, body, process).await {

@@ -9,6 +9,7 @@ mod trouble;
 pub(super) use stored::deleted;
 
 use super::super::resources::Resource;
+use super::super::store::Refusal;
 use super::auth::{Attributes, User};
 use axum::body::Body;
 use axum::http::{Response, StatusCode, header};
@@ -46,6 +47,12 @@ impl ApiError {
     pub(super) fn not_found(resource: &Resource, name: &str) -> ApiError {
         let message = format!("{} \"{name}\" not found", qualified(resource));
         ApiError::new(StatusCode::NOT_FOUND, "NotFound", message).about(resource, name)
+    }
+
+    /// A plugin's refusal, in its words.
+    pub(super) fn refused(refusal: Refusal, resource: &Resource, name: &str) -> ApiError {
+        let code = StatusCode::from_u16(refusal.code).unwrap_or(StatusCode::FORBIDDEN);
+        ApiError::new(code, refusal.reason, refusal.message).about(resource, name)
     }
 
     /// 409: the name is taken.

@@ -1,7 +1,8 @@
 //! `create`, `update` and `patch`: an intention in, the stored object out, under the rules of its kind.
 
+use super::super::plugins::{self, Asked, Operation};
 use super::super::resources::Resource;
-use super::super::store::{Key, Preconditions, StoreError, generated_name};
+use super::super::store::{Key, Preconditions, Store, StoreError, generated_name};
 use super::auth::Attributes;
 use super::patch::{Patch, PatchType};
 use super::status::{ApiError, json_response};
@@ -23,6 +24,8 @@ pub(super) fn has_status(resource: &Resource) -> bool {
             | "services"
             | "statefulsets"
             | "poddisruptionbudgets"
+            | "resourcequotas"
+            | "validatingadmissionpolicies"
             | "volumeattachments"
     )
 }
@@ -203,6 +206,20 @@ pub(super) fn read_patch(call: &Call, body: &[u8]) -> Result<(Patch, bool), ApiE
     Ok((Patch::read(kind, body)?, dry_run))
 }
 
+/// What the plugins ask for when an object is changed.
+struct Policies([(&'static str, Vec<Arc<Value>>); 3]);
+
+impl Policies {
+    fn of(store: &Store) -> Policies {
+        let kinds = ["validatingadmissionpolicies", "validatingadmissionpolicybindings", "namespaces"];
+        Policies(kinds.map(|kind| (kind, store.list(kind, None).0)))
+    }
+
+    fn list(&self, kind: &str) -> Vec<Arc<Value>> {
+        self.0.iter().find(|(known, _)| *known == kind).map(|(_, objects)| objects.clone()).unwrap_or_default()
+    }
+}
+
 /// Reads, changes and writes back under the rules of the kind. A resourceVersion that `change` leaves in the object
 /// is a precondition.
 pub(super) fn modify(
@@ -215,6 +232,9 @@ pub(super) fn modify(
     change: impl FnOnce(&mut Value) -> Result<(), ApiError>,
 ) -> Result<Arc<Value>, ApiError> {
     let mut refusal = None;
+    // Read before the store is locked.
+    let policies = Policies::of(&call.state.store);
+    let list = |kind: &'static str, _: Option<&str>| policies.list(kind);
     let result = call.state.store.update(key, conditions, dry_run, |object| {
         let before = object.clone();
         let changed = change(object).and_then(|()| check_version(resource, key, &before, object));
@@ -225,7 +245,13 @@ pub(super) fn modify(
         confine(resource, subresource, &before, object);
         admission::defaults(resource.plural, object);
         let findings = validate::update(resource.plural, &before, object);
-        if findings.is_empty() { Ok(()) } else { Err(StoreError::Invalid(findings)) }
+        if !findings.is_empty() {
+            return Err(StoreError::Invalid(findings));
+        }
+        // A status is its controller's, whom no policy is about.
+        let asked = Asked { operation: Operation::Update, key, object, dry_run };
+        let against = if subresource.is_empty() { plugins::refusal(&asked, &list) } else { None };
+        against.map_or(Ok(()), |against| Err(StoreError::Refused(against)))
     });
     match (result, refusal) {
         (_, Some(refusal)) => Err(refusal),

@@ -19,6 +19,8 @@ use tokio_util::task::TaskTracker;
 pub(crate) enum Machine {
     /// The node of that name stops answering.
     Lost(String),
+    /// Its kubelet ended a moment ago, and nobody has noticed yet: its pods run on, and nothing is told of them.
+    Silent(String),
     /// It answers again.
     Returned(String),
 }
@@ -31,6 +33,7 @@ pub(crate) struct Kubelet {
     /// What becomes of the nodes' machines.
     news: mpsc::UnboundedReceiver<Machine>,
     lost: HashSet<String>,
+    silent: HashSet<String>,
     workers: HashMap<String, (String, watch::Sender<Option<Ending>>)>,
     /// Pods that were seen before, by namespace and name: whoever comes next is a replacement.
     seen: HashSet<(String, String)>,
@@ -51,6 +54,7 @@ impl Kubelet {
             tasks,
             news,
             lost: HashSet::new(),
+            silent: HashSet::new(),
             workers: HashMap::new(),
             seen: HashSet::new(),
             addresses: Arc::new(AtomicU32::new(2)),
@@ -61,6 +65,8 @@ impl Kubelet {
     pub(crate) async fn run(mut self) {
         let store = self.context.store.clone();
         let shutdown = self.context.shutdown.clone();
+        let mut renewals = tokio::time::interval(nodes::RENEWAL);
+        renewals.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         while !shutdown.is_cancelled() {
             let since = store.version();
             let pods = store.list("pods", None).0;
@@ -81,7 +87,13 @@ impl Kubelet {
             loop {
                 tokio::select! {
                     () = shutdown.cancelled() => return,
+                    _ = renewals.tick() => {
+                        nodes::renew(&self.context, |node| !self.lost.contains(node) && !self.silent.contains(node));
+                    }
                     Some(news) = self.news.recv() => match news {
+                        Machine::Silent(node) => {
+                            self.silent.insert(node);
+                        }
                         Machine::Lost(node) => self.lose(&node),
                         Machine::Returned(node) => self.take_back(&node),
                     },
@@ -155,6 +167,7 @@ impl Kubelet {
 
     /// It answers again: whatever was to run there is started anew, or its end is reported.
     fn take_back(&mut self, node: &str) {
+        self.silent.remove(node);
         if !self.lost.remove(node) {
             return;
         }

@@ -16,6 +16,7 @@ pub(crate) mod pod_start;
 pub(crate) mod pod_status;
 pub(crate) mod pod_worker;
 pub(crate) mod protection;
+pub(crate) mod quotas;
 pub(crate) mod readiness;
 pub(crate) mod revision;
 pub(crate) mod rollout;

@@ -46,10 +46,32 @@ pub(crate) fn register(context: &Context, node: &mut Value) {
         "kernelVersion": "6.1.0", "containerRuntimeVersion": "sandbox://1", "kubeletVersion": KUBELET_VERSION,
         "kubeProxyVersion": KUBELET_VERSION, "machineID": own.as_str(), "systemUUID": own.as_str(), "bootID": own.as_str(),
     });
-    let at = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string();
+    let at = moment();
     let lease = json!({"spec": {"holderIdentity": own.as_str(), "leaseDurationSeconds": 40, "renewTime": at}});
     // Of the same name already: a manifest brought it.
     let _ = context.store.create(Key::new("leases", "kube-node-lease", own), lease, false);
+}
+
+/// How often a kubelet renews its Lease: four times in the 40 seconds that it is valid for.
+pub(crate) const RENEWAL: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// Renews the Leases of all nodes that answer.
+pub(crate) fn renew(context: &Context, answers: impl Fn(&str) -> bool) {
+    for lease in context.store.list("leases", Some("kube-node-lease")).0 {
+        if !answers(name(&lease)) {
+            continue;
+        }
+        // Its node is gone meanwhile: nothing to renew.
+        let _ = context.store.update(&key("leases", &lease), &Preconditions::default(), false, |lease| {
+            lease["spec"]["renewTime"] = json!(moment());
+            Ok(())
+        });
+    }
+}
+
+/// Now, to the microsecond.
+fn moment() -> String {
+    jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()
 }
 
 /// What the node controller does when a node stopped answering: its conditions become Unknown, it is tainted, and its

@@ -63,6 +63,29 @@ enum Outcome {
     Died(i32),
 }
 
+/// When a liveness probe is asked: never where there is none.
+struct Beats(Option<tokio::time::Interval>);
+
+impl Beats {
+    fn of(probe: Option<&Probe>) -> Beats {
+        Beats(probe.map(|probe| {
+            // The first time once the initial delay is over, as a kubelet does.
+            let mut ticks = tokio::time::interval_at(Instant::now() + probe.initial_delay, probe.period);
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            ticks
+        }))
+    }
+
+    async fn next(&mut self) {
+        match &mut self.0 {
+            Some(ticks) => {
+                ticks.tick().await;
+            }
+            None => std::future::pending().await,
+        }
+    }
+}
+
 impl Worker {
     /// Runs until the pod is gone.
     pub(super) async fn run(mut self) {
@@ -125,6 +148,9 @@ impl Worker {
         let from = Instant::now() + delay;
         let mut ticks = tokio::time::interval_at(from + period, period);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let life = Probe::of_life(&self.pod["spec"]["containers"][0]);
+        let mut beats = Beats::of(life.as_ref());
+        let mut alive = Readiness::alive();
         let (mut readiness, mut failures) = (Readiness::default(), 0_u32);
         let (mut coming_up, mut early) = (true, !delay.is_zero());
         let mut ending = self.ending.clone();
@@ -146,6 +172,18 @@ impl Worker {
                 }
                 () = tokio::time::sleep_until(from), if early => early = false,
                 _ = ticks.tick() => {}
+                () = beats.next() => {
+                    let Some(life) = &life else { continue };
+                    let answer = running.answer(&life.check, &view.pod_ip);
+                    if let Answer::Failed(why) = &answer {
+                        self.container_event(Kind::Warning, "Unhealthy", &format!("Liveness probe failed: {why}"));
+                    }
+                    let counts = !matches!(answer, Answer::Errored(_));
+                    if counts && alive.take(life, answer == Answer::Passed) && !alive.ready {
+                        return Outcome::Died(self.kill(running).await);
+                    }
+                    continue;
+                }
             }
             let Some(probe) = probe.as_ref().filter(|_| !early) else { continue };
             let answer = running.answer(&probe.check, &view.pod_ip);
@@ -167,6 +205,15 @@ impl Worker {
                 self.report(view);
             }
         }
+    }
+
+    /// Ends a container that failed its liveness probe.
+    async fn kill(&self, running: &Arc<Running>) -> i32 {
+        let container = text(&self.pod, "/spec/containers/0/name");
+        let message = format!("Container {container} failed liveness probe, will be restarted");
+        self.container_event(Kind::Normal, "Killing", &message);
+        let grace = self.pod["spec"]["terminationGracePeriodSeconds"].as_u64().unwrap_or(30);
+        self.workloads.stop(running, Duration::from_secs(grace)).await
     }
 
     /// Puts a container that ended back to waiting; at once the first time, with a growing delay afterwards.

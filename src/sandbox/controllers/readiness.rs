@@ -1,11 +1,11 @@
-//! A container's readiness probe: when it is asked, and what its answers in a row come to. Pure.
+//! A container's probes: when they are asked, and what their answers in a row come to. Pure.
 
 use super::objects::{array, text};
 use crate::sandbox::workload::probe::Check;
 use serde_json::Value;
 use std::time::Duration;
 
-/// A readiness probe.
+/// A readiness probe, or a liveness probe.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Probe {
     /// What is asked.
@@ -28,9 +28,18 @@ pub(crate) struct Readiness {
 }
 
 impl Probe {
-    /// A container's, where it has one. A container without one is ready when it runs.
+    /// A container's readiness probe, where it has one. A container without one is ready when it runs.
     pub(crate) fn of(container: &Value) -> Option<Probe> {
-        let probe = container.get("readinessProbe").filter(|probe| probe.is_object())?;
+        Self::named(container, "readinessProbe")
+    }
+
+    /// A container's liveness probe, where it has one: a container that fails it is ended and started again.
+    pub(crate) fn of_life(container: &Value) -> Option<Probe> {
+        Self::named(container, "livenessProbe")
+    }
+
+    fn named(container: &Value, name: &str) -> Option<Probe> {
+        let probe = container.get(name).filter(|probe| probe.is_object())?;
         let number = |field: &str, default: u64| probe[field].as_u64().unwrap_or(default);
         let check = if probe["exec"].is_object() {
             let words = array(probe, "/exec/command").iter().filter_map(Value::as_str);
@@ -72,6 +81,11 @@ fn port(container: &Value, port: &Value) -> Result<u16, String> {
 }
 
 impl Readiness {
+    /// Of a liveness probe: a container lives until its probe says otherwise.
+    pub(crate) fn alive() -> Readiness {
+        Readiness { ready: true, ..Readiness::default() }
+    }
+
     /// Takes an answer; says whether the container became ready or unready by it.
     pub(crate) fn take(&mut self, probe: &Probe, passed: bool) -> bool {
         let (last, times) = self.run;

@@ -1,12 +1,14 @@
 //! How a StatefulSet gets from one template to the next: which pods are replaced, which template a new one has, and
 //! what the set's status says of it.
 
-use super::objects::{is_ready, is_terminating, namespace, text, uid};
+use super::objects::{array, is_ready, is_terminating, namespace, text, uid};
 use super::stateful_set::{REVISION_LABEL, StatefulSets};
 use crate::sandbox::store::{Key, Preconditions};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Whether a pod counts as one of those that are down.
 fn unavailable(pod: &Value) -> bool {
@@ -78,6 +80,7 @@ impl StatefulSets {
         let of = |revision: &str| alive().filter(|pod| pod["metadata"]["labels"][REVISION_LABEL] == revision).count();
         let updated = of(revision);
         let ready = pods.iter().filter(|(_, pod)| is_ready(pod)).count();
+        let available = pods.iter().filter(|(_, pod)| available_in(set, pod) == Some(Duration::ZERO)).count();
         let replicas = pods.len();
         let all = set["spec"]["replicas"].as_u64().and_then(|all| usize::try_from(all).ok()).unwrap_or(1);
         let preconditions = Preconditions::uid(uid(set));
@@ -90,7 +93,7 @@ impl StatefulSets {
                 ("observedGeneration", set["metadata"]["generation"].clone()),
                 ("replicas", json!(replicas)),
                 ("readyReplicas", json!(ready)),
-                ("availableReplicas", json!(ready)),
+                ("availableReplicas", json!(available)),
                 ("currentReplicas", json!(of(&current))),
                 ("updatedReplicas", json!(updated)),
                 ("currentRevision", json!(current)),
@@ -102,6 +105,19 @@ impl StatefulSets {
             Ok(())
         });
     }
+}
+
+/// How long it is until a pod is available: Ready for `minReadySeconds`. `None` while it is not Ready.
+pub(super) fn available_in(set: &Value, pod: &Value) -> Option<Duration> {
+    if !is_ready(pod) {
+        return None;
+    }
+    let wanted = set["spec"]["minReadySeconds"].as_i64().unwrap_or(0);
+    let conditions = array(pod, "/status/conditions").iter();
+    let since = conditions.filter(|one| one["type"] == "Ready").find_map(|one| one["lastTransitionTime"].as_str());
+    let since: Option<Timestamp> = since.and_then(|since| since.parse().ok());
+    let for_seconds = since.map_or(0, |since| Timestamp::now().duration_since(since).as_secs());
+    Some(Duration::from_secs(u64::try_from(wanted - for_seconds).unwrap_or(0)))
 }
 
 #[cfg(test)]

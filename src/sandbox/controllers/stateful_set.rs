@@ -4,9 +4,10 @@
 //! missing claim of a Pending pod is made again (#113270), unless the scenario says otherwise.
 
 use super::events::{Kind, Source};
-use super::objects::{array, is_finished, is_ready, is_terminating, key, name, namespace, text, uid};
+use super::objects::{array, is_finished, is_terminating, key, name, namespace, text, uid};
+use super::rollout::available_in;
 use super::{Context, Controller, Requeue, revision};
-use crate::sandbox::store::{DeleteOptions, Key, Preconditions};
+use crate::sandbox::store::{DeleteOptions, Key, Preconditions, StoreError};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -75,7 +76,9 @@ impl Controller for StatefulSets {
         self.write_status(key, &set, &revision);
         if result.is_ok() {
             self.failures.remove(key);
-            return Requeue::Never;
+            let pods = self.pods(&set);
+            let waits = pods.iter().filter_map(|(_, pod)| available_in(&set, pod)).filter(|time| !time.is_zero());
+            return waits.min().map_or(Requeue::Never, Requeue::After);
         }
         // Exponential, as client-go's queue of failed items.
         let failures = self.failures.entry(key.clone()).or_default();
@@ -121,10 +124,11 @@ impl StatefulSets {
             }
             let pending = text(pod, "/status/phase") == "Pending" && !is_terminating(pod);
             if pending && self.context.scenario.recreate_missing_claims {
-                self.create_claims(set, ordinal);
+                // Refused: it is tried again when something changes.
+                let _ = self.create_claims(set, ordinal);
             }
-            // One after the other: the next waits until this one is well.
-            if ordered && (is_terminating(pod) || !is_ready(pod)) {
+            // One after the other: the next waits until this one is well, and has been for long enough.
+            if ordered && (is_terminating(pod) || available_in(set, pod) != Some(Duration::ZERO)) {
                 return result;
             }
         }
@@ -163,7 +167,8 @@ impl StatefulSets {
     }
 
     /// Makes an ordinal's missing claims.
-    fn create_claims(&self, set: &Value, ordinal: u64) {
+    fn create_claims(&self, set: &Value, ordinal: u64) -> Result<(), Retry> {
+        let mut refused = false;
         for (claim, template) in Self::claim_templates(set, ordinal) {
             let key = Key::new("persistentvolumeclaims", namespace(set), claim.as_str());
             if self.context.store.get(&key).is_some() {
@@ -183,11 +188,20 @@ impl StatefulSets {
             }
             let object = json!({"metadata": metadata, "spec": template["spec"]});
             let pod = format!("{}-{ordinal}", name(set));
-            if self.context.store.create(key, object, false).is_ok() {
-                let message = format!("create Claim {claim} Pod {pod} in StatefulSet {} success", name(set));
-                self.context.events.record(set, Kind::Normal, SOURCE, "SuccessfulCreate", &message);
-            }
+            let created = self.context.store.create(key, object, false);
+            let (kind, reason, how) = match created {
+                Ok(_) => (Kind::Normal, "SuccessfulCreate", "success".to_owned()),
+                Err(StoreError::Refused(refusal)) => {
+                    (Kind::Warning, "FailedCreate", format!("failed error: {}", refusal.message))
+                }
+                // Somebody else was faster.
+                Err(_) => continue,
+            };
+            refused |= kind == Kind::Warning;
+            let message = format!("create Claim {claim} Pod {pod} in StatefulSet {} {how}", name(set));
+            self.context.events.record(set, kind, SOURCE, reason, &message);
         }
+        if refused { Err(Retry) } else { Ok(()) }
     }
 
     /// Makes an ordinal's pod and, before it, its claims; refuses while one of them is being deleted.
@@ -207,7 +221,7 @@ impl StatefulSets {
             }
             self.context.race_done(space, &pod);
         }
-        self.create_claims(set, ordinal);
+        self.create_claims(set, ordinal)?;
         let (template, revision) = self.template(set, ordinal, revision);
         let object = Self::pod(set, ordinal, &template, &revision);
         match self.context.store.create(Key::new("pods", space, pod.as_str()), object, false) {
@@ -216,11 +230,12 @@ impl StatefulSets {
                 self.context.events.record(set, Kind::Normal, SOURCE, "SuccessfulCreate", &message);
                 Ok(())
             }
-            Err(_) => {
-                let message = format!(
-                    "create Pod {pod} in StatefulSet {} failed error: pods \"{pod}\" already exists",
-                    name(set)
-                );
+            Err(error) => {
+                let why = match error {
+                    StoreError::Refused(refusal) => refusal.message,
+                    _ => format!("pods \"{pod}\" already exists"),
+                };
+                let message = format!("create Pod {pod} in StatefulSet {} failed error: {why}", name(set));
                 self.context.events.record(set, Kind::Warning, SOURCE, "FailedCreate", &message);
                 Err(Retry)
             }

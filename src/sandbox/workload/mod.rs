@@ -211,6 +211,11 @@ impl Workloads {
             }
             Component::Warehouse | Component::Other => Process::Nothing,
         };
+        let mute = self.scenario.no_metrics.contains(&PodName { namespace: id.0.clone(), pod: id.1.clone() });
+        let process = match process {
+            Process::StatusPage(page) if mute => Process::StatusPage(page.mute()),
+            process => process,
+        };
         let running = Arc::new(Running {
             namespace: id.0.clone(),
             pod: id.1.clone(),

@@ -32,19 +32,34 @@ pub(crate) enum StatusPage {
         /// Tenants that it serves: none after it lost its disk with nothing to load them from.
         tenants: u64,
     },
+    /// One of these that serves no metrics.
+    Mute {
+        /// Its id: ordinal + 1.
+        id: u64,
+        /// Its port.
+        port: u16,
+    },
 }
 
 impl StatusPage {
+    /// The same without metrics.
+    pub(crate) fn mute(self) -> StatusPage {
+        let (Self::Safekeeper { id } | Self::Pageserver { id, .. } | Self::Mute { id, .. }) = self;
+        Self::Mute { id, port: self.port() }
+    }
+
     /// Answers a path: status, content type, body. One that is not ready answers 503, and a safekeeper lags behind.
     fn answer(self, path: &str, ready: bool) -> (StatusCode, &'static str, String) {
-        let (Self::Safekeeper { id } | Self::Pageserver { id, .. }) = self;
+        let (Self::Safekeeper { id } | Self::Pageserver { id, .. } | Self::Mute { id, .. }) = self;
         match path {
             "/v1/status" if !ready => {
                 let body = r#"{"msg":"not ready: waiting for the timelines to be loaded"}"#;
                 (StatusCode::SERVICE_UNAVAILABLE, "application/json", body.to_owned())
             }
             "/v1/status" => (StatusCode::OK, "application/json", format!(r#"{{"id":{id}}}"#)),
-            "/metrics" => (StatusCode::OK, "text/plain; version=0.0.4", self.metrics(ready)),
+            "/metrics" if !matches!(self, Self::Mute { .. }) => {
+                (StatusCode::OK, "text/plain; version=0.0.4", self.metrics(ready))
+            }
             _ => (StatusCode::NOT_FOUND, "application/json", r#"{"msg":"page not found"}"#.to_owned()),
         }
     }
@@ -54,6 +69,7 @@ impl StatusPage {
         match self {
             Self::Safekeeper { .. } => 7676,
             Self::Pageserver { .. } => 9898,
+            Self::Mute { port, .. } => port,
         }
     }
 
@@ -81,6 +97,7 @@ impl StatusPage {
                 metric("pageserver_tenant_states_count", help, "{state=\"Active\"}", tenants);
                 metric("pageserver_broken_tenants_count", "Count of broken tenants", "", 0);
             }
+            Self::Mute { .. } => {}
         }
         text
     }
@@ -125,6 +142,9 @@ mod tests {
         let answer = get(StatusPage::Pageserver { id: 1, tenants: 1 }, true, "/metrics").await;
         assert!(answer.contains("pageserver_tenant_states_count{state=\"Active\"} 1\n"), "{answer}");
         assert!(answer.contains("pageserver_broken_tenants_count 0\n"), "{answer}");
+        let mute = StatusPage::Pageserver { id: 1, tenants: 1 }.mute();
+        assert!(get(mute, true, "/v1/status").await.ends_with(r#"{"id":1}"#));
+        assert!(get(mute, true, "/metrics").await.starts_with("HTTP/1.1 404"));
     }
 
     #[tokio::test]

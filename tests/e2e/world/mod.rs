@@ -3,6 +3,7 @@
 mod account;
 mod faults;
 mod objects;
+mod policies;
 mod sql;
 mod tls;
 mod user;

@@ -101,7 +101,7 @@ async fn told(
 }
 
 /// Whether only an answer was wanted.
-fn is_rehearsed(parts: &Parts, request: &[u8]) -> bool {
+pub(in super::super) fn is_rehearsed(parts: &Parts, request: &[u8]) -> bool {
     let options: Value = serde_json::from_slice(request).unwrap_or_default();
     Query::of(&parts.uri).has("dryRun") || options["dryRun"].as_array().is_some_and(|stages| !stages.is_empty())
 }

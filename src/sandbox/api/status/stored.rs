@@ -23,6 +23,7 @@ impl ApiError {
             StoreError::Stale(..) => ApiError::modified(resource, name),
             StoreError::Expired => ApiError::list_expired(),
             StoreError::Invalid(fields) => ApiError::invalid(resource, name, &fields),
+            StoreError::Refused(refusal) => ApiError::refused(refusal, resource, name),
         }
     }
 

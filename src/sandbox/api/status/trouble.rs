@@ -5,9 +5,15 @@ use axum::http::StatusCode;
 use serde_json::json;
 
 impl ApiError {
-    /// 429, 503, 504; anything else is worded as 500.
+    /// 400, 429, 503, 504; anything else is worded as 500.
     pub(in super::super) fn trouble(code: u16, retry_after: Option<u64>) -> ApiError {
         let (code, reason, message) = match code {
+            // What a dry run meets where an admission webhook has side effects.
+            400 => (
+                StatusCode::BAD_REQUEST,
+                "BadRequest",
+                "admission webhook \"guard.example.com\" does not support dry run",
+            ),
             429 => (
                 StatusCode::TOO_MANY_REQUESTS,
                 "TooManyRequests",

@@ -1,0 +1,118 @@
+//! Dry runs of a plan: each step, and the creation of what takes the place of what goes.
+
+use super::act::Sight;
+use super::scope::DEADLINE;
+use crate::cluster::snapshot::Read;
+use crate::cluster::{Allowed, Cluster, Permission, Trial, Tried};
+use crate::error::{Error, Result};
+use crate::plan::{Attempt, Check, Plan, Quotas, Record, Request, Step, Try, admission};
+use crate::topology::quota::{Usage, quotas};
+use crate::topology::{Known, Member, replacement};
+
+/// What came of trying a plan.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Trials {
+    /// Each dry run, in the order of the steps.
+    pub(super) tries: Vec<Try>,
+    /// What follows.
+    pub(super) checks: Vec<Check>,
+}
+
+impl Trials {
+    /// An object that is not as planned any more, as the error of a rehearsal.
+    pub(super) fn moot(&self) -> Option<Error> {
+        self.tries.iter().find_map(|one| match &one.tried {
+            Tried::Moot(why) => Some(Error::refused(format!("{}: {why}", one.what)).because("nothing was changed")),
+            _ => None,
+        })
+    }
+}
+
+/// Tries a plan. What may not be created is not tried: then it is not known, and the check of the rights says so.
+pub(super) async fn trials(
+    cluster: &Cluster,
+    sight: &Sight,
+    member: &Member,
+    (plan, record, request): (&Plan, &Record, &Request),
+    rights: &[(Permission, Allowed)],
+) -> Result<Trials> {
+    if !plan.deletes() && plan.steps.is_empty() {
+        return Ok(Trials::default());
+    }
+    let namespace = plan.target.namespace.as_str();
+    let key = record.annotation();
+    let deleted: Vec<&str> = plan
+        .steps
+        .iter()
+        .filter_map(|step| match step {
+            Step::DeleteClaim { claim, .. } => Some(claim.as_str()),
+            _ => None,
+        })
+        .collect();
+    let deletes_pod = plan.steps.iter().any(|step| matches!(step, Step::DeletePod { .. }));
+    let comes = replacement(&sight.snapshot, &sight.topology, member, (deletes_pod, &deleted));
+    let may = |resource: &str| {
+        let create = |one: &Permission| one.verb == "create" && one.resource == resource && one.subresource.is_none();
+        !rights.iter().any(|(one, allowed)| create(one) && matches!(allowed, Allowed::No(_)))
+    };
+
+    // That there is room for the record is the run's to see to: it may have to cut older ones for it.
+    let record = (key.as_str(), "");
+    let steps = plan.steps.iter().map(|step| match step {
+        Step::Retain { volume, uid, .. } => {
+            (format!("persistentvolume/{volume} retained"), Trial::Retain { volume: (volume, uid), record })
+        }
+        Step::Reserve { volume, uid, claim, .. } => (
+            format!("persistentvolume/{volume} reserved"),
+            Trial::Reserve { volume: (volume, uid), claim: (namespace, claim), record },
+        ),
+        Step::Unreserve { volume, uid, claim, released_by } => (
+            format!("persistentvolume/{volume} no longer reserved"),
+            Trial::Unreserve { volume: (volume, uid), claim: (namespace, claim, released_by) },
+        ),
+        Step::DeleteClaim { claim, uid } => {
+            (format!("persistentvolumeclaim/{claim} deleted"), Trial::DeleteClaim(namespace, claim, uid))
+        }
+        Step::DeletePod { pod, uid } => (format!("pod/{pod} deleted"), Trial::DeletePod(namespace, pod, uid)),
+    });
+    let mut asked: Vec<(Attempt, String, Usage, Trial<'_>)> =
+        steps.map(|(what, trial)| (Attempt::Step, what, Usage::default(), trial)).collect();
+    if may("persistentvolumeclaims") {
+        asked.extend(comes.claims.iter().map(|(name, claim)| {
+            let what = format!("persistentvolumeclaim/{name} created");
+            (Attempt::Creation, what, Usage::of_claim(claim), Trial::CreateClaim(namespace, claim))
+        }));
+    }
+    let mut untried = Vec::new();
+    match &comes.pod {
+        Known::Is(pod) if may("pods") => {
+            let what = format!("pod/{} created", member.name);
+            asked.push((Attempt::Creation, what, Usage::of_pod(pod), Trial::CreatePod(namespace, pod)));
+        }
+        Known::Unknown(why) if deletes_pod => untried.push(format!("the new pod ({why})")),
+        Known::Is(_) | Known::Unknown(_) => {}
+    }
+    let trials: Vec<Trial<'_>> = asked.iter().map(|(.., trial)| *trial).collect();
+    let answers = cluster.try_out(&trials, DEADLINE).await;
+    let tries: Vec<Try> = asked
+        .iter()
+        .zip(answers)
+        .map(|((attempt, what, takes, _), tried)| {
+            let (what, takes) = (what.clone(), takes.clone());
+            Try { attempt: *attempt, what, takes, tried }
+        })
+        .collect();
+    let refused = |one: &Try| one.attempt == Attempt::Creation && matches!(one.tried, Tried::Denied(_));
+    let found = if tries.iter().any(refused) {
+        match cluster.quotas(namespace, DEADLINE).await {
+            Read::Known(found) => Known::Is(quotas(&found)),
+            Read::Unknown(part) => Known::Unknown(part.reason),
+            Read::NotAsked => Known::Unknown("not asked for".into()),
+        }
+    } else {
+        Known::Unknown("not asked for".into())
+    };
+    let quotas = Quotas { found, goes: comes.goes.clone(), comes: comes.comes.clone() };
+    let checks = admission(&tries, &untried, &quotas, &request.allow);
+    Ok(Trials { tries, checks })
+}

@@ -1,0 +1,206 @@
+//! What the API server, and all that it asks, would say to each step and to what is created afterwards: found out by dry
+//! runs before anything is changed. Pure: answers in, checks out.
+
+use super::checks::{Check, CheckId, block, pass, warn};
+use super::{Plan, Risk};
+use crate::cli::Allow;
+use crate::cluster::Tried;
+use crate::topology::Known;
+use crate::topology::quota::{Quota, Room, Usage};
+
+/// What was tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attempt {
+    /// A step of the plan.
+    Step,
+    /// The creation of the new pod or of a new claim.
+    Creation,
+}
+
+/// One dry run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Try {
+    /// Of what.
+    pub attempt: Attempt,
+    /// In words: `pod/wh9527-0 deleted`.
+    pub what: String,
+    /// What the created object takes of quotas; nothing of a step.
+    pub takes: Usage,
+    /// What came of it.
+    pub tried: Tried,
+}
+
+/// What is known of the namespace's quotas.
+#[derive(Clone, Debug)]
+pub struct Quotas {
+    /// The quotas, or why they are not known.
+    pub found: Known<Vec<Quota>>,
+    /// What goes takes of them.
+    pub goes: Usage,
+    /// What comes takes.
+    pub comes: Usage,
+}
+
+/// What follows a refusal to create something.
+enum Meaning {
+    /// It is refused for good, for this reason.
+    Refused(String),
+    /// It is refused now, and will not be once the old one is gone, for this reason.
+    UntilThen(String),
+}
+
+/// The checks that dry runs come to; `untried` says what could not be tried.
+pub fn admission(tries: &[Try], untried: &[String], quotas: &Quotas, allowed: &[Allow]) -> Vec<Check> {
+    let id = CheckId::Admission;
+    let mut checks = Vec::new();
+    let mut unknown: Vec<String> = untried.to_vec();
+    for one in tries {
+        let what = &one.what;
+        match (&one.tried, one.attempt) {
+            // What is gone or another one by now is told by the run, which looks again.
+            (Tried::Accepted | Tried::Moot(_), _) => {}
+            (Tried::Unknown(why), _) => unknown.push(format!("{what} ({why})")),
+            (Tried::Denied(why), Attempt::Step) => {
+                let why = format!("the API server refuses this step, {what}: {why}");
+                checks.push(block(id, why, "run it again once that is allowed; nothing was changed"));
+            }
+            (Tried::Denied(words), Attempt::Creation) => match meaning(words, &one.takes, quotas) {
+                Meaning::UntilThen(why) => checks.push(warn(id, format!("{what}: {why}"))),
+                Meaning::Refused(why) => {
+                    let why = format!("the API server would refuse what comes afterwards, {what}: {why}");
+                    let allow = Allow::RefusedReplacement;
+                    checks.push(if allowed.contains(&allow) {
+                        Check { overridden: true, allow: Some(allow), ..warn(id, why) }
+                    } else {
+                        let next = format!("--allow {} overrides this check", allow.flag());
+                        Check { allow: Some(allow), ..block(id, why, next) }
+                    });
+                }
+            },
+        }
+    }
+    if !unknown.is_empty() {
+        let why = format!("whether the API server takes it is not known: {}", unknown.join("; "));
+        checks.push(warn(id, why));
+    }
+    if checks.is_empty() && !tries.is_empty() {
+        let created = tries.iter().any(|one| one.attempt == Attempt::Creation);
+        let rest = if created { " and what is created afterwards" } else { "" };
+        checks.push(pass(id, format!("the API server takes every step{rest} (dry run)")));
+    }
+    checks
+}
+
+/// A quota names itself in its refusal, and is asked last: then the old pod or claim may be what fills it. By its numbers,
+/// never by its words.
+fn meaning(words: &str, takes: &Usage, quotas: &Quotas) -> Meaning {
+    let found = match &quotas.found {
+        Known::Is(found) => found,
+        Known::Unknown(why) => {
+            return Meaning::Refused(format!("{words} (quotas cannot be read, which the old one may fill: {why})"));
+        }
+    };
+    let names = |quota: &&Quota| !quota.name.is_empty() && words.contains(&quota.name);
+    let mut then = None;
+    for quota in found.iter().filter(names) {
+        match quota.room(takes, &quotas.goes, &quotas.comes) {
+            Room::Never(why) => {
+                return Meaning::Refused(format!("{words}; quota {} has no room even then: {why}", quota.name));
+            }
+            Room::Then(why) => {
+                then = Some(format!("quota {} is full until the old one is gone ({why})", quota.name));
+            }
+            Room::Now => {}
+        }
+    }
+    match then {
+        Some(why) => Meaning::UntilThen(why),
+        None => Meaning::Refused(words.to_owned()),
+    }
+}
+
+impl Plan {
+    /// The plan with what was found out by dry runs.
+    pub fn admit(&mut self, checks: Vec<Check>) {
+        if checks.iter().any(|check| check.overridden) {
+            self.risk = Risk::High;
+        }
+        self.checks.extend(checks);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Verdict;
+    use super::*;
+    use serde_json::json;
+
+    fn quota(used: &str) -> Quotas {
+        let object =
+            json!({"metadata": {"name": "team"}, "spec": {"hard": {"pods": "3"}}, "status": {"used": {"pods": used}}});
+        let found = crate::topology::quota::quotas(&[serde_json::from_value(object).unwrap()]);
+        let pod = serde_json::from_value(json!({"spec": {"containers": []}})).unwrap();
+        let mut one = Usage::default();
+        one.add_pod(&pod);
+        Quotas { found: Known::Is(found), goes: one.clone(), comes: one }
+    }
+
+    fn tried(attempt: Attempt, tried: Tried) -> Try {
+        Try { attempt, what: "pod/p created".into(), takes: quota("1").comes, tried }
+    }
+
+    #[test]
+    fn every_answer_has_its_meaning() {
+        use Attempt::{Creation, Step};
+        let exceeded = || Tried::Denied("exceeded quota: team, requested: pods=1".into());
+        let denied = || Tried::Denied("the guard says no".into());
+        let unread = || Quotas { found: Known::Unknown("forbidden".into()), ..quota("3") };
+        for (attempt, answer, quotas, verdict, says) in [
+            (Step, Tried::Accepted, quota("3"), Verdict::Pass, "takes every step (dry run)"),
+            (Creation, Tried::Accepted, quota("3"), Verdict::Pass, "and what is created afterwards"),
+            (Step, denied(), quota("3"), Verdict::Block, "the guard says no"),
+            (Creation, denied(), quota("3"), Verdict::Block, "the guard says no"),
+            (Step, Tried::Unknown("no dry runs".into()), quota("3"), Verdict::Warn, "no dry runs"),
+            (Creation, Tried::Unknown("no dry runs".into()), quota("3"), Verdict::Warn, "no dry runs"),
+            // Exactly full: what goes makes room.
+            (
+                Creation,
+                exceeded(),
+                quota("3"),
+                Verdict::Warn,
+                "is full until the old one is gone (pods: 3 of 3 are used)",
+            ),
+            (Creation, exceeded(), quota("4"), Verdict::Block, "has no room even then: pods: 4 of 3 are used"),
+            // Another one's refusal, which the quota that is full, too, does not excuse.
+            (Creation, denied(), quota("3"), Verdict::Block, "the guard says no"),
+            // A quota that has room by its numbers was meant by its name, and denies all the same.
+            (Creation, exceeded(), quota("1"), Verdict::Block, "exceeded quota: team"),
+            (Creation, exceeded(), unread(), Verdict::Block, "quotas cannot be read"),
+        ] {
+            let checks = admission(&[tried(attempt, answer.clone())], &[], &quotas, &[]);
+            assert_eq!(checks.len(), 1, "{checks:?}");
+            assert_eq!(checks[0].verdict, verdict, "{attempt:?} {answer:?}: {checks:?}");
+            assert!(checks[0].reason.contains(says), "{checks:?}");
+        }
+    }
+
+    /// A step that is refused would be refused again; what comes afterwards may be made by somebody who may.
+    #[test]
+    fn only_the_creation_can_be_overridden() {
+        let allowed = [Allow::RefusedReplacement];
+        let denied = |attempt| [tried(attempt, Tried::Denied("no".into()))];
+        let step = admission(&denied(Attempt::Step), &[], &quota("1"), &allowed);
+        assert_eq!((step[0].verdict, step[0].overridden), (Verdict::Block, false));
+        let creation = admission(&denied(Attempt::Creation), &[], &quota("1"), &allowed);
+        assert_eq!((creation[0].verdict, creation[0].overridden), (Verdict::Warn, true));
+    }
+
+    #[test]
+    fn what_was_not_tried_is_said_and_no_pass() {
+        let accepted = [tried(Attempt::Step, Tried::Accepted)];
+        let untried = ["the new pod (its template is not read)".to_owned()];
+        let checks = admission(&accepted, &untried, &quota("1"), &[]);
+        assert_eq!((checks.len(), checks[0].verdict), (1, Verdict::Warn));
+        assert!(admission(&[], &[], &quota("1"), &[]).is_empty());
+    }
+}

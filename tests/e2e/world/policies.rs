@@ -1,0 +1,84 @@
+//! Admission policies of a case's own, in force when they are made and lifted when they are dropped.
+
+use super::World;
+use k8s_openapi::api::admissionregistration::v1::{ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding};
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::api::{Api, DeleteParams, PostParams};
+use serde_json::json;
+use std::time::Duration;
+
+/// A policy that denies deletions in one namespace.
+pub(crate) struct Policy<'w> {
+    world: &'w World,
+    name: String,
+    namespace: String,
+}
+
+impl World {
+    /// Denies the deletion of pods in a namespace while this CEL expression is false. Config maps of the name that the policy
+    /// has are its probe: an API server learns of a policy a moment later, and nothing tells when.
+    pub(crate) fn deny_pod_deletion(&self, namespace: &str, expression: &str) -> Policy<'_> {
+        let name = format!("e2e-{}", uuid::Uuid::new_v4());
+        let policy = Policy { world: self, name: name.clone(), namespace: namespace.to_owned() };
+        let rule = json!({"apiGroups": [""], "apiVersions": ["v1"], "operations": ["DELETE"],
+            "resources": ["pods", "configmaps"], "resourceNames": ["wh9527-0", name]});
+        self.create(&json!({
+            "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicy",
+            "metadata": {"name": name},
+            "spec": {"failurePolicy": "Fail", "matchConstraints": {"resourceRules": [rule]},
+                "validations": [{"expression": expression, "message": "pods of this account stay"}]},
+        }));
+        self.create(&json!({
+            "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicyBinding",
+            "metadata": {"name": name},
+            "spec": {"policyName": name, "validationActions": ["Deny"],
+                "matchResources": {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}}}},
+        }));
+        policy.until(true);
+        policy
+    }
+}
+
+impl Policy<'_> {
+    /// Lifts it, and waits until it is.
+    pub(crate) fn lift(self) {
+        self.remove();
+        self.until(false);
+    }
+
+    fn remove(&self) {
+        let (policies, bindings) = (
+            self.world.cluster_wide::<ValidatingAdmissionPolicy>(),
+            self.world.cluster_wide::<ValidatingAdmissionPolicyBinding>(),
+        );
+        self.world.block_on(async {
+            // Lifted before: just as well.
+            let _ = bindings.delete(&self.name, &DeleteParams::default()).await;
+            let _ = policies.delete(&self.name, &DeleteParams::default()).await;
+        });
+    }
+
+    /// Waits until the deletion of its probe is denied, or no longer is.
+    fn until(&self, denied: bool) {
+        let probes: Api<ConfigMap> = self.world.within(&self.namespace);
+        let metadata = kube::core::ObjectMeta { name: Some(self.name.clone()), ..Default::default() };
+        let probe = ConfigMap { metadata, ..ConfigMap::default() };
+        let asked = async {
+            loop {
+                // There already: just as well.
+                let _ = probes.create(&PostParams::default(), &probe).await;
+                if probes.delete(&self.name, &DeleteParams::default()).await.is_err() == denied {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        self.world.in_time(asked).unwrap_or_else(|| panic!("policy {}: denied is still not {denied}", self.name));
+    }
+}
+
+impl Drop for Policy<'_> {
+    fn drop(&mut self) {
+        self.remove();
+    }
+}
