@@ -295,7 +295,7 @@ pub(super) async fn carry_out(
     }
     progress.end();
     let next = match &outcome.ending {
-        Ending::DataMissing(_) => super::resume::undo(context, args, &plan.id).text(),
+        Ending::DataMissing(_) => super::resume::undo(context, args, &account::undoes(&plan, &outcome)).text(),
         Ending::Unproven(_) if plan.lacks_baseline() => {
             super::resume::verify(context, args, &plan.target.namespace).text()
         }

@@ -4,6 +4,8 @@ mod account;
 pub mod events;
 pub mod explain;
 pub mod goal;
+#[cfg(test)]
+mod interleavings;
 pub mod prober;
 pub mod reach;
 pub mod run;
