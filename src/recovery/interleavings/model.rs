@@ -518,12 +518,19 @@ impl Interleavings {
         }
         let state = State { at_risk: false, ..*state };
         let ended = |state: &State| state.runs == [None; 2];
-        self.leads(
-            &state,
-            &self.ends,
-            |state| if ended(state) { None } else { self.by_itself(state, self.provisions) },
-            ended,
-        )
+        let astray =
+            |state: &State| self.mishap.is_none() && state.runs.iter().flatten().any(|run| self.is_astray(state, run));
+        let next = |state: &State| {
+            let further = !ended(state) && !astray(state);
+            further.then(|| self.by_itself(state, self.provisions)).flatten()
+        };
+        self.leads(&state, &self.ends, next, ended)
+    }
+
+    /// Whether a run waits for a pod that came back with what it must not have.
+    fn is_astray(&self, state: &State, run: &Run) -> bool {
+        let waits = self.books.plan(run.plan).moves[usize::from(run.at)] == Move::Await && run.verdict.is_none();
+        waits && self.books.stand(&state.world, run.plan, true) == Stand::Astray
     }
 }
 
