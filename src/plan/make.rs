@@ -124,10 +124,13 @@ pub fn plan(inputs: Inputs<'_>) -> Plan {
     let delete_pod = member.pod.as_ref().is_some_and(|pod| pod.terminating.is_none()) && (meant || goes_too);
     let mut steps = claim_steps(topology, member, &intent.claims, &inputs);
     // What this one sets aside is not what it waits for: while it has lost its Lease, somebody else may bring that back.
-    aside.extend(steps.iter().filter_map(|step| match step {
-        Step::Retain { volume, .. } => Some(volume.clone()),
-        _ => None,
-    }));
+    for step in &steps {
+        if let Step::Retain { volume, .. } = step
+            && !aside.contains(volume)
+        {
+            aside.push(volume.clone());
+        }
+    }
     if delete_pod {
         steps.push(Step::DeletePod { pod: member.name.clone(), uid: current_uid.clone() });
     }
