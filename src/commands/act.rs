@@ -336,7 +336,7 @@ pub(super) async fn carry_out(
         Ending::DataMissing(_) if matches!(plan.baseline, ComparedWith::Inherited { .. }) => {
             super::resume::undo(context, args, &plan.path()).text()
         }
-        Ending::DataMissing(_) => super::resume::undo(context, args, &plan.id).text(),
+        Ending::DataMissing(_) => super::resume::undo(context, args, &account::undoes(&plan, &outcome)).text(),
         Ending::Unproven(_) if plan.lacks_baseline() => {
             super::resume::verify(context, args, &plan.target.namespace).text()
         }

@@ -115,7 +115,7 @@ impl Intent {
 pub fn plan(inputs: Inputs<'_>) -> Plan {
     let Inputs { topology, member, request, .. } = inputs;
     let component = topology.component_of(member);
-    let aside = earlier::set_aside(topology);
+    let mut aside = earlier::set_aside(topology);
     let intent = match (inputs.unfinished, inputs.undoes) {
         (Some(record), _) => Intent::recorded(record, member, &aside),
         (None, Some(of)) => Intent::undo(topology, member, inputs.records, of),
@@ -130,6 +130,14 @@ pub fn plan(inputs: Inputs<'_>) -> Plan {
     let goes_too = holds_old_claims || intent.astray || is_stuck(&inputs, component);
     let delete_pod = member.pod.as_ref().is_some_and(|pod| pod.terminating.is_none()) && (meant || goes_too);
     let mut steps = claim_steps(topology, member, &intent.claims, &inputs);
+    // What this one sets aside is not what it waits for: while it has lost its Lease, somebody else may bring that back.
+    for step in &steps {
+        if let Step::Retain { volume, .. } = step
+            && !aside.contains(volume)
+        {
+            aside.push(volume.clone());
+        }
+    }
     if delete_pod {
         steps.push(Step::DeletePod { pod: member.name.clone(), uid: current_uid.clone() });
     }

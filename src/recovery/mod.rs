@@ -5,6 +5,8 @@ mod answers;
 pub mod events;
 pub mod explain;
 pub mod goal;
+#[cfg(test)]
+mod interleavings;
 pub mod prober;
 pub mod reach;
 mod record;

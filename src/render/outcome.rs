@@ -20,6 +20,14 @@ pub fn exit(ending: &Ending) -> Exit {
     }
 }
 
+/// What is to be undone to get back what is missing, as `undo` takes it: this one, or, if it retained nothing, the last of
+/// its pod that did.
+pub fn undoes(plan: &Plan, outcome: &Outcome) -> String {
+    let kept_some = outcome.claims.iter().any(|claim| claim.retained_volume.is_some());
+    let earlier = plan.act == Act::Failover && !kept_some && !plan.aside.is_empty();
+    if earlier { plan.path() } else { plan.id.clone() }
+}
+
 /// The first line, and the reasons under it.
 pub fn verdict(plan: &Plan, outcome: &Outcome, paint: Paint) -> String {
     let pod = harmless(&plan.target.pod);
@@ -168,6 +176,10 @@ fn after(plan: &Plan, outcome: &Outcome, next: &str, paint: Paint) -> String {
         Ending::DataMissing(_) if !kept.is_empty() => {
             let volumes = if kept.len() == 1 { "volume" } else { "volumes" };
             text.push_str(&format!("The old {volumes}, which may have what is missing, can be put back:\n"));
+            next.to_owned()
+        }
+        Ending::DataMissing(_) if undoes(plan, outcome) != plan.id => {
+            text.push_str("This one retained no volume. What is missing may be on one that an earlier one retained:\n");
             next.to_owned()
         }
         // What was begun is on record, and the same command finishes it.
