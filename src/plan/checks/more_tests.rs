@@ -149,8 +149,8 @@ fn one_of_the_two_rights_to_forward_may_do_and_none_does_not() {
     ] {
         let refused = expected.iter().any(|line| line.starts_with("Block"));
         // Another right to the same pods, and the same of others, is no right to forward.
-        let others =
-            [("get", "pods"), ("create", "pods/exec")].map(|(verb, of)| (Permission::new(verb, of), Allowed::Yes));
+        let others = [("get", "pods"), ("create", "pods/exec"), ("list", "pods/portforward")]
+            .map(|(verb, of)| (Permission::new(verb, of), Allowed::Yes));
         let rights: Vec<_> = [(right("get"), get), (right("create"), create)].into_iter().chain(others).collect();
         let plan = planned(&read, "wh1-1", &rights, false);
         assert_eq!(said(&plan, CheckId::Permission), expected);
