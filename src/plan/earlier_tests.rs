@@ -37,7 +37,7 @@ fn an_unfinished_record_is_gone_on_with_only_as_the_cluster_has_it() {
         ("", volume("reservedFor: data-safekeeper-0"), begun(60), fits),
         // A clock is a little ahead.
         (CLAIM, String::new(), begun(-60), fits),
-        (CLAIM, String::new(), begun(-299), fits),
+        (CLAIM, String::new(), begun(-300), fits),
         (CLAIM, String::new(), begun(-301), Some("it began in the future")),
         (CLAIM, String::new(), begun(-86400), Some("it began in the future")),
         (
@@ -85,6 +85,35 @@ fn an_unfinished_record_is_gone_on_with_only_as_the_cluster_has_it() {
             }
         }
     }
+}
+
+/// A volume that is to come back is the one that was set aside: by its UID, since a name may be another's by now.
+#[test]
+fn a_volume_that_comes_back_is_known_by_its_uid() {
+    let back =
+        "age: 60, set: set-1, undo: f0, claims: [{name: data-safekeeper-0, uid: c1, volume: pv-1, returns: pv-0}]";
+    let topology = world(CLAIM, "volumes: [{name: pv-0, class: standard, reservedFor: data-safekeeper-0}]", back);
+    let mut record = Record::on_volumes(&topology).remove(0);
+    assert_eq!(record.contradicted(&topology, now()), None);
+    record.claims[0].returns.as_mut().unwrap().uid = "another".into();
+    let said = record.contradicted(&topology, now());
+    assert_eq!(said.as_deref(), Some("volume pv-0, which it brings back, has another UID"));
+}
+
+/// Of an owner that is no StatefulSet nothing says that it is another one's: pods of a Deployment have a new one each time.
+#[test]
+fn a_record_is_another_installations_by_the_uid_of_its_set_alone() {
+    let topology =
+        world(CLAIM, "", "age: 60, took: 5, set: set-1, claims: [{name: data-safekeeper-0, uid: c1, volume: pv-1}]");
+    let member = topology.members().next().unwrap();
+    let mut record = Record::on_volumes(&topology).remove(0);
+    assert!(record.is_of_member(&topology, member));
+    record.owner.as_mut().unwrap().uid = "set-0".into();
+    assert!(!record.is_of_member(&topology, member));
+    record.owner.as_mut().unwrap().kind = "ReplicaSet".into();
+    assert!(record.is_of_member(&topology, member));
+    record.pod = "safekeeper-1".into();
+    assert!(!record.is_of_member(&topology, member));
 }
 
 fn planned(topology: &Topology, anew: bool) -> Plan {
