@@ -180,9 +180,10 @@ async fn trouble_is_tried_again_and_what_is_forbidden_is_named() {
     let kube = Kube::default();
     // It was created, and the answer was lost; then the server is busy.
     kube.trouble(vec![(Answer::status(503, "starting"), false), (Answer::Broken, true)]);
-    let (taken, _) = hold(&kube.server(), claim("one", "alice")).await;
+    let (taken, told) = hold(&kube.server(), claim("one", "alice")).await;
     taken.unwrap().stands().await.unwrap();
     assert_eq!(kube.held(), "failover one of p-0 by alice at alices-host/1");
+    assert!(told.is_empty(), "it is ours, and nobody's end is waited for: {told:?}");
 
     for (insist, denied) in [(false, 1), (true, 2)] {
         let kube = Kube::default();

@@ -72,6 +72,19 @@ async fn a_patch_that_got_no_answer_is_not_done_by_another_object_or_by_none() {
     }
 }
 
+/// A conflict is an answer: nothing was done, and what is gone after it was somebody else's doing.
+#[tokio::test]
+async fn a_delete_that_was_refused_for_a_conflict_is_not_what_took_it_away() {
+    let pod = Answer::json(200, json!({"kind": "Pod", "apiVersion": "v1", "metadata": {"name": "p-0", "uid": "u1"}}));
+    for (answers, expected) in [
+        (vec![Answer::status(409, "modified"), pod.clone(), gone()], "gone"),
+        (vec![Answer::status(500, "etcd"), Answer::status(409, "modified"), pod, gone()], "done u1"),
+    ] {
+        let server = Server::sequence(answers);
+        assert_eq!(said(server.cluster().delete_pod("a", "p-0", "u1", false).await), expected);
+    }
+}
+
 /// A reservation counts as made if the volume is seen to be reserved for this claim, and for nobody else.
 #[tokio::test]
 async fn a_reservation_counts_only_as_it_is_found() {
