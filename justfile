@@ -15,6 +15,10 @@ fresh:
 soak CASES="10000" FIRST="1":
     SYNXDB_MODEL_CASES={{CASES}} SYNXDB_MODEL_START={{FIRST}} cargo test --locked --release --test model -- --nocapture
 
+# mutants of the safety core that the unit tests do not notice (`just mutants --file FILE`, `--in-diff FILE`); takes hours
+mutants *ARGS:
+    scripts/mutants {{ARGS}}
+
 # the end-to-end cases on a real Kubernetes of this machine's own (Debian, root)
 e2e:
     SYNXDB_E2E_KUBECONFIG=$(tests/kubernetes/up) cargo test --locked --test e2e

@@ -362,6 +362,17 @@ fn credential_plugins() {
     let kubeconfig = plugin("missing.yaml", "no-such-credential-plugin");
     let ran = refused(&cluster, 1, &["--kubeconfig", &kubeconfig, "status"]).warns(&["no-such-credential-plugin"]);
     assert_snapshot!("credential-plugin-missing", ran.snapshot());
+    // What lies in the folder that one happens to be in is not run by its bare name, whatever PATH has for it.
+    let asked = std::fs::read_to_string(&log).unwrap();
+    let kubeconfig = plugin("planted.yaml", "gives");
+    for path in [":/usr/bin:/bin", ".:/usr/bin:/bin", "/usr/bin:/bin:"] {
+        let arguments = ["--kubeconfig", &kubeconfig, "status"];
+        refused_with(&cluster, 1, &arguments, |command| {
+            command.env("PATH", path);
+        })
+        .warns(&["gives"]);
+        assert_eq!(std::fs::read_to_string(&log).unwrap(), asked, "{path}");
+    }
 }
 
 /// An HTTP proxy that leads every CONNECT to one port, and counts them.

@@ -7,7 +7,7 @@ mod common;
 
 use common::{ACCOUNT, CLAIMS, Cluster, LIMIT, Ran, Running, SYSTEM, VOLUMES, bare, full, uid};
 use kubectl_synxdb::sandbox::Options;
-use kubectl_synxdb::sandbox::api::faults::Processed;
+use kubectl_synxdb::sandbox::api::faults::{Fault, Processed, Rule};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -184,10 +184,6 @@ fn a_proxy_with_its_databases() {
 #[test]
 fn the_canary_table_is_there_until_the_end_is_on_record() {
     let cluster = Cluster::start(full("healthy"));
-    let canaries = || {
-        let names = "select nspname::text from pg_namespace where nspname like 'kubectl_synxdb%'";
-        cluster.query((ACCOUNT, "cloudberry-proxy-0"), "postgres", names)
-    };
     let mut words = cluster.sandbox().faults().mutations();
     let running = Running::start(cluster.plugin(&["failover", "wh9527-0", "--yes"]));
     // The volume is retained, and in the end its record is finished.
@@ -199,20 +195,67 @@ fn the_canary_table_is_there_until_the_end_is_on_record() {
             break word;
         }
     };
-    assert_eq!(canaries().len(), 1);
+    assert_eq!(canaries(&cluster).len(), 1);
     drop((finished, words));
     running.end().exits(0).says(&["Recovered: wh9527-0", "the canary table"]);
-    assert_eq!(canaries(), Vec::<String>::new());
+    assert_eq!(canaries(&cluster), Vec::<String>::new());
+}
+
+/// Schemas of canary tables in the database that answers for the account.
+fn canaries(cluster: &Cluster) -> Vec<String> {
+    let names = "select nspname::text from pg_namespace where nspname like 'kubectl_synxdb%'";
+    cluster.query((ACCOUNT, "cloudberry-proxy-0"), "postgres", names)
+}
+
+/// Where nothing was changed, nobody will come back to look for the row: it is not left behind.
+#[test]
+fn the_canary_table_of_a_run_that_changed_nothing_is_dropped() {
+    let cluster = Cluster::start(full("healthy"));
+    let refuse = Fault::Refuse { code: 403, retry_after: None };
+    cluster.sandbox().faults().add(Rule::on("patch", VOLUMES, refuse));
+    let ran = cluster.run(&["failover", "wh9527-0", "--yes"]);
+    assert!(ran.code != Some(0) && !ran.out.contains("Done so far"), "{}", ran.shown());
+    assert!(!ran.shown().contains("is left"), "{}", ran.shown());
+    assert_eq!(canaries(&cluster), Vec::<String>::new(), "{}", ran.shown());
+}
+
+/// Where something was, the run that goes on looks for the row that the first one wrote: on the new disk alone it would
+/// prove nothing.
+#[test]
+fn the_canary_table_of_an_interrupted_run_is_left_for_the_one_that_goes_on() {
+    let cluster = Cluster::start(full("healthy"));
+    let mut words = cluster.sandbox().faults().mutations();
+    let running = Running::start(cluster.plugin(&["failover", "wh9527-0", "--yes"]));
+    let retained = next(&cluster, &mut words);
+    assert_eq!(retained.mutation.resource, VOLUMES);
+    running.signal(Signal::INT);
+    drop((retained, words));
+    let ran = running.end().exits(130).says(&["Done so far:", "retained"]);
+    let [schema] = canaries(&cluster).try_into().unwrap();
+    let ran = ran.warns(&[&format!("schema {schema} is left for the run that resumes")]);
+    let resume = ran.resume();
+    let resume: Vec<&str> = resume.iter().map(String::as_str).chain(["--yes"]).collect();
+    cluster.run(&resume).exits(0).says(&["Recovered: wh9527-0", "the canary table"]);
+    assert_eq!(canaries(&cluster), Vec::<String>::new());
+}
+
+/// The same of one that timed out.
+#[test]
+fn the_canary_table_of_a_run_that_timed_out_is_left_for_the_one_that_goes_on() {
+    let cluster = Cluster::start(Options { replaced_pod_ready_seconds: Some(8.0), ..full("healthy") });
+    let late = cluster.run(&["failover", "wh9527-0", "--yes", "--timeout", "5s"]).exits(6);
+    // The proxy answers nobody now: its node is away.
+    let late = late.warns(&["is left for the run that resumes"]);
+    let resume = late.resume();
+    let resume: Vec<&str> = resume.iter().map(String::as_str).chain(["--yes"]).collect();
+    cluster.run(&resume).exits(0).says(&["Recovered: wh9527-0", "the canary table"]);
+    assert_eq!(canaries(&cluster), Vec::<String>::new());
 }
 
 /// A run that is killed before anything is deleted, and given up for a new one: what it wrote goes with the end of that.
 #[test]
 fn the_canary_table_of_a_run_that_was_given_up_is_dropped() {
     let cluster = Cluster::start(full("healthy"));
-    let canaries = || {
-        let names = "select nspname::text from pg_namespace where nspname like 'kubectl_synxdb%'";
-        cluster.query((ACCOUNT, "cloudberry-proxy-0"), "postgres", names)
-    };
     let mut words = cluster.sandbox().faults().mutations();
     let running = Running::start(cluster.plugin(&["failover", "wh9527-0", "--yes"]));
     // The volume is retained, with the record on it, and no claim is deleted yet.
@@ -222,7 +265,7 @@ fn the_canary_table_of_a_run_that_was_given_up_is_dropped() {
     running.signal(Signal::KILL);
     drop(running.end());
     drop((deletes, words));
-    assert_eq!(canaries().len(), 1);
+    assert_eq!(canaries(&cluster).len(), 1);
     cluster.run(&["failover", "wh9527-0", "--yes", "--anew"]).exits(0).says(&["Recovered: wh9527-0"]);
-    assert_eq!(canaries(), Vec::<String>::new());
+    assert_eq!(canaries(&cluster), Vec::<String>::new());
 }

@@ -109,6 +109,24 @@ mod tests {
         }
     }
 
+    /// Bound, and not said where: SynxDB's own namespaces are read, and no other place is meant.
+    #[test]
+    fn where_it_was_not_said_synxdbs_own_namespaces_are_meant() {
+        for (line, reads) in [
+            ("rbac", false),
+            ("rbac -n a", false),
+            ("rbac --subject-group dba", true),
+            ("rbac --subject-user alice", true),
+            ("rbac --serviceaccount a:b", true),
+            ("rbac --subject-group dba -n a", false),
+            ("rbac --subject-group dba --cluster-wide", false),
+        ] {
+            let cli = Cli::try_parse_from(std::iter::once("kubectl-synxdb").chain(line.split(' '))).unwrap();
+            let Command::Rbac(args) = cli.command else { panic!() };
+            assert_eq!(args.reads_namespaces(), reads, "{line}");
+        }
+    }
+
     #[test]
     fn namespaces_may_be_several_and_stand_anywhere() {
         for (line, expected) in [

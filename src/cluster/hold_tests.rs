@@ -180,9 +180,10 @@ async fn trouble_is_tried_again_and_what_is_forbidden_is_named() {
     let kube = Kube::default();
     // It was created, and the answer was lost; then the server is busy.
     kube.trouble(vec![(Answer::status(503, "starting"), false), (Answer::Broken, true)]);
-    let (taken, _) = hold(&kube.server(), claim("one", "alice")).await;
+    let (taken, told) = hold(&kube.server(), claim("one", "alice")).await;
     taken.unwrap().stands().await.unwrap();
     assert_eq!(kube.held(), "failover one of p-0 by alice at alices-host/1");
+    assert!(told.is_empty(), "it is ours, and nobody's end is waited for: {told:?}");
 
     for (insist, denied) in [(false, 1), (true, 2)] {
         let kube = Kube::default();
@@ -245,4 +246,87 @@ async fn giving_it_back_survives_a_lost_answer_and_tells_what_stays() {
     kube.trouble(vec![(Answer::status(500, "etcd"), false)]);
     let why = taken.release().await.unwrap_err();
     assert_eq!(why, "the Lease kubectl-synxdb was not given back, and ends in 10 s: etcd");
+}
+
+impl Kube {
+    /// A server at which the next write comes to nothing and gets this answer, and at which somebody else is faster.
+    fn server_with_rival(&self, rival: Holder, answer: Answer) -> Server {
+        let (kube, rival) = (self.clone(), Std::new(Some(rival)));
+        Server::new(move |asked| {
+            let rival = if asked.method == "GET" { None } else { rival.lock().unwrap().take() };
+            match rival {
+                Some(rival) => {
+                    kube.written_by(&rival, 10);
+                    answer.clone()
+                }
+                None => kube.answer(asked),
+            }
+        })
+    }
+}
+
+/// A write that got no answer may have been done; a Lease that somebody else has says that it was not.
+#[tokio::test]
+async fn a_lease_that_somebody_else_got_meanwhile_is_not_taken_for_ours() {
+    // Also a colleague who does the same, another process of ours, and one whose answer was a conflict.
+    let other_process =
+        Holder { process: Process { pid: 2, ..someone("one", "alice").process }, ..someone("one", "alice") };
+    for (rival, words) in [
+        (someone("two", "bob"), "another failover is under way"),
+        (someone("two", "alice"), "another failover is under way"),
+        (other_process, "waited for"),
+    ] {
+        for answer in [Answer::Broken, Answer::status(500, "etcd"), Answer::status(409, "modified")] {
+            let kube = Kube::default();
+            let server = kube.server_with_rival(rival.clone(), answer);
+            // Who does the same might be a run of ours that has ended: that is waited for, and not taken at once.
+            let cluster = server.cluster();
+            let mut told = Vec::new();
+            let mut tell = |sentence: String| told.push(sentence);
+            let taken = timeout(Duration::from_secs(3), cluster.hold(claim("one", "alice"), None, &mut tell)).await;
+            match taken {
+                Ok(Ok(_)) => panic!("{rival}: it is somebody else's"),
+                Ok(Err(error)) => assert!(error.what.starts_with(words), "{rival}: {error}"),
+                Err(_) => assert_eq!((words, told.len()), ("waited for", 1), "{rival}: {told:?}"),
+            }
+            assert_eq!(kube.held(), rival.to_string());
+        }
+    }
+}
+
+/// The same with a Lease that is there already, and a renewal: what somebody else wrote stays.
+#[tokio::test]
+async fn a_renewal_without_an_answer_does_not_overwrite_who_took_it() {
+    let kube = Kube::default();
+    let rival = someone("two", "bob");
+    let server = kube.server();
+    let taken = hold(&server, claim("one", "alice")).await.0.unwrap();
+    taken.release().await.unwrap();
+    let again = kube.server_with_rival(rival.clone(), Answer::Broken);
+    let (refused, _) = hold(&again, claim("three", "alice")).await;
+    let error = refused.err().unwrap();
+    assert!(error.what.starts_with("another failover is under way in namespace a: failover two"), "{error}");
+    assert_eq!(kube.held(), rival.to_string());
+
+    // The renewal's first try breaks, and somebody has taken it by the second.
+    let kube = Kube::default();
+    let holding = hold(&kube.server(), claim("one", "alice")).await.0.unwrap();
+    let_age(&holding, 8).await;
+    kube.trouble(vec![(Answer::Broken, false)]);
+    kube.written_by(&rival, 10);
+    let why = holding.stands().await.unwrap_err();
+    assert!(why.contains("was taken: failover two of p-0 by bob"), "{why}");
+    assert_eq!(kube.held(), rival.to_string());
+}
+
+/// Too many requests: the write was not even looked at, and whatever is there is not its doing.
+#[tokio::test]
+async fn a_write_that_was_put_off_is_made_again() {
+    let kube = Kube::default();
+    kube.trouble(vec![(Answer::status(429, "slow"), false)]);
+    let server = kube.server();
+    let (taken, told) = hold(&server, claim("one", "alice")).await;
+    taken.unwrap().stands().await.unwrap();
+    assert!(told.is_empty(), "{told:?}");
+    assert_eq!(server.requests().iter().filter(|asked| asked.method == "POST").count(), 2);
 }

@@ -52,9 +52,15 @@ mod tests {
         }
         let both = std::env::join_paths([&first, &second]).unwrap();
         assert_eq!(find_on(&both, "tool"), Some(second.join("tool")), "what cannot be run is passed over");
-        // Cargo.toml lies in the folder that tests run in.
-        for path in ["", ".", ":", "./", "..:."] {
-            assert_eq!(find_on(OsStr::new(path), "Cargo.toml"), None, "{path:?}");
+        // One that could be run, in the folder that tests run in: found by its absolute entry alone.
+        let here = std::env::current_dir().unwrap();
+        let planted = tempfile::Builder::new().prefix(".on-path-").tempfile_in(&here).unwrap();
+        std::fs::set_permissions(planted.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+        let name = planted.path().file_name().unwrap().to_str().unwrap();
+        assert_eq!(find_on(here.as_os_str(), name), Some(here.join(name)));
+        let up = format!("../{}", here.file_name().unwrap().to_str().unwrap());
+        for path in ["", ".", ":", "./", "..:.", "::", &up] {
+            assert_eq!(find_on(OsStr::new(path), name), None, "{path:?}");
         }
         assert_eq!(find_on(&both, "./tool"), Some(PathBuf::from("./tool")));
         assert_eq!(find_on(&both, "/opt/tool"), Some(PathBuf::from("/opt/tool")));

@@ -174,6 +174,13 @@ mod tests {
     use crate::cluster::testing::{Answer, Server};
     use crate::error::Exit;
 
+    /// A message is kept until it is whole.
+    #[test]
+    fn a_message_is_bounded() {
+        let settings = settings();
+        assert_eq!((settings.max_message_size, settings.max_frame_size), (Some(16 << 20), Some(16 << 20)));
+    }
+
     #[tokio::test]
     async fn a_tunnel_that_is_refused_says_what_is_missing() {
         let server = Server::new(|asked| match asked.path.as_str() {

@@ -436,3 +436,7 @@ where
 #[cfg(test)]
 #[path = "write_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "write_doubt_tests.rs"]
+mod doubt_tests;

@@ -85,3 +85,34 @@ fn whole(name: &str) -> Result<String> {
     }
     Ok(name.to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What lies in namespaces is bound in all of them if `--cluster-wide` was said, and then alone.
+    #[test]
+    fn it_binds_everywhere_only_if_that_was_said() {
+        let of = |namespaces: &[&str], cluster_wide| RbacArgs {
+            commands: vec![RbacFor::Failover],
+            namespaces: namespaces.iter().map(|name| (*name).to_owned()).collect(),
+            serviceaccount: Vec::new(),
+            subject_user: Vec::new(),
+            subject_group: vec!["dba".into()],
+            cluster_wide,
+            secret: Vec::new(),
+        };
+        for (args, everywhere, within) in
+            [(of(&[], false), 0, 0), (of(&["a", "b"], false), 0, 2), (of(&[], true), 1, 0)]
+        {
+            let read: Vec<serde_json::Value> = serde_saphyr::from_multiple(&rbac(&args).unwrap()).unwrap();
+            let bound = |kind: &str| {
+                let of_it = |one: &&serde_json::Value| {
+                    one["kind"] == kind && one["roleRef"]["name"] == "kubectl-synxdb-failover"
+                };
+                read.iter().filter(of_it).count()
+            };
+            assert_eq!((bound("ClusterRoleBinding"), bound("RoleBinding")), (everywhere, within), "{args:?}");
+        }
+    }
+}

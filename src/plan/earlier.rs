@@ -279,3 +279,7 @@ fn again(inputs: &Inputs<'_>, last: &Record) -> Option<Check> {
     let (why, next) = check;
     Some(if inputs.request.anew { warn(id, why) } else { block(id, why, next) })
 }
+
+#[cfg(test)]
+#[path = "earlier_tests.rs"]
+mod tests;

@@ -447,6 +447,30 @@ mod tests {
         }
     }
 
+    /// Whoever may annotate one volume speaks of that one alone.
+    #[test]
+    fn what_a_volume_says_of_others_is_not_read() {
+        use crate::testing::snapshot;
+        use crate::topology::{Layout, build};
+        let read = |record: &Value| {
+            let yaml = format!(
+                "namespace: synxdb-system\nclaims: [{{name: data-safekeeper-0, volume: pv-1, record: '{record}'}}]\nvolumes: \
+                 [{{name: pv-9, class: standard}}]"
+            );
+            let topology = build(&snapshot(&[&yaml]), &Layout::shipped().unwrap());
+            assert_eq!(topology.recorded.len(), 1);
+            Record::on_volumes(&topology).len()
+        };
+        assert_eq!(read(&whole()), 1);
+        let mut back = whole();
+        back["claims"][0]["volume"] = json!("pv-9");
+        back["claims"][0]["returns"]["volume"] = json!("pv-1");
+        assert_eq!(read(&back), 1);
+        let mut other = back;
+        other["claims"][0]["returns"]["volume"] = json!("pv-9");
+        assert_eq!(read(&other), 0);
+    }
+
     #[test]
     fn a_record_that_is_about_other_volumes_is_not_read_from_this_one() {
         let record = Record::parse(&whole().to_string()).unwrap();

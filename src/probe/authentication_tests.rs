@@ -110,3 +110,25 @@ async fn a_pod_that_is_not_known_to_be_the_workloads_gets_nothing_at_all() {
         }
     }
 }
+
+/// An authority may have signed certificates for many: only one for this pod's own name makes up for an owner that is not
+/// known.
+#[test]
+fn a_signed_certificate_of_another_name_is_not_enough_for_a_pod_that_nobody_confirms() {
+    use super::{Checked, Offer};
+    let environment = Environment { password: Some(Password::new(PASSWORD)), ..Environment::default() };
+    let login = Login::resolve(&LoginArgs::default(), &environment).unwrap().login;
+    for (trusted, checked, given) in [
+        (Ok(()), Checked::Nothing, true),
+        (Ok(()), Checked::Chain, true),
+        (Ok(()), Checked::Name, true),
+        (Err("no one knows it".to_owned()), Checked::Nothing, false),
+        (Err("no one knows it".to_owned()), Checked::Chain, false),
+        (Err("no one knows it".to_owned()), Checked::Name, true),
+    ] {
+        let login = login.clone().trusting([(("a".to_owned(), "p-0".to_owned()), trusted.clone())]);
+        let target = SqlTarget { login, ..target("gpadmin", "postgres") };
+        let offer = Offer::of(&target, "postgres", checked);
+        assert_eq!(offer.given().is_some(), given, "{trusted:?} {checked:?}: {offer:?}");
+    }
+}

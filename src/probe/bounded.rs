@@ -158,6 +158,22 @@ mod tests {
         }
     }
 
+    /// To the byte: what is said of the bound is what is read.
+    #[tokio::test]
+    async fn so_much_is_read_and_no_more() {
+        let mut stream = super::Bounded::new(tokio::io::repeat(b'x'));
+        let (mut read, mut part) = (0, [0; 1000]);
+        let error = loop {
+            match stream.read(&mut part).await {
+                Ok(bytes) => read += bytes,
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(read, (4 << 20) / 1000 * 1000);
+        assert_eq!(error.to_string(), "the server's answer was cut off after 4 MiB");
+        assert!(stream.read(&mut part).await.is_err(), "it stays cut off");
+    }
+
     /// Long before its deadline.
     #[tokio::test]
     async fn who_never_ends_is_cut_off() {

@@ -408,6 +408,21 @@ other_metric 1
         assert_eq!(page.metrics, Answer::Unknown("/metrics answers 404 Not Found".to_owned()));
     }
 
+    /// Of metrics so much is read and no more, and of what they name so many.
+    #[tokio::test]
+    async fn metrics_without_end_are_cut_off() {
+        let long = format!("#{}\n", "x".repeat(1 << 20)).repeat(17);
+        let Answer::Yes(page) = ask(vec![ok("{}"), ok(&long)]).await else { panic!() };
+        assert_eq!(page.metrics, Answer::Unknown("/metrics: longer than 16 MiB".to_owned()));
+
+        let line = |timeline: usize, lsn: u64| format!("{FLUSH}{{timeline_id=\"{timeline:05}\"}} {lsn}\n");
+        let most: String = (0..MOST_TIMELINES + 10).map(|number| line(number, 1)).collect();
+        let text = most + &line(0, 2);
+        let Some(Metrics::Safekeeper(timelines)) = parse(text.lines()) else { panic!() };
+        assert_eq!(timelines.len(), MOST_TIMELINES);
+        assert_eq!(timelines["00000"].flush_lsn, Some(2), "of those that are known more is learned");
+    }
+
     /// A tunnel whose other end is reported as refused, whether that is known before the question or after it.
     struct Refused;
 

@@ -330,3 +330,114 @@ async fn only_prefer_goes_on_without_tls_where_the_handshake_fails() {
         }
     }
 }
+
+/// A server with TLS, which signs with this key and asks for the password by SCRAM, bound to the certificate or not; it
+/// keeps what it is told first.
+struct InTheMiddle {
+    certified: Arc<rustls::sign::CertifiedKey>,
+    connections: std::sync::atomic::AtomicUsize,
+    told: Arc<std::sync::Mutex<Vec<u8>>>,
+    done: Arc<tokio::sync::Notify>,
+}
+
+impl InTheMiddle {
+    fn new(certificate: &crate::probe::testing::Pair, key: &crate::probe::testing::Pair) -> Self {
+        let chain = vec![CertificateDer::from_pem_slice(certificate.certificate.as_bytes()).unwrap()];
+        let key = rustls::pki_types::PrivateKeyDer::from_pem_slice(key.key.as_bytes()).unwrap();
+        let key = ring::sign::any_ecdsa_type(&key).unwrap();
+        let certified = Arc::new(rustls::sign::CertifiedKey::new(chain, key));
+        Self { certified, connections: 0.into(), told: Arc::default(), done: Arc::default() }
+    }
+
+    async fn asked(self, mode: SslMode) -> (Self, crate::probe::session::Trouble) {
+        let target = crate::probe::testing::target("gpadmin", "postgres");
+        let pod = (target.namespace.clone(), target.pod.clone());
+        let login = login(mode, None, None).trusting([(pod, Ok(()))]);
+        let sql = Sql::with(self, crate::probe::SqlTarget { login, ..target });
+        let trouble = open(&sql).await.err().unwrap();
+        let middle = sql.line.connector();
+        let middle = Self {
+            certified: middle.certified.clone(),
+            connections: middle.connections.load(std::sync::atomic::Ordering::SeqCst).into(),
+            told: middle.told.clone(),
+            done: middle.done.clone(),
+        };
+        (middle, trouble)
+    }
+}
+
+#[derive(Debug)]
+struct Always(Arc<rustls::sign::CertifiedKey>);
+
+impl rustls::server::ResolvesServerCert for Always {
+    fn resolve(&self, _: rustls::server::ClientHello<'_>) -> Option<Arc<rustls::sign::CertifiedKey>> {
+        Some(self.0.clone())
+    }
+}
+
+impl Connector for InTheMiddle {
+    type Stream = tokio::io::DuplexStream;
+
+    async fn connect(&self, _: Duration) -> Result<Self::Stream, crate::probe::session::Trouble> {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let (ours, mut theirs) = tokio::io::duplex(1 << 16);
+        self.connections.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        let config = rustls::ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::new(Always(self.certified.clone())));
+        let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+        let (told, done) = (self.told.clone(), self.done.clone());
+        tokio::spawn(async move {
+            let mut asked = [0; 8];
+            theirs.read_exact(&mut asked).await.unwrap();
+            if asked != [0, 0, 0, 8, 4, 210, 22, 47] {
+                // In the clear, without a question for TLS.
+                told.lock().unwrap().extend(asked);
+                done.notify_one();
+                return;
+            }
+            theirs.write_all(b"S").await.unwrap();
+            let Ok(mut tls) = acceptor.accept(theirs).await else { return done.notify_one() };
+            let length = tls.read_u32().await.unwrap() as usize;
+            tls.read_exact(&mut vec![0; length - 4]).await.unwrap();
+            let mechanisms = b"SCRAM-SHA-256-PLUS\0SCRAM-SHA-256\0\0";
+            let length = u32::try_from(mechanisms.len() + 8).unwrap().to_be_bytes();
+            tls.write_all(&[&b"R"[..], &length, &10u32.to_be_bytes(), mechanisms].concat()).await.unwrap();
+            tls.flush().await.unwrap();
+            let mut answer = vec![0; 512];
+            let read = tls.read(&mut answer).await.unwrap();
+            told.lock().unwrap().extend(&answer[..read]);
+            done.notify_one();
+        });
+        Ok(ours)
+    }
+}
+
+/// The same as a session of ours does it, over everything that is between: a server that could bind the exchange is not
+/// told one that whoever stands between could pass on.
+#[tokio::test]
+async fn a_session_binds_the_exchange_to_the_certificate() {
+    let pair = self_signed(&["p-0"], |_| ());
+    for mode in [SslMode::Prefer, SslMode::Require] {
+        let (middle, _) = InTheMiddle::new(&pair, &pair).asked(mode).await;
+        tokio::time::timeout(Duration::from_secs(20), middle.done.notified()).await.expect("it was told something");
+        let told = middle.told.lock().unwrap().clone();
+        let text = String::from_utf8_lossy(&told);
+        assert!(text.starts_with('p') && text.contains("SCRAM-SHA-256-PLUS\0"), "{mode:?}: {text:?}");
+        assert!(text.contains("p=tls-server-end-point,,"), "{mode:?}: {text:?}");
+    }
+}
+
+/// Whoever shows a certificate without its key is no server that has no TLS: `prefer` says so, and goes no further.
+#[tokio::test]
+async fn prefer_does_not_go_on_in_the_clear_because_of_a_certificate() {
+    let (certificate, other) = (self_signed(&["p-0"], |_| ()), self_signed(&["p-0"], |_| ()));
+    for mode in [SslMode::Prefer, SslMode::Require] {
+        let (middle, trouble) = InTheMiddle::new(&certificate, &other).asked(mode).await;
+        assert!(trouble.refuses_login() && trouble.reason.contains("certificate is refused"), "{mode:?}: {trouble:?}");
+        assert_eq!(middle.connections.load(std::sync::atomic::Ordering::SeqCst), 1, "{mode:?}");
+        assert_eq!(*middle.told.lock().unwrap(), b"", "{mode:?}");
+    }
+}

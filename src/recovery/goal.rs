@@ -245,3 +245,7 @@ pub fn as_planned(plan: &Plan, topology: &Topology) -> Result<(), String> {
 #[cfg(test)]
 #[path = "goal_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "goal_more_tests.rs"]
+mod more_tests;

@@ -290,3 +290,7 @@ fn settled(missing: Vec<String>, since: Duration, settle: Duration) -> Answer {
         Answer::NotYet(format!("not there yet: {}", missing.join(", ")))
     }
 }
+
+#[cfg(test)]
+#[path = "witness_tests.rs"]
+mod tests;

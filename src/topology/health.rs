@@ -169,3 +169,7 @@ pub fn wanted(component: &super::model::Component) -> usize {
         _ => component.members.len(),
     }
 }
+
+#[cfg(test)]
+#[path = "health_tests.rs"]
+mod tests;

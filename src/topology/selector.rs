@@ -96,3 +96,7 @@ mod tests {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "selector_tests.rs"]
+mod more_tests;

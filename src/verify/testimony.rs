@@ -273,7 +273,10 @@ mod tests {
         let partial = Testimony::Sql(partial);
         assert_eq!(partial.lacks(), expected);
         assert!(expected.iter().all(|lack| partial.summary().contains(lack)), "{}", partial.summary());
-        assert!(Testimony::Sql(baseline(vec![("whole", known(None))])).lacks().is_empty());
+        assert!(partial.is_partial());
+        let whole = Testimony::Sql(baseline(vec![("whole", known(None))]));
+        assert!(whole.lacks().is_empty() && !whole.is_partial());
+        assert!(!Testimony::Page(None).is_partial());
         let lines = |all: &[&str]| Difference {
             beyond: all.iter().map(|line| (*line).to_owned()).collect(),
             ..Difference::default()

@@ -445,4 +445,16 @@ fn psql_has_the_password_of_the_local_port_or_of_the_pod() {
     with("cloudberry-proxy-0:*:*:*:wrong", &[], Some("s3:cret")).exits(0);
     with("cloudberry-proxy-0:*:*:*:wrong", &["password=s3:cret"], None).exits(0);
     with("cloudberry-proxy-0:*:*:auditor:s3\\:cret", &[], None).exits(2).warns(&["no password supplied"]);
+
+    // Who may not look at what owns the pod gives it none: what has its name need not be it.
+    let here = Some(&*account.namespace);
+    let pods = Rule { namespace: here, resources: &["pods"], verbs: &["get", "list", "watch"] };
+    let forwards = Rule { namespace: here, resources: &["pods/portforward"], verbs: &["get", "create"] };
+    let user = world.user(&account.namespace, &[pods, forwards]);
+    let file = world.file("pgpass-of-a-pod", "cloudberry-proxy-0:*:*:*:s3\\:cret\n");
+    std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let mut command = with_psql(&account, &[PROXY], &query);
+    command.env("PGPASSFILE", file).env("KUBECONFIG", &user.kubeconfig);
+    let ran = world.start_command(command).end().exits(2);
+    ran.warns(&["no password supplied", "give it no password that is worth anything"]);
 }

@@ -5,6 +5,8 @@ mod disks;
 mod disruption;
 mod evidence;
 mod machines;
+#[cfg(test)]
+mod more_tests;
 mod peers;
 mod rights;
 #[cfg(test)]

@@ -1,0 +1,170 @@
+//! The rules of [`goal`](super) that keep what the plan does not name: which pod counts as the replacement, and which
+//! traps are one and the same.
+
+use super::*;
+use crate::plan::{Before, ComparedWith, InFlight, Inputs, Probes, Request, plan};
+use crate::testing::snapshot;
+use crate::topology::{Layout, build};
+
+fn world(sets: &str, pods: &str, claims: &str) -> Topology {
+    let yaml = format!("namespace: synxdb-system\nsets: [{sets}]\npods: [{pods}]\nclaims: [{claims}]");
+    build(&snapshot(&[&yaml]), &Layout::shipped().unwrap())
+}
+
+fn planned(topology: &Topology, pod: &str) -> Plan {
+    plan(Inputs {
+        topology,
+        member: topology.member("synxdb-system", pod).unwrap(),
+        request: &Request { id: "x".into(), ..Request::default() },
+        rights: &[],
+        before: Before::NotAsked,
+        baseline: ComparedWith::Fresh { taken: String::new() },
+        undoes: None,
+        unfinished: None,
+        records: &[],
+        journal: String::new(),
+        probes: Probes::default(),
+        now: crate::testing::now(),
+        in_flight: InFlight::default(),
+    })
+}
+
+fn said(progress: Progress) -> String {
+    match progress {
+        Progress::Reached => "reached".into(),
+        Progress::Waiting(why) => why,
+        Progress::Misbound(why) => format!("misbound: {why}"),
+        Progress::Trapped(trap) => {
+            let held = if trap.holds { " and holds it" } else { "" };
+            format!("trapped: {} waits for {}, {}{held}", trap.pod, trap.claim, trap.state)
+        }
+    }
+}
+
+const SET: &str = "{name: pageserver, replicas: 1, templates: [data]}";
+
+/// A pod that has a node was scheduled with the claim, Pending or not: it holds it, and what the plan does not name is not
+/// deleted. Only one without a node waits in vain.
+#[test]
+fn a_pending_pod_that_was_scheduled_holds_its_claim() {
+    let pod = |fields: &str| format!("{{name: pageserver-0, set: pageserver, claims: [data-pageserver-0], {fields}}}");
+    let old = "{name: data-pageserver-0, uid: d1, volume: pv-1}";
+    let plan = planned(&world(SET, &pod("uid: old, ready: true"), old), "pageserver-0");
+    let going = "{name: data-pageserver-0, uid: d1, volume: pv-1, terminating: true}";
+    let new_going = going.replace("uid: d1", "uid: d2");
+    for (fields, claims, expected) in [
+        (
+            "uid: new, phase: Pending, node: node-2",
+            going,
+            "trapped: pageserver-0 waits for data-pageserver-0, Terminating and holds it",
+        ),
+        ("uid: new, phase: Pending", going, "trapped: pageserver-0 waits for data-pageserver-0, Terminating"),
+        (
+            "uid: new, node: node-2",
+            going,
+            "trapped: pageserver-0 waits for data-pageserver-0, Terminating and holds it",
+        ),
+        // It started, and the claim is gone under it: waited for, and not deleted.
+        ("uid: new, phase: Pending, node: node-2", "", "claim data-pageserver-0 is Missing"),
+        ("uid: new, node: node-2", "", "claim data-pageserver-0 is Missing"),
+        ("uid: new, phase: Pending", "", "trapped: pageserver-0 waits for data-pageserver-0, missing"),
+        // Not the one that the plan names: nobody's trap but a pod's that waits for it.
+        ("uid: new, phase: Pending, node: node-2", &new_going, "claim data-pageserver-0 is Terminating"),
+        ("uid: new, phase: Pending", &new_going, "trapped: pageserver-0 waits for data-pageserver-0, Terminating"),
+        // The old claim, which nobody has deleted yet.
+        ("uid: new, phase: Pending", old, "claim data-pageserver-0 is still the old one (Bound)"),
+        ("uid: new, phase: Pending, node: node-2", old, "claim data-pageserver-0 is still the old one (Bound)"),
+    ] {
+        let topology = world(SET, &pod(fields), claims);
+        assert_eq!(said(replaced(&plan, &topology)), expected, "{fields} {claims}");
+    }
+}
+
+/// A trap's clock starts again with another pod, another claim, or the same in another state: only one that was seen for
+/// long enough is sprung.
+#[test]
+fn a_trap_is_the_same_only_as_long_as_nothing_of_it_changed() {
+    let trap = Trap {
+        pod: "pageserver-0".into(),
+        uid: "u1".into(),
+        version: "7".into(),
+        claim: "data-pageserver-0".into(),
+        state: "Terminating".into(),
+        holds: false,
+    };
+    // Whatever else was written down about the pod.
+    assert!(Trap { version: "8".into(), ..trap.clone() }.is_still(&trap));
+    for other in [
+        Trap { uid: "u2".into(), ..trap.clone() },
+        Trap { claim: "cache-pageserver-0".into(), ..trap.clone() },
+        Trap { state: "missing".into(), ..trap.clone() },
+        Trap { holds: true, ..trap.clone() },
+    ] {
+        assert!(!other.is_still(&trap) && !trap.is_still(&other), "{other:?}");
+    }
+}
+
+/// The namesake of a pod of a StatefulSet is its successor, and nothing else is.
+#[test]
+fn another_pod_of_a_set_is_no_replacement() {
+    let set = "{name: pageserver, replicas: 2, templates: []}";
+    let pod =
+        |ordinal: u32, uid: &str| format!("{{name: pageserver-{ordinal}, set: pageserver, uid: {uid}, ready: true}}");
+    let both = |first: &str, second: &str| world(set, &format!("{first}, {second}"), "");
+    let plan = planned(&both(&pod(0, "old"), &pod(1, "other")), "pageserver-0");
+    let uid = |topology: &Topology| successor(&plan, topology).map(|(_, pod)| pod.uid.clone());
+    assert_eq!(uid(&both(&pod(0, "old"), &pod(1, "other"))), None);
+    assert_eq!(uid(&world(set, &pod(1, "other"), "")), None);
+    assert_eq!(uid(&world(set, &pod(1, "newer"), "")), None);
+    assert_eq!(uid(&both(&pod(0, "new"), &pod(1, "other"))), Some("new".into()));
+}
+
+/// A pod of a ReplicaSet has another name each time: its replacement is a pod of the same owner, by UID, that was not there
+/// when the plan was made.
+#[test]
+fn the_replacement_of_a_pod_that_keeps_no_name_is_one_that_was_not_there() {
+    let pod = |name: &str, replica_set: &str, uid: &str| {
+        format!("{{name: {name}, replicaSet: {replica_set}, uid: {uid}, ready: true}}")
+    };
+    let of = |pods: &[String]| world("", &pods.join(", "), "");
+    let ours = "pageserver-7f9c";
+    let (old, sibling) = (pod("pageserver-7f9c-aaaaa", ours, "old"), pod("pageserver-7f9c-bbbbb", ours, "sibling"));
+    let new = pod("pageserver-7f9c-ccccc", ours, "new");
+    // Of a rollout's other ReplicaSet.
+    let foreign = pod("pageserver-5d5d-ddddd", "pageserver-5d5d", "foreign");
+    let before = of(&[old.clone(), sibling.clone()]);
+    let plan = planned(&before, "pageserver-7f9c-aaaaa");
+    assert_eq!(plan.target.siblings, ["old", "sibling"]);
+    for (pods, expected) in [
+        (vec![&old, &sibling], None),
+        // Gone, and what was beside it is no replacement.
+        (vec![&sibling], None),
+        (vec![&sibling, &foreign], None),
+        (vec![&sibling, &new], Some("new")),
+        (vec![&old, &sibling, &new], Some("new")),
+        (vec![&foreign, &new], Some("new")),
+    ] {
+        let pods: Vec<String> = pods.into_iter().cloned().collect();
+        let topology = of(&pods);
+        let found = successor(&plan, &topology).map(|(_, pod)| pod.uid.as_str());
+        assert_eq!(found, expected, "{pods:?}");
+    }
+}
+
+/// Nothing is touched where a pod or a claim is another one than planned, or is gone.
+#[test]
+fn what_is_not_as_planned_is_said_by_its_uid() {
+    let pod = |uid: &str| format!("{{name: pageserver-0, set: pageserver, claims: [data-pageserver-0], uid: {uid}}}");
+    let claim = |uid: &str| format!("{{name: data-pageserver-0, uid: {uid}, volume: pv-1}}");
+    let plan = planned(&world(SET, &pod("old"), &claim("d1")), "pageserver-0");
+    for (pods, claims, expected) in [
+        (pod("old"), claim("d1"), Ok(())),
+        (pod("new"), claim("d1"), Err("pod pageserver-0 has UID new now, planned was old: somebody replaced it")),
+        (pod("old"), claim("d2"), Err("claim data-pageserver-0 has UID d2 now, planned was d1: somebody replaced it")),
+        (pod("old"), String::new(), Err("claim data-pageserver-0 is gone: somebody deleted it")),
+        (String::new(), claim("d1"), Err("pod pageserver-0 is gone: somebody deleted it")),
+    ] {
+        let topology = world(SET, &pods, &claims);
+        assert_eq!(as_planned(&plan, &topology), expected.map_err(str::to_owned), "{pods} {claims}");
+    }
+}

@@ -1,0 +1,90 @@
+//! What counts as trouble, member by member.
+
+use super::*;
+use crate::testing::{snapshot, unreadable};
+use crate::topology::{Layout, build};
+
+const POD: &str = "{name: pageserver-0, set: pageserver, claims: [data-pageserver-0], ready: true}";
+const CLAIM: &str = "{name: data-pageserver-0, volume: pv-1}";
+
+fn world(pod: &str, claim: &str) -> crate::cluster::snapshot::Snapshot {
+    snapshot(&[&format!(
+        "namespace: synxdb-system\nsets: [{{name: pageserver, replicas: 1, templates: [data]}}]\npods: [{pod}]\nclaims: \
+         [{claim}]"
+    )])
+}
+
+/// Ready says what is now: a pod that is being deleted is on its way out, and none of these is healthy.
+#[test]
+fn a_ready_pod_is_not_healthy_by_that_alone() {
+    let pod = |with: &str| POD.replace("ready: true", with);
+    for (pod, claim, expected) in [
+        (POD.to_owned(), CLAIM.to_owned(), None),
+        (pod("ready: true, terminating: true"), CLAIM.into(), Some(("its pod is being deleted", false))),
+        (pod("terminating: true"), CLAIM.into(), Some(("its pod is being deleted", false))),
+        (pod("phase: Running"), CLAIM.into(), Some(("containers with unready status: [main]", true))),
+        (String::new(), CLAIM.into(), Some(("its pod does not exist", false))),
+        (
+            POD.into(),
+            "{name: data-pageserver-0, volume: pv-1, terminating: true}".into(),
+            Some(("its claim data-pageserver-0 is Terminating", false)),
+        ),
+        (POD.into(), "{name: data-pageserver-0}".into(), Some(("its claim data-pageserver-0 is Pending", false))),
+        (
+            POD.into(),
+            "{name: data-pageserver-0, volume: pv-1, phase: Lost}".into(),
+            Some(("its claim data-pageserver-0 is Lost", false)),
+        ),
+    ] {
+        let topology = build(&world(&pod, &claim), &Layout::shipped().unwrap());
+        let member = topology.members().next().unwrap();
+        let found = trouble(member);
+        assert_eq!(
+            found.as_ref().map(|trouble| (trouble.because.as_str(), trouble.failover_helps)),
+            expected,
+            "{pod} {claim}"
+        );
+        let report = judge(&topology);
+        assert_eq!(report.health == Health::Healthy, expected.is_none(), "{pod} {claim}: {report:?}");
+        assert_eq!(report.troubles.len(), usize::from(expected.is_some()));
+        let counts = member.pod.as_ref().is_some_and(|pod| pod.ready && pod.terminating.is_none());
+        assert_eq!(report.members, (usize::from(counts), 1), "{pod}");
+    }
+}
+
+/// A claim that may not be read is a gap, and no trouble that somebody has seen.
+#[test]
+fn a_claim_that_cannot_be_read_is_a_gap() {
+    let mut read = world(POD, CLAIM);
+    read.namespaces[0].claims = unreadable("persistentvolumeclaims", None);
+    let report = judge(&build(&read, &Layout::shipped().unwrap()));
+    assert_eq!((report.health, report.troubles.len()), (Health::Unknown, 0));
+}
+
+#[test]
+fn a_majority_is_more_than_half() {
+    for (of, needed) in [(1, 1), (2, 2), (3, 2), (4, 3), (5, 3), (6, 4), (7, 4)] {
+        assert_eq!(majority(of), needed, "{of}");
+    }
+}
+
+/// Replicas that are not there yet are wanted, and members beyond them count, too.
+#[test]
+fn as_many_are_wanted_as_the_set_asks_for_or_as_there_are() {
+    let wanted_of = |replicas: u32, pods: u32, read: bool| {
+        let pods: Vec<String> =
+            (0..pods).map(|ordinal| format!("{{name: safekeeper-{ordinal}, set: safekeeper, ready: true}}")).collect();
+        let mut objects = snapshot(&[&format!(
+            "namespace: synxdb-system\nsets: [{{name: safekeeper, replicas: {replicas}}}]\npods: [{}]",
+            pods.join(", ")
+        )]);
+        if !read {
+            objects.namespaces[0].stateful_sets = unreadable("statefulsets", None);
+        }
+        let topology = build(&objects, &Layout::shipped().unwrap());
+        let space = topology.space("synxdb-system").unwrap();
+        wanted(&space.components[0])
+    };
+    assert_eq!((wanted_of(3, 3, true), wanted_of(3, 1, true), wanted_of(1, 3, true)), (3, 3, 3));
+    assert_eq!(wanted_of(5, 2, false), 2);
+}
