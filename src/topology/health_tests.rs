@@ -40,7 +40,7 @@ fn a_ready_pod_is_not_healthy_by_that_alone() {
         let member = topology.members().next().unwrap();
         let found = trouble(member);
         assert_eq!(
-            found.as_ref().map(|trouble| (trouble.because.as_str(), trouble.failover_helps)),
+            found.as_ref().map(|trouble| (trouble.because.as_str(), trouble.remedy == Remedy::Failover)),
             expected,
             "{pod} {claim}"
         );
