@@ -51,7 +51,7 @@ fn a_pending_pod_that_was_scheduled_holds_its_claim() {
     let old = "{name: data-pageserver-0, uid: d1, volume: pv-1}";
     let plan = planned(&world(SET, &pod("uid: old, ready: true"), old), "pageserver-0");
     let going = "{name: data-pageserver-0, uid: d1, volume: pv-1, terminating: true}";
-    let new_going = going.replace("uid: d1", "uid: d2");
+    let new_going = going.replace("uid: d1, volume: pv-1", "uid: d2, volume: pv-2");
     for (fields, claims, expected) in [
         (
             "uid: new, phase: Pending, node: node-2",
