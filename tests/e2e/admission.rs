@@ -51,7 +51,7 @@ fn a_pod_that_may_not_go_keeps_its_claim() {
     let world = World::shared();
     let account = account(&world, "denied");
     let before = Before::of(&world, &account.namespace, "wh9527-0");
-    let policy = world.deny_pod_deletion(&account.namespace, "false");
+    let policy = world.deny_deletion(&account.namespace, ("pods", "wh9527-0"), "false");
     is_refused(
         &account,
         &before,
@@ -68,7 +68,7 @@ fn a_denial_that_no_dry_run_meets_has_a_way_on() {
     let world = World::shared();
     let account = account(&world, "denied-later");
     let before = Before::of(&world, &account.namespace, "wh9527-0");
-    let policy = world.deny_pod_deletion(&account.namespace, "request.dryRun");
+    let policy = world.deny_deletion(&account.namespace, ("pods", "wh9527-0"), "request.dryRun");
     let ran = account.run(&["failover", "wh9527-0", "--yes"]);
     assert!(!matches!(ran.code, Some(0 | 7 | 8)), "{}", ran.shown());
     let ran = ran.says(&["pods of this account stay", "claim data-wh9527-0 deleted", "next: kubectl synxdb failover"]);

@@ -28,6 +28,7 @@ mod others;
 mod rbac;
 mod reach;
 mod records;
+mod reservations;
 mod scenarios;
 mod secrets;
 mod settle;

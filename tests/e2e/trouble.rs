@@ -113,14 +113,14 @@ fn a_node_selector_that_no_node_matches() {
 }
 
 /// A StorageClass of the case's own. Removed when dropped.
-struct OwnClass<'w> {
+pub(crate) struct OwnClass<'w> {
     world: &'w World,
     class: StorageClass,
 }
 
 impl<'w> OwnClass<'w> {
     /// As the cluster's default one, but that volumes are made at once.
-    fn new(world: &'w World) -> Self {
+    pub(crate) fn new(world: &'w World) -> Self {
         let all = world.cluster_wide::<StorageClass>().list(&ListParams::default()).await_in(world).unwrap().items;
         let is_default = |class: &StorageClass| {
             let annotations = class.metadata.annotations.as_ref();
@@ -135,16 +135,16 @@ impl<'w> OwnClass<'w> {
         Self { world, class }
     }
 
-    fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         self.class.metadata.name.as_deref().unwrap()
     }
 
-    fn create(&self) {
+    pub(crate) fn create(&self) {
         let classes = self.world.cluster_wide::<StorageClass>();
         classes.create(&PostParams::default(), &self.class).await_in(self.world).unwrap();
     }
 
-    fn delete(&self) {
+    pub(crate) fn delete(&self) {
         let classes = self.world.cluster_wide::<StorageClass>();
         classes.delete(self.name(), &DeleteParams::default()).await_in(self.world).unwrap();
     }

@@ -15,18 +15,18 @@ pub(crate) struct Policy<'w> {
 }
 
 impl World {
-    /// Denies the deletion of pods in a namespace while this CEL expression is false. Config maps of the name that the policy
+    /// Denies the deletion of an object (its resource and name) in a namespace while this CEL expression is false. Config maps of the name that the policy
     /// has are its probe: an API server learns of a policy a moment later, and nothing tells when.
-    pub(crate) fn deny_pod_deletion(&self, namespace: &str, expression: &str) -> Policy<'_> {
+    pub(crate) fn deny_deletion(&self, namespace: &str, (what, whose): (&str, &str), expression: &str) -> Policy<'_> {
         let name = format!("e2e-{}", uuid::Uuid::new_v4());
         let policy = Policy { world: self, name: name.clone(), namespace: namespace.to_owned() };
         let rule = json!({"apiGroups": [""], "apiVersions": ["v1"], "operations": ["DELETE"],
-            "resources": ["pods", "configmaps"], "resourceNames": ["wh9527-0", name]});
+            "resources": [what, "configmaps"], "resourceNames": [whose, name]});
         self.create(&json!({
             "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicy",
             "metadata": {"name": name},
             "spec": {"failurePolicy": "Fail", "matchConstraints": {"resourceRules": [rule]},
-                "validations": [{"expression": expression, "message": "pods of this account stay"}]},
+                "validations": [{"expression": expression, "message": format!("{what} of this account stay")}]},
         }));
         self.create(&json!({
             "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicyBinding",
