@@ -1,8 +1,8 @@
 //! The rules of [`goal`](super) that keep what the plan does not name: which pod counts as the replacement, and which
 //! traps are one and the same.
 
+use super::tests::{planned_in, said};
 use super::*;
-use crate::plan::{Before, ComparedWith, InFlight, Inputs, Probes, Request, plan};
 use crate::testing::snapshot;
 use crate::topology::{Layout, build};
 
@@ -12,33 +12,7 @@ fn world(sets: &str, pods: &str, claims: &str) -> Topology {
 }
 
 fn planned(topology: &Topology, pod: &str) -> Plan {
-    plan(Inputs {
-        topology,
-        member: topology.member("synxdb-system", pod).unwrap(),
-        request: &Request { id: "x".into(), ..Request::default() },
-        rights: &[],
-        before: Before::NotAsked,
-        baseline: ComparedWith::Fresh { taken: String::new() },
-        undoes: None,
-        unfinished: None,
-        records: &[],
-        journal: String::new(),
-        probes: Probes::default(),
-        now: crate::testing::now(),
-        in_flight: InFlight::default(),
-    })
-}
-
-fn said(progress: Progress) -> String {
-    match progress {
-        Progress::Reached => "reached".into(),
-        Progress::Waiting(why) => why,
-        Progress::Misbound(why) => format!("misbound: {why}"),
-        Progress::Trapped(trap) => {
-            let held = if trap.holds { " and holds it" } else { "" };
-            format!("trapped: {} waits for {}, {}{held}", trap.pod, trap.claim, trap.state)
-        }
-    }
+    planned_in(topology, "synxdb-system", pod)
 }
 
 const SET: &str = "{name: pageserver, replicas: 1, templates: [data]}";
@@ -56,21 +30,17 @@ fn a_pending_pod_that_was_scheduled_holds_its_claim() {
         (
             "uid: new, phase: Pending, node: node-2",
             going,
-            "trapped: pageserver-0 waits for data-pageserver-0, Terminating and holds it",
+            "trapped: pageserver-0 new data-pageserver-0 Terminating held",
         ),
-        ("uid: new, phase: Pending", going, "trapped: pageserver-0 waits for data-pageserver-0, Terminating"),
-        (
-            "uid: new, node: node-2",
-            going,
-            "trapped: pageserver-0 waits for data-pageserver-0, Terminating and holds it",
-        ),
+        ("uid: new, phase: Pending", going, "trapped: pageserver-0 new data-pageserver-0 Terminating"),
+        ("uid: new, node: node-2", going, "trapped: pageserver-0 new data-pageserver-0 Terminating held"),
         // It started, and the claim is gone under it: waited for, and not deleted.
         ("uid: new, phase: Pending, node: node-2", "", "claim data-pageserver-0 is Missing"),
         ("uid: new, node: node-2", "", "claim data-pageserver-0 is Missing"),
-        ("uid: new, phase: Pending", "", "trapped: pageserver-0 waits for data-pageserver-0, missing"),
+        ("uid: new, phase: Pending", "", "trapped: pageserver-0 new data-pageserver-0 missing"),
         // Not the one that the plan names: nobody's trap but a pod's that waits for it.
         ("uid: new, phase: Pending, node: node-2", &new_going, "claim data-pageserver-0 is Terminating"),
-        ("uid: new, phase: Pending", &new_going, "trapped: pageserver-0 waits for data-pageserver-0, Terminating"),
+        ("uid: new, phase: Pending", &new_going, "trapped: pageserver-0 new data-pageserver-0 Terminating"),
         // The old claim, which nobody has deleted yet.
         ("uid: new, phase: Pending", old, "claim data-pageserver-0 is still the old one (Bound)"),
         ("uid: new, phase: Pending, node: node-2", old, "claim data-pageserver-0 is still the old one (Bound)"),

@@ -20,10 +20,14 @@ const NEW_CLAIMS: &str =
     "{name: data-pageserver-0, uid: d2, volume: pv-3}, {name: cache-pageserver-0, uid: c2, volume: pv-4}";
 
 fn planned() -> Plan {
-    let topology = world(POD, CLAIMS);
+    planned_in(&world(POD, CLAIMS), "synxdb-system", "pageserver-0")
+}
+
+/// The plan of a failover of a pod as it is.
+pub(super) fn planned_in(topology: &Topology, namespace: &str, pod: &str) -> Plan {
     plan(Inputs {
-        topology: &topology,
-        member: topology.members().next().unwrap(),
+        topology,
+        member: topology.member(namespace, pod).unwrap(),
         request: &Request { id: "x".into(), ..Request::default() },
         rights: &[],
         before: Before::NotAsked,
@@ -38,7 +42,7 @@ fn planned() -> Plan {
     })
 }
 
-fn said(progress: Progress) -> String {
+pub(super) fn said(progress: Progress) -> String {
     match progress {
         Progress::Reached => "reached".into(),
         Progress::Waiting(why) => why,
@@ -185,21 +189,7 @@ fn a_pod_that_an_ordered_set_keeps_away_is_waited_for_by_name() {
     };
     let lower = |ready: bool| format!("{{name: wh9527-0, set: wh9527, ready: {ready}}}");
     let all = space(&format!("{}, {{name: wh9527-1, set: wh9527, uid: old, ready: true}}", lower(true)));
-    let plan = plan(Inputs {
-        topology: &all,
-        member: all.member("a", "wh9527-1").unwrap(),
-        request: &Request { id: "x".into(), ..Request::default() },
-        rights: &[],
-        before: Before::NotAsked,
-        baseline: ComparedWith::Fresh { taken: String::new() },
-        undoes: None,
-        unfinished: None,
-        records: &[],
-        journal: String::new(),
-        probes: Probes::default(),
-        now: crate::testing::now(),
-        in_flight: InFlight::default(),
-    });
+    let plan = planned_in(&all, "a", "wh9527-1");
     assert_eq!(said(replaced(&plan, &space(&lower(true)))), "waiting for the pod to be created");
     assert_eq!(
         said(replaced(&plan, &space(&lower(false)))),

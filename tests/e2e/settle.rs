@@ -2,28 +2,10 @@
 
 use crate::member::Before;
 use crate::run::Ran;
+use crate::trouble::{account, containers, with_containers};
 use crate::world::{Account, World};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::time::Duration;
-
-/// An account whose warehouse nodes take a new template only when they are replaced, and end quickly.
-fn account<'w>(world: &'w World, case: &str) -> Account<'w> {
-    world.account(case, |objects| {
-        let spec = &mut objects.set("wh9527")["spec"];
-        spec["updateStrategy"] = json!({"type": "OnDelete"});
-        spec["template"]["spec"]["terminationGracePeriodSeconds"] = json!(1);
-    })
-}
-
-/// The containers of wh9527's template.
-fn containers(account: &Account<'_>) -> Value {
-    let set = account.world.get(&account.sets(), "wh9527").unwrap();
-    serde_json::to_value(set.spec.template.spec.unwrap().containers).unwrap()
-}
-
-fn with_containers(containers: &Value) -> Value {
-    json!({"spec": {"template": {"spec": {"containers": containers}}}})
-}
 
 /// New pods of wh9527 get Ready, and are ended some seconds later by their node, again and again.
 fn let_them_crash(account: &Account<'_>) {

@@ -9,7 +9,7 @@ use kube::api::{DeleteParams, ListParams, PostParams};
 use serde_json::{Value, json};
 
 /// An account whose warehouse nodes take a new template only when they are replaced, and end quickly.
-fn account<'w>(world: &'w World, case: &str) -> Account<'w> {
+pub(crate) fn account<'w>(world: &'w World, case: &str) -> Account<'w> {
     world.account(case, |objects| {
         let spec = &mut objects.set("wh9527")["spec"];
         spec["updateStrategy"] = json!({"type": "OnDelete"});
@@ -18,12 +18,12 @@ fn account<'w>(world: &'w World, case: &str) -> Account<'w> {
 }
 
 /// The containers of wh9527's template.
-fn containers(account: &Account<'_>) -> Value {
+pub(crate) fn containers(account: &Account<'_>) -> Value {
     let set = account.world.get(&account.sets(), "wh9527").unwrap();
     serde_json::to_value(set.spec.template.spec.unwrap().containers).unwrap()
 }
 
-fn with_containers(containers: &Value) -> Value {
+pub(crate) fn with_containers(containers: &Value) -> Value {
     json!({"spec": {"template": {"spec": {"containers": containers}}}})
 }
 

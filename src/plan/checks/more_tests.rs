@@ -1,38 +1,14 @@
 //! Rules of the checks that nothing else would miss: what may be lost with a claim, who must be there for SQL to come back,
 //! and by which right the proof is had.
 
+use super::tests::{planned_by, request, said};
 use super::*;
-use crate::plan::{Inputs, Plan, Probes, Record, plan};
-use crate::testing::{now, snapshot, unreadable};
-use crate::topology::{Layout, build};
+use crate::plan::Plan;
+use crate::testing::{snapshot, unreadable};
+use crate::topology::Layout;
 
 fn planned(read: &crate::cluster::snapshot::Snapshot, pod: &str, rights: &[(Permission, Allowed)], keep: bool) -> Plan {
-    let topology = build(read, &Layout::shipped().unwrap());
-    plan(Inputs {
-        topology: &topology,
-        member: topology.members().find(|member| member.name == pod).unwrap(),
-        request: &Request { id: "a1b2".into(), verify: true, keep_claims: keep, ..Request::default() },
-        rights,
-        before: Before::NotAsked,
-        baseline: ComparedWith::Fresh { taken: String::new() },
-        undoes: None,
-        unfinished: None,
-        records: &Record::on_volumes(&topology),
-        journal: String::new(),
-        in_flight: InFlight::default(),
-        probes: Probes::default(),
-        now: now(),
-    })
-}
-
-/// What the checks of this kind say.
-fn said(plan: &Plan, id: CheckId) -> Vec<String> {
-    let checks = plan.checks.iter().filter(|check| check.id == id);
-    let line = |check: &Check| {
-        let allow = check.allow.map(|allow| format!(" [{}]", allow.flag())).unwrap_or_default();
-        format!("{:?}: {}{allow}", check.verdict, check.reason)
-    };
-    checks.map(line).collect()
+    planned_by(read, &Layout::shipped().unwrap(), pod, (&request(keep), rights))
 }
 
 /// An account: a proxy, and two nodes of a warehouse, of which each may be Ready or not.

@@ -11,13 +11,23 @@ pub(super) fn request(keep_claims: bool) -> Request {
 }
 
 pub(super) fn planned(snapshot: &Snapshot, layout: &Layout, pod: &str, request: &Request) -> Plan {
+    planned_by(snapshot, layout, pod, (request, &[]))
+}
+
+/// The same, for somebody with these rights.
+pub(super) fn planned_by(
+    snapshot: &Snapshot,
+    layout: &Layout,
+    pod: &str,
+    (request, rights): (&Request, &[(Permission, Allowed)]),
+) -> Plan {
     let topology = build(snapshot, layout);
     let member = topology.members().find(|member| member.name == pod).unwrap();
     plan(Inputs {
         topology: &topology,
         member,
         request,
-        rights: &[],
+        rights,
         before: Before::NotAsked,
         baseline: ComparedWith::Fresh { taken: String::new() },
         undoes: None,
