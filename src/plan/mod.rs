@@ -9,6 +9,7 @@ mod checks;
 mod compared;
 mod earlier;
 mod fits;
+mod going_on;
 pub mod history;
 mod in_flight;
 mod kept_baseline;

@@ -2,7 +2,6 @@
 //! no volume can carry it: enough for another run, or another person, to know what was done, to finish it and to take
 //! it back.
 
-use super::{Plan, Step};
 use crate::topology::{RECORD_ANNOTATION, Topology, Volume};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -271,29 +270,6 @@ impl Record {
             && canary.as_ref().is_none_or(schema)
             && stored_baseline.as_deref().is_none_or(is_time)
             && inherited.as_ref().is_none_or(|it| is_name(&it.from) && is_time(&it.taken))
-    }
-
-    /// Adds what a run that goes on sets aside besides: a claim that came since the act began, and goes, too.
-    pub fn goes_on(&mut self, plan: &Plan, manifest: impl Fn(&str) -> Option<serde_json::Value>) {
-        for step in &plan.steps {
-            let Step::Retain { volume, claim: name, policy, .. } = step else { continue };
-            let Some(wanted) = plan.replaced_claims.iter().find(|claim| claim.name == *name) else { continue };
-            match self.claims.iter_mut().find(|claim| claim.name == *name && claim.uid == wanted.uid) {
-                Some(known) if known.volume.is_none() => {
-                    known.volume = Some(volume.clone());
-                    known.reclaim_policy = Some(policy.clone());
-                }
-                Some(_) => {}
-                None => self.claims.push(RecordedClaim {
-                    name: name.clone(),
-                    uid: wanted.uid.clone(),
-                    volume: Some(volume.clone()),
-                    reclaim_policy: Some(policy.clone()),
-                    returns: wanted.returns.clone(),
-                    manifest: manifest(name),
-                }),
-            }
-        }
     }
 
     /// When it began.

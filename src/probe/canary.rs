@@ -10,7 +10,7 @@ use super::Answer;
 use super::session::{Connector, Session, Trouble, number, text};
 use super::sql::{Kernel, Sql, once_more};
 use super::sqlstate::Meaning;
-use super::statements::{Access, Statement};
+use super::statements::{Access, CANARY_PREFIX, MODULUS, Statement};
 
 /// Rows on plain PostgreSQL.
 const ROWS: u64 = 100;
@@ -18,9 +18,6 @@ const ROWS: u64 = 100;
 /// Rows on an MPP server: so many that each of some hundreds of primary segments gets its share (5013 and 4987 of two,
 /// measured on Greenplum 6.24).
 const ROWS_ON_SEGMENTS: u64 = 10_000;
-
-/// A prime, so that the values differ from row to row.
-pub(super) const MODULUS: u64 = 1_000_003;
 
 /// A canary's name, and the database that it has to be in, where that matters. It is decided before anything is written, so
 /// that a plan can name it.
@@ -67,7 +64,7 @@ pub struct Spread {
 
 impl Canary {
     /// What the names of our schemas begin with.
-    pub const PREFIX: &str = "kubectl_synxdb_";
+    pub const PREFIX: &str = CANARY_PREFIX;
 
     /// For this id: lower-case letters, digits and underscores, at most 40. Anything else is replaced by `_`. It is written
     /// in the database that takes the login, `postgres` as a rule, in which nobody keeps data.
@@ -134,9 +131,15 @@ impl Canary {
             }
         }
         let rows = rows(Kernel::told(asked.get(1)));
-        let fill = Statement::Fill { canary: self, rows, seed: self.seed() };
+        let fill = Statement::Fill { schema: &self.schema, rows, seed: self.seed() };
         // Several statements in one message are one transaction.
-        session.run(&[Statement::CreateSchema { canary: self }, Statement::CreateTable { canary: self }, fill]).await?;
+        session
+            .run(&[
+                Statement::CreateSchema { schema: &self.schema },
+                Statement::CreateTable { schema: &self.schema },
+                fill,
+            ])
+            .await?;
         if self.database.is_none() {
             sql.line.wrote(&session);
         }
@@ -181,7 +184,7 @@ impl Canary {
 
     async fn read<C: Connector>(&self, sql: &Sql<C>, database: &str, until: Instant) -> Result<Answer<()>, Trouble> {
         let mut session = sql.line.open(database, Access::Read, until).await?;
-        let asked = session.run(&[Statement::ReadCanary { canary: self }, Statement::IsMpp]).await?;
+        let asked = session.run(&[Statement::ReadCanary { schema: &self.schema }, Statement::IsMpp]).await?;
         session.close().await;
         let Some(found) = asked.first().and_then(|rows| rows.first()) else {
             return Err(Trouble::unsure("the server's answer has no row"));
@@ -209,7 +212,7 @@ impl Canary {
 
     async fn held<C: Connector>(&self, sql: &Sql<C>, until: Instant) -> Result<Spread, Trouble> {
         let mut session: Session = sql.line.open(&self.database(sql), Access::Read, until).await?;
-        let holding = session.run(&[Statement::SpreadOfCanary { canary: self }]).await?;
+        let holding = session.run(&[Statement::SpreadOfCanary { schema: &self.schema }]).await?;
         let primaries = super::segments::known(&mut session).await?;
         session.close().await;
         Ok(Spread { holding: holding.first().map_or(0, Vec::len), primaries })
@@ -230,8 +233,8 @@ impl Canary {
         for database in databases {
             let removed = async {
                 let mut session = sql.line.open(&database, Access::Write, until).await?;
-                let table = Statement::DropTable { canary: self };
-                session.run(&[table, Statement::DropSchema { canary: self }]).await?;
+                let table = Statement::DropTable { schema: &self.schema };
+                session.run(&[table, Statement::DropSchema { schema: &self.schema }]).await?;
                 session.close().await;
                 Ok(())
             };

@@ -15,7 +15,6 @@
 use std::fmt::Write;
 
 use super::baseline::RelationKind;
-use super::canary::{Canary, MODULUS};
 
 /// Most instances read of an MPP server's catalog: clusters have some hundreds of segments.
 const MOST_INSTANCES: usize = 20_000;
@@ -36,6 +35,12 @@ pub(super) struct Counted<'s> {
     pub(super) name: &'s str,
     pub(super) oid: u32,
 }
+
+/// What the names of our schemas begin with.
+pub(super) const CANARY_PREFIX: &str = "kubectl_synxdb_";
+
+/// A prime, so that the values of a canary's rows differ from row to row.
+pub(super) const MODULUS: u64 = 1_000_003;
 
 /// A statement: one SQL command, one result.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,19 +85,19 @@ pub(super) enum Statement<'s> {
     /// Of an MPP server: the same number in the coordinator's catalog.
     TablesOnCoordinator,
     /// Creates the canary's schema.
-    CreateSchema { canary: &'s Canary },
+    CreateSchema { schema: &'s str },
     /// Creates the canary table.
-    CreateTable { canary: &'s Canary },
+    CreateTable { schema: &'s str },
     /// Writes the canary's rows.
-    Fill { canary: &'s Canary, rows: u64, seed: u64 },
+    Fill { schema: &'s str, rows: u64, seed: u64 },
     /// Number of the canary's rows, and two sums over them.
-    ReadCanary { canary: &'s Canary },
+    ReadCanary { schema: &'s str },
     /// Of an MPP server: number of the canary's rows by segment.
-    SpreadOfCanary { canary: &'s Canary },
+    SpreadOfCanary { schema: &'s str },
     /// Drops the canary table, if it is there.
-    DropTable { canary: &'s Canary },
+    DropTable { schema: &'s str },
     /// Drops the canary's schema, if it is there and empty.
-    DropSchema { canary: &'s Canary },
+    DropSchema { schema: &'s str },
 }
 
 impl Statement<'_> {
@@ -172,29 +177,29 @@ impl Statement<'_> {
             Self::TablesOnCoordinator => {
                 format!("SELECT pg_catalog.count(*) FROM pg_catalog.pg_class AS c WHERE {PERMANENT_TABLE}")
             }
-            Self::CreateSchema { canary } => format!("CREATE SCHEMA {}", identifier(canary.schema())),
+            Self::CreateSchema { schema } => format!("CREATE SCHEMA {}", identifier(schema)),
             // An MPP server distributes by the first column.
-            Self::CreateTable { canary } => {
-                format!("CREATE TABLE {} (id pg_catalog.int8, value pg_catalog.int8)", table_of(canary))
+            Self::CreateTable { schema } => {
+                format!("CREATE TABLE {} (id pg_catalog.int8, value pg_catalog.int8)", table_of(schema))
             }
-            Self::Fill { canary, rows, seed } => format!(
+            Self::Fill { schema, rows, seed } => format!(
                 "INSERT INTO {}
                  SELECT i, (i OPERATOR(pg_catalog.*) 7919::pg_catalog.int8 OPERATOR(pg_catalog.+) {seed}::pg_catalog.int8)
                      OPERATOR(pg_catalog.%) {MODULUS}::pg_catalog.int8
                  FROM pg_catalog.generate_series(1::pg_catalog.int8, {rows}::pg_catalog.int8) AS i",
-                table_of(canary)
+                table_of(schema)
             ),
-            Self::ReadCanary { canary } => format!(
+            Self::ReadCanary { schema } => format!(
                 "SELECT pg_catalog.count(*), COALESCE(pg_catalog.sum(c.value), 0::pg_catalog.numeric),
                      COALESCE(pg_catalog.sum(c.id OPERATOR(pg_catalog.*) c.value), 0::pg_catalog.numeric)
                  FROM {} AS c",
-                table_of(canary)
+                table_of(schema)
             ),
-            Self::SpreadOfCanary { canary } => {
-                format!("SELECT c.gp_segment_id, pg_catalog.count(*) FROM {} AS c GROUP BY 1", table_of(canary))
+            Self::SpreadOfCanary { schema } => {
+                format!("SELECT c.gp_segment_id, pg_catalog.count(*) FROM {} AS c GROUP BY 1", table_of(schema))
             }
-            Self::DropTable { canary } => format!("DROP TABLE IF EXISTS {}", table_of(canary)),
-            Self::DropSchema { canary } => format!("DROP SCHEMA IF EXISTS {}", identifier(canary.schema())),
+            Self::DropTable { schema } => format!("DROP TABLE IF EXISTS {}", table_of(schema)),
+            Self::DropSchema { schema } => format!("DROP SCHEMA IF EXISTS {}", identifier(schema)),
         }
     }
 }
@@ -291,8 +296,8 @@ fn users_relations() -> String {
              AND pg_catalog.substr(n.nspname::pg_catalog.text, 1, 3) OPERATOR(pg_catalog.<>) 'pg_'::pg_catalog.text
              AND pg_catalog.substr(n.nspname::pg_catalog.text, 1, {}) OPERATOR(pg_catalog.<>) '{}'::pg_catalog.text",
         RelationKind::ALL.map(|kind| kind.code().to_string()).join(","),
-        Canary::PREFIX.len(),
-        Canary::PREFIX,
+        CANARY_PREFIX.len(),
+        CANARY_PREFIX,
     )
 }
 
@@ -382,8 +387,8 @@ fn place(table: &Counted<'_>) -> String {
     format!("{}.{}", identifier(table.schema), identifier(table.name))
 }
 
-fn table_of(canary: &Canary) -> String {
-    format!("{}.canary", identifier(canary.schema()))
+fn table_of(schema: &str) -> String {
+    format!("{}.canary", identifier(schema))
 }
 
 /// A name as an SQL identifier.
@@ -400,7 +405,7 @@ fn literal(text: &str) -> String {
 #[cfg(test)]
 impl Statement<'_> {
     /// An example of each statement, of each form that it takes. The function does not compile until a new one is here.
-    pub(super) fn examples(canary: &Canary, oid: u32) -> Vec<Statement<'_>> {
+    pub(super) fn examples(schema: &str, oid: u32) -> Vec<Statement<'_>> {
         let table = Counted { schema: "public", name: "projects", oid };
         let next = |statement: &Statement<'_>| match statement {
             Statement::Ping => Some(Statement::Version),
@@ -429,13 +434,13 @@ impl Statement<'_> {
             Statement::Primaries => Some(Statement::Instances),
             Statement::Instances => Some(Statement::TablesOnSegments),
             Statement::TablesOnSegments => Some(Statement::TablesOnCoordinator),
-            Statement::TablesOnCoordinator => Some(Statement::CreateSchema { canary }),
-            Statement::CreateSchema { .. } => Some(Statement::CreateTable { canary }),
-            Statement::CreateTable { .. } => Some(Statement::Fill { canary, rows: 10, seed: 3 }),
-            Statement::Fill { .. } => Some(Statement::ReadCanary { canary }),
-            Statement::ReadCanary { .. } => Some(Statement::SpreadOfCanary { canary }),
-            Statement::SpreadOfCanary { .. } => Some(Statement::DropTable { canary }),
-            Statement::DropTable { .. } => Some(Statement::DropSchema { canary }),
+            Statement::TablesOnCoordinator => Some(Statement::CreateSchema { schema }),
+            Statement::CreateSchema { .. } => Some(Statement::CreateTable { schema }),
+            Statement::CreateTable { .. } => Some(Statement::Fill { schema, rows: 10, seed: 3 }),
+            Statement::Fill { .. } => Some(Statement::ReadCanary { schema }),
+            Statement::ReadCanary { .. } => Some(Statement::SpreadOfCanary { schema }),
+            Statement::SpreadOfCanary { .. } => Some(Statement::DropTable { schema }),
+            Statement::DropTable { .. } => Some(Statement::DropSchema { schema }),
             Statement::DropSchema { .. } => None,
         };
         std::iter::successors(Some(Statement::Ping), next).collect()

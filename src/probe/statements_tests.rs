@@ -160,7 +160,7 @@ async fn no_statement_runs_what_a_tenant_planted() {
     let dropping = Bouncer::before(&postgres, Pooling::Session, "options");
     let canary = Canary::new("attacked").in_database("victim");
     let oid = oid_of(&postgres, "public.projects").await;
-    for statement in Statement::examples(&canary, oid) {
+    for statement in Statement::examples(canary.schema(), oid) {
         for (way, answer) in [
             ("by options", send(&postgres.sql("victim"), &statement).await),
             ("through a pooler", send(&bouncer.sql("victim"), &statement).await),
@@ -185,7 +185,7 @@ async fn each_statement_runs_on_plain_postgresql() {
     run(&sql, "victim", "CREATE TABLE public.projects (id int); INSERT INTO public.projects VALUES (1)").await;
     let oid = oid_of(&postgres, "public.projects").await;
     let canary = Canary::new("plain").in_database("victim");
-    for statement in Statement::examples(&canary, oid) {
+    for statement in Statement::examples(canary.schema(), oid) {
         let answer = send(&sql, &statement).await.map_err(|trouble| trouble.code.unwrap_or(trouble.reason));
         let expected = match statement {
             Statement::Dispatch | Statement::TablesOnSegments => Err("42883"),
@@ -221,7 +221,7 @@ async fn a_session_that_reads_cannot_write() {
     let postgres = Postgres::shared();
     let bouncer = Bouncer::before(&postgres, Pooling::Transaction, "");
     let canary = Canary::new("not_written");
-    let create = Statement::CreateSchema { canary: &canary }.sql();
+    let create = Statement::CreateSchema { schema: canary.schema() }.sql();
     async fn try_to<C: Connector>(sql: &Sql<C>, create: &str) -> Option<String> {
         let until = tokio::time::Instant::now() + SOON;
         let mut session = sql.line.open("postgres", Access::Read, until).await.unwrap();
@@ -300,7 +300,7 @@ fn literals_and_identifiers_mean_the_same_under_any_setting() {
 #[test]
 fn each_function_operator_and_type_is_qualified() {
     let canary = Canary::new("x");
-    let mut texts: Vec<String> = Statement::examples(&canary, 1).iter().map(Statement::sql).collect();
+    let mut texts: Vec<String> = Statement::examples(canary.schema(), 1).iter().map(Statement::sql).collect();
     texts.extend([guard(Access::Read), guard(Access::Write)]);
     texts.extend(settings(Access::Read, 1, 1));
     for text in texts {
