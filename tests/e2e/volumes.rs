@@ -178,11 +178,12 @@ impl Drop for Static<'_> {
 fn volumes_without_a_class_are_counted_and_come_back() {
     let world = World::shared();
     let volumes = Static::make(&world, &["2Gi", "1500Mi", "500Mi"]);
+    // Whole numbers: a server words a fraction anew, 1.4Gi as 1503238553600m.
     let account = world.account("class-less", |objects| {
         let spec = &mut objects.set("wh9527")["spec"];
         spec["replicas"] = json!(1);
         spec["volumeClaimTemplates"][0]["spec"] = json!({
-            "storageClassName": "", "accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1.4Gi"}},
+            "storageClassName": "", "accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1400Mi"}},
             "selector": {"matchLabels": {"e2e": volumes.label}},
         });
     });
@@ -197,7 +198,7 @@ fn volumes_without_a_class_are_counted_and_come_back() {
 
     // Now none is left that fits: the small one is on record.
     let ran = account.run(&["failover", "wh9527-0", "--anew", "--yes"]).exits(4).silent();
-    ran.warns(&["no volume is free for claim data-wh9527-0", "has 500Mi, and 1.4Gi is asked for"]);
+    ran.warns(&["no volume is free for claim data-wh9527-0", "has 500Mi, and 1400Mi is asked for"]);
 
     account.run(&["undo", "wh9527-0", "--yes"]).exits(0).says(&["Recovered: wh9527-0"]);
     assert_eq!(volume_of(&claim(&account, "data-wh9527-0")), *small);
