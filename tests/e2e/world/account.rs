@@ -80,7 +80,7 @@ impl Account<'_> {
 
     /// Runs the plugin in this account's namespace to its end.
     pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
-        self.world.start_command(self.plugin(arguments)).end()
+        self.with_disks_printed(arguments, || self.world.start_command(self.plugin(arguments)).end())
     }
 
     /// Changes a StatefulSet by a merge patch.

@@ -1,6 +1,7 @@
 //! Where a case runs: a practice cluster of its own, or the one real cluster that all cases share.
 
 mod account;
+mod disks;
 mod faults;
 mod objects;
 mod policies;
