@@ -15,9 +15,8 @@
 //! - [`completion`]: what a shell may offer for an unfinished command line
 //! - [`commands`]: a file a verb; sees everything
 //!
-//! and beside them, importing none of them and imported by the commands alone:
-//!
-//! - [`sandbox`]: the practice cluster inside the binary
+//! The practice cluster is a crate of its own (`crates/practice-cluster`), which imports none of them; the commands alone
+//! import it, where the feature `sandbox` is on.
 
 pub mod cli;
 pub mod cluster;
@@ -29,7 +28,6 @@ pub mod plan;
 pub mod probe;
 pub mod recovery;
 pub mod render;
-pub mod sandbox;
 #[cfg(test)]
 mod testing;
 pub mod topology;

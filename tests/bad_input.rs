@@ -7,9 +7,9 @@ mod common;
 
 use common::{ACCOUNT, Cluster, RECORD, Ran, SYSTEM, bare};
 use insta::assert_snapshot;
-use kubectl_synxdb::sandbox::api::{MASTERS, READERS, Rule, User};
-use kubectl_synxdb::sandbox::store::Key;
-use kubectl_synxdb::sandbox::{CONTEXT, Options};
+use practice_cluster::api::{MASTERS, READERS, Rule, User};
+use practice_cluster::store::Key;
+use practice_cluster::{CONTEXT, Options};
 use serde_json::{Value, json};
 use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::net::{TcpListener, TcpStream};

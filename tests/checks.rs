@@ -5,7 +5,7 @@
 mod common;
 
 use common::{ACCOUNT, CLAIMS, Cluster, SYSTEM, bare};
-use kubectl_synxdb::sandbox::store::{DeleteOptions, Key};
+use practice_cluster::store::{DeleteOptions, Key};
 use serde_json::{Value, json};
 
 /// The checks of this kind in the plan, and whether the failover is refused.

@@ -19,7 +19,7 @@ use kubectl_synxdb::probe::http::{Metrics, status_page};
 use kubectl_synxdb::probe::login::{self, Password};
 use kubectl_synxdb::probe::sql::Kernel;
 use kubectl_synxdb::probe::{Answer, Canary, Login, Sql, SqlTarget, compare};
-use kubectl_synxdb::sandbox::{Options, Sandbox};
+use practice_cluster::{Options, Sandbox};
 
 const SYSTEM: &str = "synxdb-system";
 const ACCOUNT: &str = "cloud007-513d75d5-3033-4649-b913-07f6115ec41a";

@@ -325,7 +325,7 @@ fn the_words_typed_so_far_say_which_cluster_is_asked_and_for_what() {
         ("failover wh9527-0 --probe ", &[META, "NS/cloudberry-proxy-0"]),
         ("status -n ", &["synxdb-system", "NS", "default", "kube-node-lease", "kube-public", "kube-system"]),
         // Nobody is asked for these.
-        ("status --context ", &[kubectl_synxdb::sandbox::CONTEXT]),
+        ("status --context ", &[practice_cluster::CONTEXT]),
         ("--sandbox --scenario s", &["slow-start", "stuck-claim"]),
         ("--sandbox failover -n synxdb p", &["pageserver-0"]),
     ] {

@@ -9,10 +9,10 @@ mod terminal;
 
 use common::{ACCOUNT, CLAIMS, Cluster, Ran, Running, SYSTEM, VOLUMES, bare, full, normal, uid};
 use insta::assert_snapshot;
-use kubectl_synxdb::sandbox::Options;
-use kubectl_synxdb::sandbox::api::faults::{Fault, Rule};
-use kubectl_synxdb::sandbox::scenarios::PodName;
-use kubectl_synxdb::sandbox::store::{DeleteOptions, Key};
+use practice_cluster::Options;
+use practice_cluster::api::faults::{Fault, Rule};
+use practice_cluster::scenarios::PodName;
+use practice_cluster::store::{DeleteOptions, Key};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -317,7 +317,7 @@ fn what_no_dry_run_finds_out_is_said_and_no_reason_to_refuse() {
     ]);
     assert!(!cluster.rehearsals().is_empty());
 
-    let deny = |resource: &str| kubectl_synxdb::sandbox::api::Rule {
+    let deny = |resource: &str| practice_cluster::api::Rule {
         verbs: vec!["create".into()],
         resources: vec![resource.into()],
         namespaces: vec![SYSTEM.into()],
@@ -353,7 +353,7 @@ fn the_last_question_ends_with_the_time() {
 /// Nothing compared is never "all is there": a page alone says that something answers, and nothing of what it holds.
 #[test]
 fn a_page_that_serves_no_metrics_proves_nothing() {
-    let mut scenario = kubectl_synxdb::sandbox::scenarios::find("healthy").unwrap();
+    let mut scenario = practice_cluster::scenarios::find("healthy").unwrap();
     let pod = |pod: &str| PodName { namespace: SYSTEM.into(), pod: pod.into() };
     scenario.no_metrics = vec![pod("safekeeper-0"), pod("pageserver-0")];
     let cluster = Cluster::start(Options { custom: Some(scenario), ..bare("healthy") });

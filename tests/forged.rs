@@ -6,7 +6,7 @@
 mod common;
 
 use common::{CLAIMS, Cluster, RECORD, SYSTEM, VOLUMES, bare};
-use kubectl_synxdb::sandbox::store::Key;
+use practice_cluster::store::Key;
 use serde_json::{Value, json};
 
 const POD: &str = "safekeeper-0";

@@ -54,7 +54,7 @@ fn scenarios_of_the_page_on_rehearsing() {
     let section = page.split("| Scenario |").nth(1).unwrap().split("\n## ").next().unwrap();
     let told: Vec<&str> = section.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
     let mut there: Vec<String> =
-        kubectl_synxdb::sandbox::scenarios().unwrap().into_iter().map(|(name, _)| name.to_owned()).collect();
+        practice_cluster::scenarios().unwrap().into_iter().map(|(name, _)| name.to_owned()).collect();
     let mut told: Vec<String> = told.into_iter().map(str::to_owned).collect();
     there.sort();
     told.sort();

@@ -6,8 +6,8 @@
 mod common;
 
 use common::{ACCOUNT, CLAIMS, Cluster, LIMIT, Ran, Running, SYSTEM, VOLUMES, bare, full, uid};
-use kubectl_synxdb::sandbox::Options;
-use kubectl_synxdb::sandbox::api::faults::{Fault, Processed, Rule};
+use practice_cluster::Options;
+use practice_cluster::api::faults::{Fault, Processed, Rule};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;

@@ -8,8 +8,8 @@ mod process;
 mod terminal;
 
 use common::{ACCOUNT, CLAIMS, Cluster, Running, SYSTEM, bare, full};
-use kubectl_synxdb::sandbox::Options;
-use kubectl_synxdb::sandbox::store::{ChangeKind, Key, Preconditions};
+use practice_cluster::Options;
+use practice_cluster::store::{ChangeKind, Key, Preconditions};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 

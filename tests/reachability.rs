@@ -7,8 +7,8 @@ mod common;
 mod process;
 
 use common::{ACCOUNT, Cluster, LIMIT, Ran, Running, SYSTEM, bare, full, is_ready, unwrapped};
-use kubectl_synxdb::sandbox::Options;
-use kubectl_synxdb::sandbox::store::{DeleteOptions, Key};
+use practice_cluster::Options;
+use practice_cluster::store::{DeleteOptions, Key};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use std::time::Duration;

@@ -6,10 +6,10 @@
 mod common;
 
 use common::{CLAIMS, Cluster, LIMIT, Ran, Running, SYSTEM, VOLUMES, bare, is_ready, uid};
-use kubectl_synxdb::sandbox::Options;
-use kubectl_synxdb::sandbox::api::faults::{Fault, Rule};
-use kubectl_synxdb::sandbox::scenarios::{self, Scenario};
-use kubectl_synxdb::sandbox::store::{DeleteOptions, Key};
+use practice_cluster::Options;
+use practice_cluster::api::faults::{Fault, Rule};
+use practice_cluster::scenarios::{self, Scenario};
+use practice_cluster::store::{DeleteOptions, Key};
 use serde_json::{Value, json};
 
 const POD: &str = "safekeeper-0";

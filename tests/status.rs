@@ -7,9 +7,9 @@ mod common;
 
 use common::{ACCOUNT, Cluster, SYSTEM, bare};
 use insta::assert_snapshot;
-use kubectl_synxdb::sandbox::Options;
-use kubectl_synxdb::sandbox::api::Rule;
-use kubectl_synxdb::sandbox::store::{DeleteOptions, Key, Preconditions};
+use practice_cluster::Options;
+use practice_cluster::api::Rule;
+use practice_cluster::store::{DeleteOptions, Key, Preconditions};
 use serde_json::json;
 use std::io::Read as _;
 use std::time::Duration;

@@ -6,8 +6,8 @@ mod common;
 mod process;
 
 use common::{ACCOUNT, Cluster, Ran, SYSTEM, bare, full, uid};
-use kubectl_synxdb::sandbox::Options;
-use kubectl_synxdb::sandbox::store::{DeleteOptions, Key};
+use practice_cluster::Options;
+use practice_cluster::store::{DeleteOptions, Key};
 use serde_json::Value;
 
 const PROXY: &str = "cloudberry-proxy-0";

@@ -8,9 +8,9 @@ mod process;
 mod terminal;
 
 use common::{ACCOUNT, CLAIMS, Cluster, LIMIT, Ran, Running, SYSTEM, VOLUMES, bare, full};
-use kubectl_synxdb::sandbox::Options;
-use kubectl_synxdb::sandbox::api::Rule;
-use kubectl_synxdb::sandbox::api::faults::Processed;
+use practice_cluster::Options;
+use practice_cluster::api::Rule;
+use practice_cluster::api::faults::Processed;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;

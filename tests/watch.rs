@@ -7,9 +7,9 @@ mod process;
 mod terminal;
 
 use common::{ACCOUNT, Cluster, bare};
-use kubectl_synxdb::sandbox::Options;
-use kubectl_synxdb::sandbox::api::Rule;
-use kubectl_synxdb::sandbox::store::{DeleteOptions, Key};
+use practice_cluster::Options;
+use practice_cluster::api::Rule;
+use practice_cluster::store::{DeleteOptions, Key};
 use process::{Running, Signal};
 use serde_json::{Value, json};
 use terminal::Terminal;

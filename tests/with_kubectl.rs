@@ -288,7 +288,7 @@ fn what_is_forbidden_is_refused_in_a_servers_words() {
     let no = user.kubectl("auth can-i delete pvc -n {ns}");
     assert_eq!((no.code, &*no.out), (1, "no\n"), "{}", no.err);
     assert_eq!(user.out("auth can-i delete pods -n {ns}"), "yes\n");
-    let who = kubectl_synxdb::sandbox::USER;
+    let who = practice_cluster::USER;
     user.refused(
         "delete pvc data-wh9527-0 -n {ns}",
         &format!(

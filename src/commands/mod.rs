@@ -15,6 +15,10 @@ mod rbac;
 mod reachability;
 mod recorded;
 mod resume;
+#[cfg(feature = "sandbox")]
+mod sandbox;
+#[cfg(not(feature = "sandbox"))]
+#[path = "no_sandbox.rs"]
 mod sandbox;
 mod schema;
 mod scope;

@@ -5,7 +5,7 @@ use crate::cli::{Machine, Output, quoted};
 use crate::error::{Error, Exit, Result};
 use crate::journal::Journal;
 use crate::render::machine;
-use crate::sandbox::{Options, Sandbox, SandboxError};
+use practice_cluster::{Options, Sandbox, SandboxError};
 use std::path::PathBuf;
 
 /// Environment variable that names the folder for the practice cluster's state.
@@ -101,9 +101,19 @@ fn worded(error: SandboxError) -> Error {
 
 /// The scenarios, a line each.
 pub(super) fn list(output: &Output) -> Result<String> {
-    let scenarios = crate::sandbox::scenarios().map_err(worded)?;
+    let scenarios = practice_cluster::scenarios().map_err(worded)?;
     if let Output::Machine(form) = output {
         return machine::document(form, &machine::scenarios(&scenarios));
     }
     Ok(scenarios.iter().map(|(name, what)| format!("{name:<12} {what}\n")).collect())
+}
+
+/// The scenarios, to choose from: name and description.
+pub(super) fn scenarios() -> Vec<(&'static str, String)> {
+    practice_cluster::scenarios().unwrap_or_default()
+}
+
+/// The StatefulSets of a scenario; `None` where there is no such scenario.
+pub(super) fn stateful_sets(scenario: Option<&str>) -> Option<Vec<serde_json::Value>> {
+    practice_cluster::stateful_sets(scenario).ok()
 }

@@ -1,11 +1,11 @@
 //! Which volume a claim gets: one table for the plugin's own answer (`topology::binding`) and for the practice cluster's
-//! (`sandbox::controllers::volume_match`), which were written apart.
+//! (`practice_cluster::volume_match`), which were written apart.
 
-use crate::sandbox::volume_match;
 use crate::topology::binding::{Misfit, Wanted, chosen, misfit};
 use crate::topology::machines;
 use crate::topology::{ClaimReference, Volume, VolumeMode, claim_spec, volume};
 use k8s_openapi::api::core::v1::{Node, PersistentVolume, PersistentVolumeClaim};
+use practice_cluster::volume_match;
 use serde_json::{Value, json};
 use std::sync::Arc;
 

@@ -1,8 +1,8 @@
 //! A practice cluster that this process holds, and its own objects.
 
 use super::run::{LIMIT, Ran, Running, machine, plugin, schemas};
-use kubectl_synxdb::sandbox::store::{Change, Key, Preconditions, Store};
-use kubectl_synxdb::sandbox::{Options, PostgresChoice, Sandbox};
+use practice_cluster::store::{Change, Key, Preconditions, Store};
+use practice_cluster::{Options, PostgresChoice, Sandbox};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Installs what the tests start, and holds the list of it.
-const SETUP: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/setup"));
+const SETUP: &str = include_str!("../../scripts/setup");
 
 /// Each program (by name, or the path of a file) that `scripts/setup --tests` installs, and its Debian package.
 pub fn installed() -> Vec<(&'static str, &'static str)> {

@@ -5,7 +5,7 @@
 use super::common::{Cluster, full};
 use super::runs::compared;
 use super::terminal::{Left, Terminal};
-use kubectl_synxdb::sandbox::Options;
+use practice_cluster::Options;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;

@@ -19,7 +19,7 @@ use super::examples::simple_commands;
 use super::markdown::{Block, Document, for_users};
 use super::terminal::{Terminal, key};
 use crate::common::machine::{installed, needs};
-use kubectl_synxdb::sandbox::Options;
+use practice_cluster::Options;
 use regex::{Captures, Regex};
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};

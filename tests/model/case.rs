@@ -7,7 +7,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use serde_json::{Value, json};
 use std::time::Duration;
 
-use kubectl_synxdb::sandbox::api::faults::{Fault, Rule};
+use practice_cluster::api::faults::{Fault, Rule};
 
 pub(crate) const SYSTEM: &str = "synxdb-system";
 

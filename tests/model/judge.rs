@@ -4,8 +4,8 @@
 use super::case::{Case, Denied, SYSTEM};
 use super::run::Story;
 use super::world::{CLAIMS, Told, VOLUMES, is_ready, is_terminating, mounted, text, uid};
-use kubectl_synxdb::sandbox::api::faults::Mutation;
-use kubectl_synxdb::sandbox::store::Key;
+use practice_cluster::api::faults::Mutation;
+use practice_cluster::store::Key;
 use serde_json::Value;
 
 /// The plugin's annotations on volumes.

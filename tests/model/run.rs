@@ -2,9 +2,9 @@
 
 use super::case::{Case, Kill, Other};
 use super::world::{CLAIMS, History, Told, VOLUMES, is_ready, mounted, text};
-use kubectl_synxdb::sandbox::api::faults::{Applied, Processed};
-use kubectl_synxdb::sandbox::store::{DeleteOptions, Key, Store};
-use kubectl_synxdb::sandbox::{Options, PostgresChoice, Sandbox};
+use practice_cluster::api::faults::{Applied, Processed};
+use practice_cluster::store::{DeleteOptions, Key, Store};
+use practice_cluster::{Options, PostgresChoice, Sandbox};
 use serde_json::Value;
 use std::path::Path;
 use std::process::Stdio;

@@ -1,8 +1,8 @@
 //! What happened: every change of the store with its time, every change that the plugin made, every word that it
 //! said.
 
-use kubectl_synxdb::sandbox::api::faults::Mutation;
-use kubectl_synxdb::sandbox::store::{Change, ChangeKind, Key, Store};
+use practice_cluster::api::faults::Mutation;
+use practice_cluster::store::{Change, ChangeKind, Key, Store};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;

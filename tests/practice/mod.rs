@@ -2,7 +2,7 @@
 
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
 
-use kubectl_synxdb::sandbox::{Options, Sandbox};
+use practice_cluster::{Options, Sandbox};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -90,7 +90,7 @@ impl Practice {
 
     /// UID of a pod.
     pub(crate) fn pod_uid(&self, namespace: &str, name: &str) -> String {
-        let key = kubectl_synxdb::sandbox::store::Key::new("pods", namespace, name);
+        let key = practice_cluster::store::Key::new("pods", namespace, name);
         self.sandbox().store().get(&key).unwrap()["metadata"]["uid"].as_str().unwrap().to_owned()
     }
 }

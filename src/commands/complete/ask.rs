@@ -6,11 +6,11 @@ use super::super::{layout, options};
 use crate::cli::{Global, LoginArgs, Names};
 use crate::cluster::snapshot::{NamespaceFacts, NamespaceObjects, Read, Snapshot};
 use crate::cluster::{Cluster, Entries, Environment};
+use crate::commands::sandbox;
 use crate::completion::line::Typed;
 use crate::completion::members::{Called, members};
 use crate::completion::{Candidate, acts, names};
 use crate::probe::{Login, Sql, SqlTarget, login};
-use crate::sandbox;
 use crate::topology::layout::SqlDoor;
 use crate::topology::target::{TargetMatch, TargetName, match_target, without_mark};
 use crate::topology::{Door, Layout, Member, Role, Topology, build};
@@ -215,7 +215,7 @@ fn at_home(global: &Global) -> Global {
 /// What a practice cluster of the chosen scenario will hold, from its manifests. Nothing is started.
 pub(super) fn practice(typed: &Typed, names: Names, begun: &str) -> Option<Vec<Candidate>> {
     let layout = layout(&at_home(&typed.global)).ok()?;
-    let sets = sandbox::stateful_sets(typed.global.scenario.as_deref()).ok()?;
+    let sets = sandbox::stateful_sets(typed.global.scenario.as_deref())?;
     let mut namespaces: Vec<NamespaceObjects> = Vec::new();
     for set in sets {
         let set: StatefulSet = serde_json::from_value(set).ok()?;

@@ -5,10 +5,10 @@ mod ask;
 
 use self::ask::Question;
 use crate::cli::{Names, duration};
+use crate::commands::sandbox;
 use crate::completion::{Candidate, Line, Wanted, names};
 use crate::render::Screen;
 use crate::render::documents::Kind;
-use crate::sandbox;
 use std::ffi::OsString;
 use std::sync::mpsc::channel;
 use std::time::Duration;
@@ -39,7 +39,7 @@ fn found(line: &Line, names: Names, begun: String) -> Vec<Candidate> {
     let typed = line.typed();
     match names {
         Names::Scenario => {
-            let all = sandbox::scenarios().unwrap_or_default();
+            let all = sandbox::scenarios();
             return names::told(all.iter().map(|(name, about)| (*name, about.as_str())));
         }
         Names::Kind => return names::told(Kind::ALL.iter().map(|kind| (kind.name(), kind.description()))),

@@ -8,8 +8,10 @@ use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams};
 use serde_json::Value;
 use std::process::Command;
 
-const MANIFEST: &str =
-    include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/sandbox/scenarios/manifests/account-cloud007.yaml"));
+const MANIFEST: &str = include_str!(concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/crates/practice-cluster/src/scenarios/manifests/account-cloud007.yaml"
+));
 
 /// What the name of every account that a case made begins with.
 pub(super) const PREFIX: &str = "e2e-";

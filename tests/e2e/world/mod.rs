@@ -25,7 +25,7 @@ use kube::api::{Api, ListParams};
 use kube::config::{Config, KubeConfigOptions, Kubeconfig};
 use kube::runtime::watcher;
 use kube::{Client, Resource};
-use kubectl_synxdb::sandbox::{Options, Sandbox};
+use practice_cluster::{Options, Sandbox};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::collections::BTreeMap;

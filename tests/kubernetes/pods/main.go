@@ -1,6 +1,6 @@
 // Stand-ins for SynxDB's programs, for pods of a real Kubernetes: a proxy is a real PostgreSQL behind a gate, a warehouse
 // node a port that refuses clients as a segment does, a safekeeper or pageserver a status page. They answer as the
-// embedded practice cluster's do (src/sandbox/workload), so that the same end-to-end cases hold for both.
+// embedded practice cluster's do (crates/practice-cluster/src/workload), so that the same end-to-end cases hold for both.
 package main
 
 import (

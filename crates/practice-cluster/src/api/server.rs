@@ -1,0 +1,292 @@
+//! Connections and requests: TLS, who asks, whether they may, and which room answers.
+
+use super::auth::{self, User};
+use super::request::{Query, Target};
+use super::status::ApiError;
+use super::{
+    ApiState, Call, Format, budgets, collector, delete, discovery, faults, read, review, scale, streams, tokens, watch,
+    write,
+};
+use crate::resources::{Resource, VIEWS};
+use crate::store::Key;
+use axum::body::{Body, Bytes};
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+
+/// The largest body taken, as in a real server.
+const BODY_LIMIT: usize = 3 * 1024 * 1024;
+
+/// Pause after a failed accept.
+const ACCEPT_RETRY: Duration = Duration::from_millis(50);
+
+/// How long a client may take for its TLS handshake.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+
+/// Serves the API on `listener` until `shutdown`; then all connections are cut and this returns.
+///
+/// `tls` must offer `http/1.1` by ALPN, and ask for client certificates of the cluster's own CA without
+/// requiring one (`WebPkiClientVerifier` with `allow_unauthenticated`): who comes without one may have a token.
+pub async fn serve(
+    listener: TcpListener,
+    tls: Arc<rustls::ServerConfig>,
+    state: Arc<ApiState>,
+    shutdown: CancellationToken,
+) {
+    let acceptor = TlsAcceptor::from(tls);
+    let mut tasks = JoinSet::new();
+    tasks.spawn(collector::run(state.store.clone(), shutdown.clone()));
+    loop {
+        let accepted = tokio::select! {
+            () = shutdown.cancelled() => break,
+            accepted = listener.accept() => accepted,
+            // Reaps connections that have ended.
+            Some(_) = tasks.join_next() => continue,
+        };
+        match accepted {
+            Ok((stream, _)) => {
+                let (acceptor, state, shutdown) = (acceptor.clone(), state.clone(), shutdown.clone());
+                tasks.spawn(async move {
+                    tokio::select! {
+                        () = shutdown.cancelled() => {}
+                        () = connection(stream, acceptor, state, shutdown.clone()) => {}
+                    }
+                });
+            }
+            // Out of file descriptors, or a client that was gone before it was accepted.
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a connection");
+                // The error would come back at once: descriptors need time to be freed.
+                tokio::time::sleep(ACCEPT_RETRY).await;
+            }
+        }
+    }
+    tasks.shutdown().await;
+}
+
+async fn connection(stream: TcpStream, acceptor: TlsAcceptor, state: Arc<ApiState>, shutdown: CancellationToken) {
+    // A watch's lines are small and must not wait for one another.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "cannot set TCP_NODELAY");
+    }
+    let stream = match tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(error)) => {
+            tracing::debug!(%error, "TLS handshake failed");
+            return;
+        }
+        Err(_) => return,
+    };
+    let certificates = stream.get_ref().1.peer_certificates();
+    let peer = certificates.and_then(|chain| chain.first()).and_then(|der| auth::certificate_user(der));
+    let broken = CancellationToken::new();
+    let breaks = broken.clone();
+    let service = service_fn(move |request: Request<Incoming>| {
+        let (state, peer, shutdown, breaks) = (state.clone(), peer.clone(), shutdown.clone(), breaks.clone());
+        async move { Ok::<_, Infallible>(respond(state, peer, shutdown, breaks, request).await) }
+    });
+    let builder = http1::Builder::new();
+    let served = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
+    if let Some(Err(error)) = broken.run_until_cancelled(served).await {
+        tracing::debug!(%error, "connection ended");
+    }
+}
+
+/// Answers a request; `breaks` ends its connection.
+async fn respond(
+    state: Arc<ApiState>,
+    peer: Option<User>,
+    shutdown: CancellationToken,
+    breaks: CancellationToken,
+    request: Request<Incoming>,
+) -> Response<Body> {
+    let (parts, body) = request.into_parts();
+    let mut body = Body::new(body);
+    let mut shown = parts.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
+    let mut rehearsed = Query::of(&parts.uri).has("dryRun");
+    // Of a deletion the body says it.
+    if parts.method == Method::DELETE && !rehearsed {
+        let read = match read_body(body).await {
+            Ok(read) => read,
+            Err(error) => return error.into_response(),
+        };
+        rehearsed = faults::is_rehearsed(&parts, &read);
+        if rehearsed {
+            shown.push_str("?dryRun=All");
+        }
+        body = Body::from(read);
+    }
+    state.requests.record(parts.method.as_str(), &shown);
+    tracing::debug!(method = %parts.method, path = shown, "request");
+    let process = |parts, body| {
+        let handled = handle(state.clone(), peer.clone(), shutdown.clone(), parts, body);
+        async { handled.await.unwrap_or_else(ApiError::into_response) }
+    };
+    let mut response = match state.faults.planned(&parts, rehearsed) {
+        None => process(parts, body).await,
+        Some(planned) => match read_body(body).await {
+            Ok(body) => match faults::perform(&state, planned, parts, body, process).await {
+                Some(response) => response,
+                None => {
+                    breaks.cancel();
+                    std::future::pending().await
+                }
+            },
+            Err(error) => error.into_response(),
+        },
+    };
+    response.headers_mut().insert("audit-id", audit_id());
+    response
+}
+
+/// Real servers name each request; some clients print it.
+fn audit_id() -> HeaderValue {
+    HeaderValue::from_str(&uuid::Uuid::new_v4().to_string()).unwrap_or(HeaderValue::from_static("-"))
+}
+
+async fn handle(
+    state: Arc<ApiState>,
+    peer: Option<User>,
+    shutdown: CancellationToken,
+    mut parts: Parts,
+    body: Body,
+) -> Result<Response<Body>, ApiError> {
+    let path = parts.uri.path().to_owned();
+    if let Some(health) = discovery::health(&path) {
+        return Ok(health);
+    }
+    let query = Query::of(&parts.uri);
+    let user = auth::authenticate(&parts.headers, peer.as_ref(), |token| state.bearer(token), &*state.authorizer)?;
+    let target = Target::parse(&path);
+    let attributes = target.attributes(&parts.method, &path, &query);
+    permit(&state, &user, &attributes)?;
+    if attributes.subresource == "portforward" && attributes.verb == "get" {
+        // From 1.35 on, opening a stream with GET needs `create` as well.
+        let create = auth::Attributes { verb: "create".to_owned(), ..attributes };
+        permit(&state, &user, &create)?;
+    }
+    let format = match &target {
+        Target::Path | Target::Nothing { .. } => Format::FULL,
+        Target::Objects { subresource, .. } if matches!(subresource.as_str(), "log" | "portforward") => Format::FULL,
+        Target::Objects { name, .. } if name.is_empty() && parts.method == Method::GET => {
+            Format::negotiate(&parts.headers, query.get("includeObject"), true)?
+        }
+        _ => Format::negotiate(&parts.headers, query.get("includeObject"), false)?,
+    };
+    let headers = parts.headers.clone();
+    let call = Call { state, user, query, headers, format, shutdown };
+    match target {
+        Target::Path => match discovery::answer(&path, &parts.headers) {
+            Some(answer) if parts.method == Method::GET => Ok(answer),
+            Some(_) => Err(ApiError::method_not_allowed()),
+            None => no_such_path(&path),
+        },
+        Target::Nothing { .. } => no_such_path(&path),
+        Target::Review(resource) if parts.method == Method::POST => {
+            review::create(&call, resource, &read_body(body).await?)
+        }
+        Target::Review(_) => Err(ApiError::method_not_allowed()),
+        Target::Objects { resource, namespace, name, subresource } if name.is_empty() => {
+            debug_assert!(subresource.is_empty());
+            collection(&call, &parts.method, resource, &namespace, body).await
+        }
+        Target::Objects { resource, namespace, name, subresource } => {
+            let key = Key::new(resource.plural, namespace, name);
+            object(&call, &mut parts, resource, key, &subresource, body).await
+        }
+    }
+}
+
+/// Whether the user may.
+fn permit(state: &ApiState, user: &User, attributes: &auth::Attributes) -> Result<(), ApiError> {
+    let decision = state.authorizer.decide(user, attributes);
+    if decision.allowed { Ok(()) } else { Err(ApiError::forbidden(user, attributes, &decision.reason)) }
+}
+
+async fn collection(
+    call: &Call,
+    method: &Method,
+    resource: &'static Resource,
+    namespace: &str,
+    body: Body,
+) -> Result<Response<Body>, ApiError> {
+    match *method {
+        Method::POST if VIEWS.contains(&resource) => Err(ApiError::method_not_allowed()),
+        Method::GET if call.query.flag("watch") => watch::watch(call, resource, namespace),
+        Method::GET => read::list(call, resource, namespace),
+        Method::POST => write::create(call, resource, namespace, &read_body(body).await?),
+        Method::DELETE => delete::delete_collection(call, resource, namespace, &read_body(body).await?),
+        _ => Err(ApiError::method_not_allowed()),
+    }
+}
+
+async fn object(
+    call: &Call,
+    parts: &mut Parts,
+    resource: &'static Resource,
+    key: Key,
+    subresource: &str,
+    body: Body,
+) -> Result<Response<Body>, ApiError> {
+    let method = parts.method.clone();
+    match (subresource, &method) {
+        ("", &Method::PUT | &Method::PATCH) if VIEWS.contains(&resource) => Err(ApiError::method_not_allowed()),
+        ("", &Method::GET) => read::get(call, resource, &key),
+        ("", &Method::PUT) => write::update(call, resource, &key, "", &read_body(body).await?),
+        ("", &Method::PATCH) => write::patch(call, resource, &key, "", &read_body(body).await?),
+        ("", &Method::DELETE) => delete::delete(call, resource, &key, &read_body(body).await?),
+        ("status", method) if write::has_status(resource) => match *method {
+            Method::GET => read::get(call, resource, &key),
+            Method::PUT => write::update(call, resource, &key, "status", &read_body(body).await?),
+            Method::PATCH => write::patch(call, resource, &key, "status", &read_body(body).await?),
+            _ => Err(ApiError::method_not_allowed()),
+        },
+        ("finalize", &Method::PUT) if resource.plural == "namespaces" => {
+            write::update(call, resource, &key, "finalize", &read_body(body).await?)
+        }
+        ("scale", method) if resource.plural == "statefulsets" => match *method {
+            Method::GET => scale::get(call, &key),
+            Method::PUT => scale::update(call, &key, &read_body(body).await?),
+            Method::PATCH => scale::patch(call, &key, &read_body(body).await?),
+            _ => Err(ApiError::method_not_allowed()),
+        },
+        ("eviction", &Method::POST) if resource.plural == "pods" => budgets::evict(call, &key, &read_body(body).await?),
+        ("token", &Method::POST) if resource.plural == "serviceaccounts" => {
+            tokens::create(call, &key, &read_body(body).await?)
+        }
+        ("log", &Method::GET) if resource.plural == "pods" => streams::log(call, &key),
+        ("portforward", &Method::GET | &Method::POST) if resource.plural == "pods" => {
+            streams::port_forward(call, key, parts).await
+        }
+        ("exec" | "attach", _) if resource.plural == "pods" => Err(ApiError::bad_request(
+            "pods of the practice cluster have no containers to run a command in: connect to their ports instead",
+        )),
+        ("", _) => Err(ApiError::method_not_allowed()),
+        _ => Err(ApiError::no_such_route()),
+    }
+}
+
+async fn read_body(body: Body) -> Result<Bytes, ApiError> {
+    axum::body::to_bytes(body, BODY_LIMIT).await.map_err(|_| ApiError::too_large())
+}
+
+/// A path that leads nowhere: what lies below a group that is served is told so, any other path in plain text.
+fn no_such_path(path: &str) -> Result<Response<Body>, ApiError> {
+    if discovery::is_routed(path) {
+        return Err(ApiError::no_such_route());
+    }
+    let mut response = Response::new(Body::from("404 page not found\n"));
+    *response.status_mut() = StatusCode::NOT_FOUND;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    Ok(response)
+}

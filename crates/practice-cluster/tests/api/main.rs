@@ -1,0 +1,14 @@
+//! The sandbox's API server on its own, without controllers: the machine's kubectl and kube-rs must not be able to tell
+//! it from a real one.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod access;
+mod faults;
+mod kubectl;
+#[path = "../../../../tests/common/machine.rs"]
+mod machine;
+mod objects;
+mod refusals;
+mod streams;
+mod support;
+mod watches;

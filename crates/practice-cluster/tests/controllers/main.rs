@@ -1,0 +1,17 @@
+//! The practice cluster's controllers and workloads: what Kubernetes' own would do, in their order, and what
+//! SynxDB's components would answer.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod access;
+mod lifecycle;
+#[path = "../../../../tests/common/machine.rs"]
+mod machine;
+mod namespaces;
+mod nodes;
+mod rollouts;
+mod starts;
+mod storage;
+mod support;
+mod volumes;
+mod workloads;
