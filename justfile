@@ -27,8 +27,7 @@ e2e:
 # regenerate what is generated (schemas, completions, manual pages, what the documentation shows)
 regen:
     REGENERATE=1 cargo test --locked --lib the_schemas_are
-    REGENERATE=1 cargo test --locked --test generated --test documents the_page
-    REGENERATE=1 cargo test --locked --test documentation
+    REGENERATE=1 cargo test --locked --test it -- generated:: documents::the_page documentation::
 
 # record the README's moving picture
 picture:

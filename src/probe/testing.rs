@@ -22,7 +22,7 @@ use super::statements::Access;
 /// What a user's session has for its path.
 pub(crate) const AS_USUAL: &str = "SET search_path = \"$user\", public";
 
-#[path = "../../tests/common/machine.rs"]
+#[path = "../../tests/support/machine.rs"]
 mod machine;
 
 /// A running server. The last one to hold it stops it.

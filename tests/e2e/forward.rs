@@ -1,8 +1,8 @@
 //! `forward`: a port that outlives the pod, with many clients on it.
 
-use crate::run::machine::needs;
-use crate::run::{Ran, Running, unwrapped};
-use crate::terminal::{Terminal, key};
+use crate::support::machine::needs;
+use crate::support::terminal::{Terminal, key};
+use crate::support::{Ran, Running, unwrapped};
 use crate::world::{Account, AwaitIn, Rule, SYSTEM, World, named, stays_ready};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::DeleteParams;

@@ -1,6 +1,6 @@
 //! A database whose names and words try to drive the terminal of whoever asks it.
 
-use crate::run::Ran;
+use crate::support::Ran;
 use crate::world::World;
 use std::fs;
 

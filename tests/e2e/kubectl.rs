@@ -1,9 +1,9 @@
 //! Through kubectl itself, as users have it.
 
 use crate::member::Before;
-use crate::process::PLUGIN;
-use crate::run::Ran;
-use crate::run::machine::needs;
+use crate::support::Ran;
+use crate::support::machine::needs;
+use crate::support::process::PLUGIN;
 use crate::world::{Account, World};
 use std::path::Path;
 use std::process::Command;

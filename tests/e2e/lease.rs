@@ -1,7 +1,7 @@
 //! One failover at a time in a namespace: the Lease, as a real API server keeps it.
 
 use crate::member::Before;
-use crate::run::Ran;
+use crate::support::Ran;
 use crate::world::{Account, World, named};
 use k8s_openapi::api::coordination::v1::Lease;
 use rustix::process::Signal;

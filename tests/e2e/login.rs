@@ -2,8 +2,8 @@
 //! login.
 
 use crate::member::Before;
-use crate::run::Ran;
-use crate::run::machine::needs;
+use crate::support::Ran;
+use crate::support::machine::needs;
 use crate::world::{Account, Authority, AwaitIn, Pair, Rule, Secured, World, named, stays_ready};
 use kube::api::DeleteParams;
 use serde_json::{Value, json};

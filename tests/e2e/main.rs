@@ -4,12 +4,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-#[path = "../process/mod.rs"]
-mod process;
-#[path = "../common/run.rs"]
-mod run;
-#[path = "../terminal/mod.rs"]
-mod terminal;
+#[path = "../support/mod.rs"]
+mod support;
 
 mod admission;
 mod answers;

@@ -1,7 +1,7 @@
 //! Somebody else at work at the same time, and machines that go away.
 
 use crate::member::Before;
-use crate::terminal::Terminal;
+use crate::support::terminal::Terminal;
 use crate::world::{AwaitIn, World, named, stays_ready};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::DeleteParams;

@@ -1,8 +1,8 @@
 //! The roles that `rbac` prints: each command works with exactly these, and with any one right taken away it says which.
 
 use crate::member::Before;
-use crate::run::machine::needs;
-use crate::run::{Ran, unwrapped};
+use crate::support::machine::needs;
+use crate::support::{Ran, unwrapped};
 use crate::world::{ACCOUNT, Account, AwaitIn, Granted, SYSTEM, User, World};
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role};
 use kube::api::{Api, DeleteParams, Patch, PatchParams};

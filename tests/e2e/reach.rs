@@ -1,7 +1,7 @@
 //! How long databases are away while a component is replaced, as those who use them see it.
 
 use crate::member::all_the_same;
-use crate::run::Ran;
+use crate::support::Ran;
 use crate::world::{ACCOUNT, AwaitIn, Rule, SYSTEM, World, named, stays_ready};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{DeleteParams, Patch, PatchParams};

@@ -1,7 +1,7 @@
 //! Records: what a component held before is known as long as it may be needed, whatever else is written on a volume; and
 //! what is not known is never taken for what is there now.
 
-use crate::run::{Ran, unwrapped};
+use crate::support::{Ran, unwrapped};
 use crate::world::{Account, AwaitIn, World};
 use k8s_openapi::api::core::v1::{PersistentVolume, PersistentVolumeClaim};
 use kube::api::{Patch, PatchParams};

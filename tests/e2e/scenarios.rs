@@ -1,7 +1,7 @@
 //! The five scenarios of the product's failover page: a command each, and everything there is to show for it.
 
 use crate::member::{Before, all_the_same};
-use crate::run::Ran;
+use crate::support::Ran;
 use crate::world::{ACCOUNT, SYSTEM, World};
 
 /// Fails a member over, and looks at all that the cluster has to show for it.

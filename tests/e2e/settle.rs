@@ -1,7 +1,7 @@
 //! A pod that is Ready for a few seconds and then crashes, again and again, is not back.
 
 use crate::member::Before;
-use crate::run::Ran;
+use crate::support::Ran;
 use crate::trouble::{account, containers, with_containers};
 use crate::world::{Account, World};
 use serde_json::json;

@@ -2,7 +2,7 @@
 //! killed at random: each disk is the one that it must be, always. A few in every run; `SYNXDB_E2E_SOAK` names how many
 //! are wanted (200), of eight accounts at once.
 
-use crate::run::Ran;
+use crate::support::Ran;
 use crate::world::{Account, World};
 use k8s_openapi::api::core::v1::{PersistentVolume, PersistentVolumeClaim};
 use rustix::process::Signal;

@@ -1,7 +1,7 @@
 //! Pods that cannot start again: the failover ends in time, and says why in the words of whoever knows.
 
 use crate::member::Before;
-use crate::run::Ran;
+use crate::support::Ran;
 use crate::world::{Account, AwaitIn, World, named};
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::api::storage::v1::StorageClass;
@@ -38,7 +38,7 @@ fn times_out_with(account: &Account<'_>, before: &Before<'_>, flags: &[&str], re
     let ran = account.run(&[&["failover", "wh9527-0", "--timeout", "15s"], flags].concat()).exits(6);
     assert!(ran.out.starts_with("Timed out: wh9527-0 is not back after 15"), "{}", ran.shown());
     // The reason stands under the verdict, and not only somewhere in the account.
-    let verdict = ran.out.split_once("\n\n").map(|(verdict, _)| crate::run::unwrapped(verdict)).unwrap();
+    let verdict = ran.out.split_once("\n\n").map(|(verdict, _)| crate::support::unwrapped(verdict)).unwrap();
     for reason in reasons {
         assert!(verdict.contains(reason), "no {reason:?} under the verdict\n{}", ran.shown());
     }

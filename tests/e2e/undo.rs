@@ -1,7 +1,7 @@
 //! The way back: a disk that a failover replaced is put back with what was on it, and given back when it is not wanted.
 
 use crate::member::Before;
-use crate::run::Ran;
+use crate::support::Ran;
 use crate::world::{Account, World, named};
 use k8s_openapi::api::core::v1::{PersistentVolume, PersistentVolumeClaim};
 use serde_json::{Value, json};

@@ -1,7 +1,7 @@
 //! Users who may not do all of it.
 
 use crate::member::Before;
-use crate::run::Ran;
+use crate::support::Ran;
 use crate::world::{Account, Rule, User, World, named};
 use k8s_openapi::api::core::v1::PersistentVolume;
 use serde_json::{Value, json};

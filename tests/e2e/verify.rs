@@ -1,6 +1,6 @@
 //! `verify`: what it asks, what it says, and that it leaves nothing behind.
 
-use crate::run::Ran;
+use crate::support::Ran;
 use crate::world::{ACCOUNT, Account, Authority, Pair, SYSTEM, World};
 use serde_json::Value;
 use std::fs;

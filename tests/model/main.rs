@@ -10,8 +10,8 @@
 mod case;
 mod judge;
 mod run;
-#[path = "../schemas/mod.rs"]
-mod schemas;
+#[path = "../support/mod.rs"]
+mod support;
 mod world;
 
 use case::Case;

@@ -271,7 +271,7 @@ async fn run(
     told.err = err.await.map_err(|error| error.to_string())?;
     // A line that was cut is a text.
     for (_, document) in told.lines.iter().filter(|(_, document)| document.is_object()) {
-        super::schemas::wrong(document)?;
+        super::support::schemas::wrong(document)?;
     }
     Ok(told)
 }

@@ -1,7 +1,7 @@
 //! An account of a case's own: the namespace of the manifests under another name, and whatever the case changes in it.
 
 use super::World;
-use crate::run::Ran;
+use crate::support::Ran;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{Event, Namespace, PersistentVolumeClaim, Pod};
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams};

@@ -3,7 +3,7 @@
 //! the command.
 
 use super::Account;
-use crate::run::Ran;
+use crate::support::Ran;
 use k8s_openapi::api::core::v1::{PersistentVolume, PersistentVolumeClaim, Pod};
 use kube::ResourceExt;
 use kube::api::{Api, ListParams};

@@ -17,7 +17,7 @@ pub(crate) use wait::{named, stays_ready};
 
 use wait::until;
 
-use crate::run::{Ran, Running, machine, plugin};
+use crate::support::{Ran, Running, machine, plugin};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{Namespace, PersistentVolume, Pod};
 use k8s_openapi::{ClusterResourceScope, NamespaceResourceScope};
@@ -147,7 +147,7 @@ impl World {
 
     /// Far more than anything takes: what hangs fails.
     pub(crate) fn limit(&self) -> Duration {
-        if self.is_real() { Duration::from_secs(240) } else { crate::run::LIMIT }
+        if self.is_real() { Duration::from_secs(240) } else { crate::support::LIMIT }
     }
 
     pub(crate) fn block_on<T>(&self, work: impl Future<Output = T>) -> T {

@@ -5,7 +5,7 @@
 mod access;
 mod faults;
 mod kubectl;
-#[path = "../../../../tests/common/machine.rs"]
+#[path = "../../../../tests/support/machine.rs"]
 mod machine;
 mod objects;
 mod refusals;

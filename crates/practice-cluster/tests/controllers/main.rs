@@ -5,7 +5,7 @@
 
 mod access;
 mod lifecycle;
-#[path = "../../../../tests/common/machine.rs"]
+#[path = "../../../../tests/support/machine.rs"]
 mod machine;
 mod namespaces;
 mod nodes;

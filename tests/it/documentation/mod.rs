@@ -1,0 +1,41 @@
+//! The documentation says what the program does: pages made from the command line are what it makes now, every example
+//! can be run and shows what it prints, every link leads somewhere. `REGENERATE=1` writes what is generated anew.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
+
+mod command_line;
+mod examples;
+mod links;
+mod man;
+mod markdown;
+mod pages;
+mod picture;
+mod runs;
+
+use std::path::{Path, PathBuf};
+
+/// The repository.
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// What is kept in the repository is what is generated now.
+#[track_caller]
+fn compare(path: &Path, generated: &str) {
+    let path = root().join(path);
+    if std::env::var_os("REGENERATE").is_some() {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, generated).unwrap();
+    }
+    let kept = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(kept == generated, "{} is not what the program generates now: just regen", path.display());
+}
+
+/// The files of a folder that are neither generated nor known are left from a command that is no more.
+#[track_caller]
+fn only(folder: &str, known: &[PathBuf]) {
+    for entry in std::fs::read_dir(root().join(folder)).unwrap() {
+        let path = Path::new(folder).join(entry.unwrap().file_name());
+        assert!(known.contains(&path), "{} is of no command", path.display());
+    }
+}

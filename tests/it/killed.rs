@@ -1,0 +1,269 @@
+//! The plugin killed (SIGKILL) at each of its changes in turn, before and after the answer to it; then the same command
+//! again, which finishes what was begun under the same id, or finds that it is finished.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use crate::support::{ACCOUNT, CLAIMS, Cluster, LIMIT, Ran, Running, SYSTEM, VOLUMES, bare, full, uid};
+use practice_cluster::Options;
+use practice_cluster::api::faults::{Fault, Processed, Rule};
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+const LEASES: &str = "leases";
+
+/// Whom, and how it is named to the plugin.
+#[derive(Clone, Copy)]
+struct Target {
+    namespace: &'static str,
+    pod: &'static str,
+    named: &'static str,
+}
+
+/// A member before its failover.
+struct Before {
+    uid: String,
+    /// Name and UID.
+    claims: BTreeMap<String, String>,
+    volumes: Vec<String>,
+}
+
+impl Target {
+    fn before(self, cluster: &Cluster) -> Before {
+        let claims = cluster.claims_of(self.namespace, self.pod);
+        let volumes = claims.keys().map(|claim| cluster.volume_of(self.namespace, claim)).collect();
+        Before { uid: cluster.pod_uid(self.namespace, self.pod), claims, volumes }
+    }
+
+    fn command(self) -> [&'static str; 5] {
+        ["failover", self.named, "--yes", "-o", "json"]
+    }
+
+    fn pod_now(self, cluster: &Cluster) -> Option<String> {
+        cluster.get("pods", self.namespace, self.pod).map(|pod| uid(&pod).to_owned())
+    }
+
+    /// How many changes a failover makes that nothing disturbs.
+    fn changes(self, cluster: &Cluster) -> u64 {
+        let mut words = cluster.sandbox().faults().mutations();
+        let counted = std::thread::spawn(move || {
+            let mut count = 0;
+            while let Some(word) = words.blocking_recv() {
+                count += u64::from(word.mutation.resource != LEASES);
+            }
+            count
+        });
+        // From one who failed over a moment ago: it is meant.
+        cluster.run(&[&self.command()[..], &["--anew"]].concat()).exits(0);
+        // Another listener takes the place of the first, which ends with that.
+        drop(cluster.sandbox().faults().mutations());
+        counted.join().unwrap()
+    }
+}
+
+/// Runs a failover until its n-th change is made, and kills it there.
+fn killed_at(cluster: &Cluster, target: Target, n: u64, answered: bool) -> Ran {
+    let mut words = cluster.sandbox().faults().mutations();
+    let running = Running::start(cluster.plugin(&[&target.command()[..], &["--anew"]].concat()));
+    for _ in 1..n {
+        drop(next(cluster, &mut words));
+    }
+    let word = next(cluster, &mut words);
+    let held = if answered {
+        cluster.block_on(word.answered());
+        None
+    } else {
+        Some(word)
+    };
+    running.signal(Signal::KILL);
+    let ran = running.end();
+    // Only now may the server go on with it.
+    drop(held);
+    ran
+}
+
+/// The next change to what is failed over: a Lease is renewed by the clock.
+fn next(cluster: &Cluster, words: &mut tokio::sync::mpsc::UnboundedReceiver<Processed>) -> Processed {
+    cluster.block_on(async {
+        loop {
+            let word = tokio::time::timeout(LIMIT, words.recv()).await.expect("a change in time").unwrap();
+            if word.mutation.resource != LEASES {
+                return word;
+            }
+        }
+    })
+}
+
+/// Whether every volume's record says that the failover of that id is finished.
+fn is_finished(cluster: &Cluster, before: &Before, id: &Value) -> bool {
+    before.volumes.iter().all(|volume| says_recovered(cluster, volume, id))
+}
+
+fn says_recovered(cluster: &Cluster, volume: &str, id: &Value) -> bool {
+    record(cluster, volume, id).is_some_and(|record| record["outcome"] == "recovered")
+}
+
+fn record(cluster: &Cluster, volume: &str, id: &Value) -> Option<Value> {
+    let volume = cluster.get(VOLUMES, "", volume).unwrap_or_else(|| panic!("volume {volume} is gone"));
+    let annotations = volume["metadata"]["annotations"].as_object()?;
+    let records = annotations.iter().filter(|(key, _)| key.starts_with("kubectl-synxdb/"));
+    let mut records = records.filter_map(|(_, text)| serde_json::from_str::<Value>(text.as_str()?).ok());
+    records.find(|record| record["id"] == *id)
+}
+
+fn killed_and_run_again(cluster: &Cluster, target: Target, n: u64, answered: bool) {
+    let before = target.before(cluster);
+    let killed = killed_at(cluster, target, n, answered);
+    let what = format!("killed at change {n}, answered: {answered}\n{}", killed.shown());
+    let id = killed.json_lines()[0]["id"].clone();
+    let finished = is_finished(cluster, &before, &id);
+    let successor = target.pod_now(cluster).filter(|uid| *uid != before.uid);
+
+    let again = cluster.run(&target.command());
+    let what = format!("{what}\n{}", again.shown());
+    let lines = again.json_lines();
+    let result = lines.last().unwrap();
+    if finished {
+        // All was done but to say so: it may say that, or be taken for the next failover.
+        let is_said = again.code == Some(4) && unwrapped(result).contains("recovered");
+        let is_done_again = again.code == Some(0) && result["id"] != id;
+        assert!(is_said || is_done_again, "{what}");
+        return;
+    }
+    assert_eq!((again.code, &result["verdict"], &result["id"]), (Some(0), &json!("recovered"), &id), "{what}");
+    assert_eq!(result["oldUid"], before.uid, "{what}");
+    assert!(is_finished(cluster, &before, &id), "the record is not finished\n{what}");
+    // What was back already was not replaced once more.
+    let now = target.pod_now(cluster).unwrap();
+    assert!(now != before.uid && successor.is_none_or(|successor| successor == now), "{what}");
+    for (claim, old) in cluster.claims_of(target.namespace, target.pod) {
+        assert_ne!(before.claims[&claim], old, "{what}");
+        let claim = cluster.get(CLAIMS, target.namespace, &claim).unwrap();
+        assert_eq!(claim["status"]["phase"], "Bound", "{what}");
+    }
+    for volume in &before.volumes {
+        let volume = cluster.get(VOLUMES, "", volume).unwrap();
+        assert_eq!(volume["spec"]["persistentVolumeReclaimPolicy"], "Retain", "{what}");
+    }
+}
+
+fn unwrapped(value: &Value) -> String {
+    crate::support::unwrapped(&value.to_string())
+}
+
+/// Killed before each answer, and at the same time, on a cluster of its own, after each.
+fn at_each_change(options: &Options, target: Target) {
+    let one_way = |answered| {
+        let cluster = Cluster::start(options.clone());
+        let changes = target.changes(&cluster);
+        assert!(changes >= 4, "volume, claim, pod and record: {changes}");
+        for n in 1..=changes {
+            killed_and_run_again(&cluster, target, n, answered);
+        }
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(|| one_way(false));
+        one_way(true);
+    });
+}
+
+#[test]
+fn a_pageserver_with_two_claims() {
+    at_each_change(&bare("healthy"), Target { namespace: SYSTEM, pod: "pageserver-0", named: "pageserver-0" });
+}
+
+#[test]
+fn a_proxy_with_its_databases() {
+    let named = "cloud007/cloudberry-proxy-0";
+    at_each_change(&full("healthy"), Target { namespace: ACCOUNT, pod: "cloudberry-proxy-0", named });
+}
+
+/// A run that is killed before its end is on record is run again, and looks for the row that was written first.
+#[test]
+fn the_canary_table_is_there_until_the_end_is_on_record() {
+    let cluster = Cluster::start(full("healthy"));
+    let mut words = cluster.sandbox().faults().mutations();
+    let running = Running::start(cluster.plugin(&["failover", "wh9527-0", "--yes"]));
+    // The volume is retained, and in the end its record is finished.
+    let mut patches = 0;
+    let finished = loop {
+        let word = next(&cluster, &mut words);
+        patches += usize::from(word.mutation.resource == VOLUMES);
+        if patches == 2 {
+            break word;
+        }
+    };
+    assert_eq!(canaries(&cluster).len(), 1);
+    drop((finished, words));
+    running.end().exits(0).says(&["Recovered: wh9527-0", "the canary table"]);
+    assert_eq!(canaries(&cluster), Vec::<String>::new());
+}
+
+/// Schemas of canary tables in the database that answers for the account.
+fn canaries(cluster: &Cluster) -> Vec<String> {
+    let names = "select nspname::text from pg_namespace where nspname like 'kubectl_synxdb%'";
+    cluster.query((ACCOUNT, "cloudberry-proxy-0"), "postgres", names)
+}
+
+/// Where nothing was changed, nobody will come back to look for the row: it is not left behind.
+#[test]
+fn the_canary_table_of_a_run_that_changed_nothing_is_dropped() {
+    let cluster = Cluster::start(full("healthy"));
+    let refuse = Fault::Refuse { code: 403, retry_after: None };
+    cluster.sandbox().faults().add(Rule::on("patch", VOLUMES, refuse));
+    let ran = cluster.run(&["failover", "wh9527-0", "--yes"]);
+    assert!(ran.code != Some(0) && !ran.out.contains("Done so far"), "{}", ran.shown());
+    assert!(!ran.shown().contains("is left"), "{}", ran.shown());
+    assert_eq!(canaries(&cluster), Vec::<String>::new(), "{}", ran.shown());
+}
+
+/// Where something was, the run that goes on looks for the row that the first one wrote: on the new disk alone it would
+/// prove nothing.
+#[test]
+fn the_canary_table_of_an_interrupted_run_is_left_for_the_one_that_goes_on() {
+    let cluster = Cluster::start(full("healthy"));
+    let mut words = cluster.sandbox().faults().mutations();
+    let running = Running::start(cluster.plugin(&["failover", "wh9527-0", "--yes"]));
+    let retained = next(&cluster, &mut words);
+    assert_eq!(retained.mutation.resource, VOLUMES);
+    running.signal(Signal::INT);
+    drop((retained, words));
+    let ran = running.end().exits(130).says(&["Done so far:", "retained"]);
+    let [schema] = canaries(&cluster).try_into().unwrap();
+    let ran = ran.warns(&[&format!("schema {schema} is left for the run that resumes")]);
+    let resume = ran.resume();
+    let resume: Vec<&str> = resume.iter().map(String::as_str).chain(["--yes"]).collect();
+    cluster.run(&resume).exits(0).says(&["Recovered: wh9527-0", "the canary table"]);
+    assert_eq!(canaries(&cluster), Vec::<String>::new());
+}
+
+/// The same of one that timed out.
+#[test]
+fn the_canary_table_of_a_run_that_timed_out_is_left_for_the_one_that_goes_on() {
+    let cluster = Cluster::start(Options { replaced_pod_ready_seconds: Some(8.0), ..full("healthy") });
+    let late = cluster.run(&["failover", "wh9527-0", "--yes", "--timeout", "5s"]).exits(6);
+    // The proxy answers nobody now: its node is away.
+    let late = late.warns(&["is left for the run that resumes"]);
+    let resume = late.resume();
+    let resume: Vec<&str> = resume.iter().map(String::as_str).chain(["--yes"]).collect();
+    cluster.run(&resume).exits(0).says(&["Recovered: wh9527-0", "the canary table"]);
+    assert_eq!(canaries(&cluster), Vec::<String>::new());
+}
+
+/// A run that is killed before anything is deleted, and given up for a new one: what it wrote goes with the end of that.
+#[test]
+fn the_canary_table_of_a_run_that_was_given_up_is_dropped() {
+    let cluster = Cluster::start(full("healthy"));
+    let mut words = cluster.sandbox().faults().mutations();
+    let running = Running::start(cluster.plugin(&["failover", "wh9527-0", "--yes"]));
+    // The volume is retained, with the record on it, and no claim is deleted yet.
+    let retained = next(&cluster, &mut words);
+    cluster.block_on(retained.answered());
+    let deletes = next(&cluster, &mut words);
+    running.signal(Signal::KILL);
+    drop(running.end());
+    drop((deletes, words));
+    assert_eq!(canaries(&cluster).len(), 1);
+    cluster.run(&["failover", "wh9527-0", "--yes", "--anew"]).exits(0).says(&["Recovered: wh9527-0"]);
+    assert_eq!(canaries(&cluster), Vec::<String>::new());
+}

@@ -1,0 +1,39 @@
+//! The real program, as a process, on practice clusters and on its own: what it prints, how it ends, and what it leaves in
+//! the cluster; and what the repository says of it. A module a concern.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod bad_input;
+mod checks;
+mod cluster_on_sandbox;
+mod completion;
+mod dist;
+mod documentation;
+mod documents;
+mod failover;
+mod forged;
+mod generated;
+#[cfg(target_os = "linux")]
+mod hostile_memory;
+mod killed;
+mod layers;
+mod lease;
+#[cfg(target_os = "linux")]
+mod local_users;
+mod output_page;
+mod prompts;
+mod reachability;
+mod reservations;
+#[cfg(target_os = "linux")]
+mod sandbox_command;
+mod security_page;
+mod setup;
+mod status;
+mod stored_baseline;
+mod undo;
+mod verify;
+mod watch;
+mod with_kubectl;

@@ -1,0 +1,236 @@
+//! The baseline that is stored in the cluster: what a component that is down is compared with once it is back.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use crate::support::{ACCOUNT, Cluster, Ran, SYSTEM, bare, full, uid};
+use practice_cluster::Options;
+use practice_cluster::store::{DeleteOptions, Key};
+use serde_json::Value;
+
+const PROXY: &str = "cloudberry-proxy-0";
+const TARGET: &str = "cloud007/cloudberry-proxy-0";
+
+/// The account's databases are on the pods' own volumes, so that a new disk is an empty one, and a pod that comes back
+/// takes so long to be Ready: far more than from its start to the question of a failover.
+fn local_disk(seconds: f64) -> Cluster {
+    let cluster = Cluster::start(Options { replaced_pod_ready_seconds: Some(seconds), ..full("local-disk") });
+    let rows = cluster.query((ACCOUNT, PROXY), "test_db", "select count(*)::text from projects");
+    assert_eq!(rows, ["3"]);
+    cluster
+}
+
+/// The ordinary reason to fail over: the pod runs, is not Ready and does not answer.
+fn is_down(cluster: &Cluster, namespace: &'static str, pod: &'static str) -> String {
+    let since = cluster.store().version();
+    let key = Key::new("pods", namespace, pod);
+    let old = cluster.store().delete(&key, &DeleteOptions::default()).unwrap().0;
+    let change = cluster.wait_for_change(since, "the pod runs again and is not Ready", |change| {
+        change.key == key && uid(&change.object) != uid(&old) && change.object["status"]["phase"] == "Running"
+    });
+    uid(&change.object).to_owned()
+}
+
+/// The document that is stored of a member, which is as its schema says.
+#[track_caller]
+fn stored(cluster: &Cluster, namespace: &str, member: &str) -> Value {
+    let name = format!("kubectl-synxdb-baseline-{member}");
+    let map = cluster.get("configmaps", namespace, &name).unwrap_or_else(|| panic!("there is no ConfigMap {name}"));
+    assert_eq!(map["metadata"]["labels"]["app.kubernetes.io/managed-by"], "kubectl-synxdb");
+    let document = serde_json::from_str(map["data"]["baseline.json"].as_str().unwrap()).unwrap();
+    crate::support::schemas::wrong_as("StoredBaseline", &document).unwrap_or_else(|why| panic!("{why}"));
+    document
+}
+
+fn is_stored(cluster: &Cluster, namespace: &str, member: &str) -> bool {
+    cluster.get("configmaps", namespace, &format!("kubectl-synxdb-baseline-{member}")).is_some()
+}
+
+/// Changes the stored document.
+fn forge(cluster: &Cluster, member: &str, change: impl Fn(&mut Value)) {
+    let mut document = stored(cluster, ACCOUNT, member);
+    change(&mut document);
+    let key = Key::new("configmaps", ACCOUNT, format!("kubectl-synxdb-baseline-{member}"));
+    cluster.update(&key, |map| map["data"]["baseline.json"] = document.to_string().into());
+}
+
+/// The arguments of the command that follows this line.
+#[track_caller]
+fn next_after(ran: &Ran, line: &str) -> Vec<String> {
+    let (_, rest) = ran.out.split_once(line).unwrap_or_else(|| panic!("no {line:?}\n{}", ran.shown()));
+    let next = rest.lines().find_map(|line| line.strip_prefix("next: kubectl synxdb ")).unwrap();
+    shlex::split(next).unwrap()
+}
+
+#[test]
+fn what_was_lost_is_found_by_the_stored_baseline() {
+    let cluster = local_disk(8.0);
+    cluster.run(&["verify", "-n", ACCOUNT]).exits(0);
+    let kept = stored(&cluster, ACCOUNT, PROXY);
+    let old = is_down(&cluster, ACCOUNT, PROXY);
+    let ran = cluster.run(&["failover", TARGET, "--yes"]).exits(7);
+    let ran = ran.warns(&["it does not answer now", "compared with the stored baseline of", "2 databases, 1 table"]);
+    let ran = ran.says(&["Not recovered: ", "what the stored baseline of", "database test_db is missing"]);
+    assert!(!ran.out.contains("canary"), "there was none\n{}", ran.shown());
+    // What is gone is not forgotten: nothing was proven that could take its place.
+    assert_eq!(stored(&cluster, ACCOUNT, PROXY), kept);
+    let volumes = cluster.store().list("persistentvolumes", None).0;
+    let volume =
+        volumes.iter().find(|volume| !cluster.records_on(volume["metadata"]["name"].as_str().unwrap()).is_empty());
+    let record = cluster.record_on(volume.unwrap()["metadata"]["name"].as_str().unwrap());
+    assert_eq!((&record["outcome"], &record["storedBaseline"]), (&"data-missing".into(), &kept["taken"]));
+
+    // It was removed on purpose: the command that is printed says so, proves the rest, and deletes nothing.
+    let new = cluster.pod_uid(ACCOUNT, PROXY);
+    let accept = next_after(&ran, "removed on purpose");
+    assert!(accept.ends_with(&["--accept-missing".to_owned(), "test_db".to_owned()]), "{accept:?}");
+    assert!(accept.contains(&old), "{accept:?}");
+    let accept: Vec<&str> = accept.iter().map(String::as_str).chain(["--yes"]).collect();
+    let ran = cluster.run(&accept).exits(0).says(&["Recovered: ", "accepted: database test_db is missing (1 table)"]);
+    assert_eq!(cluster.pod_uid(ACCOUNT, PROXY), new, "{}", ran.shown());
+    // From now on that is what it holds.
+    assert_ne!(stored(&cluster, ACCOUNT, PROXY)["content"], kept["content"]);
+
+    // The undo brings it all back, and is compared with the same baseline.
+    let ran = cluster.run(&["undo", TARGET, "--yes"]).exits(0);
+    ran.says(&["Recovered: ", "2 databases, 1 table", "compared with the stored baseline of"]);
+    assert_eq!(cluster.query((ACCOUNT, PROXY), "test_db", "select count(*)::text from projects"), ["3"]);
+    // But for when it was taken.
+    let mut again = stored(&cluster, ACCOUNT, PROXY)["content"].clone();
+    again["said"]["taken"] = kept["content"]["said"]["taken"].clone();
+    assert_eq!(again, kept["content"]);
+}
+
+#[test]
+fn without_a_baseline_it_is_not_proven() {
+    let cluster = local_disk(8.0);
+    is_down(&cluster, ACCOUNT, PROXY);
+    let ran = cluster
+        .run(&["failover", TARGET, "--yes"])
+        .exits(8)
+        .warns(&["no baseline, it does not answer now", "none is stored"]);
+    let ran = ran.says(&["Not proven: ", "no baseline to compare with"]);
+    let next = next_after(&ran, "while it is healthy, this stores one");
+    assert_eq!(next[..3], ["verify", "-n", ACCOUNT]);
+    assert!(!is_stored(&cluster, ACCOUNT, PROXY), "nothing was proven");
+    // To ask again proves no more.
+    let again = ["failover", TARGET, "--pod-uid", "00000000-0000-4000-8000-000000000000", "--yes"];
+    cluster.run(&again).exits(8).warns(&["no baseline: none is stored"]).says(&["Not proven: "]);
+    // What is printed stores one; it is of the new disk, and proves nothing of what was there before.
+    cluster.run(&next.iter().map(String::as_str).collect::<Vec<_>>()).exits(0);
+    assert!(is_stored(&cluster, ACCOUNT, PROXY));
+    cluster.run(&again).exits(8).warns(&["taken after the pod was replaced"]);
+}
+
+/// An interrupted run is finished with the baseline that it was begun with, or with none.
+#[test]
+fn a_resumed_run_compares_with_the_same_baseline() {
+    let cluster = local_disk(8.0);
+    cluster.run(&["verify", "-n", ACCOUNT]).exits(0);
+    is_down(&cluster, ACCOUNT, PROXY);
+    let ran = cluster.run(&["failover", TARGET, "--yes", "--timeout", "1s", "--accept-missing", "test_db"]).exits(6);
+    assert!(ran.resume().join(" ").contains(" --accept-missing test_db "), "{}", ran.shown());
+    // Another user's verify, once the pod was replaced, knows nothing of what was there before.
+    forge(&cluster, PROXY, |document| {
+        document["taken"] = jiff::Timestamp::now().to_string().into();
+        document["content"]["said"]["databases"].as_array_mut().unwrap().retain(|one| one["name"] != "test_db");
+    });
+    let ran = cluster.run(&["failover", TARGET, "--yes"]).exits(7);
+    ran.warns(&["finishes failover"]).says(&["database test_db is missing"]);
+}
+
+/// Anyone who may write ConfigMaps may write anything into one.
+#[test]
+fn a_forged_baseline_proves_nothing() {
+    let cluster = local_disk(600.0);
+    cluster.run(&["verify", "-n", ACCOUNT]).exits(0);
+    let kept = stored(&cluster, ACCOUNT, PROXY);
+    is_down(&cluster, ACCOUNT, PROXY);
+    let dry = ["failover", TARGET, "--dry-run=client"];
+    for (why, change) in [
+        (
+            "which lies ahead",
+            &(|document: &mut Value| document["taken"] = "2999-01-01T00:00:00Z".into()) as &dyn Fn(&mut Value),
+        ),
+        ("names nothing that could be missing", &|document| {
+            document["content"]["said"]["databases"] = serde_json::json!([])
+        }),
+        ("it is of cloud008/x", &|document| {
+            (document["namespace"], document["member"]) = ("cloud008".into(), "x".into())
+        }),
+        ("no baseline that this version reads", &|document| document["apiVersion"] = "kubectl-synxdb/v9".into()),
+        ("no baseline that this version reads", &|document| document["content"] = "".into()),
+    ] {
+        let ran = cluster.run_with(&dry, |_| forge(&cluster, PROXY, change)).exits(0);
+        ran.says(&["no baseline, it does not answer now", "the stored one is not used:", why, "will not be proven"]);
+        let key = Key::new("configmaps", ACCOUNT, format!("kubectl-synxdb-baseline-{PROXY}"));
+        cluster.update(&key, |map| map["data"]["baseline.json"] = kept.to_string().into());
+    }
+    cluster.run(&dry).exits(0).says(&["compared with the stored baseline of"]);
+}
+
+/// One that leaves everything out would find everything again.
+#[test]
+fn an_empty_baseline_never_makes_it_recovered() {
+    let cluster = local_disk(8.0);
+    cluster.run(&["verify", "-n", ACCOUNT]).exits(0);
+    forge(&cluster, PROXY, |document| document["content"]["said"]["databases"] = serde_json::json!([]));
+    is_down(&cluster, ACCOUNT, PROXY);
+    cluster.run(&["failover", TARGET, "--yes"]).exits(8).says(&["Not proven: "]);
+}
+
+/// What answers by its status page only is held to the same.
+#[test]
+fn a_safekeeper_that_was_down_is_compared_with_its_stored_baseline() {
+    let cluster = Cluster::start(Options { replaced_pod_ready_seconds: Some(8.0), ..bare("healthy") });
+    let down = |pod: &'static str| is_down(&cluster, SYSTEM, pod);
+    let back = |pod: &str, code| {
+        cluster.run(&["failover", pod, "--yes", "--allow", "quorum-loss", "--confirm", pod]).exits(code)
+    };
+    down("safekeeper-0");
+    back("safekeeper-0", 8).says(&[
+        "Not proven: ",
+        "no baseline to compare with",
+        "kubectl synxdb verify -n synxdb-system",
+    ]);
+    cluster.run(&["verify", "safekeeper", "pageserver"]).exits(0);
+    down("safekeeper-1");
+    back("safekeeper-1", 0).says(&["Recovered: ", "WAL of 1 timeline", "compared with the stored baseline of"]);
+    // More tenants than there are now.
+    let key = Key::new("configmaps", SYSTEM, "kubectl-synxdb-baseline-pageserver-0");
+    let mut document = stored(&cluster, SYSTEM, "pageserver-0");
+    document["content"]["said"]["pageserver"]["tenants"]["Active"] = 9.into();
+    cluster.update(&key, |map| map["data"]["baseline.json"] = document.to_string().into());
+    down("pageserver-0");
+    let ran = cluster.run(&["failover", "pageserver-0", "--yes", "--accept-missing", "active-tenants"]).exits(0);
+    ran.says(&["Recovered: ", "accepted: active tenants: "]);
+}
+
+#[test]
+fn what_is_stored_and_when() {
+    let cluster = Cluster::start(bare("healthy"));
+    let pages = ["verify", "safekeeper", "pageserver"];
+    let stored_names = || -> Vec<String> {
+        let (maps, _) = cluster.store().list("configmaps", Some(SYSTEM));
+        let names = maps.iter().map(|map| map["metadata"]["name"].as_str().unwrap().to_owned());
+        names.filter(|name| name.starts_with("kubectl-synxdb")).collect()
+    };
+    cluster.run(&[&pages[..], &["--read-only"]].concat()).exits(0);
+    assert!(stored_names().is_empty());
+    // The proxies take no SQL here: all in all it did not pass.
+    cluster.run(&["verify"]).exits(8);
+    assert!(stored_names().is_empty());
+    let ran = cluster.run(&pages).exits(0);
+    assert_eq!((ran.err.as_str(), stored_names().len()), ("", 4), "{}", ran.shown());
+    let first = stored(&cluster, SYSTEM, "safekeeper-0");
+    cluster.run(&["failover", "safekeeper-0", "--yes"]).exits(0);
+    let second = stored(&cluster, SYSTEM, "safekeeper-0");
+    assert!(second["taken"].as_str() > first["taken"].as_str(), "{first} {second}");
+    let result = cluster.run(&["undo", "safekeeper-0", "--yes", "-o", "json"]).exits(0).json_lines().pop().unwrap();
+    assert_eq!(result["baseline"]["source"], "fresh", "{result}");
+    assert!(stored(&cluster, SYSTEM, "safekeeper-0")["taken"].as_str() > second["taken"].as_str());
+    // What somebody else keeps under that name is theirs.
+    let key = Key::new("configmaps", SYSTEM, "kubectl-synxdb-baseline-pageserver-0");
+    cluster.update(&key, |map| map["metadata"]["labels"] = serde_json::json!({}));
+    let ran = cluster.run(&pages).exits(0);
+    ran.warns(&["no baseline of synxdb-system/pageserver-0 is stored", "is not written over"]);
+}

@@ -1,0 +1,294 @@
+//! The real binary as a process: what it printed and how it ended.
+
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used)]
+
+use super::{machine, schemas};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+/// Far more than anything here takes: what hangs fails.
+pub const LIMIT: Duration = Duration::from_secs(60);
+
+/// A case that is not about it does not wait for a new pod to prove that it stays: it would be five seconds each time.
+fn hurried(arguments: &[&str]) -> &'static [&'static str] {
+    let verbs =
+        ["failover", "undo", "status", "history", "verify", "forward", "rbac", "schema", "completion", "__complete"];
+    let verb = arguments.iter().find(|word| verbs.contains(word));
+    let settles = arguments.contains(&"--settle");
+    if matches!(verb, Some(&"failover" | &"undo")) && !settles { &HURRIED } else { &[] }
+}
+
+const HURRIED: [&str; 2] = ["--settle", "0s"];
+
+/// The plugin with a home folder and PATH, and nothing else in its environment.
+pub fn plugin(home: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kubectl-synxdb"));
+    command.args(arguments).args(hurried(arguments)).env_clear().env("HOME", home).current_dir(home);
+    if let Some(path) = std::env::var_os("PATH") {
+        command.env("PATH", path);
+    }
+    command.envs(machine::state_root().map(|folder| (machine::STATE_VARIABLE, folder)));
+    command
+}
+
+/// How a run ended.
+#[derive(Clone, Debug)]
+pub struct Ran {
+    pub arguments: Vec<String>,
+    pub code: Option<i32>,
+    pub out: String,
+    pub err: String,
+    pub took: Duration,
+}
+
+impl Ran {
+    /// The exit code is this one; otherwise everything that was printed is shown.
+    #[track_caller]
+    pub fn exits(self, code: i32) -> Self {
+        assert!(self.code == Some(code), "exit code {:?}, expected {code}\n{}", self.code, self.shown());
+        self
+    }
+
+    /// The standard output has all of these.
+    #[track_caller]
+    pub fn says(self, words: &[&str]) -> Self {
+        for word in words {
+            assert!(unwrapped(&self.out).contains(&unwrapped(word)), "stdout lacks {word:?}\n{}", self.shown());
+        }
+        self
+    }
+
+    /// The standard error has all of these.
+    #[track_caller]
+    pub fn warns(self, words: &[&str]) -> Self {
+        for word in words {
+            assert!(unwrapped(&self.err).contains(&unwrapped(word)), "stderr lacks {word:?}\n{}", self.shown());
+        }
+        self
+    }
+
+    /// Nothing was printed on the standard output.
+    #[track_caller]
+    pub fn silent(self) -> Self {
+        assert!(self.out.is_empty(), "stdout is not empty\n{}", self.shown());
+        self
+    }
+
+    /// The error: what, why and what to do next, in a few short lines without Rust's or JSON's own words.
+    #[track_caller]
+    pub fn error(&self) -> &str {
+        let at = self.err.find("error: ").unwrap_or_else(|| panic!("no error\n{}", self.shown()));
+        assert!(self.err[..at].is_empty() || self.err[..at].ends_with('\n'), "{}", self.shown());
+        let error = &self.err[at..];
+        let lines = error.lines().filter(|line| !line.starts_with("next: ")).count();
+        assert!(lines <= 3, "more than three lines\n{}", self.shown());
+        assert!(error.contains("next: "), "no next command\n{}", self.shown());
+        for word in ["{\"", "Err(", "Some(", "\\\"", "ApiError", "hyper"] {
+            assert!(!error.contains(word), "the error has {word:?}\n{}", self.shown());
+        }
+        error
+    }
+
+    /// The JSON document that is the whole of the standard output.
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}\n{}", self.shown()))
+    }
+
+    /// The JSON documents on the standard output, one a line.
+    #[track_caller]
+    pub fn json_lines(&self) -> Vec<Value> {
+        let read = |line: &str| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}\n{}", self.shown()));
+        self.out.lines().map(read).collect()
+    }
+
+    /// The arguments of the command that `next:` names on the standard output.
+    #[track_caller]
+    pub fn resume(&self) -> Vec<String> {
+        let mut lines = self.out.lines().filter_map(|line| line.strip_prefix("next: kubectl synxdb "));
+        let next = lines.next_back().unwrap_or_else(|| panic!("no command to resume\n{}", self.shown()));
+        next.split(' ').map(str::to_owned).collect()
+    }
+
+    pub fn shown(&self) -> String {
+        format!(
+            "$ kubectl synxdb {}\nexit code: {}\n----- stdout -----\n{}----- stderr -----\n{}",
+            self.arguments.join(" "),
+            self.code.map_or_else(|| "none, a signal".to_owned(), |code| code.to_string()),
+            self.out,
+            self.err
+        )
+    }
+
+    /// Everything, with what is different in each run named rather than shown.
+    pub fn snapshot(&self) -> String {
+        normal(&self.shown())
+    }
+}
+
+/// The words alone: lines are wrapped where they are too long, and columns are padded.
+pub fn unwrapped(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// UIDs, times, ports and folders replaced by words.
+pub fn normal(text: &str) -> String {
+    let mut text = text.to_owned();
+    for (pattern, word) in [
+        (r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", "UID"),
+        (r"\(UID [0-9a-f]{8}…\)", "(UID SHORT)"),
+        (r"kubectl_synxdb_[0-9a-f]{8}", "kubectl_synxdb_ID"),
+        (r"synxdb undo [0-9a-f]{8}", "synxdb undo ID"),
+        (r"127\.0\.0\.1:\d+", "127.0.0.1:PORT"),
+        (r"\d\d:\d\d:\d\d UTC", "CLOCK"),
+        (r" +\d+(\.\d)? (ms|s)\b", " TIME"),
+        (r"(?m)  \d+m?\d*s$", "  AGE"),
+        (r"(/tmp|/dev/shm)/[^ \n]*/", "FOLDER/"),
+        (r"\(\d+ of \d+\)", "(N of N)"),
+        (r"\d+ of \d+ attempts", "N of N attempts"),
+        (r"(?m)^    last failure: .*(\n      .*)*", "    last failure: REASON"),
+        (r"PostgreSQL \d[^(:]*\([^)]*\)|PostgreSQL \d[\w.]*", "PostgreSQL VERSION"),
+    ] {
+        text = regex::Regex::new(pattern).unwrap().replace_all(&text, word).into_owned();
+    }
+    text
+}
+
+/// The plugin while it runs.
+pub struct Running {
+    arguments: Vec<String>,
+    pid: Pid,
+    started: Instant,
+    events: Receiver<Event>,
+    out: Vec<u8>,
+    err: Vec<u8>,
+    ended: Option<ExitStatus>,
+    open: u8,
+    limit: Duration,
+}
+
+enum Event {
+    Out(Vec<u8>),
+    Err(Vec<u8>),
+    Closed,
+    Ended(ExitStatus),
+}
+
+impl Drop for Running {
+    /// Nothing outlives a test that failed, and whatever was printed for machines is as its schema says.
+    fn drop(&mut self) {
+        if self.ended.is_none() {
+            let _ = kill_process(self.pid, Signal::KILL);
+        }
+        if !std::thread::panicking() {
+            schemas::hold(&self.arguments, &String::from_utf8_lossy(&self.out));
+        }
+    }
+}
+
+impl Running {
+    pub fn start(command: Command) -> Self {
+        Self::start_within(LIMIT, command)
+    }
+
+    /// With a limit of its own for the whole run.
+    pub fn start_within(limit: Duration, mut command: Command) -> Self {
+        let started = Instant::now();
+        let mut arguments: Vec<String> = command.get_args().map(|word| word.to_string_lossy().into_owned()).collect();
+        // What is shown is what the case asks for.
+        if arguments.ends_with(&HURRIED.map(str::to_owned)) {
+            arguments.truncate(arguments.len() - HURRIED.len());
+        }
+        let mut child: Child =
+            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let pid = Pid::from_child(&child);
+        let (sender, events) = channel();
+        fn forward(
+            stream: impl Read + Send + 'static,
+            as_event: fn(Vec<u8>) -> Event,
+            sender: &std::sync::mpsc::Sender<Event>,
+        ) {
+            let sender = sender.clone();
+            std::thread::spawn(move || {
+                let mut stream = BufReader::new(stream);
+                loop {
+                    let mut line = Vec::new();
+                    match stream.read_until(b'\n', &mut line) {
+                        Ok(0) | Err(_) => break,
+                        Ok(_) => {
+                            let _ = sender.send(as_event(line));
+                        }
+                    }
+                }
+                let _ = sender.send(Event::Closed);
+            });
+        }
+        forward(child.stdout.take().unwrap(), Event::Out, &sender);
+        forward(child.stderr.take().unwrap(), Event::Err, &sender);
+        std::thread::spawn(move || {
+            if let Ok(status) = child.wait() {
+                let _ = sender.send(Event::Ended(status));
+            }
+        });
+        Self { arguments, pid, started, events, out: Vec::new(), err: Vec::new(), ended: None, open: 2, limit }
+    }
+
+    fn next(&mut self, what: &str) {
+        match self.events.recv_timeout(self.limit.saturating_sub(self.started.elapsed())) {
+            Ok(Event::Out(line)) => self.out.extend(line),
+            Ok(Event::Err(line)) => self.err.extend(line),
+            Ok(Event::Closed) => self.open -= 1,
+            Ok(Event::Ended(status)) => self.ended = Some(status),
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
+                self.signal(Signal::KILL);
+                panic!("{what}: not within {:?}\n{}", self.limit, self.so_far().shown());
+            }
+        }
+    }
+
+    fn so_far(&self) -> Ran {
+        Ran {
+            arguments: self.arguments.clone(),
+            code: self.ended.and_then(|status| status.code()),
+            out: String::from_utf8_lossy(&self.out).into_owned(),
+            err: String::from_utf8_lossy(&self.err).into_owned(),
+            took: self.started.elapsed(),
+        }
+    }
+
+    /// Waits until the standard error has this.
+    pub fn until_warns(&mut self, word: &str) {
+        while !String::from_utf8_lossy(&self.err).contains(word) {
+            assert!(self.open > 0 || self.ended.is_none(), "it ended without {word:?}\n{}", self.so_far().shown());
+            self.next(word);
+        }
+    }
+
+    /// Waits for the first line of the standard output.
+    pub fn first_line(&mut self) -> String {
+        while self.out.is_empty() {
+            assert!(self.open > 0 || self.ended.is_none(), "it ended without a line\n{}", self.so_far().shown());
+            self.next("a line on stdout");
+        }
+        String::from_utf8_lossy(&self.out).lines().next().unwrap().to_owned()
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        if self.ended.is_none() {
+            kill_process(self.pid, signal).unwrap();
+        }
+    }
+
+    /// Waits for its end.
+    pub fn end(mut self) -> Ran {
+        while self.open > 0 || self.ended.is_none() {
+            self.next("its end");
+        }
+        self.so_far()
+    }
+}
