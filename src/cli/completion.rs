@@ -6,20 +6,19 @@ use clap::{Args, Subcommand};
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
 Examples:
-  # Complete `kubectl synxdb`, where kubectl's own completion is loaded
+  # Complete `kubectl synxdb` wherever kubectl's own completion is loaded
   kubectl synxdb completion install
 
-  # Complete kubectl-synxdb, the program itself, in this session of bash
+  # Complete the program kubectl-synxdb itself, in this bash session
   source <(kubectl synxdb completion bash)
 
-kubectl (1.26 and later) completes a plugin by a program of a name of its own,
-kubectl_complete-synxdb, which must be on PATH: install puts it there.
-Names of pods, namespaces, acts and databases are asked of the cluster that the
-words typed so far mean. What has no answer within a quarter of a second is not
-offered (KUBECTL_SYNXDB_COMPLETION_TIMEOUT=2s waits longer), and nothing is ever
-said or asked.")]
+kubectl (1.26 and later) completes a plugin through a program named
+kubectl_complete-synxdb on PATH, which `completion install` puts there. Names of
+pods, namespaces, operations and databases come from the cluster that the
+command line names, within 250 ms (KUBECTL_SYNXDB_COMPLETION_TIMEOUT=2s waits
+longer). Completion never prompts and prints no errors.")]
 pub struct CompletionArgs {
-    /// What is to be printed or done
+    /// What to print or do
     #[command(subcommand)]
     pub command: CompletionCommand,
 }
@@ -33,7 +32,7 @@ Examples:
   # For this session
   source <(kubectl synxdb completion bash)
 
-  # For good
+  # Permanently
   kubectl synxdb completion bash > ~/.local/share/bash-completion/completions/kubectl-synxdb")]
     Bash,
     /// Print the script for zsh
@@ -42,7 +41,7 @@ Examples:
   # For this session
   source <(kubectl synxdb completion zsh)
 
-  # For good
+  # Permanently
   kubectl synxdb completion zsh > \"${fpath[1]}/_kubectl-synxdb\"")]
     Zsh,
     /// Print the script for fish
@@ -51,7 +50,7 @@ Examples:
   # For this session
   kubectl synxdb completion fish | source
 
-  # For good
+  # Permanently
   kubectl synxdb completion fish > ~/.config/fish/completions/kubectl-synxdb.fish")]
     Fish,
     /// Print the script for PowerShell
@@ -62,27 +61,27 @@ Examples:
   # For this session
   kubectl synxdb completion powershell | Out-String | Invoke-Expression
 
-  # For good
+  # Permanently
   kubectl synxdb completion powershell >> $PROFILE"
     )]
     Powershell,
-    /// Put kubectl_complete-synxdb on PATH, by which kubectl completes `kubectl synxdb`
+    /// Install kubectl_complete-synxdb on PATH, so that kubectl completes `kubectl synxdb`
     #[command(after_help = "\
 Examples:
-  # Says what it would write and where, and asks
+  # Show what would be written and where, and ask
   kubectl synxdb completion install
 
   # In a script
   kubectl synxdb completion install --yes
 
-It goes to the folder of PATH where kubectl finds the plugin, or else to the
-first folder of PATH that is yours. A file that is not of its making is never
+It is written to the folder in PATH where kubectl finds the plugin, or else to
+the first folder in PATH that you own. A file that it did not write is never
 overwritten.")]
     Install(InstallArgs),
-    /// Remove kubectl_complete-synxdb again
+    /// Remove kubectl_complete-synxdb
     #[command(after_help = "\
 Examples:
-  # Says what it would remove, and asks
+  # Show what would be removed, and ask
   kubectl synxdb completion uninstall
 
   # In a script
@@ -93,7 +92,7 @@ Examples:
 /// `completion install` and `completion uninstall`.
 #[derive(Args, Clone, Debug)]
 pub struct InstallArgs {
-    /// Answer the question with yes
+    /// Skip the confirmation prompt
     #[arg(short, long)]
     pub yes: bool,
 }

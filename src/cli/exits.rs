@@ -5,14 +5,14 @@ use clap::{Command, CommandFactory as _};
 
 /// Every exit code, and what it means.
 const EXIT_CODES: [(&str, &str); 9] = [
-    ("0", "yes: healthy, recovered, done"),
-    ("1", "an error that is none of the others"),
-    ("2", "the command line was not understood"),
-    ("4", "refused by a check, or the cluster is not as planned"),
+    ("0", "success"),
+    ("1", "other error"),
+    ("2", "usage error"),
+    ("4", "blocked by a check, or the cluster changed"),
     ("5", "declined at the prompt; nothing was changed"),
-    ("6", "not done within the time given"),
-    ("7", "verification failed: something that was there before is missing"),
-    ("8", "degraded, or something that should be known is not"),
+    ("6", "timed out"),
+    ("7", "data missing or damaged"),
+    ("8", "degraded, or state unknown"),
     ("130", "interrupted"),
 ];
 

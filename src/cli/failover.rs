@@ -8,40 +8,41 @@ use serde::Serialize;
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
 Examples:
-  # Replace a warehouse node's pod and disk
+  # Replace a warehouse node's pod and volumes
   kubectl synxdb failover wh9527-0
 
-  # There is a cloudberry-proxy-0 in several namespaces: say which is meant
+  # cloudberry-proxy-0 exists in several namespaces: name one
   kubectl synxdb failover synxdb-system/cloudberry-proxy-0
   kubectl synxdb failover cloudberry-proxy-0 -n cloud007
 
-  # Replace the pod, keep its disk
+  # Replace the pod, keep its volumes
   kubectl synxdb failover pageserver-0 --keep-pvc
 
-  # See the plan and its checks; ask the server whether it would accept each step
+  # Print the plan and its checks; validate each step on the server
   kubectl synxdb failover safekeeper-0 --dry-run=client
   kubectl synxdb failover safekeeper-0 --dry-run=server
 
-  # In a script: no question is asked, one JSON object a line is printed
+  # In a script: no prompt, one JSON object per line
   kubectl synxdb failover wh9527-0 --yes -o json
 
-Recovered means: the pod of that name has a new UID, is Ready, has stayed so for
---settle without a restart, and is not being deleted; every replaced claim has a new UID and is Bound; the component answers
-for itself; and what was there before is there after. Running is not recovered.
+Recovered means: the pod has a new UID, is not terminating, and has stayed Ready
+for --settle without a restart; every replaced claim has a new UID and is Bound;
+the component responds; and all data of the baseline is there. Running is not
+recovered.
 
-The old volume is retained, nothing is force-deleted, and no finalizer is
-stripped. Interrupted, the same command finishes what was begun.")]
+The old volumes are retained, nothing is force-deleted, and no finalizer is
+removed. If interrupted, rerun the same command to resume.")]
 pub struct FailoverArgs {
-    /// Pod, NAMESPACE/POD, or a workload or component that means one pod; on a terminal a list is offered
+    /// Pod, NAMESPACE/POD, or a workload or component with exactly one pod; prompts if omitted
     #[arg(value_name = "TARGET", add = Names::Pod)]
     pub target: Option<String>,
-    /// Replace the pod only, and keep its PersistentVolumeClaims
+    /// Replace the pod only and keep its PersistentVolumeClaims
     #[arg(long)]
     pub keep_pvc: bool,
-    /// Begin anew, where an earlier failover of the pod is unfinished and would be finished, or has just recovered
+    /// Start a new failover instead of resuming an unfinished one, or repeat one that just succeeded
     #[arg(long, conflicts_with = "pod_uid")]
     pub anew: bool,
-    /// UID of the pod to replace: where it has been replaced already, only wait and prove
+    /// UID of the pod to replace; if it is already gone, only wait and verify
     #[arg(long, value_name = "UID")]
     pub pod_uid: Option<String>,
     /// How it is asked about, carried out, proven and told.
@@ -52,12 +53,12 @@ pub struct FailoverArgs {
 /// Who checks what is not carried out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum DryRun {
-    /// It is carried out
+    /// Apply changes
     #[default]
     None,
-    /// The plugin alone
+    /// Plan locally
     Client,
-    /// The API server, step by step
+    /// Validate each step on the API server
     Server,
 }
 
@@ -66,25 +67,25 @@ pub enum DryRun {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Allow {
-    /// Fewer safekeepers than a majority would be left, or another one may still be fetching WAL
+    /// Fewer safekeepers than a quorum would be left, or another may still be catching up
     QuorumLoss,
     /// An old volume cannot be retained: its data is lost with its claim
     UnretainedVolume,
-    /// No controller would re-create the pod
+    /// No controller would recreate the pod
     UnmanagedPod,
     /// A PodDisruptionBudget allows no disruption
     DisruptionBudget,
     /// A finalizer that is not Kubernetes' own would keep the pod or a claim Terminating
     ForeignFinalizer,
-    /// Nothing would make a volume for the new claim
+    /// Nothing would provision a volume for the new claim
     StorageClass,
-    /// No node could take the new pod, or none that takes pods has its volume
+    /// No node could run the new pod, or none that could has access to its volume
     UnusableNode,
-    /// The pageserver's layers are on the disk alone that is replaced
+    /// The pageserver's layers exist only on the disk to be replaced
     LocalLayers,
-    /// Another failover is under way in the namespace, or could not be kept away
+    /// Another failover is in progress in the namespace, or could not be locked out
     ConcurrentFailover,
-    /// The API server would refuse the new pod or a new claim
+    /// The API server would reject the new pod or a new claim
     RefusedReplacement,
 }
 

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 pub const DEFAULT_PORT: u16 = 15432;
 
 const FORMS: &[Word] = &[
-    ("text", "The psql line to paste"),
+    ("text", "The psql command to paste"),
     ("json", "One line of JSON, with apiVersion and kind: see `schema`"),
     YAML,
     PATH,
@@ -20,53 +20,53 @@ const FORMS: &[Word] = &[
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
 Examples:
-  # The account's proxy, where there is one account; paste the line it prints
+  # The account's proxy, if there is one account; paste the line that it prints
   kubectl synxdb forward
 
   # An account's proxy, and the metadata proxy
   kubectl synxdb forward -n cloud007
   kubectl synxdb forward meta
 
-  # psql on it; the forward ends with psql
+  # Run psql on it; the forward ends with psql
   kubectl synxdb forward --psql
   kubectl synxdb forward meta --psql -- -c 'SELECT 1'
   kubectl synxdb forward --psql -- test_db
 
-  # Any free port, told in one line of JSON
+  # Any free port, reported as one line of JSON
   kubectl synxdb forward --port 0 -o json
 
-  # Not for every user of this machine, as a port is: a socket of your own
+  # A Unix socket that only you can use, instead of a port open to every local user
   kubectl synxdb forward --socket ~/.s.PGSQL.5432
 
   # A safekeeper's status page
   kubectl synxdb forward safekeeper-0
 
-Each client has a stream of its own to the pod. When the pod is replaced, the
-port stays, and leads to the successor as soon as that is Ready; a client that
-comes meanwhile waits for it, up to a minute.
+Each client has its own stream to the pod. When the pod is replaced, the port
+stays open and leads to the new pod as soon as it is Ready; clients that connect
+before that wait for up to a minute.
 
-Ctrl-C ends it with exit code 0: it has done what it was asked. With --psql,
-Ctrl-C is psql's, and the exit code is psql's, too.")]
+Ctrl-C stops it with exit code 0. With --psql, Ctrl-C goes to psql, and the exit
+code is psql's.")]
 pub struct ForwardArgs {
-    /// Pod, NAMESPACE/POD, a workload or component that means one pod, or meta for the metadata proxy
+    /// Pod, NAMESPACE/POD, a workload or component with exactly one pod, or meta for the metadata proxy
     #[arg(value_name = "TARGET", add = Names::Door)]
     pub target: Option<String>,
-    /// Local port; 0 is any. Without it 15432, or the next free one
+    /// Local port; 0 for any free port [default: 15432 or the next free port]
     #[arg(long, value_name = "PORT")]
     pub port: Option<u16>,
     /// Local address: localhost (127.0.0.1 and ::1) or an IP address
     #[arg(long, value_name = "ADDRESS", default_value = "localhost", value_parser = address)]
     pub address: Address,
-    /// Unix socket in place of a port: a new file that only you can connect to; psql wants .s.PGSQL.PORT for its name
+    /// Unix socket to create instead of a port; only you can connect to it; psql expects the name .s.PGSQL.PORT
     #[arg(long, value_name = "FILE", conflicts_with_all = ["port", "address"], value_hint = ValueHint::FilePath)]
     pub socket: Option<PathBuf>,
-    /// Run psql on it, and end with it; its own arguments follow after --
+    /// Run psql on it and stop when psql ends; psql's own arguments follow --
     #[arg(long)]
     pub psql: bool,
     /// Arguments for psql
     #[arg(last = true, value_name = "PSQL ARGS", requires = "psql", value_hint = ValueHint::AnyPath)]
     pub psql_args: Vec<std::ffi::OsString>,
-    /// Form of the output
+    /// Output format
     #[arg(short, long, value_parser = forms(FORMS), default_value = "text", value_name = "FORMAT", conflicts_with = "psql")]
     pub output: Output,
 }

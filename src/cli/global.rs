@@ -32,19 +32,19 @@ impl fmt::Debug for Token {
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Global options")]
 pub struct Global {
-    /// Use a private practice cluster that lives as long as the command
+    /// Run against a temporary practice cluster
     #[arg(long, global = true)]
     pub sandbox: bool,
-    /// What the practice cluster is like: see `sandbox --list`
+    /// Scenario of the practice cluster (see `sandbox --list`)
     #[arg(long, global = true, value_name = "NAME", add = Names::Scenario)]
     pub scenario: Option<String>,
-    /// File that says what SynxDB calls its namespaces and workloads [env: KUBECTL_SYNXDB_LAYOUT]
+    /// Layout file that maps SynxDB's names [env: KUBECTL_SYNXDB_LAYOUT]
     #[arg(long, global = true, value_name = "FILE")]
     pub layout: Option<PathBuf>,
-    /// Colour: auto, always or never
+    /// Color the output: auto, always or never
     #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN", hide_possible_values = true)]
     pub color: Color,
-    /// Show each request to the server from level 6, as kubectl does
+    /// Log verbosity; 6 and above log API requests, as in kubectl
     #[arg(
         short = 'v',
         long = "v",
@@ -55,19 +55,19 @@ pub struct Global {
     )]
     pub verbosity: u8,
 
-    /// Namespace, or the beginning of one
+    /// Namespace, or a unique prefix of one
     #[arg(short, long, global = true, value_name = "NAME", help_heading = KUBECTL, add = Names::Namespace)]
     pub namespace: Option<String>,
-    /// Path of the kubeconfig file [env: KUBECONFIG]
+    /// Path to the kubeconfig file [env: KUBECONFIG]
     #[arg(long, global = true, value_name = "FILE", help_heading = KUBECTL)]
     pub kubeconfig: Option<PathBuf>,
-    /// Context of the kubeconfig
+    /// Kubeconfig context to use
     #[arg(long, global = true, value_name = "NAME", help_heading = KUBECTL, add = Names::Context)]
     pub context: Option<String>,
-    /// Cluster of the kubeconfig
+    /// Kubeconfig cluster to use
     #[arg(long, global = true, value_name = "NAME", help_heading = KUBECTL, add = Names::Cluster)]
     pub cluster: Option<String>,
-    /// User of the kubeconfig
+    /// Kubeconfig user to use
     #[arg(long, global = true, value_name = "NAME", help_heading = KUBECTL, add = Names::User)]
     pub user: Option<String>,
     /// Address of the API server
@@ -85,30 +85,30 @@ pub struct Global {
     /// Group to impersonate; may be repeated
     #[arg(long, global = true, value_name = "GROUP", action = ArgAction::Append, help_heading = KUBECTL)]
     pub as_group: Vec<String>,
-    /// How long to wait for one answer of the server: 5s, 1m, 0 for no limit
+    /// Timeout for a single API request: 5s, 1m, or 0 for no limit
     #[arg(long, global = true, value_name = "TIME", help_heading = KUBECTL)]
     pub request_timeout: Option<String>,
-    /// Name to check the server's certificate against
+    /// Server name to verify the API server's certificate against
     #[arg(long, global = true, value_name = "NAME", help_heading = KUBECTL)]
     pub tls_server_name: Option<String>,
-    /// Do not check the server's certificate
+    /// Do not verify the API server's certificate
     #[arg(long, global = true, help_heading = KUBECTL)]
     pub insecure_skip_tls_verify: bool,
-    /// File of the certificate authority
+    /// Certificate authority file
     #[arg(long, global = true, value_name = "FILE", help_heading = KUBECTL)]
     pub certificate_authority: Option<PathBuf>,
-    /// File of the client certificate
+    /// Client certificate file
     #[arg(long, global = true, value_name = "FILE", help_heading = KUBECTL)]
     pub client_certificate: Option<PathBuf>,
-    /// File of the client certificate's key
+    /// Client key file
     #[arg(long, global = true, value_name = "FILE", help_heading = KUBECTL)]
     pub client_key: Option<PathBuf>,
-    /// Accepted as kubectl's; nothing is cached, as no discovery is needed
+    /// Ignored; accepted for compatibility with kubectl
     #[arg(long, global = true, value_name = "DIR", help_heading = KUBECTL)]
     pub cache_dir: Option<PathBuf>,
 }
 
-const KUBECTL: &str = "Options as kubectl has them";
+const KUBECTL: &str = "Kubernetes client options";
 
 /// When to colour.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

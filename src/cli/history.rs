@@ -6,13 +6,13 @@ use clap::{Args, Subcommand};
 
 const FORMS: &[Word] = &[
     TABLE,
-    ("wide", "A line an act, with who did it and what became of the volumes"),
+    ("wide", "One line per operation, with who did it and what happened to the volumes"),
     JSON,
     YAML,
-    ("name", "`failover/ID` or `undo/ID` a line"),
+    ("name", "`failover/ID` or `undo/ID`, one per line"),
     PATH,
 ];
-const RELEASED: &[Word] = &[TEXT, JSON, YAML, ("name", "`persistentvolume/NAME` a line"), PATH];
+const RELEASED: &[Word] = &[TEXT, JSON, YAML, ("name", "`persistentvolume/NAME`, one per line"), PATH];
 
 /// `history`.
 #[derive(Args, Clone, Debug)]
@@ -20,31 +20,31 @@ const RELEASED: &[Word] = &[TEXT, JSON, YAML, ("name", "`persistentvolume/NAME` 
     args_conflicts_with_subcommands = true,
     after_help = "\
 Examples:
-  # What was failed over and undone, and what can be put back
+  # Past failovers and undos, and what can be undone
   kubectl synxdb history
   kubectl synxdb history -A
 
-  # Of one account, or of one pod
+  # For one account, or one pod
   kubectl synxdb history -n cloud007
   kubectl synxdb history cloudberry-proxy-0 -n cloud007
 
-  # Give back the volumes that a failover kept: their data is gone for good
+  # Release the volumes that a failover retained: their data is deleted permanently
   kubectl synxdb history release 3f2a91bc"
 )]
 pub struct HistoryArgs {
-    /// What to do with it
+    /// What to do with the history
     #[command(subcommand)]
     pub command: Option<HistoryCommand>,
     /// Pods or NAMESPACE/POD whose history to show [default: all]
     #[arg(value_name = "TARGET", add = Names::Past)]
     pub targets: Vec<String>,
-    /// Of the system namespace and every account, those that are gone too
+    /// All SynxDB namespaces, deleted ones too
     #[arg(short = 'A', long, conflicts_with = "namespace")]
     pub all_namespaces: bool,
-    /// Form of the output
+    /// Output format
     #[arg(short, long, value_parser = forms(FORMS), default_value = "table", value_name = "FORMAT")]
     pub output: Output,
-    /// Print no headings, and nothing but the rows
+    /// Omit headers and the summary
     #[arg(long)]
     pub no_headers: bool,
 }
@@ -52,7 +52,7 @@ pub struct HistoryArgs {
 /// What can be done with the history.
 #[derive(Clone, Debug, Subcommand)]
 pub enum HistoryCommand {
-    /// Give back the volumes that an act kept: Kubernetes deletes them and their data
+    /// Release the volumes that an operation retained: Kubernetes deletes them and their data
     Release(ReleaseArgs),
 }
 
@@ -60,23 +60,23 @@ pub enum HistoryCommand {
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
 Examples:
-  # Asks for the pod's name, since what is released cannot be undone
+  # Asks for the pod's name, because this cannot be undone
   kubectl synxdb history release 3f2a91bc
 
   # In a script
   kubectl synxdb history release 3f2a91bc --confirm cloudberry-proxy-0
 
-The volumes get the reclaim policy again that they had before they were kept, and
-Kubernetes reclaims them. Refused while the member is not back: while its last
-failover or undo has not recovered, its pod is not Ready or a claim is not Bound.")]
+The volumes get back the reclaim policy they had before they were retained, and
+Kubernetes reclaims them. Blocked while the component has not recovered: while
+its last failover or undo has not, its pod is not Ready or a claim is not Bound.")]
 pub struct ReleaseArgs {
-    /// Name of the failover or undo, as history shows it
+    /// ID of the failover or undo (see history)
     #[arg(value_name = "ID", add = Names::Kept)]
     pub id: String,
-    /// The pod's name, which is asked for otherwise
+    /// The pod's name, instead of the prompt
     #[arg(long, value_name = "NAME")]
     pub confirm: Option<String>,
-    /// Form of the output
+    /// Output format
     #[arg(short, long, value_parser = forms(RELEASED), default_value = "text", value_name = "FORMAT")]
     pub output: Output,
 }

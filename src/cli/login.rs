@@ -13,20 +13,20 @@ pub struct LoginArgs {
     /// Role to log in as [default: the layout's]
     #[arg(short = 'U', long, value_name = "USER", help_heading = LOGIN)]
     pub username: Option<String>,
-    /// Key of a Secret that holds the password; NAME/KEY is in the pod's namespace. Without it: PGPASSWORD, ~/.pgpass
+    /// Secret and key that hold the password; NAME/KEY is in the pod's namespace [default: PGPASSWORD, ~/.pgpass]
     #[arg(long, value_name = "[NAMESPACE/]NAME/KEY", help_heading = LOGIN)]
     pub password_secret: Option<SecretKey>,
-    /// TLS, as psql has it [default: prefer] [env: PGSSLMODE]
+    /// TLS mode, as in psql [default: prefer] [env: PGSSLMODE]
     #[arg(long, value_enum, value_name = "MODE", help_heading = LOGIN)]
     pub sslmode: Option<SslMode>,
-    /// File of the authorities that verify-ca and verify-full trust, or `system` [default: ~/.postgresql/root.crt]
+    /// Certificate authorities for verify-ca and verify-full: a file, or `system` [default: ~/.postgresql/root.crt]
     /// [env: PGSSLROOTCERT]
     #[arg(long, value_name = "FILE", help_heading = LOGIN)]
     pub sslrootcert: Option<PathBuf>,
-    /// Name that verify-full wants in the server's certificate [default: POD or POD.NAMESPACE]
+    /// Server name that verify-full expects in the certificate [default: POD or POD.NAMESPACE]
     #[arg(long, value_name = "NAME", help_heading = LOGIN)]
     pub sslservername: Option<String>,
-    /// Send the password itself, or its MD5 hash, to a server that asks for it so, although no certificate was checked
+    /// Send the password in clear text, or its MD5 hash, to a server whose certificate was not verified
     #[arg(long, help_heading = LOGIN)]
     pub send_cleartext_password: bool,
 }
@@ -34,17 +34,17 @@ pub struct LoginArgs {
 /// libpq's six `sslmode`s.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum SslMode {
-    /// None
+    /// No TLS
     Disable,
-    /// As prefer
+    /// Same as prefer
     Allow,
-    /// Where the server offers it; no certificate is checked
+    /// If the server offers it; the certificate is not verified
     Prefer,
-    /// Always; a certificate is checked only where --sslrootcert is there
+    /// Always; the certificate is verified only if --sslrootcert is given
     Require,
-    /// Always, and a trusted authority signed the server's certificate
+    /// Always; the certificate must be signed by a trusted authority
     VerifyCa,
-    /// The same, and the certificate is for this server
+    /// As verify-ca, and the certificate must be for this server
     VerifyFull,
 }
 

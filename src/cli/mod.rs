@@ -47,25 +47,25 @@ const VERSION: &[output::Word] = &[output::TEXT, output::JSON, output::YAML, out
 
 const TOP_EXAMPLES: &str = "\
 Examples:
-  # Is SynxDB well?
+  # Check SynxDB's health
   kubectl synxdb status
 
-  # Replace a warehouse node's pod and disk, and prove that its data is back
+  # Replace a warehouse node's pod and volumes, and verify that its data recovered
   kubectl synxdb failover wh9527-0
 
-  # Put back the disk that it set aside
+  # Restore the volumes that it retained
   kubectl synxdb undo wh9527-0
 
-  # Ask every component whether it and its data are whole
+  # Verify that every component responds and its data is intact
   kubectl synxdb verify
 
-  # Reach the database, through a local port that outlives the pod
+  # Forward a local port to the database; it survives pod replacement
   kubectl synxdb forward
 
-  # A failover on a practice cluster inside this binary: no Kubernetes needed
+  # A failover on the built-in practice cluster: no Kubernetes needed
   kubectl synxdb --sandbox failover wh9527-0 --yes";
 
-/// Fail over SynxDB v4 components on Kubernetes, and prove that they and their data are back.
+/// Fail over SynxDB v4 components on Kubernetes and verify that the components and their data recovered.
 #[derive(Clone, Debug, Parser)]
 #[command(
     name = "kubectl-synxdb",
@@ -89,23 +89,23 @@ pub struct Cli {
 /// The commands.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
-    /// Show whether SynxDB is healthy, and each of its members
+    /// Check SynxDB's health and list its members
     Status(StatusArgs),
-    /// Replace a member's pod and its disk, wait until it is back, and prove it
+    /// Replace a component's pod and its volumes, wait for recovery, and verify it
     Failover(Box<FailoverArgs>),
-    /// Put back the volumes that a failover, or an undo, set aside
+    /// Restore the volumes retained by a failover or an undo
     Undo(Box<UndoArgs>),
-    /// Show what was failed over and undone, and what is kept
+    /// List past failovers and undos, and the volumes they retained
     History(HistoryArgs),
-    /// Ask every component whether it and its data are whole
+    /// Verify that every component responds and its data is intact
     Verify(Box<VerifyArgs>),
-    /// Reach a member's database through a local port that outlives the pod
+    /// Forward a local port to a database; it survives pod replacement
     Forward(ForwardArgs),
-    /// Print the roles that commands need, for kubectl apply
+    /// Print RBAC manifests for kubectl apply
     Rbac(RbacArgs),
-    /// Keep a practice cluster running, for this plugin and for plain kubectl
+    /// Run a local practice cluster for this plugin and kubectl
     Sandbox(SandboxArgs),
-    /// Print the layout in force: what SynxDB calls its namespaces, workloads and ports
+    /// Print the layout in force: the names of namespaces, workloads and ports
     #[command(after_help = "\
 Examples:
   # Start from the shipped layout, change it, and use it
@@ -114,17 +114,17 @@ Examples:
 
 It is the one of --layout, else of $KUBECTL_SYNXDB_LAYOUT, else the shipped one.")]
     Layout,
-    /// Print the JSON Schemas of what is printed for programs
+    /// Print JSON Schemas of the machine-readable output
     Schema(SchemaArgs),
-    /// Complete words with TAB: print a shell's script, or have kubectl complete the plugin
+    /// Set up shell completion
     Completion(CompletionArgs),
-    /// Print the plugin's version
+    /// Print the version
     #[command(after_help = "\
 Examples:
   kubectl synxdb version
   kubectl synxdb version -o json")]
     Version {
-        /// Form of the output
+        /// Output format
         #[arg(short, long, value_parser = output::forms(VERSION), default_value = "text", value_name = "FORMAT")]
         output: Output,
     },

@@ -47,13 +47,13 @@ impl Output {
 pub(super) type Word = (&'static str, &'static str);
 
 /// Of a command whose result is a table.
-pub(super) const TABLE: Word = ("table", "Columns, for people");
+pub(super) const TABLE: Word = ("table", "Human-readable table");
 /// Of one whose result is not.
-pub(super) const TEXT: Word = ("text", "Sentences, for people");
+pub(super) const TEXT: Word = ("text", "Human-readable text");
 pub(super) const JSON: Word = ("json", "JSON, with apiVersion and kind: see `schema`");
-pub(super) const YAML: Word = ("yaml", "The same in YAML");
+pub(super) const YAML: Word = ("yaml", "YAML, with apiVersion and kind");
 const JSONPATH: &str = "jsonpath=";
-pub(super) const PATH: Word = (JSONPATH, "A template filled in from it: jsonpath='{.health}'");
+pub(super) const PATH: Word = (JSONPATH, "JSONPath template over the JSON document, as in kubectl");
 
 /// How much a word must be like a form to be taken for it with a letter wrong, as clap has it for other values.
 const ALIKE: f64 = 0.7;

@@ -9,34 +9,34 @@ use clap::{ArgGroup, Args, ValueEnum};
     group = ArgGroup::new("subject").multiple(true).args(["serviceaccount", "subject_user", "subject_group"]),
     after_help = "\
 Examples:
-  # Let the group dba fail over in one account and in the system namespace
+  # Let group dba fail over in one account and in the system namespace
   kubectl synxdb rbac --for failover -n cloud007-513d75d5 -n synxdb-system \\
     --subject-group dba | kubectl apply -f -
 
-  # A service account that watches over SynxDB, in each namespace it has now
+  # A service account that monitors SynxDB, in each of its current namespaces
   kubectl synxdb rbac --for status,verify --serviceaccount monitoring:synxdb
 
-  # Roles alone, to be bound by hand
+  # Roles only, to bind by hand
   kubectl synxdb rbac --for forward
 
-With -n each namespace gets a Role of its own. Without it there is one
-ClusterRole for what lies in namespaces, and a RoleBinding in each namespace
-that SynxDB has now, which are read from the cluster. --cluster-wide binds it
-in every namespace, those of others and those to come included: there the
-subject may then delete any pod and any claim, and forward into any pod.
+With -n each namespace gets its own Role. Without it there is one ClusterRole
+for namespaced resources and a RoleBinding in each of SynxDB's current
+namespaces, which are read from the cluster. --cluster-wide binds it in every
+namespace, including other people's and future ones: the subject may then delete
+any pod and any claim, and forward to any pod.
 
-What lies in no namespace (volumes, nodes, the list of namespaces) is in a
-second ClusterRole, whose name ends with -cluster. Volumes are no tenant's own:
-who may patch them reaches the data of all.
+Cluster-scoped resources (volumes, nodes, namespaces) are in a second ClusterRole
+whose name ends in -cluster. Volumes belong to no tenant: whoever may patch them
+reaches everyone's data.
 
-Rules that a command can go on without say so in a comment; they may be deleted.
-Whoever applies this must have these rights, or `escalate` and `bind` on roles."
+Optional rules say so in a comment and may be deleted. To apply this you need the
+same rights, or `escalate` and `bind` on roles."
 )]
 pub struct RbacArgs {
-    /// The commands that are to work [default: all]
+    /// Commands to grant access for [default: all]
     #[arg(long = "for", value_enum, value_name = "COMMAND", value_delimiter = ',')]
     pub commands: Vec<RbacFor>,
-    /// Namespace, by its whole name; may be repeated [default: SynxDB's own]
+    /// Namespace, by its full name; may be repeated [default: SynxDB's namespaces]
     // The flag of all commands, which for this one is no beginning of a name, and may be several.
     #[arg(id = "namespace", short, long, value_name = "NAME", action = clap::ArgAction::Append, add = Names::Namespace)]
     pub namespaces: Vec<String>,
@@ -49,10 +49,10 @@ pub struct RbacArgs {
     /// Bind the roles to this group
     #[arg(long, value_name = "NAME")]
     pub subject_group: Vec<String>,
-    /// Bind in every namespace of the cluster, SynxDB's or not
+    /// Bind in every namespace of the cluster
     #[arg(long, conflicts_with = "namespace", requires = "subject")]
     pub cluster_wide: bool,
-    /// Let it read this Secret, as --password-secret of the other commands does
+    /// Grant read access to this Secret, for --password-secret
     #[arg(long, value_name = "NAME")]
     pub secret: Vec<String>,
 }
@@ -60,17 +60,17 @@ pub struct RbacArgs {
 /// A command that takes rights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub enum RbacFor {
-    /// See whether all is well
+    /// Check health
     Status,
-    /// Ask every component
+    /// Verify components and data
     Verify,
-    /// Reach a database
+    /// Connect to a database
     Forward,
-    /// Replace a member
+    /// Replace a component's pod and volumes
     Failover,
-    /// Bring back what was set aside
+    /// Restore retained volumes
     Undo,
-    /// See what was done, and release what is kept
+    /// List past operations, and release retained volumes
     History,
 }
 

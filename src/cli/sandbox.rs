@@ -10,27 +10,27 @@ const FORMS: &[Word] = &[TEXT, JSON, YAML, PATH];
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
 Examples:
-  # Start it in one terminal, and paste the line it prints in another
+  # Start it in one terminal, and paste the lines it prints into another
   kubectl synxdb sandbox
 
-  # A cluster that misbehaves
+  # Start a failure scenario
   kubectl synxdb sandbox --scenario stuck-claim
 
-  # The scenarios
+  # List the scenarios
   kubectl synxdb sandbox --list
 
-  # For a script: the document comes when all is ready, and the cluster stays until Ctrl-C
+  # In a script: prints the document once all pods are Ready; stays until Ctrl-C
   kubectl synxdb sandbox -o jsonpath='{.kubeconfig}{\"\\n\"}'
 
-It serves the Kubernetes API on a loopback port and runs the machine's own
-PostgreSQL behind it. Ctrl-C ends it and removes everything that it made.
-Its files are below /tmp; KUBECTL_SYNXDB_SANDBOX_DIR names another folder, for
-example one in memory, where it starts sooner.")]
+It serves the Kubernetes API on a loopback port and runs this machine's
+PostgreSQL behind it. Ctrl-C stops it and removes everything it created. Its
+files are in /tmp; set KUBECTL_SYNXDB_SANDBOX_DIR to use another folder, for
+example one in memory, where it starts faster.")]
 pub struct SandboxArgs {
     /// List the scenarios
     #[arg(long)]
     pub list: bool,
-    /// Form of the output
+    /// Output format
     #[arg(short, long, value_parser = forms(FORMS), default_value = "text", value_name = "FORMAT")]
     pub output: Output,
 }

@@ -5,28 +5,28 @@ use super::{Names, Output};
 use clap::Args;
 
 const FORMS: &[Word] =
-    &[TABLE, ("json", "The schema, or all of them in one document"), YAML, ("name", "`schema/KIND` a line"), PATH];
+    &[TABLE, ("json", "The schema, or all of them in one document"), YAML, ("name", "`schema/KIND`, one per line"), PATH];
 
 /// `schema`.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
 Examples:
-  # Which kinds of document there are, and what prints each
+  # List the kinds of document and the command that prints each
   kubectl synxdb schema
 
-  # The schema of one, to check a saved status with
+  # Print one schema, to validate a saved status
   kubectl synxdb schema Status > Status.json
 
-  # All of them, in one document
+  # Print all of them in one document
   kubectl synxdb schema -o json
 
-The documents of -o json and -o yaml carry apiVersion and kind. In one apiVersion, fields
-may be added; none is renamed or dropped.")]
+Documents printed with -o json and -o yaml carry apiVersion and kind. Within one
+apiVersion fields may be added; none is renamed or removed.")]
 pub struct SchemaArgs {
-    /// The kind whose schema to print, such as Status or FailoverPlan [default: a list of all]
+    /// Kind whose schema to print, such as Status or FailoverPlan [default: list all]
     #[arg(value_name = "KIND", add = Names::Kind)]
     pub kind: Option<String>,
-    /// Form of the output [default: table, or json with KIND]
+    /// Output format [default: table, or json with KIND]
     #[arg(short, long, value_parser = forms(FORMS), value_name = "FORMAT")]
     pub output: Option<Output>,
 }

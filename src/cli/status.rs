@@ -6,10 +6,10 @@ use clap::Args;
 
 const FORMS: &[Word] = &[
     TABLE,
-    ("wide", "With UIDs, volumes, reclaim policies and storage classes"),
+    ("wide", "Adds UIDs, volumes, reclaim policies and storage classes"),
     JSON,
     YAML,
-    ("name", "`pod/NAME` a line"),
+    ("name", "`pod/NAME`, one per line"),
     PATH,
 ];
 
@@ -17,37 +17,37 @@ const FORMS: &[Word] = &[
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
 Examples:
-  # The system namespace and every account you can see
+  # All namespaces of SynxDB that you may read
   kubectl synxdb status
 
-  # One account, named by the beginning of its namespace, with volumes and UIDs
+  # One account, by a prefix of its namespace, with volumes and UIDs
   kubectl synxdb status -n cloud007 -o wide
 
-  # Watch it, redrawn in place; one JSON document a line at each change
+  # Watch for changes: redrawn in place, or one JSON document per line
   kubectl synxdb status -w
   kubectl synxdb status -w -o json
 
-  # For a script: exit code 0 is healthy, 8 is degraded or unknown
+  # In a script: exit code 0 means healthy, 8 degraded or unknown
   kubectl synxdb status -o json
   kubectl synxdb status -o jsonpath='{.members.ready}/{.members.all}{\"\\n\"}'
   kubectl synxdb status --no-headers | awk '$5 != \"Running\"'
 
-With -w it goes on until Ctrl-C, and the exit code tells how it was then.
-What cannot be read within 2 seconds is shown as <unknown>, with the reason.")]
+With -w it runs until Ctrl-C, and the exit code reflects the last state. Whatever
+cannot be read within 2 seconds is shown as <unknown>, with the reason.")]
 pub struct StatusArgs {
     /// Pods, NAMESPACE/POD, workloads or components to show [default: all]
     #[arg(value_name = "TARGET", add = Names::Targets)]
     pub targets: Vec<String>,
-    /// Look at the system namespace and every account, whatever the context's namespace
+    /// All SynxDB namespaces
     #[arg(short = 'A', long, conflicts_with = "namespace")]
     pub all_namespaces: bool,
-    /// Go on, and show each change when it comes: in place on a terminal, a line a change elsewhere
+    /// Watch for changes: redrawn in place on a terminal, else one line per change
     #[arg(short, long)]
     pub watch: bool,
-    /// Form of the output
+    /// Output format
     #[arg(short, long, value_parser = forms(FORMS), default_value = "table", value_name = "FORMAT")]
     pub output: Output,
-    /// Print no headings, and nothing but the rows
+    /// Omit headers and the summary
     #[arg(long)]
     pub no_headers: bool,
 }

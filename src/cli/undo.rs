@@ -7,26 +7,25 @@ use clap::Args;
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
 Examples:
-  # Put back what the last failover of this pod set aside
+  # Restore the volumes that the last failover of this pod retained
   kubectl synxdb undo cloud007/cloudberry-proxy-0
 
-  # The same by the name of the failover, as history and the failover itself tell it
+  # The same by the failover's ID, as history and the failover itself print it
   kubectl synxdb undo 3f2a91bc
 
-  # See what would return and what would be set aside
+  # Print what would be restored and what would be retained
   kubectl synxdb undo 3f2a91bc --dry-run=client
 
-  # Thought better of it: an undo is undone in the same way
+  # Revert an undo
   kubectl synxdb undo cloud007/cloudberry-proxy-0
 
-The volume that a failover kept comes back under its claim's name. The volume
-that is in use now is kept, too, and set aside with all that was written on it
-since. Pod and claims are replaced, and recovered means the same as for a
-failover; what must be there is what the failover found before it began, where
-it did not find all of it again. Interrupted, the same command finishes what
-was begun.")]
+The volume that a failover retained is restored under its claim's name. The
+volume in use now is retained, with everything written to it since. Pod and
+claims are replaced, and recovered means the same as for a failover; if the
+failover lost data, its baseline is what must be there. If interrupted, rerun
+the same command to resume.")]
 pub struct UndoArgs {
-    /// Name of a failover or undo (see history), or the pod whose last one is taken back; on a terminal a list is offered
+    /// ID of a failover or undo (see history), or a pod; prompts if omitted
     #[arg(value_name = "ID|TARGET", add = Names::Undoable)]
     pub what: Option<String>,
     /// How it is asked about, carried out, proven and told.
