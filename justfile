@@ -1,6 +1,6 @@
 # formatting and lints, as CI has them
 check:
-    cargo fmt --check && cargo clippy --locked --all-targets -- -D warnings
+    cargo fmt --all --check && cargo clippy --locked --workspace --all-targets -- -D warnings
     cargo clippy --locked --package kubectl-synxdb --no-default-features -- -D warnings
     scripts/lint-shell
 

@@ -105,7 +105,8 @@ pub(super) fn list(output: &Output) -> Result<String> {
     if let Output::Machine(form) = output {
         return machine::document(form, &machine::scenarios(&scenarios));
     }
-    Ok(scenarios.iter().map(|(name, what)| format!("{name:<12} {what}\n")).collect())
+    let width = scenarios.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
+    Ok(scenarios.iter().map(|(name, what)| format!("{name:<width$}  {what}\n")).collect())
 }
 
 /// The scenarios, to choose from: name and description.

@@ -29,6 +29,7 @@ mod scenarios;
 mod secrets;
 mod settle;
 mod soak;
+mod storage;
 mod story;
 mod strangers;
 mod trouble;

@@ -195,11 +195,9 @@ impl Judge<'_> {
             }
             ("recovered", None, false) => {}
             ("recovered", Some(missing), _) => wrong.push(format!("it said recovered, and {missing}")),
-            ("recovered", None, true) => wrong.push("it said recovered, and the tenants are lost".to_owned()),
+            ("recovered", None, true) => wrong.push("it said recovered, and its data is lost".to_owned()),
             ("data-missing", None, true) => {}
-            ("data-missing", missing, _) => {
-                wrong.push(format!("it said data-missing; tenants lost: {lost}, {missing:?}"))
-            }
+            ("data-missing", missing, _) => wrong.push(format!("it said data-missing; lost: {lost}, {missing:?}")),
             ("unproven", None, _) if self.case.command.namespace != SYSTEM => {}
             ("unproven", None, _) if result["baseline"]["source"] == "nothing" => {}
             ("unproven", missing, _) => wrong.push(format!("it said unproven: {}, {missing:?}", result["reasons"])),
@@ -256,10 +254,18 @@ impl Judge<'_> {
         None
     }
 
-    /// Whether the pageserver had tenants when this failover's baseline was taken, and has none now: they lie on its
-    /// first disk, where the case says so.
+    /// Whether a storage component had something when this failover's baseline was taken, and has none of it now: a
+    /// pageserver's tenants lie on its first disk, where the case says so, and the WAL of a safekeeper that has no peers
+    /// always does.
     fn lost(&self, number: usize, plan: &Value, version: u64) -> bool {
-        if !self.case.topology.data_on_volume || plan["target"]["pod"] != "pageserver-0" {
+        let topology = &self.case.topology;
+        let pod = plan["target"]["pod"].as_str().unwrap_or_default();
+        let on_its_disk = match pod {
+            "pageserver-0" => topology.data_on_volume,
+            "safekeeper-0" => topology.safekeepers == 1,
+            _ => false,
+        };
+        if !on_its_disk {
             return false;
         }
         let begun = self.story.runs[..=number].iter().find_map(|run| {
@@ -268,7 +274,7 @@ impl Judge<'_> {
         });
         let Some((began, first)) = begun else { return false };
         let disk = |version| {
-            let claim = self.story.history.at(&Key::new(CLAIMS, SYSTEM, "data-pageserver-0"), version);
+            let claim = self.story.history.at(&Key::new(CLAIMS, SYSTEM, format!("data-{pod}")), version);
             claim.map(|claim| text(&claim, "/spec/volumeName").to_owned())
         };
         let original = disk(self.story.history.since());

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 /// The scenarios' files: name, text. The first is the default.
-const SCENARIOS: [(&str, &str); 7] = [
+const SCENARIOS: [(&str, &str); 17] = [
     ("healthy", include_str!("scenarios/healthy.yaml")),
     ("slow-start", include_str!("scenarios/slow-start.yaml")),
     ("stuck-claim", include_str!("scenarios/stuck-claim.yaml")),
@@ -19,6 +19,16 @@ const SCENARIOS: [(&str, &str); 7] = [
     ("no-quorum", include_str!("scenarios/no-quorum.yaml")),
     ("forbidden", include_str!("scenarios/forbidden.yaml")),
     ("lost-node", include_str!("scenarios/lost-node.yaml")),
+    ("catching-up", include_str!("scenarios/catching-up.yaml")),
+    ("safekeeper-behind", include_str!("scenarios/safekeeper-behind.yaml")),
+    ("safekeepers-idle", include_str!("scenarios/safekeepers-idle.yaml")),
+    ("suspending", include_str!("scenarios/suspending.yaml")),
+    ("lost-tenants", include_str!("scenarios/lost-tenants.yaml")),
+    ("empty-bucket", include_str!("scenarios/empty-bucket.yaml")),
+    ("controller-silent", include_str!("scenarios/controller-silent.yaml")),
+    ("metrics-401", include_str!("scenarios/metrics-401.yaml")),
+    ("many-timelines", include_str!("scenarios/many-timelines.yaml")),
+    ("jwt", include_str!("scenarios/jwt.yaml")),
 ];
 
 /// The scenario that is meant where none is named.

@@ -6,6 +6,7 @@ mod faults;
 mod objects;
 mod policies;
 mod sql;
+mod storage;
 mod tls;
 mod user;
 mod wait;

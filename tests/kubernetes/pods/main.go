@@ -1,6 +1,7 @@
 // Stand-ins for SynxDB's programs, for pods of a real Kubernetes: a proxy is a real PostgreSQL behind a gate, a warehouse
-// node a port that refuses clients as a segment does, a safekeeper or pageserver a status page. They answer as the
-// embedded practice cluster's do (crates/practice-cluster/src/workload), so that the same end-to-end cases hold for both.
+// node a port that refuses clients as a segment does. They answer as the embedded practice cluster's do
+// (crates/practice-cluster/src/workload), so that the same end-to-end cases hold for both. Safekeepers and pageservers are
+// crates/storage-stand-in in both.
 package main
 
 import (
@@ -32,12 +33,8 @@ func main() {
 		os.Exit(proxy(ended))
 	case "warehouse":
 		failed = warehouseNode()
-	case "safekeeper":
-		failed = page(":7676", safekeeperMetrics)
-	case "pageserver":
-		failed = page(":9898", pageserverMetrics)
 	default:
-		log.Fatalf("%s: not one of pause, proxy, warehouse, safekeeper, pageserver", role)
+		log.Fatalf("%s: not one of pause, proxy, warehouse", role)
 	}
 	select {
 	case err := <-failed:

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log"
@@ -30,6 +31,14 @@ func proxy(ended <-chan os.Signal) int {
 	if err != nil {
 		log.Print(err)
 		return 1
+	}
+	if isMetadataProxy() {
+		started, err := computeChanged(0)
+		if err != nil {
+			log.Print(err)
+			return 1
+		}
+		defer computeChanged(started)
 	}
 	exited := make(chan error, 1)
 	go func() { exited <- server.Wait() }()
@@ -69,6 +78,64 @@ func proxy(ended <-chan os.Signal) int {
 			return 0
 		}
 	}
+}
+
+// compute tells of the compute whose log the safekeepers hold: crates/storage-stand-in reads it, and writes the same in the
+// practice cluster. Times are in milliseconds.
+type compute struct {
+	Starts uint64  `json:"starts"`
+	Ran    uint64  `json:"ran"`
+	Since  *uint64 `json:"since"`
+	Ended  *uint64 `json:"ended"`
+}
+
+// computeChanged writes that the compute has started, and returns the number of its start; or that the one of that number has
+// ended, unless there is another by now. It writes in one step: safekeepers may be reading.
+func computeChanged(ended uint64) (uint64, error) {
+	folder := filepath.Join(objects, os.Getenv("POD_NAMESPACE"), "storage")
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return 0, err
+	}
+	file := filepath.Join(folder, "compute")
+	var known compute
+	switch content, err := os.ReadFile(file); {
+	case errors.Is(err, os.ErrNotExist):
+	case err != nil:
+		return 0, err
+	default:
+		if err := json.Unmarshal(content, &known); err != nil {
+			return 0, err
+		}
+	}
+	if ended != 0 && ended != known.Starts {
+		return 0, nil
+	}
+	now := uint64(time.Now().UnixMilli())
+	if began, err := os.ReadFile(filepath.Join(folder, "began")); err == nil && known.Starts == 0 {
+		// Until a compute is told of, one runs.
+		if began, err := strconv.ParseUint(string(began), 10, 64); err == nil && began < now {
+			known.Ran = now - began
+		}
+	}
+	if known.Since != nil && *known.Since < now {
+		// One that was killed wrote until now.
+		known.Ran += now - *known.Since
+	}
+	if ended == 0 {
+		known.Starts++
+		known.Since, known.Ended = &now, nil
+	} else {
+		known.Since, known.Ended = nil, &now
+	}
+	content, err := json.Marshal(known)
+	if err != nil {
+		return 0, err
+	}
+	unfinished := filepath.Join(folder, ".compute")
+	if err := os.WriteFile(unfinished, content, 0o644); err != nil {
+		return 0, err
+	}
+	return known.Starts, os.Rename(unfinished, file)
 }
 
 func dataFolder() string { return os.Getenv("PGDATA") }

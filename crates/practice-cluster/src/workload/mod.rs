@@ -1,5 +1,5 @@
-//! What runs in the practice cluster's pods: a real PostgreSQL server in a proxy's, a status page in a safekeeper's or
-//! pageserver's, and in a warehouse node's a port that refuses clients as a segment does.
+//! What runs in the practice cluster's pods: a real PostgreSQL server in a proxy's, a stand-in with state in a
+//! safekeeper's or pageserver's, and in a warehouse node's a port that refuses clients as a segment does.
 //!
 //! The node's controller starts and stops a [`Running`] workload per pod; clients reach it through
 //! [`Workloads::connect`], which is what a port-forward ends in.
@@ -10,7 +10,7 @@ pub(crate) mod probe;
 pub(crate) mod seed;
 pub(crate) mod sql_gate;
 pub(crate) mod sql_stream;
-pub(crate) mod status_page;
+mod storage;
 
 use super::api::{DuplexIo, PodStreams};
 use super::controllers::objects::{array, name, namespace, text};
@@ -23,12 +23,13 @@ use rustix::fs::Mode;
 use seed::{Content, Databases};
 use serde_json::Value;
 use sql_gate::Refusal;
-use status_page::StatusPage;
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use storage::{Knobs, Storage};
+use storage_stand_in::{Identity, Role, StandIn};
 use tokio::io::DuplexStream;
 use tokio::sync::watch;
 use tokio_postgres::Client;
@@ -99,6 +100,7 @@ pub(crate) struct Workloads {
     password: String,
     /// The shared object store's folder.
     objects: PathBuf,
+    storage: Storage,
     running: Mutex<HashMap<(String, String), Arc<Running>>>,
     /// Pods whose data was written once.
     filled: Mutex<HashSet<(String, String)>>,
@@ -142,7 +144,7 @@ enum Process {
         server: Server,
         data: PathBuf,
     },
-    StatusPage(StatusPage),
+    Storage(Arc<StandIn>),
     /// Nothing that can be talked to but, for a warehouse node, a port that refuses.
     Nothing,
 }
@@ -160,12 +162,14 @@ impl Workloads {
         let objects = folder.join("objects");
         // Passable, as the sandbox's folder is; the data folders inside belong to the servers' user.
         Folder::open(folder)?.make_folder(Path::new("objects"), PASSABLE, None)?;
+        let storage = Storage::new(store.clone(), objects.clone());
         Ok(Workloads {
             store,
             scenario,
             postgres,
             password,
             objects,
+            storage,
             running: Mutex::default(),
             filled: Mutex::default(),
             downs: watch::Sender::new(0),
@@ -182,7 +186,6 @@ impl Workloads {
         let component = Component::of(pod);
         let id = (namespace(pod).to_owned(), name(pod).to_owned());
         let well = !self.scenario.never_ready.contains(&PodName { namespace: id.0.clone(), pod: id.1.clone() });
-        let member = id.1.rsplit('-').next().and_then(|ordinal| ordinal.parse::<u64>().ok()).unwrap_or(0) + 1;
         let mut content = Content::Kept;
         let process = match component {
             Component::MetadataProxy | Component::WarehouseProxy => match &self.postgres {
@@ -204,17 +207,9 @@ impl Workloads {
                 }
                 None => Process::Nothing,
             },
-            Component::Safekeeper => Process::StatusPage(StatusPage::Safekeeper { id: member }),
-            Component::Pageserver => {
-                let tenants = u64::from(self.keeps_tenants(&id, volume).map_err(|error| error.to_string())?);
-                Process::StatusPage(StatusPage::Pageserver { id: member, tenants })
-            }
+            Component::Safekeeper => self.storage(Role::Safekeeper, &id, volume)?,
+            Component::Pageserver => self.storage(Role::Pageserver, &id, volume)?,
             Component::Warehouse | Component::Other => Process::Nothing,
-        };
-        let mute = self.scenario.no_metrics.contains(&PodName { namespace: id.0.clone(), pod: id.1.clone() });
-        let process = match process {
-            Process::StatusPage(page) if mute => Process::StatusPage(page.mute()),
-            process => process,
         };
         let running = Arc::new(Running {
             namespace: id.0.clone(),
@@ -228,6 +223,11 @@ impl Workloads {
             ended: self.stopped.child_token(),
         });
         lock(&self.running).insert(id, running.clone());
+        if component == Component::MetadataProxy {
+            // What safekeepers hold is its log: with each start it writes in another term. An earlier one that ends after
+            // this is known to be another.
+            self.storage.compute_started(&running.namespace)?;
+        }
         Ok(running)
     }
 
@@ -259,7 +259,7 @@ impl Workloads {
         self.forget(running);
         match &running.process {
             Process::Postgres { server, .. } => server.stop(grace).await,
-            _ => 0,
+            Process::Storage(_) | Process::Nothing => 0,
         }
     }
 
@@ -267,17 +267,25 @@ impl Workloads {
     pub(crate) async fn exited(&self, running: &Running) -> i32 {
         match &running.process {
             Process::Postgres { server, .. } => server.exited().await,
-            _ => std::future::pending().await,
+            Process::Storage(member) if let Some(code) = member.exits() => code,
+            Process::Storage(_) | Process::Nothing => std::future::pending().await,
         }
     }
 
     /// Takes a workload off the network: its connections end and no new one reaches it.
     pub(crate) fn forget(&self, running: &Running) {
         running.ended.cancel();
+        if let Process::Storage(member) = &running.process {
+            member.end();
+        }
         let mut all = lock(&self.running);
         let id = (running.namespace.clone(), running.pod.clone());
         if all.get(&id).is_some_and(|current| current.uid == running.uid) {
             all.remove(&id);
+            if running.component == Component::MetadataProxy {
+                // With the sandbox itself the folder may be gone.
+                let _ = self.storage.compute_ended(&running.namespace);
+            }
         }
     }
 
@@ -317,11 +325,11 @@ impl Workloads {
                     running.ended.run_until_cancelled(sql_stream::refuse(inner, Refusal::segment())).await
                 });
             }
-            (Process::StatusPage(page), _, port) if port == page.port() => {
-                let page = *page;
+            (Process::Storage(member), _, port) if port == member.role().http_port() => {
+                let member = member.clone();
                 tokio::spawn(async move {
-                    let member = running.clone();
-                    running.ended.run_until_cancelled(page.serve(inner, move || member.is_up())).await
+                    let asked = running.clone();
+                    running.ended.run_until_cancelled(member.serve(inner, move || asked.is_up())).await
                 });
             }
             _ => return Err(refused()),
@@ -375,18 +383,13 @@ impl Workloads {
         }
     }
 
-    /// Whether a pageserver has its tenants: it loads them from the object store, unless its disk is all it has.
-    fn keeps_tenants(&self, id: &(String, String), volume: Option<&Path>) -> std::io::Result<bool> {
-        let Some(volume) = volume.filter(|_| self.scenario.data_on_volume) else { return Ok(true) };
-        let (volume, tenants) = (Folder::open(volume)?, Path::new("tenants"));
-        if volume.has(tenants)? {
-            return Ok(true);
-        }
-        let first = lock(&self.filled).insert(id.clone());
-        if first {
-            volume.make_folder(tenants, PASSABLE, None)?;
-        }
-        Ok(first)
+    /// Starts a safekeeper or pageserver.
+    fn storage(&self, role: Role, id: &(String, String), volume: Option<&Path>) -> Result<Process, String> {
+        let pod = PodName { namespace: id.0.clone(), pod: id.1.clone() };
+        let no_metrics = self.scenario.no_metrics.contains(&pod);
+        let knobs = Knobs { no_metrics, data_on_volume: self.scenario.data_on_volume };
+        let identity = Identity { role, name: pod.pod };
+        self.storage.start(&id.0, identity, volume, knobs).map(Process::Storage)
     }
 }
 

@@ -1,6 +1,10 @@
 //! What a probe finds: whether a port is listened on, what a page answers, how a command ends.
 
 use super::{Component, Process, Running};
+use storage_stand_in::PageRequest;
+
+/// Why a page that does not answer fails its probe, in the kubelet's words.
+const SILENT: &str = "context deadline exceeded (Client.Timeout exceeded while awaiting headers)";
 
 /// What a probe asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,10 +43,11 @@ impl Running {
             Check::Tcp(port) if self.listens(*port) => Answer::Passed,
             Check::Tcp(port) => Answer::Failed(refused(*port)),
             Check::Http { port, path } => match (&self.process, self.listens(*port)) {
-                (Process::StatusPage(page), true) if *port == page.port() => {
-                    match page.status(path, self.is_up()).as_u16() {
-                        200..400 => Answer::Passed,
-                        code => Answer::Failed(format!("HTTP probe failed with statuscode: {code}")),
+                (Process::Storage(member), true) if *port == member.role().http_port() => {
+                    match member.respond(&PageRequest::without_token(path, self.is_up())).status() {
+                        Some(200..400) => Answer::Passed,
+                        Some(code) => Answer::Failed(format!("HTTP probe failed with statuscode: {code}")),
+                        None => Answer::Failed(format!("Get \"http://{pod_ip}:{port}{path}\": {SILENT}")),
                     }
                 }
                 (_, listens) => {
@@ -58,8 +63,7 @@ impl Running {
     /// Whether something in the pod listens on a port.
     fn listens(&self, port: u16) -> bool {
         match (&self.process, self.component) {
-            (Process::StatusPage(page), Component::Safekeeper) => port == page.port() || port == 5454,
-            (Process::StatusPage(page), _) => port == page.port() || port == 6400,
+            (Process::Storage(member), _) => [member.role().http_port(), member.role().wal_port()].contains(&port),
             // Without PostgreSQL on this machine a proxy's pod is as ready as it can be.
             (_, Component::MetadataProxy | Component::WarehouseProxy | Component::Warehouse) => {
                 port == 5432 && self.is_up()

@@ -12,6 +12,7 @@ mod nodes;
 mod rollouts;
 mod starts;
 mod storage;
+mod storage_members;
 mod support;
 mod volumes;
 mod workloads;

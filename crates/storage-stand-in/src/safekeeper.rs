@@ -1,0 +1,179 @@
+//! What a safekeeper keeps: of each timeline the term and how far it is flushed.
+
+use crate::disk;
+use crate::installation::{Installation, Ledger, TimelineId, Written};
+use crate::settings::Member;
+use crate::{WAL_START, uploaded};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// Its file on the volume.
+const FILE: &str = "safekeeper.json";
+
+/// A safekeeper's state.
+#[derive(Debug)]
+pub(crate) struct Safekeeper {
+    /// Where its file is; in memory alone without a volume.
+    file: Option<PathBuf>,
+    kept: BTreeMap<TimelineId, Kept>,
+    /// What of its rate is left over, in bytes.
+    budget: f64,
+    /// Up to when it has caught up.
+    at: Instant,
+    changed: bool,
+}
+
+/// What it has of a timeline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Kept {
+    /// The term that it has voted in last.
+    term: u64,
+    /// Up to where WAL is on its disk.
+    flush: u64,
+}
+
+/// A timeline as it is in the file.
+#[derive(Serialize, Deserialize)]
+struct Line {
+    #[serde(flatten)]
+    id: TimelineId,
+    #[serde(flatten)]
+    kept: Kept,
+}
+
+/// The file.
+#[derive(Serialize, Deserialize)]
+struct File {
+    id: u64,
+    timelines: Vec<Line>,
+}
+
+/// A timeline as it looks from outside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct View {
+    /// Which.
+    pub(crate) id: TimelineId,
+    /// Current term.
+    pub(crate) term: u64,
+    /// On its own disk.
+    pub(crate) flush: u64,
+    /// Flushed by a majority, as far as it can know: never beyond its own flush.
+    pub(crate) commit: u64,
+    /// Uploaded.
+    pub(crate) backup: u64,
+    /// Whether a compute writes to it, or something is left to upload: the others are in no labelled metric.
+    pub(crate) active: bool,
+}
+
+impl Safekeeper {
+    /// Reads the state from a volume. Where there is none, a safekeeper that is new has been there since computes began
+    /// to write, and another has lost its disk. One that always lags comes as if it had been away meanwhile.
+    ///
+    /// # Errors
+    /// The system's; a file that is none of its.
+    pub(crate) fn start(
+        (own, volume): (&Member, Option<&Path>),
+        new: bool,
+        ledger: &Ledger,
+        now: Instant,
+    ) -> io::Result<Safekeeper> {
+        let file = volume.map(|volume| volume.join(FILE));
+        let found = file.as_deref().map(disk::read).transpose()?.flatten();
+        let mut kept: BTreeMap<TimelineId, Kept> = match found {
+            Some(bytes) => {
+                let file: File = serde_json::from_slice(&bytes)?;
+                file.timelines.into_iter().map(|line| (line.id, line.kept)).collect()
+            }
+            None if new => {
+                let written = ledger.timelines().iter();
+                written.map(|line| (line.id.clone(), Kept { term: line.term, flush: line.commit })).collect()
+            }
+            None => BTreeMap::new(),
+        };
+        for written in ledger.timelines().iter().filter(|_| own.lag > 0) {
+            if let Some(kept) = kept.get_mut(&written.id) {
+                kept.flush = kept.flush.min(limit(own, written));
+            }
+        }
+        Ok(Safekeeper { file, kept, budget: 0.0, at: now, changed: true })
+    }
+
+    /// Comes to the present: takes what it lacks, as fast as it may, a timeline after the other.
+    pub(crate) fn advance(&mut self, (own, name): (&Member, &str), ledger: &Ledger, all: &Installation, now: Instant) {
+        let passed = now.saturating_duration_since(self.at);
+        self.at = now;
+        let mut budget = self.allowance(own.rate, passed);
+        let others = all.held_by_others(name);
+        for written in ledger.timelines() {
+            let limit = limit(own, written);
+            if !self.kept.contains_key(&written.id) {
+                // A compute has the newest WAL only: what began before comes from a peer.
+                if budget == 0 || !others.iter().any(|held| held.contains(&written.id)) {
+                    continue;
+                }
+                self.kept.insert(written.id.clone(), Kept { term: written.term, flush: WAL_START });
+                self.changed = true;
+            }
+            let Some(kept) = self.kept.get_mut(&written.id) else { continue };
+            let before = *kept;
+            let step = limit.saturating_sub(kept.flush).min(budget);
+            kept.flush += step;
+            budget -= step;
+            kept.term = kept.term.max(written.term);
+            self.changed |= *kept != before;
+        }
+        if own.rate.is_some() && budget > 0 {
+            // What nobody needed is not saved up.
+            self.budget = 0.0;
+        }
+    }
+
+    /// Bytes that it may take now.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
+    fn allowance(&mut self, rate: Option<u64>, passed: Duration) -> u64 {
+        let Some(rate) = rate else { return u64::MAX };
+        self.budget += rate as f64 * passed.as_secs_f64();
+        let whole = self.budget.floor();
+        self.budget -= whole;
+        whole as u64
+    }
+
+    /// The timelines that it holds, whole or not.
+    pub(crate) fn holds(&self) -> BTreeSet<TimelineId> {
+        self.kept.keys().cloned().collect()
+    }
+
+    /// Its timelines as they look from outside, in the order in which they were made; `hidden` bytes are not loaded yet.
+    pub(crate) fn view(&self, (own, id): (&Member, u64), ledger: &Ledger, hidden: u64) -> Vec<View> {
+        let lines = ledger.timelines().iter().enumerate();
+        let lines = lines.filter_map(|(number, written)| {
+            let kept = self.kept.get(&written.id)?;
+            let active = number >= own.idle as usize && !ledger.idle(id);
+            let flush = kept.flush.saturating_sub(hidden);
+            let backup = if active { uploaded(flush) } else { flush };
+            let commit = written.commit.min(flush);
+            Some(View { id: written.id.clone(), term: kept.term, flush, commit, backup, active })
+        });
+        lines.collect()
+    }
+
+    /// Writes what changed to the volume.
+    ///
+    /// # Errors
+    /// The system's.
+    pub(crate) fn save(&mut self, id: u64) -> io::Result<()> {
+        let Some(file) = self.file.as_deref().filter(|_| self.changed) else { return Ok(()) };
+        let timelines = self.kept.iter().map(|(id, kept)| Line { id: id.clone(), kept: *kept }).collect();
+        disk::write(file, &serde_json::to_vec(&File { id, timelines })?)?;
+        self.changed = false;
+        Ok(())
+    }
+}
+
+/// How far it gets with a timeline at most.
+fn limit(own: &Member, written: &Written) -> u64 {
+    written.commit.saturating_sub(own.lag).max(WAL_START)
+}

@@ -1,0 +1,172 @@
+//! One member: who it is, its state, and the time at which it started.
+
+use crate::disk;
+use crate::installation::{Installation, TimelineId};
+use crate::pageserver::Pageserver;
+use crate::safekeeper::Safekeeper;
+use crate::settings::{Computes, Member, MissingIdentity};
+use std::collections::BTreeSet;
+use std::io;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Instant, SystemTime};
+
+/// What a member is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Keeps WAL.
+    Safekeeper,
+    /// Serves pages.
+    Pageserver,
+}
+
+impl Role {
+    /// The port of its status page.
+    pub fn http_port(self) -> u16 {
+        match self {
+            Self::Safekeeper => 7676,
+            Self::Pageserver => 9898,
+        }
+    }
+
+    /// The port that peers, or computes, connect to.
+    pub fn wal_port(self) -> u16 {
+        match self {
+            Self::Safekeeper => 5454,
+            Self::Pageserver => 6400,
+        }
+    }
+}
+
+/// Who a member is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// What it is.
+    pub role: Role,
+    /// Its pod's name, which ends with its ordinal.
+    pub name: String,
+}
+
+/// A safekeeper or pageserver that runs, until it is dropped or [ended](StandIn::end).
+#[derive(Debug)]
+pub struct StandIn {
+    pub(crate) identity: Identity,
+    pub(crate) id: u64,
+    pub(crate) own: Member,
+    pub(crate) computes: Computes,
+    pub(crate) installation: Arc<Installation>,
+    pub(crate) launched: SystemTime,
+    /// Tells it from earlier ones of its name.
+    run: u64,
+    exits: Option<i32>,
+    ended: AtomicBool,
+    state: Mutex<State>,
+}
+
+/// What it has.
+#[derive(Debug)]
+pub(crate) enum State {
+    Safekeeper(Safekeeper),
+    Pageserver(Pageserver),
+}
+
+impl StandIn {
+    /// Starts a member on its volume; without a volume its state is in memory alone, and each start is on an empty disk.
+    ///
+    /// # Errors
+    /// The system's words, of the volume or of what the installation shares.
+    pub fn start(
+        identity: Identity,
+        (own, computes): (Member, Computes),
+        volume: Option<&Path>,
+        installation: Arc<Installation>,
+    ) -> io::Result<StandIn> {
+        static RUNS: AtomicU64 = AtomicU64::new(1);
+        let ordinal = identity.name.rsplit('-').next().and_then(|ordinal| ordinal.parse::<u64>().ok()).unwrap_or(0);
+        let id = own.id.unwrap_or(ordinal + 1);
+        let new = installation.is_new(&identity.name)?;
+        let ledger = installation.ledger(&computes);
+        let now = Instant::now();
+        let mut exits = None;
+        let state = match identity.role {
+            Role::Safekeeper => State::Safekeeper(Safekeeper::start((&own, volume), new, &ledger, now)?),
+            Role::Pageserver => {
+                let nameless = match volume {
+                    Some(volume) => disk::read(&volume.join(crate::pageserver::FILE))?.is_none(),
+                    None => true,
+                };
+                if own.identity == MissingIdentity::Required && nameless && !new {
+                    exits = Some(1);
+                }
+                State::Pageserver(Pageserver::start((&own, volume), new, &ledger, &installation, now)?)
+            }
+        };
+        let run = RUNS.fetch_add(1, Ordering::Relaxed);
+        let launched = SystemTime::now();
+        let state = Mutex::new(state);
+        let ended = AtomicBool::new(false);
+        let member = StandIn { identity, id, own, computes, installation, launched, run, exits, ended, state };
+        if member.exits.is_none() {
+            drop(member.state()?);
+        }
+        Ok(member)
+    }
+
+    /// What it is.
+    pub fn role(&self) -> Role {
+        self.identity.role
+    }
+
+    /// The exit code, of one that does not stay.
+    pub fn exits(&self) -> Option<i32> {
+        self.exits
+    }
+
+    /// The timelines that a safekeeper holds, by now; a pageserver has none to give.
+    ///
+    /// # Errors
+    /// The system's words, of its volume.
+    pub fn holds(&self) -> io::Result<BTreeSet<TimelineId>> {
+        match &*self.state()? {
+            State::Safekeeper(safekeeper) => Ok(safekeeper.holds()),
+            State::Pageserver(_) => Ok(BTreeSet::new()),
+        }
+    }
+
+    /// Its state by now, which is on its volume, too.
+    ///
+    /// # Errors
+    /// The system's words.
+    pub(crate) fn state(&self) -> io::Result<MutexGuard<'_, State>> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.ended.load(Ordering::Relaxed) || self.exits.is_some() {
+            // Its volume may be another's by now; and one that does not stay writes nothing.
+            return Ok(state);
+        }
+        let ledger = self.installation.ledger(&self.computes);
+        let who = (&self.own, self.identity.name.as_str());
+        let now = Instant::now();
+        match &mut *state {
+            State::Safekeeper(safekeeper) => {
+                safekeeper.advance(who, &ledger, &self.installation, now);
+                safekeeper.save(self.id)?;
+                self.installation.runs(&self.identity.name, self.run, safekeeper.holds());
+            }
+            State::Pageserver(pageserver) => {
+                pageserver.advance(who, &ledger, &self.installation, now)?;
+                pageserver.save(self.id)?;
+            }
+        }
+        Ok(state)
+    }
+
+    /// Ends it: its state is written once more, and its peers no longer have it.
+    pub fn end(&self) {
+        // A volume that is gone needs nothing written.
+        let state = self.state();
+        self.ended.store(true, Ordering::Relaxed);
+        drop(state);
+        self.installation.ended(&self.identity.name, self.run);
+    }
+}
