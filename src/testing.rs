@@ -10,6 +10,7 @@
 
 #[cfg(unix)]
 mod binding;
+pub(crate) mod observed;
 
 use crate::cluster::snapshot::{Cause, NamespaceObjects, Read, Snapshot, Unreadable};
 use jiff::{SignedDuration, Timestamp};
@@ -226,6 +227,9 @@ struct Set {
     /// `minReadySeconds`.
     #[serde(rename = "minReady")]
     min_ready: Option<i32>,
+    /// Labels of its pods' template.
+    #[serde(default)]
+    labels: BTreeMap<String, String>,
 }
 
 #[derive(Deserialize)]
@@ -341,7 +345,8 @@ pub(crate) fn snapshot(documents: &[&str]) -> Snapshot {
                 .ephemeral
                 .iter()
                 .map(|name| json!({"name": name, "ephemeral": {"volumeClaimTemplate": {"spec": spec}}}));
-            let pod = json!({"spec": {"containers": [], "volumes": ephemeral.collect::<Vec<_>>()}});
+            let pod = json!({"metadata": {"labels": set.labels},
+                             "spec": {"containers": [], "volumes": ephemeral.collect::<Vec<_>>()}});
             let templates: Vec<Value> = set.templates.iter().map(template).collect();
             let (current, update) = set.revisions.clone().unzip();
             let strategy = match (set.partition, &current) {
@@ -444,7 +449,7 @@ pub(crate) fn snapshot(documents: &[&str]) -> Snapshot {
         volumes: Read::Known(volumes),
         nodes: Read::Known(nodes(&spaces)),
         storage_classes: Read::Known(classes(&spaces)),
-        leases: Read::NotAsked,
+        ..Snapshot::default()
     }
 }
 

@@ -23,6 +23,8 @@ fn of(path: &str) -> &'static [&'static str] {
         "failover" | "undo" => &["4", "5", "6", "7", "8", "130"],
         "history" => &["8", "130"],
         "history release" => &["4", "5", "130"],
+        "layout check" => &["4", "8", "130"],
+        "layout learn" => &["4", "130"],
         "verify" => &["4", "7", "8", "130"],
         "forward" | "rbac" => &["4", "130"],
         "completion install" | "completion uninstall" => &["4", "5", "130"],

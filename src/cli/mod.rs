@@ -8,6 +8,7 @@ mod forward;
 mod global;
 mod history;
 mod jsonpath;
+mod layout;
 mod login;
 mod names;
 mod output;
@@ -28,6 +29,7 @@ pub use forward::{Address, DEFAULT_PORT, ForwardArgs};
 pub use global::{Color, Global, Token};
 pub use history::{HistoryArgs, HistoryCommand, ReleaseArgs};
 pub use jsonpath::JsonPath;
+pub use layout::{CheckArgs, LayoutArgs, LayoutCommand};
 pub use login::{LoginArgs, SecretKey, SslMode};
 pub use names::Names;
 pub use output::{Machine, Output};
@@ -106,14 +108,7 @@ pub enum Command {
     /// Run a local practice cluster for this plugin and kubectl
     Sandbox(SandboxArgs),
     /// Print the layout in force: the names of namespaces, workloads and ports
-    #[command(after_help = "\
-Examples:
-  # Start from the shipped layout, change it, and use it
-  kubectl synxdb layout > synxdb.yaml
-  kubectl synxdb --layout synxdb.yaml status
-
-It is the one of --layout, else of $KUBECTL_SYNXDB_LAYOUT, else the shipped one.")]
-    Layout,
+    Layout(LayoutArgs),
     /// Print JSON Schemas of the machine-readable output
     Schema(SchemaArgs),
     /// Set up shell completion

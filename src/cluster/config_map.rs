@@ -8,6 +8,7 @@ use kube::api::{Api, PostParams};
 
 use super::Cluster;
 use super::failure::{Act, Failure};
+use super::snapshot::Read;
 use crate::error::{Error, Result};
 
 /// The label of everything that the plugin creates and keeps.
@@ -56,6 +57,15 @@ impl KeptText {
 }
 
 impl Cluster {
+    /// Reads it, where a text of the user's own may be: `Known(None)` if there is no such ConfigMap.
+    pub async fn text_of(&self, place: Place<'_>, deadline: Duration) -> Read<Option<KeptText>> {
+        let api: Api<ConfigMap> = Api::namespaced(self.client(), place.namespace);
+        match self.timed(api.get_opt(place.name), deadline).await {
+            Ok(found) => Read::Known(found.map(|object| KeptText { object, key: place.key.to_owned() })),
+            Err(failure) => Read::Unknown(failure.unreadable(RESOURCE, Some(place.namespace))),
+        }
+    }
+
     /// Reads it; `None` if there is no such ConfigMap.
     ///
     /// # Errors

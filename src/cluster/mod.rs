@@ -1,6 +1,8 @@
 //! The only production code that talks to Kubernetes. Nothing outside this module knows a `Client`.
 //!
 //! - [`connect`]: kubectl's own flags, files and environment -> [`Cluster`]; `entries`: what the files name
+//! - `everywhere`: what there is in all namespaces, by metadata
+//! - [`observe`]: what a layout can be learned from
 //! - [`read`]: one parallel wave of lists -> [`snapshot::Snapshot`]; [`permission`]: what is allowed
 //! - [`watch`]: the same, kept up to date; [`survey`]: several namespaces of it
 //! - [`write`]: the few mutations, each with a precondition; [`annotations`]: several annotations of a volume in one
@@ -15,6 +17,7 @@ pub mod config_map;
 pub mod connect;
 mod credential;
 mod entries;
+mod everywhere;
 mod failure;
 mod feed;
 pub mod files;
@@ -24,6 +27,7 @@ pub mod hold;
 mod kubeconfig;
 pub mod lease;
 pub mod listener;
+pub mod observe;
 pub mod permission;
 pub mod pods;
 pub mod process;

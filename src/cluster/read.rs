@@ -69,7 +69,7 @@ impl Default for ReadRequest {
 }
 
 /// One wave: how to ask, and how many at once.
-struct Wave<'a> {
+pub(super) struct Wave<'a> {
     cluster: &'a Cluster,
     freshness: Freshness,
     deadline: Duration,
@@ -89,9 +89,7 @@ impl Cluster {
             wave.cluster_scoped::<StorageClass>("storageclasses", request.storage_classes),
             wave.cluster_scoped::<Lease>("leases", request.leases),
         );
-        let (terminating, passed_over) = (Vec::new(), Vec::new());
-        let namespace_names = Read::NotAsked;
-        Snapshot { namespaces, namespace_names, terminating, passed_over, volumes, nodes, storage_classes, leases }
+        Snapshot { namespaces, volumes, nodes, storage_classes, leases, ..Snapshot::default() }
     }
 
     /// The pods of these namespaces and nothing else, at the same time; may be stale.
@@ -139,7 +137,7 @@ impl Cluster {
         wave.list(Api::all(self.client()), "pods", None, selected).await
     }
 
-    fn wave(&self, freshness: Freshness, deadline: Duration) -> Wave<'_> {
+    pub(super) fn wave(&self, freshness: Freshness, deadline: Duration) -> Wave<'_> {
         Wave { cluster: self, freshness, deadline: self.at_most(deadline), permits: Semaphore::new(AT_ONCE) }
     }
 }
@@ -180,7 +178,7 @@ impl Wave<'_> {
         self.list(Api::all(self.cluster.client()), resource, None, ListParams::default()).await
     }
 
-    async fn list<K>(
+    pub(super) async fn list<K>(
         &self,
         api: Api<K>,
         resource: &'static str,

@@ -6,6 +6,7 @@ use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{Event, Node, PersistentVolume, PersistentVolumeClaim, Pod};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::api::storage::v1::StorageClass;
+use std::collections::BTreeMap;
 
 /// Something read, or the reason it could not be.
 #[derive(Clone, Debug, Default)]
@@ -57,6 +58,19 @@ pub enum Cause {
     Unreachable,
     /// Any other answer of the server.
     Refused,
+}
+
+/// An object, as far as its metadata tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObjectFacts {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+    /// Kind and name of its controller.
+    pub controller: Option<(String, String)>,
 }
 
 /// A namespace, as far as it is known from a list of all.
@@ -116,6 +130,12 @@ pub struct Snapshot {
     pub nodes: Read<Vec<Node>>,
     /// Storage classes.
     pub storage_classes: Read<Vec<StorageClass>>,
+    /// The namespaces that the user named.
+    pub named: Vec<String>,
+    /// The pods of all namespaces that carry the label by which SynxDB's tell what they are.
+    pub labelled_pods: Read<Vec<ObjectFacts>>,
+    /// The StatefulSets of all namespaces.
+    pub stateful_sets_everywhere: Read<Vec<ObjectFacts>>,
     /// Leases: those that nodes renew, and those of the control plane, which tell what time it is there.
     pub leases: Read<Vec<Lease>>,
 }

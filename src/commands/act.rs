@@ -55,7 +55,7 @@ pub(super) async fn look(context: &Context, cluster: &Cluster, namespace: Option
         ..ReadRequest::default()
     };
     let snapshot = scope.read(cluster, besides).await?;
-    let topology = build(&snapshot, &context.layout);
+    let topology = build(&snapshot, context.layout());
     // Where it was named, whether or not anything is left in it.
     if let [only] = topology.spaces.as_slice() {
         stays(&topology, &only.namespace)?;
@@ -148,7 +148,7 @@ pub(super) async fn find_out(
     };
     // Permission, watch and baseline at the same time: none waits for another.
     let mut watch = cluster.watch(watch_request(sight, member));
-    let others = others(&context.layout, member, &sight.snapshot.namespace_names);
+    let others = others(context.layout(), member, &sight.snapshot.namespace_names);
     let (rights, opened, said, stored, measured, who, here, elsewhere) = futures::join!(
         cluster.review(permissions, DEADLINE),
         watch.opened(DEADLINE),
@@ -300,7 +300,7 @@ pub(super) async fn carry_out(
         Run {
             plan: &plan,
             cluster,
-            layout: &context.layout,
+            layout: context.layout(),
             witness: &witness,
             before,
             record,

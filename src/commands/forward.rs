@@ -120,11 +120,11 @@ async fn prepare(context: &Context, cluster: &Cluster, args: &ForwardArgs) -> Re
         typed.as_ref().and_then(|typed| typed.namespace.clone()).or_else(|| context.global.namespace.clone());
     if let Some(meta) = typed.as_mut().filter(|typed| typed.name == META) {
         Role::MetadataProxy.name().clone_into(&mut meta.name);
-        namespace = meta.namespace.clone().or_else(|| Some(context.layout.system_namespace.clone()));
+        namespace = meta.namespace.clone().or_else(|| Some(context.layout().system_namespace.clone()));
     }
     let scope = scope(context, cluster, namespace.as_deref(), false, DEADLINE).await?;
     let snapshot = scope.read(cluster, ReadRequest::default()).await?;
-    let topology = build(&snapshot, &context.layout);
+    let topology = build(&snapshot, context.layout());
     let member = match typed {
         Some(_) => target(context, cluster, &snapshot, &topology, typed, &SOUGHT).await?,
         None => proxy(context, cluster, &snapshot, &topology).await?,
@@ -338,7 +338,7 @@ impl Open<'_> {
 
     /// Leads to wherever the member is now.
     fn look(&mut self, snapshot: &Snapshot) {
-        let now = self.lead.now(&build(snapshot, &self.context.layout));
+        let now = self.lead.now(&build(snapshot, self.context.layout()));
         if now == self.now {
             return;
         }

@@ -34,7 +34,7 @@ struct Past {
 async fn read(context: &Context, cluster: &Cluster, namespace: Option<&str>, all: bool) -> Result<Past> {
     let scope = scope(context, cluster, namespace, all, DEADLINE).await?;
     let besides = ReadRequest { volumes: true, ..ReadRequest::default() };
-    let topology = build(&scope.read(cluster, besides).await?, &context.layout);
+    let topology = build(&scope.read(cluster, besides).await?, context.layout());
     let (journal, unread) = context.journal.records();
     let mut gaps: Vec<Gap> = topology.gaps.iter().filter(|gap| gap.what == "volumes").cloned().collect();
     gaps.extend(unread.into_iter().map(|why| Gap { what: "a record of the local journal".into(), why }));

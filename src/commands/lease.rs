@@ -23,7 +23,7 @@ pub(super) async fn lease(
     watch: &Watch,
     (seen, who): (Option<Sighting>, Option<String>),
 ) -> Result<Hold> {
-    if as_planned(plan, &build(watch.snapshot(), &context.layout)).is_err() {
+    if as_planned(plan, &build(watch.snapshot(), context.layout())).is_err() {
         return Ok(Hold::without());
     }
     let holder = Holder {
@@ -53,7 +53,7 @@ pub(super) fn others(layout: &Layout, member: &Member, names: &Read<Vec<String>>
             let accounts = |name: &&String| layout.space_kind(name) == Some(SpaceKind::Account);
             names.items().iter().filter(accounts).cloned().collect()
         }
-        None => Vec::new(),
+        Some(SpaceKind::Management) | None => Vec::new(),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::Context;
 use super::scope::{Scope, among, of_context, reachable, scope};
-use super::status::{DEADLINE, only, only_what_is_read, wanted};
+use super::status::{DEADLINE, is_everywhere, only, only_what_is_read, wanted};
 use crate::cli::{Output, StatusArgs};
 use crate::cluster::snapshot::{Read, Snapshot};
 use crate::cluster::{Connection, Survey};
@@ -19,11 +19,20 @@ const AGES: Duration = Duration::from_secs(5);
 
 /// Follows until the user wants to stop; the exit code tells how it was then.
 pub(super) async fn follow(context: &Context, args: &StatusArgs) -> Result<Exit> {
-    let cluster = context.cluster().await?;
+    let cluster = context.cluster_within(DEADLINE).await?;
     let typed = context.global.namespace.as_deref();
     let scope = scope(context, &cluster, typed, args.all_namespaces, DEADLINE);
-    let mut scope = context.unless_interrupted(scope).await?.and_named_by(&args.targets, &context.layout);
+    let mut scope = context.unless_interrupted(scope).await?.and_named_by(&args.targets, context.layout());
     let wide = !matches!(args.output, Output::Text | Output::Name);
+    // As it was in the beginning: what comes later in namespaces of any name is not followed.
+    let labelled_pods = scope.labelled_pods.clone();
+    let stateful_sets = async {
+        if is_everywhere(context, &cluster, args) {
+            return Ok(cluster.stateful_sets_everywhere(DEADLINE).await);
+        }
+        Ok(Read::NotAsked)
+    };
+    scope.stateful_sets = context.unless_interrupted(stateful_sets).await?;
     let mut survey = cluster.survey(&scope.namespaces, false, true);
     let opened = async {
         survey.opened(DEADLINE).await;
@@ -32,7 +41,7 @@ pub(super) async fn follow(context: &Context, args: &StatusArgs) -> Result<Exit>
     context.unless_interrupted(opened).await?;
     let first = seen(&survey, &scope);
     reachable(&cluster, &first)?;
-    let wanted = wanted(&build(&first, &context.layout), context, &args.targets)?;
+    let wanted = wanted(&build(&first, context.layout()), context, &args.targets)?;
 
     let mut live = Live::new(context.screen, &args.output, args.no_headers);
     let mut resized = Resized::new();
@@ -41,7 +50,7 @@ pub(super) async fn follow(context: &Context, args: &StatusArgs) -> Result<Exit>
         if !wide {
             only_what_is_read(&mut snapshot);
         }
-        let topology = only(build(&snapshot, &context.layout), wanted.as_deref());
+        let topology = only(build(&snapshot, context.layout()), wanted.as_deref());
         let mut report = judge(&topology);
         judge_unfinished(&mut report, &topology, Timestamp::now());
         let away = away(&survey);
@@ -60,7 +69,10 @@ pub(super) async fn follow(context: &Context, args: &StatusArgs) -> Result<Exit>
         if typed.or(of_context(&cluster, args.all_namespaces)).is_none()
             && let Read::Known(all) = survey.namespaces()
         {
-            scope = among(all, None, &context.layout)?.and_named_by(&args.targets, &context.layout);
+            let stateful_sets = scope.stateful_sets;
+            let labelled_pods = labelled_pods.clone();
+            scope = among(all, None, context.layout())?.and_named_by(&args.targets, context.layout());
+            scope = Scope { stateful_sets, labelled_pods, ..scope };
             survey.follow(&scope.namespaces);
             // One that has just come is told of once it has been read.
             survey.opened(DEADLINE).await;
@@ -80,6 +92,9 @@ fn seen(survey: &Survey, scope: &Scope) -> Snapshot {
         namespace_names: scope.names.clone(),
         terminating: scope.terminating.clone(),
         passed_over: scope.passed_over.clone(),
+        named: scope.named.clone(),
+        labelled_pods: scope.labelled_pods.clone(),
+        stateful_sets_everywhere: scope.stateful_sets.clone(),
         ..survey.snapshot()
     }
 }

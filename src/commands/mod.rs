@@ -8,6 +8,7 @@ mod confirm;
 mod failover;
 mod forward;
 mod history;
+mod layout;
 mod lease;
 mod live;
 mod login;
@@ -23,23 +24,25 @@ mod sandbox;
 mod schema;
 mod scope;
 mod status;
+mod surroundings;
 mod target;
 mod tries;
 mod undo;
 mod verify;
 
 use crate::cli::{Cli, Command, Global, Output, Token};
-use crate::cluster::{Cluster, ConnectOptions, Environment, files, parse_request_timeout};
+use crate::cluster::{Cluster, ConnectOptions, Environment, parse_request_timeout};
 use crate::completion::scripts;
 use crate::error::{Error, Exit, Result};
 use crate::journal::Journal;
-use crate::render::{Screen, machine};
+use crate::render::{Screen, harmless, layout as layout_text, machine};
 use crate::topology::Layout;
-use crate::topology::layout::DEFAULT_LAYOUT;
 use std::future::Future;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+use surroundings::{Chosen, Surroundings, chosen};
 use tokio_util::sync::CancellationToken;
 
 pub use complete::complete;
@@ -50,8 +53,10 @@ pub struct Context {
     pub screen: Screen,
     /// Flags of all commands.
     pub global: Global,
-    /// What SynxDB calls things.
-    pub layout: Layout,
+    /// What this machine says that SynxDB calls things.
+    chosen: Chosen,
+    /// What was learned of the cluster, once it was connected to.
+    surroundings: OnceLock<Surroundings>,
     /// Set when the user wants to stop.
     pub interrupt: CancellationToken,
     /// Where records are kept that no volume can carry.
@@ -70,7 +75,6 @@ pub struct Context {
 pub fn run(cli: Cli, screen: Screen) -> Result<Exit> {
     match &cli.command {
         // These need no runtime, no kubeconfig and no request.
-        Command::Layout => screen.result(&layout_text(&cli.global)?),
         Command::Version { output } => screen.result(&version(output)?),
         Command::Completion(args) if let Some(shell) = args.command.shell() => screen.result(scripts::script(shell)),
         Command::Rbac(args) if !args.reads_namespaces() => screen.result(&rbac::rbac(args)?),
@@ -98,10 +102,19 @@ fn runtime() -> Result<tokio::runtime::Runtime> {
 async fn connected(cli: Cli, screen: Screen) -> Result<Exit> {
     let keyboard_lent = Arc::new(AtomicBool::new(false));
     let interrupt = interruption(keyboard_lent.clone());
-    let layout = layout(&cli.global)?;
+    let chosen = chosen(&cli.global, |name| std::env::var_os(name))?;
     let journal = Journal::of_user(|name| std::env::var_os(name));
     let global = cli.global;
-    let mut context = Context { screen, layout, global, interrupt, journal, practice_passfile: None, keyboard_lent };
+    let mut context = Context {
+        screen,
+        chosen,
+        surroundings: OnceLock::new(),
+        global,
+        interrupt,
+        journal,
+        practice_passfile: None,
+        keyboard_lent,
+    };
     match cli.command {
         Command::Sandbox(args) => sandbox::stay(&context, &args.output).await,
         Command::Status(args) => {
@@ -132,14 +145,35 @@ async fn connected(cli: Cli, screen: Screen) -> Result<Exit> {
             })
             .await
         }
-        Command::Layout | Command::Version { .. } | Command::Schema(_) => Ok(Exit::Yes),
+        Command::Layout(args) => sandbox::around(&mut context, async |context| layout::run(context, &args).await).await,
+        Command::Version { .. } | Command::Schema(_) => Ok(Exit::Yes),
     }
 }
 
 impl Context {
-    /// Connects with kubectl's own flags and precedence; makes no request.
+    /// Connects with kubectl's own flags and precedence, and learns what there is around.
     async fn cluster(&self) -> Result<Cluster> {
-        Cluster::connect(&options(&self.global)?, &Environment::of_process()).await
+        self.cluster_within(scope::DEADLINE).await
+    }
+
+    /// The same, where each question may take so long.
+    async fn cluster_within(&self, deadline: Duration) -> Result<Cluster> {
+        let cluster = Cluster::connect(&options(&self.global)?, &Environment::of_process()).await?;
+        let asked = Surroundings::look(self.chosen.clone(), &cluster, deadline);
+        let found = self.unless_interrupted(asked).await?;
+        if self.global.verbosity > 0 {
+            let why = found.clusters_own_unread.as_ref();
+            let from = layout_text::from(found.chosen.source(), why.map(String::as_str));
+            self.screen.note(&format!("{}\n", harmless(&from)));
+        }
+        // A command connects once.
+        let _ = self.surroundings.set(found);
+        Ok(cluster)
+    }
+
+    /// What SynxDB calls things, as far as it is known by now.
+    fn layout(&self) -> &Layout {
+        self.surroundings.get().map_or(&self.chosen.layout, |found| &found.layout)
     }
 
     /// Tells an error as a document, too, where the output is one a line.
@@ -223,30 +257,6 @@ async fn ctrl_c(lent: &AtomicBool) {
             return;
         }
     }
-}
-
-/// The layout in force.
-fn layout(global: &Global) -> Result<Layout> {
-    Layout::parse(&read_layout(global)?)
-}
-
-/// The text of the layout in force, once it is known to be one.
-fn layout_text(global: &Global) -> Result<String> {
-    let text = read_layout(global)?;
-    Layout::parse(&text)?;
-    Ok(text)
-}
-
-/// `--layout`, $KUBECTL_SYNXDB_LAYOUT, or the shipped one.
-fn read_layout(global: &Global) -> Result<String> {
-    let named = std::env::var_os("KUBECTL_SYNXDB_LAYOUT").map(PathBuf::from);
-    let unset = if named.is_some() { "env -u KUBECTL_SYNXDB_LAYOUT " } else { "" };
-    let Some(path) = global.layout.clone().or(named) else { return Ok(DEFAULT_LAYOUT.to_owned()) };
-    files::text(&path, files::LARGEST).map_err(|error| {
-        Error::usage(format!("the layout {} cannot be read", path.display()))
-            .because(error.to_string())
-            .hint(format!("{unset}kubectl synxdb layout prints one to start from"))
-    })
 }
 
 fn version(output: &Output) -> Result<String> {

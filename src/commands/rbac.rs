@@ -8,6 +8,7 @@ use crate::cluster::snapshot::Read;
 use crate::error::{Error, Result};
 use crate::plan::rights::{self, Place, Rule};
 use crate::render::rbac::{Bound, Roles, Subject, manifests};
+use crate::topology::Layout;
 use crate::topology::target::without_mark;
 use clap::ValueEnum;
 
@@ -22,17 +23,33 @@ pub(super) async fn in_namespaces_of_synxdb(context: &Context, args: &RbacArgs) 
             .hint("kubectl synxdb rbac --cluster-wide ... means every namespace there is, SynxDB's or not")
     };
     let cluster = context.cluster().await?;
-    let all = match cluster.namespaces(DEADLINE).await {
+    let layout = context.layout();
+    let read = match context.surroundings.get() {
+        Some(around) => around.namespaces(&cluster, DEADLINE).await,
+        None => Read::NotAsked,
+    };
+    let all = match read {
         Read::Known(all) => all,
         Read::Unknown(part) => return Err(elsewhere(cluster.unreadable(&part))),
         Read::NotAsked => Vec::new(),
     };
-    let namespaces = among(all, None, &context.layout)?.namespaces;
+    let (namespaces, others): (Vec<String>, Vec<String>) =
+        among(all, None, layout)?.namespaces.into_iter().partition(|name| is_granted(layout, name));
+    for name in others.iter().filter(|name| layout.is_certain(name)) {
+        let why = "is an account's by its pods' labels alone, and nothing is bound in it; -n names it";
+        super::login::note(context, &format!("namespace {name} {why}"));
+    }
     if namespaces.is_empty() {
         let none = format!("there is no namespace of SynxDB's in context {}", cluster.context_name());
         return Err(elsewhere(Error::failure(none).because("nothing was bound")));
     }
     made(args, Bound::InEach(namespaces))
+}
+
+/// Whether roles are bound in a namespace that nobody named. One that may be called like SynxDB's by chance is not, nor
+/// one that whoever may label a pod has made an account.
+fn is_granted(layout: &Layout, namespace: &str) -> bool {
+    layout.is_certain(namespace) && !layout.only_by_labels(namespace)
 }
 
 /// Asks nobody.
@@ -89,6 +106,24 @@ fn whole(name: &str) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Roles are bound in what is called like SynxDB's, and in no namespace that a label or a common name makes one.
+    #[test]
+    fn it_binds_in_no_namespace_that_anyone_can_make_an_accounts() {
+        const CERTAIN: &str = "cloud007-513d75d5-3033-4649-b913-07f6115ec41a";
+        let layout = Layout::shipped().unwrap().with_accounts(&["sales".into(), "hashdata-fe-team-07e5674f".into()]);
+        for (namespace, granted) in [
+            ("synxdb-system", true),
+            (CERTAIN, true),
+            // Called like one, and its pods say so, too.
+            ("hashdata-fe-team-07e5674f", true),
+            ("web-preview-deadbeef", false),
+            ("sales", false),
+            ("dbaas", false),
+        ] {
+            assert_eq!(is_granted(&layout, namespace), granted, "{namespace}");
+        }
+    }
 
     /// What lies in namespaces is bound in all of them if `--cluster-wide` was said, and then alone.
     #[test]

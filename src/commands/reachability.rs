@@ -28,9 +28,9 @@ pub(super) async fn probes(
     member: &Member,
 ) -> Result<(Probes, Topology)> {
     if args.no_probe {
-        return Ok((Probes::default(), build(snapshot, &context.layout)));
+        return Ok((Probes::default(), build(snapshot, context.layout())));
     }
-    let layout = &context.layout;
+    let layout = context.layout();
     let names = match &snapshot.namespace_names {
         Read::Known(names) => names.as_slice(),
         Read::Unknown(_) | Read::NotAsked => &[],
@@ -84,7 +84,7 @@ fn typed(context: &Context, args: &ActArgs, names: &[String]) -> Result<Vec<(Str
             return Err(Error::usage(format!("--probe {text:?} names no namespace"))
                 .hint("--probe NAMESPACE/POD; kubectl synxdb status -A shows them"));
         };
-        match match_namespace(&namespace, names, &context.layout) {
+        match match_namespace(&namespace, names, context.layout()) {
             NamespaceMatch::One(namespace) => Ok((namespace, name)),
             // Nobody may list namespaces: it is taken by its whole name.
             NamespaceMatch::None(_) if names.is_empty() => Ok((without_mark(&namespace).to_owned(), name)),

@@ -1,8 +1,9 @@
 //! Which namespaces a command looks at: kubectl's precedence, SynxDB's names.
 
 use super::Context;
+use super::surroundings::Surroundings;
 use crate::cli::quoted;
-use crate::cluster::snapshot::{Cause, NamespaceFacts, Read, Snapshot};
+use crate::cluster::snapshot::{Cause, NamespaceFacts, ObjectFacts, Read, Snapshot};
 use crate::cluster::{Cluster, Freshness, ReadRequest};
 use crate::error::{Error, Result};
 use crate::topology::health::being_deleted;
@@ -14,6 +15,7 @@ use std::time::Duration;
 pub(super) const DEADLINE: Duration = Duration::from_secs(5);
 
 /// The namespaces to read, and what is known of all.
+#[derive(Default)]
 pub(super) struct Scope {
     pub(super) namespaces: Vec<String>,
     pub(super) names: Read<Vec<String>>,
@@ -21,6 +23,12 @@ pub(super) struct Scope {
     pub(super) terminating: Vec<String>,
     /// Those of them that nobody named, and that are not read for it.
     pub(super) passed_over: Vec<String>,
+    /// Those that the user named.
+    pub(super) named: Vec<String>,
+    /// The pods of all namespaces that say what they are, where all namespaces are meant.
+    pub(super) labelled_pods: Read<Vec<ObjectFacts>>,
+    /// All StatefulSets, where all namespaces are meant and somebody asked for them.
+    pub(super) stateful_sets: Read<Vec<ObjectFacts>>,
 }
 
 impl Scope {
@@ -31,9 +39,17 @@ impl Scope {
     pub(super) async fn read(self, cluster: &Cluster, besides: ReadRequest) -> Result<Snapshot> {
         let freshness = Freshness::Consistent;
         let request = ReadRequest { namespaces: self.namespaces, freshness, deadline: DEADLINE, ..besides };
-        let (terminating, passed_over) = (self.terminating, self.passed_over);
+        let (terminating, passed_over, named) = (self.terminating, self.passed_over, self.named);
         let read = cluster.read(&request).await;
-        let snapshot = Snapshot { namespace_names: self.names, terminating, passed_over, ..read };
+        let snapshot = Snapshot {
+            namespace_names: self.names,
+            terminating,
+            passed_over,
+            named,
+            labelled_pods: self.labelled_pods,
+            stateful_sets_everywhere: self.stateful_sets,
+            ..read
+        };
         reachable(cluster, &snapshot)?;
         Ok(snapshot)
     }
@@ -52,7 +68,10 @@ impl Scope {
                 && let Some(name) = among(&self.passed_over)
             {
                 self.passed_over.retain(|other| *other != name);
+                self.named.push(name.clone());
                 self.namespaces.push(name);
+            } else if let Some(name) = among(&self.namespaces) {
+                self.named.push(name);
             }
         }
         self
@@ -68,20 +87,28 @@ pub(super) async fn scope(
     all: bool,
     deadline: Duration,
 ) -> Result<Scope> {
-    scope_of(&context.layout, cluster, typed, all, deadline).await
+    match context.surroundings.get() {
+        Some(around) => scope_in(around, cluster, typed, all, deadline).await,
+        None => Err(Error::failure("the cluster was not connected to")),
+    }
 }
 
-/// The same, for a layout.
-pub(super) async fn scope_of(
-    layout: &Layout,
+/// The same, in these surroundings.
+pub(super) async fn scope_in(
+    around: &Surroundings,
     cluster: &Cluster,
     typed: Option<&str>,
     all: bool,
     deadline: Duration,
 ) -> Result<Scope> {
+    let layout = &around.layout;
     let typed = typed.or(of_context(cluster, all));
-    match cluster.namespaces(deadline).await {
-        Read::Known(all) => among(all, typed, layout),
+    match around.namespaces(cluster, deadline).await {
+        Read::Known(all) => {
+            let scope = among(all, typed, layout)?;
+            let everywhere = if typed.is_some() { Read::NotAsked } else { around.labelled_pods.clone() };
+            Ok(Scope { labelled_pods: everywhere, ..scope })
+        }
         Read::Unknown(part) => {
             if !matches!(part.cause, Cause::Forbidden) {
                 return Err(cluster.unreadable(&part));
@@ -92,14 +119,10 @@ pub(super) async fn scope_of(
                 Read::Known(Some(NamespaceFacts { terminating: true, name })) => vec![name],
                 _ => Vec::new(),
             };
-            Ok(Scope { namespaces: vec![name], names: Read::Unknown(part), terminating, passed_over: Vec::new() })
+            let named = typed.map(|_| name.clone()).into_iter().collect();
+            Ok(Scope { namespaces: vec![name], names: Read::Unknown(part), terminating, named, ..Scope::default() })
         }
-        Read::NotAsked => Ok(Scope {
-            namespaces: Vec::new(),
-            names: Read::NotAsked,
-            terminating: Vec::new(),
-            passed_over: Vec::new(),
-        }),
+        Read::NotAsked => Ok(Scope::default()),
     }
 }
 
@@ -123,14 +146,17 @@ pub(super) fn among(all: Vec<NamespaceFacts>, typed: Option<&str>, layout: &Layo
             NamespaceMatch::None(near) => return Err(unknown(typed, &near)),
         },
         None => {
-            let ours = existing.iter().filter(|name| layout.space_kind(name).is_some()).cloned();
+            // Of one that is only called like SynxDB's, nobody misses it when it goes.
+            let counts = |name: &&String| layout.is_certain(name) || !terminating.contains(name);
+            let ours = existing.iter().filter(|name| layout.space_kind(name).is_some()).filter(counts).cloned();
             // An account that goes is nobody's any more; without its system, SynxDB is not well.
             let goes =
                 |name: &String| terminating.contains(name) && layout.space_kind(name) == Some(SpaceKind::Account);
             ours.partition(goes)
         }
     };
-    Ok(Scope { namespaces, names: Read::Known(existing), terminating, passed_over })
+    let named = if typed.is_some() { namespaces.clone() } else { Vec::new() };
+    Ok(Scope { namespaces, names: Read::Known(existing), terminating, passed_over, named, ..Scope::default() })
 }
 
 /// What a typed namespace means: its whole name whatever becomes of it, and the beginning of one that stays before
@@ -217,6 +243,19 @@ mod tests {
         }
     }
 
+    /// Much is called like an account: what goes of it is not told, and what stays is looked into.
+    #[test]
+    fn a_namespace_of_a_common_name_that_goes_is_nobodys() {
+        let layout = Layout::shipped().unwrap();
+        let facts = |name: &str, terminating| NamespaceFacts { name: name.to_owned(), terminating };
+        let all =
+            |terminating| vec![facts(GOING, true), facts("web-preview-deadbeef", terminating), facts("default", false)];
+        let scope = among(all(true), None, &layout).unwrap();
+        assert_eq!((scope.namespaces, scope.passed_over), (vec![], owned(&[GOING])));
+        let scope = among(all(false), None, &layout).unwrap();
+        assert_eq!((scope.namespaces, scope.passed_over), (owned(&["web-preview-deadbeef"]), owned(&[GOING])));
+    }
+
     #[test]
     fn a_target_takes_in_the_namespace_that_it_names() {
         let layout = Layout::shipped().unwrap();
@@ -232,6 +271,7 @@ mod tests {
                 names: Read::Known(owned(&[GOING, STAYING, OTHER])),
                 terminating: owned(&[GOING]),
                 passed_over: owned(&[GOING]),
+                ..Scope::default()
             };
             let scope = scope.and_named_by(&owned(&targets), &layout);
             assert_eq!((scope.namespaces, scope.passed_over), (owned(&namespaces), owned(&passed_over)), "{targets:?}");

@@ -1,10 +1,10 @@
-//! `status`: two waves of requests, one judgement.
+//! `status`: one wave of requests after that of connecting, one judgement.
 
 use super::Context;
-use super::scope::{Scope, reachable, scope};
+use super::scope::{Scope, of_context, reachable, scope};
 use crate::cli::{Output, StatusArgs, quoted};
-use crate::cluster::ReadRequest;
 use crate::cluster::snapshot::{Cause, Read, Snapshot};
+use crate::cluster::{Cluster, ReadRequest};
 use crate::error::{Error, Exit, Result};
 use crate::plan::judge_unfinished;
 use crate::render::{harmless, machine, status as text, wrapped};
@@ -25,18 +25,19 @@ pub(super) async fn status(context: &Context, args: &StatusArgs) -> Result<Exit>
 }
 
 async fn once(context: &Context, args: &StatusArgs) -> Result<Exit> {
-    let cluster = context.cluster().await?;
+    let cluster = context.cluster_within(DEADLINE).await?;
     let wide = !matches!(args.output, Output::Text | Output::Name);
-    // First wave: namespaces, and what belongs to none.
+    let mut scope =
+        scope(context, &cluster, context.global.namespace.as_deref(), args.all_namespaces, DEADLINE).await?;
+    scope = scope.and_named_by(&args.targets, context.layout());
+    // All at the same time: what is in the namespaces, what belongs to none, and what looks like SynxDB's elsewhere.
     let request = ReadRequest { volumes: true, leases: true, deadline: DEADLINE, ..ReadRequest::default() };
-    let (scope, outside) = futures::join!(
-        scope(context, &cluster, context.global.namespace.as_deref(), args.all_namespaces, DEADLINE),
-        cluster.read(&request)
-    );
-    let scope = scope?.and_named_by(&args.targets, &context.layout);
-    // Second wave: what is in them.
-    let request = ReadRequest { namespaces: scope.namespaces.clone(), deadline: DEADLINE, ..ReadRequest::default() };
-    let inside = cluster.read(&request).await;
+    let within = ReadRequest { namespaces: scope.namespaces.clone(), deadline: DEADLINE, ..ReadRequest::default() };
+    let (outside, inside, ()) = futures::join!(cluster.read(&request), cluster.read(&within), async {
+        if is_everywhere(context, &cluster, args) {
+            scope.stateful_sets = cluster.stateful_sets_everywhere(DEADLINE).await;
+        }
+    });
     let looked_at = scope.namespaces.len();
     let mut snapshot = together(scope, outside, inside);
     if !wide {
@@ -49,7 +50,7 @@ async fn once(context: &Context, args: &StatusArgs) -> Result<Exit> {
         .find(|objects| matches!(&objects.pods, Read::Unknown(part) if part.cause == Cause::Forbidden));
     let denied = denied.map(|objects| objects.namespace.clone());
 
-    let topology = build(&snapshot, &context.layout);
+    let topology = build(&snapshot, context.layout());
     let wanted = wanted(&topology, context, &args.targets)?;
     let topology = only(topology, wanted.as_deref());
     let mut report = judge(&topology);
@@ -72,6 +73,12 @@ async fn once(context: &Context, args: &StatusArgs) -> Result<Exit> {
             Exit::Degraded
         }
     })
+}
+
+/// Whether it is about all of SynxDB, and nothing of it may be passed over.
+pub(super) fn is_everywhere(context: &Context, cluster: &Cluster, args: &StatusArgs) -> bool {
+    let narrowed = context.global.namespace.is_some() || of_context(cluster, args.all_namespaces).is_some();
+    !narrowed && args.targets.is_empty()
 }
 
 /// Volumes are read for what is on record on them: who may not read them is shown all else as it is.
@@ -98,6 +105,9 @@ fn together(scope: Scope, outside: Snapshot, inside: Snapshot) -> Snapshot {
         namespace_names: scope.names,
         terminating: scope.terminating,
         passed_over: scope.passed_over,
+        named: scope.named,
+        labelled_pods: scope.labelled_pods,
+        stateful_sets_everywhere: scope.stateful_sets,
         volumes: outside.volumes,
         nodes: outside.nodes,
         storage_classes: outside.storage_classes,
@@ -115,6 +125,9 @@ pub(super) fn only(mut topology: Topology, wanted: Option<&[String]>) -> Topolog
         space.components.retain(|component| !component.members.is_empty());
     }
     topology.spaces.retain(|space| !space.components.is_empty());
+    topology.spaces.iter_mut().for_each(|space| space.unrecognized.clear());
+    topology.unrecognized_elsewhere.clear();
+    topology.by_names_alone = false;
     topology
 }
 
@@ -129,7 +142,7 @@ pub(super) fn wanted(topology: &Topology, context: &Context, targets: &[String])
         let existing: Vec<String> = topology.spaces.iter().map(|space| space.namespace.clone()).collect();
         let namespace = match &target.namespace {
             None => None,
-            Some(name) => match match_namespace(name, &existing, &context.layout) {
+            Some(name) => match match_namespace(name, &existing, context.layout()) {
                 NamespaceMatch::One(name) => Some(name),
                 _ => return Err(Error::failure(format!("there is no SynxDB namespace {name:?}"))),
             },

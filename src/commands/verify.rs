@@ -2,16 +2,16 @@
 
 use super::Context;
 use super::baseline::{Subject as Whose, store};
-use super::login::login;
+use super::login::{login, note};
 use super::scope::{DEADLINE, scope};
 use super::status::wanted;
 use crate::cli::{Output, VerifyArgs};
-use crate::cluster::snapshot::Read;
+use crate::cluster::snapshot::{Read, Snapshot};
 use crate::cluster::{Cluster, ReadRequest, files};
 use crate::error::{Error, Exit, Result};
 use crate::render::progress::Waiting;
 use crate::render::{machine, verify as text};
-use crate::topology::health::not_looked_into;
+use crate::topology::health::{BY_NAMES_ALONE, not_looked_into, not_recognized};
 use crate::topology::{Topology, build};
 use crate::verify::ask::QUESTION;
 use crate::verify::{
@@ -118,7 +118,7 @@ struct Look {
 async fn look(context: &Context, cluster: &Cluster, args: &VerifyArgs) -> Result<Look> {
     let typed = context.global.namespace.as_deref();
     let scope = scope(context, cluster, typed, args.all_namespaces, DEADLINE).await?;
-    let scope = scope.and_named_by(&args.targets, &context.layout);
+    let scope = scope.and_named_by(&args.targets, context.layout());
     // Without a right to list namespaces there may be accounts that nobody looked at.
     let narrowed =
         typed.is_some() || (!args.all_namespaces && cluster.namespace().is_some_and(|name| name != "default"));
@@ -127,7 +127,14 @@ async fn look(context: &Context, cluster: &Cluster, args: &VerifyArgs) -> Result
         let judged = Judgement::unknown(format!("which accounts there are: {}", part.reason));
         gaps.push(judged.on(Kind::Members, "", "namespaces", Duration::ZERO));
     }
-    let snapshot = scope.read(cluster, ReadRequest::default()).await?;
+    let everywhere = async {
+        if narrowed || !args.targets.is_empty() {
+            return Read::NotAsked;
+        }
+        cluster.stateful_sets_everywhere(DEADLINE).await
+    };
+    let (snapshot, sets) = futures::join!(scope.read(cluster, ReadRequest::default()), everywhere);
+    let snapshot = Snapshot { stateful_sets_everywhere: sets, ..snapshot? };
     for objects in &snapshot.namespaces {
         let pods = if let Read::Unknown(part) = &objects.pods { Some(part) } else { None };
         let sets = if let Read::Unknown(part) = &objects.stateful_sets { Some(part) } else { None };
@@ -136,7 +143,7 @@ async fn look(context: &Context, cluster: &Cluster, args: &VerifyArgs) -> Result
             judged.on(Kind::Members, &objects.namespace, part.resource, Duration::ZERO)
         }));
     }
-    let topology = build(&snapshot, &context.layout);
+    let topology = build(&snapshot, context.layout());
     let passed_over = topology.passed_over.iter().map(|name| (name, "being deleted: not looked into"));
     let going = topology.spaces.iter().filter(|space| space.terminating);
     let going: Vec<Check> = going
@@ -144,13 +151,27 @@ async fn look(context: &Context, cluster: &Cluster, args: &VerifyArgs) -> Result
         .chain(passed_over)
         .map(|(name, why)| Judgement::skipped(why).on(Kind::Namespace, name, "", Duration::ZERO))
         .collect();
+    let everything = !narrowed && gaps.is_empty();
+    let wanted_all = args.targets.is_empty();
+    gaps.extend(topology.unrecognized().filter(|_| wanted_all).map(|one| {
+        let what = one.pods.first().unwrap_or(&one.workload);
+        let judged = Judgement::unknown(not_recognized(one).why);
+        judged.on(Kind::Members, &one.namespace, what, Duration::ZERO)
+    }));
+    if let (Read::Unknown(part), false) = (&snapshot.labelled_pods, topology.by_names_alone || narrowed) {
+        let judged = Judgement::unknown(format!("which accounts there are: {}", part.reason));
+        gaps.push(judged.on(Kind::Members, "", "pods", Duration::ZERO));
+    }
+    if topology.by_names_alone && wanted_all {
+        note(context, BY_NAMES_ALONE);
+    }
     if gaps.is_empty() && topology.members().next().is_none() {
         let (looked, next) = crate::render::status::absent(snapshot.namespaces.len(), cluster.context_name());
         let error = Error::new(Exit::Degraded, "there is no SynxDB member to verify").because(looked);
         let error = next.into_iter().fold(error, Error::hint);
         return Err(topology.passed_over.iter().fold(error, |error, name| error.because(not_looked_into(name))));
     }
-    Ok(Look { topology, everything: !narrowed && gaps.is_empty(), gaps, going })
+    Ok(Look { topology, everything, gaps, going })
 }
 
 /// How far this look covers a member of a baseline.

@@ -8,13 +8,15 @@ use crate::topology::{Layout, SpaceKind};
 
 /// Namespaces: SynxDB's own first, the system's before the accounts'.
 pub fn namespaces(all: &[NamespaceFacts], layout: &Layout) -> Vec<Candidate> {
-    let kind = |namespace: &NamespaceFacts| layout.space_kind(&namespace.name);
+    let kind =
+        |namespace: &NamespaceFacts| layout.space_kind(&namespace.name).filter(|_| layout.is_certain(&namespace.name));
     let mut all: Vec<&NamespaceFacts> = all.iter().collect();
     all.sort_by_key(|namespace| (kind(namespace).is_none(), kind(namespace), namespace.name.clone()));
     let candidate = |namespace: &NamespaceFacts| {
         let what = match kind(namespace) {
             Some(SpaceKind::System) => "SynxDB's system",
             Some(SpaceKind::Account) => "SynxDB account",
+            Some(SpaceKind::Management) => "SynxDB management",
             None => "",
         };
         let about = match (what, namespace.terminating) {

@@ -102,13 +102,19 @@ impl Probes {
 /// Whether the databases of other namespaces depend on this member.
 pub fn reaches_further(member: &Member) -> bool {
     match member.role {
-        Role::MetadataProxy | Role::Safekeeper | Role::Pageserver => true,
-        Role::WarehouseProxy | Role::WarehouseNode => false,
+        Role::MetadataProxy
+        | Role::Safekeeper
+        | Role::Pageserver
+        | Role::FoundationDb
+        | Role::StorageController
+        | Role::StorageBroker => true,
+        Role::Coordinator | Role::WarehouseProxy | Role::WarehouseNode | Role::Console => false,
     }
 }
 
 /// The databases that depend on a member: on a safekeeper or the pageserver, the metadata's and every account's; on the
-/// metadata proxy, the same; on a warehouse proxy, its own; on a warehouse node, those of the proxy that answers for it.
+/// metadata proxy, the same; on a coordinator or warehouse proxy, its own; on a warehouse node, those of what answers for
+/// it; on what else the system holds, all, with nothing promised.
 pub fn depending(topology: &Topology, member: &Member) -> Probes {
     let mut probes = Probes::default();
     for space in &topology.spaces {
@@ -155,7 +161,9 @@ fn promise(
         Role::Safekeeper | Role::Pageserver => Some(Promise::Stays),
         Role::MetadataProxy if itself => Some(Promise::BrieflyAway),
         Role::MetadataProxy => (space.kind == SpaceKind::Account).then_some(Promise::None),
-        Role::WarehouseProxy => itself.then_some(Promise::BrieflyAway),
+        Role::FoundationDb | Role::StorageController | Role::StorageBroker => Some(Promise::None),
+        Role::Coordinator | Role::WarehouseProxy => itself.then_some(Promise::BrieflyAway),
+        Role::Console => None,
         Role::WarehouseNode => {
             let answers = topology.component_of(member).and_then(|component| component.answers_through);
             (same_space && answers == Some(component.role)).then_some(Promise::BrieflyAway)

@@ -5,6 +5,7 @@ use super::Request;
 use crate::cli::RbacFor;
 use crate::cluster::{LEASE, Permission};
 use crate::topology::Member;
+use crate::topology::layout::CONFIG_MAP;
 
 /// Where a right is needed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -96,6 +97,7 @@ impl Right {
 }
 
 const WHOLE_NAMES: &str = "-n takes a namespace by its whole name, and no other is looked at";
+const OWN_LAYOUT: &str = "the cluster's own layout is not read: what this machine says, or what is shipped, counts";
 const NODES: &str = "whether a node is lost, or can take the pod, is unknown";
 const UNRETAINED: &str = "--allow unretained-volume, at high risk: the old volume cannot be kept";
 const CONCURRENT: &str = "--allow concurrent-failover, at high risk: another failover is not kept away";
@@ -117,6 +119,7 @@ const STATUS: &[Right] = &[
     right("list", "persistentvolumes")
         .cluster()
         .or("what is unfinished, and what -o wide shows of volumes, is unknown"),
+    right("get", "configmaps").named(CONFIG_MAP).cluster().or(OWN_LAYOUT),
 ];
 
 /// What `verify` takes.
@@ -129,6 +132,7 @@ const VERIFY: &[Right] = &[
     right("create", "configmaps").or(UNSTORED),
     right("update", "configmaps").or(UNSTORED),
     right("list", "namespaces").cluster().or_by(WHOLE_NAMES),
+    right("get", "configmaps").named(CONFIG_MAP).cluster().or(OWN_LAYOUT),
 ];
 
 /// What `forward` takes: of all else it reads it needs nothing.
@@ -138,6 +142,7 @@ const FORWARD: &[Right] = &[
     right("get", "pods/portforward"),
     right("create", "pods/portforward"),
     right("list", "namespaces").cluster().or_by(WHOLE_NAMES),
+    right("get", "configmaps").named(CONFIG_MAP).cluster().or(OWN_LAYOUT),
 ];
 
 /// What `failover` takes.
@@ -177,6 +182,7 @@ const FAILOVER: &[Right] = &[
     right("list", "nodes").cluster().or(NODES),
     right("list", "storageclasses.storage.k8s.io").cluster().or("whether the new claims' class exists is unknown"),
     right("list", "poddisruptionbudgets.policy").or("whether a disruption budget forbids it is unknown"),
+    right("get", "configmaps").named(CONFIG_MAP).cluster().or(OWN_LAYOUT),
 ];
 
 /// What `history` takes, and `history release`.
@@ -187,6 +193,7 @@ const HISTORY: &[Right] = &[
     right("patch", "persistentvolumes").cluster().or_by("nothing is released"),
     right("get", "persistentvolumes").cluster().or(FOUND),
     right("list", "namespaces").cluster().or_by(WHOLE_NAMES),
+    right("get", "configmaps").named(CONFIG_MAP).cluster().or(OWN_LAYOUT),
 ];
 
 /// What a command takes.

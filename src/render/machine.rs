@@ -1,8 +1,8 @@
 //! Machine forms: JSON and YAML, each with apiVersion and kind.
 
 use super::documents::{
-    ActResult, Error as Failure, Event as Happened, History, Kind, Release, Sandbox, Scenarios, SchemaList, Status,
-    Verification, Version, document as of_kind,
+    ActResult, Error as Failure, Event as Happened, History, Kind, LayoutCheck, Release, Sandbox, Scenarios,
+    SchemaList, Status, Verification, Version, document as of_kind,
 };
 use super::harmless::escaped;
 use super::is_harmful;
@@ -11,8 +11,9 @@ use crate::error::{Error, Result};
 use crate::plan::history::Entry;
 use crate::plan::{Act, Plan, Record};
 use crate::recovery::{Event, Outcome};
+use crate::topology::fit::Fitting;
 use crate::topology::health::Report;
-use crate::topology::{Gap, Topology};
+use crate::topology::{Gap, LayoutSource, Topology};
 use crate::verify::{Check, Testimony};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -66,6 +67,11 @@ pub fn line(document: &Value) -> String {
 /// `status`.
 pub fn status(report: &Report, topology: &Topology) -> Value {
     of_kind(Kind::Status, &Status::new(report, topology))
+}
+
+/// `layout check`.
+pub fn layout_check(layout: &LayoutSource, fittings: &[Fitting<'_>], report: &Report) -> Value {
+    of_kind(Kind::LayoutCheck, &LayoutCheck::new(layout, fittings, report))
 }
 
 /// `sandbox`: a practice cluster that is ready.

@@ -10,6 +10,7 @@ mod harmless;
 pub mod history;
 #[cfg(test)]
 mod hostile;
+pub mod layout;
 pub mod live;
 pub mod machine;
 pub mod outcome;

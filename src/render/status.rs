@@ -4,7 +4,7 @@ use super::age::age;
 use super::columns::columns;
 use super::{Paint, count, harmless, wrapped};
 use crate::cli::quoted;
-use crate::topology::health::{Health, Remedy, Report, Trouble, being_deleted, not_looked_into};
+use crate::topology::health::{BY_NAMES_ALONE, Health, Remedy, Report, Trouble, being_deleted, not_looked_into};
 use crate::topology::{Claim, Known, Member, Role, Space, SpaceKind, Topology};
 use jiff::Timestamp;
 
@@ -17,10 +17,15 @@ pub fn status(report: &Report, topology: &Topology, wide: bool, now: Timestamp, 
 /// out, column by column.
 pub fn within(room: usize, report: &Report, topology: &Topology, wide: bool, now: Timestamp, paint: Paint) -> String {
     let mut text = verdict(report, paint);
+    if wide {
+        let first = text.find('\n').map_or(text.len(), |end| end + 1);
+        text.insert_str(first, &wrapped("  layout: ", &topology.layout.to_string()));
+    }
     for space in &topology.spaces {
         let kind = match space.kind {
             SpaceKind::System => "system",
             SpaceKind::Account => "account",
+            SpaceKind::Management => "management",
         };
         let going = if space.terminating { ", being deleted" } else { "" };
         text.push_str(&format!("\n{} ({kind}{going})\n", paint.strong(harmless(&space.namespace))));
@@ -54,6 +59,9 @@ pub fn verdict(report: &Report, paint: Paint) -> String {
     for gap in &report.gaps {
         text.push_str(&wrapped("  unknown: ", &format!("{}: {}", gap.what, gap.why)));
     }
+    if report.by_names_alone {
+        text.push_str(&wrapped("  note: ", BY_NAMES_ALONE));
+    }
     for namespace in &report.passed_over {
         text.push_str(&wrapped("  note: ", &not_looked_into(namespace)));
     }
@@ -63,6 +71,10 @@ pub fn verdict(report: &Report, paint: Paint) -> String {
     let finishes = |trouble: &&Trouble| matches!(trouble.remedy, Remedy::Finish(_));
     let helps = report.troubles.iter().find(finishes);
     let helps = helps.or_else(|| report.troubles.iter().find(|trouble| trouble.remedy == Remedy::Failover));
+    if let ([first, ..], None) = (report.unrecognized.as_slice(), helps) {
+        let command = format!("kubectl synxdb layout check -n {}", quoted(&first.namespace));
+        text.push_str(&format!("  try {}\n", paint.hint(command)));
+    }
     if let Some(trouble) = helps {
         let command = match &trouble.remedy {
             Remedy::Finish(command) => harmless(command),
@@ -90,7 +102,12 @@ fn short(role: Role) -> &'static str {
         Role::MetadataProxy | Role::WarehouseProxy => "proxy",
         Role::Safekeeper => "safekeeper",
         Role::Pageserver => "pageserver",
+        Role::FoundationDb => "foundationdb",
+        Role::StorageController => "controller",
+        Role::StorageBroker => "broker",
+        Role::Coordinator => "coordinator",
         Role::WarehouseNode => "node",
+        Role::Console => "console",
     }
 }
 

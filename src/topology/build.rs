@@ -2,15 +2,17 @@
 //! objects are matched as strings.
 
 use super::claims::{self, Mounted};
+use super::discovery;
 use super::heartbeat;
-use super::layout::{ComponentLayout, Layout, SpaceKind};
+use super::layout::{Layout, Role, SpaceKind};
 use super::machines;
-use super::model::{Claim, Component, Gap, Known, Member, Owner, PodFacts, Space, Stranger, Topology};
+use super::model::{Claim, Component, Gap, Known, Member, PodFacts, Space, Topology};
 use super::ownership::{Ownership, ownership};
 use super::readiness::readiness;
+use super::recognition::{Found, Recognition, owner, recognition};
 use super::words;
 use super::workload::{Workload, claim_name, covering, workload};
-use crate::cluster::snapshot::{NamespaceObjects, Read, Snapshot, Unreadable};
+use crate::cluster::snapshot::{Cause, NamespaceObjects, Read, Snapshot, Unreadable};
 use k8s_openapi::api::core::v1::{Node, PersistentVolume, Pod};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -26,13 +28,19 @@ const REVISION_LABEL: &str = "controller-revision-hash";
 /// Reads a snapshot as a SynxDB installation. A namespace that the layout does not know counts as an
 /// account's: the user named it.
 pub fn build(snapshot: &Snapshot, layout: &Layout) -> Topology {
-    let mut spaces: Vec<Space> = snapshot.namespaces.iter().map(|objects| space(objects, snapshot, layout)).collect();
+    let spaces = snapshot.namespaces.iter().map(|objects| space(objects, snapshot, layout));
+    let mut spaces: Vec<Space> = spaces.filter(|space| is_ours(space, layout)).collect();
     spaces.sort_by(|a, b| (a.kind, &a.namespace).cmp(&(b.kind, &b.namespace)));
     let mut gaps = Vec::new();
     gap(&mut gaps, &snapshot.namespace_names);
     gap(&mut gaps, &snapshot.volumes);
     gap(&mut gaps, &snapshot.nodes);
     gap(&mut gaps, &snapshot.storage_classes);
+    for everywhere in [&snapshot.labelled_pods, &snapshot.stateful_sets_everywhere] {
+        if !forbidden(everywhere) {
+            gap(&mut gaps, everywhere);
+        }
+    }
     let nodes = snapshot.nodes.items();
     let recorded = snapshot.volumes.items().iter().map(|found| claims::volume(found, nodes));
     let recorded = recorded.filter(|volume| !volume.records.is_empty()).collect();
@@ -49,8 +57,23 @@ pub fn build(snapshot: &Snapshot, layout: &Layout) -> Topology {
         classes: known(&snapshot.storage_classes, machines::classes),
         unbound_volumes: known(&snapshot.volumes, |volumes| claims::unbound(volumes, nodes)),
         passed_over: snapshot.passed_over.clone(),
+        layout: layout.source.clone(),
+        unrecognized_elsewhere: discovery::elsewhere(snapshot, layout),
+        by_names_alone: [forbidden(&snapshot.labelled_pods), forbidden(&snapshot.stateful_sets_everywhere)]
+            .contains(&true),
         gaps,
     }
+}
+
+/// Whether it was not read because the user may not: then it says nothing of the cluster's health.
+fn forbidden<T>(read: &Read<T>) -> bool {
+    matches!(read, Read::Unknown(part) if part.cause == Cause::Forbidden)
+}
+
+/// Whether a namespace is SynxDB's: for its name, because the user named it, or for what is in it.
+fn is_ours(space: &Space, layout: &Layout) -> bool {
+    let by_name = layout.is_certain(&space.namespace) || layout.space_kind(&space.namespace).is_none();
+    by_name || !(space.components.is_empty() && space.unrecognized.is_empty() && space.gaps.is_empty())
 }
 
 /// What a part that was read comes to.
@@ -76,9 +99,10 @@ fn what(unreadable: &Unreadable) -> String {
         "storageclasses" => "storage classes",
         other => other,
     };
-    match &unreadable.namespace {
-        Some(namespace) => format!("{kind} in namespace {namespace}"),
-        None => kind.to_owned(),
+    match (&unreadable.namespace, unreadable.resource) {
+        (Some(namespace), _) => format!("{kind} in namespace {namespace}"),
+        (None, "pods" | "statefulsets") => format!("{kind} in all namespaces"),
+        (None, _) => kind.to_owned(),
     }
 }
 
@@ -89,76 +113,28 @@ fn space(objects: &NamespaceObjects, snapshot: &Snapshot, layout: &Layout) -> Sp
     gap(&mut gaps, &objects.claims);
     gap(&mut gaps, &objects.stateful_sets);
 
+    let Recognition { workloads, strangers, unrecognized } = recognition(objects, kind, layout);
+    let roles: Vec<Role> = workloads.values().map(|found| found.rule.role).collect();
     let pods = objects.pods.items();
-    let mut strangers = Vec::new();
-    // Workload name -> its layout and its pods.
-    let mut found: BTreeMap<String, (&ComponentLayout, Vec<&Pod>)> = BTreeMap::new();
-    for set in objects.stateful_sets.items() {
-        let name = set.metadata.name.clone().unwrap_or_default();
-        if let Some(component) = layout.component(kind, &name) {
-            found.entry(name).or_insert((component, Vec::new()));
-        }
-    }
-    for pod in pods {
-        let workload = workload_name(pod);
-        match layout.component(kind, &workload) {
-            Some(component) => match ownership(pod, owner(pod).as_ref(), &objects.stateful_sets) {
-                Ownership::Refuted(why) => {
-                    strangers.push(Stranger { name: pod_name(pod), poses: Some((component.role, why)) });
-                }
-                Ownership::Confirmed | Ownership::Unconfirmed(_) => {
-                    found.entry(workload).or_insert((component, Vec::new())).1.push(pod);
-                }
-            },
-            None => {
-                let name = pod_name(pod);
-                let like = layout.component(kind, without_last(&name)).map(|component| component.role);
-                let whose = owner(pod).map(|owner| format!("its owner is the {} {}", owner.kind, owner.name));
-                strangers.push(Stranger { name, poses: like.zip(whose) });
-            }
-        }
-    }
-
-    let context = Context { objects, volumes: &snapshot.volumes, nodes: snapshot.nodes.items(), pods };
+    let named = snapshot.named.contains(&objects.namespace);
+    let vouched = named || !layout.only_by_labels(&objects.namespace);
+    let (volumes, nodes) = (&snapshot.volumes, snapshot.nodes.items());
+    let context = Context { objects, volumes, nodes, pods, layout, roles, vouched };
     let mut components: Vec<Component> =
-        found.into_iter().map(|(name, (component, pods))| context.component(name, component, &pods)).collect();
+        workloads.into_iter().map(|(name, found)| context.component(name, &found)).collect();
     let order = |component: &Component| {
         layout.components(kind).iter().position(|known| known.role == component.role).unwrap_or(usize::MAX)
     };
     components.sort_by(|a, b| (order(a), &a.name).cmp(&(order(b), &b.name)));
     let terminating = snapshot.terminating.contains(&objects.namespace);
-    Space { namespace: objects.namespace.clone(), kind, terminating, components, strangers, gaps }
+    Space { namespace: objects.namespace.clone(), kind, terminating, components, strangers, unrecognized, gaps }
 }
 
-fn pod_name(pod: &Pod) -> String {
-    pod.metadata.name.clone().unwrap_or_default()
-}
-
-/// The name of the workload a pod belongs to: its StatefulSet's, or its ReplicaSet's without the hash, or its own
-/// without the ordinal.
-fn workload_name(pod: &Pod) -> String {
-    let name = pod.metadata.name.as_deref().unwrap_or_default();
-    match owner(pod) {
-        Some(owner) if owner.kind == "StatefulSet" => owner.name,
-        Some(owner) if owner.kind == "ReplicaSet" => without_last(&owner.name).to_owned(),
-        _ => without_last(name).to_owned(),
-    }
-}
-
-/// A name without what follows its last dash.
-fn without_last(name: &str) -> &str {
-    name.rsplit_once('-').map_or(name, |(front, _)| front)
-}
-
-fn owner(pod: &Pod) -> Option<Owner> {
-    let references = pod.metadata.owner_references.as_ref()?;
-    let controller = references.iter().find(|reference| reference.controller == Some(true))?;
-    // Others have StatefulSets, too.
-    let kind = match (&*controller.kind, controller.api_version.split_once('/')) {
-        (kind, Some((group, _))) if kind == "StatefulSet" && group != "apps" => format!("{kind}.{group}"),
-        (kind, _) => kind.to_owned(),
-    };
-    Some(Owner { kind, name: controller.name.clone(), uid: controller.uid.clone() })
+/// What all members of a component have in common.
+#[derive(Clone)]
+struct Place {
+    role: Role,
+    warehouse: Option<String>,
 }
 
 struct Context<'s> {
@@ -166,16 +142,27 @@ struct Context<'s> {
     volumes: &'s Read<Vec<PersistentVolume>>,
     nodes: &'s [Node],
     pods: &'s [Pod],
+    layout: &'s Layout,
+    /// The roles of all components of the namespace.
+    roles: Vec<Role>,
+    /// Whether the namespace is called like one of SynxDB's, or the user named it: more than its pods' labels say it.
+    vouched: bool,
 }
 
 impl Context<'_> {
-    fn component(&self, name: String, layout: &ComponentLayout, pods: &[&Pod]) -> Component {
+    fn component(&self, name: String, found: &Found<'_>) -> Component {
+        let rule = found.rule;
+        let labels = &self.layout.labels;
+        let label = |key: &Option<String>| key.as_ref().and_then(|key| found.labels.get(key)).cloned();
+        let of_warehouse = rule.role == Role::WarehouseNode;
+        let warehouse = of_warehouse.then(|| label(&labels.warehouse).unwrap_or_else(|| name.clone()));
         let set = match &self.objects.stateful_sets {
             Read::Known(sets) => Known::Is(sets.iter().find(|set| set.metadata.name.as_deref() == Some(&name))),
             Read::Unknown(unreadable) => Known::Unknown(unreadable.reason.clone()),
             Read::NotAsked => Known::Unknown("not asked for".into()),
         };
-        let mut members: Vec<Member> = pods.iter().map(|pod| self.member(pod, layout)).collect();
+        let place = Place { role: rule.role, warehouse: warehouse.clone() };
+        let mut members: Vec<Member> = found.pods.iter().map(|pod| self.member(pod, &place)).collect();
         let workload = match set {
             Known::Is(set) => Known::Is(set.map(workload)),
             Known::Unknown(reason) => Known::Unknown(reason),
@@ -184,26 +171,40 @@ impl Context<'_> {
             for ordinal in set.first..set.first.saturating_add(set.replicas) {
                 let pod_name = format!("{name}-{ordinal}");
                 if !members.iter().any(|member| member.name == pod_name) {
-                    members.push(self.absent(pod_name, set, layout));
+                    members.push(self.absent(pod_name, set, &place));
                 }
             }
         }
         members.sort_by_key(|member| (ordinal(&member.name), member.name.clone()));
+        let there = |role: &&Role| self.roles.contains(role);
+        let yields_to = rule.yields_to.filter(|role| self.roles.contains(role));
+        let answers_through = rule.answers_through.iter().find(there).or(rule.answers_through.first());
         Component {
-            role: layout.role,
+            role: rule.role,
             name,
+            recognized_by: found.by,
+            warehouse,
+            instance: label(&labels.instance),
             workload,
             members,
-            sql: layout.sql.clone(),
-            page: layout.page.clone(),
-            answers_through: layout.answers_through,
-            remote_storage: layout.remote_storage,
+            sql: rule.sql.clone().filter(|_| yields_to.is_none()),
+            page: rule.page.clone(),
+            yields_to,
+            answers_through: answers_through.copied(),
+            remote_storage: rule.remote_storage,
         }
     }
 
-    fn member(&self, pod: &Pod, layout: &ComponentLayout) -> Member {
+    fn member(&self, pod: &Pod, place: &Place) -> Member {
         let mut facts = pod_facts(pod);
         if let Ownership::Unconfirmed(why) = ownership(pod, facts.owner.as_ref(), &self.objects.stateful_sets) {
+            facts.unconfirmed = Some(why);
+        }
+        if !self.vouched {
+            let namespace = &self.objects.namespace;
+            let why = format!(
+                "namespace {namespace} is an account's by its labels alone: -n {namespace} says that it is yours"
+            );
             facts.unconfirmed = Some(why);
         }
         let name = pod.metadata.name.clone().unwrap_or_default();
@@ -212,16 +213,18 @@ impl Context<'_> {
             covering(budgets, pod.metadata.labels.as_ref().unwrap_or(&BTreeMap::new()))
         });
         let namespace = self.objects.namespace.clone();
-        Member { namespace, name, role: layout.role, pod: Some(facts), claims, budgets }
+        let Place { role, warehouse } = place.clone();
+        Member { namespace, name, role, warehouse, pod: Some(facts), claims, budgets }
     }
 
     /// A member whose pod does not exist: its claims are those its StatefulSet would give it.
-    fn absent(&self, name: String, set: &Workload, layout: &ComponentLayout) -> Member {
+    fn absent(&self, name: String, set: &Workload, place: &Place) -> Member {
         let templates = set.templates.iter();
         let claims =
             templates.map(|template| self.claim(&Mounted::kept(claim_name(&template.name, &name)), &name)).collect();
         let namespace = self.objects.namespace.clone();
-        Member { namespace, name, role: layout.role, pod: None, claims, budgets: Known::Is(Vec::new()) }
+        let Place { role, warehouse } = place.clone();
+        Member { namespace, name, role, warehouse, pod: None, claims, budgets: Known::Is(Vec::new()) }
     }
 
     fn claim(&self, mounted: &Mounted, pod: &str) -> Claim {

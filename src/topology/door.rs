@@ -46,6 +46,9 @@ impl Topology {
         if let Some(reason) = pod.pod.as_ref().and_then(|facts| facts.sql_skipped.clone()) {
             return Door::Silent(format!("{} says that SQL is not to be asked of it: {reason}", pod.name));
         }
+        if let Some(role) = door_of.yields_to {
+            return Door::Silent(format!("{} speaks HTTP: the account's {role} takes SQL", pod.name));
+        }
         match (&door_of.sql, &door_of.page) {
             (Some(door), _) => Door::Sql { pod: pod.name.clone(), door: door.clone() },
             (None, Some(door)) => Door::Page { pod: pod.name.clone(), door: door.clone() },

@@ -1,7 +1,7 @@
 //! Is SynxDB well? Topology in, judgement out.
 
-use super::layout::Role;
-use super::model::{Gap, Known, Member, Stranger, Topology};
+use super::layout::{Evidence, Role};
+use super::model::{Gap, Known, Member, Stranger, Topology, Unrecognized};
 use serde::Serialize;
 
 /// The judgement over everything that was looked at.
@@ -58,10 +58,14 @@ pub struct Report {
     pub troubles: Vec<Trouble>,
     /// What is not known.
     pub gaps: Vec<Gap>,
+    /// What looks like SynxDB's and fits no rule of the layout: each is among the gaps, too.
+    pub unrecognized: Vec<Unrecognized>,
     /// Namespaces that were looked into and are being deleted.
     pub terminating: Vec<String>,
     /// Namespaces that are being deleted and were not looked into: they are no part of the judgement.
     pub passed_over: Vec<String>,
+    /// Whether accounts are known by their namespaces' names alone: others may be there.
+    pub by_names_alone: bool,
     /// Pods that have a member's name and are none, in words: no part of the judgement either.
     pub strangers: Vec<String>,
 }
@@ -83,7 +87,9 @@ pub fn judge(topology: &Topology) -> Report {
     let members = count(None);
     let safekeepers = Some(count(Some(Role::Safekeeper))).filter(|(_, all)| *all > 0);
     let silent = topology.members().filter_map(|member| silence(topology, member));
-    let gaps: Vec<Gap> = topology.all_gaps().cloned().chain(silent).collect();
+    let unrecognized: Vec<Unrecognized> = topology.unrecognized().cloned().collect();
+    let gaps = topology.all_gaps().cloned().chain(silent).chain(unrecognized.iter().map(not_recognized));
+    let gaps: Vec<Gap> = gaps.collect();
     let terminating: Vec<String> =
         topology.spaces.iter().filter(|space| space.terminating).map(|space| space.namespace.clone()).collect();
     let health = if !troubles.is_empty() || !terminating.is_empty() {
@@ -104,8 +110,45 @@ pub fn judge(topology: &Topology) -> Report {
         })
     });
     let strangers = strangers.collect();
-    Report { health, members, safekeepers, troubles, gaps, terminating, passed_over, strangers }
+    let by_names_alone = topology.by_names_alone;
+    Report {
+        health,
+        members,
+        safekeepers,
+        troubles,
+        gaps,
+        unrecognized,
+        terminating,
+        passed_over,
+        by_names_alone,
+        strangers,
+    }
 }
+
+/// What is not known where something looks like SynxDB's and fits no rule.
+pub fn not_recognized(unrecognized: &Unrecognized) -> Gap {
+    let Unrecognized { namespace, workload, pods, evidence } = unrecognized;
+    let what = match pods.as_slice() {
+        [] => format!("workload {workload}"),
+        [pod] => format!("pod {pod}"),
+        [pod, others @ ..] => format!("pod {pod} and {} more of {workload}", others.len()),
+    };
+    Gap {
+        what: format!("{what} in namespace {namespace}"),
+        why: match evidence {
+            Evidence::Label { key, value } => format!("label {key}={value}, and no rule of the layout says what it is"),
+            Evidence::Name(_) => {
+                "named like a component of SynxDB, and no rule of the layout says what it is".to_owned()
+            }
+            Evidence::Namespace => {
+                "the namespace is named like one of SynxDB's, and no rule of the layout fits anything in it".to_owned()
+            }
+        },
+    }
+}
+
+/// Said where the user may not list all pods.
+pub const BY_NAMES_ALONE: &str = "you may not list pods and StatefulSets in all namespaces: accounts are found by the names of their namespaces alone";
 
 /// In words, that a namespace goes.
 pub fn being_deleted(namespace: &str) -> String {

@@ -1,62 +1,21 @@
-//! What SynxDB calls its namespaces, workloads and ports: `layout.yaml`, or the user's own.
+//! What SynxDB calls its namespaces, workloads and ports: `layout.yaml`, or the user's own. A workload is recognized by
+//! the labels of its pods first, and by its name second.
 
+pub use super::layout_source::LayoutSource;
+pub use super::role::Role;
 use crate::error::{Error, Result};
 use regex::Regex;
 use serde::{Deserialize, Serialize};
-use std::fmt;
+use std::collections::BTreeMap;
+
+/// Name of the ConfigMap that holds the cluster's own layout, in the system namespace that the shipped layout names.
+pub const CONFIG_MAP: &str = "kubectl-synxdb-layout";
 
 /// The layout that ships with the plugin, as text.
 pub const DEFAULT_LAYOUT: &str = include_str!("layout.yaml");
 
 /// The database that a server has from the beginning.
 const MAINTENANCE: &str = "postgres";
-
-/// What a member does: the five components that the product's failover procedure names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(rename_all = "kebab-case")]
-pub enum Role {
-    /// The proxy before the cluster's metadata.
-    MetadataProxy,
-    /// Keeps WAL until the pageserver has it; durable by majority.
-    Safekeeper,
-    /// Serves pages of the metadata store.
-    Pageserver,
-    /// An account's door: takes its SQL sessions.
-    WarehouseProxy,
-    /// One node of a warehouse.
-    WarehouseNode,
-}
-
-impl Role {
-    /// The role in words, as the product's documentation has it.
-    pub fn words(self) -> &'static str {
-        match self {
-            Self::MetadataProxy => "metadata proxy",
-            Self::Safekeeper => "safekeeper",
-            Self::Pageserver => "pageserver",
-            Self::WarehouseProxy => "warehouse proxy",
-            Self::WarehouseNode => "warehouse node",
-        }
-    }
-
-    /// The role as it is written in machine formats and accepted as a target: `metadata-proxy`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::MetadataProxy => "metadata-proxy",
-            Self::Safekeeper => "safekeeper",
-            Self::Pageserver => "pageserver",
-            Self::WarehouseProxy => "warehouse-proxy",
-            Self::WarehouseNode => "warehouse-node",
-        }
-    }
-}
-
-impl fmt::Display for Role {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.words())
-    }
-}
 
 /// Where a component takes SQL.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,14 +53,24 @@ pub struct PageDoor {
     pub path: String,
 }
 
+/// One role, or several of which the first that exists counts.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+enum OneOrSeveral {
+    One(Role),
+    Several(Vec<Role>),
+}
+
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct RawComponent {
     role: Role,
+    component: Option<String>,
     workload: String,
     sql: Option<SqlDoor>,
     page: Option<PageDoor>,
-    answers_through: Option<Role>,
+    answers_through: Option<OneOrSeveral>,
+    yields_to: Option<Role>,
     remote_storage: Option<bool>,
 }
 
@@ -110,22 +79,62 @@ struct RawComponent {
 struct RawLayout {
     system_namespace: String,
     account_namespaces: Vec<String>,
+    #[serde(default)]
+    possible_account_namespaces: Vec<String>,
+    #[serde(default)]
+    management_namespaces: Vec<String>,
+    #[serde(default)]
+    labels: LabelKeys,
+    #[serde(default)]
+    lookalikes: Vec<String>,
     system: Vec<RawComponent>,
     account: Vec<RawComponent>,
+    #[serde(default)]
+    management: Vec<RawComponent>,
 }
 
-/// How a component is recognised, and where it answers.
+/// The keys of the labels by which SynxDB's pods tell what they are. None of them in a release that has no such labels.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LabelKeys {
+    /// What a pod is: `coordinator`, `warehouse`.
+    pub component: Option<String>,
+    /// The warehouse that a node belongs to.
+    pub warehouse: Option<String>,
+    /// The account's instance.
+    pub instance: Option<String>,
+}
+
+impl LabelKeys {
+    /// The label by which pods are found in the whole cluster, if there is one.
+    pub fn any(&self) -> Option<&str> {
+        self.component.as_ref().or(self.warehouse.as_ref()).or(self.instance.as_ref()).map(String::as_str)
+    }
+
+    /// The label of these by which something shows that it is SynxDB's: what it says it is before whose it is.
+    fn of<'l>(&self, labels: &'l BTreeMap<String, String>) -> Option<(&'l str, &'l str)> {
+        let keys = [&self.component, &self.warehouse, &self.instance];
+        let found = keys.into_iter().flatten().find_map(|key| labels.get_key_value(key));
+        found.map(|(key, value)| (key.as_str(), value.as_str()))
+    }
+}
+
+/// How a component is recognized, and where it answers.
 #[derive(Clone, Debug)]
 pub struct ComponentLayout {
     /// What it does.
     pub role: Role,
+    /// The value of its pods' component label, where that is known.
+    component: Option<Regex>,
     workload: Regex,
     /// Its door for SQL, where it has one.
     pub sql: Option<SqlDoor>,
     /// Its status page, where it has one.
     pub page: Option<PageDoor>,
-    /// The component that answers for it, where it does not answer for itself.
-    pub answers_through: Option<Role>,
+    /// The components that answer for it where it does not answer for itself: the first of them that exists.
+    pub answers_through: Vec<Role>,
+    /// Where its namespace has a component of this role, that takes SQL in its place.
+    pub yields_to: Option<Role>,
     /// Whether it keeps its data in remote storage, so that its disk can be replaced; `None` where that is not known.
     pub remote_storage: Option<bool>,
 }
@@ -139,6 +148,46 @@ pub enum SpaceKind {
     System,
     /// An account's namespace.
     Account,
+    /// A namespace of what SynxDB is managed by.
+    Management,
+}
+
+/// By what a component was recognized.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum RecognizedBy {
+    /// The component label of its pods.
+    Label,
+    /// The name of its workload.
+    Name,
+}
+
+/// Why something looks like SynxDB's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Evidence {
+    /// It carries one of SynxDB's labels.
+    Label {
+        /// The label's key.
+        key: String,
+        /// Its value.
+        value: String,
+    },
+    /// Its workload is called like one of SynxDB's.
+    Name(String),
+    /// Its namespace is called like one of SynxDB's, and nothing in it is recognized.
+    Namespace,
+}
+
+/// What a workload is, as far as the layout knows.
+#[derive(Clone, Debug)]
+pub enum Recognized<'l> {
+    /// This component.
+    As(&'l ComponentLayout, RecognizedBy),
+    /// It looks like SynxDB's, and no rule says what it is.
+    Not(Evidence),
+    /// It is none of SynxDB's.
+    Unrelated,
 }
 
 /// A layout, ready to match names against.
@@ -146,9 +195,19 @@ pub enum SpaceKind {
 pub struct Layout {
     /// Name of the system namespace.
     pub system_namespace: String,
+    /// The labels that tell what a pod is.
+    pub labels: LabelKeys,
     account_namespaces: Vec<Regex>,
+    possible_account_namespaces: Vec<Regex>,
+    management_namespaces: Vec<Regex>,
+    lookalikes: Vec<Regex>,
+    /// Where it is from.
+    pub source: LayoutSource,
+    /// Namespaces that are known to be accounts', whatever they are called.
+    accounts: Vec<String>,
     system: Vec<ComponentLayout>,
     account: Vec<ComponentLayout>,
+    management: Vec<ComponentLayout>,
 }
 
 impl Layout {
@@ -160,12 +219,32 @@ impl Layout {
         let raw: RawLayout = serde_saphyr::from_str(text)
             .map_err(|error| Error::usage("the layout cannot be read").because(first_line(&error.to_string())))?;
         let components = |list: Vec<RawComponent>| list.into_iter().map(component).collect::<Result<Vec<_>>>();
-        Ok(Self {
-            account_namespaces: raw.account_namespaces.iter().map(|p| whole(p)).collect::<Result<_>>()?,
+        let patterns = |list: &[String]| list.iter().map(|pattern| whole(pattern)).collect::<Result<Vec<_>>>();
+        let layout = Self {
+            account_namespaces: patterns(&raw.account_namespaces)?,
+            possible_account_namespaces: patterns(&raw.possible_account_namespaces)?,
+            management_namespaces: patterns(&raw.management_namespaces)?,
+            lookalikes: patterns(&raw.lookalikes)?,
+            source: LayoutSource::Shipped,
+            accounts: Vec::new(),
             system_namespace: raw.system_namespace,
+            labels: raw.labels,
             system: components(raw.system)?,
             account: components(raw.account)?,
-        })
+            management: components(raw.management)?,
+        };
+        layout.labels_are_named()?;
+        Ok(layout)
+    }
+
+    /// A rule by the component label is no use without that label's key.
+    fn labels_are_named(&self) -> Result<()> {
+        let rules = self.system.iter().chain(&self.account).chain(&self.management);
+        match rules.into_iter().find(|rule| rule.component.is_some() && self.labels.component.is_none()) {
+            Some(rule) => Err(Error::usage(format!("the layout recognizes a {} by its component label", rule.role))
+                .because("labels.component, which names that label, is missing")),
+            None => Ok(()),
+        }
     }
 
     /// The layout that ships with the plugin.
@@ -176,15 +255,63 @@ impl Layout {
         Self::parse(DEFAULT_LAYOUT)
     }
 
+    /// Returns the layout, which knows where it is from.
+    #[must_use]
+    pub fn from_source(self, source: LayoutSource) -> Self {
+        Self { source, ..self }
+    }
+
+    /// Returns the layout that also knows these namespaces for accounts', as what is in them shows.
+    #[must_use]
+    pub fn with_accounts(mut self, namespaces: &[String]) -> Self {
+        self.accounts = namespaces.to_vec();
+        self
+    }
+
     /// Which kind of SynxDB namespace this name is, if any.
     pub fn space_kind(&self, namespace: &str) -> Option<SpaceKind> {
+        let any = |patterns: &[Regex]| patterns.iter().any(|pattern| pattern.is_match(namespace));
         if namespace == self.system_namespace {
             Some(SpaceKind::System)
-        } else if self.account_namespaces.iter().any(|pattern| pattern.is_match(namespace)) {
+        } else if any(&self.account_namespaces) || self.accounts.iter().any(|name| name == namespace) {
+            Some(SpaceKind::Account)
+        } else if any(&self.management_namespaces) {
+            Some(SpaceKind::Management)
+        } else if any(&self.possible_account_namespaces) {
             Some(SpaceKind::Account)
         } else {
             None
         }
+    }
+
+    /// Whether a namespace is SynxDB's for its name alone. What is called like `space_kind` knows and is not certain
+    /// counts if a component is in it.
+    pub fn is_certain(&self, namespace: &str) -> bool {
+        let named = self.account_namespaces.iter().any(|pattern| pattern.is_match(namespace));
+        namespace == self.system_namespace || named || self.accounts.iter().any(|name| name == namespace)
+    }
+
+    /// Whether a namespace is an account's for what its pods say alone: nobody has called it like one.
+    pub fn only_by_labels(&self, namespace: &str) -> bool {
+        let named = self.account_namespaces.iter().chain(&self.possible_account_namespaces);
+        namespace != self.system_namespace
+            && self.accounts.iter().any(|name| name == namespace)
+            && !named.into_iter().any(|pattern| pattern.is_match(namespace))
+    }
+
+    /// Returns the patterns of the namespaces that are accounts' for their names, as they were written.
+    pub fn account_patterns(&self) -> impl Iterator<Item = String> {
+        self.account_namespaces.iter().map(|pattern| as_written(pattern).to_owned())
+    }
+
+    /// Returns the patterns of the names that look like SynxDB's, as they were written.
+    pub fn lookalikes(&self) -> impl Iterator<Item = &str> {
+        self.lookalikes.iter().map(as_written)
+    }
+
+    /// Returns which of these patterns fits a namespace.
+    pub fn account_pattern_of(&self, namespace: &str) -> Option<usize> {
+        self.account_namespaces.iter().position(|pattern| pattern.is_match(namespace))
     }
 
     /// The components a namespace of this kind holds, in the order they are shown.
@@ -192,13 +319,57 @@ impl Layout {
         match kind {
             SpaceKind::System => &self.system,
             SpaceKind::Account => &self.account,
+            SpaceKind::Management => &self.management,
         }
     }
 
-    /// The component that a workload of this name is.
-    pub fn component(&self, kind: SpaceKind, workload: &str) -> Option<&ComponentLayout> {
-        self.components(kind).iter().find(|component| component.workload.is_match(workload))
+    /// Returns what a workload is, from the labels of its pods and its name. The component label decides where a rule
+    /// knows its value. The name decides where there is no such label, or where the layout does not know what label the
+    /// component of that name carries.
+    pub fn recognize(&self, kind: SpaceKind, workload: &str, labels: &BTreeMap<String, String>) -> Recognized<'_> {
+        let rules = self.components(kind);
+        let value = self.labels.component.as_ref().and_then(|key| labels.get(key));
+        let says = |rule: &&ComponentLayout, value: &String| {
+            rule.component.as_ref().is_some_and(|pattern| pattern.is_match(value))
+        };
+        if let Some(rule) = value.and_then(|value| rules.iter().find(|rule| says(rule, value))) {
+            return Recognized::As(rule, RecognizedBy::Label);
+        }
+        let by_name = rules.iter().find(|rule| rule.workload.is_match(workload));
+        match by_name.filter(|rule| value.is_none() || rule.component.is_none()) {
+            Some(rule) => Recognized::As(rule, RecognizedBy::Name),
+            None => match self.evidence(workload, labels) {
+                Some(evidence) => Recognized::Not(evidence),
+                None => Recognized::Unrelated,
+            },
+        }
     }
+
+    /// Returns why a workload looks like SynxDB's, wherever it is; `None` where it does not.
+    pub fn evidence(&self, workload: &str, labels: &BTreeMap<String, String>) -> Option<Evidence> {
+        let label = self.labels.of(labels);
+        let label = label.map(|(key, value)| Evidence::Label { key: key.to_owned(), value: value.to_owned() });
+        let alike = || self.lookalikes.iter().any(|pattern| pattern.is_match(workload));
+        label.or_else(|| alike().then(|| Evidence::Name(workload.to_owned())))
+    }
+}
+
+impl ComponentLayout {
+    /// Whether the name of a workload fits it.
+    pub fn fits(&self, workload: &str) -> bool {
+        self.workload.is_match(workload)
+    }
+
+    /// The pattern of its workloads' names, as it was written.
+    pub fn written_workload(&self) -> &str {
+        as_written(&self.workload)
+    }
+}
+
+/// A pattern without what makes it match the whole.
+fn as_written(pattern: &Regex) -> &str {
+    let text = pattern.as_str();
+    text.strip_prefix("^(?:").and_then(|text| text.strip_suffix(")$")).unwrap_or(text)
 }
 
 fn component(raw: RawComponent) -> Result<ComponentLayout> {
@@ -208,10 +379,16 @@ fn component(raw: RawComponent) -> Result<ComponentLayout> {
     }
     Ok(ComponentLayout {
         role: raw.role,
+        component: raw.component.as_deref().map(whole).transpose()?,
         workload: whole(&raw.workload)?,
         sql: raw.sql,
         page: raw.page,
-        answers_through: raw.answers_through,
+        answers_through: match raw.answers_through {
+            None => Vec::new(),
+            Some(OneOrSeveral::One(role)) => vec![role],
+            Some(OneOrSeveral::Several(roles)) => roles,
+        },
+        yields_to: raw.yields_to,
         remote_storage: raw.remote_storage,
     })
 }
@@ -229,47 +406,5 @@ fn first_line(text: &str) -> &str {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn namespaces_are_told_apart() {
-        let layout = Layout::shipped().unwrap();
-        for (name, kind) in [
-            ("synxdb-system", Some(SpaceKind::System)),
-            ("cloud007-513d75d5-3033-4649-b913-07f6115ec41a", Some(SpaceKind::Account)),
-            ("my-org-513d75d5-3033-4649-b913-07f6115ec41a", Some(SpaceKind::Account)),
-            ("513d75d5-3033-4649-b913-07f6115ec41a", None),
-            ("kube-system", None),
-            ("synxdb-system-2", None),
-        ] {
-            assert_eq!(layout.space_kind(name), kind, "{name}");
-        }
-    }
-
-    #[test]
-    fn workloads_are_recognised_in_their_own_kind_of_namespace_only() {
-        let layout = Layout::shipped().unwrap();
-        let role = |kind, name| layout.component(kind, name).map(|component| component.role);
-        assert_eq!(role(SpaceKind::System, "cloudberry-proxy"), Some(Role::MetadataProxy));
-        assert_eq!(role(SpaceKind::System, "coordinator-proxy"), Some(Role::MetadataProxy));
-        assert_eq!(role(SpaceKind::Account, "cloudberry-proxy"), Some(Role::WarehouseProxy));
-        assert_eq!(role(SpaceKind::Account, "wh9527"), Some(Role::WarehouseNode));
-        assert_eq!(role(SpaceKind::System, "wh9527"), None);
-        assert_eq!(role(SpaceKind::Account, "safekeeper"), None);
-        assert_eq!(role(SpaceKind::Account, "whoami"), None);
-    }
-
-    #[test]
-    fn a_bad_layout_says_what_is_bad() {
-        let error = Layout::parse("systemNamespace: x\naccountNamespaces: ['(']\nsystem: []\naccount: []").unwrap_err();
-        assert!(error.what.contains("\"(\""), "{error}");
-        let error = Layout::parse("systemNamespaces: x").unwrap_err();
-        assert_eq!(error.exit, crate::error::Exit::Usage);
-        assert!(error.why[0].contains("systemNamespaces"), "{error}");
-        let misplaced =
-            DEFAULT_LAYOUT.replace("workload: safekeeper\n", "workload: safekeeper\n    remoteStorage: true\n");
-        let error = Layout::parse(&misplaced).unwrap_err();
-        assert_eq!(error.what, "the layout gives remoteStorage to a safekeeper");
-    }
-}
+#[path = "layout_tests.rs"]
+mod tests;

@@ -4,18 +4,25 @@ pub mod binding;
 mod build;
 mod claim_spec;
 mod claims;
+pub mod discovery;
 pub mod door;
+pub mod fit;
 pub mod health;
 mod heartbeat;
 pub mod layout;
+mod layout_source;
 pub mod lead;
+pub mod learn;
 pub mod machines;
 pub mod model;
 mod ownership;
 pub mod quantity;
 pub mod quota;
 pub mod readiness;
+mod recognition;
 pub mod replacement;
+pub mod role;
+mod seen;
 mod selector;
 pub mod target;
 #[cfg(test)]
@@ -31,12 +38,13 @@ pub use claim_spec::{ClaimSpec, VolumeMode};
 #[cfg(test)]
 pub(crate) use claims::volume;
 pub use door::Door;
-pub use layout::{Layout, Role, SpaceKind};
+pub use layout::{Evidence, Layout, LayoutSource, RecognizedBy, SpaceKind};
 pub use machines::{NodeFacts, Place, StorageClassFacts};
 pub use model::{
     Claim, ClaimReference, ClaimState, Component, Gap, Known, Member, NotIts, Owner, PodFacts, Space, Stranger,
-    Topology, Volume,
+    Topology, Unrecognized, Volume,
 };
 pub use readiness::Readiness;
 pub use replacement::{Replacement, replacement};
+pub use role::Role;
 pub use workload::{Budget, Template, Workload};

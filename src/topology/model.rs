@@ -2,7 +2,7 @@
 //! not be read is `Known::Unknown` with the reason, never a default.
 
 use super::claim_spec::{ClaimSpec, VolumeMode};
-use super::layout::{PageDoor, Role, SpaceKind, SqlDoor};
+use super::layout::{Evidence, LayoutSource, PageDoor, RecognizedBy, Role, SpaceKind, SqlDoor};
 use super::machines::{NodeFacts, Place, StorageClassFacts};
 use super::readiness::Readiness;
 use super::workload::{Budget, Workload};
@@ -42,6 +42,12 @@ pub struct Topology {
     pub silent_nodes: BTreeMap<String, i64>,
     /// Namespaces that were not looked into, as they are being deleted.
     pub passed_over: Vec<String>,
+    /// Where the layout is from by which all this was recognized.
+    pub layout: LayoutSource,
+    /// What looks like SynxDB's in namespaces that are not known to be SynxDB's.
+    pub unrecognized_elsewhere: Vec<Unrecognized>,
+    /// Whether accounts are known by their namespaces' names alone, as the user may not list all pods.
+    pub by_names_alone: bool,
     /// All nodes.
     pub nodes: Known<Vec<NodeFacts>>,
     /// All storage classes.
@@ -74,6 +80,8 @@ pub struct Space {
     pub components: Vec<Component>,
     /// Its pods that belong to no component.
     pub strangers: Vec<Stranger>,
+    /// What looks like SynxDB's in it, and fits no rule of the layout.
+    pub unrecognized: Vec<Unrecognized>,
     /// What could not be read of it.
     pub gaps: Vec<Gap>,
 }
@@ -87,13 +95,32 @@ pub struct Stranger {
     pub poses: Option<(Role, String)>,
 }
 
-/// One component: a StatefulSet of the layout's name, or pods that carry its name without one.
+/// A workload that looks like SynxDB's, and fits no rule of the layout: what it is, and how it is, is not known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unrecognized {
+    /// Its namespace.
+    pub namespace: String,
+    /// Name of the workload.
+    pub workload: String,
+    /// Its pods; those that finished are not among them.
+    pub pods: Vec<String>,
+    /// Why it looks like SynxDB's.
+    pub evidence: Evidence,
+}
+
+/// One component: a StatefulSet that the layout recognizes, or pods that it recognizes without one.
 #[derive(Clone, Debug)]
 pub struct Component {
     /// What it does.
     pub role: Role,
-    /// Name of its workload: `safekeeper`, `wh9527`.
+    /// Name of its workload: `safekeeper`, `wh9527`, `wh-1-segment`.
     pub name: String,
+    /// By what it was recognized.
+    pub recognized_by: RecognizedBy,
+    /// For the nodes of a warehouse, the warehouse's name: as its pods' label says it, else the workload's name.
+    pub warehouse: Option<String>,
+    /// The account's instance, where its pods' label says it.
+    pub instance: Option<String>,
     /// Its StatefulSet.
     pub workload: Known<Option<Workload>>,
     /// Its members, by ordinal; one that should be there and has no pod is listed without.
@@ -102,6 +129,9 @@ pub struct Component {
     pub sql: Option<SqlDoor>,
     /// Where it serves its status page.
     pub page: Option<PageDoor>,
+    /// Where its namespace has a component of this role, which takes SQL in its place: it speaks HTTP, and is asked
+    /// nothing.
+    pub yields_to: Option<Role>,
     /// Who answers for it.
     pub answers_through: Option<Role>,
     /// Whether it keeps its data in remote storage, where the layout says.
@@ -117,6 +147,8 @@ pub struct Member {
     pub name: String,
     /// What it does.
     pub role: Role,
+    /// For a node of a warehouse, the warehouse's name.
+    pub warehouse: Option<String>,
     /// The pod, where there is one.
     pub pod: Option<PodFacts>,
     /// The claims that its pod mounts, or that its templates name, in the order of the pod's volumes.
@@ -376,6 +408,11 @@ impl Topology {
         stranger.poses.as_ref().map(|(_, why)| why.as_str())
     }
 
+    /// What looks like SynxDB's and fits no rule, namespace by namespace.
+    pub fn unrecognized(&self) -> impl Iterator<Item = &Unrecognized> {
+        self.spaces.iter().flat_map(|space| &space.unrecognized).chain(&self.unrecognized_elsewhere)
+    }
+
     /// Everything that could not be read.
     pub fn all_gaps(&self) -> impl Iterator<Item = &Gap> {
         self.spaces.iter().flat_map(|space| &space.gaps).chain(&self.gaps)
@@ -383,6 +420,11 @@ impl Topology {
 }
 
 impl Component {
+    /// Whether the layout names nothing by which it could be asked, of itself or of another.
+    pub fn is_never_asked(&self) -> bool {
+        self.sql.is_none() && self.page.is_none() && self.answers_through.is_none()
+    }
+
     /// Its StatefulSet, where it is known to have one.
     pub fn set(&self) -> Option<&Workload> {
         self.workload.as_known()?.as_ref()

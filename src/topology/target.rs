@@ -42,12 +42,11 @@ pub fn match_namespace(typed: &str, existing: &[String], layout: &Layout) -> Nam
         return NamespaceMatch::One(typed.to_owned());
     }
     let begins: Vec<&String> = existing.iter().filter(|name| !typed.is_empty() && name.starts_with(typed)).collect();
-    let ours: Vec<&String> = begins.iter().copied().filter(|name| layout.space_kind(name).is_some()).collect();
+    let ours: Vec<&String> = begins.iter().copied().filter(|name| layout.is_certain(name)).collect();
     match (ours.as_slice(), begins.as_slice()) {
         ([one], _) | ([], [one]) => NamespaceMatch::One((*one).clone()),
         ([], []) => {
-            let ours: Vec<&str> =
-                existing.iter().map(String::as_str).filter(|name| layout.space_kind(name).is_some()).collect();
+            let ours: Vec<&str> = existing.iter().map(String::as_str).filter(|name| layout.is_certain(name)).collect();
             let near = nearest(typed, &ours);
             NamespaceMatch::None(if near.is_empty() {
                 ours.into_iter().take(NEAREST).map(str::to_owned).collect()

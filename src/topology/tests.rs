@@ -161,12 +161,17 @@ fn a_namespace_may_be_named_by_its_beginning() {
     let account = "cloud007-513d75d5-3033-4649-b913-07f6115ec41a";
     let other = "cloud008-513d75d5-3033-4649-b913-07f6115ec41b";
     let existing: Vec<String> =
-        [account, other, "cloud007-build", "default", "synxdb-system"].iter().map(ToString::to_string).collect();
+        [account, other, "cloud007-build", "default", "synxdb-system", "web-preview-deadbeef", "web-prod"]
+            .iter()
+            .map(ToString::to_string)
+            .collect();
     let one = |name: &str| NamespaceMatch::One(name.to_owned());
     for (typed, expected) in [
         ("cloud007", one(account)),
         ("cloud007-513d75d5-3033-4649-b913-07f6115ec41a+", one(account)),
         ("cloud007-b", one("cloud007-build")),
+        // What is only called like an account is not meant before others.
+        ("web", NamespaceMatch::Many(vec!["web-preview-deadbeef".into(), "web-prod".into()])),
         ("synxdb-system", one("synxdb-system")),
         ("cloud00", NamespaceMatch::Many(vec![account.into(), other.into()])),
         ("synxdb-sistem", NamespaceMatch::None(vec!["synxdb-system".into()])),

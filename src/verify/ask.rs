@@ -64,6 +64,11 @@ pub async fn inspect(cluster: &Cluster, subjects: &[Subject], options: &Options)
                 let check = nodes(*ready, waiting).on(Kind::Nodes, namespace, component, Duration::ZERO);
                 Inspection { checks: vec![check], ..Inspection::default() }
             }
+            Subject::Unprovable { namespace, pod, reason } => {
+                let judged = Judgement::skipped(format!("{reason}; its pod is Ready, and that is all that is known"));
+                let check = judged.on(Kind::Connection, namespace, pod, Duration::ZERO);
+                Inspection { checks: vec![check], ..Inspection::default() }
+            }
             Subject::Unasked { namespace, pod, reason } => {
                 let check = Judgement::unknown(reason.clone()).on(Kind::Connection, namespace, pod, Duration::ZERO);
                 Inspection { checks: vec![check], ..Inspection::default() }

@@ -44,6 +44,15 @@ pub enum Subject {
         /// Those that are not Ready.
         waiting: Vec<String>,
     },
+    /// A Ready member of a kind that nothing is known to prove of.
+    Unprovable {
+        /// Its namespace.
+        namespace: String,
+        /// Its pod.
+        pod: String,
+        /// Why it is not asked.
+        reason: String,
+    },
     /// A member that cannot be asked.
     Unasked {
         /// Its namespace.
@@ -86,6 +95,13 @@ pub fn subjects(topology: &Topology, wanted: impl Fn(&Member) -> bool) -> Vec<Su
                 Door::Page { pod, door } => {
                     pods.push((pod, member.pod.is_some()));
                     page = Some(door);
+                }
+                Door::Silent(reason) if component.is_never_asked() && member.ready() => {
+                    subjects.push(Subject::Unprovable {
+                        namespace: namespace.clone(),
+                        pod: member.name.clone(),
+                        reason,
+                    });
                 }
                 Door::Silent(reason) => {
                     subjects.push(Subject::Unasked { namespace: namespace.clone(), pod: member.name.clone(), reason });
@@ -134,9 +150,27 @@ pods:
                 Subject::Server { pod, door, exists, .. } => format!("server {pod} {} {exists}", door.database),
                 Subject::Pages { pods, whole, .. } => format!("pages {pods:?} {whole}"),
                 Subject::Nodes { component, ready, waiting, .. } => format!("nodes {component} {ready:?} {waiting:?}"),
+                Subject::Unprovable { pod, reason, .. } => format!("unprovable {pod} {reason}"),
                 Subject::Unasked { pod, reason, .. } => format!("unasked {pod} {reason}"),
             })
             .collect()
+    }
+
+    /// What the layout gives no port is skipped while it is Ready, and unknown while it is not.
+    #[test]
+    fn what_nothing_is_known_to_prove_of_is_told_apart() {
+        let system = |ready: bool| {
+            let yaml = format!(
+                "namespace: synxdb-system
+sets: [{{name: storage-broker, replicas: 1, templates: []}}]
+pods: [{{name: storage-broker-0, set: storage-broker, ready: {ready}}}]"
+            );
+            let topology = build(&snapshot(&[&yaml]), &Layout::shipped().unwrap());
+            said(&subjects(&topology, |_| true))
+        };
+        let why = "storage-broker-0 the layout names no port on which it answers";
+        assert_eq!(system(true), [format!("unprovable {why}")]);
+        assert_eq!(system(false), [format!("unasked {why}")]);
     }
 
     #[test]

@@ -45,10 +45,10 @@ fn what_is_being_deleted_is_not_judged_and_not_hidden() {
 
     let said = format!("namespace {name} is being deleted: not looked into");
     let ran = world.run(&["status"]).exits(0).says(&[&said]);
-    assert!(ran.out.starts_with("SynxDB is healthy: 8 of 8 members ready"), "{}", ran.shown());
+    assert!(ran.out.starts_with("SynxDB is healthy: 10 of 10 members ready"), "{}", ran.shown());
     let status = world.run(&["status", "-A", "-o", "json"]).exits(0).json();
     assert_eq!(status["notLookedInto"], json!([{"namespace": name, "why": said}]));
-    assert_eq!(status["namespaces"].as_array().unwrap().len(), 2);
+    assert_eq!(status["namespaces"].as_array().unwrap().len(), 3);
 
     let ran = world.run(&["verify", "--read-only"]).exits(0).says(&[&said]);
     assert!(ran.out.starts_with("Verified: "), "{}", ran.shown());

@@ -24,6 +24,7 @@ mod others;
 mod rbac;
 mod reach;
 mod records;
+mod releases;
 mod reservations;
 mod scenarios;
 mod secrets;

@@ -8,6 +8,7 @@ use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role};
 use kube::api::{Api, DeleteParams, Patch, PatchParams};
 use kubectl_synxdb::cli::RbacFor;
 use kubectl_synxdb::plan::rights::{self, Place, Right};
+use kubectl_synxdb::topology::layout::CONFIG_MAP;
 use serde_json::{Value, json};
 
 /// The roles of a command in an account's namespace, and the user who has them, until they are dropped.
@@ -164,6 +165,10 @@ fn names(ran: &Ran, right: &Right, namespace: &str) -> bool {
 /// Rights that are used for what did not happen here: a namespace that is named by its beginning, somebody else's change,
 /// a first baseline, a quota that is full.
 fn is_for_something_else(right: &Right) -> bool {
+    // The cluster's own layout is in the system namespace, and whether there is one is said at -v.
+    if right.name == Some(CONFIG_MAP) {
+        return true;
+    }
     let object = right.name.is_none() && !right.resource.contains('/') && right.resource != "configmaps";
     let first = [("list", "namespaces"), ("create", "configmaps"), ("list", "resourcequotas")];
     first.contains(&(right.verb, right.resource)) || (right.verb == "get" && object)

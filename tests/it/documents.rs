@@ -33,6 +33,7 @@ fn made(kind: Kind, cluster: &Cluster) -> Vec<Value> {
             forward.signal(Signal::TERM);
             printed(&forward.end())
         }
+        Kind::LayoutCheck => run(&["layout", "check"], 0),
         Kind::Sandbox => {
             let mut sandbox = Running::start(cluster.plugin(&["sandbox", "-o", "json"]));
             sandbox.first_line();

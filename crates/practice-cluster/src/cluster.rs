@@ -50,6 +50,8 @@ pub struct Options {
     pub postgres: PostgresChoice,
     /// In place of the scenario's own: seconds from Running to Ready for a pod that replaces an earlier one.
     pub replaced_pod_ready_seconds: Option<f64>,
+    /// Whether it also holds an account of another release, which tells by labels what its pods are.
+    pub another_release: bool,
     /// What the user may not do, beside what the scenario denies.
     pub deny: Vec<Rule>,
     /// Bearer tokens that the API takes, and whose they are.
@@ -113,6 +115,9 @@ impl Sandbox {
             scenario.replaced_pod_ready_seconds = seconds;
         }
         scenario.deny.extend(options.deny);
+        if options.another_release {
+            scenario.add_another_release();
+        }
         let tokens = options.tokens;
         let objects = scenario.objects()?;
         let user = Unprivileged::needed();

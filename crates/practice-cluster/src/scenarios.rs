@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 /// The scenarios' files: name, text. The first is the default.
-const SCENARIOS: [(&str, &str); 17] = [
+const SCENARIOS: [(&str, &str); 18] = [
     ("healthy", include_str!("scenarios/healthy.yaml")),
     ("slow-start", include_str!("scenarios/slow-start.yaml")),
     ("stuck-claim", include_str!("scenarios/stuck-claim.yaml")),
@@ -19,6 +19,7 @@ const SCENARIOS: [(&str, &str); 17] = [
     ("no-quorum", include_str!("scenarios/no-quorum.yaml")),
     ("forbidden", include_str!("scenarios/forbidden.yaml")),
     ("lost-node", include_str!("scenarios/lost-node.yaml")),
+    ("unknown-release", include_str!("scenarios/unknown-release.yaml")),
     ("catching-up", include_str!("scenarios/catching-up.yaml")),
     ("safekeeper-behind", include_str!("scenarios/safekeeper-behind.yaml")),
     ("safekeepers-idle", include_str!("scenarios/safekeepers-idle.yaml")),
@@ -35,11 +36,15 @@ const SCENARIOS: [(&str, &str); 17] = [
 pub(super) const DEFAULT: &str = SCENARIOS[0].0;
 
 /// The manifests' files.
-const MANIFESTS: [(&str, &str); 3] = [
+const MANIFESTS: [(&str, &str); 4] = [
     ("cluster.yaml", include_str!("scenarios/manifests/cluster.yaml")),
     ("synxdb-system.yaml", include_str!("scenarios/manifests/synxdb-system.yaml")),
     ("account-cloud007.yaml", include_str!("scenarios/manifests/account-cloud007.yaml")),
+    (ANOTHER_RELEASE, include_str!("scenarios/manifests/account-fe-team.yaml")),
 ];
+
+/// The manifest of an account of another release: tests have it, a newcomer's practice cluster has not.
+const ANOTHER_RELEASE: &str = "account-fe-team.yaml";
 
 /// How the practice cluster behaves.
 #[derive(Clone, Debug, Deserialize)]
@@ -49,8 +54,8 @@ pub struct Scenario {
     pub name: String,
     /// One line for a list.
     pub description: String,
-    /// Names of the manifests to apply, in order; all of them unless given.
-    #[serde(default = "all_manifests")]
+    /// Names of the manifests to apply, in order; all of them but the other release's unless given.
+    #[serde(default = "own_manifests")]
     pub manifests: Vec<String>,
     /// Objects beside the manifests', such as a caller's own StatefulSets.
     #[serde(default)]
@@ -111,8 +116,9 @@ fn yes() -> bool {
     true
 }
 
-fn all_manifests() -> Vec<String> {
-    MANIFESTS.iter().map(|(name, _)| (*name).to_owned()).collect()
+fn own_manifests() -> Vec<String> {
+    let own = MANIFESTS.iter().filter(|(name, _)| *name != ANOTHER_RELEASE);
+    own.map(|(name, _)| (*name).to_owned()).collect()
 }
 
 /// Every scenario: name and one-line description, the default first.
@@ -143,6 +149,13 @@ fn parse(name: &str, text: &str) -> Result<Scenario, SandboxError> {
 }
 
 impl Scenario {
+    /// Adds an account of another release, if the scenario has none.
+    pub(super) fn add_another_release(&mut self) {
+        if !self.manifests.iter().any(|name| name == ANOTHER_RELEASE) {
+            self.manifests.push(ANOTHER_RELEASE.to_owned());
+        }
+    }
+
     /// The objects to create, in the manifests' order.
     ///
     /// # Errors

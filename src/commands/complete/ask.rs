@@ -1,8 +1,9 @@
 //! The questions that completion asks of files, of the cluster and of its databases. Each is one that may stay without an
 //! answer: `None` and an empty list are the same to whoever types.
 
-use super::super::scope::scope_of;
-use super::super::{layout, options};
+use super::super::options;
+use super::super::scope::scope_in;
+use super::super::surroundings::{Chosen, Surroundings, chosen};
 use crate::cli::{Global, LoginArgs, Names};
 use crate::cluster::snapshot::{NamespaceFacts, NamespaceObjects, Read, Snapshot};
 use crate::cluster::{Cluster, Entries, Environment};
@@ -21,6 +22,15 @@ use std::time::Duration;
 
 /// Most servers that are asked for their databases.
 const MOST_SERVERS: usize = 4;
+
+/// What there is.
+struct Installation {
+    topology: Topology,
+    /// The names of all namespaces, as far as they are known.
+    existing: Vec<String>,
+    /// The layout in force.
+    layout: Layout,
+}
 
 /// What is asked.
 pub(super) struct Question<'q> {
@@ -60,64 +70,72 @@ impl Question<'_> {
 
     async fn of_cluster(&self) -> Option<Vec<Candidate>> {
         let Self { typed, names, begun, deadline } = *self;
-        let layout = &layout(&typed.global).ok()?;
+        let chosen = chosen(&typed.global, |name| std::env::var_os(name)).ok()?;
+        let layout = &chosen.layout;
         let cluster = &Cluster::connect(&options(&typed.global).ok()?, &environment()).await.ok()?;
         let now = Timestamp::now();
         Some(match names {
-            Names::Namespace => names::namespaces(&known(cluster.namespaces(deadline).await)?, layout),
+            Names::Namespace => {
+                let around = Surroundings::look(chosen, cluster, deadline).await.ok()?;
+                names::namespaces(&known(around.namespaces(cluster, deadline).await)?, &around.layout)
+            }
             Names::Undoable => acts::undoable(&build(&cluster.volumes(deadline).await, layout), begun, now),
             Names::Kept => acts::kept(&build(&cluster.volumes(deadline).await, layout), now),
-            Names::Catalog => names::databases(&self.databases(cluster, layout).await?),
+            Names::Catalog => names::databases(&self.databases(cluster, chosen).await?),
             _ => {
                 let namespace = namespace(typed, Some(begun));
-                let (topology, existing) = self.installation(namespace.as_deref(), cluster, layout).await?;
-                members(&topology, names, begun, &typed.targets, Called::Shortly(&existing, layout), Some(now))
+                let Installation { topology, existing, layout } =
+                    self.installation(namespace.as_deref(), cluster, chosen).await?;
+                members(&topology, names, begun, &typed.targets, Called::Shortly(&existing, &layout), Some(now))
             }
         })
     }
 
     /// The pods of the namespaces that are meant, and nothing else: of one that was named in whole, at once; otherwise of
-    /// those that there are, the system's in the same wave as the list of them. Beside them the names of all namespaces, as
-    /// far as they are known.
-    async fn installation(
-        &self,
-        namespace: Option<&str>,
-        cluster: &Cluster,
-        layout: &Layout,
-    ) -> Option<(Topology, Vec<String>)> {
+    /// those that there are, the system's in the same wave as the list of them.
+    async fn installation(&self, namespace: Option<&str>, cluster: &Cluster, chosen: Chosen) -> Option<Installation> {
         let (all, deadline) = (self.typed.all_namespaces, self.deadline);
         let of_context = cluster.namespace().filter(|name| *name != "default" && !all);
-        let whole = namespace.or(of_context).map(without_mark).filter(|name| layout.space_kind(name).is_some());
-        let (snapshot, existing) = match whole {
-            Some(name) => (cluster.pods(&[name.to_owned()], deadline).await, vec![name.to_owned()]),
+        let whole = namespace.or(of_context).map(without_mark);
+        let whole = whole.filter(|name| chosen.layout.space_kind(name).is_some()).map(str::to_owned);
+        let system = [chosen.layout.system_namespace.clone()];
+        let look = Surroundings::look(chosen, cluster, deadline);
+        let (snapshot, existing, layout) = match whole {
+            Some(name) => {
+                let only = [name.clone()];
+                let (around, snapshot) = futures::join!(look, cluster.pods(&only, deadline));
+                (snapshot, vec![name], around.ok()?.layout)
+            }
             None => {
-                let system = [layout.system_namespace.clone()];
-                let (scope, mut snapshot) = futures::join!(
-                    scope_of(layout, cluster, namespace, all, deadline),
-                    cluster.pods(&system, deadline)
-                );
-                let scope = scope.ok()?;
+                let scoped = async {
+                    let around = look.await.ok()?;
+                    let scope = scope_in(&around, cluster, namespace, all, deadline).await.ok()?;
+                    Some((scope, around.layout))
+                };
+                let (scoped, mut snapshot) = futures::join!(scoped, cluster.pods(&system, deadline));
+                let (scope, layout) = scoped?;
                 let (systems, others): (Vec<String>, Vec<String>) =
-                    scope.namespaces.into_iter().partition(|name| *name == layout.system_namespace);
+                    scope.namespaces.into_iter().partition(|name| *name == system[0]);
                 if systems.is_empty() {
                     snapshot.namespaces.clear();
                 }
                 snapshot.namespaces.extend(cluster.pods(&others, deadline).await.namespaces);
-                (snapshot, known(scope.names).unwrap_or_default())
+                (snapshot, known(scope.names).unwrap_or_default(), layout)
             }
         };
-        Some((build(&snapshot, layout), existing))
+        Some(Installation { topology: build(&snapshot, &layout), existing, layout })
     }
 
-    /// The databases of the servers that the targets mean, or else of the accounts' proxies, each with its server's pod.
+    /// The databases of the servers that the targets mean, or else of the accounts' coordinators and proxies, each with its server's pod.
     /// Asked without a password; a server that does not answer is left out.
-    async fn databases(&self, cluster: &Cluster, layout: &Layout) -> Option<Vec<(String, String)>> {
+    async fn databases(&self, cluster: &Cluster, chosen: Chosen) -> Option<Vec<(String, String)>> {
         let (typed, deadline) = (self.typed, self.deadline);
         let targets: Vec<TargetName> = typed.targets.iter().map(|target| TargetName::parse(target)).collect();
         let namespace = namespace(typed, typed.targets.first().map(String::as_str).filter(|_| targets.len() == 1));
-        let (topology, _) = self.installation(namespace.as_deref(), cluster, layout).await?;
+        let Installation { topology, .. } = self.installation(namespace.as_deref(), cluster, chosen).await?;
         let meant: Vec<&Member> = if targets.is_empty() {
-            topology.members().filter(|member| member.role == Role::WarehouseProxy).collect()
+            let of_account = |member: &&Member| matches!(member.role, Role::Coordinator | Role::WarehouseProxy);
+            topology.members().filter(of_account).collect()
         } else {
             targets.iter().flat_map(|target| found(match_target(&topology, None, &target.name))).collect()
         };
@@ -214,7 +232,7 @@ fn at_home(global: &Global) -> Global {
 
 /// What a practice cluster of the chosen scenario will hold, from its manifests. Nothing is started.
 pub(super) fn practice(typed: &Typed, names: Names, begun: &str) -> Option<Vec<Candidate>> {
-    let layout = layout(&at_home(&typed.global)).ok()?;
+    let layout = chosen(&at_home(&typed.global), |name| std::env::var_os(name)).ok()?.layout;
     let sets = sandbox::stateful_sets(typed.global.scenario.as_deref())?;
     let mut namespaces: Vec<NamespaceObjects> = Vec::new();
     for set in sets {

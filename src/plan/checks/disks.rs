@@ -87,6 +87,17 @@ pub(super) fn retention(subject: &Subject<'_>, checks: &mut Vec<Check>) {
     }
 }
 
+/// The product's procedure replaces no disk of such a component: what is on it may be nowhere else, and no proof would
+/// show that it is gone.
+pub(super) fn not_known_to_rehydrate(subject: &Subject<'_>, checks: &mut Vec<Check>) {
+    let role = subject.member.role;
+    if role.rehydrates() || !subject.returning.is_empty() || subject.deleted_claims().next().is_none() {
+        return;
+    }
+    let why = format!("whether a {role} gets back what is on its disk is not known, and nothing would prove it");
+    checks.push(block(CheckId::Claims, why, "--keep-pvc replaces the pod and keeps its claims"));
+}
+
 /// What a pageserver's disk alone holds is not on the new one.
 pub(super) fn remote_storage(subject: &Subject<'_>, checks: &mut Vec<Check>) {
     let Some(component) = subject.component.filter(|component| component.role == Role::Pageserver) else { return };

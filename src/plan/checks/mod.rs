@@ -192,6 +192,7 @@ pub(super) fn run(subject: &Subject<'_>) -> Vec<Check> {
     disruption::budgets(subject, &mut checks);
     disruption::finalizers(subject, &mut checks);
     disks::claims(subject, &mut checks);
+    disks::not_known_to_rehydrate(subject, &mut checks);
     peers::quorum(subject, &mut checks);
     disks::retention(subject, &mut checks);
     volumes::comes_back_otherwise(subject, &mut checks);

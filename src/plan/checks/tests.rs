@@ -501,3 +501,32 @@ fn spans_have_two_units() {
         assert_eq!(span(seconds), expected);
     }
 }
+
+/// FoundationDB, storage controller, storage broker and console are in no procedure of the product's: their pods may be
+/// replaced, and their disks not.
+#[test]
+fn the_disk_of_what_is_not_known_to_rehydrate_is_not_replaced() {
+    for (name, role) in [
+        ("foundationdb", "FoundationDB process"),
+        ("storage-controller", "storage controller"),
+        ("storage-broker", "storage broker"),
+    ] {
+        let yaml = format!(
+            "namespace: synxdb-system
+sets: [{{name: {name}, replicas: 1, templates: [data]}}]
+pods: [{{name: {name}-0, set: {name}, ready: true, claims: [data-{name}-0]}}]
+claims: [{{name: data-{name}-0, volume: pv-1}}]"
+        );
+        let pod = format!("{name}-0");
+        let why =
+            format!("Block: whether a {role} gets back what is on its disk is not known, and nothing would prove it");
+        says(&yaml, &pod, false, CheckId::Claims, &[&why]);
+        says(&yaml, &pod, true, CheckId::Claims, &[]);
+    }
+    // A coordinator is to its account what the proxy is.
+    let coordinator = "namespace: hashdata-fe-team-07e5674f
+sets: [{name: coordinator, replicas: 1, templates: [data]}]
+pods: [{name: coordinator-0, set: coordinator, ready: true, claims: [data-coordinator-0]}]
+claims: [{name: data-coordinator-0, volume: pv-1}]";
+    says(coordinator, "coordinator-0", false, CheckId::Claims, &[]);
+}

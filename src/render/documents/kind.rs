@@ -58,6 +58,7 @@ kinds! {
     Release, "history release", "The volumes that were given back, so that Kubernetes may remove them.";
     Verification, "verify", "Whether each component and its data are whole.";
     Forward, "forward", "A local port that is open, and where it leads.";
+    LayoutCheck, "layout check", "Which pods the layout recognizes, and which fit no rule.";
     Sandbox, "sandbox, when it is ready", "A practice cluster, and how to reach it.";
     Scenarios, "sandbox --list", "The scenarios of the practice cluster.";
     Version, "version", "The plugin's version.";

@@ -9,6 +9,7 @@ mod error;
 mod forward;
 mod history;
 mod kind;
+mod layout;
 mod reachability;
 mod sandbox;
 #[cfg(test)]
@@ -25,6 +26,7 @@ pub use error::Error;
 pub use forward::Forward;
 pub use history::{History, Release};
 pub use kind::Kind;
+pub use layout::{LayoutCheck, LayoutInForce};
 pub use sandbox::{Sandbox, Scenarios};
 pub use status::Status;
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! The JSON Schemas in schema/, generated from the types. `REGENERATE=1` writes them anew.
 
 use super::{
-    API_VERSION, ActResult, Error, Event, Forward, History, Kind, Release, Sandbox, Scenarios, SchemaList, Status,
-    Verification, Version,
+    API_VERSION, ActResult, Error, Event, Forward, History, Kind, LayoutCheck, Release, Sandbox, Scenarios, SchemaList,
+    Status, Verification, Version,
 };
 use crate::plan::{Act, Plan, Record};
 use crate::verify::{Saved, StoredBaseline, Testimony};
@@ -24,6 +24,7 @@ fn body(kind: Kind, generator: SchemaGenerator) -> Schema {
         Kind::Release => of(root::<Release<'static>>),
         Kind::Verification => of(root::<Verification<'static>>),
         Kind::Forward => of(root::<Forward<'static>>),
+        Kind::LayoutCheck => of(root::<LayoutCheck<'static>>),
         Kind::Sandbox => of(root::<Sandbox<'static>>),
         Kind::Scenarios => of(root::<Scenarios<'static>>),
         Kind::Version => of(root::<Version<'static>>),

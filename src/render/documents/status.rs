@@ -1,10 +1,10 @@
 //! `status`.
 
-use super::Unknown;
+use super::{LayoutInForce, Unknown};
 use crate::topology::health::{Health, Report, Trouble as Troubled, not_looked_into};
 use crate::topology::{
-    Claim as ClaimFacts, ClaimState, Known, Member as Place, PodFacts, Role, Space, SpaceKind, Stranger as Other,
-    Topology,
+    Claim as ClaimFacts, ClaimState, Evidence as Found, Known, Member as Place, PodFacts, Role, Space, SpaceKind,
+    Stranger as Other, Topology, Unrecognized as NotRecognized,
 };
 use serde::Serialize;
 
@@ -13,6 +13,8 @@ use serde::Serialize;
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Status<'a> {
+    /// The layout in force.
+    pub layout: LayoutInForce,
     /// The judgement over everything that was looked at.
     pub health: &'a Health,
     /// Members that are Ready, and all of them.
@@ -23,6 +25,11 @@ pub struct Status<'a> {
     pub troubles: Vec<Trouble<'a>>,
     /// What should be known and could not be read.
     pub unknown: Vec<Unknown<'a>>,
+    /// What looks like SynxDB's and fits no rule of the layout: what it is, and how it is, is not known.
+    pub unrecognized: Vec<Unrecognized<'a>>,
+    /// Whether accounts are found by the names of their namespaces alone, as the user may not list all pods: then there
+    /// may be others.
+    pub accounts_by_names_alone: bool,
     /// Namespaces that are being deleted and were not looked into; they are no part of the judgement.
     pub not_looked_into: Vec<PassedOver<'a>>,
     /// The namespaces of SynxDB, the system's first.
@@ -61,6 +68,35 @@ pub struct PassedOver<'a> {
     pub why: String,
 }
 
+/// A workload that looks like SynxDB's, and fits no rule of the layout.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Unrecognized<'a> {
+    /// Its namespace.
+    pub namespace: &'a str,
+    /// Its name.
+    pub workload: &'a str,
+    /// Its pods.
+    pub pods: &'a [String],
+    /// Why it looks like SynxDB's.
+    pub evidence: Evidence,
+    /// The label that it carries, as KEY=VALUE. Null where it is not for a label.
+    pub label: Option<String>,
+}
+
+/// Why a workload looks like SynxDB's.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Evidence {
+    /// It carries one of SynxDB's labels.
+    Label,
+    /// It is called like one of SynxDB's components.
+    Name,
+    /// Its namespace is called like one of SynxDB's, and nothing in it is recognized.
+    Namespace,
+}
+
 /// A namespace of SynxDB, and its members.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -97,6 +133,8 @@ pub struct Member<'a> {
     pub name: &'a str,
     /// What it does.
     pub component: Role,
+    /// Its warehouse. Null where it is no node of one.
+    pub warehouse: Option<&'a str>,
     /// Whether its pod is Ready and is not being deleted.
     pub ready: bool,
     /// The pod. Null where there is none.
@@ -195,11 +233,14 @@ impl<'a> Status<'a> {
     /// Of a topology and the judgement over it.
     pub fn new(report: &'a Report, topology: &'a Topology) -> Self {
         Self {
+            layout: LayoutInForce::from(&topology.layout),
             health: &report.health,
             members: Count::from(report.members),
             safekeepers: report.safekeepers.map(Count::from),
             troubles: report.troubles.iter().map(Trouble::from).collect(),
             unknown: report.gaps.iter().map(Unknown::from).collect(),
+            unrecognized: report.unrecognized.iter().map(Unrecognized::from).collect(),
+            accounts_by_names_alone: report.by_names_alone,
             not_looked_into: report.passed_over.iter().map(|name| PassedOver::from(name.as_str())).collect(),
             namespaces: topology.spaces.iter().map(Namespace::from).collect(),
         }
@@ -215,6 +256,18 @@ impl From<(usize, usize)> for Count {
 impl<'a> From<&'a Troubled> for Trouble<'a> {
     fn from(trouble: &'a Troubled) -> Self {
         Self { namespace: &trouble.namespace, member: &trouble.member, because: &trouble.because }
+    }
+}
+
+impl<'a> From<&'a NotRecognized> for Unrecognized<'a> {
+    fn from(unrecognized: &'a NotRecognized) -> Self {
+        let NotRecognized { namespace, workload, pods, evidence } = unrecognized;
+        let (evidence, label) = match evidence {
+            Found::Label { key, value } => (Evidence::Label, Some(format!("{key}={value}"))),
+            Found::Name(_) => (Evidence::Name, None),
+            Found::Namespace => (Evidence::Namespace, None),
+        };
+        Self { namespace, workload, pods, evidence, label }
     }
 }
 
@@ -248,6 +301,7 @@ impl<'a> From<&'a Place> for Member<'a> {
         Self {
             name: &member.name,
             component: member.role,
+            warehouse: member.warehouse.as_deref(),
             ready: member.ready(),
             pod: member.pod.as_ref().map(Pod::from),
             claims: member.claims.iter().map(Claim::from).collect(),

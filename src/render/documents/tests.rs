@@ -12,10 +12,11 @@ use crate::render::forward::{self, Opened};
 use crate::render::machine;
 use crate::render::tests::{ended, planned, reached};
 use crate::testing::{ACCOUNT, snapshot, unreadable};
+use crate::topology::fit::fittings;
 use crate::topology::health::judge;
 use crate::topology::layout::PageDoor;
 use crate::topology::lead::Standing;
-use crate::topology::{Gap, Layout, build};
+use crate::topology::{Gap, Layout, LayoutSource, build};
 use crate::verify::{Judgement, Kind as CheckKind, Saved, StoredBaseline, Testimony};
 use jsonschema::Validator;
 use serde_json::{Value, json};
@@ -79,7 +80,28 @@ fn status() -> Vec<Value> {
         let opened = Opened { member, standing, at: &at, remote_port: 5432, line: Some("psql"), sql };
         forward::machine(&opened)
     });
-    [whole, machine::status(&judge(&part), &part)].into_iter().chain(opened).collect()
+    [whole, machine::status(&judge(&part), &part)].into_iter().chain(opened).chain(checked()).collect()
+}
+
+/// Where each fits the layout otherwise, and the layout is from somewhere else.
+fn checked() -> Vec<Value> {
+    let account = "namespace: hashdata-fe-team-07e5674f
+sets: [{name: wh1, replicas: 1, templates: []}]
+pods:
+- {name: wh1-0, set: wh1, ready: true}
+- {name: wh2-0, ready: true}
+- {name: x-0, replicaSet: x, labels: {enterprise.dbaas/component: catalog}}
+- {name: y-0, replicaSet: y}";
+    let read = snapshot(&[account]);
+    let (namespace, name) = ("synxdb-system".to_owned(), "kubectl-synxdb-layout".to_owned());
+    let sources = [LayoutSource::Flag("f".into()), LayoutSource::ConfigMap { namespace, name }, LayoutSource::Shipped];
+    let layouts = sources.map(|source| Layout::shipped().unwrap().from_source(source));
+    let checks = layouts.iter().map(|layout| {
+        let topology = build(&read, layout);
+        let report = judge(&topology);
+        (machine::layout_check(&topology.layout, &fittings(&topology), &report), machine::status(&report, &topology))
+    });
+    checks.flat_map(|(check, status)| [check, status]).collect()
 }
 
 fn returns() -> Returns {

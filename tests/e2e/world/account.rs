@@ -35,6 +35,18 @@ impl Objects {
 }
 
 impl World {
+    /// The manifests of the account of another release.
+    pub(crate) const FE_TEAM_MANIFEST: &str =
+        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/crates/practice-cluster/src/scenarios/manifests/account-fe-team.yaml"));
+
+    /// Creates a namespace of this name with nothing in it.
+    pub(crate) fn empty_account(&self, namespace: &str) -> Account<'_> {
+        assert!(namespace.starts_with(PREFIX), "{namespace}");
+        let account = Account { world: self, namespace: namespace.to_owned() };
+        self.create(&serde_json::json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}));
+        account
+    }
+
     /// Creates an account and waits until all its pods are Ready.
     pub(crate) fn account(&self, case: &str, change: impl FnOnce(&mut Objects)) -> Account<'_> {
         let account = self.account_started(case, change);
@@ -89,6 +101,17 @@ impl Account<'_> {
     pub(crate) fn patch_set(&self, name: &str, patch: &Value) {
         let patched = self.sets().patch(name, &PatchParams::default(), &Patch::Merge(patch)).await_in(self.world);
         patched.unwrap();
+    }
+
+    /// Waits until the pods of these sets are Ready.
+    pub(crate) fn ready(&self, sets: &[StatefulSet]) {
+        self.world.members_ready(&self.namespace, sets, "before the case");
+    }
+
+    /// Deletes its namespace, on the practice cluster, too.
+    pub(crate) fn end(self) {
+        let namespaces: Api<Namespace> = self.world.cluster_wide();
+        namespaces.delete(&self.namespace, &DeleteParams::default()).await_in(self.world).unwrap();
     }
 
     /// What is in it, for a case that failed.

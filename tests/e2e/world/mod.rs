@@ -42,6 +42,9 @@ pub(crate) const SYSTEM: &str = "synxdb-system";
 /// The account of the manifests.
 pub(crate) const ACCOUNT: &str = "cloud007-513d75d5-3033-4649-b913-07f6115ec41a";
 
+/// The account of another release, which tells by labels what its pods are.
+pub(crate) const FE_TEAM: &str = "hashdata-fe-team-07e5674f";
+
 /// Names the kubeconfig of a real cluster.
 const REAL: &str = "SYNXDB_E2E_KUBECONFIG";
 /// Cases on a real cluster at the same time.
@@ -84,7 +87,12 @@ impl World {
                 (Kind::Real, path, Some(Turn::take(if alone { AT_ONCE } else { 1 })))
             }
             None => {
-                let options = Options { sql_over_tls: true, state_root: machine::state_root(), ..Options::default() };
+                let options = Options {
+                    sql_over_tls: true,
+                    another_release: true,
+                    state_root: machine::state_root(),
+                    ..Options::default()
+                };
                 let sandbox = runtime.block_on(Sandbox::start(options)).unwrap();
                 machine::needs_postgresql(sandbox.notices());
                 let path = sandbox.kubeconfig().to_owned();
@@ -260,7 +268,7 @@ impl World {
 
     /// Waits until all pods of SynxDB's own namespaces are Ready.
     fn all_ready(&self, when: &str) {
-        for namespace in [SYSTEM, ACCOUNT] {
+        for namespace in [SYSTEM, ACCOUNT, FE_TEAM] {
             let sets = self.block_on(self.within::<StatefulSet>(namespace).list(&ListParams::default())).unwrap();
             assert!(!sets.items.is_empty(), "{when}: there is no StatefulSet in {namespace}");
             self.members_ready(namespace, &sets.items, when);
@@ -322,6 +330,7 @@ impl Drop for World {
                 self.all_ready("after the case");
                 self.reclaim(SYSTEM, true);
                 self.reclaim(ACCOUNT, true);
+                self.reclaim(FE_TEAM, true);
             }
             Kind::Real => {}
         }

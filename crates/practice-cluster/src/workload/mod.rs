@@ -40,6 +40,8 @@ pub(crate) const PASSABLE: Mode = Mode::from_bits_retain(0o711);
 
 /// Label that says what a pod is.
 pub(crate) const COMPONENT_LABEL: &str = "app.kubernetes.io/component";
+/// The same of another release.
+const COMPONENT_LABEL_THERE: &str = "enterprise.dbaas/component";
 /// Annotation of a proxy's pod where there is no PostgreSQL on the machine.
 pub(crate) const SQL_SKIPPED: &str = "kubectl-synxdb/sql-skipped";
 /// What that annotation says.
@@ -76,7 +78,12 @@ impl Component {
             "warehouse" => Self::Warehouse,
             "safekeeper" => Self::Safekeeper,
             "pageserver" => Self::Pageserver,
-            _ => Self::Other,
+            _ => match pod["metadata"]["labels"][COMPONENT_LABEL_THERE].as_str().unwrap_or_default() {
+                // It is to its account what the proxy is.
+                "coordinator" => Self::WarehouseProxy,
+                "warehouse" => Self::Warehouse,
+                _ => Self::Other,
+            },
         }
     }
 

@@ -1,0 +1,106 @@
+//! What there is in all namespaces, by metadata alone: pods that carry a label, and StatefulSets. A request each, of a
+//! small part of the bytes that whole objects would take.
+
+use std::fmt::Debug;
+use std::time::Duration;
+
+use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{Api, ListParams, ObjectMeta};
+use serde::de::DeserializeOwned;
+
+use super::Cluster;
+use super::failure::Failure;
+use super::snapshot::{ObjectFacts, Read};
+
+impl Cluster {
+    /// The pods of all namespaces that carry a label of this key; may be stale. Needs the right to list pods everywhere.
+    pub async fn labelled_pods(&self, key: &str, deadline: Duration) -> Read<Vec<ObjectFacts>> {
+        let selected = ListParams::default().labels(key);
+        self.metadata::<Pod>("pods", selected, deadline).await
+    }
+
+    /// All StatefulSets; may be stale. Needs the right to list them everywhere.
+    pub async fn stateful_sets_everywhere(&self, deadline: Duration) -> Read<Vec<ObjectFacts>> {
+        self.metadata::<StatefulSet>("statefulsets", ListParams::default(), deadline).await
+    }
+
+    async fn metadata<K>(
+        &self,
+        resource: &'static str,
+        selected: ListParams,
+        deadline: Duration,
+    ) -> Read<Vec<ObjectFacts>>
+    where
+        K: kube::Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
+    {
+        let deadline = self.at_most(deadline);
+        let api: Api<K> = Api::all(self.client());
+        let answer = match tokio::time::timeout(deadline, api.list_metadata(&selected.at("0"))).await {
+            Ok(answer) => answer.map_err(|error| Failure::of(&error)),
+            Err(_) => Err(Failure::timed_out(deadline)),
+        };
+        match answer {
+            Ok(list) => Read::Known(list.items.into_iter().map(|item| facts(item.metadata)).collect()),
+            Err(failure) => Read::Unknown(failure.unreadable(resource, None)),
+        }
+    }
+}
+
+fn facts(metadata: ObjectMeta) -> ObjectFacts {
+    let controller = metadata.owner_references.into_iter().flatten().find(|owner| owner.controller == Some(true));
+    ObjectFacts {
+        namespace: metadata.namespace.unwrap_or_default(),
+        name: metadata.name.unwrap_or_default(),
+        labels: metadata.labels.unwrap_or_default(),
+        controller: controller.map(|owner| (owner.kind, owner.name)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::snapshot::Cause;
+    use crate::cluster::testing::{Answer, Server};
+    use serde_json::json;
+
+    const SOON: Duration = Duration::from_secs(1);
+
+    #[tokio::test]
+    async fn one_request_asks_for_metadata_and_is_narrowed_by_the_server() {
+        let server = Server::new(|_| {
+            let owner =
+                json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "wh", "uid": "u", "controller": true});
+            Answer::json(
+                200,
+                json!({"metadata": {}, "items": [{"metadata": {
+                    "namespace": "n", "name": "wh-0", "labels": {"k": "v"}, "ownerReferences": [owner]}}]}),
+            )
+        });
+        let cluster = server.cluster();
+        let Read::Known(found) = cluster.labelled_pods("enterprise.dbaas/component", SOON).await else { panic!() };
+        assert_eq!(
+            (found[0].namespace.as_str(), found[0].name.as_str(), found[0].labels["k"].as_str()),
+            ("n", "wh-0", "v")
+        );
+        assert_eq!(found[0].controller, Some(("StatefulSet".to_owned(), "wh".to_owned())));
+        let Read::Known(_) = cluster.stateful_sets_everywhere(SOON).await else { panic!() };
+        let asked: Vec<(String, String)> =
+            server.requests().into_iter().map(|asked| (asked.path.clone(), asked.query.clone())).collect();
+        let [(pods, narrowed), (sets, all)] = asked.as_slice() else { panic!("{asked:?}") };
+        assert_eq!((pods.as_str(), sets.as_str()), ("/api/v1/pods", "/apis/apps/v1/statefulsets"));
+        assert!(narrowed.contains("labelSelector=enterprise.dbaas%2Fcomponent"), "{narrowed}");
+        assert!(narrowed.contains("resourceVersion=0") && !all.contains("labelSelector"), "{narrowed} {all}");
+    }
+
+    #[tokio::test]
+    async fn who_may_not_is_told_apart_from_who_gets_no_answer() {
+        let denied = Server::new(|_| Answer::status(403, "no rule"));
+        let cause =
+            |read: &Read<Vec<ObjectFacts>>| if let Read::Unknown(part) = read { Some(part.cause) } else { None };
+        assert_eq!(cause(&denied.cluster().labelled_pods("k", SOON).await), Some(Cause::Forbidden));
+        let silent = Server::new(|_| Answer::Never);
+        let answer = silent.cluster().labelled_pods("k", Duration::from_millis(30)).await;
+        assert_eq!(cause(&answer), Some(Cause::TimedOut));
+    }
+}

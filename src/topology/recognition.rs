@@ -1,0 +1,194 @@
+//! Which components a namespace holds: its StatefulSets and pods, each looked up in the layout by its labels and its name.
+
+use super::layout::{ComponentLayout, Evidence, Layout, Recognized, RecognizedBy, SpaceKind};
+use super::model::{Owner, Stranger, Unrecognized};
+use super::ownership::{Ownership, ownership};
+use super::words;
+use crate::cluster::snapshot::NamespaceObjects;
+use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::core::v1::Pod;
+use std::collections::BTreeMap;
+
+/// Labels, as Kubernetes has them.
+pub(super) type Labels = BTreeMap<String, String>;
+
+/// What was found in a namespace.
+pub(super) struct Recognition<'s> {
+    /// The workloads that the layout recognizes, by their names.
+    pub(super) workloads: BTreeMap<String, Found<'s>>,
+    /// Pods that belong to no component.
+    pub(super) strangers: Vec<Stranger>,
+    /// What looks like SynxDB's and fits no rule, by the name of its workload.
+    pub(super) unrecognized: Vec<Unrecognized>,
+}
+
+/// A workload that the layout recognizes.
+pub(super) struct Found<'s> {
+    /// The rule that it fits.
+    pub(super) rule: &'s ComponentLayout,
+    /// By what it was recognized.
+    pub(super) by: RecognizedBy,
+    /// The labels of its pods.
+    pub(super) labels: Labels,
+    /// Its pods.
+    pub(super) pods: Vec<&'s Pod>,
+}
+
+/// Looks up everything in a namespace of this kind.
+///
+/// A pod is what its StatefulSet is: whoever may change a pod's own labels makes no member of it. Its own labels count
+/// if it has no StatefulSet that could be read.
+pub(super) fn recognition<'s>(objects: &'s NamespaceObjects, kind: SpaceKind, layout: &'s Layout) -> Recognition<'s> {
+    let mut workloads: BTreeMap<String, Found<'s>> = BTreeMap::new();
+    let mut strangers = Vec::new();
+    let mut unrecognized: BTreeMap<String, (Evidence, Vec<String>)> = BTreeMap::new();
+    let sets: BTreeMap<&str, (&StatefulSet, Labels)> = objects
+        .stateful_sets
+        .items()
+        .iter()
+        .filter_map(|set| Some((set.metadata.name.as_deref()?, (set, labels_of_set(set)))))
+        .collect();
+    for (name, (_, labels)) in &sets {
+        match layout.recognize(kind, name, labels) {
+            Recognized::As(rule, by) => {
+                let labels = labels.clone();
+                workloads.entry((*name).to_owned()).or_insert(Found { rule, by, labels, pods: Vec::new() });
+            }
+            Recognized::Not(evidence) => {
+                unrecognized.entry((*name).to_owned()).or_insert((evidence, Vec::new()));
+            }
+            Recognized::Unrelated => {}
+        }
+    }
+    for pod in objects.pods.items() {
+        let (name, own) = (pod_name(pod), pod.metadata.labels.clone().unwrap_or_default());
+        let workload = workload_name(pod);
+        let owner = owner(pod);
+        if finished(pod) && !owner.as_ref().is_some_and(Owner::is_stateful_set) {
+            strangers.push(Stranger { name, poses: None });
+            continue;
+        }
+        let set = owner.as_ref().filter(|owner| owner.is_stateful_set()).and_then(|_| sets.get(workload.as_str()));
+        let labels = set.map_or(&own, |(_, labels)| labels);
+        match layout.recognize(kind, &workload, labels) {
+            Recognized::As(rule, by) => match ownership(pod, owner.as_ref(), &objects.stateful_sets) {
+                Ownership::Refuted(why) => strangers.push(Stranger { name, poses: Some((rule.role, why)) }),
+                Ownership::Confirmed | Ownership::Unconfirmed(_) => {
+                    let labels = labels.clone();
+                    let found = workloads.entry(workload).or_insert(Found { rule, by, labels, pods: Vec::new() });
+                    found.pods.push(pod);
+                }
+            },
+            Recognized::Not(evidence) => {
+                strangers.push(Stranger { name: name.clone(), poses: None });
+                unrecognized.entry(workload).or_insert((evidence, Vec::new())).1.push(name);
+            }
+            Recognized::Unrelated => strangers.push(Stranger { poses: poses(pod, &own, kind, layout), name }),
+        }
+    }
+    if workloads.is_empty() && unrecognized.is_empty() {
+        unrecognized = by_its_namespace(objects, kind, layout, &strangers);
+    }
+    let namespace = &objects.namespace;
+    let unrecognized = unrecognized.into_iter().map(|(workload, (evidence, pods))| Unrecognized {
+        namespace: namespace.clone(),
+        workload,
+        pods,
+        evidence,
+    });
+    Recognition { workloads, strangers, unrecognized: unrecognized.collect() }
+}
+
+/// The pods of a namespace that is called like one of SynxDB's and in which nothing is recognized. Of one that may be
+/// called so by chance, they count only if none is Ready: then what was not recognized may be an account that is down.
+fn by_its_namespace(
+    objects: &NamespaceObjects,
+    kind: SpaceKind,
+    layout: &Layout,
+    strangers: &[Stranger],
+) -> BTreeMap<String, (Evidence, Vec<String>)> {
+    let mut found: BTreeMap<String, (Evidence, Vec<String>)> = BTreeMap::new();
+    let name = &objects.namespace;
+    let called_so = layout.space_kind(name).is_some() && kind != SpaceKind::Management;
+    let posing = |pod: &&Pod| strangers.iter().any(|one| one.poses.is_some() && one.name == pod_name(pod));
+    let pods = objects.pods.items().iter().filter(|pod| !finished(pod) && !posing(pod));
+    let pods: Vec<&Pod> = pods.collect();
+    let ready = |pod: &&Pod| words::condition(pod, "Ready").is_some_and(|condition| condition.0 == "True");
+    if called_so && (layout.is_certain(name) || !pods.iter().any(ready)) {
+        for pod in pods {
+            let (_, names) = found.entry(workload_name(pod)).or_insert((Evidence::Namespace, Vec::new()));
+            names.push(pod_name(pod));
+        }
+    }
+    found
+}
+
+/// What a pod of an unrelated workload passes itself off as, and why it is not that: it has a member's name, or a
+/// label that its workload does not give it.
+fn poses(pod: &Pod, labels: &Labels, kind: SpaceKind, layout: &Layout) -> Option<(super::Role, String)> {
+    let owner = owner(pod)?;
+    let Recognized::As(rule, by) = layout.recognize(kind, without_last(&pod_name(pod)), labels) else { return None };
+    let whose = format!("its owner is the {} {}", owner.kind, owner.name);
+    Some((
+        rule.role,
+        match by {
+            RecognizedBy::Name => whose,
+            RecognizedBy::Label => format!("{whose}, which gives its pods no such label"),
+        },
+    ))
+}
+
+/// The labels that a StatefulSet gives its pods, and where it does not say, its own.
+fn labels_of_set(set: &StatefulSet) -> Labels {
+    let mut labels = set.metadata.labels.clone().unwrap_or_default();
+    let template = set.spec.template.metadata.as_ref().and_then(|metadata| metadata.labels.clone());
+    labels.extend(template.unwrap_or_default());
+    labels
+}
+
+/// Whether a pod has done what it was for: a Job's, a backup's.
+fn finished(pod: &Pod) -> bool {
+    pod.status.as_ref().and_then(|status| status.phase.as_deref()) == Some("Succeeded")
+}
+
+fn pod_name(pod: &Pod) -> String {
+    pod.metadata.name.clone().unwrap_or_default()
+}
+
+/// The name of the workload a pod belongs to: its StatefulSet's, or its ReplicaSet's without the hash, or its own
+/// without the ordinal.
+fn workload_name(pod: &Pod) -> String {
+    let owner = owner(pod);
+    let owner = owner.as_ref().map(|owner| (owner.kind.as_str(), owner.name.as_str()));
+    name_of_workload(pod.metadata.name.as_deref().unwrap_or_default(), owner)
+}
+
+/// The same, from the pod's name, and kind and name of its owner.
+pub(super) fn name_of_workload(pod: &str, owner: Option<(&str, &str)>) -> String {
+    match owner {
+        Some(("StatefulSet", name)) => name.to_owned(),
+        Some(("ReplicaSet", name)) => without_last(name).to_owned(),
+        _ => without_last(pod).to_owned(),
+    }
+}
+
+/// A name without what follows its last dash.
+fn without_last(name: &str) -> &str {
+    name.rsplit_once('-').map_or(name, |(front, _)| front)
+}
+
+/// Who controls a pod.
+pub(super) fn owner(pod: &Pod) -> Option<Owner> {
+    let references = pod.metadata.owner_references.as_ref()?;
+    let controller = references.iter().find(|reference| reference.controller == Some(true))?;
+    // Others have StatefulSets, too.
+    let kind = match (&*controller.kind, controller.api_version.split_once('/')) {
+        (kind, Some((group, _))) if kind == "StatefulSet" && group != "apps" => format!("{kind}.{group}"),
+        (kind, _) => kind.to_owned(),
+    };
+    Some(Owner { kind, name: controller.name.clone(), uid: controller.uid.clone() })
+}
+
+#[cfg(test)]
+#[path = "recognition_tests.rs"]
+mod tests;
