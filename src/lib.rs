@@ -6,6 +6,7 @@
 //! - [`cli`]: the command line, as types
 //! - [`cluster`]: the only production code that talks to Kubernetes; yields a snapshot
 //! - [`topology`]: what the snapshot means in SynxDB's terms
+//! - [`storage`]: what safekeepers and pageservers say of themselves, and what that means for the data
 //! - [`plan`]: what a failover will do, why it may, how it is proven
 //! - [`journal`]: records on this machine, of what no volume can carry
 //! - [`probe`]: asks a component itself, by SQL or by its status page
@@ -28,6 +29,7 @@ pub mod plan;
 pub mod probe;
 pub mod recovery;
 pub mod render;
+pub mod storage;
 #[cfg(test)]
 mod testing;
 pub mod topology;

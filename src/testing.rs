@@ -145,6 +145,8 @@ struct RecordLine {
     claims: Vec<RecordedLine>,
     canary: Option<String>,
     who: Option<String>,
+    /// Terms by timeline.
+    terms: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -169,11 +171,15 @@ fn recorded(namespace: &str, line: &RecordLine) -> Value {
         json!({"name": claim.name, "uid": claim.uid, "volume": claim.volume, "reclaimPolicy": claim.policy,
                "returns": returns.map(back)})
     });
-    json!({"version": 1, "id": line.id, "started": begun.to_string(), "finished": finished, "outcome": outcome,
+    let mut record = json!({"version": 1, "id": line.id, "started": begun.to_string(), "finished": finished, "outcome": outcome,
            "act": line.undo.as_ref().map_or(json!("failover"), |of| json!({"undo": of})), "who": line.who,
            "context": "c", "namespace": namespace, "pod": line.pod, "keepClaims": line.keep, "canary": line.canary,
            "podUid": line.pod_uid.as_deref().unwrap_or("uid-gone"), "claims": claims.collect::<Vec<_>>(),
-           "owner": line.set.as_ref().map(|uid| json!({"kind": "StatefulSet", "name": "set", "uid": uid}))})
+           "owner": line.set.as_ref().map(|uid| json!({"kind": "StatefulSet", "name": "set", "uid": uid}))});
+    if let Some(terms) = &line.terms {
+        record["terms"] = terms.clone();
+    }
+    record
 }
 
 /// Writes the acts of these namespaces on the volumes that they name.

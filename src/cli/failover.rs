@@ -67,7 +67,8 @@ pub enum DryRun {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Allow {
-    /// Fewer safekeepers than a quorum would be left, or another may still be catching up
+    /// Fewer safekeepers than a quorum would be left, another lacks committed WAL or may still be catching up, or an old
+    /// disk could vote twice
     QuorumLoss,
     /// An old volume cannot be retained: its data is lost with its claim
     UnretainedVolume,
@@ -81,8 +82,10 @@ pub enum Allow {
     StorageClass,
     /// No node could run the new pod, or none that could has access to its volume
     UnusableNode,
-    /// The pageserver's layers exist only on the disk to be replaced
+    /// The pageserver's layers exist only on the disk to be replaced, or no safekeeper has its newest WAL
     LocalLayers,
+    /// Another storage component is down, or has not recovered
+    SecondStorage,
     /// Another failover is in progress in the namespace, or could not be locked out
     ConcurrentFailover,
     /// The API server would reject the new pod or a new claim
@@ -101,6 +104,7 @@ impl Allow {
             Self::StorageClass => "storage-class",
             Self::UnusableNode => "unusable-node",
             Self::LocalLayers => "local-layers",
+            Self::SecondStorage => "second-storage",
             Self::ConcurrentFailover => "concurrent-failover",
             Self::RefusedReplacement => "refused-replacement",
         }

@@ -4,8 +4,13 @@ use super::output::{PATH, TABLE, Word, YAML, forms};
 use super::{Names, Output};
 use clap::Args;
 
-const FORMS: &[Word] =
-    &[TABLE, ("json", "The schema, or all of them in one document"), YAML, ("name", "`schema/KIND`, one per line"), PATH];
+const FORMS: &[Word] = &[
+    TABLE,
+    ("json", "The schema, or all of them in one document"),
+    YAML,
+    ("name", "`schema/KIND`, one per line"),
+    PATH,
+];
 
 /// `schema`.
 #[derive(Args, Clone, Debug)]

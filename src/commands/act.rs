@@ -18,15 +18,19 @@ use crate::plan::{
     RecordedClaim, RecordedOwner, Request, Step,
 };
 use crate::probe::Login;
+use crate::probe::http::Deadlines;
 use crate::recovery::prober::Prober;
 use crate::recovery::run::{Run, run};
 use crate::recovery::witness::{Silence, Stored as Compared, Witness};
 use crate::recovery::{Ending, Outcome, Phase, PhaseEnd, Reach};
 use crate::render::progress::Progress;
 use crate::render::{machine, outcome as account, plan as planned};
+use crate::storage::peers::{Peer, Standing, peers};
+use crate::storage::{Readings, terms};
 use crate::topology::when::when;
-use crate::topology::{Member, Topology, build, manifest_of_claim};
+use crate::topology::{Member, Role, Topology, build, manifest_of_claim};
 use crate::verify::Testimony;
+use crate::verify::ask::{StoragePage, read_storage, storage_pages};
 use crate::verify::stored::is_possible;
 use jiff::Timestamp;
 use std::time::Duration;
@@ -115,6 +119,8 @@ pub(super) struct Findings {
     witness: Witness,
     prober: Prober,
     who: Option<String>,
+    /// What the storage components beside the member say, if it is one of them.
+    pub(super) storage: Readings,
 }
 
 /// Asks at the same time what the user may do, how the component is, and which databases answer; opens the watch.
@@ -134,7 +140,12 @@ pub(super) async fn find_out(
         Proof::Page { .. } | Proof::Skipped { .. } => Login::default(),
     };
     let whose = Subject::of_proof(&sight.topology, &member.namespace, &proof);
-    let witness = Witness::new(cluster.clone(), member.namespace.clone(), proof, login);
+    let beside = match member.role {
+        Role::Safekeeper | Role::Pageserver => storage_pages(&sight.topology, &member.namespace),
+        _ => Vec::new(),
+    };
+    let mut witness = Witness::new(cluster.clone(), member.namespace.clone(), proof, login);
+    witness.stands_beside(beside.iter().filter(|page| page.pod != member.name).cloned().collect());
     // Databases are asked from here on: the first answers take no time of their own.
     let measured = async {
         let (mut probes, all) = probes(context, cluster, args, &sight.snapshot, member).await?;
@@ -149,7 +160,7 @@ pub(super) async fn find_out(
     // Permission, watch and baseline at the same time: none waits for another.
     let mut watch = cluster.watch(watch_request(sight, member));
     let others = others(context.layout(), member, &sight.snapshot.namespace_names);
-    let (rights, opened, said, stored, measured, who, here, elsewhere) = futures::join!(
+    let (rights, opened, said, stored, measured, who, here, elsewhere, storage) = futures::join!(
         cluster.review(permissions, DEADLINE),
         watch.opened(DEADLINE),
         witness.testify(None, BASELINE_DEADLINE),
@@ -158,6 +169,7 @@ pub(super) async fn find_out(
         cluster.who(DEADLINE),
         cluster.lease(&member.namespace, DEADLINE),
         cluster.leases_of(&others, DEADLINE),
+        storage_before(cluster, member, &beside),
     );
     let (probes, prober) = measured?;
     let now = Timestamp::now();
@@ -166,7 +178,34 @@ pub(super) async fn find_out(
         Read::Known(seen) => Some(seen),
         Read::Unknown(_) | Read::NotAsked => None,
     };
-    Ok(Findings { rights, said, stored, whose, probes, now, in_flight, seen, watch, opened, witness, prober, who })
+    Ok(Findings {
+        rights,
+        said,
+        stored,
+        whose,
+        probes,
+        now,
+        in_flight,
+        seen,
+        watch,
+        opened,
+        witness,
+        prober,
+        who,
+        storage,
+    })
+}
+
+/// What the storage components say before one of them goes. Where one seems to be behind, all are asked once more: while a
+/// compute writes, two readings of one moment differ.
+async fn storage_before(cluster: &Cluster, member: &Member, pages: &[StoragePage]) -> Readings {
+    let ask = || read_storage(cluster, &member.namespace, pages, Deadlines::default());
+    let first = ask().await;
+    let behind = |peer: &Peer| matches!(peer.standing, Standing::Short(_));
+    if member.role == Role::Safekeeper && peers(&member.name, &first).iter().any(behind) {
+        return first.then(ask().await);
+    }
+    first
 }
 
 /// The volumes of the member's claims, and those that took part in its earlier acts.
@@ -231,7 +270,10 @@ impl Prepared {
                 record.goes_on(&plan, |claim| manifest_of_claim(&sight.snapshot, &plan.target.namespace, claim));
                 record
             }
-            None => record(cluster, &sight.snapshot, &plan, findings.who.clone(), before.as_ref()),
+            None => {
+                let known = (findings.who.clone(), &findings.storage);
+                record(cluster, &sight.snapshot, &plan, known, before.as_ref())
+            }
         };
         let others = sight.records.iter().filter(|other| other.is_of(&record.namespace, &record.pod));
         let others = others.filter(|other| other.id != record.id).filter_map(|other| other.canary.clone());
@@ -318,7 +360,7 @@ pub(super) async fn carry_out(
     outcome.notices.extend(lease.release().await.err());
     let pod_is_back = matches!(
         outcome.ending,
-        Ending::Recovered | Ending::NotVerified | Ending::Unproven(_) | Ending::DataMissing(_)
+        Ending::Recovered | Ending::NotVerified | Ending::Unproven(_) | Ending::DataMissing(_) | Ending::CatchingUp(_)
     );
     outcome.reachability = prober.end(pod_is_back, &context.interrupt).await;
     outcome.reachability.extend(plan.probes.not_measured.iter().cloned().map(Reach::from));
@@ -327,11 +369,16 @@ pub(super) async fn carry_out(
     if matches!((&outcome.ending, &plan.act), (Ending::DataMissing(_), crate::plan::Act::Failover)) {
         outcome.accept = accept(context, resume, &found.missing);
     }
-    if does_not_come_up(&outcome) {
+    // A safekeeper's old disk could vote twice: that one is never the advice.
+    if does_not_come_up(&outcome) && plan.target.role != Role::Safekeeper {
         outcome.undo = Some(super::resume::undo(context, args, &plan.id).text()).filter(|_| !context.global.sandbox);
     }
     progress.end();
     let next = match &outcome.ending {
+        // What it lacks the others have, and its old disk could vote twice.
+        Ending::DataMissing(_) if plan.target.role == Role::Safekeeper && plan.act == crate::plan::Act::Failover => {
+            resume.to_owned()
+        }
         // What an earlier act did not find again is not on the disk that this one set aside.
         Ending::DataMissing(_) if matches!(plan.baseline, ComparedWith::Inherited { .. }) => {
             super::resume::undo(context, args, &plan.path()).text()
@@ -390,7 +437,7 @@ fn record(
     cluster: &Cluster,
     snapshot: &Snapshot,
     plan: &Plan,
-    who: Option<String>,
+    (who, storage): (Option<String>, &Readings),
     before: Option<&Testimony>,
 ) -> Record {
     let target = &plan.target;
@@ -445,6 +492,7 @@ fn record(
             ComparedWith::Fresh { .. } | ComparedWith::Stored { .. } | ComparedWith::Nothing { .. } => None,
         },
         stored_baseline: plan.baseline.stored().map(str::to_owned),
+        terms: (target.role == Role::Safekeeper).then(|| terms::now(&storage.safekeepers)).flatten(),
     }
 }
 
@@ -464,7 +512,9 @@ fn tell(context: &Context, args: &ActArgs, plan: &Plan, outcome: &Outcome, (next
 fn reasons(ending: &Ending) -> Vec<String> {
     match ending {
         Ending::Recovered | Ending::NotVerified | Ending::Interrupted => Vec::new(),
-        Ending::Unproven(why) | Ending::TimedOut(why) | Ending::Changed(why) => vec![why.clone()],
+        Ending::Unproven(why) | Ending::TimedOut(why) | Ending::Changed(why) | Ending::CatchingUp(why) => {
+            vec![why.clone()]
+        }
         Ending::DataMissing(missing) => missing.clone(),
         Ending::Failed(error) => vec![error.to_string()],
     }

@@ -237,11 +237,10 @@ async fn store_one(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::probe::http::Metrics;
+    use crate::storage::examples::ps;
 
     fn page() -> Testimony {
-        let tenants = BTreeMap::from([("Active".to_owned(), 2)]);
-        Testimony::Page(Some(Metrics::Pageserver { tenants, broken: None }))
+        Testimony::Page(ps(2).page())
     }
 
     fn at(second: i64) -> Timestamp {

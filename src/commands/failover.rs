@@ -77,6 +77,7 @@ async fn prepare(context: &Context, cluster: &Cluster, args: &FailoverArgs) -> R
         probes: std::mem::take(&mut findings.probes),
         journal: context.journal_of(unfinished.map_or(&request.id, |record| &record.id)),
         in_flight: std::mem::take(&mut findings.in_flight),
+        storage: &findings.storage,
     });
     let prepared = Prepared::new(cluster, &sight, findings, plan, testimony, unfinished)?;
     prepared.tried(cluster, &sight, &member, (&args.act, &request)).await

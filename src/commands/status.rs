@@ -7,10 +7,14 @@ use crate::cluster::snapshot::{Cause, Read, Snapshot};
 use crate::cluster::{Cluster, ReadRequest};
 use crate::error::{Error, Exit, Result};
 use crate::plan::judge_unfinished;
+use crate::probe::http::Deadlines;
 use crate::render::{harmless, machine, status as text, wrapped};
+use crate::storage::Positions;
+use crate::storage::positions::positions;
 use crate::topology::health::{Health, Report, judge, not_looked_into};
 use crate::topology::target::{NamespaceMatch, TargetMatch, TargetName, match_namespace, match_target};
 use crate::topology::{Topology, build};
+use crate::verify::ask::{read_storage, storage_pages};
 use jiff::Timestamp;
 use std::time::Duration;
 
@@ -55,7 +59,8 @@ async fn once(context: &Context, args: &StatusArgs) -> Result<Exit> {
     let topology = only(topology, wanted.as_deref());
     let mut report = judge(&topology);
     judge_unfinished(&mut report, &topology, Timestamp::now());
-    context.screen.result(&told(context, args, &report, &topology)?);
+    let positions = if args.output == Output::Wide { asked(&cluster, &topology).await } else { Positions::new() };
+    context.screen.result(&told(context, args, &report, (&topology, &positions))?);
     if let Some(namespace) = denied {
         let next = context.screen.err.hint("next:");
         context.screen.note(&format!(
@@ -88,14 +93,31 @@ pub(super) fn only_what_is_read(snapshot: &mut Snapshot) {
     }
 }
 
+/// How far the storage components say they are. It is shown and no more: their health is what Kubernetes says.
+async fn asked(cluster: &Cluster, topology: &Topology) -> Positions {
+    let asked = topology.spaces.iter().map(|space| async move {
+        let pages = storage_pages(topology, &space.namespace);
+        let readings = read_storage(cluster, &space.namespace, &pages, Deadlines::within(DEADLINE)).await;
+        positions(&space.namespace, &readings)
+    });
+    futures::future::join_all(asked).await.into_iter().flatten().collect()
+}
+
 /// The answer in the form that was asked for.
-fn told(context: &Context, args: &StatusArgs, report: &Report, topology: &Topology) -> Result<String> {
+fn told(
+    context: &Context,
+    args: &StatusArgs,
+    report: &Report,
+    (topology, positions): (&Topology, &Positions),
+) -> Result<String> {
     let (wide, now, paint) = (args.output == Output::Wide, Timestamp::now(), context.screen.out);
     Ok(match &args.output {
         Output::Machine(form) => machine::document(form, &machine::status(report, topology))?,
         Output::Name => text::names(topology),
-        Output::Text | Output::Wide if args.no_headers => text::rows(topology, wide, now, paint),
-        Output::Text | Output::Wide => text::within(context.screen.room, report, topology, wide, now, paint),
+        Output::Text | Output::Wide if args.no_headers => text::rows((topology, positions), wide, now, paint),
+        Output::Text | Output::Wide => {
+            text::within(context.screen.room, report, (topology, positions), wide, now, paint)
+        }
     })
 }
 

@@ -40,7 +40,7 @@ async fn prepare(context: &Context, cluster: &Cluster, args: &UndoArgs) -> Resul
     let request = Request { passed_over, ..request(&args.act) };
     // One that was not proven is proven, if it is run again: all else of it is done.
     let unfinished = newest(records, topology, &member).filter(|record| {
-        let open = matches!(record.outcome, Outcome::InProgress | Outcome::Unproven);
+        let open = record.unfinished() || record.outcome == Outcome::Unproven;
         open && record.act == Act::Undo(of.id.clone())
     });
     let mut proof = proof(topology, &member, &request);
@@ -66,6 +66,7 @@ async fn prepare(context: &Context, cluster: &Cluster, args: &UndoArgs) -> Resul
         probes: std::mem::take(&mut findings.probes),
         journal: context.journal_of(unfinished.map_or(&request.id, |record| &record.id)),
         in_flight: std::mem::take(&mut findings.in_flight),
+        storage: &findings.storage,
     });
     let prepared = Prepared::new(cluster, &sight, findings, plan, testimony, unfinished)?;
     let prepared = prepared.tried(cluster, &sight, &member, (&args.act, &request)).await?;

@@ -46,6 +46,7 @@ fn about(record: &Record, now: Timestamp) -> String {
     };
     let outcome = match record.outcome {
         Outcome::InProgress => "unfinished",
+        Outcome::CatchingUp => "catching up",
         Outcome::Recovered => "recovered",
         Outcome::Unproven => "not proven",
         Outcome::DataMissing => "data missing",

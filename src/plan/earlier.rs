@@ -6,7 +6,9 @@ use super::history::{AsideState, state};
 use super::make::Inputs;
 use super::{Act, Outcome, Record, RecordedClaim, ReplacedClaim, Returns, Step};
 use crate::cli::{Allow, quoted};
-use crate::topology::{ClaimState, Known, Member, Topology, Volume};
+use crate::storage::terms::{Since, Vote, since};
+use crate::storage::words::some;
+use crate::topology::{ClaimState, Known, Member, Role, Topology, Volume};
 use jiff::{SignedDuration, Timestamp};
 
 /// How long after a failover has recovered another one of the same pod is taken for a mistake: a colleague was faster,
@@ -138,6 +140,7 @@ pub(super) fn checks(inputs: &Inputs<'_>, claims: &[ReplacedClaim], steps: &[Ste
         }
         checks.extend(passed_over(inputs, of));
         checks.extend(claims.iter().filter_map(|claim| comes_back(inputs, claim)));
+        checks.extend(votes(inputs, of, steps));
         if claims.is_empty() {
             let why = if of.keep_claims { "its claims stayed" } else { "no volume was kept" };
             checks.push(block(CheckId::Return, format!("{} set nothing aside: {why}", of.id), HISTORY));
@@ -159,6 +162,44 @@ fn passed_over(inputs: &Inputs<'_>, of: &Record) -> Option<Check> {
     let what =
         format!("{} is taken back, the last act whose disk is known to have held what it was compared with", of.id);
     (!passed_over.is_empty()).then(|| warn(CheckId::Return, format!("{what}: {}", passed_over.join("; "))))
+}
+
+/// A safekeeper remembers on its disk what it voted. An old disk does not remember what was voted since, and could vote a
+/// second time in the same term: two computes could then write one timeline.
+fn votes(inputs: &Inputs<'_>, of: &Record, steps: &[Step]) -> Option<Check> {
+    let brings_back = steps.iter().any(|step| matches!(step, Step::Reserve { .. } | Step::DeletePod { .. }));
+    if inputs.member.role != Role::Safekeeper || !brings_back {
+        return None;
+    }
+    let id = CheckId::Votes;
+    let others = inputs.storage.other_safekeepers(&inputs.member.name);
+    Some(match since(of.terms.as_ref(), &others) {
+        Since::Nothing => pass(id, format!("no safekeeper voted since {}: the old disk remembers every vote", of.id)),
+        Since::Unknown(why) => warn(
+            id,
+            format!(
+                "whether a safekeeper voted since {}, so that the old disk could vote twice, is unknown: {why}",
+                of.id
+            ),
+        ),
+        Since::Voted(votes) => {
+            let line = |vote: &Vote| {
+                let then = vote.then.map_or_else(|| "none".to_owned(), |then| then.to_string());
+                format!("term {} of timeline {} by {}, {then} then", vote.now, vote.timeline, vote.on)
+            };
+            let lines: Vec<String> = votes.iter().map(line).collect();
+            let why = format!("the old disk could vote twice: safekeepers voted since {} ({})", of.id, some(&lines));
+            let allow = Allow::QuorumLoss;
+            Check {
+                allow: Some(allow),
+                ..if inputs.request.allow.contains(&allow) {
+                    Check { overridden: true, ..warn(id, why) }
+                } else {
+                    block(id, why, format!("--allow {} overrides this check", allow.flag()))
+                }
+            }
+        }
+    })
 }
 
 /// Whether the volume of this claim can come back.
@@ -245,11 +286,11 @@ fn again(inputs: &Inputs<'_>, last: &Record) -> Option<Check> {
         return None;
     }
     let check = match (&last.act, last.outcome) {
-        (Act::Undo(of), Outcome::InProgress) => {
+        (Act::Undo(of), Outcome::InProgress | Outcome::CatchingUp) => {
             let why = format!("undo {} of {of}, begun {}, is unfinished", last.id, last.started);
             (why, format!("kubectl synxdb undo {} finishes it; --anew fails over all the same", quoted(of)))
         }
-        (Act::Failover, Outcome::InProgress) => {
+        (Act::Failover, Outcome::InProgress | Outcome::CatchingUp) => {
             return Some(warn(id, format!("failover {}, begun {}, is unfinished and stays so", last.id, last.started)));
         }
         (act, Outcome::Recovered) => {

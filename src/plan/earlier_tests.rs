@@ -131,6 +131,7 @@ fn planned(topology: &Topology, anew: bool) -> Plan {
         probes: Probes::default(),
         now: now(),
         in_flight: InFlight::default(),
+        storage: &crate::storage::Readings::default(),
     })
 }
 

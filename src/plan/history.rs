@@ -73,9 +73,8 @@ pub fn history(topology: &Topology, records: &[Record]) -> Vec<Entry> {
     let entry = |record: &Record| {
         let time = |text: Option<&str>| text.and_then(|text| text.parse::<Timestamp>().ok());
         let (started, finished) = (time(Some(&record.started)), time(record.finished.as_deref()));
-        let undone = records.iter().find(|other| {
-            matches!(&other.act, Act::Undo(of) if *of == record.id) && other.outcome != Outcome::InProgress
-        });
+        let undone =
+            records.iter().find(|other| matches!(&other.act, Act::Undo(of) if *of == record.id) && !other.unfinished());
         let returning = returning(topology, records, record);
         let same_set = |it: &Record| match (&it.owner, &record.owner) {
             (Some(one), Some(other)) => one.uid == other.uid,
@@ -203,6 +202,7 @@ pub fn may_not_be_released(topology: &Topology, records: &[Record], entry: &Entr
     {
         let how = match last.outcome {
             Outcome::InProgress => "is unfinished",
+            Outcome::CatchingUp => "was still catching up",
             Outcome::DataMissing => "ended with data missing",
             Outcome::Unproven | Outcome::Recovered => "was not proven",
         };

@@ -6,6 +6,7 @@ use super::{
 };
 use crate::cli::quoted;
 use crate::cluster::permission::{Allowed, Permission};
+use crate::storage::Readings;
 use crate::topology::layout::SqlDoor;
 use crate::topology::{Claim, ClaimState, Component, Door, Known, Member, Topology, Volume};
 use jiff::Timestamp;
@@ -38,6 +39,8 @@ pub struct Inputs<'i> {
     pub journal: String,
     /// Who else is at work.
     pub in_flight: InFlight,
+    /// What the storage components of the member's namespace say; nothing where it is none of them.
+    pub storage: &'i Readings,
 }
 
 /// What is to become of the member: the same for a new act and for one that is finished.
@@ -179,6 +182,7 @@ pub fn plan(inputs: Inputs<'_>) -> Plan {
         now: inputs.now,
         id: &id,
         in_flight: &inputs.in_flight,
+        storage: inputs.storage,
     });
     if inputs.undoes.is_some() {
         not_round(&mut checks, member, inputs.rights);

@@ -2,9 +2,11 @@
 //! no volume can carry it: enough for another run, or another person, to know what was done, to finish it and to take
 //! it back.
 
+use crate::storage::TimelineId;
 use crate::topology::{RECORD_ANNOTATION, Topology, Volume};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Version of the record's form.
 pub const RECORD_VERSION: u32 = 1;
@@ -72,6 +74,10 @@ pub struct Record {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, schemars(extend("format" = "date-time")))]
     pub stored_baseline: Option<String>,
+    /// Of a safekeeper: the highest term of each active timeline when it began, by `TENANT/TIMELINE`. Absent where that is
+    /// not known, and of other components.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub terms: Option<BTreeMap<TimelineId, u64>>,
 }
 
 /// Why a baseline is not on record although there was one.
@@ -179,12 +185,23 @@ pub enum Outcome {
     Unproven,
     /// Something that was there before is missing.
     DataMissing,
+    /// It has not: the pod is back, and its component was still fetching data when the time was up.
+    CatchingUp,
+}
+
+impl Outcome {
+    /// Whether there is something left to wait for.
+    pub fn is_unfinished(self) -> bool {
+        matches!(self, Self::InProgress | Self::CatchingUp)
+    }
 }
 
 /// Longest free text in a record, in bytes: a user's name, a context's.
 const LONGEST_TEXT: usize = 1024;
 /// Most claims of a record.
 const MOST_CLAIMS: usize = 100;
+/// Most terms of a record.
+const MOST_TERMS: usize = 100;
 
 /// Whether an act may have this name.
 fn is_name(id: &str) -> bool {
@@ -228,7 +245,7 @@ impl Record {
     /// compared, comes from here.
     fn is_sound(&self) -> bool {
         let Self { version, id, act, started, finished, outcome, who, context, .. } = self;
-        let Self { namespace, pod, pod_uid, owner, claims, canary, stored_baseline, inherited, .. } = self;
+        let Self { namespace, pod, pod_uid, owner, claims, canary, stored_baseline, inherited, terms, .. } = self;
         let policy = |policy: &Option<String>| {
             policy.as_deref().is_none_or(|policy| matches!(policy, "Delete" | "Retain" | "Recycle"))
         };
@@ -258,7 +275,7 @@ impl Record {
             }
             && is_time(started)
             && finished.as_deref().is_none_or(is_time)
-            && finished.is_some() == (*outcome != Outcome::InProgress)
+            && finished.is_some() != outcome.is_unfinished()
             && who.as_deref().is_none_or(short)
             && short(context)
             && is_object(namespace)
@@ -270,6 +287,9 @@ impl Record {
             && canary.as_ref().is_none_or(schema)
             && stored_baseline.as_deref().is_none_or(is_time)
             && inherited.as_ref().is_none_or(|it| is_name(&it.from) && is_time(&it.taken))
+            && terms.as_ref().is_none_or(|terms| {
+                terms.len() <= MOST_TERMS && terms.keys().all(|timeline| short(&timeline.to_string()))
+            })
     }
 
     /// When it began.
@@ -326,7 +346,7 @@ impl Record {
 
     /// Whether it is still under way, or was interrupted.
     pub fn unfinished(&self) -> bool {
-        self.outcome == Outcome::InProgress
+        self.outcome.is_unfinished()
     }
 
     /// The annotation's key.

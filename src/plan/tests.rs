@@ -35,6 +35,7 @@ fn planned(yaml: &str, pod: &str, request: &Request, denied: &[(&str, &str)]) ->
         probes: Probes::default(),
         now: now(),
         in_flight: InFlight::default(),
+        storage: &crate::storage::Readings::default(),
     })
 }
 
@@ -96,6 +97,7 @@ fn without_its_word(before: Before, baseline: ComparedWith, accept_missing: &[&s
         probes: Probes::default(),
         now: now(),
         in_flight: InFlight::default(),
+        storage: &crate::storage::Readings::default(),
     })
 }
 
@@ -422,6 +424,7 @@ fn another_failover_under_way() {
             probes: Probes::default(),
             journal: String::new(),
             in_flight: InFlight { here, elsewhere },
+            storage: &crate::storage::Readings::default(),
         });
         let told = plan.checks.iter().filter(|check| check.id == CheckId::Lease);
         let told: Vec<String> = told.map(|check| format!("{:?} {}", check.verdict, check.reason)).collect();
@@ -587,6 +590,7 @@ fn volumes_that_cannot_be_read_may_tell_of_an_unfinished_failover() {
             now: jiff::Timestamp::UNIX_EPOCH,
             journal: String::new(),
             in_flight: InFlight::default(),
+            storage: &crate::storage::Readings::default(),
             probes: Probes::default(),
         });
         let check = plan.checks.iter().find(|check| check.id == CheckId::Earlier);

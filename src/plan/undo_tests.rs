@@ -77,6 +77,7 @@ pub(super) fn planned(topology: &Topology, of: Option<&str>, request: &Request, 
         probes: Probes::default(),
         now: now(),
         in_flight: InFlight::default(),
+        storage: &crate::storage::Readings::default(),
     })
 }
 

@@ -1,6 +1,6 @@
 //! What was begun and not finished, for whoever asks how a member is: Ready is not recovered.
 
-use super::{Act, Record, newest};
+use super::{Act, Outcome, Record, newest};
 use crate::cli::quoted;
 use crate::topology::Topology;
 use crate::topology::health::{Health, Remedy, Report, Trouble};
@@ -20,7 +20,8 @@ pub fn judge_unfinished(report: &mut Report, topology: &Topology, now: Timestamp
             Act::Failover => ("failover".to_owned(), format!("failover {}", quoted(&member.path()))),
             Act::Undo(of) => (format!("undo of {of}"), format!("undo {}", quoted(of))),
         };
-        let because = format!("{what} ({}), begun {}, is unfinished", record.id, record.started);
+        let state = if record.outcome == Outcome::CatchingUp { "was still catching up" } else { "is unfinished" };
+        let because = format!("{what} ({}), begun {}, {state}", record.id, record.started);
         let remedy = Remedy::Finish(format!("kubectl synxdb {finish}"));
         let known = |trouble: &&mut Trouble| trouble.namespace == member.namespace && trouble.member == member.name;
         match report.troubles.iter_mut().find(known) {

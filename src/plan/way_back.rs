@@ -16,7 +16,8 @@ pub struct WayBack<'r> {
 
 /// Chooses it; `None` if no act of the member set anything aside. An unfinished undo is finished first.
 pub fn way_back<'r>(topology: &Topology, records: &'r [Record], member: &Member) -> Option<WayBack<'r>> {
-    if let Some(Record { act: Act::Undo(of), outcome: Outcome::InProgress, .. }) = newest(records, topology, member)
+    if let Some(Record { act: Act::Undo(of), outcome, .. }) = newest(records, topology, member)
+        && outcome.is_unfinished()
         && let Some(of) = records.iter().find(|record| record.id == *of)
     {
         return Some(WayBack { of, passed_over: Vec::new() });
@@ -59,6 +60,7 @@ fn doubt_at(records: &[&Record], at: usize) -> Option<String> {
     let how = match brought.outcome {
         Outcome::Recovered => return None,
         Outcome::InProgress => "did not finish",
+        Outcome::CatchingUp => "was still catching up",
         Outcome::DataMissing => "ended with data missing",
         Outcome::Unproven => "was not proven",
     };

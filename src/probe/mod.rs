@@ -7,7 +7,7 @@
 //!   values
 //! - [`canary`]: a small table written before and read after
 //! - [`compare`]: what is missing afterwards (pure)
-//! - [`http`]: status pages and metrics
+//! - [`http`]: status pages and metrics; `metrics`: their text, read as it comes
 
 mod authentication;
 pub mod baseline;
@@ -19,6 +19,7 @@ mod handshake;
 pub mod http;
 pub mod login;
 mod messages;
+mod metrics;
 mod pgpass;
 pub mod segments;
 pub mod session;

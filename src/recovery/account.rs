@@ -18,6 +18,7 @@ impl Act<'_, '_> {
             Ending::Recovered => Recorded::Recovered,
             Ending::NotVerified | Ending::Unproven(_) => Recorded::Unproven,
             Ending::DataMissing(_) => Recorded::DataMissing,
+            Ending::CatchingUp(_) => return self.left_catching_up().await,
             // Somebody may finish it: the canary table is part of what there is to find.
             Ending::TimedOut(_) | Ending::Changed(_) | Ending::Failed(_) | Ending::Interrupted => {
                 return self.left_unfinished().await;
@@ -38,6 +39,25 @@ impl Act<'_, '_> {
         if outcome == Recorded::Recovered {
             self.run.record.set_baseline(None);
         }
+        self.write_outcome(outcome).await;
+        // Only now: a run that is killed before looks for the row when it is run again.
+        if let Some(schema) = canary.filter(|_| !lost)
+            && let Err(why) = self.run.witness.drop_canary(&schema).await
+        {
+            self.notice(format!("schema {schema} is left: {why}"));
+        }
+        self.drop_superseded(outcome).await;
+    }
+
+    /// It is gone on with like any run that is unfinished, and the record says what it waits for.
+    async fn left_catching_up(&mut self) {
+        self.run.record.outcome = Recorded::CatchingUp;
+        self.write_outcome(Recorded::CatchingUp).await;
+        self.left_unfinished().await;
+    }
+
+    /// Writes the record as it is now wherever it is.
+    async fn write_outcome(&mut self, outcome: Recorded) {
         if self.run.plan.journal.is_some()
             && let Err(error) = self.run.journal.write(&Record { healed: self.healed, ..self.run.record.clone() })
         {
@@ -54,13 +74,6 @@ impl Act<'_, '_> {
                 Err(error) => self.notice(format!("the record on volume {volume} was not finished: {error}")),
             }
         }
-        // Only now: a run that is killed before looks for the row when it is run again.
-        if let Some(schema) = canary.filter(|_| !lost)
-            && let Err(why) = self.run.witness.drop_canary(&schema).await
-        {
-            self.notice(format!("schema {schema} is left: {why}"));
-        }
-        self.drop_superseded(outcome).await;
     }
 
     /// Drops what runs left that were given up for this one. It is dropped from what the component holds now; a volume that

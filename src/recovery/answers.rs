@@ -14,6 +14,8 @@ use tokio::time::{Instant, sleep_until};
 /// Pauses between two questions to a component that does not answer yet.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// The same to one that answers and catches up.
+const CATCHING_UP_PAUSE: Duration = Duration::from_secs(5);
 
 /// How the new pod stands.
 enum Standing {
@@ -42,7 +44,15 @@ impl Act<'_, '_> {
             self.watch.catch_up();
             let topology = self.look();
             let standing = self.standing(&topology);
+            self.catching_up = match &answer {
+                Some(Answer::CatchingUp(left)) if !matches!(standing, Standing::Not(_)) => Some(left.clone()),
+                _ => None,
+            };
             let (wake, waits, late) = match (answer, standing) {
+                (Some(Answer::CatchingUp(left)), Standing::Until(..) | Standing::Stays) => {
+                    let waits = format!("catching up: {left}");
+                    (None, waits.clone(), waits)
+                }
                 (Some(Answer::NotYet(why)), Standing::Until(..) | Standing::Stays) => {
                     let late = format!("the pod is Ready, and it does not answer: {why}");
                     (None, why, late)
@@ -92,8 +102,8 @@ impl Act<'_, '_> {
             Some(Some(answer)) => Ok(answer),
             Some(None) => {
                 let waits = "it has not answered the last question".to_owned();
-                let ending = Ending::TimedOut(self.late(&format!("the pod is Ready, and {waits}")));
-                Err(self.failed(phase, waits, ending))
+                let late = format!("the pod is Ready, and {waits}");
+                Err(self.too_late(waits, &late))
             }
             None => Err(self.failed(phase, "interrupted".into(), Ending::Interrupted)),
         }
@@ -112,21 +122,29 @@ impl Act<'_, '_> {
         tokio::select! {
             biased;
             () = self.run.interrupt.cancelled() => Err(self.failed(phase, "interrupted".into(), Ending::Interrupted)),
-            () = sleep_until(self.deadline) => {
-                let ending = Ending::TimedOut(self.late(&late));
-                Err(self.failed(phase, waits, ending))
-            }
+            () = sleep_until(self.deadline) => Err(self.too_late(waits, &late)),
             changed = self.watch.changed(), if settling => match changed {
                 Ok(_) => Ok(()),
                 Err(error) => Err(self.failed(phase, error.to_string(), Ending::Failed(error))),
             },
             () = sleep_until(wake) => {
                 if !settling {
-                    *pause = (*pause * 2).min(LONGEST_PAUSE);
+                    // Days, where there is much to fetch.
+                    let longest = if self.catching_up.is_some() { CATCHING_UP_PAUSE } else { LONGEST_PAUSE };
+                    *pause = (*pause * 2).min(longest);
                 }
                 Ok(())
             }
         }
+    }
+
+    /// The time is up. What moves until then is not away: it is catching up.
+    fn too_late(&mut self, waits: String, late: &str) -> Ending {
+        let ending = match self.catching_up.take() {
+            Some(left) => Ending::CatchingUp(left),
+            None => Ending::TimedOut(self.late(late)),
+        };
+        self.failed(Phase::Answers, waits, ending)
     }
 
     fn standing(&self, topology: &Topology) -> Standing {
@@ -164,6 +182,6 @@ fn heard(answer: Option<&Answer>, then: &str) -> String {
         Some(Answer::Missing(_)) => format!("it answers, and something is missing, {then}"),
         Some(Answer::Unknowable(why)) => format!("{why}, {then}"),
         // That it does not answer follows.
-        Some(Answer::NotYet(_)) | None => String::new(),
+        Some(Answer::NotYet(_) | Answer::CatchingUp(_)) | None => String::new(),
     }
 }

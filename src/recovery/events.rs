@@ -75,6 +75,8 @@ pub enum Ending {
     Unproven(String),
     /// Something that was there before is missing: one line each.
     DataMissing(Vec<String>),
+    /// The pod is back and Ready, and its component was still fetching data when the time was up: what is left, in words.
+    CatchingUp(String),
     /// Not within the time given: what was waited for.
     TimedOut(String),
     /// The world was not as planned; nothing further was changed.

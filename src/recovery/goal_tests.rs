@@ -39,6 +39,7 @@ pub(super) fn planned_in(topology: &Topology, namespace: &str, pod: &str) -> Pla
         probes: Probes::default(),
         now: crate::testing::now(),
         in_flight: InFlight::default(),
+        storage: &crate::storage::Readings::default(),
     })
 }
 

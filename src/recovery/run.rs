@@ -71,6 +71,7 @@ pub async fn run(run: Run<'_>, watch: &mut Watch, tell: &mut (dyn FnMut(Event) +
         trapped: None,
         settling: Settling::default(),
         alone: true,
+        catching_up: None,
     };
     let ending = match act.whole().await {
         Ok(ending) | Err(ending) => ending,
@@ -105,6 +106,8 @@ pub(super) struct Act<'r, 'w> {
     pub(super) settling: Settling,
     /// Whether nobody else is known to have begun meanwhile.
     alone: bool,
+    /// What is left, in words, of a component that was catching up when it was asked last.
+    pub(super) catching_up: Option<String>,
 }
 
 /// The phase that a step belongs to.

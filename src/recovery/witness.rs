@@ -3,20 +3,23 @@
 use crate::cluster::Cluster;
 use crate::plan::Proof;
 use crate::probe::compare::some;
-use crate::probe::http::status_page;
+use crate::probe::http::{Deadlines, NoPage, NoPageKind, status_page};
 use crate::probe::sql::Kernel;
 use crate::probe::{Answer as Said, Canary, Login, Look, Sql, SqlTarget};
-use crate::topology::layout::SqlDoor;
-use crate::verify::ask::QUESTION;
+use crate::storage::pace::Pace;
+use crate::storage::{Found as Held, PageFacts, Reading};
+use crate::topology::layout::{PageDoor, SqlDoor};
+use crate::verify::ask::{QUESTION, StoragePage, read_storage};
 use crate::verify::stored::accepted;
-use crate::verify::{Testimony, difference};
+use crate::verify::{Difference, Testimony, compared_pages, difference};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A server that answers again may show its databases a moment later (a tenant that is being attached, a catalog that
 /// is being recovered): only what is missing after this long is called missing.
 const SETTLE: Duration = Duration::from_secs(3);
-/// The same for pages: tenants are attached one by one.
+/// The same for pages, from the first answer and from each progress on: tenants are attached one by one, and WAL is
+/// fetched.
 const SETTLE_PAGE: Duration = Duration::from_secs(30);
 /// How long a page that was not served before either is looked for.
 const LOOK_FOR_PAGE: Duration = Duration::from_secs(5);
@@ -52,6 +55,8 @@ pub enum Answer {
     Unknowable(String),
     /// It does not answer yet, for this reason.
     NotYet(String),
+    /// It answers, and fetches what it lacks: what is left, in words.
+    CatchingUp(String),
 }
 
 /// That the baseline is an older one, which was stored in the cluster or is on record.
@@ -80,6 +85,10 @@ pub struct Witness {
     sql: Option<(Sql, SqlDoor)>,
     stored: Option<Stored>,
     found: Mutex<Found>,
+    /// The storage components that a page is compared with.
+    beside: Vec<StoragePage>,
+    /// What was seen of a page so far, and since when.
+    seen: Mutex<Option<(Instant, Pace)>>,
 }
 
 impl Witness {
@@ -101,7 +110,21 @@ impl Witness {
             }
             Proof::Page { .. } | Proof::Skipped { .. } => None,
         };
-        Self { cluster, namespace, proof, sql, stored: None, found: Mutex::default() }
+        Self {
+            cluster,
+            namespace,
+            proof,
+            sql,
+            stored: None,
+            found: Mutex::default(),
+            beside: Vec::new(),
+            seen: Mutex::default(),
+        }
+    }
+
+    /// Compares a status page with those of these components, too.
+    pub fn stands_beside(&mut self, beside: Vec<StoragePage>) {
+        self.beside = beside;
     }
 
     /// Compares with a stored baseline: what is missing may have been removed on purpose since, and that this login ever
@@ -144,20 +167,20 @@ impl Witness {
                 });
             }
             (None, Proof::Page { pod, door }) => {
-                let page = status_page(&self.cluster, &self.namespace, pod, door.port, &door.path, deadline).await;
-                page.map(|page| Testimony::of_page(&page))
+                let deadlines = Deadlines::within(deadline);
+                status_page(&self.cluster, &self.namespace, pod, door, deadlines).await
             }
             (None, _) => return Err(Silence::NotAsked),
         };
-        match said {
-            Said::Yes(testimony) => Ok(testimony),
-            Said::No(reason) | Said::Unknown(reason) => Err(Silence::Because(reason)),
-        }
+        said.map(Testimony::Page).map_err(|no| Silence::Because(no.reason))
     }
 
     /// Asks once whether it is back, `since` after the pod was Ready: it answers, what `before` says is there, and the
     /// canary table is.
     pub async fn confirm(&self, before: Option<&Testimony>, canary: Option<&str>, since: Duration) -> Answer {
+        if let Proof::Page { pod, door } = &self.proof {
+            return self.confirm_page(before, (pod, door), since).await;
+        }
         let after = match self.testify(before, QUESTION).await {
             Ok(after) => after,
             Err(Silence::NotAsked) => return Answer::Unknowable("it was not to be asked".into()),
@@ -169,14 +192,7 @@ impl Witness {
                     Answer::NotYet(reason)
                 };
             }
-            Err(Silence::Because(reason)) => {
-                let never_did = before.is_none() && matches!(self.proof, Proof::Page { .. });
-                return if never_did && since > LOOK_FOR_PAGE {
-                    Answer::Unknowable(reason)
-                } else {
-                    Answer::NotYet(reason)
-                };
-            }
+            Err(Silence::Because(reason)) => return Answer::NotYet(reason),
         };
         let answer = match before {
             Some(before) => self.same(before, &after, canary, since).await,
@@ -201,16 +217,7 @@ impl Witness {
 
     async fn same(&self, before: &Testimony, after: &Testimony, canary: Option<&str>, since: Duration) -> Answer {
         let mut found = difference(before, after);
-        let mut compared = String::new();
-        if let Some(stored) = &self.stored {
-            let missing = accepted(&found, &stored.accept);
-            found.missing = missing.lines;
-            self.found.lock().unwrap_or_else(PoisonError::into_inner).missing = missing.names;
-            compared = format!("; compared with {}", stored.what);
-            if !missing.accepted.is_empty() {
-                compared.push_str(&format!("; accepted: {}", missing.accepted.join(", ")));
-            }
-        }
+        let compared = self.accept(&mut found);
         let mut table = "";
         if let (Some(schema), Some((sql, _))) = (canary, &self.sql) {
             let canary = canary_named(schema);
@@ -224,28 +231,112 @@ impl Witness {
                 Said::Unknown(reason) => found.unknown.push(format!("the canary table: {reason}")),
             }
         }
-        let settle = if matches!(after, Testimony::Page(_)) { SETTLE_PAGE } else { SETTLE };
         if !found.missing.is_empty() {
-            return settled(found.missing, since, settle);
+            return settled(found.missing, since, SETTLE);
         }
         if !found.unknown.is_empty() {
             let why = format!("it answers, and not all could be compared: {}", some(&found.unknown));
-            return if since > settle { Answer::Unknowable(why) } else { Answer::NotYet(why) };
+            return if since > SETTLE { Answer::Unknowable(why) } else { Answer::NotYet(why) };
         }
         // Waiting gives a baseline nothing that it lacks.
         if let Some(why) = &found.nothing {
             return Answer::Unknowable(format!("it answers, and nothing could be compared: {why}{compared}"));
         }
         let there = &found.there;
-        let proof = match after {
-            Testimony::Page(_) => format!("its status page answers: {there}{compared}"),
-            Testimony::Sql(after) => {
-                let beyond = found.not_compared();
-                let segments = if after.kernel == Kernel::Mpp { ", and so does every segment" } else { "" };
-                format!("it answers SQL{segments}; {there}{table} are there as before{beyond}{compared}")
-            }
-        };
+        let beyond = found.not_compared();
+        let mpp = matches!(after, Testimony::Sql(after) if after.kernel == Kernel::Mpp);
+        let segments = if mpp { ", and so does every segment" } else { "" };
+        let proof = format!("it answers SQL{segments}; {there}{table} are there as before{beyond}{compared}");
         Answer::Confirmed { proof, whole: found.beyond.is_empty() }
+    }
+
+    /// Takes what is accepted out of what is missing since a stored baseline. Returns what it is compared with, for the end
+    /// of a sentence.
+    fn accept(&self, found: &mut Difference) -> String {
+        let Some(stored) = &self.stored else { return String::new() };
+        let missing = accepted(found, &stored.accept);
+        found.missing = missing.lines;
+        self.found.lock().unwrap_or_else(PoisonError::into_inner).missing = missing.names;
+        let mut compared = format!("; compared with {}", stored.what);
+        if !missing.accepted.is_empty() {
+            compared.push_str(&format!("; accepted: {}", missing.accepted.join(", ")));
+        }
+        compared
+    }
+
+    /// Asks a status page once, and those of the other storage components right before it: what they had then, it must
+    /// have afterwards.
+    async fn confirm_page(
+        &self,
+        before: Option<&Testimony>,
+        (pod, door): (&str, &PageDoor),
+        since: Duration,
+    ) -> Answer {
+        let ask = || status_page(&self.cluster, &self.namespace, pod, door, Deadlines::default());
+        // Nobody else is asked for one that does not answer.
+        if self.lock_seen().is_none()
+            && let Err(no) = ask().await
+        {
+            return silent_page(before.is_none(), no, since);
+        }
+        let beside = read_storage(&self.cluster, &self.namespace, &self.beside, Deadlines::default()).await;
+        let after = match ask().await {
+            Ok(after) => after,
+            Err(no) => return silent_page(before.is_none(), no, since),
+        };
+        let before = match before {
+            Some(Testimony::Page(before)) => Some(before),
+            Some(Testimony::Sql(_)) => return Answer::Unknowable("it is not asked in the same way as before".into()),
+            None => None,
+        };
+        let safekeepers: Vec<&Reading> = beside.safekeepers.iter().collect();
+        let held = compared_pages(before, &after, &safekeepers);
+        self.holds(before, after, held, Instant::now())
+    }
+
+    fn lock_seen(&self) -> std::sync::MutexGuard<'_, Option<(Instant, Pace)>> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What follows from what a page holds, now. What is not there is on its way for as long as it moves; the time to settle
+    /// begins with the first answer, and anew with each progress.
+    fn holds(&self, before: Option<&PageFacts>, after: PageFacts, mut held: Held, now: Instant) -> Answer {
+        let mut found = Difference::of_found(&held);
+        let compared = self.accept(&mut found);
+        held.short.retain(|short| found.missing.contains(&short.line));
+        let (still, moved, left) = {
+            let mut seen = self.lock_seen();
+            let (first, pace) = seen.get_or_insert_with(|| (now, Pace::default()));
+            let at = now.duration_since(*first);
+            pace.observe(&held, at);
+            (pace.still_for(at), pace.moved(), pace.words(at))
+        };
+        let settled = still > SETTLE_PAGE;
+        if !found.missing.is_empty() {
+            return match (settled, moved && held.may_come()) {
+                (true, _) => Answer::Missing(found.missing),
+                (false, true) => Answer::CatchingUp(left),
+                (false, false) => Answer::NotYet(format!("not there yet: {}", some(&found.missing))),
+            };
+        }
+        if !found.unknown.is_empty() {
+            let why = format!("it answers, and not all could be compared: {}", some(&found.unknown));
+            return if settled { Answer::Unknowable(why) } else { Answer::NotYet(why) };
+        }
+        if let Some(why) = &found.nothing {
+            return Answer::Unknowable(format!(
+                "it answers ({}), and nothing could be compared: {why}{compared}",
+                found.there
+            ));
+        }
+        let beside = match (&held.beside, before) {
+            (Some(beside), None) => format!("; compared with {beside}"),
+            _ => String::new(),
+        };
+        // A pageserver has more than safekeepers know of.
+        let whole = before.is_some() || after.safekeeper().is_some();
+        self.found.lock().unwrap_or_else(PoisonError::into_inner).testimony = Some(Testimony::Page(after));
+        Answer::Confirmed { proof: format!("its status page answers: {}{beside}{compared}", found.there), whole }
     }
 
     /// Writes the canary table.
@@ -281,6 +372,16 @@ impl Witness {
 /// The canary whose schema a plan named.
 fn canary_named(schema: &str) -> Canary {
     Canary::new(schema.strip_prefix(Canary::PREFIX).unwrap_or(schema))
+}
+
+/// What follows from it that no page is served. One that is silent may be loading, which can take long; one of which there
+/// never was a page may have none.
+fn silent_page(never_did: bool, no: NoPage, since: Duration) -> Answer {
+    if never_did && no.kind != NoPageKind::NotYet && since > LOOK_FOR_PAGE {
+        Answer::Unknowable(no.reason)
+    } else {
+        Answer::NotYet(no.reason)
+    }
 }
 
 fn settled(missing: Vec<String>, since: Duration, settle: Duration) -> Answer {

@@ -4,8 +4,7 @@ use super::*;
 use crate::cluster::{ConnectOptions, Environment};
 use crate::probe::baseline::Listing;
 use crate::probe::baseline::examples::{baseline, table, tables};
-use crate::probe::http::{Metrics, Wal};
-use std::collections::BTreeMap;
+use crate::storage::examples::{Sk, ps, sk};
 
 const MOMENT: Duration = Duration::from_millis(1);
 
@@ -31,28 +30,116 @@ fn closed() -> Testimony {
     Testimony::Sql(baseline(vec![("postgres", Listing::Unknown("permission denied".into()))]))
 }
 
-fn page(committed: u64) -> Testimony {
-    let wal = Wal { flush_lsn: Some(committed), commit_lsn: Some(committed), backup_lsn: None };
-    Testimony::Page(Some(Metrics::Safekeeper(BTreeMap::from([("t".to_owned(), wal)]))))
-}
-
 /// A server that has just started may not show all yet: until the time to settle is over, nothing is missing.
 #[tokio::test]
 async fn what_is_not_there_yet_is_missing_only_after_the_time_to_settle() {
     let witness = silent().await;
-    for (before, after, settle) in
-        [(server(&["one", "two"]), server(&["one"]), SETTLE), (page(9), page(6), SETTLE_PAGE)]
-    {
-        for since in [Duration::ZERO, settle - MOMENT, settle] {
-            let answer = witness.same(&before, &after, None, since).await;
-            assert!(
-                matches!(&answer, Answer::NotYet(why) if why.starts_with("not there yet: ")),
-                "{since:?}: {answer:?}"
-            );
-        }
-        let answer = witness.same(&before, &after, None, settle + MOMENT).await;
-        assert!(matches!(&answer, Answer::Missing(missing) if missing.len() == 1), "{answer:?}");
-        assert!(matches!(witness.same(&before, &before, None, Duration::ZERO).await, Answer::Confirmed { .. }));
+    let (before, after) = (server(&["one", "two"]), server(&["one"]));
+    for since in [Duration::ZERO, SETTLE - MOMENT, SETTLE] {
+        let answer = witness.same(&before, &after, None, since).await;
+        assert!(matches!(&answer, Answer::NotYet(why) if why.starts_with("not there yet: ")), "{since:?}: {answer:?}");
+    }
+    let answer = witness.same(&before, &after, None, SETTLE + MOMENT).await;
+    assert!(matches!(&answer, Answer::Missing(missing) if missing.len() == 1), "{answer:?}");
+    assert!(matches!(witness.same(&before, &before, None, Duration::ZERO).await, Answer::Confirmed { .. }));
+}
+
+/// A safekeeper with this much of 0/64 (100).
+fn at(position: u64) -> Sk {
+    sk(1).timeline("aa/11", position, position, 1)
+}
+
+/// What is said of a page at these seconds.
+async fn over_time(before: Option<Sk>, seen: &[(u64, Sk)], others: &[Sk]) -> Vec<Answer> {
+    let witness = silent().await;
+    let before = before.map(Sk::page);
+    let readings: Vec<Reading> = others.iter().cloned().map(Sk::reading).collect();
+    let beside: Vec<&Reading> = readings.iter().collect();
+    let begun = Instant::now();
+    let answer = |(second, after): &(u64, Sk)| {
+        let after = after.clone().page();
+        let held = compared_pages(before.as_ref(), &after, &beside);
+        witness.holds(before.as_ref(), after, held, begun + Duration::from_secs(*second))
+    };
+    seen.iter().map(answer).collect()
+}
+
+/// The time to settle begins with the first answer, and anew with each progress: for as long as bytes or timelines come,
+/// nothing is missing.
+#[tokio::test]
+async fn what_moves_is_catching_up_and_never_missing() {
+    let before = || Some(at(100));
+    let catching = |answer: &Answer, left: &str| matches!(answer, Answer::CatchingUp(said) if said.contains(left));
+    let answers =
+        over_time(before(), &[(0, at(10)), (30, at(20)), (59, at(20)), (60, at(20)), (90, at(21))], &[]).await;
+    assert!(matches!(&answers[0], Answer::NotYet(_)), "{:?}", answers[0]);
+    assert!(catching(&answers[1], "80 bytes of 1 timeline left"), "{:?}", answers[1]);
+    assert!(catching(&answers[2], "80 bytes") && catching(&answers[3], "80 bytes"), "{answers:?}");
+    assert!(catching(&answers[4], "79 bytes"), "hours later, too: {:?}", answers[4]);
+
+    let answers = over_time(before(), &[(0, at(10)), (5, at(20)), (36, at(20))], &[]).await;
+    let line = "WAL of timeline aa/11 up to 0/64, committed before; it has 0/14 (80 bytes less)";
+    assert_eq!(answers[2], Answer::Missing(vec![line.into()]));
+    // Whole timelines come one by one.
+    let some = |number| sk(1).total(number);
+    let answers = over_time(Some(some(3)), &[(0, some(0)), (29, some(1)), (58, some(2)), (70, some(3))], &[]).await;
+    assert!(catching(&answers[1], "2 timelines left (1 of 3 timelines there)"), "{:?}", answers[1]);
+    assert!(catching(&answers[2], "1 timeline left"), "{:?}", answers[2]);
+    assert!(
+        matches!(&answers[3], Answer::Confirmed { proof, .. } if proof.contains("3 timelines, all idle")),
+        "{answers:?}"
+    );
+    // Nothing ever came, however long it answers.
+    let answers = over_time(Some(some(3)), &[(0, some(0)), (30, some(0)), (31, some(0))], &[]).await;
+    assert!(matches!(&answers[1], Answer::NotYet(_)) && matches!(&answers[2], Answer::Missing(_)), "{answers:?}");
+    // What does not come by itself is not on its way, whatever else is.
+    let other = |position| at(position).id(7);
+    let answers = over_time(before(), &[(0, other(10)), (5, other(20))], &[]).await;
+    assert!(matches!(&answers[1], Answer::NotYet(_)), "{answers:?}");
+}
+
+/// It was down, which is when one fails over: the others say what it should have.
+#[tokio::test]
+async fn without_a_baseline_the_others_prove_it_and_nobody_proves_nothing() {
+    let others = [at(100).id(2), at(100).id(3)];
+    let answers = over_time(None, &[(0, at(40)), (1, at(60)), (2, at(100))], &others).await;
+    assert!(matches!(&answers[1], Answer::CatchingUp(_)), "{answers:?}");
+    let proof = "its status page answers: WAL of 1 timeline; compared with safekeeper-1, safekeeper-2";
+    assert_eq!(answers[2], Answer::Confirmed { proof: proof.into(), whole: true });
+    let answers = over_time(None, &[(0, at(100))], &[sk(2).down()]).await;
+    assert!(matches!(&answers[0], Answer::Unknowable(why) if why.contains("nothing could be compared")), "{answers:?}");
+    let answers = over_time(Some(at(1).unread()), &[(0, at(100))], &[]).await;
+    assert!(matches!(&answers[0], Answer::Unknowable(why) if why.contains("401")), "{answers:?}");
+    let answers = over_time(Some(at(100)), &[(0, at(100).left_out(3)), (31, at(100).left_out(3))], &[]).await;
+    assert!(matches!((&answers[0], &answers[1]), (Answer::NotYet(_), Answer::Unknowable(_))), "{answers:?}");
+}
+
+/// What is accepted as missing since a stored baseline is not waited for.
+#[tokio::test]
+async fn what_is_accepted_is_not_waited_for() {
+    let mut witness = silent().await;
+    let accept = vec!["active-tenants".to_owned()];
+    witness.compares_with(Stored { what: "the stored baseline".into(), accept });
+    let (before, after) = (ps(2).page(), ps(1).page());
+    let held = compared_pages(Some(&before), &after, &[]);
+    let answer = witness.holds(Some(&before), after, held, Instant::now());
+    let accepted = "accepted: active tenants: 1 of 2 before";
+    assert!(matches!(&answer, Answer::Confirmed { proof, .. } if proof.contains(accepted)), "{answer:?}");
+}
+
+/// One that is silent may be loading; one that refuses, or has no such page, never will answer.
+#[test]
+fn a_page_that_never_was_is_looked_for_a_moment_and_one_that_loads_for_as_long_as_it_takes() {
+    let no = |kind| NoPage { kind, reason: "why".into() };
+    let later = LOOK_FOR_PAGE + MOMENT;
+    for (never, kind, since, waits) in [
+        (true, NoPageKind::Refused, LOOK_FOR_PAGE, true),
+        (true, NoPageKind::Refused, later, false),
+        (true, NoPageKind::Other, later, false),
+        (true, NoPageKind::NotYet, later, true),
+        (false, NoPageKind::Refused, later, true),
+    ] {
+        assert_eq!(matches!(silent_page(never, no(kind), since), Answer::NotYet(_)), waits, "{never} {kind:?}");
     }
 }
 

@@ -181,6 +181,7 @@ fn outcome(outcome: Outcome, paint: Paint) -> (&'static str, String) {
     let (word, painted) = match outcome {
         Outcome::Recovered => ("recovered", paint.ok("recovered")),
         Outcome::InProgress => ("unfinished", paint.warn("unfinished")),
+        Outcome::CatchingUp => ("catching up", paint.warn("catching up")),
         Outcome::Unproven => ("not proven", paint.warn("not proven")),
         Outcome::DataMissing => ("data missing", paint.bad("data missing")),
     };

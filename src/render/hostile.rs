@@ -181,6 +181,7 @@ fn so_does_every_ending() {
         Ending::NotVerified,
         Ending::Unproven(named("why")),
         Ending::DataMissing(vec![named("table"), named("row")]),
+        Ending::CatchingUp(named("why")),
         Ending::TimedOut(named("why")),
         Ending::Changed(named("why")),
         Ending::Failed(error),

@@ -5,6 +5,7 @@ use super::status::{self, words};
 use super::{Screen, harmless, machine};
 use crate::cli::{Machine, Output};
 use crate::error::Result;
+use crate::storage::Positions;
 use crate::topology::Topology;
 use crate::topology::health::Report;
 use console::Term;
@@ -69,7 +70,7 @@ impl Live {
         match &mut self.way {
             Way::InPlace(frame) => {
                 let room = usize::from(frame.term.size().1);
-                let mut text = status::within(room, report, topology, wide, now, paint);
+                let mut text = status::within(room, report, (topology, &Positions::new()), wide, now, paint);
                 if let Some(why) = away {
                     text.push_str(&format!("\n{} {}\n", paint.warn("note:"), harmless(why)));
                 }
@@ -97,7 +98,7 @@ impl Live {
             Way::Rows(known) => {
                 let text = match output {
                     Output::Name => status::names(topology),
-                    _ => status::rows(topology, wide, now, super::Paint(false)),
+                    _ => status::rows((topology, &Positions::new()), wide, now, super::Paint(false)),
                 };
                 let fresh: Vec<String> = text.lines().map(str::to_owned).collect();
                 // What has grown older alone has not changed.

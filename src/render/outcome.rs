@@ -6,12 +6,13 @@ use crate::cli::quoted;
 use crate::error::Exit;
 use crate::plan::{Act, Plan, Proof};
 use crate::recovery::{Ending, Outcome, PhaseEnd};
+use crate::topology::Role;
 
 /// The exit code of this ending.
 pub fn exit(ending: &Ending) -> Exit {
     match ending {
         Ending::Recovered | Ending::NotVerified => Exit::Yes,
-        Ending::Unproven(_) => Exit::Degraded,
+        Ending::Unproven(_) | Ending::CatchingUp(_) => Exit::Degraded,
         Ending::DataMissing(_) => Exit::VerificationFailed,
         Ending::TimedOut(_) => Exit::TimedOut,
         Ending::Changed(_) => Exit::Refused,
@@ -63,6 +64,11 @@ pub fn verdict(plan: &Plan, outcome: &Outcome, paint: Paint) -> String {
             }
             text
         }
+        Ending::CatchingUp(left) => format!(
+            "{}: {pod} is Ready after {time}, and still fetches data\n{}",
+            paint.warn("Catching up"),
+            wrapped("  ", left)
+        ),
         Ending::TimedOut(why) => {
             format!("{}: {pod} is not back after {time}\n{}", paint.bad("Timed out"), wrapped("  ", why))
         }
@@ -173,6 +179,18 @@ fn after(plan: &Plan, outcome: &Outcome, next: &str, paint: Paint) -> String {
             next.to_owned()
         }
         Ending::Interrupted | Ending::TimedOut(_) | Ending::Failed(_) | Ending::Unproven(_) => next.to_owned(),
+        Ending::CatchingUp(_) => {
+            text.push_str("Nothing is missing so far. This waits on, deletes nothing more, and verifies the rest:\n");
+            next.to_owned()
+        }
+        // Its old disk could vote twice, and the others hold what it lacks.
+        Ending::DataMissing(_) if plan.target.role == Role::Safekeeper && plan.act == Act::Failover => {
+            text.push_str("The other safekeepers hold the WAL that it lacks. Do not put the old disk back: it could vote twice.\n");
+            text.push_str(
+                "Once it fetches the rest from them, this waits on, deletes nothing more, and verifies it:\n",
+            );
+            next.to_owned()
+        }
         Ending::DataMissing(_) if !kept.is_empty() => {
             let volumes = if kept.len() == 1 { "volume" } else { "volumes" };
             text.push_str(&format!("The old {volumes}, which may have what is missing, can be put back:\n"));

@@ -4,18 +4,27 @@ use super::age::age;
 use super::columns::columns;
 use super::{Paint, count, harmless, wrapped};
 use crate::cli::quoted;
+use crate::storage::words::lsn;
+use crate::storage::{Position, Positions};
 use crate::topology::health::{BY_NAMES_ALONE, Health, Remedy, Report, Trouble, being_deleted, not_looked_into};
 use crate::topology::{Claim, Known, Member, Role, Space, SpaceKind, Topology};
 use jiff::Timestamp;
 
 /// The whole of `status` for people.
 pub fn status(report: &Report, topology: &Topology, wide: bool, now: Timestamp, paint: Paint) -> String {
-    within(usize::MAX, report, topology, wide, now, paint)
+    within(usize::MAX, report, (topology, &Positions::new()), wide, now, paint)
 }
 
 /// The same on a terminal of so many columns: what a narrow one has no room for and an incident can do without is left
-/// out, column by column.
-pub fn within(room: usize, report: &Report, topology: &Topology, wide: bool, now: Timestamp, paint: Paint) -> String {
+/// out, column by column. Positions of storage components are shown where there are some.
+pub fn within(
+    room: usize,
+    report: &Report,
+    (topology, positions): (&Topology, &Positions),
+    wide: bool,
+    now: Timestamp,
+    paint: Paint,
+) -> String {
     let mut text = verdict(report, paint);
     if wide {
         let first = text.find('\n').map_or(text.len(), |end| end + 1);
@@ -29,7 +38,7 @@ pub fn within(room: usize, report: &Report, topology: &Topology, wide: bool, now
         };
         let going = if space.terminating { ", being deleted" } else { "" };
         text.push_str(&format!("\n{} ({kind}{going})\n", paint.strong(harmless(&space.namespace))));
-        text.push_str(&table(space, room, wide, now, paint));
+        text.push_str(&table(space, room, (wide, positions), now, paint));
     }
     text
 }
@@ -111,7 +120,7 @@ fn short(role: Role) -> &'static str {
     }
 }
 
-fn table(space: &Space, room: usize, wide: bool, now: Timestamp, paint: Paint) -> String {
+fn table(space: &Space, room: usize, wide: (bool, &Positions), now: Timestamp, paint: Paint) -> String {
     if space.members().next().is_none() {
         let why = if space.gaps.is_empty() { "no SynxDB component here" } else { "<unknown>" };
         return format!("{why}\n");
@@ -136,9 +145,9 @@ fn table(space: &Space, room: usize, wide: bool, now: Timestamp, paint: Paint) -
 const DISPENSABLE: [&str; 4] = ["NODE", "RESTARTS", "AGE", "COMPONENT"];
 
 /// The rows of all tables and nothing else, each with its namespace first.
-pub fn rows(topology: &Topology, wide: bool, now: Timestamp, paint: Paint) -> String {
+pub fn rows((topology, positions): (&Topology, &Positions), wide: bool, now: Timestamp, paint: Paint) -> String {
     let rows = topology.members().map(|member| {
-        let mut row = row(member, wide, now, paint);
+        let mut row = row(member, (wide, positions), now, paint);
         if !wide {
             row[CLAIMS] = per_claim(member, |claim| claim.status().to_owned());
         }
@@ -146,26 +155,50 @@ pub fn rows(topology: &Topology, wide: bool, now: Timestamp, paint: Paint) -> St
         let words = row.into_iter().map(|cell| cell.replace('\n', ","));
         std::iter::once(harmless(&member.namespace)).chain(words).collect()
     });
-    columns(&head(wide), false, rows)
+    columns(&head((wide, positions)), false, rows)
 }
 
 /// Which of the columns tells of the claims.
 const CLAIMS: usize = 5;
 
-fn head(wide: bool) -> Vec<&'static str> {
+fn head((wide, positions): (bool, &Positions)) -> Vec<&'static str> {
     let mut head = vec!["COMPONENT", "POD", "READY", "STATUS", "RESTARTS", "CLAIMS", "NODE", "AGE"];
     if wide {
         head.extend(["POD-UID", "CLAIM-UID", "VOLUME", "RECLAIM", "STORAGECLASS"]);
     }
+    if !positions.is_empty() {
+        head.extend(["LSN", "LAG-BYTES"]);
+    }
     head
 }
 
-fn row(member: &Member, wide: bool, now: Timestamp, paint: Paint) -> Vec<String> {
+fn row(member: &Member, (wide, positions): (bool, &Positions), now: Timestamp, paint: Paint) -> Vec<String> {
     let mut row = plain_row(member, wide, now, paint);
     if wide {
         row.extend(wide_columns(member));
     }
+    if !positions.is_empty() {
+        row.extend(position(positions.get(&member.path()), paint));
+    }
     row
+}
+
+/// How far a storage component is, and what it lacks.
+fn position(position: Option<&Result<Position, String>>, paint: Paint) -> [String; 2] {
+    let none = || "<none>".to_owned();
+    let unknown = || paint.warn("<unknown>");
+    match position {
+        None => [none(), none()],
+        Some(Err(_)) => [unknown(), unknown()],
+        Some(Ok(Position { lsn: at, lag })) => {
+            let lag = match lag {
+                None => unknown(),
+                Some(0) => "0".to_owned(),
+                Some(lag) => paint.warn(lag.to_string()),
+            };
+            [at.map_or_else(|| "idle".to_owned(), lsn), lag]
+        }
+    }
 }
 
 fn plain_row(member: &Member, wide: bool, now: Timestamp, paint: Paint) -> Vec<String> {

@@ -6,6 +6,7 @@ use crate::error::Error;
 use crate::plan::probes::depending;
 use crate::plan::{Before, ComparedWith, InFlight, Inputs, Plan, Request, needed, plan};
 use crate::recovery::{ClaimChange, Ending, Outcome, Phase, PhaseEnd, Reach};
+use crate::storage::Positions;
 use crate::testing::{ACCOUNT, now, snapshot, unreadable};
 use crate::topology::health::judge;
 use crate::topology::{Layout, Topology, build};
@@ -50,7 +51,7 @@ fn status_of_a_healthy_system() {
     let text = shown(&topology, false, PLAIN);
     assert!(text.lines().all(|line| line.chars().count() <= 80), "it fits 80 columns:\n{text}");
     assert_snapshot!("status-healthy", text);
-    let narrow = status::within(60, &judge(&topology), &topology, false, now(), COLOUR);
+    let narrow = status::within(60, &judge(&topology), (&topology, &Positions::new()), false, now(), COLOUR);
     assert!(narrow.lines().all(|line| console::measure_text_width(line) <= 60), "it fits 60 columns:\n{narrow}");
     assert!(narrow.contains("CLAIMS") && !narrow.contains("NODE"), "{narrow}");
     assert_snapshot!("status-healthy-colour", shown(&topology, false, COLOUR));
@@ -76,7 +77,7 @@ fn status_of_a_system_in_trouble() {
     assert_snapshot!("status-degraded", shown(&topology, false, PLAIN));
     assert_snapshot!("status-degraded-colour", shown(&topology, false, COLOUR));
     assert_snapshot!("status-degraded-wide", shown(&topology, true, PLAIN));
-    let rows = status::rows(&topology, true, now(), PLAIN);
+    let rows = status::rows((&topology, &Positions::new()), true, now(), PLAIN);
     assert_snapshot!("status-degraded-rows", rows);
     // For those who split the lines: as many words in each.
     assert!(rows.lines().all(|row| row.split_whitespace().count() == 14), "{rows}");
@@ -123,6 +124,7 @@ pub(super) fn planned(pod: &str, denied: bool, change: impl FnOnce(&mut Request)
         probes: depending(&topology, member),
         now: now(),
         in_flight: InFlight::default(),
+        storage: &crate::storage::Readings::default(),
     })
 }
 
@@ -179,6 +181,7 @@ budgets: [{name: safekeepers, selector: {matchLabels: {app: safekeeper}}, allowe
         unfinished: None,
         records: &[],
         in_flight: InFlight::default(),
+        storage: &crate::storage::Readings::default(),
         journal: "/home/dba/.local/state/kubectl-synxdb/a1b2c3d4.json".into(),
         probes: depending(&topology, member),
         now: now(),
@@ -240,6 +243,7 @@ fn every_ending() {
         Ending::NotVerified,
         Ending::Unproven("safekeeper-0 serves no status page on port 7676".into()),
         Ending::DataMissing(missing),
+        Ending::CatchingUp("5,308,416 bytes of 1 timeline left (1.4 MB/s, about 4 s)".into()),
         Ending::TimedOut("Pending: 0/2 nodes are available".into()),
         Ending::Changed("pod wh9527-0 has UID b now, planned was a: somebody replaced it".into()),
         Ending::Failed(Error::failure("cannot delete pod wh9527-0").because("etcd is full").hint("ask its keeper")),
@@ -252,6 +256,51 @@ fn every_ending() {
         texts.push_str(&format!("--- exit code {exit}\n{text}"));
     }
     assert_snapshot!("outcome-others", texts);
+}
+
+/// What a safekeeper lacks the others have, and its old disk could vote twice: putting it back is never the advice.
+#[test]
+fn a_safekeepers_old_disk_is_no_remedy() {
+    let mut plan = planned("wh9527-0", false, |_| {});
+    plan.target.role = crate::topology::Role::Safekeeper;
+    let goes_on = "kubectl synxdb failover n/safekeeper-0 --pod-uid a";
+    for ending in
+        [Ending::DataMissing(vec!["0 timelines: it had 3".into()]), Ending::CatchingUp("3 timelines left".into())]
+    {
+        let text = outcome::outcome(&plan, &ended(ending), goes_on, PLAIN);
+        assert!(text.contains(&format!("next: {goes_on}\n")), "{text}");
+        assert!(!text.contains("undo") && !text.contains("put back:"), "{text}");
+    }
+}
+
+/// Positions are columns of their own, where the storage components were asked.
+#[test]
+fn positions_are_shown_beside_the_members() {
+    use crate::storage::{Position, Positions};
+    let topology = build(&snapshot(&[SYSTEM]), &Layout::shipped().unwrap());
+    let known = |lsn, lag| Ok(Position { lsn, lag });
+    let positions: Positions = [
+        ("synxdb-system/safekeeper-0", known(Some(0x2A5_5E98), Some(0))),
+        ("synxdb-system/safekeeper-1", known(Some(0x2A5_0000), Some(24_216))),
+        ("synxdb-system/safekeeper-2", known(None, Some(0))),
+        ("synxdb-system/pageserver-0", Err("/metrics answers 401 Unauthorized".to_owned())),
+    ]
+    .map(|(path, position)| (path.to_owned(), position))
+    .into();
+    let rows = status::rows((&topology, &positions), true, now(), PLAIN);
+    for (pod, expected) in [
+        ("safekeeper-0", "0/2A55E98 0"),
+        ("safekeeper-1", "0/2A50000 24216"),
+        ("safekeeper-2", "idle 0"),
+        ("pageserver-0", "<unknown> <unknown>"),
+        ("cloudberry-proxy-0", "<none> <none>"),
+    ] {
+        let row = rows.lines().find(|row| row.contains(&format!(" {pod} "))).unwrap();
+        let words: Vec<&str> = row.split_whitespace().collect();
+        assert_eq!(words[words.len() - 2..].join(" "), expected, "{rows}");
+    }
+    let text = status::within(usize::MAX, &judge(&topology), (&topology, &positions), true, now(), PLAIN);
+    assert!(text.contains("LAG-BYTES"), "{text}");
 }
 
 /// A database of each kind, under long names.

@@ -91,6 +91,7 @@ fn undo_of(yaml: &str, denied: bool) -> Plan {
         probes: depending(&topology, member),
         now: now(),
         in_flight: InFlight::default(),
+        storage: &crate::storage::Readings::default(),
     })
 }
 

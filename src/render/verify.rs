@@ -257,6 +257,7 @@ mod tests {
             pods: names.iter().map(|name| ((*name).to_owned(), true)).collect(),
             door: door(),
             whole: true,
+            remote_storage: None,
         };
         assert_eq!(waits(&[pages(&["a-0", "a-1"]), pages(&["b-0"])]), "asking 0 database servers, 3 status pages");
     }

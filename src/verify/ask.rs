@@ -1,25 +1,24 @@
 //! Asks: everybody at the same time, each question bounded. What the answers mean is judged elsewhere.
 
 use super::check::{Check, Judgement, Kind};
-use super::pages;
+use super::pages::{self, Answered};
 use super::servers::{self, WriteTrial};
 use super::subjects::Subject;
 use super::testimony::Testimony;
 use crate::cluster::Cluster;
-use crate::probe::http::{StatusPage, status_page};
+use crate::probe::http::{Deadlines, NoPage, NoPageKind, status_page};
 use crate::probe::session::Connector;
 use crate::probe::sql::Kernel;
 use crate::probe::{Answer, Baseline, Canary, Login, Look, Sql, SqlTarget};
-use crate::topology::Role;
+use crate::storage::{Reading, Readings};
 use crate::topology::layout::{PageDoor, SqlDoor};
+use crate::topology::{Door, Member, Role, Topology};
 use futures::StreamExt;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// One question, login and all statements.
 pub const QUESTION: Duration = Duration::from_secs(10);
-/// A status page and its metrics.
-const PAGE: Duration = Duration::from_secs(5);
 /// Servers and components asked at once.
 const AT_ONCE: usize = 8;
 
@@ -50,39 +49,103 @@ pub struct Inspection {
     pub testimonies: BTreeMap<String, Testimony>,
 }
 
+/// What came of asking one subject.
+enum Asked<'s> {
+    /// All that there is to say of it.
+    Judged(Inspection),
+    /// The status pages of a component, to be judged beside the others'.
+    Pages(AskedPages<'s>),
+}
+
+/// The status pages of a component, and how long each took.
+struct AskedPages<'s> {
+    namespace: &'s str,
+    component: &'s str,
+    role: Role,
+    whole: bool,
+    remote_storage: Option<bool>,
+    answers: Vec<(String, Answered, Duration)>,
+}
+
 /// Asks all subjects.
 pub async fn inspect(cluster: &Cluster, subjects: &[Subject], options: &Options) -> Inspection {
     let asked = subjects.iter().map(|subject| async move {
         match subject {
             Subject::Server { namespace, pod, door, exists } => {
-                server(cluster, namespace, pod, door, *exists, options).await
+                Asked::Judged(server(cluster, namespace, pod, door, *exists, options).await)
             }
-            Subject::Pages { namespace, component, role, pods, door, whole } => {
-                component_pages(cluster, namespace, component, *role, pods, door, *whole).await
+            Subject::Pages { namespace, component, role, pods, door, whole, remote_storage } => {
+                let (role, whole, remote_storage) = (*role, *whole, *remote_storage);
+                let answers = component_pages(cluster, namespace, pods, door).await;
+                Asked::Pages(AskedPages { namespace, component, role, whole, remote_storage, answers })
             }
             Subject::Nodes { namespace, component, ready, waiting } => {
                 let check = nodes(*ready, waiting).on(Kind::Nodes, namespace, component, Duration::ZERO);
-                Inspection { checks: vec![check], ..Inspection::default() }
+                Asked::Judged(Inspection { checks: vec![check], ..Inspection::default() })
             }
             Subject::Unprovable { namespace, pod, reason } => {
                 let judged = Judgement::skipped(format!("{reason}; its pod is Ready, and that is all that is known"));
                 let check = judged.on(Kind::Connection, namespace, pod, Duration::ZERO);
-                Inspection { checks: vec![check], ..Inspection::default() }
+                Asked::Judged(Inspection { checks: vec![check], ..Inspection::default() })
             }
             Subject::Unasked { namespace, pod, reason } => {
                 let check = Judgement::unknown(reason.clone()).on(Kind::Connection, namespace, pod, Duration::ZERO);
-                Inspection { checks: vec![check], ..Inspection::default() }
+                Asked::Judged(Inspection { checks: vec![check], ..Inspection::default() })
             }
         }
     });
     // Not lazily one by one: a server that hangs holds up nobody else.
-    let mut asked = futures::stream::iter(asked).buffered(AT_ONCE);
-    let mut all = Inspection::default();
-    while let Some(found) = asked.next().await {
-        all.checks.extend(found.checks);
-        all.testimonies.extend(found.testimonies);
+    let all: Vec<Asked<'_>> = futures::stream::iter(asked).buffered(AT_ONCE).collect().await;
+    let mut whole = Inspection::default();
+    for one in &all {
+        let found = match one {
+            Asked::Judged(found) => found.clone(),
+            Asked::Pages(pages) => judged(pages, &beside(pages, &all)),
+        };
+        whole.checks.extend(found.checks);
+        whole.testimonies.extend(found.testimonies);
     }
-    all
+    whole
+}
+
+/// What the storage components of the same namespace said.
+fn beside(pages: &AskedPages<'_>, all: &[Asked<'_>]) -> Readings {
+    let mut readings = Readings::default();
+    for one in all {
+        let Asked::Pages(other) = one else { continue };
+        if other.namespace != pages.namespace {
+            continue;
+        }
+        let read = other.answers.iter().map(|(pod, answered, _)| pages::reading(pod, answered));
+        match other.role {
+            Role::Safekeeper => readings.safekeepers.extend(read),
+            Role::Pageserver => readings.pageservers.extend(read),
+            _ => {}
+        }
+    }
+    readings
+}
+
+/// What the status pages of a component mean, beside those of its namespace.
+fn judged(pages: &AskedPages<'_>, beside: &Readings) -> Inspection {
+    let AskedPages { namespace, component, role, whole, remote_storage, answers } = pages;
+    let mut found = Inspection::default();
+    for (pod, answered, took) in answers {
+        found.checks.push(pages::page(answered).on(Kind::Page, namespace, pod, *took));
+        if *role == Role::Pageserver {
+            let judged = pages::tenants(&pages::reading(pod, answered), beside, *remote_storage);
+            found.checks.push(judged.on(Kind::Tenants, namespace, pod, Duration::ZERO));
+        }
+        if let Ok(facts) = answered {
+            found.testimonies.insert(format!("{namespace}/{pod}"), Testimony::Page(facts.clone()));
+        }
+    }
+    if *role == Role::Safekeeper && *whole {
+        let answers: Vec<_> = answers.iter().map(|(pod, answered, _)| (pod.clone(), answered.clone())).collect();
+        found.checks.push(pages::majority(&answers).on(Kind::Majority, namespace, component, Duration::ZERO));
+        found.checks.push(pages::wal(beside).on(Kind::Wal, namespace, component, Duration::ZERO));
+    }
+    found
 }
 
 fn nodes((ready, all): (usize, usize), waiting: &[String]) -> Judgement {
@@ -225,40 +288,66 @@ async fn trial<C: Connector>(sql: &Sql<C>, mpp: bool, options: &Options) -> Opti
     Some((trial, took))
 }
 
-/// Asks the status pages of a component.
+/// Asks the status pages of a component, all at the same time.
 async fn component_pages(
     cluster: &Cluster,
     namespace: &str,
-    component: &str,
-    role: Role,
     pods: &[(String, bool)],
     door: &PageDoor,
-    whole: bool,
-) -> Inspection {
+) -> Vec<(String, Answered, Duration)> {
     let asked = pods.iter().map(|(pod, exists)| async move {
         if !exists {
-            return (pod.clone(), (Answer::No("there is no such pod".to_owned()), Duration::ZERO));
+            let reason = "there is no such pod".to_owned();
+            return (pod.clone(), Err(NoPage { kind: NoPageKind::Refused, reason }), Duration::ZERO);
         }
-        let page = status_page(cluster, namespace, pod, door.port, &door.path, PAGE);
-        (pod.clone(), timed(page).await)
+        let (answered, took) = timed(status_page(cluster, namespace, pod, door, Deadlines::default())).await;
+        (pod.clone(), answered, took)
     });
-    let asked: Vec<(String, (Answer<StatusPage>, Duration))> = futures::future::join_all(asked).await;
-    let mut found = Inspection::default();
-    for (pod, (answer, took)) in &asked {
-        found.checks.push(pages::page(answer).on(Kind::Page, namespace, pod, *took));
-        if role == Role::Pageserver {
-            found.checks.push(pages::tenants(answer).on(Kind::Tenants, namespace, pod, Duration::ZERO));
-        }
-        if let Answer::Yes(page) = answer {
-            found.testimonies.insert(format!("{namespace}/{pod}"), Testimony::of_page(page));
-        }
+    futures::future::join_all(asked).await
+}
+
+/// A storage component that can be asked.
+#[derive(Clone, Debug)]
+pub struct StoragePage {
+    /// Its pod.
+    pub pod: String,
+    /// What it is.
+    pub role: Role,
+    /// Port and path, or why it cannot be asked, in words.
+    pub door: Result<PageDoor, String>,
+}
+
+/// Returns the storage components of a namespace.
+pub fn storage_pages(topology: &Topology, namespace: &str) -> Vec<StoragePage> {
+    let members = topology.space(namespace).into_iter().flat_map(|space| space.members());
+    let storage = members.filter(|member| matches!(member.role, Role::Safekeeper | Role::Pageserver));
+    let page = |member: &Member| {
+        let door = match topology.door(member) {
+            Door::Page { door, .. } if member.pod.is_some() => Ok(door),
+            Door::Page { .. } => Err("there is no such pod".to_owned()),
+            Door::Sql { .. } => Err("the layout names no status page of it".to_owned()),
+            Door::Silent(reason) => Err(reason),
+        };
+        StoragePage { pod: member.name.clone(), role: member.role, door }
+    };
+    storage.map(page).collect()
+}
+
+/// Asks storage components for their status pages and metrics, all at the same time.
+pub async fn read_storage(cluster: &Cluster, namespace: &str, pages: &[StoragePage], deadlines: Deadlines) -> Readings {
+    let asked = pages.iter().map(|page| async move {
+        let said = match &page.door {
+            Ok(door) => status_page(cluster, namespace, &page.pod, door, deadlines).await.map_err(|no| no.reason),
+            Err(why) => Err(why.clone()),
+        };
+        (page.role, Reading { pod: page.pod.clone(), said })
+    });
+    let mut readings = Readings::default();
+    for (role, reading) in futures::future::join_all(asked).await {
+        let list = if role == Role::Safekeeper { &mut readings.safekeepers } else { &mut readings.pageservers };
+        list.push(reading);
     }
-    if role == Role::Safekeeper && whole {
-        let answers: Vec<_> = asked.into_iter().map(|(pod, (answer, _))| (pod, answer)).collect();
-        found.checks.push(pages::majority(&answers).on(Kind::Majority, namespace, component, Duration::ZERO));
-        found.checks.push(pages::wal(&answers).on(Kind::Wal, namespace, component, Duration::ZERO));
-    }
-    found
+    readings
 }
 
 #[cfg(test)]

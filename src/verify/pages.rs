@@ -1,274 +1,283 @@
-//! What status pages and their metrics mean. Pure.
+//! What status pages and their metrics mean for an installation as a whole. Pure.
 
 use super::check::Judgement;
-use crate::probe::Answer;
-use crate::probe::compare::{counted, escaped};
-use crate::probe::http::{Metrics, StatusPage, Wal};
+use crate::probe::compare::counted;
+use crate::probe::http::{NoPage, NoPageKind};
+use crate::storage::facts::{Metrics, PageFacts, PageserverFacts, TimelineId};
+use crate::storage::readings::{Furthest, Reading, Readings, committed, computes, most_timelines};
+use crate::storage::words::{bytes, lsn};
+use crate::storage::{pageserver, safekeeper};
 use crate::topology::health;
-use std::collections::BTreeMap;
 
-/// A log sequence number as PostgreSQL writes it: `0/2A55E98`.
-pub fn lsn(position: u64) -> String {
-    format!("{:X}/{:X}", position >> 32, position & 0xFFFF_FFFF)
+/// Members of a timeline where there are more safekeepers than these: by default each timeline is on three of them.
+const MEMBERS: usize = 3;
+
+/// What came of asking for a status page.
+pub type Answered = Result<PageFacts, NoPage>;
+
+/// The same, as a reading of this pod.
+pub fn reading(pod: &str, answered: &Answered) -> Reading {
+    Reading { pod: pod.to_owned(), said: answered.clone().map_err(|no| no.reason) }
 }
 
 /// A page alone: served, or not.
-pub fn page(answer: &Answer<StatusPage>) -> Judgement {
-    match answer {
-        Answer::Yes(page) => Judgement::passed(match &page.metrics {
-            Answer::Yes(metrics) => format!("answers 200: {}", in_words(metrics)),
-            Answer::No(_) | Answer::Unknown(_) => "answers 200".to_owned(),
-        }),
-        Answer::No(reason) => Judgement::failed(reason.clone()),
-        Answer::Unknown(reason) => Judgement::unknown(reason.clone()),
+pub fn page(answered: &Answered) -> Judgement {
+    match answered {
+        Ok(PageFacts { metrics: Some(metrics), .. }) => {
+            Judgement::passed(format!("answers 200: {}", in_words(metrics)))
+        }
+        Ok(PageFacts { unread: Some(why), .. }) => Judgement::passed(format!("answers 200, but {why}")),
+        Ok(_) => Judgement::passed("answers 200"),
+        Err(no) if no.kind == NoPageKind::Refused => Judgement::failed(no.reason.clone()),
+        Err(no) => Judgement::unknown(no.reason.clone()),
     }
 }
 
-/// Whether more than half of the safekeepers that there should be answer: a commit needs that many.
-pub fn majority(answers: &[(String, Answer<StatusPage>)]) -> Judgement {
+/// Whether more than half of the safekeepers that there should be answer, each with an identity of its own: a commit needs
+/// that many.
+pub fn majority(answers: &[(String, Answered)]) -> Judgement {
     let all = answers.len();
     let needed = health::majority(all);
-    let number = |which: fn(&Answer<StatusPage>) -> bool| answers.iter().filter(|(_, answer)| which(answer)).count();
-    let answering = number(|answer| matches!(answer, Answer::Yes(_)));
-    let unknown = number(|answer| matches!(answer, Answer::Unknown(_)));
+    let twins: Vec<String> = answers
+        .iter()
+        .enumerate()
+        .filter_map(|(at, (pod, answered))| {
+            let id = answered.as_ref().ok()?.id?;
+            let (twin, _) =
+                answers[..at].iter().find(|(_, other)| other.as_ref().is_ok_and(|other| other.id == Some(id)))?;
+            Some(format!("{pod} has the same id as {twin} ({id})"))
+        })
+        .collect();
+    let answering = answers.iter().filter(|(_, answered)| answered.is_ok()).count();
+    let is_open = |answered: &Answered| answered.as_ref().is_err_and(|no| no.kind != NoPageKind::Refused);
+    let open = answers.iter().filter(|(_, answered)| is_open(answered)).count();
     let reason = format!("{answering} of {all} answer, a majority is {needed}");
-    if answering >= needed {
+    if !twins.is_empty() {
+        let why = format!("{reason}, and those of one id count once");
+        Judgement { lines: twins, ..Judgement::failed(why) }
+    } else if answering >= needed {
         Judgement::passed(reason)
-    } else if answering + unknown >= needed {
-        Judgement::unknown(format!("{reason}; of {unknown} it is not known"))
+    } else if answering + open >= needed {
+        Judgement::unknown(format!("{reason}; of {open} it is not known"))
     } else {
         Judgement::failed(reason)
     }
 }
 
-/// Whether more than half of the safekeepers have flushed what is committed, of each timeline that one of them knows.
-pub fn wal(answers: &[(String, Answer<StatusPage>)]) -> Judgement {
-    let positions: Vec<(&str, &BTreeMap<String, Wal>)> = answers
-        .iter()
-        .filter_map(|(member, answer)| match answer {
-            Answer::Yes(StatusPage { metrics: Answer::Yes(Metrics::Safekeeper(timelines)), .. }) => {
-                Some((member.as_str(), timelines))
-            }
-            _ => None,
-        })
-        .collect();
-    let committed = committed(&positions);
-    if committed.is_empty() {
-        return Judgement::skipped("no safekeeper's metrics give positions");
+/// Whether more than half of the safekeepers have flushed what is committed, of each timeline that one of them lists, and
+/// whether all have as many timelines. A timeline that one does not list, and has as many as the others, is idle there.
+pub fn wal(readings: &Readings) -> Judgement {
+    let all: Vec<&Reading> = readings.safekeepers.iter().collect();
+    let reading: Vec<&Reading> = all.iter().copied().filter(|one| one.safekeeper().is_some()).collect();
+    if reading.is_empty() {
+        let why = all.iter().find_map(|one| one.unread()).unwrap_or_else(|| "there is none".to_owned());
+        return Judgement::unknown(format!("no safekeeper's metrics can be read: {why}"));
     }
-    let all = answers.len();
-    let needed = health::majority(all);
-    let (mut short, mut open, mut behind) = (Vec::new(), Vec::new(), Vec::new());
-    for (timeline, committed) in &committed {
-        let flushed = |timelines: &BTreeMap<String, Wal>| timelines.get(*timeline).and_then(|wal| wal.flush_lsn);
-        let have = positions.iter().filter(|(_, timelines)| flushed(timelines) >= Some(*committed)).count();
-        // One that gives no position may have it.
-        let silent = all - positions.len();
-        let line = format!("timeline {timeline}: {have} of {all} have flushed {}", lsn(*committed));
-        if have + silent < needed {
-            short.push(line);
-        } else if have < needed {
-            open.push(line);
-        }
-        behind.extend(positions.iter().filter_map(|(member, timelines)| {
-            let lag = committed.saturating_sub(flushed(timelines).unwrap_or(0));
-            (lag > 0).then(|| format!("{member} is {lag} bytes behind"))
-        }));
+    let most = most_timelines(&reading);
+    let positions = committed(&reading);
+    if positions.is_empty() && most.is_none_or(|(most, _)| most == 0) {
+        return empty(readings, most.is_some() && reading.len() == all.len());
+    }
+    let mut found = Positions::default();
+    for (id, furthest) in &positions {
+        found.look(id, *furthest, (&all, &reading), most);
+    }
+    found.open.extend(fewer(&all, &reading, most));
+    let left_out = reading.iter().filter_map(|one| Some(one.safekeeper()?.1.left_out)).max().unwrap_or(0);
+    if left_out > 0 {
+        found.open.push(format!("{} were not looked at: there are too many", counted(left_out, "timeline")));
     }
     let lines = |judgement: Judgement, lines| Judgement { lines, ..judgement };
-    if !short.is_empty() {
-        lines(Judgement::failed(format!("no majority has flushed what is committed; {needed} are needed")), short)
-    } else if !open.is_empty() {
-        lines(
-            Judgement::unknown(format!("whether a majority has flushed what is committed; {needed} are needed")),
-            open,
-        )
-    } else {
-        let to = committed.values().max().copied().map(lsn).unwrap_or_default();
-        let timelines = counted(committed.len() as u64, "timeline");
-        lines(Judgement::passed(format!("{timelines} flushed by a majority, up to {to}")), behind)
+    if !found.short.is_empty() {
+        return lines(Judgement::failed("no majority has flushed what is committed"), found.short);
     }
-}
-
-/// How far each timeline is committed, by the furthest that any safekeeper says.
-fn committed<'p>(positions: &[(&str, &'p BTreeMap<String, Wal>)]) -> BTreeMap<&'p str, u64> {
-    let mut committed: BTreeMap<&str, u64> = BTreeMap::new();
-    for (timeline, wal) in positions.iter().flat_map(|(_, timelines)| timelines.iter()) {
-        if let Some(position) = wal.commit_lsn {
-            let furthest = committed.entry(timeline).or_default();
-            *furthest = position.max(*furthest);
-        }
+    if !found.open.is_empty() {
+        let why = "whether every safekeeper has what is committed is not known, or it has not yet";
+        return lines(Judgement::unknown(why), found.open);
     }
-    committed
-}
-
-/// Whether a pageserver's tenants are attached, and none is broken.
-pub fn tenants(answer: &Answer<StatusPage>) -> Judgement {
-    let metrics = match answer {
-        Answer::Yes(page) => &page.metrics,
-        Answer::No(_) | Answer::Unknown(_) => return Judgement::unknown("its status page does not answer"),
+    let listed = counted(positions.len() as u64, "timeline");
+    let idle = most.map_or(0, |(most, _)| most.saturating_sub(positions.len() as u64));
+    let to = positions.values().map(|furthest| furthest.lsn).max().map(lsn);
+    let reason = match (to, idle) {
+        (Some(to), 0) => format!("{listed} flushed by a majority, up to {to}"),
+        (Some(to), idle) => format!("{listed} flushed by a majority, up to {to}; {idle} more idle"),
+        (None, idle) => format!("{}, all idle", counted(idle, "timeline")),
     };
-    match metrics {
-        Answer::Yes(Metrics::Pageserver { tenants, broken }) => {
-            let of = |state: &str| tenants.get(state).copied().unwrap_or(0);
-            let broken = broken.unwrap_or(0).max(of("Broken"));
-            let others: u64 = tenants.values().sum::<u64>() - of("Active") - of("Broken");
-            let active = counted(of("Active"), "tenant");
-            match (broken, of("Active")) {
-                (1.., _) => Judgement::failed(format!("{active} active, {broken} broken")),
-                // One that is still attaching will hold what it does not yet.
-                (0, 0) if others > 0 => Judgement::unknown(format!("no tenant is active yet, {others} are attaching")),
-                (0, 0) => Judgement::failed("no tenant is attached"),
-                _ if others > 0 => Judgement::passed(format!("{active} active, {others} attaching, none broken")),
-                _ => Judgement::passed(format!("{active} active, none broken")),
+    lines(Judgement::passed(reason), found.behind)
+}
+
+/// What is found of the positions, timeline by timeline.
+#[derive(Default)]
+struct Positions {
+    /// No majority has it.
+    short: Vec<String>,
+    /// Whether a majority has it is not known.
+    open: Vec<String>,
+    /// Who is behind.
+    behind: Vec<String>,
+}
+
+impl Positions {
+    fn look(
+        &mut self,
+        id: &TimelineId,
+        furthest: Furthest<'_>,
+        (all, reading): (&[&Reading], &[&Reading]),
+        most: Option<(u64, &str)>,
+    ) {
+        let written = computes(reading, id).is_some_and(|computes| computes > 0);
+        let (mut have, mut lists, mut mute) = (0, 0, 0);
+        for one in reading {
+            let Some((_, facts)) = one.safekeeper() else { continue };
+            match facts.wal(id).map(|wal| wal.flush_lsn) {
+                Some(Some(flushed)) => {
+                    lists += 1;
+                    let lag = furthest.lsn.saturating_sub(flushed);
+                    if lag == 0 {
+                        have += 1;
+                    } else {
+                        self.behind.push(format!("{} is {} behind on timeline {id}", one.pod, bytes(lag)));
+                    }
+                }
+                Some(None) => mute += 1,
+                None => {
+                    let as_many = facts.total.zip(most).is_some_and(|(total, (most, _))| total >= most);
+                    have += usize::from(as_many && !written && all.len() <= MEMBERS);
+                }
             }
         }
-        Answer::Yes(Metrics::Safekeeper(_)) => Judgement::unknown("its metrics are a safekeeper's"),
-        Answer::No(reason) | Answer::Unknown(reason) => Judgement::unknown(reason.clone()),
-    }
-}
-
-/// What metrics say less than they did: a line each, and the name that `--accept-missing` takes for it.
-pub fn less_than(before: &Metrics, after: &Metrics) -> Vec<(String, String)> {
-    match (before, after) {
-        (Metrics::Safekeeper(before), Metrics::Safekeeper(after)) => before
-            .iter()
-            .filter_map(|(timeline, wal)| {
-                let committed = wal.commit_lsn?;
-                let flushed = after.get(timeline).and_then(|wal| wal.flush_lsn).unwrap_or(0);
-                (flushed < committed).then(|| {
-                    let (committed, flushed) = (lsn(committed), lsn(flushed));
-                    let line =
-                        format!("WAL of timeline {timeline} up to {committed}, committed before; it has {flushed}");
-                    (line, format!("timeline/{}", escaped(timeline)))
-                })
-            })
-            .collect(),
-        (Metrics::Pageserver { tenants: before, broken: b }, Metrics::Pageserver { tenants: after, broken: a }) => {
-            let active = |tenants: &BTreeMap<String, u64>| tenants.get("Active").copied().unwrap_or(0);
-            let mut less = Vec::new();
-            if active(after) < active(before) {
-                let line = format!("active tenants: {} of {} before", active(after), active(before));
-                less.push((line, "active-tenants".to_owned()));
-            }
-            if a.unwrap_or(0) > b.unwrap_or(0) {
-                let line = format!("{} broken tenants, {} before", a.unwrap_or(0), b.unwrap_or(0));
-                less.push((line, "broken-tenants".to_owned()));
-            }
-            less
+        // Where there are more, a timeline has members of its own, and those that list it are the most that is known.
+        let members = if all.len() > MEMBERS { lists.max(MEMBERS) } else { all.len() };
+        let needed = health::majority(members);
+        // One that gives no position may have it.
+        let silent = all.len() - reading.len() + mute;
+        let line =
+            format!("timeline {id}: {have} of {members} have flushed {}; {needed} are needed", lsn(furthest.lsn));
+        if have + silent < needed {
+            self.short.push(line);
+        } else if have < needed {
+            self.open.push(line);
         }
-        _ => vec![("metrics of the same kind as before".into(), "metrics".into())],
     }
 }
 
-/// Whether metrics name something that [`less_than`] could find missing afterwards.
-pub fn names_anything(metrics: &Metrics) -> bool {
-    match metrics {
-        Metrics::Safekeeper(timelines) => timelines.values().any(|wal| wal.commit_lsn.is_some()),
-        Metrics::Pageserver { tenants, .. } => tenants.get("Active").is_some_and(|active| *active > 0),
+/// Those that have fewer timelines than another: they are catching up, or lost some.
+fn fewer(all: &[&Reading], reading: &[&Reading], most: Option<(u64, &str)>) -> Vec<String> {
+    let Some((most, on)) = most else { return Vec::new() };
+    let total = |one: &&&Reading| one.safekeeper().and_then(|(_, facts)| facts.total);
+    // Where there are more than a timeline's members, each has its own.
+    let is_short = |one: &&&Reading| total(one).is_some_and(|has| has < most && (all.len() <= MEMBERS || has == 0));
+    let line = |one: &&Reading| {
+        let has = total(&one).unwrap_or(0);
+        format!("{} has {has} of {}, by what {on} has", one.pod, counted(most, "timeline"))
+    };
+    reading.iter().filter(is_short).map(line).collect()
+}
+
+/// No safekeeper has a timeline: right where no account was ever made, and the loss of all otherwise.
+fn empty(readings: &Readings, known: bool) -> Judgement {
+    let serves = |one: &Reading| {
+        let facts = one.pageserver()?;
+        let timelines = facts.active_timelines.unwrap_or(0).max(facts.timelines.len() as u64);
+        Some((timelines, one.pod.clone()))
+    };
+    let served = readings.pageservers.iter().filter_map(serves).max();
+    match served {
+        Some((timelines @ 1.., pod)) if known => {
+            let why = format!("no safekeeper has a timeline, and {pod} serves {}", counted(timelines, "timeline"));
+            Judgement::failed(why)
+        }
+        Some((0, _)) if known => Judgement::skipped("there is no timeline yet"),
+        _ => Judgement::unknown("no safekeeper names a timeline, and whether there should be one is not known"),
     }
 }
 
-/// `WAL of 1 timeline`, `2 active tenants`.
+/// Whether a pageserver serves its tenants, none is broken, and each timeline that a safekeeper has is served.
+/// `remote_storage` is what the layout says of it.
+pub fn tenants(one: &Reading, readings: &Readings, remote_storage: Option<bool>) -> Judgement {
+    let page = match &one.said {
+        Ok(page) => page,
+        Err(_) => return Judgement::unknown("its status page does not answer"),
+    };
+    let Some(facts) = page.pageserver() else {
+        return Judgement::unknown(match &page.metrics {
+            Some(_) => "its metrics are a safekeeper's".to_owned(),
+            None => page.unread.clone().unwrap_or_else(|| "it serves no metrics".to_owned()),
+        });
+    };
+    let others = pageserver::others(facts);
+    let with = |others: &str| if others.is_empty() { String::new() } else { format!(", {others}") };
+    let active = counted(facts.active(), "tenant");
+    let suspected = if facts.data_loss_suspected == Some(true) {
+        "; it suspects that it lost its data: it came up empty, although it had tenants"
+    } else {
+        ""
+    };
+    match (facts.broken(), facts.active()) {
+        (broken @ 1.., _) => return Judgement::failed(format!("{active} active{}, {broken} broken", with(&others))),
+        // One that is still attaching will hold what it does not yet.
+        (0, 0) if !others.is_empty() => {
+            return Judgement::unknown(format!("no tenant is active yet: {others}{suspected}"));
+        }
+        (0, 0) if facts.starting() > 0 || facts.loading == Some(true) => {
+            return Judgement::unknown(format!("no tenant is active yet: it is starting{suspected}"));
+        }
+        (0, 0) => return Judgement::failed(format!("no tenant is attached{suspected}")),
+        (0, _) => {}
+    }
+    let safekeepers: Vec<&Reading> = readings.safekeepers.iter().collect();
+    let found = pageserver::compare(None, page, &safekeepers);
+    let coming = !others.is_empty() || facts.starting() > 0 || facts.loading == Some(true);
+    let short: Vec<String> = found.short.into_iter().map(|short| format!("not there: {}", short.line)).collect();
+    let reason = format!("{active} active{}, none broken", with(&others));
+    if !short.is_empty() {
+        let why = format!("{reason}; {} not served{suspected}", counted(short.len() as u64, "thing"));
+        let judged = if coming { Judgement::unknown(why) } else { Judgement::failed(why) };
+        return Judgement { lines: short, ..judged };
+    }
+    if facts.active_timelines == Some(0) {
+        return Judgement::failed(format!("{active} active, and none of them has a timeline{suspected}"));
+    }
+    match unknown(facts, &safekeepers, remote_storage) {
+        lines if lines.is_empty() => Judgement::passed(reason),
+        lines => Judgement { lines, ..Judgement::unknown(format!("{reason}; whether that is all is not known")) },
+    }
+}
+
+/// What speaks against it that all is served, a line each.
+fn unknown(facts: &PageserverFacts, safekeepers: &[&Reading], remote_storage: Option<bool>) -> Vec<String> {
+    let mut lines = Vec::new();
+    let most = most_timelines(safekeepers);
+    let fewer = most.zip(facts.active_timelines).filter(|((most, _), active)| active < most);
+    if let Some(((most, pod), active)) = fewer {
+        lines.push(format!("{pod} has {}, and {active} are active here", counted(most, "timeline")));
+    }
+    // It stays suspected after all is attached again.
+    if facts.data_loss_suspected == Some(true)
+        && (fewer.is_some() || most.is_none() || facts.active_timelines.is_none())
+    {
+        lines.push("it suspects that it lost its data: it came up empty, although it had tenants".to_owned());
+    }
+    if facts.remote_bytes == Some(0) && remote_storage != Some(false) {
+        lines.push("it has nothing in remote storage".to_owned());
+    }
+    if facts.left_out > 0 {
+        lines.push(format!("{} were not looked at: there are too many", counted(facts.left_out, "timeline")));
+    }
+    lines
+}
+
+/// `WAL of 1 timeline`, `2 active tenants, 3 timelines`.
 pub fn in_words(metrics: &Metrics) -> String {
     match metrics {
-        Metrics::Safekeeper(timelines) => format!("WAL of {}", counted(timelines.len() as u64, "timeline")),
-        Metrics::Pageserver { tenants, .. } => counted(tenants.get("Active").copied().unwrap_or(0), "active tenant"),
+        Metrics::Safekeeper(facts) => {
+            let idle = facts.total.map_or(0, |total| total.saturating_sub(facts.timelines.len() as u64));
+            safekeeper::there(facts, idle)
+        }
+        Metrics::Pageserver(facts) => pageserver::there(facts),
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::verify::check::Verdict;
-
-    fn served(metrics: Answer<Metrics>) -> Answer<StatusPage> {
-        Answer::Yes(StatusPage { status: 200, body: "{}".to_owned(), metrics })
-    }
-
-    fn safekeeper(flushed: u64, committed: u64) -> Answer<StatusPage> {
-        let wal = Wal { flush_lsn: Some(flushed), commit_lsn: Some(committed), backup_lsn: None };
-        served(Answer::Yes(Metrics::Safekeeper(BTreeMap::from([("t".to_owned(), wal)]))))
-    }
-
-    fn silent() -> Answer<StatusPage> {
-        served(Answer::Unknown("/metrics answers 404".to_owned()))
-    }
-
-    fn down() -> Answer<StatusPage> {
-        Answer::No("connection refused".to_owned())
-    }
-
-    fn unknown() -> Answer<StatusPage> {
-        Answer::Unknown("no answer within 5 s".to_owned())
-    }
-
-    fn three(answers: [Answer<StatusPage>; 3]) -> Vec<(String, Answer<StatusPage>)> {
-        answers.into_iter().enumerate().map(|(n, answer)| (format!("safekeeper-{n}"), answer)).collect()
-    }
-
-    #[test]
-    fn a_majority_that_may_be_there_is_unknown() {
-        for (answers, expected) in [
-            ([silent(), silent(), down()], Verdict::Passed),
-            ([silent(), unknown(), down()], Verdict::Unknown),
-            ([silent(), unknown(), unknown()], Verdict::Unknown),
-            ([silent(), down(), down()], Verdict::Failed),
-            ([unknown(), down(), down()], Verdict::Failed),
-        ] {
-            let answers = three(answers);
-            assert_eq!(majority(&answers).verdict, expected, "{answers:?}");
-        }
-    }
-
-    #[test]
-    fn what_is_committed_must_be_flushed_by_a_majority() {
-        for (answers, verdict, lines) in [
-            ([safekeeper(9, 9), safekeeper(9, 9), safekeeper(9, 9)], Verdict::Passed, ""),
-            ([safekeeper(9, 9), safekeeper(9, 7), safekeeper(5, 5)], Verdict::Passed, "safekeeper-2 is 4 bytes behind"),
-            ([safekeeper(9, 9), silent(), safekeeper(5, 5)], Verdict::Unknown, "timeline t: 1 of 3 have flushed 0/9"),
-            ([safekeeper(9, 9), down(), safekeeper(5, 5)], Verdict::Unknown, "timeline t: 1 of 3 have flushed 0/9"),
-            (
-                [safekeeper(9, 9), safekeeper(4, 4), safekeeper(5, 5)],
-                Verdict::Failed,
-                "timeline t: 1 of 3 have flushed 0/9",
-            ),
-            ([silent(), silent(), silent()], Verdict::Skipped, ""),
-        ] {
-            let answers = three(answers);
-            let judged = wal(&answers);
-            assert_eq!((judged.verdict, judged.lines.join("; ").as_str()), (verdict, lines), "{answers:?}");
-        }
-    }
-
-    #[test]
-    fn a_pageserver_without_tenants_or_with_a_broken_one_fails() {
-        let metrics = |states: &[(&str, u64)], broken| {
-            let tenants = states.iter().map(|(state, number)| ((*state).to_owned(), *number)).collect();
-            served(Answer::Yes(Metrics::Pageserver { tenants, broken }))
-        };
-        for (answer, verdict, reason) in [
-            (metrics(&[("Active", 3)], Some(0)), Verdict::Passed, "3 tenants active, none broken"),
-            (
-                metrics(&[("Active", 3), ("Attaching", 1)], None),
-                Verdict::Passed,
-                "3 tenants active, 1 attaching, none broken",
-            ),
-            (metrics(&[("Active", 3), ("Broken", 1)], None), Verdict::Failed, "3 tenants active, 1 broken"),
-            (metrics(&[("Active", 3)], Some(2)), Verdict::Failed, "3 tenants active, 2 broken"),
-            (metrics(&[("Active", 0)], None), Verdict::Failed, "no tenant is attached"),
-            (metrics(&[("Loading", 2)], None), Verdict::Unknown, "no tenant is active yet, 2 are attaching"),
-            (safekeeper(1, 1), Verdict::Unknown, "its metrics are a safekeeper's"),
-            (silent(), Verdict::Unknown, "/metrics answers 404"),
-            (unknown(), Verdict::Unknown, "its status page does not answer"),
-        ] {
-            let judged = tenants(&answer);
-            assert_eq!((judged.verdict, judged.reason.as_str()), (verdict, reason));
-        }
-    }
-
-    #[test]
-    fn positions_are_written_as_postgresql_does() {
-        assert_eq!((lsn(0x2A5_5E98), lsn((7 << 32) + 1)), ("0/2A55E98".to_owned(), "7/1".to_owned()));
-    }
-}
+#[path = "pages_tests.rs"]
+mod tests;

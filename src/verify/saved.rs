@@ -130,12 +130,12 @@ fn judged(difference: &Difference) -> Judgement {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::probe::http::Metrics;
+    use crate::storage::PageFacts;
+    use crate::storage::examples::ps;
     use crate::verify::check::Verdict;
 
     fn page(active: u64) -> Testimony {
-        let tenants = BTreeMap::from([("Active".to_owned(), active)]);
-        Testimony::Page(Some(Metrics::Pageserver { tenants, broken: None }))
+        Testimony::Page(ps(active).page())
     }
 
     fn members(list: &[(&str, u64)]) -> BTreeMap<String, Testimony> {
@@ -173,7 +173,10 @@ mod tests {
     /// Nothing compared is never "as before".
     #[test]
     fn a_baseline_that_names_nothing_is_no_pass() {
-        let empty = BTreeMap::from([("a/p-0".to_owned(), Testimony::Page(None)), ("a/q-0".to_owned(), page(0))]);
+        let empty = BTreeMap::from([
+            ("a/p-0".to_owned(), Testimony::Page(PageFacts::default())),
+            ("a/q-0".to_owned(), page(0)),
+        ]);
         let saved = Saved::new("t".into(), "c", empty.clone());
         let checks = saved.compared(&empty, |_| Coverage::Asked);
         let expected = [

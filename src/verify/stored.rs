@@ -4,12 +4,11 @@
 //! not say: one that is too large, of another member, from the future, of impossible numbers, or that names nothing which
 //! could be missing, is not used.
 
-use super::pages;
 use super::saved::API_VERSION;
 use super::testimony::{Difference, Testimony};
 use crate::probe::Baseline;
 use crate::probe::baseline::{Database, Listing};
-use crate::probe::http::Metrics;
+use crate::storage::facts::{Metrics, PageFacts};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -160,7 +159,10 @@ impl StoredBaseline {
         if let Some(text) = self.text_within() {
             return Ok(text);
         }
-        let Testimony::Sql(all) = &self.content else { return Err(Unusable::TooLarge) };
+        let all = match &self.content {
+            Testimony::Sql(all) => all,
+            Testimony::Page(all) => return self.page_within(all).ok_or(Unusable::TooLarge),
+        };
         let longest =
             all.databases.iter().filter_map(Database::known).map(|tables| tables.tables.len()).max().unwrap_or(0);
         let cut = |databases, tables| {
@@ -170,6 +172,30 @@ impl StoredBaseline {
         let tables = |most| cut(all.databases.len(), most);
         let databases = |most| cut(most, 0);
         largest(longest, tables).or_else(|| largest(all.databases.len(), databases)).ok_or(Unusable::TooLarge)
+    }
+
+    /// The same with the first timelines of a page, as many as there is room for.
+    fn page_within(&self, all: &PageFacts) -> Option<String> {
+        let timelines = match &all.metrics {
+            Some(Metrics::Safekeeper(facts)) => facts.timelines.len(),
+            Some(Metrics::Pageserver(facts)) => facts.timelines.len(),
+            None => 0,
+        };
+        largest(timelines, |most| {
+            let mut cut = all.clone();
+            match &mut cut.metrics {
+                Some(Metrics::Safekeeper(facts)) => {
+                    facts.left_out += (facts.timelines.len() - most) as u64;
+                    facts.timelines = std::mem::take(&mut facts.timelines).into_iter().take(most).collect();
+                }
+                Some(Metrics::Pageserver(facts)) => {
+                    facts.left_out += (facts.timelines.len() - most) as u64;
+                    facts.timelines = std::mem::take(&mut facts.timelines).into_iter().take(most).collect();
+                }
+                None => {}
+            }
+            Self { content: Testimony::Page(cut), ..self.clone() }.text_within()
+        })
     }
 
     fn text_within(&self) -> Option<String> {
@@ -208,8 +234,7 @@ fn shortened(all: &Baseline, databases: usize, tables: usize) -> Baseline {
 fn names_anything(content: &Testimony) -> bool {
     match content {
         Testimony::Sql(baseline) => !baseline.databases.is_empty(),
-        Testimony::Page(Some(metrics)) => pages::names_anything(metrics),
-        Testimony::Page(None) => false,
+        Testimony::Page(facts) => facts.metrics.as_ref().is_some_and(Metrics::names_anything),
     }
 }
 
@@ -221,10 +246,7 @@ pub fn is_possible(content: &Testimony) -> bool {
             let numbers = tables.flat_map(|tables| tables.totals.values().chain([&tables.total]));
             numbers.chain(&baseline.total).all(|number| *number <= MOST)
         }
-        Testimony::Page(Some(Metrics::Pageserver { tenants, broken })) => {
-            tenants.values().chain(broken).all(|number| *number <= MOST)
-        }
-        Testimony::Page(Some(Metrics::Safekeeper(_)) | None) => true,
+        Testimony::Page(facts) => facts.metrics.iter().flat_map(Metrics::numbers).all(|number| number <= MOST),
     }
 }
 

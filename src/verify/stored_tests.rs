@@ -3,10 +3,9 @@
 use super::*;
 use crate::probe::baseline::examples;
 use crate::probe::baseline::{Listing, Table, Tables};
-use crate::probe::http::Wal;
+use crate::storage::examples::{ps, sk};
 use crate::verify::difference;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 
 const NAMESPACE: &str = "cloud007";
 const MEMBER: &str = "cloudberry-proxy-0";
@@ -30,8 +29,7 @@ fn server(databases: Vec<Database>) -> Testimony {
 }
 
 fn pageserver(active: u64) -> Testimony {
-    let tenants = BTreeMap::from([("Active".to_owned(), active)]);
-    Testimony::Page(Some(Metrics::Pageserver { tenants, broken: Some(0) }))
+    Testimony::Page(ps(active).page())
 }
 
 fn stored(content: Testimony) -> StoredBaseline {
@@ -44,8 +42,7 @@ fn read(text: &str) -> Result<StoredBaseline, Unusable> {
 
 #[test]
 fn what_is_stored_is_read_again() {
-    let wal = Wal { flush_lsn: Some(9), commit_lsn: Some(7), backup_lsn: None };
-    let safekeeper = Testimony::Page(Some(Metrics::Safekeeper(BTreeMap::from([("t".to_owned(), wal)]))));
+    let safekeeper = Testimony::Page(sk(1).timeline("aa/11", 9, 7, 1).page());
     for content in [server(vec![database("test_db", 3)]), pageserver(2), safekeeper] {
         let whole = stored(content);
         assert_eq!(read(&whole.to_text().unwrap()), Ok(whole));
@@ -77,13 +74,49 @@ fn what_no_run_would_have_stored_is_not_used() {
     assert_eq!(with("/content/said/databases/0/tables/known/total", json!(u64::MAX)), Err(Unusable::Impossible));
     // One that says that there was nothing would find all of it.
     assert_eq!(with("/content/said/databases", json!([])), Err(Unusable::NamesNothing));
-    for content in [Testimony::Page(None), pageserver(0), Testimony::Page(Some(Metrics::Safekeeper(BTreeMap::new())))] {
+    for content in [Testimony::Page(PageFacts::default()), pageserver(0), Testimony::Page(sk(1).page())] {
         let text = serde_json::to_string(&stored(content.clone())).unwrap();
         assert_eq!(read(&text), Err(Unusable::NamesNothing), "{content:?}");
         assert_eq!(stored(content).to_text(), Err(Unusable::NamesNothing));
     }
     let padded = format!("{}{}", good, " ".repeat(LARGEST));
     assert_eq!(read(&padded), Err(Unusable::TooLarge));
+}
+
+/// As version 0.1 stored it.
+#[test]
+fn what_an_older_version_stored_is_read() {
+    let document = |said: Value| {
+        json!({"apiVersion": "kubectl-synxdb/v1alpha1", "kind": "StoredBaseline", "taken": "2026-11-27T21:00:00Z",
+            "context": "prod", "namespace": NAMESPACE, "member": MEMBER, "content": {"by": "page", "said": said}})
+        .to_string()
+    };
+    let wal = json!({"safekeeper": {"b3b863fa45fa9e57e615f9f2d944e601":
+        {"flushLsn": 44_654_232, "commitLsn": 44_654_232, "backupLsn": 33_554_432}}});
+    for (said, expected) in [
+        (wal, "status page, WAL of 1 timeline"),
+        (json!({"pageserver": {"tenants": {"Active": 2}, "broken": 0}}), "status page, 2 active tenants"),
+    ] {
+        assert_eq!(read(&document(said)).unwrap().content.summary(), expected);
+    }
+    assert_eq!(read(&document(Value::Null)), Err(Unusable::NamesNothing));
+    let absurd = json!({"pageserver": {"tenants": {"Active": u64::MAX}, "broken": null}});
+    assert_eq!(read(&document(absurd)), Err(Unusable::Impossible));
+}
+
+/// Of very many timelines the first are kept, and how many are not.
+#[test]
+fn a_page_of_very_many_timelines_is_cut_down() {
+    let all = (0..20_000).fold(sk(1), |sk, number| sk.timeline(&format!("{number:032}/{number:032}"), 9, 9, 1));
+    let all = Testimony::Page(all.page());
+    let text = stored(all.clone()).to_text().unwrap();
+    assert!(text.len() <= LARGEST && text.len() > LARGEST - 1000, "{}", text.len());
+    let cut = read(&text).unwrap().content;
+    let Testimony::Page(facts) = &cut else { panic!("{cut:?}") };
+    let facts = facts.safekeeper().unwrap();
+    assert_eq!((facts.timelines.len() as u64 + facts.left_out, facts.total), (20_000, Some(20_000)));
+    let found = difference(&cut, &all);
+    assert!(found.missing.is_empty() && found.unknown.len() == 1, "{found:?}");
 }
 
 /// Neither is cut further than it has to be, and what was cut off is never called missing, nor all of it compared.
@@ -121,9 +154,8 @@ fn very_many_databases_are_cut_down_too() {
     let databases = vec![database("a", 1)];
     let huge = Testimony::Sql(Baseline { version, databases, ..examples::baseline(Vec::new()) });
     assert_eq!(stored(huge).to_text(), Err(Unusable::TooLarge));
-    let timelines = (0..9000).map(|number| (format!("{number:032}"), Wal { commit_lsn: Some(1), ..Wal::default() }));
-    let safekeeper = Testimony::Page(Some(Metrics::Safekeeper(timelines.collect())));
-    assert_eq!(stored(safekeeper).to_text(), Err(Unusable::TooLarge));
+    let long = PageFacts { launched: Some("x".repeat(LARGEST)), ..sk(1).timeline("aa/11", 9, 9, 1).page() };
+    assert_eq!(stored(Testimony::Page(long)).to_text(), Err(Unusable::TooLarge));
 }
 
 #[test]
@@ -181,9 +213,7 @@ fn what_a_page_lacks_is_accepted_by_its_name() {
     let missing = accepted(&found, &[]);
     assert_eq!(names(&missing), ["active-tenants"]);
     assert!(accepted(&found, &missing.names).lines.is_empty());
-    let wal = Wal { flush_lsn: Some(9), commit_lsn: Some(7), backup_lsn: None };
-    let timelines = BTreeMap::from([("t\u{1b}".to_owned(), wal)]);
-    let before = Testimony::Page(Some(Metrics::Safekeeper(timelines)));
-    let found = difference(&before, &Testimony::Page(Some(Metrics::Safekeeper(BTreeMap::new()))));
-    assert_eq!(names(&accepted(&found, &[])), ["timeline/t%1B"]);
+    let before = Testimony::Page(sk(1).timeline("aa/t\u{1b}", 9, 7, 1).page());
+    let found = difference(&before, &Testimony::Page(sk(1).page()));
+    assert_eq!(names(&accepted(&found, &[])), ["timelines", "timeline/t%1B"]);
 }

@@ -32,6 +32,8 @@ pub enum Subject {
         door: PageDoor,
         /// Whether these are all members there should be, so that a majority can be told.
         whole: bool,
+        /// What the layout says of its remote storage.
+        remote_storage: Option<bool>,
     },
     /// Nodes that another component answers for: what Kubernetes says of them.
     Nodes {
@@ -116,6 +118,7 @@ pub fn subjects(topology: &Topology, wanted: impl Fn(&Member) -> bool) -> Vec<Su
                 whole: pods.len() == component.members.len(),
                 pods,
                 door,
+                remote_storage: component.remote_storage,
             });
         }
     }

@@ -1,11 +1,13 @@
 //! What a component says of what it holds, and what is missing of it afterwards. Pure.
 
-use super::pages::{in_words, less_than, names_anything};
+use super::pages::in_words;
 use crate::probe::baseline::{Database, Listing, Table, Uncounted};
-use crate::probe::compare::{counted, some};
-use crate::probe::http::{Metrics, StatusPage};
+use crate::probe::compare::{counted, escaped, some};
 use crate::probe::sql::Kernel;
-use crate::probe::{Answer, Baseline, compare};
+use crate::probe::{Baseline, compare};
+use crate::storage::facts::{Metrics, PageFacts};
+use crate::storage::found::{Found, Item};
+use crate::storage::{Reading, pageserver, safekeeper};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -16,8 +18,8 @@ use std::collections::BTreeMap;
 pub enum Testimony {
     /// What is in the server.
     Sql(Baseline),
-    /// Its status page answered, with what its metrics say beside it. Null where they say nothing.
-    Page(Option<Metrics>),
+    /// Its status page answered, with what its metrics say beside it.
+    Page(PageFacts),
 }
 
 /// What came of comparing two testimonies of one component.
@@ -41,10 +43,12 @@ pub struct Difference {
 pub fn difference(before: &Testimony, after: &Testimony) -> Difference {
     let difference = match (before, after) {
         (Testimony::Sql(before), Testimony::Sql(after)) => of_servers(before, after),
-        (Testimony::Page(before), Testimony::Page(after)) => of_pages(before.as_ref(), after.as_ref()),
+        (Testimony::Page(before), Testimony::Page(after)) => {
+            Difference::of_found(&compared_pages(Some(before), after, &[]))
+        }
         _ => Difference { unknown: vec!["it is not asked in the same way as before".into()], ..Difference::default() },
     };
-    Difference { nothing: before.nothing_to_compare(), ..difference }
+    Difference { nothing: before.nothing_to_compare().or(difference.nothing), ..difference }
 }
 
 fn of_servers(before: &Baseline, after: &Baseline) -> Difference {
@@ -69,24 +73,48 @@ fn of_servers(before: &Baseline, after: &Baseline) -> Difference {
     }
 }
 
-/// A page that says less than before: a pageserver whose tenants are not attached holds nothing (Neon #12667), and a
-/// safekeeper that has not fetched the committed WAL again does not count towards the majority.
-fn of_pages(before: Option<&Metrics>, after: Option<&Metrics>) -> Difference {
-    let missing = match (before, after) {
-        (None, _) => Vec::new(),
-        (Some(_), None) => vec![("its metrics, which it served before".to_owned(), "metrics".to_owned())],
-        (Some(before), Some(after)) => less_than(before, after),
-    };
-    let there = match after {
-        Some(metrics) => in_words(metrics),
-        None => "it serves no metrics that could be compared".to_owned(),
-    };
-    let names = missing.iter().cloned().collect();
-    let missing = missing.into_iter().map(|(line, _)| line).collect();
-    Difference { missing, names, there, ..Difference::default() }
+/// Compares what a status page says with what it said before, and with what the safekeepers of its namespace say (of a
+/// safekeeper: the other ones). A pageserver whose tenants are not attached holds nothing (Neon #12667), and a safekeeper
+/// that has not fetched the committed WAL again does not count towards the majority.
+pub fn compared_pages(before: Option<&PageFacts>, after: &PageFacts, safekeepers: &[&Reading]) -> Found {
+    let is_pageserver = |facts: &PageFacts| matches!(facts.metrics, Some(Metrics::Pageserver(_)));
+    // What it is, it said before, or says now.
+    let before_knows = before.filter(|before| before.metrics.is_some());
+    if before_knows.map_or_else(|| is_pageserver(after), is_pageserver) {
+        pageserver::compare(before, after, safekeepers)
+    } else {
+        safekeeper::compare(before, after, safekeepers)
+    }
+}
+
+/// What `--accept-missing` takes for it.
+fn name_of(item: &Item) -> String {
+    match item {
+        Item::Timeline(id) => format!("timeline/{}", escaped(&id.timeline)),
+        Item::Timelines => "timelines".into(),
+        Item::Identity => "identity".into(),
+        Item::Metrics => "metrics".into(),
+        Item::ActiveTenants => "active-tenants".into(),
+        Item::BrokenTenants => "broken-tenants".into(),
+        Item::ActiveTimelines => "active-timelines".into(),
+        Item::RemoteStorage => "remote-storage".into(),
+        Item::StartUp => "start-up".into(),
+    }
 }
 
 impl Difference {
+    /// The same of what was found of a status page.
+    pub fn of_found(found: &Found) -> Self {
+        Self {
+            missing: found.short.iter().map(|short| short.line.clone()).collect(),
+            names: found.short.iter().map(|short| (short.line.clone(), name_of(&short.item))).collect(),
+            unknown: found.unknown.clone(),
+            nothing: found.nothing.clone(),
+            there: found.there.clone(),
+            beyond: Vec::new(),
+        }
+    }
+
     /// What the comparison leaves out, for the end of a sentence: ` (not compared: …)`; empty if it leaves out nothing.
     pub fn not_compared(&self) -> String {
         if self.beyond.is_empty() { String::new() } else { format!(" (not compared: {})", some(&self.beyond)) }
@@ -94,14 +122,6 @@ impl Difference {
 }
 
 impl Testimony {
-    /// Of a status page that answered.
-    pub fn of_page(page: &StatusPage) -> Self {
-        Self::Page(match &page.metrics {
-            Answer::Yes(metrics) => Some(metrics.clone()),
-            Answer::No(_) | Answer::Unknown(_) => None,
-        })
-    }
-
     /// In words: `PostgreSQL 15.18: 2 databases, 1 table`.
     pub fn summary(&self) -> String {
         match self {
@@ -113,8 +133,9 @@ impl Testimony {
                 let lacks: Vec<String> = self.lacks().into_iter().map(|what| format!("; {what}")).collect();
                 format!("{version}{kernel}: {databases}, {}{}", counted(tables, "table"), lacks.concat())
             }
-            Self::Page(Some(metrics)) => format!("status page, {}", in_words(metrics)),
-            Self::Page(None) => "status page, no metrics".into(),
+            Self::Page(PageFacts { metrics: Some(metrics), .. }) => format!("status page, {}", in_words(metrics)),
+            Self::Page(PageFacts { unread: Some(why), .. }) => format!("status page, no metrics ({why})"),
+            Self::Page(_) => "status page, no metrics".into(),
         }
     }
 
@@ -123,14 +144,15 @@ impl Testimony {
     /// rows were to be counted, those of one must have been.
     pub fn nothing_to_compare(&self) -> Option<String> {
         let why = match self {
-            Self::Page(None) => "its status page served no metrics before",
-            Self::Page(Some(Metrics::Safekeeper(_))) if !self.names_anything() => {
+            Self::Page(PageFacts { metrics: None, unread: Some(why), .. }) => {
+                return Some(format!("its metrics could not be read before: {why}"));
+            }
+            Self::Page(PageFacts { metrics: None, .. }) => "its status page served no metrics before",
+            Self::Page(PageFacts { metrics: Some(metrics), .. }) if metrics.names_anything() => return None,
+            Self::Page(PageFacts { metrics: Some(Metrics::Safekeeper(_)), .. }) => {
                 "its metrics gave no committed position of a timeline before"
             }
-            Self::Page(Some(Metrics::Pageserver { .. })) if !self.names_anything() => {
-                "its metrics named no active tenant before"
-            }
-            Self::Page(Some(_)) => return None,
+            Self::Page(_) => "its metrics named no active tenant before",
             Self::Sql(baseline) => {
                 let mut listed = baseline.databases.iter().filter_map(Database::known).peekable();
                 if listed.peek().is_none() {
@@ -147,11 +169,6 @@ impl Testimony {
             }
         };
         Some(why.to_owned())
-    }
-
-    /// Whether its metrics name something that could be missing.
-    fn names_anything(&self) -> bool {
-        matches!(self, Self::Page(Some(metrics)) if names_anything(metrics))
     }
 
     /// When it was taken, RFC 3339, where that is on record.
@@ -217,38 +234,60 @@ impl Testimony {
 mod tests {
     use super::*;
     use crate::probe::baseline::examples::baseline;
-    use crate::probe::http::Wal;
+    use crate::storage::examples::{ps, sk};
 
-    fn safekeeper(flushed: Option<u64>, committed: Option<u64>) -> Testimony {
-        let wal = Wal { flush_lsn: flushed, commit_lsn: committed, backup_lsn: None };
-        Testimony::Page(Some(Metrics::Safekeeper(BTreeMap::from([("t".to_owned(), wal)]))))
+    fn page(facts: PageFacts) -> Testimony {
+        Testimony::Page(facts)
     }
 
-    fn pageserver(active: u64, broken: Option<u64>) -> Testimony {
-        let tenants = BTreeMap::from([("Active".to_owned(), active)]);
-        Testimony::Page(Some(Metrics::Pageserver { tenants, broken }))
+    fn empty() -> Testimony {
+        Testimony::Page(PageFacts::default())
+    }
+
+    fn safekeeper(flushed: u64, committed: u64) -> Testimony {
+        page(sk(1).timeline("aa/11", flushed, committed, 1).page())
+    }
+
+    fn pageserver(active: u64, broken: u64) -> Testimony {
+        page(ps(active).change(|facts| facts.broken = Some(broken)).page())
     }
 
     #[test]
     fn what_a_page_says_less_than_before_is_missing() {
-        let empty = || Testimony::Page(None);
         for (before, after, missing) in [
-            (safekeeper(Some(9), Some(7)), safekeeper(Some(7), Some(7)), ""),
+            (safekeeper(9, 7), safekeeper(7, 7), ""),
             (
-                safekeeper(Some(9), Some(7)),
-                safekeeper(Some(6), Some(6)),
-                "WAL of timeline t up to 0/7, committed before; it has 0/6",
+                safekeeper(9, 7),
+                safekeeper(6, 6),
+                "WAL of timeline aa/11 up to 0/7, committed before; it has 0/6 (1 byte less) [timeline/11]",
             ),
-            (safekeeper(Some(9), None), safekeeper(None, None), ""),
-            (pageserver(2, None), pageserver(2, Some(0)), ""),
-            (pageserver(2, None), pageserver(0, None), "active tenants: 0 of 2 before"),
-            (pageserver(2, Some(0)), pageserver(2, Some(1)), "1 broken tenants, 0 before"),
-            (pageserver(2, None), empty(), "its metrics, which it served before"),
-            (pageserver(2, None), safekeeper(None, None), "metrics of the same kind as before"),
+            (
+                safekeeper(9, 7),
+                page(sk(1).page()),
+                "0 timelines: it had 1 [timelines]; WAL of timeline aa/11 up to 0/7, committed before; it has none [timeline/11]",
+            ),
+            (pageserver(2, 0), pageserver(2, 0), ""),
+            (pageserver(2, 0), pageserver(0, 0), "active tenants: 0 of 2 before [active-tenants]"),
+            (pageserver(2, 0), pageserver(2, 1), "1 broken tenants, 0 before [broken-tenants]"),
+            (pageserver(2, 0), empty(), "its metrics, which it served before [metrics]"),
+            (pageserver(2, 0), safekeeper(1, 1), "metrics of the same kind as before [metrics]"),
+            (safekeeper(1, 1), pageserver(2, 0), "metrics of the same kind as before [metrics]"),
             (empty(), empty(), ""),
-            (empty(), pageserver(0, None), ""),
         ] {
-            assert_eq!(difference(&before, &after).missing.join("; "), missing, "{before:?} {after:?}");
+            let found = difference(&before, &after);
+            let line = |line: &String| format!("{line} [{}]", found.names[line]);
+            let lines: Vec<String> = found.missing.iter().map(line).collect();
+            assert_eq!(lines.join("; "), missing, "{before:?} {after:?}");
+        }
+    }
+
+    /// What was not read before is compared with nothing, whatever is there now.
+    #[test]
+    fn nothing_read_before_proves_nothing() {
+        let unread = || page(sk(1).unread().page());
+        for (before, after) in [(unread(), safekeeper(9, 9)), (empty(), pageserver(3, 0)), (empty(), empty())] {
+            let found = difference(&before, &after);
+            assert!(found.nothing.is_some(), "{before:?} {after:?}");
         }
     }
 
@@ -277,7 +316,7 @@ mod tests {
         let whole = Testimony::Sql(baseline(vec![("whole", known(None))]));
         assert!(whole.lacks().is_empty() && !whole.is_partial());
         // Nothing of it could be compared.
-        assert!(Testimony::Page(None).is_partial());
+        assert!(empty().is_partial());
         let lines = |all: &[&str]| Difference {
             beyond: all.iter().map(|line| (*line).to_owned()).collect(),
             ..Difference::default()
@@ -296,15 +335,17 @@ mod tests {
         let server = |databases| Testimony::Sql(baseline(databases));
         let closed = || Listing::Unknown("closed".into());
         for (before, why) in [
-            (Testimony::Page(None), Some("its status page served no metrics before")),
-            (pageserver(0, Some(0)), Some("its metrics named no active tenant before")),
-            (pageserver(1, None), None),
-            (safekeeper(Some(9), None), Some("its metrics gave no committed position of a timeline before")),
-            (safekeeper(None, Some(9)), None),
+            (empty(), Some("its status page served no metrics before")),
             (
-                Testimony::Page(Some(Metrics::Safekeeper(BTreeMap::new()))),
-                Some("its metrics gave no committed position of a timeline before"),
+                page(sk(1).unread().page()),
+                Some("its metrics could not be read before: /metrics answers 401 Unauthorized"),
             ),
+            (page(ps(0).page()), Some("its metrics named no active tenant before")),
+            (page(ps(1).timeline("aa/11", 9, 9).page()), None),
+            (page(sk(1).page()), Some("its metrics gave no committed position of a timeline before")),
+            (page(sk(1).without_total().page()), Some("its metrics gave no committed position of a timeline before")),
+            (page(sk(1).total(3).page()), None),
+            (safekeeper(9, 9), None),
             (server(Vec::new()), Some("the tables of no database could be listed before")),
             (server(vec![("a", closed())]), Some("the tables of no database could be listed before")),
             (server(vec![("a", closed()), ("b", known(table("t", None)))]), None),
@@ -334,7 +375,7 @@ mod tests {
     #[test]
     fn a_component_that_is_asked_in_another_way_is_not_comparable() {
         let server = Testimony::Sql(baseline(Vec::new()));
-        let compared = difference(&server, &Testimony::Page(None));
+        let compared = difference(&server, &empty());
         assert!(compared.missing.is_empty() && compared.unknown.len() == 1, "{compared:?}");
     }
 }

@@ -31,6 +31,7 @@ mod secrets;
 mod settle;
 mod soak;
 mod storage;
+mod storage_failover;
 mod story;
 mod strangers;
 mod trouble;

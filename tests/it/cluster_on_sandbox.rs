@@ -12,10 +12,11 @@ use kubectl_synxdb::cluster::{
     Allowed, Cluster, ConnectOptions, Environment, Freshness, Permission, ReadRequest, WatchRequest, Written,
 };
 use kubectl_synxdb::error::Exit;
-use kubectl_synxdb::probe::http::{Metrics, status_page};
+use kubectl_synxdb::probe::http::{Deadlines, NoPageKind, status_page};
 use kubectl_synxdb::probe::login::{self, Password};
 use kubectl_synxdb::probe::sql::Kernel;
 use kubectl_synxdb::probe::{Answer, Canary, Login, Sql, SqlTarget, compare};
+use kubectl_synxdb::topology::layout::PageDoor;
 use practice_cluster::{Options, Sandbox};
 
 const SYSTEM: &str = "synxdb-system";
@@ -201,18 +202,19 @@ async fn a_pod_is_replaced_and_watched_and_asked() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_component_that_does_not_answer_is_no_pass() {
     let (sandbox, cluster) = start("").await;
-    let page = async |pod: &str, port| status_page(&cluster, SYSTEM, pod, port, "/v1/status", LIMIT).await;
-    let safekeeper = page("safekeeper-0", 7676).await;
-    let Answer::Yes(found) = &safekeeper else { panic!("{safekeeper:?}") };
-    let Answer::Yes(Metrics::Safekeeper(timelines)) = &found.metrics else { panic!("{:?}", found.metrics) };
-    assert!(timelines.values().all(|wal| wal.commit_lsn.is_some() && wal.commit_lsn <= wal.flush_lsn));
-    let pageserver = page("pageserver-0", 9898).await;
-    let Answer::Yes(found) = &pageserver else { panic!("{pageserver:?}") };
-    assert!(matches!(found.metrics, Answer::Yes(Metrics::Pageserver { .. })), "{:?}", found.metrics);
-    let nobody = page("safekeeper-0", 1).await;
-    assert!(matches!(&nobody, Answer::No(reason) if reason.contains("connection refused")), "{nobody:?}");
-    let gone = page("safekeeper-9", 7676).await;
-    assert!(matches!(&gone, Answer::Unknown(reason) if reason.contains("not found")), "{gone:?}");
+    let page = async |pod: &str, port| {
+        let door = PageDoor { port, path: "/v1/status".to_owned() };
+        status_page(&cluster, SYSTEM, pod, &door, Deadlines::within(LIMIT)).await
+    };
+    let found = page("safekeeper-0", 7676).await.unwrap();
+    let facts = found.safekeeper().unwrap();
+    assert!(facts.timelines.values().all(|wal| wal.commit_lsn.is_some() && wal.commit_lsn <= wal.flush_lsn));
+    let found = page("pageserver-0", 9898).await.unwrap();
+    assert!(found.pageserver().is_some(), "{found:?}");
+    let nobody = page("safekeeper-0", 1).await.unwrap_err();
+    assert!(nobody.kind == NoPageKind::Refused && nobody.reason.contains("connection refused"), "{nobody:?}");
+    let gone = page("safekeeper-9", 7676).await.unwrap_err();
+    assert!(gone.kind == NoPageKind::Other && gone.reason.contains("not found"), "{gone:?}");
 
     // What is asked of the server as a whole is asked in another database.
     let no_database = sql((&cluster, &sandbox), ACCOUNT, "cloudberry-proxy-0", "no_such").introduction(LIMIT).await;

@@ -5,17 +5,18 @@
 use std::path::{Path, PathBuf};
 
 /// Each module, and the modules of this crate that it may import.
-const MAY_IMPORT: [(&str, &[&str]); 12] = [
+const MAY_IMPORT: [(&str, &[&str]); 13] = [
     ("error", &[]),
     ("cli", &[]),
     ("cluster", &["error", "cli"]),
     ("topology", &["error", "cli", "cluster"]),
-    ("plan", &["error", "cli", "cluster", "topology"]),
+    ("storage", &[]),
+    ("plan", &["error", "cli", "cluster", "topology", "storage"]),
     ("journal", &["error", "cli", "cluster", "topology", "plan"]),
-    ("probe", &["error", "cli", "cluster", "topology"]),
-    ("verify", &["error", "cli", "cluster", "topology", "probe"]),
-    ("recovery", &["error", "cli", "cluster", "topology", "plan", "journal", "probe", "verify"]),
-    ("render", &["error", "cli", "cluster", "topology", "plan", "probe", "verify", "recovery"]),
+    ("probe", &["error", "cli", "cluster", "topology", "storage"]),
+    ("verify", &["error", "cli", "cluster", "topology", "storage", "probe"]),
+    ("recovery", &["error", "cli", "cluster", "topology", "storage", "plan", "journal", "probe", "verify"]),
+    ("render", &["error", "cli", "cluster", "topology", "storage", "plan", "probe", "verify", "recovery"]),
     ("completion", &["error", "cli", "cluster", "topology", "plan", "render"]),
     (
         "commands",
@@ -24,6 +25,7 @@ const MAY_IMPORT: [(&str, &[&str]); 12] = [
             "cli",
             "cluster",
             "topology",
+            "storage",
             "plan",
             "journal",
             "probe",

@@ -78,6 +78,11 @@ impl Ledger {
         self.ended.is_some_and(|seconds| seconds >= IDLE_AFTER[which])
     }
 
+    /// Whether a compute runs: the moment it ends none is connected any more, and its timelines become idle later.
+    pub(crate) fn is_written(&self) -> bool {
+        self.ended.is_none()
+    }
+
     /// The tenants, each once, in the order in which they were made.
     pub fn tenants(&self) -> Vec<&str> {
         let mut tenants: Vec<&str> = self.timelines.iter().map(|written| written.id.tenant.as_str()).collect();

@@ -39,7 +39,7 @@ const OF_TIMELINES: [OfTimeline; 14] = [
     ("safekeeper_commit_lsn", "Current commit_lsn (not necessarily persisted to disk), grouped by timeline", |line| {
         line.commit
     }),
-    ("safekeeper_connected_computes", "Number of active compute connections", |_| 1),
+    ("safekeeper_connected_computes", "Number of active compute connections", |line| line.computes),
     ("safekeeper_disk_usage_bytes", "Estimated disk space used to store WAL segments", |line| {
         line.flush.saturating_sub(crate::WAL_START)
     }),

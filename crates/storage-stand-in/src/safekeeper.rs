@@ -66,6 +66,8 @@ pub(crate) struct View {
     pub(crate) backup: u64,
     /// Whether a compute writes to it, or something is left to upload: the others are in no labelled metric.
     pub(crate) active: bool,
+    /// Computes that are connected for it.
+    pub(crate) computes: u64,
 }
 
 impl Safekeeper {
@@ -155,7 +157,8 @@ impl Safekeeper {
             let flush = kept.flush.saturating_sub(hidden);
             let backup = if active { uploaded(flush) } else { flush };
             let commit = written.commit.min(flush);
-            Some(View { id: written.id.clone(), term: kept.term, flush, commit, backup, active })
+            let computes = u64::from(number >= own.suspended as usize && ledger.is_written());
+            Some(View { id: written.id.clone(), term: kept.term, flush, commit, backup, active, computes })
         });
         lines.collect()
     }

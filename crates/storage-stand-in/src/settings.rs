@@ -64,6 +64,9 @@ pub struct Member {
     pub lag: u64,
     /// Timelines, the first ones, that are idle on a safekeeper: uploaded, and without a compute.
     pub idle: u32,
+    /// Timelines, the first ones, that no compute writes any more: those that are idle on one safekeeper at least.
+    #[serde(skip)]
+    pub suspended: u32,
     /// What `/metrics` answers.
     pub metrics: MetricsPage,
     /// The token that other pages than `/v1/status` and `/metrics` ask for; none is asked for unless given.
@@ -87,6 +90,7 @@ impl Default for Member {
             rate: None,
             lag: 0,
             idle: 0,
+            suspended: 0,
             metrics: MetricsPage::Open,
             token: None,
             attach_seconds: 0.0,
@@ -179,7 +183,9 @@ impl Settings {
                 None => {}
             }
         }
-        serde_json::from_value(Value::Object(all)).map_err(|error| SettingsError(format!("{pod}: {error}")))
+        let own = serde_json::from_value(Value::Object(all)).map_err(|error| SettingsError(format!("{pod}: {error}")));
+        let idle = self.members.values().filter_map(|member| u32::try_from(member["idle"].as_u64()?).ok());
+        Ok(Member { suspended: idle.max().unwrap_or(0), ..own? })
     }
 }
 
@@ -196,6 +202,15 @@ mod tests {
         assert_eq!(of("safekeeper-0"), Ok((Some(5), 1)));
         assert_eq!(of("safekeeper-1"), Ok((Some(5), 7)));
         assert_eq!(of("pageserver-0"), Ok((None, 0)));
+    }
+
+    /// Timelines leave the metrics of one safekeeper after another: once they left the first, no compute is there.
+    #[test]
+    fn what_is_idle_on_one_is_suspended_on_all() {
+        let settings = Settings::read(r#"{"safekeeper-0": {"idle": 2}, "safekeeper": {"lag": 1}}"#).unwrap();
+        let of = |pod| settings.member(pod).map(|member| (member.idle, member.suspended));
+        assert_eq!((of("safekeeper-0"), of("safekeeper-1")), (Ok((2, 2)), Ok((0, 2))));
+        assert_eq!(Settings::default().member("safekeeper-0").map(|member| member.suspended), Ok(0));
     }
 
     #[test]

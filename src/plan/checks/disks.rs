@@ -3,7 +3,6 @@
 use super::{Check, CheckId, Subject, block, overridable, pass, warn};
 use crate::cli::Allow;
 use crate::cluster::permission::{Allowed, Permission};
-use crate::topology::layout::Role;
 use crate::topology::{Claim, ClaimReference, ClaimState, Known, NotIts};
 
 pub(super) fn claims(subject: &Subject<'_>, checks: &mut Vec<Check>) {
@@ -96,29 +95,4 @@ pub(super) fn not_known_to_rehydrate(subject: &Subject<'_>, checks: &mut Vec<Che
     }
     let why = format!("whether a {role} gets back what is on its disk is not known, and nothing would prove it");
     checks.push(block(CheckId::Claims, why, "--keep-pvc replaces the pod and keeps its claims"));
-}
-
-/// What a pageserver's disk alone holds is not on the new one.
-pub(super) fn remote_storage(subject: &Subject<'_>, checks: &mut Vec<Check>) {
-    let Some(component) = subject.component.filter(|component| component.role == Role::Pageserver) else { return };
-    if !subject.returning.is_empty() || subject.deleted_claims().next().is_none() {
-        return;
-    }
-    let id = CheckId::RemoteStorage;
-    checks.push(match component.remote_storage {
-        Some(true) => pass(id, "the layout says that the pageserver keeps its layers in remote storage"),
-        Some(false) => overridable(
-            subject,
-            id,
-            "the layout says that the pageserver has no remote storage: its layers are on the old disk alone",
-            Allow::LocalLayers,
-        ),
-        None => {
-            let why = "whether the pageserver keeps its layers in remote storage is not known: what only the disk holds \
-                       would be lost with it";
-            // Only where every one of them is.
-            let kept = subject.deleted_claims().all(|claim| subject.retains(&claim.name));
-            warn(id, if kept { format!("{why}; the old volume is kept") } else { why.to_owned() })
-        }
-    });
 }

@@ -9,6 +9,7 @@ mod machines;
 mod more_tests;
 mod peers;
 mod rights;
+mod storage;
 #[cfg(test)]
 mod tests;
 mod volumes;
@@ -22,6 +23,7 @@ pub(super) use volumes::in_words;
 use super::{Before, ComparedWith, Proof, Record, Request, Step};
 use crate::cli::Allow;
 use crate::cluster::permission::{Allowed, Permission};
+use crate::storage::Readings;
 use crate::topology::{Claim, Component, Member, Topology, Volume};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -66,6 +68,10 @@ pub enum CheckId {
     StorageClass,
     /// Whether the pageserver has its data elsewhere, too.
     RemoteStorage,
+    /// Whether the safekeepers have the WAL that the pageserver has not uploaded.
+    Wal,
+    /// Whether another storage component is down, or has not recovered.
+    Storage,
     /// Whether other pods mount the claims.
     SharedClaim,
     /// Whether the claims are known.
@@ -86,6 +92,8 @@ pub enum CheckId {
     Earlier,
     /// Whether the volumes that were set aside can come back.
     Return,
+    /// Whether a safekeeper's old disk could vote a second time in one term.
+    Votes,
     /// Whether the API server, and what it asks, takes each step and what is created afterwards: by dry runs.
     Admission,
 }
@@ -125,6 +133,8 @@ pub(super) struct Subject<'s> {
     /// Of this failover.
     pub(super) id: &'s str,
     pub(super) in_flight: &'s InFlight,
+    /// What the storage components of the member's namespace say.
+    pub(super) storage: &'s Readings,
     pub(super) proof: &'s Proof,
     /// Volumes that the new claims will be bound to: none is made for them.
     pub(super) returning: &'s [&'s Volume],
@@ -197,7 +207,9 @@ pub(super) fn run(subject: &Subject<'_>) -> Vec<Check> {
     disks::retention(subject, &mut checks);
     volumes::comes_back_otherwise(subject, &mut checks);
     volumes::storage_class(subject, &mut checks);
-    disks::remote_storage(subject, &mut checks);
+    storage::remote_storage(subject, &mut checks);
+    storage::only_wal(subject, &mut checks);
+    storage::others(subject, &mut checks);
     machines::node(subject, &mut checks);
     peers::siblings(subject, &mut checks);
     evidence::evidence(subject, &mut checks);

@@ -382,6 +382,7 @@ impl Books {
             probes: Probes::default(),
             journal: "journal".into(),
             in_flight: InFlight::default(),
+            storage: &crate::storage::Readings::default(),
         });
         if plan.refusal().is_some() {
             return None;
@@ -471,6 +472,7 @@ fn recorded(plan: &Plan, operation: u8, member: &Member) -> Record {
         baseline_lost: None,
         inherited: None,
         stored_baseline: None,
+        terms: None,
     }
 }
 

@@ -420,8 +420,10 @@ impl Interleavings {
         let of = |id: &str| id.rsplit_once('-').and_then(|(_, number)| number.parse().ok()).unwrap_or(0);
         match (&record.act, record.outcome) {
             (_, Outcome::Recovered | Outcome::Unproven) => None,
-            (Act::Failover, Outcome::InProgress) => Some(Command::Resume(of(&record.pod_uid.replace('p', "p-")))),
-            (Act::Undo(id), Outcome::InProgress) => Some(Command::Undo(of(id))),
+            (Act::Failover, Outcome::InProgress | Outcome::CatchingUp) => {
+                Some(Command::Resume(of(&record.pod_uid.replace('p', "p-"))))
+            }
+            (Act::Undo(id), Outcome::InProgress | Outcome::CatchingUp) => Some(Command::Undo(of(id))),
             // The last one that set something aside: `undo ID`, or `undo POD` where it is an earlier one.
             (Act::Failover, Outcome::DataMissing) => self.books.last_aside(&state.world).map(Command::Undo),
             // It came back as it was before: there is nothing more to take back.

@@ -129,6 +129,8 @@ pub enum Verdict {
     Unproven,
     /// Something that was there before is missing.
     DataMissing,
+    /// The pod is new and Ready, and its component was still fetching data when the time was up.
+    CatchingUp,
     /// It was not back in the time given.
     TimedOut,
     /// The cluster was not as planned; nothing further was changed.
@@ -252,6 +254,7 @@ impl From<&Ending> for Verdict {
             Ending::NotVerified => Self::NotVerified,
             Ending::Unproven(_) => Self::Unproven,
             Ending::DataMissing(_) => Self::DataMissing,
+            Ending::CatchingUp(_) => Self::CatchingUp,
             Ending::TimedOut(_) => Self::TimedOut,
             Ending::Changed(_) => Self::Changed,
             Ending::Failed(_) => Self::Failed,

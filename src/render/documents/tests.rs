@@ -5,12 +5,13 @@ use crate::plan::history::{Aside, AsideState, Entry};
 use crate::plan::{Act, Before, ComparedWith, NotMeasured, Outcome, Proof, Record, Resumes, Returns, Step};
 use crate::probe::baseline::examples::{baseline, table, tables as tables_of};
 use crate::probe::baseline::{Baseline, Digest, Listing, RelationKind, Table, Tables, Uncounted};
-use crate::probe::http::{Metrics, Wal};
 use crate::probe::sql::Kernel;
 use crate::recovery::{Ending, Event, Phase, PhaseEnd};
 use crate::render::forward::{self, Opened};
 use crate::render::machine;
 use crate::render::tests::{ended, planned, reached};
+use crate::storage::PageFacts;
+use crate::storage::examples::{ps, sk};
 use crate::testing::{ACCOUNT, snapshot, unreadable};
 use crate::topology::fit::fittings;
 use crate::topology::health::judge;
@@ -158,6 +159,7 @@ fn acts() -> Vec<Value> {
             Ending::NotVerified,
             Ending::Unproven("why".into()),
             Ending::DataMissing(vec!["row".into()]),
+            Ending::CatchingUp("why".into()),
             Ending::TimedOut("why".into()),
             Ending::Changed("why".into()),
             Ending::Failed(crate::error::Error::failure("what")),
@@ -204,7 +206,8 @@ fn past() -> Vec<Value> {
         state,
         doubt: Some("why".into()),
     });
-    let outcomes = [Outcome::InProgress, Outcome::Recovered, Outcome::Unproven, Outcome::DataMissing];
+    let outcomes =
+        [Outcome::InProgress, Outcome::CatchingUp, Outcome::Recovered, Outcome::Unproven, Outcome::DataMissing];
     let entries = outcomes.map(|outcome| {
         let act = if outcome == Outcome::Recovered { Act::Undo("b".into()) } else { Act::Failover };
         Entry {
@@ -236,16 +239,15 @@ fn members() -> BTreeMap<String, Testimony> {
         ("c", Listing::Damaged("why".into())),
     ]);
     let server = |kernel| Baseline { kernel, taken: taken.clone(), ..all.clone() };
-    let wal = Wal { flush_lsn: Some(9), commit_lsn: None, backup_lsn: Some(1) };
-    let safekeeper = Metrics::Safekeeper(BTreeMap::from([("timeline".to_owned(), wal)]));
-    let tenants = BTreeMap::from([("Active".to_owned(), 1)]);
-    let pageserver = Metrics::Pageserver { tenants, broken: Some(0) };
+    let safekeeper = sk(1).timeline("aa/11", 9, 9, 1).forget("aa/11", |wal| wal.commit_lsn = None).left_out(3).page();
+    let pageserver = PageFacts { launched: Some("1".into()), ..ps(1).timeline("aa/11", 9, 9).page() };
     [
         ("n/proxy-0", Testimony::Sql(server(Kernel::PostgreSql))),
         ("n/proxy-1", Testimony::Sql(server(Kernel::Mpp))),
-        ("n/safekeeper-0", Testimony::Page(Some(safekeeper))),
-        ("n/pageserver-0", Testimony::Page(Some(pageserver))),
-        ("n/pageserver-1", Testimony::Page(None)),
+        ("n/safekeeper-0", Testimony::Page(safekeeper)),
+        ("n/pageserver-0", Testimony::Page(pageserver)),
+        ("n/pageserver-1", Testimony::Page(PageFacts::default())),
+        ("n/pageserver-2", Testimony::Page(sk(1).unread().page())),
     ]
     .into_iter()
     .map(|(path, testimony)| (path.to_owned(), testimony))

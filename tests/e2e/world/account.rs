@@ -36,8 +36,10 @@ impl Objects {
 
 impl World {
     /// The manifests of the account of another release.
-    pub(crate) const FE_TEAM_MANIFEST: &str =
-        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/crates/practice-cluster/src/scenarios/manifests/account-fe-team.yaml"));
+    pub(crate) const FE_TEAM_MANIFEST: &str = include_str!(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/crates/practice-cluster/src/scenarios/manifests/account-fe-team.yaml"
+    ));
 
     /// Creates a namespace of this name with nothing in it.
     pub(crate) fn empty_account(&self, namespace: &str) -> Account<'_> {

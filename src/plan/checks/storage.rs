@@ -1,0 +1,145 @@
+//! The storage layer beside the target: what the pageserver holds elsewhere, and that no second storage component is away.
+
+use super::peers::{last_record, unrecovered};
+use super::{Check, CheckId, Subject, are, overridable, pass, warn};
+use crate::cli::Allow;
+use crate::plan::Outcome;
+use crate::storage::pageserver::{OnlyWal, only_wal as wal_of};
+use crate::storage::words::{bytes, counted};
+use crate::topology::Member;
+use crate::topology::health::majority;
+use crate::topology::layout::Role;
+
+/// Whether a pageserver's disk goes, and no other one of its comes back.
+fn loses_disk(subject: &Subject<'_>) -> bool {
+    subject.component.is_some_and(|component| component.role == Role::Pageserver)
+        && subject.returning.is_empty()
+        && subject.deleted_claims().next().is_some()
+}
+
+/// What a pageserver's disk alone holds is not on the new one. Its own metrics say what is in remote storage; the layout
+/// overrides them.
+pub(super) fn remote_storage(subject: &Subject<'_>, checks: &mut Vec<Check>) {
+    if !loses_disk(subject) {
+        return;
+    }
+    let id = CheckId::RemoteStorage;
+    let layout = subject.component.and_then(|component| component.remote_storage);
+    let facts = subject.storage.of(&subject.member.name).and_then(|reading| reading.pageserver());
+    let measured = facts.and_then(|facts| facts.remote_bytes);
+    // Without a tenant there is nothing that it could have there.
+    let serves = facts.is_some_and(|facts| facts.active() > 0);
+    checks.push(match (layout, measured) {
+        (Some(true), Some(0)) if serves => warn(
+            id,
+            "the layout says that the pageserver keeps its layers in remote storage, and its metrics say that nothing is \
+             there",
+        ),
+        (Some(true), _) => pass(id, "the layout says that the pageserver keeps its layers in remote storage"),
+        (Some(false), _) => overridable(
+            subject,
+            id,
+            "the layout says that the pageserver has no remote storage: its layers are on the old disk alone",
+            Allow::LocalLayers,
+        ),
+        (None, Some(0)) if serves => overridable(
+            subject,
+            id,
+            "the pageserver has nothing in remote storage: its layers are on the old disk alone",
+            Allow::LocalLayers,
+        ),
+        (None, Some(there @ 1..)) => pass(id, format!("the pageserver has {} in remote storage", bytes(there))),
+        (None, _) => {
+            let why = "whether the pageserver keeps its layers in remote storage is not known: what only the disk holds \
+                       would be lost with it";
+            // Only where every one of them is.
+            let kept = subject.deleted_claims().all(|claim| subject.retains(&claim.name));
+            warn(id, if kept { format!("{why}; the old volume is kept") } else { why.to_owned() })
+        }
+    });
+}
+
+/// WAL that the pageserver has taken in and not uploaded is on safekeepers alone once its disk is gone.
+pub(super) fn only_wal(subject: &Subject<'_>, checks: &mut Vec<Check>) {
+    if !loses_disk(subject) {
+        return;
+    }
+    let id = CheckId::Wal;
+    let reading = subject.storage.of(&subject.member.name);
+    let Some(facts) = reading.and_then(|reading| reading.pageserver()) else {
+        let why = reading.and_then(|reading| reading.unread());
+        let why = why.map(|why| format!(" ({why})")).unwrap_or_default();
+        checks.push(warn(id, format!("how much WAL is on safekeepers alone is not known: its metrics are not{why}")));
+        return;
+    };
+    let safekeepers = &subject.storage.safekeepers;
+    let Some(only) = wal_of(facts, safekeepers) else {
+        checks.push(warn(id, "how much WAL is on safekeepers alone is not known: its metrics give no positions"));
+        return;
+    };
+    let (all, needed) = (safekeepers.len() as u64, majority(safekeepers.len()) as u64);
+    let total: u64 = only.iter().map(|wal| wal.bytes).sum();
+    let what = format!("{} of WAL in {}", bytes(total), counted(only.len() as u64, "timeline"));
+    let line = |wal: &OnlyWal| {
+        let open = if wal.unknown > 0 { format!(", and of {} it is not known", wal.unknown) } else { String::new() };
+        format!("of timeline {} {} of {all} have it{open}", wal.timeline, wal.held_by)
+    };
+    let lost = only.iter().find(|wal| wal.held_by == 0 && wal.unknown == 0);
+    let open = only.iter().find(|wal| wal.held_by < needed);
+    checks.push(match (lost, open) {
+        _ if only.is_empty() => pass(id, "all WAL that the pageserver has taken in is in remote storage"),
+        (Some(lost), _) => {
+            let why = format!("{what} is not in remote storage yet, and no safekeeper has all of it: {}", line(lost));
+            overridable(subject, id, why, Allow::LocalLayers)
+        }
+        (None, Some(open)) => {
+            warn(id, format!("{what} is not in remote storage yet, and should be on safekeepers: {}", line(open)))
+        }
+        (None, None) => {
+            pass(id, format!("{what} is not in remote storage yet, and is on a majority of {all} safekeepers"))
+        }
+    });
+}
+
+/// Never two storage components at once: what one of them lacks another one has to have.
+pub(super) fn others(subject: &Subject<'_>, checks: &mut Vec<Check>) {
+    let storage = [Role::Safekeeper, Role::Pageserver];
+    if !storage.contains(&subject.member.role) || !subject.deletes() {
+        return;
+    }
+    // The safekeepers among themselves are held to more.
+    let counts = |other: &&Member| {
+        let safekeepers = subject.member.role == Role::Safekeeper && other.role == Role::Safekeeper;
+        storage.contains(&other.role) && other.name != subject.member.name && !safekeepers
+    };
+    let space = subject.topology.space(&subject.member.namespace);
+    let others: Vec<&Member> = space.into_iter().flat_map(|space| space.members()).filter(counts).collect();
+    let (mut open, mut told) = (Vec::new(), Vec::new());
+    for other in &others {
+        let Some(record) = last_record(subject, other) else { continue };
+        let Some(why) = unrecovered(record) else { continue };
+        // One that was not proven may well be whole: nobody asked it, or nothing could be compared.
+        if record.outcome == Outcome::Unproven { told.push(why) } else { open.push(why) }
+    }
+    let down: Vec<&str> = others.iter().filter(|other| !other.ready()).map(|other| other.name.as_str()).collect();
+    if !down.is_empty() {
+        let why = format!("{} not Ready", are(&down));
+        // Where both are down, one of them has to be the first.
+        if subject.member.ready() { open.push(why) } else { told.push(why) }
+    }
+    let id = CheckId::Storage;
+    let check = match (open.is_empty(), told.is_empty()) {
+        (true, true) => return,
+        (true, false) => warn(id, told.join(", ")),
+        (false, _) => {
+            open.extend(told);
+            let why = format!("{}: two storage components would be away at once", open.join(", "));
+            overridable(subject, id, why, Allow::SecondStorage)
+        }
+    };
+    checks.push(check);
+}
+
+#[cfg(test)]
+#[path = "storage_tests.rs"]
+mod tests;

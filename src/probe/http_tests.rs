@@ -1,0 +1,178 @@
+//! What is made of what a server answers, or does not.
+
+use super::*;
+use crate::storage::facts::TimelineId;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+
+const SAFEKEEPER: &str = "safekeeper_timelines 2\nsafekeeper_flush_lsn{tenant_id=\"aa\",timeline_id=\"11\"} 24000000\n";
+
+/// A server that answers each request with the next of these texts, then closes.
+async fn ask(answers: Vec<String>) -> Result<PageFacts, NoPage> {
+    let (client, mut server) = duplex(1 << 20);
+    let serving = tokio::spawn(async move {
+        for answer in answers {
+            let mut asked = Vec::new();
+            while !asked.ends_with(b"\r\n\r\n") {
+                match server.read_u8().await {
+                    Ok(byte) => asked.push(byte),
+                    Err(_) => return,
+                }
+            }
+            let _ = server.write_all(answer.as_bytes()).await;
+        }
+    });
+    let answer = page_over(client, "safekeeper-0", "/v1/status", Deadlines::default()).await;
+    serving.abort();
+    answer
+}
+
+fn ok(body: &str) -> String {
+    format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len())
+}
+
+#[tokio::test]
+async fn a_page_with_its_metrics_is_read() {
+    let page = ask(vec![ok(r#"{"id":1}"#), ok(SAFEKEEPER)]).await.unwrap();
+    let facts = page.safekeeper().unwrap();
+    assert_eq!((page.id, facts.total, facts.timelines.len(), &page.unread), (Some(1), Some(2), 1, &None));
+    assert_eq!(facts.timelines[&TimelineId::new("aa", "11")].flush_lsn, Some(24_000_000));
+
+    let launched =
+        "HTTP/1.1 200 OK\r\npageserver_launch_timestamp: 2026-11-27\r\ncontent-length: 2\r\n\r\n{}".to_owned();
+    let page = ask(vec![launched, ok("")]).await.unwrap();
+    assert_eq!((page.id, page.launched.as_deref()), (None, Some("2026-11-27")));
+}
+
+/// The page is one thing, the metrics are another: each has its own time and its own reason.
+#[tokio::test]
+async fn metrics_that_cannot_be_read_are_unknown_and_the_page_stands() {
+    let closed = "HTTP/1.1 200 OK\r\ncontent-length: 900\r\n\r\nsafekeeper_timelines 2\n".to_owned();
+    for (metrics, expected) in [
+        ("HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n".to_owned(), "/metrics answers 401 Unauthorized"),
+        ("HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n".to_owned(), "/metrics answers 404 Not Found"),
+        (ok("up 1\n"), "/metrics has no metric of a safekeeper or a pageserver"),
+        (closed, "/metrics: cut off"),
+        (String::new(), "/metrics: "),
+    ] {
+        let page = ask(vec![ok(r#"{"id":1}"#), metrics]).await.unwrap();
+        assert_eq!((page.id, &page.metrics), (Some(1), &None));
+        assert!(page.unread.as_ref().is_some_and(|why| why.contains(expected)), "{page:?} / {expected}");
+    }
+    // Silent, or without an end.
+    for begun in ["", "HTTP/1.1 200 OK\r\n\r\nsafekeeper_timelines 2\n"] {
+        let (client, mut server) = duplex(1 << 16);
+        let serving = async {
+            for answer in [ok(r#"{"id":1}"#).as_str(), begun] {
+                let mut asked = Vec::new();
+                while !asked.ends_with(b"\r\n\r\n") {
+                    asked.push(server.read_u8().await.unwrap());
+                }
+                server.write_all(answer.as_bytes()).await.unwrap();
+            }
+            std::future::pending::<()>().await;
+        };
+        let deadlines = Deadlines { metrics: Duration::from_millis(50), ..Deadlines::default() };
+        let page = tokio::select! {
+            page = page_over(client, "safekeeper-0", "/v1/status", deadlines) => page.unwrap(),
+            () = serving => unreachable!(),
+        };
+        assert_eq!(page.unread.as_deref(), Some("/metrics: no answer within 0.1 s"), "{begun}");
+    }
+}
+
+/// Size is no verdict: 40 MiB with the lines that matter at the end.
+#[tokio::test]
+async fn large_metrics_are_read_to_the_end() {
+    let long = format!("#{}\n", "x".repeat(1 << 16)).repeat(640);
+    let page = ask(vec![ok("{}"), ok(&format!("{long}{SAFEKEEPER}"))]).await.unwrap();
+    assert_eq!(page.safekeeper().unwrap().total, Some(2), "{:?}", page.unread);
+}
+
+/// A tunnel whose other end is reported as refused, whether that is known before the question or after it.
+struct Refused;
+
+impl AsyncRead for Refused {
+    fn poll_read(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+        _: &mut tokio::io::ReadBuf<'_>,
+    ) -> std::task::Poll<std::io::Result<()>> {
+        let reason = "connection refused: nothing listens on that port of the pod";
+        std::task::Poll::Ready(Err(std::io::Error::new(std::io::ErrorKind::ConnectionRefused, reason)))
+    }
+}
+
+impl AsyncWrite for Refused {
+    fn poll_write(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+        bytes: &[u8],
+    ) -> std::task::Poll<std::io::Result<usize>> {
+        std::task::Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<std::io::Result<()>> {
+        std::task::Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<std::io::Result<()>> {
+        std::task::Poll::Ready(Ok(()))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_listening_is_a_no_however_early_it_is_known() {
+    for _ in 0..200 {
+        let answer = page_over(Refused, "safekeeper-0", "/v1/status", Deadlines::default()).await;
+        let reason = "connection refused: nothing listens on that port of the pod".to_owned();
+        assert_eq!(answer, Err(NoPage { kind: NoPageKind::Refused, reason }));
+    }
+}
+
+#[tokio::test]
+async fn a_slow_page_is_unknown() {
+    let deadlines = Deadlines { page: Duration::from_millis(50), ..Deadlines::default() };
+    for begun in ["", "HTTP/1.1 200 OK\r\n", "HTTP/1.1 200 OK\r\ncontent-length: 8\r\n\r\n{\"id"] {
+        let (client, mut server) = duplex(1 << 10);
+        let answering = async {
+            let mut asked = [0; 4];
+            server.read_exact(&mut asked).await.unwrap();
+            server.write_all(begun.as_bytes()).await.unwrap();
+            std::future::pending::<()>().await;
+        };
+        let answer = tokio::select! {
+            answer = page_over(client, "safekeeper-0", "/v1/status", deadlines) => answer,
+            () = answering => unreachable!(),
+        };
+        let reason = "no answer within 0.1 s".to_owned();
+        assert_eq!(answer, Err(NoPage { kind: NoPageKind::NotYet, reason }), "{begun}");
+    }
+}
+
+#[tokio::test]
+async fn anything_else_is_unknown_and_never_a_pass() {
+    let cut_off = "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"id\":1}".to_owned();
+    let status = |line: &str| vec![format!("HTTP/1.1 {line}\r\ncontent-length: 0\r\n\r\n")];
+    let cases = [
+        (status("503 Service Unavailable"), NoPageKind::NotYet, "answers 503"),
+        (status("404 Not Found"), NoPageKind::Other, "answers 404"),
+        (status("401 Unauthorized"), NoPageKind::Other, "answers 401"),
+        (vec![ok("<html>")], NoPageKind::Other, "not with a JSON object"),
+        (vec![ok("[]")], NoPageKind::Other, "not with a JSON object"),
+        (vec![ok(&format!("{{\"a\":\"{}\"}}", "x".repeat(LARGEST_PAGE)))], NoPageKind::Other, "longer than 64 KiB"),
+        (vec![cut_off], NoPageKind::Other, "cut off"),
+        (vec![], NoPageKind::Other, "closed"),
+        (vec!["SSH-2.0-OpenSSH\r\n".to_owned()], NoPageKind::Other, "HTTP"),
+    ];
+    for (answers, kind, expected) in cases {
+        let no = ask(answers).await.unwrap_err();
+        assert!(no.kind == kind && no.reason.contains(expected), "{no:?} / {expected}");
+        assert!(matches!(Answer::<()>::from(no), Answer::Unknown(_)));
+    }
+}

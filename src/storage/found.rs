@@ -1,0 +1,146 @@
+//! What came of comparing a component that came back with what it should hold.
+
+use super::facts::TimelineId;
+use super::words::{bytes, counted};
+use std::collections::BTreeMap;
+
+/// What came of the comparison.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// What is not there, or not yet.
+    pub short: Vec<Short>,
+    /// Timelines that are there and lack WAL: how far each is, and how far it should be.
+    pub behind: BTreeMap<TimelineId, Reach>,
+    /// Timelines, if some are not there.
+    pub timelines: Option<Count>,
+    /// Tenants, if some are not served.
+    pub tenants: Option<Count>,
+    /// What could not be compared and should be, a line each.
+    pub unknown: Vec<String>,
+    /// Why nothing at all could be compared, whatever is there; `None` if something was.
+    pub nothing: Option<String>,
+    /// What is there, in words: `WAL of 2 timelines`.
+    pub there: String,
+    /// What it was compared with besides a baseline, in words: `safekeeper-1, safekeeper-2`. `None` if nothing.
+    pub beside: Option<String>,
+}
+
+/// Something that is not there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Short {
+    /// What.
+    pub item: Item,
+    /// The same in words, with numbers.
+    pub line: String,
+}
+
+/// What may be missing of a component.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Item {
+    /// WAL or layers of a timeline.
+    Timeline(TimelineId),
+    /// Some timelines: it has fewer than it should.
+    Timelines,
+    /// Its identity.
+    Identity,
+    /// Its metrics, which it served before.
+    Metrics,
+    /// Tenants that it served.
+    ActiveTenants,
+    /// Tenants that broke.
+    BrokenTenants,
+    /// Timelines that it served.
+    ActiveTimelines,
+    /// What was in remote storage.
+    RemoteStorage,
+    /// It has not started all of its tenants yet.
+    StartUp,
+}
+
+/// How far a timeline is, and how far it should be, in bytes of WAL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reach {
+    /// Up to where it is.
+    pub has: u64,
+    /// Up to where it should be.
+    pub needs: u64,
+}
+
+/// How many are there, and how many there should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Count {
+    /// How many are there.
+    pub has: u64,
+    /// How many should be.
+    pub needs: u64,
+}
+
+/// What is still to come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Left {
+    /// Bytes of WAL, of the timelines that are there.
+    pub bytes: u64,
+    /// Timelines that these bytes are of.
+    pub behind: u64,
+    /// Timelines that are not there.
+    pub timelines: u64,
+    /// Tenants that are not served.
+    pub tenants: u64,
+}
+
+impl Found {
+    /// Notes something that is not there.
+    pub(super) fn lacks(&mut self, item: Item, line: impl Into<String>) {
+        self.short.push(Short { item, line: line.into() });
+    }
+
+    /// What is still to come.
+    pub fn left(&self) -> Left {
+        let missing = |count: &Option<Count>| count.map_or(0, |count| count.needs.saturating_sub(count.has));
+        Left {
+            bytes: self.behind.values().map(|reach| reach.needs.saturating_sub(reach.has)).sum(),
+            behind: self.behind.len() as u64,
+            timelines: missing(&self.timelines),
+            tenants: missing(&self.tenants),
+        }
+    }
+
+    /// Whether all that is not there is of a kind that comes by itself, by and by: WAL, timelines, tenants.
+    pub fn may_come(&self) -> bool {
+        self.short.iter().all(|short| match short.item {
+            Item::Timeline(_)
+            | Item::Timelines
+            | Item::ActiveTenants
+            | Item::ActiveTimelines
+            | Item::StartUp
+            | Item::Metrics => true,
+            Item::Identity | Item::BrokenTenants | Item::RemoteStorage => false,
+        })
+    }
+}
+
+impl Left {
+    /// Whether there is nothing that can be counted.
+    pub fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// In words: `5,308,416 bytes of 1 timeline and 2 timelines`.
+    pub fn words(&self) -> String {
+        let mut parts = Vec::new();
+        if self.bytes > 0 {
+            parts.push(format!("{} of {}", bytes(self.bytes), counted(self.behind, "timeline")));
+        }
+        if self.timelines > 0 {
+            parts.push(counted(self.timelines, "timeline"));
+        }
+        if self.tenants > 0 {
+            parts.push(counted(self.tenants, "tenant"));
+        }
+        match parts.split_last() {
+            None => "nothing".to_owned(),
+            Some((last, [])) => last.clone(),
+            Some((last, rest)) => format!("{} and {last}", rest.join(", ")),
+        }
+    }
+}

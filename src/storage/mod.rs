@@ -1,0 +1,33 @@
+//! What safekeepers and pageservers say of themselves, and what that means for the data. Pure: in goes what was read
+//! ([`facts`]), out come comparisons as values; nothing is asked, and no clock is looked at.
+//!
+//! Each fact may be unknown (`None`), and an unknown fact is never a pass.
+//!
+//! - [`facts`]: what one component said; [`earlier_form`]: the form of older baselines
+//! - [`readings`]: what all of a namespace said
+//! - [`peers`]: whether the other safekeepers hold all committed WAL, before one of them goes
+//! - [`safekeeper`], [`pageserver`]: whether a component that came back holds what it should; [`found`]: the result
+//! - [`pace`]: how fast it catches up
+//! - [`positions`]: how far each is, for a table
+//! - [`terms`]: whether an old safekeeper disk could vote twice
+//! - [`words`]: positions, bytes and rates in words
+
+mod earlier_form;
+pub mod facts;
+pub mod found;
+pub mod pace;
+pub mod pageserver;
+pub mod peers;
+pub mod positions;
+pub mod readings;
+pub mod safekeeper;
+pub mod terms;
+pub mod words;
+
+#[cfg(test)]
+pub(crate) mod examples;
+
+pub use facts::{Layers, Metrics, PageFacts, PageserverFacts, SafekeeperFacts, TimelineId, Wal};
+pub use found::{Found, Left};
+pub use positions::{Position, Positions};
+pub use readings::{Reading, Readings};

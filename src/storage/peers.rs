@@ -1,0 +1,302 @@
+//! Whether the other safekeepers hold all that is committed, before one of them loses its disk.
+//!
+//! WAL is durable once a majority of a timeline's safekeepers has flushed it. One that lost its disk and one that lags are
+//! together a majority without committed WAL: a compute that is elected by these two writes over what the third has.
+
+use super::facts::TimelineId;
+use super::readings::{Reading, Readings, committed, computes, most_timelines, terms};
+use super::words::{bytes, counted, lsn};
+use std::fmt;
+
+/// Members of a timeline: where there are no more safekeepers than these, each timeline is on all of them.
+pub(super) const MEMBERS: usize = 3;
+
+/// How one of the other safekeepers stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// Its pod.
+    pub pod: String,
+    /// Whether it holds what is committed.
+    pub standing: Standing,
+}
+
+/// Whether a safekeeper holds what is committed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// All of it: in how many active timelines.
+    Level(u64),
+    /// Not all of it, or nobody should count on it.
+    Short(Vec<Shortfall>),
+    /// That is not known, for this reason.
+    Unknown(String),
+}
+
+/// What a safekeeper lacks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Shortfall {
+    /// It has not flushed what is committed.
+    Behind {
+        /// Of this timeline.
+        timeline: TimelineId,
+        /// Up to where it has.
+        flushed: u64,
+        /// Up to where it is committed.
+        committed: u64,
+        /// The pod that says so.
+        on: String,
+    },
+    /// Computes write a timeline, and it takes no part.
+    Absent {
+        /// The timeline.
+        timeline: TimelineId,
+        /// Up to where it is committed.
+        committed: u64,
+        /// The pod that says so.
+        on: String,
+    },
+    /// It has fewer timelines than another one.
+    FewerTimelines {
+        /// How many it has.
+        has: u64,
+        /// How many the other one has.
+        other: u64,
+        /// That pod.
+        on: String,
+    },
+    /// It did not vote in the last term.
+    EarlierTerm {
+        /// Of this timeline.
+        timeline: TimelineId,
+        /// The last term that it voted in.
+        term: u64,
+        /// The highest one.
+        highest: u64,
+        /// The pod that says so.
+        on: String,
+    },
+    /// It has the identity of another one, so that both count as one.
+    SameIdentity {
+        /// The identity.
+        id: u64,
+        /// The other pod.
+        on: String,
+    },
+}
+
+impl Shortfall {
+    /// Bytes of committed WAL that it lacks, as far as they can be told.
+    pub fn lag(&self) -> Option<u64> {
+        match self {
+            Self::Behind { flushed, committed, .. } => Some(committed.saturating_sub(*flushed)),
+            _ => None,
+        }
+    }
+}
+
+/// `it is 5,308,416 bytes behind on timeline aa/11 (0/2A5, 0/7B1 is committed)`
+impl fmt::Display for Shortfall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Behind { timeline, flushed, committed, on } => {
+                let (lag, flushed, committed) = (bytes(committed - flushed), lsn(*flushed), lsn(*committed));
+                write!(f, "{lag} behind on timeline {timeline} (at {flushed}; {on} has {committed} committed)")
+            }
+            Self::Absent { timeline, committed, on } => write!(
+                f,
+                "takes no part in timeline {timeline}, which a compute writes ({on} has {} committed)",
+                lsn(*committed)
+            ),
+            Self::FewerTimelines { has, other, on } => {
+                write!(f, "has {}, and {on} has {other}", counted(*has, "timeline"))
+            }
+            Self::EarlierTerm { timeline, term, highest, on } => {
+                write!(f, "in term {term} of timeline {timeline}, and {on} is in term {highest}")
+            }
+            Self::SameIdentity { id, on } => write!(f, "has the same id as {on} ({id})"),
+        }
+    }
+}
+
+/// Returns how each safekeeper other than this one stands, by what all of them said.
+pub fn peers(target: &str, readings: &Readings) -> Vec<Peer> {
+    let others = readings.safekeepers.iter().filter(|reading| reading.pod != target);
+    others.map(|other| Peer { pod: other.pod.clone(), standing: standing(other, readings) }).collect()
+}
+
+fn standing(peer: &Reading, readings: &Readings) -> Standing {
+    let unknown = |why: &str| Standing::Unknown(why.to_owned());
+    if let Some(why) = peer.unread() {
+        return Standing::Unknown(why);
+    }
+    let Some((page, facts)) = peer.safekeeper() else { return unknown("its metrics are not a safekeeper's") };
+    let all: Vec<&Reading> = readings.safekeepers.iter().collect();
+    let others = readings.other_safekeepers(&peer.pod);
+    let (mut short, mut open) = (Vec::new(), Vec::new());
+
+    match page.id {
+        None => open.push("its page does not say its id".to_owned()),
+        Some(id) => short.extend(
+            others
+                .iter()
+                .filter(|other| other.said.as_ref().is_ok_and(|said| said.id == Some(id)))
+                .map(|other| Shortfall::SameIdentity { id, on: other.pod.clone() }),
+        ),
+    }
+    let most = most_timelines(&all);
+    match (facts.total, most) {
+        (None, _) | (_, None) => open.push("it does not say how many timelines it has".to_owned()),
+        (Some(has), Some((other, on))) if has < other => {
+            short.push(Shortfall::FewerTimelines { has, other, on: on.to_owned() });
+        }
+        (Some(_), Some(_)) => {}
+    }
+    for (id, furthest) in committed(&all) {
+        let (timeline, on, committed) = (|| id.clone(), || furthest.pod.to_owned(), furthest.lsn);
+        match facts.wal(id).map(|wal| wal.flush_lsn) {
+            Some(Some(flushed)) if flushed >= committed => {}
+            Some(Some(flushed)) => {
+                short.push(Shortfall::Behind { timeline: timeline(), flushed, committed, on: on() });
+            }
+            Some(None) => open.push(format!("it does not say how far it has flushed timeline {id}")),
+            // Each timeline has its own members, three of them by default.
+            None if all.len() > MEMBERS => open.push(format!("whether it is a member of timeline {id} is not told")),
+            // What it does not list it has, and it is idle, if it has as many as the others; unless a compute writes it.
+            None if computes(&others, id).is_some_and(|computes| computes > 0) => {
+                short.push(Shortfall::Absent { timeline: timeline(), committed, on: on() });
+            }
+            None => {}
+        }
+    }
+    for (id, (highest, on)) in terms(&all) {
+        match facts.wal(id).map(|wal| wal.term) {
+            Some(Some(term)) if term < highest => {
+                short.push(Shortfall::EarlierTerm { timeline: id.clone(), term, highest, on: on.to_owned() });
+            }
+            Some(Some(_)) | None => {}
+            Some(None) => open.push(format!("it does not say its term of timeline {id}")),
+        }
+    }
+    if facts.timelines.values().any(|wal| wal.term.is_none()) && open.is_empty() {
+        open.push("it does not say its terms".to_owned());
+    }
+    let left_out = all.iter().filter_map(|reading| Some(reading.safekeeper()?.1.left_out)).max().unwrap_or(0);
+    if left_out > 0 {
+        open.push(format!("{} were not looked at", counted(left_out, "timeline")));
+    }
+    if !short.is_empty() {
+        return Standing::Short(short);
+    }
+    match open.into_iter().next() {
+        Some(why) => Standing::Unknown(why),
+        None => Standing::Level(facts.timelines.len() as u64),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::examples::{Sk, readings, sk};
+
+    fn level() -> Sk {
+        sk(1).timeline("aa/11", 100, 100, 3)
+    }
+
+    /// The first is the one that goes; what is said is of the second.
+    fn said(target: Sk, second: Sk, third: Sk) -> String {
+        let readings = readings([target.id(1), second, third]);
+        match peers("safekeeper-0", &readings).remove(0).standing {
+            Standing::Level(number) => format!("level {number}"),
+            Standing::Short(short) => short.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+            Standing::Unknown(why) => format!("unknown: {why}"),
+        }
+    }
+
+    #[test]
+    fn each_way_in_which_another_one_is_short() {
+        let second = || level().id(2);
+        let third = || level().id(3);
+        for (target, second, third, expected) in [
+            (level(), second(), third(), "level 1"),
+            // One that is ahead is not short.
+            (level(), second().timeline("aa/11", 110, 100, 3), third(), "level 1"),
+            (
+                level(),
+                second().timeline("aa/11", 92, 90, 3),
+                third(),
+                "8 bytes behind on timeline aa/11 (at 0/5C; safekeeper-0 has 0/64 committed)",
+            ),
+            // Whoever says it, the target too, and also when it is the furthest alone.
+            (
+                level(),
+                second(),
+                third().timeline("aa/11", 5_308_516, 5_308_516, 3),
+                "5,308,416 bytes behind on timeline aa/11 (at 0/64; safekeeper-2 has 0/510064 committed)",
+            ),
+            // The one that goes is down: the others are measured by each other.
+            (
+                sk(1).down(),
+                second(),
+                third().timeline("aa/11", 101, 101, 3),
+                "1 byte behind on timeline aa/11 (at 0/64; safekeeper-2 has 0/65 committed)",
+            ),
+            (sk(1).down(), second(), third(), "level 1"),
+            (level(), second().total(0).without("aa/11"), third(), "has 0 timelines, and safekeeper-0 has 1"),
+            (level().total(3), second().total(2), third().total(3), "has 2 timelines, and safekeeper-0 has 3"),
+            (
+                level().timeline("aa/11", 100, 100, 4),
+                second(),
+                third().timeline("aa/11", 100, 100, 4),
+                "in term 3 of timeline aa/11, and safekeeper-0 is in term 4",
+            ),
+            (level(), level().id(3), third(), "has the same id as safekeeper-2 (3)"),
+            // Idle with as many: uploaded; but not while a compute writes it.
+            (level(), second().without("aa/11"), third(), "level 0"),
+            (
+                level().computes("aa/11", 1),
+                second().without("aa/11"),
+                third(),
+                "takes no part in timeline aa/11, which a compute writes (safekeeper-0 has 0/64 committed)",
+            ),
+            (level().without("aa/11"), second().without("aa/11"), third().without("aa/11"), "level 0"),
+        ] {
+            assert_eq!(said(target, second, third), expected);
+        }
+    }
+
+    #[test]
+    fn what_is_not_said_is_unknown() {
+        let third = || level().id(3);
+        for (second, expected) in [
+            (sk(2).down(), "unknown: connection refused"),
+            (sk(2).unread(), "unknown: /metrics answers 401 Unauthorized"),
+            (level().without_id(), "unknown: its page does not say its id"),
+            (level().id(2).without_total(), "unknown: it does not say how many timelines it has"),
+            (
+                level().id(2).forget("aa/11", |wal| wal.flush_lsn = None),
+                "unknown: it does not say how far it has flushed timeline aa/11",
+            ),
+            (
+                level().id(2).forget("aa/11", |wal| wal.term = None),
+                "unknown: it does not say its term of timeline aa/11",
+            ),
+            (level().id(2).left_out(7), "unknown: 7 timelines were not looked at"),
+        ] {
+            assert_eq!(said(level(), second, third()), expected);
+        }
+        // Terms that nobody says are not equal.
+        let mute = |sk: Sk| sk.forget("aa/11", |wal| wal.term = None);
+        assert_eq!(said(mute(level()), mute(level().id(2)), mute(third())), "unknown: it does not say its terms");
+        // Short in one way and unknown in another is short.
+        assert!(said(level(), level().without_id().timeline("aa/11", 1, 1, 3), third()).contains("99 bytes behind"));
+    }
+
+    /// Where there are more than three, a timeline need not be on all of them.
+    #[test]
+    fn of_five_which_ones_hold_a_timeline_is_not_told() {
+        let all = [level(), level().id(2).without("aa/11"), level().id(3), level().id(4), level().id(5)];
+        let found = peers("safekeeper-0", &readings(all));
+        let why = "whether it is a member of timeline aa/11 is not told";
+        assert_eq!(found[0].standing, Standing::Unknown(why.into()));
+        assert_eq!(found[1].standing, Standing::Level(1));
+    }
+}

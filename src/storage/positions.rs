@@ -1,0 +1,66 @@
+//! How far each storage component is, in two numbers: its position, and what it lacks of what is committed.
+
+use super::facts::TimelineId;
+use super::readings::{Reading, Readings, committed};
+use std::collections::BTreeMap;
+
+/// How far a component is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Position {
+    /// The furthest position of its active timelines, in bytes of WAL; `None` if none is active.
+    pub lsn: Option<u64>,
+    /// Bytes of committed WAL that it lacks, of all active timelines together; `None` where that is not known.
+    pub lag: Option<u64>,
+}
+
+/// Positions by `namespace/pod`, or why one is not known, in words. Empty where nobody was asked.
+pub type Positions = BTreeMap<String, Result<Position, String>>;
+
+/// Returns the position of each component of a namespace.
+pub fn positions(namespace: &str, readings: &Readings) -> Positions {
+    let safekeepers: Vec<&Reading> = readings.safekeepers.iter().collect();
+    let committed = committed(&safekeepers);
+    let lag = |at: &dyn Fn(&TimelineId) -> Option<u64>| {
+        let known = safekeepers.iter().any(|one| one.safekeeper().is_some());
+        let lags = committed.iter().filter_map(|(id, furthest)| Some(furthest.lsn.saturating_sub(at(id)?)));
+        known.then(|| lags.sum::<u64>())
+    };
+    let of = |reading: &Reading| {
+        if let Some((_, facts)) = reading.safekeeper() {
+            let lsn = facts.timelines.values().filter_map(|wal| wal.flush_lsn).max();
+            return Ok(Position { lsn, lag: lag(&|id| facts.wal(id)?.flush_lsn) });
+        }
+        if let Some(facts) = reading.pageserver() {
+            let lsn = facts.timelines.values().filter_map(|layers| layers.last_record_lsn).max();
+            return Ok(Position { lsn, lag: lag(&|id| facts.layers(id)?.last_record_lsn) });
+        }
+        Err(reading.unread().unwrap_or_else(|| "its metrics are of another component".to_owned()))
+    };
+    let all = readings.safekeepers.iter().chain(&readings.pageservers);
+    all.map(|reading| (format!("{namespace}/{}", reading.pod), of(reading))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::examples::{ps, readings, sk};
+
+    #[test]
+    fn each_is_measured_by_the_furthest() {
+        let level = |id| sk(id).timeline("aa/11", 100, 100, 1).timeline("bb/22", 50, 50, 1);
+        let behind = level(2).timeline("aa/11", 90, 90, 1).timeline("bb/22", 20, 20, 1);
+        let mut all = readings([level(1), behind, level(3).unread()]);
+        all.pageservers.push(ps(2).timeline("aa/11", 70, 60).reading());
+        let found = positions("n", &all);
+        let at = |lsn, lag| Ok(Position { lsn: Some(lsn), lag: Some(lag) });
+        assert_eq!(found["n/safekeeper-0"], at(100, 0));
+        assert_eq!(found["n/safekeeper-1"], at(90, 40));
+        assert_eq!(found["n/safekeeper-2"], Err("/metrics answers 401 Unauthorized".to_owned()));
+        assert_eq!(found["n/pageserver-0"], at(70, 30));
+        let idle = positions("n", &readings([sk(1).total(3)]));
+        assert_eq!(idle["n/safekeeper-0"], Ok(Position { lsn: None, lag: Some(0) }));
+        // Without a safekeeper nothing says what is committed.
+        let alone = Readings { pageservers: vec![ps(1).timeline("aa/11", 70, 60).reading()], ..Readings::default() };
+        assert_eq!(positions("n", &alone)["n/pageserver-0"], Ok(Position { lsn: Some(70), lag: None }));
+    }
+}

@@ -1,0 +1,154 @@
+//! What all storage components of a namespace said of themselves, and what follows from all of it together.
+
+use super::facts::{Metrics, PageFacts, PageserverFacts, SafekeeperFacts, TimelineId};
+use std::collections::BTreeMap;
+
+/// What one component said of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reading {
+    /// Its pod.
+    pub pod: String,
+    /// What it said, or why it said nothing, in words.
+    pub said: Result<PageFacts, String>,
+}
+
+/// What all safekeepers and pageservers of a namespace said.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Readings {
+    /// Every safekeeper that there should be.
+    pub safekeepers: Vec<Reading>,
+    /// Every pageserver that there should be.
+    pub pageservers: Vec<Reading>,
+}
+
+/// The furthest position that any component gives, and who gives it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Furthest<'r> {
+    /// The position, in bytes of WAL.
+    pub lsn: u64,
+    /// The pod that gives it.
+    pub pod: &'r str,
+}
+
+impl Reading {
+    /// What its page and its metrics say, if these are a safekeeper's.
+    pub fn safekeeper(&self) -> Option<(&PageFacts, &SafekeeperFacts)> {
+        let facts = self.said.as_ref().ok()?;
+        Some((facts, facts.safekeeper()?))
+    }
+
+    /// What its metrics say, if these are a pageserver's.
+    pub fn pageserver(&self) -> Option<&PageserverFacts> {
+        self.said.as_ref().ok()?.pageserver()
+    }
+
+    /// Why its metrics are not known, in words; `None` if they are, of whichever component.
+    pub fn unread(&self) -> Option<String> {
+        match &self.said {
+            Err(why) => Some(why.clone()),
+            Ok(PageFacts { metrics: Some(_), .. }) => None,
+            Ok(PageFacts { unread, .. }) => Some(unread.clone().unwrap_or_else(|| "it serves no metrics".to_owned())),
+        }
+    }
+}
+
+impl Readings {
+    /// The safekeepers besides this pod.
+    pub fn other_safekeepers<'r>(&'r self, pod: &str) -> Vec<&'r Reading> {
+        self.safekeepers.iter().filter(|reading| reading.pod != pod).collect()
+    }
+
+    /// What a pod said; `None` if it is none of these.
+    pub fn of(&self, pod: &str) -> Option<&Reading> {
+        self.safekeepers.iter().chain(&self.pageservers).find(|reading| reading.pod == pod)
+    }
+}
+
+/// Returns how far each active timeline is committed, by the furthest that any of these safekeepers says.
+pub fn committed<'r>(safekeepers: &[&'r Reading]) -> BTreeMap<&'r TimelineId, Furthest<'r>> {
+    let mut committed: BTreeMap<&TimelineId, Furthest<'_>> = BTreeMap::new();
+    for reading in safekeepers {
+        let Some((_, facts)) = reading.safekeeper() else { continue };
+        for (id, wal) in &facts.timelines {
+            let Some(lsn) = wal.commit_lsn else { continue };
+            let furthest = committed.entry(id).or_insert(Furthest { lsn, pod: &reading.pod });
+            if lsn > furthest.lsn {
+                *furthest = Furthest { lsn, pod: &reading.pod };
+            }
+        }
+    }
+    committed
+}
+
+/// Returns the highest term of each active timeline that any of these safekeepers voted in.
+pub fn terms<'r>(safekeepers: &[&'r Reading]) -> BTreeMap<&'r TimelineId, (u64, &'r str)> {
+    let mut terms: BTreeMap<&TimelineId, (u64, &str)> = BTreeMap::new();
+    for reading in safekeepers {
+        let Some((_, facts)) = reading.safekeeper() else { continue };
+        for (id, wal) in &facts.timelines {
+            let Some(term) = wal.term else { continue };
+            let highest = terms.entry(id).or_insert((term, &reading.pod));
+            if term > highest.0 {
+                *highest = (term, &reading.pod);
+            }
+        }
+    }
+    terms
+}
+
+/// Returns the largest number of timelines, idle ones too, that any of these safekeepers has; `None` if none says it.
+pub fn most_timelines<'r>(safekeepers: &[&'r Reading]) -> Option<(u64, &'r str)> {
+    let totals = safekeepers.iter().filter_map(|reading| Some((reading.safekeeper()?.1.total?, reading.pod.as_str())));
+    totals.reduce(|most, one| if one.0 > most.0 { one } else { most })
+}
+
+/// Returns how many computes are connected to any of these safekeepers for a timeline; `None` if none says it.
+pub fn computes(safekeepers: &[&Reading], id: &TimelineId) -> Option<u64> {
+    safekeepers.iter().filter_map(|reading| reading.safekeeper()?.1.wal(id)?.computes).max()
+}
+
+impl Readings {
+    /// Joins two readings, one taken after the other: what was committed at the first must be flushed by the second. Read
+    /// at one moment, a safekeeper would look as if it was behind wherever a compute writes.
+    pub fn then(&self, later: Self) -> Self {
+        let joined = |reading: Reading| {
+            let Some(first) = self.of(&reading.pod).and_then(Reading::safekeeper).map(|(_, facts)| facts.clone())
+            else {
+                return reading;
+            };
+            let mut reading = reading;
+            if let Ok(PageFacts { metrics: Some(Metrics::Safekeeper(facts)), .. }) = &mut reading.said {
+                for (id, wal) in &mut facts.timelines {
+                    wal.commit_lsn = first.wal(id).and_then(|wal| wal.commit_lsn);
+                }
+            }
+            reading
+        };
+        Self { safekeepers: later.safekeepers.into_iter().map(joined).collect(), ..later }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::examples::{readings, sk};
+    use crate::storage::peers::{Standing, peers};
+
+    /// A compute writes all the while: what is read later is further.
+    #[test]
+    fn what_was_committed_first_must_be_flushed_later() {
+        let at = |positions: [u64; 3]| {
+            readings(positions.into_iter().zip(1..).map(|(at, id)| sk(id).timeline("aa/11", at, at, 1)))
+        };
+        let level = |readings: &Readings| {
+            peers("safekeeper-0", readings).iter().all(|peer| matches!(peer.standing, Standing::Level(_)))
+        };
+        let first = at([100, 90, 110]);
+        assert!(!level(&first));
+        assert!(level(&first.then(at([150, 140, 160]))));
+        // One that really is behind stays behind.
+        assert!(!level(&first.then(at([150, 100, 160]))));
+        let lost = readings([sk(1).timeline("aa/11", 150, 150, 1), sk(2), sk(3).timeline("aa/11", 150, 150, 1)]);
+        assert!(!level(&first.then(lost)));
+    }
+}

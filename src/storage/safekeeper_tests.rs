@@ -1,0 +1,184 @@
+//! A safekeeper that came back, as it says it is, beside two others.
+
+use super::*;
+use crate::storage::examples::{Sk, sk};
+
+fn level() -> Sk {
+    sk(1).timeline("aa/11", 100, 100, 3)
+}
+
+fn compared(before: Option<Sk>, after: Sk, others: &[Sk]) -> Found {
+    let before = before.map(Sk::page);
+    let readings: Vec<Reading> = others.iter().cloned().map(Sk::reading).collect();
+    compare(before.as_ref(), &after.page(), &readings.iter().collect::<Vec<_>>())
+}
+
+/// What is short, then what is unknown, then why nothing was compared, then what is there.
+fn said(before: Option<Sk>, after: Sk, others: &[Sk]) -> String {
+    let found = compared(before, after, others);
+    if !found.short.is_empty() {
+        return found.short.iter().map(|short| short.line.as_str()).collect::<Vec<_>>().join("; ");
+    }
+    match (found.unknown.first(), &found.nothing) {
+        (Some(why), _) => format!("unknown: {why}"),
+        (None, Some(why)) => format!("nothing: {why}"),
+        (None, None) => found.there,
+    }
+}
+
+#[test]
+fn it_holds_what_it_held_and_what_the_others_hold() {
+    let others = [level().id(2), level().id(3)];
+    let ahead = [level().id(2).timeline("aa/11", 250, 200, 4), level().id(3).timeline("aa/11", 200, 200, 4)];
+    for (before, after, others, expected) in [
+        (Some(level()), level(), &others[..], "WAL of 1 timeline"),
+        (None, level(), &others[..], "WAL of 1 timeline"),
+        (Some(level()), level(), &[], "WAL of 1 timeline"),
+        (
+            Some(level()),
+            level().timeline("aa/11", 60, 60, 3),
+            &[],
+            "WAL of timeline aa/11 up to 0/64, committed before; it has 0/3C (40 bytes less)",
+        ),
+        // The others went on since.
+        (
+            Some(level()),
+            level().timeline("aa/11", 100, 100, 4),
+            &ahead[..],
+            "WAL of timeline aa/11 up to 0/C8, as safekeeper-1 has it committed; it has 0/64 (100 bytes less)",
+        ),
+        (
+            Some(level()),
+            level().timeline("aa/11", 300, 200, 3),
+            &ahead[..],
+            "the vote in term 4 of timeline aa/11, as safekeeper-1 has it; its last term is 3",
+        ),
+        // A wiped one, its tenant active or idle.
+        (
+            Some(level()),
+            sk(1),
+            &others[..],
+            "0 timelines: safekeeper-1 has 1; WAL of timeline aa/11 up to 0/64, as safekeeper-1 has it committed; it has none",
+        ),
+        (
+            Some(level().without("aa/11")),
+            sk(1),
+            &[level().id(2).without("aa/11"), level().id(3).without("aa/11")],
+            "0 timelines: safekeeper-1 has 1",
+        ),
+        (Some(level().without("aa/11")), sk(1), &[], "0 timelines: it had 1"),
+        // One of several, with and without the others.
+        (Some(level().total(3)), level().total(2), &[], "2 timelines: it had 3"),
+        (None, level().total(2), &[level().id(2).total(3), level().id(3).total(3)], "2 timelines: safekeeper-1 has 3"),
+        // Deleted meanwhile: all others say so.
+        (
+            Some(level().total(3)),
+            level().total(2),
+            &[level().id(2).total(2), level().id(3).total(2)],
+            "WAL of 1 timeline, 1 more idle",
+        ),
+        (Some(level().total(3)), level().total(2), &[level().id(2).total(2), sk(3).down()], "2 timelines: it had 3"),
+        // Idle now: as many as before.
+        (Some(level()), level().without("aa/11"), &others[..], "1 timeline, all idle"),
+        (
+            Some(level()),
+            level().without("aa/11"),
+            &[level().id(2).computes("aa/11", 1), level().id(3)],
+            "WAL of timeline aa/11 up to 0/64, as safekeeper-1 has it committed; it takes no part in it yet",
+        ),
+        (Some(level()), level().id(7), &others[..], "its identity: its id is 7, and was 1"),
+        (None, level().id(2), &others[..], "an identity of its own: safekeeper-1 has id 2, too"),
+        (Some(level()), level().unread(), &others[..], "its metrics, which it served before"),
+    ] {
+        assert_eq!(said(before, after, others), expected);
+    }
+}
+
+#[test]
+fn what_cannot_be_compared_is_never_there() {
+    let down = || [sk(2).down(), sk(3).down()];
+    for (before, after, others, expected) in [
+        (None, level(), vec![], "nothing: there is no baseline, and there is no other safekeeper"),
+        (
+            None,
+            level(),
+            down().to_vec(),
+            "nothing: there is no baseline, and safekeeper-1 says nothing: connection refused",
+        ),
+        (
+            Some(level().unread()),
+            level(),
+            vec![],
+            "nothing: its metrics could not be read before: /metrics answers 401 Unauthorized, and there is no other \
+             safekeeper",
+        ),
+        (
+            None,
+            level().unread(),
+            vec![level().id(2)],
+            "nothing: its metrics could not be read: /metrics answers 401 Unauthorized",
+        ),
+        (
+            Some(sk(1)),
+            sk(1),
+            vec![sk(2), sk(3)],
+            "nothing: its metrics named no timeline before, and the other safekeepers name no timeline",
+        ),
+        (Some(level()), level().without_id(), vec![], "unknown: its page does not say its id any more"),
+        (Some(level()), level().without_total(), vec![], "unknown: it does not say how many timelines it has"),
+        (
+            Some(level()),
+            level().forget("aa/11", |wal| wal.flush_lsn = None),
+            vec![],
+            "unknown: it does not say how far it has flushed timeline aa/11",
+        ),
+        (
+            Some(level()),
+            level().forget("aa/11", |wal| wal.term = None),
+            vec![level().id(2)],
+            "unknown: it does not say its term of timeline aa/11",
+        ),
+        (Some(level()), level().left_out(9), vec![], "unknown: 9 timelines were not looked at: there are too many"),
+        (Some(level().left_out(9)), level(), vec![], "unknown: 9 timelines were not looked at: there are too many"),
+    ] {
+        assert_eq!(said(before, after, &others), expected);
+    }
+}
+
+/// A baseline of version 0.1 has timelines without tenants, and no number of all.
+#[test]
+fn an_older_baseline_is_compared_by_its_timelines() {
+    let older = || -> PageFacts {
+        serde_json::from_value(
+            serde_json::json!({"safekeeper": {"11": {"flushLsn": 100, "commitLsn": 100, "backupLsn": 0}}}),
+        )
+        .unwrap()
+    };
+    let of = |after: Sk| {
+        let found = compare(Some(&older()), &after.page(), &[]);
+        found.short.iter().map(|short| short.line.clone()).collect::<Vec<_>>().join("; ")
+    };
+    assert_eq!(of(level()), "");
+    assert_eq!(of(level().without("aa/11")), "", "idle: it has one timeline");
+    assert_eq!(
+        of(level().timeline("aa/11", 99, 99, 3)),
+        "WAL of timeline 11 up to 0/64, committed before; it has 0/63 (1 byte less)"
+    );
+    assert_eq!(of(sk(1)), "0 timelines: it had 1; WAL of timeline 11 up to 0/64, committed before; it has none");
+    assert_eq!(
+        of(sk(1).without_total()),
+        "WAL of timeline 11 up to 0/64, committed before; it has none",
+        "of one that gives no number what is not listed is missing"
+    );
+}
+
+#[test]
+fn what_is_left_is_counted() {
+    let after = level().timeline("aa/11", 60, 60, 3);
+    let found = compared(Some(level()), after, &[]);
+    assert_eq!(found.left().words(), "40 bytes of 1 timeline");
+    let found = compared(Some(level().total(3)), sk(1), &[]);
+    assert_eq!(found.left().words(), "3 timelines");
+    assert!(found.may_come());
+    assert!(!compared(Some(level()), level().id(7), &[]).may_come());
+}

@@ -1,0 +1,232 @@
+//! What the pages of an installation say together.
+
+use super::*;
+use crate::storage::examples::{Ps, Sk, ps, readings, sk};
+use crate::verify::check::Verdict::{self, Failed, Passed, Skipped, Unknown};
+
+fn level() -> Sk {
+    sk(1).timeline("aa/11", 9, 9, 1)
+}
+
+fn down() -> Sk {
+    sk(1).down()
+}
+
+/// Three safekeepers, and a pageserver if there is one.
+fn world(safekeepers: [Sk; 3], pageserver: Option<Ps>) -> Readings {
+    let mut all = readings(safekeepers);
+    all.pageservers.extend(pageserver.map(Ps::reading));
+    all
+}
+
+fn served(facts: PageFacts) -> Answered {
+    Ok(facts)
+}
+
+fn no(kind: NoPageKind) -> Answered {
+    Err(NoPage { kind, reason: "why".to_owned() })
+}
+
+#[test]
+fn a_majority_that_may_be_there_is_unknown() {
+    let up = |id| served(PageFacts { id: Some(id), ..PageFacts::default() });
+    let (refused, late) = (|| no(NoPageKind::Refused), || no(NoPageKind::NotYet));
+    for (answers, expected) in [
+        ([up(1), up(2), refused()], Passed),
+        ([up(1), late(), refused()], Unknown),
+        ([up(1), no(NoPageKind::Other), late()], Unknown),
+        ([up(1), refused(), refused()], Failed),
+        ([late(), refused(), refused()], Failed),
+        // Two of one identity are one.
+        ([up(1), up(1), up(3)], Failed),
+        ([served(PageFacts::default()), served(PageFacts::default()), refused()], Passed),
+    ] {
+        let named = |(n, answered)| (format!("safekeeper-{n}"), answered);
+        let answers: Vec<_> = answers.into_iter().enumerate().map(named).collect();
+        assert_eq!(majority(&answers).verdict, expected, "{answers:?}");
+    }
+}
+
+#[test]
+fn what_is_committed_must_be_flushed_by_a_majority() {
+    let at = |flushed, committed| level().timeline("aa/11", flushed, committed, 1);
+    let passed = "1 timeline flushed by a majority, up to 0/9";
+    let unknown = "whether every safekeeper has what is committed is not known, or it has not yet";
+    let failed = "no majority has flushed what is committed";
+    for (safekeepers, verdict, reason, lines) in [
+        ([level(), level(), level()], Passed, passed, ""),
+        ([level(), at(9, 7), at(5, 5)], Passed, passed, "safekeeper-2 is 4 bytes behind on timeline aa/11"),
+        (
+            [level(), level().unread(), at(5, 5)],
+            Unknown,
+            unknown,
+            "timeline aa/11: 1 of 3 have flushed 0/9; 2 are needed",
+        ),
+        ([level(), down(), at(5, 5)], Unknown, unknown, "timeline aa/11: 1 of 3 have flushed 0/9; 2 are needed"),
+        ([level(), at(4, 4), at(5, 5)], Failed, failed, "timeline aa/11: 1 of 3 have flushed 0/9; 2 are needed"),
+        ([down(), down(), down()], Unknown, "no safekeeper's metrics can be read: connection refused", ""),
+        (
+            [level().unread(), level().unread(), level().unread()],
+            Unknown,
+            "no safekeeper's metrics can be read: /metrics answers 401 Unauthorized",
+            "",
+        ),
+        // The half minute in which the timelines of a suspended account leave one after the other.
+        ([level(), level().without("aa/11"), level().without("aa/11")], Passed, passed, ""),
+        (
+            [level().without("aa/11"), level().without("aa/11"), level().without("aa/11")],
+            Passed,
+            "1 timeline, all idle",
+            "",
+        ),
+        // While a compute writes it, those that take no part do not have it.
+        (
+            [level().computes("aa/11", 1), level().without("aa/11"), level().without("aa/11")],
+            Failed,
+            failed,
+            "timeline aa/11: 1 of 3 have flushed 0/9; 2 are needed",
+        ),
+        // One that has fewer does not have them idle.
+        ([level(), level(), sk(3)], Unknown, unknown, "safekeeper-2 has 0 of 1 timeline, by what safekeeper-0 has"),
+        ([level(), sk(2), sk(3)], Failed, failed, "timeline aa/11: 1 of 3 have flushed 0/9; 2 are needed"),
+        (
+            [level(), level(), level().left_out(3)],
+            Unknown,
+            unknown,
+            "3 timelines were not looked at: there are too many",
+        ),
+        (
+            [level().total(4), level().total(4), level().total(4)],
+            Passed,
+            "1 timeline flushed by a majority, up to 0/9; 3 more idle",
+            "",
+        ),
+        // A release that says nothing of how many there are.
+        ([level().without_total(), level().without_total(), level().without_total()], Passed, passed, ""),
+    ] {
+        let judged = wal(&world(safekeepers, None));
+        assert_eq!(
+            (judged.verdict, judged.reason.as_str(), judged.lines.join("; ").as_str()),
+            (verdict, reason, lines)
+        );
+    }
+}
+
+/// A timeline's members are three by default, whichever of the safekeepers they are.
+#[test]
+fn of_more_than_three_those_that_list_a_timeline_count() {
+    let others = || (2..=5).map(|id| sk(id).total(7));
+    let on = |flushes: [u64; 3]| {
+        let members = flushes.map(|flush| sk(1).timeline("aa/11", flush, flush, 1).total(7));
+        readings(members.into_iter().chain(others()))
+    };
+    assert_eq!(wal(&on([9, 9, 9])).verdict, Passed);
+    assert_eq!(wal(&on([9, 9, 2])).verdict, Passed);
+    assert_eq!(wal(&on([9, 3, 2])).verdict, Failed);
+    let wiped = readings([level(), level(), level(), sk(4), level()]);
+    assert_eq!(wal(&wiped).verdict, Unknown);
+}
+
+#[test]
+fn no_timeline_anywhere_is_right_only_where_none_is_served() {
+    let none = || [sk(1), sk(2), sk(3)];
+    let lost = "no safekeeper has a timeline, and pageserver-0 serves 1 timeline";
+    let unknown = "no safekeeper names a timeline, and whether there should be one is not known";
+    for (world, verdict, reason) in [
+        (world(none(), Some(ps(1).timeline("aa/11", 9, 9))), Failed, lost),
+        (world(none(), Some(ps(0))), Skipped, "there is no timeline yet"),
+        (world(none(), None), Unknown, unknown),
+        (world([sk(1), sk(2), down()], Some(ps(1).timeline("aa/11", 9, 9))), Unknown, unknown),
+    ] {
+        let judged = wal(&world);
+        assert_eq!((judged.verdict, judged.reason.as_str()), (verdict, reason));
+    }
+}
+
+#[test]
+fn a_pageserver_must_serve_what_there_is() {
+    let whole = || ps(3).timeline("aa/11", 9, 9);
+    let state = |active: u64, more: &[(&str, u64)]| {
+        ps(active).timeline("aa/11", 9, 9).change(|facts| {
+            facts.tenants.extend(more.iter().map(|(state, number)| ((*state).to_owned(), *number)));
+        })
+    };
+    let suspects = "it suspects that it lost its data: it came up empty, although it had tenants";
+    let suspected = |ps: Ps| ps.change(|facts| facts.data_loss_suspected = Some(true));
+    let lost = format!("no tenant is attached; {suspects}");
+    let open = "3 tenants active, none broken; whether that is all is not known";
+    let fewer = "safekeeper-0 has 3 timelines, and 1 are active here";
+    let both = format!("{fewer}; {suspects}");
+    let many = || [level().total(3), level().total(3), level().total(3)];
+    for (pageserver, safekeepers, remote, verdict, reason, lines) in [
+        (whole(), None, None, Passed, "3 tenants active, none broken", ""),
+        (state(3, &[("Attaching", 1)]), None, None, Passed, "3 tenants active, 1 attaching, none broken", ""),
+        (
+            state(3, &[("Activating", 1), ("Stopping", 2), ("Broken", 1)]),
+            None,
+            None,
+            Failed,
+            "3 tenants active, 1 activating, 2 stopping, 1 broken",
+            "",
+        ),
+        (whole().change(|facts| facts.broken = Some(2)), None, None, Failed, "3 tenants active, 2 broken", ""),
+        (ps(0), None, None, Failed, "no tenant is attached", ""),
+        (suspected(ps(0)), None, None, Failed, lost.as_str(), ""),
+        (state(0, &[("Stopping", 2)]), None, None, Unknown, "no tenant is active yet: 2 stopping", ""),
+        (
+            ps(0).change(|facts| facts.loading = Some(true)),
+            None,
+            None,
+            Unknown,
+            "no tenant is active yet: it is starting",
+            "",
+        ),
+        // Active tenants of which nothing was found.
+        (ps(3), None, None, Failed, "3 tenants active, and none of them has a timeline", ""),
+        (
+            ps(3).timeline("bb/22", 9, 9),
+            Some([level(), level(), level()]),
+            None,
+            Failed,
+            "3 tenants active, none broken; 1 thing not served",
+            "not there: timeline aa/11, of which safekeeper-0 has WAL",
+        ),
+        (whole(), Some([level(), level(), level()]), None, Passed, "3 tenants active, none broken", ""),
+        (whole(), Some(many()), None, Unknown, open, fewer),
+        (suspected(whole()), Some(many()), None, Unknown, open, both.as_str()),
+        (suspected(whole()), None, None, Unknown, open, suspects),
+        // All is attached again: it has as many as the safekeepers.
+        (suspected(whole()), Some([level(), level(), level()]), None, Passed, "3 tenants active, none broken", ""),
+        (
+            whole().change(|facts| facts.remote_bytes = Some(0)),
+            None,
+            None,
+            Unknown,
+            open,
+            "it has nothing in remote storage",
+        ),
+        (
+            whole().change(|facts| facts.remote_bytes = Some(0)),
+            None,
+            Some(false),
+            Passed,
+            "3 tenants active, none broken",
+            "",
+        ),
+    ] {
+        let all = safekeepers.map(readings).unwrap_or_default();
+        let judged = tenants(&pageserver.reading(), &all, remote);
+        assert_eq!(
+            (judged.verdict, judged.reason.as_str(), judged.lines.join("; ").as_str()),
+            (verdict, reason, lines)
+        );
+    }
+    let judged = |reading: Reading| {
+        let Judgement { verdict, reason, .. } = tenants(&reading, &Readings::default(), None);
+        (verdict, reason)
+    };
+    let unknown = |why: &str| (Verdict::Unknown, why.to_owned());
+    assert_eq!(judged(level().reading()), unknown("its metrics are a safekeeper's"));
+    assert_eq!(judged(level().unread().reading()), unknown("/metrics answers 401 Unauthorized"));
+    assert_eq!(judged(down().reading()), unknown("its status page does not answer"));
+}
