@@ -208,6 +208,20 @@ async fn storage_before(cluster: &Cluster, member: &Member, pages: &[StoragePage
     first
 }
 
+impl Findings {
+    /// What the component said before, with what keeps its nodes from being proven by such an answer afterwards.
+    pub(super) fn doubted(&self, before: Before) -> Before {
+        match (before, self.witness.doubt()) {
+            (Before::Answered { summary, mut lacks }, Some(doubt)) => {
+                let summary = format!("{summary}; {doubt}");
+                lacks.push(doubt);
+                Before::Answered { summary, lacks }
+            }
+            (before, _) => before,
+        }
+    }
+}
+
 /// The volumes of the member's claims, and those that took part in its earlier acts.
 fn watch_request(sight: &Sight, member: &Member) -> WatchRequest {
     let mut volumes: Vec<String> = member.claims.iter().filter_map(|claim| claim.volume_name.clone()).collect();
@@ -530,7 +544,7 @@ pub(super) fn before(said: Result<Testimony, Silence>) -> (Before, Option<Testim
     match said {
         Ok(testimony) => (answered(&testimony), Some(testimony)),
         Err(Silence::NotAsked) => (Before::NotAsked, None),
-        Err(Silence::Because(reason)) => (Before::Silent { reason }, None),
+        Err(Silence::Because(reason) | Silence::NoWarehouse(reason)) => (Before::Silent { reason }, None),
         Err(Silence::LoginRefused(reason)) => (Before::LoginRefused { reason }, None),
     }
 }

@@ -68,7 +68,7 @@ async fn prepare(context: &Context, cluster: &Cluster, args: &FailoverArgs) -> R
         member: &member,
         request: &request,
         rights: &findings.rights,
-        before,
+        before: findings.doubted(before),
         baseline: compared,
         undoes: None,
         unfinished,
@@ -104,7 +104,7 @@ fn baseline(
     // What was not found again is not made good by a state that lacks it.
     if let Some(first) = open {
         match taken_over(first, &said, (stored, findings.now)) {
-            TakenOver::Is(testimony, with) => return (before(said).0, testimony, with),
+            TakenOver::Is(testimony, with) => return (before(said).0, *testimony, with),
             TakenOver::Nothing((not_used, _)) => stored = not_used,
         }
     }

@@ -82,7 +82,7 @@ pub(super) async fn follow(context: &Context, args: &StatusArgs) -> Result<Exit>
 
 fn exit(report: &Report) -> Exit {
     match report.health {
-        Health::Healthy => Exit::Yes,
+        Health::Healthy | Health::Suspended => Exit::Yes,
         Health::Degraded | Health::Unknown | Health::Absent => Exit::Degraded,
     }
 }

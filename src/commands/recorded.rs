@@ -71,7 +71,7 @@ pub(super) fn taken_over(first: &Record, said: &Result<Testimony, Silence>, besi
         // What was there is not known; what is there now is no measure of it.
         Err(why) => {
             let (_, testimony, with) = without(first, Some(why), besides);
-            return TakenOver::Is(testimony, with);
+            return TakenOver::Is(Box::new(testimony), with);
         }
     };
     if let Ok(now) = said {
@@ -85,7 +85,7 @@ pub(super) fn taken_over(first: &Record, said: &Result<Testimony, Silence>, besi
         None => (first.id.clone(), first.stored_baseline.clone().unwrap_or_else(|| taken(first, &testimony))),
     };
     let with = ComparedWith::Inherited { from, taken, summary: testimony.summary() };
-    TakenOver::Is(Some(testimony), with)
+    TakenOver::Is(Box::new(Some(testimony)), with)
 }
 
 /// What a new failover takes over from earlier ones.
@@ -93,7 +93,7 @@ pub(super) enum TakenOver {
     /// Nothing: it is compared as if it was the first.
     Nothing(Besides),
     /// This baseline, or that there is none that is known.
-    Is(Option<Testimony>, ComparedWith),
+    Is(Box<Option<Testimony>>, ComparedWith),
 }
 
 /// Where the baseline on record came from.

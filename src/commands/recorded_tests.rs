@@ -119,7 +119,7 @@ fn what_was_not_found_again_is_taken_over() {
     };
     let then = holds(&["a", "b"]);
     let taken = |first: &Record, said| match taken_over(first, &said, none()) {
-        TakenOver::Is(testimony, with) => Some((testimony, with)),
+        TakenOver::Is(testimony, with) => Some((*testimony, with)),
         TakenOver::Nothing(_) => None,
     };
     let first = record("f1", Outcome::InProgress, Some(&then));

@@ -13,7 +13,7 @@ use crate::storage::Positions;
 use crate::storage::positions::positions;
 use crate::topology::health::{Health, Report, judge, not_looked_into};
 use crate::topology::target::{NamespaceMatch, TargetMatch, TargetName, match_namespace, match_target};
-use crate::topology::{Topology, build};
+use crate::topology::{Component, Suspended, Topology, build};
 use crate::verify::ask::{read_storage, storage_pages};
 use jiff::Timestamp;
 use std::time::Duration;
@@ -69,7 +69,8 @@ async fn once(context: &Context, args: &StatusArgs) -> Result<Exit> {
         ));
     }
     Ok(match report.health {
-        Health::Healthy => Exit::Yes,
+        // Suspended is neither: nothing is wrong with it, and nothing is to be done.
+        Health::Healthy | Health::Suspended => Exit::Yes,
         Health::Degraded | Health::Unknown => Exit::Degraded,
         Health::Absent => {
             let (looked, next) = text::absent(looked_at, cluster.context_name());
@@ -137,14 +138,16 @@ fn together(scope: Scope, outside: Snapshot, inside: Snapshot) -> Snapshot {
     }
 }
 
-/// Only the members of these paths, where some are wanted.
+/// Only the members and StatefulSets of these paths, where some are wanted.
 pub(super) fn only(mut topology: Topology, wanted: Option<&[String]>) -> Topology {
     let Some(wanted) = wanted else { return topology };
     for space in &mut topology.spaces {
+        let namespace = &space.namespace;
         for component in &mut space.components {
             component.members.retain(|member| wanted.contains(&member.path()));
         }
-        space.components.retain(|component| !component.members.is_empty());
+        let named = |component: &Component| wanted.contains(&format!("{namespace}/{}", component.name));
+        space.components.retain(|component| !component.members.is_empty() || named(component));
     }
     topology.spaces.retain(|space| !space.components.is_empty());
     topology.spaces.iter_mut().for_each(|space| space.unrecognized.clear());
@@ -153,7 +156,8 @@ pub(super) fn only(mut topology: Topology, wanted: Option<&[String]>) -> Topolog
     topology
 }
 
-/// Paths of the members that the targets mean, each of which may mean several; `None` where there are no targets.
+/// Paths of the members that the targets mean, each of which may mean several, and of the StatefulSets that are suspended;
+/// `None` where there are no targets.
 pub(super) fn wanted(topology: &Topology, context: &Context, targets: &[String]) -> Result<Option<Vec<String>>> {
     if targets.is_empty() {
         return Ok(None);
@@ -172,10 +176,16 @@ pub(super) fn wanted(topology: &Topology, context: &Context, targets: &[String])
         match match_target(topology, namespace.as_deref(), &target.name) {
             TargetMatch::One(member) => wanted.push(member.path()),
             TargetMatch::Many(members) => wanted.extend(members.iter().map(|member| member.path())),
+            TargetMatch::Suspended(suspended) => wanted.extend(suspended.iter().flat_map(paths)),
             TargetMatch::Stranger(..) | TargetMatch::None(_) => return Err(no_member(typed, topology)),
         }
     }
     Ok(Some(wanted))
+}
+
+/// What is suspended has no members: it is named by its StatefulSets.
+fn paths(suspended: &Suspended) -> impl Iterator<Item = String> {
+    suspended.sets.iter().map(move |set| format!("{}/{set}", suspended.namespace))
 }
 
 fn no_member(typed: &str, topology: &Topology) -> Error {

@@ -10,7 +10,7 @@ use crate::error::{Error, Exit, Result};
 use crate::render::prompt;
 use crate::topology::health::{not_looked_into, trouble};
 use crate::topology::target::{TargetMatch, TargetName, match_target};
-use crate::topology::{Member, Topology};
+use crate::topology::{Member, Suspended, Topology};
 
 /// What a command wants a member for, in its own words.
 pub(super) struct Sought {
@@ -50,6 +50,7 @@ pub(super) async fn target(
         TargetMatch::Many(members) => {
             Err(several(&format!("{} may be any of {} pods", typed.name, members.len()), &members, sought))
         }
+        TargetMatch::Suspended(suspended) => Err(nothing_runs(&suspended, sought)),
         TargetMatch::Stranger(namespace, Some(why)) => {
             Err(Error::refused(format!("{namespace}/{} has a member's name and is a stranger: {why}", typed.name))
                 .because(sought.so_far.unwrap_or_default())
@@ -61,6 +62,19 @@ pub(super) async fn target(
                 .hint("kubectl synxdb layout shows what is; --layout FILE changes it"))
         }
         TargetMatch::None(near) => Err(nowhere(cluster, snapshot, &typed.name, &near, sought).await),
+    }
+}
+
+/// What is suspended has no pod that anything could be done with; whoever suspended it resumes it.
+fn nothing_runs(suspended: &[Suspended], sought: &Sought) -> Error {
+    let first = suspended.first();
+    let what = first.map(Suspended::what).unwrap_or_default();
+    let error = Error::refused(format!("{what} is suspended: there is no pod to {}", sought.act));
+    let error = suspended.iter().fold(error, |error, one| error.because(format!("{}: {}", one.namespace, one.why())));
+    let error = error.because(sought.so_far.unwrap_or_default());
+    match first {
+        Some(one) => error.hint(format!("kubectl synxdb status -n {}", quoted(&one.namespace))),
+        None => error,
     }
 }
 

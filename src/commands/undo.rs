@@ -57,7 +57,7 @@ async fn prepare(context: &Context, cluster: &Cluster, args: &UndoArgs) -> Resul
         member: &member,
         request: &request,
         rights: &findings.rights,
-        before,
+        before: findings.doubted(before),
         baseline: compared,
         undoes: Some(&of),
         unfinished,

@@ -12,7 +12,7 @@ use crate::error::{Error, Exit, Result};
 use crate::render::progress::Waiting;
 use crate::render::{machine, verify as text};
 use crate::topology::health::{BY_NAMES_ALONE, not_looked_into, not_recognized};
-use crate::topology::{Topology, build};
+use crate::topology::{Space, Topology, build};
 use crate::verify::ask::QUESTION;
 use crate::verify::{
     Check, Coverage, Inspection, Judgement, Kind, Options, Saved, Subject, Verdict, inspect, subjects, verdict,
@@ -38,7 +38,9 @@ pub(super) async fn verify(context: &Context, args: &VerifyArgs) -> Result<Exit>
     let cluster = context.cluster().await?;
     let Look { topology, everything, gaps, going } = look(context, &cluster, args).await?;
     let wanted = wanted(&topology, context, &args.targets)?;
-    let asked = subjects(&topology, |member| wanted.as_ref().is_none_or(|wanted| wanted.contains(&member.path())));
+    let among = |path: String| wanted.as_ref().is_none_or(|wanted| wanted.contains(&path));
+    let asked =
+        subjects(&topology, |member| among(member.path()), |namespace, set| among(format!("{namespace}/{set}")));
     let options = Options {
         user: login.user().map(str::to_owned),
         login: login.for_members_of(&topology),
@@ -47,7 +49,7 @@ pub(super) async fn verify(context: &Context, args: &VerifyArgs) -> Result<Exit>
         deadline: QUESTION,
         before: against.as_ref().map(|saved| saved.members.clone()).unwrap_or_default(),
     };
-    let Inspection { mut checks, testimonies } = ask(context, &cluster, &asked, &options).await;
+    let Inspection { mut checks, testimonies, catalog_only } = ask(context, &cluster, &asked, &options).await;
     if let Some(saved) = against {
         let saved = match &args.database {
             Some(database) => saved.of_database(database),
@@ -79,7 +81,9 @@ pub(super) async fn verify(context: &Context, args: &VerifyArgs) -> Result<Exit>
     let verdict = verdict(&checks);
     // One database is not all of a server.
     if verdict == Verdict::Passed && !args.read_only && args.database.is_none() {
-        let whole = saved.members.iter().filter_map(|(path, testimony)| {
+        // What a catalog alone says is no baseline in the place of one that counted rows.
+        let looked_into = saved.members.iter().filter(|(path, _)| !catalog_only.contains(*path));
+        let whole = looked_into.filter_map(|(path, testimony)| {
             let (namespace, pod) = path.split_once('/')?;
             Some((Whose::of_pod(&topology, namespace, pod), testimony.clone()))
         });
@@ -165,7 +169,8 @@ async fn look(context: &Context, cluster: &Cluster, args: &VerifyArgs) -> Result
     if topology.by_names_alone && wanted_all {
         note(context, BY_NAMES_ALONE);
     }
-    if gaps.is_empty() && topology.members().next().is_none() {
+    let suspended = topology.spaces.iter().any(|space| !space.suspensions().is_empty());
+    if gaps.is_empty() && topology.members().next().is_none() && !suspended {
         let (looked, next) = crate::render::status::absent(snapshot.namespaces.len(), cluster.context_name());
         let error = Error::new(Exit::Degraded, "there is no SynxDB member to verify").because(looked);
         let error = next.into_iter().fold(error, Error::hint);
@@ -180,6 +185,7 @@ fn covered(path: &str, topology: &Topology, everything: bool, wanted: Option<&[S
     let here = topology.members().any(|member| member.path() == path);
     match wanted {
         Some(wanted) if !wanted.iter().any(|wanted| wanted == path) => Coverage::Outside,
+        _ if topology.space(namespace).is_some_and(Space::suspended) => Coverage::Suspended,
         _ if here => Coverage::Asked,
         _ if topology.passed_over.iter().any(|name| name == namespace) => Coverage::PassedOver,
         _ if everything || topology.space(namespace).is_some_and(|space| space.gaps.is_empty()) => Coverage::Gone,

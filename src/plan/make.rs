@@ -367,10 +367,10 @@ pub fn proof(topology: &Topology, member: &Member, request: &Request) -> Proof {
         return skipped("--no-verify was given".into());
     }
     match topology.door(member) {
-        Door::Sql { pod, door } => {
+        Door::Sql { pod, door, warehouse } => {
             let canary = Some(format!("kubectl_synxdb_{}", request.id.replace('-', "_")));
             let user = request.user.clone().unwrap_or_else(|| door.user.clone());
-            Proof::Sql { pod, door: SqlDoor { user, ..door }, canary }
+            Proof::Sql { pod, door: SqlDoor { user, ..door }, warehouse, canary }
         }
         Door::Page { pod, door } => Proof::Page { pod, door },
         Door::Silent(reason) => skipped(reason),

@@ -44,8 +44,8 @@ pub use way_back::{WayBack, not_found_again, way_back};
 
 use crate::cli::Allow;
 use crate::error::Error;
-use crate::topology::Owner;
 use crate::topology::layout::{PageDoor, Role, SqlDoor};
+use crate::topology::{Owner, Warehouse};
 use serde::Serialize;
 use std::time::Duration;
 
@@ -242,6 +242,8 @@ pub enum Proof {
         pod: String,
         /// Port, user and database.
         door: SqlDoor,
+        /// The warehouse that its sessions are in, if the server knows warehouses. Null where the account has none that is up.
+        warehouse: Option<Warehouse>,
         /// Schema that the canary table is written in. Null where none is written.
         canary: Option<String>,
     },

@@ -33,6 +33,9 @@ pub struct ProbeTarget {
     pub pod: String,
     /// Port, user and database.
     pub door: SqlDoor,
+    /// The warehouse that its sessions are in, if the server knows warehouses: of a warehouse node its own, otherwise one that
+    /// is up. Null where there is none.
+    pub warehouse: Option<String>,
     /// What is promised of it.
     pub promise: Promise,
 }
@@ -87,14 +90,23 @@ impl Probes {
         }));
     }
 
-    fn add(&mut self, component: &Component, member: &Member, failed_over: &Member, promise: Promise) {
+    fn add(
+        &mut self,
+        topology: &Topology,
+        (component, member): (&Component, &Member),
+        failed_over: &Member,
+        promise: Promise,
+    ) {
         let Some(door) = component.sql.clone() else { return };
         let (namespace, pod) = (member.namespace.clone(), member.name.clone());
         match why_not(member, failed_over) {
             Some(why) => {
                 self.not_measured.push(NotMeasured { namespace: Some(namespace), pod: Some(pod), why });
             }
-            None => self.databases.push(ProbeTarget { namespace, pod, door, promise }),
+            None => {
+                let warehouse = warehouse(topology, member, failed_over);
+                self.databases.push(ProbeTarget { namespace, pod, door, warehouse, promise });
+            }
         }
     }
 }
@@ -121,7 +133,7 @@ pub fn depending(topology: &Topology, member: &Member) -> Probes {
         for component in &space.components {
             for door in &component.members {
                 if let Some(promise) = promise(topology, member, space, component, door) {
-                    probes.add(component, door, member, promise);
+                    probes.add(topology, (component, door), member, promise);
                 }
             }
         }
@@ -143,8 +155,15 @@ pub fn named(topology: &Topology, member: &Member, namespace: &str, pod: &str) -
     };
     let mut probes = Probes::default();
     let promise = promise(topology, member, space, component, door).unwrap_or(Promise::None);
-    probes.add(component, door, member, promise);
+    probes.add(topology, (component, door), member, promise);
     Ok(probes)
+}
+
+/// The warehouse that a database is asked in: that of the node that is replaced, if the database is its account's.
+fn warehouse(topology: &Topology, door: &Member, failed_over: &Member) -> Option<String> {
+    let own = topology.component_of(failed_over).filter(|_| failed_over.namespace == door.namespace);
+    let own = own.and_then(|component| topology.warehouse(component, &failed_over.namespace, true));
+    own.or_else(|| topology.running_warehouse(&door.namespace)).map(|warehouse| warehouse.name)
 }
 
 /// What is promised of a door while `member` is replaced; nothing where it does not depend on it.

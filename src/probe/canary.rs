@@ -58,7 +58,7 @@ impl From<Trouble> for NotWritten {
 pub struct Spread {
     /// Primary segments that hold rows of it.
     pub holding: usize,
-    /// Primary segments that there are.
+    /// Primary segments that there are, or that the session's warehouse has.
     pub primaries: usize,
 }
 
@@ -213,7 +213,7 @@ impl Canary {
     async fn held<C: Connector>(&self, sql: &Sql<C>, until: Instant) -> Result<Spread, Trouble> {
         let mut session: Session = sql.line.open(&self.database(sql), Access::Read, until).await?;
         let holding = session.run(&[Statement::SpreadOfCanary { schema: &self.schema }]).await?;
-        let primaries = super::segments::known(&mut session).await?;
+        let primaries = super::segments::expected(&mut session).await?;
         session.close().await;
         Ok(Spread { holding: holding.first().map_or(0, Vec::len), primaries })
     }

@@ -14,7 +14,7 @@ use super::baseline::{
     Baseline, Database, Digest, Listing, MOST_COUNTS, MOST_DATABASES, MOST_TABLES, RelationKind, SMALL, Table, Tables,
     Uncounted,
 };
-use super::segments::{answering, hold_the_tables};
+use super::segments::{Dispatched, answering, hold_the_tables};
 use super::session::{Connector, Session, Trouble, number, text};
 use super::sql::{Introduction, Kernel, Sql, introduction, once_more};
 use super::sqlstate::Meaning;
@@ -33,6 +33,17 @@ pub struct Look<'l> {
     pub only: Option<&'l str>,
     /// What this is compared with afterwards: what it lists and counted is looked for and counted again, whatever the bounds.
     pub before: Option<&'l Baseline>,
+}
+
+/// What a look can reach.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reach {
+    /// The server itself has all.
+    Itself,
+    /// An MPP server's segments.
+    Segments,
+    /// An MPP server's catalog and no segment: its sessions are in no warehouse.
+    CatalogOnly,
 }
 
 /// A listed table's way to be counted.
@@ -71,6 +82,19 @@ impl<C: Connector> Sql<C> {
     /// # Errors
     /// Why there is none.
     pub async fn look(&self, look: Look<'_>, deadline: Duration) -> Result<Baseline, Trouble> {
+        self.look_further(look, deadline).await.map(|(baseline, _)| baseline)
+    }
+
+    /// The same, and how far the dispatched question went without which an MPP server's catalog proves nothing. `None` for a
+    /// server that is none, and for sessions in no warehouse: then no rows were counted, and segments were asked nothing.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub async fn look_further(
+        &self,
+        look: Look<'_>,
+        deadline: Duration,
+    ) -> Result<(Baseline, Option<Dispatched>), Trouble> {
         let until = Instant::now() + deadline;
         once_more(|| self.take(look, until)).await
     }
@@ -86,12 +110,15 @@ impl<C: Connector> Sql<C> {
         Ok(found.into_iter().filter(|(_, name)| name.usable).map(|(_, name)| name.shown).collect())
     }
 
-    async fn take(&self, look: Look<'_>, until: Instant) -> Result<Baseline, Trouble> {
+    async fn take(&self, look: Look<'_>, until: Instant) -> Result<(Baseline, Option<Dispatched>), Trouble> {
         let mut session = self.line.enter(Access::Read, until).await?;
         let who = introduction(&mut session).await?;
-        if who.kernel == Kernel::Mpp {
-            answering(&mut session).await?;
-        }
+        let dispatched = if who.kernel == Kernel::Mpp { answering(&mut session).await? } else { None };
+        let reach = match (who.kernel, &dispatched) {
+            (Kernel::PostgreSql, _) => Reach::Itself,
+            (Kernel::Mpp, Some(_)) => Reach::Segments,
+            (Kernel::Mpp, None) => Reach::CatalogOnly,
+        };
         let before = look.before.map(|before| before.databases.as_slice()).unwrap_or_default();
         let (most, named): (usize, Vec<&str>) = match look.only {
             Some(only) => (0, vec![only]),
@@ -108,7 +135,7 @@ impl<C: Connector> Sql<C> {
         let looked = names.into_iter().map(|(oid, name)| async move {
             let before = look.before.and_then(|before| before.database(&name.shown)).and_then(Database::known);
             let tables = if name.usable {
-                self.listing(&name.shown, oid, who, before, (until, counting_ends)).await
+                self.listing((&name.shown, oid), (who, reach), before, (until, counting_ends)).await
             } else {
                 Listing::Unknown("its name is not valid UTF-8, and cannot be given at login".to_owned())
             };
@@ -118,18 +145,17 @@ impl<C: Connector> Sql<C> {
         let Introduction { version, kernel, .. } = who.clone();
         let total = look.only.is_none().then_some(total);
         let (taken, sought) = (Some(taken.to_string()), look.before.is_some());
-        Ok(Baseline { version, kernel, taken, databases, total, truncated, sought })
+        Ok((Baseline { version, kernel, taken, databases, total, truncated, sought }, dispatched))
     }
 
     async fn listing(
         &self,
-        database: &str,
-        oid: u32,
-        who: &Introduction,
+        database: (&str, u32),
+        who: (&Introduction, Reach),
         before: Option<&Tables>,
         ends: (Instant, Instant),
     ) -> Listing {
-        match self.tables(database, oid, who, before, ends).await {
+        match self.tables(database, who, before, ends).await {
             Ok(tables) => Listing::Known(tables),
             Err(Trouble { meaning: Meaning::Damaged, reason, .. }) => Listing::Damaged(reason),
             Err(trouble) => Listing::Unknown(trouble.reason),
@@ -138,9 +164,8 @@ impl<C: Connector> Sql<C> {
 
     async fn tables(
         &self,
-        database: &str,
-        oid: u32,
-        who: &Introduction,
+        (database, oid): (&str, u32),
+        (who, reach): (&Introduction, Reach),
         before: Option<&Tables>,
         (until, counting_ends): (Instant, Instant),
     ) -> Result<Tables, Trouble> {
@@ -150,12 +175,13 @@ impl<C: Connector> Sql<C> {
         if here.first().and_then(|rows| rows.first()).and_then(|row| number(row, 0)) != Some(u64::from(oid)) {
             return Err(Trouble::unsure("another database answers to its name"));
         }
-        if who.kernel == Kernel::Mpp {
+        if reach == Reach::Segments {
             hold_the_tables(&mut session).await?;
         }
         let (mut tables, candidates) = list(&mut session, who, before).await?;
         session.close().await;
-        if !candidates.is_empty() {
+        // Rows lie on segments.
+        if !candidates.is_empty() && reach != Reach::CatalogOnly {
             // A session of its own, because its statement timeout is what is left for counting.
             match self.line.open(database, Access::Read, counting_ends).await {
                 Ok(mut session) => {
@@ -379,7 +405,12 @@ async fn count(session: &mut Session, kernel: Kernel, tables: &mut Tables, candi
 fn uncounted(trouble: &Trouble) -> Uncounted {
     let excused = matches!(
         trouble.meaning,
-        Meaning::Busy | Meaning::Late | Meaning::NotAllowed | Meaning::LoginRefused | Meaning::Unknown
+        Meaning::Busy
+            | Meaning::Late
+            | Meaning::NotAllowed
+            | Meaning::LoginRefused
+            | Meaning::NoWarehouse
+            | Meaning::Unknown
     );
     let gone = trouble.is(&SqlState::UNDEFINED_TABLE) || trouble.is(&SqlState::INVALID_SCHEMA_NAME);
     if excused || gone {

@@ -38,6 +38,8 @@ pub(super) struct Opening<'o> {
     pub(super) database: &'o str,
     pub(super) access: Access,
     pub(super) settings: Settings,
+    /// The warehouse that it chooses, where the server is known to know warehouses.
+    pub(super) warehouse: Option<&'o str>,
     pub(super) deadline: Instant,
 }
 
@@ -95,7 +97,7 @@ async fn attempt<C: Connector>(
     opening: &Opening<'_>,
     want: Want,
 ) -> Result<(Client, Driver, Cancel), Failed> {
-    let Opening { target, database, access, settings, deadline } = *opening;
+    let Opening { target, database, access, settings, warehouse, deadline } = *opening;
     let SqlTarget { namespace, pod, user, login, .. } = target;
     let remaining = deadline.saturating_duration_since(Instant::now());
     let mut stream = Bounded::new(connector.connect(remaining).await?);
@@ -103,7 +105,8 @@ async fn attempt<C: Connector>(
     let mut config = Config::new();
     config.user(user).dbname(database).application_name("kubectl-synxdb");
     if let Settings::Options { row_security } = settings {
-        config.options(options(access, row_security, remaining.as_millis().max(1), LOCK_TIMEOUT.as_millis()));
+        let (statement, lock) = (remaining.as_millis().max(1), LOCK_TIMEOUT.as_millis());
+        config.options(options(access, row_security, statement, lock, warehouse));
     }
     let encrypted = want != Want::Never && offers_tls(&mut stream).await?;
     let checked = if encrypted { login.tls().checked() } else { Checked::Nothing };

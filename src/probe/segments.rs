@@ -27,11 +27,25 @@ pub struct Instance {
     pub status: String,
     /// Its machine.
     pub host: String,
+    /// The warehouse that it is of, where the catalog says so.
+    pub warehouse: Option<String>,
+}
+
+/// How far a dispatched question went that succeeded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dispatched {
+    /// Primary segments that answered it.
+    pub answered: usize,
+    /// Primary segments that should have, as the catalog has it; `None` where it lists those of all warehouses together.
+    pub expected: Option<usize>,
+    /// The warehouse that the session was in; `None` where the server knows no warehouses, and it went to all segments.
+    pub warehouse: Option<String>,
 }
 
 impl<C: Connector> Sql<C> {
-    /// How many primary segments answer a dispatched query; No where one does not.
-    pub async fn segments(&self, deadline: Duration) -> Answer<usize> {
+    /// How many primary segments answer a dispatched query; No where one does not. `None` inside a yes: its sessions are in
+    /// no warehouse, and nothing can be dispatched.
+    pub async fn segments(&self, deadline: Duration) -> Answer<Option<Dispatched>> {
         self.ask(deadline, answering).await
     }
 
@@ -41,16 +55,66 @@ impl<C: Connector> Sql<C> {
     }
 }
 
-/// How many primary segments answer; an error where one does not.
-pub(super) async fn answering(session: &mut Session) -> Result<usize, Trouble> {
-    // Each in a transaction of its own: a failed dispatch says which segment it was.
-    let answering = session.run(&[Statement::Dispatch]).await.map_err(of_dispatch)?;
-    let answering = answering.first().map_or(0, Vec::len);
-    let known = known(session).await?;
-    if answering < known {
-        return Err(Trouble::new(Meaning::Down, format!("{answering} of {known} segments answered")));
+/// How many primary segments answer; an error where one does not. `None` where the session is in no warehouse: without one
+/// there is nobody to dispatch to, and that says nothing of the server. Segments that the catalog has for other warehouses
+/// are not asked, and do not count.
+pub(super) async fn answering(session: &mut Session) -> Result<Option<Dispatched>, Trouble> {
+    let warehouse = if session.knows_warehouses() { Some(current(session).await?) } else { None };
+    if warehouse.as_ref().is_some_and(String::is_empty) {
+        return Ok(None);
     }
-    Ok(answering)
+    let answered = dispatched(session).await?;
+    let expected = match &warehouse {
+        None => Some(known(session).await?),
+        Some(warehouse) => known_of(session, warehouse).await?,
+    };
+    if let Some(expected) = expected
+        && answered < expected
+    {
+        return Err(Trouble::new(Meaning::Down, format!("{answered} of {expected} segments answered")));
+    }
+    Ok(Some(Dispatched { answered, expected, warehouse }))
+}
+
+/// How many segments answer a dispatched query. It is in a transaction of its own: one that fails says which segment it was.
+async fn dispatched(session: &mut Session) -> Result<usize, Trouble> {
+    let answered = session.run(&[Statement::Dispatch]).await.map_err(of_dispatch)?;
+    Ok(answered.first().map_or(0, Vec::len))
+}
+
+/// The warehouse that the session is in, empty for none. One that was chosen is in force: each statement makes sure of it.
+async fn current(session: &mut Session) -> Result<String, Trouble> {
+    if let Some(chosen) = session.warehouse() {
+        return Ok(chosen.to_owned());
+    }
+    let rows = session.run(&[Statement::ShowWarehouse]).await?;
+    Ok(rows.first().and_then(|rows| rows.first()).map(|row| text(row, 0).to_owned()).unwrap_or_default())
+}
+
+/// How many primary segments a warehouse has in the coordinator's catalog; `None` where the catalog does not tell.
+async fn known_of(session: &mut Session, warehouse: &str) -> Result<Option<usize>, Trouble> {
+    if !lists_warehouses(session).await? {
+        return Ok(None);
+    }
+    let rows = session.run(&[Statement::PrimariesOf { warehouse }]).await?;
+    let row = rows.first().and_then(|rows| rows.first());
+    let column = |column| row.and_then(|row| text(row, column).parse::<usize>().ok());
+    match (column(0), column(1)) {
+        (_, Some(0)) => Err(Trouble::new(
+            Meaning::NoWarehouse,
+            format!("its sessions take warehouse {warehouse}, and its catalog has none of this name"),
+        )),
+        (Some(segments), Some(_)) => Ok(Some(segments)),
+        _ => Err(Trouble::unsure(format!("the number of segments of warehouse {warehouse} is not known"))),
+    }
+}
+
+async fn lists_warehouses(session: &mut Session) -> Result<bool, Trouble> {
+    if !session.knows_warehouses() {
+        return Ok(false);
+    }
+    let rows = session.run(&[Statement::ListsWarehouses]).await?;
+    Ok(rows.first().is_some_and(|rows| !rows.is_empty()))
 }
 
 /// Whether each primary segment's catalog has at least as many users' tables as the coordinator's, in the database that the
@@ -62,7 +126,7 @@ pub(super) async fn hold_the_tables(session: &mut Session) -> Result<(), Trouble
         let expected = session.run(&[Statement::TablesOnCoordinator]).await?;
         let expected = expected.first().and_then(|rows| rows.first()).and_then(|row| number(row, 0)).unwrap_or(0);
         let held = session.run(&[Statement::TablesOnSegments]).await.map_err(of_dispatch)?;
-        let primaries = known(session).await?;
+        let primaries = self::expected(session).await?;
         last = compare_tables(expected, held.iter().flatten().map(|row| (text(row, 0), number(row, 1))), primaries);
         if last.is_ok() {
             break;
@@ -103,15 +167,32 @@ fn of_dispatch(trouble: Trouble) -> Trouble {
     }
 }
 
+/// How many primary segments should answer a question of this session: those of its warehouse, or all. Where the catalog
+/// does not tell those of a warehouse from others, it is those that do answer.
+pub(super) async fn expected(session: &mut Session) -> Result<usize, Trouble> {
+    if !session.knows_warehouses() {
+        return known(session).await;
+    }
+    let warehouse = current(session).await?;
+    if warehouse.is_empty() {
+        return Err(Trouble::new(Meaning::NoWarehouse, "its sessions are in no warehouse"));
+    }
+    match known_of(session, &warehouse).await? {
+        Some(known) => Ok(known),
+        None => dispatched(session).await,
+    }
+}
+
 /// How many primary segments there are.
-pub(super) async fn known(session: &mut Session) -> Result<usize, Trouble> {
+async fn known(session: &mut Session) -> Result<usize, Trouble> {
     let known = session.run(&[Statement::Primaries]).await?;
     let number = known.first().and_then(|rows| rows.first()).and_then(|row| text(row, 0).parse().ok());
     number.ok_or_else(|| Trouble::unsure("the number of segments is not known"))
 }
 
 async fn instances(session: &mut Session) -> Result<Vec<Instance>, Trouble> {
-    let rows = session.run(&[Statement::Instances]).await?;
+    let warehouses = lists_warehouses(session).await?;
+    let rows = session.run(&[Statement::Instances { warehouses }]).await?;
     let column = |row, index| text(row, index).to_owned();
     Ok(rows
         .iter()
@@ -123,6 +204,7 @@ async fn instances(session: &mut Session) -> Result<Vec<Instance>, Trouble> {
             mode: column(row, 3),
             status: column(row, 4),
             host: column(row, 5),
+            warehouse: Some(column(row, 6)).filter(|name| !name.is_empty()),
         })
         .collect())
 }

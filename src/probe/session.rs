@@ -17,6 +17,7 @@ use tokio_postgres::{Client, SimpleQueryMessage, SimpleQueryRow};
 
 use super::handshake::{Cancel, Driver, Opening, log_in};
 use super::login::Login;
+use super::sqlstate::Meaning;
 use super::statements::{Access, GUARDED, Statement, guard, settings};
 pub use super::trouble::Trouble;
 use crate::cluster::{Cluster, Tunnel};
@@ -61,6 +62,9 @@ pub struct SqlTarget {
     pub database: String,
     /// Databases to log in to if that one takes no session: what is asked of the server as a whole can be asked in any.
     pub otherwise: Vec<String>,
+    /// The warehouse that its sessions are to be in, if the server knows warehouses; `None` for the one that a session is in
+    /// anyhow.
+    pub warehouse: Option<String>,
 }
 
 /// Something that leads to a server: a tunnel in production, a socket in tests.
@@ -125,6 +129,10 @@ struct Known {
     settings: Settings,
     /// Whether a session's settings were seen to be in force.
     seen_in_force: bool,
+    /// Whether the server knows warehouses; `None` until it was asked.
+    warehouses: Option<bool>,
+    /// Whether a session was seen to be in the warehouse that was chosen.
+    seen_in_warehouse: bool,
     /// The database that took the last login that could go to any.
     entered: Option<String>,
     /// Databases that the server listed, a few of them.
@@ -145,6 +153,8 @@ impl<C: Connector> Line<C> {
         let known = Known {
             settings: Settings::Options { row_security: true },
             seen_in_force: false,
+            warehouses: None,
+            seen_in_warehouse: false,
             entered: None,
             listed: Vec::new(),
             wrote_in: None,
@@ -235,34 +245,29 @@ impl<C: Connector> Line<C> {
             }
             tokio::time::sleep_until(not_before).await;
         }
-        let opened = tokio::time::timeout_at(deadline, self.log_in(database, access, deadline)).await;
+        // On the heap: whoever asks a server has several of these.
+        let opened =
+            tokio::time::timeout_at(deadline, Box::pin(self.log_in(database, access, (deadline, whole)))).await;
         let opened = opened.unwrap_or_else(|_| Err(Trouble::late(whole)));
         turn.remember(opened.as_ref().is_err_and(Trouble::hung));
-        let (client, driver, cancel, settings) = opened?;
+        let Entrance { client, driver, cancel, scope } = opened?;
         let database = database.to_owned();
-        Ok(Session {
-            client,
-            driver,
-            cancel: Mutex::new(Some(cancel)),
-            database,
-            access,
-            settings,
-            deadline,
-            whole,
-            turn,
-        })
+        Ok(Session { client, driver, cancel, database, scope, turn })
     }
 
-    /// Logs in with settings that the server takes, and sees to it once that they are in force.
+    /// Logs in with settings that the server takes, and in the warehouse that was chosen; sees to it once that both are in
+    /// force. Whether the server knows warehouses is asked once, in a session that chooses none: others refuse the setting.
     async fn log_in(
         &self,
         database: &str,
         access: Access,
-        deadline: Instant,
-    ) -> Result<(Client, Driver, Cancel, Settings), Trouble> {
+        (deadline, whole): (Instant, Duration),
+    ) -> Result<Entrance, Trouble> {
         loop {
-            let Known { settings, seen_in_force, .. } = self.known().clone();
-            let opening = Opening { target: &self.target, database, access, settings, deadline };
+            let Known { settings, seen_in_force, warehouses, seen_in_warehouse, .. } = self.known().clone();
+            let warehouse = self.target.warehouse.clone().filter(|_| warehouses == Some(true));
+            let opening =
+                Opening { target: &self.target, database, access, settings, warehouse: warehouse.as_deref(), deadline };
             let opened = log_in(&self.connector, &opening).await;
             let (client, driver, cancel) = match (opened, settings) {
                 (Ok(opened), _) => opened,
@@ -270,25 +275,46 @@ impl<C: Connector> Line<C> {
                     self.known().settings = Settings::EachTransaction;
                     continue;
                 }
-                (Err(trouble), Settings::Options { row_security: true }) if trouble.is(&SqlState::UNDEFINED_OBJECT) => {
+                (Err(trouble), Settings::Options { row_security: true })
+                    if trouble.is(&SqlState::UNDEFINED_OBJECT) && warehouse.is_none() =>
+                {
                     self.known().settings = Settings::Options { row_security: false };
                     continue;
                 }
-                (Err(trouble), _) => return Err(trouble),
+                (Err(trouble), _) => return Err(refused_in(warehouse.as_deref(), trouble)),
             };
-            if seen_in_force || settings == Settings::EachTransaction {
-                return Ok((client, driver, cancel, settings));
-            }
-            match client.simple_query(&guard(access)).await {
-                Ok(_) => {
-                    self.known().seen_in_force = true;
-                    return Ok((client, driver, cancel, settings));
+            let knows_warehouses = warehouses == Some(true);
+            let scope = Scope { access, settings, warehouse, knows_warehouses, deadline, whole };
+            let entrance = Entrance { client, driver, cancel: Mutex::new(Some(cancel)), scope };
+            let by_options = matches!(settings, Settings::Options { .. });
+            let seen = (seen_in_force || !by_options) && (seen_in_warehouse || entrance.scope.warehouse.is_none());
+            let mut is_mpp = false;
+            if !seen || warehouses.is_none() {
+                match entrance.ask(&[Statement::IsMpp]).await {
+                    Ok(rows) => {
+                        is_mpp = rows.first().is_some_and(|rows| !rows.is_empty());
+                        let mut known = self.known();
+                        known.seen_in_force = by_options;
+                        known.seen_in_warehouse = entrance.scope.warehouse.is_some();
+                    }
+                    Err(trouble) if trouble.is_code(GUARDED) && by_options => {
+                        self.known().settings = Settings::EachTransaction;
+                        continue;
+                    }
+                    Err(trouble) => return Err(refused_in(entrance.scope.warehouse.as_deref(), trouble)),
                 }
-                Err(error) => match driver.trouble(&error) {
-                    dropped if dropped.is_code(GUARDED) => self.known().settings = Settings::EachTransaction,
-                    trouble => return Err(trouble),
-                },
             }
+            if warehouses.is_some() {
+                return Ok(entrance);
+            }
+            let knows = is_mpp && entrance.knows_warehouses().await?;
+            self.known().warehouses = Some(knows);
+            // An error ends a connection to an MPP server, and a session that is to be in a warehouse begins in it.
+            if !is_mpp || (knows && self.target.warehouse.is_none()) {
+                let scope = Scope { knows_warehouses: knows, ..entrance.scope };
+                return Ok(Entrance { scope, ..entrance });
+            }
+            entrance.leave().await;
         }
     }
 
@@ -320,6 +346,98 @@ impl Hangs {
     }
 }
 
+/// What holds for a session as long as it lasts.
+pub(super) struct Scope {
+    access: Access,
+    settings: Settings,
+    /// The warehouse that it is in by choice.
+    warehouse: Option<String>,
+    /// Whether the server knows warehouses.
+    knows_warehouses: bool,
+    deadline: Instant,
+    /// The time that it had in the beginning.
+    whole: Duration,
+}
+
+impl Scope {
+    /// What is sent before statements, in the same transaction: the settings, or the look at them.
+    fn before(&self) -> Vec<String> {
+        let warehouse = self.warehouse.as_deref();
+        let mut before = match self.settings {
+            Settings::Options { .. } => Vec::new(),
+            Settings::EachTransaction => {
+                let remaining = self.deadline.saturating_duration_since(Instant::now());
+                settings(self.access, remaining.as_millis().max(1), LOCK_TIMEOUT.as_millis(), warehouse)
+            }
+        };
+        before.push(guard(self.access, warehouse));
+        before
+    }
+}
+
+/// A connection that has just logged in.
+struct Entrance {
+    client: Client,
+    driver: Driver,
+    cancel: Mutex<Option<Cancel>>,
+    scope: Scope,
+}
+
+impl Entrance {
+    /// Runs statements after the settings.
+    async fn ask(&self, statements: &[Statement<'_>]) -> Result<Vec<Vec<SimpleQueryRow>>, Trouble> {
+        let before = self.scope.before();
+        let first = before.len();
+        let texts = before.into_iter().chain(statements.iter().map(Statement::sql));
+        let message = texts.fold(String::new(), |all, one| all + &one + ";\n");
+        let asked = tokio::time::timeout_at(self.scope.deadline, self.client.simple_query(&message)).await;
+        let Ok(answer) = asked else {
+            // Nobody waits for it: time is up.
+            if let Some(cancel) = self.cancel.lock().unwrap_or_else(PoisonError::into_inner).take() {
+                tokio::spawn(tokio::time::timeout(CANCELLING, cancel()));
+            }
+            return Err(Trouble::late(self.scope.whole));
+        };
+        let answer = split(answer.map_err(|error| self.driver.trouble(&error))?);
+        Ok(answer.into_iter().skip(first).collect())
+    }
+
+    /// Whether an MPP server knows warehouses.
+    async fn knows_warehouses(&self) -> Result<bool, Trouble> {
+        match self.ask(&[Statement::ShowWarehouse]).await {
+            Ok(_) => Ok(true),
+            Err(trouble) if trouble.is(&SqlState::UNDEFINED_OBJECT) => Ok(false),
+            Err(trouble) => Err(trouble),
+        }
+    }
+
+    /// Ends the connection politely.
+    async fn leave(self) {
+        let Self { client, mut driver, scope, .. } = self;
+        drop(client);
+        let _ = tokio::time::timeout_at(scope.deadline, driver.ended()).await;
+    }
+}
+
+/// What it means that a server takes no session in a warehouse that was chosen: its own words, and that it says nothing of
+/// the server. A server that takes no session at all says so in other words.
+fn refused_in(warehouse: Option<&str>, trouble: Trouble) -> Trouble {
+    let invalid = trouble.is(&SqlState::INVALID_PARAMETER_VALUE) || trouble.is(&SqlState::UNDEFINED_OBJECT);
+    match warehouse {
+        Some(warehouse) if trouble.is_code(GUARDED) => Trouble {
+            reason: format!("its sessions are not in warehouse {warehouse}, although they chose it"),
+            meaning: Meaning::NoWarehouse,
+            ..trouble
+        },
+        Some(warehouse) if invalid => Trouble {
+            reason: format!("it takes no session in warehouse {warehouse}: {}", trouble.reason),
+            meaning: Meaning::NoWarehouse,
+            ..trouble
+        },
+        _ => trouble,
+    }
+}
+
 /// A logged-in connection to one database. Drop it after an error: an MPP server's connection is not to be trusted
 /// then.
 pub(super) struct Session {
@@ -327,14 +445,21 @@ pub(super) struct Session {
     driver: Driver,
     cancel: Mutex<Option<Cancel>>,
     database: String,
-    access: Access,
-    settings: Settings,
-    deadline: Instant,
-    whole: Duration,
+    scope: Scope,
     turn: OwnedMutexGuard<Hangs>,
 }
 
 impl Session {
+    /// Whether the server knows warehouses.
+    pub(super) fn knows_warehouses(&self) -> bool {
+        self.scope.knows_warehouses
+    }
+
+    /// The warehouse that it is in by choice.
+    pub(super) fn warehouse(&self) -> Option<&str> {
+        self.scope.warehouse.as_deref()
+    }
+
     /// Runs statements in one round trip and one transaction; the rows of each.
     ///
     /// # Errors
@@ -365,7 +490,7 @@ impl Session {
     /// A statement's text. One that writes in a session that only reads would be refused by the server, too.
     fn checked(&self, statement: &Statement<'_>) -> String {
         debug_assert!(
-            self.access == Access::Write || statement.access() == Access::Read,
+            self.scope.access == Access::Write || statement.access() == Access::Read,
             "{statement:?} in a session that only reads"
         );
         statement.sql()
@@ -373,20 +498,13 @@ impl Session {
 
     /// Sends statements as one message, the settings or the look at them first. The first poll sends it.
     fn send(&self, statements: &[String]) -> impl Future<Output = Result<Vec<Vec<SimpleQueryRow>>, Trouble>> {
-        let mut before = match self.settings {
-            Settings::Options { .. } => Vec::new(),
-            Settings::EachTransaction => {
-                let remaining = self.deadline.saturating_duration_since(Instant::now());
-                settings(self.access, remaining.as_millis().max(1), LOCK_TIMEOUT.as_millis())
-            }
-        };
-        before.push(guard(self.access));
+        let before = self.scope.before();
         let (first, number) = (before.len(), before.len() + statements.len());
         let message = before.iter().chain(statements).fold(String::new(), |all, one| all + one + ";\n");
         async move {
-            let answer = match tokio::time::timeout_at(self.deadline, self.client.simple_query(&message)).await {
+            let answer = match tokio::time::timeout_at(self.scope.deadline, self.client.simple_query(&message)).await {
                 Ok(answer) => split(answer.map_err(|error| self.driver.trouble(&error))?),
-                Err(_) => return Err(Trouble::late(self.whole)),
+                Err(_) => return Err(Trouble::late(self.scope.whole)),
             };
             if answer.len() != number {
                 return Err(Trouble::unsure("the server's answer has another number of results than the question"));
@@ -406,10 +524,10 @@ impl Session {
 
     /// Ends the session politely, so that the server has one process less at once.
     pub(super) async fn close(self) {
-        let Self { client, mut driver, deadline, .. } = self;
+        let Self { client, mut driver, scope, .. } = self;
         drop(client);
         // The connection's task ends once Terminate is sent.
-        let _ = tokio::time::timeout_at(deadline, driver.ended()).await;
+        let _ = tokio::time::timeout_at(scope.deadline, driver.ended()).await;
     }
 
     /// Runs any text, as a user does: along the usual search path.

@@ -60,9 +60,10 @@ impl Introduction {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum Reached {
-    /// A constant: the server takes sessions.
+    /// A constant: the server takes sessions. All that can be asked of a server that is no MPP server, and of one in a session
+    /// that is in no warehouse.
     Server,
-    /// A dispatched query: every primary segment of an MPP server answers.
+    /// A dispatched query: every primary segment of an MPP server, or of the session's warehouse, answers.
     Segments,
 }
 
@@ -121,7 +122,10 @@ impl<C: Connector> Sql<C> {
         let rows = session.run(&[Statement::Ping, Statement::IsMpp]).await?;
         let reached = match Kernel::told(rows.get(1)) {
             Kernel::PostgreSql => Reached::Server,
-            Kernel::Mpp => super::segments::answering(&mut session).await.map(|_| Reached::Segments)?,
+            Kernel::Mpp => match super::segments::answering(&mut session).await? {
+                Some(_) => Reached::Segments,
+                None => Reached::Server,
+            },
         };
         session.close().await;
         Ok(reached)

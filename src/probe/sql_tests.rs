@@ -1,8 +1,9 @@
 use super::*;
 use crate::probe::baseline::{Baseline, Listing, Table};
 use crate::probe::canary::Written;
+use crate::probe::segments::Dispatched;
 use crate::probe::sqlstate::Meaning;
-use crate::probe::testing::{Postgres, Socket, mpp, run, session, target};
+use crate::probe::testing::{Elastic, LISTS_WAREHOUSES, Postgres, Socket, mpp, run, session, target};
 use crate::probe::{Canary, Look, compare};
 use tokio::io::DuplexStream;
 
@@ -165,9 +166,14 @@ async fn a_canary_is_not_written_where_writing_is_refused() {
 }
 
 /// What a database says whose `gp_dist_random` is as given: to the question itself, and to a baseline.
-async fn dispatched(postgres: &Postgres, name: &str, gp_dist_random: &str) -> (Answer<usize>, Answer<Baseline>) {
+async fn dispatched(
+    postgres: &Postgres,
+    name: &str,
+    gp_dist_random: &str,
+) -> (Answer<Option<usize>>, Answer<Baseline>) {
     let looks = mpp(postgres, name, gp_dist_random, "id % 2").await;
-    let answer = (looks.segments(SOON).await, looks.baseline(SOON).await);
+    let answered = looks.segments(SOON).await.map(|dispatched| dispatched.map(|dispatched| dispatched.answered));
+    let answer = (answered, looks.baseline(SOON).await);
     run(&postgres.sql("postgres"), "postgres", &format!("DROP DATABASE {name} WITH (FORCE)")).await;
     answer
 }
@@ -177,7 +183,7 @@ async fn an_mpp_server_answers_when_every_segment_does() {
     let postgres = Postgres::shared();
     let all = "RETURN QUERY SELECT g FROM generate_series(0, 1) g, generate_series(1, 5);";
     let (answering, Answer::Yes(baseline)) = dispatched(&postgres, "all_segments", all).await else { panic!() };
-    assert_eq!((answering, baseline.kernel), (Answer::Yes(2), Kernel::Mpp));
+    assert_eq!((answering, baseline.kernel), (Answer::Yes(Some(2)), Kernel::Mpp));
 
     // A baseline is a proof, too: what the catalog lists is not there while a segment does not answer.
     let (one, baseline) = dispatched(&postgres, "one_segment", "RETURN QUERY SELECT 0;").await;
@@ -195,6 +201,114 @@ async fn an_mpp_server_answers_when_every_segment_does() {
     assert!(matches!(dispatched(&postgres, "once_more_later", &later).await, (Answer::Yes(_), Answer::Yes(_))));
     let twice = format!("IF public.try() <= 2 THEN {raise} END IF; {all}");
     assert!(matches!(dispatched(&postgres, "not_twice", &twice).await.0, Answer::No(_)));
+}
+
+/// A server with two warehouses, of one segment each, in its catalog or not; `wh-2`'s does not answer.
+async fn two_warehouses(postgres: &Postgres, name: &str, listed: bool) {
+    let answering = "DECLARE warehouse text := current_setting('synxdb.warehouse', true); BEGIN
+        IF warehouse = 'wh-1' THEN RETURN QUERY SELECT 0;
+        ELSIF warehouse = 'wh-2' THEN
+            RAISE EXCEPTION USING ERRCODE = '58M01', MESSAGE = 'failed to acquire resources', DETAIL = 'seg1';
+        ELSE RAISE EXCEPTION USING ERRCODE = '55000', MESSAGE = 'no warehouse'; END IF; END;";
+    let looks = mpp(postgres, name, answering, "id % 2").await;
+    if listed {
+        run(&looks, name, LISTS_WAREHOUSES).await;
+    }
+    let empty = format!("ALTER DATABASE {name} SET synxdb.warehouse = ''");
+    run(&postgres.sql("postgres"), "postgres", &empty).await;
+    run(&looks, name, "CREATE TABLE projects (id int); INSERT INTO projects VALUES (1); ANALYZE").await;
+}
+
+/// Asks it in a session of this warehouse.
+fn within(postgres: &Postgres, name: &str, warehouse: Option<&str>) -> Sql<Elastic> {
+    let target = SqlTarget { warehouse: warehouse.map(str::to_owned), ..target("gpadmin", name) };
+    Sql::with(Elastic::before(postgres), target)
+}
+
+/// Each in a session of the one that is asked about, and whatever another one does.
+#[tokio::test]
+async fn the_segments_of_a_warehouse_are_asked_in_its_own_session() {
+    let postgres = Postgres::start();
+    for (name, listed, expected) in [("listed", true, Some(1)), ("unlisted", false, None)] {
+        two_warehouses(&postgres, name, listed).await;
+        let first = within(&postgres, name, Some("wh-1"));
+        let dispatched = Dispatched { answered: 1, expected, warehouse: Some("wh-1".to_owned()) };
+        assert_eq!(first.segments(SOON).await, Answer::Yes(Some(dispatched.clone())));
+        let (baseline, found) = first.look_further(Look::default(), SOON).await.unwrap();
+        assert_eq!(found, Some(dispatched));
+        assert_eq!(tables(&baseline, name)[0].rows, Some(1));
+        assert_eq!(first.ping(SOON).await, Ok(Reached::Segments));
+        // It is asked for once, in a session that chooses none, whether the server knows the setting at all.
+        let chosen = first.line.connector().chosen.lock().unwrap().clone();
+        assert_eq!(chosen.iter().filter(|warehouse| warehouse.is_none()).count(), 1, "{chosen:?}");
+
+        let second = within(&postgres, name, Some("wh-2"));
+        let Answer::No(reason) = second.segments(SOON).await else { panic!() };
+        assert_eq!(reason, "failed to acquire resources: seg1 (SQLSTATE 58M01)");
+    }
+}
+
+/// The catalog alone can be read then: that is no fault of the server's, and nothing of the segments.
+#[tokio::test]
+async fn without_a_warehouse_nothing_is_dispatched() {
+    let postgres = Postgres::start();
+    two_warehouses(&postgres, "without", true).await;
+    let sql = within(&postgres, "without", None);
+    assert_eq!(sql.segments(SOON).await, Answer::Yes(None));
+    assert_eq!(sql.ping(SOON).await, Ok(Reached::Server));
+    let (baseline, dispatched) = sql.look_further(Look::default(), SOON).await.unwrap();
+    assert_eq!((dispatched, baseline.kernel), (None, Kernel::Mpp));
+    let projects = &tables(&baseline, "without")[0];
+    assert_eq!((projects.name.as_str(), projects.rows, &projects.uncounted), ("projects", None, &None));
+}
+
+#[tokio::test]
+async fn a_warehouse_that_is_none_of_the_servers_is_no_fault_of_the_server() {
+    let postgres = Postgres::start();
+    two_warehouses(&postgres, "none", true).await;
+    let until = tokio::time::Instant::now() + SOON;
+    let refused =
+        within(&postgres, "none", Some("nowhere")).line.open("none", Access::Read, until).await.err().unwrap();
+    assert_eq!((refused.meaning, refused.meaning.fails()), (Meaning::NoWarehouse, false));
+    assert!(refused.reason.starts_with("it takes no session in warehouse nowhere: invalid value for"), "{refused:?}");
+    // Its sessions take it, and the catalog has no such warehouse.
+    run(
+        &postgres.sql("none"),
+        "none",
+        "SET allow_system_table_mods = on; DELETE FROM pg_catalog.gp_warehouse WHERE warehouse_name = 'wh-1'",
+    )
+    .await;
+    let Answer::Unknown(reason) = within(&postgres, "none", Some("wh-1")).segments(SOON).await else { panic!() };
+    assert_eq!(reason, "its sessions take warehouse wh-1, and its catalog has none of this name");
+}
+
+/// No session counts that is not seen to be in the warehouse that it chose.
+#[tokio::test]
+async fn a_choice_that_is_dropped_is_made_in_each_transaction() {
+    let postgres = Postgres::start();
+    two_warehouses(&postgres, "dropped", true).await;
+    let target = SqlTarget { warehouse: Some("wh-1".to_owned()), ..target("gpadmin", "dropped") };
+    let sql = Sql::with(Elastic::dropping(&postgres), target);
+    let expected = Dispatched { answered: 1, expected: Some(1), warehouse: Some("wh-1".to_owned()) };
+    assert_eq!(sql.segments(SOON).await, Answer::Yes(Some(expected)));
+    let until = tokio::time::Instant::now() + SOON;
+    let mut session = sql.line.open("dropped", Access::Read, until).await.unwrap();
+    let rows = session.run_as_listed("SHOW warehouse").await.unwrap();
+    assert_eq!(text(&rows[0][0], 0), "wh-1");
+}
+
+/// Greenplum, and PostgreSQL: nothing is chosen where there is nothing to choose from.
+#[tokio::test]
+async fn a_server_that_knows_no_warehouses_is_not_told_of_one() {
+    let postgres = Postgres::start();
+    let all = "RETURN QUERY SELECT g FROM generate_series(0, 1) g;";
+    mpp(&postgres, "greenplum", all, "id % 2").await;
+    let target = SqlTarget { warehouse: Some("wh-1".to_owned()), ..target("gpadmin", "greenplum") };
+    let asked = Sql::with(postgres.socket(), target.clone());
+    let expected = Dispatched { answered: 2, expected: Some(2), warehouse: None };
+    assert_eq!(asked.segments(SOON).await, Answer::Yes(Some(expected)));
+    let plain = Sql::with(postgres.socket(), SqlTarget { database: "postgres".to_owned(), ..target });
+    assert_eq!(plain.ping(SOON).await, Ok(Reached::Server));
 }
 
 #[tokio::test]

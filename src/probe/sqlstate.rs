@@ -23,6 +23,8 @@ pub enum Meaning {
     NoDatabase,
     /// The question does not fit this server: a protocol option, a setting, syntax.
     OurRequest,
+    /// It takes no session in the warehouse that was chosen. No SQLSTATE says so by itself.
+    NoWarehouse,
     /// No answer came in time.
     Late,
     /// The way to the server broke, or it gave a SQLSTATE that is not in the table.

@@ -76,10 +76,17 @@ pub(super) enum Statement<'s> {
     Count { table: Counted<'s> },
     /// Of an MPP server, dispatched: a row of each primary segment.
     Dispatch,
+    /// The warehouse that the session is in, empty for none. A server without warehouses does not know the setting
+    /// (SQLSTATE 42704).
+    ShowWarehouse,
+    /// Of an MPP server that knows warehouses: has a row if its catalog says which segment is of which warehouse.
+    ListsWarehouses,
     /// Of an MPP server: number of primary segments in the coordinator's catalog.
     Primaries,
-    /// Of an MPP server: instances in the coordinator's catalog.
-    Instances,
+    /// The same of one warehouse, and the number of warehouses of this name (0 or 1).
+    PrimariesOf { warehouse: &'s str },
+    /// Of an MPP server: instances in the coordinator's catalog; with their warehouse if the catalog says which it is.
+    Instances { warehouses: bool },
     /// Of an MPP server, dispatched: number of users' tables in each segment's catalog of this database.
     TablesOnSegments,
     /// Of an MPP server: the same number in the coordinator's catalog.
@@ -123,8 +130,11 @@ impl Statement<'_> {
             | Self::CountUpTo { .. }
             | Self::Count { .. }
             | Self::Dispatch
+            | Self::ShowWarehouse
+            | Self::ListsWarehouses
             | Self::Primaries
-            | Self::Instances
+            | Self::PrimariesOf { .. }
+            | Self::Instances { .. }
             | Self::TablesOnSegments
             | Self::TablesOnCoordinator
             | Self::ReadCanary { .. }
@@ -166,10 +176,39 @@ impl Statement<'_> {
             Self::Primaries => "SELECT pg_catalog.count(DISTINCT s.content) FROM pg_catalog.gp_segment_configuration AS s
                  WHERE s.content OPERATOR(pg_catalog.>=) 0::pg_catalog.int2"
                 .to_owned(),
-            Self::Instances => format!(
-                "SELECT s.content, s.role, s.preferred_role, s.mode, s.status, s.hostname
-                 FROM pg_catalog.gp_segment_configuration AS s ORDER BY 1, 3 DESC LIMIT {MOST_INSTANCES}"
+            // No function reads a setting that may be unknown on PostgreSQL 9.4; SHOW is no function, and takes no schema.
+            Self::ShowWarehouse => "SHOW warehouse".to_owned(),
+            Self::ListsWarehouses => "SELECT 1 FROM pg_catalog.pg_attribute AS a
+                     JOIN pg_catalog.pg_class AS c ON c.oid OPERATOR(pg_catalog.=) a.attrelid
+                 WHERE c.relnamespace OPERATOR(pg_catalog.=) 11::pg_catalog.oid
+                     AND c.relname OPERATOR(pg_catalog.=) 'gp_segment_configuration'::pg_catalog.name
+                     AND a.attname OPERATOR(pg_catalog.=) 'warehouseid'::pg_catalog.name
+                     AND EXISTS (SELECT 1 FROM pg_catalog.pg_class AS w
+                         WHERE w.relnamespace OPERATOR(pg_catalog.=) 11::pg_catalog.oid
+                             AND w.relname OPERATOR(pg_catalog.=) 'gp_warehouse'::pg_catalog.name)"
+                .to_owned(),
+            Self::PrimariesOf { warehouse } => format!(
+                "SELECT pg_catalog.count(DISTINCT s.content), pg_catalog.count(DISTINCT w.oid)
+                 FROM pg_catalog.gp_warehouse AS w
+                     LEFT JOIN pg_catalog.gp_segment_configuration AS s ON s.warehouseid OPERATOR(pg_catalog.=) w.oid
+                         AND s.content OPERATOR(pg_catalog.>=) 0::pg_catalog.int2
+                 WHERE w.warehouse_name OPERATOR(pg_catalog.=) {}::pg_catalog.text",
+                literal(warehouse)
             ),
+            Self::Instances { warehouses } => {
+                let (column, join) = if *warehouses {
+                    (
+                        "w.warehouse_name",
+                        "LEFT JOIN pg_catalog.gp_warehouse AS w ON w.oid OPERATOR(pg_catalog.=) s.warehouseid",
+                    )
+                } else {
+                    ("NULL", "")
+                };
+                format!(
+                    "SELECT s.content, s.role, s.preferred_role, s.mode, s.status, s.hostname, {column}
+                     FROM pg_catalog.gp_segment_configuration AS s {join} ORDER BY 1, 3 DESC LIMIT {MOST_INSTANCES}"
+                )
+            }
             Self::TablesOnSegments => format!(
                 "SELECT c.gp_segment_id, pg_catalog.count(*)
                  FROM gp_dist_random('pg_catalog.pg_class') AS c WHERE {PERMANENT_TABLE} GROUP BY 1"
@@ -206,13 +245,17 @@ impl Statement<'_> {
 
 /// Fails, with SQLSTATE 22012, unless this session's settings are the ones that were asked for: a pooler may drop startup
 /// options without a word. It is sent before each statement, in the same transaction.
-pub(super) fn guard(access: Access) -> String {
+pub(super) fn guard(access: Access, warehouse: Option<&str>) -> String {
     let is = |setting: &str, value: &str| {
-        format!("pg_catalog.current_setting('{setting}') OPERATOR(pg_catalog.=) '{value}'::pg_catalog.text")
+        let value = literal(value);
+        format!("pg_catalog.current_setting('{setting}') OPERATOR(pg_catalog.=) {value}::pg_catalog.text")
     };
     let mut holds = is("search_path", "pg_catalog");
     if access == Access::Read {
         write!(holds, " AND {}", is("transaction_read_only", "on")).unwrap_or_default();
+    }
+    if let Some(warehouse) = warehouse {
+        write!(holds, " AND {}", is("warehouse", warehouse)).unwrap_or_default();
     }
     format!("SELECT 1 OPERATOR(pg_catalog./) CASE WHEN {holds} THEN 1 ELSE 0 END")
 }
@@ -222,7 +265,13 @@ pub(super) const GUARDED: &str = "22012";
 
 /// The settings of a session, as startup options. `row_security` is unknown before PostgreSQL 9.5; with it off, a table
 /// with policies is an error for those who are bound by them, rather than a table whose policies run and hide rows.
-pub(super) fn options(access: Access, row_security: bool, statement_ms: u128, lock_ms: u128) -> String {
+pub(super) fn options(
+    access: Access,
+    row_security: bool,
+    statement_ms: u128,
+    lock_ms: u128,
+    warehouse: Option<&str>,
+) -> String {
     let mut options = format!(
         "-c search_path=pg_catalog -c standard_conforming_strings=on -c statement_timeout={statement_ms} \
          -c lock_timeout={lock_ms}"
@@ -233,12 +282,22 @@ pub(super) fn options(access: Access, row_security: bool, statement_ms: u128, lo
     if access == Access::Read {
         options.push_str(" -c default_transaction_read_only=on");
     }
+    if let Some(warehouse) = warehouse {
+        // As the server splits them: a backslash keeps what follows it.
+        options.push_str(" -c warehouse=");
+        for c in warehouse.chars() {
+            if c.is_whitespace() || c == '\\' {
+                options.push('\\');
+            }
+            options.push(c);
+        }
+    }
     options
 }
 
 /// The same settings for the transaction that they begin, where a pooler takes no startup options: a command each. Nothing
 /// of them is left in the server's session, which the pooler hands on to others.
-pub(super) fn settings(access: Access, statement_ms: u128, lock_ms: u128) -> Vec<String> {
+pub(super) fn settings(access: Access, statement_ms: u128, lock_ms: u128, warehouse: Option<&str>) -> Vec<String> {
     let mut settings = vec![
         "SET LOCAL search_path = pg_catalog".to_owned(),
         "SET LOCAL standard_conforming_strings = on".to_owned(),
@@ -247,6 +306,9 @@ pub(super) fn settings(access: Access, statement_ms: u128, lock_ms: u128) -> Vec
     ];
     if access == Access::Read {
         settings.push("SET LOCAL transaction_read_only = on".to_owned());
+    }
+    if let Some(warehouse) = warehouse {
+        settings.push(format!("SET LOCAL warehouse = {}", literal(warehouse)));
     }
     settings.push(
         "SELECT pg_catalog.set_config('row_security', 'off', true)
@@ -430,9 +492,13 @@ impl Statement<'_> {
             Statement::CountSmall { .. } => Some(Statement::CountUpTo { table, most: 2 }),
             Statement::CountUpTo { .. } => Some(Statement::Count { table }),
             Statement::Count { .. } => Some(Statement::Dispatch),
-            Statement::Dispatch => Some(Statement::Primaries),
-            Statement::Primaries => Some(Statement::Instances),
-            Statement::Instances => Some(Statement::TablesOnSegments),
+            Statement::Dispatch => Some(Statement::ShowWarehouse),
+            Statement::ShowWarehouse => Some(Statement::ListsWarehouses),
+            Statement::ListsWarehouses => Some(Statement::Primaries),
+            Statement::Primaries => Some(Statement::PrimariesOf { warehouse: "it's \\ \"odd\"" }),
+            Statement::PrimariesOf { .. } => Some(Statement::Instances { warehouses: false }),
+            Statement::Instances { warehouses: false } => Some(Statement::Instances { warehouses: true }),
+            Statement::Instances { warehouses: true } => Some(Statement::TablesOnSegments),
             Statement::TablesOnSegments => Some(Statement::TablesOnCoordinator),
             Statement::TablesOnCoordinator => Some(Statement::CreateSchema { schema }),
             Statement::CreateSchema { .. } => Some(Statement::CreateTable { schema }),

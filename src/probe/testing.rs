@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::net::{TcpStream, UnixStream};
 
 use super::login::Login;
@@ -22,6 +23,10 @@ use super::statements::Access;
 /// What a user's session has for its path.
 pub(crate) const AS_USUAL: &str = "SET search_path = \"$user\", public";
 
+// The practice cluster is no part of what the probe may import; this file knows nothing of it.
+#[allow(clippy::duplicate_mod)]
+#[path = "../../crates/practice-cluster/src/workload/dialect.rs"]
+mod dialect;
 #[path = "../../tests/support/machine.rs"]
 mod machine;
 
@@ -225,6 +230,7 @@ pub(crate) fn target(user: &str, database: &str) -> SqlTarget {
         login: Login::default(),
         database: database.to_owned(),
         otherwise: Vec::new(),
+        warehouse: None,
     }
 }
 
@@ -381,6 +387,76 @@ pub(crate) async fn mpp(postgres: &Postgres, name: &str, answering: &str, segmen
     );
     run(&sql, name, &look).await;
     sql
+}
+
+/// Has such a database list its segments by warehouse as SynxDB's kernel does, in public as in cloudberrydb/cloudberrydb
+/// (src/include/catalog/gp_warehouse.h, gp_segment_configuration.h): the first is of `wh-1`, the second of `wh-2`.
+pub(crate) const LISTS_WAREHOUSES: &str = "
+    SET allow_system_table_mods = on;
+    CREATE TABLE pg_catalog.gp_warehouse (oid oid, warehouse_size int4, warehouse_name text, status text);
+    INSERT INTO pg_catalog.gp_warehouse VALUES (20001, 1, 'wh-1', 'running'), (20002, 1, 'wh-2', 'running'),
+        (20003, 1, 'wh-3', 'suspended');
+    ALTER TABLE pg_catalog.gp_segment_configuration ADD COLUMN warehouseid oid DEFAULT 0;
+    UPDATE pg_catalog.gp_segment_configuration SET warehouseid = 20001 + content WHERE content >= 0";
+
+/// Leads to a PostgreSQL that takes the setting `warehouse`, with `wh-1` to `wh-3` as its only values.
+pub(crate) struct Elastic {
+    socket: Socket,
+    /// Whether the startup option is dropped without a word, as a pooler may do.
+    drops: bool,
+    /// The warehouse that each session chose.
+    pub(crate) chosen: Arc<Mutex<Vec<Option<String>>>>,
+}
+
+impl Elastic {
+    pub(crate) fn before(postgres: &Postgres) -> Self {
+        Self { socket: postgres.socket(), drops: false, chosen: Arc::default() }
+    }
+
+    pub(crate) fn dropping(postgres: &Postgres) -> Self {
+        Self { drops: true, ..Self::before(postgres) }
+    }
+}
+
+impl Connector for Elastic {
+    type Stream = DuplexStream;
+
+    async fn connect(&self, deadline: Duration) -> Result<DuplexStream, Trouble> {
+        let mut server = self.socket.connect(deadline).await?;
+        let (ours, mut theirs) = tokio::io::duplex(64 * 1024);
+        let (chosen, drops) = (Arc::clone(&self.chosen), self.drops);
+        tokio::spawn(async move {
+            let packet = loop {
+                let length = theirs.read_u32().await?;
+                let mut packet = length.to_be_bytes().to_vec();
+                packet.resize(length as usize, 0);
+                theirs.read_exact(&mut packet[4..]).await?;
+                // A request for TLS, and nothing more.
+                if packet.len() > 8 {
+                    break packet;
+                }
+                theirs.write_all(b"N").await?;
+            };
+            let (warehouse, packet) = dialect::startup(&packet);
+            let known = warehouse.as_ref().is_none_or(|name| ["wh-1", "wh-2", "wh-3"].contains(&name.as_str()));
+            chosen.lock().unwrap_or_else(PoisonError::into_inner).push(warehouse);
+            if !known {
+                let fields = b"SFATAL\0C22023\0Minvalid value for parameter \"warehouse\": \"nowhere\"\0\0";
+                let length = u32::try_from(fields.len() + 4).unwrap_or_default().to_be_bytes();
+                theirs.write_all(&[&b"E"[..], &length, fields].concat()).await?;
+                return theirs.shutdown().await;
+            }
+            let choice = b"-c synxdb.warehouse=wh-1";
+            let at = packet.windows(choice.len()).position(|part| part == choice).filter(|_| drops);
+            let mut packet = packet;
+            if let Some(at) = at {
+                packet[at..at + choice.len()].fill(b' ');
+            }
+            server.write_all(&packet).await?;
+            dialect::pass(theirs, server).await
+        });
+        Ok(ours)
+    }
 }
 
 /// How PgBouncer lends the server's sessions.

@@ -135,6 +135,7 @@ impl Prober {
                     login,
                     database: target.door.database.clone(),
                     otherwise: vec![target.door.logins().0],
+                    warehouse: target.warehouse.clone(),
                 },
             );
             Way { sql, state }
@@ -286,6 +287,7 @@ impl<C: Connector> Way<C> {
                 | Meaning::NotAllowed
                 | Meaning::NoDatabase
                 | Meaning::OurRequest
+                | Meaning::NoWarehouse
                 | Meaning::Unknown => false,
             },
         };

@@ -116,7 +116,8 @@ fn many_asked(
     let (connections, open, most_open, goodbyes) = Default::default();
     let server = Arc::new(Server { script: Box::new(script), connections, open, most_open, goodbyes, told });
     let door = SqlDoor { port: 5432, user: "u".into(), database: "d".into(), login_database: None };
-    let target = ProbeTarget { namespace: "n".into(), pod: "p-0".into(), door, promise: Promise::Stays };
+    let target =
+        ProbeTarget { namespace: "n".into(), pod: "p-0".into(), door, warehouse: None, promise: Promise::Stays };
     let probes = Probes { databases: vec![target; many], ..Probes::default() };
     let prober = Prober::start(&probes, deadline, |target| {
         let state = State::default();
@@ -129,6 +130,7 @@ fn many_asked(
             login: plain(),
             database: target.door.database.clone(),
             otherwise: Vec::new(),
+            warehouse: None,
         };
         Way { sql: Sql::with(connector, target), state }
     });

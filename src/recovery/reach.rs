@@ -266,7 +266,7 @@ mod tests {
     fn only_a_broken_promise_is_a_finding() {
         let reach = |promise, words| {
             let door = SqlDoor { port: 5432, user: "u".into(), database: "d".into(), login_database: None };
-            let target = ProbeTarget { namespace: "n".into(), pod: "p".into(), door, promise };
+            let target = ProbeTarget { namespace: "n".into(), pod: "p".into(), door, warehouse: None, promise };
             Reach::measured(target, account(words)).finding()
         };
         let away = "900-910 1100-1110! 1300-1310";

@@ -212,7 +212,7 @@ impl Act<'_, '_> {
             Err(silence) => {
                 let why = match silence {
                     Silence::NotAsked => "it was not asked".to_owned(),
-                    Silence::Because(why) | Silence::LoginRefused(why) => why,
+                    Silence::Because(why) | Silence::LoginRefused(why) | Silence::NoWarehouse(why) => why,
                 };
                 self.notice(format!("the baseline is the one that the plan shows; it could not be taken again: {why}"));
                 self.run.before = Some(before);

@@ -4,15 +4,18 @@ use crate::cluster::Cluster;
 use crate::plan::Proof;
 use crate::probe::compare::some;
 use crate::probe::http::{Deadlines, NoPage, NoPageKind, status_page};
+use crate::probe::segments::Dispatched;
 use crate::probe::sql::Kernel;
+use crate::probe::sqlstate::Meaning;
 use crate::probe::{Answer as Said, Canary, Login, Look, Sql, SqlTarget};
 use crate::storage::pace::Pace;
 use crate::storage::{Found as Held, PageFacts, Reading};
 use crate::topology::layout::{PageDoor, SqlDoor};
 use crate::verify::ask::{QUESTION, StoragePage, read_storage};
+use crate::verify::servers::nodes_proven;
 use crate::verify::stored::accepted;
 use crate::verify::{Difference, Testimony, compared_pages, difference};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// A server that answers again may show its databases a moment later (a tenant that is being attached, a catalog that
@@ -37,6 +40,8 @@ pub enum Silence {
     Because(String),
     /// It answered, and let nobody in as we asked: role, password or TLS.
     LoginRefused(String),
+    /// It answered, and takes no session in the warehouse whose nodes are asked about.
+    NoWarehouse(String),
 }
 
 /// Whether the component is back.
@@ -89,13 +94,15 @@ pub struct Witness {
     beside: Vec<StoragePage>,
     /// What was seen of a page so far, and since when.
     seen: Mutex<Option<(Instant, Pace)>>,
+    /// The kernel that answered SQL last, and how far its dispatched question went.
+    reached: Mutex<Option<(Kernel, Option<Dispatched>)>>,
 }
 
 impl Witness {
     /// A witness for this proof; nothing is asked yet. The role is the proof's, the rest of the login is `login`'s.
     pub fn new(cluster: Cluster, namespace: String, proof: Proof, login: Login) -> Self {
         let sql = match &proof {
-            Proof::Sql { pod, door, .. } => {
+            Proof::Sql { pod, door, warehouse, .. } => {
                 let (database, otherwise) = door.logins();
                 let target = SqlTarget {
                     namespace: namespace.clone(),
@@ -105,6 +112,7 @@ impl Witness {
                     login,
                     database,
                     otherwise,
+                    warehouse: warehouse.as_ref().map(|warehouse| warehouse.name.clone()),
                 };
                 Some((Sql::over(&cluster, target), door.clone()))
             }
@@ -119,6 +127,7 @@ impl Witness {
             found: Mutex::default(),
             beside: Vec::new(),
             seen: Mutex::default(),
+            reached: Mutex::default(),
         }
     }
 
@@ -136,6 +145,30 @@ impl Witness {
     /// What came of the last question whether it is back.
     pub fn found(&self) -> Found {
         self.found.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn reached(&self) -> MutexGuard<'_, Option<(Kernel, Option<Dispatched>)>> {
+        self.reached.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Why what was answered last proves nothing of the nodes that it is asked for; `None` where it does, where nothing was
+    /// answered, and where no nodes are asked for.
+    pub fn doubt(&self) -> Option<String> {
+        let Proof::Sql { warehouse: Some(warehouse), .. } = &self.proof else { return None };
+        let reached = self.reached();
+        let (kernel, dispatched) = reached.as_ref().filter(|_| warehouse.proven)?;
+        nodes_proven(*kernel, dispatched.as_ref(), warehouse).err()
+    }
+
+    /// Which segments answered, for the end of `it answers SQL`.
+    fn segments(&self) -> String {
+        match &*self.reached() {
+            Some((_, Some(Dispatched { warehouse: Some(name), .. }))) => {
+                format!(", and so does every segment of warehouse {name}")
+            }
+            Some((_, Some(_))) => ", and so does every segment".to_owned(),
+            Some((_, None)) | None => String::new(),
+        }
     }
 
     /// Why it is not asked, where it is not.
@@ -159,7 +192,14 @@ impl Witness {
                     Some(Testimony::Page(_)) | None => None,
                 };
                 let look = Look { only: None, before };
-                return sql.look(look, deadline).await.map(Testimony::Sql).map_err(|trouble| {
+                let looked = sql.look_further(look, deadline).await;
+                if let Ok((baseline, dispatched)) = &looked {
+                    *self.reached() = Some((baseline.kernel, dispatched.clone()));
+                }
+                return looked.map(|(baseline, _)| Testimony::Sql(baseline)).map_err(|trouble| {
+                    if trouble.meaning == Meaning::NoWarehouse {
+                        return Silence::NoWarehouse(trouble.reason);
+                    }
                     match trouble.refuses_login() {
                         true => Silence::LoginRefused(trouble.reason),
                         false => Silence::Because(trouble.reason),
@@ -188,6 +228,14 @@ impl Witness {
             Err(Silence::LoginRefused(reason)) => {
                 return if (before.is_none() || self.stored.is_some()) && since > LOOK_FOR_LOGIN {
                     Answer::Unknowable(format!("it answers, and refuses the login: {reason}"))
+                } else {
+                    Answer::NotYet(reason)
+                };
+            }
+            // The same of a warehouse: its name is Kubernetes' for it, and the server may have another.
+            Err(Silence::NoWarehouse(reason)) => {
+                return if (before.is_none() || self.stored.is_some()) && since > LOOK_FOR_LOGIN {
+                    Answer::Unknowable(format!("it answers, and whether the nodes do is unknown: {reason}"))
                 } else {
                     Answer::NotYet(reason)
                 };
@@ -238,14 +286,18 @@ impl Witness {
             let why = format!("it answers, and not all could be compared: {}", some(&found.unknown));
             return if since > SETTLE { Answer::Unknowable(why) } else { Answer::NotYet(why) };
         }
+        // Everything is as before, and yet the nodes need not be: what has all of it may be the coordinator alone.
+        if let Some(why) = self.doubt() {
+            let why = format!("it answers, and {why}{compared}");
+            return if since > settle { Answer::Unknowable(why) } else { Answer::NotYet(why) };
+        }
         // Waiting gives a baseline nothing that it lacks.
         if let Some(why) = &found.nothing {
             return Answer::Unknowable(format!("it answers, and nothing could be compared: {why}{compared}"));
         }
         let there = &found.there;
         let beyond = found.not_compared();
-        let mpp = matches!(after, Testimony::Sql(after) if after.kernel == Kernel::Mpp);
-        let segments = if mpp { ", and so does every segment" } else { "" };
+        let segments = self.segments();
         let proof = format!("it answers SQL{segments}; {there}{table} are there as before{beyond}{compared}");
         Answer::Confirmed { proof, whole: found.beyond.is_empty() }
     }

@@ -5,11 +5,23 @@ use crate::cluster::{ConnectOptions, Environment};
 use crate::probe::baseline::Listing;
 use crate::probe::baseline::examples::{baseline, table, tables};
 use crate::storage::examples::{Sk, ps, sk};
+use crate::topology::Warehouse;
 
 const MOMENT: Duration = Duration::from_millis(1);
 
 /// One that compares and asks nobody.
 async fn silent() -> Witness {
+    asking(Proof::Skipped { reason: "nobody is asked".into() }).await
+}
+
+/// One for the nodes of a warehouse, or for the proxy whose sessions are in it.
+async fn of_warehouse(proven: bool) -> Witness {
+    let door = SqlDoor { port: 5432, user: "u".into(), database: "postgres".into(), login_database: None };
+    let warehouse = Some(Warehouse { name: "wh-1".into(), nodes: 2, only: false, proven });
+    asking(Proof::Sql { pod: "proxy-0".into(), door, warehouse, canary: None }).await
+}
+
+async fn asking(proof: Proof) -> Witness {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("config");
     let text = "{apiVersion: v1, kind: Config, current-context: c, contexts: [{name: c, context: {cluster: c, user: u}}], \
@@ -17,7 +29,6 @@ async fn silent() -> Witness {
     std::fs::write(&path, text).unwrap();
     let options = ConnectOptions { kubeconfig: Some(path), ..ConnectOptions::default() };
     let cluster = Cluster::connect(&options, &Environment::default()).await.unwrap();
-    let proof = Proof::Skipped { reason: "nobody is asked".into() };
     Witness::new(cluster, "a".into(), proof, Login::default())
 }
 
@@ -140,6 +151,44 @@ fn a_page_that_never_was_is_looked_for_a_moment_and_one_that_loads_for_as_long_a
         (false, NoPageKind::Refused, later, true),
     ] {
         assert_eq!(matches!(silent_page(never, no(kind), since), Answer::NotYet(_)), waits, "{never} {kind:?}");
+    }
+}
+
+/// The databases are as before, and what has them may be the coordinator alone: nodes are proven by a query that went to all
+/// of them, in a session of their warehouse.
+#[tokio::test]
+async fn nodes_are_not_proven_by_what_did_not_reach_them() {
+    let dispatched = |answered, warehouse: &str| {
+        Some(Dispatched { answered, expected: Some(answered), warehouse: Some(warehouse.to_owned()) })
+    };
+    let whole = server(&["one"]);
+    for (kernel, reached, proven) in [
+        (Kernel::Mpp, dispatched(2, "wh-1"), true),
+        (Kernel::Mpp, dispatched(1, "wh-1"), false),
+        (Kernel::Mpp, dispatched(2, "wh-2"), false),
+        (Kernel::Mpp, None, false),
+        (Kernel::PostgreSql, None, false),
+    ] {
+        let witness = of_warehouse(true).await;
+        *witness.reached() = Some((kernel, reached.clone()));
+        let soon = witness.same(&whole, &whole, None, Duration::ZERO).await;
+        let late = witness.same(&whole, &whole, None, SETTLE + MOMENT).await;
+        if proven {
+            let said = "it answers SQL, and so does every segment of warehouse wh-1; ";
+            assert!(matches!(&late, Answer::Confirmed { proof, .. } if proof.starts_with(said)), "{late:?}");
+        } else {
+            assert!(matches!(soon, Answer::NotYet(_)), "{reached:?}: {soon:?}");
+            let said = "it answers, and whether the nodes of warehouse wh-1 answer is unknown: ";
+            assert!(matches!(&late, Answer::Unknowable(why) if why.starts_with(said)), "{reached:?}: {late:?}");
+        }
+        // What is missing is missing all the same.
+        let missing = witness.same(&server(&["one", "two"]), &whole, None, SETTLE + MOMENT).await;
+        assert!(matches!(missing, Answer::Missing(_)), "{missing:?}");
+        // The proxy is proven by what it says itself.
+        let proxy = of_warehouse(false).await;
+        *proxy.reached() = Some((kernel, reached));
+        let answer = proxy.same(&whole, &whole, None, Duration::ZERO).await;
+        assert!(matches!(answer, Answer::Confirmed { .. }), "{answer:?}");
     }
 }
 

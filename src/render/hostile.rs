@@ -150,7 +150,7 @@ fn so_does_a_plan() {
     plan.probes.not_measured =
         vec![NotMeasured { namespace: Some(named("ns")), pod: Some(named("pod")), why: named("why") }];
     let mut proofs = vec![plan.proof.clone(), Proof::Skipped { reason: named("reason") }];
-    if let Proof::Sql { pod, door, canary } = &mut proofs[0] {
+    if let Proof::Sql { pod, door, canary, .. } = &mut proofs[0] {
         (*pod, door.user, *canary) = (named("pod"), named("user"), Some(named("schema")));
     }
     for proof in proofs {

@@ -129,9 +129,13 @@ fn short(uid: &str) -> String {
 
 fn proof(plan: &Plan) -> Vec<String> {
     match &plan.proof {
-        Proof::Sql { pod, door, canary } => {
-            let mut lines =
-                vec![format!("ask {pod} by SQL, port {}, as {},", door.port, door.user), compared(&plan.baseline)];
+        Proof::Sql { pod, door, warehouse, canary } => {
+            let mut lines = vec![format!("ask {pod} by SQL, port {}, as {},", door.port, door.user)];
+            // Of the only warehouse it goes without saying.
+            if let Some(warehouse) = warehouse.as_ref().filter(|warehouse| warehouse.proven && !warehouse.only) {
+                lines.push(format!("in warehouse {},", harmless(&warehouse.name)));
+            }
+            lines.push(compared(&plan.baseline));
             if let Some(schema) = canary {
                 lines.push(match (&plan.act, &plan.resumes) {
                     (Act::Failover, None) => "write a table first, read it afterwards, drop it, in".into(),

@@ -7,7 +7,7 @@ use crate::cli::quoted;
 use crate::storage::words::lsn;
 use crate::storage::{Position, Positions};
 use crate::topology::health::{BY_NAMES_ALONE, Health, Remedy, Report, Trouble, being_deleted, not_looked_into};
-use crate::topology::{Claim, Known, Member, Role, Space, SpaceKind, Topology};
+use crate::topology::{Claim, Component, Known, Member, Role, Space, SpaceKind, Topology};
 use jiff::Timestamp;
 
 /// The whole of `status` for people.
@@ -36,7 +36,11 @@ pub fn within(
             SpaceKind::Account => "account",
             SpaceKind::Management => "management",
         };
-        let going = if space.terminating { ", being deleted" } else { "" };
+        let going = match (space.terminating, space.suspended()) {
+            (true, _) => ", being deleted",
+            (false, true) => ", suspended",
+            (false, false) => "",
+        };
         text.push_str(&format!("\n{} ({kind}{going})\n", paint.strong(harmless(&space.namespace))));
         text.push_str(&table(space, room, (wide, positions), now, paint));
     }
@@ -57,6 +61,7 @@ pub fn verdict(report: &Report, paint: Paint) -> String {
             format!("{}: no member could be read\n", paint.warn("Whether SynxDB is healthy is unknown"))
         }
         Health::Unknown => format!("{}: {numbers}\n", paint.warn("Whether SynxDB is healthy is unknown")),
+        Health::Suspended => format!("{}: nothing runs, and nothing is wrong\n", paint.warn("SynxDB is suspended")),
         Health::Absent => format!("{}\n", paint.warn("No SynxDB component was found")),
     };
     for namespace in &report.terminating {
@@ -64,6 +69,9 @@ pub fn verdict(report: &Report, paint: Paint) -> String {
     }
     for trouble in &report.troubles {
         text.push_str(&wrapped("  because ", &format!("{}: {}", trouble.member, trouble.because)));
+    }
+    for suspended in &report.suspended {
+        text.push_str(&wrapped("  suspended: ", &format!("{}: {}", suspended.what(), suspended.why())));
     }
     for gap in &report.gaps {
         text.push_str(&wrapped("  unknown: ", &format!("{}: {}", gap.what, gap.why)));
@@ -121,7 +129,7 @@ fn short(role: Role) -> &'static str {
 }
 
 fn table(space: &Space, room: usize, wide: (bool, &Positions), now: Timestamp, paint: Paint) -> String {
-    if space.members().next().is_none() {
+    if space.members().next().is_none() && space.suspensions().is_empty() {
         let why = if space.gaps.is_empty() { "no SynxDB component here" } else { "<unknown>" };
         return format!("{why}\n");
     }
@@ -132,7 +140,7 @@ fn table(space: &Space, room: usize, wide: (bool, &Positions), now: Timestamp, p
             named.filter(|(name, _)| !left_out.contains(name)).map(|(_, cell)| cell).collect::<Vec<_>>()
         };
         let head: Vec<&str> = head(wide).into_iter().filter(|name| !left_out.contains(name)).collect();
-        let table = columns(&head, true, space.members().map(|member| here(row(member, wide, now, paint))));
+        let table = columns(&head, true, space_rows(space, wide, now, paint).into_iter().map(here));
         let fits = table.lines().all(|line| console::measure_text_width(line) <= room);
         match DISPENSABLE.get(left_out.len()) {
             Some(next) if !fits => left_out.push(next),
@@ -141,19 +149,50 @@ fn table(space: &Space, room: usize, wide: (bool, &Positions), now: Timestamp, p
     }
 }
 
+/// The rows of a namespace: its members, and after those of its component each set that is scaled to 0.
+fn space_rows(space: &Space, wide: bool, now: Timestamp, paint: Paint) -> Vec<Vec<String>> {
+    let rows = space.components.iter().flat_map(|component| {
+        let members = component.members.iter().map(|member| row(member, wide, now, paint));
+        let stopped = (component.scaled_to_zero() && component.members.is_empty())
+            .then(|| stopped_row(component, space.suspends(component), wide, paint));
+        members.chain(stopped).collect::<Vec<_>>()
+    });
+    rows.collect()
+}
+
+/// A set that is scaled to 0, by its own name: it has no pods.
+fn stopped_row(component: &Component, suspended: bool, wide: bool, paint: Paint) -> Vec<String> {
+    let none = || "<none>".to_owned();
+    let status = if suspended { paint.warn("Suspended") } else { paint.bad("ScaledToZero") };
+    let (role, name) = (short(component.role).to_owned(), harmless(&component.name));
+    let mut row = vec![role, name, "0/0".to_owned(), status, "0".to_owned(), none(), none(), none()];
+    row.resize_with(head(wide).len(), none);
+    row
+}
+
 /// The columns that are left out where there is no room, the first of them first.
 const DISPENSABLE: [&str; 4] = ["NODE", "RESTARTS", "AGE", "COMPONENT"];
 
 /// The rows of all tables and nothing else, each with its namespace first.
 pub fn rows((topology, positions): (&Topology, &Positions), wide: bool, now: Timestamp, paint: Paint) -> String {
-    let rows = topology.members().map(|member| {
-        let mut row = row(member, (wide, positions), now, paint);
-        if !wide {
-            row[CLAIMS] = per_claim(member, |claim| claim.status().to_owned());
-        }
+    let line = |namespace: &str, row: Vec<String>| -> Vec<String> {
         // What stands in lines is a list in one word.
         let words = row.into_iter().map(|cell| cell.replace('\n', ","));
-        std::iter::once(harmless(&member.namespace)).chain(words).collect()
+        std::iter::once(harmless(namespace)).chain(words).collect()
+    };
+    let rows = topology.spaces.iter().flat_map(|space| {
+        space.components.iter().flat_map(move |component| {
+            let members = component.members.iter().map(move |member| {
+                let mut row = row(member, wide, now, paint);
+                if !wide {
+                    row[CLAIMS] = per_claim(member, |claim| claim.status().to_owned());
+                }
+                line(&member.namespace, row)
+            });
+            let stopped = (component.scaled_to_zero() && component.members.is_empty())
+                .then(|| line(&space.namespace, stopped_row(component, space.suspends(component), wide, paint)));
+            members.chain(stopped)
+        })
     });
     columns(&head((wide, positions)), false, rows)
 }

@@ -103,6 +103,9 @@ fn headline(checks: &[Check], paint: Paint) -> String {
     let mut text = match verdict(checks) {
         Verdict::Passed => format!("{}: {} passed{skipped}\n", paint.ok("Verified"), count(passed, "check")),
         Verdict::Failed => format!("{}: {failed} of {asked} failed{skipped}\n", paint.bad("Not verified")),
+        Verdict::Unknown | Verdict::Skipped if failed + unknown + passed == 0 => {
+            format!("{}: nothing could be asked{skipped}\n", paint.warn("Not proven"))
+        }
         Verdict::Unknown | Verdict::Skipped => {
             let are = if unknown == 1 { "is" } else { "are" };
             let what = format!("nothing failed, and {unknown} of {asked} {are} unknown{skipped}");

@@ -121,10 +121,8 @@ pub struct SafekeeperFacts {
     /// Active timelines, by `TENANT/TIMELINE`.
     pub timelines: BTreeMap<TimelineId, Wal>,
     /// How many timelines it has, idle ones too (`safekeeper_timelines`). Null where it does not say.
-    #[serde(default)]
     pub total: Option<u64>,
     /// How many of them are active (`safekeeper_active_timelines`). Null where it does not say.
-    #[serde(default)]
     pub active: Option<u64>,
     /// How many timelines were left out, as there are more than are kept. Absent where none was.
     #[serde(default, skip_serializing_if = "is_zero")]
@@ -144,16 +142,12 @@ pub struct Wal {
     /// Copied to object storage, in whole segments.
     pub backup_lsn: Option<u64>,
     /// Kept by the pageserver in remote storage.
-    #[serde(default)]
     pub remote_consistent_lsn: Option<u64>,
     /// The last term that it voted in.
-    #[serde(default)]
     pub term: Option<u64>,
     /// Where the WAL of its last term begins.
-    #[serde(default)]
     pub epoch_start_lsn: Option<u64>,
     /// Computes that are connected to it for this timeline.
-    #[serde(default)]
     pub computes: Option<u64>,
 }
 
@@ -167,25 +161,18 @@ pub struct PageserverFacts {
     /// Broken tenants. Null where it does not say.
     pub broken: Option<u64>,
     /// Timelines in state active. Null where it does not say.
-    #[serde(default)]
     pub active_timelines: Option<u64>,
     /// Positions by `TENANT/TIMELINE`; of a sharded tenant by `TENANT-SHARD/TIMELINE`.
-    #[serde(default)]
     pub timelines: BTreeMap<TimelineId, Layers>,
     /// Bytes that it has in remote storage. Null where it does not say.
-    #[serde(default)]
     pub remote_bytes: Option<u64>,
     /// Whether it is still loading tenants. Null where it does not say.
-    #[serde(default)]
     pub loading: Option<bool>,
     /// Tenants whose start-up was scheduled when it started. Null where it does not say.
-    #[serde(default)]
     pub startup_scheduled: Option<u64>,
     /// Those of them that have started. Null where it does not say.
-    #[serde(default)]
     pub startup_complete: Option<u64>,
     /// Whether it came up without data although it had tenants. Null where it does not say.
-    #[serde(default)]
     pub data_loss_suspected: Option<bool>,
     /// How many timelines or states were left out, as there are more than are kept. Absent where none was.
     #[serde(default, skip_serializing_if = "is_zero")]

@@ -1,7 +1,23 @@
 //! Where a member is asked how it is: by its own door, or through the component that answers for it.
 
-use super::layout::{PageDoor, SqlDoor};
+use super::health::wanted;
+use super::layout::{PageDoor, Role, SqlDoor};
 use super::model::{Component, Member, Topology};
+use serde::Serialize;
+
+/// A warehouse of an account, as far as its sessions are concerned.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Warehouse {
+    /// Its name: what a session chooses.
+    pub name: String,
+    /// Its nodes, as many as there should be.
+    pub nodes: usize,
+    /// Whether its account has no other, so that what is dispatched reaches its nodes and no others.
+    pub only: bool,
+    /// Whether it is to be proven that its nodes answer. Otherwise sessions are in it to read what is asked for.
+    pub proven: bool,
+}
 
 /// How a member can be asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,6 +28,8 @@ pub enum Door {
         pod: String,
         /// Port, user and database.
         door: SqlDoor,
+        /// The warehouse that sessions are to be in; `None` where it has none that is up.
+        warehouse: Option<Warehouse>,
     },
     /// By its own status page.
     Page {
@@ -50,10 +68,38 @@ impl Topology {
             return Door::Silent(format!("{} speaks HTTP: the account's {role} takes SQL", pod.name));
         }
         match (&door_of.sql, &door_of.page) {
-            (Some(door), _) => Door::Sql { pod: pod.name.clone(), door: door.clone() },
+            (Some(door), _) => {
+                let warehouse = match member.role {
+                    Role::WarehouseNode => self.warehouse(component, &member.namespace, true),
+                    _ => self.running_warehouse(&member.namespace),
+                };
+                Door::Sql { pod: pod.name.clone(), door: door.clone(), warehouse }
+            }
             (None, Some(door)) => Door::Page { pod: pod.name.clone(), door: door.clone() },
             (None, None) => Door::Silent("the layout names no port on which it answers".into()),
         }
+    }
+
+    /// The warehouse whose nodes are a component's pods, and those of other components that are part of it; `proven` where
+    /// that they answer is what is asked about.
+    pub fn warehouse(&self, component: &Component, namespace: &str, proven: bool) -> Option<Warehouse> {
+        let space = self.space(namespace).filter(|_| component.role == Role::WarehouseNode)?;
+        let name = component.warehouse_name();
+        let all = || space.components.iter().filter(|other| other.role == Role::WarehouseNode);
+        let nodes = all().filter(|other| other.warehouse_name() == name).map(wanted).sum();
+        let only = all().all(|other| other.warehouse_name() == name);
+        Some(Warehouse { name: name.to_owned(), nodes, only, proven })
+    }
+
+    /// The first warehouse of an account all of whose nodes are Ready: what is asked of the account as a whole is asked in it.
+    pub fn running_warehouse(&self, namespace: &str) -> Option<Warehouse> {
+        let all = || self.space(namespace).into_iter().flat_map(|space| &space.components);
+        let all = || all().filter(|component| component.role == Role::WarehouseNode);
+        let runs = |component: &&Component| {
+            let mut parts = all().filter(|other| other.warehouse_name() == component.warehouse_name());
+            !component.members.is_empty() && parts.all(|part| part.members.iter().all(Member::ready))
+        };
+        self.warehouse(all().find(runs)?, namespace, false)
     }
 
     /// The component that answers for a member which does not do so itself.

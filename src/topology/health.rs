@@ -1,7 +1,8 @@
 //! Is SynxDB well? Topology in, judgement out.
 
-use super::layout::{Evidence, Role};
-use super::model::{Gap, Known, Member, Stranger, Topology, Unrecognized};
+use super::layout::{Evidence, Role, SpaceKind};
+use super::model::{Component, Gap, Known, Member, Space, Stranger, Topology, Unrecognized};
+use super::suspension::Suspended;
 use serde::Serialize;
 
 /// The judgement over everything that was looked at.
@@ -15,6 +16,8 @@ pub enum Health {
     Degraded,
     /// No trouble was seen, and something that should be known is not.
     Unknown,
+    /// All that was looked at is suspended: scaled to 0.
+    Suspended,
     /// No SynxDB component was found where one was looked for.
     Absent,
 }
@@ -56,6 +59,8 @@ pub struct Report {
     pub safekeepers: Option<(usize, usize)>,
     /// What is wrong, the worst role first.
     pub troubles: Vec<Trouble>,
+    /// Accounts and warehouses that are suspended: no trouble, and no members that should be Ready.
+    pub suspended: Vec<Suspended>,
     /// What is not known.
     pub gaps: Vec<Gap>,
     /// What looks like SynxDB's and fits no rule of the layout: each is among the gaps, too.
@@ -72,7 +77,10 @@ pub struct Report {
 
 /// Judges a topology.
 pub fn judge(topology: &Topology) -> Report {
-    let mut troubles: Vec<Trouble> = topology.members().filter_map(trouble).collect();
+    let mut troubles: Vec<Trouble> = expected(topology).filter_map(trouble).collect();
+    for space in &topology.spaces {
+        troubles.extend(space.components.iter().filter_map(|component| idle(space, component)));
+    }
     for trouble in &mut troubles {
         let member = topology.member(&trouble.namespace, &trouble.member);
         if let Some(why) = member.and_then(|member| topology.usurper(member)) {
@@ -81,7 +89,7 @@ pub fn judge(topology: &Topology) -> Report {
     }
     troubles.sort_by_key(|trouble| trouble.role);
     let count = |role: Option<Role>| {
-        let of_role = || topology.members().filter(move |member| role.is_none_or(|role| member.role == role));
+        let of_role = || expected(topology).filter(move |member| role.is_none_or(|role| member.role == role));
         (of_role().filter(|member| member.ready()).count(), of_role().count())
     };
     let members = count(None);
@@ -92,12 +100,13 @@ pub fn judge(topology: &Topology) -> Report {
     let gaps: Vec<Gap> = gaps.collect();
     let terminating: Vec<String> =
         topology.spaces.iter().filter(|space| space.terminating).map(|space| space.namespace.clone()).collect();
+    let suspended: Vec<Suspended> = topology.spaces.iter().flat_map(Space::suspensions).collect();
     let health = if !troubles.is_empty() || !terminating.is_empty() {
         Health::Degraded
     } else if !gaps.is_empty() {
         Health::Unknown
     } else if members.1 == 0 {
-        Health::Absent
+        if suspended.is_empty() { Health::Absent } else { Health::Suspended }
     } else {
         Health::Healthy
     };
@@ -116,6 +125,7 @@ pub fn judge(topology: &Topology) -> Report {
         members,
         safekeepers,
         troubles,
+        suspended,
         gaps,
         unrecognized,
         terminating,
@@ -123,6 +133,36 @@ pub fn judge(topology: &Topology) -> Report {
         by_names_alone,
         strangers,
     }
+}
+
+/// The members that should be Ready: all but those that a suspension ends.
+fn expected(topology: &Topology) -> impl Iterator<Item = &Member> {
+    let components = topology
+        .spaces
+        .iter()
+        .flat_map(|space| space.components.iter().filter(move |component| !space.suspends(component)));
+    components.flat_map(|component| &component.members)
+}
+
+/// What is wrong with a component that is scaled to 0 while its namespace needs it.
+fn idle(space: &Space, component: &Component) -> Option<Trouble> {
+    // Of an account that could not be read as a whole it is not known whether it is suspended.
+    let known = space.kind == SpaceKind::System || space.gaps.is_empty();
+    let needed = match component.role {
+        Role::MetadataProxy | Role::Safekeeper | Role::Pageserver | Role::Coordinator | Role::WarehouseProxy => true,
+        // A warehouse is suspended by itself, and what is optional may be at rest.
+        Role::WarehouseNode | Role::FoundationDb | Role::StorageController | Role::StorageBroker | Role::Console => {
+            false
+        }
+    };
+    let needed = needed && !space.suspended();
+    (component.scaled_to_zero() && known && needed).then(|| Trouble {
+        namespace: space.namespace.clone(),
+        member: component.name.clone(),
+        role: component.role,
+        because: "its StatefulSet is scaled to 0".to_owned(),
+        remedy: Remedy::None,
+    })
 }
 
 /// What is not known where something looks like SynxDB's and fits no rule.

@@ -24,6 +24,7 @@ pub mod replacement;
 pub mod role;
 mod seen;
 mod selector;
+pub mod suspension;
 pub mod target;
 #[cfg(test)]
 mod tests;
@@ -37,7 +38,7 @@ pub(crate) use claim_spec::claim_spec;
 pub use claim_spec::{ClaimSpec, VolumeMode};
 #[cfg(test)]
 pub(crate) use claims::volume;
-pub use door::Door;
+pub use door::{Door, Warehouse};
 pub use layout::{Evidence, Layout, LayoutSource, RecognizedBy, SpaceKind};
 pub use machines::{NodeFacts, Place, StorageClassFacts};
 pub use model::{
@@ -47,4 +48,5 @@ pub use model::{
 pub use readiness::Readiness;
 pub use replacement::{Replacement, replacement};
 pub use role::Role;
+pub use suspension::Suspended;
 pub use workload::{Budget, Template, Workload};

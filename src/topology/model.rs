@@ -425,6 +425,11 @@ impl Component {
         self.sql.is_none() && self.page.is_none() && self.answers_through.is_none()
     }
 
+    /// Returns the name of the warehouse that its pods are nodes of: what a session chooses.
+    pub fn warehouse_name(&self) -> &str {
+        self.warehouse.as_deref().unwrap_or(&self.name)
+    }
+
     /// Its StatefulSet, where it is known to have one.
     pub fn set(&self) -> Option<&Workload> {
         self.workload.as_known()?.as_ref()

@@ -60,10 +60,13 @@ fn the_coordinator_is_the_door_of_its_account() {
     let topology = world(&[LABELLED]);
     let door = |name| topology.door(topology.member(FE_TEAM, name).unwrap());
     for name in ["fe-team-0", "wh-1-segment-0", "etl-0"] {
-        assert!(matches!(door(name), Door::Sql { pod, door } if pod == "fe-team-0" && door.port == 5432), "{name}");
+        assert!(matches!(door(name), Door::Sql { pod, door, .. } if pod == "fe-team-0" && door.port == 5432), "{name}");
     }
     let silent = Door::Silent("coordinator-proxy-0 speaks HTTP: the account's coordinator takes SQL".to_owned());
     assert_eq!(door("coordinator-proxy-0"), silent);
+    // Nobody else takes it for a database either.
+    let takes_sql = topology.spaces[0].components.iter().filter(|component| component.sql.is_some());
+    assert_eq!(takes_sql.map(|component| component.name.as_str()).collect::<Vec<_>>(), ["fe-team"]);
     // Without a coordinator the proxy of this name takes SQL.
     let proxy = world(&["namespace: cloud007-513d75d5-3033-4649-b913-07f6115ec41a
 sets: [{name: coordinator-proxy, replicas: 1}, {name: wh1, replicas: 1}]

@@ -1,7 +1,8 @@
 //! From what a user typed to the namespace and the member it means; never by a guess.
 
 use super::layout::Layout;
-use super::model::{Member, Topology};
+use super::model::{Component, Member, Space, Topology};
+use super::suspension::Suspended;
 
 /// What a user typed as a target.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,6 +86,8 @@ pub enum TargetMatch<'t> {
     One(&'t Member),
     /// Several members carry the name.
     Many(Vec<&'t Member>),
+    /// It is suspended, and has no pods: each account or warehouse that it may be.
+    Suspended(Vec<Suspended>),
     /// A pod of this name is there and belongs to no SynxDB component: its namespace, and why where it has a member's
     /// name.
     Stranger(&'t str, Option<&'t str>),
@@ -109,6 +112,10 @@ pub fn match_target<'t>(topology: &'t Topology, namespace: Option<&str>, name: &
     match found.as_slice() {
         [one] => TargetMatch::One(one),
         [] => {
+            let suspended: Vec<Suspended> = spaces().flat_map(|space| suspended(space, name)).collect();
+            if !suspended.is_empty() {
+                return TargetMatch::Suspended(suspended);
+            }
             let mut strangers = spaces().flat_map(|space| space.strangers.iter().map(move |one| (space, one)));
             if let Some((space, stranger)) = strangers.find(|(_, stranger)| stranger.name == name) {
                 let why = stranger.poses.as_ref().map(|(_, why)| why.as_str());
@@ -119,6 +126,21 @@ pub fn match_target<'t>(topology: &'t Topology, namespace: Option<&str>, name: &
         }
         _ => TargetMatch::Many(found),
     }
+}
+
+/// What is suspended in a namespace and may be meant by a name: a StatefulSet's, the pod's that it would make, a role's.
+fn suspended(space: &Space, name: &str) -> Vec<Suspended> {
+    let means = |component: &&Component| {
+        let ordinal = name.strip_prefix(&*component.name).and_then(|rest| rest.strip_prefix('-'));
+        let pod = ordinal.is_some_and(|ordinal| ordinal.parse::<u32>().is_ok());
+        space.suspends(component) && (pod || component.name == name || component.role.name() == name)
+    };
+    let sets = space.components.iter().filter(means).map(|component| Suspended {
+        namespace: space.namespace.clone(),
+        warehouse: (!space.suspended()).then(|| component.warehouse_name().to_owned()),
+        sets: vec![component.name.clone()],
+    });
+    sets.collect()
 }
 
 const NEAREST: usize = 3;

@@ -135,6 +135,9 @@ fn targets_mean_one_member_or_are_never_guessed() {
             TargetMatch::Many(all) => {
                 format!("many {}", all.iter().map(|m| m.path()).collect::<Vec<_>>().join(" "))
             }
+            TargetMatch::Suspended(all) => {
+                format!("suspended {}", all.iter().map(|one| one.what()).collect::<String>())
+            }
             TargetMatch::Stranger(namespace, _) => format!("stranger {namespace}"),
             TargetMatch::None(near) => format!("none {}", near.join(" ")).trim_end().to_owned(),
         };

@@ -1,6 +1,6 @@
 //! Asks: everybody at the same time, each question bounded. What the answers mean is judged elsewhere.
 
-use super::check::{Check, Judgement, Kind};
+use super::check::{Check, Judgement, Kind, Verdict};
 use super::pages::{self, Answered};
 use super::servers::{self, WriteTrial};
 use super::subjects::Subject;
@@ -12,9 +12,9 @@ use crate::probe::sql::Kernel;
 use crate::probe::{Answer, Baseline, Canary, Login, Look, Sql, SqlTarget};
 use crate::storage::{Reading, Readings};
 use crate::topology::layout::{PageDoor, SqlDoor};
-use crate::topology::{Door, Member, Role, Topology};
+use crate::topology::{Door, Member, Role, Topology, Warehouse};
 use futures::StreamExt;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 /// One question, login and all statements.
@@ -47,6 +47,8 @@ pub struct Inspection {
     pub checks: Vec<Check>,
     /// What each answering member holds, by `namespace/pod`.
     pub testimonies: BTreeMap<String, Testimony>,
+    /// Those of them, by `namespace/pod`, that say what the catalog has and nothing of any segment.
+    pub catalog_only: BTreeSet<String>,
 }
 
 /// What came of asking one subject.
@@ -64,6 +66,8 @@ struct AskedPages<'s> {
     role: Role,
     whole: bool,
     remote_storage: Option<bool>,
+    pods: &'s [(String, bool)],
+    door: &'s PageDoor,
     answers: Vec<(String, Answered, Duration)>,
 }
 
@@ -71,13 +75,19 @@ struct AskedPages<'s> {
 pub async fn inspect(cluster: &Cluster, subjects: &[Subject], options: &Options) -> Inspection {
     let asked = subjects.iter().map(|subject| async move {
         match subject {
-            Subject::Server { namespace, pod, door, exists } => {
-                Asked::Judged(server(cluster, namespace, pod, door, *exists, options).await)
+            Subject::Server { namespace, pod, door, exists, warehouse, answers_for, suspended } => {
+                if !exists {
+                    let judged = Judgement::failed("there is no such pod");
+                    let check = judged.on(Kind::Connection, namespace, pod, Duration::ZERO);
+                    return Asked::Judged(Inspection { checks: vec![check], ..Inspection::default() });
+                }
+                let account = Account { warehouse: warehouse.as_deref(), answers_for, suspended };
+                Asked::Judged(server(cluster, namespace, pod, door, account, options).await)
             }
             Subject::Pages { namespace, component, role, pods, door, whole, remote_storage } => {
                 let (role, whole, remote_storage) = (*role, *whole, *remote_storage);
                 let answers = component_pages(cluster, namespace, pods, door).await;
-                Asked::Pages(AskedPages { namespace, component, role, whole, remote_storage, answers })
+                Asked::Pages(AskedPages { namespace, component, role, whole, remote_storage, pods, door, answers })
             }
             Subject::Nodes { namespace, component, ready, waiting } => {
                 let check = nodes(*ready, waiting).on(Kind::Nodes, namespace, component, Duration::ZERO);
@@ -88,6 +98,15 @@ pub async fn inspect(cluster: &Cluster, subjects: &[Subject], options: &Options)
                 let check = judged.on(Kind::Connection, namespace, pod, Duration::ZERO);
                 Asked::Judged(Inspection { checks: vec![check], ..Inspection::default() })
             }
+            Subject::Suspended(suspended) => {
+                let (kind, member) = match &suspended.warehouse {
+                    Some(_) => (Kind::Nodes, suspended.sets.first().map(String::as_str).unwrap_or_default()),
+                    None => (Kind::Namespace, ""),
+                };
+                let judged = Judgement::skipped(format!("suspended: {}", suspended.why()));
+                let check = judged.on(kind, &suspended.namespace, member, Duration::ZERO);
+                Asked::Judged(Inspection { checks: vec![check], ..Inspection::default() })
+            }
             Subject::Unasked { namespace, pod, reason } => {
                 let check = Judgement::unknown(reason.clone()).on(Kind::Connection, namespace, pod, Duration::ZERO);
                 Asked::Judged(Inspection { checks: vec![check], ..Inspection::default() })
@@ -95,7 +114,13 @@ pub async fn inspect(cluster: &Cluster, subjects: &[Subject], options: &Options)
         }
     });
     // Not lazily one by one: a server that hangs holds up nobody else.
-    let all: Vec<Asked<'_>> = futures::stream::iter(asked).buffered(AT_ONCE).collect().await;
+    let mut all: Vec<Asked<'_>> = futures::stream::iter(asked).buffered(AT_ONCE).collect().await;
+    for at in 0..all.len() {
+        let again = asked_again(cluster, at, &all).await;
+        if let (Some(answers), Asked::Pages(pages)) = (again, &mut all[at]) {
+            pages.answers = answers;
+        }
+    }
     let mut whole = Inspection::default();
     for one in &all {
         let found = match one {
@@ -104,8 +129,31 @@ pub async fn inspect(cluster: &Cluster, subjects: &[Subject], options: &Options)
         };
         whole.checks.extend(found.checks);
         whole.testimonies.extend(found.testimonies);
+        whole.catalog_only.extend(found.catalog_only);
     }
     whole
+}
+
+/// Asks safekeepers once more if one of them seems to lack WAL: while a compute writes, two readings of one moment differ.
+/// What was committed at the first must be flushed at the second. `None` if there is nothing to ask again.
+async fn asked_again(cluster: &Cluster, at: usize, all: &[Asked<'_>]) -> Option<Vec<(String, Answered, Duration)>> {
+    let Asked::Pages(pages) = &all[at] else { return None };
+    let first = beside(pages, all);
+    if pages.role != Role::Safekeeper || !pages.whole || pages::wal(&first).verdict == Verdict::Passed {
+        return None;
+    }
+    let second = component_pages(cluster, pages.namespace, pages.pods, pages.door).await;
+    Some(after(&first, second))
+}
+
+/// The second answers, with the positions that were committed at the first.
+fn after(first: &Readings, second: Vec<(String, Answered, Duration)>) -> Vec<(String, Answered, Duration)> {
+    let readings = second.iter().map(|(pod, answered, _)| pages::reading(pod, answered)).collect();
+    let joined = first.then(Readings { safekeepers: readings, pageservers: Vec::new() });
+    let answer = |((pod, answered, took), joined): ((String, Answered, Duration), Reading)| {
+        (pod, answered.map(|facts| joined.said.unwrap_or(facts)), took)
+    };
+    second.into_iter().zip(joined.safekeepers).map(answer).collect()
 }
 
 /// What the storage components of the same namespace said.
@@ -128,7 +176,7 @@ fn beside(pages: &AskedPages<'_>, all: &[Asked<'_>]) -> Readings {
 
 /// What the status pages of a component mean, beside those of its namespace.
 fn judged(pages: &AskedPages<'_>, beside: &Readings) -> Inspection {
-    let AskedPages { namespace, component, role, whole, remote_storage, answers } = pages;
+    let AskedPages { namespace, component, role, whole, remote_storage, answers, .. } = pages;
     let mut found = Inspection::default();
     for (pod, answered, took) in answers {
         found.checks.push(pages::page(answered).on(Kind::Page, namespace, pod, *took));
@@ -149,7 +197,7 @@ fn judged(pages: &AskedPages<'_>, beside: &Readings) -> Inspection {
 }
 
 fn nodes((ready, all): (usize, usize), waiting: &[String]) -> Judgement {
-    let reason = format!("{ready} of {all} Ready; the proxy answers for them");
+    let reason = format!("{ready} of {all} Ready");
     if waiting.is_empty() {
         return Judgement::passed(reason);
     }
@@ -162,19 +210,26 @@ async fn timed<T>(asked: impl Future<Output = T>) -> (T, Duration) {
     (asked.await, started.elapsed())
 }
 
-/// Asks a database server in a pod.
+/// What a server is asked of its account's warehouses.
+#[derive(Clone, Copy)]
+struct Account<'a> {
+    /// The warehouse that its sessions are in.
+    warehouse: Option<&'a str>,
+    /// Those whose nodes it answers for, by the component's name.
+    answers_for: &'a [(String, Warehouse)],
+    /// Those that are suspended.
+    suspended: &'a [String],
+}
+
+/// Asks a database server in a pod, and for each warehouse that it answers for in a session of that warehouse.
 async fn server(
     cluster: &Cluster,
     namespace: &str,
     pod: &str,
     door: &SqlDoor,
-    exists: bool,
+    account: Account<'_>,
     options: &Options,
 ) -> Inspection {
-    if !exists {
-        let check = Judgement::failed("there is no such pod").on(Kind::Connection, namespace, pod, Duration::ZERO);
-        return Inspection { checks: vec![check], ..Inspection::default() };
-    }
     let login = match options.login.clone().within(cluster, namespace, options.deadline).await {
         Ok(login) => login,
         Err(error) => {
@@ -185,32 +240,35 @@ async fn server(
     };
     let (first, mut otherwise) = door.logins();
     otherwise.insert(0, first.clone());
-    let sql = Sql::over(
-        cluster,
-        SqlTarget {
-            namespace: namespace.to_owned(),
-            pod: pod.to_owned(),
-            port: door.port,
-            user: options.user.clone().unwrap_or_else(|| door.user.clone()),
-            login,
-            database: options.database.clone().unwrap_or(first),
-            otherwise,
-        },
-    );
+    let target = SqlTarget {
+        namespace: namespace.to_owned(),
+        pod: pod.to_owned(),
+        port: door.port,
+        user: options.user.clone().unwrap_or_else(|| door.user.clone()),
+        login,
+        database: options.database.clone().unwrap_or(first),
+        otherwise,
+        warehouse: account.warehouse.map(str::to_owned),
+    };
+    let sql = Sql::over(cluster, target.clone());
     let path = format!("{namespace}/{pod}");
     let before = match options.before.get(&path) {
         Some(Testimony::Sql(before)) => Some(before),
         Some(Testimony::Page(_)) | None => None,
     };
-    server_over(&sql, namespace, pod, (&door.database, before), options).await
+    let of = |warehouse: &Warehouse| {
+        Sql::over(cluster, SqlTarget { warehouse: Some(warehouse.name.clone()), ..target.clone() })
+    };
+    server_over(&sql, of, (namespace, pod), account, (&door.database, before), options).await
 }
 
-/// The same over any connector. `must` is the database that has to be there, where no other is asked for; `before` is what
-/// the answer is compared with.
+/// The same over any connector; `of` makes one whose sessions are in a warehouse. `must` is the database that has to be
+/// there, where no other is asked for; `before` is what the answer is compared with.
 async fn server_over<C: Connector>(
     sql: &Sql<C>,
-    namespace: &str,
-    pod: &str,
+    of: impl Fn(&Warehouse) -> Sql<C>,
+    (namespace, pod): (&str, &str),
+    account: Account<'_>,
     (must, before): (&str, Option<&Baseline>),
     options: &Options,
 ) -> Inspection {
@@ -223,29 +281,51 @@ async fn server_over<C: Connector>(
     };
 
     let mpp = who.kernel == Kernel::Mpp;
-    let segments = async {
-        if !mpp {
-            return ((None, Duration::ZERO), (None, Duration::ZERO));
-        }
+    let (answering, dispatched) = if mpp {
         let (answering, dispatched) = timed(sql.segments(options.deadline)).await;
-        let (instances, read) = timed(sql.instances(options.deadline)).await;
-        ((Some(answering), dispatched), (Some(instances), read))
+        (Some(answering), dispatched)
+    } else {
+        (None, Duration::ZERO)
     };
+    // What is written lies on segments.
+    let nowhere = matches!(answering, Some(Answer::Yes(None)));
+    let instances = async {
+        if !mpp {
+            return (None, Duration::ZERO);
+        }
+        let (instances, read) = timed(sql.instances(options.deadline)).await;
+        (Some(instances), read)
+    };
+    let tried = async { if nowhere { None } else { trial(sql, mpp, options).await } };
+    // One warehouse that hangs holds up no other.
+    let warehouses = account.answers_for.iter().map(|(component, warehouse)| {
+        let sql = of(warehouse);
+        async move {
+            let (answer, took) =
+                if mpp { timed(sql.segments(options.deadline)).await } else { (Answer::Yes(None), Duration::ZERO) };
+            servers::warehouse(who.kernel, &answer, warehouse).on(Kind::Segments, namespace, component, took)
+        }
+    });
     let only = options.database.as_deref();
-    let (((answering, dispatched), (instances, read)), (contents, looked), tried) = futures::join!(
-        segments,
+    let ((instances, read), (contents, looked), tried, warehouses) = futures::join!(
+        instances,
         timed(sql.look(Look { only, before }, options.deadline)),
-        timed(trial(sql, mpp, options))
+        timed(tried),
+        futures::future::join_all(warehouses)
     );
 
     let mut checks = vec![connection];
     let judged = servers::tables(contents.as_ref(), only.unwrap_or(must));
     checks.extend(judged.into_iter().map(|judged| check(judged, Kind::Tables, looked)));
-    checks.push(check(servers::segments(answering), Kind::Segments, dispatched));
-    checks.push(check(servers::mirrors(instances), Kind::Mirrors, read));
+    // Where its warehouses are asked one by one, that is told of each.
+    if account.answers_for.is_empty() || !mpp {
+        checks.push(check(servers::segments(answering), Kind::Segments, dispatched));
+    }
+    checks.push(check(servers::mirrors(instances, account.suspended), Kind::Mirrors, read));
     match tried {
         (None, _) => {
-            let skipped = || Judgement::skipped("--read-only was given");
+            let why = if nowhere { servers::NO_WAREHOUSE } else { "--read-only was given" };
+            let skipped = || Judgement::skipped(why);
             checks.push(check(skipped(), Kind::Write, Duration::ZERO));
             checks.push(check(skipped(), Kind::Spread, Duration::ZERO));
         }
@@ -254,11 +334,17 @@ async fn server_over<C: Connector>(
             checks.push(check(servers::spread(who.kernel, &trial), Kind::Spread, spread));
         }
     }
+    checks.extend(warehouses);
+    let path = format!("{namespace}/{pod}");
     let testimony = match contents {
-        Ok(baseline) => Some((format!("{namespace}/{pod}"), Testimony::Sql(baseline))),
+        Ok(baseline) => Some((path.clone(), Testimony::Sql(baseline))),
         Err(_) => None,
     };
-    Inspection { checks, testimonies: testimony.into_iter().collect() }
+    Inspection {
+        checks,
+        testimonies: testimony.into_iter().collect(),
+        catalog_only: Some(path).filter(|_| nowhere).into_iter().collect(),
+    }
 }
 
 /// Writes the canary table, reads it back, looks where it lies, and drops it; also how long looking where it lies took.

@@ -1,7 +1,6 @@
 use super::*;
 use crate::probe::session::Trouble;
 use crate::probe::testing::{Postgres, mpp, run, target};
-use crate::verify::check::Verdict;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
 const SOON: Duration = Duration::from_secs(20);
@@ -25,7 +24,14 @@ fn said(found: &Inspection) -> Vec<String> {
 }
 
 async fn look<C: Connector>(sql: &Sql<C>, options: &Options) -> Inspection {
-    server_over(sql, "a", "proxy-0", ("postgres", None), options).await
+    look_for(sql, "postgres", options).await
+}
+
+/// The same where this database has to be there.
+async fn look_for<C: Connector>(sql: &Sql<C>, must: &str, options: &Options) -> Inspection {
+    let nobody = Account { warehouse: None, answers_for: &[], suspended: &[] };
+    let of = |_: &Warehouse| unreachable!("no warehouse is asked about");
+    server_over(sql, of, ("a", "proxy-0"), nobody, (must, None), options).await
 }
 
 fn one(found: &Inspection, kind: Kind) -> &Check {
@@ -39,7 +45,7 @@ async fn a_plain_server_is_whole_and_nothing_is_left_in_it() {
     run(&sql, "postgres", "CREATE DATABASE test_db").await;
     run(&sql, "test_db", "CREATE TABLE projects (id int); INSERT INTO projects VALUES (1), (2), (3)").await;
     let whole = Options { database: None, ..options("", Some("verify_whole")) };
-    let found = server_over(&sql, "a", "proxy-0", ("test_db", None), &whole).await;
+    let found = look_for(&sql, "test_db", &whole).await;
     let expected = [
         "tables passed: postgres: 0 tables",
         "tables passed: test_db: 1 table: projects (3 rows)",
@@ -54,7 +60,7 @@ async fn a_plain_server_is_whole_and_nothing_is_left_in_it() {
     run(&sql, "postgres", "DO $$ BEGIN ASSERT NOT EXISTS (SELECT FROM pg_namespace WHERE nspname ~ 'kubectl'); END $$")
         .await;
 
-    let missed = server_over(&sql, "a", "proxy-0", ("cloudmeta", None), &Options { canary: None, ..whole }).await;
+    let missed = look_for(&sql, "cloudmeta", &Options { canary: None, ..whole }).await;
     assert_eq!(said(&missed)[1], "tables failed: there is no database cloudmeta");
     assert_eq!(one(&missed, Kind::Write).verdict, Verdict::Skipped);
     let missed = look(&postgres.sql("no_such"), &options("no_such", None)).await;
@@ -185,4 +191,20 @@ async fn a_server_that_starts_and_a_login_that_hangs_are_unknown() {
     let sql = Sql::with(Saying(b""), target("gpadmin", "postgres"));
     let short = Options { deadline: Duration::from_millis(300), ..options("postgres", None) };
     assert_eq!(said(&look(&sql, &short).await), ["connection unknown: no answer within 0.3 s"]);
+}
+
+/// A compute writes all the while: what is read later is further, and a majority has what was committed before.
+#[test]
+fn safekeepers_that_are_written_to_are_read_twice() {
+    use crate::storage::examples::{readings, sk};
+    let at = |positions: [u64; 3]| {
+        readings(positions.into_iter().zip(1..).map(|(at, id)| sk(id).timeline("aa/11", at, at, 1)))
+    };
+    let first = at([90, 95, 100]);
+    assert_eq!(pages::wal(&first).verdict, Verdict::Failed);
+    let second = at([150, 155, 160]).safekeepers.into_iter();
+    let second = second.map(|one| (one.pod, Ok(one.said.unwrap()), Duration::ZERO)).collect();
+    let joined: Vec<Reading> = after(&first, second).iter().map(|(pod, said, _)| pages::reading(pod, said)).collect();
+    let joined = Readings { safekeepers: joined, pageservers: Vec::new() };
+    assert_eq!(pages::wal(&joined).verdict, Verdict::Passed);
 }

@@ -39,6 +39,8 @@ pub enum Coverage {
     Gone,
     /// Its namespace is being deleted, and was not looked into.
     PassedOver,
+    /// It is suspended.
+    Suspended,
     /// It was not looked at: the command was for others.
     Outside,
 }
@@ -101,6 +103,9 @@ impl Saved {
                     (None, Coverage::PassedOver) => {
                         let why = "it is in the baseline, and its namespace is being deleted: not looked into";
                         Judgement::unknown(why)
+                    }
+                    (None, Coverage::Suspended) => {
+                        Judgement::unknown("it is in the baseline, and is suspended: nothing could be compared")
                     }
                     (None, Coverage::Outside) => Judgement::skipped("it is in the baseline, and was not looked at"),
                 };

@@ -4,11 +4,12 @@ use super::check::Judgement;
 use crate::probe::baseline::{Database, Listing, Table, Uncounted};
 use crate::probe::canary::{NotWritten, Spread, Written};
 use crate::probe::compare::counted;
-use crate::probe::segments::Instance;
+use crate::probe::segments::{Dispatched, Instance};
 use crate::probe::session::Trouble;
 use crate::probe::sql::{Introduction, Kernel};
 use crate::probe::{Answer, Baseline};
-use std::collections::BTreeMap;
+use crate::topology::Warehouse;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Tables of a database that are named in its one line.
 const NAMED: usize = 4;
@@ -17,6 +18,9 @@ const NAMED_INSTANCES: usize = 5;
 
 /// Why what asks segments is skipped on a server without any.
 pub const NOT_MPP: &str = "plain PostgreSQL: no segments";
+
+/// Why nothing that lies on segments is asked of a server whose sessions are in no warehouse.
+pub const NO_WAREHOUSE: &str = "no warehouse of the account is up: only the catalog is asked";
 
 /// The login, and who answered it.
 pub fn connection(answer: &Answer<Introduction>) -> Judgement {
@@ -32,37 +36,90 @@ pub fn connection(answer: &Answer<Introduction>) -> Judgement {
 }
 
 /// Whether every primary segment answers a dispatched query; `None` where there are no segments to ask.
-pub fn segments(answer: Option<Answer<usize>>) -> Judgement {
+pub fn segments(answer: Option<Answer<Option<Dispatched>>>) -> Judgement {
     let Some(answer) = answer else { return Judgement::skipped(NOT_MPP) };
     match answer {
-        Answer::Yes(0) => Judgement::failed("no primary segment answered"),
-        Answer::Yes(answering) => {
-            let all = counted(answering as u64, "primary segment");
-            Judgement::passed(format!("{all} answered a dispatched query"))
-        }
+        Answer::Yes(None) => Judgement::skipped(NO_WAREHOUSE),
+        Answer::Yes(Some(Dispatched { answered: 0, .. })) => Judgement::failed("no primary segment answered"),
+        Answer::Yes(Some(dispatched)) => Judgement::passed(dispatched_in_words(&dispatched)),
         Answer::No(reason) => Judgement::failed(reason),
         Answer::Unknown(reason) => Judgement::unknown(reason),
     }
 }
 
+/// `2 primary segments answered a dispatched query in warehouse wh-1`.
+fn dispatched_in_words(dispatched: &Dispatched) -> String {
+    let all = counted(dispatched.answered as u64, "primary segment");
+    let within = dispatched.warehouse.as_ref().map(|name| format!(" in warehouse {name}")).unwrap_or_default();
+    format!("{all} answered a dispatched query{within}")
+}
+
+/// Whether the nodes of a warehouse are proven to answer by what the endpoint of its account answered, and how in words: by a
+/// query that was dispatched in a session of that warehouse and in no other. What reached the coordinator alone, another
+/// warehouse, or fewer segments than there are nodes proves nothing of them.
+///
+/// # Errors
+/// Why they are not, in words.
+pub fn nodes_proven(kernel: Kernel, dispatched: Option<&Dispatched>, warehouse: &Warehouse) -> Result<String, String> {
+    let Warehouse { name, nodes, only, .. } = warehouse;
+    let unknown = |why: String| Err(format!("whether the nodes of warehouse {name} answer is unknown: {why}"));
+    let dispatched = match (kernel, dispatched) {
+        (Kernel::PostgreSql, _) => return unknown("the server is plain PostgreSQL, and asks no segments".to_owned()),
+        (Kernel::Mpp, None) => return unknown("its sessions are in no warehouse".to_owned()),
+        (Kernel::Mpp, Some(dispatched)) => dispatched,
+    };
+    match &dispatched.warehouse {
+        Some(other) if other != name => return unknown(format!("the session was in warehouse {other}")),
+        None if !only => {
+            return unknown("the server knows no warehouses, and the account has more than this one".to_owned());
+        }
+        Some(_) | None => {}
+    }
+    if dispatched.answered < *nodes {
+        let segments = counted(dispatched.answered as u64, "segment");
+        return unknown(format!("{segments} answered, and it has {}", counted(*nodes as u64, "node")));
+    }
+    Ok(dispatched_in_words(dispatched))
+}
+
+/// The same as a judgement over an answer.
+pub fn warehouse(kernel: Kernel, answer: &Answer<Option<Dispatched>>, warehouse: &Warehouse) -> Judgement {
+    match answer {
+        Answer::Yes(dispatched) => match nodes_proven(kernel, dispatched.as_ref(), warehouse) {
+            Ok(how) => Judgement::passed(how),
+            Err(why) => Judgement::unknown(why),
+        },
+        Answer::No(reason) => Judgement::failed(reason.clone()),
+        Answer::Unknown(reason) => Judgement::unknown(reason.clone()),
+    }
+}
+
 /// Whether the catalog calls an instance down, and, where mirrors exist, whether they are in sync and each instance in
 /// its role; `None` where there are no segments. A cluster without mirrors is healthy in mode `n`. That all are up
-/// proves nothing: the catalog is late.
-pub fn mirrors(answer: Option<Answer<Vec<Instance>>>) -> Judgement {
+/// proves nothing: the catalog is late. Instances of warehouses that are `suspended` do not count.
+pub fn mirrors(answer: Option<Answer<Vec<Instance>>>, suspended: &[String]) -> Judgement {
     let instances = match answer {
         None => return Judgement::skipped(NOT_MPP),
         Some(Answer::Yes(instances)) => instances,
         Some(Answer::No(reason)) => return Judgement::failed(reason),
         Some(Answer::Unknown(reason)) => return Judgement::unknown(reason),
     };
-    let mut contents: BTreeMap<i32, Vec<&Instance>> = BTreeMap::new();
+    let counts = |instance: &&Instance| instance.warehouse.as_ref().is_none_or(|name| !suspended.contains(name));
+    let instances: Vec<&Instance> = instances.iter().filter(counts).collect();
+    // Each warehouse may number its segments from 0.
+    let mut contents: BTreeMap<(i32, Option<&str>), Vec<&Instance>> = BTreeMap::new();
     for instance in &instances {
-        contents.entry(instance.content).or_default().push(instance);
+        contents.entry((instance.content, instance.warehouse.as_deref())).or_default().push(instance);
     }
+    let several = contents.keys().filter_map(|(_, warehouse)| *warehouse).collect::<BTreeSet<_>>().len() > 1;
     let mut troubles = Vec::new();
     let mut mirrored = 0;
-    for (content, instances) in &contents {
-        let name = if *content < 0 { "the coordinator".to_owned() } else { format!("segment {content}") };
+    for ((content, warehouse), instances) in &contents {
+        let name = match (content, warehouse) {
+            (..0, _) => "the coordinator".to_owned(),
+            (_, Some(warehouse)) if several => format!("segment {content} of warehouse {warehouse}"),
+            (_, _) => format!("segment {content}"),
+        };
         let has_mirror = instances.iter().any(|instance| instance.preferred_role == "m");
         mirrored += usize::from(has_mirror);
         for instance in instances {
@@ -247,6 +304,7 @@ mod tests {
                     mode: fields[3].clone(),
                     status: fields[4].clone(),
                     host: "h".to_owned(),
+                    warehouse: fields.get(5).cloned(),
                 }
             })
             .collect()
@@ -278,7 +336,7 @@ mod tests {
                 "the coordinator's mirror on h is down; the coordinator is not in sync with its mirror",
             ),
         ] {
-            let judged = mirrors(Some(Answer::Yes(cluster(text))));
+            let judged = mirrors(Some(Answer::Yes(cluster(text))), &[]);
             let words = if judged.lines.is_empty() { judged.reason } else { judged.lines.join("; ") };
             assert_eq!((judged.verdict, words.as_str()), (verdict, said), "{text}");
         }
@@ -288,7 +346,7 @@ mod tests {
     fn a_plain_server_has_nothing_that_asks_segments_passed() {
         let trial =
             WriteTrial { written: Ok(Written { rows: 100 }), read: Some(Answer::Yes(())), spread: None, left: None };
-        for judged in [segments(None), mirrors(None), spread(Kernel::PostgreSql, &trial)] {
+        for judged in [segments(None), mirrors(None, &[]), spread(Kernel::PostgreSql, &trial)] {
             assert_eq!((judged.verdict, judged.reason.as_str()), (Verdict::Skipped, NOT_MPP));
         }
         assert_eq!(spread(Kernel::Mpp, &trial).verdict, Verdict::Unknown);
@@ -311,6 +369,65 @@ mod tests {
             let trial = WriteTrial { written, read, spread: None, left: None };
             assert_eq!(write(&trial).verdict, verdict, "{trial:?}");
         }
+    }
+
+    /// What reached the coordinator alone, another warehouse, or too few segments proves nothing of a warehouse's nodes.
+    #[test]
+    fn nodes_are_proven_by_a_query_dispatched_in_their_own_warehouse_alone() {
+        let of = |nodes, only| Warehouse { name: "wh-1".to_owned(), nodes, only, proven: true };
+        let went = |answered, expected, warehouse: Option<&str>| {
+            Some(Dispatched { answered, expected, warehouse: warehouse.map(str::to_owned) })
+        };
+        for (kernel, dispatched, warehouse, said) in [
+            (
+                Kernel::Mpp,
+                went(2, Some(2), Some("wh-1")),
+                of(2, false),
+                Ok("2 primary segments answered a dispatched query in warehouse wh-1"),
+            ),
+            // A catalog that lists all warehouses together.
+            (
+                Kernel::Mpp,
+                went(1, None, Some("wh-1")),
+                of(1, false),
+                Ok("1 primary segment answered a dispatched query in warehouse wh-1"),
+            ),
+            (Kernel::Mpp, went(1, None, Some("wh-1")), of(2, false), Err("1 segment answered, and it has 2 nodes")),
+            (Kernel::Mpp, went(1, Some(1), Some("wh-1")), of(2, true), Err("1 segment answered, and it has 2 nodes")),
+            (Kernel::Mpp, went(2, Some(2), Some("wh-2")), of(2, false), Err("the session was in warehouse wh-2")),
+            (Kernel::Mpp, None, of(2, false), Err("its sessions are in no warehouse")),
+            // A kernel that knows no warehouses dispatches to all of its segments.
+            (Kernel::Mpp, went(2, Some(2), None), of(2, true), Ok("2 primary segments answered a dispatched query")),
+            (
+                Kernel::Mpp,
+                went(4, Some(4), None),
+                of(2, false),
+                Err("the server knows no warehouses, and the account has more than this one"),
+            ),
+            (Kernel::PostgreSql, None, of(1, true), Err("the server is plain PostgreSQL, and asks no segments")),
+        ] {
+            let unknown = |why| format!("whether the nodes of warehouse wh-1 answer is unknown: {why}");
+            let expected = said.map(str::to_owned).map_err(unknown);
+            assert_eq!(nodes_proven(kernel, dispatched.as_ref(), &warehouse), expected, "{dispatched:?} {warehouse:?}");
+            let judged = super::warehouse(kernel, &Answer::Yes(dispatched), &warehouse);
+            let verdict = if expected.is_ok() { Verdict::Passed } else { Verdict::Unknown };
+            assert_eq!(judged.verdict, verdict, "{judged:?}");
+        }
+        let down = super::warehouse(Kernel::Mpp, &Answer::No("down".to_owned()), &of(1, true));
+        assert_eq!((down.verdict, down.reason.as_str()), (Verdict::Failed, "down"));
+    }
+
+    /// A suspended warehouse's segments may be down, and those of two warehouses may have one number.
+    #[test]
+    fn instances_of_a_suspended_warehouse_do_not_count() {
+        let text = "-1/p/p/n/u 0/p/p/n/u/wh-1 0/p/p/n/d/wh-2";
+        let judged = mirrors(Some(Answer::Yes(cluster(text))), &["wh-2".to_owned()]);
+        assert_eq!(judged.reason, "the catalog calls all 2 instances up; there are no mirrors");
+        let judged = mirrors(Some(Answer::Yes(cluster(text))), &[]);
+        assert_eq!(
+            (judged.verdict, judged.lines),
+            (Verdict::Failed, vec!["segment 0 of warehouse wh-2 on h is down".to_owned()])
+        );
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! Whom to ask, from a topology. Pure.
 
 use crate::topology::layout::{PageDoor, SqlDoor};
-use crate::topology::{Door, Member, Role, Topology};
-use std::collections::BTreeSet;
+use crate::topology::{Component, Door, Member, Role, Space, Suspended, Topology, Warehouse};
+use std::collections::BTreeMap;
 
 /// Somebody to ask.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +17,12 @@ pub enum Subject {
         door: SqlDoor,
         /// Whether there is such a pod.
         exists: bool,
+        /// The warehouse that its sessions are in; `None` where its account has none that is up.
+        warehouse: Option<String>,
+        /// The warehouses whose nodes it answers for, by the component's name.
+        answers_for: Vec<(String, Warehouse)>,
+        /// Names of the account's warehouses that are suspended.
+        suspended: Vec<String>,
     },
     /// The status pages of a component's members.
     Pages {
@@ -55,6 +61,8 @@ pub enum Subject {
         /// Why it is not asked.
         reason: String,
     },
+    /// What is suspended: nothing of it is asked.
+    Suspended(Suspended),
     /// A member that cannot be asked.
     Unasked {
         /// Its namespace.
@@ -66,11 +74,23 @@ pub enum Subject {
     },
 }
 
-/// Those to ask about the members that `wanted` lets through; who answers for several is asked once.
-pub fn subjects(topology: &Topology, wanted: impl Fn(&Member) -> bool) -> Vec<Subject> {
+/// Those to ask about the members that `wanted` lets through, and what is suspended that `named` lets through by namespace
+/// and StatefulSet; who answers for several is asked once.
+pub fn subjects(
+    topology: &Topology,
+    wanted: impl Fn(&Member) -> bool,
+    named: impl Fn(&str, &str) -> bool,
+) -> Vec<Subject> {
     let mut subjects = Vec::new();
-    let mut servers = BTreeSet::new();
-    for component in topology.spaces.iter().flat_map(|space| &space.components) {
+    // Where each server that is asked stands in the list.
+    let mut servers: BTreeMap<(String, String), usize> = BTreeMap::new();
+    for (space, component) in topology.spaces.iter().flat_map(of_space) {
+        if let Some(suspended) = suspension(space, component, &named) {
+            subjects.push(Subject::Suspended(suspended));
+        }
+        if space.suspends(component) {
+            continue;
+        }
         let members: Vec<&Member> = component.members.iter().filter(|member| wanted(member)).collect();
         let Some(first) = members.first() else { continue };
         let namespace = first.namespace.clone();
@@ -88,10 +108,26 @@ pub fn subjects(topology: &Topology, wanted: impl Fn(&Member) -> bool) -> Vec<Su
         let mut page = None;
         for member in &members {
             match topology.door(member) {
-                Door::Sql { pod, door } => {
-                    if servers.insert((namespace.clone(), pod.clone())) {
+                Door::Sql { pod, door, warehouse } => {
+                    let at = *servers.entry((namespace.clone(), pod.clone())).or_insert_with(|| {
                         let exists = topology.member(&namespace, &pod).is_some_and(|member| member.pod.is_some());
-                        subjects.push(Subject::Server { namespace: namespace.clone(), pod, door, exists });
+                        let running = topology.running_warehouse(&namespace).map(|warehouse| warehouse.name);
+                        subjects.push(Subject::Server {
+                            namespace: namespace.clone(),
+                            pod,
+                            door,
+                            exists,
+                            warehouse: running,
+                            answers_for: Vec::new(),
+                            suspended: space.suspensions().into_iter().filter_map(|one| one.warehouse).collect(),
+                        });
+                        subjects.len() - 1
+                    });
+                    let nodes = warehouse.filter(|warehouse| warehouse.proven);
+                    if let (Some(nodes), Some(Subject::Server { answers_for, .. })) = (nodes, subjects.get_mut(at))
+                        && answers_for.iter().all(|(_, known)| known.name != nodes.name)
+                    {
+                        answers_for.push((component.name.clone(), nodes));
                     }
                 }
                 Door::Page { pod, door } => {
@@ -125,11 +161,26 @@ pub fn subjects(topology: &Topology, wanted: impl Fn(&Member) -> bool) -> Vec<Su
     subjects
 }
 
+fn of_space(space: &Space) -> impl Iterator<Item = (&Space, &Component)> {
+    space.components.iter().map(move |component| (space, component))
+}
+
+/// What a component's being stopped is told as: a warehouse by itself, an account once, with its first component.
+fn suspension(space: &Space, component: &Component, named: impl Fn(&str, &str) -> bool) -> Option<Suspended> {
+    let first = |suspended: &Suspended| {
+        let wanted = suspended.sets.iter().find(|set| named(&space.namespace, set));
+        wanted.is_some_and(|set| *set == component.name)
+    };
+    space.suspensions().into_iter().find(first)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::testing::snapshot;
     use crate::topology::{Layout, build};
+
+    const CLOUD007: &str = "cloud007-513d75d5-3033-4649-b913-07f6115ec41a";
 
     fn world() -> Topology {
         let account = "namespace: cloud007-513d75d5-3033-4649-b913-07f6115ec41a
@@ -150,7 +201,13 @@ pods:
         subjects
             .iter()
             .map(|subject| match subject {
-                Subject::Server { pod, door, exists, .. } => format!("server {pod} {} {exists}", door.database),
+                Subject::Server { pod, door, exists, warehouse, answers_for, suspended, .. } => {
+                    let nodes: Vec<String> =
+                        answers_for.iter().map(|(name, of)| format!("{name}={}:{}", of.name, of.nodes)).collect();
+                    let warehouse = warehouse.as_deref().unwrap_or("-");
+                    format!("server {pod} {} {exists} in {warehouse} for {nodes:?} not {suspended:?}", door.database)
+                }
+                Subject::Suspended(suspended) => format!("suspended {}", suspended.what()),
                 Subject::Pages { pods, whole, .. } => format!("pages {pods:?} {whole}"),
                 Subject::Nodes { component, ready, waiting, .. } => format!("nodes {component} {ready:?} {waiting:?}"),
                 Subject::Unprovable { pod, reason, .. } => format!("unprovable {pod} {reason}"),
@@ -169,28 +226,66 @@ sets: [{{name: storage-broker, replicas: 1, templates: []}}]
 pods: [{{name: storage-broker-0, set: storage-broker, ready: {ready}}}]"
             );
             let topology = build(&snapshot(&[&yaml]), &Layout::shipped().unwrap());
-            said(&subjects(&topology, |_| true))
+            said(&subjects(&topology, |_| true, |_, _| true))
         };
         let why = "storage-broker-0 the layout names no port on which it answers";
         assert_eq!(system(true), [format!("unprovable {why}")]);
         assert_eq!(system(false), [format!("unasked {why}")]);
     }
 
+    fn all(topology: &Topology) -> Vec<String> {
+        said(&subjects(topology, |_| true, |_, _| true))
+    }
+
+    fn about(topology: &Topology, pod: &str) -> Vec<String> {
+        said(&subjects(topology, |member| member.name == pod, |_, _| false))
+    }
+
     #[test]
     fn everybody_is_asked_once() {
         let expected = [
             "pages [(\"safekeeper-0\", true), (\"safekeeper-1\", false), (\"safekeeper-2\", true)] true",
-            "server cloudberry-proxy-0 postgres true",
+            "server cloudberry-proxy-0 postgres true in - for [\"wh9527=wh9527:2\"] not []",
             "nodes wh9527 (1, 2) [\"wh9527-1\"]",
         ];
-        assert_eq!(said(&subjects(&world(), |_| true)), expected);
+        assert_eq!(all(&world()), expected);
     }
 
     #[test]
     fn a_node_is_asked_about_at_its_proxy_and_a_part_makes_no_majority() {
-        let expected = ["nodes wh9527 (1, 1) []", "server cloudberry-proxy-0 postgres true"];
-        assert_eq!(said(&subjects(&world(), |member| member.name == "wh9527-0")), expected);
+        let expected =
+            ["nodes wh9527 (1, 1) []", "server cloudberry-proxy-0 postgres true in - for [\"wh9527=wh9527:2\"] not []"];
+        assert_eq!(about(&world(), "wh9527-0"), expected);
         let expected = ["pages [(\"safekeeper-2\", true)] false"];
-        assert_eq!(said(&subjects(&world(), |member| member.name == "safekeeper-2")), expected);
+        assert_eq!(about(&world(), "safekeeper-2"), expected);
+    }
+
+    /// Each warehouse for itself; what is asked of the account as a whole is asked in one that is up.
+    #[test]
+    fn each_warehouse_is_asked_about_and_a_suspended_one_is_not() {
+        let account = |proxy: u32, [first, second, third]: [u32; 3], pods: &str| {
+            let sets = format!(
+                "sets: [{{name: cloudberry-proxy, replicas: {proxy}}}, {{name: wh1, replicas: {first}}}, {{name: wh2, \
+                 replicas: {second}}}, {{name: wh3, replicas: {third}}}]"
+            );
+            let document = format!("namespace: {CLOUD007}\n{sets}\npods: [{pods}]");
+            build(&snapshot(&[&document]), &Layout::shipped().unwrap())
+        };
+        let up = "{name: cloudberry-proxy-0, set: cloudberry-proxy, ready: true}, {name: wh1-0, set: wh1, ready: false}, \
+                  {name: wh2-0, set: wh2, ready: true}";
+        let expected = [
+            "server cloudberry-proxy-0 postgres true in wh2 for [\"wh1=wh1:1\", \"wh2=wh2:1\"] not [\"wh3\"]",
+            "nodes wh1 (0, 1) [\"wh1-0\"]",
+            "nodes wh2 (1, 1) []",
+            &format!("suspended warehouse wh3 of account {CLOUD007}"),
+        ];
+        let world = account(1, [1, 1, 0], up);
+        assert_eq!(all(&world), expected);
+        let expected = [
+            "nodes wh1 (0, 1) [\"wh1-0\"]",
+            "server cloudberry-proxy-0 postgres true in wh2 for [\"wh1=wh1:1\"] not [\"wh3\"]",
+        ];
+        assert_eq!(about(&world, "wh1-0"), expected);
+        assert_eq!(all(&account(0, [0, 0, 0], "")), [format!("suspended account {CLOUD007}")]);
     }
 }

@@ -39,4 +39,5 @@ mod undo;
 mod users;
 mod verify;
 mod volumes;
+mod warehouses;
 mod world;

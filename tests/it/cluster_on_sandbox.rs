@@ -93,6 +93,7 @@ fn sql((cluster, sandbox): (&Cluster, &Sandbox), namespace: &str, pod: &str, dat
         login: login.login.trusting([((namespace.to_owned(), pod.to_owned()), Ok(()))]),
         database: database.to_owned(),
         otherwise: Vec::new(),
+        warehouse: None,
     };
     Sql::over(cluster, target)
 }

@@ -86,6 +86,7 @@ async fn a_server_that_floods_takes_little_memory() {
             login: Login::default(),
             database: "postgres".into(),
             otherwise: Vec::new(),
+            warehouse: None,
         };
         let sql = Sql::with(Flooding { ready, answer, flood }, target);
         match sql.introduction(Duration::from_secs(50)).await {

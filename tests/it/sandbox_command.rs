@@ -163,9 +163,18 @@ fn every_scenario_starts_and_is_listed() {
     let listed = run(machine.plugin("sandbox --list"));
     assert_eq!((listed.code, listed.err.as_str()), (0, ""));
     let names: Vec<&str> = listed.out.lines().filter_map(|line| line.split_whitespace().next()).collect();
-    let known =
-        ["healthy", "slow-start", "stuck-claim", "local-disk", "no-quorum", "forbidden", "lost-node", "catching-up"];
-    for known in known {
+    for known in [
+        "healthy",
+        "slow-start",
+        "stuck-claim",
+        "local-disk",
+        "no-quorum",
+        "forbidden",
+        "lost-node",
+        "two-warehouses",
+        "suspended-account",
+        "catching-up",
+    ] {
         assert!(names.contains(&known), "{known} is not in\n{}", listed.out);
     }
     for line in listed.out.lines() {

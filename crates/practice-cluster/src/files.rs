@@ -6,7 +6,9 @@
 //! there already is an error.
 
 use super::processes::Unprivileged;
-use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Uid, fchmod, fchown, fstat, mkdirat, open, openat, statat};
+use rustix::fs::{
+    AtFlags, FileType, Gid, Mode, OFlags, Uid, fchmod, fchown, fstat, mkdirat, open, openat, renameat, statat,
+};
 use rustix::io::Errno;
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
@@ -68,6 +70,17 @@ impl Folder {
         let file = openat(&self.0, name, flags, Mode::RUSR | Mode::WUSR)?;
         fchmod(&file, mode)?;
         File::from(file).write_all(content)
+    }
+
+    /// Writes a file of this mode in the place of one of its name, as a whole: whoever reads it reads the one or the other.
+    ///
+    /// # Errors
+    /// As [`Folder::write`], of the file's name with a tilde behind it.
+    pub(crate) fn replace(&self, name: &Path, mode: Mode, content: &[u8]) -> io::Result<()> {
+        let mut new = name.as_os_str().to_owned();
+        new.push("~");
+        self.write(Path::new(&new), mode, content)?;
+        Ok(renameat(&self.0, &new, &self.0, name)?)
     }
 
     /// Whether there is anything of this name, a link that leads nowhere included.
@@ -141,6 +154,17 @@ mod tests {
         open.write(Path::new("x"), Mode::from_raw_mode(0o644), b"x").unwrap();
         let mode = |name: &str| std::fs::metadata(folder.path().join(name)).unwrap().mode() & 0o777;
         assert_eq!((mode("f"), mode("x")), (0o711, 0o644));
+    }
+
+    #[test]
+    fn a_file_is_replaced_as_a_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = Folder::open(folder.path()).unwrap();
+        for content in ["first", "second"] {
+            open.replace(Path::new("x"), Mode::from_raw_mode(0o644), content.as_bytes()).unwrap();
+            assert_eq!(std::fs::read_to_string(folder.path().join("x")).unwrap(), content);
+        }
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 /// The scenarios' files: name, text. The first is the default.
-const SCENARIOS: [(&str, &str); 18] = [
+const SCENARIOS: [(&str, &str); 20] = [
     ("healthy", include_str!("scenarios/healthy.yaml")),
     ("slow-start", include_str!("scenarios/slow-start.yaml")),
     ("stuck-claim", include_str!("scenarios/stuck-claim.yaml")),
@@ -30,6 +30,8 @@ const SCENARIOS: [(&str, &str); 18] = [
     ("metrics-401", include_str!("scenarios/metrics-401.yaml")),
     ("many-timelines", include_str!("scenarios/many-timelines.yaml")),
     ("jwt", include_str!("scenarios/jwt.yaml")),
+    ("two-warehouses", include_str!("scenarios/two-warehouses.yaml")),
+    ("suspended-account", include_str!("scenarios/suspended-account.yaml")),
 ];
 
 /// The scenario that is meant where none is named.

@@ -144,7 +144,7 @@ impl Question<'_> {
         let login = Login::resolve(&args, &no_credentials()).ok()?.login;
         let mut servers: Vec<(&str, String, SqlDoor)> = Vec::new();
         for member in meant {
-            if let Door::Sql { pod, door } = topology.door(member)
+            if let Door::Sql { pod, door, .. } = topology.door(member)
                 && !servers.iter().any(|(namespace, known, _)| (*namespace, known) == (&*member.namespace, &pod))
             {
                 servers.push((&member.namespace, pod, door));
@@ -161,6 +161,8 @@ impl Question<'_> {
                 login,
                 database: door.database,
                 otherwise,
+                // Names of databases are the catalog's.
+                warehouse: None,
             };
             let names = Sql::over(cluster, target).databases(deadline).await.ok()?;
             Some(names.into_iter().map(|name| (pod.clone(), name)).collect::<Vec<_>>())
@@ -191,7 +193,7 @@ fn found<'t>(target: TargetMatch<'t>) -> Vec<&'t Member> {
     match target {
         TargetMatch::One(member) => vec![member],
         TargetMatch::Many(members) => members,
-        TargetMatch::Stranger(..) | TargetMatch::None(_) => Vec::new(),
+        TargetMatch::Suspended(_) | TargetMatch::Stranger(..) | TargetMatch::None(_) => Vec::new(),
     }
 }
 

@@ -4,7 +4,7 @@ use super::{LayoutInForce, Unknown};
 use crate::topology::health::{Health, Report, Trouble as Troubled, not_looked_into};
 use crate::topology::{
     Claim as ClaimFacts, ClaimState, Evidence as Found, Known, Member as Place, PodFacts, Role, Space, SpaceKind,
-    Stranger as Other, Topology, Unrecognized as NotRecognized,
+    Stranger as Other, Suspended as Stopped, Topology, Unrecognized as NotRecognized,
 };
 use serde::Serialize;
 
@@ -23,6 +23,8 @@ pub struct Status<'a> {
     pub safekeepers: Option<Count>,
     /// What is wrong, the worst first: one entry a member.
     pub troubles: Vec<Trouble<'a>>,
+    /// Accounts and warehouses that are suspended: no trouble, and none of the members.
+    pub suspended: Vec<Suspended<'a>>,
     /// What should be known and could not be read.
     pub unknown: Vec<Unknown<'a>>,
     /// What looks like SynxDB's and fits no rule of the layout: what it is, and how it is, is not known.
@@ -56,6 +58,19 @@ pub struct Trouble<'a> {
     pub member: &'a str,
     /// What is wrong with it, in words.
     pub because: &'a str,
+}
+
+/// What is suspended.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Suspended<'a> {
+    /// Namespace of the account.
+    pub namespace: &'a str,
+    /// Name of the warehouse. Null where the whole account is suspended.
+    pub warehouse: Option<&'a str>,
+    /// Names of the StatefulSets that are scaled to 0.
+    pub stateful_sets: &'a [String],
 }
 
 /// A namespace that was not looked into.
@@ -107,6 +122,8 @@ pub struct Namespace<'a> {
     pub kind: SpaceKind,
     /// Whether it is known to be being deleted.
     pub terminating: bool,
+    /// Whether it is an account that is suspended.
+    pub suspended: bool,
     /// The members of its components.
     pub members: Vec<Member<'a>>,
     /// Pods that have a member's name and are none.
@@ -238,6 +255,7 @@ impl<'a> Status<'a> {
             members: Count::from(report.members),
             safekeepers: report.safekeepers.map(Count::from),
             troubles: report.troubles.iter().map(Trouble::from).collect(),
+            suspended: report.suspended.iter().map(Suspended::from).collect(),
             unknown: report.gaps.iter().map(Unknown::from).collect(),
             unrecognized: report.unrecognized.iter().map(Unrecognized::from).collect(),
             accounts_by_names_alone: report.by_names_alone,
@@ -256,6 +274,16 @@ impl From<(usize, usize)> for Count {
 impl<'a> From<&'a Troubled> for Trouble<'a> {
     fn from(trouble: &'a Troubled) -> Self {
         Self { namespace: &trouble.namespace, member: &trouble.member, because: &trouble.because }
+    }
+}
+
+impl<'a> From<&'a Stopped> for Suspended<'a> {
+    fn from(suspended: &'a Stopped) -> Self {
+        Self {
+            namespace: &suspended.namespace,
+            warehouse: suspended.warehouse.as_deref(),
+            stateful_sets: &suspended.sets,
+        }
     }
 }
 
@@ -283,6 +311,7 @@ impl<'a> From<&'a Space> for Namespace<'a> {
             name: &space.namespace,
             kind: space.kind,
             terminating: space.terminating,
+            suspended: space.suspended(),
             members: space.members().map(Member::from).collect(),
             strangers: space.strangers.iter().filter_map(Stranger::posing).collect(),
         }

@@ -298,12 +298,15 @@ const MAY_LACK: [(&str, &[&str]); 4] = [
             "storedBaseline",
             "returns",
             "manifest",
+            "terms",
         ],
     ),
     ("Plan", &["lostNode", "returns", "journal", "next", "allow"]),
     ("Result", &["returnedVolume", "accept"]),
     // Of a baseline, and of the number of relations of each kind in it.
     ("", &["rows", "taken", "total", "totals", "digest", "relation", "uncounted", "table", "view"]),
+    // Of a status page.
+    ("", &["launched", "unread", "leftOut"]),
 ];
 
 fn may_lack(kind: &str, field: &str) -> bool {
@@ -313,7 +316,7 @@ fn may_lack(kind: &str, field: &str) -> bool {
 /// Objects whose keys are not ours.
 fn is_free(kind: &str, path: &str) -> bool {
     let end = path.rsplit('/').next().unwrap_or_default();
-    ["tenants", "safekeeper", "manifest", "schema"].contains(&end) || (path == "/members" && kind != "Status")
+    ["tenants", "timelines", "terms", "manifest", "schema"].contains(&end) || (path == "/members" && kind != "Status")
 }
 
 /// Every document that differs from this one in one place: what was done to it, and where.

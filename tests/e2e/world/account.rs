@@ -34,6 +34,26 @@ impl Objects {
     }
 }
 
+impl Objects {
+    /// The Service and the StatefulSet of this name once more, under another name.
+    pub(crate) fn copied(&mut self, name: &str, copy: &str) {
+        let of_name = |object: &&Value| object["metadata"]["name"] == name;
+        let copies: Vec<Value> = self.0.iter().filter(of_name).map(|object| renamed(object, name, copy)).collect();
+        assert_eq!(copies.len(), 2, "the manifest has no Service and StatefulSet {name}");
+        self.0.extend(copies);
+    }
+}
+
+/// The same with one text in the place of another, wherever that is a whole value.
+fn renamed(value: &Value, from: &str, to: &str) -> Value {
+    match value {
+        Value::String(text) if text == from => Value::from(to),
+        Value::Array(all) => all.iter().map(|one| renamed(one, from, to)).collect(),
+        Value::Object(all) => all.iter().map(|(key, one)| (key.clone(), renamed(one, from, to))).collect(),
+        other => other.clone(),
+    }
+}
+
 impl World {
     /// The manifests of the account of another release.
     pub(crate) const FE_TEAM_MANIFEST: &str = include_str!(concat!(

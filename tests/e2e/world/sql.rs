@@ -89,6 +89,7 @@ const PROJECTS: &str = "
     CREATE TABLE projects (project_id SERIAL PRIMARY KEY, project_name TEXT, project_manager TEXT, department TEXT);
     INSERT INTO projects (project_name, project_manager, department) VALUES
     ('Project Alpha', 'Alice', 'Engineering'), ('Project Beta', 'Bob', 'HR'), ('Project Gamma', 'Charlie', 'Sales');
+    ANALYZE projects;
 ";
 
 /// The first column, as text, of all rows.

@@ -1,19 +1,14 @@
 package main
 
 import (
-	"fmt"
 	"io"
 	"log"
 	"net"
-	"os"
-	"path/filepath"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 )
 
-// gate lets clients through to PostgreSQL's socket while the account's warehouse nodes answer, and cuts their
+// gate lets clients through to PostgreSQL's socket while the nodes of their session's warehouse answer, and cuts their
 // connections when one no longer does. TLS is the server's own, which it has on no socket but on its address; there a
 // refusal cannot be worded, and is a closed connection.
 type gate struct {
@@ -22,11 +17,15 @@ type gate struct {
 	nodes string
 
 	mutex sync.Mutex
-	open  map[net.Conn]struct{}
+	// open has the warehouse that each connection's session chose, empty for none.
+	open map[net.Conn]string
+	// written is what PostgreSQL was told of the segments last, if it was.
+	written string
+	told    bool
 }
 
 func (g *gate) serve(listener net.Listener) {
-	g.open = map[net.Conn]struct{}{}
+	g.open = map[net.Conn]string{}
 	go g.watchNodes()
 	for {
 		client, err := listener.Accept()
@@ -45,8 +44,14 @@ func (g *gate) pass(client net.Conn) {
 	if err != nil {
 		return
 	}
+	chosen := ""
+	translates := g.nodes != "" && server == nil && code != cancelRequest
+	if translates {
+		chosen, packet = translateStartup(packet)
+	}
 	if server != nil {
-		if g.check() != nil {
+		// Within TLS no warehouse can be chosen.
+		if g.check("") != nil {
 			server.Close()
 			return
 		}
@@ -57,7 +62,7 @@ func (g *gate) pass(client net.Conn) {
 	} else {
 		// A cancel request carries nothing to be refused with.
 		if code != cancelRequest {
-			if refused := g.check(); refused != nil {
+			if refused := g.check(chosen); refused != nil {
 				refused.send(client)
 				return
 			}
@@ -69,7 +74,7 @@ func (g *gate) pass(client net.Conn) {
 	}
 	defer server.Close()
 	g.mutex.Lock()
-	g.open[client] = struct{}{}
+	g.open[client] = chosen
 	g.mutex.Unlock()
 	defer func() {
 		g.mutex.Lock()
@@ -81,7 +86,11 @@ func (g *gate) pass(client net.Conn) {
 	}
 	done := make(chan struct{}, 2)
 	one := func(to, from net.Conn) {
-		io.Copy(to, from)
+		if translates && to == server {
+			translateMessages(to, from)
+		} else {
+			io.Copy(to, from)
+		}
 		if half, ok := to.(interface{ CloseWrite() error }); ok {
 			half.CloseWrite()
 		}
@@ -93,65 +102,30 @@ func (g *gate) pass(client net.Conn) {
 	<-done
 }
 
-// check asks every node that ever registered; a refusal says which warehouse lacks some.
-func (g *gate) check() *refusal {
+// check says why a session that chose this warehouse, or none, is not let in.
+func (g *gate) check(chosen string) *refusal {
 	if g.nodes == "" {
 		return nil
 	}
-	entries, err := os.ReadDir(g.nodes)
-	if err != nil {
-		return nil // none yet
-	}
-	type count struct{ ready, all int }
-	warehouses := map[string]*count{}
-	for _, entry := range entries {
-		name := entry.Name()
-		dash := strings.LastIndexByte(name, '-')
-		if strings.HasPrefix(name, ".") || dash < 0 {
-			continue
-		}
-		warehouse := warehouses[name[:dash]]
-		if warehouse == nil {
-			warehouse = &count{}
-			warehouses[name[:dash]] = warehouse
-		}
-		warehouse.all++
-		address, err := os.ReadFile(filepath.Join(g.nodes, name))
-		if err != nil {
-			continue
-		}
-		if node, err := net.DialTimeout("tcp", net.JoinHostPort(string(address), "5432"), 300*time.Millisecond); err == nil {
-			node.Close()
-			warehouse.ready++
-		}
-	}
-	names := make([]string, 0, len(warehouses))
-	for name := range warehouses {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
-		if count := warehouses[name]; count.ready < count.all {
-			return &refusal{code: "57P03", message: fmt.Sprintf(
-				"the database system is not accepting connections: %d of %d nodes of warehouse %s are ready",
-				count.ready, count.all, name)}
-		}
-	}
-	return nil
+	all := warehouses(g.nodes)
+	g.tell(all)
+	return refuses(all, chosen)
 }
 
+// watchNodes ends the connections of sessions whose warehouse no longer answers.
 func (g *gate) watchNodes() {
+	if g.nodes == "" {
+		return
+	}
 	for range time.Tick(250 * time.Millisecond) {
-		refused := g.check()
-		if refused == nil {
-			continue
-		}
+		all := warehouses(g.nodes)
+		g.tell(all)
 		g.mutex.Lock()
-		if len(g.open) > 0 {
-			log.Printf("ending %d connections: %s", len(g.open), refused.message)
-		}
-		for client := range g.open {
-			client.Close()
+		for client, chosen := range g.open {
+			if refused := refuses(all, chosen); refused != nil {
+				log.Printf("ending a connection: %s", refused.message)
+				client.Close()
+			}
 		}
 		g.mutex.Unlock()
 	}

@@ -11,6 +11,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -64,6 +65,7 @@ func proxy(ended <-chan os.Signal) int {
 			}
 			if !isMetadataProxy() {
 				gate.nodes = nodesFolder()
+				gate.tell(warehouses(gate.nodes))
 			}
 			go gate.serve(listener)
 			log.Print("serving")
@@ -190,7 +192,9 @@ func start() (*exec.Cmd, error) {
 	os.Remove(filepath.Join(data, "postmaster.pid"))
 	// Practice data: it need not survive the machine's fall.
 	server := as(programs[0]+"/postgres", "-D", data, "-k", socketFolder, "-p", serverPort, "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off",
-		"-c", "shared_buffers=16MB", "-c", "log_min_messages=log")
+		"-c", "shared_buffers=16MB", "-c", "log_min_messages=log",
+		// An account's catalog has segments, and its sessions are in a warehouse.
+		"-c", "allow_system_table_mods=on", "-c", setting+"=")
 	return server, server.Start()
 }
 
@@ -227,6 +231,18 @@ func prepare() error {
 			return err
 		}
 	}
+	if !isMetadataProxy() {
+		// The template last: nobody can be in it while a database is made from it.
+		databases := []string{"postgres", "template1"}
+		if first {
+			databases = []string{"postgres", database, "template1"}
+		}
+		for _, one := range databases {
+			if err := kernel(one); err != nil {
+				return err
+			}
+		}
+	}
 	if err := os.MkdirAll(filepath.Dir(known), 0o755); err != nil {
 		return err
 	}
@@ -234,6 +250,27 @@ func prepare() error {
 		return err
 	}
 	return os.WriteFile(onData, nil, 0o644)
+}
+
+// kernel makes a database look like one of SynxDB's kernel, unless it does already.
+func kernel(database string) error {
+	text, err := os.ReadFile("/seed/kernel.sql")
+	if err != nil {
+		return err
+	}
+	// An earlier server may have been ended half-way through this.
+	script := `SELECT count(*) > 0 AS there FROM pg_proc WHERE proname = 'gp_dist_random' \gset
+\if :there
+\else
+` + strings.ReplaceAll(string(text), "@SEGMENTS@", segmentsFile) + `
+\endif
+`
+	file := filepath.Join(os.TempDir(), "kernel-"+database+".sql")
+	if err := os.WriteFile(file, []byte(script), 0o644); err != nil {
+		return err
+	}
+	defer os.Remove(file)
+	return psql(database, "-f", file)
 }
 
 func psql(database string, arguments ...string) error {

@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // nodesFolder is where an account's warehouse nodes leave their addresses for its proxy.
@@ -48,7 +49,7 @@ func warehouseNode() <-chan error {
 	return failed
 }
 
-// register writes this pod's address under its name, in one step: the proxy may be reading.
+// register writes this pod's address and its warehouse under its name, in one step: the proxy may be reading.
 func register() error {
 	folder, name := nodesFolder(), podName()
 	if err := os.MkdirAll(folder, 0o755); err != nil {
@@ -59,10 +60,18 @@ func register() error {
 		return err
 	}
 	unfinished := filepath.Join(folder, "."+name)
-	if err := os.WriteFile(unfinished, []byte(address), 0o644); err != nil {
+	if err := os.WriteFile(unfinished, []byte(address+"\n"+warehouseName(name)+"\n"), 0o644); err != nil {
 		return err
 	}
 	return os.Rename(unfinished, filepath.Join(folder, name))
+}
+
+// warehouseName is what the pod's label says, which the manifest hands on, or else the name of its StatefulSet.
+func warehouseName(pod string) string {
+	if name := os.Getenv("WAREHOUSE"); name != "" {
+		return name
+	}
+	return pod[:max(strings.LastIndexByte(pod, '-'), 0)]
 }
 
 func podName() string {

@@ -4,6 +4,7 @@
 //! The node's controller starts and stops a [`Running`] workload per pod; clients reach it through
 //! [`Workloads::connect`], which is what a port-forward ends in.
 
+pub(crate) mod dialect;
 pub(crate) mod installation;
 pub(crate) mod postgres;
 pub(crate) mod probe;
@@ -11,6 +12,7 @@ pub(crate) mod seed;
 pub(crate) mod sql_gate;
 pub(crate) mod sql_stream;
 mod storage;
+pub(crate) mod warehouses;
 
 use super::api::{DuplexIo, PodStreams};
 use super::controllers::objects::{array, name, namespace, text};
@@ -23,6 +25,7 @@ use rustix::fs::Mode;
 use seed::{Content, Databases};
 use serde_json::Value;
 use sql_gate::Refusal;
+use sql_stream::Speaks;
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -34,6 +37,7 @@ use tokio::io::DuplexStream;
 use tokio::sync::watch;
 use tokio_postgres::Client;
 use tokio_util::sync::CancellationToken;
+use warehouses::{Warehouse, warehouses};
 
 /// Mode of a folder through which the servers' user may pass, and which nobody else may write to.
 pub(crate) const PASSABLE: Mode = Mode::from_bits_retain(0o711);
@@ -51,6 +55,9 @@ pub(crate) const INSTALL_POSTGRESQL: &str = "PostgreSQL is not installed here: s
 /// made. No pod's name has a plus sign.
 const MADE: &str = "+made";
 const FILLED: &str = "+filled";
+
+/// Name of the folder of what accounts' servers say of their segments.
+const SEGMENTS: &str = "segments";
 
 /// What a pod is a member of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -108,6 +115,10 @@ pub(crate) struct Workloads {
     /// The shared object store's folder.
     objects: PathBuf,
     storage: Storage,
+    /// The folder of what accounts' servers say of their segments: a file a namespace.
+    segments: PathBuf,
+    /// What was written there last.
+    written: Mutex<HashMap<String, String>>,
     running: Mutex<HashMap<(String, String), Arc<Running>>>,
     /// Pods whose data was written once.
     filled: Mutex<HashSet<(String, String)>>,
@@ -168,9 +179,13 @@ impl Workloads {
     ) -> std::io::Result<Workloads> {
         let objects = folder.join("objects");
         // Passable, as the sandbox's folder is; the data folders inside belong to the servers' user.
-        Folder::open(folder)?.make_folder(Path::new("objects"), PASSABLE, None)?;
+        for inner in ["objects", SEGMENTS] {
+            Folder::open(folder)?.make_folder(Path::new(inner), PASSABLE, None)?;
+        }
         let storage = Storage::new(store.clone(), objects.clone());
         Ok(Workloads {
+            segments: folder.join(SEGMENTS),
+            written: Mutex::default(),
             store,
             scenario,
             postgres,
@@ -251,7 +266,9 @@ impl Workloads {
             return Ok(());
         };
         server.accepts().await?;
-        seed::prepare(&server.socket(), &self.password, databases, running.content).await?;
+        self.tell_of_segments(&running.namespace);
+        let segments = self.segments.join(&running.namespace);
+        seed::prepare(&server.socket(), &self.password, databases, running.content, &segments).await?;
         let id = (running.namespace.clone(), running.pod.clone());
         if running.content != Content::Kept {
             // For the data folder itself, and for the pod's name.
@@ -299,13 +316,38 @@ impl Workloads {
     /// Ends connections to databases that no longer answer. To be called whenever pods or StatefulSets changed.
     pub(crate) fn recheck(&self) {
         let proxies: Vec<Arc<Running>> = lock(&self.running).values().cloned().collect();
-        let down = |running: &&Arc<Running>| {
-            running.component.databases().is_some()
-                && sql_gate::check(&self.store, &running.namespace, &running.pod, running.component).is_err()
-        };
-        if proxies.iter().any(|running| down(&running)) {
+        let mut down = false;
+        for running in proxies.iter().filter(|running| running.component.databases().is_some()) {
+            let alone = sql_gate::check(&self.store, &running.namespace, &running.pod, running.component, None);
+            // Some session may be in one that is down; each looks for itself.
+            let warehouses = self.tell_of_segments(&running.namespace);
+            let partly =
+                warehouses.iter().any(|warehouse| warehouse.ready() < warehouse.nodes.len() || !warehouse.runs());
+            down |= alone.is_err() || partly;
+        }
+        if down {
             self.downs.send_modify(|count| *count += 1);
         }
+    }
+
+    /// Has the server of an account say of its segments what is so now; the account's warehouses. A namespace without any
+    /// has nothing to say.
+    fn tell_of_segments(&self, namespace: &str) -> Vec<Warehouse> {
+        // The lock is held: what was written last is what is so last.
+        let mut written = lock(&self.written);
+        let warehouses = warehouses(&self.store, namespace);
+        let text = warehouses::file(&warehouses);
+        if written.get(namespace) != Some(&text) {
+            let readable = Mode::from_raw_mode(0o644);
+            let folder = Folder::open(&self.segments);
+            match folder.and_then(|folder| folder.replace(Path::new(namespace), readable, text.as_bytes())) {
+                Ok(()) => {
+                    written.insert(namespace.to_owned(), text);
+                }
+                Err(error) => tracing::warn!(%error, namespace, "the segments' file cannot be written"),
+            }
+        }
+        warehouses
     }
 
     /// Opens a stream to a container's port.
@@ -358,17 +400,24 @@ impl Workloads {
 
     async fn serve_sql(&self, running: &Running, client: DuplexStream) {
         let Process::Postgres { server, .. } = &running.process else { return };
-        let gate = || sql_gate::check(&self.store, &running.namespace, &running.pod, running.component);
+        let gate = |chosen: Option<&str>| {
+            self.tell_of_segments(&running.namespace);
+            sql_gate::check(&self.store, &running.namespace, &running.pod, running.component, chosen)
+        };
         let mut downs = self.downs.subscribe();
-        let cut = async {
+        let cut = async |chosen: Option<String>| {
             while downs.changed().await.is_ok() {
-                if gate().is_err() {
+                if gate(chosen.as_deref()).is_err() {
                     return;
                 }
             }
         };
+        let speaks = match running.component.databases() {
+            Some(Databases::Account) => Speaks::Warehouses,
+            Some(Databases::Metadata) | None => Speaks::PostgreSql,
+        };
         let socket = server.socket();
-        let served = sql_stream::serve(client, &socket, gate, cut);
+        let served = sql_stream::serve(client, &socket, speaks, gate, cut);
         // How a connection ended is its client's affair.
         let _ = running.ended.run_until_cancelled(served).await;
     }

@@ -2,6 +2,7 @@
 //! "Cluster Failover" page.
 
 use super::postgres::{ADMINISTRATOR, SUPERUSER, ServerSocket};
+use std::path::Path;
 use tokio_postgres::{Client, Config, NoTls};
 
 /// Which databases a proxy serves.
@@ -27,11 +28,15 @@ pub(crate) enum Content {
 /// The metadata proxy's; the pods of a real cluster (tests/kubernetes) are filled from the same files.
 const CLOUDMETA: &str = include_str!("seed/cloudmeta.sql");
 
+/// What an account's kernel has and PostgreSQL has not; a path is filled in.
+const KERNEL: &str = include_str!("seed/kernel.sql");
+
 /// An account's.
 const TEST_DB: &str = include_str!("seed/test_db.sql");
 
 /// Makes sure that the role and the databases of a server that accepts connections are as they should be; the
-/// administrator logs in with `password`, letters and digits.
+/// administrator logs in with `password`, letters and digits. What is said of an account's segments stands in the file
+/// `segments`.
 ///
 /// # Errors
 /// The server's or the system's words.
@@ -40,6 +45,7 @@ pub(crate) async fn prepare(
     password: &str,
     databases: Databases,
     content: Content,
+    segments: &Path,
 ) -> Result<(), String> {
     let (database, tables) = match databases {
         Databases::Metadata => ("cloudmeta", CLOUDMETA),
@@ -74,7 +80,26 @@ pub(crate) async fn prepare(
             client.batch_execute(&fill).await.map_err(|error| words(&error))?;
         }
     }
+    if databases == Databases::Account {
+        // The template last: nobody can be in it while a database is made from it.
+        let made = (content == Content::Filled).then_some(database);
+        for database in ["postgres"].into_iter().chain(made).chain(["template1"]) {
+            kernel(server, database, segments).await?;
+        }
+    }
     Ok(())
+}
+
+/// Makes a database look like one of SynxDB's kernel.
+async fn kernel(server: &ServerSocket, database: &str, segments: &Path) -> Result<(), String> {
+    let client = connect(server, database).await?;
+    let there = "SELECT count(*) FROM pg_proc WHERE proname = 'gp_dist_random'";
+    let there = client.query_one(there, &[]).await.map_err(|error| words(&error))?;
+    if there.get::<_, i64>(0) > 0 {
+        return Ok(());
+    }
+    let path = segments.display().to_string().replace('\'', "''");
+    client.batch_execute(&KERNEL.replace("@SEGMENTS@", &path)).await.map_err(|error| words(&error))
 }
 
 /// tokio-postgres' own words are only "db error".

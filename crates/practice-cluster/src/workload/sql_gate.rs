@@ -1,12 +1,12 @@
 //! Whether a proxy's databases answer, and how PostgreSQL words it when they do not.
 //!
-//! Pure but for reading the store: an account's databases answer only while its proxy and all nodes of its warehouses
-//! are Ready; the metadata proxy's while it is Ready itself.
+//! Pure but for reading the store: an account's databases answer only while its proxy and all nodes of the session's
+//! warehouse are Ready; the metadata proxy's while it is Ready itself. What becomes of the account's other warehouses is
+//! nothing to a session.
 
 use super::Component;
-use crate::controllers::objects::{array, is_ready, is_terminating, text};
+use super::warehouses::{Warehouse, only_running, serves, warehouses};
 use crate::store::{Key, Store};
-use serde_json::Value;
 
 /// "cannot connect now".
 pub(crate) const CANNOT_CONNECT_NOW: &str = "57P03";
@@ -26,6 +26,15 @@ impl Refusal {
     /// 57P03 with a message.
     pub(crate) fn starting(message: impl Into<String>) -> Refusal {
         Refusal { code: CANNOT_CONNECT_NOW, message: message.into(), detail: String::new() }
+    }
+
+    /// What a startup option that names no warehouse of the account is answered with, in PostgreSQL's words.
+    fn no_warehouse(name: &str) -> Refusal {
+        Refusal {
+            code: "22023",
+            message: format!("invalid value for parameter \"warehouse\": \"{name}\""),
+            detail: format!("Warehouse \"{name}\" does not exist."),
+        }
     }
 
     /// What a warehouse node's server answers to a client (Greenplum's words and SQLSTATE).
@@ -59,49 +68,53 @@ impl Refusal {
     }
 }
 
-/// Whether a pod takes part: Ready and not about to go.
-fn serves(pod: &Value) -> bool {
-    is_ready(pod) && !is_terminating(pod)
-}
-
-/// Whether SQL through that proxy's pod is let through now; `Err` says why not.
-pub(crate) fn check(store: &Store, namespace: &str, pod: &str, component: Component) -> Result<(), Refusal> {
+/// Whether SQL through that proxy's pod is let through now, in a session that chose this warehouse, or none; `Err` says why
+/// not.
+pub(crate) fn check(
+    store: &Store,
+    namespace: &str,
+    pod: &str,
+    component: Component,
+    chosen: Option<&str>,
+) -> Result<(), Refusal> {
     if !store.get(&Key::new("pods", namespace, pod)).is_some_and(|pod| serves(&pod)) {
         return Err(Refusal::starting("the database system is starting up"));
     }
     if component != Component::WarehouseProxy {
         return Ok(());
     }
-    for set in store.list("statefulsets", Some(namespace)).0 {
-        if Component::of(&set["spec"]["template"]) != Component::Warehouse {
-            continue;
+    let warehouses = warehouses(store, namespace);
+    let warehouse = match chosen.filter(|chosen| !chosen.is_empty()) {
+        None => only_running(&warehouses),
+        Some(chosen) => {
+            let found = warehouses.iter().find(|warehouse| warehouse.name == chosen);
+            Some(found.ok_or_else(|| Refusal::no_warehouse(chosen))?)
         }
-        let name = text(&set, "/metadata/name");
-        let nodes = set["spec"]["replicas"].as_u64().unwrap_or(1);
-        let owned = |pod: &&Value| {
-            array(pod, "/metadata/ownerReferences").iter().any(|owner| owner["uid"] == set["metadata"]["uid"])
-        };
-        let pods = store.list("pods", Some(namespace)).0;
-        let ready = pods.iter().map(|pod| &**pod).filter(owned).filter(|pod| serves(pod)).count() as u64;
-        if ready < nodes {
-            return Err(Refusal::starting(format!(
-                "the database system is not accepting connections: {ready} of {nodes} nodes of warehouse {name} are \
-                 ready"
-            )));
-        }
+    };
+    match warehouse {
+        Some(Warehouse { name, nodes }) if nodes.is_empty() => Err(Refusal::starting(format!(
+            "the database system is not accepting connections: warehouse {name} is suspended"
+        ))),
+        Some(warehouse) if warehouse.ready() < warehouse.nodes.len() => Err(Refusal::starting(format!(
+            "the database system is not accepting connections: {} of {} nodes of warehouse {} are ready",
+            warehouse.ready(),
+            warehouse.nodes.len(),
+            warehouse.name
+        ))),
+        Some(_) | None => Ok(()),
     }
-    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use crate::controllers::objects::text;
+    use serde_json::{Value, json};
     use std::sync::Arc;
 
     fn pod(name: &str, owner: &str, ready: &str) -> (Key, Value) {
         let object = json!({
-            "metadata": {"ownerReferences": [{"uid": owner}]},
+            "metadata": {"name": name, "ownerReferences": [{"uid": owner}]},
             "status": {"conditions": [{"type": "Ready", "status": ready}]},
         });
         (Key::new("pods", "a", name), object)
@@ -109,15 +122,20 @@ mod tests {
 
     fn account() -> Arc<Store> {
         let store = Store::new();
-        let set = json!({"spec": {"replicas": 2, "template": {"metadata": {"labels": {
+        let (key, object) = pod("proxy-0", "other", "True");
+        store.create(key, object, false).unwrap();
+        with_warehouse(&store, "wh1", 2);
+        store
+    }
+
+    fn with_warehouse(store: &Store, name: &str, nodes: u32) {
+        let set = json!({"metadata": {"name": name}, "spec": {"replicas": nodes, "template": {"metadata": {"labels": {
             "app.kubernetes.io/component": "warehouse"}}}}});
-        let set = store.create(Key::new("statefulsets", "a", "wh1"), set, false).unwrap();
-        let uid = text(&set, "/metadata/uid");
-        for (name, owner) in [("proxy-0", "other"), ("wh1-0", uid), ("wh1-1", uid)] {
-            let (key, object) = pod(name, owner, "True");
+        let set = store.create(Key::new("statefulsets", "a", name), set, false).unwrap();
+        for node in 0..nodes {
+            let (key, object) = pod(&format!("{name}-{node}"), text(&set, "/metadata/uid"), "True");
             store.create(key, object, false).unwrap();
         }
-        store
     }
 
     fn set_ready(store: &Store, pod: &str, status: &str) {
@@ -132,7 +150,7 @@ mod tests {
     #[test]
     fn an_account_answers_only_while_all_its_nodes_are_ready() {
         let store = account();
-        let check = |component| check(&store, "a", "proxy-0", component);
+        let check = |component| check(&store, "a", "proxy-0", component, None);
         assert_eq!(check(Component::WarehouseProxy), Ok(()));
         set_ready(&store, "wh1-1", "False");
         let refusal = check(Component::WarehouseProxy).unwrap_err();
@@ -140,12 +158,34 @@ mod tests {
         assert_eq!(check(Component::MetadataProxy), Ok(()));
     }
 
+    /// A session is in one warehouse; what becomes of another is nothing to it.
+    #[test]
+    fn each_session_depends_on_its_own_warehouse() {
+        let store = account();
+        let said = |chosen| {
+            let checked = check(&store, "a", "proxy-0", Component::WarehouseProxy, chosen);
+            checked.map_err(|refusal| (refusal.code, refusal.message)).err()
+        };
+        with_warehouse(&store, "wh2", 1);
+        with_warehouse(&store, "wh3", 0);
+        assert_eq!((said(None), said(Some("wh1")), said(Some("wh2"))), (None, None, None));
+        set_ready(&store, "wh2-0", "False");
+        // With more than one that runs, who chooses none depends on none.
+        assert_eq!((said(None), said(Some("wh1"))), (None, None));
+        let (code, message) = said(Some("wh2")).unwrap();
+        assert_eq!(code, CANNOT_CONNECT_NOW);
+        assert!(message.ends_with("0 of 1 nodes of warehouse wh2 are ready"), "{message}");
+        assert!(said(Some("wh3")).unwrap().1.ends_with("warehouse wh3 is suspended"));
+        let nowhere = said(Some("nowhere")).unwrap();
+        assert_eq!(nowhere, ("22023", "invalid value for parameter \"warehouse\": \"nowhere\"".to_owned()));
+    }
+
     #[test]
     fn a_proxy_that_is_not_ready_is_starting_up() {
         let store = account();
         set_ready(&store, "proxy-0", "False");
         for component in [Component::WarehouseProxy, Component::MetadataProxy] {
-            let refusal = check(&store, "a", "proxy-0", component).unwrap_err();
+            let refusal = check(&store, "a", "proxy-0", component, None).unwrap_err();
             assert_eq!(refusal.message, "the database system is starting up");
         }
     }

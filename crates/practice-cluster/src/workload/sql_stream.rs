@@ -4,6 +4,7 @@
 //! TLS is the server's own (`ssl = on`): where it agrees to it, everything that follows is passed on unread. A refusal
 //! cannot be worded then, and is a closed connection.
 
+use super::dialect;
 use super::postgres::{SUPERUSER, ServerSocket};
 use super::sql_gate::Refusal;
 use std::io;
@@ -92,40 +93,58 @@ impl Startup {
     }
 }
 
-/// Serves a connection to a server's socket, or its port for TLS: `gate` is asked once the startup packet is there,
-/// `cut` ends an open connection.
-pub(crate) async fn serve(
+/// What a server's clients speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Speaks {
+    /// PostgreSQL's language.
+    PostgreSql,
+    /// That of SynxDB's kernel, whose sessions choose a warehouse.
+    Warehouses,
+}
+
+/// Serves a connection to a server's socket, or its port for TLS: `gate` is asked once the startup packet is there, with the
+/// warehouse that it chooses; what `cut` makes of that ends an open connection. Within TLS no warehouse can be chosen.
+pub(crate) async fn serve<Cut: Future<Output = ()>>(
     mut client: impl AsyncRead + AsyncWrite + Unpin,
     socket: &ServerSocket,
-    gate: impl Fn() -> Result<(), Refusal>,
-    cut: impl Future<Output = ()>,
+    speaks: Speaks,
+    gate: impl Fn(Option<&str>) -> Result<(), Refusal>,
+    cut: impl FnOnce(Option<String>) -> Cut,
 ) -> io::Result<()> {
     let startup = match opening(&mut client, socket.port).await? {
         Opening::Startup(startup) => startup,
         Opening::Tls(mut server) => {
-            if gate().is_err() {
+            if gate(None).is_err() {
                 return Ok(());
             }
             client.write_all(b"S").await?;
             return tokio::select! {
                 done = copy_bidirectional(&mut client, &mut server) => done.map(|_| ()),
-                () = cut => Ok(()),
+                () = cut(None) => Ok(()),
             };
         }
     };
-    // A cancel request carries nothing to be refused with.
-    if startup.code != CANCEL_REQUEST
-        && let Err(refusal) = startup.admissible().and_then(|()| gate())
-    {
+    // A cancel request carries nothing to be refused with, and no words.
+    let cancels = startup.code == CANCEL_REQUEST;
+    let translates = speaks == Speaks::Warehouses && !cancels;
+    let (warehouse, bytes) = if translates { dialect::startup(&startup.bytes) } else { (None, startup.bytes.clone()) };
+    if !cancels && let Err(refusal) = startup.admissible().and_then(|()| gate(warehouse.as_deref())) {
         return send(&mut client, &refusal).await;
     }
     let Ok(mut server) = socket.connect().await else {
         return send(&mut client, &Refusal::starting("the database system is shutting down")).await;
     };
-    server.write_all(&startup.bytes).await?;
+    server.write_all(&bytes).await?;
+    let passed = async {
+        if translates {
+            dialect::pass(client, server).await
+        } else {
+            copy_bidirectional(&mut client, &mut server).await.map(|_| ())
+        }
+    };
     tokio::select! {
-        done = copy_bidirectional(&mut client, &mut server) => done.map(|_| ()),
-        () = cut => Ok(()),
+        done = passed => done,
+        () = cut(warehouse) => Ok(()),
     }
 }
 
@@ -179,7 +198,7 @@ mod tests {
             let (mut client, server) = tokio::io::duplex(1024);
             let packet = packet(code, rest.as_bytes());
             client.write_all(&packet).await.unwrap();
-            serve(server, &socket, || Ok(()), std::future::pending()).await.unwrap();
+            serve(server, &socket, Speaks::Warehouses, |_| Ok(()), |_| std::future::pending()).await.unwrap();
             let mut answer = String::new();
             client.read_to_string(&mut answer).await.unwrap();
             assert!(answer.contains("28000"), "{code} {rest:?}: {answer:?}");
@@ -206,7 +225,7 @@ mod tests {
     async fn without_a_server_the_client_hears_why() {
         let (mut client, server) = tokio::io::duplex(1024);
         client.write_all(&packet(196_608, b"user\0gpadmin\0\0")).await.unwrap();
-        serve(server, &nowhere(None), || Ok(()), std::future::pending()).await.unwrap();
+        serve(server, &nowhere(None), Speaks::PostgreSql, |_| Ok(()), |_| std::future::pending()).await.unwrap();
         let mut answer = String::new();
         client.read_to_string(&mut answer).await.unwrap();
         assert!(answer.contains("57P03") && answer.contains("shutting down"), "{answer}");
@@ -235,8 +254,8 @@ mod tests {
             let port = server(answer).await;
             let gate = refusal.clone();
             let task = tokio::spawn(async move {
-                let gate = || gate.clone().map_or(Ok(()), Err);
-                serve(theirs, &nowhere(Some(port)), gate, std::future::pending()).await
+                let gate = |_: Option<&str>| gate.clone().map_or(Ok(()), Err);
+                serve(theirs, &nowhere(Some(port)), Speaks::Warehouses, gate, |_| std::future::pending()).await
             });
             client.write_all(&packet(SSL_REQUEST, b"")).await.unwrap();
             match (answer, refusal) {
