@@ -14,25 +14,41 @@ use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
+use super::Cluster;
 use super::failure::{Act, Failure};
 use super::lease::{HOLDER, Holder, LASTS, LEASE, Next, Standing, Tenure, holder, judge};
+use super::patience::Patience;
 use super::process::Process;
 use super::snapshot::{Cause, Read};
-use super::{Cluster, transport};
 use crate::cli::quoted;
 use crate::error::{Error, Result};
 
-/// How often it is renewed.
-const RENEWED: Duration = Duration::from_secs(3);
+/// How often the Lease is renewed, and how long one that may have ended is asked for.
+#[derive(Clone, Copy, Debug)]
+struct Pace {
+    /// It is renewed this often.
+    renewed: Duration,
+    /// A renewal that failed is repeated after this time.
+    again: Duration,
+    /// One that was renewed this recently lasts until the next change is made.
+    fresh: Duration,
+    /// One that may have ended is asked for so long before a change is given up.
+    persistence: Duration,
+}
 
-/// A try that failed is repeated after this time.
-const AGAIN: Duration = Duration::from_secs(1);
+const PACE: Pace = Pace {
+    renewed: Duration::from_secs(3),
+    again: Duration::from_secs(1),
+    fresh: Duration::from_secs(7),
+    persistence: Duration::from_secs(20),
+};
 
-/// A Lease that was renewed this recently lasts until the next change is made.
-const FRESH: Duration = Duration::from_secs(7);
-
-/// How long one that may have ended is asked for before a change is given up.
-const PERSISTENCE: Duration = Duration::from_secs(20);
+impl Pace {
+    /// When it is renewed next, after a renewal that was answered or not.
+    fn next(&self, answered: bool) -> Duration {
+        if answered { self.renewed } else { self.again }
+    }
+}
 
 /// What each request for it may take.
 const DEADLINE: Duration = Duration::from_secs(5);
@@ -76,6 +92,7 @@ pub struct Claim<'c> {
 
 /// The Lease while it is held; or that one goes on without. Stops renewing it when dropped.
 pub struct Hold {
+    pace: Pace,
     kept: Option<Arc<Mutex<Kept>>>,
     lost: watch::Receiver<Option<String>>,
     renewal: Option<JoinHandle<()>>,
@@ -107,9 +124,19 @@ impl Cluster {
         seen: Option<Sighting>,
         tell: &mut (dyn FnMut(String) + Send),
     ) -> Result<Hold> {
+        self.hold_at(PACE, claim, seen, tell).await
+    }
+
+    async fn hold_at(
+        &self,
+        pace: Pace,
+        claim: Claim<'_>,
+        seen: Option<Sighting>,
+        tell: &mut (dyn FnMut(String) + Send),
+    ) -> Result<Hold> {
         let insists = claim.insist;
-        match self.take(claim, seen, tell).await {
-            Ok(kept) => Ok(Hold::renewing(kept)),
+        match self.take(pace, claim, seen, tell).await {
+            Ok(kept) => Ok(Hold::renewing(pace, kept)),
             Err(error) if insists => {
                 tell(format!("it goes on without the Lease {LEASE}: {error}"));
                 Ok(Hold::without())
@@ -120,20 +147,21 @@ impl Cluster {
 
     async fn take(
         &self,
+        pace: Pace,
         claim: Claim<'_>,
         seen: Option<Sighting>,
         tell: &mut (dyn FnMut(String) + Send),
     ) -> Result<Kept> {
         let leases = self.leases(claim.namespace);
         let (mut seen, mut in_doubt, started) = (seen, false, Instant::now());
-        let mut tries = 0;
+        let mut patience = Patience::of(pace.persistence);
         loop {
             let sighting = match seen.take() {
                 Some(sighting) => sighting,
                 None => match read(&leases, self.at_most(DEADLINE)).await {
                     Ok(lease) => Sighting::now(lease),
                     Err(failure) => {
-                        self.again(&claim, "get", &failure, started, &mut tries).await?;
+                        self.again(&claim, "get", &failure, &mut patience).await?;
                         continue;
                     }
                 },
@@ -147,7 +175,9 @@ impl Cluster {
                 Next::Wait(left, tenure) => {
                     tell(format!("waits {} s for its end: {tenure}", left.as_secs_f64().ceil()));
                     sleep(left).await;
-                    let now = Sighting::now(self.look(&leases, &claim).await?);
+                    let now = Sighting::now(self.look(pace, &leases, &claim).await?);
+                    // What was waited for is asked for as long as what was free.
+                    patience = Patience::of(pace.persistence);
                     if now.version() == sighting.version() {
                         seen = Some(sighting);
                         continue;
@@ -166,7 +196,7 @@ impl Cluster {
                         Err((_, failure)) if is_conflict(&failure) => {}
                         Err((verb, failure)) => {
                             in_doubt |= failure.code != 429;
-                            self.again(&claim, verb, &failure, started, &mut tries).await?;
+                            self.again(&claim, verb, &failure, &mut patience).await?;
                         }
                     }
                 }
@@ -174,31 +204,22 @@ impl Cluster {
         }
     }
 
-    async fn look(&self, leases: &Api<Lease>, claim: &Claim<'_>) -> Result<Option<Lease>> {
-        let (started, mut tries) = (Instant::now(), 0);
+    async fn look(&self, pace: Pace, leases: &Api<Lease>, claim: &Claim<'_>) -> Result<Option<Lease>> {
+        let mut patience = Patience::of(pace.persistence);
         loop {
             match read(leases, self.at_most(DEADLINE)).await {
                 Ok(lease) => return Ok(lease),
-                Err(failure) => self.again(claim, "get", &failure, started, &mut tries).await?,
+                Err(failure) => self.again(claim, "get", &failure, &mut patience).await?,
             }
         }
     }
 
     /// Pauses before another try, where one is worth it.
-    async fn again(
-        &self,
-        claim: &Claim<'_>,
-        verb: &str,
-        failure: &Failure,
-        started: Instant,
-        tries: &mut u32,
-    ) -> Result<()> {
-        let pause = transport::pause(*tries);
-        *tries += 1;
-        if !failure.is_transient() || started.elapsed() + pause > PERSISTENCE {
+    async fn again(&self, claim: &Claim<'_>, verb: &str, failure: &Failure, patience: &mut Patience) -> Result<()> {
+        let Some(pause) = patience.pause().filter(|_| failure.is_transient()) else {
             let (resource, namespace) = ("leases.coordination.k8s.io", Some(claim.namespace));
             return Err(self.error(Act { verb, resource, namespace, name: Some(LEASE) }, failure));
-        }
+        };
         sleep(pause).await;
         Ok(())
     }
@@ -232,14 +253,14 @@ impl Claim<'_> {
 impl Hold {
     /// None is held: the user insisted on going on.
     pub fn without() -> Self {
-        Self { kept: None, lost: watch::channel(None).1, renewal: None }
+        Self { pace: PACE, kept: None, lost: watch::channel(None).1, renewal: None }
     }
 
-    fn renewing(kept: Kept) -> Self {
+    fn renewing(pace: Pace, kept: Kept) -> Self {
         let lost = kept.lost.subscribe();
         let kept = Arc::new(Mutex::new(kept));
-        let renewal = tokio::spawn(renew(kept.clone()));
-        Self { kept: Some(kept), lost, renewal: Some(renewal) }
+        let renewal = tokio::spawn(renew(pace, kept.clone()));
+        Self { pace, kept: Some(kept), lost, renewal: Some(renewal) }
     }
 
     /// Asked before each change: whether nobody else can have begun since. Renews it where it was not for too long.
@@ -249,20 +270,18 @@ impl Hold {
     pub async fn stands(&self) -> std::result::Result<(), String> {
         let Some(kept) = &self.kept else { return Ok(()) };
         let mut kept = kept.lock().await;
-        let (started, mut tries) = (Instant::now(), 0);
+        let mut patience = Patience::of(self.pace.persistence);
         loop {
             if let Some(why) = kept.lost.borrow().clone() {
                 return Err(why);
             }
-            if kept.renewed.elapsed() < FRESH {
+            if kept.renewed.elapsed() < self.pace.fresh {
                 return Ok(());
             }
             if let Err(failure) = kept.renew().await {
-                let pause = transport::pause(tries);
-                tries += 1;
-                if started.elapsed() + pause > PERSISTENCE {
+                let Some(pause) = patience.pause() else {
                     return Err(format!("the Lease {LEASE} could not be renewed in time: {}", failure.reason));
-                }
+                };
                 sleep(pause).await;
             }
         }
@@ -301,8 +320,8 @@ impl Drop for Hold {
 }
 
 /// Renews it until it is lost.
-async fn renew(kept: Arc<Mutex<Kept>>) {
-    let mut pause = RENEWED;
+async fn renew(pace: Pace, kept: Arc<Mutex<Kept>>) {
+    let mut pause = pace.renewed;
     loop {
         sleep(pause).await;
         let mut kept = kept.lock().await;
@@ -310,7 +329,7 @@ async fn renew(kept: Arc<Mutex<Kept>>) {
         if kept.lost.borrow().is_some() {
             return;
         }
-        pause = if renewed.is_ok() { RENEWED } else { AGAIN };
+        pause = pace.next(renewed.is_ok());
     }
 }
 
@@ -484,3 +503,7 @@ async fn write(
 #[cfg(test)]
 #[path = "hold_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "hold_renewal_tests.rs"]
+mod renewal_tests;

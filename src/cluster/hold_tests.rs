@@ -6,29 +6,35 @@ use std::sync::Mutex as Std;
 
 const PATH: &str = "/apis/coordination.k8s.io/v1/namespaces/a/leases";
 
-fn someone(id: &str, who: &str) -> Holder {
+pub(super) fn someone(id: &str, who: &str) -> Holder {
     let process = Process { host: format!("{who}s-host"), pid: 1, ..Process::default() };
     Holder { act: "failover".into(), id: id.into(), pod: "p-0".into(), who: who.into(), process }
 }
 
-fn claim(id: &str, who: &str) -> Claim<'static> {
+pub(super) fn claim(id: &str, who: &str) -> Claim<'static> {
     Claim { namespace: "a", holder: someone(id, who), insist: false, clock: Timestamp::now }
 }
 
 /// A namespace's one Lease as a real server keeps it: versions, conflicts. What is asked next may go wrong first.
 #[derive(Clone, Default)]
-struct Kube {
-    lease: Arc<Std<Option<Value>>>,
-    version: Arc<Std<u64>>,
-    /// Answers given in place of the next ones, and whether what was asked is done all the same.
+pub(super) struct Kube {
+    pub(super) lease: Arc<Std<Option<Value>>>,
+    version: Arc<watch::Sender<u64>>,
+    /// Answers given in place of the next ones to writes, and whether what was asked is done all the same.
     trouble: Arc<Std<Vec<(Answer, bool)>>>,
+    /// Answers given in place of the next ones to reads.
+    read_trouble: Arc<Std<Vec<Answer>>>,
 }
 
 impl Kube {
-    fn server(&self) -> Server {
+    pub(super) fn server(&self) -> Server {
         let kube = self.clone();
         Server::new(move |asked| {
-            let trouble = if asked.method == "GET" { None } else { kube.trouble.lock().unwrap().pop() };
+            let trouble = if asked.method == "GET" {
+                kube.read_trouble.lock().unwrap().pop().map(|answer| (answer, false))
+            } else {
+                kube.trouble.lock().unwrap().pop()
+            };
             match trouble {
                 Some((answer, true)) => {
                     kube.answer(asked);
@@ -59,14 +65,23 @@ impl Kube {
     }
 
     fn next(&self, mut lease: Value) -> Value {
-        let mut version = self.version.lock().unwrap();
-        *version += 1;
-        lease["metadata"]["resourceVersion"] = json!(version.to_string());
+        self.version.send_modify(|version| *version += 1);
+        lease["metadata"]["resourceVersion"] = json!(self.version.borrow().to_string());
         lease
     }
 
+    /// Waits until it has been written so often.
+    pub(super) async fn written(&self, times: u64) {
+        let mut version = self.version.subscribe();
+        timeout(Duration::from_secs(20), version.wait_for(|version| *version >= times)).await.unwrap().unwrap();
+    }
+
+    pub(super) fn writes(&self) -> u64 {
+        *self.version.borrow()
+    }
+
     /// Somebody else writes it, whatever the version was.
-    fn written_by(&self, holder: &Holder, lasts: u64) {
+    pub(super) fn written_by(&self, holder: &Holder, lasts: u64) {
         let annotation = serde_json::to_string(holder).unwrap();
         let lease = self.next(json!({
             "metadata": {"name": LEASE, "annotations": {HOLDER: annotation}},
@@ -76,27 +91,31 @@ impl Kube {
         *self.lease.lock().unwrap() = Some(lease);
     }
 
-    fn deleted(&self) {
+    pub(super) fn deleted(&self) {
         *self.lease.lock().unwrap() = None;
     }
 
-    fn held(&self) -> Value {
+    pub(super) fn held(&self) -> Value {
         self.lease.lock().unwrap().clone().unwrap()["spec"]["holderIdentity"].clone()
     }
 
-    fn trouble(&self, answers: Vec<(Answer, bool)>) {
+    pub(super) fn trouble(&self, answers: Vec<(Answer, bool)>) {
         *self.trouble.lock().unwrap() = answers.into_iter().rev().collect();
+    }
+
+    pub(super) fn read_trouble(&self, answers: Vec<Answer>) {
+        *self.read_trouble.lock().unwrap() = answers.into_iter().rev().collect();
     }
 }
 
-async fn hold(server: &Server, claim: Claim<'_>) -> (Result<Hold>, Vec<String>) {
+pub(super) async fn hold(server: &Server, claim: Claim<'_>) -> (Result<Hold>, Vec<String>) {
     let mut told = Vec::new();
     let hold = server.cluster().hold(claim, None, &mut |sentence| told.push(sentence)).await;
     (hold, told)
 }
 
 /// As if it had not been renewed for so long.
-async fn let_age(hold: &Hold, seconds: u64) {
+pub(super) async fn let_age(hold: &Hold, seconds: u64) {
     let mut kept = hold.kept.as_ref().unwrap().lock().await;
     kept.renewed = Instant::now().checked_sub(Duration::from_secs(seconds)).unwrap();
 }
@@ -250,7 +269,7 @@ async fn giving_it_back_survives_a_lost_answer_and_tells_what_stays() {
 
 impl Kube {
     /// A server at which the next write comes to nothing and gets this answer, and at which somebody else is faster.
-    fn server_with_rival(&self, rival: Holder, answer: Answer) -> Server {
+    pub(super) fn server_with_rival(&self, rival: Holder, answer: Answer) -> Server {
         let (kube, rival) = (self.clone(), Std::new(Some(rival)));
         Server::new(move |asked| {
             let rival = if asked.method == "GET" { None } else { rival.lock().unwrap().take() };
@@ -281,13 +300,17 @@ async fn a_lease_that_somebody_else_got_meanwhile_is_not_taken_for_ours() {
             let server = kube.server_with_rival(rival.clone(), answer);
             // Who does the same might be a run of ours that has ended: that is waited for, and not taken at once.
             let cluster = server.cluster();
-            let mut told = Vec::new();
-            let mut tell = |sentence: String| told.push(sentence);
-            let taken = timeout(Duration::from_secs(3), cluster.hold(claim("one", "alice"), None, &mut tell)).await;
-            match taken {
-                Ok(Ok(_)) => panic!("{rival}: it is somebody else's"),
-                Ok(Err(error)) => assert!(error.what.starts_with(words), "{rival}: {error}"),
-                Err(_) => assert_eq!((words, told.len()), ("waited for", 1), "{rival}: {told:?}"),
+            let (sender, mut told) = tokio::sync::mpsc::unbounded_channel();
+            let mut tell = |sentence: String| sender.send(sentence).unwrap();
+            tokio::select! {
+                taken = cluster.hold(claim("one", "alice"), None, &mut tell) => match taken {
+                    Ok(_) => panic!("{rival}: it is somebody else's"),
+                    Err(error) => assert!(error.what.starts_with(words), "{rival}: {error}"),
+                },
+                told = told.recv() => {
+                    let told = told.unwrap();
+                    assert!(words == "waited for" && told.starts_with("waits 10 s"), "{rival}: {told}");
+                }
             }
             assert_eq!(kube.held(), rival.to_string());
         }

@@ -51,6 +51,7 @@ fn whether_it_is_held() {
         (ALICE, 311, true, false, "expired", ", last renewed 5m11s ago"),
         // Its clock is ahead of ours.
         (ALICE, -60, true, false, "held", ", last renewed just now by a clock that is ahead of ours"),
+        (ALICE, -300, true, false, "held", ", last renewed just now by a clock that is ahead of ours"),
         (ALICE, -301, true, false, "held", ", last renewed in the future: its clock or ours is wrong (clock skew)"),
         // Its process is one of ours, and is no more.
         (ALICE, 2, true, true, "left", ", last renewed 2 s ago"),

@@ -28,6 +28,7 @@ mod kubeconfig;
 pub mod lease;
 pub mod listener;
 pub mod observe;
+mod patience;
 pub mod permission;
 pub mod pods;
 pub mod process;

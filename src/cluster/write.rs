@@ -9,18 +9,18 @@ use kube::Resource;
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, Preconditions};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use tokio::time::Instant;
 
+use super::Cluster;
 use super::failure::{Act, Failure};
+use super::patience::Patience;
 use super::snapshot::Cause;
-use super::{Cluster, transport};
 use crate::error::Result;
 
 /// How long a mutation is tried again while the server is in trouble.
 const PERSISTENCE: Duration = Duration::from_secs(20);
 
 /// Most tries of a mutation.
-const TRIES: u32 = 8;
+const TRIES: u32 = 9;
 
 /// How a mutation ended. Only the first changed anything.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -338,7 +338,7 @@ impl Cluster {
     where
         K: Resource + Clone + DeserializeOwned + Debug,
     {
-        let started = Instant::now();
+        let mut patience = Patience::of(PERSISTENCE);
         let mut tries = 0;
         // A delete that got no answer may have been done.
         let mut in_doubt = false;
@@ -366,11 +366,10 @@ impl Cluster {
                 return Ok(if deleted { Written::Done { object_uid: mutation.uid.to_owned() } } else { ended });
             }
             tries += 1;
-            let pause = transport::pause(tries);
-            let again = failure.is_transient() || failure.code == 409;
-            if !again || tries >= TRIES || started.elapsed() + pause > PERSISTENCE {
+            let again = (failure.is_transient() || failure.code == 409) && tries < TRIES;
+            let Some(pause) = patience.pause().filter(|_| again) else {
                 return Err(self.error(mutation.act, &failure));
-            }
+            };
             in_doubt |= failure.code != 429 && failure.code != 409;
             tokio::time::sleep(pause).await;
         }

@@ -45,6 +45,8 @@ async fn retain_and_record_are_one_patch_pinned_to_the_uid() {
         json!({"metadata": {"uid": "u1", "annotations": {"k": "v"}}, "spec": {"persistentVolumeReclaimPolicy": "Retain"}})
     );
     assert!(asked[1].query.contains("dryRun=All"));
+    // Whoever reads `managedFields` sees who did it.
+    assert!(asked.iter().all(|one| one.query.contains("fieldManager=kubectl-synxdb")), "{}", asked[0].query);
 }
 
 #[tokio::test]
@@ -75,6 +77,10 @@ async fn trouble_is_tried_again() {
     assert_eq!(delete(&server).await.unwrap(), done());
     // A conflict that is not about the UID.
     let server = Server::sequence(vec![Answer::status(409, "modified"), pod("u1"), pod("u1")]);
+    assert_eq!(delete(&server).await.unwrap(), done());
+    // Nor is one of which nothing can be read.
+    let server =
+        Server::sequence(vec![Answer::status(409, "modified"), Answer::status(403, "pods is forbidden"), pod("u1")]);
     assert_eq!(delete(&server).await.unwrap(), done());
 }
 
@@ -127,12 +133,15 @@ async fn an_unbound_claim_is_deleted_only_while_it_is() {
     };
     let deleted = || Answer::json(200, json!({"kind": "PersistentVolumeClaim", "apiVersion": "v1", "metadata": {}}));
     let bound = "Changed: claim data-p-0 has a volume now, pv-2, which is not retained yet";
+    let another = format!("Changed: {CONFLICT}");
     for (answers, expected) in [
         (vec![claim("u1", 5, None), deleted()], "Done"),
         (vec![claim("u1", 5, None), Answer::Broken, Answer::status(404, "not found")], "Done"),
         (vec![claim("u1", 5, None), modified(), claim("u1", 6, None), deleted()], "Done"),
         (vec![claim("u1", 5, None), modified(), claim("u1", 6, Some("pv-2"))], bound),
         (vec![claim("u1", 5, Some("pv-2"))], bound),
+        // Another one took its name between the look and the deletion.
+        (vec![claim("u1", 5, None), Answer::status(409, CONFLICT)], another.as_str()),
         (vec![claim("u2", 5, None)], "Changed: claim data-p-0 is another one now"),
         (vec![gone()], "Gone"),
     ] {

@@ -6,7 +6,7 @@ use super::{Plan, Risk};
 use crate::cli::Allow;
 use crate::cluster::Tried;
 use crate::topology::Known;
-use crate::topology::quota::{Quota, Room, Usage};
+use crate::topology::quota::{Quota, Room, Usage, refused_by_quota};
 
 /// What was tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,18 +91,20 @@ pub fn admission(tries: &[Try], untried: &[String], quotas: &Quotas, allowed: &[
     checks
 }
 
-/// A quota names itself in its refusal, and is asked last: then the old pod or claim may be what fills it. By its numbers,
-/// never by its words.
+/// Whether a refusal is a quota's that the old pod or claim fills. All quotas are compared, by their numbers: the server
+/// names only the first that refuses, and others may never have room.
 fn meaning(words: &str, takes: &Usage, quotas: &Quotas) -> Meaning {
+    if !refused_by_quota(words) {
+        return Meaning::Refused(words.to_owned());
+    }
     let found = match &quotas.found {
         Known::Is(found) => found,
         Known::Unknown(why) => {
             return Meaning::Refused(format!("{words} (quotas cannot be read, which the old one may fill: {why})"));
         }
     };
-    let names = |quota: &&Quota| !quota.name.is_empty() && words.contains(&quota.name);
     let mut then = None;
-    for quota in found.iter().filter(names) {
+    for quota in found {
         match quota.room(takes, &quotas.goes, &quotas.comes) {
             Room::Never(why) => {
                 return Meaning::Refused(format!("{words}; quota {} has no room even then: {why}", quota.name));
@@ -113,6 +115,7 @@ fn meaning(words: &str, takes: &Usage, quotas: &Quotas) -> Meaning {
             Room::Now => {}
         }
     }
+    // By the numbers all have room: what refuses is not known.
     match then {
         Some(why) => Meaning::UntilThen(why),
         None => Meaning::Refused(words.to_owned()),
@@ -135,14 +138,19 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn quota(used: &str) -> Quotas {
-        let object =
-            json!({"metadata": {"name": "team"}, "spec": {"hard": {"pods": "3"}}, "status": {"used": {"pods": used}}});
-        let found = crate::topology::quota::quotas(&[serde_json::from_value(object).unwrap()]);
+    /// Quotas of three pods each, of which so many are used.
+    fn quotas(used: &[(&str, &str)]) -> Quotas {
+        let object = |(name, used): &(&str, &str)| json!({"metadata": {"name": name}, "spec": {"hard": {"pods": "3"}}, "status": {"used": {"pods": used}}});
+        let objects: Vec<_> = used.iter().map(|one| serde_json::from_value(object(one)).unwrap()).collect();
+        let found = crate::topology::quota::quotas(&objects);
         let pod = serde_json::from_value(json!({"spec": {"containers": []}})).unwrap();
         let mut one = Usage::default();
         one.add_pod(&pod);
         Quotas { found: Known::Is(found), goes: one.clone(), comes: one }
+    }
+
+    fn quota(used: &str) -> Quotas {
+        quotas(&[("team", used)])
     }
 
     fn tried(attempt: Attempt, tried: Tried) -> Try {
@@ -173,7 +181,9 @@ mod tests {
             (Creation, exceeded(), quota("4"), Verdict::Block, "has no room even then: pods: 4 of 3 are used"),
             // Another one's refusal, which the quota that is full, too, does not excuse.
             (Creation, denied(), quota("3"), Verdict::Block, "the guard says no"),
-            // A quota that has room by its numbers was meant by its name, and denies all the same.
+            // Words that name the quota are no quota's refusal.
+            (Creation, Tried::Denied("team says no".into()), quota("3"), Verdict::Block, "team says no"),
+            // A quota has room by its numbers, and one denies all the same.
             (Creation, exceeded(), quota("1"), Verdict::Block, "exceeded quota: team"),
             (Creation, exceeded(), unread(), Verdict::Block, "quotas cannot be read"),
         ] {
@@ -181,6 +191,29 @@ mod tests {
             assert_eq!(checks.len(), 1, "{checks:?}");
             assert_eq!(checks[0].verdict, verdict, "{attempt:?} {answer:?}: {checks:?}");
             assert!(checks[0].reason.contains(says), "{checks:?}");
+        }
+    }
+
+    /// The server names the first quota that refuses, whichever that is: all of them are compared, and one that has no room
+    /// even then decides.
+    #[test]
+    fn all_quotas_are_compared_whichever_the_server_names() {
+        let named = |name: &str| Tried::Denied(format!("exceeded quota: {name}, requested: pods=1"));
+        for (used, verdict, says) in [
+            (&[("team", "3"), ("org", "2")][..], Verdict::Warn, "quota team is full until the old one is gone"),
+            (&[("team", "3"), ("org", "3")], Verdict::Warn, "is full until the old one is gone"),
+            (&[("team", "3"), ("org", "4")], Verdict::Block, "quota org has no room even then"),
+            (&[("org", "4"), ("team", "3")], Verdict::Block, "quota org has no room even then"),
+            // The one that is named need not be among those that are found, and the numbers count all the same.
+            (&[("other", "3")], Verdict::Warn, "quota other is full until the old one is gone"),
+            (&[("team", "2"), ("org", "2")], Verdict::Block, "exceeded quota"),
+            (&[], Verdict::Block, "exceeded quota"),
+        ] {
+            for name in ["team", "org"] {
+                let checks = admission(&[tried(Attempt::Creation, named(name))], &[], &quotas(used), &[]);
+                assert_eq!(checks[0].verdict, verdict, "{name} {used:?}: {checks:?}");
+                assert!(checks[0].reason.contains(says), "{name} {used:?}: {checks:?}");
+            }
         }
     }
 

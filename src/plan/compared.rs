@@ -57,3 +57,29 @@ impl ComparedWith {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Who is compared with an older baseline is told so; what was taken just now needs no words.
+    #[test]
+    fn only_an_older_baseline_is_named() {
+        let taken = || "2026-01-01T00:00:00Z".to_owned();
+        let summary = String::new;
+        let stored = ComparedWith::Stored { taken: taken(), summary: summary() };
+        let inherited = ComparedWith::Inherited { from: "f1".into(), taken: taken(), summary: summary() };
+        let fresh = ComparedWith::Fresh { taken: taken() };
+        let nothing = ComparedWith::Nothing { reason: String::new() };
+        let time = taken();
+        for (with, is_stored, earlier) in [
+            (stored, Some(time.as_str()), Some("the stored baseline")),
+            (inherited, None, Some("the recorded baseline (f1)")),
+            (fresh, None, None),
+            (nothing, None, None),
+        ] {
+            assert_eq!(with.stored(), is_stored, "{with:?}");
+            assert_eq!(with.earlier(), earlier.map(|what| (what.to_owned(), time.as_str())), "{with:?}");
+        }
+    }
+}

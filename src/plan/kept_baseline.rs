@@ -52,12 +52,16 @@ impl Record {
     }
 
     /// The same record, with a long baseline compressed.
-    pub fn packed(mut self) -> Self {
+    pub fn packed(self) -> Self {
+        self.packed_up_to(LARGEST)
+    }
+
+    fn packed_up_to(mut self, largest: usize) -> Self {
         let Some(text) = self.baseline.as_ref().map(Value::to_string) else { return self };
         match text.len() {
             0..=PLAIN => {}
             // It could be written, and never be read again.
-            length if length > LARGEST => self.lose_baseline(BaselineLoss::TooLarge),
+            length if length > largest => self.lose_baseline(BaselineLoss::TooLarge),
             _ => {
                 self.packed_baseline = Some(STANDARD.encode(compress_to_vec_zlib(text.as_bytes(), LEVEL)));
                 self.baseline = None;
@@ -151,6 +155,30 @@ mod tests {
         // What is written can be read.
         let long = Value::String("x".repeat(LARGEST));
         assert_eq!(self::record(Some(long)).packed().baseline_lost, Some(BaselineLoss::TooLarge));
+    }
+
+    /// The longest one is kept, and one that is longer by a byte is known to be lost.
+    #[test]
+    fn a_baseline_is_as_long_as_can_be_read_again_or_is_lost() {
+        let most = 2 * PLAIN;
+        let of = |length: usize| record(Some(Value::String("x".repeat(length - 2)))).packed_up_to(most);
+        for length in [most - 1, most] {
+            assert!(of(length).packed_baseline.is_some(), "{length}");
+        }
+        assert_eq!(of(most + 1).baseline_lost, Some(BaselineLoss::TooLarge));
+        assert!(!of(most + 1).has_baseline());
+    }
+
+    #[test]
+    fn a_baseline_that_is_set_takes_the_place_of_all_that_was_known_of_one() {
+        let mut lost = record(None);
+        lost.lose_baseline(BaselineLoss::Trimmed);
+        for mut before in [record(None), record(Some(json!(1))), record(Some(tables(1300))).packed(), lost] {
+            before.set_baseline(Some(json!(2)));
+            assert_eq!(before, record(Some(json!(2))));
+            before.set_baseline(None);
+            assert_eq!(before, record(None));
+        }
     }
 
     /// What one volume has no room for, another may have.

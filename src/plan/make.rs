@@ -103,9 +103,7 @@ impl Intent {
                 continue;
             }
             let present = member.claims.iter().find(|present| present.name == claim.name);
-            // One that has no volume takes the one that comes back: deleted, it might take it along.
-            let takes = |present: &&Claim| present.state == ClaimState::Pending && present.volume_name.is_none();
-            let goes = present.filter(|present| present.terminating || !takes(present));
+            let goes = present.filter(|present| present.terminating || !takes_any(present));
             let uid = goes.and_then(|present| present.uid.clone()).unwrap_or_default();
             let ephemeral = is_ephemeral(member, &claim.name);
             claims.push(ReplacedClaim { name: claim.name.clone(), uid, returns: Some(returns), ephemeral });
@@ -221,6 +219,12 @@ pub fn plan(inputs: Inputs<'_>) -> Plan {
         probes: inputs.probes,
         journal,
     }
+}
+
+/// Whether a claim takes the volume that comes back: it has none, and names none, not even one that is another's. Deleted, it
+/// might take the volume along.
+fn takes_any(claim: &Claim) -> bool {
+    claim.state == ClaimState::Pending && claim.volume_name.is_none() && claim.not_its.is_none()
 }
 
 /// Whether a claim of this name belongs to the member's pod.

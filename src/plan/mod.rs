@@ -14,11 +14,17 @@ pub mod history;
 mod in_flight;
 mod kept_baseline;
 mod make;
+#[cfg(test)]
+mod make_tests;
+#[cfg(test)]
+mod plan_tests;
 pub mod probes;
 mod record;
 #[cfg(test)]
 mod reservation_tests;
 pub mod rights;
+#[cfg(test)]
+mod rights_tests;
 mod settle;
 #[cfg(test)]
 mod tests;

@@ -244,6 +244,28 @@ pods:
         probes.databases.iter().map(short).collect()
     }
 
+    /// Each namespace is read once, whatever is asked in it, and one that may not be read is left out with its reason.
+    #[test]
+    fn namespaces_are_named_once_and_left_out_whole() {
+        let topology = world(&SYSTEM.replace("replicas: 1}", "replicas: 2}").replace(
+            "- {name: safekeeper-0",
+            "- {name: cloudberry-proxy-1, set: cloudberry-proxy, ready: true}\n- {name: safekeeper-0",
+        ));
+        let mut probes = depending(&topology, topology.member("synxdb-system", "safekeeper-0").unwrap());
+        let other = "other-513d75d5-3033-4649-b913-07f6115ec41b";
+        assert_eq!(asked(&probes).len(), 4);
+        assert_eq!(probes.namespaces(), [CLOUD007, other, "synxdb-system"]);
+        let before = probes.not_measured.len();
+        probes.leave_out("synxdb-system", "pods is forbidden");
+        assert_eq!(probes.namespaces(), [CLOUD007, other]);
+        let out: Vec<_> = probes.not_measured[before..].iter().map(|not| (not.pod.as_deref(), &*not.why)).collect();
+        assert_eq!(
+            out,
+            [(Some("cloudberry-proxy-0"), "pods is forbidden"), (Some("cloudberry-proxy-1"), "pods is forbidden")]
+        );
+        assert_eq!(Probes::default().namespaces(), Vec::<String>::new());
+    }
+
     #[test]
     fn the_databases_that_depend_on_each_component() {
         use Promise::{BrieflyAway, None, Stays};

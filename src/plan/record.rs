@@ -443,6 +443,25 @@ mod tests {
         }
     }
 
+    /// What Kubernetes and its extensions call things is no reason to refuse a record.
+    #[test]
+    fn names_of_every_kind_are_read() {
+        for (pointer, value) in [
+            ("/owner/kind", json!("StatefulSet.apps.kruise.io")),
+            ("/owner/kind", json!("Kind-2")),
+            ("/pod", json!("a.b-0")),
+            ("/podUid", json!("")),
+            ("/claims/0/uid", json!("")),
+            ("/claims/0/volume", Value::Null),
+            ("/claims/0/reclaimPolicy", json!("Retain")),
+            ("/who", json!("system:serviceaccount:a:b c")),
+        ] {
+            let mut record = whole();
+            *record.pointer_mut(pointer).unwrap() = value.clone();
+            assert!(Record::parse(&record.to_string()).is_some(), "{pointer} {value}");
+        }
+    }
+
     /// Whoever may annotate one volume speaks of that one alone.
     #[test]
     fn what_a_volume_says_of_others_is_not_read() {

@@ -484,6 +484,25 @@ fn another_failover_under_way() {
             Risk::Ordinary,
             false,
         ),
+        // Of many only some are named.
+        (
+            Read::Known(Standing::Free),
+            ["b", "d", "e"].map(|name| (name, unknown())).into(),
+            &[],
+            false,
+            format!("Pass {none}; of b, d, e that is not known"),
+            Risk::Ordinary,
+            false,
+        ),
+        (
+            Read::Known(Standing::Free),
+            ["b", "d", "e", "f", "g"].map(|name| (name, unknown())).into(),
+            &[],
+            false,
+            format!("Pass {none}; of b, d, e and 2 more that is not known"),
+            Risk::Ordinary,
+            false,
+        ),
         (Read::Known(Standing::Free), vec![], &[], true, format!("Block {denied}"), Risk::Ordinary, true),
         (Read::Known(Standing::Free), vec![], allow, true, format!("Warn {denied}"), Risk::High, false),
         (

@@ -513,6 +513,74 @@ fn history_tells_the_newest_first_and_what_became_of_each() {
     assert_eq!((&entries[0].took, &entries[0].aside[0].state), (&None, &AsideState::InPlace));
 }
 
+/// As it is printed by `-o name`, and no other path.
+#[test]
+fn the_name_of_an_act_is_taken_with_its_type() {
+    use super::history::without_type;
+    for (typed, expected) in [
+        ("3f2a91bc", "3f2a91bc"),
+        ("failover/3f2a91bc", "3f2a91bc"),
+        ("undo/3f2a91bc", "3f2a91bc"),
+        // A namespace and a pod, which are called so.
+        ("undo/wh9527-0", "undo/wh9527-0"),
+        ("failover/3f2a91b", "failover/3f2a91b"),
+        ("failover/3f2a91bg", "failover/3f2a91bg"),
+        ("failover/", "failover/"),
+        ("pod/3f2a91bc", "pod/3f2a91bc"),
+    ] {
+        assert_eq!(without_type(typed), expected, "{typed}");
+    }
+}
+
+/// What is not known to have held the data is said of what can come back, by the acts of the same StatefulSet.
+#[test]
+fn a_disk_that_may_be_empty_is_doubted_while_it_can_come_back() {
+    let failed = |id: &str, age: i64, outcome: &str, set: &str, claim: &str, volume: &str| {
+        format!(
+            "- {{id: {id}, pod: cloudberry-proxy-0, age: {age}, took: 5, outcome: {outcome}, SET{set} claims: [{{name: \
+             data-cloudberry-proxy-0, uid: {claim}, volume: {volume}, policy: Delete}}]}}\n"
+        )
+        .replace("SETnone", "")
+        .replace("SET", "set: set-")
+        .replace("set: set-cloudberry-proxy claims", "set: set-cloudberry-proxy, claims")
+        .replace("set: set-0 claims", "set: set-0, claims")
+    };
+    let world_of = |volumes: &str, records: &str| {
+        format!(
+            "
+namespace: a
+sets: [{{name: cloudberry-proxy, replicas: 1, templates: [data]}}]
+pods: [{{name: cloudberry-proxy-0, set: cloudberry-proxy, uid: p3, ready: true, claims: [data-cloudberry-proxy-0]}}]
+claims: [{{name: data-cloudberry-proxy-0, uid: c3, volume: pv-3}}]
+volumes: [{volumes}]
+records:
+{records}"
+        )
+    };
+    let first = "{name: pv-1, class: standard, reservedFor: data-cloudberry-proxy-0, releasedBy: c1, policy: Retain}";
+    let second = "{name: pv-2, class: standard, reservedFor: data-cloudberry-proxy-0, releasedBy: c2, policy: Retain}";
+    let both = format!("{first}, {second}");
+    // The first failover lost data; the second one set aside the disk that it had brought.
+    let doubts = |volumes: &str, set: &str| {
+        let records = failed("f1", 300, "data-missing", set, "c1", "pv-1")
+            + &failed("f2", 200, "unproven", "cloudberry-proxy", "c2", "pv-2");
+        let (_, _, entries) = told_of(&world_of(volumes, &records));
+        let newest = &entries[0].aside[0];
+        assert_eq!((entries[0].record.id.as_str(), newest.volume.as_str()), ("f2", "pv-2"));
+        newest.doubt.clone()
+    };
+    let why = "came with f1, which ended with data missing, and is not known to have held what was there before";
+    assert_eq!(doubts(&both, "cloudberry-proxy").as_deref(), Some(why));
+    assert_eq!(doubts(&both, "none").as_deref(), Some(why));
+    // What a StatefulSet of that name once did says nothing of this disk.
+    assert_eq!(doubts(&both, "0"), None);
+    // It cannot come back: there is nothing to doubt.
+    assert_eq!(
+        doubts(&both.replace("releasedBy: c2,", "releasedBy: c2, terminating: true,"), "cloudberry-proxy"),
+        None
+    );
+}
+
 #[test]
 fn what_is_not_known_of_a_volume_or_its_member_is_not_free() {
     let records = told_of(UNDONE).1;

@@ -98,4 +98,36 @@ records:
         assert!(report.troubles.len() == 1 && because.ends_with(&format!("; {failover}")), "{because}");
         assert_eq!(report.troubles[0].remedy, finish("failover a/cloudberry-proxy-0"));
     }
+
+    /// Members of one name in two namespaces, and others of the same namespace: each trouble is its own.
+    #[test]
+    fn only_the_member_that_is_unfinished_is_said_to_be() {
+        let down =
+            WELL.replace("uid: p2, ready: true", "uid: p2").replace("sets: [", "sets: [{name: wh1, replicas: 1}, ");
+        let down = down.replace("pods: [", "pods: [{name: wh1-0, set: wh1}, ");
+        let elsewhere = "
+namespace: 0-before-it
+sets: [{name: cloudberry-proxy, replicas: 1}]
+pods: [{name: cloudberry-proxy-0, set: cloudberry-proxy}]
+";
+        for spaces in [[elsewhere, &format!("{down}{FAILOVER}")], [&format!("{down}{FAILOVER}"), elsewhere]] {
+            let topology = build(&snapshot(&spaces), &Layout::shipped().unwrap());
+            let mut report = judge(&topology);
+            judge_unfinished(&mut report, &topology, now());
+            let mut told: Vec<_> = report
+                .troubles
+                .iter()
+                .map(|it| (&*it.namespace, &*it.member, it.because.contains("is unfinished")))
+                .collect();
+            told.sort();
+            assert_eq!(
+                told,
+                [
+                    ("0-before-it", "cloudberry-proxy-0", false),
+                    ("a", "cloudberry-proxy-0", true),
+                    ("a", "wh1-0", false)
+                ]
+            );
+        }
+    }
 }

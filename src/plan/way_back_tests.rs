@@ -126,8 +126,13 @@ fn what_was_not_found_again_still_must_be_there() {
     let member = topology.member("a", POD).unwrap();
     let mut lost = answered("f2", 2, InProgress, "pv-2");
     lost.lose_baseline(BaselineLoss::TooLarge);
+    let mut finished = answered("f2", 2, Unproven, "pv-2");
+    finished.lose_baseline(BaselineLoss::TooLarge);
     for (records, expected) in [
         (vec![], None),
+        // What is finished is not gone on with: that it had a baseline helps nobody.
+        (vec![act("f1", 1, Unproven, "pv-1"), finished], None),
+        (vec![act("f1", 1, InProgress, "pv-1")], None),
         (vec![answered("f1", 1, Recovered, "pv-1")], None),
         (vec![act("f1", 1, Unproven, "pv-1")], None),
         (vec![answered("f1", 1, InProgress, "pv-1")], Some("f1")),

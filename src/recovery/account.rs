@@ -5,7 +5,7 @@ use super::goal;
 use super::run::Act;
 use crate::cluster::write::Written;
 use crate::error::Error;
-use crate::plan::{Act as What, Outcome as Recorded, Record, ReplacedClaim, Step};
+use crate::plan::{Outcome as Recorded, Record, ReplacedClaim, Step};
 use crate::topology::Topology;
 use jiff::Timestamp;
 use std::time::Duration;
@@ -101,8 +101,7 @@ impl Act<'_, '_> {
     /// Somebody may finish it: the canary table is part of what there is to find.
     async fn left_unfinished(&mut self) {
         let Some(schema) = self.canary.take() else { return };
-        let written_now = self.run.plan.act == What::Failover && self.done.is_empty();
-        if !written_now {
+        if is_looked_for_again(self.wrote_canary, !self.done.is_empty()) {
             self.notice(format!("schema {schema} is left for the run that resumes"));
         } else if let Err(why) = self.run.witness.drop_canary(&schema).await {
             self.notice(format!("schema {schema} is left: {why}"));
@@ -171,6 +170,12 @@ impl Act<'_, '_> {
     }
 }
 
+/// Whether a run that comes after an unfinished one looks for the canary table: it does for one that an earlier run wrote,
+/// or the failover that is undone, whatever this one did; and for one of this run once anything was changed.
+fn is_looked_for_again(wrote: bool, changed: bool) -> bool {
+    !wrote || changed
+}
+
 /// Whether a volume that was to be retained is there and would outlive its claim: what the plan meant to keep is one thing,
 /// what there is in the end another. Where volumes cannot be read, only what this run retained by the server's word is
 /// known to be kept.
@@ -196,6 +201,21 @@ mod tests {
     use crate::plan::Returns;
     use crate::testing::{snapshot, unreadable};
     use crate::topology::{Layout, build};
+
+    /// A row that is dropped while a run will look for it would count as lost data.
+    #[test]
+    fn the_canary_table_stays_for_whoever_looks_for_it() {
+        for (wrote, changed, expected) in [
+            // Nothing was changed: nobody will go on.
+            (true, false, false),
+            (true, true, true),
+            // It resumes, or undoes: the row is an earlier run's, and only waiting may have been left.
+            (false, false, true),
+            (false, true, true),
+        ] {
+            assert_eq!(is_looked_for_again(wrote, changed), expected, "{wrote} {changed}");
+        }
+    }
 
     /// What the plan meant to keep is not kept for that.
     #[test]

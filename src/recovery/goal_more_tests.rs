@@ -138,3 +138,36 @@ fn what_is_not_as_planned_is_said_by_its_uid() {
         assert_eq!(as_planned(&plan, &topology), expected.map_err(str::to_owned), "{pods} {claims}");
     }
 }
+
+/// What a pod waits for is told once: its status, unless the trouble has it in its words.
+#[test]
+fn what_the_new_pod_waits_for_is_told_once() {
+    let set = "{name: pageserver, replicas: 1, templates: []}";
+    let plan = planned(&world(set, "{name: pageserver-0, set: pageserver, uid: old, ready: true}", ""), "pageserver-0");
+    for (status, trouble, expected) in [
+        ("ErrImagePull", Some("main: ErrImagePull: no such image"), "main: ErrImagePull: no such image"),
+        ("Running", Some("main: exit code 1"), "Running: main: exit code 1"),
+        ("ContainerCreating", None, "ContainerCreating"),
+    ] {
+        let mut topology = world(set, "{name: pageserver-0, set: pageserver, uid: new}", "");
+        let pod = topology.spaces[0].components[0].members[0].pod.as_mut().unwrap();
+        (pod.status, pod.trouble) = (status.to_owned(), trouble.map(str::to_owned));
+        assert_eq!(said(ready(&plan, &topology)), expected);
+    }
+}
+
+/// A claim that names the volume of somebody else will not be bound to it, however long one waits: whose it is not is told.
+#[test]
+fn a_claim_that_names_anothers_volume_is_told_by_that() {
+    let pod = |uid: &str| format!("{{name: pageserver-0, set: pageserver, uid: {uid}, claims: [data-pageserver-0]}}");
+    let plan = planned(&world(SET, &pod("old"), "{name: data-pageserver-0, uid: d1, volume: pv-1}"), "pageserver-0");
+    let yaml = format!(
+        "namespace: synxdb-system\nsets: [{SET}]\npods: [{}]\nclaims: [{{name: data-pageserver-0, uid: d2, names: pv-8}}]\n\
+         volumes: [{{name: pv-8, class: standard, reservedFor: default/billing-db, releasedBy: b1, phase: Bound}}]",
+        pod("new")
+    );
+    let topology = build(&snapshot(&[&yaml]), &Layout::shipped().unwrap());
+    let expected = "claim data-pageserver-0 is not bound to volume pv-8, which it names";
+    assert_eq!(said(replaced(&plan, &topology)), expected);
+    assert_eq!(said(ready(&plan, &topology)), expected);
+}

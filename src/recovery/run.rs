@@ -66,6 +66,7 @@ pub async fn run(run: Run<'_>, watch: &mut Watch, tell: &mut (dyn FnMut(Event) +
         healed: 0,
         proof: None,
         canary: None,
+        wrote_canary: false,
         record_on: Vec::new(),
         retained: Vec::new(),
         trapped: None,
@@ -97,6 +98,8 @@ pub(super) struct Act<'r, 'w> {
     pub(super) proof: Option<String>,
     /// Schema of the canary table, while one is there.
     pub(super) canary: Option<String>,
+    /// Whether this run wrote it, and no earlier one.
+    pub(super) wrote_canary: bool,
     /// Volumes that carry the record: name and UID.
     pub(super) record_on: Vec<(String, String)>,
     /// Names of volumes that this run set to Retain, by the server's word.
@@ -185,6 +188,7 @@ impl Act<'_, '_> {
             Ok(()) => {
                 self.run.record.canary = Some(schema.clone());
                 self.canary = Some(schema);
+                self.wrote_canary = true;
             }
             Err(reason) => self.notice(format!("no canary table was written: {reason}")),
         }

@@ -289,7 +289,7 @@ impl Witness {
         // Everything is as before, and yet the nodes need not be: what has all of it may be the coordinator alone.
         if let Some(why) = self.doubt() {
             let why = format!("it answers, and {why}{compared}");
-            return if since > settle { Answer::Unknowable(why) } else { Answer::NotYet(why) };
+            return if since > SETTLE { Answer::Unknowable(why) } else { Answer::NotYet(why) };
         }
         // Waiting gives a baseline nothing that it lacks.
         if let Some(why) = &found.nothing {

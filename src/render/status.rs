@@ -150,7 +150,7 @@ fn table(space: &Space, room: usize, wide: (bool, &Positions), now: Timestamp, p
 }
 
 /// The rows of a namespace: its members, and after those of its component each set that is scaled to 0.
-fn space_rows(space: &Space, wide: bool, now: Timestamp, paint: Paint) -> Vec<Vec<String>> {
+fn space_rows(space: &Space, wide: (bool, &Positions), now: Timestamp, paint: Paint) -> Vec<Vec<String>> {
     let rows = space.components.iter().flat_map(|component| {
         let members = component.members.iter().map(|member| row(member, wide, now, paint));
         let stopped = (component.scaled_to_zero() && component.members.is_empty())
@@ -161,7 +161,7 @@ fn space_rows(space: &Space, wide: bool, now: Timestamp, paint: Paint) -> Vec<Ve
 }
 
 /// A set that is scaled to 0, by its own name: it has no pods.
-fn stopped_row(component: &Component, suspended: bool, wide: bool, paint: Paint) -> Vec<String> {
+fn stopped_row(component: &Component, suspended: bool, wide: (bool, &Positions), paint: Paint) -> Vec<String> {
     let none = || "<none>".to_owned();
     let status = if suspended { paint.warn("Suspended") } else { paint.bad("ScaledToZero") };
     let (role, name) = (short(component.role).to_owned(), harmless(&component.name));
@@ -180,21 +180,22 @@ pub fn rows((topology, positions): (&Topology, &Positions), wide: bool, now: Tim
         let words = row.into_iter().map(|cell| cell.replace('\n', ","));
         std::iter::once(harmless(namespace)).chain(words).collect()
     };
+    let columns_of = (wide, positions);
     let rows = topology.spaces.iter().flat_map(|space| {
         space.components.iter().flat_map(move |component| {
             let members = component.members.iter().map(move |member| {
-                let mut row = row(member, wide, now, paint);
+                let mut row = row(member, columns_of, now, paint);
                 if !wide {
                     row[CLAIMS] = per_claim(member, |claim| claim.status().to_owned());
                 }
                 line(&member.namespace, row)
             });
             let stopped = (component.scaled_to_zero() && component.members.is_empty())
-                .then(|| line(&space.namespace, stopped_row(component, space.suspends(component), wide, paint)));
+                .then(|| line(&space.namespace, stopped_row(component, space.suspends(component), columns_of, paint)));
             members.chain(stopped)
         })
     });
-    columns(&head((wide, positions)), false, rows)
+    columns(&head(columns_of), false, rows)
 }
 
 /// Which of the columns tells of the claims.

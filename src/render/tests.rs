@@ -70,11 +70,11 @@ fn status_of_what_is_suspended() {
 namespace: cloud008-2f1f6c9e-8b0b-4b55-9a51-6d0c5b8f7a10
 sets: [{name: cloudberry-proxy, replicas: 0}, {name: wh9530, replicas: 0}]";
     let topology = world(&[SYSTEM, &account, resting]);
-    let text = status::within(80, &judge(&topology), &topology, false, now(), PLAIN);
+    let text = status::within(80, &judge(&topology), (&topology, &Positions::new()), false, now(), PLAIN);
     assert!(text.lines().all(|line| line.chars().count() <= 80), "it fits 80 columns:\n{text}");
     assert_snapshot!("status-suspended", text);
     assert_snapshot!("status-suspended-wide", shown(&topology, true, PLAIN));
-    assert_snapshot!("status-suspended-rows", status::rows(&topology, false, now(), PLAIN));
+    assert_snapshot!("status-suspended-rows", status::rows((&topology, &Positions::new()), false, now(), PLAIN));
     let alone = world(&[resting]);
     assert_snapshot!("status-suspended-alone", shown(&alone, false, COLOUR));
     assert_snapshot!("status-suspended-json", machine::json(&machine::status(&judge(&alone), &alone)));

@@ -88,3 +88,64 @@ fn as_many_are_wanted_as_the_set_asks_for_or_as_there_are() {
     assert_eq!((wanted_of(3, 3, true), wanted_of(3, 1, true), wanted_of(1, 3, true)), (3, 3, 3));
     assert_eq!(wanted_of(5, 2, false), 2);
 }
+
+/// A member is Ready as far as its node said: while that says nothing, it is not known, and nothing is healthy by it.
+#[test]
+fn what_a_silent_node_said_last_is_old() {
+    let judged = |pod: &str, silent: &str| {
+        let mut topology = build(&world(pod, CLAIM), &Layout::shipped().unwrap());
+        topology.silent_nodes.insert(silent.to_owned(), 45);
+        judge(&topology)
+    };
+    let report = judged(POD, "node-1");
+    assert_eq!((report.health, report.gaps.len()), (Health::Unknown, 1));
+    assert_eq!(report.gaps[0].what, "whether pageserver-0 is still Ready");
+    assert_eq!(report.gaps[0].why, "its node node-1 has not reported for 45 s");
+    // Another node's silence says nothing of it; and what is not Ready is known to be in trouble.
+    assert_eq!(judged(POD, "node-2").health, Health::Healthy);
+    let report = judged(&POD.replace("ready: true", "phase: Running"), "node-1");
+    assert_eq!((report.health, report.gaps.len()), (Health::Degraded, 0));
+}
+
+/// The name of a pod that is not there may be taken by anybody: only the stranger that has this very name is one to be told
+/// of, and to be given no password.
+#[test]
+fn a_stranger_is_one_by_the_name_of_the_member_that_is_missing() {
+    let of = |pods: &str| {
+        let yaml = format!(
+            "namespace: synxdb-system\nsets: [{{name: pageserver, replicas: 1, templates: []}}]\npods: [{pods}]"
+        );
+        let topology = build(&snapshot(&[&yaml]), &Layout::shipped().unwrap());
+        let member = topology.member("synxdb-system", "pageserver-0").unwrap();
+        (topology.usurper(member).map(str::to_owned), topology.trusted(member))
+    };
+    let why = "no controller owns it";
+    assert_eq!(of(""), (None, Ok(())));
+    assert_eq!(of("{name: pageserver-1, ready: true}"), (None, Ok(())));
+    assert_eq!(
+        of("{name: pageserver-0, ready: true}"),
+        (Some(why.to_owned()), Err(format!("a stranger has its name: {why}")))
+    );
+    assert_eq!(of("{name: pageserver-0, set: pageserver, ready: true}, {name: pageserver-1}"), (None, Ok(())));
+}
+
+/// What follows a pod across its replacement goes by a name that stays.
+#[test]
+fn the_name_that_stays_is_the_pods_own_or_its_components() {
+    let yaml = "
+namespace: synxdb-system
+sets: [{name: pageserver, replicas: 1, templates: []}]
+pods:
+- {name: pageserver-0, set: pageserver, ready: true}
+- {name: cloudberry-proxy-5d9c-abcde, replicaSet: cloudberry-proxy-5d9c, ready: true}
+";
+    let topology = build(&snapshot(&[yaml]), &Layout::shipped().unwrap());
+    for (pod, expected) in [
+        ("pageserver-0", "pageserver-0"),
+        ("cloudberry-proxy-5d9c-abcde", "cloudberry-proxy"),
+        ("somebody-0", "somebody-0"),
+    ] {
+        assert_eq!(topology.lasting_name("synxdb-system", pod), expected);
+    }
+    assert_eq!(topology.lasting_name("elsewhere", "pageserver-0"), "pageserver-0");
+}

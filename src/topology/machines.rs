@@ -99,3 +99,103 @@ pub(super) fn place(volume: &PersistentVolume, nodes: &[Node]) -> Place {
         None => Place::Anywhere,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    /// The name of the class that claims without one get.
+    fn default(objects: &[(&str, &str, Option<&str>)]) -> Option<String> {
+        let class = |(name, created, annotation): &(&str, &str, Option<&str>)| {
+            let annotations = annotation.map(|value| json!({DEFAULT_CLASS: value}));
+            let object = json!({"metadata": {"name": name, "creationTimestamp": created, "annotations": annotations},
+                "provisioner": "p"});
+            serde_json::from_value(object).unwrap()
+        };
+        let all: Vec<StorageClass> = objects.iter().map(class).collect();
+        let mut found = classes(&all).into_iter().filter(|facts| facts.default).map(|facts| facts.name);
+        let first = found.next();
+        assert_eq!(found.next(), None, "one class is the default, or none is");
+        first
+    }
+
+    /// A claim that names no class gets one of these, and the wrong one would be another kind of disk.
+    #[test]
+    fn the_default_class_is_the_newest_that_says_so() {
+        let (old, new) = ("2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z");
+        let (yes, no) = (Some("true"), Some("false"));
+        for (classes, expected) in [
+            (&[][..], None),
+            (&[("a", old, None), ("b", old, no)], None),
+            (&[("a", old, no), ("b", old, yes)], Some("b")),
+            (&[("a", new, no), ("b", old, yes), ("c", new, None)], Some("b")),
+            (&[("a", old, yes), ("b", new, yes)], Some("b")),
+            (&[("a", new, yes), ("b", old, yes)], Some("a")),
+            // Of the same age, the first by name.
+            (&[("b", old, yes), ("a", old, yes)], Some("a")),
+            (&[("a", old, yes), ("b", old, yes)], Some("a")),
+        ] {
+            assert_eq!(default(classes).as_deref(), expected, "{classes:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_class_does_not_say_is_as_kubernetes_has_it() {
+        let facts = |object: Value| classes(&[serde_json::from_value(object).unwrap()]).remove(0);
+        let bare = facts(json!({"metadata": {"name": "a"}, "provisioner": "p"}));
+        assert_eq!((&*bare.binding_mode, &*bare.reclaim_policy, bare.provisions), ("Immediate", "Delete", true));
+        let said = facts(json!({"metadata": {"name": "a"}, "provisioner": NO_PROVISIONER,
+            "volumeBindingMode": "WaitForFirstConsumer", "reclaimPolicy": "Retain"}));
+        assert_eq!(
+            (&*said.binding_mode, &*said.reclaim_policy, said.provisions),
+            ("WaitForFirstConsumer", "Retain", false)
+        );
+    }
+
+    /// Only a folder of the machine is on one node without saying so.
+    #[test]
+    fn where_a_volume_is_follows_from_its_affinity_or_its_kind() {
+        let node = |name: &str| serde_json::from_value(json!({"metadata": {"name": name}})).unwrap();
+        let there = [node("n1"), node("n2")];
+        let tied = json!({"required": {"nodeSelectorTerms": [
+            {"matchFields": [{"key": "metadata.name", "operator": "In", "values": ["n2", "n3"]}]}]}});
+        for (spec, expected) in [
+            (Value::Null, Place::Anywhere),
+            (json!({"nfs": {"server": "s", "path": "/"}}), Place::Anywhere),
+            (json!({"csi": {"driver": "d", "volumeHandle": "h"}, "nodeAffinity": {}}), Place::Anywhere),
+            (json!({"hostPath": {"path": "/data"}}), Place::Folder),
+            (json!({"hostPath": {"path": "/data"}, "nodeAffinity": tied}), Place::Nodes(vec!["n2".into()])),
+            (
+                json!({"csi": {"driver": "d", "volumeHandle": "h"}, "nodeAffinity": tied}),
+                Place::Nodes(vec!["n2".into()]),
+            ),
+        ] {
+            let volume = serde_json::from_value(json!({"metadata": {"name": "pv"}, "spec": spec})).unwrap();
+            assert_eq!(place(&volume, &there), expected, "{spec}");
+        }
+    }
+
+    /// A node takes pods if it is Ready and not cordoned, and only its Ready condition says the first.
+    #[test]
+    fn a_node_that_is_ready_and_open_takes_pods() {
+        for (conditions, unschedulable, usable) in [
+            (json!([{"type": "Ready", "status": "True"}]), Value::Null, true),
+            (json!([{"type": "Ready", "status": "True"}]), json!(false), true),
+            (json!([{"type": "Ready", "status": "True"}]), json!(true), false),
+            (json!([{"type": "Ready", "status": "Unknown"}]), Value::Null, false),
+            (json!([{"type": "DiskPressure", "status": "True"}]), Value::Null, false),
+            (
+                json!([{"type": "DiskPressure", "status": "True"}, {"type": "Ready", "status": "False"}]),
+                Value::Null,
+                false,
+            ),
+            (json!([]), Value::Null, false),
+        ] {
+            let node = json!({"metadata": {"name": "n"}, "spec": {"unschedulable": unschedulable},
+                "status": {"conditions": conditions}});
+            let facts = nodes(&[serde_json::from_value(node).unwrap()]);
+            assert_eq!(facts[0].usable(), usable, "{conditions} {unschedulable}");
+        }
+    }
+}

@@ -71,6 +71,32 @@ mod tests {
     use super::*;
 
     #[test]
+    fn each_suffix_is_a_thousand_or_1024_of_the_one_before() {
+        for (one, many) in [
+            ("1u", "1000n"),
+            ("1m", "1000u"),
+            ("1", "1000m"),
+            ("1k", "1000"),
+            ("1M", "1000k"),
+            ("1G", "1000M"),
+            ("1T", "1000G"),
+            ("1P", "1000T"),
+            ("1E", "1000P"),
+            ("1Ki", "1024"),
+            ("1Mi", "1024Ki"),
+            ("1Gi", "1024Mi"),
+            ("1Ti", "1024Gi"),
+            ("1Pi", "1024Ti"),
+            ("1Ei", "1024Pi"),
+            // Nothing is nothing, however small its unit.
+            ("0", "0e-100"),
+        ] {
+            let (one, many) = (Quantity::parse(one), Quantity::parse(many));
+            assert!(one.is_some() && one == many, "{one:?} {many:?}");
+        }
+    }
+
+    #[test]
     fn every_form_means_what_kubernetes_takes_it_for() {
         for (text, same) in [
             ("10Gi", "10737418240"),

@@ -35,3 +35,32 @@ pub(super) fn readiness(pod: &Pod) -> Readiness {
         }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    /// Only an end that a restart followed says how a restart came about, and of several containers the last one.
+    #[test]
+    fn how_the_container_ended_that_was_restarted_last() {
+        let container = |name: &str, restarts: i32, code: i32, at: &str| {
+            json!({"name": name, "image": "", "imageID": "", "ready": true, "restartCount": restarts,
+                "lastState": {"terminated": {"exitCode": code, "finishedAt": at}}})
+        };
+        let (early, late) = ("2026-01-01T00:00:00Z", "2026-01-01T00:00:09Z");
+        let first = "container main ended with exit code 137 (Error)";
+        for (statuses, expected) in [
+            (vec![], None),
+            (vec![container("main", 1, 137, early)], Some(first)),
+            (vec![container("main", 0, 137, early)], None),
+            (vec![container("main", 1, 137, late), container("side", 3, 1, early)], Some(first)),
+            (vec![container("side", 3, 1, early), container("main", 1, 137, late)], Some(first)),
+            (vec![container("side", 0, 1, late), container("main", 1, 137, early)], Some(first)),
+        ] {
+            let pod: Value = json!({"status": {"containerStatuses": statuses}});
+            let found = readiness(&serde_json::from_value(pod).unwrap()).last_end;
+            assert_eq!(found.as_deref(), expected, "{statuses:?}");
+        }
+    }
+}

@@ -222,4 +222,54 @@ mod tests {
         let (pod, claims, why) = replaced(SET, POD, (false, &["other-wh9527-1"]));
         assert_eq!((pod, claims.len(), why.as_str()), (Value::Null, 0, "none is created"));
     }
+
+    /// What is tried is tried where it will be, with what a policy may ask for: labels and annotations of the template.
+    #[test]
+    fn what_is_created_is_in_the_namespace_and_labelled_as_the_template_is() {
+        let mut objects = snapshot(&["
+namespace: a
+sets: [{name: cloudberry-proxy, replicas: 1, templates: [data]}, {name: wh9527, replicas: 2, templates: [data]}]
+pods: [{name: wh9527-0, set: wh9527}, {name: wh9527-1, set: wh9527, claims: [data-wh9527-1]}]
+claims: [{name: data-wh9527-0, volume: pv-0, size: 5Gi}, {name: data-wh9527-1, volume: pv-1, size: 3Gi}]
+"]);
+        let crate::cluster::snapshot::Read::Known(sets) = &mut objects.namespaces[0].stateful_sets else { panic!() };
+        for set in sets {
+            set.spec.selector.match_labels = Some(BTreeMap::from([("app".to_owned(), "wh".to_owned())]));
+            let template = &mut set.spec.volume_claim_templates.as_mut().unwrap()[0].metadata;
+            template.labels = Some(BTreeMap::from([("tier".to_owned(), "data".to_owned())]));
+            template.annotations = Some(BTreeMap::from([("note".to_owned(), "x".to_owned())]));
+            set.spec.template.metadata.get_or_insert_default().labels =
+                Some(BTreeMap::from([("app".to_owned(), "wh".to_owned())]));
+        }
+        // The pods were made with these labels, as they must.
+        let crate::cluster::snapshot::Read::Known(pods) = &mut objects.namespaces[0].pods else { panic!() };
+        for pod in &mut *pods {
+            pod.metadata.labels.get_or_insert_default().insert("app".to_owned(), "wh".to_owned());
+        }
+        let old = pods.iter().find(|pod| pod.metadata.name.as_deref() == Some("wh9527-1")).unwrap().clone();
+        let topology = build(&objects, &Layout::shipped().unwrap());
+        let member = topology.member("a", "wh9527-1").unwrap();
+        let all = replacement(&objects, &topology, member, (true, &["data-wh9527-1"]));
+        let Known::Is(pod) = &all.pod else { panic!("{:?}", all.pod) };
+        assert_eq!(pod.metadata.namespace.as_deref(), Some("a"));
+        // The set that owns it, and not another one of the namespace.
+        assert_eq!(pod.metadata.owner_references.as_ref().unwrap()[0].name, "wh9527");
+        let metadata = json!(all.claims[0].1.metadata);
+        assert_eq!(metadata["namespace"], "a");
+        assert_eq!(metadata["labels"], json!({"app": "wh", "tier": "data"}));
+        assert_eq!(metadata["annotations"], json!({"note": "x"}));
+
+        // What goes is this pod and this claim, and nothing of its neighbours.
+        let crate::cluster::snapshot::Read::Known(claims) = &objects.namespaces[0].claims else { panic!() };
+        let gone = claims.iter().find(|claim| claim.metadata.name.as_deref() == Some("data-wh9527-1")).unwrap();
+        let mut goes = Usage::of_pod(&old);
+        goes.add_claim(gone);
+        let mut comes = Usage::of_pod(pod);
+        comes.add_claim(&all.claims[0].1);
+        assert_eq!((&all.goes, &all.comes), (&goes, &comes));
+        let none = replacement(&objects, &topology, member, (false, &[]));
+        assert_eq!((none.goes, none.comes), (Usage::default(), Usage::default()));
+        let pod_alone = replacement(&objects, &topology, member, (true, &[]));
+        assert_eq!(pod_alone.goes, Usage::of_pod(&old));
+    }
 }

@@ -159,3 +159,26 @@ pub fn nearest(typed: &str, names: &[&str]) -> Vec<String> {
     scored.dedup_by(|a, b| a.1 == b.1);
     scored.into_iter().take(NEAREST).map(|(_, name)| name.to_owned()).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A name that was begun, or that goes on after its end, is meant more likely than one that is only alike.
+    #[test]
+    fn the_names_that_may_be_meant_come_nearest_first() {
+        let names = ["pageserver-0", "safekeeper-0", "safekeeper-1", "safekeeper-1", "safekeeper-2", "safekeeper-3"];
+        for (typed, expected) in [
+            ("", &[][..]),
+            ("nothing-like-it", &[]),
+            ("p", &["pageserver-0"]),
+            ("pageserver-0.synxdb-system.svc.cluster.local", &["pageserver-0"]),
+            ("pagesrever-0", &["pageserver-0"]),
+            // Three at most, each once.
+            ("safe", &["safekeeper-0", "safekeeper-1", "safekeeper-2"]),
+            ("safekeeper-1", &["safekeeper-1", "safekeeper-0", "safekeeper-2"]),
+        ] {
+            assert_eq!(nearest(typed, &names), expected, "{typed}");
+        }
+    }
+}

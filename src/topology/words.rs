@@ -224,6 +224,95 @@ mod tests {
         }
     }
 
+    /// A container by its name, readiness and state.
+    fn container(name: &str, ready: bool, state: serde_json::Value) -> serde_json::Value {
+        serde_json::json!({"name": name, "image": "", "imageID": "", "ready": ready, "restartCount": 0, "state": state})
+    }
+
+    /// Of several containers one that runs decides, as `printPod` has it: what has completed beside it is no end.
+    #[test]
+    fn a_pod_runs_while_one_of_its_containers_does() {
+        use serde_json::json;
+        let done = || container("a", false, json!({"terminated": {"exitCode": 0, "reason": "Completed"}}));
+        let runs = |ready: bool| container("b", ready, json!({"running": {}}));
+        let unsaid = |ready: bool| container("c", ready, json!({}));
+        let killed = |signal: i32| container("d", false, json!({"terminated": {"exitCode": 3, "signal": signal}}));
+        for (containers, ready, expected) in [
+            (vec![done(), runs(true)], "True", "Running"),
+            (vec![runs(true), done()], "True", "Running"),
+            (vec![done(), runs(true)], "False", "NotReady"),
+            (vec![done(), runs(false)], "True", "Completed"),
+            (vec![done(), unsaid(true)], "True", "Completed"),
+            (vec![done(), runs(true), runs(false)], "True", "Running"),
+            (vec![done(), runs(false), runs(true)], "True", "Running"),
+            (vec![done()], "True", "Completed"),
+            (vec![killed(0)], "False", "ExitCode:3"),
+            (vec![killed(9)], "False", "Signal:9"),
+        ] {
+            let pod = json!({"status": {"phase": "Running", "containerStatuses": containers,
+                "conditions": [{"type": "Ready", "status": ready}]}});
+            assert_eq!(status(&serde_json::from_value(pod.clone()).unwrap()), expected, "{pod}");
+        }
+    }
+
+    /// `Init:` with what the first one that is not through does; a sidecar is through once it has started.
+    #[test]
+    fn init_containers_are_told_until_they_are_through() {
+        use serde_json::{Value, json};
+        let through = || container("i", true, json!({"terminated": {"exitCode": 0}}));
+        let failed = || container("i", false, json!({"terminated": {"exitCode": 1, "reason": "Error"}}));
+        let waits = |reason: &str| container("i", false, json!({"waiting": {"reason": reason}}));
+        let runs = |name: &str, started: bool| {
+            let mut runs = container(name, true, json!({"running": {}}));
+            runs["started"] = json!(started);
+            runs
+        };
+        for (statuses, always, expected) in [
+            (vec![through()], "", "Running"),
+            (vec![failed()], "", "Init:Error"),
+            (vec![waits("PodInitializing")], "", "Init:0/2"),
+            (vec![waits("")], "", "Init:0/2"),
+            (vec![waits("ErrImagePull")], "", "Init:ErrImagePull"),
+            (vec![runs("i", true)], "", "Init:0/2"),
+            // A sidecar, which runs beside the others from then on.
+            (vec![runs("i", true)], "i", "Running"),
+            (vec![runs("i", false)], "i", "Init:0/2"),
+            // Another one of them is the sidecar.
+            (vec![runs("i", true)], "j", "Init:0/2"),
+            (vec![through(), runs("j", true)], "i", "Init:1/2"),
+        ] {
+            let init = ["i", "j"].map(|name| {
+                let policy = if name == always { json!("Always") } else { Value::Null };
+                json!({"name": name, "restartPolicy": policy})
+            });
+            let main = container("main", true, json!({"running": {}}));
+            let pod = json!({"spec": {"containers": [], "initContainers": init},
+                "status": {"phase": "Running", "initContainerStatuses": statuses, "containerStatuses": [main]}});
+            assert_eq!(status(&serde_json::from_value(pod.clone()).unwrap()), expected, "{pod}");
+        }
+    }
+
+    /// How a container ended that now waits to be started again, and a condition whose message is empty.
+    #[test]
+    fn trouble_is_told_by_the_last_end_and_never_by_nothing() {
+        use serde_json::json;
+        let mut looping = container("pg", false, json!({"waiting": {"reason": "CrashLoopBackOff"}}));
+        looping["lastState"] = json!({"terminated": {"exitCode": 137}});
+        let ended = |code: i32| container("pg", false, json!({"terminated": {"exitCode": code}}));
+        let condition =
+            |message: &str| json!([{"type": "Ready", "status": "False", "reason": "PodCompleted", "message": message}]);
+        for (containers, conditions, expected) in [
+            (vec![looping], json!([]), "container pg is in CrashLoopBackOff (it ended with exit code 137)"),
+            (vec![ended(1)], json!([]), "container pg ended with exit code 1 (Error)"),
+            (vec![ended(0)], condition(""), "its condition Ready is False (PodCompleted)"),
+            (vec![], condition("it is over"), "it is over"),
+        ] {
+            let pod =
+                json!({"status": {"phase": "Running", "containerStatuses": containers, "conditions": conditions}});
+            assert_eq!(trouble(&serde_json::from_value(pod.clone()).unwrap()).as_deref(), Some(expected), "{pod}");
+        }
+    }
+
     #[test]
     fn trouble_names_what_the_pod_waits_for() {
         for (yaml, expected) in [

@@ -203,4 +203,34 @@ mod tests {
             assert!(error.why[0].contains(why), "{error:?}");
         }
     }
+
+    /// Each judgement carries the lines that say of what it is.
+    #[test]
+    fn a_judgement_names_what_it_is_about() {
+        let lines = |text: &str| vec![text.to_owned()];
+        let all = Difference {
+            missing: lines("table a is gone"),
+            unknown: lines("table b is locked"),
+            nothing: Some("it was empty".into()),
+            there: "1 table".into(),
+            beyond: lines("2 of 9 databases"),
+            ..Difference::default()
+        };
+        let unknown = Difference { missing: vec![], ..all.clone() };
+        let nothing = Difference { unknown: vec![], ..unknown.clone() };
+        let there = Difference { nothing: None, ..nothing.clone() };
+        for (difference, verdict, reason, line) in [
+            (all, Verdict::Failed, "what was there before is missing", "table a is gone"),
+            (unknown, Verdict::Unknown, "not all could be compared", "table b is locked"),
+            (nothing, Verdict::Unknown, "nothing could be compared: it was empty", "2 of 9 databases"),
+            (there, Verdict::Passed, "as before: 1 table", "2 of 9 databases"),
+        ] {
+            let judged = judged(&difference);
+            assert_eq!((judged.verdict, &*judged.reason, judged.lines), (verdict, reason, lines(line)));
+        }
+        // A member that is gone, with what it held.
+        let saved = Saved::new("t".into(), "c", members(&[("a/gone-0", 1)]));
+        let checks = saved.compared(&BTreeMap::new(), |_| Coverage::Gone);
+        assert_eq!(checks[0].lines, [page(1).summary()]);
+    }
 }

@@ -342,6 +342,29 @@ mod tests {
         }
     }
 
+    /// Some troubles are named, and the rest is counted.
+    #[test]
+    fn of_many_troubles_some_are_named() {
+        let down = |number: usize| {
+            let text: Vec<String> = (0..number).map(|content| format!("{content}/p/p/n/d")).collect();
+            mirrors(Some(Answer::Yes(cluster(&text.join(" ")))), &[]).lines
+        };
+        assert_eq!(down(NAMED_INSTANCES).len(), NAMED_INSTANCES);
+        assert!(down(NAMED_INSTANCES).iter().all(|line| line.ends_with(" is down")));
+        let more = down(NAMED_INSTANCES + 2);
+        assert_eq!((more.len(), more.last().map(String::as_str)), (NAMED_INSTANCES + 1, Some("and 2 more")));
+    }
+
+    /// What could not be removed again is named, however the trial went.
+    #[test]
+    fn what_a_trial_leaves_behind_is_told() {
+        for (read, verdict) in [(Some(Answer::Yes(())), Verdict::Passed), (None, Verdict::Unknown)] {
+            let left = Some("schema x is left".to_owned());
+            let judged = write(&WriteTrial { written: Ok(Written { rows: 1 }), read, spread: None, left });
+            assert_eq!((judged.verdict, judged.lines), (verdict, vec!["schema x is left".to_owned()]));
+        }
+    }
+
     #[test]
     fn a_plain_server_has_nothing_that_asks_segments_passed() {
         let trial =

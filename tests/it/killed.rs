@@ -250,6 +250,31 @@ fn the_canary_table_of_a_run_that_timed_out_is_left_for_the_one_that_goes_on() {
     assert_eq!(canaries(&cluster), Vec::<String>::new());
 }
 
+/// And of one that resumed, and had nothing left to do but to wait: the next one looks for the row, too.
+#[test]
+fn the_canary_table_is_left_by_each_run_that_does_not_finish() {
+    let cluster = Cluster::start(full("healthy"));
+    let mut words = cluster.sandbox().faults().mutations();
+    let running = Running::start(cluster.plugin(&["failover", "wh9527-0", "--yes", "--settle", "10m"]));
+    // The volume, the claim, the pod: left is to wait.
+    for _ in 0..3 {
+        cluster.block_on(next(&cluster, &mut words).answered());
+    }
+    running.signal(Signal::INT);
+    let ran = running.end().exits(130).warns(&["is left for the run that resumes"]);
+    drop(words);
+    let [schema] = canaries(&cluster).try_into().unwrap();
+    let resume = ran.resume();
+    let again = |more: &[&'static str]| -> Vec<&str> {
+        resume.iter().map(String::as_str).chain(["--yes"]).chain(more.iter().copied()).collect()
+    };
+    let late = cluster.run(&again(&["--settle", "10m", "--timeout", "1s"])).exits(6);
+    late.warns(&[&format!("schema {schema} is left for the run that resumes")]);
+    assert_eq!(canaries(&cluster), [schema]);
+    cluster.run(&again(&[])).exits(0).says(&["Recovered: wh9527-0", "the canary table"]);
+    assert_eq!(canaries(&cluster), Vec::<String>::new());
+}
+
 /// A run that is killed before anything is deleted, and given up for a new one: what it wrote goes with the end of that.
 #[test]
 fn the_canary_table_of_a_run_that_was_given_up_is_dropped() {

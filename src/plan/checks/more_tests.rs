@@ -155,3 +155,191 @@ fn budgets_that_cannot_be_read_are_told_where_one_could_forbid_it() {
         assert!(said(&plan, CheckId::Budget).is_empty());
     }
 }
+
+/// What is gone already is not refused any more: that nothing brings it back is said.
+#[test]
+fn what_nothing_brings_back_is_refused_only_while_it_is_there() {
+    let yaml = account(true, true, true).replace("{name: wh1, replicas: 2,", "{name: wh1, replicas: 1,");
+    let read = snapshot(&[&yaml]);
+    let of = |pod_uid: Option<&str>| {
+        let request = Request { pod_uid: pod_uid.map(str::to_owned), ..request(false) };
+        said(&planned_by(&read, &Layout::shipped().unwrap(), "wh1-1", (&request, &[])), CheckId::Controller)
+    };
+    let why = "StatefulSet wh1 has 1 replica, wh1-0: it would not re-create wh1-1";
+    assert_eq!(of(None), [format!("Block: {why}")]);
+    assert_eq!(of(Some("uid-wh1-1")), [format!("Block: {why}")]);
+    assert_eq!(of(Some("replaced")), [format!("Warn: {why}")]);
+}
+
+/// A pod alone is made again by whatever owns it, and what is not known of that is said.
+#[test]
+fn who_makes_a_pod_again_is_told_where_the_claims_stay() {
+    let bare = "
+namespace: synxdb-system
+pods:
+- {name: cloudberry-proxy-5d9c-abcde, replicaSet: cloudberry-proxy-5d9c, ready: true, claims: [disk-2]}
+claims:
+- {name: disk-2, volume: pv-2}
+";
+    let kruise = "
+namespace: synxdb-system
+sets: []
+pods:
+- {name: pageserver-0, set: pageserver, api: apps.kruise.io/v1beta1, owner: k1, ready: true, claims: [disk-2]}
+claims:
+- {name: disk-2, volume: pv-2}
+";
+    let keep = "--keep-pvc replaces the pod and keeps its claims";
+    for (yaml, pod, kept, replaced) in [
+        (
+            bare,
+            "cloudberry-proxy-5d9c-abcde",
+            "Warn: ReplicaSet cloudberry-proxy-5d9c re-creates the pod, under another name",
+            "Block: ReplicaSet cloudberry-proxy-5d9c owns the pod, not a StatefulSet: nothing would re-create its claims",
+        ),
+        (
+            kruise,
+            "pageserver-0",
+            "Warn: StatefulSet.apps.kruise.io pageserver owns the pod: how it re-creates the pod, and under which name, is \
+             not known",
+            "Block: StatefulSet.apps.kruise.io pageserver owns the pod, not a StatefulSet of Kubernetes' own: whether \
+             anything would re-create its claims is not known",
+        ),
+    ] {
+        let read = snapshot(&[yaml]);
+        assert_eq!(said(&planned(&read, pod, &[], true), CheckId::Controller), [kept]);
+        let plan = planned(&read, pod, &[], false);
+        assert_eq!(said(&plan, CheckId::Controller), [replaced]);
+        assert!(plan.refusal().unwrap().hints.contains(&keep.to_owned()));
+    }
+}
+
+/// A claim that goes with the pod goes whether or not it can be read, and then nothing keeps its volume.
+#[test]
+fn what_goes_with_the_pod_and_cannot_be_read_cannot_be_retained() {
+    let yaml = "
+namespace: synxdb-system
+sets: [{name: pageserver, replicas: 1, ephemeral: [scratch]}]
+pods: [{name: pageserver-0, set: pageserver, ready: true, ephemeral: [scratch]}]
+claims: [{name: pageserver-0-scratch, volume: pv-1}]
+";
+    let mut read = snapshot(&[yaml]);
+    let id = CheckId::Retention;
+    for keep in [false, true] {
+        assert_eq!(
+            said(&planned(&read, "pageserver-0", &[], keep), id),
+            ["Pass: the old volume pv-1 will be retained"]
+        );
+    }
+    read.namespaces[0].claims = unreadable("persistentvolumeclaims", None);
+    let lost = "Block: the old volume of claim pageserver-0-scratch cannot be retained: claims cannot be read: \
+                persistentvolumeclaims is forbidden [unretained-volume]";
+    for keep in [false, true] {
+        assert_eq!(said(&planned(&read, "pageserver-0", &[], keep), id), [lost]);
+    }
+    // The pod is gone, or going: its claims go without this program's doing.
+    let going = yaml.replace("ready: true", "ready: true, terminating: true");
+    let mut read = snapshot(&[&going]);
+    read.namespaces[0].claims = unreadable("persistentvolumeclaims", None);
+    assert!(said(&planned(&read, "pageserver-0", &[], true), id).is_empty());
+}
+
+/// What is on record was this program's doing, and is weighed by that: only a newer pod may be somebody else's.
+#[test]
+fn a_pod_that_this_program_brought_is_not_somebody_elses() {
+    let of = |record: &str| {
+        let yaml = super::tests::node(
+            "age: 86400",
+            "age: 12",
+            "age: 12",
+            &format!(
+                "records: [{{id: f1, pod: wh1-1, {record}, claims: [{{name: data-wh1-1, uid: c0, volume: pv-1}}]}}]"
+            ),
+        );
+        !said(&planned(&snapshot(&[&yaml]), "wh1-1", &[], false), CheckId::Pod).is_empty()
+    };
+    // It finished after the pod had come, or has not finished.
+    assert!(!of("age: 30, took: 25") && !of("age: 30, took: 18") && !of("age: 30"));
+    // It finished before.
+    assert!(of("age: 30, took: 17") && of("age: 900, took: 5"));
+}
+
+/// How a volume that does not fit is described, by what it is and what is asked for.
+#[test]
+fn each_misfit_has_its_words() {
+    use crate::topology::ClaimReference;
+    use crate::topology::binding::Misfit;
+    let asked = crate::topology::ClaimSpec { size: Some("2Gi".into()), ..Default::default() };
+    let reference = ClaimReference { namespace: "a".into(), name: "data".into(), uid: None };
+    let strings = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    for (misfit, expected) in [
+        (Misfit::Taken(reference), "is for claim a/data"),
+        (Misfit::TooSmall(Some("1Gi".into())), "has 1Gi, and 2Gi is asked for"),
+        (Misfit::TooSmall(None), "has no size, and 2Gi is asked for"),
+        (Misfit::Terminating, "is being deleted"),
+        (Misfit::AccessModes(strings(&["ReadWriteMany"])), "cannot be mounted ReadWriteMany"),
+        (Misfit::AttributesClass(Some("fast".into())), "has the VolumeAttributesClass fast, and none is asked for"),
+        (Misfit::Phase("Failed".into()), "is Failed, not Available"),
+        (Misfit::Labels, "lacks the labels that are asked for"),
+        (Misfit::Class(String::new()), "is of no storage class"),
+        (Misfit::Class("slow".into()), "is of storage class slow"),
+        (Misfit::Nodes(vec![]), "is tied to nodes, by its node affinity, of which there is none"),
+        (Misfit::Nodes(strings(&["n1", "n2"])), "is tied to n1, n2, where no pod can start now"),
+    ] {
+        assert_eq!(super::in_words(&misfit, &asked), expected);
+    }
+}
+
+/// Verbs on one resource whose lack means the same are one line; others are lines of their own.
+#[test]
+fn rights_that_cost_the_same_are_told_together() {
+    let here = |verb: &str, resource: &str| Permission::new(verb, resource).within("a");
+    let of = |denied: Vec<Permission>| -> Vec<String> {
+        let rights: Vec<_> = denied.into_iter().map(|one| (one, Allowed::No(String::new()))).collect();
+        said(&planned(&snapshot(&[&account(true, true, true)]), "wh1-1", &rights, false), CheckId::Permission)
+    };
+    let less = "what is waited for is explained by less";
+    let untried = "what the API server would refuse of the new pod and claims shows only once the old ones are gone";
+    assert_eq!(
+        of(vec![here("list", "events"), here("watch", "events")]),
+        [format!("Warn: you may not list, watch events in namespace a: {less}")]
+    );
+    // Of two kinds, though it means the same.
+    assert_eq!(
+        of(vec![here("create", "pods"), here("create", "persistentvolumeclaims")]),
+        [
+            format!("Warn: you may not create pods in namespace a: {untried}"),
+            format!("Warn: you may not create persistentvolumeclaims in namespace a: {untried}"),
+        ]
+    );
+    // Of one kind, and it means something else.
+    let unread = "a component that is down is compared with nothing afterwards (exit code 8)";
+    let unstored = "no baseline is stored: were a component down, nothing would say what it held";
+    assert_eq!(
+        of(["get", "create", "update"].map(|verb| here(verb, "configmaps")).into()),
+        [
+            format!("Warn: you may not get configmaps in namespace a: {unread}"),
+            format!("Warn: you may not create, update configmaps in namespace a: {unstored}"),
+        ]
+    );
+}
+
+/// A node that is lost takes no pods for that reason, cordoned or not; and only the pod's own node is told of.
+#[test]
+fn only_nodes_that_are_ready_count_as_cordoned() {
+    let of = |nodes: &str| {
+        let yaml = format!("{}nodes: [{nodes}]\n", account(true, true, true));
+        said(&planned(&snapshot(&[&yaml]), "wh1-1", &[], false), CheckId::Node)
+    };
+    let (own, other) = ("name: node-1", "name: node-2");
+    let could_not = "the new pod could not start [unusable-node]";
+    let nodes =
+        format!("{{{own}, cordoned: true}}, {{{other}, lost: true}}, {{name: node-3, lost: true, cordoned: true}}");
+    assert_eq!(of(&nodes), [format!("Block: 0 of 3 nodes are Ready and take pods (1 cordoned): {could_not}")]);
+    let takes = "Pass: node node-1 is cordoned; 1 other node takes pods".to_owned();
+    assert_eq!(of(&format!("{{{own}, cordoned: true}}, {{{other}}}")), [takes]);
+    assert!(of(&format!("{{{own}}}, {{{other}, cordoned: true}}")).is_empty());
+    assert!(of(&format!("{{{own}}}, {{{other}}}")).is_empty());
+    let lost = of(&format!("{{{own}, lost: true, cordoned: true}}, {{{other}}}"));
+    assert!(lost.len() == 1 && lost[0].starts_with("Warn: node node-1 is not Ready"), "{lost:?}");
+}

@@ -214,7 +214,23 @@ fn a_pod_that_is_going_or_has_just_come() {
         (old, "age: 12", "age: 12", Some(replaced)),
         // Only the pod is new: it was restarted, with its disk.
         (old, "age: 12", "age: 86400", None),
+        (
+            old,
+            "age: 59",
+            "age: 12",
+            Some("Warn: the pod and its claims were created 59 s ago: it may have been replaced a moment ago"),
+        ),
+        (old, "age: 60", "age: 12", None),
         (old, "age: 61", "age: 61", None),
+        // The disk came a while before.
+        (old, "age: 12", "age: 60", None),
+        (old, "age: 12", "age: 61", None),
+        (
+            old,
+            "overdue: [0, 30]",
+            "age: 86400",
+            Some("Warn: the pod has been Terminating for 30 s of its 30 s of grace"),
+        ),
         // All of it is new: an installation.
         ("age: 20", "age: 12", "age: 12", None),
         (
