@@ -12,9 +12,9 @@ test:
 fresh:
     tests/fresh-machine lines
 
-# the model-based test on many cases (FIRST: the first seed), on the released build
-soak CASES="10000" FIRST="1":
-    SYNXDB_MODEL_CASES={{CASES}} SYNXDB_MODEL_START={{FIRST}} cargo test --locked --release --test model -- --nocapture
+# the model-based test on many cases (FIRST: the first seed; UNDOS: undos after each failover, at least), on the released build
+soak CASES="10000" FIRST="1" UNDOS="0":
+    SYNXDB_MODEL_CASES={{CASES}} SYNXDB_MODEL_START={{FIRST}} SYNXDB_MODEL_UNDOS={{UNDOS}} cargo test --locked --release --test model -- --nocapture
 
 # mutants of the safety core that the unit tests do not notice (`just mutants --file FILE`, `--in-diff FILE`); takes hours
 mutants *ARGS:

@@ -77,7 +77,7 @@ mod tests {
         for (path, help) in found {
             let examples = help.lines().filter(|line| line.trim_start().contains("kubectl synxdb ")).count();
             assert!(examples >= 2, "{path} has {examples} examples:\n{help}");
-            assert!(help.contains("Exit codes:\n  0    yes"), "{path}:\n{help}");
+            assert!(help.contains("Exit codes:\n  0    success"), "{path}:\n{help}");
         }
     }
 

@@ -115,7 +115,7 @@ fn the_answer_is_in_the_form_that_kubectl_reads() {
         ("failover ", vec![Candidate::new("a-0", "")], "a-0\n:36\n"),
         ("failover x", vec![], ":36\n"),
         ("status --context ", some(&["arn:aws/"]), "arn:aws/\tabout it\n:38\n"),
-        ("status -o jsonp", vec![], "jsonpath=\tA template filled in from it: jsonpath='{.health}'\n:38\n"),
+        ("status -o jsonp", vec![], "jsonpath=\tJSONPath template over the JSON document, as in kubectl\n:38\n"),
         ("verify --save ", vec![], ":0\n"),
         ("verify --save=b", vec![], ":0\n"),
     ] {

@@ -8,7 +8,7 @@ use crate::cli::quoted;
 use crate::cluster::permission::{Allowed, Permission};
 use crate::storage::Readings;
 use crate::topology::layout::SqlDoor;
-use crate::topology::{Claim, ClaimState, Component, Door, Known, Member, Topology, Volume};
+use crate::topology::{Claim, ClaimState, Component, Door, Known, Member, PodFacts, Topology, Volume};
 use jiff::Timestamp;
 
 /// All that a plan is made from.
@@ -65,7 +65,8 @@ impl Intent {
                 name: claim.name.clone(),
                 uid: claim.uid.clone(),
                 returns: claim.returns.clone(),
-                ephemeral: record.keep_claims || is_ephemeral(member, &claim.name),
+                ephemeral: is_ephemeral(member, &claim.name)
+                    || record.keep_claims && !member.claims.iter().any(|present| present.name == claim.name),
             });
         }
         let mut astray = false;
@@ -79,13 +80,24 @@ impl Intent {
         Self { pod_uid: Some(record.pod_uid.clone()), keep_claims: record.keep_claims, claims, astray }
     }
 
+    /// A pod that came since the act began, and goes, too, takes its own claims along: what they are bound to is set aside
+    /// like the rest. What an undo brings back is on record already.
+    fn takes_along(&mut self, member: &Member) {
+        for claim in self.claims.iter_mut().filter(|claim| claim.ephemeral && claim.returns.is_none()) {
+            let present = member.claims.iter().find(|present| present.name == claim.name);
+            if let Some(uid) = present.filter(|it| it.volume_name.is_some()).and_then(|it| it.uid.clone()) {
+                claim.uid = uid;
+            }
+        }
+    }
+
     /// A new failover. One that is known by its pod's UID only takes no claim that a new pod has bound since.
     fn failover(member: &Member, request: &Request) -> Self {
         let current_uid = member.pod.as_ref().map(|pod| pod.uid.as_str()).unwrap_or_default();
         let replaced_already = request.pod_uid.as_ref().is_some_and(|uid| uid != current_uid);
         let claims = member.claims.iter().filter(|claim| !replaced_already || claim.terminating);
-        // What belongs to the pod goes with it, whatever stays.
-        let claims = claims.filter(|claim| claim.ephemeral || !request.keep_claims);
+        // What belongs to the pod goes with it, whatever stays, and so does what somebody has deleted already.
+        let claims = claims.filter(|claim| claim.ephemeral || claim.terminating || !request.keep_claims);
         let claims = claims.filter_map(|claim| {
             let (name, ephemeral) = (claim.name.clone(), claim.ephemeral);
             Some(ReplacedClaim { name, uid: claim.uid.clone()?, returns: None, ephemeral })
@@ -108,7 +120,9 @@ impl Intent {
             let ephemeral = is_ephemeral(member, &claim.name);
             claims.push(ReplacedClaim { name: claim.name.clone(), uid, returns: Some(returns), ephemeral });
         }
-        Self { pod_uid: None, keep_claims: false, claims, astray: false }
+        // A pod that waits for what comes back stays: a claim that belongs to it would go with it, and take the volume along.
+        let pod_uid = waits_for(member, &claims).then(String::new);
+        Self { pod_uid, keep_claims: false, claims, astray: false }
     }
 }
 
@@ -117,7 +131,7 @@ pub fn plan(inputs: Inputs<'_>) -> Plan {
     let Inputs { topology, member, request, .. } = inputs;
     let component = topology.component_of(member);
     let mut aside = earlier::set_aside(topology);
-    let intent = match (inputs.unfinished, inputs.undoes) {
+    let mut intent = match (inputs.unfinished, inputs.undoes) {
         (Some(record), _) => Intent::recorded(record, member, &aside),
         (None, Some(of)) => Intent::undo(topology, member, inputs.records, of),
         (None, None) => Intent::failover(member, request),
@@ -130,6 +144,9 @@ pub fn plan(inputs: Inputs<'_>) -> Plan {
     let holds_old_claims = inputs.unfinished.is_some() && held;
     let goes_too = holds_old_claims || intent.astray || is_stuck(&inputs, component);
     let delete_pod = member.pod.as_ref().is_some_and(|pod| pod.terminating.is_none()) && (meant || goes_too);
+    if delete_pod && inputs.unfinished.is_some() {
+        intent.takes_along(member);
+    }
     let mut steps = claim_steps(topology, member, &intent.claims, &inputs);
     // What this one sets aside is not what it waits for: while it has lost its Lease, somebody else may bring that back.
     for step in &steps {
@@ -189,7 +206,9 @@ pub fn plan(inputs: Inputs<'_>) -> Plan {
     let overridden = checks.iter().any(|check| check.overridden);
     let resumes = match (inputs.unfinished, &intent.pod_uid) {
         (Some(record), _) => Some(Resumes { id: record.id.clone(), started: record.started.clone() }),
-        (None, Some(_)) if !delete_pod => Some(Resumes { id: request.id.clone(), started: String::new() }),
+        (None, Some(uid)) if !delete_pod && !uid.is_empty() => {
+            Some(Resumes { id: request.id.clone(), started: String::new() })
+        }
         _ => None,
     };
     // Where a volume is retained, it carries the record.
@@ -230,6 +249,17 @@ fn takes_any(claim: &Claim) -> bool {
 /// Whether a claim of this name belongs to the member's pod.
 fn is_ephemeral(member: &Member, claim: &str) -> bool {
     member.claims.iter().any(|present| present.name == claim && present.ephemeral)
+}
+
+/// Whether a pod waits for nothing but volumes that come back, one of them for a claim that belongs to it: each of its
+/// claims has none, and it has not been given a node yet.
+fn waits_for(member: &Member, claims: &[ReplacedClaim]) -> bool {
+    let waits = |claim: &ReplacedClaim| {
+        let present = member.claims.iter().find(|present| present.name == claim.name);
+        claim.uid.is_empty() && present.is_some_and(|present| present.state == ClaimState::Pending)
+    };
+    let not_begun = |pod: &PodFacts| pod.pending && pod.node.is_none() && pod.terminating.is_none();
+    member.pod.as_ref().is_some_and(not_begun) && claims.iter().any(|claim| claim.ephemeral) && claims.iter().all(waits)
 }
 
 /// The claims that are to go and are still there, be it Terminating.

@@ -10,6 +10,8 @@ mod compared;
 mod earlier;
 mod fits;
 mod going_on;
+#[cfg(test)]
+mod going_tests;
 pub mod history;
 mod in_flight;
 mod kept_baseline;

@@ -233,7 +233,7 @@ pub fn together(commands: &[RbacFor]) -> Vec<Right> {
 /// Permissions that failing over this member takes.
 pub fn needed(member: &Member, request: &Request) -> Vec<Permission> {
     let replacing = !request.keep_claims && member.claims.iter().any(|claim| !claim.ephemeral);
-    let retaining = replacing || member.claims.iter().any(|claim| claim.ephemeral);
+    let retaining = replacing || member.claims.iter().any(|claim| claim.ephemeral || claim.terminating);
     let asked = FAILOVER.iter().filter(|right| match right.when {
         When::Used => false,
         When::Always => true,

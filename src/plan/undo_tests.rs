@@ -295,6 +295,15 @@ fn a_volume_that_belonged_to_the_pod_comes_back_by_its_claims_name() {
         assert_eq!((steps(&plan), plan.refusal()), (expected, None));
         assert!(plan.replaced_claims[0].ephemeral);
     }
+    // It waits for a new one: deleted, the pod would take its claim along, and with that the volume.
+    let waits =
+        own.replace("uid: p2, ready: true", "uid: p2, phase: Pending").replace("uid: c2, volume: pv-2", "uid: c2");
+    let plan = undo(&waits, "f1");
+    assert_eq!((steps(&plan), plan.refusal()), (format!("reserve pv-1 for {name}, of c1"), None));
+    assert_eq!((plan.target.uid.as_str(), &plan.resumes), ("", &None));
+    // One that was given a node is more than a pod that waits.
+    let goes = undo(&waits.replace("uid: p2, phase: Pending", "uid: p2, phase: Pending, node: n1"), "f1");
+    assert!(steps(&goes).ends_with("; delete pod p2"), "{}", steps(&goes));
 }
 
 /// Two volumes that are kept for one claim: Kubernetes would take either.

@@ -1,7 +1,7 @@
 //! Whether a goal of a failover is reached, judged from a topology alone. Pure predicates; the runner decides when to
 //! look and what to do about it.
 
-use crate::plan::{Plan, ReplacedClaim, Step, misbound};
+use crate::plan::{CheckId, Plan, ReplacedClaim, Step, misbound};
 use crate::topology::health::minds_its_order;
 use crate::topology::{Claim, ClaimState, Member, NotIts, PodFacts, Topology, Volume};
 
@@ -215,11 +215,37 @@ pub fn ready(plan: &Plan, topology: &Topology) -> Progress {
     }
 }
 
-/// The pod and the claims are still those that the plan names; otherwise nothing is touched.
+/// No claim that goes with the pod has got a volume since the plan was made, which the plan does not retain.
+///
+/// # Errors
+/// Which claim has one.
+pub fn nothing_else_goes(plan: &Plan, topology: &Topology) -> Result<(), String> {
+    // That volumes may be lost was confirmed.
+    if plan.checks.iter().any(|check| check.id == CheckId::Retention && check.overridden) {
+        return Ok(());
+    }
+    let deletes_pod = plan.steps.iter().any(|step| matches!(step, Step::DeletePod { .. }));
+    let retained =
+        |name: &str| plan.steps.iter().any(|step| matches!(step, Step::Retain { claim, .. } if claim == name));
+    let member = topology.member(&plan.target.namespace, &plan.target.pod).filter(|_| deletes_pod);
+    let goes = |claim: &&Claim| {
+        let same = |replaced: &ReplacedClaim| replaced.name == claim.name && claim.uid.as_ref() == Some(&replaced.uid);
+        plan.replaced_claims.iter().any(same) && !retained(&claim.name)
+    };
+    let claims = member.into_iter().flat_map(|member| &member.claims).filter(goes);
+    match claims.filter_map(|claim| Some((&claim.name, claim.volume_name.as_ref()?))).next() {
+        Some((claim, volume)) => Err(format!("claim {claim} has got volume {volume}, which was not to be retained")),
+        None => Ok(()),
+    }
+}
+
+/// The pod and the claims are still those that the plan names, and nothing else would go with them; otherwise nothing is
+/// touched.
 ///
 /// # Errors
 /// What is another one.
 pub fn as_planned(plan: &Plan, topology: &Topology) -> Result<(), String> {
+    nothing_else_goes(plan, topology)?;
     let member = topology.member(&plan.target.namespace, &plan.target.pod);
     for step in &plan.steps {
         let (what, planned, now) = match step {

@@ -171,3 +171,29 @@ fn a_claim_that_names_anothers_volume_is_told_by_that() {
     assert_eq!(said(replaced(&plan, &topology)), expected);
     assert_eq!(said(ready(&plan, &topology)), expected);
 }
+
+/// A claim that goes with the pod had no volume when the plan was made, and has one now: nobody retains that.
+#[test]
+fn a_claim_that_got_a_volume_since_does_not_go_with_the_pod() {
+    let set = "{name: pageserver, replicas: 1, ephemeral: [scratch]}";
+    let pod = "{name: pageserver-0, set: pageserver, uid: old, ready: true, ephemeral: [scratch]}";
+    let claim = |fields: &str| world(set, pod, &format!("{{name: pageserver-0-scratch, {fields}}}"));
+    let (without, with) = (claim("uid: s1"), claim("uid: s1, volume: pv-1"));
+    let plan = planned(&without, "pageserver-0");
+    assert!(matches!(&plan.steps[..], [Step::DeletePod { .. }]), "{:?}", plan.steps);
+    let why = "claim pageserver-0-scratch has got volume pv-1, which was not to be retained";
+    for check in [nothing_else_goes, as_planned] {
+        assert_eq!(check(&plan, &without), Ok(()));
+        assert_eq!(check(&plan, &with), Err(why.to_owned()));
+        // Another one than the plan is about does not go unseen: the pod is another one, too.
+        assert_eq!(nothing_else_goes(&plan, &claim("uid: s2, volume: pv-2")), Ok(()));
+        // One that the plan retains may go.
+        assert_eq!(check(&planned(&with, "pageserver-0"), &with), Ok(()));
+    }
+    // Its loss was confirmed.
+    let mut confirmed = plan;
+    let mut retention = confirmed.checks[0].clone();
+    (retention.id, retention.overridden) = (CheckId::Retention, true);
+    confirmed.checks.push(retention);
+    assert_eq!(nothing_else_goes(&confirmed, &with), Ok(()));
+}

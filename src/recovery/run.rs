@@ -306,6 +306,7 @@ impl Act<'_, '_> {
                 (format!("claim {claim}"), written)
             }
             Step::DeletePod { pod, uid } => {
+                goal::nothing_else_goes(self.run.plan, &self.topology()).map_err(Ending::Changed)?;
                 (format!("pod {pod}"), cluster.delete_pod(namespace, pod, uid, false).await)
             }
         };

@@ -219,9 +219,9 @@ impl Context<'_> {
 
     /// A member whose pod does not exist: its claims are those its StatefulSet would give it.
     fn absent(&self, name: String, set: &Workload, place: &Place) -> Member {
-        let templates = set.templates.iter();
-        let claims =
-            templates.map(|template| self.claim(&Mounted::kept(claim_name(&template.name, &name)), &name)).collect();
+        let kept = set.templates.iter().map(|template| Mounted::kept(claim_name(&template.name, &name)));
+        let made_with_it = set.ephemeral.iter().map(|template| Mounted::ephemeral(&template.name, &name));
+        let claims = kept.chain(made_with_it).map(|mounted| self.claim(&mounted, &name)).collect();
         let namespace = self.objects.namespace.clone();
         let Place { role, warehouse } = place.clone();
         Member { namespace, name, role, warehouse, pod: None, claims, budgets: Known::Is(Vec::new()) }

@@ -25,6 +25,11 @@ impl Mounted {
     pub(super) fn kept(name: String) -> Self {
         Self { name, ephemeral: false }
     }
+
+    /// That of a generic ephemeral volume of a pod.
+    pub(super) fn ephemeral(volume: &str, pod: &str) -> Self {
+        Self { name: ephemeral_claim_name(volume, pod), ephemeral: true }
+    }
 }
 
 /// The claims that a pod mounts, in the order of its volumes.
@@ -33,7 +38,7 @@ pub(super) fn of_pod(pod: &Pod) -> Vec<Mounted> {
     let volumes = pod.spec.as_ref().and_then(|spec| spec.volumes.as_ref()).into_iter().flatten();
     let mounted = volumes.filter_map(|volume| match (&volume.persistent_volume_claim, &volume.ephemeral) {
         (Some(source), _) => Some(Mounted::kept(source.claim_name.clone())),
-        (None, Some(_)) => Some(Mounted { name: ephemeral_claim_name(&volume.name, name), ephemeral: true }),
+        (None, Some(_)) => Some(Mounted::ephemeral(&volume.name, name)),
         (None, None) => None,
     });
     mounted.collect()

@@ -209,7 +209,7 @@ pub fn propose(all: &[Seen], layout: &Layout) -> Proposal {
             *role = Role::MetadataProxy;
         }
     }
-    let mut groups: BTreeMap<(SpaceKind, Role, bool), Vec<(&Seen, Vec<Reason>)>> = BTreeMap::new();
+    let mut groups: Groups<'_> = BTreeMap::new();
     let mut known: BTreeSet<String> = BTreeSet::new();
     let fits = |kind: SpaceKind, role: Role| match kind {
         SpaceKind::System => {

@@ -352,3 +352,17 @@ claims: [{name: data-wh1-0, volume: pv-1}, {name: wh1-0-scratch, volume: pv-2}]"
     }
     assert_eq!(set.template_of("scratch-wh1-0", "wh1-0"), None);
 }
+
+/// A pod that is away for a moment has its claims all the same, be they made with it.
+#[test]
+fn the_claims_of_a_pod_that_is_not_there_are_those_that_it_will_mount() {
+    let yaml = "
+namespace: a
+sets: [{name: wh1, replicas: 1, templates: [data], ephemeral: [scratch]}]
+claims: [{name: data-wh1-0, uid: c1, volume: pv-1}, {name: wh1-0-scratch, uid: c2, volume: pv-2}]";
+    let topology = topology(&snapshot(&[yaml]));
+    let member = topology.members().next().unwrap();
+    assert!(member.pod.is_none());
+    let claims = member.claims.iter().map(|claim| (claim.name.as_str(), claim.ephemeral, claim.uid.as_deref()));
+    assert_eq!(claims.collect::<Vec<_>>(), [("data-wh1-0", false, Some("c1")), ("wh1-0-scratch", true, Some("c2"))]);
+}

@@ -165,7 +165,7 @@ fn a_claim_that_is_pending_takes_the_volume() {
 
 /// Reserves the first volume by an undo that may not delete the claim.
 fn stopped_after_the_reservation(cluster: &Cluster, id: &str, first: &str) -> Ran {
-    let rule = Rule::on("delete", CLAIMS, Fault::Refuse { code: 403, retry_after: None });
+    let rule = Rule::on("delete", CLAIMS, Fault::Refuse { code: 403, retry_after: None }).real();
     cluster.sandbox().faults().add(rule);
     let ran = cluster.run(&["undo", id, "--yes", "-o", "json"]);
     cluster.sandbox().faults().clear();

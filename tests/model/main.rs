@@ -2,27 +2,32 @@
 //! is untrue, and running it again finishes it.
 //!
 //! `SYNXDB_MODEL_CASES` is how many cases, `SYNXDB_MODEL_SEED` runs the one of that seed alone, and
-//! `SYNXDB_MODEL_START` is the first seed, `SYNXDB_MODEL_AT_ONCE` how many are under way at the same time, and
-//! `SYNXDB_MODEL_BINARY` another build of the plugin; a failure prints all that is known of its case.
+//! `SYNXDB_MODEL_START` is the first seed, `SYNXDB_MODEL_UNDOS` how many undos each failover is followed by at least,
+//! `SYNXDB_MODEL_AT_ONCE` how many cases are under way at the same time, and `SYNXDB_MODEL_BINARY` another build of the
+//! plugin; a failure prints all that is known of its case.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
 
 mod case;
+mod draw;
 mod judge;
 mod run;
+mod scenario;
+mod story;
 #[path = "../support/mod.rs"]
 mod support;
 mod world;
 
-use case::Case;
+use case::{Case, Other};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
+use story::Story;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 /// Cases in an ordinary run of the tests.
-const CASES: u64 = 200;
+const CASES: u64 = 100;
 /// Cases under way at the same time: most of a case's time is waiting.
 const AT_ONCE: usize = 32;
 
@@ -31,36 +36,64 @@ fn number(variable: &str) -> Option<u64> {
     Some(text.parse().unwrap_or_else(|_| panic!("{variable} is no number: {text}")))
 }
 
-/// What a case came to: in a word or two, and what does not hold.
-async fn outcome(seed: u64) -> (String, Option<String>) {
-    let case = Case::of(seed);
-    let story = match run::carry_out(&case).await {
-        Ok(story) => story,
-        Err(why) => return ("not carried out".to_owned(), Some(why)),
-    };
-    let last = &story.runs[story.runs.len() - 1];
-    let killed = story.runs.iter().any(|run| run.killed);
-    let way = format!(
-        "{} after {} run(s){}{}",
-        if last.verdict().is_empty() { "refused" } else { last.verdict() },
-        story.runs.len(),
-        if killed { ", killed" } else { "" },
-        if story.undo.is_some() { ", undone" } else { "" }
-    );
-    let found = judge::violations(&case, &story);
-    if found.is_empty() {
-        return (way, None);
+/// What a case came to, a word or two for each thing to count; and what does not hold.
+async fn outcome(seed: u64, undos: usize) -> (Vec<String>, Option<String>) {
+    let case = Case::of(seed, undos);
+    match story::carry_out(&case).await {
+        // Not the time of the clusters of other cases.
+        Ok(story) => tokio::task::spawn_blocking(move || judged(&case, &story)).await.expect("it does not panic"),
+        Err(why) => (vec!["not carried out".to_owned()], Some(format!("{why}\n{case:#?}"))),
     }
-    let undo = story.undo.iter().flat_map(|undo| &undo.runs);
-    let runs: Vec<String> = story.runs.iter().chain(undo).map(world::Told::in_words).collect();
+}
+
+fn judged(case: &Case, story: &Story) -> (Vec<String>, Option<String>) {
+    let counted = counted(case, story);
+    let found = judge::violations(case, story);
+    if found.is_empty() {
+        return (counted, None);
+    }
+    let runs: Vec<String> = story.runs.iter().map(world::Told::in_words).collect();
     let told = format!(
-        "{}\n{case:#?}\n{}\n{}\n  befallen: {:?}",
+        "{}\n{case:#?}\n{}\n{}\n  acts: {:#?}\n  befallen: {:?}",
         found.join("\n"),
         runs.join("\n"),
         story.history.in_words(),
+        story.acts,
         story.applied
     );
-    (way, Some(told))
+    (counted, Some(told))
+}
+
+/// What a case is an example of.
+fn counted(case: &Case, story: &Story) -> Vec<String> {
+    let mut words = Vec::new();
+    for (number, act) in story.acts.iter().enumerate() {
+        let last = story.runs[act.runs.clone()].iter().rev().find(|run| !run.second);
+        let verdict = last.map(|run| run.verdict()).filter(|verdict| !verdict.is_empty()).unwrap_or("refused");
+        let what = match number {
+            0 => "failover".to_owned(),
+            1 => "undo".to_owned(),
+            _ => "undo of undo".to_owned(),
+        };
+        words.push(format!("{what}: {verdict}"));
+        words.extend(act.given_up.then(|| "undo given up for a new failover".to_owned()));
+    }
+    let troubles = std::iter::once(&case.failover).chain(&case.undos).take(story.acts.len());
+    for trouble in troubles {
+        words.extend(trouble.refused.map(|refused| format!("server refuses to {} {}", refused.verb, refused.resource)));
+        words.extend(trouble.others.iter().map(|(_, other)| match other {
+            Other::Runs(what) => format!("second operator: {what:?}"),
+            Other::DeletesPod => "somebody deletes the pod".to_owned(),
+            Other::DeletesClaims => "somebody deletes the claims".to_owned(),
+            Other::RestartsApi(_) => "API server restarts".to_owned(),
+            Other::StopsManager(_) => "controller manager is stopped".to_owned(),
+        }));
+    }
+    words.extend((case.knobs.lag > 0.0).then(|| "volume controller is behind".to_owned()));
+    words.extend(case.topology.ephemeral.then(|| "ephemeral volumes".to_owned()));
+    words.push(format!("storage: {:?}", case.topology.storage));
+    words.extend(story.runs.iter().filter(|run| run.killed).map(|_| "runs killed".to_owned()));
+    words
 }
 
 #[test]
@@ -69,6 +102,7 @@ fn whatever_goes_wrong() {
     let start = number("SYNXDB_MODEL_START").unwrap_or(1);
     let seeds = one.map_or(start..start + number("SYNXDB_MODEL_CASES").unwrap_or(CASES), |seed| seed..seed + 1);
     let count = seeds.end - seeds.start;
+    let undos = number("SYNXDB_MODEL_UNDOS").unwrap_or(0) as usize;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let began = Instant::now();
     let (mut ways, mut failed) = (BTreeMap::<String, u64>::new(), Vec::new());
@@ -80,28 +114,32 @@ fn whatever_goes_wrong() {
             let permits = permits.clone();
             cases.spawn(async move {
                 let _permit = permits.acquire_owned().await;
-                (seed, outcome(seed).await)
+                (seed, outcome(seed, undos).await)
             });
         }
         while let Some(ended) = cases.join_next().await {
-            let (seed, (way, wrong)) = ended.unwrap();
-            *ways.entry(way).or_default() += 1;
+            let (seed, (words, wrong)) = ended.unwrap();
+            for word in words {
+                *ways.entry(word).or_default() += 1;
+            }
             if let Some(wrong) = wrong {
                 eprintln!("---- SYNXDB_MODEL_SEED={seed} cargo test --test model\n{wrong}\n");
                 failed.push(seed);
             }
         }
     });
-    for (way, cases) in &ways {
-        eprintln!("{cases:6} {way}");
+    for (word, times) in &ways {
+        eprintln!("{times:6} {word}");
     }
     eprintln!("{count} cases in {:.0} s", began.elapsed().as_secs_f64());
     failed.sort_unstable();
     assert!(failed.is_empty(), "{} of {count} cases: seeds {failed:?}", failed.len());
     // Otherwise it tries nothing.
     if one.is_none() && count >= CASES {
-        for kind in ["recovered", "data-missing", "unproven", "refused", "killed", "undone"] {
-            assert!(ways.keys().any(|way| way.contains(kind)), "no case in which it was {kind}");
+        let kinds = ["failover: recovered", "failover: data-missing", "failover: unproven", "failover: refused"];
+        let others = ["undo: recovered", "undo of undo: recovered", "runs killed", "undo given up", "second operator"];
+        for kind in kinds.into_iter().chain(others) {
+            assert!(ways.keys().any(|way| way.contains(kind)), "no case of this kind: {kind}");
         }
     }
 }

@@ -1,10 +1,11 @@
 //! What happened: every change of the store with its time, every change that the plugin made, every word that it
 //! said.
 
+use super::case::Refused;
 use practice_cluster::api::faults::Mutation;
 use practice_cluster::store::{Change, ChangeKind, Key, Store};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -86,6 +87,16 @@ impl History {
         self.before(key, version + 1)
     }
 
+    /// Everything as it was at first.
+    pub(crate) fn first_state(&self) -> &BTreeMap<Key, Arc<Value>> {
+        &self.before
+    }
+
+    /// Everything that changed since, in order.
+    pub(crate) fn changes(&self) -> impl Iterator<Item = &Change> {
+        self.changes.iter().map(|(_, change)| change)
+    }
+
     /// What befell pods, claims and volumes, a line each.
     pub(crate) fn in_words(&self) -> String {
         let mut lines = Vec::new();
@@ -93,7 +104,7 @@ impl History {
             if ["pods", CLAIMS, VOLUMES].contains(&change.key.resource) {
                 let object = &change.object;
                 lines.push(format!(
-                    "  {:6} ms  {} {:?} {} {} {} {} {}",
+                    "  {:6} ms  {} {:?} {} {} {} {} {} {} {}",
                     time.duration_since(self.start).as_millis(),
                     change.version,
                     change.kind,
@@ -102,6 +113,8 @@ impl History {
                     short(text(object, "/metadata/uid")),
                     text(object, "/status/phase"),
                     if object["metadata"]["deletionTimestamp"].is_string() { "Terminating" } else { "" },
+                    text(object, "/spec/volumeName"),
+                    of_volume(object),
                 ));
             }
         }
@@ -113,6 +126,10 @@ impl History {
 #[derive(Debug, Default)]
 pub(crate) struct Told {
     pub(crate) arguments: Vec<String>,
+    /// Whether a second operator ran it.
+    pub(crate) second: bool,
+    /// What the server refused meanwhile.
+    pub(crate) refused: Option<Refused>,
     pub(crate) killed: bool,
     /// `None`: killed.
     pub(crate) code: Option<i32>,
@@ -124,6 +141,14 @@ pub(crate) struct Told {
 }
 
 impl Told {
+    /// Whether this flag was given.
+    pub(crate) fn has(&self, flag: &str) -> bool {
+        let (name, value) = flag.split_once('=').unwrap_or((flag, ""));
+        let mut pairs = self.arguments.windows(2);
+        self.arguments.iter().any(|word| word == flag)
+            || (!value.is_empty() && pairs.any(|pair| pair[0] == name && pair[1] == value))
+    }
+
     /// The first line of that kind: `Plan` is one of a failover or an undo.
     pub(crate) fn line(&self, kind: &str) -> Option<&(u64, Value)> {
         self.lines.iter().find(|(_, line)| line["kind"].as_str().is_some_and(|said| said.ends_with(kind)))
@@ -131,6 +156,11 @@ impl Told {
 
     pub(crate) fn plan(&self) -> Option<&Value> {
         self.line("Plan").map(|(_, plan)| plan)
+    }
+
+    /// Steps of its plan.
+    pub(crate) fn steps(&self) -> impl Iterator<Item = &Value> {
+        self.plan().and_then(|plan| plan["steps"].as_array()).into_iter().flatten()
     }
 
     pub(crate) fn result(&self) -> Option<&(u64, Value)> {
@@ -141,6 +171,16 @@ impl Told {
         self.result().map_or("", |(_, result)| result["verdict"].as_str().unwrap_or_default())
     }
 
+    /// Whether it was refused before anything was changed.
+    pub(crate) fn is_refused(&self) -> bool {
+        self.code == Some(4) && self.result().is_none()
+    }
+
+    /// Whether it came to an end with nothing left to do.
+    pub(crate) fn is_finished(&self) -> bool {
+        self.code.is_some() && ["recovered", "unproven", "data-missing"].contains(&self.verdict())
+    }
+
     /// All reasons that it gave.
     pub(crate) fn reasons(&self) -> String {
         let result = self.result().map(|(_, result)| result["reasons"].to_string()).unwrap_or_default();
@@ -148,13 +188,55 @@ impl Told {
         format!("{result}{error}")
     }
 
+    /// The command that it names as the next one, without `kubectl synxdb`; `None` if it names none that acts.
+    pub(crate) fn next(&self) -> Option<Vec<String>> {
+        if let Some((_, result)) = self.result() {
+            return command(result["resume"].as_str()?);
+        }
+        let next = self.line("Error").map(|(_, error)| error["next"].as_array().cloned().unwrap_or_default());
+        next.unwrap_or_default().iter().filter_map(Value::as_str).find_map(command)
+    }
+
     pub(crate) fn in_words(&self) -> String {
-        let mut lines = vec![format!("$ kubectl synxdb {}", self.arguments.join(" "))];
+        let who = if self.second { " (second operator)" } else { "" };
+        let mut lines = vec![format!("$ kubectl synxdb {}{who}", self.arguments.join(" "))];
         lines.extend(self.lines.iter().map(|(version, line)| format!("  [{version}] {line}")));
         lines.push(format!("  stderr: {}", self.err.trim_end()));
         lines.extend(self.mutations.iter().map(|mutation| format!("  did {mutation:?}")));
         lines.push(format!("  exit code {:?}{}", self.code, if self.killed { ", killed" } else { "" }));
         lines.join("\n")
+    }
+}
+
+/// A failover or an undo that a text names, as its words: prose may follow. No name here needs quotes.
+fn command(text: &str) -> Option<Vec<String>> {
+    let words: Vec<&str> = text.strip_prefix("kubectl synxdb ")?.split(' ').collect();
+    if !["failover", "undo"].contains(words.first()?) {
+        return None;
+    }
+    let mut all: Vec<String> = words.iter().take(2).map(|word| (*word).to_owned()).collect();
+    let mut rest = words.iter().skip(2).peekable();
+    while let Some(flag) = rest.next_if(|word| word.starts_with("--")) {
+        all.push((*flag).to_owned());
+        if !flag.contains('=') {
+            all.extend(rest.next_if(|word| !word.starts_with("--")).map(|value| (*value).to_owned()));
+        }
+    }
+    Some(all)
+}
+
+/// What somebody deleted by hand.
+#[derive(Debug, Default)]
+pub(crate) struct Meddled {
+    /// UIDs of claims, those among them that went with a pod.
+    pub(crate) claims: BTreeSet<String>,
+    /// UIDs of pods.
+    pub(crate) pods: BTreeSet<String>,
+}
+
+impl Meddled {
+    pub(crate) fn is_none(&self) -> bool {
+        self.claims.is_empty() && self.pods.is_empty()
     }
 }
 
@@ -175,14 +257,31 @@ pub(crate) fn is_ready(pod: &Value) -> bool {
     conditions.is_some_and(|all| all.iter().any(|c| c["type"] == "Ready" && c["status"] == "True"))
 }
 
-/// Names of the claims that a pod mounts.
+/// Names of the claims that a pod mounts and that stay without it.
 pub(crate) fn mounted(pod: &Value) -> Vec<String> {
-    let volumes = pod["spec"]["volumes"].as_array().cloned().unwrap_or_default();
-    volumes
-        .iter()
-        .filter_map(|volume| volume["persistentVolumeClaim"]["claimName"].as_str())
-        .map(str::to_owned)
-        .collect()
+    let volumes = pod["spec"]["volumes"].as_array().into_iter().flatten();
+    let names = volumes.filter_map(|volume| volume["persistentVolumeClaim"]["claimName"].as_str());
+    names.map(str::to_owned).collect()
+}
+
+/// Names of the claims of a pod's generic ephemeral volumes.
+pub(crate) fn ephemeral(pod: &Value) -> Vec<String> {
+    let volumes = pod["spec"]["volumes"].as_array().into_iter().flatten();
+    let own = volumes.filter(|volume| volume["ephemeral"].is_object());
+    own.map(|volume| format!("{}-{}", text(pod, "/metadata/name"), text(volume, "/name"))).collect()
+}
+
+/// Whether a claim belongs to the pod of that UID.
+pub(crate) fn is_owned(claim: &Value, pod: &str) -> bool {
+    let owners = claim["metadata"]["ownerReferences"].as_array().into_iter().flatten();
+    owners.into_iter().any(|owner| owner["uid"] == pod)
+}
+
+/// Of a volume: its policy, and whose it is.
+fn of_volume(object: &Value) -> String {
+    let spec = &object["spec"];
+    let Some(policy) = spec["persistentVolumeReclaimPolicy"].as_str() else { return String::new() };
+    format!("{policy} {} {}", text(spec, "/claimRef/name"), short(text(spec, "/claimRef/uid")))
 }
 
 fn short(uid: &str) -> &str {

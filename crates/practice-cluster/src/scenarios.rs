@@ -152,6 +152,7 @@ fn parse(name: &str, text: &str) -> Result<Scenario, SandboxError> {
 
 impl Scenario {
     /// Adds an account of another release, if the scenario has none.
+    #[cfg(unix)]
     pub(super) fn add_another_release(&mut self) {
         if !self.manifests.iter().any(|name| name == ANOTHER_RELEASE) {
             self.manifests.push(ANOTHER_RELEASE.to_owned());

@@ -1,17 +1,14 @@
 //! Members of one installation on volumes of their own, asked as a client asks them.
 
+#![allow(clippy::unwrap_used)]
+
 use serde_json::Value;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use storage_stand_in::{
-    Identity, Installation, PageRequest, PageResponse, Role, Settings, StandIn, WAL_END, WAL_START,
-};
+use storage_stand_in::{Identity, Installation, PageRequest, PageResponse, Role, Settings, StandIn, WAL_END};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-
-/// All of WAL that a timeline has on a safekeeper.
-const ALL: u64 = WAL_END - WAL_START;
 
 struct World {
     shared: TempDir,
@@ -461,5 +458,4 @@ fn one_that_is_not_ready_says_503_and_lags() {
     assert_eq!(ask("/v1/status").status(), Some(503));
     let PageResponse::Page { body, .. } = ask("/metrics") else { panic!() };
     assert_eq!(values(&body, "safekeeper_flush_lsn"), [WAL_END - 0x1_8000]);
-    assert!(ALL > 0x1_8000);
 }

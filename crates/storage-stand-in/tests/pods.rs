@@ -2,6 +2,7 @@
 //! Linux has a whole network of loopback addresses; elsewhere there is one.
 
 #![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used)]
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;

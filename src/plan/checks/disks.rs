@@ -12,6 +12,10 @@ pub(super) fn claims(subject: &Subject<'_>, checks: &mut Vec<Check>) {
             let name = &claim.name;
             let why = format!("claim {name} belongs to the pod and goes with it: the new pod gets a new, empty one");
             checks.push(warn(CheckId::Claims, why));
+        } else if claim.terminating && subject.keep_claims && subject.goes(claim) {
+            let name = &claim.name;
+            let why = format!("claim {name} is Terminating and goes with the pod, though claims are kept");
+            checks.push(warn(CheckId::Claims, why));
         }
     }
     if subject.keep_claims {

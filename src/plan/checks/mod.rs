@@ -159,9 +159,11 @@ impl<'s> Subject<'s> {
         self.member.claims.iter().filter(|claim| self.deletes_claim(&claim.name))
     }
 
-    /// Whether a claim is going to be gone: it is deleted, or goes with the pod.
+    /// Whether a claim is going to be gone: it is deleted, or goes with the pod, as one does that belongs to it or that
+    /// somebody has deleted already.
     fn goes(&self, claim: &Claim) -> bool {
-        self.deletes_claim(&claim.name) || claim.ephemeral && claim.uid.is_some() && self.deletes_pod()
+        let with_pod = (claim.ephemeral || claim.terminating) && claim.uid.is_some();
+        self.deletes_claim(&claim.name) || with_pod && self.deletes_pod()
     }
 
     /// The claims that are going to be gone.

@@ -30,7 +30,7 @@ pub enum Fault {
     Twice,
     /// It is processed, and the connection breaks in the middle of the answer (not of a watch's).
     CutAnswer,
-    /// It is not processed. 429, 500, 503 and 504 come as a `Status`, 502 as a proxy's page.
+    /// It is not processed. 403 (a webhook that denies), 429, 500, 503 and 504 come as a `Status`, 502 as a proxy's page.
     Refuse {
         /// HTTP status.
         code: u16,
@@ -149,6 +149,8 @@ pub struct Mutation {
     pub name: String,
     /// UID of the object that was changed.
     pub uid: String,
+    /// Whom the client impersonated, where it did: several clients of one kubeconfig are told apart by it.
+    pub impersonated: Option<String>,
     /// Version of the store just before.
     pub since: u64,
     /// Version of the store when it was done; changes of others may be in it.

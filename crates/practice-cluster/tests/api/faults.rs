@@ -37,6 +37,7 @@ async fn each_fault_as_a_client_meets_it() {
         (Fault::Twice, "DELETE", "404", true),
         (Fault::Twice, "PATCH", "200", true),
         (Fault::CutAnswer, "PATCH", "200, half", true),
+        (refuse(403, None), "PATCH", "403", false),
         (refuse(429, Some(7)), "DELETE", "429, again in 7", false),
         (refuse(500, None), "DELETE", "500", false),
         (refuse(502, None), "DELETE", "502", false),
@@ -195,6 +196,7 @@ async fn word_of_each_change() {
     assert_eq!((told.number, told.verb.as_str(), told.resource.as_str()), (1, "patch", "pods"));
     assert_eq!((told.namespace.as_str(), told.name.as_str()), ("ns", "a"));
     assert_eq!(told.uid, pod["metadata"]["uid"]);
+    assert_eq!(told.impersonated, None);
     let now = server.state.store.get(&key).unwrap();
     assert_eq!(now["metadata"]["resourceVersion"], told.version.to_string());
     assert_eq!(now["metadata"]["labels"]["a"], "b");
@@ -226,6 +228,18 @@ async fn word_of_each_change() {
         word.answered().await;
     }
     assert_eq!(both.await.unwrap(), ("200".to_owned(), "no answer".to_owned()));
+    // Clients of one identity are told apart by whom they impersonate.
+    let client = server.client("admin").await;
+    let as_jane = tokio::spawn(async move {
+        let request = http::Request::patch(path).header("content-type", "application/merge-patch+json");
+        let request = request.header("impersonate-user", "jane").header("impersonate-group", "system:masters");
+        let body = json!({"metadata": {"labels": {"a": "c"}}}).to_string();
+        client.send(request.body(body.into_bytes().into()).unwrap()).await.unwrap().status()
+    });
+    let word = mutations.recv().await.unwrap();
+    assert_eq!(word.mutation.impersonated.as_deref(), Some("jane"));
+    drop(word);
+    assert_eq!(as_jane.await.unwrap(), 200);
     // Nobody listens any more: nothing waits.
     drop(mutations);
     let (code, _) = server.send("DELETE", path, json!({})).await;

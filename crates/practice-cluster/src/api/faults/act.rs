@@ -89,6 +89,7 @@ async fn told(
         namespace: asked.namespace.clone(),
         name: or(asked.name.clone(), &text("/metadata/name")),
         uid: or(text("/metadata/uid"), &text("/details/uid")),
+        impersonated: parts.headers.get("impersonate-user").and_then(|name| name.to_str().ok()).map(str::to_owned),
         since,
         version,
     };

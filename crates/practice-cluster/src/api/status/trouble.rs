@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use serde_json::json;
 
 impl ApiError {
-    /// 400, 429, 503, 504; anything else is worded as 500.
+    /// 400, 403, 429, 503, 504; anything else is worded as 500.
     pub(in super::super) fn trouble(code: u16, retry_after: Option<u64>) -> ApiError {
         let (code, reason, message) = match code {
             // What a dry run meets where an admission webhook has side effects.
@@ -13,6 +13,12 @@ impl ApiError {
                 StatusCode::BAD_REQUEST,
                 "BadRequest",
                 "admission webhook \"guard.example.com\" does not support dry run",
+            ),
+            // A webhook that denies, as those of controller-runtime do.
+            403 => (
+                StatusCode::FORBIDDEN,
+                "Forbidden",
+                "admission webhook \"guard.example.com\" denied the request: not now",
             ),
             429 => (
                 StatusCode::TOO_MANY_REQUESTS,

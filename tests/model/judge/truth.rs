@@ -1,0 +1,153 @@
+//! What a run says at its end is so in the store at that moment.
+
+use super::super::case::SYSTEM;
+use super::super::world::{CLAIMS, Told, VOLUMES};
+use super::records::{claims, records};
+use super::{Judge, is_ready, is_terminating, text, uid};
+use practice_cluster::store::Key;
+use serde_json::Value;
+
+impl Judge<'_> {
+    /// What it says at its end is so.
+    pub(super) fn tells_the_truth(&mut self, number: usize) {
+        let run = &self.story.runs[number];
+        let (Some((version, result)), Some(plan)) = (run.result(), run.plan()) else {
+            let silent = !run.killed && run.line("Error").is_none();
+            if silent {
+                self.wrong(number, "it ended without a result or an error");
+            }
+            return;
+        };
+        let mut wrong = Vec::new();
+        // What somebody does to the pod while the record is finished comes after the proof.
+        let proven = run.lines.iter().find(|(_, line)| line["phase"] == "answers" && line["state"] == "done");
+        let meddled = !self.story.meddled.is_none();
+        let version = proven.filter(|_| meddled).map_or(version, |(version, _)| version);
+        let missing = self.missing(plan, *version);
+        let lost = self.lost(plan, *version);
+        match (result["verdict"].as_str().unwrap_or_default(), &missing, lost) {
+            ("recovered", None, false) if result["baseline"]["source"] == "nothing" => {
+                wrong.push("it said recovered, and compared with nothing".to_owned());
+            }
+            ("recovered", None, false) => {}
+            ("recovered", Some(missing), _) => wrong.push(format!("it said recovered, and {missing}")),
+            ("recovered", None, true) => wrong.push("it said recovered, and the tenants are lost".to_owned()),
+            ("data-missing", None, true) => {}
+            ("data-missing", missing, _) => {
+                wrong.push(format!("it said data-missing; tenants lost: {lost}, {missing:?}"));
+            }
+            ("unproven", None, _) if plan["target"]["namespace"] != SYSTEM => {}
+            ("unproven", None, _) if result["baseline"]["source"] == "nothing" => {}
+            ("unproven", missing, _) => wrong.push(format!("it said unproven: {}, {missing:?}", result["reasons"])),
+            ("timed-out" | "changed" | "failed" | "interrupted", ..) => {
+                if result["resume"].is_null() {
+                    wrong.push("it did not say how to go on".to_owned());
+                }
+            }
+            (other, ..) => wrong.push(format!("verdict {other}")),
+        }
+        // What it says it did, it did.
+        for deed in result["done"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+            let mut words = deed.split(' ');
+            let (what, name) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+            let resource = match what {
+                "claim" => CLAIMS,
+                "volume" => VOLUMES,
+                _ => "pods",
+            };
+            let name = if what == "Pending" { words.next().unwrap_or_default() } else { name };
+            let mut all = self.story.runs.iter().flat_map(|run| &run.mutations);
+            if !all.any(|did| did.resource == resource && did.name == name) && self.story.meddled.is_none() {
+                wrong.push(format!("it did not do what it says: {deed}"));
+            }
+        }
+        wrong.into_iter().for_each(|what| self.wrong(number, what));
+    }
+
+    /// The first of the conditions on pod and claims that does not hold.
+    pub(super) fn missing(&self, plan: &Value, version: u64) -> Option<String> {
+        let history = &self.story.history;
+        let target = &plan["target"];
+        let (namespace, name) = (text(target, "/namespace"), text(target, "/pod"));
+        let Some(pod) = history.at(&Key::new("pods", namespace, name), version) else {
+            return Some("there is no pod".to_owned());
+        };
+        if uid(&pod) == text(target, "/uid") {
+            return Some("the pod is the old one".to_owned());
+        }
+        if is_terminating(&pod) || !is_ready(&pod) {
+            return Some("the pod is not Ready, or goes".to_owned());
+        }
+        for replaced in plan["replacedClaims"].as_array().into_iter().flatten() {
+            let claim = text(replaced, "/name");
+            let Some(now) = history.at(&Key::new(CLAIMS, namespace, claim), version) else {
+                return Some(format!("there is no claim {claim}"));
+            };
+            let volume = text(&now, "/spec/volumeName");
+            if replaced["uid"] == uid(&now) {
+                return Some(format!("claim {claim} is the old one"));
+            }
+            if text(&now, "/status/phase") != "Bound" {
+                return Some(format!("claim {claim} is not Bound"));
+            }
+            match replaced["returns"]["volume"].as_str() {
+                Some(returns) if returns != volume => {
+                    return Some(format!("claim {claim} is bound to {volume}, and {returns} was to come back"));
+                }
+                None if self.was_set_aside(&now, volume, version) => {
+                    return Some(format!("claim {claim} is bound to {volume}, which was set aside"));
+                }
+                _ => {}
+            }
+        }
+        None
+    }
+
+    /// Whether a volume is on record as set aside, of another claim than the one that it has now.
+    fn was_set_aside(&self, claim: &Value, volume: &str, version: u64) -> bool {
+        let name = text(claim, "/metadata/name");
+        let found = self.story.history.at(&Key::new(VOLUMES, "", volume), version);
+        let records = found.map(|volume| records(&volume)).unwrap_or_default();
+        let aside =
+            |record: &Value| claims(record, name).any(|one| one["volume"] == volume && one["uid"] != uid(claim));
+        records.iter().any(aside)
+    }
+
+    /// Whether the pageserver had tenants when this act's baseline was taken, and has none now: they lie on its first
+    /// disk, where the case says so.
+    fn lost(&self, plan: &Value, version: u64) -> bool {
+        let of_it = self.case.topology.data_on_volume && plan["target"]["pod"] == "pageserver-0";
+        of_it && self.had_tenants(&plan["id"]) && !self.is_first_disk(version)
+    }
+
+    fn is_first_disk(&self, version: u64) -> bool {
+        let disk = |version| {
+            let claim = self.story.history.at(&Key::new(CLAIMS, SYSTEM, "data-pageserver-0"), version);
+            claim.map(|claim| text(&claim, "/spec/volumeName").to_owned())
+        };
+        disk(version) == disk(self.story.history.since())
+    }
+
+    /// Whether what an act is compared with has the tenants.
+    fn had_tenants(&self, id: &Value) -> bool {
+        let begun = self.story.runs.iter().filter_map(|run| run.line("Plan")).find(|(_, plan)| plan["id"] == *id);
+        let Some((began, first)) = begun else { return false };
+        // What an earlier failover did not find again lies on the first disk, whichever one this one began with.
+        if first["baseline"]["source"] == "inherited" {
+            return true;
+        }
+        // An undo of what did not recover is compared with what that was compared with.
+        let undoes = &first["act"]["undo"];
+        if undoes.is_string() && !self.has_recovered_once(undoes) {
+            return self.had_tenants(undoes);
+        }
+        let compared = first["before"]["component"] == "answered" || first["baseline"]["source"] == "stored";
+        compared && self.is_first_disk(*began)
+    }
+
+    /// Whether one of an act's runs ended with this verdict.
+    fn has_recovered_once(&self, id: &Value) -> bool {
+        let of_it = |run: &&Told| run.plan().is_some_and(|plan| plan["id"] == *id);
+        self.story.runs.iter().filter(of_it).any(|run| run.verdict() == "recovered")
+    }
+}
