@@ -156,7 +156,10 @@ fn a_rule_joins_what_is_granted_alike() {
         words(RbacFor::Forward, Place::Namespaces),
         ["[] pods *: list,watch", "[] pods/portforward *: get,create"]
     );
-    assert_eq!(words(RbacFor::Forward, Place::Cluster), ["[] namespaces *: list", "[] configmaps kubectl-synxdb-layout: get"]);
+    assert_eq!(
+        words(RbacFor::Forward, Place::Cluster),
+        ["[] namespaces *: list", "[] configmaps kubectl-synxdb-layout: get"]
+    );
     let status = rules(&of(RbacFor::Status), Place::Namespaces);
     assert_eq!(words(RbacFor::Status, Place::Namespaces)[0], "[] pods *: list");
     assert!(status[0].without.is_none() && status[1..].iter().all(|rule| rule.without.is_some()), "{status:?}");

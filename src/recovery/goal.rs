@@ -215,7 +215,7 @@ pub fn ready(plan: &Plan, topology: &Topology) -> Progress {
     }
 }
 
-/// No claim that goes with the pod has got a volume since the plan was made, which the plan does not retain.
+/// No claim that goes with the pod, be it one that came since the plan was made, has a volume that the plan does not retain.
 ///
 /// # Errors
 /// Which claim has one.
@@ -225,16 +225,27 @@ pub fn nothing_else_goes(plan: &Plan, topology: &Topology) -> Result<(), String>
         return Ok(());
     }
     let deletes_pod = plan.steps.iter().any(|step| matches!(step, Step::DeletePod { .. }));
-    let retained =
-        |name: &str| plan.steps.iter().any(|step| matches!(step, Step::Retain { claim, .. } if claim == name));
     let member = topology.member(&plan.target.namespace, &plan.target.pod).filter(|_| deletes_pod);
+    let of_name = |claim: &Claim| plan.replaced_claims.iter().find(|replaced| replaced.name == claim.name);
     let goes = |claim: &&Claim| {
-        let same = |replaced: &ReplacedClaim| replaced.name == claim.name && claim.uid.as_ref() == Some(&replaced.uid);
-        plan.replaced_claims.iter().any(same) && !retained(&claim.name)
+        claim.ephemeral || of_name(claim).is_some_and(|replaced| claim.uid.as_ref() == Some(&replaced.uid))
+    };
+    // What comes back was retained when it was set aside, and stays so until the undo is finished.
+    let returns = |claim: &Claim, volume: &String| {
+        of_name(claim).and_then(|replaced| replaced.returns.as_ref()).is_some_and(|back| back.volume == *volume)
+    };
+    let retained = |volume: &String| {
+        plan.steps.iter().any(|step| matches!(step, Step::Retain { volume: retained, .. } if retained == volume))
     };
     let claims = member.into_iter().flat_map(|member| &member.claims).filter(goes);
-    match claims.filter_map(|claim| Some((&claim.name, claim.volume_name.as_ref()?))).next() {
-        Some((claim, volume)) => Err(format!("claim {claim} has got volume {volume}, which was not to be retained")),
+    let mut lost = claims
+        .filter_map(|claim| Some((claim, claim.volume_name.as_ref()?)))
+        .filter(|(claim, volume)| !retained(volume) && !returns(claim, volume));
+    match lost.next() {
+        Some((claim, volume)) => {
+            let name = &claim.name;
+            Err(format!("claim {name} has got volume {volume}, which was not to be retained"))
+        }
         None => Ok(()),
     }
 }

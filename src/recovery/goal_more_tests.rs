@@ -185,11 +185,17 @@ fn a_claim_that_got_a_volume_since_does_not_go_with_the_pod() {
     for check in [nothing_else_goes, as_planned] {
         assert_eq!(check(&plan, &without), Ok(()));
         assert_eq!(check(&plan, &with), Err(why.to_owned()));
-        // Another one than the plan is about does not go unseen: the pod is another one, too.
-        assert_eq!(nothing_else_goes(&plan, &claim("uid: s2, volume: pv-2")), Ok(()));
+        // The claim that the plan is about is gone, and the pod has got another one since.
+        let other = claim("uid: s2, volume: pv-2");
+        assert_eq!(nothing_else_goes(&plan, &other), Err(why.replace("pv-1", "pv-2")));
         // One that the plan retains may go.
         assert_eq!(check(&planned(&with, "pageserver-0"), &with), Ok(()));
     }
+    // What an undo brings back is retained already.
+    let mut undo = plan.clone();
+    let back = crate::plan::Returns { volume: "pv-1".into(), uid: "v".into(), reclaim_policy: None };
+    undo.replaced_claims[0].returns = Some(back);
+    assert_eq!(nothing_else_goes(&undo, &with), Ok(()));
     // Its loss was confirmed.
     let mut confirmed = plan;
     let mut retention = confirmed.checks[0].clone();

@@ -80,6 +80,10 @@ pub fn compared_pages(before: Option<&PageFacts>, after: &PageFacts, safekeepers
     let is_pageserver = |facts: &PageFacts| matches!(facts.metrics, Some(Metrics::Pageserver(_)));
     // What it is, it said before, or says now.
     let before_knows = before.filter(|before| before.metrics.is_some());
+    // Without metrics it may be either: a pageserver may have the id of a safekeeper.
+    if before_knows.is_none() && after.metrics.is_none() {
+        return safekeeper::compare(before, after, &[]);
+    }
     if before_knows.map_or_else(|| is_pageserver(after), is_pageserver) {
         pageserver::compare(before, after, safekeepers)
     } else {
@@ -250,6 +254,15 @@ mod tests {
 
     fn pageserver(active: u64, broken: u64) -> Testimony {
         page(ps(active).change(|facts| facts.broken = Some(broken)).page())
+    }
+
+    /// Without metrics a page does not say what it is of: a pageserver may have the id of a safekeeper.
+    #[test]
+    fn a_page_without_metrics_is_nobodys_twin() {
+        let mute = PageFacts { id: Some(1), ..PageFacts::default() };
+        let other = Reading { pod: "safekeeper-0".into(), said: Ok(mute.clone()) };
+        let found = compared_pages(Some(&mute), &mute, &[&other]);
+        assert!(found.short.is_empty() && found.nothing.is_some(), "{found:?}");
     }
 
     #[test]

@@ -36,7 +36,7 @@ fn a_healthy_cluster_gives_no_cause() {
     let reason =
         "storage class standard, the default, makes the new volume (WaitForFirstConsumer, reclaim policy Delete)";
     assert_eq!(class[0]["reason"], reason);
-    told(&cluster, &["pageserver-0"], "remote-storage", "warn", "is not known");
+    told(&cluster, &["pageserver-0"], "remote-storage", "pass", "bytes in remote storage");
     let (kept, _) = self::checks(&cluster, &["pageserver-0", "--keep-pvc"], "remote-storage");
     assert_eq!(kept, Vec::<Value>::new());
     // The layout may know better.

@@ -138,7 +138,7 @@ async fn a_pod_is_replaced_and_watched_and_asked() {
         Answer::Yes(baseline) => baseline,
         other => panic!("{other:?}"),
     };
-    assert_eq!(baseline.kernel, Kernel::PostgreSql);
+    assert_eq!(baseline.kernel, Kernel::Mpp);
     assert!(baseline.databases.iter().any(|database| database.name == "test_db"), "{baseline:?}");
     let canary = Canary::new("test_1");
     assert!(canary.write(&proxy, LIMIT).await.is_ok());
@@ -193,7 +193,7 @@ async fn a_pod_is_replaced_and_watched_and_asked() {
         other => panic!("{other:?}"),
     };
     let comparison = compare(&baseline, &again);
-    assert!(comparison.is_complete() && comparison.unknown.is_empty() && comparison.counted > 0, "{comparison:?}");
+    assert!(comparison.is_complete() && comparison.unknown.is_empty() && comparison.tables > 0, "{comparison:?}");
     assert_eq!(canary.check(&proxy, LIMIT).await, Answer::Yes(()));
     canary.drop(&proxy, LIMIT).await.unwrap();
     assert!(matches!(proxy.introduction(LIMIT).await, Answer::Yes(who) if who.kernel == Kernel::PostgreSql));

@@ -322,7 +322,7 @@ fn the_words_typed_so_far_say_which_cluster_is_asked_and_for_what() {
         ("status -n ", &["synxdb-system", "NS", "default", "kube-node-lease", "kube-public", "kube-system"]),
         // Nobody is asked for these.
         ("status --context ", &[practice_cluster::CONTEXT]),
-        ("--sandbox --scenario s", &["slow-start", "stuck-claim"]),
+        ("--sandbox --scenario st", &["stuck-claim"]),
         ("--sandbox failover -n synxdb p", &["pageserver-0"]),
     ] {
         assert_eq!(user.offered(words), expected, "{words}");

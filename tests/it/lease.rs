@@ -42,7 +42,8 @@ fn of_two_in_one_namespace_the_second_is_refused() {
     ran.warns(&words).warns(&["--allow concurrent-failover overrides this check"]);
     assert_eq!(cluster.pod_uid(SYSTEM, "pageserver-0"), other);
     // --yes is no answer to what is of high risk.
-    let allowed = ["failover", "pageserver-0", "--keep-pvc", "--allow", "concurrent-failover"];
+    let allowed =
+        ["failover", "pageserver-0", "--keep-pvc", "--allow", "concurrent-failover", "--allow", "second-storage"];
     let ran = cluster.run(&[&allowed[..], &["--yes"]].concat()).exits(4).silent();
     ran.warns(&["--confirm pageserver-0", "High risk"]);
     let writes = cluster.writes();

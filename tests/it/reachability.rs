@@ -91,7 +91,6 @@ fn each_component_keeps_its_promise() {
     assert_eq!(names(&rows), [&*system]);
     stayed(&rows[0].1);
     assert_eq!((&rows[0].1["promise"], &plan["databases"][0]["pod"]), (&json!("none"), &json!(PROXY)));
-    // All the same although another safekeeper has just got another disk.
     let all_the_same = ["--allow", "quorum-loss", "--confirm"];
     let (_, rows) =
         run(&[&["safekeeper-1", "-n", SYSTEM, "--no-verify"], &all_the_same[..], &["safekeeper-1"]].concat());
@@ -109,11 +108,11 @@ fn each_component_keeps_its_promise() {
 
     // In words.
     let ran = cluster.run(&["failover", "wh9527-0", "--yes", "--anew"]).exits(0);
-    assert!(ran.says(&[&format!("SQL on {account} was unreachable for ")]).err.contains("briefly away"));
-    let again = ["failover", "safekeeper-0", "--anew"];
+    assert!(ran.says(&[&format!("SQL on every segment on {account} was unreachable for ")]).err.contains("briefly away"));
+    let again = ["failover", "safekeeper-0", "--anew", "--yes"];
     let ran = cluster.run(&[&again, &all_the_same[..], &["safekeeper-0"]].concat()).exits(0);
     let told = unwrapped(&ran.out);
-    let stayed = regex::Regex::new(r"SQL stayed reachable \((\d+) of (\d+)\) on (\S+)").unwrap();
+    let stayed = regex::Regex::new(r"SQL (?:on every segment )?stayed reachable \((\d+) of (\d+)\) on (\S+)").unwrap();
     let told: Vec<[&str; 3]> = stayed.captures_iter(&told).map(|found| found.extract().1).collect();
     assert!(told.iter().all(|[answered, asked, _]| answered == asked && *asked != "0"), "{told:?}");
     assert_eq!(told.iter().map(|told| told[2]).collect::<Vec<_>>(), [&*system, &*account], "{}", ran.shown());
@@ -147,7 +146,7 @@ fn a_broken_promise_is_a_finding() {
     cluster.store().delete(&Key::new("pods", ACCOUNT, PROXY), &DeleteOptions::default()).unwrap();
     let ran = running.end().exits(0).says(&[
         "Recovered: safekeeper-0 is back",
-        &format!("SQL on {ACCOUNT}/{PROXY} was unreachable for "),
+        &format!("SQL on every segment on {ACCOUNT}/{PROXY} was unreachable for "),
         "finding: it should stay reachable while a safekeeper is replaced",
     ]);
     assert_eq!(ran.out.matches("finding:").count(), 1, "{}", ran.shown());
@@ -162,7 +161,7 @@ fn interrupted_late_and_resumed() {
     let mut running = Running::start(cluster.plugin(&["failover", &target, "--yes"]));
     running.until_warns("containers with unready status");
     running.signal(Signal::INT);
-    let ran = running.end().exits(130).says(&[&format!("SQL on {target} was unreachable for "), ", and still is ("]);
+    let ran = running.end().exits(130).says(&[&format!("SQL on every segment on {target} was unreachable for "), ", and still is ("]);
     let resume = ran.resume();
     let resume: Vec<&str> = resume.iter().map(String::as_str).collect();
     let ran = cluster.run(&[&resume[..], &["--yes", "-o", "json"]].concat()).exits(0);
@@ -197,8 +196,8 @@ fn what_is_not_measured_is_said() {
         assert_eq!((&row["asked"], &row["finding"], &row["promise"]), (&json!(0), &json!(false), &Value::Null));
         assert!(row["notMeasured"].as_str().unwrap().contains("PostgreSQL is not installed here"), "{row:#}");
     }
-    // It is planned all the same, and refused: another safekeeper has just got a new disk.
-    cluster.run(&["failover", "safekeeper-1", "--dry-run"]).exits(4).says(&["Reachability", "not measured"]);
+    // It is planned all the same.
+    cluster.run(&["failover", "safekeeper-1", "--dry-run"]).exits(0).says(&["Reachability", "not measured"]);
 }
 
 #[test]

@@ -126,6 +126,8 @@ fn a_wiped_disk_has_nothing_and_catches_up_from_peers_at_its_rate() {
     first.end();
     for (member, _) in &others {
         member.end();
+        // One that comes too late to a member that has ended brings it back to nobody.
+        metrics(member);
     }
     // Nobody holds what it lost.
     let (wiped, disk) = world.new_one("safekeeper-0");
@@ -273,6 +275,7 @@ fn a_wiped_pageserver_attaches_its_tenants_one_by_one_from_the_bucket() {
     let (before, _old) = world.new_one("pageserver-0");
     assert_eq!((state(&before, "Active"), values(&metrics(&before), "pageserver_last_record_lsn").len()), (3, 6));
     before.end();
+    let began = std::time::Instant::now();
     let (wiped, disk) = world.new_one("pageserver-0");
     assert_eq!(page(&wiped, "/v1/status"), (200, r#"{"id":1}"#.to_owned()), "the status page says nothing of it");
     assert_eq!((state(&wiped, "Active"), state(&wiped, "Attaching")), (0, 3));
@@ -282,6 +285,7 @@ fn a_wiped_pageserver_attaches_its_tenants_one_by_one_from_the_bucket() {
     until("the first", || state(&wiped, "Active") > 0);
     assert!(state(&wiped, "Active") + state(&wiped, "Attaching") == 3);
     until("all", || state(&wiped, "Active") == 3);
+    assert!(began.elapsed() >= Duration::from_millis(900), "one after the other: {:?}", began.elapsed());
     let text = metrics(&wiped);
     assert_eq!(values(&text, "pageserver_last_record_lsn"), [WAL_END; 6], "ingested from safekeepers");
     assert_eq!(values(&text, "pageserver_startup_is_loading"), [0]);

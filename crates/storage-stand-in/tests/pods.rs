@@ -101,6 +101,11 @@ impl Pod {
 
     /// What one says that ends by itself, and its exit code.
     fn refuses(mut self) -> (Option<i32>, String) {
+        let end = Instant::now() + Duration::from_secs(30);
+        while self.child.try_wait().unwrap().is_none() {
+            assert!(Instant::now() < end, "it stays");
+            std::thread::sleep(Duration::from_millis(10));
+        }
         let mut said = String::new();
         self.child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
         (self.child.wait().unwrap().code(), said)

@@ -2,6 +2,7 @@
 
 use super::{Check, CheckId, Subject, pass, warn};
 use crate::plan::{Before, ComparedWith, Proof};
+use crate::topology::Role;
 use crate::topology::when::when;
 use jiff::Timestamp;
 
@@ -44,7 +45,13 @@ fn baseline(subject: &Subject<'_>) -> Option<Check> {
         }
         (ComparedWith::Nothing { reason }, said) => {
             let said = said.map_or_else(|| ": ".to_owned(), |said| format!(", {said}, and "));
-            format!("no baseline{said}{reason}; whether its data is back will not be proven")
+            let proof = match subject.member.role {
+                Role::Safekeeper | Role::Pageserver => {
+                    "afterwards it is compared with the other storage components alone"
+                }
+                _ => "whether its data is back will not be proven",
+            };
+            format!("no baseline{said}{reason}; {proof}")
         }
         (ComparedWith::Fresh { .. }, Some(said)) => format!("{said}; afterwards it must"),
         (ComparedWith::Fresh { .. }, None) | (ComparedWith::Inherited { .. }, _) => return None,

@@ -8,12 +8,13 @@ use clap::error::ErrorKind;
 use kubectl_synxdb::cli::Cli;
 
 /// Why a block of commands is not run. There are no other reasons.
-pub(crate) const NOT_RUN: [&str; 5] = [
+pub(crate) const NOT_RUN: [&str; 6] = [
     "it builds the program",
     "it installs something on this machine",
     "it needs an installation of SynxDB",
     "it needs another terminal beside it",
     "it is for another shell",
+    "it takes hours",
 ];
 
 /// Languages of blocks; only the first two hold commands.

@@ -69,8 +69,9 @@ impl Judge<'_> {
         let reasons = run.reasons();
         let version = run.line("Error").map(|(version, _)| *version).unwrap_or_default();
         let in_place = || {
-            let of_this = self.story.acts.iter().find(|act| act.undoes.is_some() && reasons.contains("is in place"));
-            of_this.is_some_and(|act| act.returns.iter().all(|(claim, volume)| self.has_volume(claim, volume, version)))
+            let mut undos = self.story.acts.iter().filter(|act| act.undoes.is_some());
+            let is_back = |(claim, volume): &(String, String)| self.has_volume(claim, volume, version);
+            reasons.contains("is in place") && undos.any(|act| act.returns.iter().all(is_back))
         };
         self.forbidden(run).is_some()
             || reasons.contains("has recovered") && self.has_recovered()

@@ -51,16 +51,15 @@ struct State<'s> {
     /// The acts on record of each pod, by namespace and name, the newest first. Each may be on several volumes, and be
     /// written to one after the other: what any of them has counts.
     acts: BTreeMap<(String, String), Vec<Value>>,
-    /// Claims, by UID, that were bound to the volume that an undo returns while that was the pod's latest act.
-    returned: BTreeSet<String>,
+    /// Claims, by UID, with the volume that an undo returns to them, if they came while that undo was the pod's latest act: it
+    /// is for them, though somebody begins a failover before they are bound.
+    returned: BTreeSet<(String, String)>,
 }
 
 /// Whether a claim has the volume that it must have, by what is on record.
 enum Bound<'s> {
     /// Nothing is against it.
     Well,
-    /// It is the one that an undo returns.
-    Returned,
     /// This undo, which is unfinished, returns that volume instead.
     Instead(&'s str, &'s str),
     /// The volume was set aside, and this act brings none back.
@@ -83,44 +82,47 @@ impl State<'_> {
         }
     }
 
-    /// The bound claims of each pod that has acts on record: pod, claim, name of the volume.
-    fn bound(&self) -> Vec<(&Key, &Value, &Value, &str)> {
+    /// The claims of each pod that has acts on record: pod, claim.
+    fn claims(&self) -> Vec<(&Key, &Value, &Value)> {
         let mut all = Vec::new();
         for (namespace, pod) in self.acts.keys() {
             let key = Key::new("pods", namespace.as_str(), pod.as_str());
             let Some((key, pod)) = self.objects.get_key_value(&key) else { continue };
-            for name in mounted(pod).into_iter().chain(ephemeral(pod)) {
-                let Some(claim) = self.objects.get(&Key::new(CLAIMS, namespace.as_str(), name)) else { continue };
-                let volume = text(claim, "/spec/volumeName");
-                let found = self.objects.get(&Key::new(VOLUMES, "", volume));
-                if found.is_some_and(|volume| text(volume, "/spec/claimRef/uid") == uid(claim)) {
-                    all.push((key, &**pod, &**claim, volume));
-                }
-            }
+            let names = mounted(pod).into_iter().chain(ephemeral(pod));
+            let claims = names.filter_map(|name| self.objects.get(&Key::new(CLAIMS, namespace.as_str(), name)));
+            all.extend(claims.map(|claim| (key, &**pod, &**claim)));
         }
         all
     }
 
+    /// The volume that a claim is bound to, by both of them.
+    fn volume_of<'c>(&self, claim: &'c Value) -> Option<&'c str> {
+        let name = text(claim, "/spec/volumeName");
+        let volume = self.objects.get(&Key::new(VOLUMES, "", name))?;
+        (text(volume, "/spec/claimRef/uid") == uid(claim)).then_some(name)
+    }
+
     fn note_returned(&mut self) {
-        let returned: Vec<String> = self
-            .bound()
-            .into_iter()
-            .filter(|(key, _, claim, volume)| matches!(self.judge(key, claim, volume), Bound::Returned))
-            .map(|(_, _, claim, _)| uid(claim).to_owned())
-            .collect();
+        let returned = |(key, _, claim): (&Key, &Value, &Value)| match self.judge(key, claim, "") {
+            Bound::Instead(_, returns) => Some((uid(claim).to_owned(), returns.to_owned())),
+            _ => None,
+        };
+        let returned: Vec<_> = self.claims().into_iter().filter_map(returned).collect();
         self.returned.extend(returned);
     }
 
     /// Pods that run on a volume that they must not have.
     fn pods_on_wrong_volumes(&self) -> Vec<String> {
         let mut wrong = Vec::new();
-        for (key, pod, claim, volume) in self.bound() {
+        for (key, pod, claim) in self.claims() {
+            let Some(volume) = self.volume_of(claim) else { continue };
+            let is_for = || self.returned.contains(&(uid(claim).to_owned(), volume.to_owned()));
             let (name, runs) = (text(claim, "/metadata/name"), text(pod, "/status/phase") == "Running");
             match self.judge(key, claim, volume) {
                 Bound::Instead(id, returns) if self.story.meddled.is_none() => {
                     wrong.push(format!("claim {name} is bound to volume {volume}, and undo {id} returns {returns}"));
                 }
-                Bound::Aside(id) if runs && !self.returned.contains(uid(claim)) => {
+                Bound::Aside(id) if runs && !is_for() => {
                     let pod = &key.name;
                     let why = format!("which was set aside; {id} brings no volume back");
                     wrong.push(format!("pod {pod} runs on volume {volume}, {why}"));
@@ -146,7 +148,7 @@ impl State<'_> {
         let mut returning =
             newest["claims"].as_array().into_iter().flatten().filter(|one| one["name"] == name.as_str());
         match returning.find_map(|claim| claim["returns"]["volume"].as_str()) {
-            Some(returns) if returns == volume => Bound::Returned,
+            Some(returns) if returns == volume => Bound::Well,
             Some(returns) if newest["outcome"] == "in-progress" => Bound::Instead(id, returns),
             Some(_) => Bound::Well,
             None => {

@@ -31,10 +31,10 @@ impl Judge<'_> {
             }
             ("recovered", None, false) => {}
             ("recovered", Some(missing), _) => wrong.push(format!("it said recovered, and {missing}")),
-            ("recovered", None, true) => wrong.push("it said recovered, and the tenants are lost".to_owned()),
+            ("recovered", None, true) => wrong.push("it said recovered, and its data is lost".to_owned()),
             ("data-missing", None, true) => {}
             ("data-missing", missing, _) => {
-                wrong.push(format!("it said data-missing; tenants lost: {lost}, {missing:?}"));
+                wrong.push(format!("it said data-missing; lost: {lost}, {missing:?}"));
             }
             ("unproven", None, _) if plan["target"]["namespace"] != SYSTEM => {}
             ("unproven", None, _) if result["baseline"]["source"] == "nothing" => {}
@@ -113,23 +113,29 @@ impl Judge<'_> {
         records.iter().any(aside)
     }
 
-    /// Whether the pageserver had tenants when this act's baseline was taken, and has none now: they lie on its first
-    /// disk, where the case says so.
+    /// Whether a storage component had something when this act's baseline was taken, and has none of it now: a
+    /// pageserver's tenants lie on its first disk, where the case says so, and the WAL of a safekeeper without peers always
+    /// does.
     fn lost(&self, plan: &Value, version: u64) -> bool {
-        let of_it = self.case.topology.data_on_volume && plan["target"]["pod"] == "pageserver-0";
-        of_it && self.had_tenants(&plan["id"]) && !self.is_first_disk(version)
+        let pod = plan["target"]["pod"].as_str().unwrap_or_default();
+        let on_its_disk = match pod {
+            "pageserver-0" => self.case.topology.data_on_volume,
+            "safekeeper-0" => self.case.topology.safekeepers == 1,
+            _ => false,
+        };
+        on_its_disk && self.had_it(&plan["id"]) && !self.is_first_disk(pod, version)
     }
 
-    fn is_first_disk(&self, version: u64) -> bool {
+    fn is_first_disk(&self, pod: &str, version: u64) -> bool {
         let disk = |version| {
-            let claim = self.story.history.at(&Key::new(CLAIMS, SYSTEM, "data-pageserver-0"), version);
+            let claim = self.story.history.at(&Key::new(CLAIMS, SYSTEM, format!("data-{pod}")), version);
             claim.map(|claim| text(&claim, "/spec/volumeName").to_owned())
         };
         disk(version) == disk(self.story.history.since())
     }
 
-    /// Whether what an act is compared with has the tenants.
-    fn had_tenants(&self, id: &Value) -> bool {
+    /// Whether what an act is compared with has what lies on the first disk.
+    fn had_it(&self, id: &Value) -> bool {
         let begun = self.story.runs.iter().filter_map(|run| run.line("Plan")).find(|(_, plan)| plan["id"] == *id);
         let Some((began, first)) = begun else { return false };
         // What an earlier failover did not find again lies on the first disk, whichever one this one began with.
@@ -139,10 +145,10 @@ impl Judge<'_> {
         // An undo of what did not recover is compared with what that was compared with.
         let undoes = &first["act"]["undo"];
         if undoes.is_string() && !self.has_recovered_once(undoes) {
-            return self.had_tenants(undoes);
+            return self.had_it(undoes);
         }
         let compared = first["before"]["component"] == "answered" || first["baseline"]["source"] == "stored";
-        compared && self.is_first_disk(*began)
+        compared && self.is_first_disk(first["target"]["pod"].as_str().unwrap_or_default(), *began)
     }
 
     /// Whether one of an act's runs ended with this verdict.
