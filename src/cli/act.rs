@@ -2,7 +2,7 @@
 
 use super::failover::{Allow, DryRun};
 use super::output::{JSON, PATH, TEXT, Word, YAML, forms};
-use super::{LoginArgs, Names, Output, duration};
+use super::{LoginArgs, Names, Output, PageTokenArgs, duration};
 use clap::Args;
 use std::time::Duration;
 
@@ -53,6 +53,9 @@ pub struct ActArgs {
     /// How it asks databases.
     #[command(flatten)]
     pub login: LoginArgs,
+    /// How it reads storage pages.
+    #[command(flatten)]
+    pub page_token: PageTokenArgs,
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! `status`.
 
 use super::output::{JSON, PATH, TABLE, Word, YAML, forms};
-use super::{Names, Output};
+use super::{Names, Output, PageTokenArgs};
 use clap::Args;
 
 const FORMS: &[Word] = &[
@@ -50,4 +50,7 @@ pub struct StatusArgs {
     /// Omit headers and the summary
     #[arg(long)]
     pub no_headers: bool,
+    /// How -o wide reads storage pages.
+    #[command(flatten)]
+    pub page_token: PageTokenArgs,
 }

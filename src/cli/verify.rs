@@ -1,7 +1,7 @@
 //! `verify`.
 
 use super::output::{JSON, PATH, TABLE, Word, YAML, forms};
-use super::{LoginArgs, Names, Output};
+use super::{LoginArgs, Names, Output, PageTokenArgs};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -60,4 +60,7 @@ pub struct VerifyArgs {
     /// How it asks databases.
     #[command(flatten)]
     pub login: LoginArgs,
+    /// How it reads storage pages.
+    #[command(flatten)]
+    pub page_token: PageTokenArgs,
 }

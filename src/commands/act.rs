@@ -18,6 +18,7 @@ use crate::plan::{
     RecordedClaim, RecordedOwner, Request, Step,
 };
 use crate::probe::Login;
+use crate::probe::PageToken;
 use crate::probe::http::Deadlines;
 use crate::recovery::prober::Prober;
 use crate::recovery::run::{Run, run};
@@ -144,7 +145,13 @@ pub(super) async fn find_out(
         Role::Safekeeper | Role::Pageserver => storage_pages(&sight.topology, &member.namespace),
         _ => Vec::new(),
     };
+    let page_token = match beside.as_slice() {
+        [] => PageToken::default(),
+        _ => PageToken::resolve(&args.page_token)?.within(cluster, &member.namespace, DEADLINE).await?,
+    };
+    let page_token = page_token.for_members_of(&sight.topology);
     let mut witness = Witness::new(cluster.clone(), member.namespace.clone(), proof, login);
+    witness.shows(page_token.clone());
     witness.stands_beside(beside.iter().filter(|page| page.pod != member.name).cloned().collect());
     // Databases are asked from here on: the first answers take no time of their own.
     let measured = async {
@@ -169,7 +176,7 @@ pub(super) async fn find_out(
         cluster.who(DEADLINE),
         cluster.lease(&member.namespace, DEADLINE),
         cluster.leases_of(&others, DEADLINE),
-        storage_before(cluster, member, &beside),
+        storage_before(cluster, member, &beside, &page_token),
     );
     let (probes, prober) = measured?;
     let now = Timestamp::now();
@@ -198,8 +205,8 @@ pub(super) async fn find_out(
 
 /// What the storage components say before one of them goes. Where one seems to be behind, all are asked once more: while a
 /// compute writes, two readings of one moment differ.
-async fn storage_before(cluster: &Cluster, member: &Member, pages: &[StoragePage]) -> Readings {
-    let ask = || read_storage(cluster, &member.namespace, pages, Deadlines::default());
+async fn storage_before(cluster: &Cluster, member: &Member, pages: &[StoragePage], page_token: &PageToken) -> Readings {
+    let ask = || read_storage(cluster, &member.namespace, pages, Deadlines::default(), page_token);
     let first = ask().await;
     let behind = |peer: &Peer| matches!(peer.standing, Standing::Short(_));
     if member.role == Role::Safekeeper && peers(&member.name, &first).iter().any(behind) {

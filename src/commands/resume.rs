@@ -60,6 +60,9 @@ pub(super) fn resume(context: &Context, args: &ActArgs, verb: &str) -> Command {
     command.flag("--sslmode", args.login.sslmode.map(SslMode::name));
     command.flag("--sslrootcert", args.login.sslrootcert.as_deref().and_then(|path| path.to_str()));
     command.flag("--sslservername", args.login.sslservername.as_deref());
+    let secret = args.page_token.page_token_secret.as_ref().map(ToString::to_string);
+    command.flag("--page-token-file", args.page_token.page_token_file.as_deref().and_then(|path| path.to_str()));
+    command.flag("--page-token-secret", secret.as_deref());
     for allow in &args.allow {
         command.flag("--allow", Some(allow.flag()));
     }

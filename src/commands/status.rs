@@ -7,6 +7,7 @@ use crate::cluster::snapshot::{Cause, Read, Snapshot};
 use crate::cluster::{Cluster, ReadRequest};
 use crate::error::{Error, Exit, Result};
 use crate::plan::judge_unfinished;
+use crate::probe::PageToken;
 use crate::probe::http::Deadlines;
 use crate::render::{harmless, machine, status as text, wrapped};
 use crate::storage::Positions;
@@ -29,6 +30,7 @@ pub(super) async fn status(context: &Context, args: &StatusArgs) -> Result<Exit>
 }
 
 async fn once(context: &Context, args: &StatusArgs) -> Result<Exit> {
+    let page_token = PageToken::resolve(&args.page_token)?;
     let cluster = context.cluster_within(DEADLINE).await?;
     let wide = !matches!(args.output, Output::Text | Output::Name);
     let mut scope =
@@ -59,7 +61,10 @@ async fn once(context: &Context, args: &StatusArgs) -> Result<Exit> {
     let topology = only(topology, wanted.as_deref());
     let mut report = judge(&topology);
     judge_unfinished(&mut report, &topology, Timestamp::now());
-    let positions = if args.output == Output::Wide { asked(&cluster, &topology).await } else { Positions::new() };
+    let positions = match args.output {
+        Output::Wide => asked(&cluster, &topology, page_token.for_members_of(&topology)).await,
+        _ => Positions::new(),
+    };
     context.screen.result(&told(context, args, &report, (&topology, &positions))?);
     if let Some(namespace) = denied {
         let next = context.screen.err.hint("next:");
@@ -95,10 +100,15 @@ pub(super) fn only_what_is_read(snapshot: &mut Snapshot) {
 }
 
 /// How far the storage components say they are. It is shown and no more: their health is what Kubernetes says.
-async fn asked(cluster: &Cluster, topology: &Topology) -> Positions {
+async fn asked(cluster: &Cluster, topology: &Topology, page_token: PageToken) -> Positions {
+    let page_token = &page_token;
     let asked = topology.spaces.iter().map(|space| async move {
         let pages = storage_pages(topology, &space.namespace);
-        let readings = read_storage(cluster, &space.namespace, &pages, Deadlines::within(DEADLINE)).await;
+        if pages.is_empty() {
+            return Positions::new();
+        }
+        let token = page_token.within_or_why(cluster, &space.namespace, DEADLINE).await;
+        let readings = read_storage(cluster, &space.namespace, &pages, Deadlines::within(DEADLINE), &token).await;
         positions(&space.namespace, &readings)
     });
     futures::future::join_all(asked).await.into_iter().flatten().collect()

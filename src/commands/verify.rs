@@ -9,6 +9,7 @@ use crate::cli::{Output, VerifyArgs};
 use crate::cluster::snapshot::{Read, Snapshot};
 use crate::cluster::{Cluster, ReadRequest, files};
 use crate::error::{Error, Exit, Result};
+use crate::probe::PageToken;
 use crate::render::progress::Waiting;
 use crate::render::{machine, verify as text};
 use crate::topology::health::{BY_NAMES_ALONE, not_looked_into, not_recognized};
@@ -35,6 +36,7 @@ pub(super) async fn verify(context: &Context, args: &VerifyArgs) -> Result<Exit>
         vacant(path)?;
     }
     let login = login(context, &args.login)?;
+    let page_token = PageToken::resolve(&args.page_token)?;
     let cluster = context.cluster().await?;
     let Look { topology, everything, gaps, going } = look(context, &cluster, args).await?;
     let wanted = wanted(&topology, context, &args.targets)?;
@@ -44,6 +46,7 @@ pub(super) async fn verify(context: &Context, args: &VerifyArgs) -> Result<Exit>
     let options = Options {
         user: login.user().map(str::to_owned),
         login: login.for_members_of(&topology),
+        page_token: page_token.for_members_of(&topology),
         database: args.database.clone(),
         canary: (!args.read_only).then(|| format!("verify_{}", uuid::Uuid::new_v4().simple())),
         deadline: QUESTION,

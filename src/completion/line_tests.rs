@@ -173,6 +173,7 @@ fn no_value_is_forgotten() {
         "as_uid",
         "as_user",
         "confirm",
+        "page_token_secret",
         "password_secret",
         "pod_uid",
         "port",

@@ -11,17 +11,23 @@ use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::Instant;
 
 use super::Answer;
 use super::metrics::Reader;
+use super::page_token::{PageToken, Shown};
 use super::session::Trouble;
 use crate::cluster::{Cluster, said};
 use crate::error::Exit;
-use crate::storage::facts::{Metrics, PageFacts};
+use crate::storage::{self, Idle, Metrics, PageFacts, SafekeeperFacts};
 use crate::topology::layout::PageDoor;
 
 /// Largest status page taken, in bytes.
 const LARGEST_PAGE: usize = 64 << 10;
+/// Largest list of timelines taken, in bytes: 20,000 of them are less.
+const LARGEST_LIST: usize = 4 << 20;
+/// Idle timelines that are asked for one by one, at most.
+const MOST_IDLE: usize = 1000;
 /// Longest launch time taken, in bytes.
 const LONGEST_LAUNCH: usize = 64;
 /// When a pageserver's process was launched.
@@ -33,7 +39,7 @@ const LAUNCHED: &str = "pageserver_launch_timestamp";
 pub struct Deadlines {
     /// The status page, the way to it included.
     pub page: Duration,
-    /// The metrics, counted from the page's answer.
+    /// The metrics, and with a token the timelines after them, counted from the page's answer.
     pub metrics: Duration,
 }
 
@@ -102,7 +108,8 @@ impl<T> From<NoPage> for Answer<T> {
     }
 }
 
-/// Asks for the status page on a pod's port, and for `/metrics` on the same connection.
+/// Asks for the status page on a pod's port, and for `/metrics` on the same connection; a safekeeper that is shown a token
+/// for its timelines, too.
 ///
 /// # Errors
 /// Why there is no page: anything but HTTP 200 with a whole JSON object. Metrics that cannot be read are no error; why,
@@ -113,10 +120,11 @@ pub async fn status_page(
     pod: &str,
     door: &PageDoor,
     deadlines: Deadlines,
+    token: &PageToken,
 ) -> Result<PageFacts, NoPage> {
     let tunnel = tokio::time::timeout(deadlines.page, cluster.tunnel(namespace, pod, door.port, deadlines.page)).await;
     match tunnel {
-        Ok(Ok(tunnel)) => page_over(tunnel, pod, &door.path, deadlines).await,
+        Ok(Ok(tunnel)) => page_over(tunnel, pod, &door.path, deadlines, &token.for_pod(namespace, pod)).await,
         Ok(Err(error)) if error.exit == Exit::TimedOut => Err(NoPage::late(deadlines.page)),
         Ok(Err(error)) => Err(NoPage::other(error.to_string())),
         Err(_) => Err(NoPage::late(deadlines.page)),
@@ -124,7 +132,13 @@ pub async fn status_page(
 }
 
 /// The same over any stream.
-pub(super) async fn page_over<S>(stream: S, host: &str, path: &str, deadlines: Deadlines) -> Result<PageFacts, NoPage>
+pub(super) async fn page_over<S>(
+    stream: S,
+    host: &str,
+    path: &str,
+    deadlines: Deadlines,
+    shown: &Shown,
+) -> Result<PageFacts, NoPage>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -137,7 +151,7 @@ where
     // The connection is driven beside the questions and ends with them.
     let mut driver = tokio::spawn(connection);
     let (answer, ended) = {
-        let mut asked = pin!(page(&mut sender, host, path, deadlines.page));
+        let mut asked = pin!(page(&mut sender, (host, shown), path, deadlines.page));
         tokio::select! {
             biased;
             answer = &mut asked => (Some(answer), None),
@@ -169,8 +183,9 @@ where
             });
         }
     }?;
+    let until = Instant::now() + deadlines.metrics;
     let asked = {
-        let mut asked = pin!(tokio::time::timeout(deadlines.metrics, metrics(&mut sender, host)));
+        let mut asked = pin!(tokio::time::timeout_at(until, metrics(&mut sender, (host, shown))));
         tokio::select! {
             biased;
             answer = &mut asked => answer,
@@ -185,26 +200,36 @@ where
         Ok(Err(why)) => facts.unread = Some(why),
         Err(_) => facts.unread = Some(format!("/metrics: {}", Trouble::late(deadlines.metrics).reason)),
     }
+    if let Some(Metrics::Safekeeper(of)) = &mut facts.metrics {
+        let asked = async {
+            match tokio::time::timeout_at(until, idle(&mut sender, (host, shown), of)).await {
+                Ok(idle) => idle,
+                Err(_) => Idle::Unread(Trouble::late(deadlines.metrics).reason),
+            }
+        };
+        // A connection that ends fails what is asked over it.
+        of.idle = asked.await;
+    }
     driver.abort();
     Ok(*facts)
 }
 
 async fn page(
     sender: &mut SendRequest<Empty<Bytes>>,
-    host: &str,
+    (host, shown): (&str, &Shown),
     path: &str,
     deadline: Duration,
 ) -> hyper::Result<Result<PageFacts, NoPage>> {
     tokio::time::timeout(deadline, async {
-        let response = get(sender, host, path).await?;
+        let response = get(sender, (host, shown), path).await?;
         let status = response.status();
         if status != StatusCode::OK {
             let kind = if status.is_server_error() { NoPageKind::NotYet } else { NoPageKind::Other };
-            return Ok(Err(NoPage { kind, reason: format!("{path} answers {status}") }));
+            return Ok(Err(NoPage { kind, reason: answers(path, status, shown) }));
         }
         let launched = response.headers().get(LAUNCHED).and_then(|value| value.to_str().ok());
         let launched = launched.filter(|value| value.len() <= LONGEST_LAUNCH).map(str::to_owned);
-        let body = match whole(response).await {
+        let body = match whole(response, LARGEST_PAGE).await {
             Ok(body) => body,
             Err(reason) => return Ok(Err(NoPage::other(format!("{path}: {reason}")))),
         };
@@ -220,12 +245,12 @@ async fn page(
 }
 
 /// What the metrics say, or why they were not read, in words.
-async fn metrics(sender: &mut SendRequest<Empty<Bytes>>, host: &str) -> Result<Metrics, String> {
+async fn metrics(sender: &mut SendRequest<Empty<Bytes>>, (host, shown): (&str, &Shown)) -> Result<Metrics, String> {
     let broke = |error: &hyper::Error| format!("/metrics: {}", said(error));
     sender.ready().await.map_err(|error| broke(&error))?;
-    let response = get(sender, host, "/metrics").await.map_err(|error| broke(&error))?;
+    let response = get(sender, (host, shown), "/metrics").await.map_err(|error| broke(&error))?;
     if response.status() != StatusCode::OK {
-        return Err(format!("/metrics answers {}", response.status()));
+        return Err(answers("/metrics", response.status(), shown));
     }
     let mut body = response.into_body();
     let mut reader = Reader::default();
@@ -238,22 +263,101 @@ async fn metrics(sender: &mut SendRequest<Empty<Bytes>>, host: &str) -> Result<M
     reader.finish().ok_or_else(|| "/metrics has no metric of a safekeeper or a pageserver".to_owned())
 }
 
-async fn get(sender: &mut SendRequest<Empty<Bytes>>, host: &str, path: &str) -> hyper::Result<Response<Incoming>> {
+/// Reads the timelines that a safekeeper lists, and the status of each of them that its metrics do not give. What was read
+/// stays, whatever becomes of the rest. Returns whether that is all.
+async fn idle(
+    sender: &mut SendRequest<Empty<Bytes>>,
+    (host, shown): (&str, &Shown),
+    facts: &mut SafekeeperFacts,
+) -> Idle {
+    match shown {
+        Shown::Nothing => return Idle::Unasked,
+        Shown::Withheld(why) => return Idle::Unread(why.clone()),
+        Shown::Token(_) => {}
+    }
+    let listed = match body(sender, (host, shown), "/v1/tenant/timeline", LARGEST_LIST).await {
+        Ok(Some(text)) => storage::idle::list(&text).map_err(|why| format!("/v1/tenant/timeline: {why}")),
+        Ok(None) => Err("/v1/tenant/timeline answers 404 Not Found".to_owned()),
+        Err(why) => Err(why),
+    };
+    let mut listed = match listed {
+        Ok(listed) => listed,
+        Err(why) => return Idle::Unread(why),
+    };
+    facts.total.get_or_insert(listed.len() as u64);
+    listed.retain(|id| facts.wal(id).is_none());
+    let more = listed.len().saturating_sub(MOST_IDLE);
+    for id in listed.into_iter().take(MOST_IDLE) {
+        let path = format!("/v1/tenant/{}/timeline/{}", id.tenant.as_deref().unwrap_or_default(), id.timeline);
+        let read = match body(sender, (host, shown), &path, LARGEST_PAGE).await {
+            Ok(Some(text)) => storage::idle::status(&text).map_err(|why| format!("{path}: {why}")),
+            // It was deleted meanwhile.
+            Ok(None) => continue,
+            Err(why) => Err(why),
+        };
+        match read {
+            Ok(wal) => facts.timelines.insert(id, wal),
+            Err(why) => return Idle::Unread(why),
+        };
+    }
+    match more {
+        0 => Idle::Listed,
+        more => Idle::Unread(format!("{more} were not asked for: there are too many")),
+    }
+}
+
+/// The body of a page; `None` where there is no such page (404).
+async fn body(
+    sender: &mut SendRequest<Empty<Bytes>>,
+    (host, shown): (&str, &Shown),
+    path: &str,
+    most: usize,
+) -> Result<Option<String>, String> {
+    let broke = |error: &hyper::Error| format!("{path}: {}", said(error));
+    sender.ready().await.map_err(|error| broke(&error))?;
+    let response = get(sender, (host, shown), path).await.map_err(|error| broke(&error))?;
+    let status = response.status();
+    let body = whole(response, most).await.map_err(|why| format!("{path}: {why}"));
+    match status {
+        StatusCode::OK => body.map(Some),
+        StatusCode::NOT_FOUND => body.map(|_| None),
+        status => Err(answers(path, status, shown)),
+    }
+}
+
+/// `/metrics answers 401 Unauthorized`, and what that says of the token.
+fn answers(path: &str, status: StatusCode, shown: &Shown) -> String {
+    let denied = matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
+    match shown {
+        Shown::Token(_) if denied => format!("{path} answers {status}: the token is refused"),
+        Shown::Withheld(why) if denied => format!("{path} answers {status}; {why}"),
+        _ => format!("{path} answers {status}"),
+    }
+}
+
+async fn get(
+    sender: &mut SendRequest<Empty<Bytes>>,
+    (host, shown): (&str, &Shown),
+    path: &str,
+) -> hyper::Result<Response<Incoming>> {
     let mut request = Request::new(Empty::new());
     *request.uri_mut() = path.parse().unwrap_or_default();
     let host = http::HeaderValue::from_str(host).unwrap_or(http::HeaderValue::from_static("localhost"));
     request.headers_mut().insert(http::header::HOST, host);
+    if let Some(token) = shown.authorization() {
+        request.headers_mut().insert(http::header::AUTHORIZATION, token.clone());
+    }
     sender.send_request(request).await
 }
 
-async fn whole(response: Response<Incoming>) -> Result<String, String> {
+async fn whole(response: Response<Incoming>, most: usize) -> Result<String, String> {
     let mut body = response.into_body();
     let mut bytes = Vec::new();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| format!("cut off: {}", said(&error)))?;
         bytes.extend_from_slice(frame.data_ref().unwrap_or(&Bytes::new()));
-        if bytes.len() > LARGEST_PAGE {
-            return Err(format!("longer than {} KiB", LARGEST_PAGE >> 10));
+        if bytes.len() > most {
+            return Err(format!("longer than {} KiB", most >> 10));
         }
     }
     String::from_utf8(bytes).map_err(|_| "not text".to_owned())

@@ -8,6 +8,13 @@ const SAFEKEEPER: &str = "safekeeper_timelines 2\nsafekeeper_flush_lsn{tenant_id
 
 /// A server that answers each request with the next of these texts, then closes.
 async fn ask(answers: Vec<String>) -> Result<PageFacts, NoPage> {
+    ask_showing(&Shown::Nothing, answers).await.0
+}
+
+/// The same, shown this; also what it was asked.
+async fn ask_showing(shown: &Shown, answers: Vec<String>) -> (Result<PageFacts, NoPage>, Vec<String>) {
+    let requests = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let heard = requests.clone();
     let (client, mut server) = duplex(1 << 20);
     let serving = tokio::spawn(async move {
         for answer in answers {
@@ -18,12 +25,14 @@ async fn ask(answers: Vec<String>) -> Result<PageFacts, NoPage> {
                     Err(_) => return,
                 }
             }
+            heard.lock().unwrap().push(String::from_utf8(asked).unwrap());
             let _ = server.write_all(answer.as_bytes()).await;
         }
     });
-    let answer = page_over(client, "safekeeper-0", "/v1/status", Deadlines::default()).await;
+    let answer = page_over(client, "safekeeper-0", "/v1/status", Deadlines::default(), shown).await;
     serving.abort();
-    answer
+    let requests = requests.lock().unwrap().clone();
+    (answer, requests)
 }
 
 fn ok(body: &str) -> String {
@@ -73,7 +82,7 @@ async fn metrics_that_cannot_be_read_are_unknown_and_the_page_stands() {
         };
         let deadlines = Deadlines { metrics: Duration::from_millis(50), ..Deadlines::default() };
         let page = tokio::select! {
-            page = page_over(client, "safekeeper-0", "/v1/status", deadlines) => page.unwrap(),
+            page = page_over(client, "safekeeper-0", "/v1/status", deadlines, &Shown::Nothing) => page.unwrap(),
             () = serving => unreachable!(),
         };
         assert_eq!(page.unread.as_deref(), Some("/metrics: no answer within 0.1 s"), "{begun}");
@@ -129,7 +138,7 @@ impl AsyncWrite for Refused {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nobody_listening_is_a_no_however_early_it_is_known() {
     for _ in 0..200 {
-        let answer = page_over(Refused, "safekeeper-0", "/v1/status", Deadlines::default()).await;
+        let answer = page_over(Refused, "safekeeper-0", "/v1/status", Deadlines::default(), &Shown::Nothing).await;
         let reason = "connection refused: nothing listens on that port of the pod".to_owned();
         assert_eq!(answer, Err(NoPage { kind: NoPageKind::Refused, reason }));
     }
@@ -147,7 +156,7 @@ async fn a_slow_page_is_unknown() {
             std::future::pending::<()>().await;
         };
         let answer = tokio::select! {
-            answer = page_over(client, "safekeeper-0", "/v1/status", deadlines) => answer,
+            answer = page_over(client, "safekeeper-0", "/v1/status", deadlines, &Shown::Nothing) => answer,
             () = answering => unreachable!(),
         };
         let reason = "no answer within 0.1 s".to_owned();
@@ -175,4 +184,69 @@ async fn anything_else_is_unknown_and_never_a_pass() {
         assert!(no.kind == kind && no.reason.contains(expected), "{no:?} / {expected}");
         assert!(matches!(Answer::<()>::from(no), Answer::Unknown(_)));
     }
+}
+
+fn token() -> Shown {
+    Shown::Token(http::HeaderValue::from_static("Bearer abc"))
+}
+
+const LIST: &str = r#"[{"tenant_id":"aa","timeline_id":"11"},{"tenant_id":"bb","timeline_id":"22"}]"#;
+const STATUS: &str = r#"{"tenant_id":"bb","timeline_id":"22","acceptor_state":{"term":3,"epoch":3,"term_history":[]},
+    "flush_lsn":"0/2DDEA48","commit_lsn":"0/2DDEA48","backup_lsn":"0/2000000","remote_consistent_lsn":"0/2000000"}"#;
+
+/// Its metrics give the active one, and its status the idle one; each request shows the token.
+#[tokio::test]
+async fn with_a_token_idle_timelines_are_read() {
+    let answers = || vec![ok(r#"{"id":1}"#), ok(SAFEKEEPER), ok(LIST), ok(STATUS)];
+    let (page, requests) = ask_showing(&token(), answers()).await;
+    let page = page.unwrap();
+    let facts = page.safekeeper().unwrap();
+    assert_eq!((facts.total, facts.timelines.len(), &facts.idle), (Some(2), 2, &Idle::Listed));
+    let idle = facts.timelines[&TimelineId::new("bb", "22")];
+    assert_eq!((idle.flush_lsn, idle.term), (Some(0x2DD_EA48), Some(3)));
+    let paths: Vec<&str> = requests.iter().filter_map(|request| request.split(' ').nth(1)).collect();
+    assert_eq!(paths, ["/v1/status", "/metrics", "/v1/tenant/timeline", "/v1/tenant/bb/timeline/22"]);
+    assert!(requests.iter().all(|request| request.contains("authorization: Bearer abc\r\n")), "{requests:?}");
+
+    for shown in [Shown::Nothing, Shown::Withheld("why".into())] {
+        let (page, requests) = ask_showing(&shown, answers()).await;
+        let facts = page.unwrap();
+        let expected = if matches!(shown, Shown::Nothing) { Idle::Unasked } else { Idle::Unread("why".into()) };
+        assert_eq!(facts.safekeeper().unwrap().idle, expected);
+        assert_eq!(requests.len(), 2);
+        assert!(!requests.concat().contains("authorization"), "{requests:?}");
+    }
+}
+
+/// Whatever comes in the place of the list or of a status, it is not known that all are listed.
+#[tokio::test]
+async fn a_refused_token_is_said_and_never_a_pass() {
+    let status = |line: &str| format!("HTTP/1.1 {line}\r\ncontent-length: 0\r\n\r\n");
+    for (answers, expected) in [
+        (vec![status("403 Forbidden")], "/v1/tenant/timeline answers 403 Forbidden: the token is refused"),
+        (vec![status("401 Unauthorized")], "/v1/tenant/timeline answers 401 Unauthorized: the token is refused"),
+        (vec![status("404 Not Found")], "/v1/tenant/timeline answers 404 Not Found"),
+        (vec![ok("{}")], "/v1/tenant/timeline: it is not a list of timelines"),
+        (
+            vec![ok(LIST), status("403 Forbidden")],
+            "/v1/tenant/bb/timeline/22 answers 403 Forbidden: the token is refused",
+        ),
+        (vec![ok(LIST), ok("[]")], "/v1/tenant/bb/timeline/22: it is not the status of a timeline"),
+        (vec![], "/v1/tenant/timeline: "),
+    ] {
+        let (page, _) = ask_showing(&token(), [vec![ok("{}"), ok(SAFEKEEPER)], answers].concat()).await;
+        let page = page.unwrap();
+        let Idle::Unread(why) = &page.safekeeper().unwrap().idle else { panic!("{page:?}") };
+        assert!(why.starts_with(expected), "{why} / {expected}");
+    }
+    // One that was deleted meanwhile is none of its.
+    let (page, _) = ask_showing(&token(), vec![ok("{}"), ok(SAFEKEEPER), ok(LIST), status("404 Not Found")]).await;
+    let page = page.unwrap();
+    let facts = page.safekeeper().unwrap();
+    assert_eq!((facts.timelines.len(), &facts.idle), (1, &Idle::Listed));
+    // Older ones ask for it before they tell their metrics.
+    let (page, _) = ask_showing(&token(), vec![ok("{}"), status("403 Forbidden")]).await;
+    assert_eq!(page.unwrap().unread.as_deref(), Some("/metrics answers 403 Forbidden: the token is refused"));
+    let (no, _) = ask_showing(&token(), vec![status("403 Forbidden")]).await;
+    assert_eq!(no.unwrap_err().reason, "/v1/status answers 403 Forbidden: the token is refused");
 }

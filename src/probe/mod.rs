@@ -7,7 +7,8 @@
 //!   values
 //! - [`canary`]: a small table written before and read after
 //! - [`compare`]: what is missing afterwards (pure)
-//! - [`http`]: status pages and metrics; `metrics`: their text, read as it comes
+//! - [`http`]: status pages and metrics; `metrics`: their text, read as it comes;
+//!   [`page_token`]: what they are shown where they ask for a token
 
 mod authentication;
 pub mod baseline;
@@ -20,6 +21,7 @@ pub mod http;
 pub mod login;
 mod messages;
 mod metrics;
+pub mod page_token;
 mod pgpass;
 pub mod segments;
 pub mod session;
@@ -38,6 +40,7 @@ pub use canary::Canary;
 pub use compare::{Comparison, Missing, compare};
 pub use contents::Look;
 pub use login::Login;
+pub use page_token::PageToken;
 pub use session::SqlTarget;
 pub use sql::Sql;
 

@@ -7,7 +7,7 @@ use crate::probe::http::{Deadlines, NoPage, NoPageKind, status_page};
 use crate::probe::segments::Dispatched;
 use crate::probe::sql::Kernel;
 use crate::probe::sqlstate::Meaning;
-use crate::probe::{Answer as Said, Canary, Login, Look, Sql, SqlTarget};
+use crate::probe::{Answer as Said, Canary, Login, Look, PageToken, Sql, SqlTarget};
 use crate::storage::pace::Pace;
 use crate::storage::{Found as Held, PageFacts, Reading};
 use crate::topology::layout::{PageDoor, SqlDoor};
@@ -90,6 +90,8 @@ pub struct Witness {
     sql: Option<(Sql, SqlDoor)>,
     stored: Option<Stored>,
     found: Mutex<Found>,
+    /// What storage pages are shown.
+    page_token: PageToken,
     /// The storage components that a page is compared with.
     beside: Vec<StoragePage>,
     /// What was seen of a page so far, and since when.
@@ -125,10 +127,16 @@ impl Witness {
             sql,
             stored: None,
             found: Mutex::default(),
+            page_token: PageToken::default(),
             beside: Vec::new(),
             seen: Mutex::default(),
             reached: Mutex::default(),
         }
+    }
+
+    /// Shows this token to storage pages.
+    pub fn shows(&mut self, page_token: PageToken) {
+        self.page_token = page_token;
     }
 
     /// Compares a status page with those of these components, too.
@@ -208,7 +216,7 @@ impl Witness {
             }
             (None, Proof::Page { pod, door }) => {
                 let deadlines = Deadlines::within(deadline);
-                status_page(&self.cluster, &self.namespace, pod, door, deadlines).await
+                status_page(&self.cluster, &self.namespace, pod, door, deadlines, &self.page_token).await
             }
             (None, _) => return Err(Silence::NotAsked),
         };
@@ -324,14 +332,15 @@ impl Witness {
         (pod, door): (&str, &PageDoor),
         since: Duration,
     ) -> Answer {
-        let ask = || status_page(&self.cluster, &self.namespace, pod, door, Deadlines::default());
+        let token = &self.page_token;
+        let ask = || status_page(&self.cluster, &self.namespace, pod, door, Deadlines::default(), token);
         // Nobody else is asked for one that does not answer.
         if self.lock_seen().is_none()
             && let Err(no) = ask().await
         {
             return silent_page(before.is_none(), no, since);
         }
-        let beside = read_storage(&self.cluster, &self.namespace, &self.beside, Deadlines::default()).await;
+        let beside = read_storage(&self.cluster, &self.namespace, &self.beside, Deadlines::default(), token).await;
         let after = match ask().await {
             Ok(after) => after,
             Err(no) => return silent_page(before.is_none(), no, since),

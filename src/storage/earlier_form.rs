@@ -52,6 +52,7 @@ impl From<AnyForm> for PageFacts {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::storage::facts::Idle;
     use serde_json::{from_value, json, to_value};
 
     /// As version 0.1 wrote them, word for word.
@@ -90,11 +91,17 @@ mod tests {
     #[test]
     fn the_present_form_is_read_as_it_was_written_and_nothing_else_is() {
         let timelines = BTreeMap::from([(TimelineId::new("aa", "11"), Wal { term: Some(3), ..Wal::default() })]);
-        let safekeeper = SafekeeperFacts { timelines, total: Some(2), active: Some(1), left_out: 0 };
+        let safekeeper = SafekeeperFacts { timelines, total: Some(2), active: Some(1), ..SafekeeperFacts::default() };
+        let idle = |idle| PageFacts {
+            metrics: Some(Metrics::Safekeeper(SafekeeperFacts { idle, ..SafekeeperFacts::default() })),
+            ..PageFacts::default()
+        };
         for facts in [
             PageFacts::default(),
             PageFacts { unread: Some("/metrics answers 401 Unauthorized".into()), id: Some(1), ..PageFacts::default() },
             PageFacts { id: Some(7), metrics: Some(Metrics::Safekeeper(safekeeper)), ..PageFacts::default() },
+            idle(Idle::Listed),
+            idle(Idle::Unread("the token is refused".into())),
             PageFacts {
                 launched: Some("1764230400".into()),
                 metrics: Some(Metrics::Pageserver(PageserverFacts { left_out: 3, ..PageserverFacts::default() })),

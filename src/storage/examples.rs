@@ -1,6 +1,6 @@
 //! Safekeepers and pageservers as tests need them.
 
-use super::facts::{Layers, Metrics, PageFacts, PageserverFacts, SafekeeperFacts, TimelineId, Wal};
+use super::facts::{Idle, Layers, Metrics, PageFacts, PageserverFacts, SafekeeperFacts, TimelineId, Wal};
 use super::readings::{Reading, Readings};
 
 /// A safekeeper.
@@ -70,6 +70,11 @@ impl Sk {
 
     pub(crate) fn without_total(self) -> Self {
         self.change(|facts| facts.total = None)
+    }
+
+    /// What came of showing it a token.
+    pub(crate) fn idle(self, idle: Idle) -> Self {
+        self.change(|facts| facts.idle = idle)
     }
 
     pub(crate) fn left_out(self, number: u64) -> Self {

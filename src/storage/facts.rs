@@ -113,12 +113,12 @@ pub enum Metrics {
 }
 
 /// What a safekeeper's metrics say. They give positions of active timelines only: those that a compute writes, or whose
-/// WAL is not uploaded yet.
+/// WAL is not uploaded yet. With a token those of idle ones are added.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct SafekeeperFacts {
-    /// Active timelines, by `TENANT/TIMELINE`.
+    /// Active timelines, by `TENANT/TIMELINE`; idle ones, too, where a token was given.
     pub timelines: BTreeMap<TimelineId, Wal>,
     /// How many timelines it has, idle ones too (`safekeeper_timelines`). Null where it does not say.
     pub total: Option<u64>,
@@ -127,6 +127,30 @@ pub struct SafekeeperFacts {
     /// How many timelines were left out, as there are more than are kept. Absent where none was.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub left_out: u64,
+    /// Whether its idle timelines are among these: they are only told to one who shows a token. Absent where none was
+    /// given.
+    #[serde(default, skip_serializing_if = "Idle::is_unasked")]
+    pub idle: Idle,
+}
+
+/// Whether a safekeeper's idle timelines are known by name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub enum Idle {
+    /// No token was given: of idle ones only the number is known.
+    #[default]
+    Unasked,
+    /// All that it has are listed, with their positions.
+    Listed,
+    /// A token was given, and not all of them could be read, for this reason, in words.
+    Unread(String),
+}
+
+impl Idle {
+    fn is_unasked(&self) -> bool {
+        *self == Self::Unasked
+    }
 }
 
 /// How far a safekeeper's timeline has got. Positions are in bytes of WAL (log sequence numbers). Null is what it does not
@@ -245,6 +269,19 @@ impl Metrics {
 }
 
 impl SafekeeperFacts {
+    /// Whether it has no timeline that it does not list.
+    pub fn lists_all(&self) -> bool {
+        self.idle == Idle::Listed
+    }
+
+    /// Why its idle timelines are not known although they were asked for, in words.
+    pub fn idle_unread(&self) -> Option<String> {
+        match &self.idle {
+            Idle::Unread(why) => Some(format!("its idle timelines are not known: {why}")),
+            Idle::Unasked | Idle::Listed => None,
+        }
+    }
+
     /// What it says of a timeline; `None` where it lists none of that name.
     pub fn wal(&self, id: &TimelineId) -> Option<&Wal> {
         // Those without a tenant come first.

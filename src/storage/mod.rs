@@ -3,7 +3,8 @@
 //!
 //! Each fact may be unknown (`None`), and an unknown fact is never a pass.
 //!
-//! - [`facts`]: what one component said; [`earlier_form`]: the form of older baselines
+//! - [`facts`]: what one component said; [`earlier_form`]: the form of older baselines;
+//!   [`idle`]: what a safekeeper says to one who shows a token
 //! - [`readings`]: what all of a namespace said
 //! - [`peers`]: whether the other safekeepers hold all committed WAL, before one of them goes
 //! - [`safekeeper`], [`pageserver`]: whether a component that came back holds what it should; [`found`]: the result
@@ -15,6 +16,7 @@
 mod earlier_form;
 pub mod facts;
 pub mod found;
+pub mod idle;
 pub mod pace;
 pub mod pageserver;
 pub mod peers;
@@ -27,7 +29,7 @@ pub mod words;
 #[cfg(test)]
 pub(crate) mod examples;
 
-pub use facts::{Layers, Metrics, PageFacts, PageserverFacts, SafekeeperFacts, TimelineId, Wal};
+pub use facts::{Idle, Layers, Metrics, PageFacts, PageserverFacts, SafekeeperFacts, TimelineId, Wal};
 pub use found::{Found, Left};
 pub use positions::{Position, Positions};
 pub use readings::{Reading, Readings};

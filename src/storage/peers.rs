@@ -54,6 +54,15 @@ pub enum Shortfall {
         /// The pod that says so.
         on: String,
     },
+    /// It lists all its timelines, and this is not among them.
+    Lacks {
+        /// The timeline.
+        timeline: TimelineId,
+        /// Up to where it is committed.
+        committed: u64,
+        /// The pod that says so.
+        on: String,
+    },
     /// It has fewer timelines than another one.
     FewerTimelines {
         /// How many it has.
@@ -106,6 +115,9 @@ impl fmt::Display for Shortfall {
                 "takes no part in timeline {timeline}, which a compute writes ({on} has {} committed)",
                 lsn(*committed)
             ),
+            Self::Lacks { timeline, committed, on } => {
+                write!(f, "has no timeline {timeline} ({on} has {} committed)", lsn(*committed))
+            }
             Self::FewerTimelines { has, other, on } => {
                 write!(f, "has {}, and {on} has {other}", counted(*has, "timeline"))
             }
@@ -160,6 +172,9 @@ fn standing(peer: &Reading, readings: &Readings) -> Standing {
             Some(None) => open.push(format!("it does not say how far it has flushed timeline {id}")),
             // Each timeline has its own members, three of them by default.
             None if all.len() > MEMBERS => open.push(format!("whether it is a member of timeline {id} is not told")),
+            None if facts.lists_all() => {
+                short.push(Shortfall::Lacks { timeline: timeline(), committed, on: on() });
+            }
             // What it does not list it has, and it is idle, if it has as many as the others; unless a compute writes it.
             None if computes(&others, id).is_some_and(|computes| computes > 0) => {
                 short.push(Shortfall::Absent { timeline: timeline(), committed, on: on() });
@@ -167,6 +182,7 @@ fn standing(peer: &Reading, readings: &Readings) -> Standing {
             None => {}
         }
     }
+    open.extend(facts.idle_unread());
     for (id, (highest, on)) in terms(&all) {
         match facts.wal(id).map(|wal| wal.term) {
             Some(Some(term)) if term < highest => {
@@ -195,6 +211,7 @@ fn standing(peer: &Reading, readings: &Readings) -> Standing {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::storage::Idle;
     use crate::storage::examples::{Sk, readings, sk};
 
     fn level() -> Sk {
@@ -280,6 +297,10 @@ mod tests {
                 "unknown: it does not say its term of timeline aa/11",
             ),
             (level().id(2).left_out(7), "unknown: 7 timelines were not looked at"),
+            (
+                level().id(2).idle(Idle::Unread("the token is refused".into())),
+                "unknown: its idle timelines are not known: the token is refused",
+            ),
         ] {
             assert_eq!(said(level(), second, third()), expected);
         }
@@ -288,6 +309,28 @@ mod tests {
         assert_eq!(said(mute(level()), mute(level().id(2)), mute(third())), "unknown: it does not say its terms");
         // Short in one way and unknown in another is short.
         assert!(said(level(), level().without_id().timeline("aa/11", 1, 1, 3), third()).contains("99 bytes behind"));
+    }
+
+    /// Who lists all of its timelines has no other, whatever the number; and an idle one has a position and a term.
+    #[test]
+    fn idle_timelines_are_compared_where_they_are_told() {
+        let listed = |sk: Sk| sk.timeline("bb/22", 50, 50, 2).idle(Idle::Listed);
+        let other = level().id(2).timeline("cc/33", 50, 50, 2).idle(Idle::Listed);
+        let third = || listed(level().id(3));
+        for (second, expected) in [
+            (listed(level().id(2)), "level 2"),
+            (other, "has no timeline bb/22 (safekeeper-0 has 0/32 committed)"),
+            (
+                listed(level().id(2)).timeline("bb/22", 40, 40, 2),
+                "10 bytes behind on timeline bb/22 (at 0/28; safekeeper-0 has 0/32 committed)",
+            ),
+            (
+                listed(level().id(2)).timeline("bb/22", 50, 50, 1),
+                "in term 1 of timeline bb/22, and safekeeper-0 is in term 2",
+            ),
+        ] {
+            assert_eq!(said(listed(level()), second, third()), expected);
+        }
     }
 
     /// Where there are more than three, a timeline need not be on all of them.

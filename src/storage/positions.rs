@@ -28,7 +28,11 @@ pub fn positions(namespace: &str, readings: &Readings) -> Positions {
     let of = |reading: &Reading| {
         if let Some((_, facts)) = reading.safekeeper() {
             let lsn = facts.timelines.values().filter_map(|wal| wal.flush_lsn).max();
-            return Ok(Position { lsn, lag: lag(&|id| facts.wal(id)?.flush_lsn) });
+            // Of what it does not have, or does not say that it has, nobody knows the bytes.
+            let unknown = facts.idle_unread().is_some()
+                || facts.lists_all() && committed.keys().any(|id| facts.wal(id).is_none());
+            let lag = lag(&|id| facts.wal(id)?.flush_lsn).filter(|_| !unknown);
+            return Ok(Position { lsn, lag });
         }
         if let Some(facts) = reading.pageserver() {
             let lsn = facts.timelines.values().filter_map(|layers| layers.last_record_lsn).max();
@@ -43,6 +47,7 @@ pub fn positions(namespace: &str, readings: &Readings) -> Positions {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::storage::Idle;
     use crate::storage::examples::{ps, readings, sk};
 
     #[test]
@@ -59,6 +64,11 @@ mod tests {
         assert_eq!(found["n/pageserver-0"], at(70, 30));
         let idle = positions("n", &readings([sk(1).total(3)]));
         assert_eq!(idle["n/safekeeper-0"], Ok(Position { lsn: None, lag: Some(0) }));
+        // A timeline that it does not have, and idle ones that it does not tell: how much that is nobody knows.
+        for idle in [Idle::Listed, Idle::Unread("the token is refused".into())] {
+            let found = positions("n", &readings([level(1), sk(2).timeline("aa/11", 100, 100, 1).total(2).idle(idle)]));
+            assert_eq!(found["n/safekeeper-1"], Ok(Position { lsn: Some(100), lag: None }));
+        }
         // Without a safekeeper nothing says what is committed.
         let alone = Readings { pageservers: vec![ps(1).timeline("aa/11", 70, 60).reading()], ..Readings::default() };
         assert_eq!(positions("n", &alone)["n/pageserver-0"], Ok(Position { lsn: Some(70), lag: None }));

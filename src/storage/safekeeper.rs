@@ -30,6 +30,7 @@ pub fn compare(before: Option<&PageFacts>, after: &PageFacts, others: &[&Reading
     let idle = positions(then, (facts, needed), others, &mut found);
     found.there = there(facts, idle);
     left_out(then, facts, &mut found);
+    found.unknown.extend(facts.idle_unread());
     let named = then.is_some_and(|then| then.total.is_some_and(|total| total > 0) || !then.timelines.is_empty());
     let beside = others.iter().filter_map(|other| other.safekeeper());
     let beside =
@@ -122,6 +123,15 @@ fn positions(
                 found.lacks(Item::Timeline(id.clone()), line);
             }
             Some(None) => found.unknown.push(format!("it does not say how far it has flushed timeline {id}")),
+            // Those that list all of theirs have none either: it was deleted.
+            None if !others.is_empty() && others.iter().all(|other| lists_all_without(other, id)) => {}
+            // Where there are more than a timeline's members, what others have need not be here.
+            None if facts.lists_all()
+                && (others.len() < MEMBERS || then.is_some_and(|then| then.wal(id).is_some())) =>
+            {
+                let line = format!("WAL of timeline {id} up to {}, {whose}; it has none", lsn(needs));
+                found.lacks(Item::Timeline(id.clone()), line);
+            }
             // What it has as many of as it should, and does not list, is idle; unless a compute writes it.
             None if computes(others, id).is_some_and(|computes| computes > 0) && others.len() < MEMBERS => {
                 let line = format!("WAL of timeline {id} up to {}, {whose}; it takes no part in it yet", lsn(needs));
@@ -159,6 +169,10 @@ fn positions(
         idle = 0;
     }
     idle
+}
+
+fn lists_all_without(reading: &Reading, id: &TimelineId) -> bool {
+    reading.safekeeper().is_some_and(|(_, facts)| facts.lists_all() && facts.wal(id).is_none())
 }
 
 fn left_out(then: Option<&SafekeeperFacts>, facts: &SafekeeperFacts, found: &mut Found) {

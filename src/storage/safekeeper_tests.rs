@@ -1,6 +1,7 @@
 //! A safekeeper that came back, as it says it is, beside two others.
 
 use super::*;
+use crate::storage::Idle;
 use crate::storage::examples::{Sk, sk};
 
 fn level() -> Sk {
@@ -181,4 +182,36 @@ fn what_is_left_is_counted() {
     assert_eq!(found.left().words(), "3 timelines");
     assert!(found.may_come());
     assert!(!compared(Some(level()), level().id(7), &[]).may_come());
+}
+
+/// With a token idle timelines have names: as many of others are not the same.
+#[test]
+fn an_idle_timeline_that_is_not_listed_is_missing() {
+    let listed = |sk: Sk| sk.timeline("bb/22", 50, 50, 2).idle(Idle::Listed);
+    let others = [listed(level().id(2)), listed(level().id(3))];
+    let another = level().timeline("cc/33", 50, 50, 2);
+    assert_eq!(said(None, listed(level()), &others), "WAL of 2 timelines");
+    // Without its list as many are enough.
+    assert_eq!(said(None, another.clone(), &others), "WAL of 2 timelines");
+    let lost = "WAL of timeline bb/22 up to 0/32, as safekeeper-1 has it committed; it has none";
+    assert_eq!(said(None, another.clone().idle(Idle::Listed), &others), lost);
+    // Alone it is compared with what it had.
+    let lost = "WAL of timeline bb/22 up to 0/32, committed before; it has none";
+    assert_eq!(said(Some(listed(level())), another.clone().idle(Idle::Listed), &[]), lost);
+    // One that nobody has any more was deleted.
+    let without = |sk: Sk| sk.idle(Idle::Listed);
+    let deleted = [without(level().id(2)), without(level().id(3))];
+    assert_eq!(said(Some(listed(level())), without(level()), &deleted), "WAL of 1 timeline");
+    // Of five others three have it, and which ones is not told.
+    let five = [2, 3, 4, 5].map(|id| listed(level().id(id)));
+    assert_eq!(said(None, another.idle(Idle::Listed), &five), "WAL of 2 timelines");
+    let behind = "WAL of timeline bb/22 up to 0/32, as safekeeper-1 has it committed; it has 0/28 (10 bytes less)";
+    assert_eq!(said(None, listed(level()).timeline("bb/22", 40, 40, 2), &others), behind);
+}
+
+#[test]
+fn a_refused_token_leaves_idle_timelines_unknown() {
+    let refused = level().idle(Idle::Unread("the token is refused".into()));
+    let expected = "unknown: its idle timelines are not known: the token is refused";
+    assert_eq!(said(Some(level()), refused, &[level().id(2), level().id(3)]), expected);
 }

@@ -9,7 +9,7 @@ use crate::cluster::Cluster;
 use crate::probe::http::{Deadlines, NoPage, NoPageKind, status_page};
 use crate::probe::session::Connector;
 use crate::probe::sql::Kernel;
-use crate::probe::{Answer, Baseline, Canary, Login, Look, Sql, SqlTarget};
+use crate::probe::{Answer, Baseline, Canary, Login, Look, PageToken, Sql, SqlTarget};
 use crate::storage::{Reading, Readings};
 use crate::topology::layout::{PageDoor, SqlDoor};
 use crate::topology::{Door, Member, Role, Topology, Warehouse};
@@ -27,6 +27,8 @@ const AT_ONCE: usize = 8;
 pub struct Options {
     /// Password and TLS.
     pub login: Login,
+    /// What storage pages are shown.
+    pub page_token: PageToken,
     /// Role to log in as, where it is not the layout's.
     pub user: Option<String>,
     /// Look into this database only; it must be there.
@@ -86,7 +88,7 @@ pub async fn inspect(cluster: &Cluster, subjects: &[Subject], options: &Options)
             }
             Subject::Pages { namespace, component, role, pods, door, whole, remote_storage } => {
                 let (role, whole, remote_storage) = (*role, *whole, *remote_storage);
-                let answers = component_pages(cluster, namespace, pods, door).await;
+                let answers = component_pages(cluster, namespace, pods, door, options).await;
                 Asked::Pages(AskedPages { namespace, component, role, whole, remote_storage, pods, door, answers })
             }
             Subject::Nodes { namespace, component, ready, waiting } => {
@@ -116,7 +118,7 @@ pub async fn inspect(cluster: &Cluster, subjects: &[Subject], options: &Options)
     // Not lazily one by one: a server that hangs holds up nobody else.
     let mut all: Vec<Asked<'_>> = futures::stream::iter(asked).buffered(AT_ONCE).collect().await;
     for at in 0..all.len() {
-        let again = asked_again(cluster, at, &all).await;
+        let again = asked_again(cluster, at, &all, options).await;
         if let (Some(answers), Asked::Pages(pages)) = (again, &mut all[at]) {
             pages.answers = answers;
         }
@@ -136,13 +138,18 @@ pub async fn inspect(cluster: &Cluster, subjects: &[Subject], options: &Options)
 
 /// Asks safekeepers once more if one of them seems to lack WAL: while a compute writes, two readings of one moment differ.
 /// What was committed at the first must be flushed at the second. `None` if there is nothing to ask again.
-async fn asked_again(cluster: &Cluster, at: usize, all: &[Asked<'_>]) -> Option<Vec<(String, Answered, Duration)>> {
+async fn asked_again(
+    cluster: &Cluster,
+    at: usize,
+    all: &[Asked<'_>],
+    options: &Options,
+) -> Option<Vec<(String, Answered, Duration)>> {
     let Asked::Pages(pages) = &all[at] else { return None };
     let first = beside(pages, all);
     if pages.role != Role::Safekeeper || !pages.whole || pages::wal(&first).verdict == Verdict::Passed {
         return None;
     }
-    let second = component_pages(cluster, pages.namespace, pages.pods, pages.door).await;
+    let second = component_pages(cluster, pages.namespace, pages.pods, pages.door, options).await;
     Some(after(&first, second))
 }
 
@@ -380,13 +387,15 @@ async fn component_pages(
     namespace: &str,
     pods: &[(String, bool)],
     door: &PageDoor,
+    options: &Options,
 ) -> Vec<(String, Answered, Duration)> {
+    let token = &options.page_token.within_or_why(cluster, namespace, options.deadline).await;
     let asked = pods.iter().map(|(pod, exists)| async move {
         if !exists {
             let reason = "there is no such pod".to_owned();
             return (pod.clone(), Err(NoPage { kind: NoPageKind::Refused, reason }), Duration::ZERO);
         }
-        let (answered, took) = timed(status_page(cluster, namespace, pod, door, Deadlines::default())).await;
+        let (answered, took) = timed(status_page(cluster, namespace, pod, door, Deadlines::default(), token)).await;
         (pod.clone(), answered, took)
     });
     futures::future::join_all(asked).await
@@ -420,10 +429,18 @@ pub fn storage_pages(topology: &Topology, namespace: &str) -> Vec<StoragePage> {
 }
 
 /// Asks storage components for their status pages and metrics, all at the same time.
-pub async fn read_storage(cluster: &Cluster, namespace: &str, pages: &[StoragePage], deadlines: Deadlines) -> Readings {
+pub async fn read_storage(
+    cluster: &Cluster,
+    namespace: &str,
+    pages: &[StoragePage],
+    deadlines: Deadlines,
+    token: &PageToken,
+) -> Readings {
     let asked = pages.iter().map(|page| async move {
         let said = match &page.door {
-            Ok(door) => status_page(cluster, namespace, &page.pod, door, deadlines).await.map_err(|no| no.reason),
+            Ok(door) => {
+                status_page(cluster, namespace, &page.pod, door, deadlines, token).await.map_err(|no| no.reason)
+            }
             Err(why) => Err(why.clone()),
         };
         (page.role, Reading { pod: page.pod.clone(), said })

@@ -3,7 +3,7 @@
 use super::check::Judgement;
 use crate::probe::compare::counted;
 use crate::probe::http::{NoPage, NoPageKind};
-use crate::storage::facts::{Metrics, PageFacts, PageserverFacts, TimelineId};
+use crate::storage::facts::{Metrics, PageFacts, PageserverFacts, SafekeeperFacts, TimelineId};
 use crate::storage::readings::{Furthest, Reading, Readings, committed, computes, most_timelines};
 use crate::storage::words::{bytes, lsn};
 use crate::storage::{pageserver, safekeeper};
@@ -23,8 +23,10 @@ pub fn reading(pod: &str, answered: &Answered) -> Reading {
 /// A page alone: served, or not.
 pub fn page(answered: &Answered) -> Judgement {
     match answered {
-        Ok(PageFacts { metrics: Some(metrics), .. }) => {
-            Judgement::passed(format!("answers 200: {}", in_words(metrics)))
+        Ok(facts @ PageFacts { metrics: Some(metrics), .. }) => {
+            let unread = facts.safekeeper().and_then(SafekeeperFacts::idle_unread);
+            let but = unread.map(|why| format!(", but {why}")).unwrap_or_default();
+            Judgement::passed(format!("answers 200: {}{but}", in_words(metrics)))
         }
         Ok(PageFacts { unread: Some(why), .. }) => Judgement::passed(format!("answers 200, but {why}")),
         Ok(_) => Judgement::passed("answers 200"),
@@ -83,6 +85,10 @@ pub fn wal(readings: &Readings) -> Judgement {
         found.look(id, *furthest, (&all, &reading), most);
     }
     found.open.extend(fewer(&all, &reading, most));
+    found.open.extend(reading.iter().filter_map(|one| {
+        let why = one.safekeeper()?.1.idle_unread()?;
+        Some(format!("{}: {why}", one.pod))
+    }));
     let left_out = reading.iter().filter_map(|one| Some(one.safekeeper()?.1.left_out)).max().unwrap_or(0);
     if left_out > 0 {
         found.open.push(format!("{} were not looked at: there are too many", counted(left_out, "timeline")));
@@ -140,6 +146,13 @@ impl Positions {
                     }
                 }
                 Some(None) => mute += 1,
+                // It says itself that it has none.
+                None if facts.lists_all() => {
+                    if all.len() <= MEMBERS {
+                        let (pod, on, to) = (&one.pod, furthest.pod, lsn(furthest.lsn));
+                        self.open.push(format!("{pod} has no timeline {id} ({on} has {to} committed)"));
+                    }
+                }
                 None => {
                     let as_many = facts.total.zip(most).is_some_and(|(total, (most, _))| total >= most);
                     have += usize::from(as_many && !written && all.len() <= MEMBERS);

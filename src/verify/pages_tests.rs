@@ -1,6 +1,7 @@
 //! What the pages of an installation say together.
 
 use super::*;
+use crate::storage::Idle;
 use crate::storage::examples::{Ps, Sk, ps, readings, sk};
 use crate::verify::check::Verdict::{self, Failed, Passed, Skipped, Unknown};
 
@@ -229,4 +230,30 @@ fn a_pageserver_must_serve_what_there_is() {
     assert_eq!(judged(level().reading()), unknown("its metrics are a safekeeper's"));
     assert_eq!(judged(level().unread().reading()), unknown("/metrics answers 401 Unauthorized"));
     assert_eq!(judged(down().reading()), unknown("its status page does not answer"));
+}
+
+/// With a token idle timelines are compared by name; where it is refused, that they are level is not known.
+#[test]
+fn idle_timelines_are_as_good_as_their_list() {
+    let listed = |id| level().id(id).timeline("bb/22", 5, 5, 1).idle(Idle::Listed);
+    let judged = wal(&world([listed(1), listed(2), listed(3)], None));
+    assert_eq!((judged.verdict, &*judged.reason), (Passed, "2 timelines flushed by a majority, up to 0/9"));
+
+    let refused = || Idle::Unread("/v1/tenant/timeline answers 403 Forbidden: the token is refused".into());
+    let judged = wal(&world([listed(1), listed(2), level().id(3).total(2).idle(refused())], None));
+    assert_eq!(judged.verdict, Unknown);
+    let line = "safekeeper-2: its idle timelines are not known: \
+                /v1/tenant/timeline answers 403 Forbidden: the token is refused";
+    assert_eq!(judged.lines, [line]);
+    let page = page(&served(level().idle(refused()).page()));
+    assert_eq!(page.verdict, Passed);
+    assert!(page.reason.contains(", but its idle timelines are not known: "), "{}", page.reason);
+
+    // As many as the others, and not the same.
+    let other = level().id(3).timeline("cc/33", 5, 5, 1).idle(Idle::Listed);
+    let judged = wal(&world([listed(1), listed(2), other.clone()], None));
+    assert_eq!(judged.verdict, Failed, "{judged:?}");
+    let judged = wal(&world([listed(1), listed(2), other.clone().change(|facts| facts.timelines.clear())], None));
+    assert_eq!(judged.verdict, Unknown);
+    assert!(judged.lines.contains(&"safekeeper-2 has no timeline bb/22 (safekeeper-0 has 0/5 committed)".to_owned()));
 }

@@ -15,7 +15,7 @@ use kubectl_synxdb::error::Exit;
 use kubectl_synxdb::probe::http::{Deadlines, NoPageKind, status_page};
 use kubectl_synxdb::probe::login::{self, Password};
 use kubectl_synxdb::probe::sql::Kernel;
-use kubectl_synxdb::probe::{Answer, Canary, Login, Sql, SqlTarget, compare};
+use kubectl_synxdb::probe::{Answer, Canary, Login, PageToken, Sql, SqlTarget, compare};
 use kubectl_synxdb::topology::layout::PageDoor;
 use practice_cluster::{Options, Sandbox};
 
@@ -205,7 +205,7 @@ async fn a_component_that_does_not_answer_is_no_pass() {
     let (sandbox, cluster) = start("").await;
     let page = async |pod: &str, port| {
         let door = PageDoor { port, path: "/v1/status".to_owned() };
-        status_page(&cluster, SYSTEM, pod, &door, Deadlines::within(LIMIT)).await
+        status_page(&cluster, SYSTEM, pod, &door, Deadlines::within(LIMIT), &PageToken::default()).await
     };
     let found = page("safekeeper-0", 7676).await.unwrap();
     let facts = found.safekeeper().unwrap();
