@@ -196,7 +196,7 @@ async fn a_pod_is_replaced_and_watched_and_asked() {
     assert!(comparison.is_complete() && comparison.unknown.is_empty() && comparison.tables > 0, "{comparison:?}");
     assert_eq!(canary.check(&proxy, LIMIT).await, Answer::Yes(()));
     canary.drop(&proxy, LIMIT).await.unwrap();
-    assert!(matches!(proxy.introduction(LIMIT).await, Answer::Yes(who) if who.kernel == Kernel::PostgreSql));
+    assert!(matches!(proxy.introduction(LIMIT).await, Answer::Yes(who) if who.kernel == Kernel::Mpp));
     sandbox.stop().await;
 }
 

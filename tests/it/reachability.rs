@@ -108,7 +108,9 @@ fn each_component_keeps_its_promise() {
 
     // In words.
     let ran = cluster.run(&["failover", "wh9527-0", "--yes", "--anew"]).exits(0);
-    assert!(ran.says(&[&format!("SQL on every segment on {account} was unreachable for ")]).err.contains("briefly away"));
+    assert!(
+        ran.says(&[&format!("SQL on every segment on {account} was unreachable for ")]).err.contains("briefly away")
+    );
     let again = ["failover", "safekeeper-0", "--anew", "--yes"];
     let ran = cluster.run(&[&again, &all_the_same[..], &["safekeeper-0"]].concat()).exits(0);
     let told = unwrapped(&ran.out);
@@ -161,7 +163,10 @@ fn interrupted_late_and_resumed() {
     let mut running = Running::start(cluster.plugin(&["failover", &target, "--yes"]));
     running.until_warns("containers with unready status");
     running.signal(Signal::INT);
-    let ran = running.end().exits(130).says(&[&format!("SQL on every segment on {target} was unreachable for "), ", and still is ("]);
+    let ran = running
+        .end()
+        .exits(130)
+        .says(&[&format!("SQL on every segment on {target} was unreachable for "), ", and still is ("]);
     let resume = ran.resume();
     let resume: Vec<&str> = resume.iter().map(String::as_str).collect();
     let ran = cluster.run(&[&resume[..], &["--yes", "-o", "json"]].concat()).exits(0);
