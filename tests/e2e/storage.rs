@@ -1,6 +1,8 @@
 //! Safekeepers and pageservers as they are: what their pages say of a new disk, in both worlds.
 
 use crate::world::{SYSTEM, World};
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::DeleteParams;
 use serde_json::json;
 
 const ACTIVE: &str = "pageserver_tenant_states_count{state=\"Active\"}";
@@ -119,8 +121,12 @@ fn with_a_token_idle_timelines_are_verified() {
     let ran = verify(&["--page-token-file", &wrong]).exits(8);
     let ran = ran.says(&["/v1/tenant/timeline answers 403 Forbidden: the token is refused"]);
     assert!(!format!("{}{}", ran.out, ran.err).contains(WRONG), "{}", ran.shown());
-    failover(&["--page-token-file", &wrong]).exits(0).says(&["committed WAL is unknown", "the token is refused"]);
+    // Where another one has just got a disk, what is not known counts against it.
+    let all_the_same = ["--page-token-file", &wrong, "--allow", "quorum-loss", "--confirm", "safekeeper-0"];
+    failover(&all_the_same).exits(0).says(&["committed WAL is unknown", "the token is refused"]);
     let ran = verify(&["--page-token-secret", "page-token/other"]).exits(8);
     ran.says(&["the token was not read: Secret page-token in namespace synxdb-system has no key"]);
+    let secrets = world.within::<Secret>(SYSTEM);
+    world.block_on(secrets.delete("page-token", &DeleteParams::default())).unwrap();
     drop(behaving);
 }

@@ -77,6 +77,8 @@ impl Judge<'_> {
             || reasons.contains("has recovered") && self.has_recovered()
             || in_place()
             || self.lacks_volumes(run)
+            // Whether that is refused depends on the pod's own readiness, too: it may be, and need not.
+            || reasons.contains("two storage components would be away at once") && self.case.topology.down.is_some()
     }
 
     /// Whether there was no volume for a new claim, and nobody to make one.
