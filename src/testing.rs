@@ -147,6 +147,8 @@ struct RecordLine {
     who: Option<String>,
     /// Terms by timeline.
     terms: Option<Value>,
+    /// A newer act that recovered.
+    superseded: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -178,6 +180,9 @@ fn recorded(namespace: &str, line: &RecordLine) -> Value {
            "owner": line.set.as_ref().map(|uid| json!({"kind": "StatefulSet", "name": "set", "uid": uid}))});
     if let Some(terms) = &line.terms {
         record["terms"] = terms.clone();
+    }
+    if let Some(by) = &line.superseded {
+        record["supersededBy"] = by.clone().into();
     }
     record
 }

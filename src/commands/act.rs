@@ -15,7 +15,7 @@ use crate::cluster::{Cluster, ReadRequest, Sighting, Tried, Watch, WatchRequest}
 use crate::error::{Error, Exit, Result};
 use crate::plan::{
     Before, ComparedWith, InFlight, Inherited, Outcome as Recorded, Plan, Probes, Proof, RECORD_VERSION, Record,
-    RecordedClaim, RecordedOwner, Request, Step,
+    RecordedClaim, RecordedOwner, Request, Step, left_open,
 };
 use crate::probe::Login;
 use crate::probe::PageToken;
@@ -266,6 +266,8 @@ pub(super) struct Prepared {
     pub(super) record: Record,
     /// Schemas of canary tables of earlier runs of the pod.
     superseded: Vec<String>,
+    /// Earlier acts of the pod that left something open.
+    left_open: Vec<Record>,
     /// What came of trying it.
     trials: Trials,
     findings: Findings,
@@ -299,7 +301,8 @@ impl Prepared {
         let others = sight.records.iter().filter(|other| other.is_of(&record.namespace, &record.pod));
         let others = others.filter(|other| other.id != record.id).filter_map(|other| other.canary.clone());
         let superseded = others.filter(|schema| record.canary.as_ref() != Some(schema)).collect();
-        Ok(Self { plan, before, record, superseded, trials: Trials::default(), findings })
+        let left_open = left_open(&sight.records, &record).cloned().collect();
+        Ok(Self { plan, before, record, superseded, left_open, trials: Trials::default(), findings })
     }
 
     /// The same, once the server was asked about each step and about what is created afterwards: before anything is changed,
@@ -329,7 +332,7 @@ pub(super) async fn carry_out(
     prepared: Prepared,
     resume: &str,
 ) -> Result<Exit> {
-    let Prepared { plan, before, record, superseded, trials, findings } = prepared;
+    let Prepared { plan, before, record, superseded, left_open, trials, findings } = prepared;
     let Findings { mut watch, mut witness, mut prober, seen, who, whose, now, .. } = findings;
     if let Some((what, taken)) = plan.baseline.earlier() {
         let when = taken.parse().map_or_else(|_| taken.to_owned(), |taken| when(taken, now));
@@ -368,6 +371,7 @@ pub(super) async fn carry_out(
             before,
             record,
             superseded,
+            left_open,
             journal: &context.journal,
             timeout: args.timeout,
             settle: args.settle,
@@ -512,6 +516,7 @@ fn record(
             ComparedWith::Inherited { from, taken, .. } => Some(Inherited { from: from.clone(), taken: taken.clone() }),
             ComparedWith::Fresh { .. } | ComparedWith::Stored { .. } | ComparedWith::Nothing { .. } => None,
         },
+        superseded_by: None,
         stored_baseline: plan.baseline.stored().map(str::to_owned),
         terms: (target.role == Role::Safekeeper).then(|| terms::now(&storage.safekeepers)).flatten(),
     }

@@ -72,9 +72,21 @@ impl Record {
     }
 }
 
-/// The newest act of this member, where there is one. An older unfinished one was begun anew since.
+/// The newest act of this member, where there is one; an older unfinished one is not gone on with. What a newer act has
+/// settled is not the newest, even if the newer one's record went with its volumes.
 pub fn newest<'r>(records: &'r [Record], topology: &Topology, member: &Member) -> Option<&'r Record> {
-    records.iter().rev().find(|record| record.is_of_member(topology, member))
+    let newest = records.iter().rev().find(|record| record.is_of_member(topology, member));
+    newest.filter(|record| record.superseded_by.is_none())
+}
+
+/// The earlier acts that are settled once this one has recovered: those of the same pod that left something open.
+pub fn left_open<'r>(records: &'r [Record], of: &Record) -> impl Iterator<Item = &'r Record> {
+    let owner = |record: &Record| record.owner.as_ref().map(|owner| owner.uid.clone());
+    let (pod, set, id) = ((of.namespace.clone(), of.pod.clone()), owner(of), of.id.clone());
+    records.iter().filter(move |record| {
+        let same_set = owner(record).zip(set.clone()).is_none_or(|(one, other)| one == other);
+        record.id != id && same_set && record.is_of(&pod.0, &pod.1) && !record.is_settled()
+    })
 }
 
 /// The reclaim policy that a volume had before it was set aside. An act that found it set aside already found `Retain`,

@@ -73,8 +73,9 @@ pub fn history(topology: &Topology, records: &[Record]) -> Vec<Entry> {
     let entry = |record: &Record| {
         let time = |text: Option<&str>| text.and_then(|text| text.parse::<Timestamp>().ok());
         let (started, finished) = (time(Some(&record.started)), time(record.finished.as_deref()));
-        let undone =
-            records.iter().find(|other| matches!(&other.act, Act::Undo(of) if *of == record.id) && !other.unfinished());
+        let undone = records
+            .iter()
+            .find(|other| matches!(&other.act, Act::Undo(of) if *of == record.id) && !other.outcome.is_unfinished());
         let returning = returning(topology, records, record);
         let same_set = |it: &Record| match (&it.owner, &record.owner) {
             (Some(one), Some(other)) => one.uid == other.uid,

@@ -38,12 +38,13 @@ mod way_back;
 pub use admission::{Attempt, Quotas, Try, admission};
 pub use checks::{Check, CheckId, Verdict};
 pub use compared::ComparedWith;
-pub use earlier::{newest, returning};
+pub use earlier::{left_open, newest, returning};
 pub use in_flight::InFlight;
 pub use make::{Inputs, misbound, plan, proof};
 pub use probes::{NotMeasured, ProbeTarget, Probes, Promise};
 pub use record::{
     Act, BaselineLoss, Inherited, Outcome, RECORD_VERSION, Record, RecordedClaim, RecordedOwner, Returns, annotation,
+    settled,
 };
 pub use rights::needed;
 pub use settle::settle_time;

@@ -78,6 +78,10 @@ pub struct Record {
     /// not known, and of other components.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub terms: Option<BTreeMap<TimelineId, u64>>,
+    /// A newer act of the same pod that recovered: whatever this one left open is settled, also once the newer record is
+    /// gone with its volumes. Absent where there was none, or this one recovered itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub superseded_by: Option<String>,
 }
 
 /// Why a baseline is not on record although there was one.
@@ -233,6 +237,15 @@ pub fn annotation(id: &str) -> String {
     format!("{RECORD_ANNOTATION}{id}")
 }
 
+/// The text of a record once the act `by` has settled what it left open. Fields that a later version wrote stay. `None`
+/// where the text is no record.
+pub fn settled(text: &str, by: &str) -> Option<String> {
+    Record::parse(text)?;
+    let mut value: serde_json::Value = serde_json::from_str(text).ok()?;
+    value["supersededBy"] = by.into();
+    Some(value.to_string())
+}
+
 impl Record {
     /// Reads a record from an annotation or a journal's file; `None` where it is not one of ours or of a later form.
     /// Whoever may annotate a volume may write one: a name becomes part of a file's, and so is one of ours.
@@ -246,6 +259,7 @@ impl Record {
     fn is_sound(&self) -> bool {
         let Self { version, id, act, started, finished, outcome, who, context, .. } = self;
         let Self { namespace, pod, pod_uid, owner, claims, canary, stored_baseline, inherited, terms, .. } = self;
+        let superseded_by = &self.superseded_by;
         let policy = |policy: &Option<String>| {
             policy.as_deref().is_none_or(|policy| matches!(policy, "Delete" | "Retain" | "Recycle"))
         };
@@ -287,6 +301,7 @@ impl Record {
             && canary.as_ref().is_none_or(schema)
             && stored_baseline.as_deref().is_none_or(is_time)
             && inherited.as_ref().is_none_or(|it| is_name(&it.from) && is_time(&it.taken))
+            && superseded_by.as_deref().is_none_or(is_name)
             && terms.as_ref().is_none_or(|terms| {
                 terms.len() <= MOST_TERMS && terms.keys().all(|timeline| short(&timeline.to_string()))
             })
@@ -327,10 +342,13 @@ impl Record {
                     } else if known.has_baseline() {
                         record.take_baseline_of(known);
                     }
+                    // One place may have been written and another not.
+                    let superseded_by = known.superseded_by.take().or_else(|| record.superseded_by.clone());
                     // A run that went on may have added to it.
                     if (record.unfinished(), record.claims.len()) > (known.unfinished(), known.claims.len()) {
                         *known = record;
                     }
+                    known.superseded_by = superseded_by;
                 }
                 None => all.push(record),
             }
@@ -344,9 +362,14 @@ impl Record {
         self.namespace == namespace && self.pod == pod
     }
 
-    /// Whether it is still under way, or was interrupted.
+    /// Whether it is still under way, or was interrupted, and no newer act of the pod has recovered since.
     pub fn unfinished(&self) -> bool {
-        self.outcome.is_unfinished()
+        self.outcome.is_unfinished() && !self.is_settled()
+    }
+
+    /// Whether nothing is left to be done about it: it recovered, or a newer act of the pod did.
+    pub fn is_settled(&self) -> bool {
+        self.outcome == Outcome::Recovered || self.superseded_by.is_some()
     }
 
     /// The annotation's key.
@@ -368,7 +391,7 @@ mod tests {
             "claims": [{"name": "data-safekeeper-0", "uid": "uid-3", "volume": "pv-1", "reclaimPolicy": "Delete",
                 "returns": {"volume": "pv-0", "uid": "uid-4", "reclaimPolicy": "Delete"}}],
             "canary": "kubectl_synxdb_a1b2c3d4", "storedBaseline": "2026-01-01T00:00:00Z",
-            "inherited": {"from": "c1b2c3d4", "taken": "2026-01-01T00:00:00Z"}})
+            "inherited": {"from": "c1b2c3d4", "taken": "2026-01-01T00:00:00Z"}, "supersededBy": "d1b2c3d4"})
     }
 
     /// Whoever may annotate a volume may write a record: no field of it is more than it says it is.
@@ -399,6 +422,7 @@ mod tests {
             "/storedBaseline",
             "/inherited/from",
             "/inherited/taken",
+            "/supersededBy",
         ] {
             for text in nasty {
                 // A UID, a kind and an act's name may begin with a dash; a shell's word that is quoted may, too.

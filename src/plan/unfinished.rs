@@ -82,6 +82,8 @@ records:
             // The newest one counts.
             (format!("{WELL}{FAILOVER}{UNDO}"), Some((undo.to_owned(), finish("undo f1")))),
             (format!("{WELL}{FAILOVER}{}", UNDO.replace("age: 9", "age: 9, took: 5")), None),
+            // Another one has recovered since: its record may be gone with its volumes.
+            (format!("{WELL}{}", FAILOVER.replace("age: 300", "age: 300, superseded: f2")), None),
             // Of another StatefulSet that had this name.
             (format!("{WELL}{}", FAILOVER.replace("set: set-cloudberry-proxy", "set: other")), None),
             // Of the future: a clock is wrong, or it is forged.

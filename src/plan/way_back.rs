@@ -88,7 +88,7 @@ fn volumes(record: &Record) -> String {
 /// baseline that is lost is known, too.
 pub fn not_found_again<'r>(topology: &Topology, records: &'r [Record], member: &Member) -> Option<&'r Record> {
     let of_it = records.iter().rev().filter(|record| record.is_of_member(topology, member));
-    let open: Vec<&Record> = of_it.take_while(|record| record.outcome != Outcome::Recovered).collect();
+    let open: Vec<&Record> = of_it.take_while(|record| !record.is_settled()).collect();
     let lost = || open.first().copied().filter(|newest| newest.unfinished() && newest.baseline_lost.is_some());
     open.iter().rev().copied().find(|record| record.has_baseline()).or_else(lost)
 }

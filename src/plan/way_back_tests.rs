@@ -128,8 +128,12 @@ fn what_was_not_found_again_still_must_be_there() {
     lost.lose_baseline(BaselineLoss::TooLarge);
     let mut finished = answered("f2", 2, Unproven, "pv-2");
     finished.lose_baseline(BaselineLoss::TooLarge);
+    // A newer one recovered, and its record went with its volumes.
+    let settled = Record { superseded_by: Some("f2".into()), ..answered("f1", 1, DataMissing, "pv-1") };
     for (records, expected) in [
         (vec![], None),
+        (vec![settled.clone()], None),
+        (vec![settled, answered("f3", 3, InProgress, "pv-3")], Some("f3")),
         // What is finished is not gone on with: that it had a baseline helps nobody.
         (vec![act("f1", 1, Unproven, "pv-1"), finished], None),
         (vec![act("f1", 1, InProgress, "pv-1")], None),

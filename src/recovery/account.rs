@@ -47,6 +47,37 @@ impl Act<'_, '_> {
             self.notice(format!("schema {schema} is left: {why}"));
         }
         self.drop_superseded(outcome).await;
+        if outcome == Recorded::Recovered {
+            self.settle_left_open().await;
+        }
+    }
+
+    /// Writes on the records of earlier acts that they are settled. Without it an old one would be the newest as soon as
+    /// this one's record goes with its volumes, and be called unfinished again.
+    async fn settle_left_open(&mut self) {
+        for earlier in std::mem::take(&mut self.run.left_open) {
+            let (in_journal, _) = self.run.journal.records();
+            for mut record in in_journal.into_iter().filter(|record| record.id == earlier.id) {
+                record.superseded_by = Some(self.run.record.id.clone());
+                if let Err(error) = self.run.journal.write(&record) {
+                    self.notice(format!("the record of {} was not settled: {error}", earlier.id));
+                }
+            }
+            for (volume, uid) in self.recorded(&earlier.id) {
+                match self.settle_record(&volume, &uid, &earlier.id).await {
+                    Ok(Written::Done { .. } | Written::Gone) => {}
+                    Ok(Written::Changed { message, .. }) => {
+                        self.notice(format!("the record of {} on volume {volume}: {message}", earlier.id));
+                    }
+                    Err(error) => {
+                        self.notice(format!(
+                            "the record of {} on volume {volume} was not settled: {error}",
+                            earlier.id
+                        ));
+                    }
+                }
+            }
+        }
     }
 
     /// It is gone on with like any run that is unfinished, and the record says what it waits for.
@@ -63,7 +94,7 @@ impl Act<'_, '_> {
         {
             self.notice(format!("the record was not finished: {error}"));
         }
-        for (volume, uid) in self.recorded() {
+        for (volume, uid) in self.own_volumes() {
             let written = self.finish_record(&volume, &uid, outcome).await;
             match written {
                 Ok(Written::Done { .. }) => {}
@@ -110,14 +141,19 @@ impl Act<'_, '_> {
 
     /// The volumes that this run or an earlier one wrote this act's record on: an earlier one may have left nothing to
     /// do about some of them.
-    fn recorded(&self) -> Vec<(String, String)> {
-        let of_this = |text: &String| Record::parse(text).is_some_and(|record| record.id == self.run.record.id);
-        let topology = self.topology();
-        let before = topology.recorded.iter().filter(|volume| volume.records.iter().any(of_this));
-        let before = before.map(|volume| (volume.name.clone(), volume.uid.clone()));
+    fn own_volumes(&self) -> Vec<(String, String)> {
         let mut volumes = self.record_on.clone();
-        volumes.extend(before.filter(|volume| !self.record_on.contains(volume)));
+        let before = self.recorded(&self.run.record.id);
+        volumes.extend(before.into_iter().filter(|volume| !self.record_on.contains(volume)));
         volumes
+    }
+
+    /// The volumes that carry the record of this act: name and UID.
+    fn recorded(&self, id: &str) -> Vec<(String, String)> {
+        let of_it = |text: &String| Record::parse(text).is_some_and(|record| record.id == id);
+        let topology = self.topology();
+        let volumes = topology.recorded.iter().filter(|volume| volume.records.iter().any(of_it));
+        volumes.map(|volume| (volume.name.clone(), volume.uid.clone())).collect()
     }
 
     pub(super) fn outcome(self, ending: Ending, total: Duration) -> Outcome {

@@ -4,8 +4,8 @@ use super::run::Act;
 use crate::cluster::Written;
 use crate::cluster::annotations::{Annotated, Target};
 use crate::error::Error;
-use crate::plan::Record;
 use crate::plan::budget::{self, Fit, fit};
+use crate::plan::{Record, annotation, settled};
 use std::collections::BTreeMap;
 
 impl Act<'_, '_> {
@@ -35,6 +35,22 @@ impl Act<'_, '_> {
             self.note_fit(volume, &fitted);
         }
         Ok(written)
+    }
+
+    /// Writes on the record of an earlier act that this one has settled what it left open. A record that is gone is settled.
+    ///
+    /// # Errors
+    /// Not allowed, or no answer.
+    pub(super) async fn settle_record(&mut self, volume: &str, uid: &str, id: &str) -> Result<Written, Error> {
+        let by = self.run.record.id.clone();
+        let seen = self.annotated(uid).unwrap_or_default();
+        let mut compose = |annotations: &BTreeMap<String, String>| {
+            let key = annotation(id);
+            let settled = annotations.get(&key).and_then(|text| settled(text, &by));
+            Ok(settled.map(|text| (key, Some(text))).into_iter().collect())
+        };
+        let target = Target { volume, uid, policy: None };
+        self.run.cluster.change_annotations(target, seen, &mut compose).await
     }
 
     /// The annotations of a volume as they are watched; `None` if it is not.

@@ -37,6 +37,8 @@ pub struct Run<'r> {
     pub record: Record,
     /// Schemas of canary tables that earlier runs of this pod, none of which will go on, may have left.
     pub superseded: Vec<String>,
+    /// Earlier acts of this pod that left something open: settled once this one has recovered.
+    pub left_open: Vec<Record>,
     /// Where the record is kept if no volume can carry it.
     pub journal: &'r Journal,
     /// How long all of it may take.

@@ -154,6 +154,9 @@ fn one(entry: &Entry, now: Timestamp, paint: Paint) -> String {
     let mut text = format!("{}\n", line.replacen(outcome, &painted, 1));
     let who = record.who.as_deref().unwrap_or("<unknown>");
     text.push_str(&wrapped("          by ", who));
+    if let Some(newer) = &record.superseded_by {
+        text.push_str(&wrapped("          superseded by ", newer));
+    }
     if let Some(undo) = &entry.undone_by {
         text.push_str(&wrapped("          undone by ", undo));
     }

@@ -127,3 +127,30 @@ fn an_undo_is_undone_in_the_same_way() {
     assert_eq!(acts.iter().map(|act| act["act"].as_str().unwrap()).collect::<Vec<_>>(), ["undo", "undo", "failover"]);
     assert_eq!(acts[1]["undoneBy"], acts[0]["id"]);
 }
+
+/// A failover that did not finish, and a newer one that recovered: once the newer one's disk is released, and its record
+/// gone with it, the older one is not unfinished again.
+#[test]
+fn what_a_newer_failover_settled_stays_settled_when_its_disk_is_released() {
+    let world = World::shared();
+    let account = world.account("settled", |_| {});
+    account.run(&["failover", "wh9527-0", "--yes", "--settle", "1m", "--timeout", "12s"]).exits(6);
+    account.run(&["status"]).exits(8).says(&["is unfinished"]);
+    let newer = Before::of(&world, &account.namespace, "wh9527-0");
+    account.run(&["failover", "wh9527-0", "--yes", "--anew", "-o", "json"]).exits(0);
+    newer.is_recovered();
+    let acts = history(&account);
+    let id = |at: usize| acts[at]["id"].as_str().unwrap();
+    assert_eq!((&acts[1]["outcome"], &acts[1]["supersededBy"]), (&json!("in-progress"), &json!(id(0))), "{acts:#?}");
+    let released = newer.claims.values().next().unwrap().volume.clone();
+    account.run(&["history", "release", id(0), "--confirm", "wh9527-0"]).exits(0);
+    is_gone(&world, &released);
+
+    account.run(&["status"]).exits(0).says(&["healthy"]);
+    let older = history(&account);
+    assert_eq!((older.len(), &older[0]["id"]), (1, &acts[1]["id"]), "{older:#?}");
+    // It is not gone on with, and its disk can be released as well.
+    let plan = account.run(&["failover", "wh9527-0", "--dry-run=client", "-o", "json"]).exits(0).json();
+    assert_eq!(plan["resumes"], Value::Null, "{plan:#}");
+    account.run(&["history", "release", id(1), "--confirm", "wh9527-0"]).exits(0);
+}

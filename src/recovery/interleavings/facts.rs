@@ -471,6 +471,7 @@ fn recorded(plan: &Plan, operation: u8, member: &Member) -> Record {
         packed_baseline: None,
         baseline_lost: None,
         inherited: None,
+        superseded_by: None,
         stored_baseline: None,
         terms: None,
     }

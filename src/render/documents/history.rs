@@ -45,6 +45,9 @@ pub struct Act<'a> {
     pub outcome: Outcome,
     /// The undo that took it back. Null where none did.
     pub undone_by: Option<&'a str>,
+    /// A newer failover or undo of the same pod that recovered, and with it settled what this one left open. Null where
+    /// there was none, or this one left nothing open.
+    pub superseded_by: Option<&'a str>,
     /// Whether all that it set aside can come back, as far as is known.
     pub can_be_undone: bool,
     /// The volumes that it set aside.
@@ -150,6 +153,7 @@ impl<'a> From<&'a Entry> for Act<'a> {
             pod: &record.pod,
             outcome: record.outcome,
             undone_by: entry.undone_by.as_deref(),
+            superseded_by: entry.record.superseded_by.as_deref(),
             can_be_undone: entry.can_be_undone(),
             volumes: entry.aside.iter().map(Volume::from).collect(),
         }
