@@ -9,6 +9,7 @@ use rustls::{AlertDescription, CertificateError};
 
 use super::Cluster;
 use super::credential::PluginFailed;
+use super::foreign::Said;
 use super::snapshot::{Cause, Unreadable};
 use super::transport::DeadlinePassed;
 use crate::cli::quoted;
@@ -26,6 +27,8 @@ pub(super) struct Failure {
     pub(super) code: u16,
     /// The server's machine-readable reason (`Conflict`, `AlreadyExists`), or nothing.
     pub(super) kind: String,
+    /// The fields that the server finds wrong, as paths: `metadata.uid`.
+    pub(super) fields: Vec<String>,
     /// In words, one line.
     pub(super) reason: String,
 }
@@ -50,7 +53,7 @@ impl Failure {
     }
 
     fn without_answer(cause: Cause, reason: impl Into<String>) -> Self {
-        Self { cause, code: 0, kind: String::new(), reason: reason.into() }
+        Self { cause, code: 0, kind: String::new(), fields: Vec::new(), reason: reason.into() }
     }
 
     /// From a request's error.
@@ -64,6 +67,7 @@ impl Failure {
                 cause: Cause::Refused,
                 code: status.as_u16(),
                 kind: String::new(),
+                fields: Vec::new(),
                 reason: format!("the server does not switch to WebSocket (it answered {status})"),
             },
             other => Self::of_chain(other),
@@ -105,7 +109,9 @@ impl Failure {
         } else {
             one_line(message)
         };
-        Self { cause, code: status.code, kind: status.reason.clone(), reason }
+        let causes = status.details.iter().flat_map(|details| &details.causes);
+        let fields = causes.map(|cause| cause.field.clone()).filter(|field| !field.is_empty()).collect();
+        Self { cause, code: status.code, kind: status.reason.clone(), fields, reason }
     }
 
     fn of_chain(error: &(dyn StdError + 'static)) -> Self {
@@ -121,7 +127,7 @@ impl Failure {
                 return Self::without_answer(Cause::Unreachable, tls_reason(tls));
             }
         }
-        let lookup = chain.iter().any(|link| link.to_string().starts_with("dns error"));
+        let lookup = chain.iter().any(|link| Said::NoSuchHost.is_in(&link.to_string()));
         for link in &chain {
             if let Some(io) = link.downcast_ref::<io::Error>() {
                 let reason = match io.kind() {
@@ -183,7 +189,13 @@ impl Cluster {
     /// An error a user reads, from a part of a [`super::snapshot::Snapshot`] that a command cannot do without.
     pub fn unreadable(&self, part: &Unreadable) -> Error {
         let act = Act { verb: "list", resource: part.resource, namespace: part.namespace.as_deref(), name: None };
-        let failure = Failure { cause: part.cause, code: 0, kind: String::new(), reason: part.reason.clone() };
+        let failure = Failure {
+            cause: part.cause,
+            code: 0,
+            kind: String::new(),
+            fields: Vec::new(),
+            reason: part.reason.clone(),
+        };
         self.error(act, &failure)
     }
 
@@ -204,7 +216,7 @@ impl Cluster {
 }
 
 /// An error's whole chain. An `io::Error` hides what it wraps from `source()`, so that is looked into too.
-fn chain<'a>(error: &'a (dyn StdError + 'static)) -> Vec<&'a (dyn StdError + 'static)> {
+pub(super) fn chain<'a>(error: &'a (dyn StdError + 'static)) -> Vec<&'a (dyn StdError + 'static)> {
     let mut links: Vec<&'a (dyn StdError + 'static)> = Vec::new();
     let mut next = Some(error);
     // Bounded: nothing forbids a chain with a cycle.

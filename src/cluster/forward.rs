@@ -17,7 +17,7 @@ use tokio::time::{Instant, MissedTickBehavior, sleep, sleep_until, timeout};
 
 use super::Cluster;
 use super::failure::Failure;
-use super::framing::{Reader, Socket, Writer};
+use super::framing::{Reader, Report, Socket, Writer};
 use super::listener::{Accepted, Listener};
 use super::snapshot::Cause;
 use super::transport::{in_words, pause};
@@ -344,7 +344,7 @@ impl<W: Way> Route<W> {
                     Ok([]) => Attempt::Failed(Fate::Broken, "the connection was closed".to_owned()),
                     Ok(_) => Attempt::Through,
                     Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-                        let certain = error.to_string().starts_with("connection refused");
+                        let certain = Report::within(&error) == Some(&Report::NothingListens);
                         let refused = certain || self.speaks == Speaks::Sql;
                         Attempt::Failed(if refused { Fate::Refused } else { Fate::Broken }, super::said(&error))
                     }

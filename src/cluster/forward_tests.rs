@@ -26,7 +26,13 @@ impl Way for Pretended {
     async fn open(&self, pod: &str) -> Result<Open<End>, Failure> {
         if pod.starts_with("gone") {
             let reason = format!("pods \"{pod}\" not found");
-            return Err(Failure { cause: Cause::NotFound, code: 404, kind: "NotFound".into(), reason });
+            return Err(Failure {
+                cause: Cause::NotFound,
+                code: 404,
+                kind: "NotFound".into(),
+                fields: Vec::new(),
+                reason,
+            });
         }
         let (ours, theirs) = duplex(1 << 12);
         let client = WebSocketStream::from_raw_socket(ours, Role::Client, Some(settings())).await;

@@ -121,6 +121,7 @@ fn the_kubelets_message_is_shortened() {
                 \"/var/run/netns/cni-1\": failed to connect to localhost:5432 inside namespace \"3f2a\", IPv4: \
                 dial tcp4 127.0.0.1:5432: connect: connection refused IPv6 dial tcp6 [::1]:5432: connect: \
                 connection refused ";
-    assert_eq!(short(long), "connection refused: nothing listens on that port of the pod");
-    assert_eq!(short("pod not\nfound"), "pod not found");
+    assert_eq!(Report::of(long), Report::NothingListens);
+    assert_eq!(Report::NothingListens.to_string(), "connection refused: nothing listens on that port of the pod");
+    assert_eq!(Report::of("pod not\nfound"), Report::Other("pod not found".into()));
 }

@@ -8,6 +8,7 @@
 //! - [`write`]: the few mutations, each with a precondition; [`annotations`]: several annotations of a volume in one
 //! - [`hold`]: the [`lease`] that keeps others from failing over in the same namespace
 //! - [`tunnel`]: a stream to a pod's port; [`forward`]: many of them behind a [`listener`], to whichever pod is told
+//! - `foreign`: what other programs say in words alone
 //! - [`pods`]: pods kept up to date, and nothing else; `secret`: one value of a Secret; [`config_map`]: one of a ConfigMap
 
 pub mod annotations;
@@ -21,6 +22,7 @@ mod everywhere;
 mod failure;
 mod feed;
 pub mod files;
+mod foreign;
 pub mod forward;
 mod framing;
 pub mod hold;
@@ -50,6 +52,7 @@ mod testing;
 pub use connect::{ConnectOptions, Environment, parse_request_timeout};
 pub use entries::{ContextEntry, Entries};
 pub use failure::{cut, said};
+pub(crate) use framing::Report;
 pub use hold::{Claim, Hold, Sighting};
 pub use lease::{Holder, LEASE, Standing};
 pub use permission::{Allowed, Permission};

@@ -50,11 +50,15 @@ impl Answer {
             409 => "Conflict",
             _ => "",
         };
-        Self::json(
-            code,
-            serde_json::json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": message,
-                "reason": reason, "code": code}),
-        )
+        let mut status = serde_json::json!({"kind": "Status", "apiVersion": "v1", "status": "Failure",
+            "message": message, "reason": reason, "code": code});
+        // What is invalid is said by field, too.
+        let field = message.split_once(" is invalid: ").and_then(|(_, rest)| rest.split_once(": "));
+        if let Some((field, why)) = field {
+            status["details"] =
+                serde_json::json!({"causes": [{"reason": "FieldValueInvalid", "field": field, "message": why}]});
+        }
+        Self::json(code, status)
     }
 
     pub(super) fn with_header(mut self, name: &'static str, value: &str) -> Self {

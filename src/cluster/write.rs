@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::Cluster;
 use super::failure::{Act, Failure};
+use super::foreign::Said;
 use super::patience::Patience;
 use super::snapshot::Cause;
 use crate::error::Result;
@@ -351,7 +352,9 @@ impl Cluster {
                 (_, Cause::NotFound) => Some(Written::Gone),
                 (409, _) => mutation.conflict(&failure, change).await,
                 // A delete's UID is a precondition; a patch's is a field, which cannot be changed.
-                (422, _) if failure.reason.contains("metadata.uid") => mutation.conflict(&failure, change).await,
+                (422, _) if failure.fields.iter().any(|field| field == "metadata.uid") => {
+                    mutation.conflict(&failure, change).await
+                }
                 // Nothing else of such a patch can be wrong.
                 (422, _) if matches!(change, Change::Tested(_)) => {
                     Some(Written::Changed { now: None, message: "it is no longer as planned".to_owned() })
@@ -415,7 +418,7 @@ where
         let changed = |now| Some(Written::Changed { now, message: failure.reason.clone() });
         if matches!(change, Change::DeleteAt(_)) {
             // Who planned it for that version looks again. "Precondition failed: UID in precondition: …": another one.
-            let another = failure.reason.contains("UID in precondition");
+            let another = Said::OtherUid.is_in(&failure.reason);
             return changed((!another).then(|| self.uid.to_owned()));
         }
         if matches!(change, Change::PatchAt(_)) && failure.code == 409 {
@@ -426,7 +429,7 @@ where
             Ok(Some(found)) if found.meta().uid.as_deref() == Some(self.uid) => None,
             Ok(Some(found)) => changed(found.meta().uid.clone()),
             // The server's words are enough: "Precondition failed: UID in precondition: …, UID in object meta: …".
-            Err(_) if failure.reason.contains("UID") => changed(None),
+            Err(_) if Said::OtherUid.is_in(&failure.reason) => changed(None),
             Err(_) => None,
         }
     }

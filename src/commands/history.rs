@@ -12,7 +12,7 @@ use crate::plan::Record;
 use crate::plan::history::{Entry, Release, history, may_not_be_released, to_release, without_type};
 use crate::render::{history as words, machine, prompt};
 use crate::topology::target::{TargetName, without_mark};
-use crate::topology::{Gap, Topology, build};
+use crate::topology::{Gap, Part, Topology, build};
 use jiff::Timestamp;
 
 pub(super) async fn run(context: &Context, args: &HistoryArgs) -> Result<Exit> {
@@ -36,8 +36,8 @@ async fn read(context: &Context, cluster: &Cluster, namespace: Option<&str>, all
     let besides = ReadRequest { volumes: true, ..ReadRequest::default() };
     let topology = build(&scope.read(cluster, besides).await?, context.layout());
     let (journal, unread) = context.journal.records();
-    let mut gaps: Vec<Gap> = topology.gaps.iter().filter(|gap| gap.what == "volumes").cloned().collect();
-    gaps.extend(unread.into_iter().map(|why| Gap { what: "a record of the local journal".into(), why }));
+    let mut gaps: Vec<Gap> = topology.unread_volumes().cloned().into_iter().collect();
+    gaps.extend(unread.into_iter().map(|why| Gap { part: Part::Other("a record of the local journal".into()), why }));
     // The journal is of all clusters that were worked on from here: only what this one knows is its own.
     let on_volumes = Record::on_volumes(&topology);
     let ours = journal.into_iter().filter(|record| {
@@ -124,7 +124,7 @@ async fn find(context: &Context, cluster: &Cluster, typed: &str) -> Result<(Past
     }
     let Some(entry) = found else {
         let error = Error::failure(format!("there is no act {id:?} on record"));
-        let why = past.gaps.first().map(|gap| format!("{} cannot be read: {}", gap.what, gap.why));
+        let why = past.gaps.first().map(|gap| format!("{} cannot be read: {}", gap.part, gap.why));
         return Err(error.because(why.unwrap_or_default()).hint("kubectl synxdb history -A shows them"));
     };
     Ok((past, entry))

@@ -126,7 +126,7 @@ fn last(topology: &Topology, records: &[Record], member: &Member) -> Result<(Rec
 
 /// That volumes, and what is on record there, cannot be read: then nothing is known of what could be undone.
 fn unread(topology: &Topology) -> Option<String> {
-    let gap = topology.gaps.iter().find(|gap| gap.what == "volumes")?;
+    let gap = topology.unread_volumes()?;
     Some(format!("what is on record on volumes is not known, they cannot be read: {}", gap.why))
 }
 

@@ -4,7 +4,7 @@ use super::members::{Named, pods};
 use super::{Candidate, short};
 use crate::plan::{Act, Outcome, Record, returning};
 use crate::render::age::age;
-use crate::topology::Topology;
+use crate::topology::{Topology, VolumePhase};
 use jiff::Timestamp;
 
 /// Acts that kept a volume which is nobody's now, the newest first.
@@ -32,7 +32,7 @@ pub fn undoable(topology: &Topology, begun: &str, now: Timestamp) -> Vec<Candida
 fn with_volumes<'r>(topology: &Topology, records: &'r [Record]) -> Vec<&'r Record> {
     let free = |name: &str| {
         let volume = topology.recorded.iter().find(|volume| volume.name == name);
-        volume.is_some_and(|volume| !volume.terminating && volume.phase != "Bound")
+        volume.is_some_and(|volume| !volume.terminating && volume.phase != VolumePhase::Bound)
     };
     let keeps = |record: &&Record| returning(topology, records, record).iter().any(|(_, back)| free(&back.volume));
     records.iter().rev().filter(keeps).collect()

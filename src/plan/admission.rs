@@ -1,7 +1,7 @@
 //! What the API server, and all that it asks, would say to each step and to what is created afterwards: found out by dry
 //! runs before anything is changed. Pure: answers in, checks out.
 
-use super::checks::{Check, CheckId, block, pass, warn};
+use super::checks::{Check, CheckId, Resolution, block, pass, warn};
 use super::{Plan, Risk};
 use crate::cli::Allow;
 use crate::cluster::Tried;
@@ -72,7 +72,7 @@ pub fn admission(tries: &[Try], untried: &[String], quotas: &Quotas, allowed: &[
                     checks.push(if allowed.contains(&allow) {
                         Check { overridden: true, allow: Some(allow), ..warn(id, why) }
                     } else {
-                        let next = format!("--allow {} overrides this check", allow.flag());
+                        let next = Resolution::Override(allow);
                         Check { allow: Some(allow), ..block(id, why, next) }
                     });
                 }

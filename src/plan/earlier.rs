@@ -1,6 +1,6 @@
 //! What earlier acts mean for a new one: which volumes can come back, what is under way, what has just been done.
 
-use super::checks::{Check, CheckId, block, may_not_patch_volumes, pass, warn};
+use super::checks::{Check, CheckId, Resolution, block, may_not_patch_volumes, pass, warn};
 use super::fits::unfit;
 use super::history::{AsideState, state};
 use super::make::Inputs;
@@ -20,7 +20,7 @@ impl Record {
     pub fn is_of_member(&self, topology: &Topology, member: &Member) -> bool {
         let workload = topology.component_of(member).and_then(|component| component.workload.as_known()?.as_ref());
         let same = match (&self.owner, workload) {
-            (Some(owner), Some(workload)) if owner.kind == "StatefulSet" => owner.uid == workload.uid,
+            (Some(owner), Some(workload)) if owner.is_stateful_set() => owner.uid == workload.uid,
             _ => true,
         };
         same && self.is_of(&member.namespace, &member.name)
@@ -207,7 +207,7 @@ fn votes(inputs: &Inputs<'_>, of: &Record, steps: &[Step]) -> Option<Check> {
                 ..if inputs.request.allow.contains(&allow) {
                     Check { overridden: true, ..warn(id, why) }
                 } else {
-                    block(id, why, format!("--allow {} overrides this check", allow.flag()))
+                    block(id, why, Resolution::Override(allow))
                 }
             }
         }
@@ -275,7 +275,7 @@ fn reserved_too<'i>(inputs: &'i Inputs<'i>, claim: &'i ReplacedClaim, volume: &V
 /// Where volumes cannot be read, an unfinished act may be on record there: begun anew, it would take the claims that
 /// the first one has just brought. A claim whose volume is not known says so itself.
 fn unknown(inputs: &Inputs<'_>, steps: &[Step]) -> Option<Check> {
-    let gap = inputs.topology.gaps.iter().find(|gap| gap.what == "volumes")?;
+    let gap = inputs.topology.unread_volumes()?;
     let deletes = steps.iter().any(|step| matches!(step, Step::DeleteClaim { .. }));
     let is_said = inputs.member.claims.iter().any(|claim| matches!(claim.volume, Known::Unknown(_)));
     if inputs.unfinished.is_some() || !deletes || is_said {
@@ -287,7 +287,7 @@ fn unknown(inputs: &Inputs<'_>, steps: &[Step]) -> Option<Check> {
     Some(if inputs.request.allow.contains(&allow) {
         Check { overridden: true, ..warn(CheckId::Earlier, why) }
     } else {
-        block(CheckId::Earlier, why, format!("--allow {} overrides this check", allow.flag()))
+        block(CheckId::Earlier, why, Resolution::Override(allow))
     })
 }
 

@@ -2,7 +2,7 @@
 
 use super::way_back::doubt;
 use super::{Act, Outcome, Record, RecordedClaim, Returns, newest, returning};
-use crate::topology::{Claim, ClaimReference, ClaimState, Topology, Volume};
+use crate::topology::{Claim, ClaimReference, ClaimState, Topology, Volume, VolumePhase};
 use jiff::{SignedDuration, Timestamp};
 
 /// The name of an act as a user may have typed it: `3f2a91bc`, or `failover/3f2a91bc` and `undo/3f2a91bc` as `-o name`
@@ -106,7 +106,7 @@ fn aside(topology: &Topology, record: &Record, claim: &RecordedClaim, name: &str
     let present = topology
         .member(&record.namespace, &record.pod)
         .and_then(|member| member.claims.iter().find(|present| present.name == claim.name));
-    let unread = topology.gaps.iter().find(|gap| gap.what == "volumes");
+    let unread = topology.unread_volumes();
     let state = match (found, unread) {
         (Some(volume), _) => state(volume, &record.namespace, &claim.name, present),
         (None, Some(gap)) => AsideState::Unknown(format!("volumes cannot be read: {}", gap.why)),
@@ -132,9 +132,9 @@ pub(super) fn state(volume: &Volume, namespace: &str, claim: &str, present: Opti
                 AsideState::Unknown(format!("claim {claim} is Terminating, and it is still its own"))
             }
             Some(present) if present.uid == reference.uid => AsideState::InPlace,
-            _ if volume.phase == "Released" => AsideState::Kept,
+            _ if volume.phase == VolumePhase::Released => AsideState::Kept,
             // Its claim is known to be gone; the volume controller has only not written it down yet.
-            Some(present) if volume.phase == "Bound" && !matches!(present.state, ClaimState::Unknown(_)) => {
+            Some(present) if volume.phase == VolumePhase::Bound && !matches!(present.state, ClaimState::Unknown(_)) => {
                 AsideState::Kept
             }
             _ => AsideState::Unknown(format!("it is {} and not Released", volume.phase)),

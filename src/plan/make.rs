@@ -276,8 +276,8 @@ fn not_round(checks: &mut [checks::Check], member: &Member, rights: &[(Permissio
             check.allow = None;
             check.next = Some(earlier::RIGHTS.into());
         }
-        if check.next.as_ref().is_some_and(|next| next.starts_with("--keep-pvc")) {
-            check.next = Some(format!("kubectl synxdb status -n {}", quoted(&member.namespace)));
+        if check.next.as_ref().is_some_and(|next| next.keeps_claims()) {
+            check.next = Some(format!("kubectl synxdb status -n {}", quoted(&member.namespace)).into());
         }
     }
 }

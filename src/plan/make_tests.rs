@@ -175,7 +175,9 @@ fn a_record_that_no_volume_carries_is_kept_in_a_file() {
 fn an_undo_is_offered_no_way_round_that_is_none() {
     let checks = |plan: &Plan, id: CheckId| -> Vec<(Verdict, Option<Allow>, String)> {
         let of_it = plan.checks.iter().filter(|check| check.id == id);
-        of_it.map(|check| (check.verdict, check.allow, check.next.clone().unwrap_or_default())).collect()
+        of_it
+            .map(|check| (check.verdict, check.allow, check.next.as_ref().map(ToString::to_string).unwrap_or_default()))
+            .collect()
     };
     let patch = [("patch", "persistentvolumes")];
     let rights = "kubectl synxdb rbac --for undo prints the rights to ask for";

@@ -36,7 +36,7 @@ mod unfinished;
 mod way_back;
 
 pub use admission::{Attempt, Quotas, Try, admission};
-pub use checks::{Check, CheckId, Verdict};
+pub use checks::{Check, CheckId, Resolution, Verdict};
 pub use compared::ComparedWith;
 pub use earlier::{left_open, newest, returning};
 pub use in_flight::InFlight;
@@ -322,8 +322,9 @@ impl Plan {
         let mut error = Error::refused(what);
         for check in &blocks {
             error = error.because(check.reason.clone());
-            if let Some(next) = check.next.as_ref().filter(|next| !error.hints.contains(next)) {
-                error = error.hint(next.clone());
+            let next = check.next.as_ref().map(ToString::to_string);
+            if let Some(next) = next.filter(|next| !error.hints.contains(next)) {
+                error = error.hint(next);
             }
         }
         Some(error)

@@ -193,7 +193,7 @@ fn promise(
 fn why_not(door: &Member, failed_over: &Member) -> Option<String> {
     let pod = door.pod.as_ref()?;
     let itself = door.namespace == failed_over.namespace && door.name == failed_over.name;
-    let own_name = pod.owner.as_ref().is_none_or(|owner| owner.kind == "StatefulSet");
+    let own_name = pod.owner.as_ref().is_none_or(|owner| owner.is_stateful_set());
     if let Some(reason) = &pod.sql_skipped {
         return Some(format!("it says that SQL is not to be asked of it: {reason}"));
     }

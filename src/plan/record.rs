@@ -140,6 +140,13 @@ pub struct RecordedOwner {
     pub uid: String,
 }
 
+impl RecordedOwner {
+    /// Whether it is a StatefulSet of Kubernetes' own.
+    pub fn is_stateful_set(&self) -> bool {
+        self.kind == "StatefulSet"
+    }
+}
+
 /// A claim that went, and its volume.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]

@@ -17,7 +17,7 @@ use super::Answer;
 use super::metrics::Reader;
 use super::page_token::{PageToken, Shown};
 use super::session::Trouble;
-use crate::cluster::{Cluster, said};
+use crate::cluster::{Cluster, Report, said};
 use crate::error::Exit;
 use crate::storage::{self, Idle, Metrics, PageFacts, SafekeeperFacts};
 use crate::topology::layout::PageDoor;
@@ -89,7 +89,7 @@ impl NoPage {
     /// The kubelet says that nobody listens only once something is read, so it comes as an error of the connection.
     fn of(error: &hyper::Error) -> Self {
         let reason = said(error);
-        if reason.starts_with("connection refused") {
+        if Report::within(error) == Some(&Report::NothingListens) {
             Self { kind: NoPageKind::Refused, reason }
         } else if error.is_incomplete_message() {
             Self::other("the connection was closed")

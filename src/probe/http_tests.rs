@@ -106,8 +106,8 @@ impl AsyncRead for Refused {
         _: &mut std::task::Context<'_>,
         _: &mut tokio::io::ReadBuf<'_>,
     ) -> std::task::Poll<std::io::Result<()>> {
-        let reason = "connection refused: nothing listens on that port of the pod";
-        std::task::Poll::Ready(Err(std::io::Error::new(std::io::ErrorKind::ConnectionRefused, reason)))
+        let report = crate::cluster::Report::NothingListens;
+        std::task::Poll::Ready(Err(std::io::Error::new(std::io::ErrorKind::ConnectionRefused, report)))
     }
 }
 

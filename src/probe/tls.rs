@@ -220,15 +220,18 @@ impl Tls {
             CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => "it is not valid yet".into(),
             CertificateError::NotValidForName => self.another_name(&[], namespace, pod),
             CertificateError::NotValidForNameContext { presented, .. } => self.another_name(presented, namespace, pod),
-            other => match other.to_string() {
-                words if words.contains("CaUsedAsEndEntity") => "it is an authority's own (CA:TRUE), not a server's; \
-                     one that it signed is needed (--sslmode require takes any)"
-                    .into(),
-                words if words.contains("UnsupportedCertVersion") => {
+            CertificateError::Other(other) => match other.0.downcast_ref() {
+                Some(webpki::Error::CaUsedAsEndEntity) => {
+                    "it is an authority's own (CA:TRUE), not a server's; one that \
+                     it signed is needed (--sslmode require takes any)"
+                        .into()
+                }
+                Some(webpki::Error::UnsupportedCertVersion) => {
                     "it is of X.509 version 1; version 3 is needed, as openssl makes it with extensions".into()
                 }
-                words => words,
+                _ => certificate.to_string(),
             },
+            other => other.to_string(),
         };
         format!("the server's certificate is refused by sslmode={mode}: {what}")
     }

@@ -3,7 +3,7 @@
 
 use crate::plan::{CheckId, Plan, ReplacedClaim, Step, misbound};
 use crate::topology::health::minds_its_order;
-use crate::topology::{Claim, ClaimState, Member, NotIts, PodFacts, Topology, Volume};
+use crate::topology::{Claim, ClaimState, Member, NotIts, PodFacts, Topology, Volume, VolumePhase};
 
 /// How far a goal is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,7 +55,7 @@ pub fn successor<'t>(plan: &Plan, topology: &'t Topology) -> Option<(&'t Member,
     {
         return Some((member, pod));
     }
-    let owner = target.owner.as_ref().filter(|owner| owner.kind != "StatefulSet")?;
+    let owner = target.owner.as_ref().filter(|owner| !owner.is_stateful_set())?;
     topology
         .space(&target.namespace)?
         .members()
@@ -75,7 +75,7 @@ pub fn noticed(plan: &Plan, topology: &Topology) -> Progress {
         let Step::Unreserve { volume: name, uid, .. } = step else { continue };
         let volume = found(uid);
         if !volume.is_some_and(|volume| {
-            volume.phase == "Released" && volume.claim.as_ref().is_some_and(|it| it.uid.is_some())
+            volume.phase == VolumePhase::Released && volume.claim.as_ref().is_some_and(|it| it.uid.is_some())
         }) {
             return not_yet(format!("the reservation of volume {name} was taken back"), volume);
         }
@@ -89,7 +89,7 @@ pub fn noticed(plan: &Plan, topology: &Topology) -> Progress {
             .and_then(|member| member.claims.iter().find(|present| present.name == claim.name));
         // A claim that had no volume has it already.
         let taken = holder.is_some() && holder != Some(&claim.uid) && holder == present.and_then(|it| it.uid.as_ref());
-        let reserved = holder.is_none() && volume.is_some_and(|volume| volume.phase == "Available");
+        let reserved = holder.is_none() && volume.is_some_and(|volume| volume.phase == VolumePhase::Available);
         if !taken && !reserved {
             return not_yet(format!("volume {} is reserved", back.volume), volume);
         }

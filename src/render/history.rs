@@ -38,7 +38,7 @@ fn headline(entries: &[Entry], gaps: &[Gap], paint: Paint) -> String {
         format!("{} on record, {undoable} can be undone{kept}\n", paint.strong(count(entries.len(), "act")))
     };
     for gap in gaps {
-        text.push_str(&wrapped("  unknown: ", &format!("{}: {}", gap.what, gap.why)));
+        text.push_str(&wrapped("  unknown: ", &format!("{}: {}", gap.part, gap.why)));
     }
     text
 }

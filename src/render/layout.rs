@@ -191,7 +191,7 @@ pub fn check(source: &LayoutSource, fittings: &[Fitting<'_>], report: &Report, p
     };
     text.push_str(&wrapped("  ", &from(source, None)));
     for gap in &report.gaps {
-        text.push_str(&wrapped("  unknown: ", &format!("{}: {}", gap.what, gap.why)));
+        text.push_str(&wrapped("  unknown: ", &format!("{}: {}", gap.part, gap.why)));
     }
     if report.by_names_alone {
         text.push_str(&wrapped("  note: ", BY_NAMES_ALONE));

@@ -74,7 +74,7 @@ pub fn verdict(report: &Report, paint: Paint) -> String {
         text.push_str(&wrapped("  suspended: ", &format!("{}: {}", suspended.what(), suspended.why())));
     }
     for gap in &report.gaps {
-        text.push_str(&wrapped("  unknown: ", &format!("{}: {}", gap.what, gap.why)));
+        text.push_str(&wrapped("  unknown: ", &format!("{}: {}", gap.part, gap.why)));
     }
     if report.by_names_alone {
         text.push_str(&wrapped("  note: ", BY_NAMES_ALONE));

@@ -5,7 +5,7 @@
 
 use super::claim_spec::{ClaimSpec, VolumeMode};
 use super::machines::{NodeFacts, Place};
-use super::model::{ClaimReference, Volume};
+use super::model::{ClaimReference, Volume, VolumePhase};
 use super::quantity::Quantity;
 use super::selector;
 
@@ -40,7 +40,7 @@ pub enum Misfit {
     /// It has this VolumeAttributesClass, or none, and another one is asked for.
     AttributesClass(Option<String>),
     /// It is not Available, but this.
-    Phase(String),
+    Phase(VolumePhase),
     /// It lacks labels that are asked for.
     Labels,
     /// It is of this class, empty for none, and another one is asked for.
@@ -72,7 +72,7 @@ pub fn misfit(volume: &Volume, wanted: &Wanted<'_>, nodes: Option<&[NodeFacts]>)
         return Some(Misfit::Terminating);
     }
     if !own {
-        if volume.phase != "Available" {
+        if volume.phase != VolumePhase::Available {
             return Some(Misfit::Phase(volume.phase.clone()));
         }
         if wanted.spec.selector.as_ref().is_some_and(|wanted| !selector::selects(wanted, &volume.labels)) {

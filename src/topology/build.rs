@@ -6,7 +6,7 @@ use super::discovery;
 use super::heartbeat;
 use super::layout::{Layout, Role, SpaceKind};
 use super::machines;
-use super::model::{Claim, Component, Gap, Known, Member, PodFacts, Space, Topology};
+use super::model::{Claim, Component, Gap, Known, Member, Part, PodFacts, Space, Topology};
 use super::ownership::{Ownership, ownership};
 use super::readiness::readiness;
 use super::recognition::{Found, Recognition, owner, recognition};
@@ -87,23 +87,23 @@ fn known<T, F>(read: &Read<Vec<T>>, facts: impl FnOnce(&[T]) -> F) -> Known<F> {
 
 fn gap<T>(gaps: &mut Vec<Gap>, read: &Read<T>) {
     if let Read::Unknown(unreadable) = read {
-        gaps.push(Gap { what: what(unreadable), why: unreadable.reason.clone() });
+        gaps.push(Gap { part: part(unreadable), why: unreadable.reason.clone() });
     }
 }
 
-fn what(unreadable: &Unreadable) -> String {
+fn part(unreadable: &Unreadable) -> Part {
     let kind = match unreadable.resource {
+        "persistentvolumes" => return Part::Volumes,
         "persistentvolumeclaims" => "claims",
-        "persistentvolumes" => "volumes",
         "statefulsets" => "StatefulSets",
         "storageclasses" => "storage classes",
         other => other,
     };
-    match (&unreadable.namespace, unreadable.resource) {
+    Part::Other(match (&unreadable.namespace, unreadable.resource) {
         (Some(namespace), _) => format!("{kind} in namespace {namespace}"),
         (None, "pods" | "statefulsets") => format!("{kind} in all namespaces"),
         (None, _) => kind.to_owned(),
-    }
+    })
 }
 
 fn space(objects: &NamespaceObjects, snapshot: &Snapshot, layout: &Layout) -> Space {

@@ -160,7 +160,7 @@ pub(crate) fn volume(volume: &PersistentVolume, nodes: &[Node]) -> Volume {
         reclaim_policy: spec
             .and_then(|spec| spec.persistent_volume_reclaim_policy.clone())
             .unwrap_or_else(|| "Retain".into()),
-        phase: volume.status.as_ref().and_then(|status| status.phase.clone()).unwrap_or_default(),
+        phase: volume.status.as_ref().and_then(|status| status.phase.as_deref()).unwrap_or_default().into(),
         place: machines::place(volume, nodes),
         capacity: spec.and_then(|spec| spec.capacity.as_ref()?.get("storage")).map(|quantity| quantity.0.clone()),
         storage_class: claim_spec::class(

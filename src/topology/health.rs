@@ -1,7 +1,7 @@
 //! Is SynxDB well? Topology in, judgement out.
 
 use super::layout::{Evidence, Role, SpaceKind};
-use super::model::{Component, Gap, Known, Member, Space, Stranger, Topology, Unrecognized};
+use super::model::{Component, Gap, Known, Member, Part, Space, Stranger, Topology, Unrecognized};
 use super::suspension::Suspended;
 use serde::Serialize;
 
@@ -174,7 +174,7 @@ pub fn not_recognized(unrecognized: &Unrecognized) -> Gap {
         [pod, others @ ..] => format!("pod {pod} and {} more of {workload}", others.len()),
     };
     Gap {
-        what: format!("{what} in namespace {namespace}"),
+        part: Part::Other(format!("{what} in namespace {namespace}")),
         why: match evidence {
             Evidence::Label { key, value } => format!("label {key}={value}, and no rule of the layout says what it is"),
             Evidence::Name(_) => {
@@ -205,7 +205,7 @@ fn silence(topology: &Topology, member: &Member) -> Option<Gap> {
     let node = member.pod.as_ref().filter(|_| member.ready())?.node.as_ref()?;
     let seconds = topology.silent_nodes.get(node)?;
     Some(Gap {
-        what: format!("whether {} is still Ready", member.name),
+        part: Part::Other(format!("whether {} is still Ready", member.name)),
         why: format!("its node {node} has not reported for {seconds} s"),
     })
 }

@@ -99,7 +99,7 @@ fn what_a_silent_node_said_last_is_old() {
     };
     let report = judged(POD, "node-1");
     assert_eq!((report.health, report.gaps.len()), (Health::Unknown, 1));
-    assert_eq!(report.gaps[0].what, "whether pageserver-0 is still Ready");
+    assert_eq!(report.gaps[0].part.to_string(), "whether pageserver-0 is still Ready");
     assert_eq!(report.gaps[0].why, "its node node-1 has not reported for 45 s");
     // Another node's silence says nothing of it; and what is not Ready is known to be in trouble.
     assert_eq!(judged(POD, "node-2").health, Health::Healthy);

@@ -32,7 +32,7 @@ impl Lead {
     /// To this member, or, where no StatefulSet keeps its name, to any Ready member of its component.
     pub fn to(topology: &Topology, member: &Member) -> Self {
         let owner = member.pod.as_ref().and_then(|pod| pod.owner.as_ref());
-        let renamed = owner.is_some_and(|owner| owner.kind != "StatefulSet");
+        let renamed = owner.is_some_and(|owner| !owner.is_stateful_set());
         let component = topology.component_of(member).filter(|_| renamed).map(|component| component.name.clone());
         let made_by = |owner: &Owner| owner.is_stateful_set().then(|| owner.uid.clone());
         let set = || topology.component_of(member).and_then(Component::set).map(|set| set.uid.clone());

@@ -42,8 +42,8 @@ pub use door::{Door, Warehouse};
 pub use layout::{Evidence, Layout, LayoutSource, RecognizedBy, SpaceKind};
 pub use machines::{NodeFacts, Place, StorageClassFacts};
 pub use model::{
-    Claim, ClaimReference, ClaimState, Component, Gap, Known, Member, NotIts, Owner, PodFacts, Space, Stranger,
-    Topology, Unrecognized, Volume,
+    Claim, ClaimReference, ClaimState, Component, Gap, Known, Member, NotIts, Owner, Part, PodFacts, Space, Stranger,
+    Topology, Unrecognized, Volume, VolumePhase,
 };
 pub use readiness::Readiness;
 pub use replacement::{Replacement, replacement};

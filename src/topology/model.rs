@@ -61,10 +61,28 @@ pub struct Topology {
 /// A part that could not be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gap {
-    /// What, in words: `pods in namespace synxdb-system`.
-    pub what: String,
+    /// What.
+    pub part: Part,
     /// Why, in words.
     pub why: String,
+}
+
+/// What could not be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Volumes, and with them what is on record there.
+    Volumes,
+    /// Something else, in words: `pods in namespace synxdb-system`.
+    Other(String),
+}
+
+impl std::fmt::Display for Part {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Volumes => "volumes",
+            Self::Other(words) => words,
+        })
+    }
 }
 
 /// One SynxDB namespace.
@@ -309,6 +327,48 @@ impl Claim {
     }
 }
 
+/// Phase of a PersistentVolume (kubernetes.io, "Persistent Volumes", "Phase").
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum VolumePhase {
+    /// No claim has it.
+    Available,
+    /// A claim has it.
+    Bound,
+    /// The claim that had it is gone.
+    Released,
+    /// Another one, as the API server writes it: `Pending`, `Failed`; empty where it writes none.
+    Other(String),
+}
+
+impl VolumePhase {
+    /// As the API server writes it.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Available => "Available",
+            Self::Bound => "Bound",
+            Self::Released => "Released",
+            Self::Other(word) => word,
+        }
+    }
+}
+
+impl From<&str> for VolumePhase {
+    fn from(word: &str) -> Self {
+        match word {
+            "Available" => Self::Available,
+            "Bound" => Self::Bound,
+            "Released" => Self::Released,
+            other => Self::Other(other.to_owned()),
+        }
+    }
+}
+
+impl std::fmt::Display for VolumePhase {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 /// A PersistentVolume.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Volume {
@@ -318,8 +378,8 @@ pub struct Volume {
     pub uid: String,
     /// `Delete`, `Retain` or `Recycle`.
     pub reclaim_policy: String,
-    /// `Bound`, `Released`, ….
-    pub phase: String,
+    /// How it stands between volume controller and claims.
+    pub phase: VolumePhase,
     /// Where it can be mounted.
     pub place: Place,
     /// Its size, as a Kubernetes quantity.
@@ -354,6 +414,11 @@ pub struct ClaimReference {
 }
 
 impl Topology {
+    /// Why volumes, and what is on record there, are not known; `None` if they could be read.
+    pub fn unread_volumes(&self) -> Option<&Gap> {
+        self.gaps.iter().find(|gap| gap.part == Part::Volumes)
+    }
+
     /// All members, space by space.
     pub fn members(&self) -> impl Iterator<Item = &Member> {
         self.spaces.iter().flat_map(Space::members)
@@ -382,7 +447,7 @@ impl Topology {
     pub fn lasting_name(&self, namespace: &str, pod: &str) -> String {
         let member = self.member(namespace, pod);
         let owner = member.and_then(|member| member.pod.as_ref()?.owner.as_ref());
-        let renamed = owner.is_some_and(|owner| owner.kind != "StatefulSet");
+        let renamed = owner.is_some_and(|owner| !owner.is_stateful_set());
         let component = member.filter(|_| renamed).and_then(|member| self.component_of(member));
         component.map_or_else(|| pod.to_owned(), |component| component.name.clone())
     }

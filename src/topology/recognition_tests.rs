@@ -122,7 +122,7 @@ fn what_fits_no_rule_makes_it_unknown() {
         let report = judge(&world(&[&format!("{document}{etl}")]));
         assert_eq!(report.health, Health::Unknown, "{document}");
         let [gap] = report.gaps.as_slice() else { panic!("{:?}", report.gaps) };
-        assert_eq!((gap.what.as_str(), gap.why.as_str()), (what, why));
+        assert_eq!((&*gap.part.to_string(), gap.why.as_str()), (what, why));
     }
     assert_eq!(judge(&world(&[&format!("{LABELLED}{etl}")])).health, Health::Healthy);
 }

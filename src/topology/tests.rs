@@ -96,7 +96,7 @@ fn what_cannot_be_read_is_unknown_and_never_healthy() {
     assert!(topology.members().all(|member| member.claims[0].status() == "<unknown>"));
     let report = judge(&topology);
     assert_eq!(report.health, Health::Unknown);
-    assert_eq!(report.gaps[0].what, "claims in namespace cloud007-513d75d5-3033-4649-b913-07f6115ec41a");
+    assert_eq!(report.gaps[0].part.to_string(), "claims in namespace cloud007-513d75d5-3033-4649-b913-07f6115ec41a");
 
     let mut part = snapshot(&[ACCOUNT]);
     part.namespaces[0].pods = unreadable("pods", Some("x"));

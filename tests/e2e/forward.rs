@@ -458,3 +458,20 @@ fn psql_has_the_password_of_the_local_port_or_of_the_pod() {
     let ran = world.start_command(command).end().exits(2);
     ran.warns(&["no password supplied", "give it no password that is worth anything"]);
 }
+
+/// The plugin tells a port where nothing listens from a way that broke by the kubelet's words alone.
+#[test]
+fn a_kubelet_says_that_nothing_listens() {
+    let world = World::shared();
+    let account = world.account("nothing-listens", |_| {});
+    let pods = world.within::<Pod>(&account.namespace);
+    let said = async {
+        let mut forward = pods.portforward(PROXY, &[1]).await.unwrap();
+        let mut stream = forward.take_stream(1).unwrap();
+        // Which comes first, the end or the report, is not said.
+        let _ = tokio::io::AsyncReadExt::read(&mut stream, &mut [0; 1]).await;
+        forward.take_error(1).unwrap().await.unwrap()
+    };
+    let said = world.in_time(said).expect("the kubelet reports");
+    assert!(said.contains("connection refused"), "{said}");
+}

@@ -1,11 +1,9 @@
 //! Who re-creates the pod and its claims: whether anybody does, when, and from which template.
 
-use super::{Check, CheckId, Subject, block, overridable, pass, warn};
+use super::{Check, CheckId, Resolution, Subject, block, overridable, pass, warn};
 use crate::cli::{Allow, quoted};
 use crate::topology::health::minds_its_order;
 use crate::topology::{Known, Owner, Workload};
-
-const ALONE: &str = "--keep-pvc --allow unmanaged-pod deletes the pod alone, for somebody else to re-create";
 
 pub(super) fn controller(subject: &Subject<'_>, checks: &mut Vec<Check>) {
     let id = CheckId::Controller;
@@ -17,7 +15,7 @@ pub(super) fn controller(subject: &Subject<'_>, checks: &mut Vec<Check>) {
         return;
     }
     match subject.member.pod.as_ref().and_then(|pod| pod.owner.as_ref()) {
-        Some(owner) if owner.kind == "StatefulSet" => of_a_set(subject, checks, owner),
+        Some(owner) if owner.is_stateful_set() => of_a_set(subject, checks, owner),
         Some(owner) if subject.keep_claims && owner.kind == "ReplicaSet" => {
             checks.push(warn(id, format!("{} {} re-creates the pod, under another name", owner.kind, owner.name)));
         }
@@ -35,7 +33,7 @@ pub(super) fn controller(subject: &Subject<'_>, checks: &mut Vec<Check>) {
                      its claims is not known"
                 )
             };
-            checks.push(block(id, why, "--keep-pvc replaces the pod and keeps its claims"));
+            checks.push(block(id, why, Resolution::KeepClaims));
         }
         None if subject.keep_claims => checks.push(overridable(
             subject,
@@ -43,7 +41,11 @@ pub(super) fn controller(subject: &Subject<'_>, checks: &mut Vec<Check>) {
             "no controller owns the pod: nothing would re-create it",
             Allow::UnmanagedPod,
         )),
-        None => checks.push(block(id, "no StatefulSet owns the pod: nothing would re-create it or its claims", ALONE)),
+        None => checks.push(block(
+            id,
+            "no StatefulSet owns the pod: nothing would re-create it or its claims",
+            Resolution::KeepClaimsOfUnmanaged,
+        )),
     }
 }
 
@@ -75,7 +77,7 @@ fn of_a_set(subject: &Subject<'_>, checks: &mut Vec<Check>, owner: &Owner) {
             strange.join(", "),
             if strange.len() == 1 { "it" } else { "them" }
         );
-        checks.push(block(id, why, "--keep-pvc replaces the pod and keeps its claims"));
+        checks.push(block(id, why, Resolution::KeepClaims));
     }
 }
 
@@ -116,7 +118,7 @@ fn refuse(subject: &Subject<'_>, checks: &mut Vec<Check>, why: String) {
     } else if subject.keep_claims {
         overridable(subject, id, why, Allow::UnmanagedPod)
     } else {
-        block(id, why, ALONE)
+        block(id, why, Resolution::KeepClaimsOfUnmanaged)
     });
 }
 

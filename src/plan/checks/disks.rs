@@ -1,6 +1,6 @@
 //! The claims: whether they may go, and what becomes of their volumes.
 
-use super::{Check, CheckId, Subject, block, overridable, pass, warn};
+use super::{Check, CheckId, Resolution, Subject, block, overridable, pass, warn};
 use crate::cli::Allow;
 use crate::cluster::permission::{Allowed, Permission};
 use crate::topology::{Claim, ClaimReference, ClaimState, Known, NotIts};
@@ -27,13 +27,13 @@ pub(super) fn claims(subject: &Subject<'_>, checks: &mut Vec<Check>) {
     for claim in &subject.member.claims {
         if let ClaimState::Unknown(reason) = &claim.state {
             let why = format!("claim {} cannot be read: {reason}", claim.name);
-            checks.push(block(CheckId::Claims, why, "--keep-pvc replaces the pod and keeps its claims"));
+            checks.push(block(CheckId::Claims, why, Resolution::KeepClaims));
         }
         if !claim.shared_with.is_empty() {
             checks.push(block(
                 CheckId::SharedClaim,
                 format!("claim {} is mounted by {} too", claim.name, claim.shared_with.join(", ")),
-                "--keep-pvc replaces the pod and keeps its claims",
+                Resolution::KeepClaims,
             ));
         }
     }
@@ -98,5 +98,5 @@ pub(super) fn not_known_to_rehydrate(subject: &Subject<'_>, checks: &mut Vec<Che
         return;
     }
     let why = format!("whether a {role} gets back what is on its disk is not known, and nothing would prove it");
-    checks.push(block(CheckId::Claims, why, "--keep-pvc replaces the pod and keeps its claims"));
+    checks.push(block(CheckId::Claims, why, Resolution::KeepClaims));
 }

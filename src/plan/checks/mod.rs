@@ -27,6 +27,7 @@ use crate::storage::Readings;
 use crate::topology::{Claim, Component, Member, Topology, Volume};
 use jiff::Timestamp;
 use serde::Serialize;
+use std::fmt;
 
 /// A check's answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -98,6 +99,57 @@ pub enum CheckId {
     Admission,
 }
 
+/// What leads past a check that blocks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Resolution {
+    /// The pod alone is replaced: `--keep-pvc`.
+    KeepClaims,
+    /// The same of a pod that nothing is known to re-create.
+    KeepClaimsOfUnmanaged,
+    /// This override.
+    Override(Allow),
+    /// Something else, in words.
+    Words(String),
+}
+
+impl Resolution {
+    /// Whether it leaves the claims as they are.
+    pub fn keeps_claims(&self) -> bool {
+        matches!(self, Self::KeepClaims | Self::KeepClaimsOfUnmanaged)
+    }
+}
+
+impl fmt::Display for Resolution {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::KeepClaims => f.write_str("--keep-pvc replaces the pod and keeps its claims"),
+            Self::KeepClaimsOfUnmanaged => {
+                f.write_str("--keep-pvc --allow unmanaged-pod deletes the pod alone, for something else to re-create")
+            }
+            Self::Override(allow) => write!(f, "--allow {} overrides this check", allow.flag()),
+            Self::Words(words) => f.write_str(words),
+        }
+    }
+}
+
+impl Serialize for Resolution {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl From<String> for Resolution {
+    fn from(words: String) -> Self {
+        Self::Words(words)
+    }
+}
+
+impl From<&str> for Resolution {
+    fn from(words: &str) -> Self {
+        Self::Words(words.to_owned())
+    }
+}
+
 /// One check's result.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "PlanCheck"))]
@@ -111,7 +163,8 @@ pub struct Check {
     pub reason: String,
     /// For a block: what to do about it, or the one flag that overrides it. Absent where there is nothing to do.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub next: Option<String>,
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
+    pub next: Option<Resolution>,
     /// The one override, given or not, of what is blocked. Absent where there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allow: Option<Allow>,
@@ -226,7 +279,7 @@ pub(super) fn warn(id: CheckId, reason: impl Into<String>) -> Check {
     Check { verdict: Verdict::Warn, ..pass(id, reason) }
 }
 
-pub(super) fn block(id: CheckId, reason: impl Into<String>, next: impl Into<String>) -> Check {
+pub(super) fn block(id: CheckId, reason: impl Into<String>, next: impl Into<Resolution>) -> Check {
     Check { verdict: Verdict::Block, next: Some(next.into()), ..pass(id, reason) }
 }
 
@@ -235,7 +288,7 @@ pub(super) fn overridable(subject: &Subject<'_>, id: CheckId, reason: impl Into<
     let check = if subject.request.allow.contains(&allow) {
         Check { overridden: true, ..warn(id, reason) }
     } else {
-        block(id, reason, format!("--allow {} overrides this check", allow.flag()))
+        block(id, reason, Resolution::Override(allow))
     };
     Check { allow: Some(allow), ..check }
 }

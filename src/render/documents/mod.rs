@@ -60,14 +60,14 @@ pub fn document(kind: Kind, body: &impl Serialize) -> Value {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Unknown<'a> {
     /// What, in words: `pods in namespace synxdb-system`.
-    pub what: &'a str,
+    pub what: String,
     /// Why, in words.
     pub why: &'a str,
 }
 
 impl<'a> From<&'a Gap> for Unknown<'a> {
     fn from(gap: &'a Gap) -> Self {
-        Self { what: &gap.what, why: &gap.why }
+        Self { what: gap.part.to_string(), why: &gap.why }
     }
 }
 

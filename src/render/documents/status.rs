@@ -361,7 +361,7 @@ impl<'a> From<&'a ClaimFacts> for Claim<'a> {
                 name: &volume.name,
                 uid: Some(&volume.uid),
                 reclaim_policy: Some(&volume.reclaim_policy),
-                phase: Some(&volume.phase),
+                phase: Some(volume.phase.as_str()),
             }),
             Known::Is(None) | Known::Unknown(_) => {
                 claim.volume_name.as_ref().map(|name| Volume { name, uid: None, reclaim_policy: None, phase: None })

@@ -17,7 +17,7 @@ use crate::topology::fit::fittings;
 use crate::topology::health::judge;
 use crate::topology::layout::PageDoor;
 use crate::topology::lead::Standing;
-use crate::topology::{Gap, Layout, LayoutSource, build};
+use crate::topology::{Gap, Layout, LayoutSource, Part, build};
 use crate::verify::{Judgement, Kind as CheckKind, Saved, StoredBaseline, Testimony};
 use jsonschema::Validator;
 use serde_json::{Value, json};
@@ -218,7 +218,7 @@ fn past() -> Vec<Value> {
             has_member: true,
         }
     });
-    let gaps = [Gap { what: "volumes".into(), why: "why".into() }];
+    let gaps = [Gap { part: Part::Volumes, why: "why".into() }];
     let record = &entries[0].record;
     let released = machine::released(record, &[("pv".into(), "Delete".into())]);
     let mut all = vec![machine::history(&entries, &gaps), released];
