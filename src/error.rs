@@ -1,6 +1,8 @@
 //! What went wrong, why, and what to do next. No colours and no printing: `render` does that.
 
+use std::error::Error as StdError;
 use std::fmt;
+use std::sync::Arc;
 
 /// How a command ended, and with which exit code. The codes are part of the interface:
 /// they are documented in `--help` and tested.
@@ -70,7 +72,45 @@ pub struct Error {
     pub why: Vec<String>,
     /// What to do next, usually a command; several lines are several commands.
     pub hints: Vec<String>,
+    /// The error of a library or of the system that it comes from.
+    pub source: Option<Source>,
 }
+
+/// An error of a library or of the system, with its own sources. For whoever looks for a fault: code decides by nothing of
+/// it, so all are equal.
+#[derive(Clone, Debug)]
+pub struct Source(Arc<dyn StdError + Send + Sync>);
+
+impl Source {
+    /// Of this error.
+    pub fn new(error: impl StdError + Send + Sync + 'static) -> Self {
+        Self(Arc::new(error))
+    }
+
+    /// What it says and what each of its own sources says, the outermost first; what only repeats the one before is left out.
+    pub fn chain(&self) -> Vec<String> {
+        let mut said: Vec<String> = Vec::new();
+        let mut next: Option<&(dyn StdError + 'static)> = Some(&*self.0);
+        // Bounded: nothing forbids a chain with a cycle.
+        for _ in 0..16 {
+            let Some(link) = next else { break };
+            let words = link.to_string();
+            if said.last() != Some(&words) {
+                said.push(words);
+            }
+            next = link.source();
+        }
+        said
+    }
+}
+
+impl PartialEq for Source {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Source {}
 
 /// The crate's result.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -78,7 +118,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// An error of this kind.
     pub fn new(exit: Exit, what: impl Into<String>) -> Self {
-        Self { exit, what: what.into(), why: Vec::new(), hints: Vec::new() }
+        Self { exit, what: what.into(), why: Vec::new(), hints: Vec::new(), source: None }
     }
 
     /// An error with exit code 1.
@@ -106,6 +146,19 @@ impl Error {
         self
     }
 
+    /// Adds the words of the error that it comes from as a reason, and keeps it.
+    #[must_use]
+    pub fn because_of(self, source: impl StdError + Send + Sync + 'static) -> Self {
+        self.because(source.to_string()).caused_by(Source::new(source))
+    }
+
+    /// Keeps the error that it comes from.
+    #[must_use]
+    pub fn caused_by(mut self, source: impl Into<Option<Source>>) -> Self {
+        self.source = source.into().or(self.source);
+        self
+    }
+
     /// Adds what to do next.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -124,4 +177,8 @@ impl fmt::Display for Error {
     }
 }
 
-impl std::error::Error for Error {}
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_ref().map(|source| &*source.0 as &(dyn StdError + 'static))
+    }
+}

@@ -50,7 +50,7 @@ impl Journal {
             return Err(Error::failure("there is no place for the record").because("HOME is not set"));
         };
         replace(folder, &path, record).map_err(|error| {
-            Error::failure(format!("the record cannot be written to {}", path.display())).because(error.to_string())
+            Error::failure(format!("the record cannot be written to {}", path.display())).because_of(error)
         })
     }
 
@@ -62,7 +62,7 @@ impl Journal {
         let Some(path) = self.path(id) else { return Ok(()) };
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(Error::failure(format!("{} cannot be removed", path.display())).because(error.to_string()))
+                Err(Error::failure(format!("{} cannot be removed", path.display())).because_of(error))
             }
             _ => Ok(()),
         }

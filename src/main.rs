@@ -28,11 +28,15 @@ fn main() -> ExitCode {
     };
     let screen = Screen::new(cli.global.color);
     render::on_panic(screen);
-    render::trace(cli.global.verbosity);
+    let verbosity = cli.global.verbosity;
+    render::trace(verbosity);
     match commands::run(cli, screen) {
         Ok(exit) => ExitCode::from(exit.code()),
         Err(error) => {
             screen.note(&render::error::error(&error, screen.err));
+            if render::is_traced(verbosity) {
+                screen.note(&render::error::sources(&error));
+            }
             ExitCode::from(error.exit.code())
         }
     }

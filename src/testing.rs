@@ -535,5 +535,6 @@ pub(crate) fn unreadable<T>(resource: &'static str, namespace: Option<&str>) -> 
         namespace: namespace.map(str::to_owned),
         cause: Cause::Forbidden,
         reason: format!("{resource} is forbidden"),
+        source: None,
     })
 }

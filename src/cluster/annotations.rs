@@ -89,7 +89,7 @@ impl Cluster {
         let api: Api<PersistentVolume> = Api::all(self.client());
         let this = ListParams::default().fields(&format!("metadata.name={name}"));
         let act = Act { verb: "list", resource: "persistentvolumes", namespace: None, name: Some(name) };
-        let found = api.list(&this).await.map_err(|error| self.error(act, &Failure::of(&error)))?;
+        let found = api.list(&this).await.map_err(|error| self.error(act, &Failure::of(error)))?;
         Ok(found.items.first().map(Annotated::from))
     }
 

@@ -196,7 +196,7 @@ impl Cluster {
         // kube may run a command here (the old gcp auth-provider does), which would hold up the runtime.
         let built = tokio::task::spawn_blocking(move || client::of(config))
             .await
-            .map_err(|error| Error::failure("cannot prepare the connection").because(error.to_string()))?;
+            .map_err(|error| Error::failure("cannot prepare the connection").because_of(error))?;
         let client: Client = built.map_err(|error| not_prepared(&context, &error))?;
         Ok(Self {
             client: transport::wrap(client, request_timeout, credential),

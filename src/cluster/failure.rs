@@ -13,7 +13,7 @@ use super::foreign::Said;
 use super::snapshot::{Cause, Unreadable};
 use super::transport::DeadlinePassed;
 use crate::cli::quoted;
-use crate::error::Error;
+use crate::error::{Error, Source};
 
 /// Longest reason shown, in characters: a proxy may answer with a whole page.
 const LONGEST_REASON: usize = 300;
@@ -31,6 +31,8 @@ pub(super) struct Failure {
     pub(super) fields: Vec<String>,
     /// In words, one line.
     pub(super) reason: String,
+    /// The error that it was read from.
+    pub(super) source: Option<Source>,
 }
 
 /// What was being done, for an error's first line.
@@ -53,11 +55,20 @@ impl Failure {
     }
 
     fn without_answer(cause: Cause, reason: impl Into<String>) -> Self {
-        Self { cause, code: 0, kind: String::new(), fields: Vec::new(), reason: reason.into() }
+        Self { cause, code: 0, kind: String::new(), fields: Vec::new(), reason: reason.into(), source: None }
     }
 
     /// From a request's error.
-    pub(super) fn of(error: &kube::Error) -> Self {
+    pub(super) fn of(error: kube::Error) -> Self {
+        Self::read(&error).caused_by(error)
+    }
+
+    fn caused_by(self, error: impl StdError + Send + Sync + 'static) -> Self {
+        Self { source: Some(Source::new(error)), ..self }
+    }
+
+    /// What a request's error says.
+    pub(super) fn read(error: &kube::Error) -> Self {
         match error {
             kube::Error::Api(status) => Self::of_status(status),
             kube::Error::SerdeError(_) | kube::Error::FromUtf8(_) => {
@@ -69,6 +80,7 @@ impl Failure {
                 kind: String::new(),
                 fields: Vec::new(),
                 reason: format!("the server does not switch to WebSocket (it answered {status})"),
+                source: None,
             },
             other => Self::of_chain(other),
         }
@@ -79,7 +91,7 @@ impl Failure {
         use kube::runtime::watcher::Error as Watcher;
         match error {
             Watcher::InitialListFailed(error) | Watcher::WatchStartFailed(error) | Watcher::WatchFailed(error) => {
-                Self::of(error)
+                Self::read(error)
             }
             Watcher::WatchError(status) => Self::of_status(status),
             Watcher::NoResourceVersion => Self::without_answer(Cause::Refused, "the answer has no resourceVersion"),
@@ -111,7 +123,7 @@ impl Failure {
         };
         let causes = status.details.iter().flat_map(|details| &details.causes);
         let fields = causes.map(|cause| cause.field.clone()).filter(|field| !field.is_empty()).collect();
-        Self { cause, code: status.code, kind: status.reason.clone(), fields, reason }
+        Self { cause, code: status.code, kind: status.reason.clone(), fields, reason, source: None }
     }
 
     fn of_chain(error: &(dyn StdError + 'static)) -> Self {
@@ -157,7 +169,13 @@ impl Failure {
 
     /// The same, as a part of the cluster that could not be read.
     pub(super) fn unreadable(self, resource: &'static str, namespace: Option<&str>) -> Unreadable {
-        Unreadable { resource, namespace: namespace.map(str::to_owned), cause: self.cause, reason: self.reason }
+        Unreadable {
+            resource,
+            namespace: namespace.map(str::to_owned),
+            cause: self.cause,
+            reason: self.reason,
+            source: self.source,
+        }
     }
 }
 
@@ -167,7 +185,7 @@ impl Cluster {
         let Act { verb, resource, namespace, name } = act;
         let of = name.map(|name| format!(" {name}")).unwrap_or_default();
         let place = namespace.map(|namespace| format!(" in namespace {namespace}")).unwrap_or_default();
-        match failure.cause {
+        let error = match failure.cause {
             Cause::Unauthorized => self.unauthorized(&failure.reason),
             Cause::Forbidden => {
                 let scope =
@@ -183,7 +201,8 @@ impl Cluster {
             Cause::NotFound | Cause::Refused => {
                 Error::failure(format!("cannot {verb} {resource}{of}{place}")).because(&failure.reason)
             }
-        }
+        };
+        error.caused_by(failure.source.clone())
     }
 
     /// An error a user reads, from a part of a [`super::snapshot::Snapshot`] that a command cannot do without.
@@ -195,6 +214,7 @@ impl Cluster {
             kind: String::new(),
             fields: Vec::new(),
             reason: part.reason.clone(),
+            source: part.source.clone(),
         };
         self.error(act, &failure)
     }
@@ -322,7 +342,7 @@ mod tests {
             (503, Cause::Unreachable, true),
             (504, Cause::TimedOut, true),
         ] {
-            let failure = Failure::of(&api(code, "words"));
+            let failure = Failure::of(api(code, "words"));
             assert_eq!((failure.cause, failure.is_transient()), (cause, transient), "{code}");
             assert_eq!(failure.reason, "words");
         }
@@ -330,24 +350,24 @@ mod tests {
 
     #[test]
     fn a_reason_is_one_line_of_words() {
-        assert_eq!(Failure::of(&api(418, "")).reason, "the server answered 418 I'm a teapot");
-        assert!(Failure::of(&api(502, "<html><body>Bad")).reason.contains("web page"));
-        let long = Failure::of(&api(500, &"many words\n".repeat(100))).reason;
+        assert_eq!(Failure::of(api(418, "")).reason, "the server answered 418 I'm a teapot");
+        assert!(Failure::of(api(502, "<html><body>Bad")).reason.contains("web page"));
+        let long = Failure::of(api(500, &"many words\n".repeat(100))).reason;
         assert!(long.chars().count() <= LONGEST_REASON + 1 && !long.contains('\n'), "{long}");
     }
 
     #[test]
     fn the_chain_is_unwrapped_to_one_reason() {
         let refused = io::Error::new(io::ErrorKind::ConnectionRefused, "Connection refused (os error 111)");
-        let failure = Failure::of(&kube::Error::Service(Box::new(refused)));
+        let failure = Failure::of(kube::Error::Service(Box::new(refused)));
         assert_eq!((failure.cause, failure.reason.as_str()), (Cause::Unreachable, "connection refused"));
 
         let tls = rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer);
         let wrapped = io::Error::new(io::ErrorKind::InvalidData, io::Error::other(tls));
-        let failure = Failure::of(&kube::Error::Service(Box::new(wrapped)));
+        let failure = Failure::of(kube::Error::Service(Box::new(wrapped)));
         assert_eq!(failure.reason, "the server's certificate is signed by an authority that is not trusted");
 
-        let late = Failure::of(&kube::Error::Service(Box::new(DeadlinePassed(Duration::from_secs(30)))));
+        let late = Failure::of(kube::Error::Service(Box::new(DeadlinePassed(Duration::from_secs(30)))));
         assert_eq!((late.cause, late.reason.as_str()), (Cause::TimedOut, "no answer within 30 s"));
     }
 }

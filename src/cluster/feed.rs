@@ -100,6 +100,7 @@ impl<K: Resource<DynamicType = ()> + Clone> Feed<K> {
                     namespace,
                     cause: Cause::TimedOut,
                     reason: "no answer yet".to_owned(),
+                    source: None,
                 },
             }),
         }

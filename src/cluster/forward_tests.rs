@@ -32,6 +32,7 @@ impl Way for Pretended {
                 kind: "NotFound".into(),
                 fields: Vec::new(),
                 reason,
+                source: None,
             });
         }
         let (ours, theirs) = duplex(1 << 12);

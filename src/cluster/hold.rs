@@ -452,7 +452,7 @@ async fn read(leases: &Api<Lease>, deadline: Duration) -> std::result::Result<Op
     match timeout(deadline, read).await {
         Ok(Ok(value)) => Ok(Some(lease_of(value))),
         Ok(Err(kube::Error::Api(status))) if status.code == 404 => Ok(None),
-        Ok(Err(error)) => Err(Failure::of(&error)),
+        Ok(Err(error)) => Err(Failure::of(error)),
         Err(_) => Err(Failure::timed_out(deadline)),
     }
 }
@@ -495,7 +495,7 @@ async fn write(
         if exists { leases.replace(LEASE, &params, lease).await } else { leases.create(&params, lease).await }
     };
     match timeout(deadline, written).await {
-        Ok(answer) => answer.map_err(|error| (verb, Failure::of(&error))),
+        Ok(answer) => answer.map_err(|error| (verb, Failure::of(error))),
         Err(_) => Err((verb, Failure::timed_out(deadline))),
     }
 }

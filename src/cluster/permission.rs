@@ -143,7 +143,7 @@ impl Cluster {
         let api: Api<SelfSubjectAccessReview> = Api::all(self.client());
         match tokio::time::timeout(deadline, api.create(&PostParams::default(), &review)).await {
             Err(_) => Allowed::Unknown(Failure::timed_out(deadline).reason),
-            Ok(Err(error)) => Allowed::Unknown(Failure::of(&error).reason),
+            Ok(Err(error)) => Allowed::Unknown(Failure::of(error).reason),
             Ok(Ok(answer)) => match answer.status {
                 Some(status) if status.allowed => Allowed::Yes,
                 Some(status) => Allowed::No(status.reason.unwrap_or_default()),

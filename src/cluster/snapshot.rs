@@ -1,6 +1,7 @@
 //! What was read from the cluster at one moment: objects, and for every part that could not be
 //! read, why. Data only.
 
+use crate::error::Source;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{Event, Node, PersistentVolume, PersistentVolumeClaim, Pod};
@@ -41,6 +42,8 @@ pub struct Unreadable {
     pub cause: Cause,
     /// In words, from the server or the transport, on one line.
     pub reason: String,
+    /// The error that it was read from.
+    pub source: Option<Source>,
 }
 
 /// Kinds of failure to read.

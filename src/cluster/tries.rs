@@ -160,7 +160,7 @@ impl Cluster {
         let deadline = self.at_most(deadline);
         let api: Api<ResourceQuota> = Api::namespaced(self.client(), namespace);
         let answer = match timeout(deadline, api.list(&ListParams::default())).await {
-            Ok(answer) => answer.map_err(|error| Failure::of(&error)),
+            Ok(answer) => answer.map_err(|error| Failure::of(error)),
             Err(_) => Err(Failure::timed_out(deadline)),
         };
         match answer {
@@ -175,7 +175,7 @@ async fn again(ask: impl AsyncFn() -> kube::Result<()>) -> Tried {
     let mut tries = 0;
     loop {
         let Err(error) = ask().await else { return Tried::Accepted };
-        let failure = Failure::of(&error);
+        let failure = Failure::of(error);
         tries += 1;
         if tries >= TRIES || !failure.is_transient() {
             return Tried::of(&failure);

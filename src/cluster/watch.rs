@@ -331,7 +331,7 @@ fn observed(inner: Client, connection: watch::Sender<Connection>) -> Client {
                     Some(format!("it answers {}", response.status()))
                 }
                 Ok(_) => None,
-                Err(error) => Some(Failure::of(error).reason),
+                Err(error) => Some(Failure::read(error).reason),
             };
             note(&connection, trouble);
             answer

@@ -160,7 +160,7 @@ impl Cluster {
         let this = ListParams::default().fields(&format!("metadata.name={volume}"));
         let changed = |now: Option<String>, message: String| Written::Changed { now, message };
         for _ in 0..TRIES {
-            let found = api.list(&this).await.map_err(|error| self.error(act, &Failure::of(&error)))?;
+            let found = api.list(&this).await.map_err(|error| self.error(act, &Failure::of(error)))?;
             let Some(found) = found.items.into_iter().next() else { return Ok(Written::Gone) };
             if found.metadata.uid.as_deref() != Some(uid) {
                 return Ok(changed(found.metadata.uid, format!("volume {volume} is another one now")));
@@ -253,7 +253,7 @@ impl Cluster {
         let changed =
             |now: Option<String>, message: &str| Written::Changed { now, message: format!("claim {name} {message}") };
         for _ in 0..TRIES {
-            let found = api.list(&this).await.map_err(|error| self.error(act("list"), &Failure::of(&error)))?;
+            let found = api.list(&this).await.map_err(|error| self.error(act("list"), &Failure::of(error)))?;
             let Some(claim) = found.items.into_iter().next() else { return Ok(Written::Gone) };
             let metadata = claim.metadata;
             if metadata.uid.as_deref() != Some(uid) {
@@ -285,7 +285,7 @@ impl Cluster {
         let act = Act { verb: "list", resource: "persistentvolumes", namespace: None, name: Some(volume) };
         // Who may list volumes need not be allowed to get one.
         let this = ListParams::default().fields(&format!("metadata.name={volume}"));
-        let found = api.list(&this).await.map_err(|error| self.error(act, &Failure::of(&error)))?;
+        let found = api.list(&this).await.map_err(|error| self.error(act, &Failure::of(error)))?;
         let reference = found.items.into_iter().next().and_then(|found| found.spec?.claim_ref);
         Ok(reference.is_some_and(|reference| reference.uid.as_deref() == Some(claim_uid)))
     }
@@ -323,7 +323,7 @@ impl Cluster {
 
     async fn change_tested(&self, name: &str, uid: &str, patch: Value, dry_run: bool) -> Result<Written> {
         let patch = serde_json::from_value(patch)
-            .map_err(|error| crate::error::Error::failure("a patch cannot be written").because(error.to_string()))?;
+            .map_err(|error| crate::error::Error::failure("a patch cannot be written").because_of(error))?;
         self.patch_volume(name, uid, &Change::Tested(patch), dry_run).await
     }
 
@@ -410,7 +410,7 @@ where
                 self.api.delete(self.name, &params).await.map(|_| ())
             }
         };
-        sent.map_err(|error| Failure::of(&error))
+        sent.map_err(|error| Failure::of(error))
     }
 
     /// Whether a conflict is about the UID; `None`: about something else, such as a write at the same moment.

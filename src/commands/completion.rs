@@ -68,15 +68,15 @@ async fn confirm(context: &Context, args: &InstallArgs, question: &'static str) 
 }
 
 fn carry_out(step: &Step) -> Result<()> {
-    let failed = |what: &str, path: &Path, error: &io::Error| {
+    let failed = |what: &str, path: &Path, error: io::Error| {
         Error::failure(format!("{} cannot be {what}", path.display()))
-            .because(error.to_string())
+            .because_of(error)
             .hint(format!("ls -ld {}", path.parent().unwrap_or(path).display()))
     };
     match step {
-        Step::Write(path) => write_new(path).map_err(|error| failed("written", path, &error)),
-        Step::Renew(path) => renew(path).map_err(|error| failed("written", path, &error)),
-        Step::Remove(path) => fs::remove_file(path).map_err(|error| failed("removed", path, &error)),
+        Step::Write(path) => write_new(path).map_err(|error| failed("written", path, error)),
+        Step::Renew(path) => renew(path).map_err(|error| failed("written", path, error)),
+        Step::Remove(path) => fs::remove_file(path).map_err(|error| failed("removed", path, error)),
         Step::Present(_) | Step::Absent => Ok(()),
     }
 }

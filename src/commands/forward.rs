@@ -241,7 +241,7 @@ async fn listen(context: &Context, args: &ForwardArgs) -> Result<(Listener, At)>
     let note = |sentence: &str| context.screen.note(&told::note(sentence, context.screen.err));
     if let Some(socket) = &args.socket {
         let socket = std::path::absolute(socket)
-            .map_err(|error| Error::usage(format!("--socket {}", socket.display())).because(error.to_string()))?;
+            .map_err(|error| Error::usage(format!("--socket {}", socket.display())).because_of(error))?;
         return Ok((Listener::bind_socket(&socket)?, At::Socket(socket)));
     }
     let wanted = args.port.map_or(Wanted::From(DEFAULT_PORT), Wanted::Exactly);

@@ -96,7 +96,7 @@ fn runtime() -> Result<tokio::runtime::Runtime> {
         .worker_threads(2)
         .enable_all()
         .build()
-        .map_err(|error| Error::failure("cannot start").because(error.to_string()))
+        .map_err(|error| Error::failure("cannot start").because_of(error))
 }
 
 async fn connected(cli: Cli, screen: Screen) -> Result<Exit> {

@@ -60,7 +60,7 @@ pub(super) fn chosen(global: &Global, variable: impl Fn(&str) -> Option<OsString
     };
     let text = files::text(&path, files::LARGEST).map_err(|error| {
         Error::usage(format!("the layout {} cannot be read", path.display()))
-            .because(error.to_string())
+            .because_of(error)
             .hint(format!("{without}kubectl synxdb layout prints one to start from"))
     })?;
     let layout = match &source {

@@ -223,9 +223,8 @@ fn save(path: &Path, saved: &Saved) -> Result<()> {
         fs::hard_link(&half, path)
     });
     let _ = fs::remove_file(&half);
-    written.map_err(|error| {
-        Error::failure(format!("the baseline {} cannot be written", path.display())).because(error.to_string())
-    })
+    written
+        .map_err(|error| Error::failure(format!("the baseline {} cannot be written", path.display())).because_of(error))
 }
 
 fn half_written(path: &Path) -> PathBuf {

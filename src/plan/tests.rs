@@ -398,7 +398,13 @@ fn another_failover_under_way() {
     let held = |id, seconds| Read::Known(Standing::Held(tenure(id, seconds)));
     let unknown = || {
         let (resource, namespace) = ("leases", Some("b".to_owned()));
-        Read::Unknown(Unreadable { resource, namespace, cause: Cause::Forbidden, reason: "leases is forbidden".into() })
+        Read::Unknown(Unreadable {
+            resource,
+            namespace,
+            cause: Cause::Forbidden,
+            reason: "leases is forbidden".into(),
+            source: None,
+        })
     };
     let checked = |here, elsewhere: Vec<(&str, Read<Standing>)>, allow: &[Allow], denied: bool| {
         let request = Request { allow: allow.to_vec(), ..request() };

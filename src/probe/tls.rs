@@ -271,7 +271,7 @@ fn trusted(roots: &Roots, mode: SslMode) -> Result<Option<Trusted>> {
         Roots::None => return Ok(None),
         Roots::System => {
             let by = rustls_platform_verifier::Verifier::new(provider).map_err(|error| {
-                Error::failure("the operating system's certificates cannot be read").because(error.to_string())
+                Error::failure("the operating system's certificates cannot be read").because_of(error)
             })?;
             let from = "the operating system's certificates".into();
             return Ok(Some(Trusted { by: Arc::new(by), named: Vec::new(), from }));

@@ -14,3 +14,9 @@ pub fn error(error: &Error, paint: Paint) -> String {
     }
     text
 }
+
+/// Where an error comes from, a line each: for whoever looks for a fault.
+pub fn sources(error: &Error) -> String {
+    let chain = error.source.iter().flat_map(|source| source.chain());
+    chain.map(|link| format!("  caused by: {}\n", harmless(&link))).collect()
+}

@@ -49,7 +49,7 @@ pub fn one_of_many(form: &Machine, document: &Value) -> Result<String> {
 /// None in practice: every document is plain JSON data.
 pub fn yaml(document: &Value) -> Result<String> {
     let text = serde_saphyr::to_string(document);
-    let text = text.map_err(|error| Error::failure("cannot write YAML").because(error.to_string()))?;
+    let text = text.map_err(|error| Error::failure("cannot write YAML").because_of(error))?;
     // YAML, too, and the one form of it in which everything can be escaped.
     Ok(if text.contains(|c| is_harmful(c) && c != '\n') { json(document) } else { text })
 }

@@ -142,9 +142,14 @@ impl Screen {
     }
 }
 
+/// Whether requests, and where errors come from, are told at this verbosity.
+pub fn is_traced(level: u8) -> bool {
+    level >= 6
+}
+
 /// Where the request lines of `-v 6` go: standard error, as everything that is not a result.
 pub fn trace(level: u8) {
-    if level < 6 {
+    if !is_traced(level) {
         return;
     }
     // Our own lines only, which never hold headers or bodies: those of the libraries might.

@@ -54,7 +54,7 @@ pub fn choose(screen: Screen, question: &str, items: &[String]) -> Result<Option
         match error.kind() {
             io::ErrorKind::Interrupted => Err(interrupted()),
             io::ErrorKind::UnexpectedEof | io::ErrorKind::NotConnected => Ok(None),
-            _ => Err(unreadable(&error)),
+            _ => Err(unreadable(error)),
         }
     })
 }
@@ -68,12 +68,12 @@ fn line(screen: Screen) -> Result<Option<String>> {
             Ok(None)
         }
         Ok(_) => Ok(Some(text.trim_end_matches(['\n', '\r']).to_owned())),
-        Err(error) => Err(unreadable(&error)),
+        Err(error) => Err(unreadable(error)),
     }
 }
 
-fn unreadable(error: &io::Error) -> Error {
-    Error::failure("the answer cannot be read").because(error.to_string())
+fn unreadable(error: io::Error) -> Error {
+    Error::failure("the answer cannot be read").because_of(error)
 }
 
 /// What Ctrl-C or a signal at a question means.

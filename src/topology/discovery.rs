@@ -139,7 +139,8 @@ mod tests {
         for (cause, health, alone) in
             [(Cause::Forbidden, Health::Healthy, true), (Cause::TimedOut, Health::Unknown, false)]
         {
-            let unread = Unreadable { resource: "pods", namespace: None, cause, reason: "why".to_owned() };
+            let unread =
+                Unreadable { resource: "pods", namespace: None, cause, reason: "why".to_owned(), source: None };
             let read = Snapshot { labelled_pods: Read::Unknown(unread), ..snapshot(&[ACCOUNT]) };
             let report = judge(&build(&read, &layout));
             assert_eq!((report.health, report.by_names_alone), (health, alone), "{cause:?}");

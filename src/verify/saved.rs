@@ -73,7 +73,7 @@ impl Saved {
     /// None in practice: it is plain data.
     pub fn to_text(&self) -> Result<String> {
         let text = serde_json::to_string_pretty(self)
-            .map_err(|error| Error::failure("the baseline cannot be written").because(error.to_string()))?;
+            .map_err(|error| Error::failure("the baseline cannot be written").because_of(error))?;
         Ok(format!("{text}\n"))
     }
 

@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use crate::support::{ACCOUNT, Cluster, SYSTEM, bare};
+use crate::support::{ACCOUNT, Cluster, Running, SYSTEM, bare, plugin};
 use insta::assert_snapshot;
 use practice_cluster::Options;
 use practice_cluster::api::Rule;
@@ -290,4 +290,21 @@ fn a_server_that_never_answers() {
         let error = ran.error();
         assert!(error.contains(&server), "{error}");
     }
+}
+
+/// Where an error comes from is told to whoever looks for a fault, and to no one else.
+#[test]
+fn the_sources_of_an_error_are_told_from_verbosity_6_on() {
+    let home = tempfile::tempdir().unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    drop(taken);
+    let server = format!("http://127.0.0.1:{port}");
+    let status = |level: &str| {
+        Running::start(plugin(home.path(), &["status", "-n", SYSTEM, "--server", &server, "-v", level])).end()
+    };
+    let quiet = status("5").exits(1);
+    assert!(quiet.err.contains("cannot be reached") && !quiet.err.contains("caused by"), "{}", quiet.shown());
+    let loud = status("6").exits(1);
+    assert!(loud.err.contains("caused by: ") && loud.err.contains("(os error 111)"), "{}", loud.shown());
 }

@@ -163,7 +163,7 @@ impl Psql {
         let spawned = command.kill_on_drop(true).spawn();
         let child = spawned.map_err(|error| {
             keyboard.store(false, Ordering::SeqCst);
-            Error::failure(format!("cannot run {}", run.program.display())).because(error.to_string())
+            Error::failure(format!("cannot run {}", run.program.display())).because_of(error)
         })?;
         Ok(Self { child, keyboard, _terminal: terminal })
     }
@@ -175,7 +175,7 @@ impl Psql {
     pub(super) async fn ended(&mut self) -> Result<Exit> {
         let ended = self.child.wait().await;
         self.keyboard.store(false, Ordering::SeqCst);
-        ended.map(exit).map_err(|error| Error::failure("psql is lost").because(error.to_string()))
+        ended.map(exit).map_err(|error| Error::failure("psql is lost").because_of(error))
     }
 
     /// Asks it to end.
