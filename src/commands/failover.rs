@@ -1,23 +1,23 @@
 //! `failover`: replace a member's pod and its disk.
 
 use super::Context;
-use super::act::{Findings, Prepared, Sight, before, carry_out, find_out, look, request};
 use super::baseline::{Stored, compared};
+use super::carry_out::carry_out;
+use super::findings::{Findings, before};
 use super::login::note;
-use super::recorded::{TakenOver, of_first_run, taken_over};
+use super::prepared::{Intended, Prepared, prepare, request};
+use super::recorded::{Basis, TakenOver, of_first_run, taken_over};
 use super::resume::resume;
 use super::scope::stays;
+use super::sight::{Sight, look};
 use super::target::{Sought, target};
 use crate::cli::{FailoverArgs, quoted};
 use crate::cluster::Cluster;
 use crate::error::{Error, Exit, Result};
-use crate::plan::{
-    Act, Before, ComparedWith, Inputs, Outcome, Record, Request, needed, newest, not_found_again, plan, proof,
-};
+use crate::plan::{Act, Before, Outcome, Record, Request, newest, not_found_again};
 use crate::recovery::witness::Silence;
 use crate::topology::Member;
 use crate::topology::target::TargetName;
-use crate::verify::Testimony;
 use jiff::Timestamp;
 
 const SOUGHT: Sought = Sought {
@@ -33,14 +33,14 @@ pub(super) async fn failover(context: &Context, args: &FailoverArgs) -> Result<E
 
 async fn act(context: &Context, args: &FailoverArgs) -> Result<Exit> {
     let cluster = context.cluster().await?;
-    let prepared = context.unless_interrupted(prepare(context, &cluster, args)).await?;
+    let prepared = context.unless_interrupted(planned(context, &cluster, args)).await?;
     let mut command = resume(context, &args.act, &format!("failover {}", quoted(&prepared.plan.path())));
     command.flag("--pod-uid", Some(prepared.plan.target.uid.as_str()).filter(|uid| !uid.is_empty()));
     command.switch("--keep-pvc", args.keep_pvc);
     carry_out(context, &cluster, &args.act, prepared, &command.text()).await
 }
 
-async fn prepare(context: &Context, cluster: &Cluster, args: &FailoverArgs) -> Result<Prepared> {
+async fn planned(context: &Context, cluster: &Cluster, args: &FailoverArgs) -> Result<Prepared> {
     let typed = args.target.as_deref().map(TargetName::parse);
     if typed.is_none() && !context.screen.interactive {
         return Err(Error::usage("failover takes a target where there is no terminal to choose on")
@@ -57,30 +57,10 @@ async fn prepare(context: &Context, cluster: &Cluster, args: &FailoverArgs) -> R
         Request { keep_claims: args.keep_pvc, pod_uid: args.pod_uid.clone(), anew: args.anew, ..request(&args.act) };
     let unfinished = newest(records, topology, &member)
         .filter(|record| record.unfinished() && record.act == Act::Failover && !args.anew);
-    let proof = proof(topology, &member, &request);
-    let needed = needed(&member, &request);
-    let mut findings = find_out(context, cluster, &args.act, &sight, &member, proof, &needed).await?;
     let open = not_found_again(topology, records, &member);
-    let (before, testimony, compared) =
-        baseline(context, &member, &request, (records, unfinished, open), &mut findings);
-    let plan = plan(Inputs {
-        topology,
-        member: &member,
-        request: &request,
-        rights: &findings.rights,
-        before: findings.doubted(before),
-        baseline: compared,
-        undoes: None,
-        unfinished,
-        records,
-        now: findings.now,
-        probes: std::mem::take(&mut findings.probes),
-        journal: context.journal_of(unfinished.map_or(&request.id, |record| &record.id)),
-        in_flight: std::mem::take(&mut findings.in_flight),
-        storage: &findings.storage,
-    });
-    let prepared = Prepared::new(cluster, &sight, findings, plan, testimony, unfinished)?;
-    prepared.tried(cluster, &sight, &member, (&args.act, &request)).await
+    let intended = Intended { sight: &sight, member: &member, request: &request, undoes: None, unfinished };
+    let compare = |findings: &mut Findings| baseline(context, &member, &request, (records, unfinished, open), findings);
+    prepare(context, cluster, &args.act, intended, compare).await
 }
 
 /// What was there before. The baseline of a failover that is being finished is the one that its first run compared with;
@@ -91,7 +71,7 @@ fn baseline(
     request: &Request,
     (records, unfinished, open): (&[Record], Option<&Record>, Option<&Record>),
     findings: &mut Findings,
-) -> (Before, Option<Testimony>, ComparedWith) {
+) -> Basis {
     let said = std::mem::replace(&mut findings.said, Err(Silence::NotAsked));
     let mut stored = std::mem::replace(&mut findings.stored, Stored::NotAsked);
     if let Some(record) = unfinished {

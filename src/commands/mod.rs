@@ -1,17 +1,19 @@
 //! A file a verb: read, plan, confirm, run, render. The only modules that see all the others.
 
-mod act;
 mod baseline;
+mod carry_out;
 mod complete;
 mod completion;
 mod confirm;
 mod failover;
+mod findings;
 mod forward;
 mod history;
 mod layout;
 mod lease;
 mod live;
 mod login;
+mod prepared;
 mod rbac;
 mod reachability;
 mod recorded;
@@ -23,6 +25,7 @@ mod sandbox;
 mod sandbox;
 mod schema;
 mod scope;
+mod sight;
 mod status;
 mod surroundings;
 mod target;

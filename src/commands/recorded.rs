@@ -1,10 +1,11 @@
 //! What an act is compared with that goes on with an earlier one, takes it back, or follows one that did not recover: the
 //! baseline on record. One that is lost or damaged is not known, and is never replaced by the state that is there now.
 
-use super::act::{answered, before, recorded_baseline};
 use super::baseline::{Stored, compared};
+use super::findings::{answered, before};
 use crate::plan::{Before, ComparedWith, Outcome, Record};
 use crate::recovery::witness::Silence;
+use crate::verify::stored::is_possible;
 use crate::verify::{Testimony, difference};
 use jiff::Timestamp;
 
@@ -121,6 +122,20 @@ fn without(record: &Record, lost: Option<String>, (stored, now): Besides) -> Bas
         *reason = format!("{why}; {reason}");
     }
     (Before::NotAsked, testimony, with)
+}
+
+/// A baseline that an earlier run left on record; `None` if it had none. Whoever may annotate a volume may have written it.
+///
+/// # Errors
+/// Why it cannot be had although there was one, in words.
+fn recorded_baseline(record: &Record) -> std::result::Result<Option<Testimony>, String> {
+    let unusable = |why: String| format!("its baseline is on record and cannot be used: {why}");
+    let Some(value) = record.kept_baseline()? else { return Ok(None) };
+    let testimony: Testimony = serde_json::from_value(value).map_err(|error| unusable(error.to_string()))?;
+    if !is_possible(&testimony) {
+        return Err(unusable("it has numbers that cannot be".to_owned()));
+    }
+    Ok(Some(testimony))
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Dry runs of a plan: each step, and the creation of what takes the place of what goes.
 
-use super::act::Sight;
 use super::scope::DEADLINE;
+use super::sight::Sight;
 use crate::cluster::snapshot::Read;
 use crate::cluster::{Allowed, Cluster, Permission, Trial, Tried};
 use crate::error::{Error, Result};

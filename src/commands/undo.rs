@@ -1,18 +1,21 @@
 //! `undo`: bring back the volumes that an act set aside.
 
 use super::Context;
-use super::act::{Prepared, Sight, carry_out, find_out, look, request};
 use super::baseline::Stored;
+use super::carry_out::carry_out;
 use super::confirm::asked;
+use super::findings::Findings;
+use super::prepared::{Intended, Prepared, prepare, request};
 use super::recorded::of_undo;
 use super::resume::resume;
 use super::scope::stays;
+use super::sight::{Sight, look};
 use super::target::{Sought, target};
 use crate::cli::{UndoArgs, quoted};
 use crate::cluster::Cluster;
 use crate::error::{Error, Exit, Result};
 use crate::plan::history::{Entry, history, without_type};
-use crate::plan::{Act, Inputs, Outcome, Record, Request, WayBack, needed, newest, plan, proof, way_back};
+use crate::plan::{Act, Outcome, Record, Request, WayBack, newest, way_back};
 use crate::recovery::witness::Silence;
 use crate::render::{history as words, prompt};
 use crate::topology::target::TargetName;
@@ -27,13 +30,13 @@ pub(super) async fn undo(context: &Context, args: &UndoArgs) -> Result<Exit> {
 
 async fn act(context: &Context, args: &UndoArgs) -> Result<Exit> {
     let cluster = context.cluster().await?;
-    let (prepared, of) = context.unless_interrupted(prepare(context, &cluster, args)).await?;
+    let (prepared, of) = context.unless_interrupted(planned(context, &cluster, args)).await?;
     let command = resume(context, &args.act, &format!("undo {of}"));
     carry_out(context, &cluster, &args.act, prepared, &command.text()).await
 }
 
 /// Everything needed to act, and the name of what is undone.
-async fn prepare(context: &Context, cluster: &Cluster, args: &UndoArgs) -> Result<(Prepared, String)> {
+async fn planned(context: &Context, cluster: &Cluster, args: &UndoArgs) -> Result<(Prepared, String)> {
     let Wanted { sight, member, of, passed_over } = wanted(context, cluster, args).await?;
     stays(&sight.topology, &member.namespace)?;
     let Sight { topology, records, .. } = &sight;
@@ -43,33 +46,13 @@ async fn prepare(context: &Context, cluster: &Cluster, args: &UndoArgs) -> Resul
         let open = record.unfinished() || record.outcome == Outcome::Unproven;
         open && record.act == Act::Undo(of.id.clone())
     });
-    let mut proof = proof(topology, &member, &request);
-    if let crate::plan::Proof::Sql { canary, .. } = &mut proof {
-        canary.clone_from(&of.canary);
-    }
-    let needed = needed(&member, &request);
-    let mut findings = find_out(context, cluster, &args.act, &sight, &member, proof, &needed).await?;
-    let said = std::mem::replace(&mut findings.said, Err(Silence::NotAsked));
-    let stored = std::mem::replace(&mut findings.stored, Stored::NotAsked);
-    let (before, testimony, compared) = of_undo(&of, unfinished, said, (stored, findings.now));
-    let plan = plan(Inputs {
-        topology,
-        member: &member,
-        request: &request,
-        rights: &findings.rights,
-        before: findings.doubted(before),
-        baseline: compared,
-        undoes: Some(&of),
-        unfinished,
-        records,
-        now: findings.now,
-        probes: std::mem::take(&mut findings.probes),
-        journal: context.journal_of(unfinished.map_or(&request.id, |record| &record.id)),
-        in_flight: std::mem::take(&mut findings.in_flight),
-        storage: &findings.storage,
-    });
-    let prepared = Prepared::new(cluster, &sight, findings, plan, testimony, unfinished)?;
-    let prepared = prepared.tried(cluster, &sight, &member, (&args.act, &request)).await?;
+    let intended = Intended { sight: &sight, member: &member, request: &request, undoes: Some(&of), unfinished };
+    let compare = |findings: &mut Findings| {
+        let said = std::mem::replace(&mut findings.said, Err(Silence::NotAsked));
+        let stored = std::mem::replace(&mut findings.stored, Stored::NotAsked);
+        of_undo(&of, unfinished, said, (stored, findings.now))
+    };
+    let prepared = prepare(context, cluster, &args.act, intended, compare).await?;
     Ok((prepared, of.id))
 }
 

@@ -1,7 +1,5 @@
 //! Why a wait lasts: the newest Warning that Kubernetes' own controllers gave about the objects in question.
 
-use super::goal;
-use super::run::Act;
 use crate::cluster::snapshot::NamespaceObjects;
 use crate::topology::words::{one_line, without_preemption};
 use k8s_openapi::api::core::v1::Event;
@@ -12,9 +10,9 @@ use tokio::time::Instant;
 /// A wait is long from here on: what was said before it may explain it.
 const LONG_WAIT: Duration = Duration::from_secs(5);
 
-const STATEFUL_SET: &str = "StatefulSet";
-const POD: &str = "Pod";
-const CLAIM: &str = "PersistentVolumeClaim";
+pub(super) const STATEFUL_SET: &str = "StatefulSet";
+pub(super) const POD: &str = "Pod";
+pub(super) const CLAIM: &str = "PersistentVolumeClaim";
 
 /// The Events that were there before, by UID and count: a clock of the server's is not compared with ours.
 #[derive(Clone, Debug, Default)]
@@ -51,7 +49,7 @@ impl Known {
 ///
 /// One that came since the wait began (`since_wait`) explains it at once. A wait that has lasted is also explained by
 /// what was said before: of a new object all its life, and of any other since the run began (`since_run`).
-fn explanation(
+pub(super) fn explanation(
     subjects: &[Subject],
     objects: &NamespaceObjects,
     since_wait: &Known,
@@ -107,10 +105,10 @@ fn version(event: &Event) -> u64 {
 /// Something that is waited for.
 #[derive(Clone, Debug)]
 pub(super) struct Wait {
-    what: String,
-    since: Instant,
+    pub(super) what: String,
+    pub(super) since: Instant,
     /// Events from before it.
-    known: Known,
+    pub(super) known: Known,
 }
 
 impl Wait {
@@ -119,63 +117,13 @@ impl Wait {
         (!self.is_long()).then(|| self.since + LONG_WAIT)
     }
 
-    fn is_long(&self) -> bool {
+    pub(super) fn is_long(&self) -> bool {
         self.since.elapsed() >= LONG_WAIT
     }
 }
 
-impl Act<'_, '_> {
-    /// What is waited for, with the Warning that explains it: one that came since this wait began, or, once it has
-    /// lasted, one since the run did. A refusal that the next step ends is on the way.
-    pub(super) fn explained(&mut self, waits: &str) -> String {
-        if self.wait.as_ref().is_none_or(|wait| wait.what != waits) {
-            let known = self.watch.snapshot().namespaces.first().map(Known::of).unwrap_or_default();
-            self.wait = Some(Wait { what: waits.to_owned(), since: Instant::now(), known });
-            return waits.to_owned();
-        }
-        let long = self.wait.as_ref().is_some_and(Wait::is_long);
-        self.explained_by(waits, long)
-    }
-
-    /// The same when the time is up: there is no later moment to say more.
-    pub(super) fn explained_in_the_end(&self, waits: &str) -> String {
-        self.explained_by(waits, true)
-    }
-
-    fn explained_by(&self, waits: &str, long: bool) -> String {
-        let (Some(objects), Some(wait)) = (self.watch.snapshot().namespaces.first(), &self.wait) else {
-            return waits.to_owned();
-        };
-        match explanation(&self.subjects(), objects, &wait.known, long.then_some(&self.known)) {
-            Some(warning) if !says(waits, &warning) => format!("{waits} ({warning})"),
-            _ => waits.to_owned(),
-        }
-    }
-
-    /// What may hold things up, the cause before its consequences: a claim that is not bound, its pod, or, as long as
-    /// there is no new pod, the controller that should create it.
-    fn subjects(&self) -> Vec<Subject> {
-        let (plan, topology) = (self.run.plan, self.topology());
-        let target = &plan.target;
-        let Some((member, pod)) = goal::successor(plan, &topology) else {
-            let names = [(STATEFUL_SET, &target.component), (POD, &target.pod)].into_iter();
-            let names = names.chain(plan.replaced_claims.iter().map(|claim| (CLAIM, &claim.name)));
-            let subject =
-                |(kind, name): (_, &String)| Subject { kind, name: name.clone(), new_uid: None, scheduled: false };
-            return names.map(subject).collect();
-        };
-        let is_old = |uid: &Option<String>| plan.replaced_claims.iter().any(|claim| Some(&claim.uid) == uid.as_ref());
-        let claims = member.claims.iter().filter(|claim| !claim.bound());
-        claims
-            .map(|claim| (CLAIM, &claim.name, claim.uid.clone().filter(|_| !is_old(&claim.uid)), false))
-            .chain([(POD, &member.name, Some(pod.uid.clone()), pod.node.is_some())])
-            .map(|(kind, name, new_uid, scheduled)| Subject { kind, name: name.clone(), new_uid, scheduled })
-            .collect()
-    }
-}
-
 /// Whether a wait's own words already hold what a Warning (`Reason: message`) adds.
-fn says(waits: &str, warning: &str) -> bool {
+pub(super) fn says(waits: &str, warning: &str) -> bool {
     // A kubelet's `Error: ErrImagePull` says no more than the container's own state.
     let message = warning.split_once(": ").map(|(_, message)| message.strip_prefix("Error: ").unwrap_or(message));
     message.is_some_and(|message| waits.contains(message))

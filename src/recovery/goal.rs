@@ -5,6 +5,9 @@ use crate::plan::{CheckId, Plan, ReplacedClaim, Step, misbound};
 use crate::topology::health::minds_its_order;
 use crate::topology::{Claim, ClaimState, Member, NotIts, PodFacts, Topology, Volume, VolumePhase};
 
+/// A predicate over the plan and the topology.
+pub(super) type Goal = fn(&Plan, &Topology) -> Progress;
+
 /// How far a goal is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Progress {

@@ -1,16 +1,13 @@
 //! Runs a plan: performs its steps, awaits its goals, and tells what happens. No printing.
 
-mod account;
-mod answers;
 pub mod events;
+pub mod executor;
 pub mod explain;
 pub mod goal;
 #[cfg(test)]
 mod interleavings;
 pub mod prober;
 pub mod reach;
-mod record;
-pub mod run;
 pub mod settle;
 pub mod witness;
 

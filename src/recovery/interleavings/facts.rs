@@ -77,7 +77,7 @@ pub(super) struct Planned {
     pub(super) moves: Vec<Move>,
 }
 
-/// One thing that a run does, in the order of `recovery::run`. Between any two of them it may be killed.
+/// One thing that a run does, in the order of `recovery::executor`. Between any two of them it may be killed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Move {
     /// Takes the Lease, and looks whether all is as planned.
@@ -482,7 +482,7 @@ fn started(operation: u8, seconds: i64) -> String {
     (now() - SignedDuration::from_mins(20 - i64::from(operation)) + SignedDuration::from_secs(seconds)).to_string()
 }
 
-/// The moves of a plan, in the order of `recovery::run`.
+/// The moves of a plan, in the order of `recovery::executor`.
 fn moves(plan: &Plan) -> Vec<Move> {
     let mut moves = vec![Move::Begin];
     for step in &plan.steps {

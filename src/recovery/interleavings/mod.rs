@@ -3,7 +3,7 @@
 //!
 //! The plugin's moves are its own: each plan is made by [`crate::plan::plan`] of a real [`crate::topology::Topology`] with
 //! real records on it, and each wait is ended by the predicates of [`super::goal`]. [`model`] carries out a plan's steps as
-//! `recovery::run` does, each with its precondition, and a run may be killed before and after each. What Kubernetes does is
+//! `recovery::executor` does, each with its precondition, and a run may be killed before and after each. What Kubernetes does is
 //! in [`kubernetes`]: a StatefulSet controller, a scheduler, a kubelet, claim protection, a provisioner, and a volume
 //! controller whose copy of a volume may be an old one.
 //!

@@ -1,6 +1,6 @@
 //! The record of a run, written on the volumes that take part, within what their annotations have room for.
 
-use super::run::Act;
+use super::state::Executor;
 use crate::cluster::Written;
 use crate::cluster::annotations::{Annotated, Target};
 use crate::error::Error;
@@ -8,7 +8,7 @@ use crate::plan::budget::{self, Fit, fit};
 use crate::plan::{Record, annotation, settled};
 use std::collections::BTreeMap;
 
-impl Act<'_, '_> {
+impl Executor<'_, '_> {
     /// Writes the record on a volume, with its reclaim policy in the same request if one is given. Older records on it are
     /// cut down if there is no room otherwise: then only if nobody changed the volume since it was read.
     ///

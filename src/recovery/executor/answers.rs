@@ -2,11 +2,11 @@
 //! one moment, and the pod must have stayed for long enough by then: it is asked all the while, so that the wait costs the
 //! proof nothing.
 
-use super::events::{Ending, Event, Phase, PhaseEnd};
-use super::goal::{self, Progress};
-use super::run::Act;
-use super::witness::Answer;
+use super::state::Executor;
 use crate::plan::settle_time;
+use crate::recovery::events::{Ending, Event, Phase, PhaseEnd};
+use crate::recovery::goal::{self, Progress};
+use crate::recovery::witness::Answer;
 use crate::topology::Topology;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
@@ -27,7 +27,18 @@ enum Standing {
     Stays,
 }
 
-impl Act<'_, '_> {
+/// What was heard last, before what is waited for all the same.
+fn heard(answer: Option<&Answer>, then: &str) -> String {
+    match answer {
+        Some(Answer::Confirmed { .. }) => format!("it answers, {then}"),
+        Some(Answer::Missing(_)) => format!("it answers, and something is missing, {then}"),
+        Some(Answer::Unknowable(why)) => format!("{why}, {then}"),
+        // That it does not answer follows.
+        Some(Answer::NotYet(_) | Answer::CatchingUp(_)) | None => String::new(),
+    }
+}
+
+impl Executor<'_, '_> {
     /// Phase 6. No ending says that the pod is Ready before it has stayed.
     pub(super) async fn answers(&mut self) -> Result<Ending, Ending> {
         let phase = Phase::Answers;
@@ -172,16 +183,5 @@ impl Act<'_, '_> {
             }
             _ => Standing::Not("the new pod is not Ready".into()),
         }
-    }
-}
-
-/// What was heard last, before what is waited for all the same.
-fn heard(answer: Option<&Answer>, then: &str) -> String {
-    match answer {
-        Some(Answer::Confirmed { .. }) => format!("it answers, {then}"),
-        Some(Answer::Missing(_)) => format!("it answers, and something is missing, {then}"),
-        Some(Answer::Unknowable(why)) => format!("{why}, {then}"),
-        // That it does not answer follows.
-        Some(Answer::NotYet(_) | Answer::CatchingUp(_)) | None => String::new(),
     }
 }

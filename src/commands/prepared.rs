@@ -1,0 +1,218 @@
+//! A plan, and all that it takes to carry it out: the same for a failover and an undo.
+
+use super::Context;
+use super::findings::{Findings, find_out};
+use super::recorded::Basis;
+use super::sight::Sight;
+use super::tries::{Trials, trials};
+use crate::cli::{ActArgs, DryRun};
+use crate::cluster::Cluster;
+use crate::cluster::snapshot::Snapshot;
+use crate::error::Result;
+use crate::plan::{
+    Act, ComparedWith, Inherited, Inputs, Outcome, Plan, Proof, RECORD_VERSION, Record, RecordedClaim, RecordedOwner,
+    Request, Step, left_open, needed, plan, proof,
+};
+use crate::storage::{Readings, terms};
+use crate::topology::{Member, Role, manifest_of_claim};
+use crate::verify::Testimony;
+use jiff::Timestamp;
+
+/// What the user asks for.
+pub(super) fn request(args: &ActArgs) -> Request {
+    Request {
+        id: id(),
+        verify: !args.no_verify,
+        allow: args.allow.clone(),
+        accept_missing: args.accept_missing.clone(),
+        user: args.login.username.clone(),
+        settle: args.settle,
+        ..Request::default()
+    }
+}
+
+/// What is to be done, and what of it was begun.
+pub(super) struct Intended<'i> {
+    pub(super) sight: &'i Sight,
+    pub(super) member: &'i Member,
+    pub(super) request: &'i Request,
+    /// The act that is taken back; `None` for a failover.
+    pub(super) undoes: Option<&'i Record>,
+    /// The same act, begun by an earlier run and unfinished.
+    pub(super) unfinished: Option<&'i Record>,
+}
+
+/// Finds out what there is to find out, makes the plan, and has the server try it. `compare` says what the component is
+/// compared with afterwards.
+///
+/// # Errors
+/// A login that cannot be had; a watch that cannot be opened.
+pub(super) async fn prepare(
+    context: &Context,
+    cluster: &Cluster,
+    args: &ActArgs,
+    intended: Intended<'_>,
+    compare: impl FnOnce(&mut Findings) -> Basis,
+) -> Result<Prepared> {
+    let Intended { sight, member, request, undoes, unfinished } = intended;
+    let Sight { topology, records, .. } = sight;
+    let mut proof = proof(topology, member, request);
+    if let (Some(of), Proof::Sql { canary, .. }) = (undoes, &mut proof) {
+        canary.clone_from(&of.canary);
+    }
+    let needed = needed(member, request);
+    let mut findings = find_out(context, cluster, args, sight, member, proof, &needed).await?;
+    let (before, testimony, compared) = compare(&mut findings);
+    let plan = plan(Inputs {
+        topology,
+        member,
+        request,
+        rights: &findings.rights,
+        before: findings.doubted(before),
+        baseline: compared,
+        undoes,
+        unfinished,
+        records,
+        now: findings.now,
+        probes: std::mem::take(&mut findings.probes),
+        journal: context.journal_of(unfinished.map_or(&request.id, |record| &record.id)),
+        in_flight: std::mem::take(&mut findings.in_flight),
+        storage: &findings.storage,
+    });
+    let prepared = Prepared::new(cluster, sight, findings, plan, testimony, unfinished)?;
+    prepared.tried(cluster, sight, member, (args, request)).await
+}
+
+/// A plan, and all that it takes to carry it out.
+pub(super) struct Prepared {
+    pub(super) plan: Plan,
+    pub(super) before: Option<Testimony>,
+    pub(super) record: Record,
+    /// Schemas of canary tables of earlier runs of the pod.
+    pub(super) superseded: Vec<String>,
+    /// Earlier acts of the pod that left something open.
+    pub(super) left_open: Vec<Record>,
+    /// What came of trying it.
+    pub(super) trials: Trials,
+    pub(super) findings: Findings,
+}
+
+impl Prepared {
+    /// From what was found out; `unfinished` is the record of an earlier run of the same act.
+    fn new(
+        cluster: &Cluster,
+        sight: &Sight,
+        findings: Findings,
+        plan: Plan,
+        before: Option<Testimony>,
+        unfinished: Option<&Record>,
+    ) -> Result<Self> {
+        // A watch that may not be opened is a denied permission: the plan's own check says it better.
+        if plan.refusal().is_none() {
+            findings.opened.clone()?;
+        }
+        let record = match unfinished {
+            Some(record) => {
+                let mut record = record.clone();
+                record.goes_on(&plan, |claim| manifest_of_claim(&sight.snapshot, &plan.target.namespace, claim));
+                record
+            }
+            None => {
+                let known = (findings.who.clone(), &findings.storage);
+                record(cluster, &sight.snapshot, &plan, known, before.as_ref())
+            }
+        };
+        let others = sight.records.iter().filter(|other| other.is_of(&record.namespace, &record.pod));
+        let others = others.filter(|other| other.id != record.id).filter_map(|other| other.canary.clone());
+        let superseded = others.filter(|schema| record.canary.as_ref() != Some(schema)).collect();
+        let left_open = left_open(&sight.records, &record).cloned().collect();
+        Ok(Self { plan, before, record, superseded, left_open, trials: Trials::default(), findings })
+    }
+
+    /// The same, once the server was asked about each step and about what is created afterwards: before anything is changed,
+    /// and before the user is asked. A plan that is refused is not tried, and neither is one that asks for no server.
+    async fn tried(
+        mut self,
+        cluster: &Cluster,
+        sight: &Sight,
+        member: &Member,
+        (args, request): (&ActArgs, &Request),
+    ) -> Result<Self> {
+        if args.dry_run == DryRun::Client || self.plan.refusal().is_some() {
+            return Ok(self);
+        }
+        let rights = &self.findings.rights;
+        self.trials = trials(cluster, sight, member, (&self.plan, &self.record, request), rights).await?;
+        self.plan.admit(self.trials.checks.clone());
+        Ok(self)
+    }
+}
+
+fn record(
+    cluster: &Cluster,
+    snapshot: &Snapshot,
+    plan: &Plan,
+    (who, storage): (Option<String>, &Readings),
+    before: Option<&Testimony>,
+) -> Record {
+    let target = &plan.target;
+    let volume = |claim: &str| {
+        plan.steps.iter().find_map(|step| match step {
+            Step::Retain { volume, claim: of, policy, .. } if of == claim => Some((volume.clone(), policy.clone())),
+            _ => None,
+        })
+    };
+    let claims = plan.replaced_claims.iter().map(|claim| {
+        let (volume, policy) = volume(&claim.name).unzip();
+        RecordedClaim {
+            name: claim.name.clone(),
+            uid: claim.uid.clone(),
+            volume,
+            reclaim_policy: policy,
+            returns: claim.returns.clone(),
+            manifest: manifest_of_claim(snapshot, &target.namespace, &claim.name),
+        }
+    });
+    let canary = match (&plan.act, &plan.proof) {
+        // Of a failover it is written by the run.
+        (Act::Undo(_), Proof::Sql { canary, .. }) => canary.clone(),
+        _ => None,
+    };
+    Record {
+        version: RECORD_VERSION,
+        id: plan.id.clone(),
+        act: plan.act.clone(),
+        started: Timestamp::now().to_string(),
+        finished: None,
+        outcome: Outcome::InProgress,
+        who,
+        context: cluster.context_name().to_owned(),
+        namespace: target.namespace.clone(),
+        pod: target.pod.clone(),
+        pod_uid: target.uid.clone(),
+        owner: target.owner.as_ref().map(|owner| RecordedOwner {
+            kind: owner.kind.clone(),
+            name: owner.name.clone(),
+            uid: owner.uid.clone(),
+        }),
+        keep_claims: plan.keep_claims,
+        claims: claims.collect(),
+        healed: 0,
+        canary,
+        baseline: before.and_then(|before| serde_json::to_value(before).ok()),
+        packed_baseline: None,
+        baseline_lost: None,
+        inherited: match &plan.baseline {
+            ComparedWith::Inherited { from, taken, .. } => Some(Inherited { from: from.clone(), taken: taken.clone() }),
+            ComparedWith::Fresh { .. } | ComparedWith::Stored { .. } | ComparedWith::Nothing { .. } => None,
+        },
+        superseded_by: None,
+        stored_baseline: plan.baseline.stored().map(str::to_owned),
+        terms: (target.role == Role::Safekeeper).then(|| terms::now(&storage.safekeepers)).flatten(),
+    }
+}
+
+/// A name for this act: short, and unlikely to be given twice.
+fn id() -> String {
+    uuid::Uuid::new_v4().simple().to_string().chars().take(8).collect()
+}

@@ -1,0 +1,150 @@
+//! The account of a run: what became of claims, volumes and pod.
+
+use super::state::Executor;
+use crate::plan::{ReplacedClaim, Step};
+use crate::recovery::events::{ClaimChange, Ending, Outcome};
+use crate::recovery::goal;
+use crate::topology::Topology;
+use std::time::Duration;
+
+impl Executor<'_, '_> {
+    pub(super) fn outcome(self, ending: Ending, total: Duration) -> Outcome {
+        let plan = self.run.plan;
+        let topology = self.topology();
+        let successor = goal::successor(plan, &topology);
+        let retained = |claim: &str| {
+            plan.steps.iter().find_map(|step| match step {
+                Step::Retain { volume, claim: of, .. } if of == claim => Some(volume.clone()),
+                _ => None,
+            })
+        };
+        let recorded = |claim: &str| {
+            self.run.record.claims.iter().find(|other| other.name == claim).and_then(|other| other.volume.clone())
+        };
+        let claims = plan.replaced_claims.iter().map(|claim| {
+            let found = successor.and_then(|(member, _)| goal::new_claim(plan, member, claim));
+            let new = found.filter(|found| found.uid.as_ref() != Some(&claim.uid));
+            let has = new.filter(|new| new.bound()).and_then(|new| new.volume_name.clone());
+            let returned = has.filter(|has| claim.returns.as_ref().is_some_and(|back| back.volume == *has));
+            ClaimChange {
+                name: claim.name.clone(),
+                old_uid: claim.uid.clone(),
+                new_uid: new.and_then(|new| new.uid.clone()),
+                retained_volume: retained(&claim.name)
+                    .or_else(|| plan.resumes.as_ref().and_then(|_| recorded(&claim.name)))
+                    .filter(|volume| still_kept(&topology, volume, &self.retained)),
+                earlier_policy: returned.as_ref().and(withheld(&ending, claim)),
+                returned_volume: returned,
+            }
+        });
+        Outcome {
+            compared_with: self.run.before.as_ref().and_then(|before| before.taken().map(str::to_owned)),
+            phases: self.phases,
+            total,
+            old_uid: plan.target.uid.clone(),
+            new_pod: successor.map(|(member, pod)| (member.name.clone(), pod.uid.clone())),
+            claims: claims.collect(),
+            healed: self.healed,
+            restarts: self.settling.restarts(),
+            restarted: self.settling.restarted(),
+            proof: self.proof,
+            done: self.done,
+            notices: self.notices,
+            reachability: Vec::new(),
+            accept: None,
+            undo: None,
+            ending,
+        }
+    }
+}
+
+/// Whether a volume that was to be retained is there and would outlive its claim: what the plan meant to keep is one thing,
+/// what there is in the end another. Where volumes cannot be read, only what this run retained by the server's word is
+/// known to be kept.
+fn still_kept(topology: &Topology, volume: &str, retained: &[String]) -> bool {
+    match topology.recorded.iter().find(|recorded| recorded.name == volume) {
+        Some(recorded) => recorded.reclaim_policy == "Retain",
+        None => topology.unread_volumes().is_some() && retained.iter().any(|name| name == volume),
+    }
+}
+
+/// The reclaim policy that a volume which came back had before and does not get again: without a proof that it holds what it
+/// should, another disk may still be the right one, and nothing is given up. `None` where it has it again, or will once the
+/// act is finished.
+fn withheld(ending: &Ending, claim: &ReplacedClaim) -> Option<String> {
+    let unproven = matches!(ending, Ending::NotVerified | Ending::Unproven(_) | Ending::DataMissing(_));
+    let policy = claim.returns.as_ref()?.reclaim_policy.clone();
+    policy.filter(|policy| unproven && policy != "Retain")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Returns;
+    use crate::testing::{snapshot, unreadable};
+    use crate::topology::{Layout, build};
+
+    /// What the plan meant to keep is not kept for that.
+    #[test]
+    fn only_what_is_known_to_be_kept_is_said_to_be() {
+        let world = |policy: &str, volume: &str, readable: bool| {
+            let yaml = format!(
+                "
+namespace: a
+volumes: [{{name: {volume}, class: standard, policy: {policy}}}]
+records: [{{id: f1, pod: wh1-0, age: 9, claims: [{{name: c, uid: u, volume: pv-1, policy: Delete}}]}}]"
+            );
+            let mut snapshot = snapshot(&[&yaml]);
+            if !readable {
+                snapshot.volumes = unreadable("persistentvolumes", None);
+            }
+            build(&snapshot, &Layout::shipped().unwrap())
+        };
+        let now = ["pv-1".to_owned()];
+        for (topology, retained, expected) in [
+            (world("Retain", "pv-1", true), &[][..], true),
+            (world("Retain", "pv-1", true), &now[..], true),
+            // Retaining it was denied, or somebody set it back.
+            (world("Delete", "pv-1", true), &[], false),
+            (world("Delete", "pv-1", true), &now, false),
+            // It is gone.
+            (world("Retain", "pv-2", true), &now, false),
+            // Nobody can look: only the server's own word counts.
+            (world("Retain", "pv-1", false), &[], false),
+            (world("Retain", "pv-1", false), &now, true),
+        ] {
+            assert_eq!(still_kept(&topology, "pv-1", retained), expected, "{:?} {retained:?}", topology.recorded);
+        }
+    }
+
+    /// A volume that came back gets its policy again by proof alone.
+    #[test]
+    fn what_is_not_proven_stays_on_retain() {
+        let claim = |policy: Option<&str>| ReplacedClaim {
+            name: "c".into(),
+            uid: "u".into(),
+            returns: Some(Returns {
+                volume: "pv-1".into(),
+                uid: "v".into(),
+                reclaim_policy: policy.map(str::to_owned),
+            }),
+            ephemeral: false,
+        };
+        let why = || "why".to_owned();
+        for (ending, policy, expected) in [
+            (Ending::NotVerified, Some("Delete"), Some("Delete")),
+            (Ending::Unproven(why()), Some("Delete"), Some("Delete")),
+            (Ending::DataMissing(vec![why()]), Some("Delete"), Some("Delete")),
+            (Ending::Recovered, Some("Delete"), None),
+            (Ending::NotVerified, Some("Retain"), None),
+            (Ending::NotVerified, None, None),
+            // The run that finishes it says so.
+            (Ending::TimedOut(why()), Some("Delete"), None),
+            (Ending::Interrupted, Some("Delete"), None),
+        ] {
+            assert_eq!(withheld(&ending, &claim(policy)).as_deref(), expected, "{ending:?} {policy:?}");
+        }
+        let none = ReplacedClaim { returns: None, ..claim(None) };
+        assert_eq!(withheld(&Ending::NotVerified, &none), None);
+    }
+}

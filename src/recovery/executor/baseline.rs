@@ -1,0 +1,58 @@
+//! What the component says right before the first change, and the row that is looked for afterwards.
+
+use super::state::Executor;
+use crate::plan::{Act, ComparedWith, Proof};
+use crate::recovery::witness::Silence;
+use crate::verify::ask::QUESTION;
+use crate::verify::difference;
+use tokio::time::Instant;
+
+impl Executor<'_, '_> {
+    pub(super) async fn write_canary(&mut self) {
+        // A resumed run looks for the row that the first one wrote.
+        self.canary.clone_from(&self.run.record.canary);
+        let Proof::Sql { canary: Some(schema), .. } = &self.run.plan.proof else { return };
+        if self.canary.is_some() {
+            return;
+        }
+        let schema = schema.clone();
+        match self.run.witness.write_canary(&schema).await {
+            Ok(()) => {
+                self.run.record.canary = Some(schema.clone());
+                self.canary = Some(schema);
+                self.wrote_canary = true;
+            }
+            Err(reason) => self.notice(format!("no canary table was written: {reason}")),
+        }
+    }
+
+    /// The plan's baseline was taken before the question to the user: what was dropped while the plan was read is no loss.
+    /// So it is taken once more right before the first change, unless an earlier run or an earlier day took it.
+    pub(super) async fn take_baseline_again(&mut self) {
+        let plan = self.run.plan;
+        let fresh = matches!(plan.baseline, ComparedWith::Fresh { .. }) && plan.resumes.is_none();
+        let Some(before) = self.run.before.take_if(|_| fresh && plan.act == Act::Failover && plan.deletes()) else {
+            return;
+        };
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        match self.run.witness.testify(Some(&before), QUESTION.min(left)).await {
+            Ok(now) => {
+                let gone = difference(&before, &now).missing;
+                if !gone.is_empty() {
+                    self.notice(format!("since the plan was made: {}", gone.join("; ")));
+                }
+                let now = now.or_before(&before);
+                self.run.record.set_baseline(serde_json::to_value(&now).ok());
+                self.run.before = Some(now);
+            }
+            Err(silence) => {
+                let why = match silence {
+                    Silence::NotAsked => "it was not asked".to_owned(),
+                    Silence::Because(why) | Silence::LoginRefused(why) | Silence::NoWarehouse(why) => why,
+                };
+                self.notice(format!("the baseline is the one that the plan shows; it could not be taken again: {why}"));
+                self.run.before = Some(before);
+            }
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! Carries out a plan. All that a run does is a method of [`Executor`](state::Executor), and stands in this folder.
+
+mod account;
+mod answers;
+mod baseline;
+mod close;
+mod record;
+mod run;
+mod state;
+mod steps;
+mod wait;
+
+pub use run::run;
+pub use state::Run;

@@ -1,0 +1,175 @@
+//! Carries out the steps of a plan, each with its precondition.
+
+use super::state::Executor;
+use crate::cluster::write::{Reservation, Written};
+use crate::error::Error;
+use crate::plan::{Act, CheckId, Step};
+use crate::recovery::events::{Ending, Event, Phase, PhaseEnd};
+use crate::recovery::goal;
+use tokio::time::Instant;
+
+/// What was done to several objects in a phase.
+fn deeds(phase: Phase, act: &Act) -> &'static str {
+    match phase {
+        Phase::Retain if *act == Act::Failover => "volumes retained",
+        Phase::Retain => "volumes retained and reserved",
+        Phase::Claim => "claims deleted",
+        _ => "objects deleted",
+    }
+}
+
+impl Executor<'_, '_> {
+    /// Carries out the steps of a phase: what was done, in words.
+    pub(super) async fn steps<'s>(
+        &mut self,
+        phase: Phase,
+        steps: impl Iterator<Item = &'s Step>,
+    ) -> Result<Vec<String>, Ending> {
+        let mut details = Vec::new();
+        for step in steps {
+            // Between two changes, never within one: what was done is known exactly.
+            if self.run.interrupt.is_cancelled() {
+                return Err(self.failed(phase, "interrupted".into(), Ending::Interrupted));
+            }
+            // What was begun is brought to where waiting is all that is left; what was not is not begun late.
+            if self.done.is_empty() && Instant::now() >= self.deadline {
+                let waits = "the time was up before anything was changed".to_owned();
+                return Err(self.failed(phase, waits.clone(), Ending::TimedOut(waits)));
+            }
+            if details.is_empty() {
+                (self.tell)(Event::Started(phase));
+            }
+            if let Err(ending) = self.still_alone().await {
+                return Err(self.failed(phase, "another failover may be under way".into(), ending));
+            }
+            match self.step(step).await {
+                Ok(detail) => details.push(detail),
+                Err(ending) => {
+                    let why = match &ending {
+                        Ending::Changed(why) => why.clone(),
+                        Ending::Failed(error) => error.to_string(),
+                        _ => String::new(),
+                    };
+                    return Err(self.failed(phase, why, ending));
+                }
+            }
+        }
+        Ok(details)
+    }
+
+    /// The end of a phase of steps.
+    pub(super) fn stepped(&mut self, phase: Phase, started: Instant, mut details: Vec<String>) {
+        let end = if details.is_empty() {
+            PhaseEnd::Skipped("nothing to do".into())
+        } else {
+            let detail = if details.len() == 1 {
+                details.remove(0)
+            } else {
+                format!("{} {}", details.len(), deeds(phase, &self.run.plan.act))
+            };
+            PhaseEnd::After(started.elapsed(), detail)
+        };
+        self.end_phase(phase, end);
+    }
+
+    async fn step(&mut self, step: &Step) -> Result<String, Ending> {
+        let namespace = &self.run.plan.target.namespace;
+        let cluster = self.run.cluster;
+        let (what, written) = match step {
+            Step::Retain { volume, uid, .. } => {
+                let written = self.write_record(volume, uid, Some("Retain")).await;
+                self.carries(volume, uid, &written);
+                (format!("volume {volume}"), written)
+            }
+            Step::Unreserve { volume, uid, claim, released_by } => {
+                let reservation = Reservation { volume, uid, namespace, claim, released_by };
+                (format!("volume {volume}"), cluster.unreserve_volume(&reservation, false).await)
+            }
+            Step::Reserve { volume, uid, claim, released_by } => {
+                let written = self.write_record(volume, uid, None).await;
+                self.carries(volume, uid, &written);
+                let reservation = Reservation { volume, uid, namespace, claim, released_by };
+                let written = match written {
+                    Ok(Written::Done { .. }) => cluster.reserve_volume(&reservation, false).await,
+                    other => other,
+                };
+                (format!("volume {volume}"), written)
+            }
+            Step::DeleteClaim { claim, uid } => {
+                let written = if self.keeps_volume_of(claim) {
+                    cluster.delete_claim(namespace, claim, uid, false).await
+                } else {
+                    let not_its = self.not_its(claim);
+                    cluster.delete_unbound_claim(namespace, claim, uid, not_its.as_deref(), false).await
+                };
+                (format!("claim {claim}"), written)
+            }
+            Step::DeletePod { pod, uid } => {
+                goal::nothing_else_goes(self.run.plan, &self.topology()).map_err(Ending::Changed)?;
+                (format!("pod {pod}"), cluster.delete_pod(namespace, pod, uid, false).await)
+            }
+        };
+        let deed = match step {
+            Step::Retain { .. } => "retained",
+            Step::Reserve { .. } => "reserved",
+            Step::Unreserve { .. } => "no longer reserved",
+            Step::DeleteClaim { .. } | Step::DeletePod { .. } => "deleted",
+        };
+        match written.map_err(Ending::Failed)? {
+            Written::Done { .. } => {
+                if let Step::Retain { volume, .. } = step {
+                    self.retained.push(volume.clone());
+                }
+                self.done.push(format!("{what} {deed}"));
+                Ok(format!("{what} {deed}"))
+            }
+            // Whoever deleted it did what was planned.
+            Written::Gone if !matches!(step, Step::Retain { .. } | Step::Reserve { .. }) => {
+                self.notice(format!("{what} was gone already: somebody else deleted it"));
+                Ok(format!("{what} was gone"))
+            }
+            Written::Gone => Err(Ending::Changed(format!("{what} is gone"))),
+            Written::Changed { message, .. } => Err(Ending::Changed(format!("{what}: {message}"))),
+        }
+    }
+
+    /// A volume that a claim of the member names, and that is not bound to it.
+    fn not_its(&self, claim: &str) -> Option<String> {
+        let (topology, target) = (self.topology(), &self.run.plan.target);
+        let member = topology.member(&target.namespace, &target.pod)?;
+        let claim = member.claims.iter().find(|present| present.name == claim)?;
+        claim.not_its.as_ref().map(|not_its| not_its.volume.clone())
+    }
+
+    /// Whether the volume of a claim is retained by the plan, or its loss was confirmed. Otherwise there was none.
+    fn keeps_volume_of(&self, claim: &str) -> bool {
+        let plan = self.run.plan;
+        let retained = plan.steps.iter().any(|step| matches!(step, Step::Retain { claim: of, .. } if of == claim));
+        retained || plan.checks.iter().any(|check| check.id == CheckId::Retention && check.overridden)
+    }
+
+    fn carries(&mut self, volume: &str, uid: &str, written: &Result<Written, Error>) {
+        if matches!(written, Ok(Written::Done { .. })) {
+            self.record_on.push((volume.to_owned(), uid.to_owned()));
+        }
+    }
+
+    /// Where no volume carries the record, a local file does, before anything is deleted.
+    pub(super) fn write_journal(&mut self) -> Result<(), Ending> {
+        if self.run.plan.journal.is_none() {
+            return Ok(());
+        }
+        let Err(error) = self.run.journal.write(&self.run.record) else {
+            if crate::journal::loses_baseline(&self.run.record) {
+                self.note_loss("this machine");
+            }
+            return Ok(());
+        };
+        // Where the claims stay nothing can be lost but the record itself.
+        if self.run.plan.keep_claims {
+            self.notice(format!("no record is kept: {error}"));
+            return Ok(());
+        }
+        Err(Ending::Failed(error.because("nothing was changed")))
+    }
+}
