@@ -1,6 +1,7 @@
 //! The exit codes, and which of them a command can end with: part of each command's `--help`.
 
-use super::{Cli, TOP_EXAMPLES};
+use super::Cli;
+use super::top::TOP_EXAMPLES;
 use clap::{Command, CommandFactory as _};
 
 /// Every exit code, and what it means.

@@ -25,6 +25,7 @@ pub mod files;
 mod foreign;
 pub mod forward;
 mod framing;
+mod handle;
 pub mod hold;
 mod kubeconfig;
 pub mod lease;
@@ -53,6 +54,7 @@ pub use connect::{ConnectOptions, Environment, parse_request_timeout};
 pub use entries::{ContextEntry, Entries};
 pub use failure::{cut, said};
 pub(crate) use framing::Report;
+pub use handle::Cluster;
 pub use hold::{Claim, Hold, Sighting};
 pub use lease::{Holder, LEASE, Standing};
 pub use permission::{Allowed, Permission};
@@ -63,50 +65,3 @@ pub use tries::{Trial, Tried};
 pub use tunnel::Tunnel;
 pub use watch::{Connection, Watch, WatchRequest};
 pub use write::Written;
-
-use std::fmt;
-use std::time::Duration;
-
-/// A connection to one Kubernetes API server, as one user. Cheap to clone; clones share connections.
-#[derive(Clone)]
-pub struct Cluster {
-    client: kube::Client,
-    context: String,
-    namespace: Option<String>,
-    server: String,
-    /// `None` where `--request-timeout=0` asked for no limit.
-    request_timeout: Option<Duration>,
-}
-
-impl Cluster {
-    /// The kubeconfig's context in use; `in-cluster` inside a pod, `--server` where only that was given.
-    pub fn context_name(&self) -> &str {
-        &self.context
-    }
-
-    /// The namespace of `--namespace`, or else of the context (inside a pod: the pod's). `None` where
-    /// neither names one.
-    pub fn namespace(&self) -> Option<&str> {
-        self.namespace.as_deref()
-    }
-
-    /// The API server's address, such as `https://10.0.0.1:6443`.
-    pub fn server(&self) -> &str {
-        &self.server
-    }
-
-    fn client(&self) -> kube::Client {
-        self.client.clone()
-    }
-
-    /// `deadline`, or `--request-timeout` where that is shorter.
-    fn at_most(&self, deadline: Duration) -> Duration {
-        self.request_timeout.map_or(deadline, |limit| limit.min(deadline))
-    }
-}
-
-impl fmt::Debug for Cluster {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Cluster").field("context", &self.context).field("server", &self.server).finish_non_exhaustive()
-    }
-}

@@ -39,7 +39,7 @@ async fn show(context: &Context) -> Result<Exit> {
 
 /// The cluster's own layout, or the shipped one; and why it is not known whether there is one of the cluster's own.
 async fn clusters_own(context: &Context) -> Result<(super::surroundings::Chosen, Option<String>)> {
-    let connected = Cluster::connect(&super::options(&context.global)?, &Environment::of_process()).await;
+    let connected = Cluster::connect(&super::context::options(&context.global)?, &Environment::of_process()).await;
     let cluster = match connected {
         Ok(cluster) => cluster,
         Err(error) => return Ok((context.chosen.clone(), Some(error.what))),

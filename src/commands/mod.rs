@@ -5,10 +5,12 @@ mod carry_out;
 mod complete;
 mod completion;
 mod confirm;
+mod context;
 mod failover;
 mod findings;
 mod forward;
 mod history;
+mod interruption;
 mod layout;
 mod lease;
 mod live;
@@ -33,43 +35,18 @@ mod tries;
 mod undo;
 mod verify;
 
-use crate::cli::{Cli, Command, Global, Output, Token};
-use crate::cluster::{Cluster, ConnectOptions, Environment, parse_request_timeout};
+use crate::cli::{Cli, Command, Output};
 use crate::completion::scripts;
 use crate::error::{Error, Exit, Result};
 use crate::journal::Journal;
-use crate::render::{Screen, harmless, layout as layout_text, machine};
-use crate::topology::Layout;
-use std::future::Future;
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use crate::render::{Screen, machine};
+use interruption::interruption;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
-use surroundings::{Chosen, Surroundings, chosen};
-use tokio_util::sync::CancellationToken;
+use surroundings::chosen;
 
 pub use complete::complete;
-
-/// What every command is given.
-pub struct Context {
-    /// Where output goes.
-    pub screen: Screen,
-    /// Flags of all commands.
-    pub global: Global,
-    /// What this machine says that SynxDB calls things.
-    chosen: Chosen,
-    /// What was learned of the cluster, once it was connected to.
-    surroundings: OnceLock<Surroundings>,
-    /// Set when the user wants to stop.
-    pub interrupt: CancellationToken,
-    /// Where records are kept that no volume can carry.
-    pub journal: Journal,
-    /// The password file of the practice cluster that the command runs on, which counts in place of every password of
-    /// the user's own.
-    pub practice_passfile: Option<PathBuf>,
-    /// Whether Ctrl-C is for a program that has the terminal, and not for this one.
-    pub keyboard_lent: Arc<AtomicBool>,
-}
+pub use context::Context;
 
 /// Runs a command to its end.
 ///
@@ -150,115 +127,6 @@ async fn connected(cli: Cli, screen: Screen) -> Result<Exit> {
         }
         Command::Layout(args) => sandbox::around(&mut context, async |context| layout::run(context, &args).await).await,
         Command::Version { .. } | Command::Schema(_) => Ok(Exit::Yes),
-    }
-}
-
-impl Context {
-    /// Connects with kubectl's own flags and precedence, and learns what there is around.
-    async fn cluster(&self) -> Result<Cluster> {
-        self.cluster_within(scope::DEADLINE).await
-    }
-
-    /// The same, where each question may take so long.
-    async fn cluster_within(&self, deadline: Duration) -> Result<Cluster> {
-        let cluster = Cluster::connect(&options(&self.global)?, &Environment::of_process()).await?;
-        let asked = Surroundings::look(self.chosen.clone(), &cluster, deadline);
-        let found = self.unless_interrupted(asked).await?;
-        if self.global.verbosity > 0 {
-            let why = found.clusters_own_unread.as_ref();
-            let from = layout_text::from(found.chosen.source(), why.map(String::as_str));
-            self.screen.note(&format!("{}\n", harmless(&from)));
-        }
-        // A command connects once.
-        let _ = self.surroundings.set(found);
-        Ok(cluster)
-    }
-
-    /// What SynxDB calls things, as far as it is known by now.
-    fn layout(&self) -> &Layout {
-        self.surroundings.get().map_or(&self.chosen.layout, |found| &found.layout)
-    }
-
-    /// Tells an error as a document, too, where the output is one a line.
-    fn also_in_json(&self, output: &Output, told: Result<Exit>) -> Result<Exit> {
-        if let (Err(error), true) = (&told, output.is_json()) {
-            self.screen.result(&machine::line(&machine::error(error)));
-        }
-        told
-    }
-
-    /// Where the record of this act is kept if no volume can carry it, in words.
-    fn journal_of(&self, id: &str) -> String {
-        self.journal.path(id).map_or_else(|| "nowhere: HOME is not set".to_owned(), |path| path.display().to_string())
-    }
-
-    async fn unless_interrupted<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
-        tokio::select! {
-            biased;
-            () = self.interrupt.cancelled() => Err(Error::new(Exit::Interrupted, "interrupted; nothing was changed")),
-            done = work => done,
-        }
-    }
-}
-
-/// How to connect, from the flags.
-fn options(global: &Global) -> Result<ConnectOptions> {
-    let flags = global.clone();
-    Ok(ConnectOptions {
-        kubeconfig: flags.kubeconfig,
-        context: flags.context,
-        cluster: flags.cluster,
-        user: flags.user,
-        namespace: flags.namespace,
-        server: flags.server,
-        token: flags.token.map(Token::into_inner),
-        as_user: flags.as_user,
-        as_uid: flags.as_uid,
-        as_groups: flags.as_group,
-        request_timeout: flags.request_timeout.as_deref().map(parse_request_timeout).transpose()?,
-        tls_server_name: flags.tls_server_name,
-        insecure_skip_tls_verify: flags.insecure_skip_tls_verify,
-        certificate_authority: flags.certificate_authority,
-        client_certificate: flags.client_certificate,
-        client_key: flags.client_key,
-        cache_dir: flags.cache_dir,
-    })
-}
-
-/// A token that Ctrl-C and SIGTERM set; Ctrl-C only while the keyboard is not lent.
-fn interruption(lent: Arc<AtomicBool>) -> CancellationToken {
-    let token = CancellationToken::new();
-    let set = token.clone();
-    tokio::spawn(async move {
-        signalled(&lent).await;
-        set.cancel();
-    });
-    token
-}
-
-#[cfg(unix)]
-async fn signalled(lent: &AtomicBool) {
-    use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut term) = signal(SignalKind::terminate()) else { return std::future::pending().await };
-    tokio::select! {
-        () = ctrl_c(lent) => {}
-        _ = term.recv() => {}
-    }
-}
-
-#[cfg(not(unix))]
-async fn signalled(lent: &AtomicBool) {
-    ctrl_c(lent).await;
-}
-
-async fn ctrl_c(lent: &AtomicBool) {
-    loop {
-        if tokio::signal::ctrl_c().await.is_err() {
-            return std::future::pending().await;
-        }
-        if !lent.load(Ordering::SeqCst) {
-            return;
-        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Plans on literal YAML.
 
 use super::*;
+use crate::cli::Allow;
 use crate::cluster::permission::Allowed;
 use crate::testing::{ACCOUNT, now, snapshot};
 use crate::topology::{Layout, build};

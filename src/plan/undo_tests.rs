@@ -2,6 +2,7 @@
 
 use super::history::{AsideState, Entry, Release, history, may_not_be_released, to_release};
 use super::*;
+use crate::cli::Allow;
 use crate::cluster::permission::Allowed;
 use crate::cluster::snapshot::Snapshot;
 use crate::testing::{now, snapshot, unreadable};

@@ -10,6 +10,7 @@
 //! - [`http`]: status pages and metrics; `metrics`: their text, read as it comes;
 //!   [`page_token`]: what they are shown where they ask for a token
 
+mod answer;
 mod authentication;
 pub mod baseline;
 mod bounded;
@@ -35,6 +36,7 @@ mod trouble;
 #[cfg(unix)]
 pub(crate) mod testing;
 
+pub use answer::Answer;
 pub use baseline::Baseline;
 pub use canary::Canary;
 pub use compare::{Comparison, Missing, compare};
@@ -43,33 +45,3 @@ pub use login::Login;
 pub use page_token::PageToken;
 pub use session::SqlTarget;
 pub use sql::Sql;
-
-/// What a component answered.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer<T> {
-    /// It answered, with this.
-    Yes(T),
-    /// It definitely does not, for this reason: nobody listens, or it refused.
-    No(String),
-    /// Nobody can say, for this reason: no answer in time, no way to ask.
-    Unknown(String),
-}
-
-impl<T> Answer<T> {
-    /// The same answer with another content.
-    pub fn map<U>(self, to: impl FnOnce(T) -> U) -> Answer<U> {
-        match self {
-            Self::Yes(value) => Answer::Yes(to(value)),
-            Self::No(reason) => Answer::No(reason),
-            Self::Unknown(reason) => Answer::Unknown(reason),
-        }
-    }
-
-    /// Why not, where it is not a yes.
-    pub fn reason(&self) -> Option<&str> {
-        match self {
-            Self::Yes(_) => None,
-            Self::No(reason) | Self::Unknown(reason) => Some(reason),
-        }
-    }
-}

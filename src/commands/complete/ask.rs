@@ -1,7 +1,7 @@
 //! The questions that completion asks of files, of the cluster and of its databases. Each is one that may stay without an
 //! answer: `None` and an empty list are the same to whoever types.
 
-use super::super::options;
+use super::super::context::options;
 use super::super::scope::scope_in;
 use super::super::surroundings::{Chosen, Surroundings, chosen};
 use crate::cli::{Global, LoginArgs, Names};

@@ -3,7 +3,9 @@
 
 use super::tests::{planned_by, request, said};
 use super::*;
+use crate::cluster::permission::{Allowed, Permission};
 use crate::plan::Plan;
+use crate::plan::Request;
 use crate::testing::{snapshot, unreadable};
 use crate::topology::Layout;
 

@@ -1,8 +1,12 @@
 //! Each check on literal YAML, a row a case.
 
 use super::*;
+use crate::cli::Allow;
+use crate::cluster::permission::{Allowed, Permission};
 use crate::cluster::snapshot::Snapshot;
+use crate::plan::{Before, ComparedWith, InFlight, Request};
 use crate::plan::{Inputs, Plan, Probes, Record, Risk, plan};
+use crate::storage::Readings;
 use crate::testing::{now, snapshot, unreadable};
 use crate::topology::{Layout, build};
 

@@ -2,7 +2,9 @@
 
 use super::tests::{node, planned, request, said, says};
 use super::*;
+use crate::cli::Allow;
 use crate::plan::{Plan, Risk};
+use crate::plan::{Request, Step};
 use crate::testing::{snapshot, unreadable};
 use crate::topology::Layout;
 

@@ -5,6 +5,7 @@
 //! [`API_VERSION`]; renaming one, dropping one or changing what it means takes another.
 
 mod act;
+mod envelope;
 mod error;
 mod forward;
 mod history;
@@ -22,6 +23,8 @@ mod version;
 
 pub use crate::verify::API_VERSION;
 pub use act::{ActResult, Event};
+use envelope::millis;
+pub use envelope::{Unknown, document};
 pub use error::Error;
 pub use forward::Forward;
 pub use history::{History, Release};
@@ -33,44 +36,3 @@ pub use status::Status;
 pub(super) use tests::valid;
 pub use verification::Verification;
 pub use version::{SchemaList, Version};
-
-use crate::topology::Gap;
-use serde::Serialize;
-use serde_json::Value;
-use std::time::Duration;
-
-/// What every document begins with, and what follows.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Document<'b, B> {
-    api_version: &'static str,
-    kind: Kind,
-    #[serde(flatten)]
-    body: &'b B,
-}
-
-/// A whole document.
-pub fn document(kind: Kind, body: &impl Serialize) -> Value {
-    // Plain data: nothing in it that JSON has no form for.
-    serde_json::to_value(Document { api_version: API_VERSION, kind, body }).unwrap_or_default()
-}
-
-/// Something that should be known and is not.
-#[derive(Clone, Debug, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Unknown<'a> {
-    /// What, in words: `pods in namespace synxdb-system`.
-    pub what: String,
-    /// Why, in words.
-    pub why: &'a str,
-}
-
-impl<'a> From<&'a Gap> for Unknown<'a> {
-    fn from(gap: &'a Gap) -> Self {
-        Self { what: gap.part.to_string(), why: &gap.why }
-    }
-}
-
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-}

@@ -1,0 +1,48 @@
+//! The connection that everything else in this folder goes over.
+
+use std::fmt;
+use std::time::Duration;
+
+/// A connection to one Kubernetes API server, as one user. Cheap to clone; clones share connections.
+#[derive(Clone)]
+pub struct Cluster {
+    pub(super) client: kube::Client,
+    pub(super) context: String,
+    pub(super) namespace: Option<String>,
+    pub(super) server: String,
+    /// `None` where `--request-timeout=0` asked for no limit.
+    pub(super) request_timeout: Option<Duration>,
+}
+
+impl Cluster {
+    /// The kubeconfig's context in use; `in-cluster` inside a pod, `--server` where only that was given.
+    pub fn context_name(&self) -> &str {
+        &self.context
+    }
+
+    /// The namespace of `--namespace`, or else of the context (inside a pod: the pod's). `None` where
+    /// neither names one.
+    pub fn namespace(&self) -> Option<&str> {
+        self.namespace.as_deref()
+    }
+
+    /// The API server's address, such as `https://10.0.0.1:6443`.
+    pub fn server(&self) -> &str {
+        &self.server
+    }
+
+    pub(super) fn client(&self) -> kube::Client {
+        self.client.clone()
+    }
+
+    /// `deadline`, or `--request-timeout` where that is shorter.
+    pub(super) fn at_most(&self, deadline: Duration) -> Duration {
+        self.request_timeout.map_or(deadline, |limit| limit.min(deadline))
+    }
+}
+
+impl fmt::Debug for Cluster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cluster").field("context", &self.context).field("server", &self.server).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,299 @@
+//! What a plan is, and what it is asked for by.
+
+use super::{Act, Check, ComparedWith, Probes, Returns, Verdict};
+use crate::cli::Allow;
+use crate::error::Error;
+use crate::topology::layout::{PageDoor, Role, SqlDoor};
+use crate::topology::{Owner, Warehouse};
+use serde::Serialize;
+use std::time::Duration;
+
+/// What the user asks for.
+#[derive(Clone, Debug, Default)]
+pub struct Request {
+    /// Name of this failover: short, unique.
+    pub id: String,
+    /// Replace the pod only.
+    pub keep_claims: bool,
+    /// Prove that the component and its data are back.
+    pub verify: bool,
+    /// Blocks that the user overrides.
+    pub allow: Vec<Allow>,
+    /// What may be missing since a stored baseline, or one that is taken over, by its names.
+    pub accept_missing: Vec<String>,
+    /// The pod's UID this failover is for: where the pod has another by now, it has been replaced already.
+    pub pod_uid: Option<String>,
+    /// Role to log in as, in place of the layout's.
+    pub user: Option<String>,
+    /// Whatever earlier failovers of the pod came to.
+    pub anew: bool,
+    /// Of an undo that names the pod only: newer acts than the one that is taken back, and why each is not the one.
+    pub passed_over: Vec<String>,
+    /// How long the new pod must stay Ready, without a restart.
+    pub settle: Duration,
+}
+
+/// A failover or an undo, planned.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Plan {
+    /// Its name, for `undo` and `history`.
+    pub id: String,
+    /// What it is.
+    pub act: Act,
+    /// What is failed over.
+    pub target: Target,
+    /// Whether the claims stay.
+    pub keep_claims: bool,
+    /// Whether it is to be proven that the component is back.
+    pub verify: bool,
+    /// How long the new pod must stay Ready without a restart, in milliseconds: what was asked for, two periods of its
+    /// readiness probe, or its StatefulSet's `minReadySeconds`, whichever is longest.
+    pub settle_milliseconds: u64,
+    /// What will be changed, in this order; empty where everything was done already.
+    pub steps: Vec<Step>,
+    /// Claims that must be new and Bound in the end: name and the old UID.
+    pub replaced_claims: Vec<ReplacedClaim>,
+    /// What was checked.
+    pub checks: Vec<Check>,
+    /// Names of the volumes that are on record as set aside: no new claim of a failover may be bound to one of them.
+    #[serde(skip)]
+    pub aside: Vec<String>,
+    /// How much is at stake.
+    pub risk: Risk,
+    /// How it will be proven.
+    pub proof: Proof,
+    /// What the component said before.
+    pub before: Before,
+    /// What it is compared with afterwards.
+    pub baseline: ComparedWith,
+    /// What may be missing since a stored baseline, by its names; empty where nothing may.
+    pub accept_missing: Vec<String>,
+    /// The earlier run of this pod that is finished, rather than a new one begun. Null where a new one is begun.
+    pub resumes: Option<Resumes>,
+    /// The databases that are asked all the while, to measure how long each was away.
+    pub probes: Probes,
+    /// The local file that keeps the record, where no volume can carry it. Absent where one can.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub journal: Option<String>,
+}
+
+/// The pod to be replaced, pinned by its UID.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Target {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub pod: String,
+    /// UID of the pod that goes; empty where it was gone already.
+    pub uid: String,
+    /// What it does.
+    pub role: Role,
+    /// Name of its component's workload.
+    pub component: String,
+    /// Who re-creates it.
+    #[serde(skip)]
+    pub owner: Option<Owner>,
+    /// The node it is on, where that is known not to be Ready: the pod stays Terminating until it is back. Absent
+    /// otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lost_node: Option<String>,
+    /// The pods of the same controller before the act: a successor under another name is one that is not
+    /// among them.
+    #[serde(skip)]
+    pub siblings: Vec<String>,
+}
+
+/// One change to the cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(tag = "action", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Step {
+    /// Keep the volume when its claim goes, and write the failover's record on it.
+    Retain {
+        /// Name of the volume.
+        volume: String,
+        /// Its UID.
+        uid: String,
+        /// Its claim.
+        claim: String,
+        /// Its reclaim policy now.
+        policy: String,
+    },
+    /// Take back what an undo reserved and did not bring back: the volume stays set aside, and the claim that comes next
+    /// gets another one.
+    Unreserve {
+        /// Name of the volume.
+        volume: String,
+        /// Its UID.
+        uid: String,
+        /// The claim that it is reserved for.
+        claim: String,
+        /// UID of the claim that it was bound to.
+        released_by: String,
+    },
+    /// Keep a volume that was set aside for the claim of this name that comes next.
+    Reserve {
+        /// Name of the volume.
+        volume: String,
+        /// Its UID.
+        uid: String,
+        /// The claim that it is for.
+        claim: String,
+        /// UID of the claim that it was bound to: it is reserved only while nobody else took it.
+        released_by: String,
+    },
+    /// Delete a claim; it stays Terminating until its pod is gone.
+    DeleteClaim {
+        /// Name of the claim.
+        claim: String,
+        /// Its UID.
+        uid: String,
+    },
+    /// Delete the pod.
+    DeletePod {
+        /// Name of the pod.
+        pod: String,
+        /// Its UID.
+        uid: String,
+    },
+}
+
+/// A claim that must come back anew.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct ReplacedClaim {
+    /// Its name.
+    pub name: String,
+    /// The UID that goes; empty if there is no claim of this name, or if it has no volume and takes the one that comes
+    /// back.
+    pub uid: String,
+    /// The volume that comes back: the new claim must be bound to it. Absent where it may be bound to any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub returns: Option<Returns>,
+    /// Whether it is of a generic ephemeral volume: Kubernetes deletes it with the pod. Absent where it is not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ephemeral: bool,
+}
+
+/// How much is at stake, and so what is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Risk {
+    /// Nothing can be lost that is not kept: yes or no, answered by `--yes`.
+    Ordinary,
+    /// A block was overridden: the pod's name must be typed, or given with `--confirm`.
+    High,
+}
+
+/// How the component is asked whether it is back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(tag = "by", rename_all = "camelCase")]
+pub enum Proof {
+    /// By SQL, through this pod.
+    Sql {
+        /// Pod that takes the session: the component's own, or the one that answers for it.
+        pod: String,
+        /// Port, user and database.
+        door: SqlDoor,
+        /// The warehouse that its sessions are in, if the server knows warehouses. Null where the account has none that is up.
+        warehouse: Option<Warehouse>,
+        /// Schema that the canary table is written in. Null where none is written.
+        canary: Option<String>,
+    },
+    /// By its own status page.
+    Page {
+        /// The pod.
+        pod: String,
+        /// Port and path.
+        door: PageDoor,
+    },
+    /// It is not asked, for this reason.
+    Skipped {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// What the component said before the first change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(tag = "component", rename_all = "camelCase")]
+pub enum Before {
+    /// It answered; what is there afterwards is compared with this.
+    Answered {
+        /// In words: `PostgreSQL 15.18: 2 databases, 1 table`.
+        summary: String,
+        /// What it leaves out, a line each: what is there only cannot be missed afterwards. Absent where it leaves out
+        /// nothing.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        lacks: Vec<String>,
+    },
+    /// It did not answer: there is nothing to compare with.
+    Silent {
+        /// Why, as far as known.
+        reason: String,
+    },
+    /// It is there, and refused the login: nothing could be compared, and nothing could be proven afterwards.
+    LoginRefused {
+        /// In the server's words, where it said any.
+        reason: String,
+    },
+    /// It was not asked, or what it said was not kept.
+    NotAsked,
+}
+
+/// The earlier run that is being finished.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Resumes {
+    /// Its name.
+    pub id: String,
+    /// When it began, RFC 3339; empty where only the pod's UID is known of it.
+    pub started: String,
+}
+
+impl Plan {
+    /// Why it may not be carried out, where a check blocks it.
+    pub fn refusal(&self) -> Option<Error> {
+        let blocks: Vec<&Check> = self.checks.iter().filter(|check| check.verdict == Verdict::Block).collect();
+        if blocks.is_empty() {
+            return None;
+        }
+        let what = match &self.act {
+            Act::Failover => format!("{} is not failed over", self.path()),
+            Act::Undo(id) => format!("{id} of {} is not undone", self.path()),
+        };
+        let mut error = Error::refused(what);
+        for check in &blocks {
+            error = error.because(check.reason.clone());
+            let next = check.next.as_ref().map(ToString::to_string);
+            if let Some(next) = next.filter(|next| !error.hints.contains(next)) {
+                error = error.hint(next);
+            }
+        }
+        Some(error)
+    }
+
+    /// Whether there is nothing to compare with, however often it is asked.
+    pub fn lacks_baseline(&self) -> bool {
+        matches!(self.baseline, ComparedWith::Nothing { .. })
+            && !matches!(self.proof, Proof::Skipped { .. })
+            && !matches!(self.before, Before::LoginRefused { .. })
+    }
+
+    /// Whether anything will be deleted.
+    pub fn deletes(&self) -> bool {
+        self.steps.iter().any(|step| matches!(step, Step::DeleteClaim { .. } | Step::DeletePod { .. }))
+    }
+
+    /// `namespace/pod`.
+    pub fn path(&self) -> String {
+        format!("{}/{}", self.target.namespace, self.target.pod)
+    }
+}
