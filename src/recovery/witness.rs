@@ -10,11 +10,11 @@ use crate::probe::sqlstate::Meaning;
 use crate::probe::{Answer as Said, Canary, Login, Look, PageToken, Sql, SqlTarget};
 use crate::storage::pace::Pace;
 use crate::storage::{Found as Held, PageFacts, Reading};
-use crate::topology::layout::{PageDoor, SqlDoor};
+use crate::topology::layout::{PageDoor, Role, SqlDoor};
 use crate::verify::ask::{QUESTION, StoragePage, read_storage};
 use crate::verify::servers::nodes_proven;
 use crate::verify::stored::accepted;
-use crate::verify::{Difference, Testimony, compared_pages, difference};
+use crate::verify::{Difference, Testimony, compared_pages, difference, storage_kind};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -214,7 +214,7 @@ impl Witness {
                     }
                 });
             }
-            (None, Proof::Page { pod, door }) => {
+            (None, Proof::Page { pod, door, .. }) => {
                 let deadlines = Deadlines::within(deadline);
                 status_page(&self.cluster, &self.namespace, pod, door, deadlines, &self.page_token).await
             }
@@ -226,8 +226,8 @@ impl Witness {
     /// Asks once whether it is back, `since` after the pod was Ready: it answers, what `before` says is there, and the
     /// canary table is.
     pub async fn confirm(&self, before: Option<&Testimony>, canary: Option<&str>, since: Duration) -> Answer {
-        if let Proof::Page { pod, door } = &self.proof {
-            return self.confirm_page(before, (pod, door), since).await;
+        if let Proof::Page { pod, role, door } = &self.proof {
+            return self.confirm_page(before, (pod, *role, door), since).await;
         }
         let after = match self.testify(before, QUESTION).await {
             Ok(after) => after,
@@ -329,7 +329,7 @@ impl Witness {
     async fn confirm_page(
         &self,
         before: Option<&Testimony>,
-        (pod, door): (&str, &PageDoor),
+        (pod, role, door): (&str, Role, &PageDoor),
         since: Duration,
     ) -> Answer {
         let token = &self.page_token;
@@ -351,7 +351,7 @@ impl Witness {
             None => None,
         };
         let safekeepers: Vec<&Reading> = beside.safekeepers.iter().collect();
-        let held = compared_pages(before, &after, &safekeepers);
+        let held = compared_pages(storage_kind(role), before, &after, &safekeepers);
         self.holds(before, after, held, Instant::now())
     }
 

@@ -4,6 +4,7 @@ use super::*;
 use crate::cluster::{ConnectOptions, Environment};
 use crate::probe::baseline::Listing;
 use crate::probe::baseline::examples::{baseline, table, tables};
+use crate::storage::Kind;
 use crate::storage::examples::{Sk, ps, sk};
 use crate::topology::Warehouse;
 
@@ -69,7 +70,7 @@ async fn over_time(before: Option<Sk>, seen: &[(u64, Sk)], others: &[Sk]) -> Vec
     let begun = Instant::now();
     let answer = |(second, after): &(u64, Sk)| {
         let after = after.clone().page();
-        let held = compared_pages(before.as_ref(), &after, &beside);
+        let held = compared_pages(Some(Kind::Safekeeper), before.as_ref(), &after, &beside);
         witness.holds(before.as_ref(), after, held, begun + Duration::from_secs(*second))
     };
     seen.iter().map(answer).collect()
@@ -132,7 +133,7 @@ async fn what_is_accepted_is_not_waited_for() {
     let accept = vec!["active-tenants".to_owned()];
     witness.compares_with(Stored { what: "the stored baseline".into(), accept });
     let (before, after) = (ps(2).page(), ps(1).page());
-    let held = compared_pages(Some(&before), &after, &[]);
+    let held = compared_pages(Some(Kind::Pageserver), Some(&before), &after, &[]);
     let answer = witness.holds(Some(&before), after, held, Instant::now());
     let accepted = "accepted: active tenants: 1 of 2 before";
     assert!(matches!(&answer, Answer::Confirmed { proof, .. } if proof.contains(accepted)), "{answer:?}");

@@ -219,7 +219,24 @@ pub const ACTIVE: &str = "Active";
 /// The state of a tenant that failed to load.
 pub const BROKEN: &str = "Broken";
 
+/// What a storage component is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// It keeps WAL.
+    Safekeeper,
+    /// It serves pages.
+    Pageserver,
+}
+
 impl PageFacts {
+    /// What its metrics are of; `None` where they were not read.
+    pub fn kind(&self) -> Option<Kind> {
+        Some(match self.metrics.as_ref()? {
+            Metrics::Safekeeper(_) => Kind::Safekeeper,
+            Metrics::Pageserver(_) => Kind::Pageserver,
+        })
+    }
+
     /// What a safekeeper's metrics say; `None` where they were not read, or are not a safekeeper's.
     pub fn safekeeper(&self) -> Option<&SafekeeperFacts> {
         match &self.metrics {

@@ -29,7 +29,7 @@ pub mod words;
 #[cfg(test)]
 pub(crate) mod examples;
 
-pub use facts::{Idle, Layers, Metrics, PageFacts, PageserverFacts, SafekeeperFacts, TimelineId, Wal};
+pub use facts::{Idle, Kind, Layers, Metrics, PageFacts, PageserverFacts, SafekeeperFacts, TimelineId, Wal};
 pub use found::{Found, Left};
 pub use positions::{Position, Positions};
 pub use readings::{Reading, Readings};

@@ -202,6 +202,7 @@ fn beside(others: &[&Reading]) -> Option<String> {
 /// Why its metrics say nothing, for the end of a sentence.
 pub(super) fn unread(after: &PageFacts) -> String {
     match &after.unread {
+        _ if after.metrics.is_some() => "its metrics are of another component".to_owned(),
         Some(why) => format!("its metrics could not be read: {why}"),
         None => "it serves no metrics".to_owned(),
     }
