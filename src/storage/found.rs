@@ -1,8 +1,9 @@
 //! What came of comparing a component that came back with what it should hold.
 
 use super::facts::TimelineId;
-use super::words::{bytes, counted};
+use super::words::{bytes, counted, lsn};
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// What came of the comparison.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -66,6 +67,27 @@ pub struct Reach {
     pub needs: u64,
 }
 
+/// How far a timeline should be, and the words for it.
+pub(super) struct Wanted<'w> {
+    /// The timeline.
+    pub(super) id: &'w TimelineId,
+    /// Up to where it should be.
+    pub(super) needs: u64,
+    /// Of what: `WAL of `, or nothing.
+    pub(super) of: &'w str,
+    /// Who says so: `as safekeeper-1 has it committed`.
+    pub(super) whose: &'w str,
+    /// What a component does that gets there: `flushed`, `taken in`.
+    pub(super) verb: &'w str,
+}
+
+/// `WAL of timeline aa/11 up to 0/64, committed before`
+impl fmt::Display for Wanted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}timeline {} up to {}, {}", self.of, self.id, lsn(self.needs), self.whose)
+    }
+}
+
 /// How many are there, and how many there should be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Count {
@@ -92,6 +114,20 @@ impl Found {
     /// Notes something that is not there.
     pub(super) fn lacks(&mut self, item: Item, line: impl Into<String>) {
         self.short.push(Short { item, line: line.into() });
+    }
+
+    /// Compares the position that a component gives of a timeline, which it has, with the one that it should have.
+    pub(super) fn reaches(&mut self, wanted: &Wanted<'_>, has: Option<u64>) {
+        let (id, needs) = (wanted.id, wanted.needs);
+        match has {
+            Some(has) if has >= needs => {}
+            Some(has) => {
+                self.behind.insert(id.clone(), Reach { has, needs });
+                let (left, has) = (bytes(needs - has), lsn(has));
+                self.lacks(Item::Timeline(id.clone()), format!("{wanted}; it has {has} ({left} less)"));
+            }
+            None => self.unknown.push(format!("it does not say how far it has {} timeline {id}", wanted.verb)),
+        }
     }
 
     /// What is still to come.

@@ -2,10 +2,10 @@
 //! it held before, and what the safekeepers know of.
 
 use super::facts::{ACTIVE, PageFacts, PageserverFacts, TimelineId};
-use super::found::{Count, Found, Item, Reach, Short};
+use super::found::{Count, Found, Item, Short, Wanted};
 use super::readings::{Reading, most_timelines};
 use super::safekeeper::{identity, unread};
-use super::words::{bytes, counted, lsn};
+use super::words::{bytes, counted};
 use std::collections::BTreeSet;
 
 /// WAL of a timeline that is not in remote storage yet: safekeepers alone hold it once the pageserver's disk is gone.
@@ -136,15 +136,9 @@ fn as_before(then: &PageserverFacts, facts: &PageserverFacts, found: &mut Found)
     }
     for (id, layers) in &then.timelines {
         let Some(needs) = layers.last_record_lsn else { continue };
-        match facts.layers(id).map(|layers| layers.last_record_lsn) {
-            Some(Some(has)) if has >= needs => {}
-            Some(Some(has)) => {
-                found.behind.insert(id.clone(), Reach { has, needs });
-                let (left, needs, has) = (bytes(needs - has), lsn(needs), lsn(has));
-                let line = format!("timeline {id} up to {needs}, taken in before; it has {has} ({left} less)");
-                found.lacks(Item::Timeline(id.clone()), line);
-            }
-            Some(None) => found.unknown.push(format!("it does not say how far it has taken in timeline {id}")),
+        let wanted = Wanted { id, needs, of: "", whose: "taken in before", verb: "taken in" };
+        match facts.layers(id) {
+            Some(layers) => found.reaches(&wanted, layers.last_record_lsn),
             None => found.lacks(Item::Timeline(id.clone()), format!("timeline {id}, which it served before")),
         }
     }
@@ -183,18 +177,11 @@ fn beside(facts: &PageserverFacts, safekeepers: &[&Reading], found: &mut Found) 
                 (None, _) => {
                     found.lacks(Item::Timeline(id.clone()), format!("timeline {id}, of which {pod} has WAL"));
                 }
-                (Some(layers), Some(needs)) => match layers.last_record_lsn {
-                    Some(has) if has < needs => {
-                        found.behind.insert(id.clone(), Reach { has, needs });
-                        let (left, needs, has) = (bytes(needs - has), lsn(needs), lsn(has));
-                        let line = format!(
-                            "timeline {id} up to {needs}, which {pod} knows to be in remote storage; it has {has} ({left} \
-                             less)"
-                        );
-                        found.lacks(Item::Timeline(id.clone()), line);
-                    }
-                    _ => {}
-                },
+                (Some(layers), Some(needs)) => {
+                    let whose = format!("which {pod} knows to be in remote storage");
+                    let wanted = Wanted { id, needs, of: "", whose: &whose, verb: "taken in" };
+                    found.reaches(&wanted, layers.last_record_lsn);
+                }
                 (Some(_), None) => {}
             }
         }
