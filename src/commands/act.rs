@@ -27,11 +27,11 @@ use crate::recovery::{Ending, Outcome, Phase, PhaseEnd, Reach};
 use crate::render::progress::Progress;
 use crate::render::{machine, outcome as account, plan as planned};
 use crate::storage::peers::{Peer, Standing, peers};
-use crate::storage::{Readings, terms};
+use crate::storage::{Reading, Readings, terms};
 use crate::topology::when::when;
 use crate::topology::{Member, Role, Topology, build, manifest_of_claim};
 use crate::verify::Testimony;
-use crate::verify::ask::{StoragePage, read_storage, storage_pages};
+use crate::verify::ask::{StoragePage, read_bytes, read_storage, storage_pages};
 use crate::verify::stored::is_possible;
 use jiff::Timestamp;
 use std::time::Duration;
@@ -208,11 +208,14 @@ pub(super) async fn find_out(
 async fn storage_before(cluster: &Cluster, member: &Member, pages: &[StoragePage], page_token: &PageToken) -> Readings {
     let ask = || read_storage(cluster, &member.namespace, pages, Deadlines::default(), page_token);
     let first = ask().await;
-    let behind = |peer: &Peer| matches!(peer.standing, Standing::Short(_));
-    if member.role == Role::Safekeeper && peers(&member.name, &first).iter().any(behind) {
-        return first.then(ask().await);
+    if member.role != Role::Safekeeper {
+        return first;
     }
-    first
+    let behind = |peer: &Peer| matches!(peer.standing, Standing::Short(_));
+    let readings = if peers(&member.name, &first).iter().any(behind) { first.then(ask().await) } else { first };
+    let safekeepers: Vec<&Reading> = readings.safekeepers.iter().collect();
+    let digests = read_bytes(cluster, &member.namespace, pages, &safekeepers, page_token).await;
+    Readings { digests, ..readings }
 }
 
 impl Findings {

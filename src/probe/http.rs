@@ -17,6 +17,7 @@ use super::Answer;
 use super::metrics::Reader;
 use super::page_token::{PageToken, Shown};
 use super::session::Trouble;
+use crate::cluster::tunnel::Tunnel;
 use crate::cluster::{Cluster, said};
 use crate::error::Exit;
 use crate::storage::{self, Idle, Metrics, PageFacts, SafekeeperFacts};
@@ -122,12 +123,25 @@ pub async fn status_page(
     deadlines: Deadlines,
     token: &PageToken,
 ) -> Result<PageFacts, NoPage> {
-    let tunnel = tokio::time::timeout(deadlines.page, cluster.tunnel(namespace, pod, door.port, deadlines.page)).await;
-    match tunnel {
-        Ok(Ok(tunnel)) => page_over(tunnel, pod, &door.path, deadlines, &token.for_pod(namespace, pod)).await,
-        Ok(Err(error)) if error.exit == Exit::TimedOut => Err(NoPage::late(deadlines.page)),
+    let stream = tunnel(cluster, (namespace, pod), door, deadlines.page).await?;
+    page_over(stream, pod, &door.path, deadlines, &token.for_pod(namespace, pod)).await
+}
+
+/// The way to a pod's page.
+///
+/// # Errors
+/// Why there is none.
+pub(super) async fn tunnel(
+    cluster: &Cluster,
+    (namespace, pod): (&str, &str),
+    door: &PageDoor,
+    deadline: Duration,
+) -> Result<Tunnel, NoPage> {
+    match tokio::time::timeout(deadline, cluster.tunnel(namespace, pod, door.port, deadline)).await {
+        Ok(Ok(tunnel)) => Ok(tunnel),
+        Ok(Err(error)) if error.exit == Exit::TimedOut => Err(NoPage::late(deadline)),
         Ok(Err(error)) => Err(NoPage::other(error.to_string())),
-        Err(_) => Err(NoPage::late(deadlines.page)),
+        Err(_) => Err(NoPage::late(deadline)),
     }
 }
 
@@ -288,7 +302,7 @@ async fn idle(
     listed.retain(|id| facts.wal(id).is_none());
     let more = listed.len().saturating_sub(MOST_IDLE);
     for id in listed.into_iter().take(MOST_IDLE) {
-        let path = format!("/v1/tenant/{}/timeline/{}", id.tenant.as_deref().unwrap_or_default(), id.timeline);
+        let Some(path) = storage::idle::path(&id) else { continue };
         let read = match body(sender, (host, shown), &path, LARGEST_PAGE).await {
             Ok(Some(text)) => storage::idle::status(&text).map_err(|why| format!("{path}: {why}")),
             // It was deleted meanwhile.
@@ -307,7 +321,7 @@ async fn idle(
 }
 
 /// The body of a page; `None` where there is no such page (404).
-async fn body(
+pub(super) async fn body(
     sender: &mut SendRequest<Empty<Bytes>>,
     (host, shown): (&str, &Shown),
     path: &str,

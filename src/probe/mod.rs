@@ -7,7 +7,7 @@
 //!   values
 //! - [`canary`]: a small table written before and read after
 //! - [`compare`]: what is missing afterwards (pure)
-//! - [`http`]: status pages and metrics; `metrics`: their text, read as it comes;
+//! - [`http`]: status pages and metrics; `metrics`: their text, read as it comes; [`mod@digests`]: of safekeepers' WAL;
 //!   [`page_token`]: what they are shown where they ask for a token
 
 mod authentication;
@@ -16,6 +16,7 @@ mod bounded;
 pub mod canary;
 pub mod compare;
 pub mod contents;
+pub mod digests;
 mod handshake;
 pub mod http;
 pub mod login;

@@ -11,7 +11,7 @@ use crate::probe::{Answer as Said, Canary, Login, Look, PageToken, Sql, SqlTarge
 use crate::storage::pace::Pace;
 use crate::storage::{Found as Held, PageFacts, Reading};
 use crate::topology::layout::{PageDoor, Role, SqlDoor};
-use crate::verify::ask::{QUESTION, StoragePage, read_storage};
+use crate::verify::ask::{QUESTION, StoragePage, read_bytes, read_storage};
 use crate::verify::servers::nodes_proven;
 use crate::verify::stored::accepted;
 use crate::verify::{Difference, Testimony, compared_pages, difference, storage_kind};
@@ -351,7 +351,19 @@ impl Witness {
             None => None,
         };
         let safekeepers: Vec<&Reading> = beside.safekeepers.iter().collect();
-        let held = compared_pages(storage_kind(role), before, &after, &safekeepers);
+        let mut held = compared_pages(storage_kind(role), before, &after, &safekeepers);
+        // What is still coming is not read meanwhile.
+        if role == Role::Safekeeper && held.short.is_empty() {
+            let own = Reading { pod: pod.to_owned(), said: Ok(after.clone()) };
+            let pages: Vec<StoragePage> = self
+                .beside
+                .iter()
+                .cloned()
+                .chain([StoragePage { pod: pod.to_owned(), role, door: Ok(door.clone()) }])
+                .collect();
+            let all: Vec<&Reading> = safekeepers.iter().copied().chain([&own]).collect();
+            held.compare_bytes(pod, &read_bytes(&self.cluster, &self.namespace, &pages, &all, token).await);
+        }
         self.holds(before, after, held, Instant::now())
     }
 

@@ -42,6 +42,8 @@ pub enum Item {
     Timeline(TimelineId),
     /// Some timelines: it has fewer than it should.
     Timelines,
+    /// The bytes of a timeline that others have.
+    Bytes(TimelineId),
     /// Its identity.
     Identity,
     /// Its metrics, which it served before.
@@ -150,7 +152,7 @@ impl Found {
             | Item::ActiveTimelines
             | Item::StartUp
             | Item::Metrics => true,
-            Item::Identity | Item::BrokenTenants | Item::RemoteStorage => false,
+            Item::Bytes(_) | Item::Identity | Item::BrokenTenants | Item::RemoteStorage => false,
         })
     }
 }

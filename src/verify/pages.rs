@@ -85,6 +85,15 @@ pub fn wal(readings: &Readings) -> Judgement {
         found.look(id, *furthest, (&all, &reading), most);
     }
     found.open.extend(fewer(&all, &reading, most));
+    let differs = |one: &&&Reading| Some((one.pod.clone(), readings.digests.others_than(&one.pod)));
+    let other = reading.iter().filter_map(|one| differs(&one));
+    let other: Vec<String> =
+        other.flat_map(|(pod, other)| other.into_iter().map(move |other| format!("{pod} has {other}"))).collect();
+    found.open.extend(
+        reading
+            .iter()
+            .flat_map(|one| readings.digests.unknown_of(&one.pod).into_iter().map(|why| format!("{}: {why}", one.pod))),
+    );
     found.open.extend(reading.iter().filter_map(|one| {
         let why = one.safekeeper()?.1.idle_unread()?;
         Some(format!("{}: {why}", one.pod))
@@ -96,6 +105,9 @@ pub fn wal(readings: &Readings) -> Judgement {
     let lines = |judgement: Judgement, lines| Judgement { lines, ..judgement };
     if !found.short.is_empty() {
         return lines(Judgement::failed("no majority has flushed what is committed"), found.short);
+    }
+    if !other.is_empty() {
+        return lines(Judgement::failed("safekeepers have different bytes of the same WAL"), other);
     }
     if !found.open.is_empty() {
         let why = "whether every safekeeper has what is committed is not known, or it has not yet";
@@ -109,7 +121,12 @@ pub fn wal(readings: &Readings) -> Judgement {
         (Some(to), idle) => format!("{listed} flushed by a majority, up to {to}; {idle} more idle"),
         (None, idle) => format!("{}, all idle", counted(idle, "timeline")),
     };
-    lines(Judgement::passed(reason), found.behind)
+    let same = readings.digests.same().map(|same| format!("; {same}")).unwrap_or_default();
+    let mut told = found.behind;
+    if readings.digests.not_served() {
+        told.push("whether they have the same bytes is not known: this release serves no digests".to_owned());
+    }
+    lines(Judgement::passed(format!("{reason}{same}")), told)
 }
 
 /// What is found of the positions, timeline by timeline.

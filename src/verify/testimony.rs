@@ -111,9 +111,10 @@ pub fn compared_pages(
     }
 }
 
-/// What `--accept-missing` takes for it.
-fn name_of(item: &Item) -> String {
-    match item {
+/// What `--accept-missing` takes for it; `None` for what nobody can have removed on purpose.
+fn name_of(item: &Item) -> Option<String> {
+    Some(match item {
+        Item::Bytes(_) => return None,
         Item::Timeline(id) => format!("timeline/{}", escaped(&id.timeline)),
         Item::Timelines => "timelines".into(),
         Item::Identity => "identity".into(),
@@ -123,7 +124,7 @@ fn name_of(item: &Item) -> String {
         Item::ActiveTimelines => "active-timelines".into(),
         Item::RemoteStorage => "remote-storage".into(),
         Item::StartUp => "start-up".into(),
-    }
+    })
 }
 
 impl Difference {
@@ -131,7 +132,7 @@ impl Difference {
     pub fn of_found(found: &Found) -> Self {
         Self {
             missing: found.short.iter().map(|short| short.line.clone()).collect(),
-            names: found.short.iter().map(|short| (short.line.clone(), name_of(&short.item))).collect(),
+            names: found.short.iter().filter_map(|short| Some((short.line.clone(), name_of(&short.item)?))).collect(),
             unknown: found.unknown.clone(),
             nothing: found.nothing.clone(),
             there: found.there.clone(),

@@ -27,10 +27,13 @@ mod safekeeper;
 mod serve;
 mod settings;
 mod stand_in;
+mod wal;
 
 pub use installation::{Installation, Ledger, TimelineId, Written};
 pub use pages::{PageRequest, PageResponse};
-pub use settings::{Bucket, Computes, Controller, Member, MetricsPage, MissingIdentity, Settings, SettingsError};
+pub use settings::{
+    Bucket, Computes, Controller, Digests, Member, MetricsPage, MissingIdentity, Settings, SettingsError,
+};
 pub use stand_in::{Identity, Role, StandIn};
 
 /// Where the first timeline's WAL ends when the installation is new: 0/2A55E98.

@@ -62,6 +62,9 @@ pub struct Member {
     pub rate: Option<u64>,
     /// Bytes of WAL that a safekeeper always lacks of each timeline.
     pub lag: u64,
+    /// That a byte of a safekeeper's WAL is another than was written, on each timeline: so many bytes before where a new
+    /// installation's WAL ends.
+    pub damaged: Option<u64>,
     /// Timelines, the first ones, that are idle on a safekeeper: uploaded, and without a compute.
     pub idle: u32,
     /// Timelines, the first ones, that no compute writes any more: those that are idle on one safekeeper at least.
@@ -69,6 +72,8 @@ pub struct Member {
     pub suspended: u32,
     /// What `/metrics` answers.
     pub metrics: MetricsPage,
+    /// Whether a safekeeper tells digests of its WAL.
+    pub digests: Digests,
     /// The token that other pages than `/v1/status` and `/metrics` ask for; none is asked for unless given.
     pub token: Option<String>,
     /// Seconds that a pageserver takes to attach a tenant after its disk was lost.
@@ -89,9 +94,11 @@ impl Default for Member {
             id: None,
             rate: None,
             lag: 0,
+            damaged: None,
             idle: 0,
             suspended: 0,
             metrics: MetricsPage::Open,
+            digests: Digests::Served,
             token: None,
             attach_seconds: 0.0,
             attach: None,
@@ -114,6 +121,18 @@ pub enum MetricsPage {
     NotFound,
     /// Nothing: the request hangs.
     Hanging,
+}
+
+/// Whether digests are served.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum Digests {
+    /// They are.
+    Served,
+    /// There is no such page, as in older releases.
+    NotFound,
+    /// The page fails, as where WAL cannot be read.
+    Failing,
 }
 
 /// Whether the storage controller answers.

@@ -87,10 +87,11 @@ impl StandIn {
         let id = own.id.unwrap_or(ordinal + 1);
         let new = installation.is_new(&identity.name)?;
         let ledger = installation.ledger(&computes);
+        let seen = installation.seen_before(&identity.name, ledger.timelines().len())?;
         let now = Instant::now();
         let mut exits = None;
         let state = match identity.role {
-            Role::Safekeeper => State::Safekeeper(Safekeeper::start((&own, volume), new, &ledger, now)?),
+            Role::Safekeeper => State::Safekeeper(Safekeeper::start((&own, volume), seen, &ledger, now)?),
             Role::Pageserver => {
                 let nameless = match volume {
                     Some(volume) => disk::read(&volume.join(crate::pageserver::FILE))?.is_none(),
@@ -99,7 +100,7 @@ impl StandIn {
                 if own.identity == MissingIdentity::Required && nameless && !new {
                     exits = Some(1);
                 }
-                State::Pageserver(Pageserver::start((&own, volume), new, &ledger, &installation, now)?)
+                State::Pageserver(Pageserver::start((&own, volume), (new, seen), &ledger, &installation, now)?)
             }
         };
         let run = RUNS.fetch_add(1, Ordering::Relaxed);
