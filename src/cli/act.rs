@@ -2,7 +2,7 @@
 
 use super::failover::{Allow, DryRun};
 use super::output::{JSON, PATH, TEXT, Word, YAML, forms};
-use super::{LoginArgs, Names, Output, PageTokenArgs, duration};
+use super::{LoginArgs, Names, Output, PageArgs, duration};
 use clap::Args;
 use std::time::Duration;
 
@@ -55,7 +55,7 @@ pub struct ActArgs {
     pub login: LoginArgs,
     /// How it reads storage pages.
     #[command(flatten)]
-    pub page_token: PageTokenArgs,
+    pub pages: PageArgs,
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use crate::plan::{
     RecordedClaim, RecordedOwner, Request, Step,
 };
 use crate::probe::Login;
-use crate::probe::PageToken;
+use crate::probe::PageAccess;
 use crate::probe::http::Deadlines;
 use crate::recovery::prober::Prober;
 use crate::recovery::run::{Run, run};
@@ -146,8 +146,8 @@ pub(super) async fn find_out(
         _ => Vec::new(),
     };
     let page_token = match beside.as_slice() {
-        [] => PageToken::default(),
-        _ => PageToken::resolve(&args.page_token)?.within(cluster, &member.namespace, DEADLINE).await?,
+        [] => PageAccess::default(),
+        _ => PageAccess::resolve(&args.pages)?.within(cluster, &member.namespace, DEADLINE).await?,
     };
     let page_token = page_token.for_members_of(&sight.topology);
     let mut witness = Witness::new(cluster.clone(), member.namespace.clone(), proof, login);
@@ -205,7 +205,12 @@ pub(super) async fn find_out(
 
 /// What the storage components say before one of them goes. Where one seems to be behind, all are asked once more: while a
 /// compute writes, two readings of one moment differ.
-async fn storage_before(cluster: &Cluster, member: &Member, pages: &[StoragePage], page_token: &PageToken) -> Readings {
+async fn storage_before(
+    cluster: &Cluster,
+    member: &Member,
+    pages: &[StoragePage],
+    page_token: &PageAccess,
+) -> Readings {
     let ask = || read_storage(cluster, &member.namespace, pages, Deadlines::default(), page_token);
     let first = ask().await;
     if member.role != Role::Safekeeper {

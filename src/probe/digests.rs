@@ -11,8 +11,9 @@ use hyper_util::rt::TokioIo;
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::http::{body, tunnel};
-use super::page_token::{PageToken, Shown};
+use super::http::body;
+use super::page_access::{PageAccess, Shown};
+use super::page_stream;
 use super::session::Trouble;
 use crate::cluster::{Cluster, said};
 use crate::storage::digests::{self, Digest, Digests, Extent, Stretch};
@@ -31,11 +32,11 @@ pub async fn digests(
     safekeepers: &[(&str, &PageDoor)],
     readings: &[&Reading],
     deadline: Duration,
-    token: &PageToken,
+    token: &PageAccess,
 ) -> Digests {
     let asked: Vec<Asked<'_>> = safekeepers
         .iter()
-        .map(|(pod, door)| Asked { cluster, namespace, pod, door, shown: token.for_pod(namespace, pod) })
+        .map(|(pod, door)| Asked { cluster, namespace, pod, door, access: token, shown: token.for_pod(namespace, pod) })
         .filter(|asked| matches!(asked.shown, Shown::Token(_)))
         .collect();
     let has = |pod: &str, id: &TimelineId| {
@@ -96,6 +97,7 @@ struct Asked<'a> {
     namespace: &'a str,
     pod: &'a str,
     door: &'a PageDoor,
+    access: &'a PageAccess,
     shown: Shown,
 }
 
@@ -177,8 +179,9 @@ impl Asked<'_> {
         &self,
         deadline: Duration,
     ) -> Result<(SendRequest<Empty<Bytes>>, AbortOnDropHandle<()>), String> {
-        let stream =
-            tunnel(self.cluster, (self.namespace, self.pod), self.door, deadline).await.map_err(|no| no.reason)?;
+        let opened =
+            page_stream::open(self.cluster, (self.namespace, self.pod), self.door, deadline, self.access).await;
+        let stream = opened.map_err(|no| no.reason)?;
         let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(|error| said(&error))?;
         let driver = tokio::spawn(async {
             // What it fails with, the questions over it fail with.

@@ -15,11 +15,10 @@ use tokio::time::Instant;
 
 use super::Answer;
 use super::metrics::Reader;
-use super::page_token::{PageToken, Shown};
+use super::page_access::{PageAccess, Shown};
+use super::page_stream;
 use super::session::Trouble;
-use crate::cluster::tunnel::Tunnel;
 use crate::cluster::{Cluster, said};
-use crate::error::Exit;
 use crate::storage::{self, Idle, Metrics, PageFacts, SafekeeperFacts};
 use crate::topology::layout::PageDoor;
 
@@ -79,11 +78,11 @@ pub enum NoPageKind {
 }
 
 impl NoPage {
-    fn other(reason: impl Into<String>) -> Self {
+    pub(super) fn other(reason: impl Into<String>) -> Self {
         Self { kind: NoPageKind::Other, reason: reason.into() }
     }
 
-    fn late(after: Duration) -> Self {
+    pub(super) fn late(after: Duration) -> Self {
         Self { kind: NoPageKind::NotYet, reason: Trouble::late(after).reason }
     }
 
@@ -121,28 +120,10 @@ pub async fn status_page(
     pod: &str,
     door: &PageDoor,
     deadlines: Deadlines,
-    token: &PageToken,
+    token: &PageAccess,
 ) -> Result<PageFacts, NoPage> {
-    let stream = tunnel(cluster, (namespace, pod), door, deadlines.page).await?;
+    let stream = page_stream::open(cluster, (namespace, pod), door, deadlines.page, token).await?;
     page_over(stream, pod, &door.path, deadlines, &token.for_pod(namespace, pod)).await
-}
-
-/// The way to a pod's page.
-///
-/// # Errors
-/// Why there is none.
-pub(super) async fn tunnel(
-    cluster: &Cluster,
-    (namespace, pod): (&str, &str),
-    door: &PageDoor,
-    deadline: Duration,
-) -> Result<Tunnel, NoPage> {
-    match tokio::time::timeout(deadline, cluster.tunnel(namespace, pod, door.port, deadline)).await {
-        Ok(Ok(tunnel)) => Ok(tunnel),
-        Ok(Err(error)) if error.exit == Exit::TimedOut => Err(NoPage::late(deadline)),
-        Ok(Err(error)) => Err(NoPage::other(error.to_string())),
-        Err(_) => Err(NoPage::late(deadline)),
-    }
 }
 
 /// The same over any stream.

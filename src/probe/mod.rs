@@ -8,7 +8,7 @@
 //! - [`canary`]: a small table written before and read after
 //! - [`compare`]: what is missing afterwards (pure)
 //! - [`http`]: status pages and metrics; `metrics`: their text, read as it comes; [`mod@digests`]: of safekeepers' WAL;
-//!   [`page_token`]: what they are shown where they ask for a token
+//!   [`page_access`]: the token that they are shown, and who signs their certificates; `page_stream`: the way to them
 
 mod authentication;
 pub mod baseline;
@@ -22,7 +22,8 @@ pub mod http;
 pub mod login;
 mod messages;
 mod metrics;
-pub mod page_token;
+pub mod page_access;
+mod page_stream;
 mod pgpass;
 pub mod segments;
 pub mod session;
@@ -41,7 +42,7 @@ pub use canary::Canary;
 pub use compare::{Comparison, Missing, compare};
 pub use contents::Look;
 pub use login::Login;
-pub use page_token::PageToken;
+pub use page_access::PageAccess;
 pub use session::SqlTarget;
 pub use sql::Sql;
 

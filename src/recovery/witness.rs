@@ -7,7 +7,7 @@ use crate::probe::http::{Deadlines, NoPage, NoPageKind, status_page};
 use crate::probe::segments::Dispatched;
 use crate::probe::sql::Kernel;
 use crate::probe::sqlstate::Meaning;
-use crate::probe::{Answer as Said, Canary, Login, Look, PageToken, Sql, SqlTarget};
+use crate::probe::{Answer as Said, Canary, Login, Look, PageAccess, Sql, SqlTarget};
 use crate::storage::pace::Pace;
 use crate::storage::{Found as Held, PageFacts, Reading};
 use crate::topology::layout::{PageDoor, Role, SqlDoor};
@@ -91,7 +91,7 @@ pub struct Witness {
     stored: Option<Stored>,
     found: Mutex<Found>,
     /// What storage pages are shown.
-    page_token: PageToken,
+    page_token: PageAccess,
     /// The storage components that a page is compared with.
     beside: Vec<StoragePage>,
     /// What was seen of a page so far, and since when.
@@ -127,7 +127,7 @@ impl Witness {
             sql,
             stored: None,
             found: Mutex::default(),
-            page_token: PageToken::default(),
+            page_token: PageAccess::default(),
             beside: Vec::new(),
             seen: Mutex::default(),
             reached: Mutex::default(),
@@ -135,7 +135,7 @@ impl Witness {
     }
 
     /// Shows this token to storage pages.
-    pub fn shows(&mut self, page_token: PageToken) {
+    pub fn shows(&mut self, page_token: PageAccess) {
         self.page_token = page_token;
     }
 

@@ -10,7 +10,7 @@ use crate::probe::digests::digests;
 use crate::probe::http::{Deadlines, NoPage, NoPageKind, status_page};
 use crate::probe::session::Connector;
 use crate::probe::sql::Kernel;
-use crate::probe::{Answer, Baseline, Canary, Login, Look, PageToken, Sql, SqlTarget};
+use crate::probe::{Answer, Baseline, Canary, Login, Look, PageAccess, Sql, SqlTarget};
 use crate::storage::{Digests, Reading, Readings};
 use crate::topology::layout::{PageDoor, SqlDoor};
 use crate::topology::{Door, Member, Role, Topology, Warehouse};
@@ -29,7 +29,7 @@ pub struct Options {
     /// Password and TLS.
     pub login: Login,
     /// What storage pages are shown.
-    pub page_token: PageToken,
+    pub page_token: PageAccess,
     /// Role to log in as, where it is not the layout's.
     pub user: Option<String>,
     /// Look into this database only; it must be there.
@@ -467,7 +467,7 @@ pub async fn read_storage(
     namespace: &str,
     pages: &[StoragePage],
     deadlines: Deadlines,
-    token: &PageToken,
+    token: &PageAccess,
 ) -> Readings {
     let asked = pages.iter().map(|page| async move {
         let said = match &page.door {
@@ -492,7 +492,7 @@ pub async fn read_bytes(
     namespace: &str,
     pages: &[StoragePage],
     readings: &[&Reading],
-    token: &PageToken,
+    token: &PageAccess,
 ) -> Digests {
     let safekeepers = pages.iter().filter(|page| page.role == Role::Safekeeper);
     let safekeepers: Vec<(&str, &PageDoor)> =

@@ -12,7 +12,7 @@ fn options(database: &str, canary: Option<&str>) -> Options {
         canary: canary.map(str::to_owned),
         deadline: SOON,
         login: Login::default(),
-        page_token: PageToken::default(),
+        page_token: PageAccess::default(),
         user: None,
         before: BTreeMap::new(),
     }

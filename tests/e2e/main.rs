@@ -32,6 +32,7 @@ mod settle;
 mod soak;
 mod storage;
 mod storage_failover;
+mod storage_https;
 mod storage_token;
 mod story;
 mod strangers;

@@ -143,7 +143,7 @@ fn a_safekeeper_with_the_identity_of_another_one_has_not_recovered() {
     let settings = json!({"safekeeper": secret, "safekeeper-0": {"metrics": "unauthorized", "id": 2}});
     let _twins = world.storage_now(&settings, &SAFEKEEPERS);
     let before = Before::of(&world, SYSTEM, "safekeeper-0");
-    let all_the_same = ["--allow", "quorum-loss", "--confirm", "safekeeper-0", "--timeout", "90s"];
+    let all_the_same = ["--yes", "--allow", "quorum-loss", "--confirm", "safekeeper-0", "--timeout", "90s"];
     let ran = world.run(&[&["failover", "safekeeper-0", "--anew"], &all_the_same[..]].concat()).exits(7);
     ran.says(&["Not recovered: safekeeper-0 ", "an identity of its own: safekeeper-1 has id 2, too"]);
     before.is_kept("data-missing");

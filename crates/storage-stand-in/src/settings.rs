@@ -76,6 +76,8 @@ pub struct Member {
     pub digests: Digests,
     /// The token that other pages than `/v1/status` and `/metrics` ask for; none is asked for unless given.
     pub token: Option<String>,
+    /// That its pages are served over HTTPS, too, on another port, with this certificate; not at all unless given.
+    pub https: Option<Https>,
     /// Seconds that a pageserver takes to attach a tenant after its disk was lost.
     pub attach_seconds: f64,
     /// Tenants that a pageserver gets at most after its disk was lost: the controller names no others.
@@ -100,6 +102,7 @@ impl Default for Member {
             metrics: MetricsPage::Open,
             digests: Digests::Served,
             token: None,
+            https: None,
             attach_seconds: 0.0,
             attach: None,
             controller: Controller::Answers,
@@ -107,6 +110,16 @@ impl Default for Member {
             identity: MissingIdentity::Written,
         }
     }
+}
+
+/// What a server with HTTPS shows.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Https {
+    /// Its certificate, in PEM.
+    pub certificate: String,
+    /// The certificate's key, in PEM.
+    pub key: String,
 }
 
 /// What `/metrics` answers.

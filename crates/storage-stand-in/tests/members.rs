@@ -522,3 +522,37 @@ fn one_that_is_not_ready_says_503_and_lags() {
     let PageResponse::Page { body, .. } = ask("/metrics") else { panic!() };
     assert_eq!(values(&body, "safekeeper_flush_lsn"), [WAL_END - 0x1_8000]);
 }
+
+/// The same pages on another port; a certificate that is none keeps it from starting.
+#[tokio::test]
+async fn pages_are_served_over_https_with_the_certificate_that_is_set() {
+    let rcgen::CertifiedKey { cert, signing_key } =
+        rcgen::generate_simple_self_signed(["safekeeper-0".into()]).unwrap();
+    let https = serde_json::json!({"certificate": cert.pem(), "key": signing_key.serialize_pem()});
+    let world = World::new(&serde_json::json!({"safekeeper-0": {"https": https}}).to_string());
+    let (member, _disk) = world.new_one("safekeeper-0");
+    let (plain, _other) = world.new_one("safekeeper-1");
+    assert!(member.has_https() && !plain.has_https());
+
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(cert.der().clone()).unwrap();
+    let config = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()));
+    let config = config.with_safe_default_protocol_versions().unwrap();
+    let config = config.with_root_certificates(roots).with_no_client_auth();
+    let (client, server) = tokio::io::duplex(4096);
+    tokio::spawn(member.clone().serve_https(server, || true));
+    let name = rustls::pki_types::ServerName::try_from("safekeeper-0").unwrap();
+    let mut client = tokio_rustls::TlsConnector::from(Arc::new(config)).connect(name, client).await.unwrap();
+    client.write_all(b"GET /v1/status HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
+    let mut answer = Vec::new();
+    // It ends without a goodbye, as many servers do.
+    let _ = client.read_to_end(&mut answer).await;
+    let answer = String::from_utf8(answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("{\"id\":1}"), "{answer}");
+
+    let spoiled = World::new(r#"{"safekeeper-0": {"https": {"certificate": "x", "key": "y"}}}"#);
+    let disk = tempfile::tempdir().unwrap();
+    let own = (spoiled.settings.member("safekeeper-0").unwrap(), spoiled.settings.computes.clone());
+    let identity = Identity { role: Role::Safekeeper, name: "safekeeper-0".into() };
+    StandIn::start(identity, own, Some(disk.path()), spoiled.installation.clone()).unwrap_err();
+}

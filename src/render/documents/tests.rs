@@ -15,7 +15,7 @@ use crate::storage::examples::{ps, sk};
 use crate::testing::{ACCOUNT, snapshot, unreadable};
 use crate::topology::fit::fittings;
 use crate::topology::health::judge;
-use crate::topology::layout::{PageDoor, Role};
+use crate::topology::layout::{PageDoor, Role, Scheme};
 use crate::topology::lead::Standing;
 use crate::topology::{Gap, Layout, LayoutSource, build};
 use crate::verify::{Judgement, Kind as CheckKind, Saved, StoredBaseline, Testimony};
@@ -141,7 +141,7 @@ fn acts() -> Vec<Value> {
         undo.before = before;
         all.push(machine::plan(&undo));
     }
-    let door = PageDoor { port: 7676, path: "/v1/status".into() };
+    let door = PageDoor { port: 7676, path: "/v1/status".into(), scheme: Scheme::Http };
     for proof in
         [Proof::Page { pod: "p-0".into(), role: Role::Safekeeper, door }, Proof::Skipped { reason: "why".into() }]
     {
