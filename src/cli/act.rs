@@ -34,8 +34,8 @@ pub struct ActArgs {
     /// Skip verification
     #[arg(long, help_heading = PROOF)]
     pub no_verify: bool,
-    /// Accept that this is missing compared with an earlier baseline: DATABASE or DATABASE/SCHEMA.TABLE, as the report names
-    /// it; may be repeated
+    /// Accept that this is missing compared with an earlier baseline: DATABASE, DATABASE/SCHEMA.TABLE or, of storage, such as
+    /// active-tenants, as the report names it; may be repeated
     #[arg(long, value_name = "NAME", help_heading = PROOF)]
     pub accept_missing: Vec<String>,
     /// Override a failed check (high risk)

@@ -19,7 +19,7 @@ use super::page_access::{PageAccess, Shown};
 use super::page_stream;
 use super::session::Trouble;
 use crate::cluster::{Cluster, said};
-use crate::storage::{self, Idle, Metrics, PageFacts, SafekeeperFacts};
+use crate::storage::{self, Idle, Listed, Metrics, PageFacts, SafekeeperFacts};
 use crate::topology::layout::PageDoor;
 
 /// Largest status page taken, in bytes.
@@ -73,6 +73,8 @@ pub enum NoPageKind {
     Refused,
     /// It is silent, or says that it is not ready: it may be loading (both components listen before they have loaded).
     NotYet,
+    /// Its server is not known to be it: its certificate could not be verified, and it was asked nothing.
+    Unverified,
     /// It answers something else, or the way to it broke.
     Other,
 }
@@ -103,13 +105,13 @@ impl<T> From<NoPage> for Answer<T> {
     fn from(no: NoPage) -> Self {
         match no.kind {
             NoPageKind::Refused => Self::No(no.reason),
-            NoPageKind::NotYet | NoPageKind::Other => Self::Unknown(no.reason),
+            NoPageKind::NotYet | NoPageKind::Unverified | NoPageKind::Other => Self::Unknown(no.reason),
         }
     }
 }
 
 /// Asks for the status page on a pod's port, and for `/metrics` on the same connection; a safekeeper that is shown a token
-/// for its timelines, too.
+/// for its timelines, too, a pageserver for its tenants.
 ///
 /// # Errors
 /// Why there is no page: anything but HTTP 200 with a whole JSON object. Metrics that cannot be read are no error; why,
@@ -205,6 +207,10 @@ where
         // A connection that ends fails what is asked over it.
         of.idle = asked.await;
     }
+    if let Some(Metrics::Pageserver(of)) = &mut facts.metrics {
+        let asked = tokio::time::timeout_at(until, tenants(&mut sender, (host, shown)));
+        of.listed = asked.await.unwrap_or_else(|_| Listed::Unread(Trouble::late(deadlines.metrics).reason));
+    }
     driver.abort();
     Ok(*facts)
 }
@@ -256,6 +262,22 @@ async fn metrics(sender: &mut SendRequest<Empty<Bytes>>, (host, shown): (&str, &
         }
     }
     reader.finish().ok_or_else(|| "/metrics has no metric of a safekeeper or a pageserver".to_owned())
+}
+
+/// The tenants that a pageserver lists.
+async fn tenants(sender: &mut SendRequest<Empty<Bytes>>, (host, shown): (&str, &Shown)) -> Listed {
+    match shown {
+        Shown::Nothing => return Listed::Unasked,
+        Shown::Withheld(why) => return Listed::Unread(why.clone()),
+        Shown::Token(_) => {}
+    }
+    let path = "/v1/tenant";
+    let listed = match body(sender, (host, shown), path, LARGEST_LIST).await {
+        Ok(Some(text)) => storage::idle::tenants(&text).map_err(|why| format!("{path}: {why}")),
+        Ok(None) => Err(format!("{path} answers 404 Not Found")),
+        Err(why) => Err(why),
+    };
+    listed.map_or_else(Listed::Unread, Listed::Tenants)
 }
 
 /// Reads the timelines that a safekeeper lists, and the status of each of them that its metrics do not give. What was read

@@ -39,7 +39,7 @@ pub(super) async fn open(
         match door.scheme {
             Scheme::Http => Ok(Box::new(tunnel) as Box<dyn Stream>),
             Scheme::Https => {
-                let tls = access.tls().map_err(NoPage::other)?;
+                let tls = access.tls().map_err(unverified)?;
                 secured(tunnel, tls, (namespace, pod)).await
             }
         }
@@ -53,20 +53,25 @@ pub(super) async fn secured(
     tls: &Tls,
     (namespace, pod): (&str, &str),
 ) -> Result<Box<dyn Stream>, NoPage> {
-    let (config, name) = tls.client(namespace, pod).map_err(NoPage::other)?;
+    let (config, name) = tls.client(namespace, pod).map_err(unverified)?;
     match TlsConnector::from(std::sync::Arc::new(config)).connect(name, stream).await {
         Ok(stream) => Ok(Box::new(stream)),
         Err(error) => Err(not_secured(&error, tls, (namespace, pod))),
     }
 }
 
+fn unverified(reason: String) -> NoPage {
+    NoPage { kind: NoPageKind::Unverified, reason }
+}
+
 fn not_secured(error: &io::Error, tls: &Tls, (namespace, pod): (&str, &str)) -> NoPage {
     if let Some(error) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-        let other = match error {
-            rustls::Error::InvalidMessage(_) => "; the layout says that it speaks HTTPS",
-            _ => "",
+        let words = tls.in_words(error, namespace, pod);
+        return match error {
+            rustls::Error::InvalidCertificate(_) => unverified(words),
+            rustls::Error::InvalidMessage(_) => NoPage::other(format!("{words}; the layout says that it speaks HTTPS")),
+            _ => NoPage::other(words),
         };
-        return NoPage::other(format!("{}{other}", tls.in_words(error, namespace, pod)));
     }
     // The kubelet says that nobody listens only once something is read.
     let reason = said(error);

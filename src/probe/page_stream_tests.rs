@@ -44,7 +44,7 @@ async fn outcome(pair: &Pair, access: &PageAccess) -> (Result<(), String>, Strin
             Ok(())
         }
         Err(no) => {
-            assert_eq!(no.kind, NoPageKind::Other, "it says nothing of the component: {no:?}");
+            assert_eq!(no.kind, NoPageKind::Unverified, "it says nothing of the component: {no:?}");
             Err(no.reason)
         }
     };

@@ -338,12 +338,12 @@ impl Witness {
         if self.lock_seen().is_none()
             && let Err(no) = ask().await
         {
-            return silent_page(before.is_none(), no, since);
+            return silent_page(self.never_answered(before, &no), no, since);
         }
         let beside = read_storage(&self.cluster, &self.namespace, &self.beside, Deadlines::default(), token).await;
         let after = match ask().await {
             Ok(after) => after,
-            Err(no) => return silent_page(before.is_none(), no, since),
+            Err(no) => return silent_page(self.never_answered(before, &no), no, since),
         };
         let before = match before {
             Some(Testimony::Page(before)) => Some(before),
@@ -367,6 +367,12 @@ impl Witness {
         self.holds(before, after, held, Instant::now())
     }
 
+    /// Whether a page may never be served: there never was one. What a stored baseline says of it was read by one who may
+    /// have been able to verify its server.
+    fn never_answered(&self, before: Option<&Testimony>, no: &NoPage) -> bool {
+        before.is_none() || self.stored.is_some() && no.kind == NoPageKind::Unverified
+    }
+
     fn lock_seen(&self) -> std::sync::MutexGuard<'_, Option<(Instant, Pace)>> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -376,6 +382,10 @@ impl Witness {
     fn holds(&self, before: Option<&PageFacts>, after: PageFacts, mut held: Held, now: Instant) -> Answer {
         let mut found = Difference::of_found(&held);
         let compared = self.accept(&mut found);
+        // What is accepted may still be what cannot be.
+        if found.missing.is_empty() && !held.short.is_empty() {
+            found.unknown.extend(held.if_accepted.clone());
+        }
         held.short.retain(|short| found.missing.contains(&short.line));
         let (still, moved, left) = {
             let mut seen = self.lock_seen();

@@ -20,6 +20,8 @@ pub struct Found {
     pub unknown: Vec<String>,
     /// Why nothing at all could be compared, whatever is there; `None` if something was.
     pub nothing: Option<String>,
+    /// Why it is not proven even if the user accepts all that is missing, in words.
+    pub if_accepted: Option<String>,
     /// What is there, in words: `WAL of 2 timelines`.
     pub there: String,
     /// What it was compared with besides a baseline, in words: `safekeeper-1, safekeeper-2`. `None` if nothing.
@@ -50,6 +52,8 @@ pub enum Item {
     Metrics,
     /// Tenants that it served.
     ActiveTenants,
+    /// A tenant that it had, by name.
+    Tenant(String),
     /// Tenants that broke.
     BrokenTenants,
     /// Timelines that it served.
@@ -149,6 +153,7 @@ impl Found {
             Item::Timeline(_)
             | Item::Timelines
             | Item::ActiveTenants
+            | Item::Tenant(_)
             | Item::ActiveTimelines
             | Item::StartUp
             | Item::Metrics => true,

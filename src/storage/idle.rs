@@ -1,9 +1,10 @@
 //! What a safekeeper says of its timelines, idle ones too, to one who shows a token: the list, the status of each, and
-//! digests of their WAL.
+//! digests of their WAL. And of a pageserver's tenants.
 
 use super::digests::Extent;
 use super::facts::{TimelineId, Wal};
 use serde::Deserialize;
+use std::collections::BTreeSet;
 
 /// Longest name of a tenant or a timeline, in bytes.
 const LONGEST_NAME: usize = 64;
@@ -28,6 +29,11 @@ struct Status {
 }
 
 #[derive(Deserialize)]
+struct Tenant {
+    id: String,
+}
+
+#[derive(Deserialize)]
 struct Answer {
     sha256: String,
 }
@@ -48,6 +54,20 @@ pub fn list(text: &str) -> Result<Vec<TimelineId>, String> {
         known.then(|| TimelineId::new(one.tenant_id, one.timeline_id))
     });
     named.collect::<Option<_>>().ok_or_else(|| "it names a timeline as none is named".to_owned())
+}
+
+/// The tenants of a pageserver's `/v1/tenant`, whatever their state.
+///
+/// # Errors
+/// It is no such list, in words.
+pub fn tenants(text: &str) -> Result<BTreeSet<String>, String> {
+    let listed: Vec<Tenant> = serde_json::from_str(text).map_err(|_| "it is not a list of tenants".to_owned())?;
+    // One of a shard is called TENANT-SHARD.
+    let is_one = |tenant: &Tenant| tenant.id.split('-').all(is_name);
+    match listed.iter().all(is_one) {
+        true => Ok(listed.into_iter().map(|tenant| tenant.id).collect()),
+        false => Err("it names a tenant as none is named".to_owned()),
+    }
 }
 
 /// Whether a name can be part of a path.
@@ -167,6 +187,17 @@ mod tests {
         assert_eq!(digest(&format!(r#"{{"sha256":"{text}"}}"#)).as_deref(), Ok(text));
         for other in ["", "{}", r#"{"sha256":""}"#, r#"{"sha256":7}"#, &format!(r#"{{"sha256":"x{}"}}"#, &text[1..])] {
             assert!(digest(other).is_err(), "{other}");
+        }
+    }
+
+    #[test]
+    fn tenants_are_read_as_pageservers_write_them() {
+        let text = r#"[{"id":"aa","state":{"slug":"Active"},"attachment_status":{"slug":"attached"},"generation":1},
+            {"id":"bb-0102","state":{"slug":"Broken","data":{"reason":"why","backtrace":""}}}]"#;
+        assert_eq!(tenants(text).unwrap(), ["aa".to_owned(), "bb-0102".to_owned()].into());
+        assert_eq!(tenants("[]").unwrap(), BTreeSet::new());
+        for other in ["", "{}", r#"[{"name":"aa"}]"#, r#"[{"id":"a/b"}]"#, r#"[{"id":""}]"#] {
+            assert!(tenants(other).is_err(), "{other}");
         }
     }
 

@@ -3,7 +3,7 @@
 use super::check::Judgement;
 use crate::probe::compare::counted;
 use crate::probe::http::{NoPage, NoPageKind};
-use crate::storage::facts::{Metrics, PageFacts, PageserverFacts, SafekeeperFacts, TimelineId};
+use crate::storage::facts::{Listed, Metrics, PageFacts, PageserverFacts, SafekeeperFacts, TimelineId};
 use crate::storage::readings::{Furthest, Reading, Readings, committed, computes, most_timelines};
 use crate::storage::words::{bytes, lsn};
 use crate::storage::{pageserver, safekeeper};
@@ -290,6 +290,9 @@ fn unknown(facts: &PageserverFacts, safekeepers: &[&Reading], remote_storage: Op
     }
     if facts.remote_bytes == Some(0) && remote_storage != Some(false) {
         lines.push("it has nothing in remote storage".to_owned());
+    }
+    if let Listed::Unread(why) = &facts.listed {
+        lines.push(format!("its tenants are not known by name: {why}"));
     }
     if facts.left_out > 0 {
         lines.push(format!("{} were not looked at: there are too many", counted(facts.left_out, "timeline")));

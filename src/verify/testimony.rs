@@ -119,6 +119,7 @@ fn name_of(item: &Item) -> Option<String> {
         Item::Timelines => "timelines".into(),
         Item::Identity => "identity".into(),
         Item::Metrics => "metrics".into(),
+        Item::Tenant(name) => format!("tenant/{}", escaped(name)),
         Item::ActiveTenants => "active-tenants".into(),
         Item::BrokenTenants => "broken-tenants".into(),
         Item::ActiveTimelines => "active-timelines".into(),
