@@ -41,6 +41,8 @@ async fn outcome(pair: &Pair, access: &PageAccess) -> (Result<(), String>, Strin
         Ok(mut stream) => {
             stream.write_all(b"Bearer x").await.unwrap();
             stream.shutdown().await.unwrap();
+            // It stays until the server has read all of it.
+            let _ = stream.read_to_end(&mut Vec::new()).await;
             Ok(())
         }
         Err(no) => {

@@ -71,8 +71,8 @@ fn it_serves_what_it_served() {
                 facts.data_loss_suspected = Some(true);
                 facts.tenants.insert("Activating".into(), 1);
             }),
-            "active tenants: 1 of 2 before; 1 activating; unknown: it suspects that it lost its data: it came up empty, \
-             although it had tenants",
+            "active tenants: 1 of 2 before; 1 activating; it suspects that it lost its data: it came up empty, although it \
+             had tenants",
         ),
         (
             whole(),
