@@ -6,7 +6,7 @@ use crate::probe::http::{NoPage, NoPageKind};
 use crate::storage::facts::{Listed, Metrics, PageFacts, PageserverFacts, SafekeeperFacts, TimelineId};
 use crate::storage::readings::{Furthest, Reading, Readings, committed, computes, most_timelines};
 use crate::storage::words::{bytes, lsn};
-use crate::storage::{pageserver, safekeeper};
+use crate::storage::{Digests, pageserver, safekeeper};
 use crate::topology::health;
 
 /// Members of a timeline where there are more safekeepers than these: by default each timeline is on three of them.
@@ -85,15 +85,8 @@ pub fn wal(readings: &Readings) -> Judgement {
         found.look(id, *furthest, (&all, &reading), most);
     }
     found.open.extend(fewer(&all, &reading, most));
-    let differs = |one: &&&Reading| Some((one.pod.clone(), readings.digests.others_than(&one.pod)));
-    let other = reading.iter().filter_map(|one| differs(&one));
-    let other: Vec<String> =
-        other.flat_map(|(pod, other)| other.into_iter().map(move |other| format!("{pod} has {other}"))).collect();
-    found.open.extend(
-        reading
-            .iter()
-            .flat_map(|one| readings.digests.unknown_of(&one.pod).into_iter().map(|why| format!("{}: {why}", one.pod))),
-    );
+    let (other, unknown) = bytes_of(&reading, &readings.digests);
+    found.open.extend(unknown);
     found.open.extend(reading.iter().filter_map(|one| {
         let why = one.safekeeper()?.1.idle_unread()?;
         Some(format!("{}: {why}", one.pod))
@@ -127,6 +120,17 @@ pub fn wal(readings: &Readings) -> Judgement {
         told.push("whether they have the same bytes is not known: this release serves no digests".to_owned());
     }
     lines(Judgement::passed(format!("{reason}{same}")), told)
+}
+
+/// Whose bytes are others than other safekeepers have of the same WAL, and of whom that is not known, a line each.
+fn bytes_of(reading: &[&Reading], digests: &Digests) -> (Vec<String>, Vec<String>) {
+    let (mut other, mut unknown) = (Vec::new(), Vec::new());
+    for one in reading {
+        let pod = &one.pod;
+        other.extend(digests.others_than(pod).iter().map(|other| format!("{pod} has {other}")));
+        unknown.extend(digests.unknown_of(pod).iter().map(|why| format!("{pod}: {why}")));
+    }
+    (other, unknown)
 }
 
 /// What is found of the positions, timeline by timeline.

@@ -206,7 +206,7 @@ fn a_safekeeper_that_was_down_is_compared_with_its_stored_baseline() {
 /// The last tenant was deleted on purpose: then no safekeeper has a timeline, and nothing suspects a loss.
 #[test]
 fn a_pageserver_without_tenants_is_accepted_if_nothing_speaks_against_it() {
-    let cluster = Cluster::start(Options { replaced_pod_ready_seconds: Some(3.0), ..bare("healthy") });
+    let cluster = Cluster::start(Options { replaced_pod_ready_seconds: Some(8.0), ..bare("healthy") });
     let settings = |settings: Value| {
         let key = Key::new("configmaps", SYSTEM, "storage-stand-in");
         let _ = cluster.store().delete(&key, &DeleteOptions::default());
