@@ -76,7 +76,7 @@ fn not_secured(error: &io::Error, tls: &Tls, (namespace, pod): (&str, &str)) -> 
     // The kubelet says that nobody listens only once something is read.
     let reason = said(error);
     match error.kind() {
-        _ if reason.starts_with("connection refused") => NoPage { kind: NoPageKind::Refused, reason },
+        io::ErrorKind::ConnectionRefused => NoPage { kind: NoPageKind::Refused, reason },
         io::ErrorKind::UnexpectedEof => NoPage::other("the connection was closed during the TLS handshake"),
         _ => NoPage::other(reason),
     }

@@ -124,3 +124,45 @@ fn without_authorities_there_is_nobody_to_verify_by() {
         assert_eq!(PageAccess::resolve(&args).unwrap_err().exit, Exit::Usage);
     }
 }
+
+/// A tunnel to a port on which nobody listens: that is told once something is read.
+struct Refusing;
+
+impl AsyncRead for Refusing {
+    fn poll_read(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+        _: &mut tokio::io::ReadBuf<'_>,
+    ) -> std::task::Poll<io::Result<()>> {
+        std::task::Poll::Ready(Err(io::Error::new(io::ErrorKind::ConnectionRefused, "connection refused")))
+    }
+}
+
+impl AsyncWrite for Refusing {
+    fn poll_write(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+        bytes: &[u8],
+    ) -> std::task::Poll<io::Result<usize>> {
+        std::task::Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: std::pin::Pin<&mut Self>, _: &mut std::task::Context<'_>) -> std::task::Poll<io::Result<()>> {
+        std::task::Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<io::Result<()>> {
+        std::task::Poll::Ready(Ok(()))
+    }
+}
+
+#[tokio::test]
+async fn nobody_listens_is_a_word_about_the_component() {
+    let access = trusting(&Authority::new().certificate, None);
+    let opened = secured(Refusing, access.tls().unwrap(), ("a", "safekeeper-0")).await;
+    let Err(no) = opened else { panic!("nobody listens") };
+    assert_eq!(no.kind, NoPageKind::Refused, "{no:?}");
+}
