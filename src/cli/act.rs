@@ -2,7 +2,7 @@
 
 use super::failover::{Allow, DryRun};
 use super::output::{JSON, PATH, TEXT, Word, YAML, forms};
-use super::{LoginArgs, Names, Output, PageTokenArgs, duration};
+use super::{LoginArgs, Names, Output, PageArgs, duration};
 use clap::Args;
 use std::time::Duration;
 
@@ -34,8 +34,8 @@ pub struct ActArgs {
     /// Skip verification
     #[arg(long, help_heading = PROOF)]
     pub no_verify: bool,
-    /// Accept that this is missing compared with an earlier baseline: DATABASE or DATABASE/SCHEMA.TABLE, as the report names
-    /// it; may be repeated
+    /// Accept that this is missing compared with an earlier baseline: DATABASE, DATABASE/SCHEMA.TABLE or, of storage, such as
+    /// active-tenants, as the report names it; may be repeated
     #[arg(long, value_name = "NAME", help_heading = PROOF)]
     pub accept_missing: Vec<String>,
     /// Override a failed check (high risk)
@@ -55,7 +55,7 @@ pub struct ActArgs {
     pub login: LoginArgs,
     /// How it reads storage pages.
     #[command(flatten)]
-    pub page_token: PageTokenArgs,
+    pub pages: PageArgs,
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! `status`.
 
 use super::output::{JSON, PATH, TABLE, Word, YAML, forms};
-use super::{Names, Output, PageTokenArgs};
+use super::{Names, Output, PageArgs};
 use clap::Args;
 
 const FORMS: &[Word] = &[
@@ -52,5 +52,5 @@ pub struct StatusArgs {
     pub no_headers: bool,
     /// How -o wide reads storage pages.
     #[command(flatten)]
-    pub page_token: PageTokenArgs,
+    pub pages: PageArgs,
 }

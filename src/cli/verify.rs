@@ -1,7 +1,7 @@
 //! `verify`.
 
 use super::output::{JSON, PATH, TABLE, Word, YAML, forms};
-use super::{LoginArgs, Names, Output, PageTokenArgs};
+use super::{LoginArgs, Names, Output, PageArgs};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -62,5 +62,5 @@ pub struct VerifyArgs {
     pub login: LoginArgs,
     /// How it reads storage pages.
     #[command(flatten)]
-    pub page_token: PageTokenArgs,
+    pub pages: PageArgs,
 }

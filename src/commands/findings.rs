@@ -14,14 +14,14 @@ use crate::cluster::{Cluster, Sighting, Watch, WatchRequest};
 use crate::error::{Error, Result};
 use crate::plan::{Before, InFlight, Probes, Proof};
 use crate::probe::http::Deadlines;
-use crate::probe::{Login, PageToken};
+use crate::probe::{Login, PageAccess};
 use crate::recovery::prober::Prober;
 use crate::recovery::witness::{Silence, Witness};
-use crate::storage::Readings;
 use crate::storage::peers::{Peer, Standing, peers};
+use crate::storage::{Reading, Readings};
 use crate::topology::{Member, Role};
 use crate::verify::Testimony;
-use crate::verify::ask::{StoragePage, read_storage, storage_pages};
+use crate::verify::ask::{StoragePage, read_bytes, read_storage, storage_pages};
 use jiff::Timestamp;
 use std::time::Duration;
 
@@ -71,8 +71,8 @@ pub(super) async fn find_out(
         _ => Vec::new(),
     };
     let page_token = match beside.as_slice() {
-        [] => PageToken::default(),
-        _ => PageToken::resolve(&args.page_token)?.within(cluster, &member.namespace, DEADLINE).await?,
+        [] => PageAccess::default(),
+        _ => PageAccess::resolve(&args.pages)?.within(cluster, &member.namespace, DEADLINE).await?,
     };
     let page_token = page_token.for_members_of(&sight.topology);
     let mut witness = Witness::new(cluster.clone(), member.namespace.clone(), proof, login);
@@ -130,14 +130,17 @@ pub(super) async fn find_out(
 
 /// What the storage components say before one of them goes. Where one seems to be behind, all are asked once more: while a
 /// compute writes, two readings of one moment differ.
-async fn storage_before(cluster: &Cluster, member: &Member, pages: &[StoragePage], page_token: &PageToken) -> Readings {
-    let ask = || read_storage(cluster, &member.namespace, pages, Deadlines::default(), page_token);
+async fn storage_before(cluster: &Cluster, member: &Member, pages: &[StoragePage], access: &PageAccess) -> Readings {
+    let ask = || read_storage(cluster, &member.namespace, pages, Deadlines::default(), access);
     let first = ask().await;
-    let behind = |peer: &Peer| matches!(peer.standing, Standing::Short(_));
-    if member.role == Role::Safekeeper && peers(&member.name, &first).iter().any(behind) {
-        return first.then(ask().await);
+    if member.role != Role::Safekeeper {
+        return first;
     }
-    first
+    let behind = |peer: &Peer| matches!(peer.standing, Standing::Short(_));
+    let readings = if peers(&member.name, &first).iter().any(behind) { first.then(ask().await) } else { first };
+    let safekeepers: Vec<&Reading> = readings.safekeepers.iter().collect();
+    let digests = read_bytes(cluster, &member.namespace, pages, &safekeepers, access).await;
+    Readings { digests, ..readings }
 }
 
 impl Findings {

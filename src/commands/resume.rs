@@ -60,9 +60,13 @@ pub(super) fn resume(context: &Context, args: &ActArgs, verb: &str) -> Command {
     command.flag("--sslmode", args.login.sslmode.map(SslMode::name));
     command.flag("--sslrootcert", args.login.sslrootcert.as_deref().and_then(|path| path.to_str()));
     command.flag("--sslservername", args.login.sslservername.as_deref());
-    let secret = args.page_token.page_token_secret.as_ref().map(ToString::to_string);
-    command.flag("--page-token-file", args.page_token.page_token_file.as_deref().and_then(|path| path.to_str()));
+    let secret = args.pages.page_token_secret.as_ref().map(ToString::to_string);
+    command.flag("--page-token-file", args.pages.page_token_file.as_deref().and_then(|path| path.to_str()));
     command.flag("--page-token-secret", secret.as_deref());
+    let secret = args.pages.page_ca_secret.as_ref().map(ToString::to_string);
+    command.flag("--page-ca-file", args.pages.page_ca_file.as_deref().and_then(|path| path.to_str()));
+    command.flag("--page-ca-secret", secret.as_deref());
+    command.flag("--page-server-name", args.pages.page_server_name.as_deref());
     for allow in &args.allow {
         command.flag("--allow", Some(allow.flag()));
     }

@@ -7,7 +7,7 @@ use crate::cluster::snapshot::{Cause, Read, Snapshot};
 use crate::cluster::{Cluster, ReadRequest};
 use crate::error::{Error, Exit, Result};
 use crate::plan::judge_unfinished;
-use crate::probe::PageToken;
+use crate::probe::PageAccess;
 use crate::probe::http::Deadlines;
 use crate::render::{harmless, machine, status as text, wrapped};
 use crate::storage::Positions;
@@ -30,7 +30,7 @@ pub(super) async fn status(context: &Context, args: &StatusArgs) -> Result<Exit>
 }
 
 async fn once(context: &Context, args: &StatusArgs) -> Result<Exit> {
-    let page_token = PageToken::resolve(&args.page_token)?;
+    let page_token = PageAccess::resolve(&args.pages)?;
     let cluster = context.cluster_within(DEADLINE).await?;
     let wide = !matches!(args.output, Output::Text | Output::Name);
     let mut scope =
@@ -100,7 +100,7 @@ pub(super) fn only_what_is_read(snapshot: &mut Snapshot) {
 }
 
 /// How far the storage components say they are. It is shown and no more: their health is what Kubernetes says.
-async fn asked(cluster: &Cluster, topology: &Topology, page_token: PageToken) -> Positions {
+async fn asked(cluster: &Cluster, topology: &Topology, page_token: PageAccess) -> Positions {
     let page_token = &page_token;
     let asked = topology.spaces.iter().map(|space| async move {
         let pages = storage_pages(topology, &space.namespace);

@@ -9,7 +9,7 @@ use crate::cli::{Output, VerifyArgs};
 use crate::cluster::snapshot::{Read, Snapshot};
 use crate::cluster::{Cluster, ReadRequest, files};
 use crate::error::{Error, Exit, Result};
-use crate::probe::PageToken;
+use crate::probe::PageAccess;
 use crate::render::progress::Waiting;
 use crate::render::{machine, verify as text};
 use crate::topology::health::{BY_NAMES_ALONE, not_looked_into, not_recognized};
@@ -36,7 +36,7 @@ pub(super) async fn verify(context: &Context, args: &VerifyArgs) -> Result<Exit>
         vacant(path)?;
     }
     let login = login(context, &args.login)?;
-    let page_token = PageToken::resolve(&args.page_token)?;
+    let page_token = PageAccess::resolve(&args.pages)?;
     let cluster = context.cluster().await?;
     let Look { topology, everything, gaps, going } = look(context, &cluster, args).await?;
     let wanted = wanted(&topology, context, &args.targets)?;

@@ -173,6 +173,8 @@ fn no_value_is_forgotten() {
         "as_uid",
         "as_user",
         "confirm",
+        "page_ca_secret",
+        "page_server_name",
         "page_token_secret",
         "password_secret",
         "pod_uid",

@@ -406,7 +406,7 @@ pub fn proof(topology: &Topology, member: &Member, request: &Request) -> Proof {
             let user = request.user.clone().unwrap_or_else(|| door.user.clone());
             Proof::Sql { pod, door: SqlDoor { user, ..door }, warehouse, canary }
         }
-        Door::Page { pod, door } => Proof::Page { pod, door },
+        Door::Page { pod, door } => Proof::Page { pod, role: member.role, door },
         Door::Silent(reason) => skipped(reason),
     }
 }

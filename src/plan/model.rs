@@ -210,6 +210,8 @@ pub enum Proof {
     Page {
         /// The pod.
         pod: String,
+        /// What it is: a page without metrics does not say it.
+        role: Role,
         /// Port and path.
         door: PageDoor,
     },

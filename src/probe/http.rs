@@ -15,11 +15,11 @@ use tokio::time::Instant;
 
 use super::Answer;
 use super::metrics::Reader;
-use super::page_token::{PageToken, Shown};
+use super::page_access::{PageAccess, Shown};
+use super::page_stream;
 use super::session::Trouble;
 use crate::cluster::{Cluster, Report, said};
-use crate::error::Exit;
-use crate::storage::{self, Idle, Metrics, PageFacts, SafekeeperFacts};
+use crate::storage::{self, Idle, Listed, Metrics, PageFacts, SafekeeperFacts};
 use crate::topology::layout::PageDoor;
 
 /// Largest status page taken, in bytes.
@@ -73,16 +73,18 @@ pub enum NoPageKind {
     Refused,
     /// It is silent, or says that it is not ready: it may be loading (both components listen before they have loaded).
     NotYet,
+    /// Its server is not known to be it: its certificate could not be verified, and it was asked nothing.
+    Unverified,
     /// It answers something else, or the way to it broke.
     Other,
 }
 
 impl NoPage {
-    fn other(reason: impl Into<String>) -> Self {
+    pub(super) fn other(reason: impl Into<String>) -> Self {
         Self { kind: NoPageKind::Other, reason: reason.into() }
     }
 
-    fn late(after: Duration) -> Self {
+    pub(super) fn late(after: Duration) -> Self {
         Self { kind: NoPageKind::NotYet, reason: Trouble::late(after).reason }
     }
 
@@ -103,13 +105,13 @@ impl<T> From<NoPage> for Answer<T> {
     fn from(no: NoPage) -> Self {
         match no.kind {
             NoPageKind::Refused => Self::No(no.reason),
-            NoPageKind::NotYet | NoPageKind::Other => Self::Unknown(no.reason),
+            NoPageKind::NotYet | NoPageKind::Unverified | NoPageKind::Other => Self::Unknown(no.reason),
         }
     }
 }
 
 /// Asks for the status page on a pod's port, and for `/metrics` on the same connection; a safekeeper that is shown a token
-/// for its timelines, too.
+/// for its timelines, too, a pageserver for its tenants.
 ///
 /// # Errors
 /// Why there is no page: anything but HTTP 200 with a whole JSON object. Metrics that cannot be read are no error; why,
@@ -120,15 +122,10 @@ pub async fn status_page(
     pod: &str,
     door: &PageDoor,
     deadlines: Deadlines,
-    token: &PageToken,
+    token: &PageAccess,
 ) -> Result<PageFacts, NoPage> {
-    let tunnel = tokio::time::timeout(deadlines.page, cluster.tunnel(namespace, pod, door.port, deadlines.page)).await;
-    match tunnel {
-        Ok(Ok(tunnel)) => page_over(tunnel, pod, &door.path, deadlines, &token.for_pod(namespace, pod)).await,
-        Ok(Err(error)) if error.exit == Exit::TimedOut => Err(NoPage::late(deadlines.page)),
-        Ok(Err(error)) => Err(NoPage::other(error.to_string())),
-        Err(_) => Err(NoPage::late(deadlines.page)),
-    }
+    let stream = page_stream::open(cluster, (namespace, pod), door, deadlines.page, token).await?;
+    page_over(stream, pod, &door.path, deadlines, &token.for_pod(namespace, pod)).await
 }
 
 /// The same over any stream.
@@ -210,6 +207,10 @@ where
         // A connection that ends fails what is asked over it.
         of.idle = asked.await;
     }
+    if let Some(Metrics::Pageserver(of)) = &mut facts.metrics {
+        let asked = tokio::time::timeout_at(until, tenants(&mut sender, (host, shown)));
+        of.listed = asked.await.unwrap_or_else(|_| Listed::Unread(Trouble::late(deadlines.metrics).reason));
+    }
     driver.abort();
     Ok(*facts)
 }
@@ -263,6 +264,22 @@ async fn metrics(sender: &mut SendRequest<Empty<Bytes>>, (host, shown): (&str, &
     reader.finish().ok_or_else(|| "/metrics has no metric of a safekeeper or a pageserver".to_owned())
 }
 
+/// The tenants that a pageserver lists.
+async fn tenants(sender: &mut SendRequest<Empty<Bytes>>, (host, shown): (&str, &Shown)) -> Listed {
+    match shown {
+        Shown::Nothing => return Listed::Unasked,
+        Shown::Withheld(why) => return Listed::Unread(why.clone()),
+        Shown::Token(_) => {}
+    }
+    let path = "/v1/tenant";
+    let listed = match body(sender, (host, shown), path, LARGEST_LIST).await {
+        Ok(Some(text)) => storage::idle::tenants(&text).map_err(|why| format!("{path}: {why}")),
+        Ok(None) => Err(format!("{path} answers 404 Not Found")),
+        Err(why) => Err(why),
+    };
+    listed.map_or_else(Listed::Unread, Listed::Tenants)
+}
+
 /// Reads the timelines that a safekeeper lists, and the status of each of them that its metrics do not give. What was read
 /// stays, whatever becomes of the rest. Returns whether that is all.
 async fn idle(
@@ -288,7 +305,7 @@ async fn idle(
     listed.retain(|id| facts.wal(id).is_none());
     let more = listed.len().saturating_sub(MOST_IDLE);
     for id in listed.into_iter().take(MOST_IDLE) {
-        let path = format!("/v1/tenant/{}/timeline/{}", id.tenant.as_deref().unwrap_or_default(), id.timeline);
+        let Some(path) = storage::idle::path(&id) else { continue };
         let read = match body(sender, (host, shown), &path, LARGEST_PAGE).await {
             Ok(Some(text)) => storage::idle::status(&text).map_err(|why| format!("{path}: {why}")),
             // It was deleted meanwhile.
@@ -307,7 +324,7 @@ async fn idle(
 }
 
 /// The body of a page; `None` where there is no such page (404).
-async fn body(
+pub(super) async fn body(
     sender: &mut SendRequest<Empty<Bytes>>,
     (host, shown): (&str, &Shown),
     path: &str,

@@ -1,7 +1,7 @@
 //! Metrics as components serve them.
 
 use super::*;
-use crate::storage::facts::{Layers, Wal};
+use crate::storage::facts::{Layers, Listed, Wal};
 
 /// As a safekeeper with an active and an idle timeline serves them: the numbers of the second registry come after those
 /// of the first.
@@ -143,6 +143,7 @@ fn a_pageservers_metrics_are_read() {
             (TimelineId::new("aa", "11"), of(Some(24_000_000), Some(21_000_000))),
             (TimelineId::new("bb-0102", "22"), of(Some(7), None)),
         ]),
+        listed: Listed::Unasked,
         remote_bytes: Some(30_000_000),
         loading: Some(false),
         startup_scheduled: Some(2),

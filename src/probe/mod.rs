@@ -7,8 +7,8 @@
 //!   values
 //! - [`canary`]: a small table written before and read after
 //! - [`compare`]: what is missing afterwards (pure)
-//! - [`http`]: status pages and metrics; `metrics`: their text, read as it comes;
-//!   [`page_token`]: what they are shown where they ask for a token
+//! - [`http`]: status pages and metrics; `metrics`: their text, read as it comes; [`mod@digests`]: of safekeepers' WAL;
+//!   [`page_access`]: the token that they are shown, and who signs their certificates; `page_stream`: the way to them
 
 mod answer;
 mod authentication;
@@ -17,12 +17,14 @@ mod bounded;
 pub mod canary;
 pub mod compare;
 pub mod contents;
+pub mod digests;
 mod handshake;
 pub mod http;
 pub mod login;
 mod messages;
 mod metrics;
-pub mod page_token;
+pub mod page_access;
+mod page_stream;
 mod pgpass;
 pub mod segments;
 pub mod session;
@@ -42,6 +44,6 @@ pub use canary::Canary;
 pub use compare::{Comparison, Missing, compare};
 pub use contents::Look;
 pub use login::Login;
-pub use page_token::PageToken;
+pub use page_access::PageAccess;
 pub use session::SqlTarget;
 pub use sql::Sql;

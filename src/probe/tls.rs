@@ -63,7 +63,26 @@ pub(super) struct Tls {
     mode: SslMode,
     check: Check,
     name: Option<ServerName<'static>>,
+    flags: Flags,
 }
+
+/// The flags that a reason names.
+#[derive(Clone, Copy, Debug)]
+struct Flags {
+    /// Names the authorities.
+    authorities: &'static str,
+    /// Names the server.
+    server_name: &'static str,
+    /// Does without verification, if one does: the end of a parenthesis.
+    without: &'static str,
+}
+
+const DATABASES: Flags = Flags {
+    authorities: "--sslrootcert FILE",
+    server_name: "--sslservername NAME",
+    without: "; --sslmode require takes any",
+};
+const PAGES: Flags = Flags { authorities: "--page-ca-file FILE", server_name: "--page-server-name NAME", without: "" };
 
 /// What of a server's certificate is checked.
 #[derive(Clone, Debug)]
@@ -119,7 +138,7 @@ fn in_time(certificate: &CertificateDer<'_>, now: UnixTime) -> Result<(), Certif
 impl Default for Tls {
     /// libpq's `prefer`.
     fn default() -> Self {
-        Self { want: Want::IfOffered, mode: SslMode::Prefer, check: Check::Nothing, name: None }
+        Self { want: Want::IfOffered, mode: SslMode::Prefer, check: Check::Nothing, name: None, flags: DATABASES }
     }
 }
 
@@ -145,12 +164,22 @@ impl Tls {
             SslMode::VerifyCa => (Want::Always, Check::Chain(needed(roots, mode)?)),
             SslMode::VerifyFull => (Want::Always, Check::Name(needed(roots, mode)?)),
         };
-        let name = name.map(|name| {
-            ServerName::try_from(name.to_owned()).map_err(|_| {
-                Error::usage(format!("--sslservername {name:?} is no host name")).because("no certificate can carry it")
-            })
-        });
-        Ok(Self { want, mode, check, name: name.transpose()? })
+        let name = name.map(|name| server_name(name, "--sslservername")).transpose()?;
+        Ok(Self { want, mode, check, name, flags: DATABASES })
+    }
+
+    /// For status pages: the certificate is always verified, against these authorities (PEM; the operating system's without
+    /// any), and `from` names where they are from.
+    ///
+    /// # Errors
+    /// These are none; a name that is none.
+    pub(super) fn for_pages(authorities: Option<&[u8]>, from: &str, name: Option<&str>) -> Result<Self> {
+        let trusted = match authorities {
+            Some(pem) => of_pem(pem, from)?,
+            None => system()?,
+        };
+        let name = name.map(|name| server_name(name, "--page-server-name")).transpose()?;
+        Ok(Self { want: Want::Always, mode: SslMode::VerifyFull, check: Check::Name(trusted), name, flags: PAGES })
     }
 
     pub(super) fn want(&self) -> Want {
@@ -176,9 +205,18 @@ impl Tls {
     /// # Errors
     /// In words.
     pub(super) fn connector(&self, namespace: &str, pod: &str) -> Result<(MakeRustlsConnect, String), String> {
+        let (config, name) = self.client(namespace, pod)?;
+        Ok((MakeRustlsConnect::new(config), name.to_str().into_owned()))
+    }
+
+    /// The same for any protocol.
+    ///
+    /// # Errors
+    /// In words.
+    pub(super) fn client(&self, namespace: &str, pod: &str) -> Result<(ClientConfig, ServerName<'static>), String> {
         let provider = Arc::new(ring::default_provider());
         let names = self.names(namespace, pod);
-        let Some(first) = names.first().map(|name| name.to_str().into_owned()) else {
+        let Some(first) = names.first().cloned() else {
             return Err(format!("{pod} is no name that a certificate can carry"));
         };
         let verifier =
@@ -189,7 +227,7 @@ impl Tls {
         let mut config = config.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth();
         // As through an address that has no name; a proxy that routes by name would look for one that it does not know.
         config.enable_sni = self.name.is_some();
-        Ok((MakeRustlsConnect::new(config), first))
+        Ok((config, first))
     }
 
     /// Names of which a certificate must carry one.
@@ -210,11 +248,11 @@ impl Tls {
             Check::Chain(trusted) | Check::Name(trusted) => &*trusted.from,
             Check::Nothing => "",
         };
-        let mode = self.mode();
+        let Flags { authorities, without, .. } = self.flags;
         let what = match certificate {
             CertificateError::UnknownIssuer | CertificateError::BadSignature => format!(
-                "its issuer is unknown: no authority in {from} signed it (--sslrootcert FILE names who did, of a \
-                 self-signed one itself; --sslmode require takes any)"
+                "its issuer is unknown: no authority in {from} signed it ({authorities} names who did, of a self-signed one \
+                 itself{without})"
             ),
             CertificateError::Expired | CertificateError::ExpiredContext { .. } => "it has expired".into(),
             CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => "it is not valid yet".into(),
@@ -222,9 +260,9 @@ impl Tls {
             CertificateError::NotValidForNameContext { presented, .. } => self.another_name(presented, namespace, pod),
             CertificateError::Other(other) => match other.0.downcast_ref() {
                 Some(webpki::Error::CaUsedAsEndEntity) => {
-                    "it is an authority's own (CA:TRUE), not a server's; one that \
-                     it signed is needed (--sslmode require takes any)"
-                        .into()
+                    let without = without.trim_start_matches("; ");
+                    let without = if without.is_empty() { String::new() } else { format!(" ({without})") };
+                    format!("it is an authority's own (CA:TRUE), not a server's; one that it signed is needed{without}")
                 }
                 Some(webpki::Error::UnsupportedCertVersion) => {
                     "it is of X.509 version 1; version 3 is needed, as openssl makes it with extensions".into()
@@ -233,7 +271,10 @@ impl Tls {
             },
             other => other.to_string(),
         };
-        format!("the server's certificate is refused by sslmode={mode}: {what}")
+        match self.flags.without {
+            "" => format!("its certificate is refused: {what}"),
+            _ => format!("the server's certificate is refused by sslmode={}: {what}", self.mode()),
+        }
     }
 
     fn another_name(&self, presented: &[String], namespace: &str, pod: &str) -> String {
@@ -246,7 +287,11 @@ impl Tls {
             [] => "for no name at all (subject alternative names count, the common name does not)".to_owned(),
             names => format!("for {}", names.join(", ")),
         };
-        format!("it is {carried}, not for {} (--sslservername NAME says which it must be for)", wanted.join(" or "))
+        format!(
+            "it is {carried}, not for {} ({} says which it must be for)",
+            wanted.join(" or "),
+            self.flags.server_name
+        )
     }
 }
 
@@ -266,45 +311,48 @@ fn needed(roots: &Roots, mode: SslMode) -> Result<Trusted> {
 
 /// The roots, where they are there.
 fn trusted(roots: &Roots, mode: SslMode) -> Result<Option<Trusted>> {
-    let provider = Arc::new(ring::default_provider());
     let (path, named) = match roots {
         Roots::None => return Ok(None),
-        Roots::System => {
-            let by = rustls_platform_verifier::Verifier::new(provider).map_err(|error| {
-                Error::failure("the operating system's certificates cannot be read").because_of(error)
-            })?;
-            let from = "the operating system's certificates".into();
-            return Ok(Some(Trusted { by: Arc::new(by), named: Vec::new(), from }));
-        }
+        Roots::System => return system().map(Some),
         Roots::File { path, named } => (path, *named),
     };
-    let wrong =
-        |why: String| Err(Error::usage(format!("the certificates in {} cannot be used", path.display())).because(why));
-    let text = match files::whole(path, files::LARGEST) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound && (!named || mode != SslMode::Require) => {
-            return Ok(None);
-        }
-        Err(error) => return wrong(crate::cluster::said(&error)),
-    };
+    match files::whole(path, files::LARGEST) {
+        Ok(text) => of_pem(&text, &path.display().to_string()).map(Some),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && (!named || mode != SslMode::Require) => Ok(None),
+        Err(error) => Err(unusable(&path.display().to_string(), crate::cluster::said(&error))),
+    }
+}
+
+fn unusable(from: &str, why: String) -> Error {
+    Error::usage(format!("the certificates in {from} cannot be used")).because(why)
+}
+
+/// The operating system's authorities.
+fn system() -> Result<Trusted> {
+    let by = rustls_platform_verifier::Verifier::new(Arc::new(ring::default_provider()))
+        .map_err(|error| Error::failure("the operating system's certificates cannot be read").because_of(error))?;
+    Ok(Trusted { by: Arc::new(by), named: Vec::new(), from: "the operating system's certificates".into() })
+}
+
+/// The authorities in this text, which is from there.
+fn of_pem(text: &[u8], from: &str) -> Result<Trusted> {
+    let read: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(text).collect();
+    let named = read.map_err(|error| unusable(from, error.to_string()))?;
     let mut store = RootCertStore::empty();
-    let read: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
-    let named = match read {
-        Ok(named) => named,
-        Err(error) => return wrong(error.to_string()),
-    };
     for certificate in &named {
-        if let Err(error) = store.add(certificate.clone()) {
-            return wrong(error.to_string());
-        }
+        store.add(certificate.clone()).map_err(|error| unusable(from, error.to_string()))?;
     }
     if store.is_empty() {
-        return wrong("there is no certificate in it, in PEM".into());
+        return Err(unusable(from, "there is no certificate in it, in PEM".into()));
     }
-    match WebPkiServerVerifier::builder_with_provider(Arc::new(store), provider).build() {
-        Ok(by) => Ok(Some(Trusted { by, named, from: path.display().to_string() })),
-        Err(error) => wrong(error.to_string()),
-    }
+    let by = WebPkiServerVerifier::builder_with_provider(Arc::new(store), Arc::new(ring::default_provider())).build();
+    let by = by.map_err(|error| unusable(from, error.to_string()))?;
+    Ok(Trusted { by, named, from: from.to_owned() })
+}
+
+fn server_name(name: &str, flag: &str) -> Result<ServerName<'static>> {
+    ServerName::try_from(name.to_owned())
+        .map_err(|_| Error::usage(format!("{flag} {name:?} is no host name")).because("no certificate can carry it"))
 }
 
 /// Checks a server's certificate as far as the mode says. That the server holds the certificate's key is always

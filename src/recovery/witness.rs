@@ -7,14 +7,14 @@ use crate::probe::http::{Deadlines, NoPage, NoPageKind, status_page};
 use crate::probe::segments::Dispatched;
 use crate::probe::sql::Kernel;
 use crate::probe::sqlstate::Meaning;
-use crate::probe::{Answer as Said, Canary, Login, Look, PageToken, Sql, SqlTarget};
+use crate::probe::{Answer as Said, Canary, Login, Look, PageAccess, Sql, SqlTarget};
 use crate::storage::pace::Pace;
 use crate::storage::{Found as Held, PageFacts, Reading};
-use crate::topology::layout::{PageDoor, SqlDoor};
-use crate::verify::ask::{QUESTION, StoragePage, read_storage};
+use crate::topology::layout::{PageDoor, Role, SqlDoor};
+use crate::verify::ask::{QUESTION, StoragePage, read_bytes, read_storage};
 use crate::verify::servers::nodes_proven;
 use crate::verify::stored::accepted;
-use crate::verify::{Difference, Testimony, compared_pages, difference};
+use crate::verify::{Difference, Testimony, compared_pages, difference, storage_kind};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -91,7 +91,7 @@ pub struct Witness {
     stored: Option<Stored>,
     found: Mutex<Found>,
     /// What storage pages are shown.
-    page_token: PageToken,
+    page_token: PageAccess,
     /// The storage components that a page is compared with.
     beside: Vec<StoragePage>,
     /// What was seen of a page so far, and since when.
@@ -127,7 +127,7 @@ impl Witness {
             sql,
             stored: None,
             found: Mutex::default(),
-            page_token: PageToken::default(),
+            page_token: PageAccess::default(),
             beside: Vec::new(),
             seen: Mutex::default(),
             reached: Mutex::default(),
@@ -135,7 +135,7 @@ impl Witness {
     }
 
     /// Shows this token to storage pages.
-    pub fn shows(&mut self, page_token: PageToken) {
+    pub fn shows(&mut self, page_token: PageAccess) {
         self.page_token = page_token;
     }
 
@@ -214,7 +214,7 @@ impl Witness {
                     }
                 });
             }
-            (None, Proof::Page { pod, door }) => {
+            (None, Proof::Page { pod, door, .. }) => {
                 let deadlines = Deadlines::within(deadline);
                 status_page(&self.cluster, &self.namespace, pod, door, deadlines, &self.page_token).await
             }
@@ -226,8 +226,8 @@ impl Witness {
     /// Asks once whether it is back, `since` after the pod was Ready: it answers, what `before` says is there, and the
     /// canary table is.
     pub async fn confirm(&self, before: Option<&Testimony>, canary: Option<&str>, since: Duration) -> Answer {
-        if let Proof::Page { pod, door } = &self.proof {
-            return self.confirm_page(before, (pod, door), since).await;
+        if let Proof::Page { pod, role, door } = &self.proof {
+            return self.confirm_page(before, (pod, *role, door), since).await;
         }
         let after = match self.testify(before, QUESTION).await {
             Ok(after) => after,
@@ -329,7 +329,7 @@ impl Witness {
     async fn confirm_page(
         &self,
         before: Option<&Testimony>,
-        (pod, door): (&str, &PageDoor),
+        (pod, role, door): (&str, Role, &PageDoor),
         since: Duration,
     ) -> Answer {
         let token = &self.page_token;
@@ -338,12 +338,12 @@ impl Witness {
         if self.lock_seen().is_none()
             && let Err(no) = ask().await
         {
-            return silent_page(before.is_none(), no, since);
+            return silent_page(self.never_answered(before, &no), no, since);
         }
         let beside = read_storage(&self.cluster, &self.namespace, &self.beside, Deadlines::default(), token).await;
         let after = match ask().await {
             Ok(after) => after,
-            Err(no) => return silent_page(before.is_none(), no, since),
+            Err(no) => return silent_page(self.never_answered(before, &no), no, since),
         };
         let before = match before {
             Some(Testimony::Page(before)) => Some(before),
@@ -351,8 +351,26 @@ impl Witness {
             None => None,
         };
         let safekeepers: Vec<&Reading> = beside.safekeepers.iter().collect();
-        let held = compared_pages(before, &after, &safekeepers);
+        let mut held = compared_pages(storage_kind(role), before, &after, &safekeepers);
+        // What is still coming is not read meanwhile.
+        if role == Role::Safekeeper && held.short.is_empty() {
+            let own = Reading { pod: pod.to_owned(), said: Ok(after.clone()) };
+            let pages: Vec<StoragePage> = self
+                .beside
+                .iter()
+                .cloned()
+                .chain([StoragePage { pod: pod.to_owned(), role, door: Ok(door.clone()) }])
+                .collect();
+            let all: Vec<&Reading> = safekeepers.iter().copied().chain([&own]).collect();
+            held.compare_bytes(pod, &read_bytes(&self.cluster, &self.namespace, &pages, &all, token).await);
+        }
         self.holds(before, after, held, Instant::now())
+    }
+
+    /// Whether a page may never be served: there never was one. What a stored baseline says of it was read by one who may
+    /// have been able to verify its server.
+    fn never_answered(&self, before: Option<&Testimony>, no: &NoPage) -> bool {
+        before.is_none() || self.stored.is_some() && no.kind == NoPageKind::Unverified
     }
 
     fn lock_seen(&self) -> std::sync::MutexGuard<'_, Option<(Instant, Pace)>> {
@@ -364,6 +382,10 @@ impl Witness {
     fn holds(&self, before: Option<&PageFacts>, after: PageFacts, mut held: Held, now: Instant) -> Answer {
         let mut found = Difference::of_found(&held);
         let compared = self.accept(&mut found);
+        // What is accepted may still be what cannot be.
+        if found.missing.is_empty() && !held.short.is_empty() {
+            found.unknown.extend(held.if_accepted.clone());
+        }
         held.short.retain(|short| found.missing.contains(&short.line));
         let (still, moved, left) = {
             let mut seen = self.lock_seen();

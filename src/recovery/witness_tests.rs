@@ -4,6 +4,7 @@ use super::*;
 use crate::cluster::{ConnectOptions, Environment};
 use crate::probe::baseline::Listing;
 use crate::probe::baseline::examples::{baseline, table, tables};
+use crate::storage::Kind;
 use crate::storage::examples::{Sk, ps, sk};
 use crate::topology::Warehouse;
 
@@ -69,7 +70,7 @@ async fn over_time(before: Option<Sk>, seen: &[(u64, Sk)], others: &[Sk]) -> Vec
     let begun = Instant::now();
     let answer = |(second, after): &(u64, Sk)| {
         let after = after.clone().page();
-        let held = compared_pages(before.as_ref(), &after, &beside);
+        let held = compared_pages(Some(Kind::Safekeeper), before.as_ref(), &after, &beside);
         witness.holds(before.as_ref(), after, held, begun + Duration::from_secs(*second))
     };
     seen.iter().map(answer).collect()
@@ -132,10 +133,51 @@ async fn what_is_accepted_is_not_waited_for() {
     let accept = vec!["active-tenants".to_owned()];
     witness.compares_with(Stored { what: "the stored baseline".into(), accept });
     let (before, after) = (ps(2).page(), ps(1).page());
-    let held = compared_pages(Some(&before), &after, &[]);
+    let held = compared_pages(Some(Kind::Pageserver), Some(&before), &after, &[]);
     let answer = witness.holds(Some(&before), after, held, Instant::now());
     let accepted = "accepted: active tenants: 1 of 2 before";
     assert!(matches!(&answer, Answer::Confirmed { proof, .. } if proof.contains(accepted)), "{answer:?}");
+}
+
+/// The last tenant was deleted: that is taken from the user if nothing speaks against it, and not otherwise.
+#[tokio::test]
+async fn that_nothing_is_left_is_accepted_if_the_safekeepers_have_nothing_either() {
+    let mut witness = silent().await;
+    let accept = ["active-tenants", "active-timelines", "timeline/11", "remote-storage"].map(str::to_owned).to_vec();
+    witness.compares_with(Stored { what: "the stored baseline".into(), accept });
+    let before = ps(1).timeline("aa/11", 70, 60).page();
+    let empty = || ps(0).change(|facts| facts.remote_bytes = Some(0));
+    let suspects = || empty().change(|facts| facts.data_loss_suspected = Some(true));
+    let none = || [sk(1), sk(2), sk(3)];
+    let has = [sk(1), sk(2).timeline("aa/11", 70, 70, 1), sk(3)];
+    for (after, safekeepers, why) in [
+        (empty(), none(), None),
+        (suspects(), none(), Some("it suspects that it lost its data")),
+        (empty(), has, Some("no tenant is active, and safekeeper-1 has 1 timeline")),
+        (empty(), [sk(1), sk(2).down(), sk(3)], Some("whether the safekeepers have timelines is not known")),
+        (empty(), [sk(1), sk(2).without_total(), sk(3)], Some("whether the safekeepers have timelines is not known")),
+    ] {
+        let after = after.page();
+        let readings: Vec<Reading> = safekeepers.into_iter().map(Sk::reading).collect();
+        let beside: Vec<&Reading> = readings.iter().collect();
+        let answer = |second| {
+            let held = compared_pages(Some(Kind::Pageserver), Some(&before), &after, &beside);
+            witness.holds(Some(&before), after.clone(), held, Instant::now() + Duration::from_secs(second))
+        };
+        *witness.lock_seen() = None;
+        let (first, settled) = (answer(0), answer(40));
+        match why {
+            None => {
+                let accepted =
+                    matches!(&first, Answer::Confirmed { proof, .. } if proof.contains("accepted: active tenants"));
+                assert!(accepted, "{first:?}");
+            }
+            Some(why) => {
+                assert!(matches!(&first, Answer::NotYet(said) if said.contains(why)), "{first:?}");
+                assert!(matches!(&settled, Answer::Unknowable(said) if said.contains(why)), "{settled:?}");
+            }
+        }
+    }
 }
 
 /// One that is silent may be loading; one that refuses, or has no such page, never will answer.
@@ -148,10 +190,25 @@ fn a_page_that_never_was_is_looked_for_a_moment_and_one_that_loads_for_as_long_a
         (true, NoPageKind::Refused, later, false),
         (true, NoPageKind::Other, later, false),
         (true, NoPageKind::NotYet, later, true),
+        (true, NoPageKind::Unverified, later, false),
+        (false, NoPageKind::Unverified, later, true),
         (false, NoPageKind::Refused, later, true),
     ] {
         assert_eq!(matches!(silent_page(never, no(kind), since), Answer::NotYet(_)), waits, "{never} {kind:?}");
     }
+}
+
+/// Nothing is waited for that cannot come: who cannot verify a server now will not be able to in an hour either.
+#[tokio::test]
+async fn a_server_that_cannot_be_verified_never_answered_whoever_stored_a_baseline() {
+    let mut witness = silent().await;
+    let before = Testimony::Page(at(1).page());
+    let no = |kind| NoPage { kind, reason: "why".into() };
+    assert!(!witness.never_answered(Some(&before), &no(NoPageKind::Unverified)), "it was verified a moment ago");
+    assert!(witness.never_answered(None, &no(NoPageKind::Refused)));
+    witness.compares_with(Stored { what: "the stored baseline".into(), accept: Vec::new() });
+    assert!(witness.never_answered(Some(&before), &no(NoPageKind::Unverified)));
+    assert!(!witness.never_answered(Some(&before), &no(NoPageKind::Refused)));
 }
 
 /// The databases are as before, and what has them may be the coordinator alone: nodes are proven by a query that went to all

@@ -146,7 +146,7 @@ fn proof(plan: &Plan) -> Vec<String> {
             }
             lines
         }
-        Proof::Page { pod, door } => {
+        Proof::Page { pod, door, .. } => {
             vec![format!("ask {pod} for its status page, port {}, {},", door.port, door.path), compared(&plan.baseline)]
         }
         Proof::Skipped { reason } => vec![format!("skipped: {}", harmless(reason))],

@@ -165,7 +165,7 @@ pub fn saved(path: &Path, saved: &Saved) -> String {
 mod tests {
     use super::*;
     use crate::topology::Role;
-    use crate::topology::layout::PageDoor;
+    use crate::topology::layout::{PageDoor, Scheme};
     use crate::verify::Judgement;
     use insta::assert_snapshot;
     use std::time::Duration;
@@ -252,7 +252,7 @@ mod tests {
 
     #[test]
     fn one_who_waits_is_told_for_what() {
-        let door = || PageDoor { port: 7676, path: "/v1/status".into() };
+        let door = || PageDoor { port: 7676, path: "/v1/status".into(), scheme: Scheme::Http };
         let pages = |names: &[&str]| Subject::Pages {
             namespace: SYSTEM.into(),
             component: "c".into(),

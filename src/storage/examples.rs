@@ -109,7 +109,7 @@ impl Sk {
 /// All safekeepers there are, named by their order.
 pub(crate) fn readings(safekeepers: impl IntoIterator<Item = Sk>) -> Readings {
     let named = |(number, Sk(reading)): (usize, Sk)| Reading { pod: format!("safekeeper-{number}"), ..reading };
-    Readings { safekeepers: safekeepers.into_iter().enumerate().map(named).collect(), pageservers: Vec::new() }
+    Readings { safekeepers: safekeepers.into_iter().enumerate().map(named).collect(), ..Readings::default() }
 }
 
 /// A pageserver.

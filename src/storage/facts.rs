@@ -3,7 +3,7 @@
 
 use super::earlier_form::AnyForm;
 use serde::{Deserialize, Deserializer, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// A timeline of a tenant, as the labels of metrics name it. Its text is `TENANT/TIMELINE`, or `TIMELINE` where the tenant
@@ -188,6 +188,9 @@ pub struct PageserverFacts {
     pub active_timelines: Option<u64>,
     /// Positions by `TENANT/TIMELINE`; of a sharded tenant by `TENANT-SHARD/TIMELINE`.
     pub timelines: BTreeMap<TimelineId, Layers>,
+    /// The tenants (shards) that it lists, in whatever state: only told to one who shows a token. Absent where none was given.
+    #[serde(default, skip_serializing_if = "Listed::is_unasked")]
+    pub listed: Listed,
     /// Bytes that it has in remote storage. Null where it does not say.
     pub remote_bytes: Option<u64>,
     /// Whether it is still loading tenants. Null where it does not say.
@@ -201,6 +204,26 @@ pub struct PageserverFacts {
     /// How many timelines or states were left out, as there are more than are kept. Absent where none was.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub left_out: u64,
+}
+
+/// Whether a pageserver's tenants are known by name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub enum Listed {
+    /// No token was given: only their number is known.
+    #[default]
+    Unasked,
+    /// These are all that it has.
+    Tenants(BTreeSet<String>),
+    /// A token was given, and the list could not be read, for this reason, in words.
+    Unread(String),
+}
+
+impl Listed {
+    fn is_unasked(&self) -> bool {
+        *self == Self::Unasked
+    }
 }
 
 /// How far a pageserver's timeline has got, in bytes of WAL. Null is what it does not say.
@@ -219,7 +242,24 @@ pub const ACTIVE: &str = "Active";
 /// The state of a tenant that failed to load.
 pub const BROKEN: &str = "Broken";
 
+/// What a storage component is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// It keeps WAL.
+    Safekeeper,
+    /// It serves pages.
+    Pageserver,
+}
+
 impl PageFacts {
+    /// What its metrics are of; `None` where they were not read.
+    pub fn kind(&self) -> Option<Kind> {
+        Some(match self.metrics.as_ref()? {
+            Metrics::Safekeeper(_) => Kind::Safekeeper,
+            Metrics::Pageserver(_) => Kind::Pageserver,
+        })
+    }
+
     /// What a safekeeper's metrics say; `None` where they were not read, or are not a safekeeper's.
     pub fn safekeeper(&self) -> Option<&SafekeeperFacts> {
         match &self.metrics {

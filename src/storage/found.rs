@@ -1,8 +1,9 @@
 //! What came of comparing a component that came back with what it should hold.
 
 use super::facts::TimelineId;
-use super::words::{bytes, counted};
+use super::words::{bytes, counted, lsn};
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// What came of the comparison.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,6 +20,8 @@ pub struct Found {
     pub unknown: Vec<String>,
     /// Why nothing at all could be compared, whatever is there; `None` if something was.
     pub nothing: Option<String>,
+    /// Why it is not proven even if the user accepts all that is missing, in words.
+    pub if_accepted: Option<String>,
     /// What is there, in words: `WAL of 2 timelines`.
     pub there: String,
     /// What it was compared with besides a baseline, in words: `safekeeper-1, safekeeper-2`. `None` if nothing.
@@ -41,12 +44,16 @@ pub enum Item {
     Timeline(TimelineId),
     /// Some timelines: it has fewer than it should.
     Timelines,
+    /// The bytes of a timeline that others have.
+    Bytes(TimelineId),
     /// Its identity.
     Identity,
     /// Its metrics, which it served before.
     Metrics,
     /// Tenants that it served.
     ActiveTenants,
+    /// A tenant that it had, by name.
+    Tenant(String),
     /// Tenants that broke.
     BrokenTenants,
     /// Timelines that it served.
@@ -64,6 +71,27 @@ pub struct Reach {
     pub has: u64,
     /// Up to where it should be.
     pub needs: u64,
+}
+
+/// How far a timeline should be, and the words for it.
+pub(super) struct Wanted<'w> {
+    /// The timeline.
+    pub(super) id: &'w TimelineId,
+    /// Up to where it should be.
+    pub(super) needs: u64,
+    /// Of what: `WAL of `, or nothing.
+    pub(super) of: &'w str,
+    /// Who says so: `as safekeeper-1 has it committed`.
+    pub(super) whose: &'w str,
+    /// What a component does that gets there: `flushed`, `taken in`.
+    pub(super) verb: &'w str,
+}
+
+/// `WAL of timeline aa/11 up to 0/64, committed before`
+impl fmt::Display for Wanted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}timeline {} up to {}, {}", self.of, self.id, lsn(self.needs), self.whose)
+    }
 }
 
 /// How many are there, and how many there should be.
@@ -94,6 +122,20 @@ impl Found {
         self.short.push(Short { item, line: line.into() });
     }
 
+    /// Compares the position that a component gives of a timeline, which it has, with the one that it should have.
+    pub(super) fn reaches(&mut self, wanted: &Wanted<'_>, has: Option<u64>) {
+        let (id, needs) = (wanted.id, wanted.needs);
+        match has {
+            Some(has) if has >= needs => {}
+            Some(has) => {
+                self.behind.insert(id.clone(), Reach { has, needs });
+                let (left, has) = (bytes(needs - has), lsn(has));
+                self.lacks(Item::Timeline(id.clone()), format!("{wanted}; it has {has} ({left} less)"));
+            }
+            None => self.unknown.push(format!("it does not say how far it has {} timeline {id}", wanted.verb)),
+        }
+    }
+
     /// What is still to come.
     pub fn left(&self) -> Left {
         let missing = |count: &Option<Count>| count.map_or(0, |count| count.needs.saturating_sub(count.has));
@@ -111,10 +153,11 @@ impl Found {
             Item::Timeline(_)
             | Item::Timelines
             | Item::ActiveTenants
+            | Item::Tenant(_)
             | Item::ActiveTimelines
             | Item::StartUp
             | Item::Metrics => true,
-            Item::Identity | Item::BrokenTenants | Item::RemoteStorage => false,
+            Item::Bytes(_) | Item::Identity | Item::BrokenTenants | Item::RemoteStorage => false,
         })
     }
 }

@@ -1,10 +1,15 @@
-//! What a safekeeper says of its timelines, idle ones too, to one who shows a token: the list, and the status of each.
+//! What a safekeeper says of its timelines, idle ones too, to one who shows a token: the list, the status of each, and
+//! digests of their WAL. And of a pageserver's tenants.
 
+use super::digests::Extent;
 use super::facts::{TimelineId, Wal};
 use serde::Deserialize;
+use std::collections::BTreeSet;
 
 /// Longest name of a tenant or a timeline, in bytes.
 const LONGEST_NAME: usize = 64;
+/// Length of a SHA-256 in hexadecimal digits.
+const DIGEST: usize = 64;
 
 #[derive(Deserialize)]
 struct Listed {
@@ -19,6 +24,18 @@ struct Status {
     commit_lsn: Option<String>,
     backup_lsn: Option<String>,
     remote_consistent_lsn: Option<String>,
+    timeline_start_lsn: Option<String>,
+    local_start_lsn: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Tenant {
+    id: String,
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    sha256: String,
 }
 
 #[derive(Deserialize)]
@@ -32,15 +49,60 @@ struct Acceptor {
 /// It is no such list, in words.
 pub fn list(text: &str) -> Result<Vec<TimelineId>, String> {
     let listed: Vec<Listed> = serde_json::from_str(text).map_err(|_| "it is not a list of timelines".to_owned())?;
-    // They become parts of a path.
-    let is_name = |name: &str| {
-        !name.is_empty() && name.len() <= LONGEST_NAME && name.bytes().all(|byte| byte.is_ascii_alphanumeric())
-    };
     let named = listed.into_iter().map(|one| {
         let known = is_name(&one.tenant_id) && is_name(&one.timeline_id);
         known.then(|| TimelineId::new(one.tenant_id, one.timeline_id))
     });
     named.collect::<Option<_>>().ok_or_else(|| "it names a timeline as none is named".to_owned())
+}
+
+/// The tenants of a pageserver's `/v1/tenant`, whatever their state.
+///
+/// # Errors
+/// It is no such list, in words.
+pub fn tenants(text: &str) -> Result<BTreeSet<String>, String> {
+    let listed: Vec<Tenant> = serde_json::from_str(text).map_err(|_| "it is not a list of tenants".to_owned())?;
+    // One of a shard is called TENANT-SHARD.
+    let is_one = |tenant: &Tenant| tenant.id.split('-').all(is_name);
+    match listed.iter().all(is_one) {
+        true => Ok(listed.into_iter().map(|tenant| tenant.id).collect()),
+        false => Err("it names a tenant as none is named".to_owned()),
+    }
+}
+
+/// Whether a name can be part of a path.
+fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.len() <= LONGEST_NAME && name.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
+/// The path of a timeline's status; `None` if its names are none that a path can have.
+pub fn path(id: &TimelineId) -> Option<String> {
+    let tenant = id.tenant.as_deref().filter(|name| is_name(name))?;
+    is_name(&id.timeline).then(|| format!("/v1/tenant/{tenant}/timeline/{}", id.timeline))
+}
+
+/// The WAL that a safekeeper has of a timeline, by the same page as [`status`]; `None` if it does not say all of it.
+///
+/// # Errors
+/// It is no such status, in words.
+pub fn extent(text: &str) -> Result<Option<Extent>, String> {
+    let status: Status = serde_json::from_str(text).map_err(|_| "it is not the status of a timeline".to_owned())?;
+    let position = |text: Option<String>| text.as_deref().and_then(position);
+    // Both are where it begins: on its disk, and at all.
+    let start = position(status.timeline_start_lsn).max(position(status.local_start_lsn));
+    let known = start.zip(position(status.flush_lsn)).zip(position(status.commit_lsn));
+    Ok(known.map(|((start, flush), commit)| Extent { start, flush, commit }))
+}
+
+/// The digest in the answer to the question for one.
+///
+/// # Errors
+/// It is no such answer, in words.
+pub fn digest(text: &str) -> Result<String, String> {
+    let is_digest = |text: &str| text.len() == DIGEST && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let answer: Result<Answer, _> = serde_json::from_str(text);
+    let known = answer.ok().map(|answer| answer.sha256.to_ascii_lowercase()).filter(|digest| is_digest(digest));
+    known.ok_or_else(|| "it is not a digest".to_owned())
 }
 
 /// How far the timeline has got, by `/v1/tenant/TENANT/timeline/TIMELINE`. What is not there, or no position, is not known.
@@ -105,10 +167,46 @@ mod tests {
             ..Wal::default()
         };
         assert_eq!(status(text).unwrap(), expected);
+        let whole = Extent { start: 0x14E_E150, flush: 0x2DD_EA48, commit: 0x2DD_EA40 };
+        assert_eq!(extent(text).unwrap(), Some(whole));
+        assert_eq!(extent(r#"{"flush_lsn":"0/2"}"#).unwrap(), None);
+        assert!(extent("[]").is_err());
+        // On a new disk it begins later than at all.
+        let later = text.replace(r#""local_start_lsn":"0/14EE150""#, r#""local_start_lsn":"0/2000000""#);
+        assert_eq!(extent(&later).unwrap().unwrap().start, 0x200_0000);
         let bare = r#"{"flush_lsn":"nonsense","commit_lsn":"0/+1","acceptor_state":{}}"#;
         assert_eq!(status(bare).unwrap(), Wal::default());
         for other in ["", "[]", r#""text""#, r#"{"flush_lsn":7}"#] {
             assert!(status(other).is_err(), "{other}");
         }
+    }
+
+    #[test]
+    fn a_digest_is_read_as_safekeepers_write_it() {
+        let text = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+        assert_eq!(digest(&format!(r#"{{"sha256":"{text}"}}"#)).as_deref(), Ok(text));
+        for other in ["", "{}", r#"{"sha256":""}"#, r#"{"sha256":7}"#, &format!(r#"{{"sha256":"x{}"}}"#, &text[1..])] {
+            assert!(digest(other).is_err(), "{other}");
+        }
+    }
+
+    #[test]
+    fn tenants_are_read_as_pageservers_write_them() {
+        let text = r#"[{"id":"aa","state":{"slug":"Active"},"attachment_status":{"slug":"attached"},"generation":1},
+            {"id":"bb-0102","state":{"slug":"Broken","data":{"reason":"why","backtrace":""}}}]"#;
+        assert_eq!(tenants(text).unwrap(), ["aa".to_owned(), "bb-0102".to_owned()].into());
+        assert_eq!(tenants("[]").unwrap(), BTreeSet::new());
+        for other in ["", "{}", r#"[{"name":"aa"}]"#, r#"[{"id":"a/b"}]"#, r#"[{"id":""}]"#] {
+            assert!(tenants(other).is_err(), "{other}");
+        }
+    }
+
+    #[test]
+    fn what_becomes_part_of_a_path_is_a_plain_name() {
+        assert_eq!(path(&TimelineId::new("aa", "11")).as_deref(), Some("/v1/tenant/aa/timeline/11"));
+        for (tenant, timeline) in [("aa", "../x"), ("a a", "11"), ("", "11"), ("aa", "")] {
+            assert_eq!(path(&TimelineId::new(tenant, timeline)), None);
+        }
+        assert_eq!(path(&TimelineId { tenant: None, timeline: "11".into() }), None);
     }
 }

@@ -6,6 +6,7 @@
 //! - [`facts`]: what one component said; [`earlier_form`]: the form of older baselines;
 //!   [`idle`]: what a safekeeper says to one who shows a token
 //! - [`readings`]: what all of a namespace said
+//! - [`digests`]: whether they have the same bytes of the same WAL
 //! - [`peers`]: whether the other safekeepers hold all committed WAL, before one of them goes
 //! - [`safekeeper`], [`pageserver`]: whether a component that came back holds what it should; [`found`]: the result
 //! - [`pace`]: how fast it catches up
@@ -13,6 +14,7 @@
 //! - [`terms`]: whether an old safekeeper disk could vote twice
 //! - [`words`]: positions, bytes and rates in words
 
+pub mod digests;
 mod earlier_form;
 pub mod facts;
 pub mod found;
@@ -29,7 +31,8 @@ pub mod words;
 #[cfg(test)]
 pub(crate) mod examples;
 
-pub use facts::{Idle, Layers, Metrics, PageFacts, PageserverFacts, SafekeeperFacts, TimelineId, Wal};
+pub use digests::Digests;
+pub use facts::{Idle, Kind, Layers, Listed, Metrics, PageFacts, PageserverFacts, SafekeeperFacts, TimelineId, Wal};
 pub use found::{Found, Left};
 pub use positions::{Position, Positions};
 pub use readings::{Reading, Readings};

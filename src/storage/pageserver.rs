@@ -1,12 +1,15 @@
 //! Whether a pageserver holds what it should: before its disk goes, what only it and the safekeepers hold; afterwards what
 //! it held before, and what the safekeepers know of.
 
-use super::facts::{ACTIVE, PageFacts, PageserverFacts, TimelineId};
-use super::found::{Count, Found, Item, Reach, Short};
+use super::facts::{ACTIVE, Listed, PageFacts, PageserverFacts, TimelineId};
+use super::found::{Count, Found, Item, Short, Wanted};
 use super::readings::{Reading, most_timelines};
 use super::safekeeper::{identity, unread};
-use super::words::{bytes, counted, lsn};
+use super::words::{bytes, counted};
 use std::collections::BTreeSet;
+
+/// What it says of itself if it came up without data.
+const SUSPECTED: &str = "it suspects that it lost its data: it came up empty, although it had tenants";
 
 /// WAL of a timeline that is not in remote storage yet: safekeepers alone hold it once the pageserver's disk is gone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,17 +78,38 @@ pub fn compare(before: Option<&PageFacts>, after: &PageFacts, safekeepers: &[&Re
     if !named {
         without_baseline(before, facts, (safekeepers, known), &mut found);
     }
-    // It stays suspected after all is attached again.
-    let all = most_timelines(safekeepers).zip(facts.active_timelines);
-    let all = named || all.is_some_and(|((most, _), active)| most > 0 && active >= most);
-    if facts.data_loss_suspected == Some(true) && !(found.short.is_empty() && all) {
-        found.unknown.push("it suspects that it lost its data: it came up empty, although it had tenants".to_owned());
+    if facts.data_loss_suspected == Some(true) {
+        // It stays suspected after all is attached again.
+        let all = most_timelines(safekeepers).zip(facts.active_timelines);
+        let all = named || all.is_some_and(|((most, _), active)| most > 0 && active >= most);
+        match found.short.first_mut() {
+            Some(short) => short.line.push_str(&format!("; {SUSPECTED}")),
+            None if all => {}
+            None => found.unknown.push(SUSPECTED.to_owned()),
+        }
+    }
+    if facts.active() == 0 {
+        found.if_accepted = why_not_empty(facts, safekeepers);
     }
     if facts.left_out > 0 {
         let left_out = counted(facts.left_out, "timeline");
         found.unknown.push(format!("{left_out} were not looked at: there are too many"));
     }
     found
+}
+
+/// Why no tenant at all cannot be right, whoever says that he deleted the last one; `None` if nothing speaks against it: it
+/// does not suspect a loss, and each safekeeper says that it has no timeline either.
+fn why_not_empty(facts: &PageserverFacts, safekeepers: &[&Reading]) -> Option<String> {
+    if facts.data_loss_suspected == Some(true) {
+        return Some(format!("no tenant is active, and {SUSPECTED}"));
+    }
+    if let Some((most @ 1.., pod)) = most_timelines(safekeepers) {
+        return Some(format!("no tenant is active, and {pod} has {}", counted(most, "timeline")));
+    }
+    let all_say = safekeepers.iter().all(|one| one.safekeeper().is_some_and(|(_, facts)| facts.total == Some(0)));
+    let unknown = "no tenant is active, and whether the safekeepers have timelines is not known";
+    (safekeepers.is_empty() || !all_say).then(|| unknown.to_owned())
 }
 
 fn start_up(facts: &PageserverFacts, found: &mut Found) {
@@ -134,17 +158,12 @@ fn as_before(then: &PageserverFacts, facts: &PageserverFacts, found: &mut Found)
         (Some(_), None) => found.unknown.push("it does not say any more how many timelines are active".to_owned()),
         _ => {}
     }
+    by_name(&then.listed, &facts.listed, found);
     for (id, layers) in &then.timelines {
         let Some(needs) = layers.last_record_lsn else { continue };
-        match facts.layers(id).map(|layers| layers.last_record_lsn) {
-            Some(Some(has)) if has >= needs => {}
-            Some(Some(has)) => {
-                found.behind.insert(id.clone(), Reach { has, needs });
-                let (left, needs, has) = (bytes(needs - has), lsn(needs), lsn(has));
-                let line = format!("timeline {id} up to {needs}, taken in before; it has {has} ({left} less)");
-                found.lacks(Item::Timeline(id.clone()), line);
-            }
-            Some(None) => found.unknown.push(format!("it does not say how far it has taken in timeline {id}")),
+        let wanted = Wanted { id, needs, of: "", whose: "taken in before", verb: "taken in" };
+        match facts.layers(id) {
+            Some(layers) => found.reaches(&wanted, layers.last_record_lsn),
             None => found.lacks(Item::Timeline(id.clone()), format!("timeline {id}, which it served before")),
         }
     }
@@ -158,6 +177,20 @@ fn as_before(then: &PageserverFacts, facts: &PageserverFacts, found: &mut Found)
     if then.left_out > 0 && facts.left_out == 0 {
         let left_out = counted(then.left_out, "timeline");
         found.unknown.push(format!("{left_out} were not looked at before: there were too many"));
+    }
+}
+
+/// Another tenant is as many as the one that was lost.
+fn by_name(then: &Listed, now: &Listed, found: &mut Found) {
+    match (then, now) {
+        (Listed::Tenants(then), Listed::Tenants(now)) => {
+            for name in then.difference(now) {
+                found.lacks(Item::Tenant(name.clone()), format!("tenant {name}, which it had before"));
+            }
+        }
+        (_, Listed::Unread(why)) => found.unknown.push(format!("its tenants are not known by name: {why}")),
+        // Without a token nobody asks.
+        (Listed::Unasked | Listed::Unread(_), _) | (Listed::Tenants(_), Listed::Unasked) => {}
     }
 }
 
@@ -183,18 +216,11 @@ fn beside(facts: &PageserverFacts, safekeepers: &[&Reading], found: &mut Found) 
                 (None, _) => {
                     found.lacks(Item::Timeline(id.clone()), format!("timeline {id}, of which {pod} has WAL"));
                 }
-                (Some(layers), Some(needs)) => match layers.last_record_lsn {
-                    Some(has) if has < needs => {
-                        found.behind.insert(id.clone(), Reach { has, needs });
-                        let (left, needs, has) = (bytes(needs - has), lsn(needs), lsn(has));
-                        let line = format!(
-                            "timeline {id} up to {needs}, which {pod} knows to be in remote storage; it has {has} ({left} \
-                             less)"
-                        );
-                        found.lacks(Item::Timeline(id.clone()), line);
-                    }
-                    _ => {}
-                },
+                (Some(layers), Some(needs)) => {
+                    let whose = format!("which {pod} knows to be in remote storage");
+                    let wanted = Wanted { id, needs, of: "", whose: &whose, verb: "taken in" };
+                    found.reaches(&wanted, layers.last_record_lsn);
+                }
                 (Some(_), None) => {}
             }
         }

@@ -71,8 +71,8 @@ fn it_serves_what_it_served() {
                 facts.data_loss_suspected = Some(true);
                 facts.tenants.insert("Activating".into(), 1);
             }),
-            "active tenants: 1 of 2 before; 1 activating; unknown: it suspects that it lost its data: it came up empty, \
-             although it had tenants",
+            "active tenants: 1 of 2 before; 1 activating; it suspects that it lost its data: it came up empty, although it \
+             had tenants",
         ),
         (
             whole(),
@@ -168,4 +168,24 @@ fn wal_that_only_safekeepers_hold_must_be_on_them() {
     let page =
         whole().change(|facts| facts.timelines.values_mut().for_each(|it| it.remote_consistent_lsn = None)).page();
     assert_eq!(only_wal(page.pageserver().unwrap(), &[]), None);
+}
+
+/// The number is the same, and the tenant is not.
+#[test]
+fn a_tenant_that_is_gone_is_missed_by_name_where_tenants_are_listed() {
+    let listed = |names: &[&str]| {
+        let names = names.iter().map(|name| (*name).to_owned()).collect();
+        ps(2).change(|facts| facts.listed = Listed::Tenants(names)).page()
+    };
+    let before = listed(&["aa", "bb"]);
+    let found = compare(Some(&before), &listed(&["aa", "cc"]), &[]);
+    let lines: Vec<&str> = found.short.iter().map(|short| short.line.as_str()).collect();
+    assert_eq!(lines, ["tenant bb, which it had before"]);
+    assert!(compare(Some(&before), &listed(&["aa", "bb", "cc"]), &[]).short.is_empty());
+    let unread = ps(2).change(|facts| facts.listed = Listed::Unread("the token is refused".into())).page();
+    let found = compare(Some(&before), &unread, &[]);
+    assert_eq!(found.unknown, ["its tenants are not known by name: the token is refused"]);
+    // Who shows no token asks for no names.
+    let found = compare(Some(&before), &ps(2).page(), &[]);
+    assert!(found.short.is_empty() && found.unknown.is_empty(), "{found:?}");
 }

@@ -3,6 +3,7 @@
 //! WAL is durable once a majority of a timeline's safekeepers has flushed it. One that lost its disk and one that lags are
 //! together a majority without committed WAL: a compute that is elected by these two writes over what the third has.
 
+use super::digests::OtherBytes;
 use super::facts::TimelineId;
 use super::readings::{Reading, Readings, committed, computes, most_timelines, terms};
 use super::words::{bytes, counted, lsn};
@@ -83,6 +84,8 @@ pub enum Shortfall {
         /// The pod that says so.
         on: String,
     },
+    /// It has other bytes of the same WAL.
+    OtherBytes(OtherBytes),
     /// It has the identity of another one, so that both count as one.
     SameIdentity {
         /// The identity.
@@ -124,6 +127,7 @@ impl fmt::Display for Shortfall {
             Self::EarlierTerm { timeline, term, highest, on } => {
                 write!(f, "in term {term} of timeline {timeline}, and {on} is in term {highest}")
             }
+            Self::OtherBytes(other) => write!(f, "has {other}"),
             Self::SameIdentity { id, on } => write!(f, "has the same id as {on} ({id})"),
         }
     }
@@ -183,6 +187,8 @@ fn standing(peer: &Reading, readings: &Readings) -> Standing {
         }
     }
     open.extend(facts.idle_unread());
+    short.extend(readings.digests.others_than(&peer.pod).into_iter().map(Shortfall::OtherBytes));
+    open.extend(readings.digests.unknown_of(&peer.pod));
     for (id, (highest, on)) in terms(&all) {
         match facts.wal(id).map(|wal| wal.term) {
             Some(Some(term)) if term < highest => {

@@ -1,5 +1,6 @@
 //! What all storage components of a namespace said of themselves, and what follows from all of it together.
 
+use super::digests::Digests;
 use super::facts::{Metrics, PageFacts, PageserverFacts, SafekeeperFacts, TimelineId};
 use std::collections::BTreeMap;
 
@@ -19,6 +20,8 @@ pub struct Readings {
     pub safekeepers: Vec<Reading>,
     /// Every pageserver that there should be.
     pub pageservers: Vec<Reading>,
+    /// What safekeepers said of the bytes that they have.
+    pub digests: Digests,
 }
 
 /// The furthest position that any component gives, and who gives it.

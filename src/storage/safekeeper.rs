@@ -1,10 +1,10 @@
 //! Whether a safekeeper that came back holds what it should: what it held before, and what the others hold.
 
 use super::facts::{PageFacts, SafekeeperFacts, TimelineId};
-use super::found::{Count, Found, Item, Reach};
+use super::found::{Count, Found, Item, Wanted};
 use super::peers::MEMBERS;
 use super::readings::{Furthest, Reading, committed, computes, most_timelines, terms};
-use super::words::{bytes, counted, lsn};
+use super::words::counted;
 use std::collections::BTreeMap;
 
 /// Compares a safekeeper with what it said before, if that is known, and with the other safekeepers.
@@ -114,38 +114,28 @@ fn positions(
     let mut idle = facts.total.unwrap_or(0).saturating_sub(facts.timelines.len() as u64);
     for (id, Furthest { lsn: needs, pod }) in wanted {
         let whose = if pod.is_empty() { "committed before".to_owned() } else { format!("as {pod} has it committed") };
-        match facts.wal(id).map(|wal| wal.flush_lsn) {
-            Some(Some(has)) if has >= needs => {}
-            Some(Some(has)) => {
-                found.behind.insert(id.clone(), Reach { has, needs });
-                let (left, needs, has) = (bytes(needs - has), lsn(needs), lsn(has));
-                let line = format!("WAL of timeline {id} up to {needs}, {whose}; it has {has} ({left} less)");
-                found.lacks(Item::Timeline(id.clone()), line);
-            }
-            Some(None) => found.unknown.push(format!("it does not say how far it has flushed timeline {id}")),
+        let wanted = Wanted { id, needs, of: "WAL of ", whose: &whose, verb: "flushed" };
+        match facts.wal(id) {
+            Some(wal) => found.reaches(&wanted, wal.flush_lsn),
             // Those that list all of theirs have none either: it was deleted.
             None if !others.is_empty() && others.iter().all(|other| lists_all_without(other, id)) => {}
             // Where there are more than a timeline's members, what others have need not be here.
             None if facts.lists_all()
                 && (others.len() < MEMBERS || then.is_some_and(|then| then.wal(id).is_some())) =>
             {
-                let line = format!("WAL of timeline {id} up to {}, {whose}; it has none", lsn(needs));
-                found.lacks(Item::Timeline(id.clone()), line);
+                found.lacks(Item::Timeline(id.clone()), format!("{wanted}; it has none"));
             }
             // What it has as many of as it should, and does not list, is idle; unless a compute writes it.
             None if computes(others, id).is_some_and(|computes| computes > 0) && others.len() < MEMBERS => {
-                let line = format!("WAL of timeline {id} up to {}, {whose}; it takes no part in it yet", lsn(needs));
-                found.lacks(Item::Timeline(id.clone()), line);
+                found.lacks(Item::Timeline(id.clone()), format!("{wanted}; it takes no part in it yet"));
             }
             None if facts.total.is_some() && facts.total >= needed => {}
             None if facts.total.is_some() => {
-                let line = format!("WAL of timeline {id} up to {}, {whose}; it has none", lsn(needs));
-                found.lacks(Item::Timeline(id.clone()), line);
+                found.lacks(Item::Timeline(id.clone()), format!("{wanted}; it has none"));
             }
             None => {
                 found.timelines.get_or_insert(Count { has: facts.timelines.len() as u64, needs: 0 });
-                let line = format!("WAL of timeline {id} up to {}, {whose}; it has none", lsn(needs));
-                found.lacks(Item::Timeline(id.clone()), line);
+                found.lacks(Item::Timeline(id.clone()), format!("{wanted}; it has none"));
             }
         }
     }
@@ -202,6 +192,7 @@ fn beside(others: &[&Reading]) -> Option<String> {
 /// Why its metrics say nothing, for the end of a sentence.
 pub(super) fn unread(after: &PageFacts) -> String {
     match &after.unread {
+        _ if after.metrics.is_some() => "its metrics are of another component".to_owned(),
         Some(why) => format!("its metrics could not be read: {why}"),
         None => "it serves no metrics".to_owned(),
     }

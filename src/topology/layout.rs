@@ -51,6 +51,28 @@ pub struct PageDoor {
     pub port: u16,
     /// Path of the page.
     pub path: String,
+    /// Whether it is served over HTTPS; over HTTP unless it is said. Absent where it is HTTP.
+    #[serde(default, skip_serializing_if = "Scheme::is_http")]
+    pub scheme: Scheme,
+}
+
+/// How a status page is served.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Scheme {
+    /// In the clear.
+    #[default]
+    Http,
+    /// Over TLS: the server's certificate is verified, or nothing is asked.
+    Https,
+}
+
+impl Scheme {
+    #[allow(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+    fn is_http(&self) -> bool {
+        *self == Self::Http
+    }
 }
 
 /// One role, or several of which the first that exists counts.

@@ -6,11 +6,12 @@ use super::servers::{self, WriteTrial};
 use super::subjects::Subject;
 use super::testimony::Testimony;
 use crate::cluster::Cluster;
+use crate::probe::digests::digests;
 use crate::probe::http::{Deadlines, NoPage, NoPageKind, status_page};
 use crate::probe::session::Connector;
 use crate::probe::sql::Kernel;
-use crate::probe::{Answer, Baseline, Canary, Login, Look, PageToken, Sql, SqlTarget};
-use crate::storage::{Reading, Readings};
+use crate::probe::{Answer, Baseline, Canary, Login, Look, PageAccess, Sql, SqlTarget};
+use crate::storage::{Digests, Reading, Readings};
 use crate::topology::layout::{PageDoor, SqlDoor};
 use crate::topology::{Door, Member, Role, Topology, Warehouse};
 use futures::StreamExt;
@@ -28,7 +29,7 @@ pub struct Options {
     /// Password and TLS.
     pub login: Login,
     /// What storage pages are shown.
-    pub page_token: PageToken,
+    pub page_token: PageAccess,
     /// Role to log in as, where it is not the layout's.
     pub user: Option<String>,
     /// Look into this database only; it must be there.
@@ -71,6 +72,7 @@ struct AskedPages<'s> {
     pods: &'s [(String, bool)],
     door: &'s PageDoor,
     answers: Vec<(String, Answered, Duration)>,
+    digests: Digests,
 }
 
 /// Asks all subjects.
@@ -89,7 +91,18 @@ pub async fn inspect(cluster: &Cluster, subjects: &[Subject], options: &Options)
             Subject::Pages { namespace, component, role, pods, door, whole, remote_storage } => {
                 let (role, whole, remote_storage) = (*role, *whole, *remote_storage);
                 let answers = component_pages(cluster, namespace, pods, door, options).await;
-                Asked::Pages(AskedPages { namespace, component, role, whole, remote_storage, pods, door, answers })
+                let digests = Digests::default();
+                Asked::Pages(AskedPages {
+                    namespace,
+                    component,
+                    role,
+                    whole,
+                    remote_storage,
+                    pods,
+                    door,
+                    answers,
+                    digests,
+                })
             }
             Subject::Nodes { namespace, component, ready, waiting } => {
                 let check = nodes(*ready, waiting).on(Kind::Nodes, namespace, component, Duration::ZERO);
@@ -122,6 +135,10 @@ pub async fn inspect(cluster: &Cluster, subjects: &[Subject], options: &Options)
         if let (Some(answers), Asked::Pages(pages)) = (again, &mut all[at]) {
             pages.answers = answers;
         }
+        let digests = same_bytes(cluster, at, &all, options).await;
+        if let (Some(digests), Asked::Pages(pages)) = (digests, &mut all[at]) {
+            pages.digests = digests;
+        }
     }
     let mut whole = Inspection::default();
     for one in &all {
@@ -153,10 +170,23 @@ async fn asked_again(
     Some(after(&first, second))
 }
 
+/// Asks safekeepers for the bytes that several of them have. `None` where there is nothing to ask.
+async fn same_bytes(cluster: &Cluster, at: usize, all: &[Asked<'_>], options: &Options) -> Option<Digests> {
+    let Asked::Pages(pages) = &all[at] else { return None };
+    if pages.role != Role::Safekeeper || !pages.whole {
+        return None;
+    }
+    let token = options.page_token.within_or_why(cluster, pages.namespace, options.deadline).await;
+    let safekeepers: Vec<(&str, &PageDoor)> = pages.pods.iter().map(|(pod, _)| (pod.as_str(), pages.door)).collect();
+    let readings = beside(pages, all);
+    let readings: Vec<&Reading> = readings.safekeepers.iter().collect();
+    Some(digests(cluster, pages.namespace, &safekeepers, &readings, Deadlines::default().metrics, &token).await)
+}
+
 /// The second answers, with the positions that were committed at the first.
 fn after(first: &Readings, second: Vec<(String, Answered, Duration)>) -> Vec<(String, Answered, Duration)> {
     let readings = second.iter().map(|(pod, answered, _)| pages::reading(pod, answered)).collect();
-    let joined = first.then(Readings { safekeepers: readings, pageservers: Vec::new() });
+    let joined = first.then(Readings { safekeepers: readings, ..Readings::default() });
     let answer = |((pod, answered, took), joined): ((String, Answered, Duration), Reading)| {
         (pod, answered.map(|facts| joined.said.unwrap_or(facts)), took)
     };
@@ -173,7 +203,10 @@ fn beside(pages: &AskedPages<'_>, all: &[Asked<'_>]) -> Readings {
         }
         let read = other.answers.iter().map(|(pod, answered, _)| pages::reading(pod, answered));
         match other.role {
-            Role::Safekeeper => readings.safekeepers.extend(read),
+            Role::Safekeeper => {
+                readings.safekeepers.extend(read);
+                readings.digests = other.digests.clone();
+            }
             Role::Pageserver => readings.pageservers.extend(read),
             _ => {}
         }
@@ -434,7 +467,7 @@ pub async fn read_storage(
     namespace: &str,
     pages: &[StoragePage],
     deadlines: Deadlines,
-    token: &PageToken,
+    token: &PageAccess,
 ) -> Readings {
     let asked = pages.iter().map(|page| async move {
         let said = match &page.door {
@@ -451,6 +484,20 @@ pub async fn read_storage(
         list.push(reading);
     }
     readings
+}
+
+/// Asks safekeepers, whose pages are `readings`, for the bytes that several of them have.
+pub async fn read_bytes(
+    cluster: &Cluster,
+    namespace: &str,
+    pages: &[StoragePage],
+    readings: &[&Reading],
+    token: &PageAccess,
+) -> Digests {
+    let safekeepers = pages.iter().filter(|page| page.role == Role::Safekeeper);
+    let safekeepers: Vec<(&str, &PageDoor)> =
+        safekeepers.filter_map(|page| Some((page.pod.as_str(), page.door.as_ref().ok()?))).collect();
+    digests(cluster, namespace, &safekeepers, readings, Deadlines::default().metrics, token).await
 }
 
 #[cfg(test)]

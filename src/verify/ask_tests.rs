@@ -12,7 +12,7 @@ fn options(database: &str, canary: Option<&str>) -> Options {
         canary: canary.map(str::to_owned),
         deadline: SOON,
         login: Login::default(),
-        page_token: PageToken::default(),
+        page_token: PageAccess::default(),
         user: None,
         before: BTreeMap::new(),
     }
@@ -206,6 +206,6 @@ fn safekeepers_that_are_written_to_are_read_twice() {
     let second = at([150, 155, 160]).safekeepers.into_iter();
     let second = second.map(|one| (one.pod, Ok(one.said.unwrap()), Duration::ZERO)).collect();
     let joined: Vec<Reading> = after(&first, second).iter().map(|(pod, said, _)| pages::reading(pod, said)).collect();
-    let joined = Readings { safekeepers: joined, pageservers: Vec::new() };
+    let joined = Readings { safekeepers: joined, ..Readings::default() };
     assert_eq!(pages::wal(&joined).verdict, Verdict::Passed);
 }

@@ -23,4 +23,4 @@ pub use check::{Check, Judgement, Kind, Verdict, verdict};
 pub use saved::{API_VERSION, Coverage, Saved};
 pub use stored::StoredBaseline;
 pub use subjects::{Subject, subjects};
-pub use testimony::{Difference, Testimony, compared_pages, difference};
+pub use testimony::{Difference, Testimony, compared_pages, difference, storage_kind};

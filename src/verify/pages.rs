@@ -3,10 +3,10 @@
 use super::check::Judgement;
 use crate::probe::compare::counted;
 use crate::probe::http::{NoPage, NoPageKind};
-use crate::storage::facts::{Metrics, PageFacts, PageserverFacts, SafekeeperFacts, TimelineId};
+use crate::storage::facts::{Listed, Metrics, PageFacts, PageserverFacts, SafekeeperFacts, TimelineId};
 use crate::storage::readings::{Furthest, Reading, Readings, committed, computes, most_timelines};
 use crate::storage::words::{bytes, lsn};
-use crate::storage::{pageserver, safekeeper};
+use crate::storage::{Digests, pageserver, safekeeper};
 use crate::topology::health;
 
 /// Members of a timeline where there are more safekeepers than these: by default each timeline is on three of them.
@@ -85,6 +85,8 @@ pub fn wal(readings: &Readings) -> Judgement {
         found.look(id, *furthest, (&all, &reading), most);
     }
     found.open.extend(fewer(&all, &reading, most));
+    let (other, unknown) = bytes_of(&reading, &readings.digests);
+    found.open.extend(unknown);
     found.open.extend(reading.iter().filter_map(|one| {
         let why = one.safekeeper()?.1.idle_unread()?;
         Some(format!("{}: {why}", one.pod))
@@ -96,6 +98,9 @@ pub fn wal(readings: &Readings) -> Judgement {
     let lines = |judgement: Judgement, lines| Judgement { lines, ..judgement };
     if !found.short.is_empty() {
         return lines(Judgement::failed("no majority has flushed what is committed"), found.short);
+    }
+    if !other.is_empty() {
+        return lines(Judgement::failed("safekeepers have different bytes of the same WAL"), other);
     }
     if !found.open.is_empty() {
         let why = "whether every safekeeper has what is committed is not known, or it has not yet";
@@ -109,7 +114,23 @@ pub fn wal(readings: &Readings) -> Judgement {
         (Some(to), idle) => format!("{listed} flushed by a majority, up to {to}; {idle} more idle"),
         (None, idle) => format!("{}, all idle", counted(idle, "timeline")),
     };
-    lines(Judgement::passed(reason), found.behind)
+    let same = readings.digests.same().map(|same| format!("; {same}")).unwrap_or_default();
+    let mut told = found.behind;
+    if readings.digests.not_served() {
+        told.push("whether they have the same bytes is not known: this release serves no digests".to_owned());
+    }
+    lines(Judgement::passed(format!("{reason}{same}")), told)
+}
+
+/// Whose bytes are others than other safekeepers have of the same WAL, and of whom that is not known, a line each.
+fn bytes_of(reading: &[&Reading], digests: &Digests) -> (Vec<String>, Vec<String>) {
+    let (mut other, mut unknown) = (Vec::new(), Vec::new());
+    for one in reading {
+        let pod = &one.pod;
+        other.extend(digests.others_than(pod).iter().map(|other| format!("{pod} has {other}")));
+        unknown.extend(digests.unknown_of(pod).iter().map(|why| format!("{pod}: {why}")));
+    }
+    (other, unknown)
 }
 
 /// What is found of the positions, timeline by timeline.
@@ -273,6 +294,9 @@ fn unknown(facts: &PageserverFacts, safekeepers: &[&Reading], remote_storage: Op
     }
     if facts.remote_bytes == Some(0) && remote_storage != Some(false) {
         lines.push("it has nothing in remote storage".to_owned());
+    }
+    if let Listed::Unread(why) = &facts.listed {
+        lines.push(format!("its tenants are not known by name: {why}"));
     }
     if facts.left_out > 0 {
         lines.push(format!("{} were not looked at: there are too many", counted(facts.left_out, "timeline")));

@@ -257,3 +257,35 @@ fn idle_timelines_are_as_good_as_their_list() {
     assert_eq!(judged.verdict, Unknown);
     assert!(judged.lines.contains(&"safekeeper-2 has no timeline bb/22 (safekeeper-0 has 0/5 committed)".to_owned()));
 }
+
+/// The same positions, and other bytes.
+#[test]
+fn other_bytes_of_the_same_wal_are_a_failure_and_unknown_ones_are_unknown() {
+    use crate::storage::digests::{Digest, Digests, Stretch};
+    use crate::storage::facts::TimelineId;
+    let answered = |of: [Digest; 3]| {
+        let pods = ["safekeeper-0", "safekeeper-1", "safekeeper-2"].map(str::to_owned);
+        let on = pods.iter().cloned().collect();
+        let stretch = Stretch { timeline: TimelineId::new("aa", "11"), from: 1, until: 9, on };
+        let digests = Digests { answers: vec![(stretch, pods.into_iter().zip(of).collect())], ..Digests::default() };
+        wal(&Readings { digests, ..readings([level(), level(), level()]) })
+    };
+    let is = |text: &str| Digest::Is(text.to_owned());
+    let whole = answered([is("x"), is("x"), is("x")]);
+    assert_eq!(whole.verdict, Passed);
+    assert!(whole.reason.ends_with("; the last 8 bytes of 1 timeline are the same everywhere"), "{whole:?}");
+    let other = answered([is("x"), is("x"), is("y")]);
+    assert_eq!(other.verdict, Failed);
+    assert_eq!(
+        other.lines,
+        ["safekeeper-2 has other bytes of timeline aa/11 from 0/1 to 0/9 than safekeeper-0, safekeeper-1"]
+    );
+    let unknown = answered([is("x"), is("x"), Digest::Unknown("why".into())]);
+    assert_eq!(unknown.verdict, Unknown);
+    assert!(unknown.lines[0].starts_with("safekeeper-2: whether its bytes of timeline aa/11"), "{unknown:?}");
+    // Another one that differs counts more than one that is not known.
+    assert_eq!(answered([is("x"), is("y"), Digest::Unknown("why".into())]).verdict, Failed);
+    let older = answered([Digest::NotServed, Digest::NotServed, Digest::NotServed]);
+    assert_eq!((older.verdict, older.lines.len()), (Passed, 1));
+    assert!(!older.reason.contains("everywhere"), "{older:?}");
+}

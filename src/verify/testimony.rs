@@ -7,7 +7,8 @@ use crate::probe::sql::Kernel;
 use crate::probe::{Baseline, compare};
 use crate::storage::facts::{Metrics, PageFacts};
 use crate::storage::found::{Found, Item};
-use crate::storage::{Reading, pageserver, safekeeper};
+use crate::storage::{self, Reading, pageserver, safekeeper};
+use crate::topology::layout::Role;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -44,7 +45,7 @@ pub fn difference(before: &Testimony, after: &Testimony) -> Difference {
     let difference = match (before, after) {
         (Testimony::Sql(before), Testimony::Sql(after)) => of_servers(before, after),
         (Testimony::Page(before), Testimony::Page(after)) => {
-            Difference::of_found(&compared_pages(Some(before), after, &[]))
+            Difference::of_found(&compared_pages(None, Some(before), after, &[]))
         }
         _ => Difference { unknown: vec!["it is not asked in the same way as before".into()], ..Difference::default() },
     };
@@ -73,37 +74,58 @@ fn of_servers(before: &Baseline, after: &Baseline) -> Difference {
     }
 }
 
-/// Compares what a status page says with what it said before, and with what the safekeepers of its namespace say (of a
-/// safekeeper: the other ones). A pageserver whose tenants are not attached holds nothing (Neon #12667), and a safekeeper
-/// that has not fetched the committed WAL again does not count towards the majority.
-pub fn compared_pages(before: Option<&PageFacts>, after: &PageFacts, safekeepers: &[&Reading]) -> Found {
-    let is_pageserver = |facts: &PageFacts| matches!(facts.metrics, Some(Metrics::Pageserver(_)));
-    // What it is, it said before, or says now.
-    let before_knows = before.filter(|before| before.metrics.is_some());
-    // Without metrics it may be either: a pageserver may have the id of a safekeeper.
-    if before_knows.is_none() && after.metrics.is_none() {
-        return safekeeper::compare(before, after, &[]);
-    }
-    if before_knows.map_or_else(|| is_pageserver(after), is_pageserver) {
-        pageserver::compare(before, after, safekeepers)
-    } else {
-        safekeeper::compare(before, after, safekeepers)
+/// Returns which storage component a role is, if it is one.
+pub fn storage_kind(role: Role) -> Option<storage::Kind> {
+    match role {
+        Role::Safekeeper => Some(storage::Kind::Safekeeper),
+        Role::Pageserver => Some(storage::Kind::Pageserver),
+        Role::MetadataProxy
+        | Role::FoundationDb
+        | Role::StorageController
+        | Role::StorageBroker
+        | Role::Coordinator
+        | Role::WarehouseProxy
+        | Role::WarehouseNode
+        | Role::Console => None,
     }
 }
 
-/// What `--accept-missing` takes for it.
-fn name_of(item: &Item) -> String {
-    match item {
+/// Compares what a status page says with what it said before, and with what the safekeepers of its namespace say (of a
+/// safekeeper: the other ones). A pageserver whose tenants are not attached holds nothing (Neon #12667), and a safekeeper
+/// that has not fetched the committed WAL again does not count towards the majority.
+///
+/// `kind` is what the component is, if that is known: a page tells it by its metrics alone.
+pub fn compared_pages(
+    kind: Option<storage::Kind>,
+    before: Option<&PageFacts>,
+    after: &PageFacts,
+    safekeepers: &[&Reading],
+) -> Found {
+    // What it is, it said before, or says now.
+    let kind = kind.or_else(|| before.and_then(PageFacts::kind)).or_else(|| after.kind());
+    match kind {
+        Some(storage::Kind::Pageserver) => pageserver::compare(before, after, safekeepers),
+        Some(storage::Kind::Safekeeper) => safekeeper::compare(before, after, safekeepers),
+        // It may be either, and a pageserver may have the id of a safekeeper.
+        None => safekeeper::compare(before, after, &[]),
+    }
+}
+
+/// What `--accept-missing` takes for it; `None` for what nobody can have removed on purpose.
+fn name_of(item: &Item) -> Option<String> {
+    Some(match item {
+        Item::Bytes(_) => return None,
         Item::Timeline(id) => format!("timeline/{}", escaped(&id.timeline)),
         Item::Timelines => "timelines".into(),
         Item::Identity => "identity".into(),
         Item::Metrics => "metrics".into(),
+        Item::Tenant(name) => format!("tenant/{}", escaped(name)),
         Item::ActiveTenants => "active-tenants".into(),
         Item::BrokenTenants => "broken-tenants".into(),
         Item::ActiveTimelines => "active-timelines".into(),
         Item::RemoteStorage => "remote-storage".into(),
         Item::StartUp => "start-up".into(),
-    }
+    })
 }
 
 impl Difference {
@@ -111,7 +133,7 @@ impl Difference {
     pub fn of_found(found: &Found) -> Self {
         Self {
             missing: found.short.iter().map(|short| short.line.clone()).collect(),
-            names: found.short.iter().map(|short| (short.line.clone(), name_of(&short.item))).collect(),
+            names: found.short.iter().filter_map(|short| Some((short.line.clone(), name_of(&short.item)?))).collect(),
             unknown: found.unknown.clone(),
             nothing: found.nothing.clone(),
             there: found.there.clone(),
@@ -261,7 +283,24 @@ mod tests {
     fn a_page_without_metrics_is_nobodys_twin() {
         let mute = PageFacts { id: Some(1), ..PageFacts::default() };
         let other = Reading { pod: "safekeeper-0".into(), said: Ok(mute.clone()) };
-        let found = compared_pages(Some(&mute), &mute, &[&other]);
+        let found = compared_pages(None, Some(&mute), &mute, &[&other]);
+        assert!(found.short.is_empty() && found.nothing.is_some(), "{found:?}");
+        let found = compared_pages(Some(storage::Kind::Pageserver), Some(&mute), &mute, &[&other]);
+        assert!(found.short.is_empty() && found.nothing.is_some(), "{found:?}");
+    }
+
+    /// Of what is known to be a safekeeper the identity alone is compared, too: two of one id count as one.
+    #[test]
+    fn a_safekeeper_without_metrics_has_an_identity_of_its_own() {
+        let mute = |id| PageFacts { id: Some(id), ..PageFacts::default() };
+        let others = [2, 3].map(|id| Reading { pod: format!("safekeeper-{}", id - 1), said: Ok(mute(id)) });
+        let others: Vec<&Reading> = others.iter().collect();
+        for before in [None, Some(mute(2))] {
+            let found = compared_pages(Some(storage::Kind::Safekeeper), before.as_ref(), &mute(2), &others);
+            let lines: Vec<&str> = found.short.iter().map(|short| short.line.as_str()).collect();
+            assert_eq!(lines, ["an identity of its own: safekeeper-1 has id 2, too"], "{before:?}");
+        }
+        let found = compared_pages(Some(storage::Kind::Safekeeper), None, &mute(1), &others);
         assert!(found.short.is_empty() && found.nothing.is_some(), "{found:?}");
     }
 

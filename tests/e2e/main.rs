@@ -32,6 +32,8 @@ mod settle;
 mod soak;
 mod storage;
 mod storage_failover;
+mod storage_https;
+mod storage_token;
 mod story;
 mod strangers;
 mod trouble;

@@ -2,71 +2,18 @@
 //! decides. How they misbehave is said in a ConfigMap, which a container reads when it starts.
 
 use crate::member::Before;
-use crate::world::{SYSTEM, World, named, stays_ready};
-use k8s_openapi::api::core::v1::{ConfigMap, Pod};
-use kube::api::{DeleteParams, PostParams};
-use serde_json::{Value, json};
+use crate::world::{SYSTEM, World, named};
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::DeleteParams;
+use serde_json::json;
 
 const SAFEKEEPERS: [&str; 3] = ["safekeeper-0", "safekeeper-1", "safekeeper-2"];
-
-/// The members that were started with these settings; in the end they start again without.
-struct Misbehaving<'w> {
-    world: &'w World,
-    restarted: Vec<&'static str>,
-}
-
-/// Members that start from now on behave like this; these start at once.
-fn misbehave<'w>(world: &'w World, settings: &Value, restart: &[&'static str]) -> Misbehaving<'w> {
-    let map: ConfigMap = serde_json::from_value(json!({
-        "metadata": {"name": "storage-stand-in"}, "data": {"settings": settings.to_string()},
-    }))
-    .unwrap();
-    world.block_on(world.within::<ConfigMap>(SYSTEM).create(&PostParams::default(), &map)).unwrap();
-    let of = Misbehaving { world, restarted: restart.to_vec() };
-    of.restart();
-    of
-}
-
-impl Misbehaving<'_> {
-    /// From now on members start as they should.
-    fn ends(&self) {
-        let maps = self.world.within::<ConfigMap>(SYSTEM);
-        self.world.block_on(maps.delete("storage-stand-in", &DeleteParams::default())).unwrap();
-    }
-
-    fn restart(&self) {
-        for pod in &self.restarted {
-            let pods = self.world.within::<Pod>(SYSTEM);
-            let old = self.world.pod(SYSTEM, pod).metadata.uid;
-            self.world.block_on(pods.delete(pod, &DeleteParams::default())).unwrap();
-            self.world.until(&pods, named(pod), &format!("{pod} is Ready again"), |pods| {
-                pods.get(*pod).is_some_and(|pod| pod.metadata.uid != old && stays_ready(pod))
-            });
-        }
-    }
-}
-
-impl Drop for Misbehaving<'_> {
-    fn drop(&mut self) {
-        let maps = self.world.within::<ConfigMap>(SYSTEM);
-        let gone = self.world.block_on(maps.delete("storage-stand-in", &DeleteParams::default()));
-        drop(gone);
-        if !std::thread::panicking() {
-            return self.restart();
-        }
-        // Other cases come after one that failed.
-        for pod in &self.restarted {
-            let pods = self.world.within::<Pod>(SYSTEM);
-            drop(self.world.block_on(pods.delete(pod, &DeleteParams::default())));
-        }
-    }
-}
 
 /// While bytes come nothing is missing: at the time limit it is catching up, and the command that it names ends well.
 #[test]
 fn a_safekeeper_that_fetches_wal_is_catching_up_and_is_waited_for() {
     let world = World::alone();
-    let slow = misbehave(&world, &json!({"safekeeper": {"rate": 1_000_000}}), &[]);
+    let _slow = world.storage(&json!({"safekeeper": {"rate": 1_000_000}}), &["safekeeper-0"]);
     let before = Before::of(&world, SYSTEM, "safekeeper-0");
     let ran = world.run(&["failover", "safekeeper-0", "--yes", "--anew", "--timeout", "10s"]).exits(8);
     assert!(ran.out.starts_with("Catching up: safekeeper-0 is Ready after "), "{}", ran.shown());
@@ -89,14 +36,13 @@ fn a_safekeeper_that_fetches_wal_is_catching_up_and_is_waited_for() {
     ran.says(&["its status page answers: WAL of 1 timeline"]);
     before.is_recovered();
     world.run(&[&["verify"], &SAFEKEEPERS[..]].concat()).exits(0).says(&["1 timeline flushed by a majority"]);
-    drop(slow);
 }
 
 /// What the others lack is measured, in bytes, however old their disks are.
 #[test]
 fn a_safekeeper_beside_one_that_lags_is_refused() {
     let world = World::alone();
-    let behind = misbehave(&world, &json!({"safekeeper-1": {"lag": 5_300_000}}), &["safekeeper-1"]);
+    let _behind = world.storage_now(&json!({"safekeeper-1": {"lag": 5_300_000}}), &["safekeeper-1"]);
     let before = Before::of(&world, SYSTEM, "safekeeper-0");
     for keep in [&[][..], &["--keep-pvc"]] {
         let ran = world.run(&[&["failover", "safekeeper-0", "--yes", "--anew"], keep].concat()).exits(4);
@@ -110,40 +56,38 @@ fn a_safekeeper_beside_one_that_lags_is_refused() {
     // It itself may go: the two others have all of it.
     world.run(&["failover", "safekeeper-1", "--yes", "--anew", "--dry-run=client"]).exits(0);
     world.run(&[&["verify"], &SAFEKEEPERS[..]].concat()).exits(0).says(&["safekeeper-1 is 5,300,000 bytes behind"]);
-    drop(behind);
 }
 
 /// The half minute after an account was suspended: its timeline has left the metrics of one safekeeper only.
 #[test]
 fn a_timeline_that_becomes_idle_is_not_missing() {
     let world = World::alone();
-    let suspending = misbehave(&world, &json!({"safekeeper-0": {"idle": 1}}), &SAFEKEEPERS);
+    let suspending = world.storage_now(&json!({"safekeeper-0": {"idle": 1}}), &SAFEKEEPERS);
     let all = [&["verify", "pageserver-0"], &SAFEKEEPERS[..]].concat();
     world.run(&all).exits(0).says(&["1 timeline flushed by a majority"]);
     world.run(&["failover", "safekeeper-1", "--yes", "--anew", "--dry-run=client"]).exits(0);
     let ran = world.run(&["failover", "safekeeper-0", "--yes", "--anew"]).exits(0);
     ran.says(&["1 timeline, all idle"]);
-    drop(suspending);
-    let idle = misbehave(&world, &json!({"safekeeper": {"idle": 1}}), &SAFEKEEPERS);
+    suspending.end();
+    let _idle = world.storage_now(&json!({"safekeeper": {"idle": 1}}), &SAFEKEEPERS);
     world.run(&all).exits(0).says(&["1 timeline, all idle"]);
     // The number is there, and each timeline is idle: one that has none did not come back.
     let ran = world.run(&["failover", "safekeeper-2", "--yes", "--anew"]).exits(0);
     ran.says(&["1 timeline, all idle"]);
-    drop(idle);
 }
 
 /// Without its metrics nothing is known of what it holds, and nothing is proven.
 #[test]
 fn a_safekeeper_whose_metrics_cannot_be_read_is_not_proven() {
     let world = World::alone();
-    let secret = misbehave(&world, &json!({"safekeeper": {"metrics": "unauthorized"}}), &SAFEKEEPERS);
+    let secret = world.storage_now(&json!({"safekeeper": {"metrics": "unauthorized"}}), &SAFEKEEPERS);
     // Where another one has just got a disk, what cannot be read is not known to be fetched.
     let all_the_same = ["--yes", "--allow", "quorum-loss", "--confirm", "safekeeper-0"];
     let ran = world.run(&[&["failover", "safekeeper-0", "--anew"], &all_the_same[..]].concat()).exits(8);
     assert!(ran.out.starts_with("Not proven: safekeeper-0 is Ready after "), "{}", ran.shown());
     ran.says(&["/metrics answers 401"]).warns(&["have all committed WAL is unknown"]);
     world.run(&[&["verify"], &SAFEKEEPERS[..]].concat()).exits(8).says(&["no safekeeper's metrics can be read"]);
-    drop(secret);
+    secret.end();
     // What they say counts again, and what was not proven is whole by it.
     world.run(&["failover", "safekeeper-1", "--yes", "--anew", "--dry-run=client"]).exits(0);
 }
@@ -156,7 +100,7 @@ fn a_pageserver_that_comes_back_empty_has_not_recovered() {
         (json!({"pageserver": {"attach": 0}}), ["active tenants: 0 of 1 before", "timeline "]),
         (json!({"pageserver": {"bucket": "empty"}}), ["active timelines: 0 of 1 before", "it has nothing there"]),
     ] {
-        let empty = misbehave(&world, &settings, &[]);
+        let empty = world.storage(&settings, &["pageserver-0"]);
         let before = Before::of(&world, SYSTEM, "pageserver-0");
         let ran = world.run(&["failover", "pageserver-0", "--yes", "--anew"]).exits(7);
         assert!(ran.out.starts_with("Not recovered: pageserver-0 is Ready after "), "{}", ran.shown());
@@ -164,10 +108,11 @@ fn a_pageserver_that_comes_back_empty_has_not_recovered() {
         assert_eq!(undo[0], "undo");
         before.is_kept("data-missing");
         world.run(&["verify", "pageserver-0"]).exits(7);
-        empty.ends();
+        empty.lift();
         let undo: Vec<&str> = undo.iter().map(String::as_str).chain(["--yes"]).collect();
         world.run(&undo).exits(0).says(&["Recovered: pageserver-0 is back"]);
         world.run(&[&["verify", "pageserver-0"], &SAFEKEEPERS[..]].concat()).exits(0);
+        empty.end();
     }
 }
 
@@ -175,7 +120,7 @@ fn a_pageserver_that_comes_back_empty_has_not_recovered() {
 #[test]
 fn a_pageserver_that_was_down_is_held_to_what_the_safekeepers_have() {
     let world = World::alone();
-    let silent = misbehave(&world, &json!({"pageserver": {"controller": "silent"}}), &[]);
+    let silent = world.storage(&json!({"pageserver": {"controller": "silent"}}), &["pageserver-0"]);
     let before = Before::of(&world, SYSTEM, "pageserver-0");
     let pods = world.within::<Pod>(SYSTEM);
     world.block_on(pods.delete("pageserver-0", &DeleteParams::default())).unwrap();
@@ -185,7 +130,65 @@ fn a_pageserver_that_was_down_is_held_to_what_the_safekeepers_have() {
     // It is loading for as long as it is silent, and not away.
     let ran = world.run(&["failover", "pageserver-0", "--yes", "--anew", "--timeout", "8s"]).exits(6);
     assert!(!ran.out.contains("missing"), "{}", ran.shown());
-    silent.ends();
+    silent.lift();
     let ran = world.run(&["failover", "pageserver-0", "--yes", "--anew"]).exits(0);
     ran.says(&["its status page answers: 1 active tenant, 1 timeline"]);
+}
+
+/// Two of one identity count as one, and a page tells it without metrics, too.
+#[test]
+fn a_safekeeper_with_the_identity_of_another_one_has_not_recovered() {
+    let world = World::alone();
+    let secret = json!({"metrics": "unauthorized"});
+    let settings = json!({"safekeeper": secret, "safekeeper-0": {"metrics": "unauthorized", "id": 2}});
+    let _twins = world.storage_now(&settings, &SAFEKEEPERS);
+    let before = Before::of(&world, SYSTEM, "safekeeper-0");
+    let all_the_same = ["--yes", "--allow", "quorum-loss", "--confirm", "safekeeper-0", "--timeout", "90s"];
+    let ran = world.run(&[&["failover", "safekeeper-0", "--anew"], &all_the_same[..]].concat()).exits(7);
+    ran.says(&["Not recovered: safekeeper-0 ", "an identity of its own: safekeeper-1 has id 2, too"]);
+    before.is_kept("data-missing");
+}
+
+/// 1,200 timelines of 60 tenants, and over 16 MiB of the pageserver's metrics: nothing is cut.
+#[test]
+fn of_many_timelines_each_is_compared() {
+    let world = World::alone();
+    let all = [&SAFEKEEPERS[..], &["pageserver-0"]].concat();
+    let _many = world.storage_now(&json!({"computes": {"tenants": 60, "timelines": 20}}), &all);
+    let verify = [&["verify"], &all[..]].concat();
+    let ran = world.run(&verify).exits(0).says(&["1200 timelines flushed by a majority", "60 tenants active"]);
+    assert!(!ran.out.contains("not looked at"), "{}", ran.shown());
+    for (pod, there) in
+        [("safekeeper-0", "WAL of 1200 timelines"), ("pageserver-0", "60 active tenants, 1200 timelines")]
+    {
+        let before = Before::of(&world, SYSTEM, pod);
+        let ran = world.run(&["failover", pod, "--yes", "--anew"]).exits(0).says(&["Recovered: ", there]);
+        assert!(!ran.out.contains("not looked at"), "{}", ran.shown());
+        before.is_recovered();
+    }
+}
+
+/// An old disk does not remember what was voted since: put back, it could vote twice in a term.
+#[test]
+fn the_undo_of_a_safekeeper_after_others_voted_is_of_high_risk() {
+    let world = World::alone();
+    let _disks = world.storage(&json!({}), &["safekeeper-0"]);
+    world.run(&["failover", "safekeeper-0", "--yes", "--anew"]).exits(0);
+    let term = world.metric("safekeeper-1", "safekeeper_acceptor_term")[0];
+    let dry = ["undo", "safekeeper-0", "--yes", "--dry-run=client"];
+    let ran = world.run(&dry).exits(0);
+    assert!(!ran.out.contains("vote twice"), "{}", ran.shown());
+    world.replace_storage("cloudberry-proxy-0", false);
+    assert_eq!(world.metric("safekeeper-1", "safekeeper_acceptor_term"), [term + 1]);
+    let before = Before::of(&world, SYSTEM, "safekeeper-0");
+    let ran = world.run(&["undo", "safekeeper-0", "--yes"]).exits(4);
+    for part in ["the old disk could vote twice", &format!("term {} of timeline ", term + 1), &format!("{term} then")] {
+        assert!(ran.error().contains(part), "{}", ran.shown());
+    }
+    ran.warns(&["--allow quorum-loss"]);
+    assert_eq!(Before::of(&world, SYSTEM, "safekeeper-0").uid, before.uid);
+    // Who takes the risk takes it by the pod's name.
+    let all_the_same = ["--allow", "quorum-loss", "--confirm", "safekeeper-0"];
+    let ran = world.run(&[&["undo", "safekeeper-0"], &all_the_same[..]].concat()).exits(0);
+    ran.says(&["Recovered: safekeeper-0 is back"]).warns(&["the old disk could vote twice"]);
 }

@@ -15,8 +15,8 @@ use kubectl_synxdb::error::Exit;
 use kubectl_synxdb::probe::http::{Deadlines, NoPageKind, status_page};
 use kubectl_synxdb::probe::login::{self, Password};
 use kubectl_synxdb::probe::sql::Kernel;
-use kubectl_synxdb::probe::{Answer, Canary, Login, PageToken, Sql, SqlTarget, compare};
-use kubectl_synxdb::topology::layout::PageDoor;
+use kubectl_synxdb::probe::{Answer, Canary, Login, PageAccess, Sql, SqlTarget, compare};
+use kubectl_synxdb::topology::layout::{PageDoor, Scheme};
 use practice_cluster::{Options, Sandbox};
 
 const SYSTEM: &str = "synxdb-system";
@@ -205,8 +205,8 @@ async fn a_pod_is_replaced_and_watched_and_asked() {
 async fn a_component_that_does_not_answer_is_no_pass() {
     let (sandbox, cluster) = start("").await;
     let page = async |pod: &str, port| {
-        let door = PageDoor { port, path: "/v1/status".to_owned() };
-        status_page(&cluster, SYSTEM, pod, &door, Deadlines::within(LIMIT), &PageToken::default()).await
+        let door = PageDoor { port, path: "/v1/status".to_owned(), scheme: Scheme::Http };
+        status_page(&cluster, SYSTEM, pod, &door, Deadlines::within(LIMIT), &PageAccess::default()).await
     };
     let found = page("safekeeper-0", 7676).await.unwrap();
     let facts = found.safekeeper().unwrap();

@@ -192,15 +192,59 @@ fn a_safekeeper_that_was_down_is_compared_with_its_stored_baseline() {
     cluster.run(&["verify", "safekeeper", "pageserver"]).exits(0);
     down("safekeeper-1");
     back("safekeeper-1", 0).says(&["Recovered: ", "WAL of 1 timeline", "compared with the stored baseline of"]);
-    // More tenants than there are now.
+    // More tenants than there are now, of which one was deleted on purpose: what is left is all there.
     let key = Key::new("configmaps", SYSTEM, "kubectl-synxdb-baseline-pageserver-0");
     let mut document = stored(&cluster, SYSTEM, "pageserver-0");
     document["content"]["said"]["metrics"]["pageserver"]["tenants"]["Active"] = 9.into();
     cluster.update(&key, |map| map["data"]["baseline.json"] = document.to_string().into());
     down("pageserver-0");
-    let ran = cluster.run(&["failover", "pageserver-0", "--yes", "--accept-missing", "active-tenants"]).exits(8);
+    let ran = cluster.run(&["failover", "pageserver-0", "--yes", "--accept-missing", "active-tenants"]).exits(0);
     // It came up empty, although it had tenants: that is said, whatever is accepted.
-    ran.says(&["Not proven: ", "it suspects that it lost its data"]);
+    ran.says(&["Recovered: ", "accepted: active tenants: 1 of 9 before", "it suspects that it lost its data"]);
+}
+
+/// The last tenant was deleted on purpose: then no safekeeper has a timeline, and nothing suspects a loss.
+#[test]
+fn a_pageserver_without_tenants_is_accepted_if_nothing_speaks_against_it() {
+    let cluster = Cluster::start(Options { replaced_pod_ready_seconds: Some(8.0), ..bare("healthy") });
+    let settings = |settings: Value| {
+        let key = Key::new("configmaps", SYSTEM, "storage-stand-in");
+        let _ = cluster.store().delete(&key, &DeleteOptions::default());
+        let metadata = serde_json::json!({"name": "storage-stand-in", "namespace": SYSTEM});
+        let map = serde_json::json!({"metadata": metadata, "data": {"settings": settings.to_string()}});
+        cluster.store().create(key, map, false).unwrap();
+    };
+    let pages = ["verify", "safekeeper", "pageserver"];
+    cluster.run(&pages).exits(0);
+    let failover = ["failover", "pageserver-0", "--yes", "--anew"];
+    let accept = |next: &[String]| {
+        let names = next.windows(2).filter(|words| words[0] == "--accept-missing");
+        names.flat_map(|words| words.iter().cloned()).collect::<Vec<_>>()
+    };
+
+    // Not attached, and not deleted: the safekeepers have it, and it suspects a loss itself.
+    settings(serde_json::json!({"pageserver": {"attach": 0}}));
+    is_down(&cluster, SYSTEM, "pageserver-0");
+    let ran = cluster.run(&failover).exits(7);
+    let names = accept(&next_after(&ran, "removed on purpose"));
+    assert!(names.contains(&"active-tenants".to_owned()), "{names:?}");
+    let accepting: Vec<&str> = failover.iter().copied().chain(names.iter().map(String::as_str)).collect();
+    is_down(&cluster, SYSTEM, "pageserver-0");
+    let ran = cluster.run(&accepting).exits(8);
+    ran.says(&["Not proven: ", "no tenant is active, and it suspects that it lost its data"]);
+
+    // Deleted, everywhere.
+    settings(serde_json::json!({"computes": {"tenants": 0}}));
+    for pod in ["safekeeper-0", "safekeeper-1", "safekeeper-2"] {
+        let uid = is_down(&cluster, SYSTEM, pod);
+        cluster.until("it is Ready", |store| {
+            let new = store.get(&Key::new("pods", SYSTEM, pod)).unwrap();
+            self::uid(&new) == uid && crate::support::is_ready(&new)
+        });
+    }
+    is_down(&cluster, SYSTEM, "pageserver-0");
+    let ran = cluster.run(&accepting).exits(0);
+    ran.says(&["Recovered: ", "accepted: active tenants: 0 of 1 before"]);
 }
 
 #[test]

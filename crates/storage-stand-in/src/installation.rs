@@ -187,7 +187,22 @@ impl Installation {
     /// # Errors
     /// The system's.
     pub(crate) fn is_new(&self, member: &str) -> io::Result<bool> {
-        disk::write_once(&self.folder.join("members").join(member), b"")
+        disk::write_once(&self.folder.join("members").join(member), b"0")
+    }
+
+    /// How many of the timelines there were when a member started last; from now on it has seen them all. What was made
+    /// since then was made while it was a member, and the compute brought it.
+    ///
+    /// # Errors
+    /// The system's.
+    pub(crate) fn seen_before(&self, member: &str, timelines: usize) -> io::Result<usize> {
+        let file = self.folder.join("members").join(member);
+        let text = String::from_utf8_lossy(&disk::read(&file)?.unwrap_or_default()).into_owned();
+        let before = text.parse().unwrap_or(0);
+        if timelines > before {
+            disk::write(&file, timelines.to_string().as_bytes())?;
+        }
+        Ok(before)
     }
 
     /// A safekeeper runs, and holds this.

@@ -10,6 +10,7 @@
 //! - One compute writes all the WAL, at a steady rate while it runs ([`Ledger`]): where each timeline ends is a function of
 //!   the time and of a file that tells of its starts and ends, so that all members of an installation, in one process or
 //!   in many, agree without a conversation. Nothing reads the WAL. Half a minute after it ended its timelines are idle.
+//! - With HTTPS the same pages are on another port as well, as Neon has them beside those in the clear; a kubelet asks these.
 //! - A safekeeper keeps its id, and of each timeline the term and the flush position. One that starts on an empty disk,
 //!   though it was there before, has no timelines, and takes them one after the other from peers that run and hold them,
 //!   at a rate that can be set.
@@ -27,10 +28,14 @@ mod safekeeper;
 mod serve;
 mod settings;
 mod stand_in;
+mod tls;
+mod wal;
 
 pub use installation::{Installation, Ledger, TimelineId, Written};
 pub use pages::{PageRequest, PageResponse};
-pub use settings::{Bucket, Computes, Controller, Member, MetricsPage, MissingIdentity, Settings, SettingsError};
+pub use settings::{
+    Bucket, Computes, Controller, Digests, Https, Member, MetricsPage, MissingIdentity, Settings, SettingsError,
+};
 pub use stand_in::{Identity, Role, StandIn};
 
 /// Where the first timeline's WAL ends when the installation is new: 0/2A55E98.

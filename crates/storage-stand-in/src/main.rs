@@ -68,6 +68,10 @@ async fn main() -> Result<ExitCode, Failure> {
     if role == Role::Safekeeper {
         register(&addresses, &name, address)?;
     }
+    let https = match member.has_https() {
+        true => Some(TcpListener::bind((listen, role.https_port())).await?),
+        false => None,
+    };
     let peers = async {
         loop {
             tokio::time::sleep(ROUND).await;
@@ -77,6 +81,7 @@ async fn main() -> Result<ExitCode, Failure> {
     tokio::select! {
         () = peers => {}
         result = serve_http(&http, &member) => result?,
+        result = serve_https(https.as_ref(), &member) => result?,
         result = serve_peers(&wal, &member) => result?,
         () = ended => {}
     }
@@ -104,6 +109,15 @@ async fn serve_http(listener: &TcpListener, member: &Arc<StandIn>) -> Result<(),
     loop {
         let (stream, _) = listener.accept().await?;
         tokio::spawn(member.clone().serve(stream, || true));
+    }
+}
+
+/// The same over HTTPS; never resolves without a listener.
+async fn serve_https(listener: Option<&TcpListener>, member: &Arc<StandIn>) -> Result<(), Failure> {
+    let Some(listener) = listener else { return std::future::pending().await };
+    loop {
+        let (stream, _) = listener.accept().await?;
+        tokio::spawn(member.clone().serve_https(stream, || true));
     }
 }
 

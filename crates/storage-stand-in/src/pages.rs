@@ -1,11 +1,10 @@
 //! Requests and their answers: paths, status codes and bodies.
 
 use crate::metrics::{self, OfPageserver};
-use crate::settings::MetricsPage;
+use crate::settings::{Digests, Member, MetricsPage};
 use crate::stand_in::{StandIn, State};
-use crate::{WAL_START, lsn, pageserver, safekeeper, uploaded};
+use crate::{WAL_START, lsn, pageserver, safekeeper, uploaded, wal};
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 use std::io;
 
 const JSON: &str = "application/json";
@@ -113,7 +112,7 @@ impl StandIn {
         Ok(match &*state {
             State::Safekeeper(safekeeper) => {
                 let lines = self.lines(safekeeper, request.ready);
-                of_safekeeper(&parts, request, &lines)
+                of_safekeeper(&parts, request, (&lines, &self.own))
             }
             State::Pageserver(pageserver) => of_pageserver(&parts, pageserver),
         })
@@ -157,7 +156,11 @@ fn unknown() -> PageResponse {
 }
 
 /// The lists and states of a safekeeper's timelines, idle ones too.
-fn of_safekeeper(parts: &[&str], request: &PageRequest<'_>, lines: &[safekeeper::View]) -> PageResponse {
+fn of_safekeeper(
+    parts: &[&str],
+    request: &PageRequest<'_>,
+    (lines, own): (&[safekeeper::View], &Member),
+) -> PageResponse {
     let (tenant, timeline, digest) = match parts {
         ["v1", "tenant", "timeline"] => {
             let all = lines.iter().map(|line| json!({"tenant_id": line.id.tenant, "timeline_id": line.id.timeline}));
@@ -174,7 +177,11 @@ fn of_safekeeper(parts: &[&str], request: &PageRequest<'_>, lines: &[safekeeper:
         );
     };
     if digest {
-        return digest_of(request, line);
+        return match own.digests {
+            Digests::Served => digest_of(request, line, own),
+            Digests::NotFound => unknown(),
+            Digests::Failing => PageResponse::error(500, "failed to read WAL"),
+        };
     }
     PageResponse::json(
         200,
@@ -201,17 +208,28 @@ fn of_safekeeper(parts: &[&str], request: &PageRequest<'_>, lines: &[safekeeper:
     )
 }
 
-/// The digest of a range of WAL: equal on all who hold it.
-fn digest_of(request: &PageRequest<'_>, line: &safekeeper::View) -> PageResponse {
-    let position = |name| request.parameter(name).and_then(parsed);
-    let (Some(from), Some(until)) = (position("from_lsn"), position("until_lsn")) else {
-        return PageResponse::error(400, "BadRequest: from_lsn and until_lsn are needed");
+/// The digest of a range of WAL: equal on all who hold the same bytes.
+fn digest_of(request: &PageRequest<'_>, line: &safekeeper::View, own: &Member) -> PageResponse {
+    let position = |name: &str| {
+        let bad = || PageResponse::error(400, &format!("Bad request: {name} is required"));
+        request.parameter(name).and_then(parsed).ok_or_else(bad)
     };
-    if from > until || from < WAL_START || until > line.flush {
-        return PageResponse::error(500, "Internal server error: the range is not on this safekeeper");
+    let (from, until) = match (position("from_lsn"), position("until_lsn")) {
+        (Ok(from), Ok(until)) => (from, until),
+        (Err(bad), _) | (_, Err(bad)) => return bad,
+    };
+    if from > until {
+        return PageResponse::error(500, "from_lsn is greater than until_lsn");
     }
-    let range = format!("{}/{} {from} {until}", line.id.tenant, line.id.timeline);
-    let digest: String = Sha256::digest(range.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+    if from < WAL_START {
+        return PageResponse::error(500, "requested LSN is before the start of the timeline");
+    }
+    if until > line.flush {
+        return PageResponse::error(500, "wal_reader.read returned 0 bytes");
+    }
+    let damaged = own.damaged.map(|back| crate::WAL_END.saturating_sub(back));
+    let digest: String =
+        wal::digest(&line.id, (from, until), damaged).iter().map(|byte| format!("{byte:02x}")).collect();
     PageResponse::json(200, &json!({"sha256": digest}))
 }
 

@@ -69,7 +69,7 @@ impl Pageserver {
     /// The system's; a file that is none of its.
     pub(crate) fn start(
         (own, volume): (&Member, Option<&Path>),
-        new: bool,
+        (new, seen): (bool, usize),
         ledger: &Ledger,
         all: &Installation,
         now: Instant,
@@ -81,16 +81,18 @@ impl Pageserver {
         let lost = found.is_none() && !new;
         match found {
             Some(bytes) => tenants = serde_json::from_slice::<File>(&bytes)?.tenants,
-            None if new => {
-                for written in ledger.timelines() {
-                    let remote = all.upload(&written.id, written.commit)?;
-                    let timelines: &mut Timelines = tenants.entry(written.id.tenant.clone()).or_default();
-                    timelines.insert(written.id.timeline.clone(), Ingested { last_record: written.commit, remote });
-                }
-            }
+            None if new => {}
             None => {
                 let named = own.attach.map_or(usize::MAX, |most| most as usize);
                 queue = ledger.tenants().into_iter().take(named).map(str::to_owned).collect();
+            }
+        }
+        // What was made since it started last, it serves since then.
+        for made in ledger.timelines().iter().skip(seen) {
+            let remote = all.upload(&made.id, made.commit)?;
+            let line = (made.id.timeline.clone(), Ingested { last_record: made.commit, remote });
+            if !lost {
+                tenants.entry(made.id.tenant.clone()).or_default().extend([line]);
             }
         }
         let scheduled = (tenants.len() + queue.len()) as u64;

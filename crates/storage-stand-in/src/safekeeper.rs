@@ -72,13 +72,14 @@ pub(crate) struct View {
 
 impl Safekeeper {
     /// Reads the state from a volume. Where there is none, a safekeeper that is new has been there since computes began
-    /// to write, and another has lost its disk. One that always lags comes as if it had been away meanwhile.
+    /// to write, and another has lost its disk. Of the timelines it has seen so many before; it has been there since the
+    /// others were made. One that always lags comes as if it had been away meanwhile.
     ///
     /// # Errors
     /// The system's; a file that is none of its.
     pub(crate) fn start(
         (own, volume): (&Member, Option<&Path>),
-        new: bool,
+        seen: usize,
         ledger: &Ledger,
         now: Instant,
     ) -> io::Result<Safekeeper> {
@@ -89,12 +90,11 @@ impl Safekeeper {
                 let file: File = serde_json::from_slice(&bytes)?;
                 file.timelines.into_iter().map(|line| (line.id, line.kept)).collect()
             }
-            None if new => {
-                let written = ledger.timelines().iter();
-                written.map(|line| (line.id.clone(), Kept { term: line.term, flush: line.commit })).collect()
-            }
             None => BTreeMap::new(),
         };
+        for made in ledger.timelines().iter().skip(seen) {
+            kept.entry(made.id.clone()).or_insert(Kept { term: made.term, flush: made.commit });
+        }
         for written in ledger.timelines().iter().filter(|_| own.lag > 0) {
             if let Some(kept) = kept.get_mut(&written.id) {
                 kept.flush = kept.flush.min(limit(own, written));

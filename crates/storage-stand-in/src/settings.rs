@@ -62,6 +62,9 @@ pub struct Member {
     pub rate: Option<u64>,
     /// Bytes of WAL that a safekeeper always lacks of each timeline.
     pub lag: u64,
+    /// That a byte of a safekeeper's WAL is another than was written, on each timeline: so many bytes before where a new
+    /// installation's WAL ends.
+    pub damaged: Option<u64>,
     /// Timelines, the first ones, that are idle on a safekeeper: uploaded, and without a compute.
     pub idle: u32,
     /// Timelines, the first ones, that no compute writes any more: those that are idle on one safekeeper at least.
@@ -69,8 +72,12 @@ pub struct Member {
     pub suspended: u32,
     /// What `/metrics` answers.
     pub metrics: MetricsPage,
+    /// Whether a safekeeper tells digests of its WAL.
+    pub digests: Digests,
     /// The token that other pages than `/v1/status` and `/metrics` ask for; none is asked for unless given.
     pub token: Option<String>,
+    /// That its pages are served over HTTPS, too, on another port, with this certificate; not at all unless given.
+    pub https: Option<Https>,
     /// Seconds that a pageserver takes to attach a tenant after its disk was lost.
     pub attach_seconds: f64,
     /// Tenants that a pageserver gets at most after its disk was lost: the controller names no others.
@@ -89,10 +96,13 @@ impl Default for Member {
             id: None,
             rate: None,
             lag: 0,
+            damaged: None,
             idle: 0,
             suspended: 0,
             metrics: MetricsPage::Open,
+            digests: Digests::Served,
             token: None,
+            https: None,
             attach_seconds: 0.0,
             attach: None,
             controller: Controller::Answers,
@@ -100,6 +110,16 @@ impl Default for Member {
             identity: MissingIdentity::Written,
         }
     }
+}
+
+/// What a server with HTTPS shows.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Https {
+    /// Its certificate, in PEM.
+    pub certificate: String,
+    /// The certificate's key, in PEM.
+    pub key: String,
 }
 
 /// What `/metrics` answers.
@@ -114,6 +134,18 @@ pub enum MetricsPage {
     NotFound,
     /// Nothing: the request hangs.
     Hanging,
+}
+
+/// Whether digests are served.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum Digests {
+    /// They are.
+    Served,
+    /// There is no such page, as in older releases.
+    NotFound,
+    /// The page fails, as where WAL cannot be read.
+    Failing,
 }
 
 /// Whether the storage controller answers.

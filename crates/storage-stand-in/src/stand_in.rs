@@ -5,6 +5,7 @@ use crate::installation::{Installation, TimelineId};
 use crate::pageserver::Pageserver;
 use crate::safekeeper::Safekeeper;
 use crate::settings::{Computes, Member, MissingIdentity};
+use crate::tls;
 use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
@@ -27,6 +28,14 @@ impl Role {
         match self {
             Self::Safekeeper => 7676,
             Self::Pageserver => 9898,
+        }
+    }
+
+    /// The port of the same over HTTPS, where it is served.
+    pub fn https_port(self) -> u16 {
+        match self {
+            Self::Safekeeper => 7677,
+            Self::Pageserver => 9899,
         }
     }
 
@@ -57,6 +66,8 @@ pub struct StandIn {
     pub(crate) computes: Computes,
     pub(crate) installation: Arc<Installation>,
     pub(crate) launched: SystemTime,
+    /// Set where it has HTTPS.
+    pub(crate) tls: Option<Arc<rustls::ServerConfig>>,
     /// Tells it from earlier ones of its name.
     run: u64,
     exits: Option<i32>,
@@ -75,7 +86,7 @@ impl StandIn {
     /// Starts a member on its volume; without a volume its state is in memory alone, and each start is on an empty disk.
     ///
     /// # Errors
-    /// The system's words, of the volume or of what the installation shares.
+    /// The system's words, of the volume or of what the installation shares; a certificate that is none.
     pub fn start(
         identity: Identity,
         (own, computes): (Member, Computes),
@@ -87,10 +98,11 @@ impl StandIn {
         let id = own.id.unwrap_or(ordinal + 1);
         let new = installation.is_new(&identity.name)?;
         let ledger = installation.ledger(&computes);
+        let seen = installation.seen_before(&identity.name, ledger.timelines().len())?;
         let now = Instant::now();
         let mut exits = None;
         let state = match identity.role {
-            Role::Safekeeper => State::Safekeeper(Safekeeper::start((&own, volume), new, &ledger, now)?),
+            Role::Safekeeper => State::Safekeeper(Safekeeper::start((&own, volume), seen, &ledger, now)?),
             Role::Pageserver => {
                 let nameless = match volume {
                     Some(volume) => disk::read(&volume.join(crate::pageserver::FILE))?.is_none(),
@@ -99,14 +111,15 @@ impl StandIn {
                 if own.identity == MissingIdentity::Required && nameless && !new {
                     exits = Some(1);
                 }
-                State::Pageserver(Pageserver::start((&own, volume), new, &ledger, &installation, now)?)
+                State::Pageserver(Pageserver::start((&own, volume), (new, seen), &ledger, &installation, now)?)
             }
         };
         let run = RUNS.fetch_add(1, Ordering::Relaxed);
         let launched = SystemTime::now();
+        let tls = own.https.as_ref().map(tls::server).transpose()?;
         let state = Mutex::new(state);
         let ended = AtomicBool::new(false);
-        let member = StandIn { identity, id, own, computes, installation, launched, run, exits, ended, state };
+        let member = StandIn { identity, id, own, computes, installation, launched, tls, run, exits, ended, state };
         if member.exits.is_none() {
             drop(member.state()?);
         }
@@ -116,6 +129,11 @@ impl StandIn {
     /// What it is.
     pub fn role(&self) -> Role {
         self.identity.role
+    }
+
+    /// Whether its pages are served over HTTPS, too.
+    pub fn has_https(&self) -> bool {
+        self.tls.is_some()
     }
 
     /// The exit code, of one that does not stay.

@@ -23,6 +23,11 @@ impl World {
         World { shared, installation, settings: Settings::read(settings).unwrap() }
     }
 
+    /// The same with other settings.
+    fn with(self, settings: &str) -> World {
+        World { settings: Settings::read(settings).unwrap(), ..self }
+    }
+
     fn start(&self, name: &str, volume: &Path) -> Arc<StandIn> {
         let role = if name.starts_with("safekeeper") { Role::Safekeeper } else { Role::Pageserver };
         let identity = Identity { role, name: name.to_owned() };
@@ -426,6 +431,60 @@ fn a_timelines_state_and_digest_are_json_with_postgresqls_positions() {
     assert_ne!(digest(&members[0].0, "0/2000008"), first);
     assert_eq!(digest(&members[1].0, "0/2A55E98").0, 500, "it lacks the end of that");
     assert_eq!(page(&members[0].0, &format!("{path}/digest")).0, 400);
+    assert_eq!(page(&members[0].0, &format!("{path}/digest?from_lsn=0/0&until_lsn=0/2000000")).0, 500);
+}
+
+/// Computes bring what is made while members are there; one that lost its disk afterwards gets it from its peers.
+#[test]
+fn timelines_that_are_made_later_are_on_all_that_start_again() {
+    let world = World::new("");
+    let mut members = world.safekeepers();
+    let (pageserver, of_pageserver) = world.new_one("pageserver-0");
+    let more = world.with(r#"{"computes": {"tenants": 2, "timelines": 3}}"#);
+    pageserver.end();
+    let pageserver = more.start("pageserver-0", of_pageserver.path());
+    assert_eq!(
+        (state(&pageserver, "Active"), values(&metrics(&pageserver), "pageserver_last_record_lsn").len()),
+        (2, 6)
+    );
+    for (number, (member, disk)) in members.iter_mut().enumerate() {
+        member.end();
+        *member = more.start(&format!("safekeeper-{number}"), disk.path());
+        assert_eq!(value(member, "safekeeper_timelines"), 6);
+    }
+    members[0].0.end();
+    members[1].0.end();
+    let (wiped, disk) = more.new_one("safekeeper-1");
+    assert_eq!(value(&wiped, "safekeeper_timelines"), 6, "from safekeeper-2");
+    wiped.end();
+    members[2].0.end();
+    let (alone, _disk) = more.new_one("safekeeper-0");
+    assert_eq!(value(&alone, "safekeeper_timelines"), 0, "nobody has them");
+    drop(disk);
+}
+
+/// Positions say nothing of bytes.
+#[test]
+fn wal_that_is_damaged_has_another_digest_at_the_same_positions() {
+    let world = World::new(
+        r#"{"safekeeper-0": {"damaged": 1000}, "safekeeper-1": {"digests": "not-found"},
+            "safekeeper-2": {"digests": "failing"}}"#,
+    );
+    let members = world.safekeepers();
+    let other = World::new("");
+    let [(whole, _disk), ..] = other.safekeepers();
+    let listed = json(&whole, "/v1/tenant/timeline");
+    let (tenant, line) = (listed[0]["tenant_id"].as_str().unwrap(), listed[0]["timeline_id"].as_str().unwrap());
+    let path = format!("/v1/tenant/{tenant}/timeline/{line}");
+    let all = |path: &str| [&members[0].0, &members[1].0, &members[2].0, &whole].map(|member| page(member, path));
+    let status = all(&path);
+    assert!(status.iter().all(|page| *page == status[3]), "{status:?}");
+    // 0/2A55E98 less 1,000.
+    let around = all(&format!("{path}/digest?from_lsn=0/2A55AB0&until_lsn=0/2A55AB1"));
+    assert_eq!(around.each_ref().map(|page| page.0), [200, 404, 500, 200]);
+    assert_ne!(around[0], around[3]);
+    let before = all(&format!("{path}/digest?from_lsn=0/2A00000&until_lsn=0/2A55AB0"));
+    assert_eq!(before[0], before[3]);
 }
 
 /// Over a stream, with what only a client sees.
@@ -462,4 +521,38 @@ fn one_that_is_not_ready_says_503_and_lags() {
     assert_eq!(ask("/v1/status").status(), Some(503));
     let PageResponse::Page { body, .. } = ask("/metrics") else { panic!() };
     assert_eq!(values(&body, "safekeeper_flush_lsn"), [WAL_END - 0x1_8000]);
+}
+
+/// The same pages on another port; a certificate that is none keeps it from starting.
+#[tokio::test]
+async fn pages_are_served_over_https_with_the_certificate_that_is_set() {
+    let rcgen::CertifiedKey { cert, signing_key } =
+        rcgen::generate_simple_self_signed(["safekeeper-0".into()]).unwrap();
+    let https = serde_json::json!({"certificate": cert.pem(), "key": signing_key.serialize_pem()});
+    let world = World::new(&serde_json::json!({"safekeeper-0": {"https": https}}).to_string());
+    let (member, _disk) = world.new_one("safekeeper-0");
+    let (plain, _other) = world.new_one("safekeeper-1");
+    assert!(member.has_https() && !plain.has_https());
+
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(cert.der().clone()).unwrap();
+    let config = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()));
+    let config = config.with_safe_default_protocol_versions().unwrap();
+    let config = config.with_root_certificates(roots).with_no_client_auth();
+    let (client, server) = tokio::io::duplex(4096);
+    tokio::spawn(member.clone().serve_https(server, || true));
+    let name = rustls::pki_types::ServerName::try_from("safekeeper-0").unwrap();
+    let mut client = tokio_rustls::TlsConnector::from(Arc::new(config)).connect(name, client).await.unwrap();
+    client.write_all(b"GET /v1/status HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
+    let mut answer = Vec::new();
+    // It ends without a goodbye, as many servers do.
+    let _ = client.read_to_end(&mut answer).await;
+    let answer = String::from_utf8(answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("{\"id\":1}"), "{answer}");
+
+    let spoiled = World::new(r#"{"safekeeper-0": {"https": {"certificate": "x", "key": "y"}}}"#);
+    let disk = tempfile::tempdir().unwrap();
+    let own = (spoiled.settings.member("safekeeper-0").unwrap(), spoiled.settings.computes.clone());
+    let identity = Identity { role: Role::Safekeeper, name: "safekeeper-0".into() };
+    StandIn::start(identity, own, Some(disk.path()), spoiled.installation.clone()).unwrap_err();
 }

@@ -15,7 +15,7 @@ use crate::storage::examples::{ps, sk};
 use crate::testing::{ACCOUNT, snapshot, unreadable};
 use crate::topology::fit::fittings;
 use crate::topology::health::judge;
-use crate::topology::layout::PageDoor;
+use crate::topology::layout::{PageDoor, Role, Scheme};
 use crate::topology::lead::Standing;
 use crate::topology::{Gap, Layout, LayoutSource, Part, build};
 use crate::verify::{Judgement, Kind as CheckKind, Saved, StoredBaseline, Testimony};
@@ -141,8 +141,10 @@ fn acts() -> Vec<Value> {
         undo.before = before;
         all.push(machine::plan(&undo));
     }
-    let door = PageDoor { port: 7676, path: "/v1/status".into() };
-    for proof in [Proof::Page { pod: "p-0".into(), door }, Proof::Skipped { reason: "why".into() }] {
+    let door = PageDoor { port: 7676, path: "/v1/status".into(), scheme: Scheme::Http };
+    for proof in
+        [Proof::Page { pod: "p-0".into(), role: Role::Safekeeper, door }, Proof::Skipped { reason: "why".into() }]
+    {
         undo.proof = proof;
         all.push(machine::plan(&undo));
     }

@@ -104,6 +104,7 @@ impl World {
         let world = Self { kind, runtime: Some(runtime), client, kubeconfig, home, alone, turn };
         if alone && world.is_real() {
             world.nobody_else();
+            world.no_storage_settings();
         }
         if alone || !world.is_real() {
             world.all_ready("before the case");

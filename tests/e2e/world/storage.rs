@@ -5,49 +5,86 @@ use super::{Kind, SYSTEM, World, named, stays_ready};
 use http_body_util::{BodyExt, Empty};
 use hyper::body::Bytes;
 use hyper_util::rt::TokioIo;
-use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod};
+use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Secret};
 use kube::api::{Api, DeleteParams};
 use serde_json::{Value, json};
 
 const MAP: &str = "storage-stand-in";
+/// All members of the storage layer.
+const MEMBERS: [&str; 4] = ["safekeeper-0", "safekeeper-1", "safekeeper-2", "pageserver-0"];
 
-/// Settings of the storage members. In the end those that were started with them, which `restarts` names, get new disks
-/// and start without them.
+/// Settings of the storage members. In the end the members that the case touched get new disks and start without them, also
+/// if the case failed: other cases come after it.
 pub(crate) struct StorageSettings<'w> {
     world: &'w World,
-    restarts: Vec<String>,
+    touched: Vec<String>,
+    secrets: Vec<&'static str>,
+    ended: bool,
 }
 
 impl World {
-    /// Has storage members behave so from their next start on; `touched` are the pods that this case will start.
+    /// Has storage members behave so from their next start on; `touched` are the pods that this case starts.
     pub(crate) fn storage(&self, settings: &Value, touched: &[&str]) -> StorageSettings<'_> {
-        let restarts = touched.iter().map(|pod| (*pod).to_owned()).collect();
-        let settings = json!({
+        self.create(&json!({
             "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": MAP, "namespace": SYSTEM},
             "data": {"settings": settings.to_string()},
-        });
-        self.create(&settings);
-        StorageSettings { world: self, restarts }
+        }));
+        let touched = touched.iter().map(|pod| (*pod).to_owned()).collect();
+        StorageSettings { world: self, touched, secrets: Vec::new(), ended: false }
+    }
+
+    /// The same, and they start with these settings now, on the disks that they have.
+    pub(crate) fn storage_now(&self, settings: &Value, touched: &[&str]) -> StorageSettings<'_> {
+        let settings = self.storage(settings, touched);
+        touched.iter().for_each(|pod| self.replace_storage(pod, false));
+        settings
+    }
+
+    /// Removes what a case that was killed has left.
+    pub(super) fn no_storage_settings(&self) {
+        if self.get(&self.within::<ConfigMap>(SYSTEM), MAP).is_some() {
+            let touched = MEMBERS.map(str::to_owned).to_vec();
+            StorageSettings { world: self, touched, secrets: Vec::new(), ended: false }.clean_up();
+        }
     }
 
     /// Deletes a storage member's pod, with its claims if wanted, and waits until another is Ready.
     pub(crate) fn replace_storage(&self, pod: &str, claims: bool) {
         let pods: Api<Pod> = self.within(SYSTEM);
-        let old = self.pod(SYSTEM, pod);
-        let volumes = old.spec.and_then(|spec| spec.volumes).unwrap_or_default();
-        let of_claims = volumes.into_iter().filter_map(|volume| volume.persistent_volume_claim);
-        for claim in of_claims.filter(|_| claims) {
-            let api: Api<PersistentVolumeClaim> = self.within(SYSTEM);
-            self.block_on(api.delete(&claim.claim_name, &DeleteParams::default())).unwrap();
+        let old = self.get(&pods, pod);
+        let volumes = old.iter().flat_map(|old| &old.spec).flat_map(|spec| spec.volumes.iter().flatten());
+        for claim in volumes.filter_map(|volume| volume.persistent_volume_claim.as_ref()).filter(|_| claims) {
+            self.delete::<PersistentVolumeClaim>(&claim.claim_name);
         }
-        self.block_on(pods.delete(pod, &DeleteParams::default())).unwrap();
+        self.delete::<Pod>(pod);
+        let old = old.and_then(|old| old.metadata.uid);
         self.until(&pods, named(pod), &format!("another {pod} is Ready"), |pods| {
-            pods.get(pod).is_some_and(|new| new.metadata.uid != old.metadata.uid && stays_ready(new))
+            pods.get(pod).is_some_and(|new| new.metadata.uid != old && stays_ready(new))
         });
+    }
+
+    /// Deletes an object of the system namespace, if it is there.
+    fn delete<K>(&self, name: &str)
+    where
+        K: kube::Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>
+            + Clone
+            + std::fmt::Debug
+            + serde::de::DeserializeOwned,
+    {
+        let api: Api<K> = self.within(SYSTEM);
+        match self.block_on(api.delete(name, &DeleteParams::default())) {
+            Err(kube::Error::Api(status)) if status.code == 404 => {}
+            deleted => drop(deleted.unwrap()),
+        }
     }
 
     /// What a storage member's page says: status code and body.
     pub(crate) fn page(&self, pod: &str, path: &str) -> (u16, String) {
+        self.page_with(pod, path, None)
+    }
+
+    /// The same of one who shows a token.
+    pub(crate) fn page_with(&self, pod: &str, path: &str, token: Option<&str>) -> (u16, String) {
         let port = if pod.starts_with("pageserver") { 9898 } else { 7676 };
         let asked = async {
             let pods: Api<Pod> = self.within(SYSTEM);
@@ -55,8 +92,11 @@ impl World {
             let stream = TokioIo::new(forward.take_stream(port).unwrap());
             let (mut sender, connection) = hyper::client::conn::http1::handshake(stream).await.unwrap();
             let connection = tokio::spawn(connection);
-            let request = hyper::Request::get(path).header("host", pod).body(Empty::<Bytes>::new()).unwrap();
-            let response = sender.send_request(request).await.unwrap();
+            let mut request = hyper::Request::get(path).header("host", pod);
+            if let Some(token) = token {
+                request = request.header("authorization", format!("Bearer {token}"));
+            }
+            let response = sender.send_request(request.body(Empty::<Bytes>::new()).unwrap()).await.unwrap();
             let status = response.status().as_u16();
             let body = response.into_body().collect().await.unwrap().to_bytes();
             connection.abort();
@@ -77,20 +117,44 @@ impl World {
     }
 }
 
+impl StorageSettings<'_> {
+    /// Creates a Secret that goes with the settings.
+    pub(crate) fn secret(&mut self, name: &'static str, data: &Value) {
+        self.world.create(&json!({
+            "apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": SYSTEM}, "stringData": data,
+        }));
+        self.secrets.push(name);
+    }
+
+    /// From now on members start as they should; those that run do not notice.
+    pub(crate) fn lift(&self) {
+        self.world.delete::<ConfigMap>(MAP);
+    }
+
+    /// Ends them: the members that were touched are as before when it returns.
+    pub(crate) fn end(mut self) {
+        self.ended = true;
+        self.clean_up();
+    }
+
+    fn clean_up(&self) {
+        self.lift();
+        self.secrets.iter().for_each(|name| self.world.delete::<Secret>(name));
+        self.touched.iter().for_each(|pod| self.world.replace_storage(pod, true));
+    }
+}
+
 impl Drop for StorageSettings<'_> {
     fn drop(&mut self) {
-        let maps: Api<ConfigMap> = self.world.within(SYSTEM);
-        // A practice cluster ends with its case, and a case that failed has said why already.
-        if matches!(self.world.kind, Kind::Practice(_)) {
+        // A practice cluster ends with its case.
+        if self.ended || matches!(self.world.kind, Kind::Practice(_)) {
             return;
         }
-        let removed = self.world.block_on(maps.delete(MAP, &DeleteParams::default()));
-        if std::thread::panicking() {
-            return;
-        }
-        removed.unwrap();
-        for pod in &self.restarts {
-            self.world.replace_storage(pod, true);
+        // A case that failed is panicking, and what fails in its clean-up would end the whole program: in a thread of its
+        // own it is told, and no more.
+        let cleaned = std::thread::scope(|scope| scope.spawn(|| self.clean_up()).join());
+        if let (Err(failed), false) = (cleaned, std::thread::panicking()) {
+            std::panic::resume_unwind(failed);
         }
     }
 }

@@ -12,7 +12,7 @@ use tokio_postgres::Client;
 /// A certificate and its key, in PEM.
 pub(crate) struct Pair {
     pub(crate) certificate: String,
-    key: String,
+    pub(crate) key: String,
 }
 
 /// Who signs certificates.

@@ -381,6 +381,13 @@ impl Workloads {
                     running.ended.run_until_cancelled(member.serve(inner, move || asked.is_up())).await
                 });
             }
+            (Process::Storage(member), _, port) if member.has_https() && port == member.role().https_port() => {
+                let member = member.clone();
+                tokio::spawn(async move {
+                    let asked = running.clone();
+                    running.ended.run_until_cancelled(member.serve_https(inner, move || asked.is_up())).await
+                });
+            }
             _ => return Err(refused()),
         }
         Ok(client)

@@ -6,11 +6,11 @@ use crate::topology::{Layout, build};
 
 const TOKEN: &str = "eyJhbGciOiJFZERTQSJ9.e30.c2lnbmF0dXJl";
 
-fn of(content: &[u8]) -> Result<PageToken> {
+fn of(content: &[u8]) -> Result<PageAccess> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("token");
     std::fs::write(&path, content).unwrap();
-    PageToken::resolve(&PageTokenArgs { page_token_file: Some(path), page_token_secret: None })
+    PageAccess::resolve(&PageArgs { page_token_file: Some(path), ..PageArgs::default() })
 }
 
 fn known(sets: &str, pod: &str) -> Topology {
@@ -34,8 +34,8 @@ fn one_line_break_at_the_end_is_not_the_tokens() {
         let error = of(wrong.as_bytes()).unwrap_err();
         assert_eq!(error.exit, crate::error::Exit::Usage, "{wrong:?}");
     }
-    let missing = PageTokenArgs { page_token_file: Some("/nowhere/token".into()), page_token_secret: None };
-    assert_eq!(PageToken::resolve(&missing).unwrap_err().exit, crate::error::Exit::Usage);
+    let missing = PageArgs { page_token_file: Some("/nowhere/token".into()), ..PageArgs::default() };
+    assert_eq!(PageAccess::resolve(&missing).unwrap_err().exit, crate::error::Exit::Usage);
 }
 
 #[test]
@@ -72,10 +72,9 @@ fn it_is_for_pods_that_their_workload_owns() {
 
 #[test]
 fn a_secret_that_was_not_read_is_no_token() {
-    let secret =
-        PageTokenArgs { page_token_file: None, page_token_secret: Some("storage-token/token".parse().unwrap()) };
-    let token = PageToken::resolve(&secret).unwrap().for_members_of(&known(SETS, OWN));
+    let secret = PageArgs { page_token_secret: Some("storage-token/token".parse().unwrap()), ..PageArgs::default() };
+    let token = PageAccess::resolve(&secret).unwrap().for_members_of(&known(SETS, OWN));
     assert!(matches!(token.for_pod("synxdb-system", "safekeeper-1"), Shown::Withheld(_)));
-    let none = PageToken::resolve(&PageTokenArgs::default()).unwrap();
+    let none = PageAccess::resolve(&PageArgs::default()).unwrap();
     assert!(matches!(none.for_pod("synxdb-system", "safekeeper-1"), Shown::Nothing));
 }

@@ -1,0 +1,40 @@
+//! HTTPS, as it is set.
+
+use crate::settings::Https;
+use crate::stand_in::StandIn;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ServerConfig, crypto::ring};
+use std::io;
+use std::sync::Arc;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_rustls::TlsAcceptor;
+
+/// What a server needs to show this certificate.
+///
+/// # Errors
+/// It is no certificate with its key.
+pub(crate) fn server(https: &Https) -> io::Result<Arc<ServerConfig>> {
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(https.certificate.as_bytes()).collect();
+    let key = PrivateKeyDer::from_pem_slice(https.key.as_bytes()).map_err(io::Error::other)?;
+    let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()));
+    let builder = builder.with_safe_default_protocol_versions().map_err(io::Error::other)?;
+    let config = builder.with_no_client_auth().with_single_cert(chain.map_err(io::Error::other)?, key);
+    config.map(Arc::new).map_err(io::Error::other)
+}
+
+impl StandIn {
+    /// Serves requests over HTTPS on a stream until the client closes it; `ready` is asked with each. A member that has
+    /// none closes it at once.
+    pub async fn serve_https(
+        self: Arc<Self>,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        ready: impl Fn() -> bool + Send + 'static,
+    ) {
+        let Some(config) = self.tls.clone() else { return };
+        // Who does not trust the certificate goes away.
+        if let Ok(stream) = TlsAcceptor::from(config).accept(stream).await {
+            self.serve(stream, ready).await;
+        }
+    }
+}

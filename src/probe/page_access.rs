@@ -1,0 +1,218 @@
+//! How storage pages are asked: the token for them, which no text ever shows, whom it may be shown to (the pods that would be
+//! given a password), and how their servers are verified where they have HTTPS.
+
+use super::tls::Tls;
+use crate::cli::{PageArgs, SecretKey};
+use crate::cluster::{Cluster, files, said};
+use crate::error::{Error, Result};
+use crate::topology::Topology;
+use http::HeaderValue;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Largest file of a token, in bytes.
+const LARGEST: u64 = 64 << 10;
+
+/// The token for storage pages, if one was given, and the authorities for their servers' certificates.
+#[derive(Clone, Debug, Default)]
+pub struct PageAccess {
+    given: Given,
+    authorities: Authorities,
+    /// The name that certificates must carry; the pod's own where none is given.
+    server_name: Option<String>,
+    /// Whether pods are who they seem to be, by namespace and name; of all others nothing is known.
+    pods: Arc<BTreeMap<(String, String), std::result::Result<(), String>>>,
+}
+
+#[derive(Clone, Debug, Default)]
+enum Given {
+    /// None.
+    #[default]
+    Nothing,
+    /// As the header `Authorization` has it. It is marked as sensitive, so that its `Debug` does not show it.
+    Token(HeaderValue),
+    /// In a Secret, which is not read yet.
+    Secret(SecretKey),
+    /// One was named and cannot be had, for this reason.
+    Unread(String),
+}
+
+/// Who is trusted to sign the certificates of pages.
+#[derive(Clone, Debug, Default)]
+enum Authorities {
+    /// Nobody: what is served over HTTPS is not asked.
+    #[default]
+    Nobody,
+    /// These.
+    Known(Box<Tls>),
+    /// Those in a Secret, which is not read yet.
+    Secret(SecretKey),
+    /// Some were named and cannot be had, for this reason.
+    Unread(String),
+}
+
+/// What one pod is shown.
+#[derive(Clone, Debug)]
+pub enum Shown {
+    /// Nothing: no token was given.
+    Nothing,
+    /// This header `Authorization`.
+    Token(HeaderValue),
+    /// Nothing although a token was given, for this reason.
+    Withheld(String),
+}
+
+impl PageAccess {
+    /// Reads the files, where some are named; asks nobody.
+    ///
+    /// # Errors
+    /// A file cannot be read, or holds no token or no certificates; a server name that is none (exit code 2).
+    pub fn resolve(args: &PageArgs) -> Result<Self> {
+        let given = match (&args.page_token_file, &args.page_token_secret) {
+            (Some(path), _) => Given::Token(of_file(path)?),
+            (None, Some(secret)) => Given::Secret(secret.clone()),
+            (None, None) => Given::Nothing,
+        };
+        let name = args.page_server_name.as_deref();
+        let authorities = match (&args.page_ca_file, &args.page_ca_secret) {
+            (Some(path), _) => Authorities::Known(Box::new(authorities_of(path, name)?)),
+            (None, Some(secret)) => Authorities::Secret(secret.clone()),
+            (None, None) => Authorities::Nobody,
+        };
+        Ok(Self { given, authorities, server_name: args.page_server_name.clone(), pods: Arc::default() })
+    }
+
+    /// The same, with what the Secrets hold that were named: read now, of this namespace unless the flag names another.
+    ///
+    /// # Errors
+    /// As [`Cluster::secret_value`]; what one holds is no token, or no certificates (exit code 2).
+    pub async fn within(&self, cluster: &Cluster, namespace: &str, deadline: Duration) -> Result<Self> {
+        let mut read = self.clone();
+        if let Given::Secret(secret) = &self.given {
+            let (value, whence) = secret_value(cluster, namespace, secret, deadline).await?;
+            read.given = Given::Token(bearer(value, &whence)?);
+        }
+        if let Authorities::Secret(secret) = &self.authorities {
+            let (value, whence) = secret_value(cluster, namespace, secret, deadline).await?;
+            let tls = Tls::for_pages(Some(&value), &whence, self.server_name.as_deref())?;
+            read.authorities = Authorities::Known(Box::new(tls));
+        }
+        Ok(read)
+    }
+
+    /// The same; a Secret that cannot be read leaves no token, or no authorities, and the reason.
+    pub async fn within_or_why(&self, cluster: &Cluster, namespace: &str, deadline: Duration) -> Self {
+        // Each by itself: what the one holds does not depend on the other.
+        let (token, rest) =
+            (Self { authorities: Authorities::Nobody, ..self.clone() }, Self { given: Given::Nothing, ..self.clone() });
+        let (token, rest) =
+            futures::join!(token.within(cluster, namespace, deadline), rest.within(cluster, namespace, deadline));
+        Self {
+            given: token.map_or_else(|error| Given::Unread(error.to_string()), |token| token.given),
+            authorities: rest.map_or_else(|error| Authorities::Unread(error.to_string()), |rest| rest.authorities),
+            ..self.clone()
+        }
+    }
+
+    /// How a server with HTTPS is verified.
+    ///
+    /// # Errors
+    /// Why it cannot be, in words.
+    pub(super) fn tls(&self) -> Result<&Tls, String> {
+        match &self.authorities {
+            Authorities::Known(tls) => Ok(tls),
+            Authorities::Nobody => {
+                let why = "it has HTTPS, and nothing says who signs its certificate (--page-ca-file FILE or --page-ca-secret)";
+                Err(why.to_owned())
+            }
+            Authorities::Secret(_) => Err("the certificate authorities were not read".to_owned()),
+            Authorities::Unread(why) => Err(format!("the certificate authorities were not read: {why}")),
+        }
+    }
+
+    /// The same, with what is known of the members of a topology: only one that would be given a password is shown it.
+    #[must_use]
+    pub fn for_members_of(self, topology: &Topology) -> Self {
+        let trusted = |member| topology.trusted(member);
+        let pods = topology.members().map(|member| ((member.namespace.clone(), member.name.clone()), trusted(member)));
+        Self { pods: Arc::new(pods.collect()), ..self }
+    }
+
+    /// What this pod is shown.
+    pub fn for_pod(&self, namespace: &str, pod: &str) -> Shown {
+        let token = match &self.given {
+            Given::Nothing => return Shown::Nothing,
+            Given::Token(token) => token,
+            Given::Secret(_) => return Shown::Withheld("the token was not read".to_owned()),
+            Given::Unread(why) => return Shown::Withheld(format!("the token was not read: {why}")),
+        };
+        match self.pods.get(&(namespace.to_owned(), pod.to_owned())) {
+            Some(Ok(())) => Shown::Token(token.clone()),
+            Some(Err(why)) => Shown::Withheld(format!("it is not shown the token: {why}")),
+            None => Shown::Withheld("it is not shown the token: it is not known who owns its pod".to_owned()),
+        }
+    }
+}
+
+impl Shown {
+    /// The header `Authorization`, if it is shown any.
+    pub(super) fn authorization(&self) -> Option<&HeaderValue> {
+        match self {
+            Self::Token(token) => Some(token),
+            Self::Nothing | Self::Withheld(_) => None,
+        }
+    }
+}
+
+/// What a key of a Secret holds, and where that is, in words.
+async fn secret_value(
+    cluster: &Cluster,
+    namespace: &str,
+    SecretKey { namespace: named, name, key }: &SecretKey,
+    deadline: Duration,
+) -> Result<(Vec<u8>, String)> {
+    let namespace = named.as_deref().unwrap_or(namespace);
+    let value = cluster.secret_value(namespace, name, key, deadline).await?;
+    Ok((value.into_bytes(), format!("key {key:?} of Secret {namespace}/{name}")))
+}
+
+/// The authorities in a file; `system` is the operating system's.
+fn authorities_of(path: &Path, name: Option<&str>) -> Result<Tls> {
+    if path == Path::new("system") {
+        return Tls::for_pages(None, "", name);
+    }
+    let shown = path.display().to_string();
+    let read = files::whole(path, files::LARGEST);
+    let text = read.map_err(|error| Error::usage(format!("the file {shown} cannot be read")).because(said(&error)))?;
+    Tls::for_pages(Some(&text), &shown, name)
+}
+
+fn of_file(path: &Path) -> Result<HeaderValue> {
+    let shown = format!("the file {}", path.display());
+    let read = files::whole(path, LARGEST);
+    bearer(read.map_err(|error| Error::usage(format!("{shown} cannot be read")).because(said(&error)))?, &shown)
+}
+
+/// The header for what a file or a Secret holds. Editors end files with a line break, which is not the token's.
+fn bearer(mut value: Vec<u8>, whence: &str) -> Result<HeaderValue> {
+    if value.last() == Some(&b'\n') {
+        value.pop();
+        if value.last() == Some(&b'\r') {
+            value.pop();
+        }
+    }
+    // What it holds instead may be a secret as well, and is not said.
+    let none = || Error::usage(format!("{whence} holds no token")).because("a token is one line of visible ASCII");
+    if value.is_empty() || !value.iter().all(u8::is_ascii_graphic) {
+        return Err(none());
+    }
+    let mut header = HeaderValue::from_bytes(&[b"Bearer ", &*value].concat()).map_err(|_| none())?;
+    header.set_sensitive(true);
+    Ok(header)
+}
+
+#[cfg(test)]
+#[path = "page_access_tests.rs"]
+mod tests;

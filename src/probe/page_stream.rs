@@ -1,0 +1,87 @@
+//! The way to a pod's status page: a tunnel, and over it TLS where the layout says HTTPS. A server whose certificate is not
+//! verified is asked nothing.
+
+use std::io;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_rustls::TlsConnector;
+
+use super::http::{NoPage, NoPageKind};
+use super::page_access::PageAccess;
+use super::tls::Tls;
+use crate::cluster::{Cluster, Report, said};
+use crate::error::Exit;
+use crate::topology::layout::{PageDoor, Scheme};
+
+/// Bytes there and back.
+pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
+
+/// Opens the way to a pod's page.
+///
+/// # Errors
+/// Why there is none; that a certificate could not be verified is no word about the component.
+pub(super) async fn open(
+    cluster: &Cluster,
+    (namespace, pod): (&str, &str),
+    door: &PageDoor,
+    deadline: Duration,
+    access: &PageAccess,
+) -> Result<Box<dyn Stream>, NoPage> {
+    let opened = async {
+        let tunnel = cluster.tunnel(namespace, pod, door.port, deadline);
+        let tunnel = tunnel.await.map_err(|error| match error.exit {
+            Exit::TimedOut => NoPage::late(deadline),
+            _ => NoPage::other(error.to_string()),
+        })?;
+        match door.scheme {
+            Scheme::Http => Ok(Box::new(tunnel) as Box<dyn Stream>),
+            Scheme::Https => {
+                let tls = access.tls().map_err(unverified)?;
+                secured(tunnel, tls, (namespace, pod)).await
+            }
+        }
+    };
+    tokio::time::timeout(deadline, opened).await.unwrap_or_else(|_| Err(NoPage::late(deadline)))
+}
+
+/// TLS over a stream, to a server that is this pod's by its certificate.
+pub(super) async fn secured(
+    stream: impl Stream + 'static,
+    tls: &Tls,
+    (namespace, pod): (&str, &str),
+) -> Result<Box<dyn Stream>, NoPage> {
+    let (config, name) = tls.client(namespace, pod).map_err(unverified)?;
+    match TlsConnector::from(std::sync::Arc::new(config)).connect(name, stream).await {
+        Ok(stream) => Ok(Box::new(stream)),
+        Err(error) => Err(not_secured(&error, tls, (namespace, pod))),
+    }
+}
+
+fn unverified(reason: String) -> NoPage {
+    NoPage { kind: NoPageKind::Unverified, reason }
+}
+
+fn not_secured(error: &io::Error, tls: &Tls, (namespace, pod): (&str, &str)) -> NoPage {
+    if let Some(error) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+        let words = tls.in_words(error, namespace, pod);
+        return match error {
+            rustls::Error::InvalidCertificate(_) => unverified(words),
+            rustls::Error::InvalidMessage(_) => NoPage::other(format!("{words}; the layout says that it speaks HTTPS")),
+            _ => NoPage::other(words),
+        };
+    }
+    // The kubelet says that nobody listens only once something is read.
+    let reason = said(error);
+    match error.kind() {
+        _ if Report::within(error) == Some(&Report::NothingListens) => NoPage { kind: NoPageKind::Refused, reason },
+        io::ErrorKind::UnexpectedEof => NoPage::other("the connection was closed during the TLS handshake"),
+        _ => NoPage::other(reason),
+    }
+}
+
+#[cfg(test)]
+#[path = "page_stream_tests.rs"]
+mod tests;

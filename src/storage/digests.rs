@@ -1,0 +1,218 @@
+//! Whether safekeepers that both have some WAL have the same bytes of it: positions alone do not say so.
+//!
+//! A safekeeper tells the digest of a stretch of WAL to one who shows a token. It reads the stretch for it, so that only the
+//! end of each timeline is compared, and of so many timelines.
+
+use super::facts::TimelineId;
+use super::found::{Found, Item};
+use super::readings::Reading;
+use super::words::{bytes, counted, lsn};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+/// Longest stretch of a timeline that is compared, in bytes.
+pub const LONGEST: u64 = 1 << 20;
+/// Timelines of which bytes are compared, at most.
+pub const MOST: usize = 100;
+
+/// The WAL of a timeline that a safekeeper has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extent {
+    /// Where it begins: on this safekeeper's disk, or the timeline itself.
+    pub start: u64,
+    /// Up to where it is flushed.
+    pub flush: u64,
+    /// Up to where it is committed, as far as this safekeeper has it.
+    pub commit: u64,
+}
+
+/// A stretch of a timeline's WAL that several safekeepers have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stretch {
+    /// The timeline.
+    pub timeline: TimelineId,
+    /// Where it begins.
+    pub from: u64,
+    /// Where it ends; this byte is not part of it.
+    pub until: u64,
+    /// The pods that have it.
+    pub on: BTreeSet<String>,
+}
+
+/// What a safekeeper answered to the question for a digest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Digest {
+    /// This one (SHA-256 in hexadecimal digits).
+    Is(String),
+    /// It serves no digests: an older release.
+    NotServed,
+    /// That is not known, for this reason.
+    Unknown(String),
+}
+
+/// The digests of stretches of WAL, by the safekeepers' pods. Empty where nobody was asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Digests {
+    /// What was answered, stretch by stretch.
+    pub answers: Vec<(Stretch, BTreeMap<String, Digest>)>,
+    /// What could not be asked for and should be, a line each, by pod.
+    pub unknown: Vec<(String, String)>,
+    /// How many timelines were left out, as there are more than [`MOST`].
+    pub left_out: u64,
+}
+
+/// A stretch of which a safekeeper has other bytes than others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OtherBytes {
+    /// The timeline.
+    pub timeline: TimelineId,
+    /// Where the stretch begins.
+    pub from: u64,
+    /// Where it ends.
+    pub until: u64,
+    /// The pods that have others.
+    pub than: Vec<String>,
+}
+
+/// `other bytes of timeline aa/11 from 0/10 to 0/20 than safekeeper-1, safekeeper-2`
+impl fmt::Display for OtherBytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (from, until) = (lsn(self.from), lsn(self.until));
+        write!(f, "other bytes of timeline {} from {from} to {until} than {}", self.timeline, self.than.join(", "))
+    }
+}
+
+/// Returns the timelines that two of these safekeepers at least say to have, those that a compute writes first, and how
+/// many more there are.
+pub fn timelines(safekeepers: &[&Reading]) -> (Vec<TimelineId>, u64) {
+    let mut known: BTreeMap<&TimelineId, (u64, bool)> = BTreeMap::new();
+    for facts in safekeepers.iter().filter_map(|reading| Some(reading.safekeeper()?.1)) {
+        for (id, wal) in facts.timelines.iter().filter(|(_, wal)| wal.flush_lsn.is_some()) {
+            let (number, written) = known.entry(id).or_default();
+            *number += 1;
+            *written |= wal.computes.is_some_and(|computes| computes > 0);
+        }
+    }
+    let mut several: Vec<(&TimelineId, bool)> =
+        known.into_iter().filter(|(_, (number, _))| *number > 1).map(|(id, (_, written))| (id, written)).collect();
+    several.sort_by_key(|(_, written)| !written);
+    let left_out = several.len().saturating_sub(MOST) as u64;
+    (several.into_iter().take(MOST).map(|(id, _)| id.clone()).collect(), left_out)
+}
+
+/// Returns the end of a timeline that as many safekeepers as possible have committed; `None` if no two have anything in
+/// common.
+pub fn stretch(timeline: &TimelineId, extents: &BTreeMap<String, Extent>) -> Option<Stretch> {
+    let committed = extents.values().map(|extent| extent.commit).max()?;
+    let mut furthest: Vec<(&String, &Extent)> = extents.iter().collect();
+    furthest.sort_by_key(|(_, extent)| std::cmp::Reverse(extent.flush));
+    // One that is far behind keeps the others from nothing.
+    while furthest.len() > 1 {
+        // What is not committed yet may differ.
+        let until = furthest.iter().map(|(_, extent)| extent.flush).fold(committed, u64::min);
+        let start = furthest.iter().map(|(_, extent)| extent.start).max().unwrap_or(0);
+        let from = start.max(until.saturating_sub(LONGEST));
+        if from < until {
+            let on = furthest.into_iter().map(|(pod, _)| pod.clone()).collect();
+            return Some(Stretch { timeline: timeline.clone(), from, until, on });
+        }
+        furthest.pop();
+    }
+    None
+}
+
+impl Digests {
+    /// Returns the stretches of which a safekeeper has other bytes. Where more than half of those that answered agree, they
+    /// are right; otherwise nobody knows who is.
+    pub fn others_than(&self, pod: &str) -> Vec<OtherBytes> {
+        let differs = |(stretch, digests): &(Stretch, BTreeMap<String, Digest>)| {
+            let told: BTreeMap<&str, &str> = digests
+                .iter()
+                .filter_map(|(pod, digest)| if let Digest::Is(it) = digest { Some((&**pod, &**it)) } else { None })
+                .collect();
+            let own = *told.get(pod)?;
+            let agree = told.values().filter(|digest| **digest == own).count();
+            if agree * 2 > told.len() {
+                return None;
+            }
+            let than = told.iter().filter(|(_, digest)| **digest != own).map(|(pod, _)| (*pod).to_owned()).collect();
+            let Stretch { timeline, from, until, .. } = stretch.clone();
+            Some(OtherBytes { timeline, from, until, than })
+        };
+        self.answers.iter().filter_map(differs).collect()
+    }
+
+    /// Returns why it is not known whether a safekeeper has the bytes that others have, a line each.
+    pub fn unknown_of(&self, pod: &str) -> Vec<String> {
+        let mut lines: Vec<String> =
+            self.unknown.iter().filter(|(of, _)| of == pod).map(|(_, why)| why.clone()).collect();
+        for (stretch, digests) in &self.answers {
+            if let Some(Digest::Unknown(why)) = digests.get(pod) {
+                lines
+                    .push(format!("whether its bytes of timeline {} are those of the others: {why}", stretch.timeline));
+            }
+        }
+        lines
+    }
+
+    /// Returns in words what of a safekeeper's WAL is the same as on another one; `None` if nothing was compared.
+    pub fn same_on(&self, pod: &str) -> Option<String> {
+        let told = |digests: &BTreeMap<String, Digest>, pod: &str| match digests.get(pod) {
+            Some(Digest::Is(it)) => Some(it.clone()),
+            Some(Digest::NotServed | Digest::Unknown(_)) | None => None,
+        };
+        let (mut timelines, mut length, mut on) = (0, 0, BTreeSet::new());
+        for (stretch, digests) in &self.answers {
+            let Some(own) = told(digests, pod) else { continue };
+            let same: Vec<&String> =
+                digests.keys().filter(|other| *other != pod && told(digests, other).as_ref() == Some(&own)).collect();
+            if !same.is_empty() {
+                timelines += 1;
+                length += stretch.until - stretch.from;
+                on.extend(same);
+            }
+        }
+        let on = on.into_iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+        (timelines > 0).then(|| format!("the last {} of {} are those of {on}", bytes(length), self.of(timelines)))
+    }
+
+    /// Returns in words of what all that were asked have the same bytes; `None` if nothing was compared.
+    pub fn same(&self) -> Option<String> {
+        let several = |digests: &&BTreeMap<String, Digest>| {
+            digests.values().filter(|digest| matches!(digest, Digest::Is(_))).count() > 1
+        };
+        let compared = self.answers.iter().filter(|(_, digests)| several(&digests));
+        let (timelines, length) =
+            compared.fold((0, 0), |(number, length), (stretch, _)| (number + 1, length + stretch.until - stretch.from));
+        (timelines > 0).then(|| format!("the last {} of {} are the same everywhere", bytes(length), self.of(timelines)))
+    }
+
+    /// Whether a safekeeper was asked, and serves no digests.
+    pub fn not_served(&self) -> bool {
+        self.answers.iter().any(|(_, digests)| digests.values().any(|digest| *digest == Digest::NotServed))
+    }
+
+    fn of(&self, timelines: u64) -> String {
+        match self.left_out {
+            0 => counted(timelines, "timeline"),
+            more => format!("{timelines} of {}", counted(timelines + more, "timeline")),
+        }
+    }
+}
+
+impl Found {
+    /// Adds what the digests say of a safekeeper's bytes.
+    pub fn compare_bytes(&mut self, pod: &str, digests: &Digests) {
+        for other in digests.others_than(pod) {
+            self.lacks(Item::Bytes(other.timeline.clone()), format!("its WAL as the others have it: it has {other}"));
+        }
+        self.unknown.extend(digests.unknown_of(pod));
+        if let Some(same) = digests.same_on(pod) {
+            self.there.push_str(&format!("; {same}"));
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "digests_tests.rs"]
+mod tests;

@@ -1,0 +1,134 @@
+//! Storage members that ask for a token (JWT), and what they tell to one who shows it: timelines that are idle, and whether
+//! safekeepers have the same bytes of the same WAL.
+
+use crate::member::Before;
+use crate::world::{SYSTEM, World};
+use serde_json::{Value, json};
+
+const SAFEKEEPERS: [&str; 3] = ["safekeeper-0", "safekeeper-1", "safekeeper-2"];
+const ALL: [&str; 4] = ["safekeeper-0", "safekeeper-1", "safekeeper-2", "pageserver-0"];
+const TOKEN: &str = "eyJhbGciOiJFZERTQSJ9.e30.cHJhY3RpY2U";
+const WRONG: &str = "eyJhbGciOiJFZERTQSJ9.e30.d3Jvbmc";
+
+/// A file with this token.
+fn token_file(world: &World, token: &str) -> String {
+    let path = world.home().join(token.rsplit('.').next().unwrap());
+    std::fs::write(&path, format!("{token}\n")).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+/// What is idle has no position in the metrics; the timelines' own pages tell it to one who shows the token.
+#[test]
+fn with_a_token_idle_timelines_are_verified() {
+    let world = World::alone();
+    let idle = json!({"token": TOKEN, "idle": 1});
+    let lagging = json!({"token": TOKEN, "idle": 1, "lag": 5_300_000});
+    let settings = json!({"safekeeper-0": idle, "safekeeper-1": lagging, "safekeeper-2": idle});
+    let mut behaving = world.storage_now(&settings, &SAFEKEEPERS);
+    behaving.secret("page-token", &json!({"token": format!("{TOKEN}\n")}));
+    let (right, wrong) = (token_file(&world, TOKEN), token_file(&world, WRONG));
+    let verify = |token: &[&str]| world.run(&[&["verify", "-v", "9"], &SAFEKEEPERS[..], token].concat());
+    let failover = |token: &[&str]| {
+        world.run(&[&["failover", "safekeeper-0", "--yes", "--anew", "--dry-run=client"], token].concat())
+    };
+    let behind = "5,300,000 bytes behind on timeline ";
+
+    // Only their number is known.
+    let ran = verify(&[]).says(&["1 timeline, all idle"]);
+    assert!(!ran.out.contains(behind), "{}", ran.shown());
+    failover(&[]).exits(0);
+    for token in [["--page-token-file", &right], ["--page-token-secret", "page-token/token"]] {
+        let ran = verify(&token).exits(0).says(&["safekeeper-1 is 5,300,000 bytes behind on timeline "]);
+        assert!(!format!("{}{}", ran.out, ran.err).contains(TOKEN), "{}", ran.shown());
+        let ran = failover(&token).exits(4);
+        assert!(ran.error().contains(&format!("safekeeper-1 is short: {behind}")), "{}", ran.shown());
+    }
+    let wide = world.run(&["status", "-n", SYSTEM, "-o", "wide", "--page-token-file", &right]).exits(0);
+    let row = wide.out.lines().find(|row| row.contains(" safekeeper-1 ")).unwrap();
+    assert_eq!(row.split_whitespace().next_back(), Some("5300000"), "{}", wide.shown());
+
+    // One that is refused, or cannot be had, is told, and nothing passes for it.
+    let ran = verify(&["--page-token-file", &wrong]).exits(8);
+    let ran = ran.says(&["/v1/tenant/timeline answers 403 Forbidden: the token is refused"]);
+    assert!(!format!("{}{}", ran.out, ran.err).contains(WRONG), "{}", ran.shown());
+    // Where another one has just got a disk, what is not known counts against it.
+    let all_the_same = ["--page-token-file", &wrong, "--allow", "quorum-loss", "--confirm", "safekeeper-0"];
+    failover(&all_the_same).exits(0).says(&["committed WAL is unknown", "the token is refused"]);
+    let ran = verify(&["--page-token-secret", "page-token/other"]).exits(8);
+    ran.says(&["the token was not read: Secret page-token in namespace synxdb-system has no key"]);
+}
+
+/// As with JWT before 2023-10-10: without a token nothing is known, with it everything is.
+#[test]
+fn members_that_ask_for_a_token_tell_all_to_one_who_shows_it() {
+    let world = World::alone();
+    let secret = json!({"token": TOKEN, "metrics": "unauthorized"});
+    let settings = json!({"safekeeper": secret, "pageserver": secret});
+    let _behaving = world.storage_now(&settings, &ALL);
+    let (right, wrong) = (token_file(&world, TOKEN), token_file(&world, WRONG));
+    for (pod, path) in
+        [("safekeeper-0", "/v1/tenant/timeline"), ("pageserver-0", "/v1/tenant"), ("safekeeper-0", "/metrics")]
+    {
+        assert_eq!(world.page(pod, path).0, 401, "{pod}{path}");
+        assert_eq!(world.page_with(pod, path, Some(WRONG)).0, 403, "{pod}{path}");
+        assert_eq!(world.page_with(pod, path, Some(TOKEN)).0, 200, "{pod}{path}");
+    }
+    assert_eq!(world.page("pageserver-0", "/v1/status").0, 200);
+
+    let verify = |token: &[&str]| world.run(&[&["verify"], &ALL[..], token].concat());
+    verify(&[]).exits(8).says(&["/metrics answers 401 Unauthorized", "no safekeeper's metrics can be read"]);
+    verify(&["--page-token-file", &wrong]).exits(8).says(&["/metrics answers 403 Forbidden: the token is refused"]);
+    let token = ["--page-token-file", right.as_str()];
+    verify(&token).exits(0).says(&["1 timeline flushed by a majority", "bytes of 1 timeline are the same everywhere"]);
+    for (pod, there) in
+        [("safekeeper-0", "are those of safekeeper-1, safekeeper-2"), ("pageserver-0", "1 active tenant, 1 timeline")]
+    {
+        let before = Before::of(&world, SYSTEM, pod);
+        let ran = world.run(&[&["failover", pod, "--yes", "--anew"], &token[..]].concat()).exits(0);
+        ran.says(&["Recovered: ", there]);
+        before.is_recovered();
+    }
+}
+
+/// The same positions, and one byte is another: only a digest tells.
+#[test]
+fn safekeepers_with_different_bytes_of_the_same_wal_are_not_taken_for_whole() {
+    let world = World::alone();
+    let token = |more: Value| {
+        let mut settings = json!({"token": TOKEN});
+        settings.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        settings
+    };
+    let settings = json!({"safekeeper": token(json!({})), "safekeeper-1": token(json!({"damaged": 1000}))});
+    let damaged = world.storage_now(&settings, &SAFEKEEPERS);
+    let right = token_file(&world, TOKEN);
+    let shown = ["--page-token-file", right.as_str()];
+    let verify = |shown: &[&str]| world.run(&[&["verify"], &SAFEKEEPERS[..], shown].concat());
+    let flush = SAFEKEEPERS.map(|pod| world.metric(pod, "safekeeper_flush_lsn"));
+    assert!(flush.iter().all(|positions| *positions == flush[0]), "{flush:?}");
+    verify(&[]).exits(0);
+    let ran = verify(&shown).exits(7).says(&["safekeepers have different bytes of the same WAL"]);
+    ran.says(&["safekeeper-1 has other bytes of timeline ", "than safekeeper-0, safekeeper-2"]);
+    // It is not counted on when another one goes, and its own failover proves that it has the right ones afterwards.
+    let ran = world.run(&[&["failover", "safekeeper-0", "--yes", "--anew"], &shown[..]].concat()).exits(4);
+    assert!(ran.error().contains("safekeeper-1 is short: has other bytes of timeline "), "{}", ran.shown());
+    let before = Before::of(&world, SYSTEM, "safekeeper-1");
+    let again = [&["failover", "safekeeper-1", "--yes", "--anew", "--timeout", "90s"], &shown[..]].concat();
+    let ran = world.run(&again).exits(7);
+    assert!(ran.out.starts_with("Not recovered: safekeeper-1 is Ready after "), "{}", ran.shown());
+    ran.says(&["it has other bytes of timeline ", "than safekeeper-0, safekeeper-2"]);
+    before.is_kept("data-missing");
+    damaged.end();
+
+    // Where one cannot read its WAL, it is not known; where a release serves no digests, nothing is claimed.
+    let settings = json!({"safekeeper": token(json!({})), "safekeeper-2": token(json!({"digests": "failing"}))});
+    let failing = world.storage_now(&settings, &SAFEKEEPERS);
+    verify(&shown)
+        .exits(8)
+        .says(&["safekeeper-2: whether its bytes of timeline ", "answers 500 Internal Server Error"]);
+    failing.end();
+    let settings = json!({"safekeeper": token(json!({"digests": "not-found"}))});
+    let _older = world.storage_now(&settings, &SAFEKEEPERS);
+    let ran = verify(&shown).exits(0).says(&["this release serves no digests"]);
+    assert!(!ran.out.contains("the same everywhere"), "{}", ran.shown());
+}
