@@ -1,7 +1,7 @@
 //! `failover`: replace a member's pod and its disk.
 
 use super::Context;
-use super::act::{Findings, Prepared, Sight, before, carry_out, find_out, look, request};
+use super::act::{Commands, Findings, Prepared, Sight, before, carry_out, find_out, look, request};
 use super::baseline::{Stored, compared};
 use super::login::note;
 use super::recorded::{TakenOver, of_first_run, taken_over};
@@ -34,10 +34,16 @@ pub(super) async fn failover(context: &Context, args: &FailoverArgs) -> Result<E
 async fn act(context: &Context, args: &FailoverArgs) -> Result<Exit> {
     let cluster = context.cluster().await?;
     let prepared = context.unless_interrupted(prepare(context, &cluster, args)).await?;
-    let mut command = resume(context, &args.act, &format!("failover {}", quoted(&prepared.plan.path())));
-    command.flag("--pod-uid", Some(prepared.plan.target.uid.as_str()).filter(|uid| !uid.is_empty()));
-    command.switch("--keep-pvc", args.keep_pvc);
-    carry_out(context, &cluster, &args.act, prepared, &command.text()).await
+    let command = |pod_uid: Option<&str>, anew: bool| {
+        let mut command = resume(context, &args.act, &format!("failover {}", quoted(&prepared.plan.path())));
+        command.flag("--pod-uid", pod_uid);
+        command.switch("--keep-pvc", args.keep_pvc);
+        command.switch("--anew", anew);
+        command.text()
+    };
+    let goes = Some(prepared.plan.target.uid.as_str()).filter(|uid| !uid.is_empty());
+    let commands = Commands { resume: command(goes, false), again: command(args.pod_uid.as_deref(), args.anew) };
+    carry_out(context, &cluster, &args.act, prepared, &commands).await
 }
 
 async fn prepare(context: &Context, cluster: &Cluster, args: &FailoverArgs) -> Result<Prepared> {

@@ -1,6 +1,6 @@
 //! What earlier acts mean for a new one: which volumes can come back, what is under way, what has just been done.
 
-use super::checks::{Check, CheckId, block, may_not_patch_volumes, pass, warn};
+use super::checks::{Check, CheckId, block, may_not_patch_volumes, pass, unread, warn};
 use super::fits::unfit;
 use super::history::{AsideState, state};
 use super::make::Inputs;
@@ -211,7 +211,11 @@ fn comes_back(inputs: &Inputs<'_>, claim: &ReplacedClaim) -> Option<Check> {
     Some(match inputs.topology.recorded.iter().find(|volume| volume.name == *name) {
         None => block(id, format!("volume {name}, which was kept for claim {}, is gone", claim.name), HISTORY),
         Some(volume) => match obstacle(inputs, claim, volume) {
-            Some(why) => block(id, why, HISTORY),
+            Some(why) => {
+                let unknown = present.is_some_and(|present| matches!(present.state, ClaimState::Unknown(_)));
+                let gap = inputs.topology.unread_claims(&inputs.member.namespace).filter(|_| unknown);
+                unread(block(id, why, HISTORY), gap)
+            }
             None => {
                 let size = volume.capacity.as_deref().unwrap_or("of unknown size");
                 let back = format!("volume {name} ({size}) comes back for claim {}", claim.name);
@@ -263,7 +267,7 @@ fn reserved_too<'i>(inputs: &'i Inputs<'i>, claim: &'i ReplacedClaim, volume: &V
 /// Where volumes cannot be read, an unfinished act may be on record there: begun anew, it would take the claims that
 /// the first one has just brought. A claim whose volume is not known says so itself.
 fn unknown(inputs: &Inputs<'_>, steps: &[Step]) -> Option<Check> {
-    let gap = inputs.topology.gaps.iter().find(|gap| gap.what == "volumes")?;
+    let gap = inputs.topology.unread_volumes()?;
     let deletes = steps.iter().any(|step| matches!(step, Step::DeleteClaim { .. }));
     let is_said = inputs.member.claims.iter().any(|claim| matches!(claim.volume, Known::Unknown(_)));
     if inputs.unfinished.is_some() || !deletes || is_said {
@@ -275,7 +279,7 @@ fn unknown(inputs: &Inputs<'_>, steps: &[Step]) -> Option<Check> {
     Some(if inputs.request.allow.contains(&allow) {
         Check { overridden: true, ..warn(CheckId::Earlier, why) }
     } else {
-        block(CheckId::Earlier, why, format!("--allow {} overrides this check", allow.flag()))
+        unread(block(CheckId::Earlier, why, format!("--allow {} overrides this check", allow.flag())), Some(gap))
     })
 }
 

@@ -105,7 +105,7 @@ fn aside(topology: &Topology, record: &Record, claim: &RecordedClaim, name: &str
     let present = topology
         .member(&record.namespace, &record.pod)
         .and_then(|member| member.claims.iter().find(|present| present.name == claim.name));
-    let unread = topology.gaps.iter().find(|gap| gap.what == "volumes");
+    let unread = topology.unread_volumes();
     let state = match (found, unread) {
         (Some(volume), _) => state(volume, &record.namespace, &claim.name, present),
         (None, Some(gap)) => AsideState::Unknown(format!("volumes cannot be read: {}", gap.why)),

@@ -310,6 +310,11 @@ pub struct Resumes {
 impl Plan {
     /// Why it may not be carried out, where a check blocks it.
     pub fn refusal(&self) -> Option<Error> {
+        self.refused(checks::RETRY)
+    }
+
+    /// The same, for a run: `again` is the command that asks for the same once more.
+    pub fn refused(&self, again: &str) -> Option<Error> {
         let blocks: Vec<&Check> = self.checks.iter().filter(|check| check.verdict == Verdict::Block).collect();
         if blocks.is_empty() {
             return None;
@@ -321,8 +326,9 @@ impl Plan {
         let mut error = Error::refused(what);
         for check in &blocks {
             error = error.because(check.reason.clone());
-            if let Some(next) = check.next.as_ref().filter(|next| !error.hints.contains(next)) {
-                error = error.hint(next.clone());
+            let next = if check.retry { Some(again) } else { check.next.as_deref() };
+            if let Some(next) = next.filter(|next| error.hints.iter().all(|hint| hint != next)) {
+                error = error.hint(next);
             }
         }
         Some(error)

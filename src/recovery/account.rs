@@ -182,7 +182,7 @@ fn is_looked_for_again(wrote: bool, changed: bool) -> bool {
 fn still_kept(topology: &Topology, volume: &str, retained: &[String]) -> bool {
     match topology.recorded.iter().find(|recorded| recorded.name == volume) {
         Some(recorded) => recorded.reclaim_policy == "Retain",
-        None => topology.gaps.iter().any(|gap| gap.what == "volumes") && retained.iter().any(|name| name == volume),
+        None => topology.unread_volumes().is_some() && retained.iter().any(|name| name == volume),
     }
 }
 

@@ -87,7 +87,8 @@ fn known<T, F>(read: &Read<Vec<T>>, facts: impl FnOnce(&[T]) -> F) -> Known<F> {
 
 fn gap<T>(gaps: &mut Vec<Gap>, read: &Read<T>) {
     if let Read::Unknown(unreadable) = read {
-        gaps.push(Gap { what: what(unreadable), why: unreadable.reason.clone() });
+        let transient = unreadable.cause.is_transient();
+        gaps.push(Gap { what: what(unreadable), why: unreadable.reason.clone(), transient });
     }
 }
 

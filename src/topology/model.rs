@@ -65,6 +65,8 @@ pub struct Gap {
     pub what: String,
     /// Why, in words.
     pub why: String,
+    /// Whether the next attempt may well read it: the server was late, away or out of order, and no right is missing.
+    pub transient: bool,
 }
 
 /// One SynxDB namespace.
@@ -411,6 +413,16 @@ impl Topology {
     /// What looks like SynxDB's and fits no rule, namespace by namespace.
     pub fn unrecognized(&self) -> impl Iterator<Item = &Unrecognized> {
         self.spaces.iter().flat_map(|space| &space.unrecognized).chain(&self.unrecognized_elsewhere)
+    }
+
+    /// Returns the gap of the volumes, if they could not be read: nothing is known of them and of the records on them.
+    pub fn unread_volumes(&self) -> Option<&Gap> {
+        self.gaps.iter().find(|gap| gap.what == "volumes")
+    }
+
+    /// Returns the gap of a namespace's claims, if they could not be read.
+    pub fn unread_claims(&self, namespace: &str) -> Option<&Gap> {
+        self.space(namespace)?.gaps.iter().find(|gap| gap.what.starts_with("claims in "))
     }
 
     /// Everything that could not be read.

@@ -92,6 +92,13 @@ impl History {
         &self.before
     }
 
+    /// Names of all objects of a kind that there ever were, each once.
+    pub(crate) fn names(&self, resource: &str) -> BTreeSet<&str> {
+        let changed = self.changes.iter().map(|(_, change)| &change.key);
+        let of_kind = changed.chain(self.before.keys()).filter(|key| key.resource == resource);
+        of_kind.map(|key| key.name.as_str()).collect()
+    }
+
     /// Everything that changed since, in order.
     pub(crate) fn changes(&self) -> impl Iterator<Item = &Change> {
         self.changes.iter().map(|(_, change)| change)
@@ -126,6 +133,8 @@ impl History {
 #[derive(Debug, Default)]
 pub(crate) struct Told {
     pub(crate) arguments: Vec<String>,
+    /// Version of the store when it was started.
+    pub(crate) began: u64,
     /// Whether a second operator ran it.
     pub(crate) second: bool,
     /// What the server refused meanwhile.

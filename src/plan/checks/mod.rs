@@ -24,7 +24,7 @@ use super::{Before, ComparedWith, Proof, Record, Request, Step};
 use crate::cli::Allow;
 use crate::cluster::permission::{Allowed, Permission};
 use crate::storage::Readings;
-use crate::topology::{Claim, Component, Member, Topology, Volume};
+use crate::topology::{Claim, Component, Gap, Member, Topology, Volume};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -117,7 +117,13 @@ pub struct Check {
     pub allow: Option<Allow>,
     /// Whether this would block and the user overrode it.
     pub overridden: bool,
+    /// Whether it blocks only because something could not be read this time: the same command may succeed as it is.
+    #[serde(skip)]
+    pub(super) retry: bool,
 }
+
+/// What to do about a block that may be gone when the cluster is read again.
+pub(super) const RETRY: &str = "run it again: it is read again";
 
 /// What the checks look at.
 pub(super) struct Subject<'s> {
@@ -219,7 +225,15 @@ pub(super) fn run(subject: &Subject<'_>) -> Vec<Check> {
 }
 
 pub(super) fn pass(id: CheckId, reason: impl Into<String>) -> Check {
-    Check { id, verdict: Verdict::Pass, reason: reason.into(), next: None, allow: None, overridden: false }
+    Check {
+        id,
+        verdict: Verdict::Pass,
+        reason: reason.into(),
+        next: None,
+        allow: None,
+        overridden: false,
+        retry: false,
+    }
 }
 
 pub(super) fn warn(id: CheckId, reason: impl Into<String>) -> Check {
@@ -238,6 +252,13 @@ pub(super) fn overridable(subject: &Subject<'_>, id: CheckId, reason: impl Into<
         block(id, reason, format!("--allow {} overrides this check", allow.flag()))
     };
     Check { allow: Some(allow), ..check }
+}
+
+/// The same check if it comes of something that could not be read: what the next attempt may well read is no reason to
+/// override anything.
+pub(super) fn unread(check: Check, gap: Option<&Gap>) -> Check {
+    let retry = check.verdict == Verdict::Block && gap.is_some_and(|gap| gap.transient);
+    if retry { Check { next: Some(RETRY.into()), retry, ..check } } else { check }
 }
 
 fn are(names: &[&str]) -> String {

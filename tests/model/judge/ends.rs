@@ -77,8 +77,7 @@ impl Judge<'_> {
             || reasons.contains("has recovered") && self.has_recovered()
             || in_place()
             || self.lacks_volumes(run)
-            // Whether that is refused depends on the pod's own readiness, too: it may be, and need not.
-            || reasons.contains("two storage components would be away at once") && self.case.topology.down.is_some()
+            || reasons.contains("two storage components would be away at once") && self.is_second_storage(run)
     }
 
     /// Whether there was no volume for a new claim, and nobody to make one.
@@ -88,17 +87,11 @@ impl Judge<'_> {
             return false;
         }
         let history = &self.story.history;
-        let mut names: Vec<&str> = history
-            .changes()
-            .map(|change| &change.key)
-            .filter(|key| key.resource == VOLUMES)
-            .map(|key| key.name.as_str())
-            .collect();
-        names.extend(history.first_state().keys().filter(|key| key.resource == VOLUMES).map(|key| key.name.as_str()));
-        names.sort_unstable();
-        names.dedup();
-        let free =
-            names.into_iter().filter_map(|name| history.at(&Key::new(VOLUMES, "", name), *version)).filter(|volume| {
+        let free = history
+            .names(VOLUMES)
+            .into_iter()
+            .filter_map(|name| history.at(&Key::new(VOLUMES, "", name), *version))
+            .filter(|volume| {
                 volume["spec"]["claimRef"].is_null() && text(volume, "/metadata/name").starts_with("by-hand")
             });
         free.count() < usize::from(self.case.claims())

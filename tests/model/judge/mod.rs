@@ -1,6 +1,7 @@
 //! What must hold, whatever went wrong: judged from the cluster's own objects and from what the plugin did to them,
 //! never from what it says of them.
 
+mod apart;
 mod ends;
 mod records;
 mod states;
@@ -23,6 +24,7 @@ pub(crate) fn violations(case: &Case, story: &Story) -> Vec<String> {
         judge.respects_refusals(number);
         judge.keeps_volumes(number);
         judge.records_first(number);
+        judge.keeps_storage_apart(number);
         judge.tells_the_truth(number);
     }
     for number in 0..story.acts.len() {
