@@ -251,12 +251,16 @@ fn is_ephemeral(member: &Member, claim: &str) -> bool {
     member.claims.iter().any(|present| present.name == claim && present.ephemeral)
 }
 
-/// Whether a pod waits for nothing but volumes that come back, one of them for a claim that belongs to it: each of its
-/// claims has none, and it has not been given a node yet.
+/// Whether a pod waits for a volume that comes back for a claim that belongs to it, and has not been given a node yet. Such a
+/// pod does not hold its other claims: one that goes is made again for it, as Kubernetes does for a Pending pod.
 fn waits_for(member: &Member, claims: &[ReplacedClaim]) -> bool {
     let waits = |claim: &ReplacedClaim| {
         let present = member.claims.iter().find(|present| present.name == claim.name);
-        claim.uid.is_empty() && present.is_some_and(|present| present.state == ClaimState::Pending)
+        match present {
+            Some(present) if claim.uid.is_empty() => present.state == ClaimState::Pending,
+            Some(present) => !claim.ephemeral && !present.terminating,
+            None => false,
+        }
     };
     let not_begun = |pod: &PodFacts| pod.pending && pod.node.is_none() && pod.terminating.is_none();
     member.pod.as_ref().is_some_and(not_begun) && claims.iter().any(|claim| claim.ephemeral) && claims.iter().all(waits)
