@@ -197,6 +197,12 @@ impl Told {
         format!("{result}{error}")
     }
 
+    /// Whether something did not answer in time, as it says.
+    pub(crate) fn is_late(&self) -> bool {
+        let late = |text: &str| text.contains("no answer within");
+        late(&self.err) || self.lines.iter().any(|(_, line)| late(&line.to_string()))
+    }
+
     /// The command that it names as the next one, without `kubectl synxdb`; `None` if it names none that acts.
     pub(crate) fn next(&self) -> Option<Vec<String>> {
         if let Some((_, result)) = self.result() {
