@@ -197,6 +197,14 @@ impl Told {
         format!("{result}{error}")
     }
 
+    /// Version of the store before it wrote the outcome where the records are; `None` if it did not.
+    pub(crate) fn finished_records_since(&self) -> Option<u64> {
+        let deleted = self.mutations.iter().rposition(|did| did.verb == "delete" && did.resource != "leases");
+        let after = &self.mutations[deleted.map_or(0, |at| at + 1)..];
+        // Without a deletion the first ones are what it did before it waited.
+        deleted.and(after.iter().find(|did| did.resource == VOLUMES)).map(|did| did.since)
+    }
+
     /// Whether something did not answer in time, as it says.
     pub(crate) fn is_late(&self) -> bool {
         let late = |text: &str| text.contains("no answer within");

@@ -22,9 +22,13 @@ impl Judge<'_> {
         // What somebody does to the pod while the record is finished comes after the proof.
         let proven = run.lines.iter().find(|(_, line)| line["phase"] == "answers" && line["state"] == "done");
         let meddled = !self.story.meddled.is_none();
-        let version = proven.filter(|_| meddled).map_or(version, |(version, _)| version);
-        let missing = self.missing(plan, *version);
-        let lost = self.lost(plan, *version);
+        let version = match proven.filter(|_| meddled) {
+            // The line may be read later than it was written, but it was before the records were.
+            Some((version, _)) => run.finished_records_since().map_or(*version, |since| since.min(*version)),
+            None => *version,
+        };
+        let missing = self.missing(plan, version);
+        let lost = self.lost(plan, version);
         match (result["verdict"].as_str().unwrap_or_default(), &missing, lost) {
             // What the other storage components have is as good a measure as what it had itself.
             ("recovered", None, false) if result["baseline"]["source"] == "nothing" && !is_compared(result) => {
