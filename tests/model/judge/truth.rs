@@ -20,7 +20,7 @@ impl Judge<'_> {
         };
         let mut wrong = Vec::new();
         // What somebody does to the pod while the record is finished comes after the proof.
-        let proven = run.lines.iter().find(|(_, line)| line["phase"] == "answers" && line["state"] == "done");
+        let proven = run.lines.iter().find(|(_, line)| line["phase"] == "answers" && has_ended(line));
         let meddled = !self.story.meddled.is_none();
         let version = match proven.filter(|_| meddled) {
             // The line may be read later than it was written, but it was before the records were.
@@ -166,4 +166,9 @@ impl Judge<'_> {
 /// Whether a storage component was compared with the others, as its proof says.
 fn is_compared(result: &Value) -> bool {
     text(result, "/proof").contains("; compared with ")
+}
+
+/// Whether an event is the end of its phase.
+fn has_ended(event: &Value) -> bool {
+    ["done", "skipped", "failed"].contains(&text(event, "/state"))
 }
