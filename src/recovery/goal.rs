@@ -250,6 +250,15 @@ pub fn nothing_else_goes(plan: &Plan, topology: &Topology) -> Result<(), String>
     }
 }
 
+/// Returns the version of the pod that goes, if a claim that goes with it has no volume yet: one that it gets meanwhile
+/// changes the pod before anything is written on it. `None` if that cannot happen.
+pub fn may_get_a_volume(plan: &Plan, topology: &Topology) -> Option<String> {
+    let member = topology.member(&plan.target.namespace, &plan.target.pod)?;
+    let waits = |claim: &Claim| claim.ephemeral && claim.volume_name.is_none();
+    let pod = member.pod.as_ref().filter(|pod| pod.uid == plan.target.uid && member.claims.iter().any(waits))?;
+    Some(pod.version.clone())
+}
+
 /// The pod and the claims are still those that the plan names, and nothing else would go with them; otherwise nothing is
 /// touched.
 ///

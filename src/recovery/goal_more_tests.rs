@@ -203,3 +203,24 @@ fn a_claim_that_got_a_volume_since_does_not_go_with_the_pod() {
     confirmed.checks.push(retention);
     assert_eq!(nothing_else_goes(&confirmed, &with), Ok(()));
 }
+
+/// A pod whose own claim has no volume yet goes only as it was seen.
+#[test]
+fn a_pod_whose_claim_may_get_a_volume_is_known_by_its_version() {
+    let set = "{name: pageserver, replicas: 1, ephemeral: [scratch]}";
+    let pod =
+        |uid: &str| format!("{{name: pageserver-0, set: pageserver, uid: {uid}, ready: true, ephemeral: [scratch]}}");
+    let claim = |uid: &str, fields: &str| world(set, &pod(uid), &format!("{{name: pageserver-0-scratch, {fields}}}"));
+    let (without, with) = (claim("old", "uid: s1"), claim("old", "uid: s1, volume: pv-1"));
+    let plan = planned(&without, "pageserver-0");
+    let version = without.member(&plan.target.namespace, "pageserver-0").unwrap().pod.as_ref().unwrap().version.clone();
+    assert_eq!(may_get_a_volume(&plan, &without), Some(version));
+    assert_eq!(may_get_a_volume(&plan, &with), None);
+    assert_eq!(may_get_a_volume(&plan, &claim("new", "uid: s1")), None);
+    let kept = world(
+        SET,
+        "{name: pageserver-0, set: pageserver, uid: old, claims: [data-pageserver-0]}",
+        "{name: data-pageserver-0, uid: d1}",
+    );
+    assert_eq!(may_get_a_volume(&planned(&kept, "pageserver-0"), &kept), None);
+}

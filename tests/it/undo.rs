@@ -301,7 +301,7 @@ fn an_undo_of_an_undo() {
 #[test]
 fn an_id_cannot_be_looked_up_while_volumes_cannot_be_read() {
     let cluster = Cluster::start(bare("healthy"));
-    let ran = cluster.run(&["failover", "safekeeper-2", "--yes"]).exits(0);
+    let ran = cluster.run(&["failover", "safekeeper-2", "--yes", "-o", "json"]).exits(0);
     let id = id_of(&ran);
     let unread = Fault::Refuse { code: 500, retry_after: None };
     cluster.sandbox().faults().add(Rule::on("list", VOLUMES, unread));
@@ -320,7 +320,7 @@ fn an_id_cannot_be_looked_up_while_volumes_cannot_be_read() {
     ]);
     // What is read again is no reason to override a check.
     let ran = cluster.run(&["failover", "pageserver-0", "--yes"]).exits(4).silent();
-    ran.warns(&["volumes cannot be read", "next: kubectl synxdb failover synxdb-system/pageserver-0"]);
+    let ran = ran.warns(&["volumes cannot be read", "next: kubectl synxdb failover synxdb-system/pageserver-0"]);
     assert!(!ran.err.contains("next: --allow"), "{}", ran.shown());
     assert_eq!(cluster.versions(), versions);
     cluster.sandbox().faults().clear();
@@ -334,8 +334,7 @@ fn an_id_cannot_be_looked_up_while_volumes_cannot_be_read() {
         subresource: None,
     };
     let cluster = Cluster::start(Options { deny: vec![denied], ..bare("healthy") });
-    let ran = cluster.run(&["undo", "0a1b2c3d", "--yes"]).exits(4).silent();
-    ran.warns(&[
+    let ran = cluster.run(&["undo", "0a1b2c3d", "--yes"]).exits(4).silent().warns(&[
         "there is no pod \"0a1b2c3d\", and whether it is an ID cannot be looked up",
         "next: kubectl auth can-i list persistentvolumes -A",
     ]);
