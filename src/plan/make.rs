@@ -343,6 +343,15 @@ fn reserve(topology: &Topology, member: &Member, claim: &ReplacedClaim) -> Optio
     })
 }
 
+/// Returns the reservations that a failover is to take back and its plan does not: an undo made them since.
+pub fn reserved_since(plan: &Plan, topology: &Topology) -> Vec<Step> {
+    let target = &plan.target;
+    let Some(member) = topology.member(&target.namespace, &target.pod) else { return Vec::new() };
+    let records = Record::on_volumes(topology);
+    let now = plan.replaced_claims.iter().flat_map(|claim| unreserve(topology, member, claim, &records));
+    now.filter(|step| !plan.steps.contains(step)).collect()
+}
+
 /// What an undo reserved for a claim that gets a new volume now: it goes back to where the undo found it.
 fn unreserve<'i>(
     topology: &'i Topology,

@@ -40,7 +40,7 @@ pub use checks::{Check, CheckId, Verdict};
 pub use compared::ComparedWith;
 pub use earlier::{newest, returning};
 pub use in_flight::InFlight;
-pub use make::{Inputs, misbound, plan, proof};
+pub use make::{Inputs, misbound, plan, proof, reserved_since};
 pub use probes::{NotMeasured, ProbeTarget, Probes, Promise};
 pub use record::{
     Act, BaselineLoss, Inherited, Outcome, RECORD_VERSION, Record, RecordedClaim, RecordedOwner, Returns, annotation,

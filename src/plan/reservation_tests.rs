@@ -18,6 +18,25 @@ fn anew() -> Request {
     Request { anew: true, ..request() }
 }
 
+/// An undo that reserved its volume after the failover was planned, and stopped: the new claim would get that volume.
+#[test]
+fn a_reservation_that_came_since_is_one_that_the_next_plan_takes_back() {
+    let since = |plan: &Plan, topology: &Topology| {
+        let plan = Plan { steps: reserved_since(plan, topology), ..plan.clone() };
+        steps(&plan)
+    };
+    let (before, after) = (world(FAILED_OVER), world(&reserved()));
+    let plan = planned(&before, None, &anew(), &[]);
+    assert!(!steps(&plan).contains("unreserve"), "{}", steps(&plan));
+    assert_eq!(since(&plan, &before), "");
+    assert_eq!(since(&plan, &after), "unreserve pv-1 for data-cloudberry-proxy-0, of c1");
+    assert_eq!(since(&planned(&after, None, &anew(), &[]), &after), "");
+    // What an undo reserves itself is none, nor is what is reserved for a claim that stays.
+    assert_eq!(since(&undo(FAILED_OVER, "f1"), &after), "");
+    let keeps = Request { keep_claims: true, ..anew() };
+    assert_eq!(since(&planned(&before, None, &keeps, &[]), &after), "");
+}
+
 #[test]
 fn a_failover_takes_back_what_an_unfinished_undo_reserved() {
     let of_it = "unreserve pv-1 for data-cloudberry-proxy-0, of c1";

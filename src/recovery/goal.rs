@@ -1,7 +1,7 @@
 //! Whether a goal of a failover is reached, judged from a topology alone. Pure predicates; the runner decides when to
 //! look and what to do about it.
 
-use crate::plan::{CheckId, Plan, ReplacedClaim, Step, misbound};
+use crate::plan::{CheckId, Plan, ReplacedClaim, Step, misbound, reserved_since};
 use crate::topology::health::minds_its_order;
 use crate::topology::{Claim, ClaimState, Member, NotIts, PodFacts, Topology, Volume};
 
@@ -266,6 +266,10 @@ pub fn may_get_a_volume(plan: &Plan, topology: &Topology) -> Option<String> {
 /// What is another one.
 pub fn as_planned(plan: &Plan, topology: &Topology) -> Result<(), String> {
     nothing_else_goes(plan, topology)?;
+    // The new claim would get it, and the pod would run on a volume that is set aside.
+    if let Some(Step::Unreserve { volume, claim, .. }) = reserved_since(plan, topology).first() {
+        return Err(format!("volume {volume} was reserved for claim {claim} by an undo since the plan was made"));
+    }
     let member = topology.member(&plan.target.namespace, &plan.target.pod);
     for step in &plan.steps {
         let (what, planned, now) = match step {

@@ -224,3 +224,28 @@ fn a_pod_whose_claim_may_get_a_volume_is_known_by_its_version() {
     );
     assert_eq!(may_get_a_volume(&planned(&kept, "pageserver-0"), &kept), None);
 }
+
+/// An undo that came in between, and stopped: the new claim would get what that reserved.
+#[test]
+fn what_was_reserved_since_ends_the_run_before_anything_is_changed() {
+    let world = |released: &str| {
+        let yaml = format!(
+            "
+namespace: a
+sets: [{{name: cloudberry-proxy, replicas: 1, templates: [data]}}]
+pods: [{{name: cloudberry-proxy-0, set: cloudberry-proxy, uid: p2, ready: true, claims: [data-cloudberry-proxy-0]}}]
+claims: [{{name: data-cloudberry-proxy-0, uid: c2, volume: pv-2}}]
+volumes: [{{name: pv-1, class: standard, reservedFor: data-cloudberry-proxy-0{released}, policy: Retain}}]
+records:
+- {{id: f1, pod: cloudberry-proxy-0, age: 300, took: 5, outcome: data-missing, set: set-cloudberry-proxy,
+   claims: [{{name: data-cloudberry-proxy-0, uid: c1, volume: pv-1, policy: Delete}}]}}
+"
+        );
+        build(&snapshot(&[&yaml]), &Layout::shipped().unwrap())
+    };
+    let before = world(", releasedBy: c1");
+    let plan = planned(&before, "cloudberry-proxy-0");
+    assert_eq!(as_planned(&plan, &before), Ok(()));
+    let why = "volume pv-1 was reserved for claim data-cloudberry-proxy-0 by an undo since the plan was made";
+    assert_eq!(as_planned(&plan, &world("")), Err(why.to_owned()));
+}
