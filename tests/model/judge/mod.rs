@@ -82,9 +82,10 @@ impl Judge<'_> {
                 wrong.push(format!("it changed what it had not planned: {did:?}"));
             }
         }
-        if let (Some(why), Some(did)) = (self.forbidden(run), run.mutations.iter().find(|did| did.verb == "delete"))
-            && did.resource != "leases"
-        {
+        // A pod that waits for what is gone is of no use to any majority.
+        let heals = |did: &Mutation| did.resource == "pods" && self.is_stuck(did);
+        let deletes = |did: &&Mutation| did.verb == "delete" && did.resource != "leases" && !heals(did);
+        if let (Some(why), Some(did)) = (self.forbidden(run), run.mutations.iter().find(deletes)) {
             wrong.push(format!("it deleted although {why}: {did:?}"));
         }
         wrong.into_iter().for_each(|what| self.wrong(number, what));
