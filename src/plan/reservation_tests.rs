@@ -3,7 +3,7 @@
 
 use super::undo_tests::{FAILED_OVER, UNFINISHED, planned, request, steps, told, undo, world};
 use super::*;
-use crate::topology::Claim;
+use crate::topology::{Claim, Topology};
 
 /// The undo of f1 stopped after its reservation: the first volume waits for the claim that comes next.
 fn reserved() -> String {

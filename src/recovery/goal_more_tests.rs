@@ -244,7 +244,7 @@ records:
         build(&snapshot(&[&yaml]), &Layout::shipped().unwrap())
     };
     let before = world(", releasedBy: c1");
-    let plan = planned(&before, "cloudberry-proxy-0");
+    let plan = planned_in(&before, "a", "cloudberry-proxy-0");
     assert_eq!(as_planned(&plan, &before), Ok(()));
     let why = "volume pv-1 was reserved for claim data-cloudberry-proxy-0 by an undo since the plan was made";
     assert_eq!(as_planned(&plan, &world("")), Err(why.to_owned()));
