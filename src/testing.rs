@@ -528,13 +528,16 @@ fn classes(spaces: &[Space]) -> Vec<StorageClass> {
     all.into_iter().map(class).collect()
 }
 
-/// A part that could not be read.
+/// A part that may not be read.
 pub(crate) fn unreadable<T>(resource: &'static str, namespace: Option<&str>) -> Read<T> {
-    Read::Unknown(Unreadable {
-        resource,
-        namespace: namespace.map(str::to_owned),
-        cause: Cause::Forbidden,
-        reason: format!("{resource} is forbidden"),
-        source: None,
-    })
+    failed(resource, namespace, Cause::Forbidden, format!("{resource} is forbidden"))
+}
+
+/// A part that the server did not answer for in time.
+pub(crate) fn late<T>(resource: &'static str, namespace: Option<&str>) -> Read<T> {
+    failed(resource, namespace, Cause::TimedOut, "no answer within 5 s".to_owned())
+}
+
+fn failed<T>(resource: &'static str, namespace: Option<&str>, cause: Cause, reason: String) -> Read<T> {
+    Read::Unknown(Unreadable { resource, namespace: namespace.map(str::to_owned), cause, reason, source: None })
 }

@@ -63,6 +63,16 @@ pub enum Cause {
     Refused,
 }
 
+impl Cause {
+    /// Whether the same request may well succeed a moment later: it was not refused for who asks, or for what is asked.
+    pub fn is_transient(self) -> bool {
+        match self {
+            Self::TimedOut | Self::Unreachable | Self::Refused => true,
+            Self::Forbidden | Self::Unauthorized | Self::NotFound => false,
+        }
+    }
+}
+
 /// An object, as far as its metadata tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ObjectFacts {

@@ -23,14 +23,23 @@ use jiff::Timestamp;
 /// Most names of what is missing in one command: more were not removed on purpose one by one.
 const MOST_ACCEPTED: usize = 20;
 
-/// Shows the plan, asks, acts and tells. `resume` is the command that goes on where this one stops.
+/// The commands that a run names.
+pub(super) struct Commands {
+    /// Goes on where this run stops.
+    pub(super) resume: String,
+    /// Asks for the same once more: nothing was begun.
+    pub(super) again: String,
+}
+
+/// Shows the plan, asks, acts and tells.
 pub(super) async fn carry_out(
     context: &Context,
     cluster: &Cluster,
     args: &ActArgs,
     prepared: Prepared,
-    resume: &str,
+    commands: &Commands,
 ) -> Result<Exit> {
+    let resume = commands.resume.as_str();
     let Prepared { plan, before, record, superseded, left_open, trials, findings } = prepared;
     let Findings { mut watch, mut witness, mut prober, seen, who, whose, now, .. } = findings;
     if let Some((what, taken)) = plan.baseline.earlier() {
@@ -46,7 +55,7 @@ pub(super) async fn carry_out(
         _ if !carried_out => context.screen.result(&planned::plan(&plan, context.screen.out)),
         _ => context.screen.note(&format!("{}\n", planned::plan(&plan, context.screen.err))),
     }
-    if let Some(refusal) = plan.refusal() {
+    if let Some(refusal) = plan.refused(&commands.again) {
         return Err(refusal);
     }
     match args.dry_run {
@@ -98,11 +107,10 @@ pub(super) async fn carry_out(
         outcome.undo = Some(super::resume::undo(context, args, &plan.id).text()).filter(|_| !context.global.sandbox);
     }
     progress.end();
+    // What it lacks the others have, and its old disk could vote twice.
+    let fetches = plan.target.role == Role::Safekeeper && plan.act == Act::Failover;
     let next = match &outcome.ending {
-        // What it lacks the others have, and its old disk could vote twice.
-        Ending::DataMissing(_) if plan.target.role == Role::Safekeeper && plan.act == Act::Failover => {
-            resume.to_owned()
-        }
+        Ending::DataMissing(_) if fetches => resume.to_owned(),
         // What an earlier act did not find again is not on the disk that this one set aside.
         Ending::DataMissing(_) if matches!(plan.baseline, ComparedWith::Inherited { .. }) => {
             super::resume::undo(context, args, &plan.path()).text()
@@ -113,7 +121,14 @@ pub(super) async fn carry_out(
         }
         _ => resume.to_owned(),
     };
-    tell(context, args, &plan, &outcome, (&next, resume))?;
+    let finished = match &outcome.ending {
+        Ending::DataMissing(_) => !fetches,
+        ending => matches!(ending, Ending::Recovered | Ending::NotVerified),
+    };
+    if matches!(outcome.ending, Ending::DataMissing(_)) && !fetches && account::can_be_put_back(&plan, &outcome) {
+        outcome.undo = Some(next.clone()).filter(|_| !context.global.sandbox);
+    }
+    tell(context, args, &plan, &outcome, (&next, (!finished).then_some(resume)))?;
     // Only now: what is told is true at this moment, and waits for nothing.
     if let (Ending::Recovered, Some(whose), Some(testimony)) = (&outcome.ending, whose, found.testimony) {
         store(cluster, [(whose, testimony)], taken).await.warn(context);
@@ -157,10 +172,15 @@ fn rehearsed(context: &Context, args: &ActArgs, plan: &Plan, trials: &Trials) ->
     Ok(Exit::Yes)
 }
 
-/// `next` is what people do next, `resume` the command that goes on with what is unfinished.
-fn tell(context: &Context, args: &ActArgs, plan: &Plan, outcome: &Outcome, (next, resume): (&str, &str)) -> Result<()> {
-    let finished = matches!(outcome.ending, Ending::Recovered | Ending::NotVerified | Ending::DataMissing(_));
-    let document = || machine::outcome(plan, outcome, &reasons(&outcome.ending), (!finished).then_some(resume));
+/// `next` is what people do next, `resume` the command that goes on, if there is something to go on with.
+fn tell(
+    context: &Context,
+    args: &ActArgs,
+    plan: &Plan,
+    outcome: &Outcome,
+    (next, resume): (&str, Option<&str>),
+) -> Result<()> {
+    let document = || machine::outcome(plan, outcome, &reasons(&outcome.ending), resume);
     let text = match &args.output {
         Output::Machine(Machine::Json) => machine::line(&document()),
         Output::Machine(form) => machine::document(form, &document())?,

@@ -2,7 +2,7 @@
 
 use super::Context;
 use super::baseline::{Stored, compared};
-use super::carry_out::carry_out;
+use super::carry_out::{Commands, carry_out};
 use super::findings::{Findings, before};
 use super::login::note;
 use super::prepared::{Intended, Prepared, prepare, request};
@@ -34,10 +34,16 @@ pub(super) async fn failover(context: &Context, args: &FailoverArgs) -> Result<E
 async fn act(context: &Context, args: &FailoverArgs) -> Result<Exit> {
     let cluster = context.cluster().await?;
     let prepared = context.unless_interrupted(planned(context, &cluster, args)).await?;
-    let mut command = resume(context, &args.act, &format!("failover {}", quoted(&prepared.plan.path())));
-    command.flag("--pod-uid", Some(prepared.plan.target.uid.as_str()).filter(|uid| !uid.is_empty()));
-    command.switch("--keep-pvc", args.keep_pvc);
-    carry_out(context, &cluster, &args.act, prepared, &command.text()).await
+    let command = |pod_uid: Option<&str>, anew: bool| {
+        let mut command = resume(context, &args.act, &format!("failover {}", quoted(&prepared.plan.path())));
+        command.flag("--pod-uid", pod_uid);
+        command.switch("--keep-pvc", args.keep_pvc);
+        command.switch("--anew", anew);
+        command.text()
+    };
+    let goes = Some(prepared.plan.target.uid.as_str()).filter(|uid| !uid.is_empty());
+    let commands = Commands { resume: command(goes, false), again: command(args.pod_uid.as_deref(), args.anew) };
+    carry_out(context, &cluster, &args.act, prepared, &commands).await
 }
 
 async fn planned(context: &Context, cluster: &Cluster, args: &FailoverArgs) -> Result<Prepared> {

@@ -37,7 +37,11 @@ async fn read(context: &Context, cluster: &Cluster, namespace: Option<&str>, all
     let topology = build(&scope.read(cluster, besides).await?, context.layout());
     let (journal, unread) = context.journal.records();
     let mut gaps: Vec<Gap> = topology.unread_volumes().cloned().into_iter().collect();
-    gaps.extend(unread.into_iter().map(|why| Gap { part: Part::Other("a record of the local journal".into()), why }));
+    gaps.extend(unread.into_iter().map(|why| Gap {
+        part: Part::Other("a record of the local journal".into()),
+        why,
+        transient: false,
+    }));
     // The journal is of all clusters that were worked on from here: only what this one knows is its own.
     let on_volumes = Record::on_volumes(&topology);
     let ours = journal.into_iter().filter(|record| {

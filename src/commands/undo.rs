@@ -2,7 +2,7 @@
 
 use super::Context;
 use super::baseline::Stored;
-use super::carry_out::carry_out;
+use super::carry_out::{Commands, carry_out};
 use super::confirm::asked;
 use super::findings::Findings;
 use super::prepared::{Intended, Prepared, prepare, request};
@@ -13,13 +13,14 @@ use super::sight::{Sight, look};
 use super::target::{Sought, target};
 use crate::cli::{UndoArgs, quoted};
 use crate::cluster::Cluster;
+use crate::cluster::snapshot::Read;
 use crate::error::{Error, Exit, Result};
 use crate::plan::history::{Entry, history, without_type};
 use crate::plan::{Act, Outcome, Record, Request, WayBack, newest, way_back};
 use crate::recovery::witness::Silence;
 use crate::render::{history as words, prompt};
-use crate::topology::target::TargetName;
-use crate::topology::{Member, Topology};
+use crate::topology::Member;
+use crate::topology::target::{TargetMatch, TargetName, match_target};
 
 const SOUGHT: Sought =
     Sought { verb: "undo", act: "undo anything of", question: "Undo what?", so_far: Some("nothing was changed") };
@@ -31,8 +32,9 @@ pub(super) async fn undo(context: &Context, args: &UndoArgs) -> Result<Exit> {
 async fn act(context: &Context, args: &UndoArgs) -> Result<Exit> {
     let cluster = context.cluster().await?;
     let (prepared, of) = context.unless_interrupted(planned(context, &cluster, args)).await?;
-    let command = resume(context, &args.act, &format!("undo {of}"));
-    carry_out(context, &cluster, &args.act, prepared, &command.text()).await
+    let command = resume(context, &args.act, &format!("undo {of}")).text();
+    let commands = Commands { again: command.clone(), resume: command };
+    carry_out(context, &cluster, &args.act, prepared, &commands).await
 }
 
 /// Everything needed to act, and the name of what is undone.
@@ -78,11 +80,22 @@ async fn wanted(context: &Context, cluster: &Cluster, args: &UndoArgs) -> Result
     let chosen = match (by_id, &name) {
         (Some(record), _) => Some(record),
         (None, Some(_)) => None,
-        (None, None) => Some(choose(context, &sight).await?),
+        (None, None) => Some(choose(context, cluster, args, &sight).await?),
     };
     let Some(record) = chosen else {
+        if let Some(name) = name.as_ref().filter(|name| is_no_pod(&sight, &name.name)) {
+            let what = format!("there is no pod {:?}, and whether it is an ID cannot be looked up", name.name);
+            unread(context, cluster, args, (&sight, what))?;
+        }
         let member = target(context, cluster, &sight.snapshot, &sight.topology, name, &SOUGHT).await?;
-        let (of, passed_over) = last(&sight.topology, &sight.records, &member)?;
+        let Some(WayBack { of, passed_over }) = way_back(&sight.topology, &sight.records, &member) else {
+            let path = member.path();
+            unread(context, cluster, args, (&sight, format!("what can be undone of {path} is unknown")))?;
+            return Err(Error::refused(format!("there is nothing to undo of {path}"))
+                .because("no volume of it is on record as set aside")
+                .hint(format!("kubectl synxdb history -n {}", quoted(&member.namespace))));
+        };
+        let of = of.clone();
         return Ok(Wanted { sight, member, of, passed_over });
     };
     if sight.topology.space(&record.namespace).is_none() {
@@ -96,32 +109,38 @@ async fn wanted(context: &Context, cluster: &Cluster, args: &UndoArgs) -> Result
     Ok(Wanted { sight, member, of: record, passed_over: Vec::new() })
 }
 
-/// The act that is taken back where only the member is named, and why newer ones are not.
-fn last(topology: &Topology, records: &[Record], member: &Member) -> Result<(Record, Vec<String>)> {
-    let found = way_back(topology, records, member).map(|WayBack { of, passed_over }| (of.clone(), passed_over));
-    found.ok_or_else(|| {
-        let none = "no volume of it is on record as set aside".to_owned();
-        Error::refused(format!("there is nothing to undo of {}", member.path()))
-            .because(unread(topology).unwrap_or(none))
-            .hint(format!("kubectl synxdb history -n {}", quoted(&member.namespace)))
-    })
+/// Whether all pods were read, and none is called that.
+fn is_no_pod(sight: &Sight, name: &str) -> bool {
+    let read = sight.snapshot.namespaces.iter().all(|objects| matches!(objects.pods, Read::Known(_)));
+    read && matches!(match_target(&sight.topology, None, name), TargetMatch::None(_))
 }
 
-/// That volumes, and what is on record there, cannot be read: then nothing is known of what could be undone.
-fn unread(topology: &Topology) -> Option<String> {
-    let gap = topology.unread_volumes()?;
-    Some(format!("what is on record on volumes is not known, they cannot be read: {}", gap.why))
+/// Checks that volumes were read: they carry the records, and without them nothing is known of what can be undone.
+///
+/// # Errors
+/// They were not: `what` follows from that, and the next command is the same one if it may well succeed then.
+fn unread(context: &Context, cluster: &Cluster, args: &UndoArgs, (sight, what): (&Sight, String)) -> Result<()> {
+    let Read::Unknown(part) = &sight.snapshot.volumes else { return Ok(()) };
+    let Error { exit, what: why, why: reasons, hints, source } = cluster.unreadable(part);
+    let error = Error::new(exit, what).because(format!("volumes carry the records: {why}"));
+    let error = reasons.into_iter().fold(error, Error::because).because("nothing was changed").caused_by(source);
+    if !part.cause.is_transient() {
+        return Err(hints.into_iter().fold(error, Error::hint));
+    }
+    let typed = args.what.as_deref().map(|typed| format!(" {}", quoted(typed))).unwrap_or_default();
+    Err(error.hint(resume(context, &args.act, &format!("undo{typed}")).text()))
 }
 
 /// Offers what can be undone.
-async fn choose(context: &Context, sight: &Sight) -> Result<Record> {
+async fn choose(context: &Context, cluster: &Cluster, args: &UndoArgs, sight: &Sight) -> Result<Record> {
     let entries: Vec<Entry> = history(&sight.topology, &sight.records)
         .into_iter()
         .filter(|entry| entry.can_be_undone() && sight.topology.space(&entry.record.namespace).is_some())
         .collect();
     if entries.is_empty() {
+        unread(context, cluster, args, (sight, "what can be undone is unknown".to_owned()))?;
         return Err(Error::refused("there is nothing to undo")
-            .because(unread(&sight.topology).unwrap_or_else(|| "no volume is on record as set aside".to_owned()))
+            .because("no volume is on record as set aside")
             .hint("kubectl synxdb history -A"));
     }
     let items: Vec<String> = entries.iter().map(words::item).collect();

@@ -1,6 +1,6 @@
 //! What earlier acts mean for a new one: which volumes can come back, what is under way, what has just been done.
 
-use super::checks::{Check, CheckId, Resolution, block, may_not_patch_volumes, pass, warn};
+use super::checks::{Check, CheckId, Resolution, block, may_not_patch_volumes, pass, unread, warn};
 use super::fits::unfit;
 use super::history::{AsideState, state};
 use super::make::Inputs;
@@ -223,7 +223,11 @@ fn comes_back(inputs: &Inputs<'_>, claim: &ReplacedClaim) -> Option<Check> {
     Some(match inputs.topology.recorded.iter().find(|volume| volume.name == *name) {
         None => block(id, format!("volume {name}, which was kept for claim {}, is gone", claim.name), HISTORY),
         Some(volume) => match obstacle(inputs, claim, volume) {
-            Some(why) => block(id, why, HISTORY),
+            Some(why) => {
+                let unknown = present.is_some_and(|present| matches!(present.state, ClaimState::Unknown(_)));
+                let gap = inputs.topology.unread_claims(&inputs.member.namespace).filter(|_| unknown);
+                unread(block(id, why, HISTORY), gap)
+            }
             None => {
                 let size = volume.capacity.as_deref().unwrap_or("of unknown size");
                 let back = format!("volume {name} ({size}) comes back for claim {}", claim.name);
@@ -287,7 +291,7 @@ fn unknown(inputs: &Inputs<'_>, steps: &[Step]) -> Option<Check> {
     Some(if inputs.request.allow.contains(&allow) {
         Check { overridden: true, ..warn(CheckId::Earlier, why) }
     } else {
-        block(CheckId::Earlier, why, Resolution::Override(allow))
+        unread(block(CheckId::Earlier, why, Resolution::Override(allow)), Some(gap))
     })
 }
 

@@ -251,12 +251,16 @@ fn is_ephemeral(member: &Member, claim: &str) -> bool {
     member.claims.iter().any(|present| present.name == claim && present.ephemeral)
 }
 
-/// Whether a pod waits for nothing but volumes that come back, one of them for a claim that belongs to it: each of its
-/// claims has none, and it has not been given a node yet.
+/// Whether a pod waits for a volume that comes back for a claim that belongs to it, and has not been given a node yet. Such a
+/// pod does not hold its other claims: one that goes is made again for it, as Kubernetes does for a Pending pod.
 fn waits_for(member: &Member, claims: &[ReplacedClaim]) -> bool {
     let waits = |claim: &ReplacedClaim| {
         let present = member.claims.iter().find(|present| present.name == claim.name);
-        claim.uid.is_empty() && present.is_some_and(|present| present.state == ClaimState::Pending)
+        match present {
+            Some(present) if claim.uid.is_empty() => present.state == ClaimState::Pending,
+            Some(present) => !claim.ephemeral && !present.terminating,
+            None => false,
+        }
     };
     let not_begun = |pod: &PodFacts| pod.pending && pod.node.is_none() && pod.terminating.is_none();
     member.pod.as_ref().is_some_and(not_begun) && claims.iter().any(|claim| claim.ephemeral) && claims.iter().all(waits)
@@ -337,6 +341,15 @@ fn reserve(topology: &Topology, member: &Member, claim: &ReplacedClaim) -> Optio
         claim: claim.name.clone(),
         released_by,
     })
+}
+
+/// Returns the reservations that a failover is to take back and its plan does not: an undo made them since.
+pub fn reserved_since(plan: &Plan, topology: &Topology) -> Vec<Step> {
+    let target = &plan.target;
+    let Some(member) = topology.member(&target.namespace, &target.pod) else { return Vec::new() };
+    let records = Record::on_volumes(topology);
+    let now = plan.replaced_claims.iter().flat_map(|claim| unreserve(topology, member, claim, &records));
+    now.filter(|step| !plan.steps.contains(step)).collect()
 }
 
 /// What an undo reserved for a claim that gets a new volume now: it goes back to where the undo found it.

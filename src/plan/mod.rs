@@ -41,7 +41,7 @@ pub use checks::{Check, CheckId, Resolution, Verdict};
 pub use compared::ComparedWith;
 pub use earlier::{left_open, newest, returning};
 pub use in_flight::InFlight;
-pub use make::{Inputs, misbound, plan, proof};
+pub use make::{Inputs, misbound, plan, proof, reserved_since};
 pub use model::{Before, Plan, Proof, ReplacedClaim, Request, Resumes, Risk, Step, Target};
 pub use probes::{NotMeasured, ProbeTarget, Probes, Promise};
 pub use record::{

@@ -1,6 +1,6 @@
 //! What a plan is, and what it is asked for by.
 
-use super::{Act, Check, ComparedWith, Probes, Returns, Verdict};
+use super::{Act, Check, ComparedWith, Probes, Resolution, Returns, Verdict};
 use crate::cli::Allow;
 use crate::error::Error;
 use crate::topology::layout::{PageDoor, Role, SqlDoor};
@@ -263,6 +263,11 @@ pub struct Resumes {
 impl Plan {
     /// Why it may not be carried out, where a check blocks it.
     pub fn refusal(&self) -> Option<Error> {
+        self.refused(&Resolution::Retry.to_string())
+    }
+
+    /// The same, for a run: `again` is the command that asks for the same once more.
+    pub fn refused(&self, again: &str) -> Option<Error> {
         let blocks: Vec<&Check> = self.checks.iter().filter(|check| check.verdict == Verdict::Block).collect();
         if blocks.is_empty() {
             return None;
@@ -274,7 +279,10 @@ impl Plan {
         let mut error = Error::refused(what);
         for check in &blocks {
             error = error.because(check.reason.clone());
-            let next = check.next.as_ref().map(ToString::to_string);
+            let next = check.next.as_ref().map(|next| match next {
+                Resolution::Retry => again.to_owned(),
+                next => next.to_string(),
+            });
             if let Some(next) = next.filter(|next| !error.hints.contains(next)) {
                 error = error.hint(next);
             }

@@ -3,7 +3,7 @@
 
 use super::undo_tests::{FAILED_OVER, UNFINISHED, planned, request, steps, told, undo, world};
 use super::*;
-use crate::topology::Claim;
+use crate::topology::{Claim, Topology};
 
 /// The undo of f1 stopped after its reservation: the first volume waits for the claim that comes next.
 fn reserved() -> String {
@@ -16,6 +16,25 @@ const HELD: &str = "reservedFor: data-cloudberry-proxy-0";
 
 fn anew() -> Request {
     Request { anew: true, ..request() }
+}
+
+/// An undo that reserved its volume after the failover was planned, and stopped: the new claim would get that volume.
+#[test]
+fn a_reservation_that_came_since_is_one_that_the_next_plan_takes_back() {
+    let since = |plan: &Plan, topology: &Topology| {
+        let plan = Plan { steps: reserved_since(plan, topology), ..plan.clone() };
+        steps(&plan)
+    };
+    let (before, after) = (world(FAILED_OVER), world(&reserved()));
+    let plan = planned(&before, None, &anew(), &[]);
+    assert!(!steps(&plan).contains("unreserve"), "{}", steps(&plan));
+    assert_eq!(since(&plan, &before), "");
+    assert_eq!(since(&plan, &after), "unreserve pv-1 for data-cloudberry-proxy-0, of c1");
+    assert_eq!(since(&planned(&after, None, &anew(), &[]), &after), "");
+    // What an undo reserves itself is none, nor is what is reserved for a claim that stays.
+    assert_eq!(since(&undo(FAILED_OVER, "f1"), &after), "");
+    let keeps = Request { keep_claims: true, ..anew() };
+    assert_eq!(since(&planned(&before, None, &keeps, &[]), &after), "");
 }
 
 #[test]

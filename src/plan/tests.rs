@@ -595,13 +595,20 @@ fn volumes_that_cannot_be_read_may_tell_of_an_unfinished_failover() {
                 pageserver-0, set: pageserver, uid: p, phase: Pending, claims: [data-pageserver-0]}]\nclaims: [{name: \
                 data-pageserver-0, uid: c, phase: Pending}]";
     let mut objects = snapshot(&[yaml]);
-    objects.volumes = crate::testing::unreadable("persistentvolumes", None);
-    let topology = build(&objects, &Layout::shipped().unwrap());
-    for (allow, keep_claims, verdict) in [
-        (vec![], false, Some(Verdict::Block)),
-        (vec![crate::cli::Allow::UnretainedVolume], false, Some(Verdict::Warn)),
-        (vec![], true, None),
+    let override_it = "--allow unretained-volume overrides this check";
+    let denied = || (crate::testing::unreadable("persistentvolumes", None), override_it);
+    // It may well be read the next time.
+    let late = || (crate::testing::late("persistentvolumes", None), "again");
+    for ((unread, next), allow, keep_claims, verdict) in [
+        (denied(), vec![], false, Some(Verdict::Block)),
+        (late(), vec![], false, Some(Verdict::Block)),
+        (denied(), vec![crate::cli::Allow::UnretainedVolume], false, Some(Verdict::Warn)),
+        (late(), vec![crate::cli::Allow::UnretainedVolume], false, Some(Verdict::Warn)),
+        (denied(), vec![], true, None),
+        (late(), vec![], true, None),
     ] {
+        objects.volumes = unread;
+        let topology = build(&objects, &Layout::shipped().unwrap());
         let request = Request { allow, keep_claims, ..request() };
         let plan = plan(Inputs {
             topology: &topology,
@@ -622,5 +629,8 @@ fn volumes_that_cannot_be_read_may_tell_of_an_unfinished_failover() {
         let check = plan.checks.iter().find(|check| check.id == CheckId::Earlier);
         assert_eq!(check.map(|check| check.verdict), verdict, "{check:?}");
         assert_eq!(plan.risk == Risk::High, verdict == Some(Verdict::Warn));
+        let hints = plan.refused("again").map(|error| error.hints).unwrap_or_default();
+        let block = verdict == Some(Verdict::Block);
+        assert_eq!(hints, if block { vec![next] } else { vec![] });
     }
 }

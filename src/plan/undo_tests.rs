@@ -302,6 +302,32 @@ fn a_volume_that_belonged_to_the_pod_comes_back_by_its_claims_name() {
     let plan = undo(&waits, "f1");
     assert_eq!((steps(&plan), plan.refusal()), (format!("reserve pv-1 for {name}, of c1"), None));
     assert_eq!((plan.target.uid.as_str(), &plan.resumes), ("", &None));
+    // Another claim of it, which is bound, goes without it, and is made again for it.
+    let both = "
+namespace: a
+sets: [{name: cloudberry-proxy, replicas: 1, templates: [data], ephemeral: [scratch]}]
+pods: [{name: cloudberry-proxy-0, set: cloudberry-proxy, uid: p2, phase: Pending, claims: [data-cloudberry-proxy-0],
+        ephemeral: [scratch]}]
+claims: [{name: data-cloudberry-proxy-0, uid: d2, volume: pv-4}, {name: cloudberry-proxy-0-scratch, uid: c2}]
+volumes:
+- {name: pv-1, class: standard, reservedFor: cloudberry-proxy-0-scratch, releasedBy: c1, policy: Retain, size: 1Gi}
+- {name: pv-3, class: standard, reservedFor: data-cloudberry-proxy-0, releasedBy: d1, policy: Retain, size: 1Gi}
+records:
+- {id: f1, pod: cloudberry-proxy-0, age: 300, took: 5, outcome: data-missing, set: set-cloudberry-proxy,
+   claims: [{name: data-cloudberry-proxy-0, uid: d1, volume: pv-3, policy: Delete},
+            {name: cloudberry-proxy-0-scratch, uid: c1, volume: pv-1, policy: Delete}]}
+";
+    let plan = undo(both, "f1");
+    let data = "data-cloudberry-proxy-0";
+    let expected = format!(
+        "retain pv-4 (Delete); reserve pv-3 for {data}, of d1; reserve pv-1 for {name}, of c1; delete claim d2"
+    );
+    assert_eq!((steps(&plan), plan.refusal(), plan.target.uid.as_str()), (expected, None, ""));
+    // It has begun, and holds what it has.
+    for (from, to) in [("phase: Pending", "phase: Pending, node: n1"), ("uid: c2}", "uid: c2, volume: pv-2}")] {
+        let plan = undo(&both.replace(from, to), "f1");
+        assert!(steps(&plan).ends_with("; delete pod p2"), "{}", steps(&plan));
+    }
     // One that was given a node is more than a pod that waits.
     let goes = undo(&waits.replace("uid: p2, phase: Pending", "uid: p2, phase: Pending, node: n1"), "f1");
     assert!(steps(&goes).ends_with("; delete pod p2"), "{}", steps(&goes));

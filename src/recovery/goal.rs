@@ -1,7 +1,7 @@
 //! Whether a goal of a failover is reached, judged from a topology alone. Pure predicates; the runner decides when to
 //! look and what to do about it.
 
-use crate::plan::{CheckId, Plan, ReplacedClaim, Step, misbound};
+use crate::plan::{CheckId, Plan, ReplacedClaim, Step, misbound, reserved_since};
 use crate::topology::health::minds_its_order;
 use crate::topology::{Claim, ClaimState, Member, NotIts, PodFacts, Topology, Volume, VolumePhase};
 
@@ -253,6 +253,15 @@ pub fn nothing_else_goes(plan: &Plan, topology: &Topology) -> Result<(), String>
     }
 }
 
+/// Returns the version of the pod that goes, if a claim that goes with it has no volume yet: one that it gets meanwhile
+/// changes the pod before anything is written on it. `None` if that cannot happen.
+pub fn may_get_a_volume(plan: &Plan, topology: &Topology) -> Option<String> {
+    let member = topology.member(&plan.target.namespace, &plan.target.pod)?;
+    let waits = |claim: &Claim| claim.ephemeral && claim.volume_name.is_none();
+    let pod = member.pod.as_ref().filter(|pod| pod.uid == plan.target.uid && member.claims.iter().any(waits))?;
+    Some(pod.version.clone())
+}
+
 /// The pod and the claims are still those that the plan names, and nothing else would go with them; otherwise nothing is
 /// touched.
 ///
@@ -260,6 +269,10 @@ pub fn nothing_else_goes(plan: &Plan, topology: &Topology) -> Result<(), String>
 /// What is another one.
 pub fn as_planned(plan: &Plan, topology: &Topology) -> Result<(), String> {
     nothing_else_goes(plan, topology)?;
+    // The new claim would get it, and the pod would run on a volume that is set aside.
+    if let Some(Step::Unreserve { volume, claim, .. }) = reserved_since(plan, topology).first() {
+        return Err(format!("volume {volume} was reserved for claim {claim} by an undo since the plan was made"));
+    }
     let member = topology.member(&plan.target.namespace, &plan.target.pod);
     for step in &plan.steps {
         let (what, planned, now) = match step {

@@ -203,3 +203,49 @@ fn a_claim_that_got_a_volume_since_does_not_go_with_the_pod() {
     confirmed.checks.push(retention);
     assert_eq!(nothing_else_goes(&confirmed, &with), Ok(()));
 }
+
+/// A pod whose own claim has no volume yet goes only as it was seen.
+#[test]
+fn a_pod_whose_claim_may_get_a_volume_is_known_by_its_version() {
+    let set = "{name: pageserver, replicas: 1, ephemeral: [scratch]}";
+    let pod =
+        |uid: &str| format!("{{name: pageserver-0, set: pageserver, uid: {uid}, ready: true, ephemeral: [scratch]}}");
+    let claim = |uid: &str, fields: &str| world(set, &pod(uid), &format!("{{name: pageserver-0-scratch, {fields}}}"));
+    let (without, with) = (claim("old", "uid: s1"), claim("old", "uid: s1, volume: pv-1"));
+    let plan = planned(&without, "pageserver-0");
+    let version = without.member(&plan.target.namespace, "pageserver-0").unwrap().pod.as_ref().unwrap().version.clone();
+    assert_eq!(may_get_a_volume(&plan, &without), Some(version));
+    assert_eq!(may_get_a_volume(&plan, &with), None);
+    assert_eq!(may_get_a_volume(&plan, &claim("new", "uid: s1")), None);
+    let kept = world(
+        SET,
+        "{name: pageserver-0, set: pageserver, uid: old, claims: [data-pageserver-0]}",
+        "{name: data-pageserver-0, uid: d1}",
+    );
+    assert_eq!(may_get_a_volume(&planned(&kept, "pageserver-0"), &kept), None);
+}
+
+/// An undo that came in between, and stopped: the new claim would get what that reserved.
+#[test]
+fn what_was_reserved_since_ends_the_run_before_anything_is_changed() {
+    let world = |released: &str| {
+        let yaml = format!(
+            "
+namespace: a
+sets: [{{name: cloudberry-proxy, replicas: 1, templates: [data]}}]
+pods: [{{name: cloudberry-proxy-0, set: cloudberry-proxy, uid: p2, ready: true, claims: [data-cloudberry-proxy-0]}}]
+claims: [{{name: data-cloudberry-proxy-0, uid: c2, volume: pv-2}}]
+volumes: [{{name: pv-1, class: standard, reservedFor: data-cloudberry-proxy-0{released}, policy: Retain}}]
+records:
+- {{id: f1, pod: cloudberry-proxy-0, age: 300, took: 5, outcome: data-missing, set: set-cloudberry-proxy,
+   claims: [{{name: data-cloudberry-proxy-0, uid: c1, volume: pv-1, policy: Delete}}]}}
+"
+        );
+        build(&snapshot(&[&yaml]), &Layout::shipped().unwrap())
+    };
+    let before = world(", releasedBy: c1");
+    let plan = planned_in(&before, "a", "cloudberry-proxy-0");
+    assert_eq!(as_planned(&plan, &before), Ok(()));
+    let why = "volume pv-1 was reserved for claim data-cloudberry-proxy-0 by an undo since the plan was made";
+    assert_eq!(as_planned(&plan, &world("")), Err(why.to_owned()));
+}

@@ -249,7 +249,11 @@ fn so_does_history() {
         entry(Act::Undo(named("undone")), Outcome::InProgress, &states),
         entry(Act::Failover, Outcome::DataMissing, &others),
     ];
-    let gaps = [crate::topology::Gap { part: crate::topology::Part::Other(named("what")), why: named("why") }];
+    let gaps = [crate::topology::Gap {
+        part: crate::topology::Part::Other(named("what")),
+        why: named("why"),
+        transient: false,
+    }];
     for paint in PAINTS {
         safe("history", &history::history(&entries, &gaps, jiff::Timestamp::UNIX_EPOCH, paint), paint);
         for entry in &entries {

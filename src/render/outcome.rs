@@ -29,6 +29,11 @@ pub fn undoes(plan: &Plan, outcome: &Outcome) -> String {
     if earlier { plan.path() } else { plan.id.clone() }
 }
 
+/// Whether there is a retained volume that may have what is missing: of this one, or of an earlier one of its pod.
+pub fn can_be_put_back(plan: &Plan, outcome: &Outcome) -> bool {
+    outcome.claims.iter().any(|claim| claim.retained_volume.is_some()) || undoes(plan, outcome) != plan.id
+}
+
 /// The first line, and the reasons under it.
 pub fn verdict(plan: &Plan, outcome: &Outcome, paint: Paint) -> String {
     let pod = harmless(&plan.target.pod);
@@ -217,7 +222,7 @@ fn after(plan: &Plan, outcome: &Outcome, next: &str, paint: Paint) -> String {
         text.push_str(&format!("{} {}\n", paint.hint("next:"), harmless(accept)));
         return text;
     }
-    if let Some(undo) = &outcome.undo {
+    if let (Ending::TimedOut(_), Some(undo)) = (&outcome.ending, &outcome.undo) {
         text.push_str("If it never comes up on what it has now: this puts back what was set aside.\n");
         text.push_str(&format!("{} {}\n", paint.hint("next:"), harmless(undo)));
         text.push_str("If it comes up by itself: this waits on, and proves it.\n");

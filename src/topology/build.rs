@@ -87,13 +87,17 @@ fn known<T, F>(read: &Read<Vec<T>>, facts: impl FnOnce(&[T]) -> F) -> Known<F> {
 
 fn gap<T>(gaps: &mut Vec<Gap>, read: &Read<T>) {
     if let Read::Unknown(unreadable) = read {
-        gaps.push(Gap { part: part(unreadable), why: unreadable.reason.clone() });
+        let transient = unreadable.cause.is_transient();
+        gaps.push(Gap { part: part(unreadable), why: unreadable.reason.clone(), transient });
     }
 }
 
 fn part(unreadable: &Unreadable) -> Part {
     let kind = match unreadable.resource {
         "persistentvolumes" => return Part::Volumes,
+        "persistentvolumeclaims" if let Some(namespace) = &unreadable.namespace => {
+            return Part::Claims { namespace: namespace.clone() };
+        }
         "persistentvolumeclaims" => "claims",
         "statefulsets" => "StatefulSets",
         "storageclasses" => "storage classes",

@@ -184,6 +184,7 @@ pub fn not_recognized(unrecognized: &Unrecognized) -> Gap {
                 "the namespace is named like one of SynxDB's, and no rule of the layout fits anything in it".to_owned()
             }
         },
+        transient: false,
     }
 }
 
@@ -207,6 +208,7 @@ fn silence(topology: &Topology, member: &Member) -> Option<Gap> {
     Some(Gap {
         part: Part::Other(format!("whether {} is still Ready", member.name)),
         why: format!("its node {node} has not reported for {seconds} s"),
+        transient: true,
     })
 }
 

@@ -65,6 +65,8 @@ pub struct Gap {
     pub part: Part,
     /// Why, in words.
     pub why: String,
+    /// Whether the next attempt may well read it: the server was late, away or out of order, and no right is missing.
+    pub transient: bool,
 }
 
 /// What could not be read.
@@ -72,16 +74,22 @@ pub struct Gap {
 pub enum Part {
     /// Volumes, and with them what is on record there.
     Volumes,
+    /// The claims of a namespace.
+    Claims {
+        /// Its name.
+        namespace: String,
+    },
     /// Something else, in words: `pods in namespace synxdb-system`.
     Other(String),
 }
 
 impl std::fmt::Display for Part {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Volumes => "volumes",
-            Self::Other(words) => words,
-        })
+        match self {
+            Self::Volumes => f.write_str("volumes"),
+            Self::Claims { namespace } => write!(f, "claims in namespace {namespace}"),
+            Self::Other(words) => f.write_str(words),
+        }
     }
 }
 
@@ -476,6 +484,11 @@ impl Topology {
     /// What looks like SynxDB's and fits no rule, namespace by namespace.
     pub fn unrecognized(&self) -> impl Iterator<Item = &Unrecognized> {
         self.spaces.iter().flat_map(|space| &space.unrecognized).chain(&self.unrecognized_elsewhere)
+    }
+
+    /// Returns the gap of a namespace's claims, if they could not be read.
+    pub fn unread_claims(&self, namespace: &str) -> Option<&Gap> {
+        self.space(namespace)?.gaps.iter().find(|gap| matches!(gap.part, Part::Claims { .. }))
     }
 
     /// Everything that could not be read.

@@ -6,8 +6,8 @@
 use crate::support::terminal::{Terminal, key};
 use crate::support::{ACCOUNT, CLAIMS, Cluster, LIMIT, Ran, Running, SYSTEM, VOLUMES, bare, full};
 use practice_cluster::Options;
-use practice_cluster::api::Rule;
-use practice_cluster::api::faults::Processed;
+use practice_cluster::api::Rule as Denied;
+use practice_cluster::api::faults::{Fault, Processed, Rule};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -297,6 +297,50 @@ fn an_undo_of_an_undo() {
     are_in_use(&cluster, &second);
 }
 
+/// The records are on volumes: while these cannot be read, nothing is known of an ID, or of what can be undone.
+#[test]
+fn an_id_cannot_be_looked_up_while_volumes_cannot_be_read() {
+    let cluster = Cluster::start(bare("healthy"));
+    let ran = cluster.run(&["failover", "safekeeper-2", "--yes", "-o", "json"]).exits(0);
+    let id = id_of(&ran);
+    let unread = Fault::Refuse { code: 500, retry_after: None };
+    cluster.sandbox().faults().add(Rule::on("list", VOLUMES, unread));
+    let versions = cluster.versions();
+    let ran = cluster.run(&["undo", &id, "--yes"]).exits(1).silent();
+    ran.warns(&[
+        &format!("there is no pod \"{id}\", and whether it is an ID cannot be looked up"),
+        "volumes carry the records: cannot list persistentvolumes",
+        "nothing was changed",
+        &format!("next: kubectl synxdb undo {id}"),
+    ]);
+    let ran = cluster.run(&["undo", "pageserver-0", "--yes"]).exits(1).silent();
+    ran.warns(&[
+        "what can be undone of synxdb-system/pageserver-0 is unknown",
+        "next: kubectl synxdb undo pageserver-0",
+    ]);
+    // What is read again is no reason to override a check.
+    let ran = cluster.run(&["failover", "pageserver-0", "--yes"]).exits(4).silent();
+    let ran = ran.warns(&["volumes cannot be read", "next: kubectl synxdb failover synxdb-system/pageserver-0"]);
+    assert!(!ran.err.contains("next: --allow"), "{}", ran.shown());
+    assert_eq!(cluster.versions(), versions);
+    cluster.sandbox().faults().clear();
+    cluster.run(&["undo", &id, "--yes", "--allow", "quorum-loss", "--confirm", "safekeeper-2"]).exits(0);
+
+    // Who may not read them asks for the right.
+    let denied = Denied {
+        verbs: vec!["list".into()],
+        resources: vec![VOLUMES.into()],
+        namespaces: vec!["*".into()],
+        subresource: None,
+    };
+    let cluster = Cluster::start(Options { deny: vec![denied], ..bare("healthy") });
+    let ran = cluster.run(&["undo", "0a1b2c3d", "--yes"]).exits(4).silent().warns(&[
+        "there is no pod \"0a1b2c3d\", and whether it is an ID cannot be looked up",
+        "next: kubectl auth can-i list persistentvolumes -A",
+    ]);
+    assert!(!ran.err.contains("next: kubectl synxdb undo"), "{}", ran.shown());
+}
+
 #[test]
 fn nothing_to_undo_unknown_and_unnamed() {
     let cluster = Cluster::read_only();
@@ -486,7 +530,7 @@ fn what_no_volume_carries_is_in_the_journal() {
 /// The old volume cannot be kept, and so cannot carry the record: it is written down here before anything goes.
 #[test]
 fn one_who_may_not_change_volumes_has_the_record_here() {
-    let rule = Rule {
+    let rule = Denied {
         verbs: vec!["patch".into()],
         resources: vec![VOLUMES.into()],
         namespaces: vec!["*".into()],
@@ -529,7 +573,7 @@ fn one_who_may_not_change_volumes_has_the_record_here() {
 /// A journal that cannot be written is known before anything is deleted.
 #[test]
 fn without_a_place_for_the_record_nothing_is_lost() {
-    let rule = Rule {
+    let rule = Denied {
         verbs: vec!["patch".into()],
         resources: vec![VOLUMES.into()],
         namespaces: vec!["*".into()],

@@ -165,6 +165,7 @@ impl Stage<'_> {
         command.args(&arguments).env_clear().env("HOME", home).current_dir(home);
         command.env("KUBECONFIG", self.sandbox.kubeconfig()).env("PGPASSFILE", self.sandbox.passfile());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        let began = self.sandbox.store().version();
         let mut child = command.spawn().map_err(|error| error.to_string())?;
         let (Some(out), Some(mut err)) = (child.stdout.take(), child.stderr.take()) else {
             return Err("no pipes".into());
@@ -175,7 +176,8 @@ impl Stage<'_> {
             let _ = err.read_to_string(&mut text).await;
             text
         });
-        Ok(Running { child, out, err, told: Told { arguments, second, ..Told::default() }, status: None })
+        let told = Told { arguments, began, second, ..Told::default() };
+        Ok(Running { child, out, err, told, status: None })
     }
 
     /// Somebody deletes something by hand.

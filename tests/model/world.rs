@@ -92,6 +92,13 @@ impl History {
         &self.before
     }
 
+    /// Names of all objects of a kind that there ever were, each once.
+    pub(crate) fn names(&self, resource: &str) -> BTreeSet<&str> {
+        let changed = self.changes.iter().map(|(_, change)| &change.key);
+        let of_kind = changed.chain(self.before.keys()).filter(|key| key.resource == resource);
+        of_kind.map(|key| key.name.as_str()).collect()
+    }
+
     /// Everything that changed since, in order.
     pub(crate) fn changes(&self) -> impl Iterator<Item = &Change> {
         self.changes.iter().map(|(_, change)| change)
@@ -126,6 +133,8 @@ impl History {
 #[derive(Debug, Default)]
 pub(crate) struct Told {
     pub(crate) arguments: Vec<String>,
+    /// Version of the store when it was started.
+    pub(crate) began: u64,
     /// Whether a second operator ran it.
     pub(crate) second: bool,
     /// What the server refused meanwhile.
@@ -186,6 +195,20 @@ impl Told {
         let result = self.result().map(|(_, result)| result["reasons"].to_string()).unwrap_or_default();
         let error = self.line("Error").map(|(_, error)| error.to_string()).unwrap_or_default();
         format!("{result}{error}")
+    }
+
+    /// Version of the store before it wrote the outcome where the records are; `None` if it did not.
+    pub(crate) fn finished_records_since(&self) -> Option<u64> {
+        let deleted = self.mutations.iter().rposition(|did| did.verb == "delete" && did.resource != "leases");
+        let after = &self.mutations[deleted.map_or(0, |at| at + 1)..];
+        // Without a deletion the first ones are what it did before it waited.
+        deleted.and(after.iter().find(|did| did.resource == VOLUMES)).map(|did| did.since)
+    }
+
+    /// Whether something did not answer in time, as it says.
+    pub(crate) fn is_late(&self) -> bool {
+        let late = |text: &str| text.contains("no answer within");
+        late(&self.err) || self.lines.iter().any(|(_, line)| late(&line.to_string()))
     }
 
     /// The command that it names as the next one, without `kubectl synxdb`; `None` if it names none that acts.

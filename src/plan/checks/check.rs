@@ -4,7 +4,7 @@ use crate::cli::Allow;
 use crate::cluster::permission::{Allowed, Permission};
 use crate::plan::{Before, ComparedWith, InFlight, Proof, Record, Request, Step};
 use crate::storage::Readings;
-use crate::topology::{Claim, Component, Member, Topology, Volume};
+use crate::topology::{Claim, Component, Gap, Member, Topology, Volume};
 use jiff::Timestamp;
 use serde::Serialize;
 use std::fmt;
@@ -88,6 +88,8 @@ pub enum Resolution {
     KeepClaimsOfUnmanaged,
     /// This override.
     Override(Allow),
+    /// The same command once more: what could not be read this time may well be read then.
+    Retry,
     /// Something else, in words.
     Words(String),
 }
@@ -107,6 +109,7 @@ impl fmt::Display for Resolution {
                 f.write_str("--keep-pvc --allow unmanaged-pod deletes the pod alone, for something else to re-create")
             }
             Self::Override(allow) => write!(f, "--allow {} overrides this check", allow.flag()),
+            Self::Retry => f.write_str("run it again: it is read again"),
             Self::Words(words) => f.write_str(words),
         }
     }
@@ -250,6 +253,13 @@ pub(in crate::plan) fn overridable(
         block(id, reason, Resolution::Override(allow))
     };
     Check { allow: Some(allow), ..check }
+}
+
+/// The same check if it comes of something that could not be read: what the next attempt may well read is no reason to
+/// override anything.
+pub(in crate::plan) fn unread(check: Check, gap: Option<&Gap>) -> Check {
+    let retry = check.verdict == Verdict::Block && gap.is_some_and(|gap| gap.transient);
+    if retry { Check { next: Some(Resolution::Retry), ..check } } else { check }
 }
 
 pub(in crate::plan) fn are(names: &[&str]) -> String {

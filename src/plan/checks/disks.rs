@@ -1,6 +1,6 @@
 //! The claims: whether they may go, and what becomes of their volumes.
 
-use super::{Check, CheckId, Resolution, Subject, block, overridable, pass, warn};
+use super::{Check, CheckId, Resolution, Subject, block, overridable, pass, unread, warn};
 use crate::cli::Allow;
 use crate::cluster::permission::{Allowed, Permission};
 use crate::topology::{Claim, ClaimReference, ClaimState, Known, NotIts};
@@ -27,7 +27,8 @@ pub(super) fn claims(subject: &Subject<'_>, checks: &mut Vec<Check>) {
     for claim in &subject.member.claims {
         if let ClaimState::Unknown(reason) = &claim.state {
             let why = format!("claim {} cannot be read: {reason}", claim.name);
-            checks.push(block(CheckId::Claims, why, Resolution::KeepClaims));
+            let check = block(CheckId::Claims, why, Resolution::KeepClaims);
+            checks.push(unread(check, subject.topology.unread_claims(&subject.member.namespace)));
         }
         if !claim.shared_with.is_empty() {
             checks.push(block(
@@ -64,11 +65,15 @@ pub(super) fn retention(subject: &Subject<'_>, checks: &mut Vec<Check>) {
     let denied = may_not_patch_volumes(subject.rights).is_some();
     let mut kept = Vec::new();
     // One that goes with the pod goes whether or not it can be read.
-    let unread =
+    let unknown =
         |claim: &&Claim| claim.ephemeral && matches!(claim.state, ClaimState::Unknown(_)) && subject.deletes_pod();
-    for claim in subject.member.claims.iter().filter(|claim| subject.goes(claim) || unread(claim)) {
+    for claim in subject.member.claims.iter().filter(|claim| subject.goes(claim) || unknown(claim)) {
+        let mut gap = None;
         let lost = match &claim.volume {
-            _ if let ClaimState::Unknown(reason) = &claim.state => Some(format!("claims cannot be read: {reason}")),
+            _ if let ClaimState::Unknown(reason) = &claim.state => {
+                gap = subject.topology.unread_claims(&subject.member.namespace);
+                Some(format!("claims cannot be read: {reason}"))
+            }
             Known::Is(Some(_)) if denied => Some("you may not patch persistentvolumes".to_owned()),
             Known::Is(Some(volume)) => {
                 kept.push(volume.name.as_str());
@@ -77,11 +82,14 @@ pub(super) fn retention(subject: &Subject<'_>, checks: &mut Vec<Check>) {
             // Not bound: there is no volume that could be lost.
             Known::Is(None) if claim.volume_name.is_none() => None,
             Known::Is(None) => Some("its volume does not exist".to_owned()),
-            Known::Unknown(reason) => Some(format!("volumes cannot be read: {reason}")),
+            Known::Unknown(reason) => {
+                gap = subject.topology.unread_volumes();
+                Some(format!("volumes cannot be read: {reason}"))
+            }
         };
         if let Some(why) = lost {
             let why = format!("the old volume of claim {} cannot be retained: {why}", claim.name);
-            checks.push(overridable(subject, CheckId::Retention, why, Allow::UnretainedVolume));
+            checks.push(unread(overridable(subject, CheckId::Retention, why, Allow::UnretainedVolume), gap));
         }
     }
     if !kept.is_empty() {

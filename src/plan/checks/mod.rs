@@ -18,7 +18,7 @@ mod volumes;
 mod volumes_tests;
 
 pub use check::{Check, CheckId, Resolution, Verdict};
-pub(super) use check::{Subject, block, overridable, pass, warn};
+pub(super) use check::{Subject, block, overridable, pass, unread, warn};
 use check::{are, counted, span};
 pub(super) use disks::may_not_patch_volumes;
 pub(super) use volumes::in_words;

@@ -3,10 +3,11 @@
 
 use super::tests::{planned_by, request, said};
 use super::*;
+use crate::cli::Allow;
 use crate::cluster::permission::{Allowed, Permission};
 use crate::plan::Plan;
 use crate::plan::Request;
-use crate::testing::{snapshot, unreadable};
+use crate::testing::{late, snapshot, unreadable};
 use crate::topology::Layout;
 
 fn planned(read: &crate::cluster::snapshot::Snapshot, pod: &str, rights: &[(Permission, Allowed)], keep: bool) -> Plan {
@@ -344,4 +345,35 @@ fn only_nodes_that_are_ready_count_as_cordoned() {
     assert!(of(&format!("{{{own}}}, {{{other}}}")).is_empty());
     let lost = of(&format!("{{{own}, lost: true, cordoned: true}}, {{{other}}}"));
     assert!(lost.len() == 1 && lost[0].starts_with("Warn: node node-1 is not Ready"), "{lost:?}");
+}
+
+/// What the next attempt may well read is no reason to override anything; what may not be read stays so.
+#[test]
+fn what_was_not_read_in_time_is_read_again_before_anything_is_overridden() {
+    let yaml = account(true, true, true);
+    let namespace = "synxdb-513d75d5-3033-4649-b913-07f6115ec41a";
+    let next = |read: &crate::cluster::snapshot::Snapshot| {
+        planned(read, "wh1-1", &[], false).refused("kubectl synxdb failover wh1-1").unwrap().hints
+    };
+    let (again, allow) = ("kubectl synxdb failover wh1-1", "--allow unretained-volume overrides this check");
+    let keep = "--keep-pvc replaces the pod and keeps its claims";
+    let mut read = snapshot(&[&yaml]);
+    read.volumes = late("persistentvolumes", None);
+    assert_eq!(next(&read), [again]);
+    // The override is known all the same, and holds.
+    let plan = planned(&read, "wh1-1", &[], false);
+    let blocks: Vec<&Check> = plan.checks.iter().filter(|check| check.verdict == Verdict::Block).collect();
+    assert_eq!(blocks.iter().map(|check| check.allow).collect::<Vec<_>>(), [Some(Allow::UnretainedVolume)]);
+    assert_eq!(blocks[0].next, Some(Resolution::Retry));
+    let allowed = Request { allow: vec![Allow::UnretainedVolume], ..request(false) };
+    let plan = planned_by(&read, &Layout::shipped().unwrap(), "wh1-1", (&allowed, &[]));
+    assert_eq!((plan.refusal(), plan.risk), (None, crate::plan::Risk::High));
+    read.volumes = unreadable("persistentvolumes", None);
+    assert_eq!(next(&read), [allow]);
+
+    let mut read = snapshot(&[&yaml]);
+    read.namespaces[0].claims = late("persistentvolumeclaims", Some(namespace));
+    assert_eq!(next(&read), [again]);
+    read.namespaces[0].claims = unreadable("persistentvolumeclaims", Some(namespace));
+    assert_eq!(next(&read), [keep]);
 }

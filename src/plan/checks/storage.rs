@@ -127,6 +127,14 @@ pub(super) fn others(subject: &Subject<'_>, checks: &mut Vec<Check>) {
         // Where both are down, one of them has to be the first.
         if subject.member.ready() { open.push(why) } else { told.push(why) }
     }
+    if let Some(gap) = subject.topology.unread_volumes().filter(|_| !others.is_empty()) {
+        let names: Vec<&str> = others.iter().map(|other| other.name.as_str()).collect();
+        let why = &gap.why;
+        told.push(format!(
+            "how the last failover of {} ended is unknown: volumes cannot be read: {why}",
+            names.join(", ")
+        ));
+    }
     let id = CheckId::Storage;
     let check = match (open.is_empty(), told.is_empty()) {
         (true, true) => return,

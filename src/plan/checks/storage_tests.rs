@@ -163,6 +163,13 @@ fn never_two_storage_components_at_once() {
         let plan = beside(&world(down, &records), pod, false, &three());
         assert_eq!(said(&plan, CheckId::Storage), expected.into_iter().collect::<Vec<_>>(), "{down:?} {records} {pod}");
     }
+    // The records are on volumes: without these nothing is known of the others.
+    let mut read = snapshot(&[&world(&[], &record("safekeeper-1", "in-progress"))]);
+    read.volumes = crate::testing::unreadable("persistentvolumes", None);
+    let plan = planned_beside(&read, &Layout::shipped().unwrap(), "pageserver-0", (&request(true), &[], &three()));
+    let unknown = "Warn: how the last failover of safekeeper-0, safekeeper-1, safekeeper-2 ended is unknown: volumes cannot be \
+                   read: persistentvolumes is forbidden";
+    assert_eq!(said(&plan, CheckId::Storage), [unknown]);
 }
 
 /// An old disk does not remember what was voted since it was set aside.

@@ -104,10 +104,7 @@ impl Executor<'_, '_> {
                 };
                 (format!("claim {claim}"), written)
             }
-            Step::DeletePod { pod, uid } => {
-                goal::nothing_else_goes(self.run.plan, &self.topology()).map_err(Ending::Changed)?;
-                (format!("pod {pod}"), cluster.delete_pod(namespace, pod, uid, false).await)
-            }
+            Step::DeletePod { pod, uid } => (format!("pod {pod}"), self.delete_pod(pod, uid).await?),
         };
         let deed = match step {
             Step::Retain { .. } => "retained",
@@ -130,6 +127,31 @@ impl Executor<'_, '_> {
             }
             Written::Gone => Err(Ending::Changed(format!("{what} is gone"))),
             Written::Changed { message, .. } => Err(Ending::Changed(format!("{what}: {message}"))),
+        }
+    }
+
+    /// Deletes the pod that goes, by what is known now: a claim that goes with it may have got a volume since the plan was
+    /// made, and would take that along. While one has none, the pod goes only as it was seen.
+    async fn delete_pod(&mut self, pod: &str, uid: &str) -> Result<Result<Written, Error>, Ending> {
+        let (plan, cluster) = (self.run.plan, self.run.cluster);
+        let namespace = &plan.target.namespace;
+        loop {
+            self.watch.catch_up();
+            let topology = self.topology();
+            goal::nothing_else_goes(plan, &topology).map_err(Ending::Changed)?;
+            let Some(version) = goal::may_get_a_volume(plan, &topology) else {
+                return Ok(cluster.delete_pod(namespace, pod, uid, false).await);
+            };
+            let written = cluster.delete_pod_of_version(namespace, pod, uid, &version).await;
+            match &written {
+                // The same pod, changed: it is looked at again once the change is known.
+                Ok(Written::Changed { now: Some(now), .. }) if now == uid => {}
+                _ => return Ok(written),
+            }
+            self.watch.catch_up();
+            if goal::may_get_a_volume(plan, &self.topology()).as_ref() == Some(&version) {
+                self.next_change(Phase::Pod, "the pod has changed").await?;
+            }
         }
     }
 

@@ -76,7 +76,7 @@ impl Executor<'_, '_> {
     }
 
     /// Waits for the next thing that can change the answer.
-    async fn next_change(&mut self, phase: Phase, waits: &str) -> Result<(), Ending> {
+    pub(super) async fn next_change(&mut self, phase: Phase, waits: &str) -> Result<(), Ending> {
         let sprung = self.trapped.as_ref().map(|(_, since)| *since + TRAP_GRACE);
         let ripe = sprung.into_iter().chain(self.wait.as_ref().and_then(Wait::turns_long)).min();
         let wake = async {

@@ -105,13 +105,14 @@ pub struct ActResult<'a> {
     pub phases: Vec<PhaseResult<'a>>,
     /// How long each database that depends on the pod was away.
     pub reachability: Vec<Reachability<'a>>,
-    /// The command that finishes what is unfinished. Null where nothing is.
+    /// The command that finishes what is unfinished, or waits until a safekeeper has the WAL that it lacks. Null where there
+    /// is nothing to wait for.
     pub resume: Option<&'a str>,
     /// The command that accepts what is missing since a stored baseline, and proves the rest. Absent where there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub accept: Option<&'a str>,
-    /// The command that puts back what was set aside, where the new pod does not come up on what it has now. Absent
-    /// otherwise.
+    /// The command that puts back what was set aside, where the new pod does not come up on what it has now, or lacks data
+    /// that may be there. Absent otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub undo: Option<&'a str>,
 }
@@ -218,7 +219,7 @@ impl<'a> PhaseResult<'a> {
 }
 
 impl<'a> ActResult<'a> {
-    /// Of a plan and how it ended. `resume` is the command that finishes it, where it is unfinished.
+    /// Of a plan and how it ended. `resume` is the command that goes on, where there is something to go on with.
     pub fn new(plan: &'a Plan, outcome: &'a Outcome, reasons: &'a [String], resume: Option<&'a str>) -> Self {
         Self {
             id: &plan.id,

@@ -220,7 +220,7 @@ fn past() -> Vec<Value> {
             has_member: true,
         }
     });
-    let gaps = [Gap { part: Part::Volumes, why: "why".into() }];
+    let gaps = [Gap { part: Part::Volumes, why: "why".into(), transient: false }];
     let record = &entries[0].record;
     let released = machine::released(record, &[("pv".into(), "Delete".into())]);
     let mut all = vec![machine::history(&entries, &gaps), released];

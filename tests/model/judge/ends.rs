@@ -16,7 +16,8 @@ impl Judge<'_> {
         let in_vain = self.case.in_vain() || self.case.is_short() && last.has_verb("failover");
         let wrong = match (last.code, last.verdict()) {
             (Some(0), "recovered") | (Some(7), "data-missing") | (Some(8), "unproven") => None,
-            (Some(6), "timed-out") if in_vain => None,
+            // That there is no volume was accepted.
+            (Some(6), "timed-out") if in_vain || last.has("--allow=storage-class") && self.lacks_volumes(last) => None,
             (Some(4), "") if self.is_refused_rightly(last) => None,
             (code, verdict) => Some(format!("it ended with {code:?} {verdict:?}: {}", last.reasons())),
         };
@@ -77,8 +78,7 @@ impl Judge<'_> {
             || reasons.contains("has recovered") && self.has_recovered()
             || in_place()
             || self.lacks_volumes(run)
-            // Whether that is refused depends on the pod's own readiness, too: it may be, and need not.
-            || reasons.contains("two storage components would be away at once") && self.case.topology.down.is_some()
+            || reasons.contains("two storage components would be away at once") && self.is_second_storage(run)
     }
 
     /// Whether there was no volume for a new claim, and nobody to make one.
@@ -88,17 +88,11 @@ impl Judge<'_> {
             return false;
         }
         let history = &self.story.history;
-        let mut names: Vec<&str> = history
-            .changes()
-            .map(|change| &change.key)
-            .filter(|key| key.resource == VOLUMES)
-            .map(|key| key.name.as_str())
-            .collect();
-        names.extend(history.first_state().keys().filter(|key| key.resource == VOLUMES).map(|key| key.name.as_str()));
-        names.sort_unstable();
-        names.dedup();
-        let free =
-            names.into_iter().filter_map(|name| history.at(&Key::new(VOLUMES, "", name), *version)).filter(|volume| {
+        let free = history
+            .names(VOLUMES)
+            .into_iter()
+            .filter_map(|name| history.at(&Key::new(VOLUMES, "", name), *version))
+            .filter(|volume| {
                 volume["spec"]["claimRef"].is_null() && text(volume, "/metadata/name").starts_with("by-hand")
             });
         free.count() < usize::from(self.case.claims())

@@ -1,6 +1,7 @@
 //! What must hold, whatever went wrong: judged from the cluster's own objects and from what the plugin did to them,
 //! never from what it says of them.
 
+mod apart;
 mod ends;
 mod records;
 mod states;
@@ -23,6 +24,7 @@ pub(crate) fn violations(case: &Case, story: &Story) -> Vec<String> {
         judge.respects_refusals(number);
         judge.keeps_volumes(number);
         judge.records_first(number);
+        judge.keeps_storage_apart(number);
         judge.tells_the_truth(number);
     }
     for number in 0..story.acts.len() {
@@ -80,9 +82,10 @@ impl Judge<'_> {
                 wrong.push(format!("it changed what it had not planned: {did:?}"));
             }
         }
-        if let (Some(why), Some(did)) = (self.forbidden(run), run.mutations.iter().find(|did| did.verb == "delete"))
-            && did.resource != "leases"
-        {
+        // A pod that waits for what is gone is of no use to any majority.
+        let heals = |did: &Mutation| did.resource == "pods" && self.is_stuck(did);
+        let deletes = |did: &&Mutation| did.verb == "delete" && did.resource != "leases" && !heals(did);
+        if let (Some(why), Some(did)) = (self.forbidden(run), run.mutations.iter().find(deletes)) {
             wrong.push(format!("it deleted although {why}: {did:?}"));
         }
         wrong.into_iter().for_each(|what| self.wrong(number, what));

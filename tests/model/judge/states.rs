@@ -5,7 +5,7 @@
 //! - A claim that an undo has made again is bound to the volume that returns, unless somebody deleted claims by hand.
 
 use super::super::story::Story;
-use super::super::world::{CLAIMS, VOLUMES, ephemeral, mounted, text, uid};
+use super::super::world::{CLAIMS, VOLUMES, ephemeral, is_terminating, mounted, text, uid};
 use super::records::{claims, records, sets_aside, started};
 use practice_cluster::store::{ChangeKind, Key};
 use serde_json::Value;
@@ -15,7 +15,8 @@ use std::sync::Arc;
 /// Everything that did not hold, each thing once.
 pub(super) fn violations(story: &Story) -> Vec<String> {
     let objects = story.history.first_state().clone();
-    let mut now = State { story, objects, records: BTreeMap::new(), acts: BTreeMap::new(), returned: BTreeSet::new() };
+    let (acts, awaited, returned) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
+    let mut now = State { story, objects, records: BTreeMap::new(), acts, awaited, returned };
     let volumes: Vec<Key> = now.objects.keys().filter(|key| key.resource == VOLUMES).cloned().collect();
     volumes.iter().for_each(|key| now.read_records(key));
     let mut found = BTreeSet::new();
@@ -51,8 +52,11 @@ struct State<'s> {
     /// The acts on record of each pod, by namespace and name, the newest first. Each may be on several volumes, and be
     /// written to one after the other: what any of them has counts.
     acts: BTreeMap<(String, String), Vec<Value>>,
-    /// Claims, by UID, with the volume that an undo returns to them, if they came while that undo was the pod's latest act: it
-    /// is for them, though somebody begins a failover before they are bound.
+    /// Claims that went, or are going, while an undo was the pod's latest act, with the volume that it returns to the next one
+    /// of that name.
+    awaited: BTreeMap<Key, String>,
+    /// Claims, by UID, with the volume that an undo returns to them, if they came while that undo was the pod's latest act, or
+    /// after one that went then: it is for them, though somebody begins a failover before they are there or bound.
     returned: BTreeSet<(String, String)>,
 }
 
@@ -109,6 +113,22 @@ impl State<'_> {
         };
         let returned: Vec<_> = self.claims().into_iter().filter_map(returned).collect();
         self.returned.extend(returned);
+        let came =
+            |key: &Key| self.objects.get(key).filter(|claim| !is_terminating(claim)).map(|claim| uid(claim).to_owned());
+        let came: Vec<_> = self.awaited.keys().filter_map(|key| Some((key.clone(), came(key)?))).collect();
+        for (key, claim) in came {
+            self.returned.extend(self.awaited.remove(&key).map(|volume| (claim, volume)));
+        }
+        for ((namespace, _), acts) in &self.acts {
+            let Some(undo) = acts.first().filter(|act| act["outcome"] == "in-progress") else { continue };
+            for one in undo["claims"].as_array().into_iter().flatten() {
+                let key = Key::new(CLAIMS, namespace.as_str(), text(one, "/name"));
+                let goes = self.objects.get(&key).is_none_or(|claim| is_terminating(claim));
+                if let (true, Some(volume)) = (goes, one["returns"]["volume"].as_str()) {
+                    self.awaited.insert(key, volume.to_owned());
+                }
+            }
+        }
     }
 
     /// Pods that run on a volume that they must not have.

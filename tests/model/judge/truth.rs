@@ -20,13 +20,18 @@ impl Judge<'_> {
         };
         let mut wrong = Vec::new();
         // What somebody does to the pod while the record is finished comes after the proof.
-        let proven = run.lines.iter().find(|(_, line)| line["phase"] == "answers" && line["state"] == "done");
+        let proven = run.lines.iter().find(|(_, line)| line["phase"] == "answers" && has_ended(line));
         let meddled = !self.story.meddled.is_none();
-        let version = proven.filter(|_| meddled).map_or(version, |(version, _)| version);
-        let missing = self.missing(plan, *version);
-        let lost = self.lost(plan, *version);
+        let version = match proven.filter(|_| meddled) {
+            // The line may be read later than it was written, but it was before the records were.
+            Some((version, _)) => run.finished_records_since().map_or(*version, |since| since.min(*version)),
+            None => *version,
+        };
+        let missing = self.missing(plan, version);
+        let lost = self.lost(plan, version);
         match (result["verdict"].as_str().unwrap_or_default(), &missing, lost) {
-            ("recovered", None, false) if result["baseline"]["source"] == "nothing" => {
+            // What the other storage components have is as good a measure as what it had itself.
+            ("recovered", None, false) if result["baseline"]["source"] == "nothing" && !is_compared(result) => {
                 wrong.push("it said recovered, and compared with nothing".to_owned());
             }
             ("recovered", None, false) => {}
@@ -156,4 +161,14 @@ impl Judge<'_> {
         let of_it = |run: &&Told| run.plan().is_some_and(|plan| plan["id"] == *id);
         self.story.runs.iter().filter(of_it).any(|run| run.verdict() == "recovered")
     }
+}
+
+/// Whether a storage component was compared with the others, as its proof says.
+fn is_compared(result: &Value) -> bool {
+    text(result, "/proof").contains("; compared with ")
+}
+
+/// Whether an event is the end of its phase.
+fn has_ended(event: &Value) -> bool {
+    ["done", "skipped", "failed"].contains(&text(event, "/state"))
 }

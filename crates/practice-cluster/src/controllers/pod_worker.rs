@@ -5,11 +5,12 @@ use super::events::{Kind, Source};
 use super::objects::{array, claim, claims, namespace, now, text, uid};
 use super::pod_status::{Exit, LOST, State, View, container_id};
 use super::readiness::{Probe, Readiness};
+use crate::files::Folder;
 use crate::store::{DeleteOptions, Key, Preconditions};
 use crate::workload::probe::Answer;
-use crate::workload::{Running, Workloads};
+use crate::workload::{PASSABLE, Running, Workloads};
 use serde_json::Value;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -328,12 +329,18 @@ impl Worker {
         }
     }
 
-    /// Folder of the pod's first volume.
+    /// Folder of the pod's first volume. One that somebody made by hand gets its folder when it is first mounted, and keeps
+    /// it like any other.
     pub(super) fn volume_folder(&self) -> Option<PathBuf> {
         let claim = claim(&self.context.store, namespace(&self.pod), &claims(&self.pod).next()?)?;
         let volume = text(&claim, "/spec/volumeName");
+        self.context.store.get(&Key::new("persistentvolumes", "", volume))?;
         let folder = self.context.volumes.join(volume);
-        (!volume.is_empty() && folder.is_dir()).then_some(folder)
+        if !folder.is_dir() {
+            let volumes = Folder::open(&self.context.volumes).ok()?;
+            volumes.make_folder(Path::new(volume), PASSABLE, None).ok()?;
+        }
+        Some(folder)
     }
 
     fn node(&self) -> Option<Arc<Value>> {

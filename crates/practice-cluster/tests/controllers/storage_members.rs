@@ -53,6 +53,29 @@ async fn a_new_disk_is_filled_at_once_where_nothing_is_said() {
     sandbox.stop().await;
 }
 
+/// A volume that somebody made by hand keeps what is written on it, as a provisioned one does.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_volume_made_by_hand_keeps_its_data() {
+    let sandbox = bare("healthy").await;
+    let store = sandbox.store();
+    let first = store.get(&Key::new(VOLUMES, "", volume_of(store, SYSTEM, DISKS[0]))).unwrap();
+    let spec = json!({
+        "capacity": first["spec"]["capacity"], "accessModes": ["ReadWriteOnce"], "volumeMode": "Filesystem",
+        "storageClassName": first["spec"]["storageClassName"], "persistentVolumeReclaimPolicy": "Retain",
+        "csi": {"driver": "disk.example.com", "volumeHandle": "by-hand"},
+        "claimRef": {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "namespace": SYSTEM, "name": DISKS[0]},
+    });
+    let object = json!({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "by-hand"}, "spec": spec});
+    store.create(Key::new(VOLUMES, "", "by-hand"), object, false).unwrap();
+    replace(store, SYSTEM, "pageserver-0", &DISKS).await;
+    assert_eq!(volume_of(store, SYSTEM, DISKS[0]), "by-hand");
+    let lost = "pageserver_local_data_loss_suspected";
+    assert_eq!(metric(&sandbox, "pageserver-0", lost).await, [1], "its disk is a new one");
+    replace(store, SYSTEM, "pageserver-0", &[]).await;
+    assert_eq!(metric(&sandbox, "pageserver-0", lost).await, [0], "it found its disk again");
+    sandbox.stop().await;
+}
+
 /// What all have lost, nobody can give back.
 #[tokio::test(flavor = "multi_thread")]
 async fn new_disks_of_all_safekeepers_are_empty() {
