@@ -12,6 +12,7 @@ mod user;
 mod wait;
 
 pub(crate) use account::{Account, AwaitIn};
+pub(crate) use storage::is_not_relied_on;
 pub(crate) use tls::{Authority, Pair, Secured};
 pub(crate) use user::{Granted, Rule, User};
 pub(crate) use wait::{named, stays_ready};

@@ -2,6 +2,7 @@
 //! crates/storage-stand-in, which read their settings from a ConfigMap when they start.
 
 use super::{Kind, SYSTEM, World, named, stays_ready};
+use crate::support::unwrapped;
 use http_body_util::{BodyExt, Empty};
 use hyper::body::Bytes;
 use hyper_util::rt::TokioIo;
@@ -157,4 +158,13 @@ impl Drop for StorageSettings<'_> {
             std::panic::resume_unwind(failed);
         }
     }
+}
+
+/// The plan does not rely on a safekeeper that does not say what it holds. Why depends on how old its disk is, and all cases
+/// share a real cluster.
+#[track_caller]
+pub(crate) fn is_not_relied_on(plan: &str) {
+    let plan = unwrapped(plan);
+    let why = ["committed WAL is unknown", "and may still be fetching WAL"];
+    assert!(why.iter().any(|why| plan.contains(why)), "{plan}");
 }
