@@ -1,7 +1,7 @@
 //! Where there is no practice cluster (Windows): the same interface, and the reason.
 
-use super::error::SandboxError;
-use super::scenarios::{self, Scenario};
+use crate::error::SandboxError;
+use crate::scenarios::{self, Scenario};
 use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 

@@ -5,7 +5,7 @@
 //! and handed over through a descriptor of what was made: no path is resolved twice, and no link is followed. What is
 //! there already is an error.
 
-use super::processes::Unprivileged;
+use crate::processes::Unprivileged;
 use rustix::fs::{
     AtFlags, FileType, Gid, Mode, OFlags, Uid, fchmod, fchown, fstat, mkdirat, open, openat, renameat, statat,
 };

@@ -3,7 +3,7 @@
 //! Processes of the sandbox must never outlive it: they are started by one thread that lives exactly as long as the
 //! sandbox, and on Linux the kernel ends them when that thread is gone, for whatever reason.
 
-use super::files::read_strange;
+use crate::files::read_strange;
 use rustix::process::{Pid, Signal};
 use std::io;
 use std::os::unix::fs::MetadataExt as _;

@@ -3,10 +3,10 @@
 //! A scenario is a YAML file; its manifests are ordinary Kubernetes ones, which a real cluster takes too. Out:
 //! [`Scenario`] with every knob, and the objects to create.
 
-use super::api::Rule;
-use super::error::SandboxError;
-use super::resources;
-use super::store::Key;
+use crate::api::Rule;
+use crate::error::SandboxError;
+use crate::resources;
+use crate::store::Key;
 use serde::Deserialize;
 use serde_json::Value;
 

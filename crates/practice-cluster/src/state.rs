@@ -4,9 +4,9 @@
 //! the process, however that ends; a folder whose lock is free is therefore a leftover, and the next start removes it.
 //! The root is `/tmp/kubectl-synxdb-<uid>`; anybody may make that first, and then it is one with a random end.
 
-use super::error::SandboxError;
-use super::files::Folder;
-use super::processes::{self, Unprivileged};
+use crate::error::SandboxError;
+use crate::files::Folder;
+use crate::processes::{self, Unprivileged};
 use rustix::fs::{FlockOperation, Mode, OFlags, fchmod, flock, fstat};
 use std::fs::{File, OpenOptions};
 use std::io;

@@ -5,16 +5,16 @@
 //! and a resourceVersion, and an ordered history that watches are served from. No HTTP and no
 //! SynxDB in here: the API and the controllers both work on this.
 
-use super::api::admission;
-use super::plugins::{self, Asked, Operation};
-use super::resources;
+use crate::api::admission;
+use crate::plugins::{self, Asked, Operation};
+use crate::resources;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
-pub use super::plugins::Refusal;
+pub use crate::plugins::Refusal;
 
 /// Where an object is kept: its kind, namespace (empty for cluster-scoped kinds) and name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -1,8 +1,8 @@
 //! When the practice cluster is as its scenario wishes it: all pods Ready that may be, all nodes lost that are to be.
 
-use super::controllers::objects::{is_ready, is_terminating, name, namespace};
-use super::scenarios::{PodName, Scenario};
-use super::store::{Key, Store};
+use crate::controllers::objects::{is_ready, is_terminating, name, namespace};
+use crate::scenarios::{PodName, Scenario};
+use crate::store::{Key, Store};
 use std::sync::Arc;
 
 /// Resolves when the store holds what the scenario wants.

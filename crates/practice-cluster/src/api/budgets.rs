@@ -1,8 +1,8 @@
 //! PodDisruptionBudgets: how many pods may be disrupted now. The disruption controller's arithmetic, and the eviction
 //! that obeys it.
 
-use super::super::resources::PODS;
-use super::super::store::{Key, Preconditions, Store};
+use crate::resources::PODS;
+use crate::store::{Key, Preconditions, Store};
 use super::selector::Selector;
 use super::status::{ApiError, json_response};
 use super::write::{check_namespace, text};

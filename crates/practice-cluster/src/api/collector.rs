@@ -3,8 +3,8 @@
 //! The garbage collector and the namespace controller of a real cluster, driven by the store's changes. They live beside
 //! the API because `propagationPolicy` and the deletion of a namespace are promises that the API makes.
 
-use super::super::resources::RESOURCES;
-use super::super::store::{Change, ChangeKind, DeleteOptions, Key, Preconditions, Store};
+use crate::resources::RESOURCES;
+use crate::store::{Change, ChangeKind, DeleteOptions, Key, Preconditions, Store};
 use super::{budgets, namespaces};
 use serde_json::{Value, json};
 use std::sync::Arc;

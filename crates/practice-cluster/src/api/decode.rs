@@ -1,6 +1,6 @@
 //! What a request's body holds: an object of the kind that the path leads to, as JSON, YAML or (a few kinds) protobuf.
 
-use super::super::resources::{RESOURCES, REVIEWS, Resource, VIEWS};
+use crate::resources::{RESOURCES, REVIEWS, Resource, VIEWS};
 use super::status::ApiError;
 use super::write::text;
 use super::{Call, protobuf};

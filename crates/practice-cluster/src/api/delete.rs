@@ -1,8 +1,8 @@
 //! `delete` and `deletecollection`: options from body and query, and answers as a real server gives them.
 
-use super::super::plugins::{self, Asked, Operation};
-use super::super::resources::Resource;
-use super::super::store::{DeleteOptions, Key, Preconditions, StoreError};
+use crate::plugins::{self, Asked, Operation};
+use crate::resources::Resource;
+use crate::store::{DeleteOptions, Key, Preconditions, StoreError};
 use super::status::{self, ApiError, json_response};
 use super::write::text;
 use super::{Call, collector, decode, options, read};
@@ -170,5 +170,5 @@ fn from_options(options: &Value) -> Wish {
 
 /// Deletes a pod as an eviction's `deleteOptions` say.
 pub(super) fn evict(call: &Call, key: &Key, options: &Value) -> Result<(), ApiError> {
-    perform(call, &super::super::resources::PODS, key, &from_options(options)).map(|_| ())
+    perform(call, &crate::resources::PODS, key, &from_options(options)).map(|_| ())
 }

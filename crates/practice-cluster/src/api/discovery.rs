@@ -1,6 +1,6 @@
 //! What is served, told to clients: `/version`, `/api`, `/apis`, and as much OpenAPI as kubectl asks for.
 
-use super::super::resources::{RESOURCES, REVIEWS, Resource, VIEWS};
+use crate::resources::{RESOURCES, REVIEWS, Resource, VIEWS};
 use super::status::json_response;
 use super::write::has_status;
 use axum::body::Body;

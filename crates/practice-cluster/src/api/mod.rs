@@ -3,7 +3,7 @@
 //!
 //! A request's way: `server` (TLS, identity, permission) -> `request` (what is asked for) -> `read`, `watch`, `write`,
 //! `delete` or a subresource -> `representation` (objects, metadata or a table). All of it works on the
-//! [`Store`](super::store::Store) and keeps nothing itself.
+//! [`Store`](crate::store::Store) and keeps nothing itself.
 
 pub mod admission;
 pub mod auth;
@@ -48,7 +48,7 @@ pub(crate) use selector::Selector;
 pub use server::serve;
 pub use tokens::IssuedTokens;
 
-use super::store::Store;
+use crate::store::Store;
 use axum::http::HeaderMap;
 use faults::Faults;
 use futures::future::BoxFuture;

@@ -1,7 +1,7 @@
 //! The end of a namespace: what is in it goes first, and its conditions say what is left.
 
-use super::super::resources;
-use super::super::store::{Key, Preconditions, Store, seconds};
+use crate::resources;
+use crate::store::{Key, Preconditions, Store, seconds};
 use super::collector::{all, remove};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -79,7 +79,7 @@ fn conditions(before: &Value, left: &[(Key, Arc<Value>)]) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::store::DeleteOptions;
+    use crate::store::DeleteOptions;
     use super::*;
 
     #[test]

@@ -1,7 +1,7 @@
 //! RBAC: what roles and their bindings in the store allow, beside the rules of the scenario. What those deny stays
 //! denied.
 
-use super::super::store::{Key, Store};
+use crate::store::{Key, Store};
 use super::auth::{Attributes, Authorizer, Decision, MASTERS, READERS, Rules, User};
 use super::write::text;
 use serde_json::Value;

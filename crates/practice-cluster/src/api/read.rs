@@ -1,7 +1,7 @@
 //! `get` and `list`: one object, or a consistent list of many, in pages where the client wants them.
 
-use super::super::resources::Resource;
-use super::super::store::Key;
+use crate::resources::Resource;
+use crate::store::Key;
 use super::pages::Continue;
 use super::representation::ListMeta;
 use super::selector::Selector;

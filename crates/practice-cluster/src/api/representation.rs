@@ -1,6 +1,6 @@
 //! In which form an answer goes out: objects as they are, metadata alone, or a table.
 
-use super::super::resources::Resource;
+use crate::resources::Resource;
 use super::status::ApiError;
 use super::{table, views};
 use axum::http::{HeaderMap, header};
@@ -228,7 +228,7 @@ impl Serialize for Bare<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::resources::PODS;
+    use crate::resources::PODS;
     use super::*;
 
     fn negotiated(accept: &str) -> Result<Format, ApiError> {

@@ -1,6 +1,6 @@
 //! What a request asks for, read from its method, path and query: the API server's `RequestInfo`.
 
-use super::super::resources::{self, Resource};
+use crate::resources::{self, Resource};
 use super::auth::Attributes;
 use super::status::ApiError;
 use axum::http::{Method, Uri};

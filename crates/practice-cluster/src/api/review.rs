@@ -1,6 +1,6 @@
 //! Questions that a user asks about herself: who am I, may I, what may I.
 
-use super::super::resources::{RESOURCES, REVIEWS, Resource};
+use crate::resources::{RESOURCES, REVIEWS, Resource};
 use super::auth::{Attributes, User};
 use super::status::{ApiError, json_response};
 use super::write::text;

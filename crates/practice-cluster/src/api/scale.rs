@@ -1,7 +1,7 @@
 //! The `scale` subresource of StatefulSets.
 
-use super::super::resources::{Resource, STATEFUL_SETS};
-use super::super::store::{Key, Preconditions};
+use crate::resources::{Resource, STATEFUL_SETS};
+use crate::store::{Key, Preconditions};
 use super::status::{ApiError, json_response};
 use super::write::{check_identity, modify, read_patch, text};
 use super::{Call, decode, options};

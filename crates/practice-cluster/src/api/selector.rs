@@ -3,7 +3,7 @@
 mod fields;
 mod labels;
 
-use super::super::resources::Resource;
+use crate::resources::Resource;
 use serde_json::Value;
 
 /// A label selector and a field selector together; the default selects everything.
@@ -115,7 +115,7 @@ fn field(object: &Value, path: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::resources::{EVENTS, NODES, PODS};
+    use crate::resources::{EVENTS, NODES, PODS};
     use super::*;
     use serde_json::json;
 

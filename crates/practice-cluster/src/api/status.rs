@@ -8,8 +8,8 @@ mod trouble;
 
 pub(super) use stored::deleted;
 
-use super::super::resources::Resource;
-use super::super::store::Refusal;
+use crate::resources::Resource;
+use crate::store::Refusal;
 use super::auth::{Attributes, User};
 use axum::body::Body;
 use axum::http::{Response, StatusCode, header};
@@ -382,7 +382,7 @@ fn cause(message: &str) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::resources::{PODS, STATEFUL_SETS};
+    use crate::resources::{PODS, STATEFUL_SETS};
     use super::*;
 
     #[test]

@@ -3,8 +3,8 @@
 //! Framing (`v4.channel.k8s.io`, binary): the first byte of a message is its channel; port i has channel 2i for data and
 //! 2i+1 for an error text. On each the server first sends the port, two bytes, little endian.
 
-use super::super::resources::PODS;
-use super::super::store::{ChangeKind, Key, Store};
+use crate::resources::PODS;
+use crate::store::{ChangeKind, Key, Store};
 use super::request::Query;
 use super::status::ApiError;
 use super::write::text;

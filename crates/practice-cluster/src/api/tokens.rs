@@ -2,8 +2,8 @@
 //!
 //! A token looks like the JWT that it would be; it is known by having been issued here, not by its signature.
 
-use super::super::resources::{self, Resource, SERVICE_ACCOUNTS};
-use super::super::store::{Key, Store, seconds};
+use crate::resources::{self, Resource, SERVICE_ACCOUNTS};
+use crate::store::{Key, Store, seconds};
 use super::auth::User;
 use super::status::{ApiError, json_response};
 use super::write::{check_namespace, text};

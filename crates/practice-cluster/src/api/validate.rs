@@ -93,7 +93,7 @@ pub(super) fn creation(resource: &str, object: &Value) -> Findings {
         }
         "storageclasses" if object["provisioner"].is_null() => found("provisioner", "Required value"),
         "validatingadmissionpolicies" => {
-            if let Some(expression) = super::super::plugins::unknown_expression(object) {
+            if let Some(expression) = crate::plugins::unknown_expression(object) {
                 let why = "the practice cluster evaluates true, false, request.dryRun and !request.dryRun only";
                 found("spec.validations[0].expression", &format!("Invalid value: \"{expression}\": {why}"));
             }

@@ -1,7 +1,7 @@
 //! `watch`: changes as they happen, one JSON object a line, for as long as the client listens.
 
-use super::super::resources::Resource;
-use super::super::store::{Change, ChangeKind, Watcher};
+use crate::resources::Resource;
+use crate::store::{Change, ChangeKind, Watcher};
 use super::representation::{self, Format};
 use super::selector::Selector;
 use super::status::ApiError;

@@ -1,8 +1,8 @@
 //! `create`, `update` and `patch`: an intention in, the stored object out, under the rules of its kind.
 
-use super::super::plugins::{self, Asked, Operation};
-use super::super::resources::Resource;
-use super::super::store::{Key, Preconditions, Store, StoreError, generated_name};
+use crate::plugins::{self, Asked, Operation};
+use crate::resources::Resource;
+use crate::store::{Key, Preconditions, Store, StoreError, generated_name};
 use super::auth::Attributes;
 use super::patch::{Patch, PatchType};
 use super::status::{ApiError, json_response};
@@ -100,7 +100,7 @@ fn add(
 fn open_namespace(call: &Call, resource: &Resource, name: &str, namespace: &str) -> Result<(), ApiError> {
     let key = Key::new("namespaces", "", namespace);
     let found = call.state.store.get(&key);
-    let found = found.ok_or_else(|| ApiError::not_found(&super::super::resources::NAMESPACES, namespace))?;
+    let found = found.ok_or_else(|| ApiError::not_found(&crate::resources::NAMESPACES, namespace))?;
     if found["metadata"]["deletionTimestamp"].is_string() {
         return Err(ApiError::namespace_terminating(resource, name, namespace));
     }

@@ -27,8 +27,8 @@ pub(crate) mod taints;
 pub mod volume_match;
 pub(crate) mod volumes;
 
-use super::scenarios::Scenario;
-use super::store::{Change, Key, Store};
+use crate::scenarios::Scenario;
+use crate::store::{Change, Key, Store};
 use serde_json::Value;
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::path::PathBuf;
@@ -86,7 +86,7 @@ pub(crate) struct Context {
 impl Context {
     /// Whether the scenario still owes a pod of that name its creation on a claim that is being deleted.
     pub(crate) fn race_due(&self, namespace: &str, pod: &str) -> bool {
-        self.scenario.create_pods_on_terminating_claims == super::scenarios::Race::Once
+        self.scenario.create_pods_on_terminating_claims == crate::scenarios::Race::Once
             && !self
                 .raced
                 .lock()

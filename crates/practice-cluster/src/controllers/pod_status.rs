@@ -153,7 +153,7 @@ pub(crate) fn container_id() -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::objects::{has_condition, is_ready};
+    use crate::controllers::objects::{has_condition, is_ready};
     use super::*;
 
     fn pod() -> Value {

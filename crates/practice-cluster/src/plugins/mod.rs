@@ -11,7 +11,7 @@ pub(crate) mod quotas;
 
 pub(crate) use policies::unknown_expression;
 
-use super::store::Key;
+use crate::store::Key;
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -65,7 +65,7 @@ pub(crate) fn refusal(asked: &Asked<'_>, list: List<'_>) -> Option<Refusal> {
 
 /// `pods "x" is forbidden: …`
 fn forbidden(key: &Key, why: &str) -> String {
-    let group = super::resources::by_plural(key.resource).map(|resource| resource.group).unwrap_or_default();
+    let group = crate::resources::by_plural(key.resource).map(|resource| resource.group).unwrap_or_default();
     let dot = if group.is_empty() { "" } else { "." };
     format!("{}{dot}{group} \"{}\" is forbidden: {why}", key.resource, key.name)
 }

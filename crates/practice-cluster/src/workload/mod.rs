@@ -14,11 +14,11 @@ pub(crate) mod sql_stream;
 mod storage;
 pub(crate) mod warehouses;
 
-use super::api::{DuplexIo, PodStreams};
-use super::controllers::objects::{array, name, namespace, text};
-use super::files::Folder;
-use super::scenarios::{PodName, Scenario};
-use super::store::Store;
+use crate::api::{DuplexIo, PodStreams};
+use crate::controllers::objects::{array, name, namespace, text};
+use crate::files::Folder;
+use crate::scenarios::{PodName, Scenario};
+use crate::store::Store;
 use futures::future::BoxFuture;
 use postgres::{Postgres, Server};
 use rustix::fs::Mode;

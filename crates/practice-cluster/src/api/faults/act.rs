@@ -1,9 +1,9 @@
 //! What befalls one request, carried out around the server's own way of answering it.
 
-use super::super::ApiState;
-use super::super::auth::Attributes;
-use super::super::request::Query;
-use super::super::status::ApiError;
+use crate::api::ApiState;
+use crate::api::auth::Attributes;
+use crate::api::request::Query;
+use crate::api::status::ApiError;
 use super::{Fault, Mutation, Planned, Processed, lines, resource};
 use axum::body::{Body, Bytes};
 use axum::http::request::Parts;

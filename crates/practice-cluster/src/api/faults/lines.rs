@@ -1,7 +1,7 @@
 //! What befalls the events of a watch, a line each.
 
-use super::super::representation;
-use super::super::status::ApiError;
+use crate::api::representation;
+use crate::api::status::ApiError;
 use super::Fault;
 use axum::body::{Body, Bytes};
 use futures::stream::{self, BoxStream};

@@ -1,7 +1,7 @@
 //! A field selector's text, and which fields of a kind can be selected on: `k8s.io/apimachinery/pkg/fields` and the
 //! conversions of field labels that each kind registers. Pure.
 
-use super::super::super::resources::{EVENTS_V1, Resource};
+use crate::resources::{EVENTS_V1, Resource};
 use super::FieldTerm;
 
 /// Kinds that name their fields themselves.
@@ -133,7 +133,7 @@ fn kept(resource: &Resource, path: &str) -> Result<String, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::super::resources::{CLAIMS, NODES, PODS};
+    use crate::resources::{CLAIMS, NODES, PODS};
     use super::*;
 
     #[test]

@@ -1,6 +1,6 @@
 //! A label selector's text: the grammar and the complaints of `k8s.io/apimachinery/pkg/labels`. Pure.
 
-use super::super::validate;
+use crate::api::validate;
 use super::{Operator, Requirement};
 use std::collections::BTreeSet;
 

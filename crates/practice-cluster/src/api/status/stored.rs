@@ -1,7 +1,7 @@
 //! What the store refuses or has done, in the words of the request that asked for it.
 
-use super::super::super::resources::Resource;
-use super::super::super::store::{Key, StoreError};
+use crate::resources::Resource;
+use crate::store::{Key, StoreError};
 use super::{ApiError, details};
 use serde_json::{Value, json};
 
@@ -73,7 +73,7 @@ fn path(key: &Key) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::super::resources::{NAMESPACES, PODS, STATEFUL_SETS};
+    use crate::resources::{NAMESPACES, PODS, STATEFUL_SETS};
     use super::*;
 
     #[test]
