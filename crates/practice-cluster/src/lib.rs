@@ -23,6 +23,8 @@ mod elsewhere;
 mod error;
 #[cfg(unix)]
 mod files;
+#[cfg(unix)]
+mod objects;
 mod plugins;
 #[cfg(unix)]
 mod processes;
@@ -31,6 +33,7 @@ pub mod scenarios;
 #[cfg(unix)]
 mod state;
 pub mod store;
+mod values;
 #[cfg(unix)]
 mod wishes;
 #[cfg(unix)]

@@ -193,6 +193,24 @@ impl Resource {
         if self.group.is_empty() { self.version.to_owned() } else { format!("{}/{}", self.group, self.version) }
     }
 
+    /// Whether the kind has a `status` subresource: its status is written only through that.
+    pub fn has_status(&self) -> bool {
+        matches!(
+            self.plural,
+            "pods"
+                | "persistentvolumeclaims"
+                | "persistentvolumes"
+                | "nodes"
+                | "namespaces"
+                | "services"
+                | "statefulsets"
+                | "poddisruptionbudgets"
+                | "resourcequotas"
+                | "validatingadmissionpolicies"
+                | "volumeattachments"
+        )
+    }
+
     /// Whether the API server counts `metadata.generation` for the kind: one more for each change of the spec.
     pub fn has_generation(&self) -> bool {
         matches!(

@@ -1,6 +1,6 @@
 //! When the practice cluster is as its scenario wishes it: all pods Ready that may be, all nodes lost that are to be.
 
-use crate::controllers::objects::{is_ready, is_terminating, name, namespace};
+use crate::objects::{is_ready, is_terminating, name, namespace};
 use crate::scenarios::{PodName, Scenario};
 use crate::store::{Key, Store};
 use std::sync::Arc;

@@ -1,11 +1,11 @@
 //! The roles and bindings that every cluster has from its start, as far as they say something about the kinds that are
 //! served here.
 
+use super::authorization::{AUTHENTICATED, MASTERS};
+use super::rbac::GROUP;
 use crate::resources::Resource;
 use crate::resources::{CLUSTER_ROLE_BINDINGS, CLUSTER_ROLES};
 use crate::store::{Key, Store};
-use super::auth::{AUTHENTICATED, MASTERS};
-use super::rbac::GROUP;
 use serde_json::{Value, json};
 
 const READ: [&str; 3] = ["get", "list", "watch"];

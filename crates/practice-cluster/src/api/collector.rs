@@ -3,18 +3,14 @@
 //! The garbage collector and the namespace controller of a real cluster, driven by the store's changes. They live beside
 //! the API because `propagationPolicy` and the deletion of a namespace are promises that the API makes.
 
-use crate::resources::RESOURCES;
-use crate::store::{Change, ChangeKind, DeleteOptions, Key, Preconditions, Store};
+use super::contents::{all, remove};
+use super::finalizers::{FOREGROUND, ORPHAN, drop_finalizer, has_finalizer};
 use super::{budgets, namespaces};
-use serde_json::{Value, json};
+use crate::resources::RESOURCES;
+use crate::store::{Change, ChangeKind, Key, Preconditions, Store};
+use serde_json::Value;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
-
-/// Finalizer of an object that waits for its dependents.
-pub(super) const FOREGROUND: &str = "foregroundDeletion";
-
-/// Finalizer of an object that lets its dependents go free first.
-pub(super) const ORPHAN: &str = "orphan";
 
 /// Works until `shutdown`, or until the store is gone.
 pub(super) async fn run(store: Arc<Store>, shutdown: CancellationToken) {
@@ -34,19 +30,6 @@ pub(super) async fn run(store: Arc<Store>, shutdown: CancellationToken) {
                 None => return,
             }
         }
-    }
-}
-
-/// Adds a finalizer to an object.
-pub(super) fn add_finalizer(object: &mut Value, finalizer: &str) {
-    let list = &mut object["metadata"]["finalizers"];
-    if !list.is_array() {
-        *list = json!([]);
-    }
-    if let Some(list) = list.as_array_mut()
-        && !list.iter().any(|f| f == finalizer)
-    {
-        list.push(json!(finalizer));
     }
 }
 
@@ -104,20 +87,6 @@ fn owners(object: &Value) -> &[Value] {
     object["metadata"]["ownerReferences"].as_array().map(Vec::as_slice).unwrap_or_default()
 }
 
-fn has_finalizer(object: &Value, finalizer: &str) -> bool {
-    object["metadata"]["finalizers"].as_array().is_some_and(|list| list.iter().any(|f| f == finalizer))
-}
-
-/// Everything there is, with its key.
-pub(super) fn all(store: &Store, namespace: Option<&str>) -> impl Iterator<Item = (Key, Arc<Value>)> {
-    RESOURCES.into_iter().filter(move |resource| namespace.is_none() || resource.namespaced).flat_map(move |resource| {
-        store.list(resource.plural, namespace).0.into_iter().map(|object| {
-            let text = |field: &str| object["metadata"][field].as_str().unwrap_or_default().to_owned();
-            (Key::new(resource.plural, text("namespace"), text("name")), object)
-        })
-    })
-}
-
 /// The objects that name `owner` among their owners.
 fn dependents(store: &Store, owner: &Value) -> Vec<(Key, Arc<Value>)> {
     let uid = &owner["metadata"]["uid"];
@@ -153,13 +122,6 @@ fn delete_dependents(store: &Store, owner: &Value) {
     }
 }
 
-pub(super) fn remove(store: &Store, key: &Key, object: &Value) {
-    let uid = object["metadata"]["uid"].as_str().map(str::to_owned);
-    let preconditions = Preconditions { uid, resource_version: None };
-    // Gone or replaced meanwhile: then there is nothing left to do.
-    let _ = store.delete(key, &DeleteOptions { preconditions, ..DeleteOptions::default() });
-}
-
 fn orphan_dependents(store: &Store, owner: &Value) {
     for (key, _) in dependents(store, owner) {
         drop_reference(store, &key, owner);
@@ -184,19 +146,11 @@ fn finish_foreground(store: &Store, key: &Key, owner: &Value) {
     }
 }
 
-fn drop_finalizer(store: &Store, key: &Key, object: &Value, finalizer: &str) {
-    let uid = object["metadata"]["uid"].as_str().unwrap_or_default();
-    let _ = store.update(key, &Preconditions::uid(uid), false, |object| {
-        if let Some(list) = object["metadata"]["finalizers"].as_array_mut() {
-            list.retain(|f| f != finalizer);
-        }
-        Ok(())
-    });
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::DeleteOptions;
+    use serde_json::json;
 
     #[test]
     fn a_sweep_finishes_what_was_missed() {

@@ -1,11 +1,12 @@
 //! `delete` and `deletecollection`: options from body and query, and answers as a real server gives them.
 
+use super::call::Call;
+use super::status::{ApiError, deleted, json_response};
+use super::{decode, finalizers, options, read};
 use crate::plugins::{self, Asked, Operation};
 use crate::resources::Resource;
 use crate::store::{DeleteOptions, Key, Preconditions, StoreError};
-use super::status::{self, ApiError, json_response};
-use super::write::text;
-use super::{Call, collector, decode, options, read};
+use crate::values::text;
 use axum::body::Body;
 use axum::http::{Response, header};
 use serde_json::Value;
@@ -48,7 +49,7 @@ pub(super) fn delete(
     // A relic: only who asks in the old words is told that it will take a while.
     let code = if !gone && wish.in_old_words { 202 } else { 200 };
     let answer = if gone && !returns_object(resource) {
-        status::deleted(resource, &key.name, &object["metadata"]["uid"])
+        deleted(resource, &key.name, &object["metadata"]["uid"])
     } else {
         call.format.object(resource, &object)
     };
@@ -114,14 +115,14 @@ fn perform(
     {
         let (deleted, _) = store.delete(key, &options).map_err(refused)?;
         let mut object = (*deleted).clone();
-        collector::add_finalizer(&mut object, finalizer);
+        finalizers::add_finalizer(&mut object, finalizer);
         return Ok((std::sync::Arc::new(object), false));
     }
     if let Some(finalizer) = wish.finalizer {
         // The finalizer must stand before the deletion does, or the object could go without it.
         let marked = store
             .update(key, &options.preconditions, false, |object| {
-                collector::add_finalizer(object, finalizer);
+                finalizers::add_finalizer(object, finalizer);
                 Ok(())
             })
             .map_err(refused)?;
@@ -151,10 +152,10 @@ fn from_options(options: &Value) -> Wish {
     let grace_seconds = options["gracePeriodSeconds"].as_i64().map(|seconds| u64::try_from(seconds).unwrap_or(1));
     let orphan = &options["orphanDependents"];
     let finalizer = match options["propagationPolicy"].as_str() {
-        Some("Foreground") => Some(collector::FOREGROUND),
-        Some("Orphan") => Some(collector::ORPHAN),
+        Some("Foreground") => Some(finalizers::FOREGROUND),
+        Some("Orphan") => Some(finalizers::ORPHAN),
         Some(_) => None,
-        None => (*orphan == true).then_some(collector::ORPHAN),
+        None => (*orphan == true).then_some(finalizers::ORPHAN),
     };
     let given = |field: &str| options["preconditions"][field].as_str().map(str::to_owned);
     Wish {

@@ -1,6 +1,7 @@
 //! The API server as a process: it serves, and can be ended and started again on the same port.
 
-use super::{ApiState, serve};
+use super::server::serve;
+use super::state::ApiState;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;

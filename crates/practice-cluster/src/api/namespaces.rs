@@ -1,8 +1,8 @@
 //! The end of a namespace: what is in it goes first, and its conditions say what is left.
 
+use super::contents::{all, remove};
 use crate::resources;
 use crate::store::{Key, Preconditions, Store, seconds};
-use super::collector::{all, remove};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -79,8 +79,8 @@ fn conditions(before: &Value, left: &[(Key, Arc<Value>)]) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use crate::store::DeleteOptions;
     use super::*;
+    use crate::store::DeleteOptions;
 
     #[test]
     fn a_namespace_that_cannot_go_says_what_is_left() {

@@ -1,13 +1,11 @@
 //! What a request may say besides its object: the options of lists and of writes, checked as
 //! `k8s.io/apimachinery/pkg/apis/meta/v1/validation` checks them.
 
-use super::Call;
+use super::call::Call;
 use super::request::Query;
 use super::status::ApiError;
+use super::validate::Findings;
 use serde_json::{Value, json};
-
-/// Findings: (field, message).
-type Findings = Vec<(String, String)>;
 
 /// The longest name of a field manager.
 const MANAGER_LENGTH: usize = 128;

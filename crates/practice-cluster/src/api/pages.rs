@@ -1,6 +1,6 @@
 //! The token of a list's next page: as of which version the list is, and where the page begins. Pure.
 
-use super::decode::{json_error, type_of};
+use super::go_json::{json_error, type_of};
 use super::status::ApiError;
 use base64::Engine as _;
 use base64::alphabet::URL_SAFE;

@@ -1,6 +1,7 @@
 //! The kinds of patch that are understood, told apart by the request's content type. Pure.
 
-use super::decode::{check, type_of};
+use super::decode::check;
+use super::go_json::type_of;
 use super::status::ApiError;
 use super::strategic;
 use serde_json::Value;

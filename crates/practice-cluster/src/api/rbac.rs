@@ -1,9 +1,10 @@
 //! RBAC: what roles and their bindings in the store allow, beside the rules of the scenario. What those deny stays
 //! denied.
 
+use super::authorization::{Attributes, Authorizer, Decision, MASTERS, READERS, User};
+use super::rules::Rules;
 use crate::store::{Key, Store};
-use super::auth::{Attributes, Authorizer, Decision, MASTERS, READERS, Rules, User};
-use super::write::text;
+use crate::values::text;
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -130,9 +131,8 @@ fn covers(rule: &Value, request: &Attributes) -> bool {
         return list("nonResourceURLs").any(|url| url == path || begins(url));
     }
     let sub = request.subresource.as_str();
-    let full = if sub.is_empty() { request.resource.clone() } else { format!("{}/{sub}", request.resource) };
-    let resource =
-        has("resources", &full) || (!sub.is_empty() && list("resources").any(|e| e.strip_prefix("*/") == Some(sub)));
+    let resource = has("resources", &request.path_of_resource())
+        || (!sub.is_empty() && list("resources").any(|e| e.strip_prefix("*/") == Some(sub)));
     let name = list("resourceNames").next().is_none() || list("resourceNames").any(|name| name == request.name);
     resource && name && has("apiGroups", &request.group)
 }

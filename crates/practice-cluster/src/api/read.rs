@@ -1,12 +1,13 @@
 //! `get` and `list`: one object, or a consistent list of many, in pages where the client wants them.
 
-use crate::resources::Resource;
-use crate::store::Key;
+use super::call::Call;
+use super::options;
 use super::pages::Continue;
 use super::representation::ListMeta;
 use super::selector::Selector;
 use super::status::{ApiError, json_response};
-use super::{Call, options};
+use crate::resources::Resource;
+use crate::store::Key;
 use axum::body::Body;
 use axum::http::{Response, header};
 use serde_json::Value;

@@ -1,8 +1,8 @@
 //! In which form an answer goes out: objects as they are, metadata alone, or a table.
 
-use crate::resources::Resource;
 use super::status::ApiError;
 use super::{table, views};
+use crate::resources::Resource;
 use axum::http::{HeaderMap, header};
 use jiff::Timestamp;
 use serde::ser::{Serialize, SerializeMap, Serializer};
@@ -228,8 +228,8 @@ impl Serialize for Bare<'_> {
 
 #[cfg(test)]
 mod tests {
-    use crate::resources::PODS;
     use super::*;
+    use crate::resources::PODS;
 
     fn negotiated(accept: &str) -> Result<Format, ApiError> {
         let mut headers = HeaderMap::new();

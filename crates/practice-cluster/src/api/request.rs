@@ -1,8 +1,8 @@
 //! What a request asks for, read from its method, path and query: the API server's `RequestInfo`.
 
-use crate::resources::{self, Resource};
-use super::auth::Attributes;
+use super::authorization::Attributes;
 use super::status::ApiError;
+use crate::resources::{self, Resource};
 use axum::http::{Method, Uri};
 use std::num::IntErrorKind;
 

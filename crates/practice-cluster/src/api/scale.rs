@@ -1,10 +1,13 @@
 //! The `scale` subresource of StatefulSets.
 
+use super::call::Call;
+use super::path_match::check_identity;
+use super::status::{ApiError, json_response};
+use super::write::{modify, read_patch};
+use super::{decode, options};
 use crate::resources::{Resource, STATEFUL_SETS};
 use crate::store::{Key, Preconditions};
-use super::status::{ApiError, json_response};
-use super::write::{check_identity, modify, read_patch, text};
-use super::{Call, decode, options};
+use crate::values::text;
 use axum::body::Body;
 use axum::http::Response;
 use serde_json::{Value, json};

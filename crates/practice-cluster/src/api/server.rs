@@ -1,12 +1,13 @@
 //! Connections and requests: TLS, who asks, whether they may, and which room answers.
 
-use super::auth::{self, User};
+use super::authentication::{authenticate, certificate_user};
+use super::authorization::{Attributes, User};
+use super::call::Call;
+use super::representation::Format;
 use super::request::{Query, Target};
+use super::state::ApiState;
 use super::status::ApiError;
-use super::{
-    ApiState, Call, Format, budgets, collector, delete, discovery, faults, read, review, scale, streams, tokens, watch,
-    write,
-};
+use super::{collector, delete, discovery, eviction, faults, read, review, scale, streams, tokens, watch, write};
 use crate::resources::{Resource, VIEWS};
 use crate::store::Key;
 use axum::body::{Body, Bytes};
@@ -88,7 +89,7 @@ async fn connection(stream: TcpStream, acceptor: TlsAcceptor, state: Arc<ApiStat
         Err(_) => return,
     };
     let certificates = stream.get_ref().1.peer_certificates();
-    let peer = certificates.and_then(|chain| chain.first()).and_then(|der| auth::certificate_user(der));
+    let peer = certificates.and_then(|chain| chain.first()).and_then(|der| certificate_user(der));
     let broken = CancellationToken::new();
     let breaks = broken.clone();
     let service = service_fn(move |request: Request<Incoming>| {
@@ -166,13 +167,13 @@ async fn handle(
         return Ok(health);
     }
     let query = Query::of(&parts.uri);
-    let user = auth::authenticate(&parts.headers, peer.as_ref(), |token| state.bearer(token), &*state.authorizer)?;
+    let user = authenticate(&parts.headers, peer.as_ref(), |token| state.bearer(token), &*state.authorizer)?;
     let target = Target::parse(&path);
     let attributes = target.attributes(&parts.method, &path, &query);
     permit(&state, &user, &attributes)?;
     if attributes.subresource == "portforward" && attributes.verb == "get" {
         // From 1.35 on, opening a stream with GET needs `create` as well.
-        let create = auth::Attributes { verb: "create".to_owned(), ..attributes };
+        let create = Attributes { verb: "create".to_owned(), ..attributes };
         permit(&state, &user, &create)?;
     }
     let format = match &target {
@@ -208,7 +209,7 @@ async fn handle(
 }
 
 /// Whether the user may.
-fn permit(state: &ApiState, user: &User, attributes: &auth::Attributes) -> Result<(), ApiError> {
+fn permit(state: &ApiState, user: &User, attributes: &Attributes) -> Result<(), ApiError> {
     let decision = state.authorizer.decide(user, attributes);
     if decision.allowed { Ok(()) } else { Err(ApiError::forbidden(user, attributes, &decision.reason)) }
 }
@@ -245,7 +246,7 @@ async fn object(
         ("", &Method::PUT) => write::update(call, resource, &key, "", &read_body(body).await?),
         ("", &Method::PATCH) => write::patch(call, resource, &key, "", &read_body(body).await?),
         ("", &Method::DELETE) => delete::delete(call, resource, &key, &read_body(body).await?),
-        ("status", method) if write::has_status(resource) => match *method {
+        ("status", method) if resource.has_status() => match *method {
             Method::GET => read::get(call, resource, &key),
             Method::PUT => write::update(call, resource, &key, "status", &read_body(body).await?),
             Method::PATCH => write::patch(call, resource, &key, "status", &read_body(body).await?),
@@ -260,7 +261,9 @@ async fn object(
             Method::PATCH => scale::patch(call, &key, &read_body(body).await?),
             _ => Err(ApiError::method_not_allowed()),
         },
-        ("eviction", &Method::POST) if resource.plural == "pods" => budgets::evict(call, &key, &read_body(body).await?),
+        ("eviction", &Method::POST) if resource.plural == "pods" => {
+            eviction::evict(call, &key, &read_body(body).await?)
+        }
         ("token", &Method::POST) if resource.plural == "serviceaccounts" => {
             tokens::create(call, &key, &read_body(body).await?)
         }

@@ -3,12 +3,13 @@
 //! Framing (`v4.channel.k8s.io`, binary): the first byte of a message is its channel; port i has channel 2i for data and
 //! 2i+1 for an error text. On each the server first sends the port, two bytes, little endian.
 
-use crate::resources::PODS;
-use crate::store::{ChangeKind, Key, Store};
+use super::call::Call;
+use super::pod_streams::{DuplexIo, PodStreams};
 use super::request::Query;
 use super::status::ApiError;
-use super::write::text;
-use super::{Call, PodStreams};
+use crate::resources::PODS;
+use crate::store::{ChangeKind, Key, Store};
+use crate::values::text;
 use axum::body::{Body, Bytes};
 use axum::extract::FromRequestParts;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
@@ -197,7 +198,7 @@ async fn carry(socket: WebSocket, streams: Arc<dyn PodStreams>, key: &Key, ports
 async fn serve_port(
     sink: Sink,
     channel: u8,
-    connecting: future::BoxFuture<'static, Result<Box<dyn super::DuplexIo>, String>>,
+    connecting: future::BoxFuture<'static, Result<Box<dyn DuplexIo>, String>>,
     mut from_client: mpsc::Receiver<Bytes>,
 ) {
     let stream = match connecting.await {

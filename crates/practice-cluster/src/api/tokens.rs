@@ -1,21 +1,21 @@
-//! Tokens of service accounts (`serviceaccounts/NAME/token`): issuing them, and whose one is.
-//!
-//! A token looks like the JWT that it would be; it is known by having been issued here, not by its signature.
+//! Issuing tokens of service accounts (`serviceaccounts/NAME/token`). A token has the form of a JWT.
 
+use super::authorization::{User, account_groups};
+use super::call::Call;
+use super::issued_tokens::Issued;
+use super::path_match::check_namespace;
+use super::status::{ApiError, json_response};
+use super::{decode, options};
 use crate::resources::{self, Resource, SERVICE_ACCOUNTS};
 use crate::store::{Key, Store, seconds};
-use super::auth::User;
-use super::status::{ApiError, json_response};
-use super::write::{check_namespace, text};
-use super::{Call, decode, options};
+use crate::values::text;
 use axum::body::Body;
 use axum::http::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, PoisonError};
+use std::collections::BTreeMap;
 
 const ISSUER: &str = "https://kubernetes.default.svc.cluster.local";
 
@@ -31,27 +31,6 @@ static TOKEN_REQUEST: Resource = Resource {
     short_names: &[],
     namespaced: true,
 };
-
-/// The tokens that were issued.
-#[derive(Debug, Default)]
-pub struct IssuedTokens(Mutex<HashMap<String, Issued>>);
-
-#[derive(Clone, Debug)]
-struct Issued {
-    user: User,
-    /// What must still be there, with that UID: the account, and what the token is bound to.
-    needs: Vec<(Key, String)>,
-    expires: Timestamp,
-}
-
-impl IssuedTokens {
-    /// Whose token it is, while it holds.
-    pub(super) fn user(&self, token: &str, store: &Store) -> Option<User> {
-        let issued = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(token).cloned()?;
-        let there = |(key, uid): &(Key, String)| store.get(key).is_some_and(|o| text(&o["metadata"]["uid"]) == uid);
-        (Timestamp::now() < issued.expires && issued.needs.iter().all(there)).then_some(issued.user)
-    }
-}
 
 /// `POST serviceaccounts/NAME/token`.
 pub(super) fn create(call: &Call, key: &Key, body: &[u8]) -> Result<Response<Body>, ApiError> {
@@ -102,9 +81,7 @@ pub(super) fn create(call: &Call, key: &Key, body: &[u8]) -> Result<Response<Bod
     let ours = request["spec"]["audiences"].as_array().is_some_and(|list| list.iter().any(|a| a == ISSUER));
     if ours {
         let issued = Issued { user, needs, expires };
-        let mut all = call.state.issued.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.retain(|_, issued| now < issued.expires);
-        all.insert(token.clone(), issued);
+        call.state.issued.add(token.clone(), issued);
     }
     let mut spec = json!({"audiences": request["spec"]["audiences"], "expirationSeconds": lifetime});
     spec["boundObjectRef"] = request["spec"]["boundObjectRef"].take();
@@ -125,11 +102,6 @@ fn user(key: &Key, uid: &str, id: &str) -> User {
         groups: account_groups(&key.namespace),
         extra: BTreeMap::from([("authentication.kubernetes.io/credential-id".to_owned(), vec![format!("JTI={id}")])]),
     }
-}
-
-/// Groups of all service accounts of a namespace.
-pub(super) fn account_groups(namespace: &str) -> Vec<String> {
-    vec!["system:serviceaccounts".to_owned(), format!("system:serviceaccounts:{namespace}")]
 }
 
 /// What a token is bound to: it holds as long as that is there.

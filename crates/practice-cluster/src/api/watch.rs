@@ -1,11 +1,12 @@
 //! `watch`: changes as they happen, one JSON object a line, for as long as the client listens.
 
-use crate::resources::Resource;
-use crate::store::{Change, ChangeKind, Watcher};
+use super::call::Call;
 use super::representation::{self, Format};
 use super::selector::Selector;
 use super::status::ApiError;
-use super::{Call, options, read};
+use super::{options, read};
+use crate::resources::Resource;
+use crate::store::{Change, ChangeKind, Watcher};
 use axum::body::{Body, Bytes};
 use axum::http::{Response, header};
 use futures::stream;

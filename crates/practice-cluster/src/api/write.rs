@@ -1,34 +1,19 @@
 //! `create`, `update` and `patch`: an intention in, the stored object out, under the rules of its kind.
 
+use super::authorization::Attributes;
+use super::call::Call;
+use super::patch::{Patch, PatchType};
+use super::path_match::{check_identity, check_namespace};
+use super::status::{ApiError, json_response};
+use super::{admission, decode, options, validate};
 use crate::plugins::{self, Asked, Operation};
 use crate::resources::Resource;
 use crate::store::{Key, Preconditions, Store, StoreError, generated_name};
-use super::auth::Attributes;
-use super::patch::{Patch, PatchType};
-use super::status::{ApiError, json_response};
-use super::{Call, admission, decode, options, validate};
+use crate::values::text;
 use axum::body::Body;
 use axum::http::Response;
 use serde_json::{Value, json};
 use std::sync::Arc;
-
-/// Kinds with a `status` subresource: their status is written through that alone.
-pub(super) fn has_status(resource: &Resource) -> bool {
-    matches!(
-        resource.plural,
-        "pods"
-            | "persistentvolumeclaims"
-            | "persistentvolumes"
-            | "nodes"
-            | "namespaces"
-            | "services"
-            | "statefulsets"
-            | "poddisruptionbudgets"
-            | "resourcequotas"
-            | "validatingadmissionpolicies"
-            | "volumeattachments"
-    )
-}
 
 /// Kinds that a `PUT` may create.
 fn may_be_put(resource: &Resource) -> bool {
@@ -70,7 +55,7 @@ fn add(
     if resource.namespaced {
         open_namespace(call, resource, &name, namespace)?;
     }
-    if has_status(resource)
+    if resource.has_status()
         && let Some(map) = object.as_object_mut()
     {
         map.shift_remove("status");
@@ -105,29 +90,6 @@ fn open_namespace(call: &Call, resource: &Resource, name: &str, namespace: &str)
         return Err(ApiError::namespace_terminating(resource, name, namespace));
     }
     Ok(())
-}
-
-/// The namespace that an object says must be the path's.
-pub(super) fn check_namespace(key: &Key, object: &Value) -> Result<(), ApiError> {
-    let said = text(&object["metadata"]["namespace"]);
-    if said.is_empty() || key.namespace.is_empty() || said == key.namespace {
-        return Ok(());
-    }
-    Err(ApiError::bad_request("the namespace of the provided object does not match the namespace sent on the request"))
-}
-
-/// Namespace and name that an object says must be the path's.
-pub(super) fn check_identity(key: &Key, object: &Value) -> Result<(), ApiError> {
-    check_namespace(key, object)?;
-    let (said, name) = (text(&object["metadata"]["name"]), &key.name);
-    if said == name {
-        return Ok(());
-    }
-    Err(ApiError::bad_request(if said.is_empty() {
-        format!("the name of the object ({name} based on URL) was undeterminable: name must be provided")
-    } else {
-        format!("the name of the object ({said}) does not match the name on the URL ({name})")
-    }))
 }
 
 /// A request that makes what is not there yet needs permission to create, too.
@@ -297,7 +259,7 @@ fn confine(resource: &Resource, subresource: &str, before: &Value, object: &mut 
             kept["spec"]["finalizers"] = object["spec"]["finalizers"].take();
             *object = kept;
         }
-        _ if has_status(resource) => match before.get("status") {
+        _ if resource.has_status() => match before.get("status") {
             Some(status) => object["status"] = status.clone(),
             None => {
                 if let Some(map) = object.as_object_mut() {
@@ -307,9 +269,4 @@ fn confine(resource: &Resource, subresource: &str, before: &Value, object: &mut 
         },
         _ => {}
     }
-}
-
-/// A field's text; empty where there is none.
-pub(super) fn text(value: &Value) -> &str {
-    value.as_str().unwrap_or_default()
 }

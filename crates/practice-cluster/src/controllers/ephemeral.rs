@@ -4,9 +4,9 @@
 //! As Kubernetes' own controller: a claim of that name that another pod owns, or nobody, is not this pod's. The new pod of
 //! a StatefulSet waits until its predecessor's is gone.
 
-use super::objects::{claims, ephemeral_claim, is_finished, is_terminating, key, name, namespace, text, uid};
 use super::{Context, Controller, Requeue};
-use crate::controllers::objects::array;
+use crate::objects::array;
+use crate::objects::{claims, ephemeral_claim, is_finished, is_terminating, key, name, namespace, text, uid};
 use crate::store::Key;
 use serde_json::{Value, json};
 

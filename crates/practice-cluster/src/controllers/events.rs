@@ -2,7 +2,7 @@
 //!
 //! The same event about the same object is one object whose count goes up, as client-go's recorder makes it.
 
-use super::objects::{is_terminating, name, namespace, now, uid};
+use crate::objects::{is_terminating, name, namespace, now, uid};
 use crate::store::{Key, Preconditions, Store};
 use jiff::Timestamp;
 use serde_json::{Value, json};

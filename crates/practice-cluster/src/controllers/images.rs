@@ -3,7 +3,7 @@
 //!
 //! Pure: names in, words out.
 
-use super::objects::{array, text};
+use crate::objects::{array, text};
 use crate::store::Key;
 use serde_json::Value;
 use std::collections::HashSet;

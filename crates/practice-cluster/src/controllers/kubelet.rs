@@ -2,9 +2,9 @@
 //!
 //! One task follows the pods; each pod on a node has a task of its own, which lives as long as the pod does.
 
-use super::objects::{is_finished, is_terminating, key, name, namespace, text, uid};
 use super::pod_worker::{Ending, Worker};
 use super::{Context, nodes};
+use crate::objects::{is_finished, is_terminating, key, name, namespace, text, uid};
 use crate::store::ChangeKind;
 use crate::workload::Workloads;
 use serde_json::Value;

@@ -10,7 +10,6 @@ pub(crate) mod events;
 pub(crate) mod images;
 pub(crate) mod kubelet;
 pub(crate) mod nodes;
-pub(crate) mod objects;
 pub(crate) mod pod_garbage;
 pub(crate) mod pod_start;
 pub(crate) mod pod_status;
@@ -27,6 +26,7 @@ pub(crate) mod taints;
 pub mod volume_match;
 pub(crate) mod volumes;
 
+use crate::objects;
 use crate::scenarios::Scenario;
 use crate::store::{Change, Key, Store};
 use serde_json::Value;

@@ -2,7 +2,7 @@
 
 use super::Context;
 use super::events::{Kind, Source};
-use super::objects::{array, is_ready, key, name, now, text};
+use crate::objects::{array, is_ready, key, name, now, text};
 use crate::store::{Key, Preconditions};
 use serde_json::{Value, json};
 

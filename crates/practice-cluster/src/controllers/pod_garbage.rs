@@ -1,8 +1,8 @@
 //! Collecting pods that no kubelet will ever end: those of deleted nodes, and those being deleted on nodes that are
 //! marked out of service (Kubernetes' pod garbage collector, KEP-2268).
 
-use super::objects::{array, is_ready, is_terminating, key, text, uid};
 use super::{Context, Controller, Requeue};
+use crate::objects::{array, is_ready, is_terminating, key, text, uid};
 use crate::store::{DeleteOptions, Key, Preconditions};
 use serde_json::Value;
 

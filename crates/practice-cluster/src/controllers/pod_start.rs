@@ -2,10 +2,10 @@
 
 use super::events::Kind;
 use super::images::Absent;
-use super::objects::{now, text, uid};
 use super::pod_status::{State, View, container_id};
 use super::pod_worker::{Ending, Worker, ended};
 use super::readiness::Probe;
+use crate::objects::{now, text, uid};
 use crate::workload::Running;
 use serde_json::Value;
 use std::sync::Arc;

@@ -2,7 +2,7 @@
 //!
 //! Pure. Only what `kubectl get pods`, `describe` and `wait` read is there; all containers of a pod share one state.
 
-use super::objects::{array, now, set_condition, text};
+use crate::objects::{array, now, set_condition, text};
 use serde_json::{Value, json};
 
 /// Exit code of a container whose end nobody saw.
@@ -153,8 +153,8 @@ pub(crate) fn container_id() -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::controllers::objects::{has_condition, is_ready};
     use super::*;
+    use crate::objects::{has_condition, is_ready};
 
     fn pod() -> Value {
         json!({"spec": {"containers": [{"name": "postgres", "image": "i:1"}]}})

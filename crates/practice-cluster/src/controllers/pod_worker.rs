@@ -2,9 +2,9 @@
 
 use super::Context;
 use super::events::{Kind, Source};
-use super::objects::{array, claim, claims, namespace, now, text, uid};
 use super::pod_status::{Exit, LOST, State, View, container_id};
 use super::readiness::{Probe, Readiness};
+use crate::objects::{array, claim, claims, namespace, now, text, uid};
 use crate::store::{DeleteOptions, Key, Preconditions};
 use crate::workload::probe::Answer;
 use crate::workload::{Running, Workloads};

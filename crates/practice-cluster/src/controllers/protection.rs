@@ -3,8 +3,8 @@
 //! As in Kubernetes, a pod uses its claims from when it is scheduled until it is gone, be it finished or not: a Pending
 //! pod without a node does not keep a claim that is being deleted.
 
-use super::objects::{array, claims, is_terminating, name, namespace, text};
 use super::{Context, Controller, Requeue};
+use crate::objects::{array, claims, is_terminating, name, namespace, text};
 use crate::store::{Key, Preconditions};
 use serde_json::Value;
 use std::collections::HashMap;

@@ -1,7 +1,7 @@
 //! The quota controller: what a namespace's pods and claims take together, in the status of its ResourceQuotas.
 
-use super::objects::key;
 use super::{Context, Controller, Requeue};
+use crate::objects::key;
 use crate::plugins::quotas::status;
 use crate::store::{Key, Preconditions};
 use serde_json::Value;

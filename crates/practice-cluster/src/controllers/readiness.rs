@@ -1,6 +1,6 @@
 //! A container's probes: when they are asked, and what their answers in a row come to. Pure.
 
-use super::objects::{array, text};
+use crate::objects::{array, text};
 use crate::workload::probe::Check;
 use serde_json::Value;
 use std::time::Duration;

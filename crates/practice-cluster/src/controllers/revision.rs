@@ -1,6 +1,6 @@
 //! ControllerRevisions: a name for each version of a StatefulSet's template.
 
-use crate::controllers::objects::{name, namespace, uid};
+use crate::objects::{name, namespace, uid};
 use crate::store::{Key, Preconditions, Store};
 use serde_json::{Value, json};
 

@@ -1,8 +1,8 @@
 //! How a StatefulSet gets from one template to the next: which pods are replaced, which template a new one has, and
 //! what the set's status says of it.
 
-use super::objects::{array, is_ready, is_terminating, namespace, text, uid};
 use super::stateful_set::{REVISION_LABEL, StatefulSets};
+use crate::objects::{array, is_ready, is_terminating, namespace, text, uid};
 use crate::store::{Key, Preconditions};
 use jiff::Timestamp;
 use serde_json::{Value, json};

@@ -2,13 +2,13 @@
 
 use super::ephemeral::not_for;
 use super::events::{Kind, Source};
-use super::objects::{
-    annotate, annotation, array, claim, claims, ephemeral_claim, is_terminating, key, name, namespace, set_condition,
-    text, uid, volume,
-};
 use super::volume_match::{class, find, reaches};
 use super::volumes::{NO_PROVISIONER, SELECTED_NODE};
 use super::{Context, Controller, Requeue};
+use crate::objects::{
+    annotate, annotation, array, claim, claims, ephemeral_claim, is_terminating, key, name, namespace, set_condition,
+    text, uid, volume,
+};
 use crate::store::{Key, Preconditions};
 use serde_json::{Value, json};
 use std::collections::{HashMap, HashSet};

@@ -4,9 +4,9 @@
 //! missing claim of a Pending pod is made again (#113270), unless the scenario says otherwise.
 
 use super::events::{Kind, Source};
-use super::objects::{array, is_finished, is_terminating, key, name, namespace, text, uid};
 use super::rollout::available_in;
 use super::{Context, Controller, Requeue, revision};
+use crate::objects::{array, is_finished, is_terminating, key, name, namespace, text, uid};
 use crate::store::{DeleteOptions, Key, Preconditions, StoreError};
 use serde_json::{Value, json};
 use std::collections::HashMap;

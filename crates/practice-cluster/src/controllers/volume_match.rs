@@ -2,9 +2,9 @@
 //! `k8s.io/component-helpers/storage/volume`). Written apart from the plugin's own answer to the same question
 //! (`topology/binding.rs`), so that one is a witness of the other: a table in `src/testing/binding.rs` holds both.
 
-use super::objects::{annotation, array, is_terminating, name, namespace, text, uid};
 use super::scheduler::affine;
 use crate::api::Selector;
+use crate::objects::{annotation, array, is_terminating, name, namespace, text, uid};
 use serde_json::Value;
 use std::sync::Arc;
 

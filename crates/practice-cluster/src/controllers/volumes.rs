@@ -8,10 +8,10 @@
 //! both, Released, until somebody clears `claimRef.uid`: then the volume is Available again, reserved for its claim.
 
 use super::events::{Kind, Source};
-use super::objects::{annotate, annotation, claims, is_terminating, key, name, namespace, text, uid, volume};
 use super::volume_match::{class, find, fits, is_for};
 use super::{Context, Controller, Requeue};
 use crate::files::Folder;
+use crate::objects::{annotate, annotation, claims, is_terminating, key, name, namespace, text, uid, volume};
 use crate::store::{DeleteOptions, Key, Preconditions};
 use crate::workload::PASSABLE;
 use serde_json::{Value, json};

@@ -15,8 +15,8 @@ mod storage;
 pub(crate) mod warehouses;
 
 use crate::api::{DuplexIo, PodStreams};
-use crate::controllers::objects::{array, name, namespace, text};
 use crate::files::Folder;
+use crate::objects::{array, name, namespace, text};
 use crate::scenarios::{PodName, Scenario};
 use crate::store::Store;
 use futures::future::BoxFuture;

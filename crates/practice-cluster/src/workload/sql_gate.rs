@@ -108,7 +108,7 @@ pub(crate) fn check(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::controllers::objects::text;
+    use crate::objects::text;
     use serde_json::{Value, json};
     use std::sync::Arc;
 

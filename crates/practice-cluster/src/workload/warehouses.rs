@@ -2,7 +2,7 @@
 //! it takes sessions. Pure but for reading the store.
 
 use super::Component;
-use crate::controllers::objects::{array, is_ready, is_terminating, name, text};
+use crate::objects::{array, is_ready, is_terminating, name, text};
 use crate::store::Store;
 use serde_json::Value;
 use std::collections::BTreeMap;

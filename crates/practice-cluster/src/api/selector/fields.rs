@@ -1,8 +1,8 @@
 //! A field selector's text, and which fields of a kind can be selected on: `k8s.io/apimachinery/pkg/fields` and the
 //! conversions of field labels that each kind registers. Pure.
 
+use super::terms::FieldTerm;
 use crate::resources::{EVENTS_V1, Resource};
-use super::FieldTerm;
 
 /// Kinds that name their fields themselves.
 const KNOWN: [(&str, &[&str]); 6] = [
@@ -133,8 +133,8 @@ fn kept(resource: &Resource, path: &str) -> Result<String, String> {
 
 #[cfg(test)]
 mod tests {
-    use crate::resources::{CLAIMS, NODES, PODS};
     use super::*;
+    use crate::resources::{CLAIMS, NODES, PODS};
 
     #[test]
     fn what_cannot_be_selected_on_is_told_as_by_a_real_server() {

@@ -1,7 +1,7 @@
 //! A label selector's text: the grammar and the complaints of `k8s.io/apimachinery/pkg/labels`. Pure.
 
-use crate::api::validate;
-use super::{Operator, Requirement};
+use super::terms::{Operator, Requirement};
+use crate::api::names;
 use std::collections::BTreeSet;
 
 const OPERATORS: &str = "in, notin, =, ==, !=, gt, lt";
@@ -217,8 +217,8 @@ fn key_findings(key: &str) -> Option<String> {
         Some((prefix, name)) => {
             if prefix.is_empty() {
                 wrong.push("prefix part must be non-empty".to_owned());
-            } else if !validate::is_subdomain(prefix) {
-                wrong.push(format!("prefix part {}", validate::SUBDOMAIN));
+            } else if !names::is_subdomain(prefix) {
+                wrong.push(format!("prefix part {}", names::SUBDOMAIN));
             }
             name
         }

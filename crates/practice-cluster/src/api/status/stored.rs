@@ -1,13 +1,13 @@
 //! What the store refuses or has done, in the words of the request that asked for it.
 
+use super::api_error::{ApiError, details};
 use crate::resources::Resource;
 use crate::store::{Key, StoreError};
-use super::{ApiError, details};
 use serde_json::{Value, json};
 
 impl ApiError {
     /// A store's refusal about one object, in the words of an update.
-    pub(in super::super) fn from_store(error: StoreError, resource: &'static Resource, key: &Key) -> ApiError {
+    pub(crate) fn from_store(error: StoreError, resource: &'static Resource, key: &Key) -> ApiError {
         let name = &key.name;
         match error {
             StoreError::NotFound => ApiError::not_found(resource, name),
@@ -28,7 +28,7 @@ impl ApiError {
     }
 
     /// A store's refusal of a deletion: the preconditions are worded otherwise there.
-    pub(in super::super) fn from_delete(error: StoreError, resource: &'static Resource, key: &Key) -> ApiError {
+    pub(crate) fn from_delete(error: StoreError, resource: &'static Resource, key: &Key) -> ApiError {
         let namespace = resource.plural == "namespaces";
         let why = match &error {
             StoreError::UidMismatch(wanted, found) if namespace => {
@@ -53,7 +53,7 @@ impl ApiError {
 }
 
 /// A `Status` that says that a deletion is done.
-pub(in super::super) fn deleted(resource: &Resource, name: &str, uid: &Value) -> Value {
+pub(crate) fn deleted(resource: &Resource, name: &str, uid: &Value) -> Value {
     let mut about = details(resource.group, name, resource.plural);
     about["uid"] = uid.clone();
     json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": about})
@@ -73,8 +73,8 @@ fn path(key: &Key) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::resources::{NAMESPACES, PODS, STATEFUL_SETS};
     use super::*;
+    use crate::resources::{NAMESPACES, PODS, STATEFUL_SETS};
 
     #[test]
     fn refusals_are_worded_as_by_a_real_server() {

@@ -1,12 +1,12 @@
 //! Answers of a server, or of a proxy before it, that is in trouble whatever was asked.
 
-use super::ApiError;
+use super::api_error::ApiError;
 use axum::http::StatusCode;
 use serde_json::json;
 
 impl ApiError {
     /// 400, 403, 429, 503, 504; anything else is worded as 500.
-    pub(in super::super) fn trouble(code: u16, retry_after: Option<u64>) -> ApiError {
+    pub(crate) fn trouble(code: u16, retry_after: Option<u64>) -> ApiError {
         let (code, reason, message) = match code {
             // What a dry run meets where an admission webhook has side effects.
             400 => (

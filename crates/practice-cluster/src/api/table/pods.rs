@@ -1,6 +1,9 @@
 //! Pods in a table: the words that people know from `kubectl get pods`.
 
-use super::{Printer, age, duration, items, name, or_none, text};
+use super::cells::{age, name, or_none};
+use super::duration;
+use super::printer::Printer;
+use crate::values::{items, text};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 

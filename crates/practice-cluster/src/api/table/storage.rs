@@ -1,6 +1,8 @@
 //! Claims, volumes, StorageClasses and attachments in a table.
 
-use super::{Printer, age, items, name, phase, text};
+use super::cells::{age, joined, name, phase};
+use super::printer::Printer;
+use crate::values::{items, text};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -127,7 +129,7 @@ fn access_modes(modes: &Value) -> String {
     const SHORT: [(&str, &str); 4] =
         [("ReadWriteOnce", "RWO"), ("ReadOnlyMany", "ROX"), ("ReadWriteMany", "RWX"), ("ReadWriteOncePod", "RWOP")];
     let has = |mode: &&(&str, &str)| items(modes).iter().any(|m| m == mode.0);
-    super::joined(SHORT.iter().filter(has).map(|(_, short)| *short))
+    joined(SHORT.iter().filter(has).map(|(_, short)| *short))
 }
 
 /// The class's name; the annotation of old times goes first, as in Kubernetes' helper.

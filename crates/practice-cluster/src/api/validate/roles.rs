@@ -1,6 +1,6 @@
 //! Roles and bindings that an API server refuses, worded as `k8s.io/kubernetes/pkg/apis/rbac/validation` does.
 
-use super::Findings;
+use super::findings::Findings;
 use serde_json::Value;
 
 const GROUP: &str = "rbac.authorization.k8s.io";

@@ -1,8 +1,7 @@
-//! Label and field selectors: which objects a list or a watch is about. Pure.
+//! A label selector and a field selector together. Pure.
 
-mod fields;
-mod labels;
-
+use super::terms::{FieldTerm, Operator, Requirement, field};
+use super::{fields, labels};
 use crate::resources::Resource;
 use serde_json::Value;
 
@@ -13,35 +12,12 @@ pub(crate) struct Selector {
     fields: Vec<FieldTerm>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Requirement {
-    key: String,
-    operator: Operator,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Operator {
-    In(Vec<String>),
-    NotIn(Vec<String>),
-    Exists,
-    Absent,
-    Greater(i64),
-    Less(i64),
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct FieldTerm {
-    path: String,
-    value: String,
-    equal: bool,
-}
-
 impl Selector {
     /// Reads the two query parameters for objects of a kind.
     ///
     /// # Errors
     /// What is wrong, as the API server words it in a 400.
-    pub(super) fn parse(resource: &Resource, labels: Option<&str>, fields: Option<&str>) -> Result<Selector, String> {
+    pub(crate) fn parse(resource: &Resource, labels: Option<&str>, fields: Option<&str>) -> Result<Selector, String> {
         Ok(Selector {
             labels: labels::parse(labels.unwrap_or_default())?,
             fields: fields::parse(resource, fields.unwrap_or_default())?,
@@ -69,7 +45,7 @@ impl Selector {
     }
 
     /// Whether everything is selected.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.labels.is_empty() && self.fields.is_empty()
     }
 
@@ -81,42 +57,10 @@ impl Selector {
     }
 }
 
-impl Requirement {
-    fn matches(&self, value: Option<&str>) -> bool {
-        let number = || value.and_then(|v| v.parse::<i64>().ok());
-        match &self.operator {
-            Operator::In(values) => value.is_some_and(|value| values.iter().any(|v| v == value)),
-            Operator::NotIn(values) => value.is_none_or(|value| values.iter().all(|v| v != value)),
-            Operator::Exists => value.is_some(),
-            Operator::Absent => value.is_none(),
-            Operator::Greater(bound) => number().is_some_and(|n| n > *bound),
-            Operator::Less(bound) => number().is_some_and(|n| n < *bound),
-        }
-    }
-}
-
-/// The value of a selectable field as text; an absent one is empty.
-fn field(object: &Value, path: &str) -> String {
-    let path = match path {
-        // An Event's reporter may stand in either of two fields.
-        "source" if object["source"]["component"].is_string() => "source.component",
-        "source" => "reportingComponent",
-        path => path,
-    };
-    let value = path.split('.').fold(object, |value, name| &value[name]);
-    match value {
-        Value::String(text) => text.clone(),
-        Value::Null if path == "spec.unschedulable" || path == "spec.hostNetwork" => "false".to_owned(),
-        // Lists are known by name, and never match a value.
-        Value::Null | Value::Array(_) | Value::Object(_) => String::new(),
-        other => other.to_string(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use crate::resources::{EVENTS, NODES, PODS};
     use super::*;
+    use crate::resources::{EVENTS, NODES, PODS};
     use serde_json::json;
 
     #[test]

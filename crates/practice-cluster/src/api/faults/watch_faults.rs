@@ -1,8 +1,8 @@
 //! What befalls the events of a watch, a line each.
 
+use super::fault::Fault;
 use crate::api::representation;
 use crate::api::status::ApiError;
-use super::Fault;
 use axum::body::{Body, Bytes};
 use futures::stream::{self, BoxStream};
 use futures::{FutureExt as _, StreamExt as _};
@@ -16,7 +16,7 @@ const COMPANY: Duration = Duration::from_millis(50);
 type Lines = BoxStream<'static, io::Result<Bytes>>;
 
 /// The body of a watch, after that.
-pub(super) fn befallen(body: Body, fault: Fault) -> Body {
+pub(super) fn apply(body: Body, fault: Fault) -> Body {
     // Each of the stream's frames is a line: `watch` makes them so.
     let lines = body.into_data_stream().map(|line| line.map_err(io::Error::other)).boxed();
     Body::from_stream(match fault {
@@ -100,7 +100,7 @@ mod tests {
 
     /// Versions, in the order in which a client sees them; `!` where the stream breaks.
     async fn seen(fault: Fault, events: Vec<Bytes>) -> String {
-        let body = befallen(Body::from_stream(stream::iter(events.into_iter().map(Ok::<_, io::Error>))), fault);
+        let body = apply(Body::from_stream(stream::iter(events.into_iter().map(Ok::<_, io::Error>))), fault);
         let mut stream = body.into_data_stream();
         let (mut text, mut broke) = (Vec::new(), "");
         while let Some(frame) = stream.next().await {

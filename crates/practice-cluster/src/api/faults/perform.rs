@@ -1,10 +1,13 @@
 //! What befalls one request, carried out around the server's own way of answering it.
 
-use crate::api::ApiState;
-use crate::api::auth::Attributes;
+use super::fault::Fault;
+use super::registry::Planned;
+use super::report::{Mutation, Processed};
+use super::watch_faults;
+use crate::api::authorization::Attributes;
 use crate::api::request::Query;
+use crate::api::state::ApiState;
 use crate::api::status::ApiError;
-use super::{Fault, Mutation, Planned, Processed, lines, resource};
 use axum::body::{Body, Bytes};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, Response, StatusCode, header, response};
@@ -14,7 +17,7 @@ use std::io;
 use tokio::sync::{mpsc, oneshot};
 
 /// Answers a request as planned; `process` is how it is answered otherwise. `None`: the connection is to break.
-pub(in super::super) async fn perform<P>(
+pub(crate) async fn perform<P>(
     state: &ApiState,
     planned: Planned,
     parts: Parts,
@@ -55,7 +58,7 @@ where
             Fault::Expire { .. } | Fault::CutWatch { .. } | Fault::Silence { .. } | Fault::Lag(_) | Fault::Reorder
                 if response.status() == StatusCode::OK =>
             {
-                response.map(|body| lines::befallen(body, fault))
+                response.map(|body| watch_faults::apply(body, fault))
             }
             _ => response,
         };
@@ -85,7 +88,7 @@ async fn told(
     let mutation = Mutation {
         number: state.faults.next_number(),
         verb: asked.verb.clone(),
-        resource: resource(asked),
+        resource: asked.path_of_resource(),
         namespace: asked.namespace.clone(),
         name: or(asked.name.clone(), &text("/metadata/name")),
         uid: or(text("/metadata/uid"), &text("/details/uid")),
@@ -102,7 +105,7 @@ async fn told(
 }
 
 /// Whether only an answer was wanted.
-pub(in super::super) fn is_rehearsed(parts: &Parts, request: &[u8]) -> bool {
+pub(crate) fn is_rehearsed(parts: &Parts, request: &[u8]) -> bool {
     let options: Value = serde_json::from_slice(request).unwrap_or_default();
     Query::of(&parts.uri).has("dryRun") || options["dryRun"].as_array().is_some_and(|stages| !stages.is_empty())
 }
@@ -123,7 +126,7 @@ async fn cut(response: Response<Body>) -> Response<Body> {
     let answer = axum::body::to_bytes(body, usize::MAX).await.unwrap_or_default();
     head.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(answer.len()));
     let half = answer.slice(..answer.len() / 2);
-    Response::from_parts(head, Body::from_stream(stream::iter([Ok(half)]).chain(lines::broken())))
+    Response::from_parts(head, Body::from_stream(stream::iter([Ok(half)]).chain(watch_faults::broken())))
 }
 
 /// A refusal that has nothing to do with what was asked.

@@ -3,16 +3,12 @@
 //! The wording follows `k8s.io/apimachinery/pkg/api/errors` and `k8s.io/apiserver/pkg/registry`, because people
 //! search for these sentences and scripts match them.
 
-mod stored;
-mod trouble;
-
-pub(super) use stored::deleted;
-
+use super::response::json_response;
+use crate::api::authorization::{Attributes, User};
 use crate::resources::Resource;
 use crate::store::Refusal;
-use super::auth::{Attributes, User};
 use axum::body::Body;
-use axum::http::{Response, StatusCode, header};
+use axum::http::{Response, StatusCode};
 use serde_json::{Map, Value, json};
 
 /// What a real server reads and writes.
@@ -23,18 +19,18 @@ const MODIFIED: &str = "the object has been modified; please apply your changes 
 
 /// A refusal on its way to the client.
 #[derive(Clone, Debug)]
-pub(super) struct ApiError {
+pub(crate) struct ApiError {
     code: u16,
     reason: &'static str,
     message: String,
     /// Boxed: most calls succeed, and their results should stay small.
-    details: Option<Box<Value>>,
+    pub(super) details: Option<Box<Value>>,
     /// `metadata.continue` of an expired page: where an inconsistent list could go on.
     resume: Option<String>,
 }
 
 impl ApiError {
-    fn new(code: StatusCode, reason: &'static str, message: impl Into<String>) -> ApiError {
+    pub(super) fn new(code: StatusCode, reason: &'static str, message: impl Into<String>) -> ApiError {
         ApiError { code: code.as_u16(), reason, message: message.into(), details: None, resume: None }
     }
 
@@ -44,26 +40,26 @@ impl ApiError {
     }
 
     /// 404: no object of that name.
-    pub(super) fn not_found(resource: &Resource, name: &str) -> ApiError {
+    pub(crate) fn not_found(resource: &Resource, name: &str) -> ApiError {
         let message = format!("{} \"{name}\" not found", qualified(resource));
         ApiError::new(StatusCode::NOT_FOUND, "NotFound", message).about(resource, name)
     }
 
     /// A plugin's refusal, in its words.
-    pub(super) fn refused(refusal: Refusal, resource: &Resource, name: &str) -> ApiError {
+    pub(crate) fn refused(refusal: Refusal, resource: &Resource, name: &str) -> ApiError {
         let code = StatusCode::from_u16(refusal.code).unwrap_or(StatusCode::FORBIDDEN);
         ApiError::new(code, refusal.reason, refusal.message).about(resource, name)
     }
 
     /// 409: the name is taken.
-    pub(super) fn already_exists(resource: &Resource, name: &str) -> ApiError {
+    pub(crate) fn already_exists(resource: &Resource, name: &str) -> ApiError {
         let message = format!("{} \"{name}\" already exists", qualified(resource));
         ApiError::new(StatusCode::CONFLICT, "AlreadyExists", message).about(resource, name)
     }
 
     /// 409: the object is not the one that was meant. `what` stands before the name and in the details: `pods`, or
     /// `Pod` where the real server says the kind.
-    pub(super) fn conflict(resource: &Resource, what: &str, name: &str, why: &str) -> ApiError {
+    pub(crate) fn conflict(resource: &Resource, what: &str, name: &str, why: &str) -> ApiError {
         let dot = if resource.group.is_empty() { "" } else { "." };
         let message = format!("Operation cannot be fulfilled on {what}{dot}{} \"{name}\": {why}", resource.group);
         let mut error = ApiError::new(StatusCode::CONFLICT, "Conflict", message);
@@ -72,26 +68,26 @@ impl ApiError {
     }
 
     /// 422: a change that does not say of which version; the real server names the plural here.
-    pub(super) fn version_needed(resource: &'static Resource, name: &str) -> ApiError {
+    pub(crate) fn version_needed(resource: &'static Resource, name: &str) -> ApiError {
         let named = Resource { kind: resource.plural, ..*resource };
         let message = "Invalid value: 0: must be specified for an update".to_owned();
         ApiError::invalid(&named, name, &[("metadata.resourceVersion".to_owned(), message)])
     }
 
     /// The same refusal, with words before its message.
-    pub(super) fn prefixed(mut self, words: &str) -> ApiError {
+    pub(crate) fn prefixed(mut self, words: &str) -> ApiError {
         self.message.insert_str(0, words);
         self
     }
 
     /// 409: the object was changed meanwhile.
-    pub(super) fn modified(resource: &Resource, name: &str) -> ApiError {
+    pub(crate) fn modified(resource: &Resource, name: &str) -> ApiError {
         ApiError::conflict(resource, resource.plural, name, MODIFIED)
     }
 
     /// 422: fields that cannot be; one (field, message) each, the message starting with `Invalid value`,
     /// `Required value`, `Forbidden`, … as in Kubernetes' field errors.
-    pub(super) fn invalid(resource: &Resource, name: &str, fields: &[(String, String)]) -> ApiError {
+    pub(crate) fn invalid(resource: &Resource, name: &str, fields: &[(String, String)]) -> ApiError {
         let kind = if resource.group.is_empty() {
             resource.kind.to_owned()
         } else {
@@ -115,7 +111,7 @@ impl ApiError {
     }
 
     /// 422: options that do not exist or do not go together; `kind` is `ListOptions`, `DeleteOptions`, ….
-    pub(super) fn invalid_options(kind: &'static str, fields: &[(String, String)]) -> ApiError {
+    pub(crate) fn invalid_options(kind: &'static str, fields: &[(String, String)]) -> ApiError {
         let options = Resource {
             group: "meta.k8s.io",
             version: "v1",
@@ -129,7 +125,7 @@ impl ApiError {
     }
 
     /// 422: a patch that cannot be applied; why is not told.
-    pub(super) fn unprocessable_patch() -> ApiError {
+    pub(crate) fn unprocessable_patch() -> ApiError {
         let message = "the server rejected our request due to an error in our request";
         ApiError::generic(StatusCode::UNPROCESSABLE_ENTITY, "Invalid", message)
     }
@@ -142,7 +138,7 @@ impl ApiError {
     }
 
     /// 403: the user may not; the authorizer's reason is mostly empty.
-    pub(super) fn forbidden(user: &User, request: &Attributes, reason: &str) -> ApiError {
+    pub(crate) fn forbidden(user: &User, request: &Attributes, reason: &str) -> ApiError {
         let why = if reason.is_empty() { String::new() } else { format!(": {reason}") };
         if let Some(path) = &request.path {
             let message = format!("forbidden: User \"{}\" cannot {} path \"{path}\"{why}", user.name, request.verb);
@@ -151,10 +147,7 @@ impl ApiError {
         let group = &request.group;
         let qualified =
             if group.is_empty() { request.resource.clone() } else { format!("{}.{group}", request.resource) };
-        let full = match request.subresource.as_str() {
-            "" => request.resource.clone(),
-            sub => format!("{}/{sub}", request.resource),
-        };
+        let full = request.path_of_resource();
         let subject = if request.name.is_empty() { qualified } else { format!("{qualified} \"{}\"", request.name) };
         let scope = if request.namespace.is_empty() {
             "at the cluster scope".to_owned()
@@ -171,13 +164,13 @@ impl ApiError {
     }
 
     /// 403: nobody may.
-    pub(super) fn forbidden_because(resource: &Resource, name: &str, why: &str) -> ApiError {
+    pub(crate) fn forbidden_because(resource: &Resource, name: &str, why: &str) -> ApiError {
         let message = format!("{} \"{name}\" is forbidden: {why}", qualified(resource));
         ApiError::new(StatusCode::FORBIDDEN, "Forbidden", message).about(resource, name)
     }
 
     /// 403: nothing new may be made in a namespace that is going.
-    pub(super) fn namespace_terminating(resource: &Resource, name: &str, namespace: &str) -> ApiError {
+    pub(crate) fn namespace_terminating(resource: &Resource, name: &str, namespace: &str) -> ApiError {
         let why = format!("unable to create new content in namespace {namespace} because it is being terminated");
         let mut error = ApiError::forbidden_because(resource, name, &why);
         if let Some(details) = &mut error.details {
@@ -189,40 +182,40 @@ impl ApiError {
     }
 
     /// 401.
-    pub(super) fn unauthorized() -> ApiError {
+    pub(crate) fn unauthorized() -> ApiError {
         ApiError::new(StatusCode::UNAUTHORIZED, "Unauthorized", "Unauthorized")
     }
 
     /// 400.
-    pub(super) fn bad_request(message: impl Into<String>) -> ApiError {
+    pub(crate) fn bad_request(message: impl Into<String>) -> ApiError {
         ApiError::new(StatusCode::BAD_REQUEST, "BadRequest", message)
     }
 
     /// 500 without a reason: what the real server makes of an error that is not worded for clients.
-    pub(super) fn unworded(message: impl Into<String>) -> ApiError {
+    pub(crate) fn unworded(message: impl Into<String>) -> ApiError {
         ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "", message)
     }
 
     /// 405.
-    pub(super) fn method_not_allowed() -> ApiError {
+    pub(crate) fn method_not_allowed() -> ApiError {
         let message = "the server does not allow this method on the requested resource";
         ApiError::generic(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", message)
     }
 
     /// 404: no kind, or no path below an object, of that name.
-    pub(super) fn no_such_route() -> ApiError {
+    pub(crate) fn no_such_route() -> ApiError {
         let message = "the server could not find the requested resource";
         ApiError::generic(StatusCode::NOT_FOUND, "NotFound", message)
     }
 
     /// 406: `Accept` names types that are known, but asks them for what they cannot do.
-    pub(super) fn not_acceptable() -> ApiError {
+    pub(crate) fn not_acceptable() -> ApiError {
         let message = format!("only the following media types are accepted: {MEDIA_TYPES}");
         ApiError::new(StatusCode::NOT_ACCEPTABLE, "NotAcceptable", message)
     }
 
     /// 406: `Accept` names no type that is known.
-    pub(super) fn not_available(collection: bool) -> ApiError {
+    pub(crate) fn not_available(collection: bool) -> ApiError {
         let streams = ", application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch";
         let streams = if collection { streams } else { "" };
         let message = format!("406: Not Acceptable\n\nAvailable representations: {MEDIA_TYPES}{streams}");
@@ -230,37 +223,37 @@ impl ApiError {
     }
 
     /// 413.
-    pub(super) fn too_large() -> ApiError {
+    pub(crate) fn too_large() -> ApiError {
         let message = "Request entity too large: limit is 3145728";
         ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", message)
     }
 
     /// 415: a body of a type that is not understood.
-    pub(super) fn unsupported_media_type() -> ApiError {
+    pub(crate) fn unsupported_media_type() -> ApiError {
         let message =
             format!("the body of the request was in an unknown format - accepted media types include: {MEDIA_TYPES}");
         ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "UnsupportedMediaType", message)
     }
 
     /// 415: a patch of a type that the path does not take.
-    pub(super) fn unsupported_patch_type() -> ApiError {
+    pub(crate) fn unsupported_patch_type() -> ApiError {
         let message = "415: Unsupported Media Type";
         ApiError::generic(StatusCode::UNSUPPORTED_MEDIA_TYPE, "UnsupportedMediaType", message)
     }
 
     /// 410: the resourceVersion is older than the history kept.
-    pub(super) fn too_old(asked: u64, oldest: u64) -> ApiError {
+    pub(crate) fn too_old(asked: u64, oldest: u64) -> ApiError {
         ApiError::new(StatusCode::GONE, "Expired", format!("too old resource version: {asked} ({oldest})"))
     }
 
     /// 410: a list as it was longer ago than history reaches back.
-    pub(super) fn list_expired() -> ApiError {
+    pub(crate) fn list_expired() -> ApiError {
         let message = "The resourceVersion for the provided list is too old.";
         ApiError::new(StatusCode::GONE, "Expired", message)
     }
 
     /// 410: the list that a `continue` token belongs to is no longer known; `resume` continues on today's objects.
-    pub(super) fn continue_expired(resume: String) -> ApiError {
+    pub(crate) fn continue_expired(resume: String) -> ApiError {
         let message = "The provided continue parameter is too old to display a consistent list result. You can start \
              a new list without the continue parameter, or use the continue token in this response to retrieve the \
              remainder of the results. Continuing with the provided token results in an inconsistent list - objects \
@@ -272,7 +265,7 @@ impl ApiError {
     }
 
     /// 504: a resourceVersion that is still to come.
-    pub(super) fn too_large_version(asked: u64, current: u64) -> ApiError {
+    pub(crate) fn too_large_version(asked: u64, current: u64) -> ApiError {
         let message = format!("Timeout: Too large resource version: {asked}, current: {current}");
         let mut error = ApiError::new(StatusCode::GATEWAY_TIMEOUT, "Timeout", message);
         error.details = Some(Box::new(json!({
@@ -283,7 +276,7 @@ impl ApiError {
     }
 
     /// 429: evicting the pod would break its budget.
-    pub(super) fn disruption_budget(budget: &str, healthy: i64, desired: i64) -> ApiError {
+    pub(crate) fn disruption_budget(budget: &str, healthy: i64, desired: i64) -> ApiError {
         let message = "Cannot evict pod as it would violate the pod's disruption budget.";
         let mut error = ApiError::new(StatusCode::TOO_MANY_REQUESTS, "TooManyRequests", message);
         let why = format!("The disruption budget {budget} needs {desired} healthy pods and has {healthy} currently");
@@ -292,7 +285,7 @@ impl ApiError {
     }
 
     /// 500.
-    pub(super) fn internal(why: &str) -> ApiError {
+    pub(crate) fn internal(why: &str) -> ApiError {
         let message = format!("Internal error occurred: {why}");
         let mut error = ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "InternalError", message);
         error.details = Some(Box::new(json!({"causes": [{"message": why}]})));
@@ -300,12 +293,12 @@ impl ApiError {
     }
 
     /// HTTP status.
-    pub(super) fn code(&self) -> u16 {
+    pub(crate) fn code(&self) -> u16 {
         self.code
     }
 
     /// The `Status` object.
-    pub(super) fn to_value(&self) -> Value {
+    pub(crate) fn to_value(&self) -> Value {
         let mut metadata = Map::new();
         if let Some(resume) = &self.resume {
             metadata.insert("continue".to_owned(), json!(resume));
@@ -328,20 +321,9 @@ impl ApiError {
     }
 
     /// The HTTP answer.
-    pub(super) fn into_response(self) -> Response<Body> {
+    pub(crate) fn into_response(self) -> Response<Body> {
         json_response(self.code, &self.to_value())
     }
-}
-
-/// A JSON answer with that HTTP status.
-pub(super) fn json_response(code: u16, value: &impl serde::Serialize) -> Response<Body> {
-    let body = serde_json::to_vec(value).unwrap_or_default();
-    let mut response = Response::new(Body::from(body));
-    *response.status_mut() = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
-    headers.insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-cache, private"));
-    response
 }
 
 /// `statefulsets.apps`, `pods`.
@@ -353,7 +335,7 @@ fn qualified(resource: &Resource) -> String {
     }
 }
 
-fn details(group: &str, name: &str, kind: &str) -> Value {
+pub(super) fn details(group: &str, name: &str, kind: &str) -> Value {
     let mut details = Map::new();
     if !name.is_empty() {
         details.insert("name".to_owned(), json!(name));
@@ -382,8 +364,8 @@ fn cause(message: &str) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use crate::resources::{PODS, STATEFUL_SETS};
     use super::*;
+    use crate::resources::{PODS, STATEFUL_SETS};
 
     #[test]
     fn statuses_are_worded_as_by_a_real_server() {

@@ -1,0 +1,114 @@
+//! The rules in force, and what they plan for a request.
+
+use super::fault::Fault;
+use super::report::{Applied, Processed};
+use super::rule::Rule;
+use crate::api::authorization::Attributes;
+use crate::api::request::{Query, Target};
+use axum::http::Method;
+use axum::http::request::Parts;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use tokio::sync::mpsc;
+
+/// The rules in force.
+#[derive(Debug, Default)]
+pub struct Faults(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    rules: Vec<Rule>,
+    applied: Vec<Applied>,
+    listener: Option<mpsc::UnboundedSender<Processed>>,
+    mutations: u64,
+}
+
+/// What is to befall one request.
+#[derive(Debug)]
+pub(crate) struct Planned {
+    pub(super) asked: Attributes,
+    pub(super) faults: Vec<Fault>,
+    pub(super) listener: Option<mpsc::UnboundedSender<Processed>>,
+}
+
+impl Faults {
+    /// Adds a rule. Where several are about one request, all of them befall it, in the order in which they came.
+    pub fn add(&self, rule: Rule) {
+        self.lock().rules.push(rule);
+    }
+
+    /// Ends all rules; requests that one has befallen already go on as they are.
+    pub fn clear(&self) {
+        self.lock().rules.clear();
+    }
+
+    /// What has befallen whom, oldest first.
+    pub fn applied(&self) -> Vec<Applied> {
+        self.lock().applied.clone()
+    }
+
+    /// Word of each change from now on, for one listener: the answer to each waits until its word is let go of.
+    pub fn mutations(&self) -> mpsc::UnboundedReceiver<Processed> {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        self.lock().listener = Some(sender);
+        receiver
+    }
+
+    /// What is to befall a request; `None`: nothing, and nobody wants word of it.
+    pub(crate) fn planned(&self, parts: &Parts, rehearsed: bool) -> Option<Planned> {
+        let mut state = self.lock();
+        if state.rules.is_empty() && state.listener.is_none() {
+            return None;
+        }
+        let query = Query::of(&parts.uri);
+        let asked = Target::parse(parts.uri.path()).attributes(&parts.method, parts.uri.path(), &query);
+        let mut faults = Vec::new();
+        for rule in state.rules.iter_mut().filter(|rule| rule.is_about(&asked, rehearsed)) {
+            if rule.passing > 0 {
+                rule.passing -= 1;
+            } else if rule.times > 0 && concerns(&rule.fault, &asked, &query) {
+                rule.times -= 1;
+                faults.push(rule.fault.clone());
+            }
+        }
+        let (verb, name) = (&asked.verb, &asked.name);
+        let applied = faults.iter().map(|fault| Applied {
+            verb: verb.clone(),
+            resource: asked.path_of_resource(),
+            name: name.clone(),
+            fault: fault.clone(),
+        });
+        state.applied.extend(applied);
+        let listener = state.listener.clone().filter(|_| changes(&asked, &parts.method));
+        (!faults.is_empty() || listener.is_some()).then_some(Planned { asked, faults, listener })
+    }
+
+    pub(super) fn next_number(&self) -> u64 {
+        let mut state = self.lock();
+        state.mutations += 1;
+        state.mutations
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether a fault can befall such a request: some are a watch's alone, some everything else's.
+fn concerns(fault: &Fault, asked: &Attributes, query: &Query) -> bool {
+    let watches = asked.verb == "watch";
+    match fault {
+        Fault::CutWatch { .. } | Fault::Silence { .. } | Fault::Lag(_) | Fault::Reorder => watches,
+        Fault::Expire { .. } => {
+            let past = query.get("resourceVersion").is_some_and(|version| version != "0");
+            watches || (asked.verb == "list" && (past || query.has("continue")))
+        }
+        Fault::LoseAnswer | Fault::Twice | Fault::CutAnswer | Fault::Deny { .. } => !watches,
+        Fault::Delay(_) | Fault::Drop | Fault::Refuse { .. } => true,
+    }
+}
+
+/// Whether a request may change an object that is kept.
+fn changes(asked: &Attributes, method: &Method) -> bool {
+    let streams = ["portforward", "exec", "attach"].contains(&asked.subresource.as_str());
+    *method != Method::GET && asked.path.is_none() && !streams && !asked.resource.ends_with("reviews")
+}

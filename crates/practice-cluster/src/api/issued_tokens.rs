@@ -1,0 +1,42 @@
+//! The tokens of service accounts that were issued, and the user that each stands for.
+//!
+//! A token is recognized because it was issued here, not by its signature.
+
+use super::authorization::User;
+use crate::store::{Key, Store};
+use crate::values::text;
+use jiff::Timestamp;
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+/// The tokens that were issued.
+#[derive(Debug, Default)]
+pub struct IssuedTokens(Mutex<HashMap<String, Issued>>);
+
+/// What is known of an issued token.
+#[derive(Clone, Debug)]
+pub(super) struct Issued {
+    /// The service account as a user.
+    pub(super) user: User,
+    /// Objects that must still exist with that UID: the account, and the object that the token is bound to.
+    pub(super) needs: Vec<(Key, String)>,
+    /// When it expires.
+    pub(super) expires: Timestamp,
+}
+
+impl IssuedTokens {
+    /// Whose token it is, while it holds.
+    pub(super) fn user(&self, token: &str, store: &Store) -> Option<User> {
+        let issued = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(token).cloned()?;
+        let there = |(key, uid): &(Key, String)| store.get(key).is_some_and(|o| text(&o["metadata"]["uid"]) == uid);
+        (Timestamp::now() < issued.expires && issued.needs.iter().all(there)).then_some(issued.user)
+    }
+
+    /// Adds a token, and forgets those that have expired.
+    pub(super) fn add(&self, token: String, issued: Issued) {
+        let now = Timestamp::now();
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|_, issued| now < issued.expires);
+        all.insert(token, issued);
+    }
+}

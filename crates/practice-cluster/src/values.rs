@@ -1,0 +1,13 @@
+//! Reading JSON values that may be absent or of another type.
+
+use serde_json::Value;
+
+/// Returns a string's text; empty for anything else.
+pub(crate) fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
+
+/// Returns an array's items; none for anything else.
+pub(crate) fn items(value: &Value) -> &[Value] {
+    value.as_array().map(Vec::as_slice).unwrap_or_default()
+}
