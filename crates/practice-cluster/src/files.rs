@@ -5,7 +5,7 @@
 //! and handed over through a descriptor of what was made: no path is resolved twice, and no link is followed. What is
 //! there already is an error.
 
-use crate::processes::Unprivileged;
+use crate::unprivileged::Unprivileged;
 use rustix::fs::{
     AtFlags, FileType, Gid, Mode, OFlags, Uid, fchmod, fchown, fstat, mkdirat, open, openat, renameat, statat,
 };
@@ -14,6 +14,9 @@ use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::OwnedFd;
 use std::path::Path;
+
+/// Mode of a folder through which the servers' user may pass, and which nobody else may write to.
+pub(crate) const PASSABLE: Mode = Mode::from_bits_retain(0o711);
 
 /// Most of a file that a server wrote which is ever read, in bytes.
 const LONGEST_READ: u64 = 4096;

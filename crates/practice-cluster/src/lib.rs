@@ -9,6 +9,7 @@
 //!
 //! It knows nothing of the plugin that uses it. On Windows there is none: `elsewhere` says so.
 
+mod admission;
 pub mod api;
 #[cfg_attr(not(unix), allow(dead_code))]
 mod certificates;
@@ -23,9 +24,9 @@ mod elsewhere;
 mod error;
 #[cfg(unix)]
 mod files;
+mod key;
 #[cfg(unix)]
 mod objects;
-mod plugins;
 #[cfg(unix)]
 mod processes;
 pub mod resources;
@@ -33,6 +34,8 @@ pub mod scenarios;
 #[cfg(unix)]
 mod state;
 pub mod store;
+#[cfg(unix)]
+mod unprivileged;
 mod values;
 #[cfg(unix)]
 mod wishes;
@@ -45,22 +48,6 @@ pub use cluster::{Options, Sandbox};
 #[cfg(not(unix))]
 pub use elsewhere::{Options, Sandbox};
 pub use error::SandboxError;
+pub use scenarios::{list as scenarios, stateful_sets};
 #[cfg(unix)]
 pub use workload::installation::PostgresChoice;
-
-/// The StatefulSets of a scenario, of the default one where none is named, as its manifests have them.
-///
-/// # Errors
-/// There is no such scenario, or a file cannot be read (a defect).
-pub fn stateful_sets(scenario: Option<&str>) -> Result<Vec<serde_json::Value>, SandboxError> {
-    let objects = scenarios::find(scenario.unwrap_or(scenarios::DEFAULT))?.objects()?;
-    Ok(objects.into_iter().filter(|(key, _)| key.resource == "statefulsets").map(|(_, object)| object).collect())
-}
-
-/// Every scenario: name and one-line description, the default first.
-///
-/// # Errors
-/// A scenario's file cannot be read (a defect).
-pub fn scenarios() -> Result<Vec<(&'static str, String)>, SandboxError> {
-    scenarios::list()
-}

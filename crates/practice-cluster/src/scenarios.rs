@@ -145,6 +145,15 @@ pub fn find(name: &str) -> Result<Scenario, SandboxError> {
     }
 }
 
+/// The StatefulSets of a scenario, of the default one where none is named, as its manifests have them.
+///
+/// # Errors
+/// There is no such scenario, or a file cannot be read (a defect).
+pub fn stateful_sets(scenario: Option<&str>) -> Result<Vec<Value>, SandboxError> {
+    let objects = find(scenario.unwrap_or(DEFAULT))?.objects()?;
+    Ok(objects.into_iter().filter(|(key, _)| key.resource == "statefulsets").map(|(_, object)| object).collect())
+}
+
 fn parse(name: &str, text: &str) -> Result<Scenario, SandboxError> {
     serde_saphyr::from_str(text)
         .map_err(|error| SandboxError::Scenario { file: format!("scenario {name}"), why: error.to_string() })

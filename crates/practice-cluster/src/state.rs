@@ -6,7 +6,8 @@
 
 use crate::error::SandboxError;
 use crate::files::Folder;
-use crate::processes::{self, Unprivileged};
+use crate::processes;
+use crate::unprivileged::Unprivileged;
 use rustix::fs::{FlockOperation, Mode, OFlags, fchmod, flock, fstat};
 use std::fs::{File, OpenOptions};
 use std::io;

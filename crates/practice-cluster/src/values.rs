@@ -7,6 +7,11 @@ pub(crate) fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }
 
+/// Returns the items of the array at a JSON pointer; none if there is no array.
+pub(crate) fn items_at<'v>(object: &'v Value, pointer: &str) -> &'v [Value] {
+    object.pointer(pointer).map(items).unwrap_or_default()
+}
+
 /// Returns an array's items; none for anything else.
 pub(crate) fn items(value: &Value) -> &[Value] {
     value.as_array().map(Vec::as_slice).unwrap_or_default()

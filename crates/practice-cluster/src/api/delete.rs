@@ -3,7 +3,7 @@
 use super::call::Call;
 use super::status::{ApiError, deleted, json_response};
 use super::{decode, finalizers, options, read};
-use crate::plugins::{self, Asked, Operation};
+use crate::admission::{self, Asked, Operation};
 use crate::resources::Resource;
 use crate::store::{DeleteOptions, Key, Preconditions, StoreError};
 use crate::values::text;
@@ -101,7 +101,7 @@ fn perform(
         store.delete(key, &DeleteOptions { dry_run: true, ..options.clone() }).map_err(refused)?;
         let list = |kind: &'static str, namespace: Option<&str>| store.list(kind, namespace).0;
         let asked = Asked { operation: Operation::Delete, key, object: &object, dry_run: options.dry_run };
-        if let Some(refusal) = plugins::refusal(&asked, &list) {
+        if let Some(refusal) = admission::refusal(&asked, &list) {
             return Err(refused(StoreError::Refused(refusal)));
         }
     }

@@ -5,7 +5,6 @@
 //! `delete` or a subresource -> `representation` (objects, metadata or a table). All of it works on the
 //! [`Store`](crate::store::Store) and keeps nothing itself.
 
-pub mod admission;
 mod authentication;
 mod authorization;
 mod bootstrap;

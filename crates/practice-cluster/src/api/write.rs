@@ -5,8 +5,8 @@ use super::call::Call;
 use super::patch::{Patch, PatchType};
 use super::path_match::{check_identity, check_namespace};
 use super::status::{ApiError, json_response};
-use super::{admission, decode, options, validate};
-use crate::plugins::{self, Asked, Operation};
+use super::{decode, options, validate};
+use crate::admission::{self, Asked, Operation};
 use crate::resources::Resource;
 use crate::store::{Key, Preconditions, Store, StoreError, generated_name};
 use crate::values::text;
@@ -212,7 +212,7 @@ pub(super) fn modify(
         }
         // A status is its controller's, whom no policy is about.
         let asked = Asked { operation: Operation::Update, key, object, dry_run };
-        let against = if subresource.is_empty() { plugins::refusal(&asked, &list) } else { None };
+        let against = if subresource.is_empty() { admission::refusal(&asked, &list) } else { None };
         against.map_or(Ok(()), |against| Err(StoreError::Refused(against)))
     });
     match (result, refusal) {

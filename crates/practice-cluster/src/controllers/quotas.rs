@@ -1,8 +1,8 @@
 //! The quota controller: what a namespace's pods and claims take together, in the status of its ResourceQuotas.
 
 use super::{Context, Controller, Requeue};
+use crate::admission::quotas::status;
 use crate::objects::key;
-use crate::plugins::quotas::status;
 use crate::store::{Key, Preconditions};
 use serde_json::Value;
 

@@ -4,6 +4,9 @@ use crate::objects::{name, namespace, uid};
 use crate::store::{Key, Preconditions, Store};
 use serde_json::{Value, json};
 
+/// Label that says which template a pod is of.
+pub(super) const REVISION_LABEL: &str = "controller-revision-hash";
+
 /// The name of the set's present template: `<set>-<hash>`; the ControllerRevision of that name is made when missing, and
 /// becomes the latest when it is an older one.
 pub(crate) fn current(store: &Store, set: &Value) -> String {

@@ -14,7 +14,11 @@ use serde_json::{Value, json};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use super::node_affinity::matches_node;
+use super::tolerations::tolerates;
+
 const SOURCE: Source<'static> = Source::of("default-scheduler");
+
 /// Taint of a cordoned node.
 pub(crate) const UNSCHEDULABLE: &str = "node.kubernetes.io/unschedulable";
 
@@ -211,52 +215,13 @@ fn unfit(node: &Value, pod: &Value, volumes: &[Arc<Value>], unbound: bool) -> Op
     let selected =
         pod["spec"]["nodeSelector"].as_object().into_iter().flatten().all(|(key, value)| labels[key] == *value);
     let required = &pod["spec"]["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"];
-    if !selected || !affine(required, node) {
+    if !selected || !matches_node(required, node) {
         return Some("node(s) didn't match Pod's node affinity/selector".to_owned());
     }
     if volumes.iter().any(|volume| !reaches(volume, node)) {
         return Some("node(s) didn't match PersistentVolume's node affinity".to_owned());
     }
     unbound.then(|| "node(s) didn't find available persistent volumes to bind".to_owned())
-}
-
-/// Whether a pod tolerates a taint.
-pub(crate) fn tolerates(pod: &Value, taint: &Value) -> bool {
-    array(pod, "/spec/tolerations").iter().any(|toleration| tolerated_by(toleration, taint))
-}
-
-/// Whether a toleration is about a taint.
-pub(crate) fn tolerated_by(toleration: &Value, taint: &Value) -> bool {
-    let given = |field: &str| text(toleration, field);
-    (given("/key").is_empty() || toleration["key"] == taint["key"])
-        && (given("/effect").is_empty() || toleration["effect"] == taint["effect"])
-        && (toleration["operator"] == "Exists" || given("/value") == text(taint, "/value"))
-}
-
-/// Whether a node matches one of a selector's terms; no selector matches all.
-pub(super) fn affine(selector: &Value, node: &Value) -> bool {
-    let matches = |expression: &Value, value: Option<&str>| {
-        let values = array(expression, "/values");
-        let listed = value.is_some_and(|value| values.iter().any(|known| known == value));
-        let number = |text: Option<&str>| text.and_then(|text| text.parse::<i64>().ok());
-        let (left, right) = (number(value), number(values.first().and_then(Value::as_str)));
-        match text(expression, "/operator") {
-            "In" => listed,
-            "NotIn" => !listed,
-            "Exists" => value.is_some(),
-            "DoesNotExist" => value.is_none(),
-            "Gt" => left.zip(right).is_some_and(|(left, right)| left > right),
-            "Lt" => left.zip(right).is_some_and(|(left, right)| left < right),
-            _ => false,
-        }
-    };
-    let terms = array(selector, "/nodeSelectorTerms");
-    terms.is_empty()
-        || terms.iter().any(|term| {
-            let label = |e: &Value| matches(e, node["metadata"]["labels"][text(e, "/key")].as_str());
-            let field = |e: &Value| matches(e, Some(name(node)));
-            array(term, "/matchExpressions").iter().all(label) && array(term, "/matchFields").iter().all(field)
-        })
 }
 
 impl Controller for Scheduler {

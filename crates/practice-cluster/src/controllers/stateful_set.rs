@@ -4,7 +4,8 @@
 //! missing claim of a Pending pod is made again (#113270), unless the scenario says otherwise.
 
 use super::events::{Kind, Source};
-use super::rollout::available_in;
+use super::revision::REVISION_LABEL;
+use super::rollout::{available_in, template, to_replace, write_status};
 use super::{Context, Controller, Requeue, revision};
 use crate::objects::{array, is_finished, is_terminating, key, name, namespace, text, uid};
 use crate::store::{DeleteOptions, Key, Preconditions, StoreError};
@@ -16,12 +17,10 @@ use std::time::Duration;
 const SOURCE: Source<'static> = Source::of("statefulset-controller");
 const POD_NAME_LABEL: &str = "statefulset.kubernetes.io/pod-name";
 const POD_INDEX_LABEL: &str = "apps.kubernetes.io/pod-index";
-/// Label that says which template a pod is of.
-pub(super) const REVISION_LABEL: &str = "controller-revision-hash";
 
 /// See the module.
 pub(crate) struct StatefulSets {
-    pub(super) context: Context,
+    context: Context,
     /// How often in a row a set could not be brought forward.
     failures: HashMap<Key, u32>,
 }
@@ -73,10 +72,10 @@ impl Controller for StatefulSets {
         }
         let revision = revision::current(&self.context.store, &set);
         let result = self.bring_forward(&set, &revision);
-        self.write_status(key, &set, &revision);
+        let pods = self.pods(&set);
+        write_status(&self.context.store, key, &set, &pods, &revision);
         if result.is_ok() {
             self.failures.remove(key);
-            let pods = self.pods(&set);
             let waits = pods.iter().filter_map(|(_, pod)| available_in(&set, pod)).filter(|time| !time.is_zero());
             return waits.min().map_or(Requeue::Never, Requeue::After);
         }
@@ -89,7 +88,7 @@ impl Controller for StatefulSets {
 
 impl StatefulSets {
     /// Pods that the set owns, by ordinal.
-    pub(super) fn pods(&self, set: &Value) -> Vec<(u64, Arc<Value>)> {
+    fn pods(&self, set: &Value) -> Vec<(u64, Arc<Value>)> {
         let prefix = format!("{}-", name(set));
         let pods = self.context.store.list("pods", Some(namespace(set))).0;
         let mut pods: Vec<(u64, Arc<Value>)> = pods
@@ -134,7 +133,10 @@ impl StatefulSets {
         }
         self.scale_down(set, &pods, &wanted, ordered);
         if result.is_ok() {
-            self.roll_out(set, &pods, &wanted, revision);
+            // The highest first.
+            for pod in to_replace(set, &pods, &wanted, revision) {
+                self.delete_pod(set, pod);
+            }
         }
         result
     }
@@ -151,7 +153,7 @@ impl StatefulSets {
         }
     }
 
-    pub(super) fn delete_pod(&self, set: &Value, pod: &Value) {
+    fn delete_pod(&self, set: &Value, pod: &Value) {
         let options = DeleteOptions { preconditions: Preconditions::uid(uid(pod)), ..DeleteOptions::default() };
         if self.context.store.delete(&key("pods", pod), &options).is_ok() {
             let message = format!("delete Pod {} in StatefulSet {} successful", name(pod), name(set));
@@ -222,7 +224,7 @@ impl StatefulSets {
             self.context.race_done(space, &pod);
         }
         self.create_claims(set, ordinal)?;
-        let (template, revision) = self.template(set, ordinal, revision);
+        let (template, revision) = template(&self.context.store, set, ordinal, revision);
         let object = Self::pod(set, ordinal, &template, &revision);
         match self.context.store.create(Key::new("pods", space, pod.as_str()), object, false) {
             Ok(_) => {

@@ -2,7 +2,8 @@
 
 use super::events::{Kind, Source};
 use super::nodes::{add_taint, drop_taints};
-use super::scheduler::{UNSCHEDULABLE, tolerated_by};
+use super::scheduler::UNSCHEDULABLE;
+use super::tolerations::tolerated_by;
 use super::{Context, Controller, Requeue};
 use crate::objects::{array, is_finished, is_terminating, key, name, namespace, now, set_condition, text, uid};
 use crate::store::{DeleteOptions, Key, Preconditions};

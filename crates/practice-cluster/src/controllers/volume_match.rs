@@ -2,7 +2,7 @@
 //! `k8s.io/component-helpers/storage/volume`). Written apart from the plugin's own answer to the same question
 //! (`topology/binding.rs`), so that one is a witness of the other: a table in `src/testing/binding.rs` holds both.
 
-use super::scheduler::affine;
+use super::node_affinity::matches_node;
 use crate::api::Selector;
 use crate::objects::{annotation, array, is_terminating, name, namespace, text, uid};
 use serde_json::Value;
@@ -55,7 +55,7 @@ pub(crate) fn fits(volume: &Value, claim: &Value) -> bool {
 pub(crate) fn reaches(volume: &Value, node: &Value) -> bool {
     let required = &volume["spec"]["nodeAffinity"]["required"];
     // A selector without terms chooses no node.
-    required.is_null() || !array(required, "/nodeSelectorTerms").is_empty() && affine(required, node)
+    required.is_null() || !array(required, "/nodeSelectorTerms").is_empty() && matches_node(required, node)
 }
 
 /// The volume of a claim: one that is kept for it, or else the smallest that fits. On that node, where one is chosen;

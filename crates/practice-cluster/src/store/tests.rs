@@ -1,4 +1,8 @@
+use super::history::{FIRST_VERSION, HISTORY};
 use super::*;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+use std::sync::Arc;
 
 fn pod(name: &str) -> Key {
     Key::new("pods", "ns", name)

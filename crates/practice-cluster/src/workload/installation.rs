@@ -1,6 +1,6 @@
 //! Finding the machine's own PostgreSQL.
 
-use crate::processes::Unprivileged;
+use crate::unprivileged::Unprivileged;
 use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::os::unix::fs::MetadataExt as _;

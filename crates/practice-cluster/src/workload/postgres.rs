@@ -9,7 +9,8 @@
 use super::installation::Installation;
 use crate::error::SandboxError;
 use crate::files::Folder;
-use crate::processes::{self, Spawner, Unprivileged};
+use crate::processes::{self, Spawner};
+use crate::unprivileged::{Unprivileged, run_as};
 use rustix::fs::Mode;
 use rustix::process::Signal;
 use std::collections::{BTreeMap, HashSet, VecDeque};
@@ -122,7 +123,7 @@ impl Postgres {
         command.env_clear().env("LC_ALL", "C").env("PATH", std::env::var_os("PATH").unwrap_or_default());
         // Where the server may go: its own working folder may be closed to it.
         command.current_dir("/").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        processes::run_as(&mut command, self.user.as_ref());
+        run_as(&mut command, self.user.as_ref());
         command
     }
 

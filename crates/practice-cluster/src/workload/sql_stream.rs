@@ -6,7 +6,7 @@
 
 use super::dialect;
 use super::postgres::{SUPERUSER, ServerSocket};
-use super::sql_gate::Refusal;
+use super::sql_refusal::Refusal;
 use std::io;
 use std::net::Ipv4Addr;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, copy_bidirectional};

@@ -1,8 +1,7 @@
 //! The storage members of the practice cluster: safekeepers and pageservers with their state on their pods' volumes. The
 //! members of a namespace are one installation; a ConfigMap there says how they misbehave.
 
-use super::PASSABLE;
-use crate::files::Folder;
+use crate::files::{Folder, PASSABLE};
 use crate::store::{Key, Store};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

@@ -1,7 +1,7 @@
 //! The warehouses of an account, as its StatefulSets and pods have them: what its server says of them, and in which of them
 //! it takes sessions. Pure but for reading the store.
 
-use super::Component;
+use super::component::Component;
 use crate::objects::{array, is_ready, is_terminating, name, text};
 use crate::store::Store;
 use serde_json::Value;

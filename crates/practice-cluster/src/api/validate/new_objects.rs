@@ -4,8 +4,8 @@ use super::annotations::annotations;
 use super::findings::Findings;
 use super::roles;
 use super::set_selector::unselected_template;
+use crate::admission::unknown_expression;
 use crate::api::names::{LABEL, SUBDOMAIN, is_label, is_subdomain};
-use crate::plugins::unknown_expression;
 use serde_json::Value;
 
 /// What is wrong with a new object of kind `resource` (its plural).

@@ -1,7 +1,8 @@
 //! LimitRange: how large one container or one claim may be. Defaults are not set.
 
+use super::change::{Asked, List};
 use super::quantity::{parse, text};
-use super::{Asked, List, items};
+use crate::values::items_at;
 use serde_json::Value;
 
 /// Which limit an object is beyond.
@@ -12,10 +13,13 @@ pub(super) fn refusal(asked: &Asked<'_>, list: List<'_>) -> Option<String> {
         _ => return None,
     };
     let ranges = list("limitranges", Some(&asked.key.namespace));
-    let limits: Vec<&Value> =
-        ranges.iter().flat_map(|range| items(range, "/spec/limits")).filter(|limit| limit["type"] == kind).collect();
+    let limits: Vec<&Value> = ranges
+        .iter()
+        .flat_map(|range| items_at(range, "/spec/limits").iter())
+        .filter(|limit| limit["type"] == kind)
+        .collect();
     let parts: Vec<&Value> = match kind {
-        "Container" => items(asked.object, "/spec/containers").collect(),
+        "Container" => items_at(asked.object, "/spec/containers").iter().collect(),
         _ => vec![&asked.object["spec"]],
     };
     let each = limits.iter().flat_map(|limit| parts.iter().map(move |part| (*limit, *part)));

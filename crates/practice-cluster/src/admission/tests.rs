@@ -1,5 +1,7 @@
 use super::*;
-use serde_json::json;
+use crate::key::Key;
+use serde_json::{Value, json};
+use std::sync::Arc;
 
 /// What is said of a change, given what there is: kind and object.
 fn said(

@@ -1,7 +1,8 @@
 //! Pod Security: what a namespace's label `pod-security.kubernetes.io/enforce` demands of new pods. Of the two standards
 //! the demands that pods of this cluster could miss.
 
-use super::{Asked, List, items};
+use super::change::{Asked, List};
+use crate::values::items_at;
 use serde_json::Value;
 
 const LABEL: &str = "pod-security.kubernetes.io/enforce";
@@ -20,7 +21,7 @@ pub(super) fn refusal(asked: &Asked<'_>, list: List<'_>) -> Option<String> {
         if spec["hostNetwork"] == true {
             lacks.push("host namespaces (hostNetwork=true)".to_owned());
         }
-        if items(spec, "/volumes").any(|volume| volume["hostPath"].is_object()) {
+        if items_at(spec, "/volumes").iter().any(|volume| volume["hostPath"].is_object()) {
             lacks.push("hostPath volumes".to_owned());
         }
         lacks.extend(
@@ -34,7 +35,7 @@ pub(super) fn refusal(asked: &Asked<'_>, list: List<'_>) -> Option<String> {
             _ => pod[field].clone(),
         };
         let escalates = |_: &Value, own: &Value| own["allowPrivilegeEscalation"] == false;
-        let capable = |_: &Value, own: &Value| items(own, "/capabilities/drop").any(|one| one == "ALL");
+        let capable = |_: &Value, own: &Value| items_at(own, "/capabilities/drop").iter().any(|one| one == "ALL");
         let root = |pod: &Value, own: &Value| of_pod(pod, own, "runAsNonRoot") == true;
         let profile = |pod: &Value, own: &Value| {
             matches!(of_pod(pod, own, "seccompProfile")["type"].as_str(), Some("RuntimeDefault" | "Localhost"))
@@ -66,6 +67,6 @@ pub(super) fn refusal(asked: &Asked<'_>, list: List<'_>) -> Option<String> {
 /// The containers of which something does not hold, by the pod's security context and their own.
 fn missed(spec: &Value, holds: impl Fn(&Value, &Value) -> bool) -> impl Iterator<Item = &str> {
     let pod = &spec["securityContext"];
-    let containers = items(spec, "/containers").filter(move |one| !holds(pod, &one["securityContext"]));
+    let containers = items_at(spec, "/containers").iter().filter(move |one| !holds(pod, &one["securityContext"]));
     containers.filter_map(|container| container["name"].as_str())
 }

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 const DEFAULT_CLASS: &str = "storageclass.kubernetes.io/is-default-class";
 
 /// Completes a new object of kind `resource` (its plural); `classes` are the StorageClasses there are.
-pub fn admit<'a>(resource: &str, object: &mut Value, classes: impl Iterator<Item = &'a Value>) {
+pub(crate) fn admit<'a>(resource: &str, object: &mut Value, classes: impl Iterator<Item = &'a Value>) {
     match resource {
         "pods" => default_tolerations(child(object, "spec")),
         "persistentvolumeclaims" => {
@@ -29,7 +29,7 @@ pub fn admit<'a>(resource: &str, object: &mut Value, classes: impl Iterator<Item
 }
 
 /// Sets absent fields to their defaults, at creation and at every update.
-pub fn defaults(resource: &str, object: &mut Value) {
+pub(crate) fn defaults(resource: &str, object: &mut Value) {
     match resource {
         "pods" => pod(object),
         "persistentvolumeclaims" => claim(object),
@@ -45,7 +45,7 @@ pub fn defaults(resource: &str, object: &mut Value) {
 }
 
 /// The default StorageClass: the newest of those annotated so, as the admission plugin chooses.
-pub fn default_class<'a>(classes: impl Iterator<Item = &'a Value>) -> Option<&'a str> {
+pub(crate) fn default_class<'a>(classes: impl Iterator<Item = &'a Value>) -> Option<&'a str> {
     classes
         .filter(|c| c["metadata"]["annotations"][DEFAULT_CLASS] == "true")
         .max_by(|a, b| {

@@ -1,8 +1,9 @@
 //! ResourceQuota: what pods and claims of a namespace may take together.
 
+use super::change::{Asked, List};
 use super::quantity::{parse, text};
-use super::{Asked, List, items};
 use crate::store::Key;
+use crate::values::items_at;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
@@ -18,7 +19,7 @@ fn usage(resource: &str, object: &Value) -> Usage {
             add("count/pods", 1000);
             if !matches!(object["status"]["phase"].as_str(), Some("Succeeded" | "Failed")) {
                 add("pods", 1000);
-                for container in items(object, "/spec/containers") {
+                for container in items_at(object, "/spec/containers") {
                     for (kind, short) in [("requests", true), ("limits", false)] {
                         for (name, quantity) in container["resources"][kind].as_object().into_iter().flatten() {
                             let number = parse(quantity).unwrap_or(0);

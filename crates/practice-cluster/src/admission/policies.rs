@@ -1,8 +1,9 @@
 //! ValidatingAdmissionPolicy and its bindings. No CEL is evaluated: the expressions that tests need are known by their text,
 //! and a policy with another one is refused when it is created, so that nobody takes it for one that is in force.
 
-use super::{Asked, List, Operation, Refusal, forbidden, items};
+use super::change::{Asked, List, Operation, Refusal, forbidden};
 use crate::resources;
+use crate::values::items_at;
 use serde_json::Value;
 
 /// Whether an expression holds, of those that are known: a change must not be made, or only tried.
@@ -18,7 +19,7 @@ fn holds(expression: &str, dry_run: bool) -> Option<bool> {
 
 /// An expression of a policy that is not known here.
 pub(crate) fn unknown_expression(policy: &Value) -> Option<&str> {
-    let mut expressions = items(policy, "/spec/validations").filter_map(|one| one["expression"].as_str());
+    let mut expressions = items_at(policy, "/spec/validations").iter().filter_map(|one| one["expression"].as_str());
     expressions.find(|expression| holds(expression, false).is_none())
 }
 
@@ -30,18 +31,18 @@ pub(super) fn refusal(asked: &Asked<'_>, list: List<'_>) -> Option<Refusal> {
     }
     let policies = list("validatingadmissionpolicies", None);
     bindings.iter().find_map(|binding| {
-        if !items(binding, "/spec/validationActions").any(|action| action == "Deny") {
+        if !items_at(binding, "/spec/validationActions").iter().any(|action| action == "Deny") {
             return None;
         }
         let policy = policies.iter().find(|policy| policy["metadata"]["name"] == binding["spec"]["policyName"])?;
         let spec = &policy["spec"];
-        let about = items(spec, "/matchConstraints/resourceRules").any(|rule| concerns(rule, asked));
+        let about = items_at(spec, "/matchConstraints/resourceRules").iter().any(|rule| concerns(rule, asked));
         let here = selects(&spec["matchConstraints"]["namespaceSelector"], asked, list)
             && selects(&binding["spec"]["matchResources"]["namespaceSelector"], asked, list);
         if !about || !here {
             return None;
         }
-        let broken = items(spec, "/validations").find(|one| {
+        let broken = items_at(spec, "/validations").iter().find(|one| {
             let expression = one["expression"].as_str().unwrap_or_default();
             holds(expression, asked.dry_run) == Some(false)
         })?;
@@ -70,10 +71,10 @@ fn concerns(rule: &Value, asked: &Asked<'_>) -> bool {
     };
     let group = resources::by_plural(asked.key.resource).map(|resource| resource.group).unwrap_or_default();
     let has = |field: &str, wanted: &str| {
-        let mut listed = items(rule, field).filter_map(Value::as_str);
+        let mut listed = items_at(rule, field).iter().filter_map(Value::as_str);
         listed.any(|one| one == wanted || one == "*")
     };
-    let named = items(rule, "/resourceNames").count() == 0 || has("/resourceNames", &asked.key.name);
+    let named = items_at(rule, "/resourceNames").is_empty() || has("/resourceNames", &asked.key.name);
     named && has("/operations", operation) && has("/apiGroups", group) && has("/resources", asked.key.resource)
 }
 

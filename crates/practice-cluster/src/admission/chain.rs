@@ -1,0 +1,19 @@
+//! The plugins, in the order of a real server.
+
+use super::change::{Asked, List, Operation, Refusal, forbidden};
+use super::{limit_range, pod_security, policies, quotas};
+
+/// Who is against it; `None`: nobody.
+pub(crate) fn refusal(asked: &Asked<'_>, list: List<'_>) -> Option<Refusal> {
+    let why = |why: String| Refusal { code: 403, reason: "Forbidden", message: forbidden(asked.key, &why) };
+    if asked.operation == Operation::Create {
+        let why_not = limit_range::refusal(asked, list).or_else(|| pod_security::refusal(asked, list));
+        if let Some(reason) = why_not {
+            return Some(why(reason));
+        }
+    }
+    policies::refusal(asked, list).or_else(|| {
+        let new = asked.operation == Operation::Create;
+        new.then(|| quotas::refusal(asked, list)).flatten().map(why)
+    })
+}

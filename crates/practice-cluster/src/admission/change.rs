@@ -1,0 +1,46 @@
+//! A change that is asked for, and why it is refused.
+
+use crate::key::Key;
+use crate::resources;
+use serde_json::Value;
+use std::sync::Arc;
+
+/// A refusal, in a real server's words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// HTTP status.
+    pub code: u16,
+    /// `Forbidden`, or `Invalid`.
+    pub reason: &'static str,
+    /// All of the message.
+    pub message: String,
+}
+
+/// What is to be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Operation {
+    Create,
+    Update,
+    Delete,
+}
+
+/// A change that is asked for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asked<'a> {
+    pub(crate) operation: Operation,
+    pub(crate) key: &'a Key,
+    /// As it would be stored, or is before it is deleted.
+    pub(crate) object: &'a Value,
+    /// Whether only an answer is wanted.
+    pub(crate) dry_run: bool,
+}
+
+/// The objects of a kind; in a namespace, or all.
+pub(crate) type List<'l> = &'l dyn Fn(&'static str, Option<&str>) -> Vec<Arc<Value>>;
+
+/// `pods "x" is forbidden: …`
+pub(super) fn forbidden(key: &Key, why: &str) -> String {
+    let group = resources::by_plural(key.resource).map(|resource| resource.group).unwrap_or_default();
+    let dot = if group.is_empty() { "" } else { "." };
+    format!("{}{dot}{group} \"{}\" is forbidden: {why}", key.resource, key.name)
+}
