@@ -2,7 +2,7 @@
 
 use super::change::{Asked, List};
 use super::quantity::{parse, text};
-use crate::store::Key;
+use crate::key::Key;
 use crate::values::items_at;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
