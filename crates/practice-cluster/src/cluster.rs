@@ -19,11 +19,11 @@ use crate::controllers::{self, Context, Pace, nodes};
 use crate::error::SandboxError;
 use crate::files::{Folder, PASSABLE};
 use crate::processes::Spawner;
+use crate::readiness;
 use crate::scenarios::{self, Scenario};
 use crate::state::StateFolder;
 use crate::store::{Key, Store};
 use crate::unprivileged::Unprivileged;
-use crate::wishes;
 use crate::workload::installation::{Installation, PostgresChoice};
 use crate::workload::postgres::{ADMINISTRATOR, Postgres};
 use crate::workload::{Component, INSTALL_POSTGRESQL, SQL_SKIPPED, Streams, Workloads};
@@ -270,7 +270,7 @@ impl Sandbox {
         }
         if !self.scenario.lost_nodes.is_empty() {
             let (nodes, machines) = (self.scenario.lost_nodes.clone(), self.machines.clone());
-            let all = wishes::all_ready(self.store.clone(), self.scenario.never_ready.clone());
+            let all = readiness::wait_until_ready(self.store.clone(), self.scenario.never_ready.clone());
             let shutdown = self.shutdown.clone();
             tasks.spawn(async move {
                 if shutdown.run_until_cancelled(all).await.is_some() {
@@ -341,7 +341,7 @@ impl Sandbox {
     pub async fn ready(&self) -> Result<(), SandboxError> {
         let mut broken = self.broken.subscribe();
         tokio::select! {
-            () = wishes::come_true(&self.store, &self.scenario) => Ok(()),
+            () = readiness::wait_until_settled(&self.store, &self.scenario) => Ok(()),
             why = broken.wait_for(Option::is_some) => {
                 let why = why.ok().and_then(|why| why.clone()).unwrap_or_default();
                 Err(SandboxError::Postgres { what: "initdb failed".to_owned(), why })

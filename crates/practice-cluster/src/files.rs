@@ -106,7 +106,7 @@ fn hand_over(file: &OwnedFd, owner: Option<&Unprivileged>) -> io::Result<()> {
 
 /// The first bytes of a plain file that another user may have put there: no link is followed, and nothing that would
 /// block is opened. With it the id of the user whose file it is.
-pub(crate) fn read_strange(folder: &Path, name: &str) -> Option<(String, u32)> {
+pub(crate) fn read_foreign_file(folder: &Path, name: &str) -> Option<(String, u32)> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
     let folder = open(folder, flags | OFlags::DIRECTORY, Mode::empty()).ok()?;
     let file = openat(&folder, name, flags | OFlags::NONBLOCK, Mode::empty()).ok()?;
@@ -186,11 +186,11 @@ mod tests {
         std::fs::write(at("plain"), "x".repeat(10_000)).unwrap();
         symlink(at("plain"), at("link")).unwrap();
         rustix::fs::mknodat(rustix::fs::CWD, at("pipe"), FileType::Fifo, Mode::RWXU, 0).unwrap();
-        let read = read_strange(folder.path(), "plain").unwrap();
+        let read = read_foreign_file(folder.path(), "plain").unwrap();
         assert_eq!((read.0.len(), read.1), (4096, rustix::process::geteuid().as_raw()));
         // A pipe that nobody writes to would block whoever opens it.
         for name in ["link", "pipe", "nothing", "."] {
-            assert_eq!(read_strange(folder.path(), name), None, "{name}");
+            assert_eq!(read_foreign_file(folder.path(), name), None, "{name}");
         }
     }
 }

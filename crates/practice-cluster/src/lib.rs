@@ -7,7 +7,7 @@
 //! - `workload`: what runs in pods; `controllers`: who keeps the store as it should be
 //! - [`scenarios`]: what there is at first, and what goes wrong
 //!
-//! It knows nothing of the plugin that uses it. On Windows there is none: `elsewhere` says so.
+//! It knows nothing of the plugin that uses it. On Windows there is none: `unsupported` says so.
 
 mod admission;
 pub mod api;
@@ -19,8 +19,6 @@ mod cluster;
 mod controllers;
 #[cfg(unix)]
 pub use controllers::volume_match;
-#[cfg(not(unix))]
-mod elsewhere;
 mod error;
 #[cfg(unix)]
 mod files;
@@ -29,6 +27,8 @@ mod key;
 mod objects;
 #[cfg(unix)]
 mod processes;
+#[cfg(unix)]
+mod readiness;
 pub mod resources;
 pub mod scenarios;
 #[cfg(unix)]
@@ -36,18 +36,18 @@ mod state;
 pub mod store;
 #[cfg(unix)]
 mod unprivileged;
+#[cfg(not(unix))]
+mod unsupported;
 mod values;
-#[cfg(unix)]
-mod wishes;
 #[cfg(unix)]
 mod workload;
 
 pub use certificates::{CONTEXT, GROUP, USER};
 #[cfg(unix)]
 pub use cluster::{Options, Sandbox};
-#[cfg(not(unix))]
-pub use elsewhere::{Options, Sandbox};
 pub use error::SandboxError;
 pub use scenarios::{list as scenarios, stateful_sets};
+#[cfg(not(unix))]
+pub use unsupported::{Options, Sandbox};
 #[cfg(unix)]
 pub use workload::installation::PostgresChoice;

@@ -3,7 +3,7 @@
 //! Processes of the sandbox must never outlive it: they are started by one thread that lives exactly as long as the
 //! sandbox, and on Linux the kernel ends them when that thread is gone, for whatever reason.
 
-use crate::files::read_strange;
+use crate::files::read_foreign_file;
 use rustix::process::{Pid, Signal};
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
@@ -114,7 +114,7 @@ fn owner(pid: u32) -> Option<u32> {
 /// process, second the folder). `None` unless that process exists, belongs to the user who wrote the file, and its
 /// command line names this very folder: ids are used again, and the file may be forged.
 pub(crate) fn postmaster(data: &Path) -> Option<u32> {
-    let (text, writer) = read_strange(data, "postmaster.pid")?;
+    let (text, writer) = read_foreign_file(data, "postmaster.pid")?;
     let mut lines = text.lines();
     let pid: u32 = lines.next()?.trim().parse().ok()?;
     let folder = lines.next()?.trim();

@@ -1,10 +1,10 @@
 //! The plugins, in the order of a real server.
 
-use super::change::{Asked, List, Operation, Refusal, forbidden};
+use super::change::{AdmissionRequest, List, Operation, Refusal, forbidden};
 use super::{limit_range, pod_security, policies, quotas};
 
 /// Who is against it; `None`: nobody.
-pub(crate) fn refusal(asked: &Asked<'_>, list: List<'_>) -> Option<Refusal> {
+pub(crate) fn refusal(asked: &AdmissionRequest<'_>, list: List<'_>) -> Option<Refusal> {
     let why = |why: String| Refusal { code: 403, reason: "Forbidden", message: forbidden(asked.key, &why) };
     if asked.operation == Operation::Create {
         let why_not = limit_range::refusal(asked, list).or_else(|| pod_security::refusal(asked, list));

@@ -26,7 +26,7 @@ pub(crate) enum Operation {
 
 /// A change that is asked for.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Asked<'a> {
+pub(crate) struct AdmissionRequest<'a> {
     pub(crate) operation: Operation,
     pub(crate) key: &'a Key,
     /// As it would be stored, or is before it is deleted.

@@ -1,12 +1,12 @@
 //! LimitRange: how large one container or one claim may be. Defaults are not set.
 
-use super::change::{Asked, List};
+use super::change::{AdmissionRequest, List};
 use super::quantity::{parse, text};
 use crate::values::items_at;
 use serde_json::Value;
 
 /// Which limit an object is beyond.
-pub(super) fn refusal(asked: &Asked<'_>, list: List<'_>) -> Option<String> {
+pub(super) fn refusal(asked: &AdmissionRequest<'_>, list: List<'_>) -> Option<String> {
     let kind = match asked.key.resource {
         "pods" => "Container",
         "persistentvolumeclaims" => "PersistentVolumeClaim",

@@ -16,7 +16,7 @@ pub(crate) mod quotas;
 
 pub(crate) use chain::refusal;
 pub use change::Refusal;
-pub(crate) use change::{Asked, Operation};
+pub(crate) use change::{AdmissionRequest, Operation};
 pub(crate) use defaults::{admit, defaults};
 pub(crate) use policies::unknown_expression;
 

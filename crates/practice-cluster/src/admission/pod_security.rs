@@ -1,14 +1,14 @@
 //! Pod Security: what a namespace's label `pod-security.kubernetes.io/enforce` demands of new pods. Of the two standards
 //! the demands that pods of this cluster could miss.
 
-use super::change::{Asked, List};
+use super::change::{AdmissionRequest, List};
 use crate::values::items_at;
 use serde_json::Value;
 
 const LABEL: &str = "pod-security.kubernetes.io/enforce";
 
 /// What a pod lacks.
-pub(super) fn refusal(asked: &Asked<'_>, list: List<'_>) -> Option<String> {
+pub(super) fn refusal(asked: &AdmissionRequest<'_>, list: List<'_>) -> Option<String> {
     if asked.key.resource != "pods" {
         return None;
     }

@@ -1,7 +1,7 @@
 //! ValidatingAdmissionPolicy and its bindings. No CEL is evaluated: the expressions that tests need are known by their text,
 //! and a policy with another one is refused when it is created, so that nobody takes it for one that is in force.
 
-use super::change::{Asked, List, Operation, Refusal, forbidden};
+use super::change::{AdmissionRequest, List, Operation, Refusal, forbidden};
 use crate::resources;
 use crate::values::items_at;
 use serde_json::Value;
@@ -24,7 +24,7 @@ pub(crate) fn unknown_expression(policy: &Value) -> Option<&str> {
 }
 
 /// Which policy denies a change.
-pub(super) fn refusal(asked: &Asked<'_>, list: List<'_>) -> Option<Refusal> {
+pub(super) fn refusal(asked: &AdmissionRequest<'_>, list: List<'_>) -> Option<Refusal> {
     let bindings = list("validatingadmissionpolicybindings", None);
     if bindings.is_empty() {
         return None;
@@ -63,7 +63,7 @@ pub(super) fn refusal(asked: &Asked<'_>, list: List<'_>) -> Option<Refusal> {
     })
 }
 
-fn concerns(rule: &Value, asked: &Asked<'_>) -> bool {
+fn concerns(rule: &Value, asked: &AdmissionRequest<'_>) -> bool {
     let operation = match asked.operation {
         Operation::Create => "CREATE",
         Operation::Update => "UPDATE",
@@ -79,7 +79,7 @@ fn concerns(rule: &Value, asked: &Asked<'_>) -> bool {
 }
 
 /// Whether a namespace selector chooses the object's namespace; what lies in none is always chosen.
-fn selects(selector: &Value, asked: &Asked<'_>, list: List<'_>) -> bool {
+fn selects(selector: &Value, asked: &AdmissionRequest<'_>, list: List<'_>) -> bool {
     let Some(wanted) = selector["matchLabels"].as_object() else { return true };
     if asked.key.namespace.is_empty() {
         return true;

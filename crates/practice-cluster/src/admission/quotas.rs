@@ -1,6 +1,6 @@
 //! ResourceQuota: what pods and claims of a namespace may take together.
 
-use super::change::{Asked, List};
+use super::change::{AdmissionRequest, List};
 use super::quantity::{parse, text};
 use crate::key::Key;
 use crate::values::items_at;
@@ -66,7 +66,7 @@ fn is_size(name: &str) -> bool {
 }
 
 /// Which quota has no room left.
-pub(super) fn refusal(asked: &Asked<'_>, list: List<'_>) -> Option<String> {
+pub(super) fn refusal(asked: &AdmissionRequest<'_>, list: List<'_>) -> Option<String> {
     let quotas = list("resourcequotas", Some(&asked.key.namespace));
     let wanted = usage(asked.key.resource, asked.object);
     if quotas.is_empty() || wanted.is_empty() {

@@ -17,7 +17,7 @@ fn said(
         found.map(|(_, object)| Arc::new(object.clone())).collect::<Vec<_>>()
     };
     let key = Key::new(resource, "n", "x");
-    let asked = Asked { operation, key: &key, object, dry_run: dry };
+    let asked = AdmissionRequest { operation, key: &key, object, dry_run: dry };
     refusal(&asked, &list)
         .map(|refusal| format!("{} {}: {}", refusal.code, refusal.reason, refusal.message))
         .unwrap_or_default()

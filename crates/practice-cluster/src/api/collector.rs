@@ -75,8 +75,8 @@ fn sweep(store: &Store) {
     budgets::refresh_all(store);
     for (key, object) in all(store, None).collect::<Vec<_>>() {
         advance(store, &key, &object);
-        let orphaned =
-            !owners(&object).is_empty() && !owners(&object).iter().any(|owner| stands(store, &key.namespace, owner));
+        let orphaned = !owners(&object).is_empty()
+            && !owners(&object).iter().any(|owner| owner_exists(store, &key.namespace, owner));
         if orphaned && !object["metadata"]["deletionTimestamp"].is_string() {
             remove(store, &key, &object);
         }
@@ -103,7 +103,7 @@ fn find(store: &Store, namespace: &str, reference: &Value) -> Option<(Key, Arc<V
 }
 
 /// Whether a reference's owner is there; one of a kind that is not served here cannot be judged, and counts as there.
-fn stands(store: &Store, namespace: &str, reference: &Value) -> bool {
+fn owner_exists(store: &Store, namespace: &str, reference: &Value) -> bool {
     RESOURCES.into_iter().all(|r| reference["kind"] != r.kind) || find(store, namespace, reference).is_some()
 }
 

@@ -37,8 +37,8 @@ pub(super) fn content_type(call: &Call) -> &str {
 /// 415 for a type that is not understood, 400 for a body that cannot be read, or is of another kind.
 pub(super) fn object(call: &Call, body: &[u8], (api_version, kind): Kind<'_>) -> Result<Value, ApiError> {
     let object = value(call, body).map_err(|unread| match unread {
-        Unread::Type => ApiError::unsupported_media_type(),
-        Unread::Body(why) => ApiError::bad_request(format!(
+        DecodeError::Type => ApiError::unsupported_media_type(),
+        DecodeError::Body(why) => ApiError::bad_request(format!(
             "the object provided is unrecognized (must be of type {kind}): {why} ({})",
             summary(body)
         )),
@@ -51,7 +51,7 @@ pub(super) fn object(call: &Call, body: &[u8], (api_version, kind): Kind<'_>) ->
 ///
 /// # Errors
 /// As there.
-pub(super) fn kept(call: &Call, body: &[u8], resource: &Resource) -> Result<Value, ApiError> {
+pub(super) fn stored_object(call: &Call, body: &[u8], resource: &Resource) -> Result<Value, ApiError> {
     object(call, body, (&resource.api_version(), resource.kind))
 }
 
@@ -61,33 +61,33 @@ pub(super) fn kept(call: &Call, body: &[u8], resource: &Resource) -> Result<Valu
 /// 415 for a type that is not understood, 400 for a body that cannot be read.
 pub(super) fn options(call: &Call, body: &[u8]) -> Result<Value, ApiError> {
     value(call, body).map_err(|unread| match unread {
-        Unread::Type => ApiError::unsupported_media_type(),
-        Unread::Body(why) => ApiError::bad_request(why),
+        DecodeError::Type => ApiError::unsupported_media_type(),
+        DecodeError::Body(why) => ApiError::bad_request(why),
     })
 }
 
 /// Why a body was not read.
-enum Unread {
+enum DecodeError {
     Type,
     Body(String),
 }
 
-fn value(call: &Call, body: &[u8]) -> Result<Value, Unread> {
+fn value(call: &Call, body: &[u8]) -> Result<Value, DecodeError> {
     let value: Value = match content_type(call).split(';').next().unwrap_or_default().trim() {
         "" | "application/json" => serde_json::from_slice(body).map_err(|e| {
-            Unread::Body(format!("couldn't get version/kind; json parse error: {}", json_error(body, &e)))
+            DecodeError::Body(format!("couldn't get version/kind; json parse error: {}", json_error(body, &e)))
         })?,
         "application/yaml" => std::str::from_utf8(body)
             .map_err(|e| e.to_string())
             .and_then(|body| serde_saphyr::from_str(body).map_err(|e| e.to_string()))
-            .map_err(|why| Unread::Body(format!("error converting YAML to JSON: yaml: {why}")))?,
-        "application/vnd.kubernetes.protobuf" => protobuf::decode(body).ok_or(Unread::Type)?,
-        _ => return Err(Unread::Type),
+            .map_err(|why| DecodeError::Body(format!("error converting YAML to JSON: yaml: {why}")))?,
+        "application/vnd.kubernetes.protobuf" => protobuf::decode(body).ok_or(DecodeError::Type)?,
+        _ => return Err(DecodeError::Type),
     };
     if value.is_object() {
         return Ok(value);
     }
-    Err(Unread::Body(format!(
+    Err(DecodeError::Body(format!(
         "couldn't get version/kind; json parse error: json: cannot unmarshal {} into Go value of type struct {{ APIVersion \
          string \"json:\\\"apiVersion,omitempty\\\"\"; Kind string \"json:\\\"kind,omitempty\\\"\" }}",
         type_of(&value)

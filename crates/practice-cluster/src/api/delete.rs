@@ -3,7 +3,7 @@
 use super::call::Call;
 use super::status::{ApiError, deleted, json_response};
 use super::{decode, finalizers, options, read};
-use crate::admission::{self, Asked, Operation};
+use crate::admission::{self, AdmissionRequest, Operation};
 use crate::resources::Resource;
 use crate::store::{DeleteOptions, Key, Preconditions, StoreError};
 use crate::values::text;
@@ -29,12 +29,12 @@ fn returns_object(resource: &Resource) -> bool {
 }
 
 /// What a deletion's body and query ask for.
-struct Wish {
+struct DeleteRequest {
     options: DeleteOptions,
     /// Finalizer that the propagation policy stands for.
     finalizer: Option<&'static str>,
     /// `orphanDependents: false`.
-    in_old_words: bool,
+    orphan_dependents_false: bool,
 }
 
 /// Deletes one object.
@@ -44,10 +44,10 @@ pub(super) fn delete(
     key: &Key,
     body: &[u8],
 ) -> Result<Response<Body>, ApiError> {
-    let wish = wish(call, body)?;
-    let (object, gone) = perform(call, resource, key, &wish)?;
+    let request = request(call, body)?;
+    let (object, gone) = perform(call, resource, key, &request)?;
     // A relic: only who asks in the old words is told that it will take a while.
-    let code = if !gone && wish.in_old_words { 202 } else { 200 };
+    let code = if !gone && request.orphan_dependents_false { 202 } else { 200 };
     let answer = if gone && !returns_object(resource) {
         deleted(resource, &key.name, &object["metadata"]["uid"])
     } else {
@@ -68,13 +68,13 @@ pub(super) fn delete_collection(
     }
     options::list(&call.query, false)?;
     let selector = read::selector(call, resource)?;
-    let wish = wish(call, body)?;
+    let request = request(call, body)?;
     let (objects, version) = call.state.store.list(resource.plural, (!namespace.is_empty()).then_some(namespace));
     let mut deleted = Vec::new();
     for object in objects.into_iter().filter(|object| selector.matches(object)) {
         let name = text(&object["metadata"]["name"]).to_owned();
         let key = Key::new(resource.plural, namespace, name);
-        match perform(call, resource, &key, &wish) {
+        match perform(call, resource, &key, &request) {
             Ok((object, _)) => deleted.push(object),
             // Someone else was faster.
             Err(error) if error.code() == 404 => {}
@@ -91,16 +91,16 @@ fn perform(
     call: &Call,
     resource: &'static Resource,
     key: &Key,
-    wish: &Wish,
+    request: &DeleteRequest,
 ) -> Result<(std::sync::Arc<Value>, bool), ApiError> {
     let store = &call.state.store;
     let refused = |error| ApiError::from_delete(error, resource, key);
-    let mut options = wish.options.clone();
+    let mut options = request.options.clone();
     // What is not there, or another one, is told first.
     if let Some(object) = store.get(key) {
         store.delete(key, &DeleteOptions { dry_run: true, ..options.clone() }).map_err(refused)?;
         let list = |kind: &'static str, namespace: Option<&str>| store.list(kind, namespace).0;
-        let asked = Asked { operation: Operation::Delete, key, object: &object, dry_run: options.dry_run };
+        let asked = AdmissionRequest { operation: Operation::Delete, key, object: &object, dry_run: options.dry_run };
         if let Some(refusal) = admission::refusal(&asked, &list) {
             return Err(refused(StoreError::Refused(refusal)));
         }
@@ -110,7 +110,7 @@ fn perform(
         store.delete(key, &DeleteOptions { dry_run: true, ..options.clone() }).map_err(refused)?;
         return Err(ApiError::forbidden_because(resource, &key.name, "this namespace may not be deleted"));
     }
-    if let Some(finalizer) = wish.finalizer
+    if let Some(finalizer) = request.finalizer
         && options.dry_run
     {
         let (deleted, _) = store.delete(key, &options).map_err(refused)?;
@@ -118,7 +118,7 @@ fn perform(
         finalizers::add_finalizer(&mut object, finalizer);
         return Ok((std::sync::Arc::new(object), false));
     }
-    if let Some(finalizer) = wish.finalizer {
+    if let Some(finalizer) = request.finalizer {
         // The finalizer must stand before the deletion does, or the object could go without it.
         let marked = store
             .update(key, &options.preconditions, false, |object| {
@@ -142,12 +142,12 @@ fn perform(
     store.delete(key, &options).map_err(refused)
 }
 
-fn wish(call: &Call, body: &[u8]) -> Result<Wish, ApiError> {
+fn request(call: &Call, body: &[u8]) -> Result<DeleteRequest, ApiError> {
     let said = if body.is_empty() { None } else { Some(decode::options(call, body)?) };
     Ok(from_options(&options::delete(&call.query, said)?))
 }
 
-fn from_options(options: &Value) -> Wish {
+fn from_options(options: &Value) -> DeleteRequest {
     // Less than none is one second.
     let grace_seconds = options["gracePeriodSeconds"].as_i64().map(|seconds| u64::try_from(seconds).unwrap_or(1));
     let orphan = &options["orphanDependents"];
@@ -158,14 +158,14 @@ fn from_options(options: &Value) -> Wish {
         None => (*orphan == true).then_some(finalizers::ORPHAN),
     };
     let given = |field: &str| options["preconditions"][field].as_str().map(str::to_owned);
-    Wish {
+    DeleteRequest {
         options: DeleteOptions {
             preconditions: Preconditions { uid: given("uid"), resource_version: given("resourceVersion") },
             grace_seconds,
             dry_run: options["dryRun"].as_array().is_some_and(|values| !values.is_empty()),
         },
         finalizer,
-        in_old_words: *orphan == false,
+        orphan_dependents_false: *orphan == false,
     }
 }
 

@@ -34,7 +34,7 @@ pub(super) fn evict(call: &Call, key: &Key, body: &[u8]) -> Result<Response<Body
             if covering.next().is_some() {
                 let why =
                     "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.";
-                return Err(ApiError::unworded(why));
+                return Err(ApiError::internal_without_reason(why));
             }
             let count = count(store, budget);
             if count.allowed() == 0 {
@@ -43,11 +43,11 @@ pub(super) fn evict(call: &Call, key: &Key, body: &[u8]) -> Result<Response<Body
             }
         }
     }
-    let mut wish = eviction["deleteOptions"].clone();
+    let mut options = eviction["deleteOptions"].clone();
     if dry_run {
-        wish["dryRun"] = json!(["All"]);
+        options["dryRun"] = json!(["All"]);
     }
-    delete::evict(call, key, &wish)?;
+    delete::evict(call, key, &options)?;
     Ok(json_response(
         201,
         &json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}),

@@ -26,7 +26,7 @@ pub struct Host {
     tls: Arc<rustls::ServerConfig>,
     state: Arc<ApiState>,
     shutdown: CancellationToken,
-    wishes: mpsc::UnboundedReceiver<(Duration, oneshot::Sender<()>)>,
+    requests: mpsc::UnboundedReceiver<(Duration, oneshot::Sender<()>)>,
 }
 
 impl Restarts {
@@ -52,25 +52,25 @@ impl Host {
         shutdown: CancellationToken,
     ) -> std::io::Result<(Host, Restarts)> {
         let address = listener.local_addr()?;
-        let (sender, wishes) = mpsc::unbounded_channel();
-        Ok((Host { listener, address, tls, state, shutdown, wishes }, Restarts(sender)))
+        let (sender, requests) = mpsc::unbounded_channel();
+        Ok((Host { listener, address, tls, state, shutdown, requests }, Restarts(sender)))
     }
 
     /// Serves until the shutdown.
     pub async fn run(self) {
-        let Host { mut listener, address, tls, state, shutdown, mut wishes } = self;
+        let Host { mut listener, address, tls, state, shutdown, mut requests } = self;
         loop {
             let life = shutdown.child_token();
             let serving = serve(listener, tls.clone(), state.clone(), life.clone());
             tokio::pin!(serving);
             let (down_for, done) = tokio::select! {
                 () = &mut serving => return,
-                Some(wish) = wishes.recv() => wish,
+                Some(request) = requests.recv() => request,
             };
             life.cancel();
             serving.await;
             let starting = async {
-                let port = hold(address).await;
+                let port = bind(address).await;
                 tokio::time::sleep(down_for).await;
                 port.listen(BACKLOG)
             };
@@ -89,7 +89,7 @@ impl Host {
 }
 
 /// Binds the port without listening: connections are refused, and nobody else gets it meanwhile.
-async fn hold(address: SocketAddr) -> TcpSocket {
+async fn bind(address: SocketAddr) -> TcpSocket {
     loop {
         let bound = TcpSocket::new_v4().and_then(|socket| {
             // Connections that were cut are remembered by the system for a while.

@@ -41,7 +41,7 @@ mod selector;
 mod server;
 mod state;
 mod status;
-mod strategic;
+mod strategic_merge;
 mod streams;
 mod subresources;
 mod table;

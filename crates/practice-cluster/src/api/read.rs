@@ -16,7 +16,7 @@ use std::sync::Arc;
 /// One object.
 pub(super) fn get(call: &Call, resource: &'static Resource, key: &Key) -> Result<Response<Body>, ApiError> {
     // Nobody words this one for clients.
-    if let Some(asked) = version_asked(call).map_err(ApiError::unworded)? {
+    if let Some(asked) = version_asked(call).map_err(ApiError::internal_without_reason)? {
         let current = call.state.store.version();
         if asked > current {
             return Err(ApiError::too_large_version(asked, current));

@@ -16,7 +16,7 @@ const VERBS: [&str; 8] = ["create", "delete", "deletecollection", "get", "list",
 /// Answers a review: the object that was sent, with its status.
 pub(super) fn create(call: &Call, resource: &Resource, body: &[u8]) -> Result<Response<Body>, ApiError> {
     options::write(call, "CreateOptions")?;
-    let mut review = decode::kept(call, body, resource)?;
+    let mut review = decode::stored_object(call, body, resource)?;
     review["apiVersion"] = json!(resource.api_version());
     review["kind"] = json!(resource.kind);
     if !review["metadata"].is_object() {

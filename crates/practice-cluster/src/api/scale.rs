@@ -31,7 +31,7 @@ pub(super) fn get(call: &Call, key: &Key) -> Result<Response<Body>, ApiError> {
 /// `PUT`.
 pub(super) fn update(call: &Call, key: &Key, body: &[u8]) -> Result<Response<Body>, ApiError> {
     let dry_run = options::write(call, "UpdateOptions")?;
-    let wanted = decode::kept(call, body, &SCALE)?;
+    let wanted = decode::stored_object(call, body, &SCALE)?;
     check_identity(key, &wanted)?;
     let uid = Some(text(&wanted["metadata"]["uid"])).filter(|uid| !uid.is_empty()).map(str::to_owned);
     write(call, key, &Preconditions { uid, resource_version: None }, dry_run, |scale| {

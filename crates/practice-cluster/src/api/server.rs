@@ -114,15 +114,15 @@ async fn respond(
     let (parts, body) = request.into_parts();
     let mut body = Body::new(body);
     let mut shown = parts.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
-    let mut rehearsed = Query::of(&parts.uri).has("dryRun");
+    let mut dry_run = Query::of(&parts.uri).has("dryRun");
     // Of a deletion the body says it.
-    if parts.method == Method::DELETE && !rehearsed {
+    if parts.method == Method::DELETE && !dry_run {
         let read = match read_body(body).await {
             Ok(read) => read,
             Err(error) => return error.into_response(),
         };
-        rehearsed = faults::is_rehearsed(&parts, &read);
-        if rehearsed {
+        dry_run = faults::is_dry_run(&parts, &read);
+        if dry_run {
             shown.push_str("?dryRun=All");
         }
         body = Body::from(read);
@@ -133,7 +133,7 @@ async fn respond(
         let handled = handle(state.clone(), peer.clone(), shutdown.clone(), parts, body);
         async { handled.await.unwrap_or_else(ApiError::into_response) }
     };
-    let mut response = match state.faults.planned(&parts, rehearsed) {
+    let mut response = match state.faults.planned(&parts, dry_run) {
         None => process(parts, body).await,
         Some(planned) => match read_body(body).await {
             Ok(body) => match faults::perform(&state, planned, parts, body, process).await {

@@ -35,7 +35,7 @@ static TOKEN_REQUEST: Resource = Resource {
 /// `POST serviceaccounts/NAME/token`.
 pub(super) fn create(call: &Call, key: &Key, body: &[u8]) -> Result<Response<Body>, ApiError> {
     options::write(call, "CreateOptions")?;
-    let mut request = decode::kept(call, body, &TOKEN_REQUEST)?;
+    let mut request = decode::stored_object(call, body, &TOKEN_REQUEST)?;
     check_namespace(key, &request)?;
     let said = text(&request["metadata"]["name"]);
     if !said.is_empty() && said != key.name {

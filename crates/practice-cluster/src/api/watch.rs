@@ -33,7 +33,7 @@ pub(super) fn watch(call: &Call, resource: &'static Resource, namespace: &str) -
     let selector = read::selector(call, resource)?;
     let initial = call.query.has("sendInitialEvents").then(|| call.query.flag("sendInitialEvents"));
     // Nobody words this one for clients.
-    let asked = read::version_asked(call).map_err(ApiError::unworded)?;
+    let asked = read::version_asked(call).map_err(ApiError::internal_without_reason)?;
     let bookmarks = call.query.flag("allowWatchBookmarks");
     let mut lines = VecDeque::new();
     let mut first = true;

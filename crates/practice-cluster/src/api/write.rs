@@ -6,7 +6,7 @@ use super::patch::{Patch, PatchType};
 use super::path_match::{check_identity, check_namespace};
 use super::status::{ApiError, json_response};
 use super::{decode, options, validate};
-use crate::admission::{self, Asked, Operation};
+use crate::admission::{self, AdmissionRequest, Operation};
 use crate::resources::Resource;
 use crate::store::{Key, Preconditions, Store, StoreError, generated_name};
 use crate::values::text;
@@ -38,7 +38,7 @@ pub(super) fn create(
         return Err(ApiError::method_not_allowed());
     }
     let dry_run = options::write(call, "CreateOptions")?;
-    add(call, resource, namespace, decode::kept(call, body, resource)?, dry_run)
+    add(call, resource, namespace, decode::stored_object(call, body, resource)?, dry_run)
 }
 
 /// Adds an object that was read.
@@ -70,7 +70,7 @@ fn add(
         return Err(ApiError::invalid(resource, &key.name, &findings));
     }
     if text(&object["metadata"]["resourceVersion"]).parse::<u64>().is_ok_and(|version| version > 0) {
-        return Err(ApiError::unworded("resourceVersion should not be set on objects to be created"));
+        return Err(ApiError::internal_without_reason("resourceVersion should not be set on objects to be created"));
     }
     let store = &call.state.store;
     let stored = store.create(key.clone(), object, dry_run).map_err(|error| {
@@ -115,7 +115,7 @@ pub(super) fn update(
     body: &[u8],
 ) -> Result<Response<Body>, ApiError> {
     let dry_run = options::write(call, "UpdateOptions")?;
-    let object = decode::kept(call, body, resource)?;
+    let object = decode::stored_object(call, body, resource)?;
     check_identity(key, &object)?;
     let uid = Some(text(&object["metadata"]["uid"])).filter(|uid| !uid.is_empty()).map(str::to_owned);
     if may_be_put(resource) && subresource.is_empty() && call.state.store.get(key).is_none() {
@@ -211,7 +211,7 @@ pub(super) fn modify(
             return Err(StoreError::Invalid(findings));
         }
         // A status is its controller's, whom no policy is about.
-        let asked = Asked { operation: Operation::Update, key, object, dry_run };
+        let asked = AdmissionRequest { operation: Operation::Update, key, object, dry_run };
         let against = if subresource.is_empty() { admission::refusal(&asked, &list) } else { None };
         against.map_or(Ok(()), |against| Err(StoreError::Refused(against)))
     });
@@ -226,9 +226,9 @@ pub(super) fn modify(
 fn check_version(resource: &'static Resource, key: &Key, before: &Value, object: &Value) -> Result<(), ApiError> {
     let wanted = match text(&object["metadata"]["resourceVersion"]) {
         "" => 0,
-        said => said
-            .parse::<u64>()
-            .map_err(|_| ApiError::unworded(format!("strconv.ParseUint: parsing {said:?}: invalid syntax")))?,
+        said => said.parse::<u64>().map_err(|_| {
+            ApiError::internal_without_reason(format!("strconv.ParseUint: parsing {said:?}: invalid syntax"))
+        })?,
     };
     let found = text(&before["metadata"]["resourceVersion"]);
     match wanted {

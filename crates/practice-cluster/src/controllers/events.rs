@@ -27,7 +27,7 @@ impl Source<'static> {
 
 /// Whether an event is nothing to worry about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum EventType {
     /// `Normal`.
     Normal,
     /// `Warning`.
@@ -48,7 +48,7 @@ impl Recorder {
     }
 
     /// Records an event about an object (which needs not exist any longer).
-    pub(crate) fn record(&self, about: &Value, kind: Kind, source: Source<'_>, reason: &str, message: &str) {
+    pub(crate) fn record(&self, about: &Value, kind: EventType, source: Source<'_>, reason: &str, message: &str) {
         self.record_about(about, "", kind, source, reason, message);
     }
 
@@ -57,7 +57,7 @@ impl Recorder {
         &self,
         about: &Value,
         field_path: &str,
-        kind: Kind,
+        kind: EventType,
         source: Source<'_>,
         reason: &str,
         message: &str,
@@ -103,7 +103,7 @@ impl Recorder {
             "apiVersion": "v1", "kind": "Event",
             "metadata": {"name": event_name, "namespace": space},
             "involvedObject": involved,
-            "type": if kind == Kind::Normal { "Normal" } else { "Warning" },
+            "type": if kind == EventType::Normal { "Normal" } else { "Warning" },
             "reason": reason, "message": message, "source": from,
             "firstTimestamp": now(), "lastTimestamp": now(), "eventTime": null, "count": 1,
             "reportingComponent": source.component, "reportingInstance": source.host,
@@ -132,7 +132,7 @@ mod tests {
         let recorder = Recorder::new(store.clone());
         let pod = json!({"kind": "Pod", "metadata": {"name": "p", "namespace": "n", "uid": "u"}});
         store.delete(&Key::new("namespaces", "", "n"), &Default::default()).unwrap();
-        recorder.record(&pod, Kind::Normal, Source::of("x"), "Killing", "m");
+        recorder.record(&pod, EventType::Normal, Source::of("x"), "Killing", "m");
         assert_eq!(store.list("events", None).0.len(), 0);
     }
 
@@ -143,7 +143,7 @@ mod tests {
         let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "namespace": "n", "uid": "u"}});
         let kubelet = Source { component: "kubelet", host: "node-1" };
         for message in ["one", "one", "two"] {
-            recorder.record(&pod, Kind::Warning, kubelet, "Unhealthy", message);
+            recorder.record(&pod, EventType::Warning, kubelet, "Unhealthy", message);
         }
         let (events, _) = store.list("events", Some("n"));
         let mut counts: Vec<(String, u64)> = events
@@ -160,7 +160,7 @@ mod tests {
     fn events_about_the_cluster_are_in_default() {
         let store = store();
         let node = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "node-1", "uid": "u"}});
-        Recorder::new(store.clone()).record(&node, Kind::Normal, Source::of("x"), "NodeNotReady", "m");
+        Recorder::new(store.clone()).record(&node, EventType::Normal, Source::of("x"), "NodeNotReady", "m");
         assert_eq!(store.list("events", Some("default")).0.len(), 1);
     }
 }

@@ -79,7 +79,7 @@ impl Kubelet {
                 there
             });
             for pod in &pods {
-                self.look(pod, false);
+                self.observe(pod, false);
             }
             self.workloads.recheck();
             // Expired already: list again.
@@ -108,7 +108,7 @@ impl Kubelet {
                                     ending.send_replace(Some(Ending::Gone));
                                 }
                             }
-                            ("pods", _) => self.look(&change.object, false),
+                            ("pods", _) => self.observe(&change.object, false),
                             _ => {}
                         }
                     }
@@ -118,7 +118,7 @@ impl Kubelet {
     }
 
     /// A pod is new, or changed; or its node was `rebooted` under it.
-    fn look(&mut self, pod: &Arc<Value>, rebooted: bool) {
+    fn observe(&mut self, pod: &Arc<Value>, rebooted: bool) {
         let node = text(pod, "/spec/nodeName");
         if node.is_empty() || self.lost.contains(node) {
             return;
@@ -175,7 +175,7 @@ impl Kubelet {
         for pod in self.context.store.list("pods", None).0 {
             if text(&pod, "/spec/nodeName") == node {
                 let started = pod["status"]["containerStatuses"][0]["containerID"].is_string();
-                self.look(&pod, started);
+                self.observe(&pod, started);
             }
         }
     }

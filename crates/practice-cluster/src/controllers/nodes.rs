@@ -1,7 +1,7 @@
 //! Nodes: what they report about themselves, and what becomes of them and their pods when they stop answering.
 
 use super::Context;
-use super::events::{Kind, Source};
+use super::events::{EventType, Source};
 use crate::objects::{array, is_ready, key, name, now, text};
 use crate::store::{Key, Preconditions};
 use serde_json::{Value, json};
@@ -91,7 +91,7 @@ pub(crate) fn mark_lost(context: &Context, node: &str) {
     });
     let Ok(lost) = lost else { return };
     let message = format!("Node {node} status is now: NodeNotReady");
-    context.events.record(&lost, Kind::Normal, SOURCE, "NodeNotReady", &message);
+    context.events.record(&lost, EventType::Normal, SOURCE, "NodeNotReady", &message);
     for pod in context.store.list("pods", None).0 {
         if text(&pod, "/spec/nodeName") != node || !is_ready(&pod) {
             continue;
@@ -106,7 +106,7 @@ pub(crate) fn mark_lost(context: &Context, node: &str) {
             }
             Ok(())
         });
-        context.events.record(&pod, Kind::Warning, SOURCE, "NodeNotReady", "Node is not ready");
+        context.events.record(&pod, EventType::Warning, SOURCE, "NodeNotReady", "Node is not ready");
     }
 }
 
@@ -123,9 +123,9 @@ pub(crate) fn mark_returned(context: &Context, node: &str) {
     let Ok(back) = back else { return };
     let kubelet = Source { component: "kubelet", host: node };
     for (kind, reason, message) in [
-        (Kind::Normal, "Starting", "Starting kubelet.".to_owned()),
-        (Kind::Warning, "Rebooted", format!("Node {node} has been rebooted, boot id: {boot}")),
-        (Kind::Normal, "NodeReady", format!("Node {node} status is now: NodeReady")),
+        (EventType::Normal, "Starting", "Starting kubelet.".to_owned()),
+        (EventType::Warning, "Rebooted", format!("Node {node} has been rebooted, boot id: {boot}")),
+        (EventType::Normal, "NodeReady", format!("Node {node} status is now: NodeReady")),
     ] {
         context.events.record(&back, kind, kubelet, reason, &message);
     }

@@ -1,6 +1,6 @@
 //! A pod's start on its node: the container's image first, then the container.
 
-use super::events::Kind;
+use super::events::EventType;
 use super::images::Absent;
 use super::pod_status::{State, View, container_id};
 use super::pod_worker::{Ending, Worker, ended};
@@ -28,20 +28,20 @@ impl Worker {
             let Err(absent) = self.context.images.check(container) else { return Ok(()) };
             let message = absent.message(&image);
             if absent == Absent::NeverPull {
-                self.container_event(Kind::Warning, "ErrImageNeverPull", &message);
+                self.container_event(EventType::Warning, "ErrImageNeverPull", &message);
                 self.waits(view, "ErrImageNeverPull", message);
                 self.changed(PULL_AGAIN).await?;
                 continue;
             }
-            self.container_event(Kind::Normal, "Pulling", &format!("Pulling image \"{image}\""));
+            self.container_event(EventType::Normal, "Pulling", &format!("Pulling image \"{image}\""));
             self.wait(self.context.pace.set_up).await?;
-            self.container_event(Kind::Warning, "Failed", &format!("Failed to pull image \"{image}\": {message}"));
+            self.container_event(EventType::Warning, "Failed", &format!("Failed to pull image \"{image}\": {message}"));
             self.waits(view, "ErrImagePull", message.clone());
             if self.changed(PULL_FAILED).await? {
                 continue;
             }
             let back_off = format!("Back-off pulling image \"{image}\"");
-            self.container_event(Kind::Normal, "BackOff", &back_off);
+            self.container_event(EventType::Normal, "BackOff", &back_off);
             self.waits(view, "ImagePullBackOff", format!("{back_off}: ErrImagePull: {message}"));
             self.changed(delay).await?;
             delay = (2 * delay).min(LONGEST);
@@ -53,21 +53,21 @@ impl Worker {
         let container = &self.pod["spec"]["containers"][0];
         let image = text(container, "/image");
         if container["imagePullPolicy"] == "Always" {
-            self.container_event(Kind::Normal, "Pulling", &format!("Pulling image \"{image}\""));
+            self.container_event(EventType::Normal, "Pulling", &format!("Pulling image \"{image}\""));
             let pulled = format!(
                 "Successfully pulled image \"{image}\" in 1ms (1ms including waiting). Image size: 104857600 bytes."
             );
-            self.container_event(Kind::Normal, "Pulled", &pulled);
+            self.container_event(EventType::Normal, "Pulled", &pulled);
         } else {
             let present =
                 format!("Container image \"{image}\" already present on machine and can be accessed by the pod");
-            self.container_event(Kind::Normal, "Pulled", &present);
+            self.container_event(EventType::Normal, "Pulled", &present);
         }
         let folder = self.volume_folder();
         // Not cut short when the pod is deleted meanwhile: what was begun is finished, then ended.
         let running = self.workloads.start(&self.pod, folder.as_deref()).await?;
-        self.container_event(Kind::Normal, "Created", "Container created");
-        self.container_event(Kind::Normal, "Started", "Container started");
+        self.container_event(EventType::Normal, "Created", "Container created");
+        self.container_event(EventType::Normal, "Started", "Container started");
         // Without a probe to say otherwise it is ready.
         view.state = State::Running { started: now(), ready: Probe::of(container).is_none(), id: container_id() };
         self.report(view);
@@ -76,7 +76,7 @@ impl Worker {
 
     /// Reports why the container does not start.
     fn waits(&self, view: &mut View, reason: &'static str, message: String) {
-        self.container_event(Kind::Warning, "Failed", &format!("Error: {reason}"));
+        self.container_event(EventType::Warning, "Failed", &format!("Error: {reason}"));
         view.state = State::Waiting(reason, message);
         self.report(view);
     }

@@ -1,7 +1,7 @@
 //! One pod on its node: start what it runs, report on it, start it again when it dies, end it when the pod is deleted.
 
 use super::Context;
-use super::events::{Kind, Source};
+use super::events::{EventType, Source};
 use super::pod_status::{Exit, LOST, State, View, container_id};
 use super::readiness::{Probe, Readiness};
 use crate::objects::{array, claim, claims, namespace, now, text, uid};
@@ -112,7 +112,7 @@ impl Worker {
             let running = match self.start(&mut view).await {
                 Ok(running) => running,
                 Err(why) => {
-                    self.container_event(Kind::Warning, "Failed", &format!("Error: {why}"));
+                    self.container_event(EventType::Warning, "Failed", &format!("Error: {why}"));
                     let exit = Exit { code: 128, started: now(), finished: now(), id: container_id() };
                     match self.restart(&mut view, exit).await {
                         Ok(()) => continue,
@@ -166,7 +166,7 @@ impl Worker {
                         Ok(()) => running.set_up(),
                         Err(why) => {
                             let message = format!("Readiness probe failed: {why}");
-                            self.container_event(Kind::Warning, "Unhealthy", &message);
+                            self.container_event(EventType::Warning, "Unhealthy", &message);
                         }
                     }
                 }
@@ -176,7 +176,7 @@ impl Worker {
                     let Some(life) = &life else { continue };
                     let answer = running.answer(&life.check, &view.pod_ip);
                     if let Answer::Failed(why) = &answer {
-                        self.container_event(Kind::Warning, "Unhealthy", &format!("Liveness probe failed: {why}"));
+                        self.container_event(EventType::Warning, "Unhealthy", &format!("Liveness probe failed: {why}"));
                     }
                     let counts = !matches!(answer, Answer::Errored(_));
                     if counts && alive.take(life, answer == Answer::Passed) && !alive.ready {
@@ -195,7 +195,7 @@ impl Worker {
             if let Some(message) = said {
                 failures += 1;
                 if failures <= EVENT_BURST || failures.is_multiple_of(300) {
-                    self.container_event(Kind::Warning, "Unhealthy", &message);
+                    self.container_event(EventType::Warning, "Unhealthy", &message);
                 }
             }
             if !matches!(answer, Answer::Errored(_)) && readiness.take(probe, answer == Answer::Passed) {
@@ -211,7 +211,7 @@ impl Worker {
     async fn kill(&self, running: &Arc<Running>) -> i32 {
         let container = text(&self.pod, "/spec/containers/0/name");
         let message = format!("Container {container} failed liveness probe, will be restarted");
-        self.container_event(Kind::Normal, "Killing", &message);
+        self.container_event(EventType::Normal, "Killing", &message);
         let grace = self.pod["spec"]["terminationGracePeriodSeconds"].as_u64().unwrap_or(30);
         self.workloads.stop(running, Duration::from_secs(grace)).await
     }
@@ -231,7 +231,7 @@ impl Worker {
             view.state = State::Waiting("CrashLoopBackOff", message);
             self.report(view);
             let message = format!("Back-off restarting failed container {container} in pod {pod}");
-            self.container_event(Kind::Warning, "BackOff", &message);
+            self.container_event(EventType::Warning, "BackOff", &message);
         }
         self.wait(delay).await?;
         view.restarts += 1;
@@ -257,7 +257,7 @@ impl Worker {
         view.restarts = status["restartCount"].as_u64().and_then(|n| u32::try_from(n).ok()).unwrap_or(0) + 1;
         let source = Source { component: "kubelet", host: &self.node };
         let message = "Pod sandbox changed, it will be killed and re-created.";
-        self.context.events.record(&self.pod, Kind::Normal, source, "SandboxChanged", message);
+        self.context.events.record(&self.pod, EventType::Normal, source, "SandboxChanged", message);
     }
 
     /// Ends the container, reports it, and lets the pod go.
@@ -274,7 +274,7 @@ impl Worker {
         };
         if let Some(running) = running {
             let container = text(&self.pod, "/spec/containers/0/name");
-            self.container_event(Kind::Normal, "Killing", &format!("Stopping container {container}"));
+            self.container_event(EventType::Normal, "Killing", &format!("Stopping container {container}"));
             let least = tokio::time::sleep(self.context.pace.tear_down.min(grace));
             // A force-delete, or the sandbox's end, makes the rest of the grace period void.
             let mut signals = self.ending.clone();
@@ -310,7 +310,7 @@ impl Worker {
         });
     }
 
-    pub(super) fn container_event(&self, kind: Kind, reason: &str, message: &str) {
+    pub(super) fn container_event(&self, kind: EventType, reason: &str, message: &str) {
         let path = format!("spec.containers{{{}}}", text(&self.pod, "/spec/containers/0/name"));
         let source = Source { component: "kubelet", host: &self.node };
         self.context.events.record_about(&self.pod, &path, kind, source, reason, message);
@@ -323,7 +323,7 @@ impl Worker {
             if let Some(claim) = claim(&self.context.store, namespace(&self.pod), &claim_name) {
                 let message =
                     format!("AttachVolume.Attach succeeded for volume \"{}\"", text(&claim, "/spec/volumeName"));
-                self.context.events.record(&self.pod, Kind::Normal, source, "SuccessfulAttachVolume", &message);
+                self.context.events.record(&self.pod, EventType::Normal, source, "SuccessfulAttachVolume", &message);
             }
         }
     }

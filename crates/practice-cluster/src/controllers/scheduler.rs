@@ -1,7 +1,7 @@
 //! The scheduler: gives pods a node, and says why it cannot.
 
 use super::ephemeral::not_for;
-use super::events::{Kind, Source};
+use super::events::{EventType, Source};
 use super::volume_match::{class, find, reaches};
 use super::volumes::{NO_PROVISIONER, SELECTED_NODE};
 use super::{Context, Controller, Requeue};
@@ -25,14 +25,14 @@ pub(crate) const UNSCHEDULABLE: &str = "node.kubernetes.io/unschedulable";
 /// See the module.
 pub(crate) struct Scheduler {
     context: Context,
-    /// What was last said about a pod (by UID), to say it again only when it changes.
-    said: HashMap<String, String>,
+    /// What was last reported about a pod (by UID), to say it again only when it changes.
+    reported: HashMap<String, String>,
     /// Nodes chosen for pods (by UID) whose volumes are still being made there.
     chosen: HashMap<String, String>,
 }
 
 /// What a look at a pod's claims and nodes came to.
-enum Decision {
+enum Placement {
     /// It goes to that node.
     Bind(String),
     /// Its claims get volumes first, on that node.
@@ -46,10 +46,10 @@ enum Decision {
 impl Scheduler {
     /// The controller.
     pub(crate) fn new(context: Context) -> Scheduler {
-        Scheduler { context, said: HashMap::new(), chosen: HashMap::new() }
+        Scheduler { context, reported: HashMap::new(), chosen: HashMap::new() }
     }
 
-    fn decide(&self, pod: &Value) -> Decision {
+    fn place(&self, pod: &Value) -> Placement {
         let store = &self.context.store;
         let mut bound = Vec::new();
         let mut selected = None;
@@ -67,17 +67,17 @@ impl Scheduler {
                     }
                     false => format!("persistentvolumeclaim \"{wanted}\" not found"),
                 };
-                return Decision::Impossible(why);
+                return Placement::Impossible(why);
             };
             if let Some(why) = not_for(pod, &wanted, &claim) {
-                return Decision::Impossible(why);
+                return Placement::Impossible(why);
             }
             if is_terminating(&claim) {
-                return Decision::Impossible(format!("persistentvolumeclaim \"{wanted}\" is being deleted"));
+                return Placement::Impossible(format!("persistentvolumeclaim \"{wanted}\" is being deleted"));
             }
             if text(&claim, "/status/phase") == "Lost" {
                 let lost = text(&claim, "/spec/volumeName");
-                return Decision::Impossible(format!(
+                return Placement::Impossible(format!(
                     "persistentvolumeclaim \"{wanted}\" bound to non-existent persistentvolume \"{lost}\""
                 ));
             }
@@ -88,7 +88,7 @@ impl Scheduler {
             let class = Key::new("storageclasses", "", class(&claim));
             let waits = store.get(&class).is_some_and(|class| class["volumeBindingMode"] == "WaitForFirstConsumer");
             if !waits {
-                return Decision::Impossible("pod has unbound immediate PersistentVolumeClaims".to_owned());
+                return Placement::Impossible("pod has unbound immediate PersistentVolumeClaims".to_owned());
             }
             if store.get(&class).is_some_and(|class| class["provisioner"] == NO_PROVISIONER) {
                 by_hand.push(claim.clone());
@@ -100,12 +100,12 @@ impl Scheduler {
             waiting.push(claim);
         }
         match (self.choose_node(pod, &bound, &by_hand), waiting.is_empty(), selected) {
-            (Err(why), ..) => Decision::Impossible(why),
-            (Ok(node), true, _) => Decision::Bind(node),
+            (Err(why), ..) => Placement::Impossible(why),
+            (Ok(node), true, _) => Placement::Bind(node),
             (Ok(_), false, Some(node)) if waiting.iter().all(|claim| annotation(claim, SELECTED_NODE) == node) => {
-                Decision::Wait
+                Placement::Wait
             }
-            (Ok(_), false, Some(node)) | (Ok(node), false, None) => Decision::Provision(node),
+            (Ok(_), false, Some(node)) | (Ok(node), false, None) => Placement::Provision(node),
         }
     }
 
@@ -119,7 +119,7 @@ impl Scheduler {
         let mut best: Option<((usize, usize), String)> = None;
         for node in &nodes {
             let unbound = by_hand.iter().any(|claim| find(&volumes, claim, Some(node), false).is_none());
-            if let Some(reason) = unfit(node, pod, bound, unbound) {
+            if let Some(reason) = reason_against(node, pod, bound, unbound) {
                 match reasons.iter_mut().find(|(known, _)| *known == reason) {
                     Some((_, count)) => *count += 1,
                     None => reasons.push((reason, 1)),
@@ -156,12 +156,12 @@ impl Scheduler {
         });
         if bound.is_ok() {
             let message = format!("Successfully assigned {}/{} to {node}", namespace(pod), name(pod));
-            self.context.events.record(pod, Kind::Normal, SOURCE, "Scheduled", &message);
+            self.context.events.record(pod, EventType::Normal, SOURCE, "Scheduled", &message);
         }
     }
 
     fn forget(&mut self, uid: &str) {
-        self.said.remove(uid);
+        self.reported.remove(uid);
         self.chosen.remove(uid);
     }
 
@@ -188,7 +188,7 @@ impl Scheduler {
                  not helpful for scheduling."
             ),
         };
-        if self.said.get(uid(pod)) == Some(&message) {
+        if self.reported.get(uid(pod)) == Some(&message) {
             return;
         }
         // The pod may be gone; then there is nothing to say.
@@ -196,13 +196,13 @@ impl Scheduler {
             set_condition(pod, "PodScheduled", "False", "Unschedulable", &message);
             Ok(())
         });
-        self.context.events.record(pod, Kind::Warning, SOURCE, "FailedScheduling", &message);
-        self.said.insert(uid(pod).to_owned(), message);
+        self.context.events.record(pod, EventType::Warning, SOURCE, "FailedScheduling", &message);
+        self.reported.insert(uid(pod).to_owned(), message);
     }
 }
 
 /// Why a node does not take a pod: in the scheduler's words and in the order of its filters, or `None`.
-fn unfit(node: &Value, pod: &Value, volumes: &[Arc<Value>], unbound: bool) -> Option<String> {
+fn reason_against(node: &Value, pod: &Value, volumes: &[Arc<Value>], unbound: bool) -> Option<String> {
     let cordoned = json!({"key": UNSCHEDULABLE, "effect": "NoSchedule"});
     if node["spec"]["unschedulable"] == true && !tolerates(pod, &cordoned) {
         return Some("node(s) were unschedulable".to_owned());
@@ -254,7 +254,7 @@ impl Controller for Scheduler {
             // What is known of pods that are gone.
             let uids: HashSet<String> =
                 self.context.store.list("pods", None).0.iter().map(|pod| uid(pod).to_owned()).collect();
-            self.said.retain(|uid, _| uids.contains(uid));
+            self.reported.retain(|uid, _| uids.contains(uid));
             self.chosen.retain(|uid, _| uids.contains(uid));
             return Requeue::Never;
         };
@@ -262,11 +262,11 @@ impl Controller for Scheduler {
             self.forget(uid(&pod));
             return Requeue::Never;
         }
-        match self.decide(&pod) {
-            Decision::Bind(node) => self.bind(&pod, &node),
-            Decision::Provision(node) => self.provision(&pod, &node),
-            Decision::Wait => {}
-            Decision::Impossible(why) => self.refuse(&pod, &why),
+        match self.place(&pod) {
+            Placement::Bind(node) => self.bind(&pod, &node),
+            Placement::Provision(node) => self.provision(&pod, &node),
+            Placement::Wait => {}
+            Placement::Impossible(why) => self.refuse(&pod, &why),
         }
         Requeue::Never
     }

@@ -3,7 +3,7 @@
 //! As Kubernetes' own: a pod whose claim is being deleted is refused (kubernetes/kubernetes#93457) and tried again; a
 //! missing claim of a Pending pod is made again (#113270), unless the scenario says otherwise.
 
-use super::events::{Kind, Source};
+use super::events::{EventType, Source};
 use super::revision::REVISION_LABEL;
 use super::rollout::{available_in, template, to_replace, write_status};
 use super::{Context, Controller, Requeue, revision};
@@ -157,7 +157,7 @@ impl StatefulSets {
         let options = DeleteOptions { preconditions: Preconditions::uid(uid(pod)), ..DeleteOptions::default() };
         if self.context.store.delete(&key("pods", pod), &options).is_ok() {
             let message = format!("delete Pod {} in StatefulSet {} successful", name(pod), name(set));
-            self.context.events.record(set, Kind::Normal, SOURCE, "SuccessfulDelete", &message);
+            self.context.events.record(set, EventType::Normal, SOURCE, "SuccessfulDelete", &message);
         }
     }
 
@@ -192,14 +192,14 @@ impl StatefulSets {
             let pod = format!("{}-{ordinal}", name(set));
             let created = self.context.store.create(key, object, false);
             let (kind, reason, how) = match created {
-                Ok(_) => (Kind::Normal, "SuccessfulCreate", "success".to_owned()),
+                Ok(_) => (EventType::Normal, "SuccessfulCreate", "success".to_owned()),
                 Err(StoreError::Refused(refusal)) => {
-                    (Kind::Warning, "FailedCreate", format!("failed error: {}", refusal.message))
+                    (EventType::Warning, "FailedCreate", format!("failed error: {}", refusal.message))
                 }
                 // Somebody else was faster.
                 Err(_) => continue,
             };
-            refused |= kind == Kind::Warning;
+            refused |= kind == EventType::Warning;
             let message = format!("create Claim {claim} Pod {pod} in StatefulSet {} {how}", name(set));
             self.context.events.record(set, kind, SOURCE, reason, &message);
         }
@@ -218,7 +218,7 @@ impl StatefulSets {
             if !self.context.race_due(space, &pod) {
                 let message =
                     format!("create Pod {pod} in StatefulSet {} failed error: pvc {claim} is being deleted", name(set));
-                self.context.events.record(set, Kind::Warning, SOURCE, "FailedCreate", &message);
+                self.context.events.record(set, EventType::Warning, SOURCE, "FailedCreate", &message);
                 return Err(Retry);
             }
             self.context.race_done(space, &pod);
@@ -229,7 +229,7 @@ impl StatefulSets {
         match self.context.store.create(Key::new("pods", space, pod.as_str()), object, false) {
             Ok(_) => {
                 let message = format!("create Pod {pod} in StatefulSet {} successful", name(set));
-                self.context.events.record(set, Kind::Normal, SOURCE, "SuccessfulCreate", &message);
+                self.context.events.record(set, EventType::Normal, SOURCE, "SuccessfulCreate", &message);
                 Ok(())
             }
             Err(error) => {
@@ -238,7 +238,7 @@ impl StatefulSets {
                     _ => format!("pods \"{pod}\" already exists"),
                 };
                 let message = format!("create Pod {pod} in StatefulSet {} failed error: {why}", name(set));
-                self.context.events.record(set, Kind::Warning, SOURCE, "FailedCreate", &message);
+                self.context.events.record(set, EventType::Warning, SOURCE, "FailedCreate", &message);
                 Err(Retry)
             }
         }

@@ -1,6 +1,6 @@
 //! Taints: the one of a cordoned node, and the eviction of pods that do not tolerate their node's `NoExecute` taints.
 
-use super::events::{Kind, Source};
+use super::events::{EventType, Source};
 use super::nodes::{add_taint, drop_taints};
 use super::scheduler::UNSCHEDULABLE;
 use super::tolerations::tolerated_by;
@@ -65,7 +65,7 @@ impl TaintEviction {
 
     fn evict(&self, pod: &Value) {
         let message = format!("Marking for deletion Pod {}/{}", namespace(pod), name(pod));
-        self.context.events.record(pod, Kind::Normal, SOURCE, "TaintManagerEviction", &message);
+        self.context.events.record(pod, EventType::Normal, SOURCE, "TaintManagerEviction", &message);
         let wanted = Preconditions::uid(uid(pod));
         // Gone or replaced meanwhile: just as well.
         let _ = self.context.store.update(&key("pods", pod), &wanted, false, |pod| {
@@ -128,7 +128,7 @@ impl Controller for TaintEviction {
         let Some(time) = stays(&pod, &taints) else {
             if self.since.remove(uid(&pod)).is_some() {
                 let message = format!("Cancelling deletion of Pod {}/{}", namespace(&pod), name(&pod));
-                self.context.events.record(&pod, Kind::Normal, SOURCE, "TaintManagerEviction", &message);
+                self.context.events.record(&pod, EventType::Normal, SOURCE, "TaintManagerEviction", &message);
             }
             return Requeue::Never;
         };

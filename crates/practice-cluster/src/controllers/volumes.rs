@@ -7,7 +7,7 @@
 //! A volume's data is a folder named like the volume. Reclaim policy Delete removes it with the volume; Retain keeps
 //! both, Released, until somebody clears `claimRef.uid`: then the volume is Available again, reserved for its claim.
 
-use super::events::{Kind, Source};
+use super::events::{EventType, Source};
 use super::volume_match::{class, find, fits, is_for};
 use super::{Context, Controller, Requeue};
 use crate::files::Folder;
@@ -59,7 +59,7 @@ impl Volumes {
         self.context.store.get(&Key::new("storageclasses", "", class(object)))
     }
 
-    fn event(&self, about: &Value, kind: Kind, source: Source<'_>, reason: &str, message: &str) {
+    fn event(&self, about: &Value, kind: EventType, source: Source<'_>, reason: &str, message: &str) {
         self.context.events.record(about, kind, source, reason, message);
     }
 
@@ -149,16 +149,16 @@ impl Volumes {
                 class => format!("storageclass.storage.k8s.io \"{class}\" not found"),
             };
             let (kind, reason) = if class(claim).is_empty() {
-                (Kind::Normal, "FailedBinding")
+                (EventType::Normal, "FailedBinding")
             } else {
-                (Kind::Warning, "ProvisioningFailed")
+                (EventType::Warning, "ProvisioningFailed")
             };
             self.event(claim, kind, CONTROLLER, reason, &message);
             return AGAIN;
         };
         if class["volumeBindingMode"] == "WaitForFirstConsumer" && annotation(claim, SELECTED_NODE).is_empty() {
             let (reason, message) = self.awaited(claim);
-            self.event(claim, Kind::Normal, CONTROLLER, reason, &message);
+            self.event(claim, EventType::Normal, CONTROLLER, reason, &message);
             return AGAIN;
         }
         if class["provisioner"] == NO_PROVISIONER {
@@ -187,7 +187,7 @@ impl Volumes {
             if text(claim, "/status/phase") == "Bound" {
                 self.change(claim, "persistentvolumeclaims", |claim| claim["status"]["phase"] = json!("Lost"));
                 let message = "Bound claim has lost its PersistentVolume. Data on the volume is lost!";
-                self.event(claim, Kind::Warning, CONTROLLER, "ClaimLost", message);
+                self.event(claim, EventType::Warning, CONTROLLER, "ClaimLost", message);
             }
             return;
         };
@@ -195,7 +195,7 @@ impl Volumes {
         let complete = !annotation(claim, BIND_COMPLETED).is_empty();
         if !complete && reference.is_null() && !fits(&volume, claim) {
             let message = format!("Cannot bind to requested volume \"{bound_to}\": it does not satisfy the claim");
-            self.event(claim, Kind::Warning, CONTROLLER, "VolumeMismatch", &message);
+            self.event(claim, EventType::Warning, CONTROLLER, "VolumeMismatch", &message);
         } else if reference.is_null() || is_for(&volume, claim) {
             if !is_terminating(claim) || text(claim, "/status/phase") != "Bound" {
                 self.bind(claim, &volume);
@@ -203,11 +203,11 @@ impl Volumes {
         } else if complete {
             let message = "Two claims are bound to the same volume, this one is bound incorrectly";
             self.change(claim, "persistentvolumeclaims", |claim| claim["status"]["phase"] = json!("Lost"));
-            self.event(claim, Kind::Warning, CONTROLLER, "ClaimMisbound", message);
+            self.event(claim, EventType::Warning, CONTROLLER, "ClaimMisbound", message);
         } else {
             // Somebody asked for it, and it may become free: the claim stays Pending.
             let message = format!("volume \"{bound_to}\" already bound to a different claim.");
-            self.event(claim, Kind::Warning, CONTROLLER, "FailedBinding", &message);
+            self.event(claim, EventType::Warning, CONTROLLER, "FailedBinding", &message);
         }
     }
 
@@ -272,13 +272,13 @@ impl Volumes {
                  system administrator. If volume creation is delayed, please verify that the provisioner is running and \
                  correctly registered."
             );
-            self.event(claim, Kind::Normal, CONTROLLER, "ExternalProvisioning", &message);
+            self.event(claim, EventType::Normal, CONTROLLER, "ExternalProvisioning", &message);
             let message = format!(
                 "External provisioner is provisioning volume for claim \"{}/{}\"",
                 namespace(claim),
                 name(claim)
             );
-            self.event(claim, Kind::Normal, worker, "Provisioning", &message);
+            self.event(claim, EventType::Normal, worker, "Provisioning", &message);
             return Requeue::After(self.context.pace.provision);
         };
         let left = done.saturating_duration_since(Instant::now());
@@ -291,7 +291,7 @@ impl Volumes {
         let made = folder.and_then(|folder| folder.make_folder(Path::new(&volume), PASSABLE, None));
         if let Err(error) = made {
             let message = format!("failed to provision volume with StorageClass \"{}\": {error}", name(class));
-            self.event(claim, Kind::Warning, worker, "ProvisioningFailed", &message);
+            self.event(claim, EventType::Warning, worker, "ProvisioningFailed", &message);
             return Requeue::Never;
         }
         let object = self.new_volume(claim, class, &volume);
@@ -299,7 +299,7 @@ impl Volumes {
             // The provisioner is part of it: what it made is known at once.
             self.known.insert(volume.clone(), created);
             let message = format!("Successfully provisioned volume {volume}");
-            self.event(claim, Kind::Normal, worker, "ProvisioningSucceeded", &message);
+            self.event(claim, EventType::Normal, worker, "ProvisioningSucceeded", &message);
         }
         // Its creation brings the claim back here, to be bound.
         Requeue::Never

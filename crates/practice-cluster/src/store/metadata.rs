@@ -85,7 +85,7 @@ pub(super) fn mark_deleted(key: &Key, object: &mut Value, grace: Option<u64>) {
 }
 
 /// Whether nothing keeps a deleted object any longer.
-pub(super) fn may_go(object: &Value) -> bool {
+pub(super) fn can_be_removed(object: &Value) -> bool {
     let metadata = &object["metadata"];
     // A namespace has finalizers of its own kind: its contents go first.
     let emptied = object["kind"] != "Namespace" || object["spec"]["finalizers"].as_array().is_none_or(Vec::is_empty);

@@ -3,10 +3,10 @@
 use super::change::ChangeKind;
 use super::error::StoreError;
 use super::history::{FIRST_VERSION, State, lock};
-use super::metadata::{bump_generation, generated_name, keep_identity, mark_deleted, may_go, seconds};
+use super::metadata::{bump_generation, can_be_removed, generated_name, keep_identity, mark_deleted, seconds};
 use super::preconditions::{DeleteOptions, Preconditions};
 use super::watcher::Watcher;
-use crate::admission::{self, Asked, Operation};
+use crate::admission::{self, AdmissionRequest, Operation};
 use crate::key::Key;
 use crate::resources;
 use jiff::Timestamp;
@@ -15,10 +15,10 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::sync::watch;
 
-/// All objects, their history, and the bell that wakes watchers.
+/// All objects, their history, and the notifier that wakes watchers.
 pub struct Store {
     state: Arc<Mutex<State>>,
-    bell: watch::Sender<u64>,
+    notifier: watch::Sender<u64>,
 }
 
 impl std::fmt::Debug for Store {
@@ -32,7 +32,7 @@ impl Store {
     pub fn new() -> Arc<Store> {
         let state =
             State { objects: BTreeMap::new(), history: VecDeque::new(), version: FIRST_VERSION, oldest: FIRST_VERSION };
-        Arc::new(Store { state: Arc::new(Mutex::new(state)), bell: watch::Sender::new(FIRST_VERSION) })
+        Arc::new(Store { state: Arc::new(Mutex::new(state)), notifier: watch::Sender::new(FIRST_VERSION) })
     }
 
     /// Adds an object and returns it as stored: uid, creationTimestamp, resourceVersion, generation, apiVersion,
@@ -80,7 +80,7 @@ impl Store {
         }
         let classes = state.of_kind("storageclasses", None).map(|(_, class)| &**class);
         admission::admit(key.resource, &mut object, classes);
-        let asked = Asked { operation: Operation::Create, key: &key, object: &object, dry_run };
+        let asked = AdmissionRequest { operation: Operation::Create, key: &key, object: &object, dry_run };
         let refusal = admission::refusal(&asked, &|kind, namespace| {
             state.of_kind(kind, namespace).map(|(_, object)| object.clone()).collect()
         });
@@ -91,7 +91,7 @@ impl Store {
             return Ok(Arc::new(object));
         }
         let object = state.record(ChangeKind::Added, key, object, None);
-        self.ring(state);
+        self.notify(state);
         Ok(object)
     }
 
@@ -164,9 +164,9 @@ impl Store {
         if dry_run {
             return Ok(Arc::new(object));
         }
-        let kind = if may_go(&object) { ChangeKind::Deleted } else { ChangeKind::Modified };
+        let kind = if can_be_removed(&object) { ChangeKind::Deleted } else { ChangeKind::Modified };
         let object = state.record(kind, key.clone(), object, Some(before));
-        self.ring(state);
+        self.notify(state);
         Ok(object)
     }
 
@@ -182,13 +182,13 @@ impl Store {
         options.preconditions.check(&before)?;
         let mut object = (*before).clone();
         mark_deleted(key, &mut object, options.grace_seconds);
-        let gone = may_go(&object);
+        let gone = can_be_removed(&object);
         if options.dry_run || (object == *before && !gone) {
             return Ok((Arc::new(object), gone));
         }
         let kind = if gone { ChangeKind::Deleted } else { ChangeKind::Modified };
         let object = state.record(kind, key.clone(), object, Some(before));
-        self.ring(state);
+        self.notify(state);
         Ok((object, gone))
     }
 
@@ -200,7 +200,7 @@ impl Store {
         if since < lock(&self.state).oldest {
             return Err(StoreError::Expired);
         }
-        Ok(Watcher { state: self.state.clone(), bell: self.bell.subscribe(), seen: since })
+        Ok(Watcher { state: self.state.clone(), notifier: self.notifier.subscribe(), seen: since })
     }
 
     /// Version of the last change: what a list's `metadata.resourceVersion` says.
@@ -221,9 +221,9 @@ impl Store {
     }
 
     /// Wakes the watchers, after the lock is let go so that they find it free.
-    fn ring(&self, state: MutexGuard<'_, State>) {
+    fn notify(&self, state: MutexGuard<'_, State>) {
         let version = state.version;
         drop(state);
-        self.bell.send_modify(|current| *current = version.max(*current));
+        self.notifier.send_modify(|current| *current = version.max(*current));
     }
 }

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 /// A place in the history, moving forward.
 pub struct Watcher {
     pub(super) state: Arc<Mutex<State>>,
-    pub(super) bell: watch::Receiver<u64>,
+    pub(super) notifier: watch::Receiver<u64>,
     pub(super) seen: u64,
 }
 
@@ -17,8 +17,8 @@ impl Watcher {
     /// longer holds its next change (answer 410 then, see [`Watcher::expired`]). Safe to drop while it waits.
     pub async fn next(&mut self) -> Option<Change> {
         loop {
-            // Mark the bell as heard before looking: a change after the look rings again.
-            self.bell.borrow_and_update();
+            // Mark the notifier as heard before looking: a change after the look rings again.
+            self.notifier.borrow_and_update();
             {
                 let state = lock(&self.state);
                 if self.seen < state.oldest {
@@ -30,7 +30,7 @@ impl Watcher {
                     return Some(change.clone());
                 }
             }
-            self.bell.changed().await.ok()?;
+            self.notifier.changed().await.ok()?;
         }
     }
 

@@ -18,7 +18,7 @@ pub(crate) struct Running {
     pub(super) process: Process,
     pub(super) content: Content,
     /// Whether the scenario lets it come up.
-    pub(super) well: bool,
+    pub(super) becomes_ready: bool,
     /// Whether it does what it is for.
     pub(super) up: AtomicBool,
     pub(super) ended: CancellationToken,

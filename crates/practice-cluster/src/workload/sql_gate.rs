@@ -5,7 +5,7 @@
 //! nothing to a session.
 
 use super::component::Component;
-use super::sql_refusal::Refusal;
+use super::sql_refusal::SqlRefusal;
 use super::warehouses::{Warehouse, only_running, serves, warehouses};
 use crate::store::{Key, Store};
 
@@ -17,9 +17,9 @@ pub(crate) fn check(
     pod: &str,
     component: Component,
     chosen: Option<&str>,
-) -> Result<(), Refusal> {
+) -> Result<(), SqlRefusal> {
     if !store.get(&Key::new("pods", namespace, pod)).is_some_and(|pod| serves(&pod)) {
-        return Err(Refusal::starting("the database system is starting up"));
+        return Err(SqlRefusal::starting("the database system is starting up"));
     }
     if component != Component::WarehouseProxy {
         return Ok(());
@@ -29,14 +29,14 @@ pub(crate) fn check(
         None => only_running(&warehouses),
         Some(chosen) => {
             let found = warehouses.iter().find(|warehouse| warehouse.name == chosen);
-            Some(found.ok_or_else(|| Refusal::no_warehouse(chosen))?)
+            Some(found.ok_or_else(|| SqlRefusal::no_warehouse(chosen))?)
         }
     };
     match warehouse {
-        Some(Warehouse { name, nodes }) if nodes.is_empty() => Err(Refusal::starting(format!(
+        Some(Warehouse { name, nodes }) if nodes.is_empty() => Err(SqlRefusal::starting(format!(
             "the database system is not accepting connections: warehouse {name} is suspended"
         ))),
-        Some(warehouse) if warehouse.ready() < warehouse.nodes.len() => Err(Refusal::starting(format!(
+        Some(warehouse) if warehouse.ready() < warehouse.nodes.len() => Err(SqlRefusal::starting(format!(
             "the database system is not accepting connections: {} of {} nodes of warehouse {} are ready",
             warehouse.ready(),
             warehouse.nodes.len(),

@@ -5,7 +5,7 @@ pub(crate) const CANNOT_CONNECT_NOW: &str = "57P03";
 
 /// A FATAL error that answers a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Refusal {
+pub(crate) struct SqlRefusal {
     /// SQLSTATE.
     pub(crate) code: &'static str,
     /// Message.
@@ -14,15 +14,15 @@ pub(crate) struct Refusal {
     pub(crate) detail: String,
 }
 
-impl Refusal {
+impl SqlRefusal {
     /// 57P03 with a message.
-    pub(crate) fn starting(message: impl Into<String>) -> Refusal {
-        Refusal { code: CANNOT_CONNECT_NOW, message: message.into(), detail: String::new() }
+    pub(crate) fn starting(message: impl Into<String>) -> SqlRefusal {
+        SqlRefusal { code: CANNOT_CONNECT_NOW, message: message.into(), detail: String::new() }
     }
 
     /// What a startup option that names no warehouse of the account is answered with, in PostgreSQL's words.
-    pub(super) fn no_warehouse(name: &str) -> Refusal {
-        Refusal {
+    pub(super) fn no_warehouse(name: &str) -> SqlRefusal {
+        SqlRefusal {
             code: "22023",
             message: format!("invalid value for parameter \"warehouse\": \"{name}\""),
             detail: format!("Warehouse \"{name}\" does not exist."),
@@ -30,8 +30,8 @@ impl Refusal {
     }
 
     /// What a warehouse node's server answers to a client (Greenplum's words and SQLSTATE).
-    pub(crate) fn segment() -> Refusal {
-        Refusal {
+    pub(crate) fn segment() -> SqlRefusal {
+        SqlRefusal {
             code: CANNOT_CONNECT_NOW,
             message: "connections to primary segments are not allowed".to_owned(),
             detail: "This database instance is running as a primary segment in a Greenplum cluster and does not \
@@ -66,7 +66,7 @@ mod tests {
 
     #[test]
     fn a_refusal_is_a_whole_error_response() {
-        let message = Refusal::starting("no").encode();
+        let message = SqlRefusal::starting("no").encode();
         assert_eq!(message[0], b'E');
         let length = u32::from_be_bytes(message[1..5].try_into().unwrap()) as usize;
         assert_eq!(message.len(), length + 1);

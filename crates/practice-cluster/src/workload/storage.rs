@@ -22,7 +22,7 @@ pub(super) struct Storage {
 
 /// What a scenario says of a member, beside its settings.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Knobs {
+pub(super) struct MemberOptions {
     /// Whether it serves no metrics.
     pub(super) no_metrics: bool,
     /// Whether its disk is all that it has, so that nothing is attached again once that is lost.
@@ -43,16 +43,16 @@ impl Storage {
         namespace: &str,
         identity: Identity,
         volume: Option<&Path>,
-        knobs: Knobs,
+        options: MemberOptions,
     ) -> Result<Arc<StandIn>, String> {
         let map = self.store.get(&Key::new("configmaps", namespace, CONFIG_MAP));
         let text = map.as_ref().and_then(|map| map["data"][SETTINGS].as_str()).unwrap_or_default();
         let settings = Settings::read(text).map_err(|error| error.to_string())?;
         let mut member = settings.member(&identity.name).map_err(|error| error.to_string())?;
-        if knobs.no_metrics {
+        if options.no_metrics {
             member.metrics = storage_stand_in::MetricsPage::NotFound;
         }
-        if knobs.data_on_volume {
+        if options.data_on_volume {
             member.attach = Some(0);
         }
         let installation = self.installation(namespace).map_err(|error| error.to_string())?;

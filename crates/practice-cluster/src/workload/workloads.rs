@@ -6,9 +6,9 @@ use super::marks::{FILLED, MADE, mark, marked};
 use super::postgres::Postgres;
 use super::running::{Process, Running};
 use super::seed::{Content, Databases};
-use super::sql_refusal::Refusal;
-use super::sql_stream::Speaks;
-use super::storage::{Knobs, Storage};
+use super::sql_refusal::SqlRefusal;
+use super::sql_stream::Dialect;
+use super::storage::{MemberOptions, Storage};
 use super::warehouses::{Warehouse, file, warehouses};
 use super::{seed, sql_gate, sql_stream};
 use crate::files::{Folder, PASSABLE};
@@ -94,7 +94,8 @@ impl Workloads {
     pub(crate) async fn start(&self, pod: &Value, volume: Option<&Path>) -> Result<Arc<Running>, String> {
         let component = Component::of(pod);
         let id = (namespace(pod).to_owned(), name(pod).to_owned());
-        let well = !self.scenario.never_ready.contains(&PodName { namespace: id.0.clone(), pod: id.1.clone() });
+        let becomes_ready =
+            !self.scenario.never_ready.contains(&PodName { namespace: id.0.clone(), pod: id.1.clone() });
         let mut content = Content::Kept;
         let process = match component {
             Component::MetadataProxy | Component::WarehouseProxy => match &self.postgres {
@@ -127,7 +128,7 @@ impl Workloads {
             component,
             process,
             content,
-            well,
+            becomes_ready,
             up: AtomicBool::new(false),
             ended: self.stopped.child_token(),
         });
@@ -145,7 +146,7 @@ impl Workloads {
     /// # Errors
     /// It ended, or its databases cannot be made: PostgreSQL's words.
     pub(crate) async fn ready(&self, running: &Running) -> Result<(), String> {
-        if !running.well {
+        if !running.becomes_ready {
             return std::future::pending().await;
         }
         let (Process::Postgres { server, data }, Some(databases)) = (&running.process, running.component.databases())
@@ -153,7 +154,7 @@ impl Workloads {
             return Ok(());
         };
         server.accepts().await?;
-        self.tell_of_segments(&running.namespace);
+        self.write_segments(&running.namespace);
         let segments = self.segments.join(&running.namespace);
         seed::prepare(&server.socket(), &self.password, databases, running.content, &segments).await?;
         let id = (running.namespace.clone(), running.pod.clone());
@@ -207,7 +208,7 @@ impl Workloads {
         for running in proxies.iter().filter(|running| running.component.databases().is_some()) {
             let alone = sql_gate::check(&self.store, &running.namespace, &running.pod, running.component, None);
             // Some session may be in one that is down; each looks for itself.
-            let warehouses = self.tell_of_segments(&running.namespace);
+            let warehouses = self.write_segments(&running.namespace);
             let partly =
                 warehouses.iter().any(|warehouse| warehouse.ready() < warehouse.nodes.len() || !warehouse.runs());
             down |= alone.is_err() || partly;
@@ -219,7 +220,7 @@ impl Workloads {
 
     /// Has the server of an account say of its segments what is so now; the account's warehouses. A namespace without any
     /// has nothing to say.
-    fn tell_of_segments(&self, namespace: &str) -> Vec<Warehouse> {
+    fn write_segments(&self, namespace: &str) -> Vec<Warehouse> {
         // The lock is held: what was written last is what is so last.
         let mut written = lock(&self.written);
         let warehouses = warehouses(&self.store, namespace);
@@ -258,7 +259,7 @@ impl Workloads {
             }
             (Process::Nothing, Component::Warehouse, 5432) if running.is_up() => {
                 tokio::spawn(async move {
-                    running.ended.run_until_cancelled(sql_stream::refuse(inner, Refusal::segment())).await
+                    running.ended.run_until_cancelled(sql_stream::refuse(inner, SqlRefusal::segment())).await
                 });
             }
             (Process::Storage(member), _, port) if port == member.role().http_port() => {
@@ -288,7 +289,7 @@ impl Workloads {
     async fn serve_sql(&self, running: &Running, client: DuplexStream) {
         let Process::Postgres { server, .. } = &running.process else { return };
         let gate = |chosen: Option<&str>| {
-            self.tell_of_segments(&running.namespace);
+            self.write_segments(&running.namespace);
             sql_gate::check(&self.store, &running.namespace, &running.pod, running.component, chosen)
         };
         let mut downs = self.downs.subscribe();
@@ -299,12 +300,12 @@ impl Workloads {
                 }
             }
         };
-        let speaks = match running.component.databases() {
-            Some(Databases::Account) => Speaks::Warehouses,
-            Some(Databases::Metadata) | None => Speaks::PostgreSql,
+        let dialect = match running.component.databases() {
+            Some(Databases::Account) => Dialect::Warehouses,
+            Some(Databases::Metadata) | None => Dialect::PostgreSql,
         };
         let socket = server.socket();
-        let served = sql_stream::serve(client, &socket, speaks, gate, cut);
+        let served = sql_stream::serve(client, &socket, dialect, gate, cut);
         // How a connection ended is its client's affair.
         let _ = running.ended.run_until_cancelled(served).await;
     }
@@ -330,9 +331,9 @@ impl Workloads {
     fn storage(&self, role: Role, id: &(String, String), volume: Option<&Path>) -> Result<Process, String> {
         let pod = PodName { namespace: id.0.clone(), pod: id.1.clone() };
         let no_metrics = self.scenario.no_metrics.contains(&pod);
-        let knobs = Knobs { no_metrics, data_on_volume: self.scenario.data_on_volume };
+        let options = MemberOptions { no_metrics, data_on_volume: self.scenario.data_on_volume };
         let identity = Identity { role, name: pod.pod };
-        self.storage.start(&id.0, identity, volume, knobs).map(Process::Storage)
+        self.storage.start(&id.0, identity, volume, options).map(Process::Storage)
     }
 }
 

@@ -12,7 +12,7 @@ mod rule;
 mod watch_faults;
 
 pub use fault::Fault;
-pub(super) use perform::{is_rehearsed, perform};
+pub(super) use perform::{is_dry_run, perform};
 pub use registry::Faults;
 pub use report::{Applied, Mutation, Processed};
 pub use rule::Rule;

@@ -41,7 +41,7 @@ where
         let since = state.store.version();
         let response = process(parts.clone(), Body::from(body.clone())).await;
         match &listener {
-            Some(listener) => told(state, &asked, listener, since, (&parts, &body), response).await,
+            Some(listener) => report(state, &asked, listener, since, (&parts, &body), response).await,
             None => response,
         }
     };
@@ -67,7 +67,7 @@ where
 }
 
 /// Gives word of what a request changed, where it did, and waits until its answer may go.
-async fn told(
+async fn report(
     state: &ApiState,
     asked: &Attributes,
     listener: &mpsc::UnboundedSender<Processed>,
@@ -79,7 +79,7 @@ async fn told(
     let (head, body) = response.into_parts();
     // Answers to changes are whole objects, made in memory.
     let answer = axum::body::to_bytes(body, usize::MAX).await.unwrap_or_default();
-    if !head.status.is_success() || is_rehearsed(parts, request) {
+    if !head.status.is_success() || is_dry_run(parts, request) {
         return Response::from_parts(head, Body::from(answer));
     }
     let said: Value = serde_json::from_slice(&answer).unwrap_or_default();
@@ -101,17 +101,17 @@ async fn told(
         // Let go of, one way or another.
         let _ = held.await;
     }
-    announced(head, answer, sent)
+    signal_when_sent(head, answer, sent)
 }
 
 /// Whether only an answer was wanted.
-pub(crate) fn is_rehearsed(parts: &Parts, request: &[u8]) -> bool {
+pub(crate) fn is_dry_run(parts: &Parts, request: &[u8]) -> bool {
     let options: Value = serde_json::from_slice(request).unwrap_or_default();
     Query::of(&parts.uri).has("dryRun") || options["dryRun"].as_array().is_some_and(|stages| !stages.is_empty())
 }
 
 /// An answer that tells when it has been taken.
-fn announced(mut head: response::Parts, answer: Bytes, sent: oneshot::Sender<()>) -> Response<Body> {
+fn signal_when_sent(mut head: response::Parts, answer: Bytes, sent: oneshot::Sender<()>) -> Response<Body> {
     head.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(answer.len()));
     let body = stream::unfold((Some(answer), sent), |(answer, sent)| async move {
         // `sent` goes with the stream.
@@ -137,7 +137,7 @@ fn refusal(code: u16, retry_after: Option<u64>) -> Response<Body> {
         page.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html"));
         page
     } else {
-        ApiError::trouble(code, retry_after).into_response()
+        ApiError::injected(code, retry_after).into_response()
     };
     if let Some(seconds) = retry_after {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));

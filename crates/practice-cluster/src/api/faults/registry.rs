@@ -54,7 +54,7 @@ impl Faults {
     }
 
     /// What is to befall a request; `None`: nothing, and nobody wants word of it.
-    pub(crate) fn planned(&self, parts: &Parts, rehearsed: bool) -> Option<Planned> {
+    pub(crate) fn planned(&self, parts: &Parts, dry_run: bool) -> Option<Planned> {
         let mut state = self.lock();
         if state.rules.is_empty() && state.listener.is_none() {
             return None;
@@ -62,10 +62,10 @@ impl Faults {
         let query = Query::of(&parts.uri);
         let asked = Target::parse(parts.uri.path()).attributes(&parts.method, parts.uri.path(), &query);
         let mut faults = Vec::new();
-        for rule in state.rules.iter_mut().filter(|rule| rule.is_about(&asked, rehearsed)) {
+        for rule in state.rules.iter_mut().filter(|rule| rule.is_about(&asked, dry_run)) {
             if rule.passing > 0 {
                 rule.passing -= 1;
-            } else if rule.times > 0 && concerns(&rule.fault, &asked, &query) {
+            } else if rule.times > 0 && applies(&rule.fault, &asked, &query) {
                 rule.times -= 1;
                 faults.push(rule.fault.clone());
             }
@@ -78,7 +78,7 @@ impl Faults {
             fault: fault.clone(),
         });
         state.applied.extend(applied);
-        let listener = state.listener.clone().filter(|_| changes(&asked, &parts.method));
+        let listener = state.listener.clone().filter(|_| may_change(&asked, &parts.method));
         (!faults.is_empty() || listener.is_some()).then_some(Planned { asked, faults, listener })
     }
 
@@ -94,7 +94,7 @@ impl Faults {
 }
 
 /// Whether a fault can befall such a request: some are a watch's alone, some everything else's.
-fn concerns(fault: &Fault, asked: &Attributes, query: &Query) -> bool {
+fn applies(fault: &Fault, asked: &Attributes, query: &Query) -> bool {
     let watches = asked.verb == "watch";
     match fault {
         Fault::CutWatch { .. } | Fault::Silence { .. } | Fault::Lag(_) | Fault::Reorder => watches,
@@ -108,7 +108,7 @@ fn concerns(fault: &Fault, asked: &Attributes, query: &Query) -> bool {
 }
 
 /// Whether a request may change an object that is kept.
-fn changes(asked: &Attributes, method: &Method) -> bool {
+fn may_change(asked: &Attributes, method: &Method) -> bool {
     let streams = ["portforward", "exec", "attach"].contains(&asked.subresource.as_str());
     *method != Method::GET && asked.path.is_none() && !streams && !asked.resource.ends_with("reviews")
 }

@@ -14,7 +14,7 @@ pub struct Rule {
     pub(super) passing: u64,
     pub(super) times: u64,
     /// Whether only dry runs, or only others; `None`: both.
-    rehearsed: Option<bool>,
+    dry_run: Option<bool>,
     pub(super) fault: Fault,
 }
 
@@ -23,7 +23,7 @@ impl Rule {
     /// (`pods`, `pods/portforward`); an empty word is any.
     pub fn on(verb: &str, resource: &str, fault: Fault) -> Rule {
         let (verb, resource) = (verb.to_owned(), resource.to_owned());
-        Rule { verb, resource, namespace: None, name: None, passing: 0, times: u64::MAX, rehearsed: None, fault }
+        Rule { verb, resource, namespace: None, name: None, passing: 0, times: u64::MAX, dry_run: None, fault }
     }
 
     /// Only those in that namespace.
@@ -41,13 +41,13 @@ impl Rule {
     /// Only those that change something, and no dry run.
     #[must_use]
     pub fn real(self) -> Rule {
-        Rule { rehearsed: Some(false), ..self }
+        Rule { dry_run: Some(false), ..self }
     }
 
     /// Only dry runs.
     #[must_use]
     pub fn rehearsed(self) -> Rule {
-        Rule { rehearsed: Some(true), ..self }
+        Rule { dry_run: Some(true), ..self }
     }
 
     /// Only the n-th such request from now on, counted from 1.
@@ -62,11 +62,11 @@ impl Rule {
         Rule { times, ..self }
     }
 
-    pub(super) fn is_about(&self, asked: &Attributes, rehearsed: bool) -> bool {
+    pub(super) fn is_about(&self, asked: &Attributes, dry_run: bool) -> bool {
         let word = |wanted: &str, said: &str| wanted.is_empty() || wanted == said;
         let given = |wanted: &Option<String>, said: &str| wanted.as_ref().is_none_or(|wanted| wanted == said);
         asked.path.is_none()
-            && self.rehearsed.is_none_or(|only| only == rehearsed)
+            && self.dry_run.is_none_or(|only| only == dry_run)
             && word(&self.verb, &asked.verb)
             && word(&self.resource, &asked.path_of_resource())
             && given(&self.namespace, &asked.namespace)

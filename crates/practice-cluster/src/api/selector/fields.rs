@@ -66,7 +66,9 @@ pub(super) fn parse(resource: &Resource, text: &str) -> Result<Vec<FieldTerm>, S
         };
         read.push((path, unescaped(value)?, equal));
     }
-    read.into_iter().map(|(path, value, equal)| Ok(FieldTerm { path: kept(resource, path)?, value, equal })).collect()
+    read.into_iter()
+        .map(|(path, value, equal)| Ok(FieldTerm { path: stored_path(resource, path)?, value, equal }))
+        .collect()
 }
 
 /// The terms between the commas that no backslash stands before.
@@ -110,7 +112,7 @@ fn unescaped(value: &str) -> Result<String, String> {
 }
 
 /// What a field is called in the objects that are kept.
-fn kept(resource: &Resource, path: &str) -> Result<String, String> {
+fn stored_path(resource: &Resource, path: &str) -> Result<String, String> {
     let unsupported = || format!("field label not supported: {path}");
     if *resource == EVENTS_V1 {
         let own = match path {

@@ -192,7 +192,7 @@ impl ApiError {
     }
 
     /// 500 without a reason: what the real server makes of an error that is not worded for clients.
-    pub(crate) fn unworded(message: impl Into<String>) -> ApiError {
+    pub(crate) fn internal_without_reason(message: impl Into<String>) -> ApiError {
         ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "", message)
     }
 

@@ -6,10 +6,10 @@ use crate::store::{Key, Store};
 use std::sync::Arc;
 
 /// Resolves when the store holds what the scenario wants.
-pub(crate) async fn come_true(store: &Arc<Store>, scenario: &Scenario) {
+pub(crate) async fn wait_until_settled(store: &Arc<Store>, scenario: &Scenario) {
     let lost = &scenario.lost_nodes;
     if lost.is_empty() {
-        return all_ready(store.clone(), scenario.never_ready.clone()).await;
+        return wait_until_ready(store.clone(), scenario.never_ready.clone()).await;
     }
     let all_lost = |store: &Store| {
         let node = |name: &str| store.get(&Key::new("nodes", "", name));
@@ -17,11 +17,11 @@ pub(crate) async fn come_true(store: &Arc<Store>, scenario: &Scenario) {
         let quiet = |name: &str| pods.iter().filter(|pod| pod["spec"]["nodeName"] == name).all(|pod| !is_ready(pod));
         lost.iter().all(|name| node(name).is_some_and(|node| !is_ready(&node)) && quiet(name))
     };
-    until(store, all_lost).await;
+    wait_until(store, all_lost).await;
 }
 
 /// Resolves when the pods of all StatefulSets are Ready, but for those that never will be.
-pub(crate) async fn all_ready(store: Arc<Store>, never: Vec<PodName>) {
+pub(crate) async fn wait_until_ready(store: Arc<Store>, never: Vec<PodName>) {
     let all = |store: &Store| {
         let pods = store.list("pods", None).0;
         store.list("statefulsets", None).0.iter().all(|set| {
@@ -29,18 +29,17 @@ pub(crate) async fn all_ready(store: Arc<Store>, never: Vec<PodName>) {
                 let wanted = PodName { namespace: namespace(set).to_owned(), pod: format!("{}-{ordinal}", name(set)) };
                 let found = pods.iter().find(|pod| namespace(pod) == wanted.namespace && name(pod) == wanted.pod);
                 found.is_some_and(|pod| {
-                    let as_well_as_it_gets =
-                        is_ready(pod) || (never.contains(&wanted) && pod["status"]["phase"] == "Running");
-                    as_well_as_it_gets && !is_terminating(pod)
+                    let settled = is_ready(pod) || (never.contains(&wanted) && pod["status"]["phase"] == "Running");
+                    settled && !is_terminating(pod)
                 })
             })
         })
     };
-    until(&store, all).await;
+    wait_until(&store, all).await;
 }
 
 /// Resolves when something holds of the store, looking whenever it changed.
-async fn until(store: &Store, holds: impl Fn(&Store) -> bool) {
+async fn wait_until(store: &Store, holds: impl Fn(&Store) -> bool) {
     loop {
         let since = store.version();
         if holds(store) {

@@ -6,7 +6,7 @@ use serde_json::json;
 
 impl ApiError {
     /// 400, 403, 429, 503, 504; anything else is worded as 500.
-    pub(crate) fn trouble(code: u16, retry_after: Option<u64>) -> ApiError {
+    pub(crate) fn injected(code: u16, retry_after: Option<u64>) -> ApiError {
         let (code, reason, message) = match code {
             // What a dry run meets where an admission webhook has side effects.
             400 => (
