@@ -1,4 +1,4 @@
-//! Starting and stopping a practice cluster as a whole.
+//! Starting and stopping a practice cluster.
 
 use crate::api::faults::Faults;
 use crate::api::{self, ApiState, Host, Rbac, RequestLog, Restarts, Rule, Rules, User};
@@ -104,7 +104,7 @@ impl std::fmt::Debug for Sandbox {
 }
 
 impl Sandbox {
-    /// Starts a practice cluster and returns when its API answers; its pods become ready meanwhile (see
+    /// Starts a practice cluster and returns when its API answers; its pods become ready afterwards (see
     /// [`Sandbox::ready`]). What killed sandboxes left behind is removed first. Runs in the caller's tokio runtime.
     ///
     /// # Errors
@@ -239,7 +239,7 @@ impl Sandbox {
             if self.postgres.is_none() && Component::of(template).databases().is_some() {
                 object["spec"]["template"]["metadata"]["annotations"][SQL_SKIPPED] = json!(INSTALL_POSTGRESQL);
             }
-            // Manifests do not repeat objects: a test of theirs says so.
+            // Manifests do not repeat objects.
             let _ = self.store.create(key, object, false);
         }
     }
@@ -259,7 +259,7 @@ impl Sandbox {
         tasks.spawn(controllers::run(PodGarbage::new(context.clone()), context.clone()));
         tasks.spawn(controllers::run(Quotas::new(context.clone()), context.clone()));
         if let Some(postgres) = self.postgres.clone() {
-            // The slowest part of the start; whoever needs it first waits for this one.
+            // The slowest part of the start; the first user of the template waits for it.
             let broken = self.broken.clone();
             tasks.spawn(async move {
                 // Not cut short by a stop, which ends what it runs and waits for that.
@@ -275,7 +275,7 @@ impl Sandbox {
             tasks.spawn(async move {
                 if shutdown.run_until_cancelled(all).await.is_some() {
                     for node in nodes {
-                        // The kubelets end with the sandbox: then nobody is left to tell.
+                        // The kubelets end with the sandbox: then no receiver is left.
                         let _ = machines.send(Machine::Lost(node));
                     }
                 }
@@ -301,8 +301,8 @@ impl Sandbox {
         &self.password
     }
 
-    /// A session of the superuser's at a proxy's server, in its database `postgres`, for tests: no client gets in as the
-    /// superuser.
+    /// A session of the superuser's at a proxy's server, in its database `postgres`, for tests: no client gets in as
+    /// the superuser.
     ///
     /// # Errors
     /// The server's words, or why there is none.
@@ -349,13 +349,13 @@ impl Sandbox {
         }
     }
 
-    /// What its API has been asked, for tests that count requests.
+    /// The requests that its API received, for tests that count them.
     #[must_use]
     pub fn requests(&self) -> &RequestLog {
         &self.api.requests
     }
 
-    /// What is to befall requests to its API, for tests.
+    /// The faults of requests to its API, for tests.
     #[must_use]
     pub fn faults(&self) -> &Faults {
         &self.api.faults
@@ -370,13 +370,13 @@ impl Sandbox {
     }
 
     /// Ends all connections to the API server, watches and port-forwards among them, and refuses new ones for that
-    /// time; then it serves again, as before. Returns when it does. What runs in the cluster goes on meanwhile.
+    /// time; then it serves again, as before. Returns when it does. The cluster's workloads keep running.
     pub async fn restart_api(&self, down_for: Duration) {
         self.restarts.restart(down_for).await;
     }
 
-    /// Stops the controller manager, or has it run again: StatefulSets, claims and volumes stay as they are meanwhile. The
-    /// API server, the scheduler and the kubelets go on.
+    /// Stops the controller manager, or resumes it: until then, StatefulSets, claims and volumes stay as they are. The
+    /// API server, the scheduler and the kubelets keep running.
     pub fn stop_controller_manager(&self, stopped: bool) {
         self.manager.send_replace(stopped);
     }
@@ -386,8 +386,8 @@ impl Sandbox {
         let _ = self.machines.send(Machine::Lost(node.to_owned()));
     }
 
-    /// Ends a node's kubelet: it renews its Lease no more. What the node controller does about it most of a minute later is
-    /// [`Sandbox::lose_node`].
+    /// Ends a node's kubelet: it renews its Lease no more. What the node controller does about it most of a minute
+    /// later is [`Sandbox::lose_node`].
     pub fn silence_node(&self, node: &str) {
         let _ = self.machines.send(Machine::Silent(node.to_owned()));
     }
@@ -403,11 +403,11 @@ impl Sandbox {
         self.stopped = true;
         self.shutdown.cancel();
         if let Some(postgres) = &self.postgres {
-            // Nothing of theirs is kept: no need for a checkpoint.
+            // Their data is not kept: no checkpoint is needed.
             postgres.end_all();
         }
         self.tasks.close();
-        // Tasks end as soon as they hear of it; a runtime too busy for that does not keep the user.
+        // Tasks end as soon as they notice; a runtime too busy for that does not keep the user waiting.
         let _ = tokio::time::timeout(Duration::from_secs(5), self.tasks.wait()).await;
         let folder = self.folder.clone();
         let _ = blocking(move || {
@@ -432,7 +432,7 @@ impl Drop for Sandbox {
     }
 }
 
-/// Runs what blocks where it may.
+/// Runs blocking work on a thread for it.
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, SandboxError> + Send + 'static,
 ) -> Result<T, SandboxError> {

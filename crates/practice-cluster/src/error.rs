@@ -74,7 +74,7 @@ impl SandboxError {
         }
     }
 
-    /// What the user can do next, where there is something.
+    /// What the user can do next, if anything.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {

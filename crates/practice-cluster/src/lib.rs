@@ -1,13 +1,14 @@
 //! A private SynxDB-shaped Kubernetes on the loopback address: the practice cluster of `kubectl synxdb`.
 //!
-//! [`Sandbox::start`] gives a kubeconfig; everything else is the Kubernetes API. In order of who builds on whom:
+//! [`Sandbox::start`] gives a kubeconfig; everything else is the Kubernetes API. Each of these builds on those above
+//! it:
 //!
-//! - [`store`]: objects, versions, watches; [`resources`]: their kinds; `plugins`: who refuses a change
+//! - [`resources`]: the kinds of object; `admission`: defaults and refusals; [`store`]: objects, versions, watches
 //! - [`api`]: HTTP and TLS over the store
-//! - `workload`: what runs in pods; `controllers`: who keeps the store as it should be
-//! - [`scenarios`]: what there is at first, and what goes wrong
+//! - `workload`: what runs in pods; `controllers`: they bring the store to its desired state
+//! - [`scenarios`]: the initial objects, and what goes wrong
 //!
-//! It knows nothing of the plugin that uses it. On Windows there is none: `unsupported` says so.
+//! It does not depend on the plugin that uses it. It does not exist on Windows: see `unsupported`.
 
 mod admission;
 pub mod api;

@@ -30,7 +30,7 @@ impl Spawner {
             let _runtime = runtime.enter();
             while let Ok((mut command, reply)) = inbox.recv() {
                 end_with_parent(&mut command);
-                // Nobody waits for the answer any longer: the child is dropped, and ends at the latest with us.
+                // If the caller no longer waits, the child is dropped, and ends at the latest with this thread.
                 let _ = reply.send(command.spawn());
             }
         })?;
@@ -72,7 +72,7 @@ fn end_with_parent(command: &mut Command) {
     }
 }
 
-/// Elsewhere the next start of a sandbox ends what a killed one left.
+/// On other systems the next start of a sandbox ends what a killed one left.
 #[cfg(not(target_os = "linux"))]
 fn end_with_parent(_command: &mut Command) {}
 
@@ -135,7 +135,7 @@ pub(crate) fn end_postmaster(data: &Path) {
     }
 }
 
-/// Waits until a process is gone: through its descriptor where the system has such.
+/// Waits until a process is gone, through its descriptor.
 #[cfg(target_os = "linux")]
 fn wait_gone(pid: u32, limit: Duration) -> bool {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -161,7 +161,7 @@ fn wait_gone(pid: u32, limit: Duration) -> bool {
     true
 }
 
-/// Whether a test that takes root to be two users can be run; where it cannot, a line says so, past the capture of a test's
+/// Whether a test that needs root (to be two users) can run; if not, it prints a line past the capture of the test's
 /// output.
 #[cfg(test)]
 pub(crate) fn is_root(test: &str) -> bool {

@@ -1,11 +1,12 @@
-//! When the practice cluster is as its scenario wishes it: all pods Ready that may be, all nodes lost that are to be.
+//! Waits until the practice cluster is in its scenario's state: all pods Ready that can be, all nodes lost that should
+//! be.
 
 use crate::objects::{is_ready, is_terminating, name, namespace};
 use crate::scenarios::{PodName, Scenario};
 use crate::store::{Key, Store};
 use std::sync::Arc;
 
-/// Resolves when the store holds what the scenario wants.
+/// Waits until the cluster is in the scenario's state.
 pub(crate) async fn wait_until_settled(store: &Arc<Store>, scenario: &Scenario) {
     let lost = &scenario.lost_nodes;
     if lost.is_empty() {
@@ -20,7 +21,7 @@ pub(crate) async fn wait_until_settled(store: &Arc<Store>, scenario: &Scenario) 
     wait_until(store, all_lost).await;
 }
 
-/// Resolves when the pods of all StatefulSets are Ready, but for those that never will be.
+/// Waits until the pods of all StatefulSets are Ready, except those that never will be.
 pub(crate) async fn wait_until_ready(store: Arc<Store>, never: Vec<PodName>) {
     let all = |store: &Store| {
         let pods = store.list("pods", None).0;
@@ -38,7 +39,7 @@ pub(crate) async fn wait_until_ready(store: Arc<Store>, never: Vec<PodName>) {
     wait_until(&store, all).await;
 }
 
-/// Resolves when something holds of the store, looking whenever it changed.
+/// Waits until a condition holds, checking after each change.
 async fn wait_until(store: &Store, holds: impl Fn(&Store) -> bool) {
     loop {
         let since = store.version();

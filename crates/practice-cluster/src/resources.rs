@@ -145,7 +145,7 @@ pub static RESOURCES: [&Resource; 25] = [
     &ROLES,
 ];
 
-/// `events.k8s.io` `events`: the core ones, told in other words.
+/// `events.k8s.io` `events`: the core ones with other field names.
 pub static EVENTS_V1: Resource = resource("events.k8s.io", "events", "event", "Event", &["ev"], true);
 
 /// Kinds that show what a kept one of the same plural name holds; they can be read and deleted.

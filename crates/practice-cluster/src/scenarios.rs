@@ -34,7 +34,7 @@ const SCENARIOS: [(&str, &str); 20] = [
     ("suspended-account", include_str!("scenarios/suspended-account.yaml")),
 ];
 
-/// The scenario that is meant where none is named.
+/// The scenario that is meant if none is named.
 pub(super) const DEFAULT: &str = SCENARIOS[0].0;
 
 /// The manifests' files.
@@ -145,7 +145,7 @@ pub fn find(name: &str) -> Result<Scenario, SandboxError> {
     }
 }
 
-/// The StatefulSets of a scenario, of the default one where none is named, as its manifests have them.
+/// The StatefulSets of a scenario, of the default one if none is named, as its manifests have them.
 ///
 /// # Errors
 /// There is no such scenario, or a file cannot be read (a defect).

@@ -14,7 +14,7 @@ pub(crate) struct Unprivileged {
 }
 
 impl Unprivileged {
-    /// Whom to run servers as: nobody else unless this process is root's. PostgreSQL refuses to run as root.
+    /// Returns the user to run servers as, if this process runs as root: PostgreSQL refuses to run as root.
     pub(crate) fn needed() -> Option<Unprivileged> {
         if !rustix::process::geteuid().is_root() {
             return None;

@@ -3,7 +3,7 @@
 use super::change::{AdmissionRequest, List, Operation, Refusal, forbidden};
 use super::{limit_range, pod_security, policies, quotas};
 
-/// Who is against it; `None`: nobody.
+/// Returns the first refusal; `None` if no plugin refuses.
 pub(crate) fn refusal(asked: &AdmissionRequest<'_>, list: List<'_>) -> Option<Refusal> {
     let why = |why: String| Refusal { code: 403, reason: "Forbidden", message: forbidden(asked.key, &why) };
     if asked.operation == Operation::Create {

@@ -1,4 +1,4 @@
-//! A change that is asked for, and why it is refused.
+//! A requested change, and why it is refused.
 
 use crate::key::Key;
 use crate::resources;
@@ -16,7 +16,7 @@ pub struct Refusal {
     pub message: String,
 }
 
-/// What is to be done.
+/// What a change does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Operation {
     Create,
@@ -24,21 +24,21 @@ pub(crate) enum Operation {
     Delete,
 }
 
-/// A change that is asked for.
+/// A requested change.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct AdmissionRequest<'a> {
     pub(crate) operation: Operation,
     pub(crate) key: &'a Key,
-    /// As it would be stored, or is before it is deleted.
+    /// The object as it would be stored, or as it is before its deletion.
     pub(crate) object: &'a Value,
-    /// Whether only an answer is wanted.
+    /// Whether it is a dry run.
     pub(crate) dry_run: bool,
 }
 
 /// The objects of a kind; in a namespace, or all.
 pub(crate) type List<'l> = &'l dyn Fn(&'static str, Option<&str>) -> Vec<Arc<Value>>;
 
-/// `pods "x" is forbidden: …`
+/// Returns `pods "x" is forbidden: …`.
 pub(super) fn forbidden(key: &Key, why: &str) -> String {
     let group = resources::by_plural(key.resource).map(|resource| resource.group).unwrap_or_default();
     let dot = if group.is_empty() { "" } else { "." };

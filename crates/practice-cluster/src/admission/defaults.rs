@@ -74,7 +74,7 @@ fn child<'v>(object: &'v mut Value, field: &str) -> &'v mut Value {
     &mut object[field]
 }
 
-/// The elements of the list in a field; none where there is no list.
+/// The elements of the list in a field; none if there is no list.
 fn items<'v>(object: &'v mut Value, field: &str) -> impl Iterator<Item = &'v mut Value> {
     object.get_mut(field).and_then(Value::as_array_mut).into_iter().flatten()
 }

@@ -5,7 +5,7 @@ use super::quantity::{parse, text};
 use crate::values::items_at;
 use serde_json::Value;
 
-/// Which limit an object is beyond.
+/// Returns the first limit that an object exceeds.
 pub(super) fn refusal(asked: &AdmissionRequest<'_>, list: List<'_>) -> Option<String> {
     let kind = match asked.key.resource {
         "pods" => "Container",
@@ -32,7 +32,7 @@ fn beyond(kind: &str, limit: &Value, resources: &Value) -> Option<String> {
     let words = |number| text(number, true);
     for (bound, name) in names("max").filter_map(|name| said("max", &name)) {
         let (limit, request) = (parse(&resources["limits"][&name]), parse(&resources["requests"][&name]));
-        // Of a claim there are requests only.
+        // A claim has requests only.
         let (given, word) = if kind == "Container" { (limit, "limit") } else { (request, "request") };
         match given {
             None => {

@@ -1,9 +1,9 @@
 //! What happens to a change after the API server has understood it, and before it is stored: absent fields get their
-//! defaults, and plugins may refuse it (ValidatingAdmissionPolicy, LimitRange, Pod Security, ResourceQuota). Pure: objects
-//! in, a completed object or a refusal out.
+//! defaults, and plugins may refuse it (ValidatingAdmissionPolicy, LimitRange, Pod Security, ResourceQuota). Pure:
+//! objects in, a completed object or a refusal out.
 //!
-//! The store calls it for every creation, so that it also holds for what controllers create; the API calls it for updates
-//! and deletions.
+//! The store calls it for every creation, so that it also holds for what controllers create; the API calls it for
+//! updates and deletions.
 
 mod chain;
 mod change;

@@ -1,5 +1,5 @@
-//! Pod Security: what a namespace's label `pod-security.kubernetes.io/enforce` demands of new pods. Of the two standards
-//! the demands that pods of this cluster could miss.
+//! Pod Security: what a namespace's label `pod-security.kubernetes.io/enforce` requires of new pods. Of the two
+//! standards, only those requirements that pods of this cluster could violate.
 
 use super::change::{AdmissionRequest, List};
 use crate::values::items_at;
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 const LABEL: &str = "pod-security.kubernetes.io/enforce";
 
-/// What a pod lacks.
+/// Returns why a pod violates its namespace's standard.
 pub(super) fn refusal(asked: &AdmissionRequest<'_>, list: List<'_>) -> Option<String> {
     if asked.key.resource != "pods" {
         return None;
@@ -64,7 +64,7 @@ pub(super) fn refusal(asked: &AdmissionRequest<'_>, list: List<'_>) -> Option<St
     (!lacks.is_empty()).then(|| format!("violates PodSecurity \"{level}:latest\": {}", lacks.join(", ")))
 }
 
-/// The containers of which something does not hold, by the pod's security context and their own.
+/// Returns the containers that fail a requirement, given the pod's security context and their own.
 fn missed(spec: &Value, holds: impl Fn(&Value, &Value) -> bool) -> impl Iterator<Item = &str> {
     let pod = &spec["securityContext"];
     let containers = items_at(spec, "/containers").iter().filter(move |one| !holds(pod, &one["securityContext"]));

@@ -1,12 +1,12 @@
-//! ValidatingAdmissionPolicy and its bindings. No CEL is evaluated: the expressions that tests need are known by their text,
-//! and a policy with another one is refused when it is created, so that nobody takes it for one that is in force.
+//! ValidatingAdmissionPolicy and its bindings. CEL is not evaluated: the expressions that tests need are recognized by
+//! text, and a policy with another one is refused when it is created, so that it is never mistaken for one in force.
 
 use super::change::{AdmissionRequest, List, Operation, Refusal, forbidden};
 use crate::resources;
 use crate::values::items_at;
 use serde_json::Value;
 
-/// Whether an expression holds, of those that are known: a change must not be made, or only tried.
+/// Returns whether a known expression holds for a change or its dry run; `None` for an unknown expression.
 fn holds(expression: &str, dry_run: bool) -> Option<bool> {
     match expression {
         "true" => Some(true),
@@ -17,13 +17,13 @@ fn holds(expression: &str, dry_run: bool) -> Option<bool> {
     }
 }
 
-/// An expression of a policy that is not known here.
+/// Returns a policy's first expression that is not known here.
 pub(crate) fn unknown_expression(policy: &Value) -> Option<&str> {
     let mut expressions = items_at(policy, "/spec/validations").iter().filter_map(|one| one["expression"].as_str());
     expressions.find(|expression| holds(expression, false).is_none())
 }
 
-/// Which policy denies a change.
+/// Returns the refusal of the first policy that denies a change.
 pub(super) fn refusal(asked: &AdmissionRequest<'_>, list: List<'_>) -> Option<Refusal> {
     let bindings = list("validatingadmissionpolicybindings", None);
     if bindings.is_empty() {
@@ -56,7 +56,7 @@ pub(super) fn refusal(asked: &AdmissionRequest<'_>, list: List<'_>) -> Option<Re
         );
         let (code, reason) = match broken["reason"].as_str() {
             Some("Forbidden") => (403, "Forbidden"),
-            // What a policy says that does not say.
+            // The default of a policy without a reason.
             _ => (422, "Invalid"),
         };
         Some(Refusal { code, reason, message: forbidden(asked.key, &why) })
@@ -78,7 +78,7 @@ fn concerns(rule: &Value, asked: &AdmissionRequest<'_>) -> bool {
     named && has("/operations", operation) && has("/apiGroups", group) && has("/resources", asked.key.resource)
 }
 
-/// Whether a namespace selector chooses the object's namespace; what lies in none is always chosen.
+/// Whether a namespace selector selects the object's namespace; a cluster-scoped object is always selected.
 fn selects(selector: &Value, asked: &AdmissionRequest<'_>, list: List<'_>) -> bool {
     let Some(wanted) = selector["matchLabels"].as_object() else { return true };
     if asked.key.namespace.is_empty() {

@@ -6,7 +6,7 @@ use serde_json::Value;
 const BINARY: [(&str, i128); 4] = [("Ti", 1 << 40), ("Gi", 1 << 30), ("Mi", 1 << 20), ("Ki", 1 << 10)];
 const DECIMAL: [(&str, i128); 4] = [("T", 1_000_000_000_000), ("G", 1_000_000_000), ("M", 1_000_000), ("k", 1000)];
 
-/// In thousandths; `None` where it is no quantity that is known here.
+/// Returns a quantity in thousandths; `None` if it is not one that is known here.
 pub(super) fn parse(value: &Value) -> Option<i128> {
     let Some(text) = value.as_str() else { return value.as_i64().map(|number| i128::from(number) * 1000) };
     let (number, factor) = match text.strip_suffix('m') {
@@ -26,7 +26,7 @@ pub(super) fn parse(value: &Value) -> Option<i128> {
     }
 }
 
-/// As a real server writes it, of a size in binary units.
+/// Formats a quantity as a real server does; a size in binary units.
 pub(super) fn text(thousandths: i128, size: bool) -> String {
     if thousandths % 1000 != 0 {
         return format!("{thousandths}m");

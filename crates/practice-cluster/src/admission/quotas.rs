@@ -1,4 +1,4 @@
-//! ResourceQuota: what pods and claims of a namespace may take together.
+//! ResourceQuota: what the pods and claims of a namespace may use together.
 
 use super::change::{AdmissionRequest, List};
 use super::quantity::{parse, text};
@@ -7,10 +7,10 @@ use crate::values::items_at;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
-/// What one object takes, by the quota's names, in thousandths.
+/// What one object uses, by the quota's names, in thousandths.
 type Usage = BTreeMap<String, i128>;
 
-/// What an object of that kind takes.
+/// Returns what an object uses.
 fn usage(resource: &str, object: &Value) -> Usage {
     let mut usage = Usage::new();
     let mut add = |name: &str, number: i128| *usage.entry(name.to_owned()).or_default() += number;
@@ -47,7 +47,7 @@ fn usage(resource: &str, object: &Value) -> Usage {
     usage
 }
 
-/// What a namespace's objects take together.
+/// Returns what a namespace's objects use together.
 fn used(namespace: &str, list: List<'_>) -> Usage {
     let mut all = Usage::new();
     for resource in ["pods", "persistentvolumeclaims"] {
@@ -65,7 +65,7 @@ fn is_size(name: &str) -> bool {
     name.contains("storage") && !name.ends_with("persistentvolumeclaims") || name.ends_with("memory")
 }
 
-/// Which quota has no room left.
+/// Returns the first quota that a new object would exceed.
 pub(super) fn refusal(asked: &AdmissionRequest<'_>, list: List<'_>) -> Option<String> {
     let quotas = list("resourcequotas", Some(&asked.key.namespace));
     let wanted = usage(asked.key.resource, asked.object);
@@ -96,7 +96,7 @@ pub(super) fn refusal(asked: &AdmissionRequest<'_>, list: List<'_>) -> Option<St
     })
 }
 
-/// What a quota's status says, as its controller counts.
+/// Returns a quota's status.
 #[cfg_attr(not(unix), allow(dead_code))]
 pub(crate) fn status(quota: &Value, key: &Key, list: List<'_>) -> Value {
     let all = used(&key.namespace, list);

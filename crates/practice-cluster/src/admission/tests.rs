@@ -3,7 +3,7 @@ use crate::key::Key;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-/// What is said of a change, given what there is: kind and object.
+/// The answer to a change, given the existing objects (kind and object).
 fn said(
     there: &[(&'static str, Value)],
     operation: Operation,

@@ -9,7 +9,7 @@ pub const MASTERS: &str = "system:masters";
 /// The group that may read everything: the sandbox's own, for scenarios about permissions.
 pub const READERS: &str = "system:sandbox:readers";
 
-/// The group of everyone who is known.
+/// The group of all authenticated users.
 pub(super) const AUTHENTICATED: &str = "system:authenticated";
 
 /// An identity, as Kubernetes' `UserInfo`.
@@ -17,7 +17,7 @@ pub(super) const AUTHENTICATED: &str = "system:authenticated";
 pub struct User {
     /// Name: a certificate's common name.
     pub name: String,
-    /// UID, where there is one.
+    /// UID, if there is one.
     pub uid: Option<String>,
     /// Groups: a certificate's organizations.
     pub groups: Vec<String>,
@@ -59,7 +59,7 @@ impl Attributes {
 pub struct Decision {
     /// Whether it may be done.
     pub allowed: bool,
-    /// Why, where there is something to say.
+    /// The reason, if there is one.
     pub reason: String,
 }
 
@@ -73,7 +73,7 @@ pub trait Authorizer: Send + Sync {
         self.decide(user, request).allowed
     }
 
-    /// The rules of roles that hold for a user in a namespace, where these are all that counts for him.
+    /// Returns the rules of roles that hold for a user in a namespace, if nothing else applies to that user.
     fn granted(&self, _user: &User, _namespace: &str) -> Option<Vec<Value>> {
         None
     }

@@ -1,5 +1,4 @@
-//! The roles and bindings that every cluster has from its start, as far as they say something about the kinds that are
-//! served here.
+//! The roles and bindings that every cluster has from its start, limited to the kinds that are served here.
 
 use super::authorization::{AUTHENTICATED, MASTERS};
 use super::rbac::GROUP;
@@ -11,7 +10,7 @@ use serde_json::{Value, json};
 const READ: [&str; 3] = ["get", "list", "watch"];
 const WRITE: [&str; 5] = ["create", "delete", "deletecollection", "patch", "update"];
 
-/// Creates them; one that is there already stays as it is.
+/// Creates them; existing ones stay unchanged.
 pub fn roles(store: &Store) {
     let create = |resource: &'static Resource, name: &str, mut object: Value| {
         object["metadata"] = json!({

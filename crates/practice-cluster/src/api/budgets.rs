@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 pub(super) const BUDGETS: &str = "poddisruptionbudgets";
 
-/// What a budget comes to.
+/// The pods of a budget, counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Count {
     pub(super) healthy: i64,
@@ -40,7 +40,7 @@ fn refresh_one(store: &Store, budget: &Value) {
     let count = count(store, budget);
     let key = Key::new(BUDGETS, text(&budget["metadata"]["namespace"]), text(&budget["metadata"]["name"]));
     let uid = text(&budget["metadata"]["uid"]);
-    // A budget that went meanwhile needs no status.
+    // The budget may be gone by now: then it needs no status.
     let _ = store.update(&key, &Preconditions::uid(uid), false, |budget| {
         budget["status"] = json!({
             "currentHealthy": count.healthy,

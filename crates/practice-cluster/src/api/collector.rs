@@ -1,7 +1,7 @@
-//! What goes with what was deleted: dependents (by ownerReferences) and the contents of namespaces.
+//! Deletes what belongs to deleted objects: dependents (by ownerReferences) and the contents of namespaces.
 //!
-//! The garbage collector and the namespace controller of a real cluster, driven by the store's changes. They live beside
-//! the API because `propagationPolicy` and the deletion of a namespace are promises that the API makes.
+//! The garbage collector and the namespace controller of a real cluster, driven by the store's changes. They live
+//! beside the API because the API promises what `propagationPolicy` and the deletion of a namespace do.
 
 use super::contents::{all, remove};
 use super::finalizers::{FOREGROUND, ORPHAN, drop_finalizer, has_finalizer};
@@ -12,10 +12,10 @@ use serde_json::Value;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
-/// Works until `shutdown`, or until the store is gone.
+/// Runs until `shutdown`, or until the store is gone.
 pub(super) async fn run(store: Arc<Store>, shutdown: CancellationToken) {
     loop {
-        // Opened before the look around, so that nothing falls between the two.
+        // Opened before the sweep, so that no change is missed in between.
         let Ok(mut watcher) = store.watch(store.version()) else { continue };
         sweep(&store);
         loop {
@@ -25,7 +25,7 @@ pub(super) async fn run(store: Arc<Store>, shutdown: CancellationToken) {
             };
             match change {
                 Some(change) => react(&store, &change),
-                // Behind its history: begin anew from what there is.
+                // It fell behind the history: start over from the current objects.
                 None if watcher.expired() => break,
                 None => return,
             }
@@ -40,7 +40,7 @@ fn react(store: &Store, change: &Change) {
     }
     if change.kind == ChangeKind::Deleted {
         delete_dependents(store, object);
-        // Whoever waited for this object to go may be able to go now.
+        // Owners that waited for this object may be removed now.
         for owner in owners(object) {
             if let Some((key, owner)) = find(store, &change.key.namespace, owner) {
                 finish_foreground(store, &key, &owner);
@@ -52,7 +52,7 @@ fn react(store: &Store, change: &Change) {
     }
 }
 
-/// Takes the deletion of an object a step further.
+/// Advances the deletion of an object by one step.
 fn advance(store: &Store, key: &Key, object: &Value) {
     if !object["metadata"]["deletionTimestamp"].is_string() {
         return;
@@ -70,7 +70,7 @@ fn advance(store: &Store, key: &Key, object: &Value) {
     }
 }
 
-/// Does for everything there is what its changes would have asked for.
+/// Does for every object what its changes would have triggered.
 fn sweep(store: &Store) {
     budgets::refresh_all(store);
     for (key, object) in all(store, None).collect::<Vec<_>>() {
@@ -93,8 +93,8 @@ fn dependents(store: &Store, owner: &Value) -> Vec<(Key, Arc<Value>)> {
     all(store, None).filter(|(_, object)| owners(object).iter().any(|o| o["uid"] == *uid)).collect()
 }
 
-/// The owner that a reference means, if it is still there: dependents live in their owner's namespace, or the owner
-/// in none.
+/// Returns the owner that a reference names, if it still exists: dependents live in their owner's namespace, or the
+/// owner in none.
 fn find(store: &Store, namespace: &str, reference: &Value) -> Option<(Key, Arc<Value>)> {
     let resource = RESOURCES.into_iter().find(|r| reference["kind"] == r.kind)?;
     let namespace = if resource.namespaced { namespace } else { "" };
@@ -102,7 +102,7 @@ fn find(store: &Store, namespace: &str, reference: &Value) -> Option<(Key, Arc<V
     store.get(&key).filter(|object| object["metadata"]["uid"] == reference["uid"]).map(|object| (key, object))
 }
 
-/// Whether a reference's owner is there; one of a kind that is not served here cannot be judged, and counts as there.
+/// Whether a reference's owner exists; an owner of a kind that is not served here counts as existing.
 fn owner_exists(store: &Store, namespace: &str, reference: &Value) -> bool {
     RESOURCES.into_iter().all(|r| reference["kind"] != r.kind) || find(store, namespace, reference).is_some()
 }
@@ -128,7 +128,7 @@ fn orphan_dependents(store: &Store, owner: &Value) {
     }
 }
 
-/// Frees a dependent from one of its owners.
+/// Removes one owner from a dependent.
 fn drop_reference(store: &Store, key: &Key, owner: &Value) {
     let uid = &owner["metadata"]["uid"];
     let _ = store.update(key, &Preconditions::none(), false, |object| {

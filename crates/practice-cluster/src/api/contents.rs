@@ -5,7 +5,7 @@ use crate::store::{DeleteOptions, Key, Preconditions, Store};
 use serde_json::Value;
 use std::sync::Arc;
 
-/// Everything there is, with its key.
+/// Returns every object with its key.
 pub(super) fn all(store: &Store, namespace: Option<&str>) -> impl Iterator<Item = (Key, Arc<Value>)> {
     RESOURCES.into_iter().filter(move |resource| namespace.is_none() || resource.namespaced).flat_map(move |resource| {
         store.list(resource.plural, namespace).0.into_iter().map(|object| {
@@ -18,6 +18,6 @@ pub(super) fn all(store: &Store, namespace: Option<&str>) -> impl Iterator<Item 
 pub(super) fn remove(store: &Store, key: &Key, object: &Value) {
     let uid = object["metadata"]["uid"].as_str().map(str::to_owned);
     let preconditions = Preconditions { uid, resource_version: None };
-    // Gone or replaced meanwhile: then there is nothing left to do.
+    // Gone or replaced by now: nothing left to do.
     let _ = store.delete(key, &DeleteOptions { preconditions, ..DeleteOptions::default() });
 }

@@ -1,4 +1,4 @@
-//! What a request's body holds: an object of the kind that the path leads to, as JSON, YAML or (a few kinds) protobuf.
+//! Decodes a request's body: an object of the path's kind, as JSON, YAML or (a few kinds) protobuf.
 
 use super::call::Call;
 use super::go_json::{json_error, type_of};
@@ -9,10 +9,10 @@ use crate::values::text;
 use axum::http::header;
 use serde_json::Value;
 
-/// Where the real server keeps its kinds: it says so.
+/// The source position of the real server's scheme, which its messages contain.
 const SCHEME: &str = "pkg/api/legacyscheme/scheme.go:30";
 
-/// Kinds that a real server knows and this one does not serve; each has its list, too.
+/// Kinds that a real server knows but this one does not serve; each has a list kind, too.
 const OTHER_KINDS: [(&str, &[&str]); 7] = [
     ("v1", &["Binding", "LimitRange", "PodTemplate", "ReplicationController", "ResourceQuota"]),
     ("apps/v1", &["DaemonSet", "Deployment", "ReplicaSet"]),
@@ -47,7 +47,7 @@ pub(super) fn object(call: &Call, body: &[u8], (api_version, kind): Kind<'_>) ->
     Ok(object)
 }
 
-/// [`object`] of a kind that is kept.
+/// Returns the [`object`] of a stored kind.
 ///
 /// # Errors
 /// As there.
@@ -66,7 +66,7 @@ pub(super) fn options(call: &Call, body: &[u8]) -> Result<Value, ApiError> {
     })
 }
 
-/// Why a body was not read.
+/// Why a body could not be decoded.
 enum DecodeError {
     Type,
     Body(String),
@@ -94,7 +94,7 @@ fn value(call: &Call, body: &[u8]) -> Result<Value, DecodeError> {
     )))
 }
 
-/// The beginning of a body that could not be read.
+/// Returns the beginning of a body that could not be read.
 fn summary(body: &[u8]) -> String {
     const SHOWN: usize = 30;
     let shown = &body[..body.len().min(SHOWN)];
@@ -106,7 +106,7 @@ fn summary(body: &[u8]) -> String {
     }
 }
 
-/// Whether an object may stand where one of that kind is expected.
+/// Checks that an object is of the expected kind.
 ///
 /// # Errors
 /// 400 for one of another kind.
@@ -155,7 +155,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn an_object_of_another_kind_is_told_what_it_is() {
+    fn an_object_of_another_kind_is_refused_by_its_kind() {
         let checked = |object: Value, version: &str, kind: &str| {
             check(&object, version, kind).map_err(|e| e.to_value()["message"].as_str().unwrap().to_owned())
         };

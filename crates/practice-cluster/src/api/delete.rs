@@ -1,4 +1,4 @@
-//! `delete` and `deletecollection`: options from body and query, and answers as a real server gives them.
+//! `delete` and `deletecollection`: options from body and query, and the answers of a real server.
 
 use super::call::Call;
 use super::status::{ApiError, deleted, json_response};
@@ -28,10 +28,10 @@ fn returns_object(resource: &Resource) -> bool {
     )
 }
 
-/// What a deletion's body and query ask for.
+/// What a deletion's body and query request.
 struct DeleteRequest {
     options: DeleteOptions,
-    /// Finalizer that the propagation policy stands for.
+    /// The finalizer of the propagation policy.
     finalizer: Option<&'static str>,
     /// `orphanDependents: false`.
     orphan_dependents_false: bool,
@@ -46,7 +46,7 @@ pub(super) fn delete(
 ) -> Result<Response<Body>, ApiError> {
     let request = request(call, body)?;
     let (object, gone) = perform(call, resource, key, &request)?;
-    // A relic: only who asks in the old words is told that it will take a while.
+    // Historical: only a request with orphanDependents gets 202 for a deletion that takes a while.
     let code = if !gone && request.orphan_dependents_false { 202 } else { 200 };
     let answer = if gone && !returns_object(resource) {
         deleted(resource, &key.name, &object["metadata"]["uid"])
@@ -76,7 +76,7 @@ pub(super) fn delete_collection(
         let key = Key::new(resource.plural, namespace, name);
         match perform(call, resource, &key, &request) {
             Ok((object, _)) => deleted.push(object),
-            // Someone else was faster.
+            // Deleted by another client in between.
             Err(error) if error.code() == 404 => {}
             Err(error) => return Err(error),
         }
@@ -96,7 +96,7 @@ fn perform(
     let store = &call.state.store;
     let refused = |error| ApiError::from_delete(error, resource, key);
     let mut options = request.options.clone();
-    // What is not there, or another one, is told first.
+    // A missing object, or a failed precondition, is reported first.
     if let Some(object) = store.get(key) {
         store.delete(key, &DeleteOptions { dry_run: true, ..options.clone() }).map_err(refused)?;
         let list = |kind: &'static str, namespace: Option<&str>| store.list(kind, namespace).0;
@@ -106,7 +106,7 @@ fn perform(
         }
     }
     if resource.plural == "namespaces" && IMMORTAL.contains(&key.name.as_str()) {
-        // Nothing is done, but whether it is there and meant comes first.
+        // It is refused, but a missing object or a failed precondition is reported first.
         store.delete(key, &DeleteOptions { dry_run: true, ..options.clone() }).map_err(refused)?;
         return Err(ApiError::forbidden_because(resource, &key.name, "this namespace may not be deleted"));
     }
@@ -119,14 +119,14 @@ fn perform(
         return Ok((std::sync::Arc::new(object), false));
     }
     if let Some(finalizer) = request.finalizer {
-        // The finalizer must stand before the deletion does, or the object could go without it.
+        // The finalizer comes before the deletion, or the object could be removed without it.
         let marked = store
             .update(key, &options.preconditions, false, |object| {
                 finalizers::add_finalizer(object, finalizer);
                 Ok(())
             })
             .map_err(refused)?;
-        // That was one version more than the client's precondition knows.
+        // This changed the version that the client's precondition names.
         options.preconditions.resource_version = None;
         options.preconditions.uid = marked["metadata"]["uid"].as_str().map(str::to_owned);
     }
@@ -148,7 +148,7 @@ fn request(call: &Call, body: &[u8]) -> Result<DeleteRequest, ApiError> {
 }
 
 fn from_options(options: &Value) -> DeleteRequest {
-    // Less than none is one second.
+    // A negative value counts as one second.
     let grace_seconds = options["gracePeriodSeconds"].as_i64().map(|seconds| u64::try_from(seconds).unwrap_or(1));
     let orphan = &options["orphanDependents"];
     let finalizer = match options["propagationPolicy"].as_str() {

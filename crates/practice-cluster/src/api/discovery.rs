@@ -1,4 +1,4 @@
-//! What is served, told to clients: `/version`, `/api`, `/apis`, and as much OpenAPI as kubectl asks for.
+//! Discovery: `/version`, `/api`, `/apis`, and as much OpenAPI as kubectl requests.
 
 use super::status::json_response;
 use super::subresources::subresources;
@@ -13,10 +13,10 @@ const VERBS: [&str; 8] = ["create", "delete", "deletecollection", "get", "list",
 /// Verbs of a kind that shows another.
 const VIEW_VERBS: [&str; 5] = ["delete", "deletecollection", "get", "list", "watch"];
 
-/// The version that is told: that of the API's behaviour, marked as the sandbox's.
+/// The reported version: that of the API whose behavior is reproduced, marked as the sandbox's.
 const VERSION: (&str, &str, &str) = ("v1.37.0+sandbox", "1", "37");
 
-/// The oldest minor version that it could work beside.
+/// The oldest minor version that it is compatible with.
 const COMPATIBLE: &str = "36";
 
 /// Answers a path that is about no object; `None` where nothing is served.
@@ -313,7 +313,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_kind_is_told_in_both_forms() {
+    fn every_kind_is_listed_in_both_forms() {
         for resource in RESOURCES.into_iter().chain(VIEWS).chain(REVIEWS) {
             let legacy = resource_list(resource.group);
             let names = legacy["resources"].as_array().unwrap();

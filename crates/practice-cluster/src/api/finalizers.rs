@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 /// Finalizer of an object that waits for its dependents.
 pub(super) const FOREGROUND: &str = "foregroundDeletion";
 
-/// Finalizer of an object that lets its dependents go free first.
+/// Finalizer of an object whose dependents are orphaned first.
 pub(super) const ORPHAN: &str = "orphan";
 
 /// Adds a finalizer to an object.

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-/// A value's type as Go's `encoding/json` names it.
+/// Returns a value's type as Go's `encoding/json` names it.
 pub(super) fn type_of(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
@@ -14,7 +14,7 @@ pub(super) fn type_of(value: &Value) -> &'static str {
     }
 }
 
-/// What is wrong with JSON, as Go's `encoding/json` says it.
+/// Describes a JSON error as Go's `encoding/json` does.
 pub(super) fn json_error(text: &[u8], error: &serde_json::Error) -> String {
     if error.is_eof() {
         return "unexpected end of JSON input".to_owned();
@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn broken_json_is_told_as_go_tells_it() {
+    fn broken_json_is_described_as_by_go() {
         for (text, why) in [
             ("", "unexpected end of JSON input"),
             ("{\"a\": 1", "unexpected end of JSON input"),

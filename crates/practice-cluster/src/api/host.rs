@@ -1,4 +1,4 @@
-//! The API server as a process: it serves, and can be ended and started again on the same port.
+//! The API server as a process: it serves, and can be restarted on the same port.
 
 use super::server::serve;
 use super::state::ApiState;
@@ -9,7 +9,7 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-/// Pause before the port is asked for again.
+/// Pause before binding the port is retried.
 const BIND_RETRY: Duration = Duration::from_millis(10);
 
 /// Connections that may wait to be accepted.
@@ -82,17 +82,17 @@ impl Host {
                 }
                 None => return,
             };
-            // Whoever asked may have stopped waiting.
+            // The caller may have stopped waiting.
             let _ = done.send(());
         }
     }
 }
 
-/// Binds the port without listening: connections are refused, and nobody else gets it meanwhile.
+/// Binds the port without listening: connections are refused, and no other process can take the port.
 async fn bind(address: SocketAddr) -> TcpSocket {
     loop {
         let bound = TcpSocket::new_v4().and_then(|socket| {
-            // Connections that were cut are remembered by the system for a while.
+            // The system remembers cut connections for a while.
             socket.set_reuseaddr(true)?;
             socket.bind(address)?;
             Ok(socket)

@@ -13,7 +13,7 @@ use std::sync::{Mutex, PoisonError};
 #[derive(Debug, Default)]
 pub struct IssuedTokens(Mutex<HashMap<String, Issued>>);
 
-/// What is known of an issued token.
+/// An issued token.
 #[derive(Clone, Debug)]
 pub(super) struct Issued {
     /// The service account as a user.

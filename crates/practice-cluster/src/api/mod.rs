@@ -1,5 +1,5 @@
-//! The Kubernetes API that the practice cluster speaks: real HTTPS, so that kubectl and client libraries need to know
-//! nothing of it.
+//! The Kubernetes API that the practice cluster speaks: real HTTPS, so that kubectl and client libraries work
+//! unchanged.
 //!
 //! A request's way: `server` (TLS, identity, permission) -> `request` (what is asked for) -> `read`, `watch`, `write`,
 //! `delete` or a subresource -> `representation` (objects, metadata or a table). All of it works on the

@@ -1,11 +1,11 @@
-//! Namespace and name in an object must be those of the path that it was sent to.
+//! Checks that an object belongs to the path that it was sent to.
 
 use super::status::ApiError;
 use crate::store::Key;
 use crate::values::text;
 use serde_json::Value;
 
-/// The namespace that an object says must be the path's.
+/// Checks that an object's namespace is the path's.
 pub(super) fn check_namespace(key: &Key, object: &Value) -> Result<(), ApiError> {
     let said = text(&object["metadata"]["namespace"]);
     if said.is_empty() || key.namespace.is_empty() || said == key.namespace {
@@ -14,7 +14,7 @@ pub(super) fn check_namespace(key: &Key, object: &Value) -> Result<(), ApiError>
     Err(ApiError::bad_request("the namespace of the provided object does not match the namespace sent on the request"))
 }
 
-/// Namespace and name that an object says must be the path's.
+/// Checks that an object's namespace and name are the path's.
 pub(super) fn check_identity(key: &Key, object: &Value) -> Result<(), ApiError> {
     check_namespace(key, object)?;
     let (said, name) = (text(&object["metadata"]["name"]), &key.name);

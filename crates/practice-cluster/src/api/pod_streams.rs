@@ -10,7 +10,7 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> DuplexIo for T {}
 
 /// What runs in the pods, as far as `portforward` and `log` reach it.
 pub trait PodStreams: Send + Sync + 'static {
-    /// Opens a connection to a pod's port. The error is told to the client on the port's error channel.
+    /// Opens a connection to a pod's port. The client gets the error on the port's error channel.
     fn connect(&self, namespace: &str, pod: &str, port: u16) -> BoxFuture<'static, Result<Box<dyn DuplexIo>, String>>;
 
     /// What a container (`None`: the pod's only or first one) has logged.

@@ -1,4 +1,4 @@
-//! RBAC: what roles and their bindings in the store allow, beside the rules of the scenario. What those deny stays
+//! RBAC: what roles and bindings in the store allow, in addition to the scenario's rules. What those deny stays
 //! denied.
 
 use super::authorization::{Attributes, Authorizer, Decision, MASTERS, READERS, User};
@@ -18,7 +18,7 @@ pub struct Rbac {
     store: Arc<Store>,
 }
 
-/// A rule of a role, and by which binding it holds for somebody.
+/// A rule of a role, and the binding that grants it.
 struct Grant {
     by: String,
     rule: Value,
@@ -30,7 +30,7 @@ impl Rbac {
         Rbac { rules, store }
     }
 
-    /// What is granted to a user in a namespace (empty: to the whole cluster), and which roles are missing.
+    /// Returns what a user is granted in a namespace (empty: cluster-wide), and which roles are missing.
     fn grants(&self, user: &User, namespace: &str) -> (Vec<Grant>, Vec<String>) {
         let (mut grants, mut missing) = (Vec::new(), Vec::new());
         let mut bindings = self.store.list("clusterrolebindings", None).0;
@@ -71,7 +71,7 @@ impl Authorizer for Rbac {
             return Decision::default();
         }
         let ruled = self.rules.decide(user, request);
-        // Who may do everything needs no role, and is told no reason.
+        // A superuser needs no role and gets no reason.
         if ruled.allowed && self.rules.is_master(user) {
             return ruled;
         }

@@ -3,12 +3,12 @@
 use super::authorization::{Attributes, Authorizer, Decision, MASTERS, READERS, User};
 use serde::{Deserialize, Serialize};
 
-/// Rules as data: [`MASTERS`] may do all but what is denied, [`READERS`] may read, all others nothing. Everyone may
+/// Rules as data: [`MASTERS`] may do everything that is not denied, [`READERS`] may read, others nothing. Everyone may
 /// read discovery and ask about themselves.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rules {
-    /// What nobody may do.
+    /// Requests that are denied to all users.
     #[serde(default)]
     pub deny: Vec<Rule>,
 }
@@ -54,7 +54,7 @@ impl Rule {
 }
 
 impl Rules {
-    /// Whether nobody may do that.
+    /// Whether a request is denied to all users.
     pub(super) fn denies(&self, request: &Attributes) -> bool {
         !always_allowed(request) && self.deny.iter().any(|rule| rule.covers(request))
     }

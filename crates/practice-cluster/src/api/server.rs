@@ -1,4 +1,4 @@
-//! Connections and requests: TLS, who asks, whether they may, and which room answers.
+//! Connections and requests: TLS, authentication, authorization, and the handler that answers.
 
 use super::authentication::{authenticate, certificate_user};
 use super::authorization::{Attributes, User};
@@ -67,7 +67,7 @@ pub async fn serve(
             // Out of file descriptors, or a client that was gone before it was accepted.
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");
-                // The error would come back at once: descriptors need time to be freed.
+                // A retry would fail immediately: descriptors need time to be freed.
                 tokio::time::sleep(ACCEPT_RETRY).await;
             }
         }
@@ -76,7 +76,7 @@ pub async fn serve(
 }
 
 async fn connection(stream: TcpStream, acceptor: TlsAcceptor, state: Arc<ApiState>, shutdown: CancellationToken) {
-    // A watch's lines are small and must not wait for one another.
+    // A watch's lines are small and must not wait for each other.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "cannot set TCP_NODELAY");
     }
@@ -115,7 +115,7 @@ async fn respond(
     let mut body = Body::new(body);
     let mut shown = parts.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
     let mut dry_run = Query::of(&parts.uri).has("dryRun");
-    // Of a deletion the body says it.
+    // A deletion may say so in its body.
     if parts.method == Method::DELETE && !dry_run {
         let read = match read_body(body).await {
             Ok(read) => read,
@@ -208,7 +208,7 @@ async fn handle(
     }
 }
 
-/// Whether the user may.
+/// Checks the user's permission.
 fn permit(state: &ApiState, user: &User, attributes: &Attributes) -> Result<(), ApiError> {
     let decision = state.authorizer.decide(user, attributes);
     if decision.allowed { Ok(()) } else { Err(ApiError::forbidden(user, attributes, &decision.reason)) }
@@ -283,7 +283,7 @@ async fn read_body(body: Body) -> Result<Bytes, ApiError> {
     axum::body::to_bytes(body, BODY_LIMIT).await.map_err(|_| ApiError::too_large())
 }
 
-/// A path that leads nowhere: what lies below a group that is served is told so, any other path in plain text.
+/// Answers an unknown path: a `Status` below a served group, plain text for any other path.
 fn no_such_path(path: &str) -> Result<Response<Body>, ApiError> {
     if discovery::is_routed(path) {
         return Err(ApiError::no_such_route());

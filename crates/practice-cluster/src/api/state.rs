@@ -17,18 +17,18 @@ pub struct ApiState {
     pub authorizer: Arc<dyn Authorizer>,
     /// What pods offer on their ports.
     pub streams: Arc<dyn PodStreams>,
-    /// Bearer tokens and whose they are.
+    /// Bearer tokens and their users.
     pub tokens: HashMap<String, User>,
     /// Tokens of service accounts.
     pub issued: IssuedTokens,
     /// The latest requests.
     pub requests: RequestLog,
-    /// What befalls requests on purpose.
+    /// Injected faults.
     pub faults: Faults,
 }
 
 impl ApiState {
-    /// Whose a bearer token is.
+    /// Returns the user of a bearer token.
     pub(super) fn bearer(&self, token: &str) -> Option<User> {
         self.tokens.get(token).cloned().or_else(|| self.issued.user(token, &self.store))
     }

@@ -10,7 +10,7 @@ const ELEMENT_ORDER: &str = "$setElementOrder/";
 
 /// How a list is merged.
 enum ListMerge {
-    /// Replaced as a whole.
+    /// Replaced completely.
     Atomic,
     /// By the value of that key in its elements.
     By(&'static str),

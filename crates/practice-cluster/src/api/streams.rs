@@ -1,7 +1,7 @@
 //! Streams into pods: `portforward` over WebSocket, and `log`.
 //!
-//! Framing (`v4.channel.k8s.io`, binary): the first byte of a message is its channel; port i has channel 2i for data and
-//! 2i+1 for an error text. On each the server first sends the port, two bytes, little endian.
+//! Framing (`v4.channel.k8s.io`, binary): the first byte of a message is its channel; port i has channel 2i for data
+//! and 2i+1 for an error text. On each the server first sends the port, two bytes, little endian.
 
 use super::call::Call;
 use super::pod_streams::{DuplexIo, PodStreams};
@@ -45,8 +45,7 @@ pub(super) async fn port_forward(call: &Call, key: Key, parts: &mut Parts) -> Re
     let ports = ports(&call.query)?;
     let store = call.state.store.clone();
     // The watch is open before the pod is looked at, so that no deletion falls between the two.
-    let mut watcher =
-        store.watch(store.version()).map_err(|_| ApiError::internal("the history was compacted meanwhile"))?;
+    let mut watcher = store.watch(store.version()).map_err(|_| ApiError::internal("the history was compacted"))?;
     let pod = store.get(&key).ok_or_else(|| ApiError::not_found(&PODS, &key.name))?;
     if text(&pod["spec"]["nodeName"]).is_empty() {
         return Err(ApiError::bad_request(format!("pod {} does not have a host assigned", key.name)));

@@ -1,4 +1,4 @@
-//! The paths under the objects of each kind.
+//! The subresources of each kind.
 
 use crate::resources::Resource;
 

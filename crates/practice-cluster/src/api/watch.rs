@@ -17,7 +17,7 @@ use std::time::Duration;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 use tokio_util::sync::CancellationToken;
 
-/// How often a quiet watch says how far it has come.
+/// How often a quiet watch sends a bookmark.
 const BOOKMARKS: Duration = Duration::from_secs(60);
 
 /// How long a watch lives whose client gives no `timeoutSeconds`: the shortest that a real server takes.
@@ -26,13 +26,13 @@ const TIMEOUT: Duration = Duration::from_secs(1800);
 /// Opens a watch.
 ///
 /// # Errors
-/// 400 and 422 for parameters that do not go together, 500 for a version that is none. An expired resourceVersion is told inside the stream, as a real
-/// server does.
+/// 400 and 422 for parameters that conflict, 500 for an invalid version. An expired resourceVersion is reported in the
+/// stream, as by a real server does.
 pub(super) fn watch(call: &Call, resource: &'static Resource, namespace: &str) -> Result<Response<Body>, ApiError> {
     options::list(&call.query, true)?;
     let selector = read::selector(call, resource)?;
     let initial = call.query.has("sendInitialEvents").then(|| call.query.flag("sendInitialEvents"));
-    // Nobody words this one for clients.
+    // A real server returns this error without a reason.
     let asked = read::version_asked(call).map_err(ApiError::internal_without_reason)?;
     let bookmarks = call.query.flag("allowWatchBookmarks");
     let mut lines = VecDeque::new();

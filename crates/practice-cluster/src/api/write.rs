@@ -1,4 +1,4 @@
-//! `create`, `update` and `patch`: an intention in, the stored object out, under the rules of its kind.
+//! `create`, `update` and `patch`: a request in, the stored object out, under the rules of its kind.
 
 use super::authorization::Attributes;
 use super::call::Call;
@@ -22,7 +22,7 @@ fn may_be_put(resource: &Resource) -> bool {
     made.contains(&resource.plural)
 }
 
-/// Kinds whose `PUT` must say which version it changes.
+/// Kinds whose `PUT` must give a resourceVersion.
 fn needs_version(resource: &Resource) -> bool {
     matches!(resource.plural, "leases" | "poddisruptionbudgets" | "volumeattachments")
 }
@@ -81,7 +81,7 @@ fn add(
     Ok(json_response(201, &call.format.object(resource, &stored)))
 }
 
-/// Nothing can be created in a namespace that is not there, or that is going.
+/// Refuses creations in a missing or terminating namespace.
 fn open_namespace(call: &Call, resource: &Resource, name: &str, namespace: &str) -> Result<(), ApiError> {
     let key = Key::new("namespaces", "", namespace);
     let found = call.state.store.get(&key);
@@ -92,7 +92,7 @@ fn open_namespace(call: &Call, resource: &Resource, name: &str, namespace: &str)
     Ok(())
 }
 
-/// A request that makes what is not there yet needs permission to create, too.
+/// Checks the permission to create for a request that creates a missing object.
 fn may_create(call: &Call, resource: &Resource, key: &Key) -> Result<(), ApiError> {
     let request = Attributes {
         verb: "create".to_owned(),
@@ -145,7 +145,7 @@ pub(super) fn patch(
     let applied = patch.applied((&resource.api_version(), resource.kind))?;
     if let Some(object) = applied.filter(|_| subresource.is_empty() && call.state.store.get(key).is_none()) {
         let mut object = object.clone();
-        // What a client leaves out is the path's.
+        // An omitted name is that of the path.
         if text(&object["metadata"]["name"]).is_empty() {
             object["metadata"]["name"] = json!(key.name);
         }
@@ -161,14 +161,14 @@ pub(super) fn patch(
     Ok(json_response(200, &call.format.object(resource, &stored)))
 }
 
-/// A request's patch, and whether only an answer is wanted.
+/// Reads a request's patch, and whether it is a dry run.
 pub(super) fn read_patch(call: &Call, body: &[u8]) -> Result<(Patch, bool), ApiError> {
     let kind = PatchType::of(decode::content_type(call))?;
     let dry_run = options::write(call, if kind == PatchType::Apply { "ApplyOptions" } else { "PatchOptions" })?;
     Ok((Patch::read(kind, body)?, dry_run))
 }
 
-/// What the plugins ask for when an object is changed.
+/// The objects that the admission plugins need when an object is changed.
 struct Policies([(&'static str, Vec<Arc<Value>>); 3]);
 
 impl Policies {
@@ -210,7 +210,7 @@ pub(super) fn modify(
         if !findings.is_empty() {
             return Err(StoreError::Invalid(findings));
         }
-        // A status is its controller's, whom no policy is about.
+        // A status is written by its controller, to which no policy applies.
         let asked = AdmissionRequest { operation: Operation::Update, key, object, dry_run };
         let against = if subresource.is_empty() { admission::refusal(&asked, &list) } else { None };
         against.map_or(Ok(()), |against| Err(StoreError::Refused(against)))
@@ -222,7 +222,7 @@ pub(super) fn modify(
     }
 }
 
-/// The version that an object says must be the current one; most kinds may leave it out.
+/// Checks that an object's resourceVersion is the current one; most kinds may omit it.
 fn check_version(resource: &'static Resource, key: &Key, before: &Value, object: &Value) -> Result<(), ApiError> {
     let wanted = match text(&object["metadata"]["resourceVersion"]) {
         "" => 0,

@@ -1,8 +1,8 @@
 //! Generic ephemeral volumes: makes the claim `POD-VOLUME` of a pod that has one. The pod owns it, and the garbage
 //! collector removes it with the pod.
 //!
-//! As Kubernetes' own controller: a claim of that name that another pod owns, or nobody, is not this pod's. The new pod of
-//! a StatefulSet waits until its predecessor's is gone.
+//! As Kubernetes' own controller: a claim of that name without an owner, or owned by another pod, is not this pod's.
+//! The new pod of a StatefulSet waits until its predecessor's is gone.
 
 use super::{Context, Controller, Requeue};
 use crate::objects::array;
@@ -71,7 +71,7 @@ impl Controller for Ephemeral {
     }
 }
 
-/// Why a pod's claim is not one that it may use, in the scheduler's words; `None` where it is.
+/// Why a pod's claim is not one that it may use, in the scheduler's words; `None` if it is.
 pub(super) fn not_for(pod: &Value, wanted: &str, claim: &Value) -> Option<String> {
     let ephemeral =
         array(pod, "/spec/volumes").iter().any(|volume| ephemeral_claim(pod, volume).is_some_and(|it| it == wanted));

@@ -77,7 +77,7 @@ impl Recorder {
                 event["lastTimestamp"] = json!(now());
                 Ok(())
             });
-            // Somebody may have deleted it: then it is written anew.
+            // It may have been deleted: then it is written again.
             if again.is_ok() {
                 return;
             }

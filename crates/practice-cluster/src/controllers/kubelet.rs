@@ -19,7 +19,7 @@ use tokio_util::task::TaskTracker;
 pub(crate) enum Machine {
     /// The node of that name stops answering.
     Lost(String),
-    /// Its kubelet ended a moment ago, and nobody has noticed yet: its pods run on, and nothing is told of them.
+    /// Its kubelet ended a moment ago, which is not noticed yet: its pods keep running, and nothing is reported.
     Silent(String),
     /// It answers again.
     Returned(String),
@@ -35,7 +35,7 @@ pub(crate) struct Kubelet {
     lost: HashSet<String>,
     silent: HashSet<String>,
     workers: HashMap<String, (String, watch::Sender<Option<Ending>>)>,
-    /// Pods that were seen before, by namespace and name: whoever comes next is a replacement.
+    /// Pods that were seen before, by namespace and name: the next one of that name is a replacement.
     seen: HashSet<(String, String)>,
     addresses: Arc<AtomicU32>,
 }
@@ -165,7 +165,7 @@ impl Kubelet {
         nodes::mark_lost(&self.context, node);
     }
 
-    /// It answers again: whatever was to run there is started anew, or its end is reported.
+    /// It answers again: its pods are restarted, or their end is reported.
     fn take_back(&mut self, node: &str) {
         self.silent.remove(node);
         if !self.lost.remove(node) {

@@ -1,8 +1,8 @@
-//! The practice cluster's controllers: each watches the store and brings it closer to what is wished for, as
-//! Kubernetes' own do through the API.
+//! The practice cluster's controllers: each watches the store and brings it closer to the desired state, as
+//! Kubernetes' own controllers do through the API.
 //!
-//! A controller is a [`Controller`]: which objects a change concerns, and what to do about one of them. [`run`] does the
-//! rest: a queue without duplicates, timers for what really takes time, and a fresh look at everything whenever the
+//! A controller is a [`Controller`]: which objects a change concerns, and what to do about one of them. [`run`] does
+//! the rest: a queue without duplicates, timers for what really takes time, and a fresh look at everything whenever the
 //! watch fell behind.
 
 mod context;

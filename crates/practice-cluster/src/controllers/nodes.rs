@@ -61,7 +61,7 @@ pub(crate) fn renew(context: &Context, answers: impl Fn(&str) -> bool) {
         if !answers(name(&lease)) {
             continue;
         }
-        // Its node is gone meanwhile: nothing to renew.
+        // Its node is gone by now: nothing to renew.
         let _ = context.store.update(&key("leases", &lease), &Preconditions::default(), false, |lease| {
             lease["spec"]["renewTime"] = json!(moment());
             Ok(())
@@ -96,7 +96,7 @@ pub(crate) fn mark_lost(context: &Context, node: &str) {
         if text(&pod, "/spec/nodeName") != node || !is_ready(&pod) {
             continue;
         }
-        // Gone meanwhile: nothing to mark.
+        // Gone by now: nothing to mark.
         let _ = context.store.update(&key("pods", &pod), &Preconditions::default(), false, |pod| {
             for condition in pod["status"]["conditions"].as_array_mut().into_iter().flatten() {
                 if condition["type"] == "Ready" {

@@ -17,7 +17,7 @@ impl PodGarbage {
         PodGarbage { context }
     }
 
-    /// Whether nobody will ever end a pod's containers properly.
+    /// Whether no kubelet will ever end a pod's containers properly.
     fn abandoned(&self, pod: &Value) -> bool {
         let node = text(pod, "/spec/nodeName");
         if node.is_empty() {

@@ -19,7 +19,7 @@ const PULL_AGAIN: Duration = Duration::from_secs(10);
 const LONGEST: Duration = Duration::from_secs(300);
 
 impl Worker {
-    /// Waits until the container's image is there: at once, or when the pod has been given another one.
+    /// Waits until the container's image exists: immediately, or after the pod was given another one.
     pub(super) async fn image(&mut self, view: &mut View) -> Result<(), Ending> {
         let mut delay = PULL_AGAIN;
         loop {
@@ -64,7 +64,7 @@ impl Worker {
             self.container_event(EventType::Normal, "Pulled", &present);
         }
         let folder = self.volume_folder();
-        // Not cut short when the pod is deleted meanwhile: what was begun is finished, then ended.
+        // Not cut short if the pod is deleted: the start is completed, then the workload is ended.
         let running = self.workloads.start(&self.pod, folder.as_deref()).await?;
         self.container_event(EventType::Normal, "Created", "Container created");
         self.container_event(EventType::Normal, "Started", "Container started");

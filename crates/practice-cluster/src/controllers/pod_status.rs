@@ -5,7 +5,7 @@
 use crate::objects::{array, now, set_condition, text};
 use serde_json::{Value, json};
 
-/// Exit code of a container whose end nobody saw.
+/// Exit code of a container whose end was not observed.
 pub(crate) const LOST: i32 = 255;
 
 /// How a container ended.

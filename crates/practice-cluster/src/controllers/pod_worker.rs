@@ -29,7 +29,7 @@ pub(super) enum Ending {
     Deleted(u64),
     /// It is no longer there: force-deleted.
     Gone,
-    /// The machine is lost: what runs there is gone, and nobody reports it.
+    /// The machine is lost: its workloads are gone, which is not reported.
     NodeLost,
 }
 
@@ -63,7 +63,7 @@ enum Outcome {
     Died(i32),
 }
 
-/// When a liveness probe is asked: never where there is none.
+/// When a liveness probe is asked: never if there is none.
 struct Beats(Option<tokio::time::Interval>);
 
 impl Beats {
@@ -156,7 +156,7 @@ impl Worker {
         let mut ending = self.ending.clone();
         loop {
             tokio::select! {
-                // A death is told before the readiness it prevents.
+                // An end is reported before the readiness that it prevents.
                 biased;
                 ending = ended(&mut ending, &self.context) => return Outcome::Ended(ending),
                 code = workloads.exited(running) => return Outcome::Died(code),
@@ -216,7 +216,7 @@ impl Worker {
         self.workloads.stop(running, Duration::from_secs(grace)).await
     }
 
-    /// Puts a container that ended back to waiting; at once the first time, with a growing delay afterwards.
+    /// Puts a container that ended back to waiting: without delay the first time, with a growing one afterwards.
     async fn restart(&mut self, view: &mut View, exit: Exit) -> Result<(), Ending> {
         let delay = match view.restarts {
             0 => Duration::ZERO,
@@ -238,7 +238,7 @@ impl Worker {
         Ok(())
     }
 
-    /// Waits, unless the pod is to end meanwhile.
+    /// Waits, unless the pod is told to end.
     pub(super) async fn wait(&mut self, time: Duration) -> Result<(), Ending> {
         let mut ending = self.ending.clone();
         tokio::select! {
@@ -295,7 +295,7 @@ impl Worker {
             self.report(&view);
         }
         let preconditions = Preconditions::uid(uid(&self.pod));
-        // Gone meanwhile: just as well.
+        // Gone by now: nothing to update.
         let _ = self
             .context
             .store

@@ -16,7 +16,7 @@ const VOLUME_FINALIZER: &str = "kubernetes.io/pv-protection";
 /// See the module.
 pub(crate) struct Protection {
     context: Context,
-    /// Claims that nobody uses any longer, and since when.
+    /// Claims that no pod uses any longer, and since when.
     unused: HashMap<Key, Instant>,
 }
 
@@ -78,7 +78,7 @@ impl Protection {
     }
 
     fn remove_finalizer(&self, key: &Key, finalizer: &str) {
-        // Gone meanwhile: nothing to remove.
+        // Gone by now: nothing to remove.
         let _ = self.context.store.update(key, &Preconditions::default(), false, |object| {
             if let Some(list) = object["metadata"]["finalizers"].as_array_mut() {
                 list.retain(|known| known != finalizer);

@@ -36,7 +36,7 @@ impl Controller for Quotas {
         let Some(quota) = self.0.store.get(key) else { return Requeue::Never };
         let list = |resource: &'static str, namespace: Option<&str>| self.0.store.list(resource, namespace).0;
         let counted = status(&quota, key, &list);
-        // Gone meanwhile: nothing to count for.
+        // Gone by now: nothing to count for.
         let _ = self.0.store.update(key, &Preconditions::default(), false, |quota| {
             quota["status"] = counted;
             Ok(())

@@ -28,12 +28,12 @@ pub(crate) struct Readiness {
 }
 
 impl Probe {
-    /// A container's readiness probe, where it has one. A container without one is ready when it runs.
+    /// A container's readiness probe, if it has one. A container without one is ready when it runs.
     pub(crate) fn of(container: &Value) -> Option<Probe> {
         Self::named(container, "readinessProbe")
     }
 
-    /// A container's liveness probe, where it has one: a container that fails it is ended and started again.
+    /// A container's liveness probe, if it has one: a container that fails it is ended and started again.
     pub(crate) fn of_life(container: &Value) -> Option<Probe> {
         Self::named(container, "livenessProbe")
     }

@@ -1,5 +1,5 @@
-//! How a StatefulSet gets from one template to the next: which pods are replaced, which template a new one has, and
-//! what the set's status says of it.
+//! Rolling a StatefulSet out to a new template: which pods are replaced, which template a new one has, and the set's
+//! status.
 
 use super::revision::REVISION_LABEL;
 use crate::objects::{array, is_ready, is_terminating, namespace, text, uid};
@@ -65,7 +65,7 @@ pub(super) fn template(store: &Store, set: &Value, ordinal: u64, revision: &str)
     (set["spec"]["template"].clone(), revision.to_owned())
 }
 
-/// Writes what the set has come to.
+/// Writes the set's status.
 pub(super) fn write_status(store: &Store, key: &Key, set: &Value, pods: &[(u64, Arc<Value>)], revision: &str) {
     let alive = || pods.iter().map(|(_, pod)| pod).filter(|pod| !is_terminating(pod));
     let of = |revision: &str| alive().filter(|pod| pod["metadata"]["labels"][REVISION_LABEL] == revision).count();
@@ -75,7 +75,7 @@ pub(super) fn write_status(store: &Store, key: &Key, set: &Value, pods: &[(u64, 
     let replicas = pods.len();
     let all = set["spec"]["replicas"].as_u64().and_then(|all| usize::try_from(all).ok()).unwrap_or(1);
     let preconditions = Preconditions::uid(uid(set));
-    // The set may be gone meanwhile: nothing to write then.
+    // The set may be gone by now: nothing to write then.
     let _ = store.update(key, &preconditions, false, |set| {
         let old = text(set, "/status/currentRevision").to_owned();
         let complete = old.is_empty() || (updated == all && ready == all && replicas == all);
@@ -151,7 +151,7 @@ mod tests {
             (ordered(rolling(0, json!("67%"))), "ooo", vec![2, 1]),
             (ordered(rolling(0, json!("10%"))), "ooo", vec![2]),
             (ordered(json!({"type": "OnDelete"})), "ooo", vec![]),
-            // A broken pod of the old template is replaced first, and does not block the update for ever.
+            // A broken pod of the old template is replaced first, so that it does not block the update forever.
             (parallel(rolling(0, Value::Null)), "xoo", vec![0]),
             (parallel(rolling(0, Value::Null)), "Noo", vec![]),
             (parallel(rolling(0, Value::Null)), "ooo", vec![2]),

@@ -1,4 +1,4 @@
-//! The scheduler: gives pods a node, and says why it cannot.
+//! The scheduler: assigns pods to nodes, and reports why it cannot.
 
 use super::ephemeral::not_for;
 use super::events::{EventType, Source};
@@ -25,19 +25,19 @@ pub(crate) const UNSCHEDULABLE: &str = "node.kubernetes.io/unschedulable";
 /// See the module.
 pub(crate) struct Scheduler {
     context: Context,
-    /// What was last reported about a pod (by UID), to say it again only when it changes.
+    /// The last message about a pod (by UID): it is repeated only when it changes.
     reported: HashMap<String, String>,
-    /// Nodes chosen for pods (by UID) whose volumes are still being made there.
+    /// Nodes chosen for pods (by UID) whose volumes are still being provisioned there.
     chosen: HashMap<String, String>,
 }
 
-/// What a look at a pod's claims and nodes came to.
+/// Where a pod can go, given its claims and the nodes.
 enum Placement {
     /// It goes to that node.
     Bind(String),
-    /// Its claims get volumes first, on that node.
+    /// Its claims first need volumes on that node.
     Provision(String),
-    /// Volumes are on their way.
+    /// Its volumes are being provisioned.
     Wait,
     /// It cannot be placed: why.
     Impossible(String),
@@ -109,7 +109,8 @@ impl Scheduler {
         }
     }
 
-    /// The node chosen before; else the one with the fewest pods of the same owner, then with the fewest pods; or why there is none.
+    /// The node chosen before; else the one with the fewest pods of the same owner, then with the fewest pods; or why
+    /// there is none.
     fn choose_node(&self, pod: &Value, bound: &[Arc<Value>], by_hand: &[Arc<Value>]) -> Result<String, String> {
         let volumes = self.context.store.list("persistentvolumes", None).0;
         let nodes = self.context.store.list("nodes", None).0;
@@ -169,7 +170,7 @@ impl Scheduler {
         self.chosen.insert(uid(pod).to_owned(), node.to_owned());
         for wanted in claims(pod) {
             let key = Key::new("persistentvolumeclaims", namespace(pod), wanted);
-            // Gone meanwhile: the next look says so.
+            // Gone by now: the next reconcile reports it.
             let _ = self.context.store.update(&key, &Preconditions::default(), false, |claim| {
                 if text(claim, "/status/phase") == "Pending" {
                     annotate(claim, SELECTED_NODE, node);
@@ -191,7 +192,7 @@ impl Scheduler {
         if self.reported.get(uid(pod)) == Some(&message) {
             return;
         }
-        // The pod may be gone; then there is nothing to say.
+        // The pod may be gone by now: then there is nothing to report.
         let _ = self.context.store.update(&key("pods", pod), &Preconditions::uid(uid(pod)), false, |pod| {
             set_condition(pod, "PodScheduled", "False", "Unschedulable", &message);
             Ok(())
@@ -251,7 +252,7 @@ impl Controller for Scheduler {
 
     fn reconcile(&mut self, key: &Key) -> Requeue {
         let Some(pod) = self.context.store.get(key) else {
-            // What is known of pods that are gone.
+            // Forget pods that are gone.
             let uids: HashSet<String> =
                 self.context.store.list("pods", None).0.iter().map(|pod| uid(pod).to_owned()).collect();
             self.reported.retain(|uid, _| uids.contains(uid));

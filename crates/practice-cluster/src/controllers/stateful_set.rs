@@ -65,7 +65,7 @@ impl Controller for StatefulSets {
             self.failures.remove(key);
             return Requeue::Never;
         };
-        // Nothing new is made in a namespace that goes, and the set goes with it.
+        // Nothing can be created in a terminating namespace, and the set is deleted with it.
         let space = self.context.store.get(&Key::new("namespaces", "", namespace(&set)));
         if is_terminating(&set) || space.is_some_and(|space| is_terminating(&space)) {
             return Requeue::Never;
@@ -100,7 +100,7 @@ impl StatefulSets {
         pods
     }
 
-    /// Does what is next for a set.
+    /// Takes the next step for a set.
     fn bring_forward(&self, set: &Value, revision: &str) -> Result<(), Retry> {
         let ordered = set["spec"]["podManagementPolicy"] != "Parallel";
         let start = set["spec"]["ordinals"]["start"].as_u64().unwrap_or(0);
@@ -126,7 +126,7 @@ impl StatefulSets {
                 // Refused: it is tried again when something changes.
                 let _ = self.create_claims(set, ordinal);
             }
-            // One after the other: the next waits until this one is well, and has been for long enough.
+            // One after the other: the next waits until this one is available.
             if ordered && (is_terminating(pod) || available_in(set, pod) != Some(Duration::ZERO)) {
                 return result;
             }
@@ -184,7 +184,7 @@ impl StatefulSets {
             if template["metadata"]["annotations"].is_object() {
                 metadata["annotations"] = template["metadata"]["annotations"].clone();
             }
-            // Owned by the set only where its retention policy says so.
+            // Owned by the set only if its retention policy says so.
             if set["spec"]["persistentVolumeClaimRetentionPolicy"]["whenDeleted"] == "Delete" {
                 metadata["ownerReferences"] = json!([revision::owner(set)]);
             }
@@ -196,7 +196,7 @@ impl StatefulSets {
                 Err(StoreError::Refused(refusal)) => {
                     (EventType::Warning, "FailedCreate", format!("failed error: {}", refusal.message))
                 }
-                // Somebody else was faster.
+                // Created by another client in between.
                 Err(_) => continue,
             };
             refused |= kind == EventType::Warning;

@@ -19,7 +19,7 @@ pub(crate) struct Cordons {
     context: Context,
 }
 
-/// Deletes pods from tainted nodes, at once or when they have tolerated it long enough.
+/// Deletes pods from tainted nodes, immediately or after they have tolerated the taint long enough.
 pub(crate) struct TaintEviction {
     context: Context,
     /// Since when a pod (by UID) has been tolerating.
@@ -44,7 +44,7 @@ impl Controller for Cordons {
 
     fn reconcile(&mut self, key: &Key) -> Requeue {
         let tainted = |node: &Value| array(node, "/spec/taints").iter().any(|taint| taint["key"] == UNSCHEDULABLE);
-        // Gone meanwhile: nothing to taint. Nothing different: nothing is written.
+        // Gone by now: nothing to taint. Unchanged: nothing is written.
         let _ = self.context.store.update(key, &Preconditions::default(), false, |node| {
             if node["spec"]["unschedulable"] == true {
                 add_taint(node, json!({"key": UNSCHEDULABLE, "effect": "NoSchedule", "timeAdded": now()}));
@@ -67,7 +67,7 @@ impl TaintEviction {
         let message = format!("Marking for deletion Pod {}/{}", namespace(pod), name(pod));
         self.context.events.record(pod, EventType::Normal, SOURCE, "TaintManagerEviction", &message);
         let wanted = Preconditions::uid(uid(pod));
-        // Gone or replaced meanwhile: just as well.
+        // Gone or replaced by now: nothing to do.
         let _ = self.context.store.update(&key("pods", pod), &wanted, false, |pod| {
             let message = "Taint manager: deleting due to NoExecute taint";
             set_condition(pod, "DisruptionTarget", "True", "DeletionByTaintManager", message);
@@ -78,7 +78,7 @@ impl TaintEviction {
     }
 }
 
-/// How long a pod stays on a node with these `NoExecute` taints; `None` is for ever.
+/// How long a pod stays on a node with these `NoExecute` taints; `None` is forever.
 fn stays(pod: &Value, taints: &[&Value]) -> Option<Duration> {
     let mut shortest = None;
     for taint in taints {

@@ -1,6 +1,6 @@
 //! Which volume fits a claim, as the volume controller and the scheduler see it (`FindMatchingVolume` of
 //! `k8s.io/component-helpers/storage/volume`). Written apart from the plugin's own answer to the same question
-//! (`topology/binding.rs`), so that one is a witness of the other: a table in `src/testing/binding.rs` holds both.
+//! (`topology/binding.rs`), so that each checks the other: a table in `src/testing/binding.rs` holds both.
 
 use super::node_affinity::matches_node;
 use crate::api::Selector;
@@ -19,14 +19,14 @@ pub(crate) fn class(object: &Value) -> &str {
     }
 }
 
-/// Whether a volume is the claim's, or is kept for it by name.
+/// Whether a volume is bound to the claim, or reserved for it by name.
 pub(crate) fn is_for(volume: &Value, claim: &Value) -> bool {
     let reference = &volume["spec"]["claimRef"];
     let same = reference["namespace"] == namespace(claim) && reference["name"] == name(claim);
     same && (text(reference, "/uid").is_empty() || reference["uid"] == uid(claim))
 }
 
-/// Whether a volume could hold what a claim asks for, whosever it is.
+/// Whether a volume satisfies a claim, bound or not.
 fn suits(volume: &Value, claim: &Value) -> bool {
     let mode = |object: &Value| match text(object, "/spec/volumeMode") {
         "" => "Filesystem".to_owned(),
@@ -41,7 +41,7 @@ fn suits(volume: &Value, claim: &Value) -> bool {
         && array(claim, "/spec/accessModes").iter().all(|mode| modes.contains(mode))
 }
 
-/// Whether a volume that nobody has is what a claim asks for.
+/// Whether a volume is available and satisfies a claim.
 pub(crate) fn fits(volume: &Value, claim: &Value) -> bool {
     let selector = &claim["spec"]["selector"];
     text(volume, "/status/phase") == "Available"
@@ -58,8 +58,8 @@ pub(crate) fn reaches(volume: &Value, node: &Value) -> bool {
     required.is_null() || !array(required, "/nodeSelectorTerms").is_empty() && matches_node(required, node)
 }
 
-/// The volume of a claim: one that is kept for it, or else the smallest that fits. On that node, where one is chosen;
-/// `reserved_only` where free ones are not for it yet.
+/// Returns the volume for a claim: one that is reserved for it, or else the smallest that fits. On that node, if one is
+/// chosen; `reserved_only` excludes available ones.
 pub fn find(volumes: &[Arc<Value>], claim: &Value, node: Option<&Value>, reserved_only: bool) -> Option<Arc<Value>> {
     let here = |volume: &Value| node.is_none_or(|node| reaches(volume, node));
     if let Some(own) = volumes.iter().find(|volume| is_for(volume, claim) && suits(volume, claim)) {

@@ -1,11 +1,11 @@
-//! Binding claims to volumes, making volumes for claims, and reclaiming them: the persistent volume controller and its
+//! Binding claims to volumes, provisioning volumes, and reclaiming them: the persistent volume controller and its
 //! provisioner in one.
 //!
-//! The controller matches claims with the volumes that it knows of, and may be behind with what others change of them: a
-//! claim that is made meanwhile gets a new volume, although one is reserved for it. Kubernetes' own does the same.
+//! The controller matches claims with the volumes that it knows of, and may be behind with what others change of them:
+//! a claim created in that time gets a new volume, although one is reserved for it. Kubernetes' own does the same.
 //!
 //! A volume's data is a folder named like the volume. Reclaim policy Delete removes it with the volume; Retain keeps
-//! both, Released, until somebody clears `claimRef.uid`: then the volume is Available again, reserved for its claim.
+//! both, Released, until `claimRef.uid` is cleared: then the volume is Available again, reserved for its claim.
 
 use super::events::{EventType, Source};
 use super::volume_match::{class, find, fits, is_for};
@@ -38,11 +38,11 @@ const PROVISIONED_BY: &str = "pv.kubernetes.io/provisioned-by";
 /// See the module.
 pub(crate) struct Volumes {
     context: Context,
-    /// When a volume that is being made, or removed, will be done: by the UID of its claim, or its own.
+    /// When provisioning (by the claim's UID) or reclaiming (by the volume's UID) will be done.
     busy: HashMap<String, Instant>,
-    /// The volumes as they are known, by name. Unused unless the scenario has the controller be behind.
+    /// The volumes as the controller knows them, by name. Used only if the scenario makes it lag.
     known: HashMap<String, Arc<Value>>,
-    /// Volumes that others changed, which is not known yet, and since when.
+    /// Volumes that others changed, not yet known to the controller, and since when.
     unknown: HashMap<String, Instant>,
     /// Where folders are removed.
     runtime: tokio::runtime::Handle,
@@ -101,7 +101,7 @@ impl Volumes {
         if self.lags() { self.known.values().cloned().collect() } else { self.context.store.list(VOLUMES, None).0 }
     }
 
-    /// How long a volume, as it is now, stays unknown yet; `None` if it is known.
+    /// Returns how long the current version of a volume stays unknown; `None` if it is known.
     fn unknown_for(&mut self, volume: &Arc<Value>) -> Option<Duration> {
         let name = name(volume);
         let is_known = self.known.get(name).is_some_and(|known| version(known) == version(volume));
@@ -205,15 +205,15 @@ impl Volumes {
             self.change(claim, "persistentvolumeclaims", |claim| claim["status"]["phase"] = json!("Lost"));
             self.event(claim, EventType::Warning, CONTROLLER, "ClaimMisbound", message);
         } else {
-            // Somebody asked for it, and it may become free: the claim stays Pending.
+            // The claim names this volume, which may become free: the claim stays Pending.
             let message = format!("volume \"{bound_to}\" already bound to a different claim.");
             self.event(claim, EventType::Warning, CONTROLLER, "FailedBinding", &message);
         }
     }
 
-    /// A volume for a claim: one reserved for it by name, wherever that is and even if the claim is being deleted; or one
-    /// that is free and fits. The free ones of a class that waits for its first consumer are looked at once that has a
-    /// node, and then on that node.
+    /// A volume for a claim: one reserved for it by name, wherever that is and even if the claim is being deleted; or
+    /// one that is free and fits. The free ones of a class that waits for its first consumer are looked at once that
+    /// has a node, and then on that node.
     fn find_volume(&self, claim: &Value) -> Option<Arc<Value>> {
         let store = &self.context.store;
         let waits = self.class(claim).is_some_and(|class| class["volumeBindingMode"] == "WaitForFirstConsumer");
@@ -256,7 +256,7 @@ impl Volumes {
         });
     }
 
-    /// Makes a volume for a claim, which takes its time.
+    /// Provisions a volume for a claim, which takes time.
     fn provision(&mut self, claim: &Value, class: &Value) -> Requeue {
         let provisioner = text(class, "/provisioner");
         let own = format!("{provisioner}_disk-provisioner");
@@ -296,7 +296,7 @@ impl Volumes {
         }
         let object = self.new_volume(claim, class, &volume);
         if let Ok(created) = self.context.store.create(Key::new(VOLUMES, "", volume.as_str()), object, false) {
-            // The provisioner is part of it: what it made is known at once.
+            // The provisioner is part of the controller: it knows its own volume without delay.
             self.known.insert(volume.clone(), created);
             let message = format!("Successfully provisioned volume {volume}");
             self.event(claim, EventType::Normal, worker, "ProvisioningSucceeded", &message);
@@ -354,7 +354,7 @@ impl Volumes {
         self.reclaim(volume)
     }
 
-    /// Removes a volume and its data, which takes its time.
+    /// Removes a volume and its data, which takes time.
     fn reclaim(&mut self, volume: &Value) -> Requeue {
         let pace = self.context.pace.reclaim;
         let done = *self.busy.entry(uid(volume).to_owned()).or_insert_with(|| Instant::now() + pace);
@@ -363,11 +363,11 @@ impl Volumes {
             return Requeue::After(left);
         }
         self.busy.remove(uid(volume));
-        // Not the controller's time: a database cluster is a thousand files.
+        // In the background: a database cluster has thousands of files.
         let folder = self.context.volumes.join(name(volume));
         self.runtime.spawn_blocking(move || std::fs::remove_dir_all(folder));
         let options = DeleteOptions { preconditions: Preconditions::uid(uid(volume)), ..DeleteOptions::default() };
-        // Deleted by somebody else meanwhile: just as well.
+        // Deleted by another client by now: nothing to do.
         let _ = self.context.store.delete(&key(VOLUMES, volume), &options);
         Requeue::Never
     }

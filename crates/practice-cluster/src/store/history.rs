@@ -61,7 +61,7 @@ impl State {
     }
 }
 
-/// A panic elsewhere must not take the store with it: every write is one assignment, so the data is whole.
+/// A panic in another thread must not break the store: every write is one assignment, so the data is consistent.
 pub(super) fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }

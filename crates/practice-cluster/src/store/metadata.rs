@@ -9,7 +9,7 @@ pub fn seconds(time: Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
-/// A name that begins so, cut where it would be too long, and ends in five letters or digits that spell no words.
+/// Returns a name with that prefix (cut if too long) and a random suffix of five characters that spell no words.
 pub fn generated_name(prefix: &str) -> String {
     const ALPHABET: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
     const LONGEST: usize = 58;
@@ -19,7 +19,7 @@ pub fn generated_name(prefix: &str) -> String {
     prefix[..end].chars().chain(suffix).collect()
 }
 
-/// Puts back what an update may not change.
+/// Restores the fields that an update may not change.
 pub(super) fn keep_identity(before: &Value, object: &mut Value) {
     for name in ["apiVersion", "kind"] {
         object[name] = before[name].clone();
@@ -84,7 +84,7 @@ pub(super) fn mark_deleted(key: &Key, object: &mut Value, grace: Option<u64>) {
     bump_generation(object);
 }
 
-/// Whether nothing keeps a deleted object any longer.
+/// Whether nothing holds a deleted object any longer.
 pub(super) fn can_be_removed(object: &Value) -> bool {
     let metadata = &object["metadata"];
     // A namespace has finalizers of its own kind: its contents go first.

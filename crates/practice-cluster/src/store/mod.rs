@@ -1,7 +1,7 @@
 //! The practice cluster's objects: what a Kubernetes API server keeps in etcd, and the rules that
 //! hold for every kind alike.
 //!
-//! In: JSON objects and intentions (create, update, delete). Out: stored objects, each with a UID
+//! In: JSON objects and requests (create, update, delete). Out: stored objects, each with a UID
 //! and a resourceVersion, and an ordered history that watches are served from. No HTTP and no
 //! SynxDB in here: the API and the controllers both work on this.
 

@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::sync::watch;
 
-/// All objects, their history, and the notifier that wakes watchers.
+/// All objects, their history, and the channel that wakes watchers.
 pub struct Store {
     state: Arc<Mutex<State>>,
     notifier: watch::Sender<u64>,
@@ -40,7 +40,7 @@ impl Store {
     /// `metadata.generateName`, gets a generated one.
     ///
     /// # Errors
-    /// `AlreadyExists`; `Invalid` where there is no name; `Refused`.
+    /// `AlreadyExists`; `Invalid` if there is no name; `Refused`.
     pub fn create(&self, mut key: Key, mut object: Value, dry_run: bool) -> Result<Arc<Value>, StoreError> {
         if !object.is_object() {
             return Err(StoreError::Invalid(vec![(String::new(), "must be an object".to_owned())]));
@@ -135,8 +135,8 @@ impl Store {
         Ok(objects.into_values().cloned().collect())
     }
 
-    /// Reads, changes and writes back under the lock: `change` edits a copy. Nothing different, no new version.
-    /// The object goes when it is being deleted, its last finalizer went and (pods) its grace is 0.
+    /// Reads, changes and writes back under the lock: `change` edits a copy. Without a difference there is no new
+    /// version. A terminating object is removed once it has no finalizer left and (pods) its grace period is 0.
     ///
     /// Identity and deletion marks cannot be changed this way: edits to them are dropped.
     ///
@@ -171,8 +171,8 @@ impl Store {
     }
 
     /// Deletes an object. A pod that runs on a node and has a grace period above 0 gets its deletionTimestamp
-    /// (now + grace) and stays until the node's controller deletes it with grace 0. Other kinds go at once, or get
-    /// their deletionTimestamp while finalizers remain. Returns the object and whether it is gone.
+    /// (now + grace) and stays until the node's controller deletes it with grace 0. Other kinds are removed
+    /// immediately, or get their deletionTimestamp while finalizers remain. Returns the object and whether it is gone.
     ///
     /// # Errors
     /// `NotFound`, `UidMismatch`, `Stale`.
@@ -220,7 +220,7 @@ impl Store {
         state.oldest = state.version;
     }
 
-    /// Wakes the watchers, after the lock is let go so that they find it free.
+    /// Wakes the watchers, after releasing the lock so that they find it free.
     fn notify(&self, state: MutexGuard<'_, State>) {
         let version = state.version;
         drop(state);

@@ -19,7 +19,7 @@ pub struct DeleteOptions {
     pub preconditions: Preconditions,
     /// `gracePeriodSeconds`; `None` takes the pod's own (0 for every other kind).
     pub grace_seconds: Option<u64>,
-    /// Answer as if, change nothing.
+    /// Dry run: answers as usual, changes nothing.
     pub dry_run: bool,
 }
 

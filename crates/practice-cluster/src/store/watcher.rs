@@ -17,7 +17,7 @@ impl Watcher {
     /// longer holds its next change (answer 410 then, see [`Watcher::expired`]). Safe to drop while it waits.
     pub async fn next(&mut self) -> Option<Change> {
         loop {
-            // Mark the notifier as heard before looking: a change after the look rings again.
+            // Mark the notification as seen before reading: a later change notifies again.
             self.notifier.borrow_and_update();
             {
                 let state = lock(&self.state);

@@ -1,4 +1,4 @@
-//! What a pod is a member of.
+//! The components of SynxDB that pods belong to.
 
 use super::seed::Databases;
 use serde_json::Value;
@@ -22,12 +22,12 @@ pub(crate) enum Component {
     Safekeeper,
     /// A pageserver.
     Pageserver,
-    /// Not SynxDB's: it runs and does nothing.
+    /// Not part of SynxDB: it runs and does nothing.
     Other,
 }
 
 impl Component {
-    /// What a pod, or a pod template, says it is.
+    /// Returns the component of a pod or a pod template, by its labels.
     pub(crate) fn of(pod: &Value) -> Component {
         match pod["metadata"]["labels"][COMPONENT_LABEL].as_str().unwrap_or_default() {
             "metadata-proxy" => Self::MetadataProxy,

@@ -1,11 +1,11 @@
-//! What is written beside a data folder.
+//! Markers beside a data folder.
 
 use crate::files::Folder;
 use rustix::fs::Mode;
 use std::path::{Path, PathBuf};
 
-/// What is written beside a data folder, where no server may write: that it is whole, and that its databases have been
-/// made. No pod's name has a plus sign.
+/// What is written beside a data folder, where no server may write: that it is complete, and that its databases have
+/// been made. No pod's name has a plus sign.
 pub(super) const MADE: &str = "+made";
 
 pub(super) const FILLED: &str = "+filled";

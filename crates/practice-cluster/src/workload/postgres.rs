@@ -1,10 +1,10 @@
 //! A real PostgreSQL server in a pod: making database clusters, running and stopping them.
 //!
 //! Servers listen on a Unix socket in a folder of their own; only if the sandbox is asked for TLS, which PostgreSQL has
-//! on no Unix socket, on a port of the loopback interface, too. Everybody needs a password, except for the superuser of
-//! the sandbox itself, who is known by the process that connects to the socket. When the sandbox was started by root,
-//! servers run as an unprivileged user, and root writes nothing where that user may. Nothing is synced to disk: what a
-//! sandbox holds outlives its servers, not the machine.
+//! on no Unix socket, on a port of the loopback interface, too. Every role needs a password, except for the superuser
+//! of the sandbox itself, who is known by the process that connects to the socket. When the sandbox was started by
+//! root, servers run as an unprivileged user, and root writes nothing where that user may. Nothing is synced to disk:
+//! what a sandbox holds outlives its servers, not the machine.
 
 use super::installation::Installation;
 use crate::error::SandboxError;
@@ -34,13 +34,13 @@ pub(crate) const ADMINISTRATOR: &str = "gpadmin";
 /// name it.
 pub(crate) const SUPERUSER: &str = "practice_cluster_superuser";
 
-/// Who is let in, and how: the file for the whole of a sandbox, which its servers can read and not write.
+/// Who may log in, and how: one file for all servers of a sandbox, which they can read but not write.
 const HBA: &str = "pg_hba.conf";
 const IDENT: &str = "pg_ident.conf";
 /// The map that says who the superuser is.
 const MAP: &str = "sandbox";
 
-/// The port that a socket is named after where there is no port.
+/// The port that a socket is named after if there is no port.
 const NO_PORT: u16 = 5432;
 
 /// What the server logs when it accepts connections (`lc_messages` is C).
@@ -78,7 +78,7 @@ struct Processes {
 
 impl Postgres {
     /// Servers will be started by `spawner`, as `user` if given, with their sockets under `folder`, and with ports of
-    /// the loopback interface where `ports` says so.
+    /// the loopback interface if `ports` is set.
     pub(crate) fn new(
         installation: Installation,
         spawner: Spawner,
@@ -112,7 +112,7 @@ impl Postgres {
         parent.make_folder(name, Mode::RWXU, self.user.as_ref())
     }
 
-    /// The user that servers run as: their sockets are served by nobody else.
+    /// The user that servers run as: no other user may serve their sockets.
     fn uid(&self) -> u32 {
         self.user.as_ref().map_or_else(|| rustix::process::geteuid().as_raw(), |user| user.uid)
     }
@@ -239,8 +239,8 @@ impl Postgres {
         Ok(Server { socket_folder, owner, port, listens, _held: held, state, signals, log })
     }
 
-    /// Ends everything at once, without a runtime; data folders that are still in use afterwards are the caller's to
-    /// look after.
+    /// Ends everything immediately, without a runtime; data folders that are still in use afterwards are the caller's
+    /// to look after.
     pub(crate) fn end_all(&self) {
         let mut running = lock(&self.running);
         running.ended = true;
@@ -255,7 +255,7 @@ impl Postgres {
 }
 
 /// A free port of the loopback interface. Linux lets a server listen on a port that another socket holds without
-/// listening, where both say SO_REUSEADDR: nobody else gets it meanwhile.
+/// listening, if both set SO_REUSEADDR: no other process can take it.
 fn free_port() -> std::io::Result<(Option<TcpSocket>, u16)> {
     let socket = TcpSocket::new_v4()?;
     socket.set_reuseaddr(true)?;
@@ -275,7 +275,7 @@ pub(crate) struct ServerSocket {
     pub(crate) path: PathBuf,
     /// The user that it runs as.
     pub(crate) owner: u32,
-    /// Its port on the loopback interface, where it has one.
+    /// Its port on the loopback interface, if it has one.
     pub(crate) port: Option<u16>,
 }
 
@@ -283,7 +283,7 @@ impl ServerSocket {
     /// Connects to the socket.
     ///
     /// # Errors
-    /// The system's. Whoever answers is another user: the socket's name was made to lead elsewhere.
+    /// The system's. Or another user answers: the socket's path was made to lead to another socket.
     pub(crate) async fn connect(&self) -> std::io::Result<UnixStream> {
         let stream = UnixStream::connect(&self.path).await?;
         let answers = stream.peer_cred()?.uid();
@@ -294,7 +294,8 @@ impl ServerSocket {
     }
 }
 
-/// Everybody shows a password, but for the superuser, whom the system's word for who connects lets in: this process.
+/// Every role needs a password, except for the superuser, which the system authenticates by the connecting process:
+/// this one.
 fn hba() -> String {
     format!(
         "local all {SUPERUSER} peer map={MAP}\n\
@@ -304,8 +305,8 @@ fn hba() -> String {
     )
 }
 
-/// Who the superuser is: root where root started the sandbox. Otherwise servers run as whoever started it, and nobody
-/// else reaches their sockets.
+/// Who the superuser is: root where root started the sandbox. Otherwise servers run as the user who started it, and no
+/// one else reaches their sockets.
 fn ident(by_root: bool) -> String {
     format!("{MAP} {} {SUPERUSER}\n", if by_root { "root" } else { "/^.*$" })
 }
@@ -428,7 +429,7 @@ async fn attend(
         tokio::select! {
             status = child.wait() => break status,
             signal = signals.recv() => {
-                // All handles gone: nobody will ever stop it, so it stops now.
+                // All handles are gone: nothing could stop it later, so it stops now.
                 let signal = signal.unwrap_or(Signal::QUIT);
                 if let Some(pid) = child.id() {
                     processes::signal(pid, signal);

@@ -1,16 +1,16 @@
 //! Whether a proxy's databases answer, and how PostgreSQL words it when they do not.
 //!
 //! Pure but for reading the store: an account's databases answer only while its proxy and all nodes of the session's
-//! warehouse are Ready; the metadata proxy's while it is Ready itself. What becomes of the account's other warehouses is
-//! nothing to a session.
+//! warehouse are Ready; the metadata proxy's while it is Ready itself. What becomes of the account's other warehouses
+//! is nothing to a session.
 
 use super::component::Component;
 use super::sql_refusal::SqlRefusal;
 use super::warehouses::{Warehouse, only_running, serves, warehouses};
 use crate::store::{Key, Store};
 
-/// Whether SQL through that proxy's pod is let through now, in a session that chose this warehouse, or none; `Err` says why
-/// not.
+/// Whether SQL through that proxy's pod is let through now, in a session that chose this warehouse, or none; `Err` says
+/// why not.
 pub(crate) fn check(
     store: &Store,
     namespace: &str,

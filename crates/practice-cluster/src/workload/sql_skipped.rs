@@ -1,6 +1,6 @@
 //! How a proxy's pod says that this machine has no PostgreSQL.
 
-/// Annotation of a proxy's pod where there is no PostgreSQL on the machine.
+/// Annotation of a proxy's pod if there is no PostgreSQL on the machine.
 pub(crate) const SQL_SKIPPED: &str = "kubectl-synxdb/sql-skipped";
 
 /// What that annotation says.

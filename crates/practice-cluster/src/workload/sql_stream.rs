@@ -19,7 +19,7 @@ const GSSENC_REQUEST: u32 = 80_877_104;
 /// PostgreSQL's own limit for a startup packet.
 const LONGEST_STARTUP: usize = 10_000;
 
-/// A packet that opens a connection, whole.
+/// A complete packet that opens a connection.
 struct Startup {
     code: u32,
     bytes: Vec<u8>,
@@ -29,7 +29,7 @@ struct Startup {
 enum Opening {
     /// In the clear.
     Startup(Startup),
-    /// With TLS, to which the server has agreed on this connection; the client has not been told yet.
+    /// With TLS, to which the server has agreed on this connection; the client does not know yet.
     Tls(TcpStream),
 }
 
@@ -65,7 +65,7 @@ async fn agreed(port: u16, request: &[u8]) -> io::Result<Option<TcpStream>> {
     Ok((server.read_u8().await? == b'S').then_some(server))
 }
 
-/// Sends a refusal and closes. What the client sends meanwhile is read away.
+/// Sends a refusal and closes.
 async fn send(client: &mut (impl AsyncRead + AsyncWrite + Unpin), refusal: &SqlRefusal) -> io::Result<()> {
     client.write_all(&refusal.encode()).await?;
     client.shutdown().await
@@ -102,8 +102,9 @@ pub(crate) enum Dialect {
     Warehouses,
 }
 
-/// Serves a connection to a server's socket, or its port for TLS: `gate` is asked once the startup packet is there, with the
-/// warehouse that it chooses; what `cut` makes of that ends an open connection. Within TLS no warehouse can be chosen.
+/// Serves a connection to a server's socket, or its port for TLS: `gate` is asked once the startup packet is there,
+/// with the warehouse that it chooses; what `cut` makes of that ends an open connection. Within TLS no warehouse can be
+/// chosen.
 pub(crate) async fn serve<Cut: Future<Output = ()>>(
     mut client: impl AsyncRead + AsyncWrite + Unpin,
     socket: &ServerSocket,

@@ -1,5 +1,5 @@
-//! The storage members of the practice cluster: safekeepers and pageservers with their state on their pods' volumes. The
-//! members of a namespace are one installation; a ConfigMap there says how they misbehave.
+//! The storage members of the practice cluster: safekeepers and pageservers with their state on their pods' volumes.
+//! The members of a namespace are one installation; a ConfigMap there says how they misbehave.
 
 use crate::files::{Folder, PASSABLE};
 use crate::store::{Key, Store};

@@ -1,5 +1,5 @@
-//! The warehouses of an account, as its StatefulSets and pods have them: what its server says of them, and in which of them
-//! it takes sessions. Pure but for reading the store.
+//! The warehouses of an account, as its StatefulSets and pods have them: what its server says of them, and in which of
+//! them it takes sessions. Pure but for reading the store.
 
 use super::component::Component;
 use crate::objects::{array, is_ready, is_terminating, name, text};
@@ -7,7 +7,7 @@ use crate::store::Store;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// The label that names the warehouse of a node; its StatefulSet's name where there is none.
+/// The label that names the warehouse of a node; its StatefulSet's name if there is none.
 const NAME_LABEL: &str = "enterprise.dbaas/name";
 /// OID of the first warehouse: those of users' objects begin at 16384.
 const FIRST_OID: usize = 20_001;

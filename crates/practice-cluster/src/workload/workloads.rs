@@ -86,7 +86,7 @@ impl Workloads {
         })
     }
 
-    /// Starts what a pod runs; `volume` is the folder of its first volume, where it has one. Returns when the process
+    /// Starts what a pod runs; `volume` is the folder of its first volume, if it has one. Returns when the process
     /// runs, which is before it is ready.
     ///
     /// # Errors
@@ -134,8 +134,8 @@ impl Workloads {
         });
         lock(&self.running).insert(id, running.clone());
         if component == Component::MetadataProxy {
-            // What safekeepers hold is its log: with each start it writes in another term. An earlier one that ends after
-            // this is known to be another.
+            // What safekeepers hold is its log: with each start it writes in another term. An earlier one that ends
+            // after this is known to be another.
             self.storage.compute_started(&running.namespace)?;
         }
         Ok(running)
@@ -218,8 +218,8 @@ impl Workloads {
         }
     }
 
-    /// Has the server of an account say of its segments what is so now; the account's warehouses. A namespace without any
-    /// has nothing to say.
+    /// Has the server of an account say of its segments what is so now; the account's warehouses. A namespace without
+    /// any has nothing to say.
     fn write_segments(&self, namespace: &str) -> Vec<Warehouse> {
         // The lock is held: what was written last is what is so last.
         let mut written = lock(&self.written);

@@ -53,7 +53,7 @@ async fn a_new_disk_is_filled_at_once_where_nothing_is_said() {
     sandbox.stop().await;
 }
 
-/// What all have lost, nobody can give back.
+/// Data that all members have lost is gone.
 #[tokio::test(flavor = "multi_thread")]
 async fn new_disks_of_all_safekeepers_are_empty() {
     let sandbox = bare("healthy").await;

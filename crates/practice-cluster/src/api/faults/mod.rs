@@ -1,8 +1,8 @@
-//! Faults on purpose: what a network, a proxy or an API server in trouble does to requests, and word of each change
-//! that was made, so that a client can be ended right there.
+//! Fault injection: what a network, a proxy or an overloaded API server does to requests, and a report of each change
+//! that was made, so that a test can kill a client at that point.
 //!
-//! A [`Rule`] says which requests, and what befalls them. Nothing here knows who asks: a client under test meets what
-//! any client would.
+//! A [`Rule`] selects requests and names their fault. Faults do not depend on the client: a client under test sees what
+//! every client would.
 
 mod fault;
 mod perform;

@@ -1,4 +1,4 @@
-//! What befalls one request, carried out around the server's own way of answering it.
+//! Applies the planned faults to one request, around its normal handling.
 
 use super::fault::Fault;
 use super::registry::Planned;
@@ -16,7 +16,7 @@ use serde_json::Value;
 use std::io;
 use tokio::sync::{mpsc, oneshot};
 
-/// Answers a request as planned; `process` is how it is answered otherwise. `None`: the connection is to break.
+/// Answers a request with its planned faults; `process` is the normal handling. `None`: the connection must break.
 pub(crate) async fn perform<P>(
     state: &ApiState,
     planned: Planned,
@@ -54,7 +54,7 @@ where
             Fault::LoseAnswer => return None,
             Fault::Deny { code } => refusal(code, None),
             Fault::CutAnswer => cut(response).await,
-            // What is no stream of events (a 403) is answered as it is.
+            // An answer that is no stream of events (a 403) is sent unchanged.
             Fault::Expire { .. } | Fault::CutWatch { .. } | Fault::Silence { .. } | Fault::Lag(_) | Fault::Reorder
                 if response.status() == StatusCode::OK =>
             {
@@ -66,7 +66,7 @@ where
     Some(response)
 }
 
-/// Gives word of what a request changed, where it did, and waits until its answer may go.
+/// Reports what a request changed, if anything, and waits until its answer may be sent.
 async fn report(
     state: &ApiState,
     asked: &Attributes,
@@ -77,7 +77,7 @@ async fn report(
 ) -> Response<Body> {
     let version = state.store.version();
     let (head, body) = response.into_parts();
-    // Answers to changes are whole objects, made in memory.
+    // Answers to changes are complete objects in memory.
     let answer = axum::body::to_bytes(body, usize::MAX).await.unwrap_or_default();
     if !head.status.is_success() || is_dry_run(parts, request) {
         return Response::from_parts(head, Body::from(answer));
@@ -98,13 +98,13 @@ async fn report(
     };
     let ((hold, held), (sent, answered)) = (oneshot::channel(), oneshot::channel());
     if listener.send(Processed { mutation, hold, answered }).is_ok() {
-        // Let go of, one way or another.
+        // Released or dropped: both let the answer go.
         let _ = held.await;
     }
     signal_when_sent(head, answer, sent)
 }
 
-/// Whether only an answer was wanted.
+/// Whether a request is a dry run.
 pub(crate) fn is_dry_run(parts: &Parts, request: &[u8]) -> bool {
     let options: Value = serde_json::from_slice(request).unwrap_or_default();
     Query::of(&parts.uri).has("dryRun") || options["dryRun"].as_array().is_some_and(|stages| !stages.is_empty())
@@ -120,7 +120,7 @@ fn signal_when_sent(mut head: response::Parts, answer: Bytes, sent: oneshot::Sen
     Response::from_parts(head, Body::from_stream(body))
 }
 
-/// The first half of an answer, and then nothing.
+/// Cuts an answer after its first half.
 async fn cut(response: Response<Body>) -> Response<Body> {
     let (mut head, body) = response.into_parts();
     let answer = axum::body::to_bytes(body, usize::MAX).await.unwrap_or_default();
@@ -129,7 +129,7 @@ async fn cut(response: Response<Body>) -> Response<Body> {
     Response::from_parts(head, Body::from_stream(stream::iter([Ok(half)]).chain(watch_faults::broken())))
 }
 
-/// A refusal that has nothing to do with what was asked.
+/// Returns a refusal that does not depend on the request.
 fn refusal(code: u16, retry_after: Option<u64>) -> Response<Body> {
     let mut response = if code == 502 {
         let mut page = Response::new(Body::from("<html><body><h1>502 Bad Gateway</h1></body></html>\n"));

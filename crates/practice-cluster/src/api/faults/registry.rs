@@ -1,4 +1,4 @@
-//! The rules in force, and what they plan for a request.
+//! The active rules, and the faults that they plan for a request.
 
 use super::fault::Fault;
 use super::report::{Applied, Processed};
@@ -10,7 +10,7 @@ use axum::http::request::Parts;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::mpsc;
 
-/// The rules in force.
+/// The active rules.
 #[derive(Debug, Default)]
 pub struct Faults(Mutex<State>);
 
@@ -22,7 +22,7 @@ struct State {
     mutations: u64,
 }
 
-/// What is to befall one request.
+/// The faults planned for one request.
 #[derive(Debug)]
 pub(crate) struct Planned {
     pub(super) asked: Attributes,
@@ -31,29 +31,30 @@ pub(crate) struct Planned {
 }
 
 impl Faults {
-    /// Adds a rule. Where several are about one request, all of them befall it, in the order in which they came.
+    /// Adds a rule. If several rules match a request, all their faults apply, in the order in which the rules were
+    /// added.
     pub fn add(&self, rule: Rule) {
         self.lock().rules.push(rule);
     }
 
-    /// Ends all rules; requests that one has befallen already go on as they are.
+    /// Removes all rules; requests in progress keep their faults.
     pub fn clear(&self) {
         self.lock().rules.clear();
     }
 
-    /// What has befallen whom, oldest first.
+    /// Returns the faults that were applied, oldest first.
     pub fn applied(&self) -> Vec<Applied> {
         self.lock().applied.clone()
     }
 
-    /// Word of each change from now on, for one listener: the answer to each waits until its word is let go of.
+    /// Reports each change from now on to one listener: the answer to a change waits until its report is dropped.
     pub fn mutations(&self) -> mpsc::UnboundedReceiver<Processed> {
         let (sender, receiver) = mpsc::unbounded_channel();
         self.lock().listener = Some(sender);
         receiver
     }
 
-    /// What is to befall a request; `None`: nothing, and nobody wants word of it.
+    /// Plans the faults of a request; `None` if there are none and no listener wants a report.
     pub(crate) fn planned(&self, parts: &Parts, dry_run: bool) -> Option<Planned> {
         let mut state = self.lock();
         if state.rules.is_empty() && state.listener.is_none() {
@@ -93,7 +94,7 @@ impl Faults {
     }
 }
 
-/// Whether a fault can befall such a request: some are a watch's alone, some everything else's.
+/// Whether a fault can apply to such a request: some are for watches only, some for everything else.
 fn applies(fault: &Fault, asked: &Attributes, query: &Query) -> bool {
     let watches = asked.verb == "watch";
     match fault {
@@ -107,7 +108,7 @@ fn applies(fault: &Fault, asked: &Attributes, query: &Query) -> bool {
     }
 }
 
-/// Whether a request may change an object that is kept.
+/// Whether a request may change a stored object.
 fn may_change(asked: &Attributes, method: &Method) -> bool {
     let streams = ["portforward", "exec", "attach"].contains(&asked.subresource.as_str());
     *method != Method::GET && asked.path.is_none() && !streams && !asked.resource.ends_with("reviews")

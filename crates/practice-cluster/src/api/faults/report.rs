@@ -1,4 +1,4 @@
-//! What tests hear of: changes that clients made, and faults that befell requests.
+//! Reports for tests: changes that clients made, and faults that were applied.
 
 use super::fault::Fault;
 use tokio::sync::oneshot;
@@ -6,45 +6,45 @@ use tokio::sync::oneshot;
 /// A change that a client made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mutation {
-    /// Which one, counted from 1.
+    /// Its number, counted from 1.
     pub number: u64,
     /// `create`, `update`, `patch` or `delete`.
     pub verb: String,
     /// Plural, with the subresource.
     pub resource: String,
-    /// Namespace; empty where the kind has none.
+    /// Namespace; empty for a cluster-scoped kind.
     pub namespace: String,
     /// Name.
     pub name: String,
     /// UID of the object that was changed.
     pub uid: String,
-    /// Whom the client impersonated, where it did: several clients of one kubeconfig are told apart by it.
+    /// The impersonated user, if any: it distinguishes several clients of one kubeconfig.
     pub impersonated: Option<String>,
     /// Version of the store just before.
     pub since: u64,
-    /// Version of the store when it was done; changes of others may be in it.
+    /// Version of the store just after; changes by others may be in it.
     pub version: u64,
 }
 
-/// Word of a [`Mutation`]. Its answer waits until this is let go of.
+/// The report of a [`Mutation`]. Its answer waits until this is dropped.
 #[derive(Debug)]
 pub struct Processed {
-    /// What was done.
+    /// The change.
     pub mutation: Mutation,
     pub(super) hold: oneshot::Sender<()>,
     pub(super) answered: oneshot::Receiver<()>,
 }
 
 impl Processed {
-    /// Lets the answer go, and resolves when it has been handed to the connection (or was lost on purpose).
+    /// Releases the answer, and resolves when the connection has taken it (or a fault has lost it).
     pub async fn answered(self) {
         drop(self.hold);
-        // The other end goes with the answer.
+        // The sender is dropped with the answer.
         let _ = self.answered.await;
     }
 }
 
-/// A fault that befell a request.
+/// A fault that was applied to a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Applied {
     /// The request's verb.
@@ -53,6 +53,6 @@ pub struct Applied {
     pub resource: String,
     /// Name; empty for a collection.
     pub name: String,
-    /// What befell it.
+    /// The fault.
     pub fault: Fault,
 }

@@ -1,26 +1,26 @@
-//! Which requests a fault befalls.
+//! Rules: which requests get which fault.
 
 use super::fault::Fault;
 use crate::api::authorization::Attributes;
 
-/// Which requests, and what befalls them.
+/// Selects requests, and names the fault that they get.
 #[derive(Clone, Debug)]
 pub struct Rule {
     verb: String,
     resource: String,
     namespace: Option<String>,
     name: Option<String>,
-    /// Matching requests that pass first.
+    /// Matching requests that pass unharmed first.
     pub(super) passing: u64,
     pub(super) times: u64,
-    /// Whether only dry runs, or only others; `None`: both.
+    /// Only dry runs, or only real changes; `None`: both.
     dry_run: Option<bool>,
     pub(super) fault: Fault,
 }
 
 impl Rule {
     /// Every request of that verb (`get`, `list`, `watch`, `create`, `update`, `patch`, `delete`) on that resource
-    /// (`pods`, `pods/portforward`); an empty word is any.
+    /// (`pods`, `pods/portforward`); empty matches any.
     pub fn on(verb: &str, resource: &str, fault: Fault) -> Rule {
         let (verb, resource) = (verb.to_owned(), resource.to_owned());
         Rule { verb, resource, namespace: None, name: None, passing: 0, times: u64::MAX, dry_run: None, fault }
@@ -32,13 +32,13 @@ impl Rule {
         Rule { namespace: Some(namespace.to_owned()), ..self }
     }
 
-    /// Only those about an object of that name.
+    /// Only those for an object of that name.
     #[must_use]
     pub fn named(self, name: &str) -> Rule {
         Rule { name: Some(name.to_owned()), ..self }
     }
 
-    /// Only those that change something, and no dry run.
+    /// Only real requests, no dry runs.
     #[must_use]
     pub fn real(self) -> Rule {
         Rule { dry_run: Some(false), ..self }
@@ -56,7 +56,7 @@ impl Rule {
         Rule { passing: n.saturating_sub(1), times: 1, ..self }
     }
 
-    /// That many of them, and no more.
+    /// At most that many of them.
     #[must_use]
     pub fn times(self, times: u64) -> Rule {
         Rule { times, ..self }

@@ -1,4 +1,4 @@
-//! What befalls the events of a watch, a line each.
+//! Faults in the events of a watch, one event per line.
 
 use super::fault::Fault;
 use crate::api::representation;
@@ -10,12 +10,12 @@ use serde_json::Value;
 use std::io;
 use std::time::Duration;
 
-/// How long an event waits for another one to change places with.
+/// How long an event waits for another one to swap places with.
 const COMPANY: Duration = Duration::from_millis(50);
 
 type Lines = BoxStream<'static, io::Result<Bytes>>;
 
-/// The body of a watch, after that.
+/// Applies a fault to the body of a watch.
 pub(super) fn apply(body: Body, fault: Fault) -> Body {
     // Each of the stream's frames is a line: `watch` makes them so.
     let lines = body.into_data_stream().map(|line| line.map_err(io::Error::other)).boxed();
@@ -25,7 +25,7 @@ pub(super) fn apply(body: Body, fault: Fault) -> Body {
         Fault::CutWatch { after } => cut(lines, after),
         Fault::Lag(time) => {
             let late = move |line| tokio::time::sleep(time).map(move |()| line);
-            // Each waits from when it came.
+            // Each delay counts from the event's arrival.
             lines.map(late).buffered(usize::MAX).boxed()
         }
         Fault::Reorder => reordered(lines),
@@ -33,7 +33,7 @@ pub(super) fn apply(body: Body, fault: Fault) -> Body {
     })
 }
 
-/// The connection breaks.
+/// A broken connection.
 pub(super) fn broken() -> Lines {
     let breaks = async {
         // What was written before goes out first: the server flushes when there is nothing more to write.
@@ -55,8 +55,8 @@ fn cut(lines: Lines, after: usize) -> Lines {
     halved.take(after + 1).chain(broken()).boxed()
 }
 
-/// Two events after one another about different objects come the other way round, both in one piece: who has seen the
-/// later one only would go on after it.
+/// Swaps two adjacent events of different objects and sends both in one piece: a client that has seen only the
+/// later one would resume after it.
 fn reordered(lines: Lines) -> Lines {
     stream::unfold(lines, |mut lines| async move {
         let first = match lines.next().await? {
@@ -80,7 +80,7 @@ fn reordered(lines: Lines) -> Lines {
     .boxed()
 }
 
-/// The object that an event is about: UID; none for a bookmark or an error, which nothing may overtake.
+/// Returns the UID of an event's object; none for a bookmark or an error, which no event may overtake.
 fn subject(line: &[u8]) -> Option<String> {
     let event: Value = serde_json::from_slice(line).ok()?;
     let is_change = ["ADDED", "MODIFIED", "DELETED"].contains(&event["type"].as_str()?);

@@ -204,7 +204,7 @@ impl Parser {
     }
 }
 
-/// What is wrong with a label's key.
+/// Returns what is wrong with a label's key.
 fn key_findings(key: &str) -> Option<String> {
     let mut wrong = Vec::new();
     let name = match key.split_once('/') {
@@ -234,7 +234,7 @@ fn key_findings(key: &str) -> Option<String> {
     (!wrong.is_empty()).then(|| wrong.join("; "))
 }
 
-/// What is wrong with a label's value.
+/// Returns what is wrong with a label's value.
 fn value_findings(value: &str) -> Option<String> {
     let mut wrong = Vec::new();
     if value.len() > 63 {
@@ -259,7 +259,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_cannot_be_read_is_told_as_by_a_real_server() {
+    fn unreadable_selectors_are_refused_as_by_a_real_server() {
         for (text, why) in [
             ("a b c", "unable to parse requirement: found 'b', expected: in, notin, =, ==, !=, gt, lt"),
             ("=x", "found '=', expected: !, identifier, or 'end of string'"),

@@ -80,7 +80,7 @@ impl ApiError {
         self
     }
 
-    /// 409: the object was changed meanwhile.
+    /// 409: the object was changed since it was read.
     pub(crate) fn modified(resource: &Resource, name: &str) -> ApiError {
         ApiError::conflict(resource, resource.plural, name, MODIFIED)
     }
@@ -124,7 +124,7 @@ impl ApiError {
         ApiError::invalid(&options, "", fields)
     }
 
-    /// 422: a patch that cannot be applied; why is not told.
+    /// 422: a patch that cannot be applied; the reason is not given.
     pub(crate) fn unprocessable_patch() -> ApiError {
         let message = "the server rejected our request due to an error in our request";
         ApiError::generic(StatusCode::UNPROCESSABLE_ENTITY, "Invalid", message)
@@ -163,13 +163,13 @@ impl ApiError {
         error
     }
 
-    /// 403: nobody may.
+    /// 403: refused to all users.
     pub(crate) fn forbidden_because(resource: &Resource, name: &str, why: &str) -> ApiError {
         let message = format!("{} \"{name}\" is forbidden: {why}", qualified(resource));
         ApiError::new(StatusCode::FORBIDDEN, "Forbidden", message).about(resource, name)
     }
 
-    /// 403: nothing new may be made in a namespace that is going.
+    /// 403: nothing can be created in a terminating namespace.
     pub(crate) fn namespace_terminating(resource: &Resource, name: &str, namespace: &str) -> ApiError {
         let why = format!("unable to create new content in namespace {namespace} because it is being terminated");
         let mut error = ApiError::forbidden_because(resource, name, &why);
@@ -191,7 +191,7 @@ impl ApiError {
         ApiError::new(StatusCode::BAD_REQUEST, "BadRequest", message)
     }
 
-    /// 500 without a reason: what the real server makes of an error that is not worded for clients.
+    /// 500 without a reason: a real server's answer to an error that it does not map to a status.
     pub(crate) fn internal_without_reason(message: impl Into<String>) -> ApiError {
         ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "", message)
     }

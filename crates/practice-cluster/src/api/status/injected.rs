@@ -1,4 +1,4 @@
-//! Answers of a server, or of a proxy before it, that is in trouble whatever was asked.
+//! Errors of a failing server, or of a proxy before it, independent of the request.
 
 use super::api_error::ApiError;
 use axum::http::StatusCode;

@@ -1,4 +1,4 @@
-//! What the store refuses or has done, in the words of the request that asked for it.
+//! The store's refusals and results, worded for the request.
 
 use super::api_error::{ApiError, details};
 use crate::resources::Resource;
@@ -59,7 +59,7 @@ pub(crate) fn deleted(resource: &Resource, name: &str, uid: &Value) -> Value {
     json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": about})
 }
 
-/// Where a real server keeps the object in etcd: it says so.
+/// Returns the object's path in a real server's etcd, which its messages contain.
 fn path(key: &Key) -> String {
     let folder = match key.resource {
         "endpoints" => "services/endpoints",

@@ -6,7 +6,7 @@ use serde_json::Value;
 /// k8s.io/apimachinery).
 const MOST_ANNOTATED: usize = 256 << 10;
 
-/// Annotations that are too long, whoever wrote which of them.
+/// Checks the total size of an object's annotations.
 pub(super) fn annotations(object: &Value) -> Option<(String, String)> {
     let all = object["metadata"]["annotations"].as_object()?;
     let bytes: usize = all.iter().map(|(key, value)| key.len() + value.as_str().map_or(0, str::len)).sum();

@@ -153,7 +153,7 @@ fn without_nulls(value: &Value) -> Value {
     value
 }
 
-/// What is said of a field that may not change and did; nothing is as good as empty.
+/// Returns the finding for an immutable field that changed; absent and empty are equal.
 fn changed(old: &Value, new: &Value) -> Option<String> {
     let empty = |value: &Value| match value {
         Value::Null => true,

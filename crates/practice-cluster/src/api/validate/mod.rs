@@ -1,4 +1,4 @@
-//! What an API server refuses to store: names that are none, missing fields, changes to what cannot change. Pure.
+//! What an API server refuses to store: invalid names, missing fields, changes to immutable fields. Pure.
 //!
 //! Each finding is (field, message), worded as `k8s.io/kubernetes/pkg/apis/core/validation` does.
 
