@@ -35,7 +35,7 @@ impl PatchType {
         match content_type.split(';').next().unwrap_or_default().trim() {
             "application/json-patch+json" => Ok(PatchType::Json),
             "application/merge-patch+json" => Ok(PatchType::Merge),
-            "application/strategic_merge-merge-patch+json" => Ok(PatchType::Strategic),
+            "application/strategic-merge-patch+json" => Ok(PatchType::Strategic),
             "application/apply-patch+yaml" => Ok(PatchType::Apply),
             _ => Err(ApiError::unsupported_patch_type()),
         }
@@ -138,7 +138,7 @@ mod tests {
             Ok(json!({"finalizers": ["b"], "labels": {}}))
         );
         assert_eq!(
-            patched("application/strategic_merge-merge-patch+json", &change),
+            patched("application/strategic-merge-patch+json", &change),
             Ok(json!({"finalizers": ["a", "b"], "labels": {}}))
         );
         assert_eq!(
@@ -158,7 +158,7 @@ mod tests {
         assert_eq!(patched(json, &json!([{"op": "none"}])), Err(422));
         assert_eq!(patched(json, &json!({"not": "a list"})), Err(400));
         assert_eq!(patched("application/merge-patch+json", &json!([])), Err(400));
-        assert_eq!(patched("application/strategic_merge-merge-patch+json", &json!([])), Err(400));
+        assert_eq!(patched("application/strategic-merge-patch+json", &json!([])), Err(400));
         assert_eq!(patched("application/json", &json!({})), Err(415));
         assert_eq!(patched("", &json!({})), Err(415));
         assert_eq!(Patch::read(PatchType::Merge, b"{").unwrap_err().code(), 400);
