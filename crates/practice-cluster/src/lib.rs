@@ -24,10 +24,11 @@ mod error;
 #[cfg(unix)]
 mod files;
 mod key;
-#[cfg(unix)]
+#[cfg_attr(not(unix), allow(dead_code))]
 mod objects;
 #[cfg(unix)]
 mod processes;
+mod quantity;
 #[cfg(unix)]
 mod readiness;
 pub mod resources;
@@ -35,6 +36,7 @@ pub mod scenarios;
 #[cfg(unix)]
 mod state;
 pub mod store;
+mod sync;
 #[cfg(unix)]
 mod unprivileged;
 #[cfg(not(unix))]

@@ -1,19 +1,10 @@
 //! Reading and building Kubernetes objects as JSON: the few accesses that all controllers share.
 
 use crate::store::{Key, Store, seconds};
+use crate::values::{items_at, text_at};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::borrow::Cow;
-
-/// The string at a JSON pointer, or "".
-pub(crate) fn text<'v>(object: &'v Value, pointer: &str) -> &'v str {
-    object.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
-}
-
-/// The list at a JSON pointer, or an empty one.
-pub(crate) fn array<'v>(object: &'v Value, pointer: &str) -> &'v [Value] {
-    object.pointer(pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)
-}
 
 /// An annotation, or "".
 pub(crate) fn annotation<'v>(object: &'v Value, name: &str) -> &'v str {
@@ -27,17 +18,17 @@ pub(crate) fn annotate(object: &mut Value, name: &str, value: &str) {
 
 /// Its name.
 pub(crate) fn name(object: &Value) -> &str {
-    text(object, "/metadata/name")
+    text_at(object, "/metadata/name")
 }
 
 /// Its namespace, or "".
 pub(crate) fn namespace(object: &Value) -> &str {
-    text(object, "/metadata/namespace")
+    text_at(object, "/metadata/namespace")
 }
 
 /// Its UID.
 pub(crate) fn uid(object: &Value) -> &str {
-    text(object, "/metadata/uid")
+    text_at(object, "/metadata/uid")
 }
 
 /// Whether it is being deleted.
@@ -47,7 +38,7 @@ pub(crate) fn is_terminating(object: &Value) -> bool {
 
 /// Whether a condition of that type is `True`.
 pub(crate) fn has_condition(object: &Value, kind: &str) -> bool {
-    array(object, "/status/conditions")
+    items_at(object, "/status/conditions")
         .iter()
         .any(|condition| condition["type"] == kind && condition["status"] == "True")
 }
@@ -59,12 +50,12 @@ pub(crate) fn is_ready(object: &Value) -> bool {
 
 /// Whether a pod has finished for good.
 pub(crate) fn is_finished(pod: &Value) -> bool {
-    matches!(text(pod, "/status/phase"), "Succeeded" | "Failed")
+    matches!(text_at(pod, "/status/phase"), "Succeeded" | "Failed")
 }
 
 /// Names of the claims that a pod uses.
 pub(crate) fn claims(pod: &Value) -> impl Iterator<Item = Cow<'_, str>> {
-    array(pod, "/spec/volumes").iter().filter_map(|volume| {
+    items_at(pod, "/spec/volumes").iter().filter_map(|volume| {
         let named = volume.pointer("/persistentVolumeClaim/claimName").and_then(Value::as_str).map(Cow::Borrowed);
         named.or_else(|| ephemeral_claim(pod, volume).map(Cow::Owned))
     })
@@ -72,7 +63,7 @@ pub(crate) fn claims(pod: &Value) -> impl Iterator<Item = Cow<'_, str>> {
 
 /// Name of the claim that is made for one of a pod's volumes, where that is a generic ephemeral one.
 pub(crate) fn ephemeral_claim(pod: &Value, volume: &Value) -> Option<String> {
-    volume["ephemeral"].is_object().then(|| format!("{}-{}", name(pod), text(volume, "/name")))
+    volume["ephemeral"].is_object().then(|| format!("{}-{}", name(pod), text_at(volume, "/name")))
 }
 
 /// Now, as Kubernetes writes times.

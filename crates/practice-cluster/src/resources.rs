@@ -21,6 +21,14 @@ pub struct Resource {
     pub namespaced: bool,
 }
 
+/// The API group of roles and their bindings.
+pub(crate) const RBAC_GROUP: &str = "rbac.authorization.k8s.io";
+
+/// Returns a name with its API group: `statefulsets.apps`; the core group is left out.
+pub(crate) fn qualified(name: &str, group: &str) -> String {
+    if group.is_empty() { name.to_owned() } else { format!("{name}.{group}") }
+}
+
 /// Shortens the table below: group, version, plural, singular, kind, short names, namespaced.
 const fn resource(
     group: &'static str,
@@ -99,22 +107,14 @@ pub static DISRUPTION_BUDGETS: Resource =
 pub static LEASES: Resource = resource("coordination.k8s.io", "leases", "lease", "Lease", &[], true);
 
 /// `rbac.authorization.k8s.io` `clusterrolebindings`.
-pub static CLUSTER_ROLE_BINDINGS: Resource = resource(
-    "rbac.authorization.k8s.io",
-    "clusterrolebindings",
-    "clusterrolebinding",
-    "ClusterRoleBinding",
-    &[],
-    false,
-);
+pub static CLUSTER_ROLE_BINDINGS: Resource =
+    resource(RBAC_GROUP, "clusterrolebindings", "clusterrolebinding", "ClusterRoleBinding", &[], false);
 /// `rbac.authorization.k8s.io` `clusterroles`.
-pub static CLUSTER_ROLES: Resource =
-    resource("rbac.authorization.k8s.io", "clusterroles", "clusterrole", "ClusterRole", &[], false);
+pub static CLUSTER_ROLES: Resource = resource(RBAC_GROUP, "clusterroles", "clusterrole", "ClusterRole", &[], false);
 /// `rbac.authorization.k8s.io` `rolebindings`.
-pub static ROLE_BINDINGS: Resource =
-    resource("rbac.authorization.k8s.io", "rolebindings", "rolebinding", "RoleBinding", &[], true);
+pub static ROLE_BINDINGS: Resource = resource(RBAC_GROUP, "rolebindings", "rolebinding", "RoleBinding", &[], true);
 /// `rbac.authorization.k8s.io` `roles`.
-pub static ROLES: Resource = resource("rbac.authorization.k8s.io", "roles", "role", "Role", &[], true);
+pub static ROLES: Resource = resource(RBAC_GROUP, "roles", "role", "Role", &[], true);
 
 /// Every kind that is kept in the store, in the order in which discovery names them.
 pub static RESOURCES: [&Resource; 25] = [

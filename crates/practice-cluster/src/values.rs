@@ -7,6 +7,11 @@ pub(crate) fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }
 
+/// Returns the text of the string at a JSON pointer; empty if there is none.
+pub(crate) fn text_at<'v>(object: &'v Value, pointer: &str) -> &'v str {
+    object.pointer(pointer).map(text).unwrap_or_default()
+}
+
 /// Returns the items of the array at a JSON pointer; none if there is no array.
 pub(crate) fn items_at<'v>(object: &'v Value, pointer: &str) -> &'v [Value] {
     object.pointer(pointer).map(items).unwrap_or_default()

@@ -41,6 +41,5 @@ pub(crate) type List<'l> = &'l dyn Fn(&'static str, Option<&str>) -> Vec<Arc<Val
 /// Returns `pods "x" is forbidden: …`.
 pub(super) fn forbidden(key: &Key, why: &str) -> String {
     let group = resources::by_plural(key.resource).map(|resource| resource.group).unwrap_or_default();
-    let dot = if group.is_empty() { "" } else { "." };
-    format!("{}{dot}{group} \"{}\" is forbidden: {why}", key.resource, key.name)
+    format!("{} \"{}\" is forbidden: {why}", resources::qualified(key.resource, group), key.name)
 }

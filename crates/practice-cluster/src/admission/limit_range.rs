@@ -1,7 +1,7 @@
 //! LimitRange: how large one container or one claim may be. Defaults are not set.
 
 use super::change::{AdmissionRequest, List};
-use super::quantity::{parse, text};
+use crate::quantity::{parse, text};
 use crate::values::items_at;
 use serde_json::Value;
 

@@ -11,7 +11,6 @@ mod defaults;
 mod limit_range;
 mod pod_security;
 mod policies;
-mod quantity;
 pub(crate) mod quotas;
 
 pub(crate) use chain::refusal;

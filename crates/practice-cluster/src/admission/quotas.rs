@@ -1,8 +1,8 @@
 //! ResourceQuota: what the pods and claims of a namespace may use together.
 
 use super::change::{AdmissionRequest, List};
-use super::quantity::{parse, text};
 use crate::key::Key;
+use crate::quantity::{parse, text};
 use crate::values::items_at;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;

@@ -2,7 +2,7 @@
 
 use super::authorization::{AUTHENTICATED, Attributes, Authorizer, User, account_groups};
 use super::status::ApiError;
-use super::x509;
+use super::{permission, x509};
 use axum::http::{HeaderMap, header};
 use std::collections::BTreeMap;
 
@@ -75,10 +75,7 @@ fn impersonate(headers: &HeaderMap, user: User, authorizer: &dyn Authorizer) -> 
             name,
             ..Attributes::default()
         };
-        let decision = authorizer.decide(&user, &request);
-        if !decision.allowed {
-            return Err(ApiError::forbidden(&user, &request, &decision.reason));
-        }
+        permission::check(authorizer, &user, &request)?;
     }
     // A service account's groups are known.
     let groups = match account {

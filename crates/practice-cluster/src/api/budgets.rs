@@ -1,6 +1,7 @@
 //! PodDisruptionBudgets: how many pods may be disrupted now. The arithmetic of the disruption controller.
 
 use super::selector::Selector;
+use crate::objects::is_terminating;
 use crate::store::{Key, Preconditions, Store};
 use crate::values::text;
 use serde_json::{Value, json};
@@ -68,7 +69,7 @@ pub(super) fn count(store: &Store, budget: &Value) -> Count {
 /// Pure part: `replicas` tells what a StatefulSet is asked to have.
 fn count_of(spec: &Value, pods: &[Arc<Value>], replicas: impl Fn(&str) -> Option<i64>) -> Count {
     let ready = |pod: &Value| {
-        !pod["metadata"]["deletionTimestamp"].is_string()
+        !is_terminating(pod)
             && pod["status"]["conditions"]
                 .as_array()
                 .is_some_and(|list| list.iter().any(|c| c["type"] == "Ready" && c["status"] == "True"))

@@ -6,6 +6,7 @@
 use super::contents::{all, remove};
 use super::finalizers::{FOREGROUND, ORPHAN, drop_finalizer, has_finalizer};
 use super::{budgets, namespaces};
+use crate::objects::is_terminating;
 use crate::resources::RESOURCES;
 use crate::store::{Change, ChangeKind, Key, Preconditions, Store};
 use serde_json::Value;
@@ -54,7 +55,7 @@ fn react(store: &Store, change: &Change) {
 
 /// Advances the deletion of an object by one step.
 fn advance(store: &Store, key: &Key, object: &Value) {
-    if !object["metadata"]["deletionTimestamp"].is_string() {
+    if !is_terminating(object) {
         return;
     }
     if has_finalizer(object, ORPHAN) {
@@ -77,7 +78,7 @@ fn sweep(store: &Store) {
         advance(store, &key, &object);
         let orphaned = !owners(&object).is_empty()
             && !owners(&object).iter().any(|owner| owner_exists(store, &key.namespace, owner));
-        if orphaned && !object["metadata"]["deletionTimestamp"].is_string() {
+        if orphaned && !is_terminating(&object) {
             remove(store, &key, &object);
         }
     }
@@ -110,13 +111,12 @@ fn owner_exists(store: &Store, namespace: &str, reference: &Value) -> bool {
 fn delete_dependents(store: &Store, owner: &Value) {
     for (key, object) in dependents(store, owner) {
         // A dependent stays as long as one of its owners does.
-        let kept = owners(&object).iter().any(|reference| {
-            find(store, &key.namespace, reference)
-                .is_some_and(|(_, owner)| !owner["metadata"]["deletionTimestamp"].is_string())
-        });
+        let kept = owners(&object)
+            .iter()
+            .any(|reference| find(store, &key.namespace, reference).is_some_and(|(_, owner)| !is_terminating(&owner)));
         if kept {
             drop_reference(store, &key, owner);
-        } else if !object["metadata"]["deletionTimestamp"].is_string() {
+        } else if !is_terminating(&object) {
             remove(store, &key, &object);
         }
     }
@@ -140,7 +140,7 @@ fn drop_reference(store: &Store, key: &Key, owner: &Value) {
 }
 
 fn finish_foreground(store: &Store, key: &Key, owner: &Value) {
-    let waits = owner["metadata"]["deletionTimestamp"].is_string() && has_finalizer(owner, FOREGROUND);
+    let waits = is_terminating(owner) && has_finalizer(owner, FOREGROUND);
     if waits && dependents(store, owner).is_empty() {
         drop_finalizer(store, key, owner, FOREGROUND);
     }

@@ -6,6 +6,7 @@ use super::path_match::check_namespace;
 use super::selector::Selector;
 use super::status::{ApiError, json_response};
 use super::{decode, delete, options};
+use crate::objects::is_terminating;
 use crate::resources::PODS;
 use crate::store::Key;
 use crate::values::text;
@@ -24,8 +25,7 @@ pub(super) fn evict(call: &Call, key: &Key, body: &[u8]) -> Result<Response<Body
     let store = &call.state.store;
     let pod = store.get(key).ok_or_else(|| ApiError::not_found(&PODS, &key.name))?;
     // A pod that does not run, or is already going, disrupts nothing.
-    let harmless = pod["metadata"]["deletionTimestamp"].is_string()
-        || matches!(text(&pod["status"]["phase"]), "Pending" | "Succeeded" | "Failed");
+    let harmless = is_terminating(&pod) || matches!(text(&pod["status"]["phase"]), "Pending" | "Succeeded" | "Failed");
     if !harmless {
         let budgets = store.list(BUDGETS, Some(&key.namespace)).0;
         let mut covering =

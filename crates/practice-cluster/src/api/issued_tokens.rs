@@ -4,10 +4,11 @@
 
 use super::authorization::User;
 use crate::store::{Key, Store};
+use crate::sync::lock;
 use crate::values::text;
 use jiff::Timestamp;
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 /// The tokens that were issued.
 #[derive(Debug, Default)]
@@ -27,7 +28,7 @@ pub(super) struct Issued {
 impl IssuedTokens {
     /// Whose token it is, while it holds.
     pub(super) fn user(&self, token: &str, store: &Store) -> Option<User> {
-        let issued = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(token).cloned()?;
+        let issued = lock(&self.0).get(token).cloned()?;
         let there = |(key, uid): &(Key, String)| store.get(key).is_some_and(|o| text(&o["metadata"]["uid"]) == uid);
         (Timestamp::now() < issued.expires && issued.needs.iter().all(there)).then_some(issued.user)
     }
@@ -35,7 +36,7 @@ impl IssuedTokens {
     /// Adds a token, and forgets those that have expired.
     pub(super) fn add(&self, token: String, issued: Issued) {
         let now = Timestamp::now();
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = lock(&self.0);
         all.retain(|_, issued| now < issued.expires);
         all.insert(token, issued);
     }

@@ -5,6 +5,7 @@
 //! `delete` or a subresource -> `representation` (objects, metadata or a table). All of it works on the
 //! [`Store`](crate::store::Store) and keeps nothing itself.
 
+mod aggregate;
 mod authentication;
 mod authorization;
 mod bootstrap;
@@ -27,6 +28,7 @@ mod options;
 mod pages;
 mod patch;
 mod path_match;
+mod permission;
 mod pod_streams;
 mod protobuf;
 mod rbac;

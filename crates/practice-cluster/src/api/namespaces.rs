@@ -1,6 +1,7 @@
 //! Deleting a namespace: its contents are deleted first, and its conditions report what is left.
 
 use super::contents::{all, remove};
+use crate::objects::is_terminating;
 use crate::resources;
 use crate::store::{Key, Preconditions, Store, seconds};
 use jiff::Timestamp;
@@ -24,9 +25,9 @@ const CONDITIONS: [(&str, &str, &str); 5] = [
 /// Deletes the contents of a terminating namespace, and releases the namespace once nothing is left.
 pub(super) fn empty(store: &Store, namespace: &str) {
     let key = Key::new("namespaces", "", namespace);
-    let Some(object) = store.get(&key).filter(|n| n["metadata"]["deletionTimestamp"].is_string()) else { return };
+    let Some(object) = store.get(&key).filter(|n| is_terminating(n)) else { return };
     for (key, object) in all(store, Some(namespace)).collect::<Vec<_>>() {
-        if !object["metadata"]["deletionTimestamp"].is_string() {
+        if !is_terminating(&object) {
             remove(store, &key, &object);
         }
     }

@@ -1,15 +1,14 @@
 //! RBAC: what roles and bindings in the store allow, in addition to the scenario's rules. What those deny stays
 //! denied.
 
+use super::aggregate::aggregate;
 use super::authorization::{Attributes, Authorizer, Decision, MASTERS, READERS, User};
 use super::rules::Rules;
+use crate::resources::RBAC_GROUP;
 use crate::store::{Key, Store};
 use crate::values::text;
 use serde_json::Value;
 use std::sync::Arc;
-
-/// What RBAC's own kinds belong to.
-pub(super) const GROUP: &str = "rbac.authorization.k8s.io";
 
 /// Rules as data first, then roles.
 #[derive(Debug)]
@@ -48,7 +47,7 @@ impl Rbac {
                 _ => None,
             };
             let Some(role) = role else {
-                missing.push(format!("{}.{GROUP} \"{name}\" not found", kind.to_lowercase()));
+                missing.push(format!("{}.{RBAC_GROUP} \"{name}\" not found", kind.to_lowercase()));
                 continue;
             };
             let own = text(&binding["metadata"]["name"]);
@@ -82,11 +81,7 @@ impl Authorizer for Rbac {
         if ruled.allowed {
             return ruled;
         }
-        let reason = match missing.as_slice() {
-            [] => String::new(),
-            [only] => format!("RBAC: {only}"),
-            several => format!("RBAC: [{}]", several.join(", ")),
-        };
+        let reason = if missing.is_empty() { String::new() } else { format!("RBAC: {}", aggregate(&missing)) };
         Decision { allowed: false, reason }
     }
 
@@ -197,7 +192,7 @@ mod tests {
         let rules = json!([{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}]);
         make("roles", "a", "reader", json!({"rules": rules}));
         make("clusterroles", "", "reader", json!({"rules": rules}));
-        let bound = |kind: &str, role: &str, subject: Value| json!({"roleRef": {"apiGroup": GROUP, "kind": kind, "name": role}, "subjects": [subject]});
+        let bound = |kind: &str, role: &str, subject: Value| json!({"roleRef": {"apiGroup": RBAC_GROUP, "kind": kind, "name": role}, "subjects": [subject]});
         let account = json!({"kind": "ServiceAccount", "name": "s"});
         make("rolebindings", "a", "own", bound("Role", "reader", account));
         make("rolebindings", "b", "jane", bound("ClusterRole", "reader", json!({"kind": "User", "name": "jane"})));

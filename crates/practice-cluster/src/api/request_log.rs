@@ -1,7 +1,8 @@
 //! The latest requests, for tests that count them.
 
+use crate::sync::lock;
 use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 /// The latest requests, oldest first, for tests that count them.
 #[derive(Debug, Default)]
@@ -12,7 +13,7 @@ impl RequestLog {
     const KEPT: usize = 10_000;
 
     pub(super) fn record(&self, method: &str, path: &str) {
-        let mut log = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut log = lock(&self.0);
         if log.len() == Self::KEPT {
             log.pop_front();
         }
@@ -21,11 +22,11 @@ impl RequestLog {
 
     /// Method, and path with query, of each request since the last [`RequestLog::clear`].
     pub fn entries(&self) -> Vec<(String, String)> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+        lock(&self.0).iter().cloned().collect()
     }
 
     /// Forgets all requests.
     pub fn clear(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        lock(&self.0).clear();
     }
 }

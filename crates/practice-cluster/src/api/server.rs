@@ -7,7 +7,9 @@ use super::representation::Format;
 use super::request::{Query, Target};
 use super::state::ApiState;
 use super::status::ApiError;
-use super::{collector, delete, discovery, eviction, faults, read, review, scale, streams, tokens, watch, write};
+use super::{
+    collector, delete, discovery, eviction, faults, permission, read, review, scale, streams, tokens, watch, write,
+};
 use crate::resources::{Resource, VIEWS};
 use crate::store::Key;
 use axum::body::{Body, Bytes};
@@ -170,11 +172,11 @@ async fn handle(
     let user = authenticate(&parts.headers, peer.as_ref(), |token| state.bearer(token), &*state.authorizer)?;
     let target = Target::parse(&path);
     let attributes = target.attributes(&parts.method, &path, &query);
-    permit(&state, &user, &attributes)?;
+    permission::check(&*state.authorizer, &user, &attributes)?;
     if attributes.subresource == "portforward" && attributes.verb == "get" {
         // From 1.35 on, opening a stream with GET needs `create` as well.
         let create = Attributes { verb: "create".to_owned(), ..attributes };
-        permit(&state, &user, &create)?;
+        permission::check(&*state.authorizer, &user, &create)?;
     }
     let format = match &target {
         Target::Path | Target::Nothing { .. } => Format::FULL,
@@ -206,12 +208,6 @@ async fn handle(
             object(&call, &mut parts, resource, key, &subresource, body).await
         }
     }
-}
-
-/// Checks the user's permission.
-fn permit(state: &ApiState, user: &User, attributes: &Attributes) -> Result<(), ApiError> {
-    let decision = state.authorizer.decide(user, attributes);
-    if decision.allowed { Ok(()) } else { Err(ApiError::forbidden(user, attributes, &decision.reason)) }
 }
 
 async fn collection(

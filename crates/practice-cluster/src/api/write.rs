@@ -5,8 +5,9 @@ use super::call::Call;
 use super::patch::{Patch, PatchType};
 use super::path_match::{check_identity, check_namespace};
 use super::status::{ApiError, json_response};
-use super::{decode, options, validate};
+use super::{decode, options, permission, validate};
 use crate::admission::{self, AdmissionRequest, Operation};
+use crate::objects::is_terminating;
 use crate::resources::Resource;
 use crate::store::{Key, Preconditions, Store, StoreError, generated_name};
 use crate::values::text;
@@ -74,7 +75,7 @@ fn add(
     }
     let store = &call.state.store;
     let stored = store.create(key.clone(), object, dry_run).map_err(|error| {
-        let going = |object: Arc<Value>| object["metadata"]["deletionTimestamp"].is_string();
+        let going = |object: Arc<Value>| is_terminating(&object);
         let refusal = ApiError::from_store(error, resource, &key);
         if store.get(&key).is_some_and(going) { refusal.prefixed("object is being deleted: ") } else { refusal }
     })?;
@@ -86,7 +87,7 @@ fn open_namespace(call: &Call, resource: &Resource, name: &str, namespace: &str)
     let key = Key::new("namespaces", "", namespace);
     let found = call.state.store.get(&key);
     let found = found.ok_or_else(|| ApiError::not_found(&crate::resources::NAMESPACES, namespace))?;
-    if found["metadata"]["deletionTimestamp"].is_string() {
+    if is_terminating(&found) {
         return Err(ApiError::namespace_terminating(resource, name, namespace));
     }
     Ok(())
@@ -102,8 +103,7 @@ fn may_create(call: &Call, resource: &Resource, key: &Key) -> Result<(), ApiErro
         name: key.name.clone(),
         ..Attributes::default()
     };
-    let decision = call.state.authorizer.decide(&call.user, &request);
-    if decision.allowed { Ok(()) } else { Err(ApiError::forbidden(&call.user, &request, &decision.reason)) }
+    permission::check(&*call.state.authorizer, &call.user, &request)
 }
 
 /// Replaces an object, or its status (`PUT`).

@@ -5,9 +5,10 @@ use super::images::Images;
 use super::pace::Pace;
 use crate::scenarios::{Race, Scenario};
 use crate::store::Store;
+use crate::sync::lock;
 use std::collections::HashSet;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -38,15 +39,11 @@ impl Context {
     /// Whether the scenario still owes a pod of that name its creation on a claim that is being deleted.
     pub(crate) fn race_due(&self, namespace: &str, pod: &str) -> bool {
         self.scenario.create_pods_on_terminating_claims == Race::Once
-            && !self
-                .raced
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .contains(&(namespace.to_owned(), pod.to_owned()))
+            && !lock(&self.raced).contains(&(namespace.to_owned(), pod.to_owned()))
     }
 
     /// Remembers that it happened.
     pub(crate) fn race_done(&self, namespace: &str, pod: &str) {
-        self.raced.lock().unwrap_or_else(PoisonError::into_inner).insert((namespace.to_owned(), pod.to_owned()));
+        lock(&self.raced).insert((namespace.to_owned(), pod.to_owned()));
     }
 }

@@ -4,10 +4,11 @@
 
 use crate::objects::{is_terminating, name, namespace, now, uid};
 use crate::store::{Key, Preconditions, Store};
+use crate::sync::lock;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 /// Who reports, and how grave it is.
 #[derive(Clone, Copy, Debug)]
@@ -70,7 +71,7 @@ impl Recorder {
             return;
         }
         let identity = [uid(about), reason, message, source.component].map(str::to_owned);
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = lock(&self.known);
         if let Some(key) = known.get(&identity) {
             let again = self.store.update(key, &Preconditions::default(), false, |event| {
                 event["count"] = json!(event["count"].as_u64().unwrap_or(1) + 1);

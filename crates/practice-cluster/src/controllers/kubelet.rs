@@ -4,8 +4,9 @@
 
 use super::pod_worker::{Ending, Worker};
 use super::{Context, nodes};
-use crate::objects::{is_finished, is_terminating, key, name, namespace, text, uid};
+use crate::objects::{is_finished, is_terminating, key, name, namespace, uid};
 use crate::store::ChangeKind;
+use crate::values::text_at;
 use crate::workload::Workloads;
 use serde_json::Value;
 use std::collections::{HashMap, HashSet};
@@ -119,7 +120,7 @@ impl Kubelet {
 
     /// A pod is new, or changed; or its node was `rebooted` under it.
     fn observe(&mut self, pod: &Arc<Value>, rebooted: bool) {
-        let node = text(pod, "/spec/nodeName");
+        let node = text_at(pod, "/spec/nodeName");
         if node.is_empty() || self.lost.contains(node) {
             return;
         }
@@ -173,7 +174,7 @@ impl Kubelet {
         }
         nodes::mark_returned(&self.context, node);
         for pod in self.context.store.list("pods", None).0 {
-            if text(&pod, "/spec/nodeName") == node {
+            if text_at(&pod, "/spec/nodeName") == node {
                 let started = pod["status"]["containerStatuses"][0]["containerID"].is_string();
                 self.observe(&pod, started);
             }

@@ -2,8 +2,9 @@
 
 use super::Context;
 use super::events::{EventType, Source};
-use crate::objects::{array, is_ready, key, name, now, text};
+use crate::objects::{is_ready, key, name, now};
 use crate::store::{Key, Preconditions};
+use crate::values::{items_at, text_at};
 use serde_json::{Value, json};
 
 const SOURCE: Source<'static> = Source::of("node-controller");
@@ -93,7 +94,7 @@ pub(crate) fn mark_lost(context: &Context, node: &str) {
     let message = format!("Node {node} status is now: NodeNotReady");
     context.events.record(&lost, EventType::Normal, SOURCE, "NodeNotReady", &message);
     for pod in context.store.list("pods", None).0 {
-        if text(&pod, "/spec/nodeName") != node || !is_ready(&pod) {
+        if text_at(&pod, "/spec/nodeName") != node || !is_ready(&pod) {
             continue;
         }
         // Gone by now: nothing to mark.
@@ -134,15 +135,15 @@ pub(crate) fn mark_returned(context: &Context, node: &str) {
 /// Adds a taint to a node, unless it has it.
 pub(crate) fn add_taint(node: &mut Value, taint: Value) {
     let same = |other: &Value| other["key"] == taint["key"] && other["effect"] == taint["effect"];
-    if !array(node, "/spec/taints").iter().any(same) {
-        let taints = array(node, "/spec/taints").iter().cloned().chain([taint]);
+    if !items_at(node, "/spec/taints").iter().any(same) {
+        let taints = items_at(node, "/spec/taints").iter().cloned().chain([taint]);
         node["spec"]["taints"] = taints.collect();
     }
 }
 
 /// Takes the taints of that key from a node.
 pub(crate) fn drop_taints(node: &mut Value, key: &str) {
-    let left: Vec<Value> = array(node, "/spec/taints").iter().filter(|taint| taint["key"] != key).cloned().collect();
+    let left: Vec<Value> = items_at(node, "/spec/taints").iter().filter(|taint| taint["key"] != key).cloned().collect();
     if let Some(spec) = node["spec"].as_object_mut() {
         if left.is_empty() {
             spec.shift_remove("taints");

@@ -2,8 +2,9 @@
 //! marked out of service (Kubernetes' pod garbage collector, KEP-2268).
 
 use super::{Context, Controller, Requeue};
-use crate::objects::{array, is_ready, is_terminating, key, text, uid};
+use crate::objects::{is_ready, is_terminating, key, uid};
 use crate::store::{DeleteOptions, Key, Preconditions};
+use crate::values::{items_at, text_at};
 use serde_json::Value;
 
 /// See the module.
@@ -19,14 +20,14 @@ impl PodGarbage {
 
     /// Whether no kubelet will ever end a pod's containers properly.
     fn abandoned(&self, pod: &Value) -> bool {
-        let node = text(pod, "/spec/nodeName");
+        let node = text_at(pod, "/spec/nodeName");
         if node.is_empty() {
             return false;
         }
         match self.context.store.get(&Key::new("nodes", "", node)) {
             None => true,
             Some(node) => {
-                let out = array(&node, "/spec/taints")
+                let out = items_at(&node, "/spec/taints")
                     .iter()
                     .any(|taint| taint["key"] == "node.kubernetes.io/out-of-service");
                 out && !is_ready(&node) && is_terminating(pod)

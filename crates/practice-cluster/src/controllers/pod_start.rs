@@ -5,7 +5,8 @@ use super::images::Absent;
 use super::pod_status::{State, View, container_id};
 use super::pod_worker::{Ending, Worker, ended};
 use super::readiness::Probe;
-use crate::objects::{now, text, uid};
+use crate::objects::{now, uid};
+use crate::values::text_at;
 use crate::workload::Running;
 use serde_json::Value;
 use std::sync::Arc;
@@ -24,7 +25,7 @@ impl Worker {
         let mut delay = PULL_AGAIN;
         loop {
             let container = &self.pod["spec"]["containers"][0];
-            let image = text(container, "/image").to_owned();
+            let image = text_at(container, "/image").to_owned();
             let Err(absent) = self.context.images.check(container) else { return Ok(()) };
             let message = absent.message(&image);
             if absent == Absent::NeverPull {
@@ -51,7 +52,7 @@ impl Worker {
     /// Starts the container and reports it running.
     pub(super) async fn start(&mut self, view: &mut View) -> Result<Arc<Running>, String> {
         let container = &self.pod["spec"]["containers"][0];
-        let image = text(container, "/image");
+        let image = text_at(container, "/image");
         if container["imagePullPolicy"] == "Always" {
             self.container_event(EventType::Normal, "Pulling", &format!("Pulling image \"{image}\""));
             let pulled = format!(
@@ -99,7 +100,7 @@ impl Worker {
 
     /// Resolves when the pod has another image than this one knows.
     async fn other_image(&self) -> Arc<Value> {
-        let image = |pod: &Value| text(pod, "/spec/containers/0/image").to_owned();
+        let image = |pod: &Value| text_at(pod, "/spec/containers/0/image").to_owned();
         let store = &self.context.store;
         loop {
             let since = store.version();

@@ -4,8 +4,9 @@ use super::Context;
 use super::events::{EventType, Source};
 use super::pod_status::{Exit, LOST, State, View, container_id};
 use super::readiness::{Probe, Readiness};
-use crate::objects::{array, claim, claims, namespace, now, text, uid};
+use crate::objects::{claim, claims, namespace, now, uid};
 use crate::store::{DeleteOptions, Key, Preconditions};
+use crate::values::{items_at, text_at};
 use crate::workload::probe::Answer;
 use crate::workload::{Running, Workloads};
 use serde_json::Value;
@@ -209,7 +210,7 @@ impl Worker {
 
     /// Ends a container that failed its liveness probe.
     async fn kill(&self, running: &Arc<Running>) -> i32 {
-        let container = text(&self.pod, "/spec/containers/0/name");
+        let container = text_at(&self.pod, "/spec/containers/0/name");
         let message = format!("Container {container} failed liveness probe, will be restarted");
         self.container_event(EventType::Normal, "Killing", &message);
         let grace = self.pod["spec"]["terminationGracePeriodSeconds"].as_u64().unwrap_or(30);
@@ -223,7 +224,7 @@ impl Worker {
             times => Duration::from_secs((10 << (times - 1).min(5)).min(300)),
         };
         view.last = Some(exit);
-        let container = text(&self.pod, "/spec/containers/0/name").to_owned();
+        let container = text_at(&self.pod, "/spec/containers/0/name").to_owned();
         let pod = format!("{}_{}({})", self.key.name, self.key.namespace, uid(&self.pod));
         if !delay.is_zero() {
             let seconds = delay.as_secs();
@@ -251,8 +252,8 @@ impl Worker {
     /// What the node's reboot left of the container.
     fn remember(&self, view: &mut View) {
         let status = &self.pod["status"]["containerStatuses"][0];
-        let started = text(status, "/state/running/startedAt").to_owned();
-        let id = text(status, "/containerID").to_owned();
+        let started = text_at(status, "/state/running/startedAt").to_owned();
+        let id = text_at(status, "/containerID").to_owned();
         view.last = Some(Exit { code: LOST, started, finished: now(), id });
         view.restarts = status["restartCount"].as_u64().and_then(|n| u32::try_from(n).ok()).unwrap_or(0) + 1;
         let source = Source { component: "kubelet", host: &self.node };
@@ -273,7 +274,7 @@ impl Worker {
             }
         };
         if let Some(running) = running {
-            let container = text(&self.pod, "/spec/containers/0/name");
+            let container = text_at(&self.pod, "/spec/containers/0/name");
             self.container_event(EventType::Normal, "Killing", &format!("Stopping container {container}"));
             let least = tokio::time::sleep(self.context.pace.tear_down.min(grace));
             // A force-delete, or the sandbox's end, makes the rest of the grace period void.
@@ -311,7 +312,7 @@ impl Worker {
     }
 
     pub(super) fn container_event(&self, kind: EventType, reason: &str, message: &str) {
-        let path = format!("spec.containers{{{}}}", text(&self.pod, "/spec/containers/0/name"));
+        let path = format!("spec.containers{{{}}}", text_at(&self.pod, "/spec/containers/0/name"));
         let source = Source { component: "kubelet", host: &self.node };
         self.context.events.record_about(&self.pod, &path, kind, source, reason, message);
     }
@@ -322,7 +323,7 @@ impl Worker {
         for claim_name in claims(&self.pod) {
             if let Some(claim) = claim(&self.context.store, namespace(&self.pod), &claim_name) {
                 let message =
-                    format!("AttachVolume.Attach succeeded for volume \"{}\"", text(&claim, "/spec/volumeName"));
+                    format!("AttachVolume.Attach succeeded for volume \"{}\"", text_at(&claim, "/spec/volumeName"));
                 self.context.events.record(&self.pod, EventType::Normal, source, "SuccessfulAttachVolume", &message);
             }
         }
@@ -331,7 +332,7 @@ impl Worker {
     /// Folder of the pod's first volume.
     pub(super) fn volume_folder(&self) -> Option<PathBuf> {
         let claim = claim(&self.context.store, namespace(&self.pod), &claims(&self.pod).next()?)?;
-        let volume = text(&claim, "/spec/volumeName");
+        let volume = text_at(&claim, "/spec/volumeName");
         let folder = self.context.volumes.join(volume);
         (!volume.is_empty() && folder.is_dir()).then_some(folder)
     }
@@ -342,15 +343,15 @@ impl Worker {
 
     fn host_ip(&self) -> String {
         let node = self.node();
-        let addresses = node.iter().flat_map(|node| array(node, "/status/addresses"));
-        let mut internal = addresses.filter(|address| address["type"] == "InternalIP").map(|a| text(a, "/address"));
+        let addresses = node.iter().flat_map(|node| items_at(node, "/status/addresses"));
+        let mut internal = addresses.filter(|address| address["type"] == "InternalIP").map(|a| text_at(a, "/address"));
         internal.next().unwrap_or_default().to_owned()
     }
 
     /// An address out of the node's range, each only once.
     fn new_address(&self) -> String {
         let node = self.node();
-        let range = node.as_ref().map_or("", |node| text(node, "/spec/podCIDR"));
+        let range = node.as_ref().map_or("", |node| text_at(node, "/spec/podCIDR"));
         let prefix = range.rsplit_once('.').map_or("10.244.0", |(prefix, _)| prefix);
         let number = self.addresses.fetch_add(1, Ordering::Relaxed);
         format!("{prefix}.{}", 2 + number % 250)

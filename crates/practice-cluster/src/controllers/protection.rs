@@ -4,8 +4,9 @@
 //! pod without a node does not keep a claim that is being deleted.
 
 use super::{Context, Controller, Requeue};
-use crate::objects::{array, claims, is_terminating, name, namespace, text};
+use crate::objects::{claims, is_terminating, name, namespace};
 use crate::store::{Key, Preconditions};
+use crate::values::{items_at, text_at};
 use serde_json::Value;
 use std::collections::HashMap;
 use tokio::time::Instant;
@@ -32,7 +33,7 @@ impl Protection {
             .list("pods", Some(namespace(claim)))
             .0
             .iter()
-            .any(|pod| claims(pod).any(|used| used == name(claim)) && !text(pod, "/spec/nodeName").is_empty())
+            .any(|pod| claims(pod).any(|used| used == name(claim)) && !text_at(pod, "/spec/nodeName").is_empty())
     }
 
     fn claim(&mut self, key: &Key, claim: &Value) -> Requeue {
@@ -59,7 +60,7 @@ impl Protection {
     fn waiting_replacement(&self, claim: &Value) -> bool {
         self.context.store.list("statefulsets", Some(namespace(claim))).0.iter().any(|set| {
             let replicas = set["spec"]["replicas"].as_u64().unwrap_or(1);
-            array(set, "/spec/volumeClaimTemplates").iter().any(|template| {
+            items_at(set, "/spec/volumeClaimTemplates").iter().any(|template| {
                 let prefix = format!("{}-{}-", name(template), name(set));
                 let ordinal = name(claim).strip_prefix(&prefix).and_then(|ordinal| ordinal.parse::<u64>().ok());
                 ordinal.is_some_and(|ordinal| {
@@ -70,7 +71,7 @@ impl Protection {
     }
 
     fn volume(&self, key: &Key, volume: &Value) -> Requeue {
-        let bound = text(volume, "/status/phase") == "Bound";
+        let bound = text_at(volume, "/status/phase") == "Bound";
         if is_terminating(volume) && has_finalizer(volume, VOLUME_FINALIZER) && !bound {
             self.remove_finalizer(key, VOLUME_FINALIZER);
         }
@@ -89,7 +90,7 @@ impl Protection {
 }
 
 fn has_finalizer(object: &Value, finalizer: &str) -> bool {
-    array(object, "/metadata/finalizers").iter().any(|known| known == finalizer)
+    items_at(object, "/metadata/finalizers").iter().any(|known| known == finalizer)
 }
 
 impl Controller for Protection {

@@ -2,8 +2,9 @@
 //! status.
 
 use super::revision::REVISION_LABEL;
-use crate::objects::{array, is_ready, is_terminating, namespace, text, uid};
+use crate::objects::{is_ready, is_terminating, namespace, uid};
 use crate::store::{Key, Preconditions, Store};
+use crate::values::{items_at, text_at};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::ops::Range;
@@ -55,7 +56,7 @@ pub(super) fn template(store: &Store, set: &Value, ordinal: u64, revision: &str)
     let strategy = &set["spec"]["updateStrategy"];
     let start = set["spec"]["ordinals"]["start"].as_u64().unwrap_or(0);
     let partition = start + strategy["rollingUpdate"]["partition"].as_u64().unwrap_or(0);
-    let current = text(set, "/status/currentRevision");
+    let current = text_at(set, "/status/currentRevision");
     if strategy["type"] == "RollingUpdate"
         && ordinal < partition
         && let Some(kept) = store.get(&Key::new("controllerrevisions", namespace(set), current))
@@ -77,7 +78,7 @@ pub(super) fn write_status(store: &Store, key: &Key, set: &Value, pods: &[(u64, 
     let preconditions = Preconditions::uid(uid(set));
     // The set may be gone by now: nothing to write then.
     let _ = store.update(key, &preconditions, false, |set| {
-        let old = text(set, "/status/currentRevision").to_owned();
+        let old = text_at(set, "/status/currentRevision").to_owned();
         let complete = old.is_empty() || (updated == all && ready == all && replicas == all);
         let current = if complete { revision.to_owned() } else { old };
         for (field, value) in [
@@ -103,7 +104,7 @@ pub(super) fn available_in(set: &Value, pod: &Value) -> Option<Duration> {
         return None;
     }
     let wanted = set["spec"]["minReadySeconds"].as_i64().unwrap_or(0);
-    let conditions = array(pod, "/status/conditions").iter();
+    let conditions = items_at(pod, "/status/conditions").iter();
     let since = conditions.filter(|one| one["type"] == "Ready").find_map(|one| one["lastTransitionTime"].as_str());
     let since: Option<Timestamp> = since.and_then(|since| since.parse().ok());
     let for_seconds = since.map_or(0, |since| Timestamp::now().duration_since(since).as_secs());

@@ -6,10 +6,11 @@ use super::volume_match::{class, find, reaches};
 use super::volumes::{NO_PROVISIONER, SELECTED_NODE};
 use super::{Context, Controller, Requeue};
 use crate::objects::{
-    annotate, annotation, array, claim, claims, ephemeral_claim, is_terminating, key, name, namespace, set_condition,
-    text, uid, volume,
+    annotate, annotation, claim, claims, ephemeral_claim, is_terminating, key, name, namespace, set_condition, uid,
+    volume,
 };
 use crate::store::{Key, Preconditions};
+use crate::values::{items_at, text_at};
 use serde_json::{Value, json};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -56,7 +57,7 @@ impl Scheduler {
         let (mut waiting, mut by_hand) = (Vec::new(), Vec::new());
         for wanted in claims(pod) {
             let Some(claim) = claim(store, namespace(pod), &wanted) else {
-                let why = match array(pod, "/spec/volumes")
+                let why = match items_at(pod, "/spec/volumes")
                     .iter()
                     .any(|it| ephemeral_claim(pod, it).as_deref() == Some(&wanted))
                 {
@@ -75,14 +76,14 @@ impl Scheduler {
             if is_terminating(&claim) {
                 return Placement::Impossible(format!("persistentvolumeclaim \"{wanted}\" is being deleted"));
             }
-            if text(&claim, "/status/phase") == "Lost" {
-                let lost = text(&claim, "/spec/volumeName");
+            if text_at(&claim, "/status/phase") == "Lost" {
+                let lost = text_at(&claim, "/spec/volumeName");
                 return Placement::Impossible(format!(
                     "persistentvolumeclaim \"{wanted}\" bound to non-existent persistentvolume \"{lost}\""
                 ));
             }
-            if text(&claim, "/status/phase") == "Bound" {
-                bound.extend(volume(store, text(&claim, "/spec/volumeName")));
+            if text_at(&claim, "/status/phase") == "Bound" {
+                bound.extend(volume(store, text_at(&claim, "/spec/volumeName")));
                 continue;
             }
             let class = Key::new("storageclasses", "", class(&claim));
@@ -131,7 +132,7 @@ impl Scheduler {
                 return Ok(name(node).to_owned());
             }
             let is_here = |other: &&Arc<Value>| {
-                text(other, "/spec/nodeName") == name(node)
+                text_at(other, "/spec/nodeName") == name(node)
                     || self.chosen.get(uid(other)).is_some_and(|chosen| chosen == name(node))
             };
             let here = || pods.iter().filter(is_here);
@@ -172,7 +173,7 @@ impl Scheduler {
             let key = Key::new("persistentvolumeclaims", namespace(pod), wanted);
             // Gone by now: the next reconcile reports it.
             let _ = self.context.store.update(&key, &Preconditions::default(), false, |claim| {
-                if text(claim, "/status/phase") == "Pending" {
+                if text_at(claim, "/status/phase") == "Pending" {
                     annotate(claim, SELECTED_NODE, node);
                 }
                 Ok(())
@@ -208,7 +209,7 @@ fn reason_against(node: &Value, pod: &Value, volumes: &[Arc<Value>], unbound: bo
     if node["spec"]["unschedulable"] == true && !tolerates(pod, &cordoned) {
         return Some("node(s) were unschedulable".to_owned());
     }
-    let mut taints = array(node, "/spec/taints").iter().filter(|taint| taint["effect"] != "PreferNoSchedule");
+    let mut taints = items_at(node, "/spec/taints").iter().filter(|taint| taint["effect"] != "PreferNoSchedule");
     if taints.any(|taint| !tolerates(pod, taint)) {
         return Some("node(s) had untolerated taint(s)".to_owned());
     }
@@ -234,7 +235,7 @@ impl Controller for Scheduler {
         let waiting = |namespace: Option<&str>| {
             let pods = self.context.store.list("pods", namespace).0;
             pods.iter()
-                .filter(|pod| text(pod, "/spec/nodeName").is_empty())
+                .filter(|pod| text_at(pod, "/spec/nodeName").is_empty())
                 .map(|pod| key("pods", pod))
                 .collect::<Vec<_>>()
         };
@@ -259,7 +260,7 @@ impl Controller for Scheduler {
             self.chosen.retain(|uid, _| uids.contains(uid));
             return Requeue::Never;
         };
-        if is_terminating(&pod) || !text(&pod, "/spec/nodeName").is_empty() {
+        if is_terminating(&pod) || !text_at(&pod, "/spec/nodeName").is_empty() {
             self.forget(uid(&pod));
             return Requeue::Never;
         }

@@ -7,8 +7,9 @@ use super::events::{EventType, Source};
 use super::revision::REVISION_LABEL;
 use super::rollout::{available_in, template, to_replace, write_status};
 use super::{Context, Controller, Requeue, revision};
-use crate::objects::{array, is_finished, is_terminating, key, name, namespace, text, uid};
+use crate::objects::{is_finished, is_terminating, key, name, namespace, uid};
 use crate::store::{DeleteOptions, Key, Preconditions, StoreError};
+use crate::values::{items_at, text_at};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -43,10 +44,10 @@ impl Controller for StatefulSets {
     fn concerned(&self, changed: &Key, object: &Value) -> Vec<Key> {
         match changed.resource {
             "statefulsets" => vec![changed.clone()],
-            "pods" => array(object, "/metadata/ownerReferences")
+            "pods" => items_at(object, "/metadata/ownerReferences")
                 .iter()
                 .filter(|owner| owner["kind"] == "StatefulSet" && owner["controller"] == true)
-                .map(|owner| Key::new("statefulsets", changed.namespace.as_str(), text(owner, "/name")))
+                .map(|owner| Key::new("statefulsets", changed.namespace.as_str(), text_at(owner, "/name")))
                 .collect(),
             // <template>-<set>-<ordinal>
             "persistentvolumeclaims" => {
@@ -93,7 +94,7 @@ impl StatefulSets {
         let pods = self.context.store.list("pods", Some(namespace(set))).0;
         let mut pods: Vec<(u64, Arc<Value>)> = pods
             .into_iter()
-            .filter(|pod| array(pod, "/metadata/ownerReferences").iter().any(|owner| owner["uid"] == uid(set)))
+            .filter(|pod| items_at(pod, "/metadata/ownerReferences").iter().any(|owner| owner["uid"] == uid(set)))
             .filter_map(|pod| Some((name(&pod).strip_prefix(&prefix)?.parse().ok()?, pod)))
             .collect();
         pods.sort_by_key(|(ordinal, _)| *ordinal);
@@ -121,7 +122,7 @@ impl StatefulSets {
                 self.delete_pod(set, pod);
                 return result;
             }
-            let pending = text(pod, "/status/phase") == "Pending" && !is_terminating(pod);
+            let pending = text_at(pod, "/status/phase") == "Pending" && !is_terminating(pod);
             if pending && self.context.scenario.recreate_missing_claims {
                 // Refused: it is tried again when something changes.
                 let _ = self.create_claims(set, ordinal);
@@ -163,7 +164,7 @@ impl StatefulSets {
 
     /// Names of an ordinal's claims with their templates.
     fn claim_templates(set: &Value, ordinal: u64) -> impl Iterator<Item = (String, &Value)> {
-        array(set, "/spec/volumeClaimTemplates")
+        items_at(set, "/spec/volumeClaimTemplates")
             .iter()
             .map(move |template| (format!("{}-{}-{ordinal}", name(template), name(set)), template))
     }
@@ -264,7 +265,7 @@ impl StatefulSets {
         let mut volumes: Vec<Value> = Self::claim_templates(set, ordinal)
             .map(|(claim, template)| json!({"name": name(template), "persistentVolumeClaim": {"claimName": claim}}))
             .collect();
-        volumes.extend(array(&spec, "/volumes").iter().cloned());
+        volumes.extend(items_at(&spec, "/volumes").iter().cloned());
         spec["volumes"] = json!(volumes);
         json!({"metadata": metadata, "spec": spec})
     }

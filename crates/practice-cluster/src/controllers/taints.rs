@@ -5,8 +5,9 @@ use super::nodes::{add_taint, drop_taints};
 use super::scheduler::UNSCHEDULABLE;
 use super::tolerations::tolerated_by;
 use super::{Context, Controller, Requeue};
-use crate::objects::{array, is_finished, is_terminating, key, name, namespace, now, set_condition, text, uid};
+use crate::objects::{is_finished, is_terminating, key, name, namespace, now, set_condition, uid};
 use crate::store::{DeleteOptions, Key, Preconditions};
+use crate::values::{items_at, text_at};
 use serde_json::{Value, json};
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -43,7 +44,7 @@ impl Controller for Cordons {
     }
 
     fn reconcile(&mut self, key: &Key) -> Requeue {
-        let tainted = |node: &Value| array(node, "/spec/taints").iter().any(|taint| taint["key"] == UNSCHEDULABLE);
+        let tainted = |node: &Value| items_at(node, "/spec/taints").iter().any(|taint| taint["key"] == UNSCHEDULABLE);
         // Gone by now: nothing to taint. Unchanged: nothing is written.
         let _ = self.context.store.update(key, &Preconditions::default(), false, |node| {
             if node["spec"]["unschedulable"] == true {
@@ -82,7 +83,7 @@ impl TaintEviction {
 fn stays(pod: &Value, taints: &[&Value]) -> Option<Duration> {
     let mut shortest = None;
     for taint in taints {
-        let tolerations = array(pod, "/spec/tolerations").iter();
+        let tolerations = items_at(pod, "/spec/tolerations").iter();
         let mut used = tolerations.filter(|toleration| tolerated_by(toleration, taint)).peekable();
         if used.peek().is_none() {
             return Some(Duration::ZERO);
@@ -105,7 +106,7 @@ impl Controller for TaintEviction {
             "pods" => vec![changed.clone()],
             "nodes" => {
                 let pods = self.context.store.list("pods", None).0;
-                let there = pods.iter().filter(|pod| text(pod, "/spec/nodeName") == changed.name);
+                let there = pods.iter().filter(|pod| text_at(pod, "/spec/nodeName") == changed.name);
                 there.map(|pod| key("pods", pod)).collect()
             }
             _ => Vec::new(),
@@ -119,10 +120,10 @@ impl Controller for TaintEviction {
             self.since.retain(|uid, _| present.contains(uid));
             return Requeue::Never;
         };
-        let node = store.get(&Key::new("nodes", "", text(&pod, "/spec/nodeName")));
+        let node = store.get(&Key::new("nodes", "", text_at(&pod, "/spec/nodeName")));
         let taints: Vec<&Value> = node
             .iter()
-            .flat_map(|node| array(node, "/spec/taints"))
+            .flat_map(|node| items_at(node, "/spec/taints"))
             .filter(|taint| taint["effect"] == "NoExecute")
             .collect();
         let Some(time) = stays(&pod, &taints) else {

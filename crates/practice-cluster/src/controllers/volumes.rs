@@ -12,8 +12,9 @@ use super::volume_match::{class, find, fits, is_for};
 use super::{Context, Controller, Requeue};
 use crate::files::Folder;
 use crate::files::PASSABLE;
-use crate::objects::{annotate, annotation, claims, is_terminating, key, name, namespace, text, uid, volume};
+use crate::objects::{annotate, annotation, claims, is_terminating, key, name, namespace, uid, volume};
 use crate::store::{DeleteOptions, Key, Preconditions};
+use crate::values::text_at;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::path::Path;
@@ -118,7 +119,7 @@ impl Volumes {
         self.known.insert(name.to_owned(), volume.clone());
         // Claims that wait are matched with what is known now.
         for claim in self.context.store.list("persistentvolumeclaims", None).0 {
-            if text(&claim, "/spec/volumeName").is_empty()
+            if text_at(&claim, "/spec/volumeName").is_empty()
                 && let Some(volume) = self.find_volume(&claim)
             {
                 self.bind(&claim, &volume);
@@ -130,7 +131,7 @@ impl Volumes {
     // ---- claims ----
 
     fn claim(&mut self, claim: &Value) -> Requeue {
-        let bound_to = text(claim, "/spec/volumeName");
+        let bound_to = text_at(claim, "/spec/volumeName");
         if !bound_to.is_empty() {
             self.bound_claim(claim, bound_to);
             return Requeue::Never;
@@ -171,7 +172,7 @@ impl Volumes {
     fn awaited(&self, claim: &Value) -> (&'static str, String) {
         let pods = self.context.store.list("pods", Some(namespace(claim))).0;
         let waiting = |pod: &&Arc<Value>| {
-            text(pod, "/spec/nodeName").is_empty() && claims(pod).any(|wanted| wanted == name(claim))
+            text_at(pod, "/spec/nodeName").is_empty() && claims(pod).any(|wanted| wanted == name(claim))
         };
         let names: Vec<&str> = pods.iter().filter(waiting).map(|pod| name(pod)).collect();
         match names.as_slice() {
@@ -184,7 +185,7 @@ impl Volumes {
     /// A claim that has a volume: the volume must exist and be this claim's.
     fn bound_claim(&mut self, claim: &Value, bound_to: &str) {
         let Some(volume) = volume(&self.context.store, bound_to) else {
-            if text(claim, "/status/phase") == "Bound" {
+            if text_at(claim, "/status/phase") == "Bound" {
                 self.change(claim, "persistentvolumeclaims", |claim| claim["status"]["phase"] = json!("Lost"));
                 let message = "Bound claim has lost its PersistentVolume. Data on the volume is lost!";
                 self.event(claim, EventType::Warning, CONTROLLER, "ClaimLost", message);
@@ -197,7 +198,7 @@ impl Volumes {
             let message = format!("Cannot bind to requested volume \"{bound_to}\": it does not satisfy the claim");
             self.event(claim, EventType::Warning, CONTROLLER, "VolumeMismatch", &message);
         } else if reference.is_null() || is_for(&volume, claim) {
-            if !is_terminating(claim) || text(claim, "/status/phase") != "Bound" {
+            if !is_terminating(claim) || text_at(claim, "/status/phase") != "Bound" {
                 self.bind(claim, &volume);
             }
         } else if complete {
@@ -243,7 +244,7 @@ impl Volumes {
         });
         let Some(volume) = volume else { return };
         self.change(claim, "persistentvolumeclaims", |claim| {
-            if text(claim, "/spec/volumeName").is_empty() {
+            if text_at(claim, "/spec/volumeName").is_empty() {
                 annotate(claim, BOUND_BY_CONTROLLER, "yes");
             }
             annotate(claim, BIND_COMPLETED, "yes");
@@ -258,7 +259,7 @@ impl Volumes {
 
     /// Provisions a volume for a claim, which takes time.
     fn provision(&mut self, claim: &Value, class: &Value) -> Requeue {
-        let provisioner = text(class, "/provisioner");
+        let provisioner = text_at(class, "/provisioner");
         let own = format!("{provisioner}_disk-provisioner");
         let worker = Source { component: &own, host: "" };
         let Some(done) = self.busy.get(uid(claim)) else {
@@ -332,17 +333,17 @@ impl Volumes {
 
     fn volume(&mut self, volume: &Value) -> Requeue {
         let reference = &volume["spec"]["claimRef"];
-        let phase = text(volume, "/status/phase");
+        let phase = text_at(volume, "/status/phase");
         if is_terminating(volume) && phase != "Bound" {
             return Requeue::Never;
         }
-        if text(reference, "/uid").is_empty() {
+        if text_at(reference, "/uid").is_empty() {
             // Free, or reserved for a claim of that name.
             self.set_phase(volume, "Available");
             return Requeue::Never;
         }
-        let claim = Key::new("persistentvolumeclaims", text(reference, "/namespace"), text(reference, "/name"));
-        if self.context.store.get(&claim).is_some_and(|claim| uid(&claim) == text(reference, "/uid")) {
+        let claim = Key::new("persistentvolumeclaims", text_at(reference, "/namespace"), text_at(reference, "/name"));
+        if self.context.store.get(&claim).is_some_and(|claim| uid(&claim) == text_at(reference, "/uid")) {
             self.busy.remove(uid(volume));
             return Requeue::Never;
         }
@@ -373,7 +374,7 @@ impl Volumes {
     }
 
     fn set_phase(&mut self, volume: &Value, phase: &str) {
-        if text(volume, "/status/phase") != phase {
+        if text_at(volume, "/status/phase") != phase {
             self.change(volume, VOLUMES, |volume| volume["status"]["phase"] = json!(phase));
         }
     }
@@ -381,7 +382,7 @@ impl Volumes {
 
 /// Which of its versions an object is.
 fn version(object: &Value) -> &str {
-    text(object, "/metadata/resourceVersion")
+    text_at(object, "/metadata/resourceVersion")
 }
 
 /// Whether a claimRef names that claim.
@@ -407,7 +408,7 @@ impl Controller for Volumes {
             VOLUMES => {
                 let claims = self.context.store.list("persistentvolumeclaims", None).0;
                 let related = claims.iter().filter(|claim| {
-                    let bound_to = text(claim, "/spec/volumeName");
+                    let bound_to = text_at(claim, "/spec/volumeName");
                     bound_to.is_empty() || bound_to == changed.name
                 });
                 let mut keys = vec![changed.clone()];

@@ -4,7 +4,7 @@ use super::change::{Change, ChangeKind};
 use crate::key::Key;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 /// Changes kept for watches to resume from.
 pub(super) const HISTORY: usize = 10_000;
@@ -12,6 +12,7 @@ pub(super) const HISTORY: usize = 10_000;
 /// Where the counter starts: high enough that an old resourceVersion such as `1` is visibly expired.
 pub(super) const FIRST_VERSION: u64 = 1000;
 
+/// What the lock protects. Every write is one assignment, so that a panic leaves it consistent.
 pub(super) struct State {
     pub(super) objects: BTreeMap<Key, Arc<Value>>,
     pub(super) history: VecDeque<Change>,
@@ -59,9 +60,4 @@ impl State {
         self.history.push_back(Change { kind, key, object: object.clone(), before, version: self.version });
         object
     }
-}
-
-/// A panic in another thread must not break the store: every write is one assignment, so the data is consistent.
-pub(super) fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
-    state.lock().unwrap_or_else(PoisonError::into_inner)
 }

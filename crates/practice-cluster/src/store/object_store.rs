@@ -2,13 +2,14 @@
 
 use super::change::ChangeKind;
 use super::error::StoreError;
-use super::history::{FIRST_VERSION, State, lock};
+use super::history::{FIRST_VERSION, State};
 use super::metadata::{bump_generation, can_be_removed, generated_name, keep_identity, mark_deleted, seconds};
 use super::preconditions::{DeleteOptions, Preconditions};
 use super::watcher::Watcher;
 use crate::admission::{self, AdmissionRequest, Operation};
 use crate::key::Key;
 use crate::resources;
+use crate::sync::lock;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, VecDeque};

@@ -1,7 +1,8 @@
 //! A place in the history.
 
 use super::change::Change;
-use super::history::{State, lock};
+use super::history::State;
+use crate::sync::lock;
 use std::sync::{Arc, Mutex};
 use tokio::sync::watch;
 

@@ -1,20 +1,20 @@
 //! Where a pod keeps its data.
 
-use crate::objects::array;
+use crate::values::items_at;
 use serde_json::Value;
 use std::path::Path;
 
 /// Whether the folder that a pod's first container names by PGDATA is on a claim, rather than in the object store.
 pub(super) fn keeps_data_on_claim(pod: &Value) -> bool {
     let container = &pod["spec"]["containers"][0];
-    let variable = array(container, "/env").iter().find(|variable| variable["name"] == "PGDATA");
+    let variable = items_at(container, "/env").iter().find(|variable| variable["name"] == "PGDATA");
     let Some(data) = variable.and_then(|variable| variable["value"].as_str()) else { return false };
-    let mounts = array(container, "/volumeMounts").iter();
+    let mounts = items_at(container, "/volumeMounts").iter();
     // The innermost mount is the one that a path lies on.
     let mount = mounts
         .filter(|mount| mount["mountPath"].as_str().is_some_and(|path| Path::new(data).starts_with(path)))
         .max_by_key(|mount| mount["mountPath"].as_str().map(str::len));
-    let claims = array(pod, "/spec/volumes").iter().filter(|volume| volume["persistentVolumeClaim"].is_object());
+    let claims = items_at(pod, "/spec/volumes").iter().filter(|volume| volume["persistentVolumeClaim"].is_object());
     mount.is_some_and(|mount| claims.into_iter().any(|volume| volume["name"] == mount["name"]))
 }
 

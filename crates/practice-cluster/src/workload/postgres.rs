@@ -10,6 +10,7 @@ use super::installation::Installation;
 use crate::error::SandboxError;
 use crate::files::Folder;
 use crate::processes::{self, Spawner};
+use crate::sync::lock;
 use crate::unprivileged::{Unprivileged, run_as};
 use rustix::fs::Mode;
 use rustix::process::Signal;
@@ -19,7 +20,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::net::{TcpSocket, UnixStream};
@@ -191,7 +192,7 @@ impl Postgres {
     pub(crate) async fn start(&self, data: &Path) -> Result<Server, SandboxError> {
         let wrong = |why: String| SandboxError::Postgres { what: "postgres cannot be started".to_owned(), why };
         let lease = {
-            let mut leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut leases = lock(&self.leases);
             leases.entry(data.to_owned()).or_default().clone()
         };
         let lease = lease.lock_owned().await;
@@ -262,10 +263,6 @@ fn free_port() -> std::io::Result<(Option<TcpSocket>, u16)> {
     socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
     let port = socket.local_addr()?.port();
     Ok((cfg!(target_os = "linux").then_some(socket), port))
-}
-
-fn lock(running: &Mutex<Processes>) -> MutexGuard<'_, Processes> {
-    running.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Where a server takes connections.
@@ -380,7 +377,7 @@ impl Server {
 
     /// The last lines it logged.
     pub(crate) fn log(&self) -> Vec<String> {
-        self.log.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+        lock(&self.log).iter().cloned().collect()
     }
 }
 
@@ -400,7 +397,7 @@ async fn read_log(
                 starting
             });
         }
-        let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut log = lock(&log);
         if log.len() == LOG_LINES {
             log.pop_front();
         }

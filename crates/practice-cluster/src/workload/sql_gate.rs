@@ -49,7 +49,7 @@ pub(crate) fn check(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::objects::text;
+    use crate::values::text_at;
     use crate::workload::sql_refusal::CANNOT_CONNECT_NOW;
     use serde_json::{Value, json};
     use std::sync::Arc;
@@ -75,7 +75,7 @@ mod tests {
             "app.kubernetes.io/component": "warehouse"}}}}});
         let set = store.create(Key::new("statefulsets", "a", name), set, false).unwrap();
         for node in 0..nodes {
-            let (key, object) = pod(&format!("{name}-{node}"), text(&set, "/metadata/uid"), "True");
+            let (key, object) = pod(&format!("{name}-{node}"), text_at(&set, "/metadata/uid"), "True");
             store.create(key, object, false).unwrap();
         }
     }

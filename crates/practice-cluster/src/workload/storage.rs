@@ -3,9 +3,10 @@
 
 use crate::files::{Folder, PASSABLE};
 use crate::store::{Key, Store};
+use crate::sync::lock;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use storage_stand_in::{Identity, Installation, Settings, StandIn};
 
 /// The ConfigMap with the settings of a namespace's members, and its key. The pods of a real cluster read the same one.
@@ -79,7 +80,7 @@ impl Storage {
     }
 
     fn installation(&self, namespace: &str) -> std::io::Result<Arc<Installation>> {
-        let mut all = self.installations.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = lock(&self.installations);
         if let Some(known) = all.get(namespace) {
             return Ok(known.clone());
         }

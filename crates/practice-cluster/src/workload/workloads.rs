@@ -12,15 +12,17 @@ use super::storage::{MemberOptions, Storage};
 use super::warehouses::{Warehouse, file, warehouses};
 use super::{seed, sql_gate, sql_stream};
 use crate::files::{Folder, PASSABLE};
-use crate::objects::{name, namespace, text};
+use crate::objects::{name, namespace};
 use crate::scenarios::{PodName, Scenario};
 use crate::store::Store;
+use crate::sync::lock;
+use crate::values::text_at;
 use rustix::fs::Mode;
 use serde_json::Value;
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use storage_stand_in::{Identity, Role};
 use tokio::io::DuplexStream;
@@ -124,7 +126,7 @@ impl Workloads {
         let running = Arc::new(Running {
             namespace: id.0.clone(),
             pod: id.1.clone(),
-            uid: text(pod, "/metadata/uid").to_owned(),
+            uid: text_at(pod, "/metadata/uid").to_owned(),
             component,
             process,
             content,
@@ -335,8 +337,4 @@ impl Workloads {
         let identity = Identity { role, name: pod.pod };
         self.storage.start(&id.0, identity, volume, options).map(Process::Storage)
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

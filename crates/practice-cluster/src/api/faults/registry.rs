@@ -5,9 +5,10 @@ use super::report::{Applied, Processed};
 use super::rule::Rule;
 use crate::api::authorization::Attributes;
 use crate::api::request::{Query, Target};
+use crate::sync::lock;
 use axum::http::Method;
 use axum::http::request::Parts;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use tokio::sync::mpsc;
 
 /// The active rules.
@@ -90,7 +91,7 @@ impl Faults {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 

@@ -1,6 +1,7 @@
 //! A label selector's text: the grammar and the complaints of `k8s.io/apimachinery/pkg/labels`. Pure.
 
 use super::terms::{Operator, Requirement};
+use crate::api::aggregate::aggregate;
 use crate::api::names;
 use std::collections::BTreeSet;
 
@@ -139,10 +140,8 @@ impl Parser {
                 wrong.push(format!("values[{index}][{key}]: Invalid value: {value:?}: {why}"));
             }
         }
-        match wrong.as_slice() {
-            [] => {}
-            [only] => return Err(only.clone()),
-            several => return Err(format!("[{}]", several.join(", "))),
+        if !wrong.is_empty() {
+            return Err(aggregate(&wrong));
         }
         Ok(match sign.text() {
             ">" => Operator::Greater(bound.unwrap_or_default()),

@@ -4,8 +4,9 @@
 //! search for these sentences and scripts match them.
 
 use super::response::json_response;
+use crate::api::aggregate::aggregate;
 use crate::api::authorization::{Attributes, User};
-use crate::resources::Resource;
+use crate::resources::{self, Resource};
 use crate::store::Refusal;
 use axum::body::Body;
 use axum::http::{Response, StatusCode};
@@ -88,16 +89,9 @@ impl ApiError {
     /// 422: fields that cannot be; one (field, message) each, the message starting with `Invalid value`,
     /// `Required value`, `Forbidden`, … as in Kubernetes' field errors.
     pub(crate) fn invalid(resource: &Resource, name: &str, fields: &[(String, String)]) -> ApiError {
-        let kind = if resource.group.is_empty() {
-            resource.kind.to_owned()
-        } else {
-            format!("{}.{}", resource.kind, resource.group)
-        };
+        let kind = resources::qualified(resource.kind, resource.group);
         let listed: Vec<String> = fields.iter().map(|(field, message)| format!("{field}: {message}")).collect();
-        let listed = match listed.as_slice() {
-            [only] => only.clone(),
-            several => format!("[{}]", several.join(", ")),
-        };
+        let listed = aggregate(&listed);
         let causes: Vec<Value> = fields
             .iter()
             .map(|(field, message)| json!({"reason": cause(message), "message": message, "field": field}))
@@ -145,8 +139,7 @@ impl ApiError {
             return ApiError::generic(StatusCode::FORBIDDEN, "Forbidden", message);
         }
         let group = &request.group;
-        let qualified =
-            if group.is_empty() { request.resource.clone() } else { format!("{}.{group}", request.resource) };
+        let qualified = resources::qualified(&request.resource, group);
         let full = request.path_of_resource();
         let subject = if request.name.is_empty() { qualified } else { format!("{qualified} \"{}\"", request.name) };
         let scope = if request.namespace.is_empty() {
@@ -326,13 +319,9 @@ impl ApiError {
     }
 }
 
-/// `statefulsets.apps`, `pods`.
+/// Returns `statefulsets.apps`, `pods`.
 fn qualified(resource: &Resource) -> String {
-    if resource.group.is_empty() {
-        resource.plural.to_owned()
-    } else {
-        format!("{}.{}", resource.plural, resource.group)
-    }
+    resources::qualified(resource.plural, resource.group)
 }
 
 pub(super) fn details(group: &str, name: &str, kind: &str) -> Value {

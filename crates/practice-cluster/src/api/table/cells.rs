@@ -1,6 +1,7 @@
 //! Cells that several kinds share.
 
 use super::duration;
+use crate::objects::is_terminating;
 use crate::values::text;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -27,11 +28,7 @@ pub(super) fn joined<'a>(parts: impl Iterator<Item = &'a str>) -> String {
 
 /// A phase, or `Terminating` once the object is being deleted.
 pub(super) fn phase(object: &Value) -> Value {
-    if object["metadata"]["deletionTimestamp"].is_string() {
-        json!("Terminating")
-    } else {
-        json!(text(&object["status"]["phase"]))
-    }
+    if is_terminating(object) { json!("Terminating") } else { json!(text(&object["status"]["phase"])) }
 }
 
 /// `a=b,c=d`, or `<none>`.

@@ -4,6 +4,7 @@ use super::annotations::annotations;
 use super::findings::Findings;
 use super::set_selector::unselected_template;
 use super::{roles, templates};
+use crate::objects::is_terminating;
 use serde_json::{Value, json};
 
 pub(super) const POD_SPEC: &str = "Forbidden: pod updates may not change fields other than `spec.containers[*].image`,\
@@ -25,7 +26,7 @@ pub(crate) fn update(resource: &str, before: &Value, after: &Value) -> Findings 
             found(&format!("metadata.{field}"), &message);
         }
     }
-    if before["metadata"]["deletionTimestamp"].is_string() {
+    if is_terminating(before) {
         let old = before["metadata"]["finalizers"].as_array().cloned().unwrap_or_default();
         let new: Vec<&Value> =
             after["metadata"]["finalizers"].as_array().into_iter().flatten().filter(|f| !old.contains(f)).collect();
