@@ -31,7 +31,7 @@ mod processes;
 mod quantity;
 #[cfg(unix)]
 mod readiness;
-pub mod resources;
+mod resources;
 pub mod scenarios;
 #[cfg(unix)]
 mod state;

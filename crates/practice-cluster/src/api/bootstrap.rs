@@ -11,7 +11,7 @@ const READ: [&str; 3] = ["get", "list", "watch"];
 const WRITE: [&str; 5] = ["create", "delete", "deletecollection", "patch", "update"];
 
 /// Creates them; existing ones stay unchanged.
-pub fn roles(store: &Store) {
+pub(crate) fn roles(store: &Store) {
     let create = |resource: &'static Resource, name: &str, mut object: Value| {
         object["metadata"] = json!({
             "labels": {"kubernetes.io/bootstrapping": "rbac-defaults"},

@@ -17,10 +17,10 @@ const BACKLOG: u32 = 1024;
 
 /// Asks a [`Host`] to restart.
 #[derive(Clone, Debug)]
-pub struct Restarts(mpsc::UnboundedSender<(Duration, oneshot::Sender<()>)>);
+pub(crate) struct Restarts(mpsc::UnboundedSender<(Duration, oneshot::Sender<()>)>);
 
 /// An API server that can be restarted.
-pub struct Host {
+pub(crate) struct Host {
     listener: TcpListener,
     address: SocketAddr,
     tls: Arc<rustls::ServerConfig>,
@@ -31,7 +31,7 @@ pub struct Host {
 
 impl Restarts {
     /// Ends all connections, refuses new ones for that time, and returns when connections are taken again.
-    pub async fn restart(&self, down_for: Duration) {
+    pub(crate) async fn restart(&self, down_for: Duration) {
         let (done, served_again) = oneshot::channel();
         // Both fail only when the server has been shut down: then there is nothing to wait for.
         if self.0.send((down_for, done)).is_ok() {
@@ -45,7 +45,7 @@ impl Host {
     ///
     /// # Errors
     /// The listener has no address.
-    pub fn new(
+    pub(crate) fn new(
         listener: TcpListener,
         tls: Arc<rustls::ServerConfig>,
         state: Arc<ApiState>,
@@ -57,7 +57,7 @@ impl Host {
     }
 
     /// Serves until the shutdown.
-    pub async fn run(self) {
+    pub(crate) async fn run(self) {
         let Host { mut listener, address, tls, state, shutdown, mut requests } = self;
         loop {
             let life = shutdown.child_token();

@@ -8,6 +8,7 @@
 mod aggregate;
 mod authentication;
 mod authorization;
+#[cfg(unix)]
 mod bootstrap;
 mod budgets;
 mod call;
@@ -20,6 +21,7 @@ mod eviction;
 pub mod faults;
 mod finalizers;
 mod go_json;
+#[cfg(unix)]
 mod host;
 mod issued_tokens;
 mod names;
@@ -55,8 +57,10 @@ mod write;
 mod x509;
 
 pub use authorization::{Attributes, Authorizer, Decision, MASTERS, READERS, User};
-pub use bootstrap::roles as bootstrap_roles;
-pub use host::{Host, Restarts};
+#[cfg(unix)]
+pub(crate) use bootstrap::roles as bootstrap_roles;
+#[cfg(unix)]
+pub(crate) use host::{Host, Restarts};
 pub use issued_tokens::IssuedTokens;
 pub use pod_streams::{DuplexIo, PodStreams};
 pub use rbac::Rbac;

@@ -17,7 +17,7 @@ pub use crate::admission::Refusal;
 pub use crate::key::Key;
 pub use change::{Change, ChangeKind};
 pub use error::StoreError;
-pub use metadata::{generated_name, seconds};
+pub(crate) use metadata::{generated_name, seconds};
 pub use object_store::Store;
 pub use preconditions::{DeleteOptions, Preconditions};
 pub use watcher::Watcher;
