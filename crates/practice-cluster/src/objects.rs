@@ -31,6 +31,11 @@ pub(crate) fn uid(object: &Value) -> &str {
     text_at(object, "/metadata/uid")
 }
 
+/// Its resourceVersion.
+pub(crate) fn version(object: &Value) -> &str {
+    text_at(object, "/metadata/resourceVersion")
+}
+
 /// Whether it is being deleted.
 pub(crate) fn is_terminating(object: &Value) -> bool {
     object["metadata"]["deletionTimestamp"].is_string()

@@ -10,6 +10,7 @@ mod controller;
 pub(crate) mod ephemeral;
 pub(crate) mod events;
 pub(crate) mod images;
+mod known_volumes;
 pub(crate) mod kubelet;
 mod node_affinity;
 pub(crate) mod nodes;
@@ -30,6 +31,7 @@ pub(crate) mod stateful_set;
 pub(crate) mod taints;
 mod tolerations;
 pub mod volume_match;
+mod volume_objects;
 pub(crate) mod volumes;
 
 pub(crate) use context::Context;

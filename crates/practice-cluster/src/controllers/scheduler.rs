@@ -3,7 +3,8 @@
 use super::ephemeral::not_for;
 use super::events::{EventType, Source};
 use super::volume_match::{class, find, reaches};
-use super::volumes::{NO_PROVISIONER, SELECTED_NODE};
+use super::volume_objects::SELECTED_NODE;
+use super::volumes::NO_PROVISIONER;
 use super::{Context, Controller, Requeue};
 use crate::objects::{
     annotate, annotation, claim, claims, ephemeral_claim, is_terminating, key, name, namespace, set_condition, uid,

@@ -8,10 +8,13 @@
 //! both, Released, until `claimRef.uid` is cleared: then the volume is Available again, reserved for its claim.
 
 use super::events::{EventType, Source};
+use super::known_volumes::{Knowledge, KnownVolumes};
 use super::volume_match::{class, find, fits, is_for};
+use super::volume_objects::{SELECTED_NODE, claim_reference, new_volume};
 use super::{Context, Controller, Requeue};
 use crate::files::Folder;
 use crate::files::PASSABLE;
+use crate::objects::version;
 use crate::objects::{annotate, annotation, claims, is_terminating, key, name, namespace, uid, volume};
 use crate::store::{DeleteOptions, Key, Preconditions};
 use crate::values::text_at;
@@ -24,8 +27,6 @@ use tokio::time::Instant;
 
 const VOLUMES: &str = "persistentvolumes";
 const CONTROLLER: Source<'static> = Source::of("persistentvolume-controller");
-/// Set by the scheduler on a claim whose volume waits for its first consumer.
-pub(crate) const SELECTED_NODE: &str = "volume.kubernetes.io/selected-node";
 /// Of a class whose volumes are made by hand.
 pub(crate) const NO_PROVISIONER: &str = "kubernetes.io/no-provisioner";
 /// A claim without a volume is looked at again that often.
@@ -34,17 +35,13 @@ const PROVISIONER: &str = "volume.kubernetes.io/storage-provisioner";
 const PROVISIONER_BETA: &str = "volume.beta.kubernetes.io/storage-provisioner";
 const BIND_COMPLETED: &str = "pv.kubernetes.io/bind-completed";
 const BOUND_BY_CONTROLLER: &str = "pv.kubernetes.io/bound-by-controller";
-const PROVISIONED_BY: &str = "pv.kubernetes.io/provisioned-by";
 
 /// See the module.
 pub(crate) struct Volumes {
     context: Context,
     /// When provisioning (by the claim's UID) or reclaiming (by the volume's UID) will be done.
     busy: HashMap<String, Instant>,
-    /// The volumes as the controller knows them, by name. Used only if the scenario makes it lag.
-    known: HashMap<String, Arc<Value>>,
-    /// Volumes that others changed, not yet known to the controller, and since when.
-    unknown: HashMap<String, Instant>,
+    known: KnownVolumes,
     /// Where folders are removed.
     runtime: tokio::runtime::Handle,
 }
@@ -53,7 +50,8 @@ impl Volumes {
     /// The controller. Must be called within a runtime.
     pub(crate) fn new(context: Context) -> Volumes {
         let runtime = tokio::runtime::Handle::current();
-        Volumes { context, busy: HashMap::new(), known: HashMap::new(), unknown: HashMap::new(), runtime }
+        let lag = Duration::try_from_secs_f64(context.scenario.volume_lag_seconds).unwrap_or_default();
+        Volumes { context, busy: HashMap::new(), known: KnownVolumes::new(lag), runtime }
     }
 
     fn class(&self, object: &Value) -> Option<Arc<Value>> {
@@ -73,7 +71,7 @@ impl Volumes {
     ) -> Option<Arc<Value>> {
         let mut wanted = Preconditions::uid(uid(object));
         let is_volume = resource == VOLUMES;
-        if is_volume && self.lags() {
+        if is_volume && self.known.lags() {
             wanted.resource_version = Some(version(object).to_owned());
         }
         let changed = self.context.store.update(&key(resource, object), &wanted, false, |object| {
@@ -81,51 +79,36 @@ impl Volumes {
             Ok(())
         });
         let changed = changed.ok()?;
-        if is_volume && self.lags() {
-            self.known.insert(name(&changed).to_owned(), changed.clone());
+        if is_volume {
+            self.known.learn(changed.clone());
         }
         Some(changed)
     }
 
-    // ---- what is known ----
+    // ---- known volumes ----
 
-    fn lag(&self) -> Duration {
-        Duration::try_from_secs_f64(self.context.scenario.volume_lag_seconds).unwrap_or_default()
-    }
-
-    fn lags(&self) -> bool {
-        !self.lag().is_zero()
-    }
-
-    /// The volumes, as they are known.
+    /// The volumes as the controller knows them.
     fn volumes(&self) -> Vec<Arc<Value>> {
-        if self.lags() { self.known.values().cloned().collect() } else { self.context.store.list(VOLUMES, None).0 }
+        self.known.list().unwrap_or_else(|| self.context.store.list(VOLUMES, None).0)
     }
 
     /// Returns how long the current version of a volume stays unknown; `None` if it is known.
     fn unknown_for(&mut self, volume: &Arc<Value>) -> Option<Duration> {
-        let name = name(volume);
-        let is_known = self.known.get(name).is_some_and(|known| version(known) == version(volume));
-        if is_known || !self.lags() {
-            self.unknown.remove(name);
-            return None;
-        }
-        let since = *self.unknown.entry(name.to_owned()).or_insert_with(Instant::now);
-        let left = self.lag().saturating_sub(since.elapsed());
-        if !left.is_zero() {
-            return Some(left);
-        }
-        self.unknown.remove(name);
-        self.known.insert(name.to_owned(), volume.clone());
-        // Claims that wait are matched with what is known now.
-        for claim in self.context.store.list("persistentvolumeclaims", None).0 {
-            if text_at(&claim, "/spec/volumeName").is_empty()
-                && let Some(volume) = self.find_volume(&claim)
-            {
-                self.bind(&claim, &volume);
+        match self.known.observe(volume, Instant::now()) {
+            Knowledge::Known => None,
+            Knowledge::In(left) => Some(left),
+            Knowledge::New => {
+                // Claims that wait are matched with what is known now.
+                for claim in self.context.store.list("persistentvolumeclaims", None).0 {
+                    if text_at(&claim, "/spec/volumeName").is_empty()
+                        && let Some(volume) = self.find_volume(&claim)
+                    {
+                        self.bind(&claim, &volume);
+                    }
+                }
+                None
             }
         }
-        None
     }
 
     // ---- claims ----
@@ -229,10 +212,7 @@ impl Volumes {
 
     /// Makes claim and volume point at each other.
     fn bind(&mut self, claim: &Value, volume: &Value) {
-        let reference = json!({
-            "apiVersion": "v1", "kind": "PersistentVolumeClaim", "name": name(claim), "namespace": namespace(claim),
-            "uid": uid(claim), "resourceVersion": claim["metadata"]["resourceVersion"],
-        });
+        let reference = claim_reference(claim);
         let volume = self.change(volume, VOLUMES, |volume| {
             if volume["spec"]["claimRef"]["uid"] != uid(claim) {
                 if volume["spec"]["claimRef"].is_null() {
@@ -295,38 +275,17 @@ impl Volumes {
             self.event(claim, EventType::Warning, worker, "ProvisioningFailed", &message);
             return Requeue::Never;
         }
-        let object = self.new_volume(claim, class, &volume);
+        // A disk of the machine itself stays with the machine.
+        let pinned = self.context.scenario.data_on_volume;
+        let object = new_volume(claim, class, &volume, pinned);
         if let Ok(created) = self.context.store.create(Key::new(VOLUMES, "", volume.as_str()), object, false) {
             // The provisioner is part of the controller: it knows its own volume without delay.
-            self.known.insert(volume.clone(), created);
+            self.known.learn(created);
             let message = format!("Successfully provisioned volume {volume}");
             self.event(claim, EventType::Normal, worker, "ProvisioningSucceeded", &message);
         }
         // Its creation brings the claim back here, to be bound.
         Requeue::Never
-    }
-
-    fn new_volume(&self, claim: &Value, class: &Value, volume: &str) -> Value {
-        let mut spec = json!({
-            "capacity": {"storage": claim["spec"]["resources"]["requests"]["storage"]},
-            "accessModes": claim["spec"]["accessModes"],
-            "persistentVolumeReclaimPolicy": class["reclaimPolicy"],
-            "storageClassName": name(class),
-            "volumeMode": claim["spec"]["volumeMode"],
-            "csi": {"driver": class["provisioner"], "volumeHandle": volume, "fsType": "ext4"},
-            "claimRef": {
-                "apiVersion": "v1", "kind": "PersistentVolumeClaim", "name": name(claim),
-                "namespace": namespace(claim), "uid": uid(claim),
-                "resourceVersion": claim["metadata"]["resourceVersion"],
-            },
-        });
-        let node = annotation(claim, SELECTED_NODE);
-        // A disk of the machine itself stays with the machine.
-        if self.context.scenario.data_on_volume && !node.is_empty() {
-            spec["nodeAffinity"] = json!({"required": {"nodeSelectorTerms": [{"matchExpressions": [
-                {"key": "kubernetes.io/hostname", "operator": "In", "values": [node]}]}]}});
-        }
-        json!({"metadata": {"annotations": {PROVISIONED_BY: class["provisioner"]}}, "spec": spec})
     }
 
     // ---- volumes ----
@@ -380,11 +339,6 @@ impl Volumes {
     }
 }
 
-/// Which of its versions an object is.
-fn version(object: &Value) -> &str {
-    text_at(object, "/metadata/resourceVersion")
-}
-
 /// Whether a claimRef names that claim.
 fn names(reference: &Value, claim: &Value) -> bool {
     reference["namespace"] == namespace(claim) && reference["name"] == name(claim)
@@ -427,8 +381,7 @@ impl Controller for Volumes {
                 None => self.volume(&volume),
             },
             (None, VOLUMES) => {
-                self.known.remove(&key.name);
-                self.unknown.remove(&key.name);
+                self.known.forget(&key.name);
                 Requeue::Never
             }
             (None, _) => Requeue::Never,

@@ -1,8 +1,8 @@
 //! The workload of one pod.
 
 use super::component::Component;
-use super::postgres::Server;
 use super::seed::Content;
+use super::server::Server;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

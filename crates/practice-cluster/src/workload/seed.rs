@@ -1,7 +1,8 @@
 //! What the databases hold at first: the metadata proxy's `cloudmeta`, and the account's `test_db` as in SynxDB's
 //! "Cluster Failover" page.
 
-use super::postgres::{ADMINISTRATOR, SUPERUSER, ServerSocket};
+use super::logins::{ADMINISTRATOR, SUPERUSER};
+use super::server_socket::ServerSocket;
 use std::path::Path;
 use tokio_postgres::{Client, Config, NoTls};
 

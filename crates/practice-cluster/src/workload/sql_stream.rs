@@ -5,7 +5,8 @@
 //! cannot be worded then, and is a closed connection.
 
 use super::dialect;
-use super::postgres::{SUPERUSER, ServerSocket};
+use super::logins::SUPERUSER;
+use super::server_socket::ServerSocket;
 use super::sql_refusal::SqlRefusal;
 use std::io;
 use std::net::Ipv4Addr;
