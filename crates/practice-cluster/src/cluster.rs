@@ -51,11 +51,11 @@ pub struct Options {
     pub postgres: PostgresChoice,
     /// In place of the scenario's own: seconds from Running to Ready for a pod that replaces an earlier one.
     pub replaced_pod_ready_seconds: Option<f64>,
-    /// Whether it also holds an account of another release, which tells by labels what its pods are.
+    /// Whether it also holds an account of another release, which labels its pods differently.
     pub another_release: bool,
     /// What the user may not do, beside what the scenario denies.
     pub deny: Vec<Rule>,
-    /// Bearer tokens that the API takes, and whose they are.
+    /// Bearer tokens that the API accepts, and their users.
     pub tokens: HashMap<String, User>,
     /// Whether PostgreSQL can be made to offer TLS. Servers then listen on ports of the loopback interface, which every
     /// user of this machine reaches: a password is needed there, too.
@@ -70,7 +70,7 @@ struct Servers {
     ports: bool,
 }
 
-/// A practice cluster that runs, until [`Sandbox::stop`] or its drop.
+/// A running practice cluster. It ends with [`Sandbox::stop`] or its drop.
 pub struct Sandbox {
     scenario: Arc<Scenario>,
     folder: Arc<StateFolder>,
@@ -84,7 +84,7 @@ pub struct Sandbox {
     restarts: Restarts,
     workloads: Arc<Workloads>,
     postgres: Option<Arc<Postgres>>,
-    /// Why no database cluster can be made, when that turned out.
+    /// Why no database cluster can be created, once that is known.
     broken: watch::Sender<Option<String>>,
     machines: mpsc::UnboundedSender<Machine>,
     /// Whether the controller manager is stopped.
@@ -108,7 +108,7 @@ impl Sandbox {
     /// [`Sandbox::ready`]). What killed sandboxes left behind is removed first. Runs in the caller's tokio runtime.
     ///
     /// # Errors
-    /// An unknown scenario; a state folder that cannot be used; no port or certificate to be had.
+    /// An unknown scenario; an unusable state folder; no port or certificate.
     pub async fn start(options: Options) -> Result<Sandbox, SandboxError> {
         let name = if options.scenario.is_empty() { scenarios::DEFAULT } else { options.scenario.as_str() };
         let mut scenario = options.custom.map_or_else(|| scenarios::find(name), Ok)?;

@@ -1,4 +1,4 @@
-//! Files and folders that the sandbox makes for a user who is not trusted.
+//! Files and folders that the sandbox creates for an untrusted user.
 //!
 //! A sandbox that root started runs its servers as another user, who may plant a link wherever that user
 //! may write. So everything is created in folders that only this user may write to, through a descriptor of the folder,

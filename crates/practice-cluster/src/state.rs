@@ -1,8 +1,8 @@
-//! The folder that a sandbox keeps its state in, and what a killed one left behind.
+//! A sandbox's state folder, and cleaning up after killed sandboxes.
 //!
-//! Under one root a user each sandbox has a folder of its own, whose `lock` file it holds for life. The lock goes with
-//! the process, however that ends; a folder whose lock is free is therefore a leftover, and the next start removes it.
-//! The root is `/tmp/kubectl-synxdb-<uid>`; if another user has made that first, it is one with a random suffix.
+//! Below one root per user, each sandbox has a folder of its own, whose `lock` file it holds for life. The lock ends
+//! with the process, however that ends; a folder whose lock is free is therefore a leftover, and the next start removes
+//! it. The root is `/tmp/kubectl-synxdb-<uid>`; if another user has made that first, it is one with a random suffix.
 
 use crate::error::SandboxError;
 use crate::files::Folder;
@@ -206,7 +206,7 @@ fn others(root: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// Removes the folders whose sandbox is no more.
+/// Removes the folders of sandboxes that ended.
 fn sweep(root: &Path) -> io::Result<()> {
     for folder in others(root)? {
         // Only what a sandbox made: a folder with a lock file.

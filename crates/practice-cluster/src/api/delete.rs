@@ -14,7 +14,7 @@ use serde_json::Value;
 /// Namespaces that every cluster needs.
 const IMMORTAL: [&str; 3] = ["default", "kube-system", "kube-public"];
 
-/// Kinds whose deletion answers with the object; the others answer with a `Status`.
+/// Whether a deletion of this kind answers with the object, not with a `Status`.
 fn returns_object(resource: &Resource) -> bool {
     matches!(
         resource.plural,
@@ -169,7 +169,7 @@ fn from_options(options: &Value) -> DeleteRequest {
     }
 }
 
-/// Deletes a pod as an eviction's `deleteOptions` say.
+/// Deletes a pod with an eviction's `deleteOptions`.
 pub(super) fn evict(call: &Call, key: &Key, options: &Value) -> Result<(), ApiError> {
     perform(call, &crate::resources::PODS, key, &from_options(options)).map(|_| ())
 }

@@ -1,4 +1,4 @@
-//! Finalizers of an object, and those that a propagation policy stands for.
+//! Reading and changing finalizers, and those of the propagation policies.
 
 use crate::store::{Key, Preconditions, Store};
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! JSON in the words of Go's `encoding/json`, which clients of a real server see. Pure.
+//! JSON errors as Go's `encoding/json` words them, which clients of a real server see. Pure.
 
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! The tokens of service accounts that were issued, and the user that each stands for.
+//! The issued tokens of service accounts, and their users.
 //!
 //! A token is recognized because it was issued here, not by its signature.
 

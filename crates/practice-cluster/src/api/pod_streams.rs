@@ -1,4 +1,4 @@
-//! What runs in the pods, as far as the API reaches it.
+//! The pods' workloads, as the API sees them.
 
 use futures::future::BoxFuture;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -8,7 +8,7 @@ pub trait DuplexIo: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> DuplexIo for T {}
 
-/// What runs in the pods, as far as `portforward` and `log` reach it.
+/// The pods' workloads, as `portforward` and `log` see them.
 pub trait PodStreams: Send + Sync + 'static {
     /// Opens a connection to a pod's port. The client gets the error on the port's error channel.
     fn connect(&self, namespace: &str, pod: &str, port: u16) -> BoxFuture<'static, Result<Box<dyn DuplexIo>, String>>;

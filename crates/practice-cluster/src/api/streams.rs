@@ -28,7 +28,7 @@ const CHUNK: usize = 32 * 1024;
 
 type Sink = Arc<Mutex<SplitSink<WebSocket, Message>>>;
 
-/// `pods/NAME/log`: what the workload has to say, as plain text.
+/// `pods/NAME/log`: the workload's log as plain text.
 pub(super) fn log(call: &Call, key: &Key) -> Result<Response<Body>, ApiError> {
     call.state.store.get(key).ok_or_else(|| ApiError::not_found(&PODS, &key.name))?;
     let log = call.state.streams.log(&key.namespace, &key.name, call.query.get("container"));
@@ -170,12 +170,12 @@ async fn carry(socket: WebSocket, streams: Arc<dyn PodStreams>, key: &Key, ports
             match message {
                 Message::Binary(bytes) => {
                     let Some((channel, data)) = bytes.split_first() else { continue };
-                    // Only data channels are written by clients; an empty message says nothing.
+                    // Clients write to data channels only; empty messages are ignored.
                     if channel % 2 == 0
                         && !data.is_empty()
                         && let Some(writer) = writers.get(usize::from(*channel / 2))
                     {
-                        // A port that is closed takes nothing more; the others go on.
+                        // A closed port takes nothing more; the others stay open.
                         let _ = writer.send(bytes.slice(1..)).await;
                     }
                 }

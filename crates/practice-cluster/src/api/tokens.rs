@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 
 const ISSUER: &str = "https://kubernetes.default.svc.cluster.local";
 
-/// How long a token lives whose request does not say.
+/// Lifetime of a token if its request does not give one, in seconds.
 const LIFETIME: i64 = 3600;
 
 static TOKEN_REQUEST: Resource = Resource {
@@ -77,7 +77,7 @@ pub(super) fn create(call: &Call, key: &Key, body: &[u8]) -> Result<Response<Bod
         "nbf": now.as_second(), "sub": user.name,
     });
     let token = token(&claims);
-    // One for another audience is of no use here, but a token all the same.
+    // A token for another audience is issued, but not accepted here.
     let ours = request["spec"]["audiences"].as_array().is_some_and(|list| list.iter().any(|a| a == ISSUER));
     if ours {
         let issued = Issued { user, needs, expires };
@@ -94,7 +94,7 @@ pub(super) fn create(call: &Call, key: &Key, body: &[u8]) -> Result<Response<Bod
     Ok(json_response(201, &answer))
 }
 
-/// The account as a user: what its tokens say.
+/// Returns the account as a user.
 fn user(key: &Key, uid: &str, id: &str) -> User {
     User {
         name: format!("system:serviceaccount:{}:{}", key.namespace, key.name),
@@ -104,7 +104,7 @@ fn user(key: &Key, uid: &str, id: &str) -> User {
     }
 }
 
-/// What a token is bound to: it holds as long as that is there.
+/// Returns the object that a token is bound to: the token is valid while it exists.
 fn bound(store: &Store, account: &Key, reference: &Value) -> Result<Option<(Key, String)>, ApiError> {
     if !reference.is_object() {
         return Ok(None);
@@ -138,7 +138,7 @@ fn bound(store: &Store, account: &Key, reference: &Value) -> Result<Option<(Key,
     Ok(Some((key, found.to_owned())))
 }
 
-/// A JWT's three parts, the last one random.
+/// Returns a token with a JWT's three parts, the last one random.
 fn token(claims: &Value) -> String {
     let header = json!({"alg": "RS256", "kid": "sandbox"});
     let signature: Vec<u8> = (0..16).flat_map(|_| *uuid::Uuid::new_v4().as_bytes()).collect();

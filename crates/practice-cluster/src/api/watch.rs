@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 /// How often a quiet watch sends a bookmark.
 const BOOKMARKS: Duration = Duration::from_secs(60);
 
-/// How long a watch lives whose client gives no `timeoutSeconds`: the shortest that a real server takes.
+/// How long a watch lives without `timeoutSeconds`: the shortest time that a real server uses.
 const TIMEOUT: Duration = Duration::from_secs(1800);
 
 /// Opens a watch.
@@ -103,7 +103,7 @@ fn expired(asked: u64, oldest: u64) -> Vec<u8> {
 
 /// A watch that is being served.
 struct Stream {
-    /// Lines that are ready to go out.
+    /// Lines that are ready to be sent.
     lines: VecDeque<Vec<u8>>,
     /// `None`: the stream ends after its lines.
     watcher: Option<Watcher>,

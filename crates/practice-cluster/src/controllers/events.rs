@@ -1,6 +1,6 @@
 //! Events, as `kubectl describe` and `kubectl get events` show them.
 //!
-//! The same event about the same object is one object whose count goes up, as client-go's recorder makes it.
+//! A repeated event is one object whose count increases, as in client-go's recorder.
 
 use crate::objects::{is_terminating, name, namespace, now, uid};
 use crate::store::{Key, Preconditions, Store};
@@ -38,7 +38,7 @@ pub(crate) enum EventType {
 /// Writes Events into the store.
 pub(crate) struct Recorder {
     store: Arc<Store>,
-    /// What was said already: UID, reason, message, component.
+    /// The events recorded so far: UID, reason, message, component.
     known: Mutex<HashMap<[String; 4], Key>>,
 }
 
@@ -66,7 +66,7 @@ impl Recorder {
         // Events about cluster-scoped objects are kept in `default`.
         let space = if namespace(about).is_empty() { "default" } else { namespace(about) };
         let home = self.store.get(&Key::new("namespaces", "", space));
-        // The API takes none into a namespace that is going, or gone.
+        // The API accepts none in a terminating or missing namespace.
         if home.is_none_or(|home| is_terminating(&home)) {
             return;
         }

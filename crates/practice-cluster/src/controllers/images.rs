@@ -1,4 +1,4 @@
-//! Container images: which are on the machines, and what a kubelet says about the others. There is no registry to pull
+//! Container images: which exist on the machines, and what a kubelet reports about others. There is no registry to pull
 //! from.
 //!
 //! Pure: names in, words out.

@@ -1,5 +1,5 @@
-//! The volumes as the volume controller knows them. It may lag behind changes that others make, as under load or after its
-//! own restart.
+//! The volumes as the volume controller knows them. It may lag behind changes that others make, as under load or after
+//! its own restart.
 
 use crate::objects::{name, version};
 use serde_json::Value;

@@ -69,7 +69,7 @@ impl Worker {
         let running = self.workloads.start(&self.pod, folder.as_deref()).await?;
         self.container_event(EventType::Normal, "Created", "Container created");
         self.container_event(EventType::Normal, "Started", "Container started");
-        // Without a probe to say otherwise it is ready.
+        // Without a probe it is ready.
         view.state = State::Running { started: now(), ready: Probe::of(container).is_none(), id: container_id() };
         self.report(view);
         Ok(running)
@@ -82,7 +82,7 @@ impl Worker {
         self.report(view);
     }
 
-    /// Waits for that time, or shorter: until the pod has another image, which this says.
+    /// Waits for that time, or until the pod has another image; returns whether it has.
     async fn changed(&mut self, time: Duration) -> Result<bool, Ending> {
         let mut ending = self.ending.clone();
         let other = tokio::select! {

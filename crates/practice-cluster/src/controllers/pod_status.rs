@@ -40,7 +40,7 @@ pub(crate) enum State {
     Ended(Exit),
 }
 
-/// All that a pod's status is made of.
+/// Everything that determines a pod's status.
 #[derive(Clone, Debug)]
 pub(crate) struct View {
     /// What the containers are doing.

@@ -1,6 +1,6 @@
 //! Protection of storage in use: the finalizers of claims and volumes are removed only when nothing needs them.
 //!
-//! As in Kubernetes, a pod uses its claims from when it is scheduled until it is gone, be it finished or not: a Pending
+//! As in Kubernetes, a pod uses its claims from when it is scheduled until it is gone, finished or not: a Pending
 //! pod without a node does not keep a claim that is being deleted.
 
 use super::{Context, Controller, Requeue};

@@ -1,4 +1,4 @@
-//! A container's probes: when they are asked, and what their answers in a row come to. Pure.
+//! A container's probes: when they run, and what consecutive results mean. Pure.
 
 use crate::values::{items_at, text_at};
 use crate::workload::probe::Check;
@@ -81,12 +81,12 @@ fn port(container: &Value, port: &Value) -> Result<u16, String> {
 }
 
 impl Readiness {
-    /// Of a liveness probe: a container lives until its probe says otherwise.
+    /// For a liveness probe: a container counts as alive until its probe fails.
     pub(crate) fn alive() -> Readiness {
         Readiness { ready: true, ..Readiness::default() }
     }
 
-    /// Takes an answer; says whether the container became ready or unready by it.
+    /// Adds a result; returns whether it made the container ready or unready.
     pub(crate) fn take(&mut self, probe: &Probe, passed: bool) -> bool {
         let (last, times) = self.run;
         self.run = (passed, if passed == last { times + 1 } else { 1 });

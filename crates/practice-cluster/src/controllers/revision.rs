@@ -4,7 +4,7 @@ use crate::objects::{name, namespace, uid};
 use crate::store::{Key, Preconditions, Store};
 use serde_json::{Value, json};
 
-/// Label that says which template a pod is of.
+/// Label of a pod with the revision of its template.
 pub(super) const REVISION_LABEL: &str = "controller-revision-hash";
 
 /// The name of the set's present template: `<set>-<hash>`; the ControllerRevision of that name is made when missing,

@@ -1,7 +1,7 @@
 //! The StatefulSet controller: pods by ordinal, their claims from templates, one after the other or in parallel.
 //!
-//! As Kubernetes' own: a pod whose claim is being deleted is refused (kubernetes/kubernetes#93457) and tried again; a
-//! missing claim of a Pending pod is made again (#113270), unless the scenario says otherwise.
+//! As in Kubernetes: a pod is not created while its claim is being deleted (kubernetes/kubernetes#93457), and retried;
+//! a missing claim of a Pending pod is created again (#113270), unless the scenario disables that.
 
 use super::events::{EventType, Source};
 use super::revision::REVISION_LABEL;
@@ -22,11 +22,11 @@ const POD_INDEX_LABEL: &str = "apps.kubernetes.io/pod-index";
 /// See the module.
 pub(crate) struct StatefulSets {
     context: Context,
-    /// How often in a row a set could not be brought forward.
+    /// Consecutive failures of a set.
     failures: HashMap<Key, u32>,
 }
 
-/// A set could not be brought forward for now.
+/// A set is retried later.
 struct Retry;
 
 impl StatefulSets {

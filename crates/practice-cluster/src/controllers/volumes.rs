@@ -27,9 +27,9 @@ use tokio::time::Instant;
 
 const VOLUMES: &str = "persistentvolumes";
 const CONTROLLER: Source<'static> = Source::of("persistentvolume-controller");
-/// Of a class whose volumes are made by hand.
+/// Provisioner of a class whose volumes are created by hand.
 pub(crate) const NO_PROVISIONER: &str = "kubernetes.io/no-provisioner";
-/// A claim without a volume is looked at again that often.
+/// A claim without a volume is reconciled again after that time.
 const AGAIN: Requeue = Requeue::After(Duration::from_secs(15));
 const PROVISIONER: &str = "volume.kubernetes.io/storage-provisioner";
 const PROVISIONER_BETA: &str = "volume.beta.kubernetes.io/storage-provisioner";
@@ -151,7 +151,7 @@ impl Volumes {
         self.provision(claim, &class)
     }
 
-    /// What a claim whose volume waits for its first consumer waits for.
+    /// Returns the event of a claim that waits for its first consumer.
     fn awaited(&self, claim: &Value) -> (&'static str, String) {
         let pods = self.context.store.list("pods", Some(namespace(claim))).0;
         let waiting = |pod: &&Arc<Value>| {

@@ -22,7 +22,7 @@ pub struct Change {
     pub kind: ChangeKind,
     /// To which object.
     pub key: Key,
-    /// The object after the change, or as it was when it went (with the deletion's resourceVersion).
+    /// The object after the change, or its last state (with the deletion's resourceVersion).
     pub object: Arc<Value>,
     /// The object before the change: a selector that matched then and no longer does makes a
     /// watch report `DELETED`.

@@ -204,7 +204,7 @@ impl Store {
         Ok(Watcher { state: self.state.clone(), notifier: self.notifier.subscribe(), seen: since })
     }
 
-    /// Version of the last change: what a list's `metadata.resourceVersion` says.
+    /// Returns the version of the last change: a list's `metadata.resourceVersion`.
     pub fn version(&self) -> u64 {
         lock(&self.state).version
     }
@@ -214,7 +214,7 @@ impl Store {
         lock(&self.state).oldest
     }
 
-    /// Forgets the history, so that older watches and pages expire.
+    /// Drops the history, so that older watches and pages expire.
     pub fn compact(&self) {
         let mut state = lock(&self.state);
         state.history.clear();

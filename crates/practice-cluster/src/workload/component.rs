@@ -3,10 +3,10 @@
 use super::seed::Databases;
 use serde_json::Value;
 
-/// Label that says what a pod is.
+/// Label with a pod's component.
 pub(crate) const COMPONENT_LABEL: &str = "app.kubernetes.io/component";
 
-/// The same of another release.
+/// The same label of another release.
 const COMPONENT_LABEL_THERE: &str = "enterprise.dbaas/component";
 
 /// What a pod is a member of.

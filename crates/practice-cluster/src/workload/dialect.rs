@@ -143,7 +143,7 @@ fn translated(message: &[u8]) -> Vec<u8> {
     [&head[..1], &length.to_be_bytes(), text.as_bytes()].concat()
 }
 
-/// Passes on what client and server say until either side ends.
+/// Passes data between client and server until either side ends.
 pub(crate) async fn pass(
     client: impl AsyncRead + AsyncWrite + Unpin,
     server: impl AsyncRead + AsyncWrite + Unpin,

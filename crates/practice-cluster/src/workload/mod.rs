@@ -1,5 +1,5 @@
-//! What runs in the practice cluster's pods: a real PostgreSQL server in a proxy's, a stand-in with state in a
-//! safekeeper's or pageserver's, and in a warehouse node's a port that refuses clients as a segment does.
+//! What runs in the practice cluster's pods: a real PostgreSQL server in a proxy, a stand-in with state in a
+//! safekeeper or pageserver, and in a warehouse node a port that refuses clients as a segment does.
 //!
 //! The node's controller starts and stops a [`Running`] workload per pod; clients reach it through
 //! [`Workloads::connect`], which is what a port-forward ends in.

@@ -17,9 +17,9 @@ pub(crate) struct Running {
     pub(super) component: Component,
     pub(super) process: Process,
     pub(super) content: Content,
-    /// Whether the scenario lets it come up.
+    /// Whether the scenario lets it become ready.
     pub(super) becomes_ready: bool,
-    /// Whether it does what it is for.
+    /// Whether it is in service.
     pub(super) up: AtomicBool,
     pub(super) ended: CancellationToken,
 }
@@ -31,17 +31,17 @@ pub(super) enum Process {
         data: PathBuf,
     },
     Storage(Arc<StandIn>),
-    /// Nothing that can be talked to but, for a warehouse node, a port that refuses.
+    /// No process; a warehouse node has a port that refuses clients.
     Nothing,
 }
 
 impl Running {
-    /// Whether it does what it is for.
+    /// Whether it is in service.
     pub(crate) fn is_up(&self) -> bool {
         self.up.load(Ordering::Relaxed)
     }
 
-    /// It does now.
+    /// Marks it as in service.
     pub(crate) fn set_up(&self) {
         self.up.store(true, Ordering::Relaxed);
     }

@@ -19,13 +19,13 @@ const ACCEPTING: &str = "database system is ready to accept connections";
 /// Lines of a server's log that are kept for `kubectl logs` and error messages.
 const LOG_LINES: usize = 200;
 
-/// Ids of the processes that run.
+/// Ids of the running processes.
 #[derive(Default)]
 pub(super) struct Processes {
     pub(super) servers: HashSet<u32>,
-    /// What prepares data folders.
+    /// Processes that prepare data folders.
     pub(super) helpers: HashSet<u32>,
-    /// Whether all was ended: nothing more is to run.
+    /// Whether all were ended: no new process may start.
     pub(super) ended: bool,
 }
 

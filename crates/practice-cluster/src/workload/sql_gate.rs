@@ -100,7 +100,7 @@ mod tests {
         assert_eq!(check(Component::MetadataProxy), Ok(()));
     }
 
-    /// A session is in one warehouse; what becomes of another is nothing to it.
+    /// A session is in one warehouse; others do not affect it.
     #[test]
     fn each_session_depends_on_its_own_warehouse() {
         let store = account();

@@ -1,7 +1,7 @@
-//! How a proxy's pod says that this machine has no PostgreSQL.
+//! The annotation of a proxy's pod on a machine without PostgreSQL.
 
 /// Annotation of a proxy's pod if there is no PostgreSQL on the machine.
 pub(crate) const SQL_SKIPPED: &str = "kubectl-synxdb/sql-skipped";
 
-/// What that annotation says.
+/// The value of that annotation.
 pub(crate) const INSTALL_POSTGRESQL: &str = "PostgreSQL is not installed here: sudo apt-get install -y postgresql";

@@ -58,7 +58,7 @@ async fn opening(client: &mut (impl AsyncRead + AsyncWrite + Unpin), port: Optio
     }
 }
 
-/// A connection on which the server said yes to a request for TLS.
+/// Opens a connection on which the server accepts a request for TLS.
 async fn agreed(port: u16, request: &[u8]) -> io::Result<Option<TcpStream>> {
     let mut server = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
     server.set_nodelay(true)?;
@@ -94,12 +94,12 @@ impl Startup {
     }
 }
 
-/// What a server's clients speak.
+/// The SQL dialect of a server's clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Dialect {
-    /// PostgreSQL's language.
+    /// PostgreSQL's own dialect.
     PostgreSql,
-    /// That of SynxDB's kernel, whose sessions choose a warehouse.
+    /// The dialect of SynxDB's kernel, whose sessions choose a warehouse.
     Warehouses,
 }
 
@@ -186,7 +186,7 @@ mod tests {
         ServerSocket { path: "/nonexistent/socket".into(), owner: rustix::process::geteuid().as_raw(), port }
     }
 
-    /// However the packet says it, and whatever a server would read from it.
+    /// In every form of the packet, and whatever a server would read from it.
     #[tokio::test]
     async fn no_client_gets_in_as_the_superuser() {
         let folder = tempfile::tempdir().unwrap();

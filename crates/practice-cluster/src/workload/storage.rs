@@ -1,5 +1,5 @@
-//! The storage members of the practice cluster: safekeepers and pageservers with their state on their pods' volumes.
-//! The members of a namespace are one installation; a ConfigMap there says how they misbehave.
+//! The storage components: safekeepers and pageservers with their state on their pods' volumes. The members of a namespace
+//! are one installation; a ConfigMap there configures how they misbehave.
 
 use crate::files::{Folder, PASSABLE};
 use crate::store::{Key, Store};
@@ -21,7 +21,7 @@ pub(super) struct Storage {
     installations: Mutex<HashMap<String, Arc<Installation>>>,
 }
 
-/// What a scenario says of a member, beside its settings.
+/// What a scenario changes in a member, beside its settings.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct MemberOptions {
     /// Whether it serves no metrics.

@@ -30,7 +30,7 @@ use tokio::sync::watch;
 use tokio_postgres::Client;
 use tokio_util::sync::CancellationToken;
 
-/// Name of the folder of what accounts' servers say of their segments.
+/// Name of the folder with the segment states of accounts' servers.
 const SEGMENTS: &str = "segments";
 
 /// All workloads of a sandbox.
@@ -44,14 +44,14 @@ pub(crate) struct Workloads {
     /// The shared object store's folder.
     objects: PathBuf,
     storage: Storage,
-    /// The folder of what accounts' servers say of their segments: a file a namespace.
+    /// The folder with the segment states that accounts' servers report: one file per namespace.
     segments: PathBuf,
-    /// What was written there last.
+    /// The last content of each file.
     written: Mutex<HashMap<String, String>>,
     running: Mutex<HashMap<(String, String), Arc<Running>>>,
-    /// Pods whose data was written once.
+    /// Pods whose databases were created before.
     filled: Mutex<HashSet<(String, String)>>,
-    /// Counts up whenever a database may have gone down, to end connections to it.
+    /// Incremented whenever a database may have gone down, to end connections to it.
     downs: watch::Sender<u64>,
     stopped: CancellationToken,
 }
@@ -143,7 +143,7 @@ impl Workloads {
         Ok(running)
     }
 
-    /// Resolves when a workload does what it is for; never for one that the scenario keeps from it.
+    /// Resolves when a workload is in service; never if the scenario keeps it unready.
     ///
     /// # Errors
     /// It ended, or its databases cannot be made: PostgreSQL's words.
@@ -197,7 +197,7 @@ impl Workloads {
         if all.get(&id).is_some_and(|current| current.uid == running.uid) {
             all.remove(&id);
             if running.component == Component::MetadataProxy {
-                // With the sandbox itself the folder may be gone.
+                // While the sandbox ends, the folder may be gone.
                 let _ = self.storage.compute_ended(&running.namespace);
             }
         }
@@ -220,8 +220,8 @@ impl Workloads {
         }
     }
 
-    /// Has the server of an account say of its segments what is so now; the account's warehouses. A namespace without
-    /// any has nothing to say.
+    /// Updates the segment states that an account's server reports, and returns the account's warehouses. Without
+    /// warehouses there is nothing to report.
     fn write_segments(&self, namespace: &str) -> Vec<Warehouse> {
         // The lock is held: what was written last is what is so last.
         let mut written = lock(&self.written);
@@ -276,7 +276,7 @@ impl Workloads {
         Ok(client)
     }
 
-    /// A session of the superuser's, whom no client gets in as.
+    /// Opens a session as the superuser, which no client can be.
     ///
     /// # Errors
     /// There is no server, or its words.

@@ -36,7 +36,7 @@ pub(super) fn apply(body: Body, fault: Fault) -> Body {
 /// A broken connection.
 pub(super) fn broken() -> Lines {
     let breaks = async {
-        // What was written before goes out first: the server flushes when there is nothing more to write.
+        // Yields, so that earlier data is sent first: the server flushes when nothing is left to write.
         tokio::task::yield_now().await;
         Err(io::ErrorKind::ConnectionReset.into())
     };

@@ -42,7 +42,7 @@ impl Requirement {
 /// The value of a selectable field as text; an absent one is empty.
 pub(super) fn field(object: &Value, path: &str) -> String {
     let path = match path {
-        // An Event's reporter may stand in either of two fields.
+        // An Event has its reporter in one of two fields.
         "source" if object["source"]["component"].is_string() => "source.component",
         "source" => "reportingComponent",
         path => path,

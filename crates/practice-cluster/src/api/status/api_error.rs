@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 /// What a real server reads and writes.
 const MEDIA_TYPES: &str = "application/json, application/yaml, application/vnd.kubernetes.protobuf";
 
-/// What a 409 for a stale resourceVersion says.
+/// The message of a 409 for a stale resourceVersion.
 const MODIFIED: &str = "the object has been modified; please apply your changes to the latest version and try again";
 
 /// A refusal on its way to the client.
@@ -58,8 +58,8 @@ impl ApiError {
         ApiError::new(StatusCode::CONFLICT, "AlreadyExists", message).about(resource, name)
     }
 
-    /// 409: the object is not the one that was meant. `what` stands before the name and in the details: `pods`, or
-    /// `Pod` where the real server says the kind.
+    /// 409: the object does not match a precondition. `what` precedes the name, and is the kind in the details: `pods`,
+    /// or `Pod` where a real server uses the kind.
     pub(crate) fn conflict(resource: &Resource, what: &str, name: &str, why: &str) -> ApiError {
         let dot = if resource.group.is_empty() { "" } else { "." };
         let message = format!("Operation cannot be fulfilled on {what}{dot}{} \"{name}\": {why}", resource.group);
@@ -68,7 +68,7 @@ impl ApiError {
         error
     }
 
-    /// 422: a change that does not say of which version; the real server names the plural here.
+    /// 422: a change without a resourceVersion; a real server names the plural here.
     pub(crate) fn version_needed(resource: &'static Resource, name: &str) -> ApiError {
         let named = Resource { kind: resource.plural, ..*resource };
         let message = "Invalid value: 0: must be specified for an update".to_owned();

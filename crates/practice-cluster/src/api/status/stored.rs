@@ -6,7 +6,7 @@ use crate::store::{Key, StoreError};
 use serde_json::{Value, json};
 
 impl ApiError {
-    /// A store's refusal about one object, in the words of an update.
+    /// Words a store's refusal for a read or an update.
     pub(crate) fn from_store(error: StoreError, resource: &'static Resource, key: &Key) -> ApiError {
         let name = &key.name;
         match error {
@@ -27,7 +27,7 @@ impl ApiError {
         }
     }
 
-    /// A store's refusal of a deletion: the preconditions are worded otherwise there.
+    /// Words a store's refusal of a deletion, whose failed preconditions read differently.
     pub(crate) fn from_delete(error: StoreError, resource: &'static Resource, key: &Key) -> ApiError {
         let namespace = resource.plural == "namespaces";
         let why = match &error {
@@ -52,7 +52,7 @@ impl ApiError {
     }
 }
 
-/// A `Status` that says that a deletion is done.
+/// Returns the `Status` of a completed deletion.
 pub(crate) fn deleted(resource: &Resource, name: &str, uid: &Value) -> Value {
     let mut about = details(resource.group, name, resource.plural);
     about["uid"] = uid.clone();

@@ -132,7 +132,7 @@ fn access_modes(modes: &Value) -> String {
     joined(SHORT.iter().filter(has).map(|(_, short)| *short))
 }
 
-/// The class's name; the annotation of old times goes first, as in Kubernetes' helper.
+/// Returns the class's name; the beta annotation comes first, as in Kubernetes' helper.
 fn class_name(object: &Value) -> &str {
     let beta = text(&object["metadata"]["annotations"]["volume.beta.kubernetes.io/storage-class"]);
     if beta.is_empty() { text(&object["spec"]["storageClassName"]) } else { beta }

@@ -23,7 +23,7 @@ pub(crate) fn creation(resource: &str, object: &Value) -> Findings {
     let mut found = |field: &str, message: &str| findings.push((field.to_owned(), message.to_owned()));
     for field in ["generateName", "name"] {
         let Some(name) = given(field) else { continue };
-        // A name may go on after a dash.
+        // A generated name continues after the dash.
         let beginning = name.strip_suffix('-').filter(|_| field == "generateName").unwrap_or(name);
         let (valid, rule) = match resource {
             "namespaces" | "services" => (is_label(beginning), LABEL),

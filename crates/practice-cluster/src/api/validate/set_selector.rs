@@ -3,7 +3,7 @@
 use crate::api::selector::Selector;
 use serde_json::Value;
 
-/// A set whose selector does not choose its own pods.
+/// Checks that a set's selector selects its own pods.
 pub(super) fn unselected_template(spec: &Value) -> Option<(String, String)> {
     let chosen = Selector::from_label_selector(&spec["selector"]).matches(&spec["template"]);
     let labels = &spec["template"]["metadata"]["labels"];
