@@ -1,8 +1,8 @@
 //! Whether a proxy's databases answer, and how PostgreSQL words it when they do not.
 //!
 //! Pure but for reading the store: an account's databases answer only while its proxy and all nodes of the session's
-//! warehouse are Ready; the metadata proxy's while it is Ready itself. What becomes of the account's other warehouses
-//! is nothing to a session.
+//! warehouse are Ready; the metadata proxy's while it is Ready itself. The account's other warehouses do not affect a
+//! session.
 
 use super::component::Component;
 use super::sql_refusal::SqlRefusal;
