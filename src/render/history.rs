@@ -154,7 +154,7 @@ fn one(entry: &Entry, now: Timestamp, paint: Paint) -> String {
     let mut text = format!("{}\n", line.replacen(outcome, &painted, 1));
     let who = record.who.as_deref().unwrap_or("<unknown>");
     text.push_str(&wrapped("          by ", who));
-    if let Some(newer) = &record.superseded_by {
+    if let Some(newer) = record.superseded_by.as_ref().filter(|newer| entry.undone_by.as_ref() != Some(newer)) {
         text.push_str(&wrapped("          superseded by ", newer));
     }
     if let Some(undo) = &entry.undone_by {

@@ -1,9 +1,9 @@
-//! The practice cluster's certificates, made anew at each start, and the kubeconfig that carries them.
+//! The practice cluster's certificates, created at each start, and the kubeconfig that contains them.
 //!
 //! In: nothing but the port. Out: a TLS configuration for the server and a kubeconfig for its user. All
 //! certificates are X.509 v3: rustls refuses v1 client certificates.
 
-use super::error::SandboxError;
+use crate::error::SandboxError;
 use base64::Engine as _;
 use rcgen::{
     BasicConstraints, Certificate, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,

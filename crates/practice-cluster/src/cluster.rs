@@ -1,31 +1,32 @@
-//! Starting and stopping a practice cluster as a whole.
+//! Starting and stopping a practice cluster.
 
-use super::api::faults::Faults;
-use super::api::{self, ApiState, Host, Rbac, RequestLog, Restarts, Rule, Rules, User};
-use super::certificates::Certificates;
-use super::controllers::ephemeral::Ephemeral;
-use super::controllers::events::Recorder;
-use super::controllers::images::Images;
-use super::controllers::kubelet::{Kubelet, Machine};
-use super::controllers::pod_garbage::PodGarbage;
-use super::controllers::protection::Protection;
-use super::controllers::quotas::Quotas;
-use super::controllers::scheduler::Scheduler;
-use super::controllers::service_accounts::ServiceAccounts;
-use super::controllers::stateful_set::StatefulSets;
-use super::controllers::taints::{Cordons, TaintEviction};
-use super::controllers::volumes::Volumes;
-use super::controllers::{self, Context, Pace, nodes};
-use super::error::SandboxError;
-use super::files::Folder;
-use super::processes::{Spawner, Unprivileged};
-use super::scenarios::{self, Scenario};
-use super::state::StateFolder;
-use super::store::{Key, Store};
-use super::wishes;
-use super::workload::installation::{Installation, PostgresChoice};
-use super::workload::postgres::{ADMINISTRATOR, Postgres};
-use super::workload::{Component, INSTALL_POSTGRESQL, PASSABLE, SQL_SKIPPED, Streams, Workloads};
+use crate::api::faults::Faults;
+use crate::api::{self, ApiState, Host, Rbac, RequestLog, Restarts, Rule, Rules, User};
+use crate::certificates::Certificates;
+use crate::controllers::ephemeral::Ephemeral;
+use crate::controllers::events::Recorder;
+use crate::controllers::images::Images;
+use crate::controllers::kubelet::{Kubelet, Machine};
+use crate::controllers::pod_garbage::PodGarbage;
+use crate::controllers::protection::Protection;
+use crate::controllers::quotas::Quotas;
+use crate::controllers::scheduler::Scheduler;
+use crate::controllers::service_accounts::ServiceAccounts;
+use crate::controllers::stateful_set::StatefulSets;
+use crate::controllers::taints::{Cordons, TaintEviction};
+use crate::controllers::volumes::Volumes;
+use crate::controllers::{self, Context, Pace, nodes};
+use crate::error::SandboxError;
+use crate::files::{Folder, PASSABLE};
+use crate::processes::Spawner;
+use crate::readiness;
+use crate::scenarios::{self, Scenario};
+use crate::state::StateFolder;
+use crate::store::{Key, Store};
+use crate::unprivileged::Unprivileged;
+use crate::workload::installation::{Installation, PostgresChoice};
+use crate::workload::postgres::Postgres;
+use crate::workload::{ADMINISTRATOR, Component, INSTALL_POSTGRESQL, SQL_SKIPPED, Streams, Workloads};
 use rustix::fs::Mode;
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -50,11 +51,11 @@ pub struct Options {
     pub postgres: PostgresChoice,
     /// In place of the scenario's own: seconds from Running to Ready for a pod that replaces an earlier one.
     pub replaced_pod_ready_seconds: Option<f64>,
-    /// Whether it also holds an account of another release, which tells by labels what its pods are.
+    /// Whether it also holds an account of another release, which labels its pods differently.
     pub another_release: bool,
     /// What the user may not do, beside what the scenario denies.
     pub deny: Vec<Rule>,
-    /// Bearer tokens that the API takes, and whose they are.
+    /// Bearer tokens that the API accepts, and their users.
     pub tokens: HashMap<String, User>,
     /// Whether PostgreSQL can be made to offer TLS. Servers then listen on ports of the loopback interface, which every
     /// user of this machine reaches: a password is needed there, too.
@@ -69,7 +70,7 @@ struct Servers {
     ports: bool,
 }
 
-/// A practice cluster that runs, until [`Sandbox::stop`] or its drop.
+/// A running practice cluster. It ends with [`Sandbox::stop`] or its drop.
 pub struct Sandbox {
     scenario: Arc<Scenario>,
     folder: Arc<StateFolder>,
@@ -83,7 +84,7 @@ pub struct Sandbox {
     restarts: Restarts,
     workloads: Arc<Workloads>,
     postgres: Option<Arc<Postgres>>,
-    /// Why no database cluster can be made, when that turned out.
+    /// Why no database cluster can be created, once that is known.
     broken: watch::Sender<Option<String>>,
     machines: mpsc::UnboundedSender<Machine>,
     /// Whether the controller manager is stopped.
@@ -103,11 +104,11 @@ impl std::fmt::Debug for Sandbox {
 }
 
 impl Sandbox {
-    /// Starts a practice cluster and returns when its API answers; its pods become ready meanwhile (see
+    /// Starts a practice cluster and returns when its API answers; its pods become ready afterwards (see
     /// [`Sandbox::ready`]). What killed sandboxes left behind is removed first. Runs in the caller's tokio runtime.
     ///
     /// # Errors
-    /// An unknown scenario; a state folder that cannot be used; no port or certificate to be had.
+    /// An unknown scenario; an unusable state folder; no port or certificate.
     pub async fn start(options: Options) -> Result<Sandbox, SandboxError> {
         let name = if options.scenario.is_empty() { scenarios::DEFAULT } else { options.scenario.as_str() };
         let mut scenario = options.custom.map_or_else(|| scenarios::find(name), Ok)?;
@@ -238,7 +239,7 @@ impl Sandbox {
             if self.postgres.is_none() && Component::of(template).databases().is_some() {
                 object["spec"]["template"]["metadata"]["annotations"][SQL_SKIPPED] = json!(INSTALL_POSTGRESQL);
             }
-            // Manifests do not repeat objects: a test of theirs says so.
+            // Manifests do not repeat objects.
             let _ = self.store.create(key, object, false);
         }
     }
@@ -258,7 +259,7 @@ impl Sandbox {
         tasks.spawn(controllers::run(PodGarbage::new(context.clone()), context.clone()));
         tasks.spawn(controllers::run(Quotas::new(context.clone()), context.clone()));
         if let Some(postgres) = self.postgres.clone() {
-            // The slowest part of the start; whoever needs it first waits for this one.
+            // The slowest part of the start; the first user of the template waits for it.
             let broken = self.broken.clone();
             tasks.spawn(async move {
                 // Not cut short by a stop, which ends what it runs and waits for that.
@@ -269,12 +270,12 @@ impl Sandbox {
         }
         if !self.scenario.lost_nodes.is_empty() {
             let (nodes, machines) = (self.scenario.lost_nodes.clone(), self.machines.clone());
-            let all = wishes::all_ready(self.store.clone(), self.scenario.never_ready.clone());
+            let all = readiness::wait_until_ready(self.store.clone(), self.scenario.never_ready.clone());
             let shutdown = self.shutdown.clone();
             tasks.spawn(async move {
                 if shutdown.run_until_cancelled(all).await.is_some() {
                     for node in nodes {
-                        // The kubelets end with the sandbox: then nobody is left to tell.
+                        // The kubelets end with the sandbox: then no receiver is left.
                         let _ = machines.send(Machine::Lost(node));
                     }
                 }
@@ -300,8 +301,8 @@ impl Sandbox {
         &self.password
     }
 
-    /// A session of the superuser's at a proxy's server, in its database `postgres`, for tests: no client gets in as the
-    /// superuser.
+    /// A session of the superuser's at a proxy's server, in its database `postgres`, for tests: no client gets in as
+    /// the superuser.
     ///
     /// # Errors
     /// The server's words, or why there is none.
@@ -340,7 +341,7 @@ impl Sandbox {
     pub async fn ready(&self) -> Result<(), SandboxError> {
         let mut broken = self.broken.subscribe();
         tokio::select! {
-            () = wishes::come_true(&self.store, &self.scenario) => Ok(()),
+            () = readiness::wait_until_settled(&self.store, &self.scenario) => Ok(()),
             why = broken.wait_for(Option::is_some) => {
                 let why = why.ok().and_then(|why| why.clone()).unwrap_or_default();
                 Err(SandboxError::Postgres { what: "initdb failed".to_owned(), why })
@@ -348,13 +349,13 @@ impl Sandbox {
         }
     }
 
-    /// What its API has been asked, for tests that count requests.
+    /// The requests that its API received, for tests that count them.
     #[must_use]
     pub fn requests(&self) -> &RequestLog {
         &self.api.requests
     }
 
-    /// What is to befall requests to its API, for tests.
+    /// The faults of requests to its API, for tests.
     #[must_use]
     pub fn faults(&self) -> &Faults {
         &self.api.faults
@@ -369,13 +370,13 @@ impl Sandbox {
     }
 
     /// Ends all connections to the API server, watches and port-forwards among them, and refuses new ones for that
-    /// time; then it serves again, as before. Returns when it does. What runs in the cluster goes on meanwhile.
+    /// time; then it serves again, as before. Returns when it does. The cluster's workloads keep running.
     pub async fn restart_api(&self, down_for: Duration) {
         self.restarts.restart(down_for).await;
     }
 
-    /// Stops the controller manager, or has it run again: StatefulSets, claims and volumes stay as they are meanwhile. The
-    /// API server, the scheduler and the kubelets go on.
+    /// Stops the controller manager, or resumes it: until then, StatefulSets, claims and volumes stay as they are. The
+    /// API server, the scheduler and the kubelets keep running.
     pub fn stop_controller_manager(&self, stopped: bool) {
         self.manager.send_replace(stopped);
     }
@@ -385,8 +386,8 @@ impl Sandbox {
         let _ = self.machines.send(Machine::Lost(node.to_owned()));
     }
 
-    /// Ends a node's kubelet: it renews its Lease no more. What the node controller does about it most of a minute later is
-    /// [`Sandbox::lose_node`].
+    /// Ends a node's kubelet: it renews its Lease no more. What the node controller does about it most of a minute
+    /// later is [`Sandbox::lose_node`].
     pub fn silence_node(&self, node: &str) {
         let _ = self.machines.send(Machine::Silent(node.to_owned()));
     }
@@ -402,11 +403,11 @@ impl Sandbox {
         self.stopped = true;
         self.shutdown.cancel();
         if let Some(postgres) = &self.postgres {
-            // Nothing of theirs is kept: no need for a checkpoint.
+            // Their data is not kept: no checkpoint is needed.
             postgres.end_all();
         }
         self.tasks.close();
-        // Tasks end as soon as they hear of it; a runtime too busy for that does not keep the user.
+        // Tasks end as soon as they notice; a runtime too busy for that does not keep the user waiting.
         let _ = tokio::time::timeout(Duration::from_secs(5), self.tasks.wait()).await;
         let folder = self.folder.clone();
         let _ = blocking(move || {
@@ -431,7 +432,7 @@ impl Drop for Sandbox {
     }
 }
 
-/// Runs what blocks where it may.
+/// Runs blocking work on a thread for it.
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, SandboxError> + Send + 'static,
 ) -> Result<T, SandboxError> {

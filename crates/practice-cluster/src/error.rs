@@ -1,6 +1,6 @@
 //! Why a practice cluster could not be started: what failed, why, and what to do next.
 //!
-//! The sandbox imports none of the layers above it, so its errors are its own; callers word them with
+//! The crate does not depend on its callers, so it has its own errors; callers print them with
 //! [`SandboxError::what`], [`SandboxError::why`] and [`SandboxError::hint`].
 
 use std::path::PathBuf;
@@ -20,14 +20,14 @@ pub enum SandboxError {
     Scenario {
         /// File name.
         file: String,
-        /// The parser's words.
+        /// The parser's error.
         why: String,
     },
     /// The folder for the sandbox's state cannot be used.
     StateFolder {
         /// The folder.
         path: PathBuf,
-        /// What the system or the check said.
+        /// The error of the system or the check.
         why: String,
         /// What to do.
         hint: String,
@@ -36,14 +36,14 @@ pub enum SandboxError {
     Postgres {
         /// What was tried.
         what: String,
-        /// What PostgreSQL or the system said.
+        /// The error of PostgreSQL or the system.
         why: String,
     },
     /// No certificates could be made.
     Certificates(String),
     /// No port on the loopback address could be opened.
     Listen(std::io::Error),
-    /// There is no practice cluster for this system.
+    /// This system is not supported.
     System,
 }
 
@@ -74,7 +74,7 @@ impl SandboxError {
         }
     }
 
-    /// What the user can do next, where there is something.
+    /// What the user can do next, if anything.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {

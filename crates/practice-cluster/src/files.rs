@@ -1,11 +1,11 @@
-//! Files and folders that the sandbox makes for a user who is not trusted.
+//! Files and folders that the sandbox creates for an untrusted user.
 //!
-//! A sandbox that root started runs its servers as somebody else, and whoever is that user may plant a link wherever he
-//! may write. So everything is made in folders that this user alone may write to, through a descriptor of the folder,
+//! A sandbox that root started runs its servers as another user, who may plant a link wherever that user
+//! may write. So everything is created in folders that only this user may write to, through a descriptor of the folder,
 //! and handed over through a descriptor of what was made: no path is resolved twice, and no link is followed. What is
 //! there already is an error.
 
-use super::processes::Unprivileged;
+use crate::unprivileged::Unprivileged;
 use rustix::fs::{
     AtFlags, FileType, Gid, Mode, OFlags, Uid, fchmod, fchown, fstat, mkdirat, open, openat, renameat, statat,
 };
@@ -15,10 +15,13 @@ use std::io::{self, Read as _, Write as _};
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
+/// Mode of a folder through which the servers' user may pass, and which no other user may write to.
+pub(crate) const PASSABLE: Mode = Mode::from_bits_retain(0o711);
+
 /// Most of a file that a server wrote which is ever read, in bytes.
 const LONGEST_READ: u64 = 4096;
 
-/// An open folder that belongs to this process' user and to which nobody else may write.
+/// An open folder that belongs to this process' user and to which no other user may write.
 #[derive(Debug)]
 pub(crate) struct Folder(OwnedFd);
 
@@ -72,7 +75,8 @@ impl Folder {
         File::from(file).write_all(content)
     }
 
-    /// Writes a file of this mode in the place of one of its name, as a whole: whoever reads it reads the one or the other.
+    /// Writes a file of this mode in the place of one of its name, atomically: a reader gets either the old or the new
+    /// content.
     ///
     /// # Errors
     /// As [`Folder::write`], of the file's name with a tilde behind it.
@@ -103,7 +107,7 @@ fn hand_over(file: &OwnedFd, owner: Option<&Unprivileged>) -> io::Result<()> {
 
 /// The first bytes of a plain file that another user may have put there: no link is followed, and nothing that would
 /// block is opened. With it the id of the user whose file it is.
-pub(crate) fn read_strange(folder: &Path, name: &str) -> Option<(String, u32)> {
+pub(crate) fn read_foreign_file(folder: &Path, name: &str) -> Option<(String, u32)> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
     let folder = open(folder, flags | OFlags::DIRECTORY, Mode::empty()).ok()?;
     let file = openat(&folder, name, flags | OFlags::NONBLOCK, Mode::empty()).ok()?;
@@ -183,11 +187,11 @@ mod tests {
         std::fs::write(at("plain"), "x".repeat(10_000)).unwrap();
         symlink(at("plain"), at("link")).unwrap();
         rustix::fs::mknodat(rustix::fs::CWD, at("pipe"), FileType::Fifo, Mode::RWXU, 0).unwrap();
-        let read = read_strange(folder.path(), "plain").unwrap();
+        let read = read_foreign_file(folder.path(), "plain").unwrap();
         assert_eq!((read.0.len(), read.1), (4096, rustix::process::geteuid().as_raw()));
-        // A pipe that nobody writes to would block whoever opens it.
+        // Opening a pipe without a writer would block.
         for name in ["link", "pipe", "nothing", "."] {
-            assert_eq!(read_strange(folder.path(), name), None, "{name}");
+            assert_eq!(read_foreign_file(folder.path(), name), None, "{name}");
         }
     }
 }

@@ -3,7 +3,7 @@
 //! Processes of the sandbox must never outlive it: they are started by one thread that lives exactly as long as the
 //! sandbox, and on Linux the kernel ends them when that thread is gone, for whatever reason.
 
-use super::files::read_strange;
+use crate::files::read_foreign_file;
 use rustix::process::{Pid, Signal};
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
@@ -13,49 +13,6 @@ use std::time::Duration;
 use tokio::process::{Child, Command};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
-
-/// The user that servers run as when the sandbox was started by root.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Unprivileged {
-    /// Login name.
-    pub(crate) name: String,
-    /// User id.
-    pub(crate) uid: u32,
-    /// Group id.
-    pub(crate) gid: u32,
-}
-
-impl Unprivileged {
-    /// Whom to run servers as: nobody else unless this process is root's. PostgreSQL refuses to run as root.
-    pub(crate) fn needed() -> Option<Unprivileged> {
-        if !rustix::process::geteuid().is_root() {
-            return None;
-        }
-        let passwd = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
-        Some(Self::choose(&passwd).unwrap_or(Unprivileged { name: "nobody".to_owned(), uid: 65534, gid: 65534 }))
-    }
-
-    /// `postgres` if that user exists, else `nobody`.
-    fn choose(passwd: &str) -> Option<Unprivileged> {
-        let user = |wanted: &str| {
-            passwd.lines().find_map(|line| {
-                let mut fields = line.split(':');
-                let name = fields.next().filter(|name| *name == wanted)?;
-                let uid = fields.nth(1)?.parse().ok()?;
-                let gid = fields.next()?.parse().ok()?;
-                (uid != 0).then(|| Unprivileged { name: name.to_owned(), uid, gid })
-            })
-        };
-        user("postgres").or_else(|| user("nobody"))
-    }
-}
-
-/// Makes a command run as that user.
-pub(crate) fn run_as(command: &mut Command, user: Option<&Unprivileged>) {
-    if let Some(user) = user {
-        command.uid(user.uid).gid(user.gid);
-    }
-}
 
 type Request = (Command, oneshot::Sender<io::Result<Child>>);
 
@@ -73,7 +30,7 @@ impl Spawner {
             let _runtime = runtime.enter();
             while let Ok((mut command, reply)) = inbox.recv() {
                 end_with_parent(&mut command);
-                // Nobody waits for the answer any longer: the child is dropped, and ends at the latest with us.
+                // If the caller no longer waits, the child is dropped, and ends at the latest with this thread.
                 let _ = reply.send(command.spawn());
             }
         })?;
@@ -115,7 +72,7 @@ fn end_with_parent(command: &mut Command) {
     }
 }
 
-/// Elsewhere the next start of a sandbox ends what a killed one left.
+/// On other systems the next start of a sandbox ends what a killed one left.
 #[cfg(not(target_os = "linux"))]
 fn end_with_parent(_command: &mut Command) {}
 
@@ -157,7 +114,7 @@ fn owner(pid: u32) -> Option<u32> {
 /// process, second the folder). `None` unless that process exists, belongs to the user who wrote the file, and its
 /// command line names this very folder: ids are used again, and the file may be forged.
 pub(crate) fn postmaster(data: &Path) -> Option<u32> {
-    let (text, writer) = read_strange(data, "postmaster.pid")?;
+    let (text, writer) = read_foreign_file(data, "postmaster.pid")?;
     let mut lines = text.lines();
     let pid: u32 = lines.next()?.trim().parse().ok()?;
     let folder = lines.next()?.trim();
@@ -178,7 +135,7 @@ pub(crate) fn end_postmaster(data: &Path) {
     }
 }
 
-/// Waits until a process is gone: through its descriptor where the system has such.
+/// Waits until a process is gone, through its descriptor.
 #[cfg(target_os = "linux")]
 fn wait_gone(pid: u32, limit: Duration) -> bool {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -204,7 +161,7 @@ fn wait_gone(pid: u32, limit: Duration) -> bool {
     true
 }
 
-/// Whether a test that takes root to be two users can be run; where it cannot, a line says so, past the capture of a test's
+/// Whether a test that needs root (to be two users) can run; if not, it prints a line past the capture of the test's
 /// output.
 #[cfg(test)]
 pub(crate) fn is_root(test: &str) -> bool {
@@ -218,20 +175,6 @@ pub(crate) fn is_root(test: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn postgres_is_preferred_to_nobody() {
-        let passwd = "root:x:0:0::/root:/bin/sh\nnobody:x:65534:65533::/:/bin/false\npostgres:x:101:104::/:/bin/sh\n";
-        let chosen = Unprivileged::choose(passwd).unwrap();
-        assert_eq!(chosen, Unprivileged { name: "postgres".to_owned(), uid: 101, gid: 104 });
-        let without = passwd.lines().take(2).collect::<Vec<_>>().join("\n");
-        assert_eq!(Unprivileged::choose(&without).unwrap().gid, 65533);
-    }
-
-    #[test]
-    fn a_user_zero_called_postgres_is_not_unprivileged() {
-        assert_eq!(Unprivileged::choose("postgres:x:0:0::/:/bin/sh\n"), None);
-    }
 
     #[test]
     fn another_process_is_never_taken_for_a_postmaster() {

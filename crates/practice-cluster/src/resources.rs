@@ -4,21 +4,29 @@
 
 /// One kind of object that the practice cluster serves.
 #[derive(Debug, PartialEq, Eq, Hash)]
-pub struct Resource {
+pub(crate) struct Resource {
     /// API group, `""` for the core group.
-    pub group: &'static str,
+    pub(crate) group: &'static str,
     /// API version, such as `v1`.
-    pub version: &'static str,
+    pub(crate) version: &'static str,
     /// Lower-case plural, as in URLs: `pods`.
-    pub plural: &'static str,
+    pub(crate) plural: &'static str,
     /// `pod`.
-    pub singular: &'static str,
+    pub(crate) singular: &'static str,
     /// `Pod`.
-    pub kind: &'static str,
+    pub(crate) kind: &'static str,
     /// `po`.
-    pub short_names: &'static [&'static str],
+    pub(crate) short_names: &'static [&'static str],
     /// Whether objects live in namespaces.
-    pub namespaced: bool,
+    pub(crate) namespaced: bool,
+}
+
+/// The API group of roles and their bindings.
+pub(crate) const RBAC_GROUP: &str = "rbac.authorization.k8s.io";
+
+/// Returns a name with its API group: `statefulsets.apps`; the core group is left out.
+pub(crate) fn qualified(name: &str, group: &str) -> String {
+    if group.is_empty() { name.to_owned() } else { format!("{name}.{group}") }
 }
 
 /// Shortens the table below: group, version, plural, singular, kind, short names, namespaced.
@@ -34,37 +42,37 @@ const fn resource(
 }
 
 /// Core `namespaces`.
-pub static NAMESPACES: Resource = resource("", "namespaces", "namespace", "Namespace", &["ns"], false);
+pub(crate) static NAMESPACES: Resource = resource("", "namespaces", "namespace", "Namespace", &["ns"], false);
 /// Core `nodes`.
-pub static NODES: Resource = resource("", "nodes", "node", "Node", &["no"], false);
+pub(crate) static NODES: Resource = resource("", "nodes", "node", "Node", &["no"], false);
 /// Core `pods`.
-pub static PODS: Resource = resource("", "pods", "pod", "Pod", &["po"], true);
+pub(crate) static PODS: Resource = resource("", "pods", "pod", "Pod", &["po"], true);
 /// Core `persistentvolumeclaims`.
-pub static CLAIMS: Resource =
+pub(crate) static CLAIMS: Resource =
     resource("", "persistentvolumeclaims", "persistentvolumeclaim", "PersistentVolumeClaim", &["pvc"], true);
 /// Core `persistentvolumes`.
-pub static VOLUMES: Resource =
+pub(crate) static VOLUMES: Resource =
     resource("", "persistentvolumes", "persistentvolume", "PersistentVolume", &["pv"], false);
 /// Core `events`.
-pub static EVENTS: Resource = resource("", "events", "event", "Event", &["ev"], true);
+pub(crate) static EVENTS: Resource = resource("", "events", "event", "Event", &["ev"], true);
 /// Core `services`.
-pub static SERVICES: Resource = resource("", "services", "service", "Service", &["svc"], true);
+pub(crate) static SERVICES: Resource = resource("", "services", "service", "Service", &["svc"], true);
 /// Core `configmaps`.
-pub static CONFIG_MAPS: Resource = resource("", "configmaps", "configmap", "ConfigMap", &["cm"], true);
+pub(crate) static CONFIG_MAPS: Resource = resource("", "configmaps", "configmap", "ConfigMap", &["cm"], true);
 /// Core `secrets`.
-pub static SECRETS: Resource = resource("", "secrets", "secret", "Secret", &[], true);
+pub(crate) static SECRETS: Resource = resource("", "secrets", "secret", "Secret", &[], true);
 /// Core `serviceaccounts`.
-pub static SERVICE_ACCOUNTS: Resource =
+pub(crate) static SERVICE_ACCOUNTS: Resource =
     resource("", "serviceaccounts", "serviceaccount", "ServiceAccount", &["sa"], true);
 /// Core `endpoints`.
-pub static ENDPOINTS: Resource = resource("", "endpoints", "endpoints", "Endpoints", &["ep"], true);
+pub(crate) static ENDPOINTS: Resource = resource("", "endpoints", "endpoints", "Endpoints", &["ep"], true);
 /// Core `limitranges`.
-pub static LIMIT_RANGES: Resource = resource("", "limitranges", "limitrange", "LimitRange", &["limits"], true);
+pub(crate) static LIMIT_RANGES: Resource = resource("", "limitranges", "limitrange", "LimitRange", &["limits"], true);
 /// Core `resourcequotas`.
-pub static RESOURCE_QUOTAS: Resource =
+pub(crate) static RESOURCE_QUOTAS: Resource =
     resource("", "resourcequotas", "resourcequota", "ResourceQuota", &["quota"], true);
 /// `admissionregistration.k8s.io` `validatingadmissionpolicies`.
-pub static ADMISSION_POLICIES: Resource = resource(
+pub(crate) static ADMISSION_POLICIES: Resource = resource(
     "admissionregistration.k8s.io",
     "validatingadmissionpolicies",
     "validatingadmissionpolicy",
@@ -73,7 +81,7 @@ pub static ADMISSION_POLICIES: Resource = resource(
     false,
 );
 /// `admissionregistration.k8s.io` `validatingadmissionpolicybindings`.
-pub static ADMISSION_POLICY_BINDINGS: Resource = resource(
+pub(crate) static ADMISSION_POLICY_BINDINGS: Resource = resource(
     "admissionregistration.k8s.io",
     "validatingadmissionpolicybindings",
     "validatingadmissionpolicybinding",
@@ -82,42 +90,37 @@ pub static ADMISSION_POLICY_BINDINGS: Resource = resource(
     false,
 );
 /// `apps` `statefulsets`.
-pub static STATEFUL_SETS: Resource = resource("apps", "statefulsets", "statefulset", "StatefulSet", &["sts"], true);
+pub(crate) static STATEFUL_SETS: Resource =
+    resource("apps", "statefulsets", "statefulset", "StatefulSet", &["sts"], true);
 /// `apps` `controllerrevisions`.
-pub static CONTROLLER_REVISIONS: Resource =
+pub(crate) static CONTROLLER_REVISIONS: Resource =
     resource("apps", "controllerrevisions", "controllerrevision", "ControllerRevision", &[], true);
 /// `storage.k8s.io` `storageclasses`.
-pub static STORAGE_CLASSES: Resource =
+pub(crate) static STORAGE_CLASSES: Resource =
     resource("storage.k8s.io", "storageclasses", "storageclass", "StorageClass", &["sc"], false);
 /// `storage.k8s.io` `volumeattachments`.
-pub static VOLUME_ATTACHMENTS: Resource =
+pub(crate) static VOLUME_ATTACHMENTS: Resource =
     resource("storage.k8s.io", "volumeattachments", "volumeattachment", "VolumeAttachment", &[], false);
 /// `policy` `poddisruptionbudgets`.
-pub static DISRUPTION_BUDGETS: Resource =
+pub(crate) static DISRUPTION_BUDGETS: Resource =
     resource("policy", "poddisruptionbudgets", "poddisruptionbudget", "PodDisruptionBudget", &["pdb"], true);
 /// `coordination.k8s.io` `leases`.
-pub static LEASES: Resource = resource("coordination.k8s.io", "leases", "lease", "Lease", &[], true);
+pub(crate) static LEASES: Resource = resource("coordination.k8s.io", "leases", "lease", "Lease", &[], true);
 
 /// `rbac.authorization.k8s.io` `clusterrolebindings`.
-pub static CLUSTER_ROLE_BINDINGS: Resource = resource(
-    "rbac.authorization.k8s.io",
-    "clusterrolebindings",
-    "clusterrolebinding",
-    "ClusterRoleBinding",
-    &[],
-    false,
-);
+pub(crate) static CLUSTER_ROLE_BINDINGS: Resource =
+    resource(RBAC_GROUP, "clusterrolebindings", "clusterrolebinding", "ClusterRoleBinding", &[], false);
 /// `rbac.authorization.k8s.io` `clusterroles`.
-pub static CLUSTER_ROLES: Resource =
-    resource("rbac.authorization.k8s.io", "clusterroles", "clusterrole", "ClusterRole", &[], false);
+pub(crate) static CLUSTER_ROLES: Resource =
+    resource(RBAC_GROUP, "clusterroles", "clusterrole", "ClusterRole", &[], false);
 /// `rbac.authorization.k8s.io` `rolebindings`.
-pub static ROLE_BINDINGS: Resource =
-    resource("rbac.authorization.k8s.io", "rolebindings", "rolebinding", "RoleBinding", &[], true);
+pub(crate) static ROLE_BINDINGS: Resource =
+    resource(RBAC_GROUP, "rolebindings", "rolebinding", "RoleBinding", &[], true);
 /// `rbac.authorization.k8s.io` `roles`.
-pub static ROLES: Resource = resource("rbac.authorization.k8s.io", "roles", "role", "Role", &[], true);
+pub(crate) static ROLES: Resource = resource(RBAC_GROUP, "roles", "role", "Role", &[], true);
 
 /// Every kind that is kept in the store, in the order in which discovery names them.
-pub static RESOURCES: [&Resource; 25] = [
+pub(crate) static RESOURCES: [&Resource; 25] = [
     &CONFIG_MAPS,
     &ENDPOINTS,
     &EVENTS,
@@ -145,24 +148,24 @@ pub static RESOURCES: [&Resource; 25] = [
     &ROLES,
 ];
 
-/// `events.k8s.io` `events`: the core ones, told in other words.
-pub static EVENTS_V1: Resource = resource("events.k8s.io", "events", "event", "Event", &["ev"], true);
+/// `events.k8s.io` `events`: the core ones with other field names.
+pub(crate) static EVENTS_V1: Resource = resource("events.k8s.io", "events", "event", "Event", &["ev"], true);
 
 /// Kinds that show what a kept one of the same plural name holds; they can be read and deleted.
-pub static VIEWS: [&Resource; 1] = [&EVENTS_V1];
+pub(crate) static VIEWS: [&Resource; 1] = [&EVENTS_V1];
 
 /// The kind served under a group, a version and a plural name, as in a URL's path.
-pub fn find(group: &str, version: &str, plural: &str) -> Option<&'static Resource> {
+pub(crate) fn find(group: &str, version: &str, plural: &str) -> Option<&'static Resource> {
     RESOURCES.iter().chain(&VIEWS).copied().find(|r| r.group == group && r.version == version && r.plural == plural)
 }
 
 /// The kind of a plural name alone, which is unambiguous in this cluster.
-pub fn by_plural(plural: &str) -> Option<&'static Resource> {
+pub(crate) fn by_plural(plural: &str) -> Option<&'static Resource> {
     RESOURCES.iter().copied().find(|r| r.plural == plural)
 }
 
 /// Kinds that are only created and never kept: the answer to the question is the object itself.
-pub static REVIEWS: [&Resource; 3] = [
+pub(crate) static REVIEWS: [&Resource; 3] = [
     &resource("authentication.k8s.io", "selfsubjectreviews", "selfsubjectreview", "SelfSubjectReview", &[], false),
     &resource(
         "authorization.k8s.io",
@@ -183,18 +186,36 @@ pub static REVIEWS: [&Resource; 3] = [
 ];
 
 /// The review kind under a group, a version and a plural name.
-pub fn find_review(group: &str, version: &str, plural: &str) -> Option<&'static Resource> {
+pub(crate) fn find_review(group: &str, version: &str, plural: &str) -> Option<&'static Resource> {
     REVIEWS.iter().copied().find(|r| r.group == group && r.version == version && r.plural == plural)
 }
 
 impl Resource {
     /// `v1` or `apps/v1`, as in an object's `apiVersion`.
-    pub fn api_version(&self) -> String {
+    pub(crate) fn api_version(&self) -> String {
         if self.group.is_empty() { self.version.to_owned() } else { format!("{}/{}", self.group, self.version) }
     }
 
+    /// Whether the kind has a `status` subresource: its status is written only through that.
+    pub(crate) fn has_status(&self) -> bool {
+        matches!(
+            self.plural,
+            "pods"
+                | "persistentvolumeclaims"
+                | "persistentvolumes"
+                | "nodes"
+                | "namespaces"
+                | "services"
+                | "statefulsets"
+                | "poddisruptionbudgets"
+                | "resourcequotas"
+                | "validatingadmissionpolicies"
+                | "volumeattachments"
+        )
+    }
+
     /// Whether the API server counts `metadata.generation` for the kind: one more for each change of the spec.
-    pub fn has_generation(&self) -> bool {
+    pub(crate) fn has_generation(&self) -> bool {
         matches!(
             self.plural,
             "pods"

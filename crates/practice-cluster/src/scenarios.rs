@@ -3,10 +3,10 @@
 //! A scenario is a YAML file; its manifests are ordinary Kubernetes ones, which a real cluster takes too. Out:
 //! [`Scenario`] with every knob, and the objects to create.
 
-use super::api::Rule;
-use super::error::SandboxError;
-use super::resources;
-use super::store::Key;
+use crate::api::Rule;
+use crate::error::SandboxError;
+use crate::resources;
+use crate::store::Key;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -34,7 +34,7 @@ const SCENARIOS: [(&str, &str); 20] = [
     ("suspended-account", include_str!("scenarios/suspended-account.yaml")),
 ];
 
-/// The scenario that is meant where none is named.
+/// The scenario that is meant if none is named.
 pub(super) const DEFAULT: &str = SCENARIOS[0].0;
 
 /// The manifests' files.
@@ -143,6 +143,15 @@ pub fn find(name: &str) -> Result<Scenario, SandboxError> {
             known: SCENARIOS.iter().map(|(name, _)| *name).collect(),
         }),
     }
+}
+
+/// The StatefulSets of a scenario, of the default one if none is named, as its manifests have them.
+///
+/// # Errors
+/// There is no such scenario, or a file cannot be read (a defect).
+pub fn stateful_sets(scenario: Option<&str>) -> Result<Vec<Value>, SandboxError> {
+    let objects = find(scenario.unwrap_or(DEFAULT))?.objects()?;
+    Ok(objects.into_iter().filter(|(key, _)| key.resource == "statefulsets").map(|(_, object)| object).collect())
 }
 
 fn parse(name: &str, text: &str) -> Result<Scenario, SandboxError> {

@@ -1,12 +1,13 @@
-//! The folder that a sandbox keeps its state in, and what a killed one left behind.
+//! A sandbox's state folder, and cleaning up after killed sandboxes.
 //!
-//! Under one root a user each sandbox has a folder of its own, whose `lock` file it holds for life. The lock goes with
-//! the process, however that ends; a folder whose lock is free is therefore a leftover, and the next start removes it.
-//! The root is `/tmp/kubectl-synxdb-<uid>`; anybody may make that first, and then it is one with a random end.
+//! Below one root per user, each sandbox has a folder of its own, whose `lock` file it holds for life. The lock ends
+//! with the process, however that ends; a folder whose lock is free is therefore a leftover, and the next start removes
+//! it. The root is `/tmp/kubectl-synxdb-<uid>`; if another user has made that first, it is one with a random suffix.
 
-use super::error::SandboxError;
-use super::files::Folder;
-use super::processes::{self, Unprivileged};
+use crate::error::SandboxError;
+use crate::files::Folder;
+use crate::processes;
+use crate::unprivileged::Unprivileged;
 use rustix::fs::{FlockOperation, Mode, OFlags, fchmod, flock, fstat};
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -37,7 +38,7 @@ impl StateFolder {
         }
     }
 
-    /// In a root below a folder where everybody may make folders.
+    /// In a root below a folder that is writable for all users.
     fn create_below(shared: &Path, user: Option<&Unprivileged>) -> Result<StateFolder, SandboxError> {
         let name = format!("kubectl-synxdb-{}", rustix::process::geteuid().as_raw());
         let usual = shared.join(&name);
@@ -60,13 +61,13 @@ impl StateFolder {
         let wrong = |error: io::Error| SandboxError::folder(root, &error);
         // Another user must be able to pass through to his servers' data, and to see nothing else.
         let mode = Mode::from_raw_mode(if user.is_some() { 0o711 } else { 0o700 });
-        // Whoever looks for leftovers must not meet a folder that is made but not locked yet.
+        // A sweep must not find a folder that is created but not locked yet.
         let _gate = loop {
             prepare_root(root, mode)?;
             let path = root.join(".lock");
             let gate = open_lock(&path).map_err(wrong)?;
             flock(&gate, FlockOperation::LockExclusive).map_err(|error| wrong(error.into()))?;
-            // A sandbox that ended meanwhile may have removed the file that was waited for.
+            // A sandbox that ended in between may have removed the file that was waited for.
             let inode = gate.metadata().map_err(wrong)?.ino();
             if std::fs::metadata(&path).is_ok_and(|metadata| metadata.ino() == inode) {
                 break gate;
@@ -157,7 +158,7 @@ fn further_roots(shared: &Path, beginning: &str) -> Vec<PathBuf> {
     named.map(|entry| entry.path()).filter(|path| root_of_ours(path).unwrap_or(false)).collect()
 }
 
-/// Makes the root, or checks that it is this user's own: anybody may make folders in /tmp.
+/// Creates the root, or checks that it is this user's own: /tmp is writable for all users.
 fn prepare_root(root: &Path, mode: Mode) -> Result<(), SandboxError> {
     let wrong = |error: io::Error| SandboxError::folder(root, &error);
     std::fs::create_dir_all(root).map_err(wrong)?;
@@ -205,7 +206,7 @@ fn others(root: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// Removes the folders whose sandbox is no more.
+/// Removes the folders of sandboxes that ended.
 fn sweep(root: &Path) -> io::Result<()> {
     for folder in others(root)? {
         // Only what a sandbox made: a folder with a lock file.
@@ -317,7 +318,7 @@ mod tests {
         );
     }
 
-    /// Another user may make the usual folder first, or have it lead elsewhere: that stops nobody.
+    /// Another user may create the usual folder first, or make it a link: that stops no sandbox.
     #[test]
     fn a_root_that_is_not_ours_is_passed_by() {
         let shared = tempfile::tempdir_in("/tmp").unwrap();

@@ -1,18 +1,17 @@
-//! The roles and bindings that every cluster has from its start, as far as they say something about the kinds that are
-//! served here.
+//! The roles and bindings that every cluster has from its start, limited to the kinds that are served here.
 
-use super::super::resources::Resource;
-use super::super::resources::{CLUSTER_ROLE_BINDINGS, CLUSTER_ROLES};
-use super::super::store::{Key, Store};
-use super::auth::{AUTHENTICATED, MASTERS};
-use super::rbac::GROUP;
+use super::authorization::{AUTHENTICATED, MASTERS};
+use crate::resources::RBAC_GROUP;
+use crate::resources::Resource;
+use crate::resources::{CLUSTER_ROLE_BINDINGS, CLUSTER_ROLES};
+use crate::store::{Key, Store};
 use serde_json::{Value, json};
 
 const READ: [&str; 3] = ["get", "list", "watch"];
 const WRITE: [&str; 5] = ["create", "delete", "deletecollection", "patch", "update"];
 
-/// Creates them; one that is there already stays as it is.
-pub fn roles(store: &Store) {
+/// Creates them; existing ones stay unchanged.
+pub(crate) fn roles(store: &Store) {
     let create = |resource: &'static Resource, name: &str, mut object: Value| {
         object["metadata"] = json!({
             "labels": {"kubernetes.io/bootstrapping": "rbac-defaults"},
@@ -30,9 +29,9 @@ pub fn roles(store: &Store) {
         ("system:public-info-viewer", vec![AUTHENTICATED, "system:unauthenticated"]),
     ];
     for (name, groups) in bindings {
-        let group = |group: &&str| json!({"kind": "Group", "apiGroup": GROUP, "name": group});
+        let group = |group: &&str| json!({"kind": "Group", "apiGroup": RBAC_GROUP, "name": group});
         let subjects: Vec<Value> = groups.iter().map(group).collect();
-        let role = json!({"apiGroup": GROUP, "kind": "ClusterRole", "name": name});
+        let role = json!({"apiGroup": RBAC_GROUP, "kind": "ClusterRole", "name": name});
         create(&CLUSTER_ROLE_BINDINGS, name, json!({"roleRef": role, "subjects": subjects}));
     }
 }
@@ -71,7 +70,7 @@ fn cluster_roles() -> [(&'static str, Vec<Value>); 7] {
         on(&WRITE, &["policy"], &["poddisruptionbudgets"]),
         on(&[&READ[..], &WRITE[..]].concat(), &["coordination.k8s.io"], &["leases"]),
     ];
-    let roles = on(&[&READ[..], &WRITE[..]].concat(), &[GROUP], &["rolebindings", "roles"]);
+    let roles = on(&[&READ[..], &WRITE[..]].concat(), &[RBAC_GROUP], &["rolebindings", "roles"]);
     let edit: Vec<Value> = edit.into_iter().chain(view.clone()).collect();
     let admin: Vec<Value> = edit.iter().cloned().chain([roles]).collect();
     let reviews = ["selfsubjectaccessreviews", "selfsubjectrulesreviews"];

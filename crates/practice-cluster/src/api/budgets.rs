@@ -1,72 +1,26 @@
-//! PodDisruptionBudgets: how many pods may be disrupted now. The disruption controller's arithmetic, and the eviction
-//! that obeys it.
+//! PodDisruptionBudgets: how many pods may be disrupted now. The arithmetic of the disruption controller.
 
-use super::super::resources::PODS;
-use super::super::store::{Key, Preconditions, Store};
 use super::selector::Selector;
-use super::status::{ApiError, json_response};
-use super::write::{check_namespace, text};
-use super::{Call, decode, delete, options};
-use axum::body::Body;
-use axum::http::Response;
+use crate::objects::is_terminating;
+use crate::store::{Key, Preconditions, Store};
+use crate::values::text;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-const BUDGETS: &str = "poddisruptionbudgets";
+pub(super) const BUDGETS: &str = "poddisruptionbudgets";
 
-/// What a budget comes to.
+/// The pods of a budget, counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Count {
-    healthy: i64,
-    desired: i64,
+pub(super) struct Count {
+    pub(super) healthy: i64,
+    pub(super) desired: i64,
     expected: i64,
 }
 
 impl Count {
-    fn allowed(self) -> i64 {
+    pub(super) fn allowed(self) -> i64 {
         if self.expected == 0 { 0 } else { (self.healthy - self.desired).max(0) }
     }
-}
-
-/// `POST pods/NAME/eviction`: deletes the pod unless a budget forbids it.
-pub(super) fn evict(call: &Call, key: &Key, body: &[u8]) -> Result<Response<Body>, ApiError> {
-    let dry_run = options::write(call, "CreateOptions")?;
-    let eviction = decode::object(call, body, ("policy/v1", "Eviction"))?;
-    check_namespace(key, &eviction)?;
-    if text(&eviction["metadata"]["name"]) != key.name {
-        return Err(ApiError::bad_request("name in URL does not match name in Eviction object"));
-    }
-    let store = &call.state.store;
-    let pod = store.get(key).ok_or_else(|| ApiError::not_found(&PODS, &key.name))?;
-    // A pod that does not run, or is already going, disrupts nothing.
-    let harmless = pod["metadata"]["deletionTimestamp"].is_string()
-        || matches!(text(&pod["status"]["phase"]), "Pending" | "Succeeded" | "Failed");
-    if !harmless {
-        let budgets = store.list(BUDGETS, Some(&key.namespace)).0;
-        let mut covering =
-            budgets.iter().filter(|b| Selector::from_label_selector(&b["spec"]["selector"]).matches(&pod));
-        if let Some(budget) = covering.next() {
-            if covering.next().is_some() {
-                let why =
-                    "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.";
-                return Err(ApiError::unworded(why));
-            }
-            let count = count(store, budget);
-            if count.allowed() == 0 {
-                let name = text(&budget["metadata"]["name"]);
-                return Err(ApiError::disruption_budget(name, count.healthy, count.desired));
-            }
-        }
-    }
-    let mut wish = eviction["deleteOptions"].clone();
-    if dry_run {
-        wish["dryRun"] = json!(["All"]);
-    }
-    delete::evict(call, key, &wish)?;
-    Ok(json_response(
-        201,
-        &json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}),
-    ))
 }
 
 /// Brings the status of every budget up to date.
@@ -87,7 +41,7 @@ fn refresh_one(store: &Store, budget: &Value) {
     let count = count(store, budget);
     let key = Key::new(BUDGETS, text(&budget["metadata"]["namespace"]), text(&budget["metadata"]["name"]));
     let uid = text(&budget["metadata"]["uid"]);
-    // A budget that went meanwhile needs no status.
+    // The budget may be gone by now: then it needs no status.
     let _ = store.update(&key, &Preconditions::uid(uid), false, |budget| {
         budget["status"] = json!({
             "currentHealthy": count.healthy,
@@ -100,7 +54,7 @@ fn refresh_one(store: &Store, budget: &Value) {
     });
 }
 
-fn count(store: &Store, budget: &Value) -> Count {
+pub(super) fn count(store: &Store, budget: &Value) -> Count {
     let namespace = text(&budget["metadata"]["namespace"]);
     let selector = Selector::from_label_selector(&budget["spec"]["selector"]);
     let mut pods = store.list("pods", Some(namespace)).0;
@@ -115,7 +69,7 @@ fn count(store: &Store, budget: &Value) -> Count {
 /// Pure part: `replicas` tells what a StatefulSet is asked to have.
 fn count_of(spec: &Value, pods: &[Arc<Value>], replicas: impl Fn(&str) -> Option<i64>) -> Count {
     let ready = |pod: &Value| {
-        !pod["metadata"]["deletionTimestamp"].is_string()
+        !is_terminating(pod)
             && pod["status"]["conditions"]
                 .as_array()
                 .is_some_and(|list| list.iter().any(|c| c["type"] == "Ready" && c["status"] == "True"))

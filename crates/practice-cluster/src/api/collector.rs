@@ -1,25 +1,22 @@
-//! What goes with what was deleted: dependents (by ownerReferences) and the contents of namespaces.
+//! Deletes what belongs to deleted objects: dependents (by ownerReferences) and the contents of namespaces.
 //!
-//! The garbage collector and the namespace controller of a real cluster, driven by the store's changes. They live beside
-//! the API because `propagationPolicy` and the deletion of a namespace are promises that the API makes.
+//! The garbage collector and the namespace controller of a real cluster, driven by the store's changes. They live
+//! beside the API because the API promises what `propagationPolicy` and the deletion of a namespace do.
 
-use super::super::resources::RESOURCES;
-use super::super::store::{Change, ChangeKind, DeleteOptions, Key, Preconditions, Store};
+use super::contents::{all, remove};
+use super::finalizers::{FOREGROUND, ORPHAN, drop_finalizer, has_finalizer};
 use super::{budgets, namespaces};
-use serde_json::{Value, json};
+use crate::objects::is_terminating;
+use crate::resources::RESOURCES;
+use crate::store::{Change, ChangeKind, Key, Preconditions, Store};
+use serde_json::Value;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
-/// Finalizer of an object that waits for its dependents.
-pub(super) const FOREGROUND: &str = "foregroundDeletion";
-
-/// Finalizer of an object that lets its dependents go free first.
-pub(super) const ORPHAN: &str = "orphan";
-
-/// Works until `shutdown`, or until the store is gone.
+/// Runs until `shutdown`, or until the store is gone.
 pub(super) async fn run(store: Arc<Store>, shutdown: CancellationToken) {
     loop {
-        // Opened before the look around, so that nothing falls between the two.
+        // Opened before the sweep, so that no change is missed in between.
         let Ok(mut watcher) = store.watch(store.version()) else { continue };
         sweep(&store);
         loop {
@@ -29,24 +26,11 @@ pub(super) async fn run(store: Arc<Store>, shutdown: CancellationToken) {
             };
             match change {
                 Some(change) => react(&store, &change),
-                // Behind its history: begin anew from what there is.
+                // It fell behind the history: start over from the current objects.
                 None if watcher.expired() => break,
                 None => return,
             }
         }
-    }
-}
-
-/// Adds a finalizer to an object.
-pub(super) fn add_finalizer(object: &mut Value, finalizer: &str) {
-    let list = &mut object["metadata"]["finalizers"];
-    if !list.is_array() {
-        *list = json!([]);
-    }
-    if let Some(list) = list.as_array_mut()
-        && !list.iter().any(|f| f == finalizer)
-    {
-        list.push(json!(finalizer));
     }
 }
 
@@ -57,7 +41,7 @@ fn react(store: &Store, change: &Change) {
     }
     if change.kind == ChangeKind::Deleted {
         delete_dependents(store, object);
-        // Whoever waited for this object to go may be able to go now.
+        // Owners that waited for this object may be removed now.
         for owner in owners(object) {
             if let Some((key, owner)) = find(store, &change.key.namespace, owner) {
                 finish_foreground(store, &key, &owner);
@@ -69,9 +53,9 @@ fn react(store: &Store, change: &Change) {
     }
 }
 
-/// Takes the deletion of an object a step further.
+/// Advances the deletion of an object by one step.
 fn advance(store: &Store, key: &Key, object: &Value) {
-    if !object["metadata"]["deletionTimestamp"].is_string() {
+    if !is_terminating(object) {
         return;
     }
     if has_finalizer(object, ORPHAN) {
@@ -87,14 +71,14 @@ fn advance(store: &Store, key: &Key, object: &Value) {
     }
 }
 
-/// Does for everything there is what its changes would have asked for.
+/// Does for every object what its changes would have triggered.
 fn sweep(store: &Store) {
     budgets::refresh_all(store);
     for (key, object) in all(store, None).collect::<Vec<_>>() {
         advance(store, &key, &object);
-        let orphaned =
-            !owners(&object).is_empty() && !owners(&object).iter().any(|owner| stands(store, &key.namespace, owner));
-        if orphaned && !object["metadata"]["deletionTimestamp"].is_string() {
+        let orphaned = !owners(&object).is_empty()
+            && !owners(&object).iter().any(|owner| owner_exists(store, &key.namespace, owner));
+        if orphaned && !is_terminating(&object) {
             remove(store, &key, &object);
         }
     }
@@ -104,28 +88,14 @@ fn owners(object: &Value) -> &[Value] {
     object["metadata"]["ownerReferences"].as_array().map(Vec::as_slice).unwrap_or_default()
 }
 
-fn has_finalizer(object: &Value, finalizer: &str) -> bool {
-    object["metadata"]["finalizers"].as_array().is_some_and(|list| list.iter().any(|f| f == finalizer))
-}
-
-/// Everything there is, with its key.
-pub(super) fn all(store: &Store, namespace: Option<&str>) -> impl Iterator<Item = (Key, Arc<Value>)> {
-    RESOURCES.into_iter().filter(move |resource| namespace.is_none() || resource.namespaced).flat_map(move |resource| {
-        store.list(resource.plural, namespace).0.into_iter().map(|object| {
-            let text = |field: &str| object["metadata"][field].as_str().unwrap_or_default().to_owned();
-            (Key::new(resource.plural, text("namespace"), text("name")), object)
-        })
-    })
-}
-
 /// The objects that name `owner` among their owners.
 fn dependents(store: &Store, owner: &Value) -> Vec<(Key, Arc<Value>)> {
     let uid = &owner["metadata"]["uid"];
     all(store, None).filter(|(_, object)| owners(object).iter().any(|o| o["uid"] == *uid)).collect()
 }
 
-/// The owner that a reference means, if it is still there: dependents live in their owner's namespace, or the owner
-/// in none.
+/// Returns the owner that a reference names, if it still exists: dependents live in their owner's namespace, or the
+/// owner in none.
 fn find(store: &Store, namespace: &str, reference: &Value) -> Option<(Key, Arc<Value>)> {
     let resource = RESOURCES.into_iter().find(|r| reference["kind"] == r.kind)?;
     let namespace = if resource.namespaced { namespace } else { "" };
@@ -133,31 +103,23 @@ fn find(store: &Store, namespace: &str, reference: &Value) -> Option<(Key, Arc<V
     store.get(&key).filter(|object| object["metadata"]["uid"] == reference["uid"]).map(|object| (key, object))
 }
 
-/// Whether a reference's owner is there; one of a kind that is not served here cannot be judged, and counts as there.
-fn stands(store: &Store, namespace: &str, reference: &Value) -> bool {
+/// Whether a reference's owner exists; an owner of a kind that is not served here counts as existing.
+fn owner_exists(store: &Store, namespace: &str, reference: &Value) -> bool {
     RESOURCES.into_iter().all(|r| reference["kind"] != r.kind) || find(store, namespace, reference).is_some()
 }
 
 fn delete_dependents(store: &Store, owner: &Value) {
     for (key, object) in dependents(store, owner) {
         // A dependent stays as long as one of its owners does.
-        let kept = owners(&object).iter().any(|reference| {
-            find(store, &key.namespace, reference)
-                .is_some_and(|(_, owner)| !owner["metadata"]["deletionTimestamp"].is_string())
-        });
+        let kept = owners(&object)
+            .iter()
+            .any(|reference| find(store, &key.namespace, reference).is_some_and(|(_, owner)| !is_terminating(&owner)));
         if kept {
             drop_reference(store, &key, owner);
-        } else if !object["metadata"]["deletionTimestamp"].is_string() {
+        } else if !is_terminating(&object) {
             remove(store, &key, &object);
         }
     }
-}
-
-pub(super) fn remove(store: &Store, key: &Key, object: &Value) {
-    let uid = object["metadata"]["uid"].as_str().map(str::to_owned);
-    let preconditions = Preconditions { uid, resource_version: None };
-    // Gone or replaced meanwhile: then there is nothing left to do.
-    let _ = store.delete(key, &DeleteOptions { preconditions, ..DeleteOptions::default() });
 }
 
 fn orphan_dependents(store: &Store, owner: &Value) {
@@ -166,7 +128,7 @@ fn orphan_dependents(store: &Store, owner: &Value) {
     }
 }
 
-/// Frees a dependent from one of its owners.
+/// Removes one owner from a dependent.
 fn drop_reference(store: &Store, key: &Key, owner: &Value) {
     let uid = &owner["metadata"]["uid"];
     let _ = store.update(key, &Preconditions::none(), false, |object| {
@@ -178,25 +140,17 @@ fn drop_reference(store: &Store, key: &Key, owner: &Value) {
 }
 
 fn finish_foreground(store: &Store, key: &Key, owner: &Value) {
-    let waits = owner["metadata"]["deletionTimestamp"].is_string() && has_finalizer(owner, FOREGROUND);
+    let waits = is_terminating(owner) && has_finalizer(owner, FOREGROUND);
     if waits && dependents(store, owner).is_empty() {
         drop_finalizer(store, key, owner, FOREGROUND);
     }
 }
 
-fn drop_finalizer(store: &Store, key: &Key, object: &Value, finalizer: &str) {
-    let uid = object["metadata"]["uid"].as_str().unwrap_or_default();
-    let _ = store.update(key, &Preconditions::uid(uid), false, |object| {
-        if let Some(list) = object["metadata"]["finalizers"].as_array_mut() {
-            list.retain(|f| f != finalizer);
-        }
-        Ok(())
-    });
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::DeleteOptions;
+    use serde_json::json;
 
     #[test]
     fn a_sweep_finishes_what_was_missed() {

@@ -1,16 +1,18 @@
-//! What a request's body holds: an object of the kind that the path leads to, as JSON, YAML or (a few kinds) protobuf.
+//! Decodes a request's body: an object of the path's kind, as JSON, YAML or (a few kinds) protobuf.
 
-use super::super::resources::{RESOURCES, REVIEWS, Resource, VIEWS};
+use super::call::Call;
+use super::go_json::{json_error, type_of};
+use super::protobuf;
 use super::status::ApiError;
-use super::write::text;
-use super::{Call, protobuf};
+use crate::resources::{RESOURCES, REVIEWS, Resource, VIEWS};
+use crate::values::text;
 use axum::http::header;
 use serde_json::Value;
 
-/// Where the real server keeps its kinds: it says so.
+/// The source position of the real server's scheme, which its messages contain.
 const SCHEME: &str = "pkg/api/legacyscheme/scheme.go:30";
 
-/// Kinds that a real server knows and this one does not serve; each has its list, too.
+/// Kinds that a real server knows but this one does not serve; each has a list kind, too.
 const OTHER_KINDS: [(&str, &[&str]); 7] = [
     ("v1", &["Binding", "LimitRange", "PodTemplate", "ReplicationController", "ResourceQuota"]),
     ("apps/v1", &["DaemonSet", "Deployment", "ReplicaSet"]),
@@ -35,8 +37,8 @@ pub(super) fn content_type(call: &Call) -> &str {
 /// 415 for a type that is not understood, 400 for a body that cannot be read, or is of another kind.
 pub(super) fn object(call: &Call, body: &[u8], (api_version, kind): Kind<'_>) -> Result<Value, ApiError> {
     let object = value(call, body).map_err(|unread| match unread {
-        Unread::Type => ApiError::unsupported_media_type(),
-        Unread::Body(why) => ApiError::bad_request(format!(
+        DecodeError::Type => ApiError::unsupported_media_type(),
+        DecodeError::Body(why) => ApiError::bad_request(format!(
             "the object provided is unrecognized (must be of type {kind}): {why} ({})",
             summary(body)
         )),
@@ -45,11 +47,11 @@ pub(super) fn object(call: &Call, body: &[u8], (api_version, kind): Kind<'_>) ->
     Ok(object)
 }
 
-/// [`object`] of a kind that is kept.
+/// Returns the [`object`] of a stored kind.
 ///
 /// # Errors
 /// As there.
-pub(super) fn kept(call: &Call, body: &[u8], resource: &Resource) -> Result<Value, ApiError> {
+pub(super) fn stored_object(call: &Call, body: &[u8], resource: &Resource) -> Result<Value, ApiError> {
     object(call, body, (&resource.api_version(), resource.kind))
 }
 
@@ -59,40 +61,40 @@ pub(super) fn kept(call: &Call, body: &[u8], resource: &Resource) -> Result<Valu
 /// 415 for a type that is not understood, 400 for a body that cannot be read.
 pub(super) fn options(call: &Call, body: &[u8]) -> Result<Value, ApiError> {
     value(call, body).map_err(|unread| match unread {
-        Unread::Type => ApiError::unsupported_media_type(),
-        Unread::Body(why) => ApiError::bad_request(why),
+        DecodeError::Type => ApiError::unsupported_media_type(),
+        DecodeError::Body(why) => ApiError::bad_request(why),
     })
 }
 
-/// Why a body was not read.
-enum Unread {
+/// Why a body could not be decoded.
+enum DecodeError {
     Type,
     Body(String),
 }
 
-fn value(call: &Call, body: &[u8]) -> Result<Value, Unread> {
+fn value(call: &Call, body: &[u8]) -> Result<Value, DecodeError> {
     let value: Value = match content_type(call).split(';').next().unwrap_or_default().trim() {
         "" | "application/json" => serde_json::from_slice(body).map_err(|e| {
-            Unread::Body(format!("couldn't get version/kind; json parse error: {}", json_error(body, &e)))
+            DecodeError::Body(format!("couldn't get version/kind; json parse error: {}", json_error(body, &e)))
         })?,
         "application/yaml" => std::str::from_utf8(body)
             .map_err(|e| e.to_string())
             .and_then(|body| serde_saphyr::from_str(body).map_err(|e| e.to_string()))
-            .map_err(|why| Unread::Body(format!("error converting YAML to JSON: yaml: {why}")))?,
-        "application/vnd.kubernetes.protobuf" => protobuf::decode(body).ok_or(Unread::Type)?,
-        _ => return Err(Unread::Type),
+            .map_err(|why| DecodeError::Body(format!("error converting YAML to JSON: yaml: {why}")))?,
+        "application/vnd.kubernetes.protobuf" => protobuf::decode(body).ok_or(DecodeError::Type)?,
+        _ => return Err(DecodeError::Type),
     };
     if value.is_object() {
         return Ok(value);
     }
-    Err(Unread::Body(format!(
+    Err(DecodeError::Body(format!(
         "couldn't get version/kind; json parse error: json: cannot unmarshal {} into Go value of type struct {{ APIVersion \
          string \"json:\\\"apiVersion,omitempty\\\"\"; Kind string \"json:\\\"kind,omitempty\\\"\" }}",
         type_of(&value)
     )))
 }
 
-/// The beginning of a body that could not be read.
+/// Returns the beginning of a body that could not be read.
 fn summary(body: &[u8]) -> String {
     const SHOWN: usize = 30;
     let shown = &body[..body.len().min(SHOWN)];
@@ -104,55 +106,7 @@ fn summary(body: &[u8]) -> String {
     }
 }
 
-/// A value's type as Go's `encoding/json` names it.
-pub(super) fn type_of(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "bool",
-        Value::Number(_) => "number",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
-    }
-}
-
-/// What is wrong with JSON, as Go's `encoding/json` says it.
-pub(super) fn json_error(text: &[u8], error: &serde_json::Error) -> String {
-    if error.is_eof() {
-        return "unexpected end of JSON input".to_owned();
-    }
-    let why = error.to_string();
-    let place = [
-        ("expected `:`", "after object key"),
-        ("expected `,` or `}`", "after object key:value pair"),
-        ("expected `,` or `]`", "after array element"),
-        ("key must be a string", "looking for beginning of object key string"),
-        ("trailing characters", "after top-level value"),
-        ("trailing comma", "looking for beginning of value"),
-        ("control character", "in string literal"),
-        ("expected value", "looking for beginning of value"),
-    ];
-    let place = place.iter().find(|(start, _)| why.starts_with(start)).map(|(_, place)| place);
-    let line = text.split(|byte| *byte == b'\n').nth(error.line().saturating_sub(1)).unwrap_or_default();
-    match (place, line.get(error.column().saturating_sub(1))) {
-        (Some(place), Some(byte)) => {
-            // A byte is shown as the character of its number.
-            let shown = match *byte {
-                b'\'' => "\\'".to_owned(),
-                b'\n' => "\\n".to_owned(),
-                b'\r' => "\\r".to_owned(),
-                b'\t' => "\\t".to_owned(),
-                byte @ (..0x20 | 0x7f) => format!("\\x{byte:02x}"),
-                byte @ 0x80..0xa0 => format!("\\u00{byte:02x}"),
-                byte => char::from(byte).to_string(),
-            };
-            format!("invalid character '{shown}' {place}")
-        }
-        _ => why,
-    }
-}
-
-/// Whether an object may stand where one of that kind is expected.
+/// Checks that an object is of the expected kind.
 ///
 /// # Errors
 /// 400 for one of another kind.
@@ -201,7 +155,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn an_object_of_another_kind_is_told_what_it_is() {
+    fn an_object_of_another_kind_is_refused_by_its_kind() {
         let checked = |object: Value, version: &str, kind: &str| {
             check(&object, version, kind).map_err(|e| e.to_value()["message"].as_str().unwrap().to_owned())
         };
@@ -238,24 +192,6 @@ mod tests {
             ),
         ] {
             assert_eq!(checked(object, version, kind), Err(why.to_owned()));
-        }
-    }
-
-    #[test]
-    fn broken_json_is_told_as_go_tells_it() {
-        for (text, why) in [
-            ("", "unexpected end of JSON input"),
-            ("{\"a\": 1", "unexpected end of JSON input"),
-            ("x", "invalid character 'x' looking for beginning of value"),
-            ("\u{1}", "invalid character '\\x01' looking for beginning of value"),
-            ("{a: 1}", "invalid character 'a' looking for beginning of object key string"),
-            ("{\"a\" 1}", "invalid character '1' after object key"),
-            ("{\"a\": 1 \"b\": 2}", "invalid character '\"' after object key:value pair"),
-            ("[1\n 2]", "invalid character '2' after array element"),
-            ("{} {}", "invalid character '{' after top-level value"),
-        ] {
-            let error = serde_json::from_str::<Value>(text).unwrap_err();
-            assert_eq!(json_error(text.as_bytes(), &error), why, "{text}");
         }
     }
 }

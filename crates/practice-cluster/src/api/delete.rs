@@ -1,11 +1,12 @@
-//! `delete` and `deletecollection`: options from body and query, and answers as a real server gives them.
+//! `delete` and `deletecollection`: options from body and query, and the answers of a real server.
 
-use super::super::plugins::{self, Asked, Operation};
-use super::super::resources::Resource;
-use super::super::store::{DeleteOptions, Key, Preconditions, StoreError};
-use super::status::{self, ApiError, json_response};
-use super::write::text;
-use super::{Call, collector, decode, options, read};
+use super::call::Call;
+use super::status::{ApiError, deleted, json_response};
+use super::{decode, finalizers, options, read};
+use crate::admission::{self, AdmissionRequest, Operation};
+use crate::resources::Resource;
+use crate::store::{DeleteOptions, Key, Preconditions, StoreError};
+use crate::values::text;
 use axum::body::Body;
 use axum::http::{Response, header};
 use serde_json::Value;
@@ -13,7 +14,7 @@ use serde_json::Value;
 /// Namespaces that every cluster needs.
 const IMMORTAL: [&str; 3] = ["default", "kube-system", "kube-public"];
 
-/// Kinds whose deletion answers with the object; the others answer with a `Status`.
+/// Whether a deletion of this kind answers with the object, not with a `Status`.
 fn returns_object(resource: &Resource) -> bool {
     matches!(
         resource.plural,
@@ -27,13 +28,13 @@ fn returns_object(resource: &Resource) -> bool {
     )
 }
 
-/// What a deletion's body and query ask for.
-struct Wish {
+/// What a deletion's body and query request.
+struct DeleteRequest {
     options: DeleteOptions,
-    /// Finalizer that the propagation policy stands for.
+    /// The finalizer of the propagation policy.
     finalizer: Option<&'static str>,
     /// `orphanDependents: false`.
-    in_old_words: bool,
+    orphan_dependents_false: bool,
 }
 
 /// Deletes one object.
@@ -43,12 +44,12 @@ pub(super) fn delete(
     key: &Key,
     body: &[u8],
 ) -> Result<Response<Body>, ApiError> {
-    let wish = wish(call, body)?;
-    let (object, gone) = perform(call, resource, key, &wish)?;
-    // A relic: only who asks in the old words is told that it will take a while.
-    let code = if !gone && wish.in_old_words { 202 } else { 200 };
+    let request = request(call, body)?;
+    let (object, gone) = perform(call, resource, key, &request)?;
+    // Historical: only a request with orphanDependents gets 202 for a deletion that takes a while.
+    let code = if !gone && request.orphan_dependents_false { 202 } else { 200 };
     let answer = if gone && !returns_object(resource) {
-        status::deleted(resource, &key.name, &object["metadata"]["uid"])
+        deleted(resource, &key.name, &object["metadata"]["uid"])
     } else {
         call.format.object(resource, &object)
     };
@@ -67,15 +68,15 @@ pub(super) fn delete_collection(
     }
     options::list(&call.query, false)?;
     let selector = read::selector(call, resource)?;
-    let wish = wish(call, body)?;
+    let request = request(call, body)?;
     let (objects, version) = call.state.store.list(resource.plural, (!namespace.is_empty()).then_some(namespace));
     let mut deleted = Vec::new();
     for object in objects.into_iter().filter(|object| selector.matches(object)) {
         let name = text(&object["metadata"]["name"]).to_owned();
         let key = Key::new(resource.plural, namespace, name);
-        match perform(call, resource, &key, &wish) {
+        match perform(call, resource, &key, &request) {
             Ok((object, _)) => deleted.push(object),
-            // Someone else was faster.
+            // Deleted by another client in between.
             Err(error) if error.code() == 404 => {}
             Err(error) => return Err(error),
         }
@@ -90,42 +91,42 @@ fn perform(
     call: &Call,
     resource: &'static Resource,
     key: &Key,
-    wish: &Wish,
+    request: &DeleteRequest,
 ) -> Result<(std::sync::Arc<Value>, bool), ApiError> {
     let store = &call.state.store;
     let refused = |error| ApiError::from_delete(error, resource, key);
-    let mut options = wish.options.clone();
-    // What is not there, or another one, is told first.
+    let mut options = request.options.clone();
+    // A missing object, or a failed precondition, is reported first.
     if let Some(object) = store.get(key) {
         store.delete(key, &DeleteOptions { dry_run: true, ..options.clone() }).map_err(refused)?;
         let list = |kind: &'static str, namespace: Option<&str>| store.list(kind, namespace).0;
-        let asked = Asked { operation: Operation::Delete, key, object: &object, dry_run: options.dry_run };
-        if let Some(refusal) = plugins::refusal(&asked, &list) {
+        let asked = AdmissionRequest { operation: Operation::Delete, key, object: &object, dry_run: options.dry_run };
+        if let Some(refusal) = admission::refusal(&asked, &list) {
             return Err(refused(StoreError::Refused(refusal)));
         }
     }
     if resource.plural == "namespaces" && IMMORTAL.contains(&key.name.as_str()) {
-        // Nothing is done, but whether it is there and meant comes first.
+        // It is refused, but a missing object or a failed precondition is reported first.
         store.delete(key, &DeleteOptions { dry_run: true, ..options.clone() }).map_err(refused)?;
         return Err(ApiError::forbidden_because(resource, &key.name, "this namespace may not be deleted"));
     }
-    if let Some(finalizer) = wish.finalizer
+    if let Some(finalizer) = request.finalizer
         && options.dry_run
     {
         let (deleted, _) = store.delete(key, &options).map_err(refused)?;
         let mut object = (*deleted).clone();
-        collector::add_finalizer(&mut object, finalizer);
+        finalizers::add_finalizer(&mut object, finalizer);
         return Ok((std::sync::Arc::new(object), false));
     }
-    if let Some(finalizer) = wish.finalizer {
-        // The finalizer must stand before the deletion does, or the object could go without it.
+    if let Some(finalizer) = request.finalizer {
+        // The finalizer comes before the deletion, or the object could be removed without it.
         let marked = store
             .update(key, &options.preconditions, false, |object| {
-                collector::add_finalizer(object, finalizer);
+                finalizers::add_finalizer(object, finalizer);
                 Ok(())
             })
             .map_err(refused)?;
-        // That was one version more than the client's precondition knows.
+        // This changed the version that the client's precondition names.
         options.preconditions.resource_version = None;
         options.preconditions.uid = marked["metadata"]["uid"].as_str().map(str::to_owned);
     }
@@ -141,34 +142,34 @@ fn perform(
     store.delete(key, &options).map_err(refused)
 }
 
-fn wish(call: &Call, body: &[u8]) -> Result<Wish, ApiError> {
+fn request(call: &Call, body: &[u8]) -> Result<DeleteRequest, ApiError> {
     let said = if body.is_empty() { None } else { Some(decode::options(call, body)?) };
     Ok(from_options(&options::delete(&call.query, said)?))
 }
 
-fn from_options(options: &Value) -> Wish {
-    // Less than none is one second.
+fn from_options(options: &Value) -> DeleteRequest {
+    // A negative value counts as one second.
     let grace_seconds = options["gracePeriodSeconds"].as_i64().map(|seconds| u64::try_from(seconds).unwrap_or(1));
     let orphan = &options["orphanDependents"];
     let finalizer = match options["propagationPolicy"].as_str() {
-        Some("Foreground") => Some(collector::FOREGROUND),
-        Some("Orphan") => Some(collector::ORPHAN),
+        Some("Foreground") => Some(finalizers::FOREGROUND),
+        Some("Orphan") => Some(finalizers::ORPHAN),
         Some(_) => None,
-        None => (*orphan == true).then_some(collector::ORPHAN),
+        None => (*orphan == true).then_some(finalizers::ORPHAN),
     };
     let given = |field: &str| options["preconditions"][field].as_str().map(str::to_owned);
-    Wish {
+    DeleteRequest {
         options: DeleteOptions {
             preconditions: Preconditions { uid: given("uid"), resource_version: given("resourceVersion") },
             grace_seconds,
             dry_run: options["dryRun"].as_array().is_some_and(|values| !values.is_empty()),
         },
         finalizer,
-        in_old_words: *orphan == false,
+        orphan_dependents_false: *orphan == false,
     }
 }
 
-/// Deletes a pod as an eviction's `deleteOptions` say.
+/// Deletes a pod with an eviction's `deleteOptions`.
 pub(super) fn evict(call: &Call, key: &Key, options: &Value) -> Result<(), ApiError> {
-    perform(call, &super::super::resources::PODS, key, &from_options(options)).map(|_| ())
+    perform(call, &crate::resources::PODS, key, &from_options(options)).map(|_| ())
 }

@@ -1,8 +1,8 @@
-//! What is served, told to clients: `/version`, `/api`, `/apis`, and as much OpenAPI as kubectl asks for.
+//! Discovery: `/version`, `/api`, `/apis`, and as much OpenAPI as kubectl requests.
 
-use super::super::resources::{RESOURCES, REVIEWS, Resource, VIEWS};
 use super::status::json_response;
-use super::write::has_status;
+use super::subresources::subresources;
+use crate::resources::{RESOURCES, REVIEWS, Resource, VIEWS};
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, Response, header};
 use serde_json::{Map, Value, json};
@@ -13,48 +13,11 @@ const VERBS: [&str; 8] = ["create", "delete", "deletecollection", "get", "list",
 /// Verbs of a kind that shows another.
 const VIEW_VERBS: [&str; 5] = ["delete", "deletecollection", "get", "list", "watch"];
 
-/// The version that is told: that of the API's behaviour, marked as the sandbox's.
+/// The reported version: that of the API whose behavior is reproduced, marked as the sandbox's.
 const VERSION: (&str, &str, &str) = ("v1.37.0+sandbox", "1", "37");
 
-/// The oldest minor version that it could work beside.
+/// The oldest minor version that it is compatible with.
 const COMPATIBLE: &str = "36";
-
-/// A path under an object.
-pub(super) struct Subresource {
-    /// `status`.
-    pub(super) name: &'static str,
-    /// Group, version and kind of what it takes; `None`: the parent's.
-    kind: Option<(&'static str, &'static str, &'static str)>,
-    /// Verbs.
-    pub(super) verbs: &'static [&'static str],
-}
-
-static STATUS: Subresource = Subresource { name: "status", kind: None, verbs: &["get", "patch", "update"] };
-static FINALIZE: Subresource = Subresource { name: "finalize", kind: None, verbs: &["update"] };
-static SCALE: Subresource =
-    Subresource { name: "scale", kind: Some(("autoscaling", "v1", "Scale")), verbs: &["get", "patch", "update"] };
-static EVICTION: Subresource =
-    Subresource { name: "eviction", kind: Some(("policy", "v1", "Eviction")), verbs: &["create"] };
-static TOKEN: Subresource =
-    Subresource { name: "token", kind: Some(("authentication.k8s.io", "v1", "TokenRequest")), verbs: &["create"] };
-static LOG: Subresource = Subresource { name: "log", kind: None, verbs: &["get"] };
-static PORT_FORWARD: Subresource =
-    Subresource { name: "portforward", kind: Some(("", "v1", "PodPortForwardOptions")), verbs: &["create", "get"] };
-
-/// The paths under the objects of a kind.
-pub(super) fn subresources(resource: &Resource) -> Vec<&'static Subresource> {
-    let mut list: Vec<&'static Subresource> = match resource.plural {
-        "pods" => vec![&EVICTION, &LOG, &PORT_FORWARD],
-        "statefulsets" => vec![&SCALE],
-        "namespaces" => vec![&FINALIZE],
-        "serviceaccounts" => vec![&TOKEN],
-        _ => vec![],
-    };
-    if has_status(resource) {
-        list.push(&STATUS);
-    }
-    list
-}
 
 /// Answers a path that is about no object; `None` where nothing is served.
 pub(super) fn answer(path: &str, headers: &HeaderMap) -> Option<Response<Body>> {
@@ -350,7 +313,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_kind_is_told_in_both_forms() {
+    fn every_kind_is_listed_in_both_forms() {
         for resource in RESOURCES.into_iter().chain(VIEWS).chain(REVIEWS) {
             let legacy = resource_list(resource.group);
             let names = legacy["resources"].as_array().unwrap();

@@ -1,6 +1,7 @@
-//! The API server as a process: it serves, and can be ended and started again on the same port.
+//! The API server as a process: it serves, and can be restarted on the same port.
 
-use super::{ApiState, serve};
+use super::server::serve;
+use super::state::ApiState;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +9,7 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-/// Pause before the port is asked for again.
+/// Pause before binding the port is retried.
 const BIND_RETRY: Duration = Duration::from_millis(10);
 
 /// Connections that may wait to be accepted.
@@ -16,21 +17,21 @@ const BACKLOG: u32 = 1024;
 
 /// Asks a [`Host`] to restart.
 #[derive(Clone, Debug)]
-pub struct Restarts(mpsc::UnboundedSender<(Duration, oneshot::Sender<()>)>);
+pub(crate) struct Restarts(mpsc::UnboundedSender<(Duration, oneshot::Sender<()>)>);
 
 /// An API server that can be restarted.
-pub struct Host {
+pub(crate) struct Host {
     listener: TcpListener,
     address: SocketAddr,
     tls: Arc<rustls::ServerConfig>,
     state: Arc<ApiState>,
     shutdown: CancellationToken,
-    wishes: mpsc::UnboundedReceiver<(Duration, oneshot::Sender<()>)>,
+    requests: mpsc::UnboundedReceiver<(Duration, oneshot::Sender<()>)>,
 }
 
 impl Restarts {
     /// Ends all connections, refuses new ones for that time, and returns when connections are taken again.
-    pub async fn restart(&self, down_for: Duration) {
+    pub(crate) async fn restart(&self, down_for: Duration) {
         let (done, served_again) = oneshot::channel();
         // Both fail only when the server has been shut down: then there is nothing to wait for.
         if self.0.send((down_for, done)).is_ok() {
@@ -44,32 +45,32 @@ impl Host {
     ///
     /// # Errors
     /// The listener has no address.
-    pub fn new(
+    pub(crate) fn new(
         listener: TcpListener,
         tls: Arc<rustls::ServerConfig>,
         state: Arc<ApiState>,
         shutdown: CancellationToken,
     ) -> std::io::Result<(Host, Restarts)> {
         let address = listener.local_addr()?;
-        let (sender, wishes) = mpsc::unbounded_channel();
-        Ok((Host { listener, address, tls, state, shutdown, wishes }, Restarts(sender)))
+        let (sender, requests) = mpsc::unbounded_channel();
+        Ok((Host { listener, address, tls, state, shutdown, requests }, Restarts(sender)))
     }
 
     /// Serves until the shutdown.
-    pub async fn run(self) {
-        let Host { mut listener, address, tls, state, shutdown, mut wishes } = self;
+    pub(crate) async fn run(self) {
+        let Host { mut listener, address, tls, state, shutdown, mut requests } = self;
         loop {
             let life = shutdown.child_token();
             let serving = serve(listener, tls.clone(), state.clone(), life.clone());
             tokio::pin!(serving);
             let (down_for, done) = tokio::select! {
                 () = &mut serving => return,
-                Some(wish) = wishes.recv() => wish,
+                Some(request) = requests.recv() => request,
             };
             life.cancel();
             serving.await;
             let starting = async {
-                let port = hold(address).await;
+                let port = bind(address).await;
                 tokio::time::sleep(down_for).await;
                 port.listen(BACKLOG)
             };
@@ -81,17 +82,17 @@ impl Host {
                 }
                 None => return,
             };
-            // Whoever asked may have stopped waiting.
+            // The caller may have stopped waiting.
             let _ = done.send(());
         }
     }
 }
 
-/// Binds the port without listening: connections are refused, and nobody else gets it meanwhile.
-async fn hold(address: SocketAddr) -> TcpSocket {
+/// Binds the port without listening: connections are refused, and no other process can take the port.
+async fn bind(address: SocketAddr) -> TcpSocket {
     loop {
         let bound = TcpSocket::new_v4().and_then(|socket| {
-            // Connections that were cut are remembered by the system for a while.
+            // The system remembers cut connections for a while.
             socket.set_reuseaddr(true)?;
             socket.bind(address)?;
             Ok(socket)

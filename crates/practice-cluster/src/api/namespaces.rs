@@ -1,8 +1,9 @@
-//! The end of a namespace: what is in it goes first, and its conditions say what is left.
+//! Deleting a namespace: its contents are deleted first, and its conditions report what is left.
 
-use super::super::resources;
-use super::super::store::{Key, Preconditions, Store, seconds};
-use super::collector::{all, remove};
+use super::contents::{all, remove};
+use crate::objects::is_terminating;
+use crate::resources;
+use crate::store::{Key, Preconditions, Store, seconds};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -21,18 +22,18 @@ const CONDITIONS: [(&str, &str, &str); 5] = [
     ("NamespaceFinalizersRemaining", "ContentHasNoFinalizers", "All content-preserving finalizers finished"),
 ];
 
-/// Deletes what is in a namespace that is being deleted, and lets the namespace go once nothing is left.
+/// Deletes the contents of a terminating namespace, and releases the namespace once nothing is left.
 pub(super) fn empty(store: &Store, namespace: &str) {
     let key = Key::new("namespaces", "", namespace);
-    let Some(object) = store.get(&key).filter(|n| n["metadata"]["deletionTimestamp"].is_string()) else { return };
+    let Some(object) = store.get(&key).filter(|n| is_terminating(n)) else { return };
     for (key, object) in all(store, Some(namespace)).collect::<Vec<_>>() {
-        if !object["metadata"]["deletionTimestamp"].is_string() {
+        if !is_terminating(&object) {
             remove(store, &key, &object);
         }
     }
     let left: Vec<_> = all(store, Some(namespace)).collect();
     let uid = Preconditions::uid(object["metadata"]["uid"].as_str().unwrap_or_default());
-    // Gone meanwhile: just as well.
+    // Gone by now: nothing to update.
     let _ = store.update(&key, &uid, false, |object| {
         if left.is_empty() {
             object["spec"]["finalizers"] = json!([]);
@@ -43,7 +44,7 @@ pub(super) fn empty(store: &Store, namespace: &str) {
     });
 }
 
-/// What a namespace that cannot go yet says.
+/// Returns the conditions of a namespace that still has contents.
 fn conditions(before: &Value, left: &[(Key, Arc<Value>)]) -> Value {
     let mut kinds: BTreeMap<String, usize> = BTreeMap::new();
     let mut finalizers: BTreeMap<&str, usize> = BTreeMap::new();
@@ -79,8 +80,8 @@ fn conditions(before: &Value, left: &[(Key, Arc<Value>)]) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::store::DeleteOptions;
     use super::*;
+    use crate::store::DeleteOptions;
 
     #[test]
     fn a_namespace_that_cannot_go_says_what_is_left() {

@@ -1,22 +1,20 @@
-//! What a request may say besides its object: the options of lists and of writes, checked as
+//! The options of lists and of writes, checked as
 //! `k8s.io/apimachinery/pkg/apis/meta/v1/validation` checks them.
 
-use super::Call;
+use super::call::Call;
 use super::request::Query;
 use super::status::ApiError;
+use super::validate::Findings;
 use serde_json::{Value, json};
-
-/// Findings: (field, message).
-type Findings = Vec<(String, String)>;
 
 /// The longest name of a field manager.
 const MANAGER_LENGTH: usize = 128;
 
-/// Checks what a `create`, an `update` or a `patch` says in its query; `kind` is `CreateOptions`, `UpdateOptions` or
-/// `PatchOptions`, and `ApplyOptions` for those of a server-side apply. Whether only an answer is wanted.
+/// Checks the options in the query of a `create`, an `update` or a `patch`; `kind` is `CreateOptions`, `UpdateOptions`
+/// or `PatchOptions`, and `ApplyOptions` for those of a server-side apply. Returns whether it is a dry run.
 ///
 /// # Errors
-/// 422 for what cannot be.
+/// 422 for invalid options.
 pub(super) fn write(call: &Call, kind: &'static str) -> Result<bool, ApiError> {
     let query = &call.query;
     let mut findings = Findings::new();
@@ -46,10 +44,10 @@ pub(super) fn write(call: &Call, kind: &'static str) -> Result<bool, ApiError> {
     if findings.is_empty() { Ok(!dry_run.is_empty()) } else { Err(ApiError::invalid_options(kind, &findings)) }
 }
 
-/// What a deletion's body says, or its query where there is no body: `DeleteOptions` as an object.
+/// Returns the `DeleteOptions` of a deletion's body, or of its query if there is no body.
 ///
 /// # Errors
-/// 400 for numbers that are none, 422 for what cannot be.
+/// 400 for invalid numbers, 422 for invalid options.
 pub(super) fn delete(query: &Query, body: Option<Value>) -> Result<Value, ApiError> {
     let options = match body {
         Some(options) => options,
@@ -85,10 +83,10 @@ pub(super) fn delete(query: &Query, body: Option<Value>) -> Result<Value, ApiErr
     if findings.is_empty() { Ok(options) } else { Err(ApiError::invalid_options("DeleteOptions", &findings)) }
 }
 
-/// Checks how a list or a watch is to be read.
+/// Checks the options of a list or a watch.
 ///
 /// # Errors
-/// 400 for numbers that are none, 422 for what does not go together.
+/// 400 for invalid numbers, 422 for options that conflict.
 pub(super) fn list(query: &Query, watch: bool) -> Result<(), ApiError> {
     for number in ["timeoutSeconds", "limit"] {
         query.integer(number)?;
@@ -185,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_go_together_in_a_list_is_told() {
+    fn conflicting_options_of_a_list_are_refused() {
         for (text, watch) in [
             ("resourceVersion=5&resourceVersionMatch=Exact", false),
             ("sendInitialEvents=false&resourceVersionMatch=NotOlderThan", true),

@@ -1,6 +1,6 @@
-//! The token of a list's next page: as of which version the list is, and where the page begins. Pure.
+//! The token of a list's next page: the version of the list, and where the page begins. Pure.
 
-use super::decode::{json_error, type_of};
+use super::go_json::{json_error, type_of};
 use super::status::ApiError;
 use base64::Engine as _;
 use base64::alphabet::URL_SAFE;
@@ -9,20 +9,20 @@ use serde_json::{Value, json};
 
 const VERSION: &str = "meta.k8s.io/v1";
 
-/// Base64 that takes the last letter's surplus bits as they come.
+/// Base64 that ignores surplus bits in the last character.
 const CODE: GeneralPurpose = GeneralPurpose::new(&URL_SAFE, NO_PAD.with_decode_allow_trailing_bits(true));
 
-/// Where a paged list goes on.
+/// Where a paged list continues.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Continue {
-    /// `None`: on whatever there is by then.
+    /// `None`: the current objects.
     pub(super) version: Option<u64>,
     /// The first object's key, below that of what is listed; between the last one shown and the next there is room.
     pub(super) start: String,
 }
 
 impl Continue {
-    /// The token that goes on after the object of that key.
+    /// Returns the token that continues after the object of that key.
     pub(super) fn after(version: u64, key: &str) -> Continue {
         Continue { version: Some(version), start: format!("{key}\0") }
     }
@@ -36,7 +36,7 @@ impl Continue {
     /// Reads a token.
     ///
     /// # Errors
-    /// 400 for one that is none.
+    /// 400 for an invalid token.
     pub(super) fn decode(token: &str) -> Result<Continue, ApiError> {
         read(token)
             .map_err(|why| ApiError::bad_request(format!("invalid continue token: continue key is not valid{why}")))
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn tokens_that_are_none_are_told_apart() {
+    fn invalid_tokens_are_distinguished() {
         let token = |token: Value| CODE.encode(token.to_string());
         for (token, why) in [
             ("abc".to_owned(), ": invalid character 'i' looking for beginning of value"),

@@ -1,8 +1,9 @@
-//! The kinds of patch that are understood, told apart by the request's content type. Pure.
+//! The supported kinds of patch, distinguished by the request's content type. Pure.
 
-use super::decode::{check, type_of};
+use super::decode::check;
+use super::go_json::type_of;
 use super::status::ApiError;
-use super::strategic;
+use super::strategic_merge;
 use serde_json::Value;
 
 /// A kind of patch.
@@ -14,7 +15,7 @@ pub(super) enum PatchType {
     Merge,
     /// Kubernetes' own, which merges lists by key.
     Strategic,
-    /// Server-side apply. Nobody owns a field here: what is said is merged, and what is no longer said stays.
+    /// Server-side apply. Field ownership is not tracked: given fields are merged, and fields no longer given stay.
     Apply,
 }
 
@@ -57,7 +58,7 @@ impl Patch {
         Ok(Patch { kind, value })
     }
 
-    /// What an apply says an object is to be; `None` for a patch that needs one to be there.
+    /// Returns the object that an apply describes; `None` for a patch that needs an existing object.
     ///
     /// # Errors
     /// 400 for an object of another version, or kind, than is meant.
@@ -70,7 +71,7 @@ impl Patch {
         }
         let said = self.value["apiVersion"].as_str().unwrap_or_default();
         if said != api_version {
-            // Group and version are told apart by a slash, which the core group goes without.
+            // A slash separates group and version; the core group has none.
             let slash = if said.contains('/') { "" } else { "/" };
             let kind = self.value["kind"].as_str().unwrap_or_default();
             return Err(ApiError::bad_request(format!("invalid object type: {slash}{said}, Kind={kind}")));
@@ -102,7 +103,7 @@ impl Patch {
             }
             PatchType::Merge => Err(self.no_map(decoding)),
             PatchType::Strategic | PatchType::Apply if self.value.is_object() => {
-                strategic::apply(object, &self.value).map_err(ApiError::unworded)
+                strategic_merge::apply(object, &self.value).map_err(ApiError::internal_without_reason)
             }
             PatchType::Strategic | PatchType::Apply => Err(self.no_map("")),
         }
@@ -151,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_applied_is_told_apart() {
+    fn patches_that_cannot_be_applied_are_distinguished() {
         let json = "application/json-patch+json";
         assert_eq!(patched(json, &json!([{"op": "test", "path": "/metadata/uid", "value": "1"}])), Err(422));
         assert_eq!(patched(json, &json!([{"op": "none"}])), Err(422));

@@ -280,7 +280,7 @@ enum Wire<'a> {
     Bytes(&'a [u8]),
 }
 
-/// The fields of an encoded message; `Some(None)` where it is broken.
+/// The fields of an encoded message; `Some(None)` if it is broken.
 struct Fields<'a>(&'a [u8]);
 
 impl<'a> Fields<'a> {

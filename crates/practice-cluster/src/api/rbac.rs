@@ -1,14 +1,14 @@
-//! RBAC: what roles and their bindings in the store allow, beside the rules of the scenario. What those deny stays
+//! RBAC: what roles and bindings in the store allow, in addition to the scenario's rules. What those deny stays
 //! denied.
 
-use super::super::store::{Key, Store};
-use super::auth::{Attributes, Authorizer, Decision, MASTERS, READERS, Rules, User};
-use super::write::text;
+use super::aggregate::aggregate;
+use super::authorization::{Attributes, Authorizer, Decision, MASTERS, READERS, User};
+use super::rules::Rules;
+use crate::resources::RBAC_GROUP;
+use crate::store::{Key, Store};
+use crate::values::text;
 use serde_json::Value;
 use std::sync::Arc;
-
-/// What RBAC's own kinds belong to.
-pub(super) const GROUP: &str = "rbac.authorization.k8s.io";
 
 /// Rules as data first, then roles.
 #[derive(Debug)]
@@ -17,7 +17,7 @@ pub struct Rbac {
     store: Arc<Store>,
 }
 
-/// A rule of a role, and by which binding it holds for somebody.
+/// A rule of a role, and the binding that grants it.
 struct Grant {
     by: String,
     rule: Value,
@@ -29,7 +29,7 @@ impl Rbac {
         Rbac { rules, store }
     }
 
-    /// What is granted to a user in a namespace (empty: to the whole cluster), and which roles are missing.
+    /// Returns what a user is granted in a namespace (empty: cluster-wide), and which roles are missing.
     fn grants(&self, user: &User, namespace: &str) -> (Vec<Grant>, Vec<String>) {
         let (mut grants, mut missing) = (Vec::new(), Vec::new());
         let mut bindings = self.store.list("clusterrolebindings", None).0;
@@ -47,7 +47,7 @@ impl Rbac {
                 _ => None,
             };
             let Some(role) = role else {
-                missing.push(format!("{}.{GROUP} \"{name}\" not found", kind.to_lowercase()));
+                missing.push(format!("{}.{RBAC_GROUP} \"{name}\" not found", kind.to_lowercase()));
                 continue;
             };
             let own = text(&binding["metadata"]["name"]);
@@ -70,7 +70,7 @@ impl Authorizer for Rbac {
             return Decision::default();
         }
         let ruled = self.rules.decide(user, request);
-        // Who may do everything needs no role, and is told no reason.
+        // A superuser needs no role and gets no reason.
         if ruled.allowed && self.rules.is_master(user) {
             return ruled;
         }
@@ -81,11 +81,7 @@ impl Authorizer for Rbac {
         if ruled.allowed {
             return ruled;
         }
-        let reason = match missing.as_slice() {
-            [] => String::new(),
-            [only] => format!("RBAC: {only}"),
-            several => format!("RBAC: [{}]", several.join(", ")),
-        };
+        let reason = if missing.is_empty() { String::new() } else { format!("RBAC: {}", aggregate(&missing)) };
         Decision { allowed: false, reason }
     }
 
@@ -130,9 +126,8 @@ fn covers(rule: &Value, request: &Attributes) -> bool {
         return list("nonResourceURLs").any(|url| url == path || begins(url));
     }
     let sub = request.subresource.as_str();
-    let full = if sub.is_empty() { request.resource.clone() } else { format!("{}/{sub}", request.resource) };
-    let resource =
-        has("resources", &full) || (!sub.is_empty() && list("resources").any(|e| e.strip_prefix("*/") == Some(sub)));
+    let resource = has("resources", &request.path_of_resource())
+        || (!sub.is_empty() && list("resources").any(|e| e.strip_prefix("*/") == Some(sub)));
     let name = list("resourceNames").next().is_none() || list("resourceNames").any(|name| name == request.name);
     resource && name && has("apiGroups", &request.group)
 }
@@ -197,7 +192,7 @@ mod tests {
         let rules = json!([{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}]);
         make("roles", "a", "reader", json!({"rules": rules}));
         make("clusterroles", "", "reader", json!({"rules": rules}));
-        let bound = |kind: &str, role: &str, subject: Value| json!({"roleRef": {"apiGroup": GROUP, "kind": kind, "name": role}, "subjects": [subject]});
+        let bound = |kind: &str, role: &str, subject: Value| json!({"roleRef": {"apiGroup": RBAC_GROUP, "kind": kind, "name": role}, "subjects": [subject]});
         let account = json!({"kind": "ServiceAccount", "name": "s"});
         make("rolebindings", "a", "own", bound("Role", "reader", account));
         make("rolebindings", "b", "jane", bound("ClusterRole", "reader", json!({"kind": "User", "name": "jane"})));

@@ -1,12 +1,13 @@
-//! `get` and `list`: one object, or a consistent list of many, in pages where the client wants them.
+//! `get` and `list`: one object, or a consistent list of many, in pages if the client wants them.
 
-use super::super::resources::Resource;
-use super::super::store::Key;
+use super::call::Call;
+use super::options;
 use super::pages::Continue;
 use super::representation::ListMeta;
 use super::selector::Selector;
 use super::status::{ApiError, json_response};
-use super::{Call, options};
+use crate::resources::Resource;
+use crate::store::Key;
 use axum::body::Body;
 use axum::http::{Response, header};
 use serde_json::Value;
@@ -14,8 +15,8 @@ use std::sync::Arc;
 
 /// One object.
 pub(super) fn get(call: &Call, resource: &'static Resource, key: &Key) -> Result<Response<Body>, ApiError> {
-    // Nobody words this one for clients.
-    if let Some(asked) = version_asked(call).map_err(ApiError::unworded)? {
+    // A real server returns this error without a reason.
+    if let Some(asked) = version_asked(call).map_err(ApiError::internal_without_reason)? {
         let current = call.state.store.version();
         if asked > current {
             return Err(ApiError::too_large_version(asked, current));
@@ -72,7 +73,7 @@ fn page(
     };
     let mut limit = call.query.number("limit").and_then(|limit| usize::try_from(limit).ok()).filter(|limit| *limit > 0);
     if call.query.get("resourceVersion") == Some("0") && token.is_none() {
-        // Answered from the watch cache by a real server, which knows no pages.
+        // A real server answers this from the watch cache, which has no pages.
         limit = None;
     }
     let exact = match call.query.get("resourceVersionMatch") {
@@ -118,7 +119,7 @@ fn page(
     if let Some(limit) = limit
         && objects.len() > limit
     {
-        // With a selector a real server does not know how many are left.
+        // A real server does not count the rest of a list with a selector.
         meta.remaining = selector.is_empty().then(|| objects.len() - limit);
         objects.truncate(limit);
         let (namespace, name) = objects.last().map(|object| place(object)).unwrap_or_default();

@@ -1,8 +1,8 @@
-//! In which form an answer goes out: objects as they are, metadata alone, or a table.
+//! The form of an answer: full objects, metadata only, or a table.
 
-use super::super::resources::Resource;
 use super::status::ApiError;
 use super::{table, views};
+use crate::resources::Resource;
 use axum::http::{HeaderMap, header};
 use jiff::Timestamp;
 use serde::ser::{Serialize, SerializeMap, Serializer};
@@ -26,7 +26,7 @@ enum Shape {
     Table,
 }
 
-/// What stands beside the cells of a table's row.
+/// What a table's row contains beside its cells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Include {
     None,
@@ -41,7 +41,7 @@ pub(super) struct ListMeta {
     pub(super) version: u64,
     /// Token for the next page.
     pub(super) resume: Option<String>,
-    /// Objects on the pages to come, where that is known.
+    /// Objects on the next pages, if known.
     pub(super) remaining: Option<usize>,
 }
 
@@ -49,10 +49,10 @@ impl Format {
     /// Objects as they are.
     pub(super) const FULL: Format = Format { shape: Shape::Full, meta: "meta.k8s.io/v1", include: Include::Metadata };
 
-    /// The first form in `Accept` that can be served; no header means anything goes.
+    /// Returns the first form in `Accept` that can be served; no header means any form.
     ///
     /// # Errors
-    /// 406 where none can; `collection` says whether the path offers watches, too.
+    /// 406 if none can; `collection` says whether the path offers watches, too.
     pub(super) fn negotiate(headers: &HeaderMap, include: Option<&str>, collection: bool) -> Result<Format, ApiError> {
         let include = match include {
             Some("None") => Include::None,
@@ -138,7 +138,7 @@ impl Format {
         bytes.unwrap_or_default()
     }
 
-    /// One line of a watch. A table's headings go out with the first event only.
+    /// Returns one line of a watch. Only the first event has a table's headings.
     pub(super) fn event(&self, resource: &Resource, kind: &str, object: &Value, first: bool) -> Vec<u8> {
         let bytes = match self.shape {
             Shape::Full => serde_json::to_vec(&Event { kind, object: &views::shown(resource, object) }),
@@ -212,7 +212,7 @@ struct List<'a> {
     items: Vec<Bare<'a>>,
 }
 
-/// An object without apiVersion and kind: a list's own kind says them.
+/// An object without apiVersion and kind, which the list's kind implies.
 struct Bare<'a>(Cow<'a, Value>);
 
 impl Serialize for Bare<'_> {
@@ -228,8 +228,8 @@ impl Serialize for Bare<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::resources::PODS;
     use super::*;
+    use crate::resources::PODS;
 
     fn negotiated(accept: &str) -> Result<Format, ApiError> {
         let mut headers = HeaderMap::new();

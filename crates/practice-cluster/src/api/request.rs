@@ -1,8 +1,8 @@
 //! What a request asks for, read from its method, path and query: the API server's `RequestInfo`.
 
-use super::super::resources::{self, Resource};
-use super::auth::Attributes;
+use super::authorization::Attributes;
 use super::status::ApiError;
+use crate::resources::{self, Resource};
 use axum::http::{Method, Uri};
 use std::num::IntErrorKind;
 
@@ -26,7 +26,7 @@ pub(super) enum Target {
     Nothing {
         /// The group.
         group: String,
-        /// What stands where a kind's plural does.
+        /// The segment at the place of a kind's plural.
         resource: String,
         /// As of objects.
         namespace: String,
@@ -59,12 +59,12 @@ impl Query {
         self.0.iter().filter(move |(k, _)| k == key).map(|(_, v)| v.as_str())
     }
 
-    /// Whether a parameter is there, be it empty.
+    /// Whether a parameter is present, even if empty.
     pub(super) fn has(&self, key: &str) -> bool {
         self.all(key).next().is_some()
     }
 
-    /// Whether a parameter is there and says anything but `false` or `0`.
+    /// Whether a parameter is present and neither `false` nor `0`.
     pub(super) fn flag(&self, key: &str) -> bool {
         self.all(key).next().is_some_and(|value| value != "0" && !value.eq_ignore_ascii_case("false"))
     }
@@ -74,7 +74,7 @@ impl Query {
         self.get(key).and_then(|v| v.parse().ok())
     }
 
-    /// A parameter that must be a number where it is there.
+    /// Returns a parameter that must be a number if present.
     ///
     /// # Errors
     /// 400, in Go's words.

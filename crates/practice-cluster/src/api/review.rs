@@ -1,10 +1,12 @@
 //! Questions that a user asks about herself: who am I, may I, what may I.
 
-use super::super::resources::{RESOURCES, REVIEWS, Resource};
-use super::auth::{Attributes, User};
+use super::authorization::{Attributes, User};
+use super::call::Call;
 use super::status::{ApiError, json_response};
-use super::write::text;
-use super::{Call, decode, discovery, options};
+use super::subresources::subresources;
+use super::{decode, options};
+use crate::resources::{RESOURCES, REVIEWS, Resource};
+use crate::values::text;
 use axum::body::Body;
 use axum::http::Response;
 use serde_json::{Value, json};
@@ -14,7 +16,7 @@ const VERBS: [&str; 8] = ["create", "delete", "deletecollection", "get", "list",
 /// Answers a review: the object that was sent, with its status.
 pub(super) fn create(call: &Call, resource: &Resource, body: &[u8]) -> Result<Response<Body>, ApiError> {
     options::write(call, "CreateOptions")?;
-    let mut review = decode::kept(call, body, resource)?;
+    let mut review = decode::stored_object(call, body, resource)?;
     review["apiVersion"] = json!(resource.api_version());
     review["kind"] = json!(resource.kind);
     if !review["metadata"].is_object() {
@@ -100,7 +102,7 @@ fn rules(call: &Call, namespace: &str) -> Value {
         if !verbs.is_empty() {
             listed.push(json!({"verbs": verbs, "apiGroups": [resource.group], "resources": [resource.plural]}));
         }
-        for sub in discovery::subresources(resource) {
+        for sub in subresources(resource) {
             let verbs: Vec<&&str> = sub.verbs.iter().filter(|verb| allows(resource, sub.name, verb)).collect();
             everything &= verbs.len() == sub.verbs.len();
             if !verbs.is_empty() {

@@ -1,10 +1,13 @@
 //! The `scale` subresource of StatefulSets.
 
-use super::super::resources::{Resource, STATEFUL_SETS};
-use super::super::store::{Key, Preconditions};
+use super::call::Call;
+use super::path_match::check_identity;
 use super::status::{ApiError, json_response};
-use super::write::{check_identity, modify, read_patch, text};
-use super::{Call, decode, options};
+use super::write::{modify, read_patch};
+use super::{decode, options};
+use crate::resources::{Resource, STATEFUL_SETS};
+use crate::store::{Key, Preconditions};
+use crate::values::text;
 use axum::body::Body;
 use axum::http::Response;
 use serde_json::{Value, json};
@@ -28,7 +31,7 @@ pub(super) fn get(call: &Call, key: &Key) -> Result<Response<Body>, ApiError> {
 /// `PUT`.
 pub(super) fn update(call: &Call, key: &Key, body: &[u8]) -> Result<Response<Body>, ApiError> {
     let dry_run = options::write(call, "UpdateOptions")?;
-    let wanted = decode::kept(call, body, &SCALE)?;
+    let wanted = decode::stored_object(call, body, &SCALE)?;
     check_identity(key, &wanted)?;
     let uid = Some(text(&wanted["metadata"]["uid"])).filter(|uid| !uid.is_empty()).map(str::to_owned);
     write(call, key, &Preconditions { uid, resource_version: None }, dry_run, |scale| {

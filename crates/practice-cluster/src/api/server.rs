@@ -1,11 +1,14 @@
-//! Connections and requests: TLS, who asks, whether they may, and which room answers.
+//! Connections and requests: TLS, authentication, authorization, and the handler that answers.
 
-use super::auth::{self, User};
+use super::authentication::{authenticate, certificate_user};
+use super::authorization::{Attributes, User};
+use super::call::Call;
+use super::representation::Format;
 use super::request::{Query, Target};
+use super::state::ApiState;
 use super::status::ApiError;
 use super::{
-    ApiState, Call, Format, budgets, collector, delete, discovery, faults, read, review, scale, streams, tokens, watch,
-    write,
+    collector, delete, discovery, eviction, faults, permission, read, review, scale, streams, tokens, watch, write,
 };
 use crate::resources::{Resource, VIEWS};
 use crate::store::Key;
@@ -66,7 +69,7 @@ pub async fn serve(
             // Out of file descriptors, or a client that was gone before it was accepted.
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");
-                // The error would come back at once: descriptors need time to be freed.
+                // A retry would fail immediately: descriptors need time to be freed.
                 tokio::time::sleep(ACCEPT_RETRY).await;
             }
         }
@@ -75,7 +78,7 @@ pub async fn serve(
 }
 
 async fn connection(stream: TcpStream, acceptor: TlsAcceptor, state: Arc<ApiState>, shutdown: CancellationToken) {
-    // A watch's lines are small and must not wait for one another.
+    // A watch's lines are small and must not wait for each other.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "cannot set TCP_NODELAY");
     }
@@ -88,7 +91,7 @@ async fn connection(stream: TcpStream, acceptor: TlsAcceptor, state: Arc<ApiStat
         Err(_) => return,
     };
     let certificates = stream.get_ref().1.peer_certificates();
-    let peer = certificates.and_then(|chain| chain.first()).and_then(|der| auth::certificate_user(der));
+    let peer = certificates.and_then(|chain| chain.first()).and_then(|der| certificate_user(der));
     let broken = CancellationToken::new();
     let breaks = broken.clone();
     let service = service_fn(move |request: Request<Incoming>| {
@@ -113,15 +116,15 @@ async fn respond(
     let (parts, body) = request.into_parts();
     let mut body = Body::new(body);
     let mut shown = parts.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
-    let mut rehearsed = Query::of(&parts.uri).has("dryRun");
-    // Of a deletion the body says it.
-    if parts.method == Method::DELETE && !rehearsed {
+    let mut dry_run = Query::of(&parts.uri).has("dryRun");
+    // A deletion may say so in its body.
+    if parts.method == Method::DELETE && !dry_run {
         let read = match read_body(body).await {
             Ok(read) => read,
             Err(error) => return error.into_response(),
         };
-        rehearsed = faults::is_rehearsed(&parts, &read);
-        if rehearsed {
+        dry_run = faults::is_dry_run(&parts, &read);
+        if dry_run {
             shown.push_str("?dryRun=All");
         }
         body = Body::from(read);
@@ -132,7 +135,7 @@ async fn respond(
         let handled = handle(state.clone(), peer.clone(), shutdown.clone(), parts, body);
         async { handled.await.unwrap_or_else(ApiError::into_response) }
     };
-    let mut response = match state.faults.planned(&parts, rehearsed) {
+    let mut response = match state.faults.planned(&parts, dry_run) {
         None => process(parts, body).await,
         Some(planned) => match read_body(body).await {
             Ok(body) => match faults::perform(&state, planned, parts, body, process).await {
@@ -166,14 +169,14 @@ async fn handle(
         return Ok(health);
     }
     let query = Query::of(&parts.uri);
-    let user = auth::authenticate(&parts.headers, peer.as_ref(), |token| state.bearer(token), &*state.authorizer)?;
+    let user = authenticate(&parts.headers, peer.as_ref(), |token| state.bearer(token), &*state.authorizer)?;
     let target = Target::parse(&path);
     let attributes = target.attributes(&parts.method, &path, &query);
-    permit(&state, &user, &attributes)?;
+    permission::check(&*state.authorizer, &user, &attributes)?;
     if attributes.subresource == "portforward" && attributes.verb == "get" {
         // From 1.35 on, opening a stream with GET needs `create` as well.
-        let create = auth::Attributes { verb: "create".to_owned(), ..attributes };
-        permit(&state, &user, &create)?;
+        let create = Attributes { verb: "create".to_owned(), ..attributes };
+        permission::check(&*state.authorizer, &user, &create)?;
     }
     let format = match &target {
         Target::Path | Target::Nothing { .. } => Format::FULL,
@@ -205,12 +208,6 @@ async fn handle(
             object(&call, &mut parts, resource, key, &subresource, body).await
         }
     }
-}
-
-/// Whether the user may.
-fn permit(state: &ApiState, user: &User, attributes: &auth::Attributes) -> Result<(), ApiError> {
-    let decision = state.authorizer.decide(user, attributes);
-    if decision.allowed { Ok(()) } else { Err(ApiError::forbidden(user, attributes, &decision.reason)) }
 }
 
 async fn collection(
@@ -245,7 +242,7 @@ async fn object(
         ("", &Method::PUT) => write::update(call, resource, &key, "", &read_body(body).await?),
         ("", &Method::PATCH) => write::patch(call, resource, &key, "", &read_body(body).await?),
         ("", &Method::DELETE) => delete::delete(call, resource, &key, &read_body(body).await?),
-        ("status", method) if write::has_status(resource) => match *method {
+        ("status", method) if resource.has_status() => match *method {
             Method::GET => read::get(call, resource, &key),
             Method::PUT => write::update(call, resource, &key, "status", &read_body(body).await?),
             Method::PATCH => write::patch(call, resource, &key, "status", &read_body(body).await?),
@@ -260,7 +257,9 @@ async fn object(
             Method::PATCH => scale::patch(call, &key, &read_body(body).await?),
             _ => Err(ApiError::method_not_allowed()),
         },
-        ("eviction", &Method::POST) if resource.plural == "pods" => budgets::evict(call, &key, &read_body(body).await?),
+        ("eviction", &Method::POST) if resource.plural == "pods" => {
+            eviction::evict(call, &key, &read_body(body).await?)
+        }
         ("token", &Method::POST) if resource.plural == "serviceaccounts" => {
             tokens::create(call, &key, &read_body(body).await?)
         }
@@ -280,7 +279,7 @@ async fn read_body(body: Body) -> Result<Bytes, ApiError> {
     axum::body::to_bytes(body, BODY_LIMIT).await.map_err(|_| ApiError::too_large())
 }
 
-/// A path that leads nowhere: what lies below a group that is served is told so, any other path in plain text.
+/// Answers an unknown path: a `Status` below a served group, plain text for any other path.
 fn no_such_path(path: &str) -> Result<Response<Body>, ApiError> {
     if discovery::is_routed(path) {
         return Err(ApiError::no_such_route());

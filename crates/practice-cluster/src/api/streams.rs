@@ -1,14 +1,15 @@
 //! Streams into pods: `portforward` over WebSocket, and `log`.
 //!
-//! Framing (`v4.channel.k8s.io`, binary): the first byte of a message is its channel; port i has channel 2i for data and
-//! 2i+1 for an error text. On each the server first sends the port, two bytes, little endian.
+//! Framing (`v4.channel.k8s.io`, binary): the first byte of a message is its channel; port i has channel 2i for data
+//! and 2i+1 for an error text. On each the server first sends the port, two bytes, little endian.
 
-use super::super::resources::PODS;
-use super::super::store::{ChangeKind, Key, Store};
+use super::call::Call;
+use super::pod_streams::{DuplexIo, PodStreams};
 use super::request::Query;
 use super::status::ApiError;
-use super::write::text;
-use super::{Call, PodStreams};
+use crate::resources::PODS;
+use crate::store::{ChangeKind, Key, Store};
+use crate::values::text;
 use axum::body::{Body, Bytes};
 use axum::extract::FromRequestParts;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
@@ -27,7 +28,7 @@ const CHUNK: usize = 32 * 1024;
 
 type Sink = Arc<Mutex<SplitSink<WebSocket, Message>>>;
 
-/// `pods/NAME/log`: what the workload has to say, as plain text.
+/// `pods/NAME/log`: the workload's log as plain text.
 pub(super) fn log(call: &Call, key: &Key) -> Result<Response<Body>, ApiError> {
     call.state.store.get(key).ok_or_else(|| ApiError::not_found(&PODS, &key.name))?;
     let log = call.state.streams.log(&key.namespace, &key.name, call.query.get("container"));
@@ -44,8 +45,7 @@ pub(super) async fn port_forward(call: &Call, key: Key, parts: &mut Parts) -> Re
     let ports = ports(&call.query)?;
     let store = call.state.store.clone();
     // The watch is open before the pod is looked at, so that no deletion falls between the two.
-    let mut watcher =
-        store.watch(store.version()).map_err(|_| ApiError::internal("the history was compacted meanwhile"))?;
+    let mut watcher = store.watch(store.version()).map_err(|_| ApiError::internal("the history was compacted"))?;
     let pod = store.get(&key).ok_or_else(|| ApiError::not_found(&PODS, &key.name))?;
     if text(&pod["spec"]["nodeName"]).is_empty() {
         return Err(ApiError::bad_request(format!("pod {} does not have a host assigned", key.name)));
@@ -170,12 +170,12 @@ async fn carry(socket: WebSocket, streams: Arc<dyn PodStreams>, key: &Key, ports
             match message {
                 Message::Binary(bytes) => {
                     let Some((channel, data)) = bytes.split_first() else { continue };
-                    // Only data channels are written by clients; an empty message says nothing.
+                    // Clients write to data channels only; empty messages are ignored.
                     if channel % 2 == 0
                         && !data.is_empty()
                         && let Some(writer) = writers.get(usize::from(*channel / 2))
                     {
-                        // A port that is closed takes nothing more; the others go on.
+                        // A closed port takes nothing more; the others stay open.
                         let _ = writer.send(bytes.slice(1..)).await;
                     }
                 }
@@ -197,7 +197,7 @@ async fn carry(socket: WebSocket, streams: Arc<dyn PodStreams>, key: &Key, ports
 async fn serve_port(
     sink: Sink,
     channel: u8,
-    connecting: future::BoxFuture<'static, Result<Box<dyn super::DuplexIo>, String>>,
+    connecting: future::BoxFuture<'static, Result<Box<dyn DuplexIo>, String>>,
     mut from_client: mpsc::Receiver<Bytes>,
 ) {
     let stream = match connecting.await {

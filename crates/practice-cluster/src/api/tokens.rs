@@ -1,25 +1,25 @@
-//! Tokens of service accounts (`serviceaccounts/NAME/token`): issuing them, and whose one is.
-//!
-//! A token looks like the JWT that it would be; it is known by having been issued here, not by its signature.
+//! Issuing tokens of service accounts (`serviceaccounts/NAME/token`). A token has the form of a JWT.
 
-use super::super::resources::{self, Resource, SERVICE_ACCOUNTS};
-use super::super::store::{Key, Store, seconds};
-use super::auth::User;
+use super::authorization::{User, account_groups};
+use super::call::Call;
+use super::issued_tokens::Issued;
+use super::path_match::check_namespace;
 use super::status::{ApiError, json_response};
-use super::write::{check_namespace, text};
-use super::{Call, decode, options};
+use super::{decode, options};
+use crate::resources::{self, Resource, SERVICE_ACCOUNTS};
+use crate::store::{Key, Store, seconds};
+use crate::values::text;
 use axum::body::Body;
 use axum::http::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, PoisonError};
+use std::collections::BTreeMap;
 
 const ISSUER: &str = "https://kubernetes.default.svc.cluster.local";
 
-/// How long a token lives whose request does not say.
+/// Lifetime of a token if its request does not give one, in seconds.
 const LIFETIME: i64 = 3600;
 
 static TOKEN_REQUEST: Resource = Resource {
@@ -32,31 +32,10 @@ static TOKEN_REQUEST: Resource = Resource {
     namespaced: true,
 };
 
-/// The tokens that were issued.
-#[derive(Debug, Default)]
-pub struct IssuedTokens(Mutex<HashMap<String, Issued>>);
-
-#[derive(Clone, Debug)]
-struct Issued {
-    user: User,
-    /// What must still be there, with that UID: the account, and what the token is bound to.
-    needs: Vec<(Key, String)>,
-    expires: Timestamp,
-}
-
-impl IssuedTokens {
-    /// Whose token it is, while it holds.
-    pub(super) fn user(&self, token: &str, store: &Store) -> Option<User> {
-        let issued = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(token).cloned()?;
-        let there = |(key, uid): &(Key, String)| store.get(key).is_some_and(|o| text(&o["metadata"]["uid"]) == uid);
-        (Timestamp::now() < issued.expires && issued.needs.iter().all(there)).then_some(issued.user)
-    }
-}
-
 /// `POST serviceaccounts/NAME/token`.
 pub(super) fn create(call: &Call, key: &Key, body: &[u8]) -> Result<Response<Body>, ApiError> {
     options::write(call, "CreateOptions")?;
-    let mut request = decode::kept(call, body, &TOKEN_REQUEST)?;
+    let mut request = decode::stored_object(call, body, &TOKEN_REQUEST)?;
     check_namespace(key, &request)?;
     let said = text(&request["metadata"]["name"]);
     if !said.is_empty() && said != key.name {
@@ -98,13 +77,11 @@ pub(super) fn create(call: &Call, key: &Key, body: &[u8]) -> Result<Response<Bod
         "nbf": now.as_second(), "sub": user.name,
     });
     let token = token(&claims);
-    // One for another audience is of no use here, but a token all the same.
+    // A token for another audience is issued, but not accepted here.
     let ours = request["spec"]["audiences"].as_array().is_some_and(|list| list.iter().any(|a| a == ISSUER));
     if ours {
         let issued = Issued { user, needs, expires };
-        let mut all = call.state.issued.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.retain(|_, issued| now < issued.expires);
-        all.insert(token.clone(), issued);
+        call.state.issued.add(token.clone(), issued);
     }
     let mut spec = json!({"audiences": request["spec"]["audiences"], "expirationSeconds": lifetime});
     spec["boundObjectRef"] = request["spec"]["boundObjectRef"].take();
@@ -117,7 +94,7 @@ pub(super) fn create(call: &Call, key: &Key, body: &[u8]) -> Result<Response<Bod
     Ok(json_response(201, &answer))
 }
 
-/// The account as a user: what its tokens say.
+/// Returns the account as a user.
 fn user(key: &Key, uid: &str, id: &str) -> User {
     User {
         name: format!("system:serviceaccount:{}:{}", key.namespace, key.name),
@@ -127,12 +104,7 @@ fn user(key: &Key, uid: &str, id: &str) -> User {
     }
 }
 
-/// Groups of all service accounts of a namespace.
-pub(super) fn account_groups(namespace: &str) -> Vec<String> {
-    vec!["system:serviceaccounts".to_owned(), format!("system:serviceaccounts:{namespace}")]
-}
-
-/// What a token is bound to: it holds as long as that is there.
+/// Returns the object that a token is bound to: the token is valid while it exists.
 fn bound(store: &Store, account: &Key, reference: &Value) -> Result<Option<(Key, String)>, ApiError> {
     if !reference.is_object() {
         return Ok(None);
@@ -166,7 +138,7 @@ fn bound(store: &Store, account: &Key, reference: &Value) -> Result<Option<(Key,
     Ok(Some((key, found.to_owned())))
 }
 
-/// A JWT's three parts, the last one random.
+/// Returns a token with a JWT's three parts, the last one random.
 fn token(claims: &Value) -> String {
     let header = json!({"alg": "RS256", "kid": "sandbox"});
     let signature: Vec<u8> = (0..16).flat_map(|_| *uuid::Uuid::new_v4().as_bytes()).collect();

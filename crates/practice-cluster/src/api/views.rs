@@ -1,6 +1,6 @@
 //! Kinds that show what another kind keeps: events of `events.k8s.io/v1`, which are the core ones in other words.
 
-use super::super::resources::{EVENTS_V1, Resource};
+use crate::resources::{EVENTS_V1, Resource};
 use serde_json::Value;
 use std::borrow::Cow;
 

@@ -1,11 +1,12 @@
 //! `watch`: changes as they happen, one JSON object a line, for as long as the client listens.
 
-use super::super::resources::Resource;
-use super::super::store::{Change, ChangeKind, Watcher};
+use super::call::Call;
 use super::representation::{self, Format};
 use super::selector::Selector;
 use super::status::ApiError;
-use super::{Call, options, read};
+use super::{options, read};
+use crate::resources::Resource;
+use crate::store::{Change, ChangeKind, Watcher};
 use axum::body::{Body, Bytes};
 use axum::http::{Response, header};
 use futures::stream;
@@ -16,23 +17,23 @@ use std::time::Duration;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 use tokio_util::sync::CancellationToken;
 
-/// How often a quiet watch says how far it has come.
+/// How often a quiet watch sends a bookmark.
 const BOOKMARKS: Duration = Duration::from_secs(60);
 
-/// How long a watch lives whose client gives no `timeoutSeconds`: the shortest that a real server takes.
+/// How long a watch lives without `timeoutSeconds`: the shortest time that a real server uses.
 const TIMEOUT: Duration = Duration::from_secs(1800);
 
 /// Opens a watch.
 ///
 /// # Errors
-/// 400 and 422 for parameters that do not go together, 500 for a version that is none. An expired resourceVersion is told inside the stream, as a real
-/// server does.
+/// 400 and 422 for parameters that conflict, 500 for an invalid version. An expired resourceVersion is reported in the
+/// stream, as by a real server does.
 pub(super) fn watch(call: &Call, resource: &'static Resource, namespace: &str) -> Result<Response<Body>, ApiError> {
     options::list(&call.query, true)?;
     let selector = read::selector(call, resource)?;
     let initial = call.query.has("sendInitialEvents").then(|| call.query.flag("sendInitialEvents"));
-    // Nobody words this one for clients.
-    let asked = read::version_asked(call).map_err(ApiError::unworded)?;
+    // A real server returns this error without a reason.
+    let asked = read::version_asked(call).map_err(ApiError::internal_without_reason)?;
     let bookmarks = call.query.flag("allowWatchBookmarks");
     let mut lines = VecDeque::new();
     let mut first = true;
@@ -102,7 +103,7 @@ fn expired(asked: u64, oldest: u64) -> Vec<u8> {
 
 /// A watch that is being served.
 struct Stream {
-    /// Lines that are ready to go out.
+    /// Lines that are ready to be sent.
     lines: VecDeque<Vec<u8>>,
     /// `None`: the stream ends after its lines.
     watcher: Option<Watcher>,

@@ -1,34 +1,20 @@
-//! `create`, `update` and `patch`: an intention in, the stored object out, under the rules of its kind.
+//! `create`, `update` and `patch`: a request in, the stored object out, under the rules of its kind.
 
-use super::super::plugins::{self, Asked, Operation};
-use super::super::resources::Resource;
-use super::super::store::{Key, Preconditions, Store, StoreError, generated_name};
-use super::auth::Attributes;
+use super::authorization::Attributes;
+use super::call::Call;
 use super::patch::{Patch, PatchType};
+use super::path_match::{check_identity, check_namespace};
 use super::status::{ApiError, json_response};
-use super::{Call, admission, decode, options, validate};
+use super::{decode, options, permission, validate};
+use crate::admission::{self, AdmissionRequest, Operation};
+use crate::objects::is_terminating;
+use crate::resources::Resource;
+use crate::store::{Key, Preconditions, Store, StoreError, generated_name};
+use crate::values::text;
 use axum::body::Body;
 use axum::http::Response;
 use serde_json::{Value, json};
 use std::sync::Arc;
-
-/// Kinds with a `status` subresource: their status is written through that alone.
-pub(super) fn has_status(resource: &Resource) -> bool {
-    matches!(
-        resource.plural,
-        "pods"
-            | "persistentvolumeclaims"
-            | "persistentvolumes"
-            | "nodes"
-            | "namespaces"
-            | "services"
-            | "statefulsets"
-            | "poddisruptionbudgets"
-            | "resourcequotas"
-            | "validatingadmissionpolicies"
-            | "volumeattachments"
-    )
-}
 
 /// Kinds that a `PUT` may create.
 fn may_be_put(resource: &Resource) -> bool {
@@ -37,7 +23,7 @@ fn may_be_put(resource: &Resource) -> bool {
     made.contains(&resource.plural)
 }
 
-/// Kinds whose `PUT` must say which version it changes.
+/// Kinds whose `PUT` must give a resourceVersion.
 fn needs_version(resource: &Resource) -> bool {
     matches!(resource.plural, "leases" | "poddisruptionbudgets" | "volumeattachments")
 }
@@ -53,7 +39,7 @@ pub(super) fn create(
         return Err(ApiError::method_not_allowed());
     }
     let dry_run = options::write(call, "CreateOptions")?;
-    add(call, resource, namespace, decode::kept(call, body, resource)?, dry_run)
+    add(call, resource, namespace, decode::stored_object(call, body, resource)?, dry_run)
 }
 
 /// Adds an object that was read.
@@ -70,7 +56,7 @@ fn add(
     if resource.namespaced {
         open_namespace(call, resource, &name, namespace)?;
     }
-    if has_status(resource)
+    if resource.has_status()
         && let Some(map) = object.as_object_mut()
     {
         map.shift_remove("status");
@@ -85,52 +71,29 @@ fn add(
         return Err(ApiError::invalid(resource, &key.name, &findings));
     }
     if text(&object["metadata"]["resourceVersion"]).parse::<u64>().is_ok_and(|version| version > 0) {
-        return Err(ApiError::unworded("resourceVersion should not be set on objects to be created"));
+        return Err(ApiError::internal_without_reason("resourceVersion should not be set on objects to be created"));
     }
     let store = &call.state.store;
     let stored = store.create(key.clone(), object, dry_run).map_err(|error| {
-        let going = |object: Arc<Value>| object["metadata"]["deletionTimestamp"].is_string();
+        let going = |object: Arc<Value>| is_terminating(&object);
         let refusal = ApiError::from_store(error, resource, &key);
         if store.get(&key).is_some_and(going) { refusal.prefixed("object is being deleted: ") } else { refusal }
     })?;
     Ok(json_response(201, &call.format.object(resource, &stored)))
 }
 
-/// Nothing can be created in a namespace that is not there, or that is going.
+/// Refuses creations in a missing or terminating namespace.
 fn open_namespace(call: &Call, resource: &Resource, name: &str, namespace: &str) -> Result<(), ApiError> {
     let key = Key::new("namespaces", "", namespace);
     let found = call.state.store.get(&key);
-    let found = found.ok_or_else(|| ApiError::not_found(&super::super::resources::NAMESPACES, namespace))?;
-    if found["metadata"]["deletionTimestamp"].is_string() {
+    let found = found.ok_or_else(|| ApiError::not_found(&crate::resources::NAMESPACES, namespace))?;
+    if is_terminating(&found) {
         return Err(ApiError::namespace_terminating(resource, name, namespace));
     }
     Ok(())
 }
 
-/// The namespace that an object says must be the path's.
-pub(super) fn check_namespace(key: &Key, object: &Value) -> Result<(), ApiError> {
-    let said = text(&object["metadata"]["namespace"]);
-    if said.is_empty() || key.namespace.is_empty() || said == key.namespace {
-        return Ok(());
-    }
-    Err(ApiError::bad_request("the namespace of the provided object does not match the namespace sent on the request"))
-}
-
-/// Namespace and name that an object says must be the path's.
-pub(super) fn check_identity(key: &Key, object: &Value) -> Result<(), ApiError> {
-    check_namespace(key, object)?;
-    let (said, name) = (text(&object["metadata"]["name"]), &key.name);
-    if said == name {
-        return Ok(());
-    }
-    Err(ApiError::bad_request(if said.is_empty() {
-        format!("the name of the object ({name} based on URL) was undeterminable: name must be provided")
-    } else {
-        format!("the name of the object ({said}) does not match the name on the URL ({name})")
-    }))
-}
-
-/// A request that makes what is not there yet needs permission to create, too.
+/// Checks the permission to create for a request that creates a missing object.
 fn may_create(call: &Call, resource: &Resource, key: &Key) -> Result<(), ApiError> {
     let request = Attributes {
         verb: "create".to_owned(),
@@ -140,8 +103,7 @@ fn may_create(call: &Call, resource: &Resource, key: &Key) -> Result<(), ApiErro
         name: key.name.clone(),
         ..Attributes::default()
     };
-    let decision = call.state.authorizer.decide(&call.user, &request);
-    if decision.allowed { Ok(()) } else { Err(ApiError::forbidden(&call.user, &request, &decision.reason)) }
+    permission::check(&*call.state.authorizer, &call.user, &request)
 }
 
 /// Replaces an object, or its status (`PUT`).
@@ -153,7 +115,7 @@ pub(super) fn update(
     body: &[u8],
 ) -> Result<Response<Body>, ApiError> {
     let dry_run = options::write(call, "UpdateOptions")?;
-    let object = decode::kept(call, body, resource)?;
+    let object = decode::stored_object(call, body, resource)?;
     check_identity(key, &object)?;
     let uid = Some(text(&object["metadata"]["uid"])).filter(|uid| !uid.is_empty()).map(str::to_owned);
     if may_be_put(resource) && subresource.is_empty() && call.state.store.get(key).is_none() {
@@ -183,7 +145,7 @@ pub(super) fn patch(
     let applied = patch.applied((&resource.api_version(), resource.kind))?;
     if let Some(object) = applied.filter(|_| subresource.is_empty() && call.state.store.get(key).is_none()) {
         let mut object = object.clone();
-        // What a client leaves out is the path's.
+        // An omitted name is that of the path.
         if text(&object["metadata"]["name"]).is_empty() {
             object["metadata"]["name"] = json!(key.name);
         }
@@ -199,14 +161,14 @@ pub(super) fn patch(
     Ok(json_response(200, &call.format.object(resource, &stored)))
 }
 
-/// A request's patch, and whether only an answer is wanted.
+/// Reads a request's patch, and whether it is a dry run.
 pub(super) fn read_patch(call: &Call, body: &[u8]) -> Result<(Patch, bool), ApiError> {
     let kind = PatchType::of(decode::content_type(call))?;
     let dry_run = options::write(call, if kind == PatchType::Apply { "ApplyOptions" } else { "PatchOptions" })?;
     Ok((Patch::read(kind, body)?, dry_run))
 }
 
-/// What the plugins ask for when an object is changed.
+/// The objects that the admission plugins need when an object is changed.
 struct Policies([(&'static str, Vec<Arc<Value>>); 3]);
 
 impl Policies {
@@ -248,9 +210,9 @@ pub(super) fn modify(
         if !findings.is_empty() {
             return Err(StoreError::Invalid(findings));
         }
-        // A status is its controller's, whom no policy is about.
-        let asked = Asked { operation: Operation::Update, key, object, dry_run };
-        let against = if subresource.is_empty() { plugins::refusal(&asked, &list) } else { None };
+        // A status is written by its controller, to which no policy applies.
+        let asked = AdmissionRequest { operation: Operation::Update, key, object, dry_run };
+        let against = if subresource.is_empty() { admission::refusal(&asked, &list) } else { None };
         against.map_or(Ok(()), |against| Err(StoreError::Refused(against)))
     });
     match (result, refusal) {
@@ -260,13 +222,13 @@ pub(super) fn modify(
     }
 }
 
-/// The version that an object says must be the current one; most kinds may leave it out.
+/// Checks that an object's resourceVersion is the current one; most kinds may omit it.
 fn check_version(resource: &'static Resource, key: &Key, before: &Value, object: &Value) -> Result<(), ApiError> {
     let wanted = match text(&object["metadata"]["resourceVersion"]) {
         "" => 0,
-        said => said
-            .parse::<u64>()
-            .map_err(|_| ApiError::unworded(format!("strconv.ParseUint: parsing {said:?}: invalid syntax")))?,
+        said => said.parse::<u64>().map_err(|_| {
+            ApiError::internal_without_reason(format!("strconv.ParseUint: parsing {said:?}: invalid syntax"))
+        })?,
     };
     let found = text(&before["metadata"]["resourceVersion"]);
     match wanted {
@@ -297,7 +259,7 @@ fn confine(resource: &Resource, subresource: &str, before: &Value, object: &mut 
             kept["spec"]["finalizers"] = object["spec"]["finalizers"].take();
             *object = kept;
         }
-        _ if has_status(resource) => match before.get("status") {
+        _ if resource.has_status() => match before.get("status") {
             Some(status) => object["status"] = status.clone(),
             None => {
                 if let Some(map) = object.as_object_mut() {
@@ -307,9 +269,4 @@ fn confine(resource: &Resource, subresource: &str, before: &Value, object: &mut 
         },
         _ => {}
     }
-}
-
-/// A field's text; empty where there is none.
-pub(super) fn text(value: &Value) -> &str {
-    value.as_str().unwrap_or_default()
 }

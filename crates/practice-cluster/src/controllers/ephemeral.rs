@@ -1,13 +1,13 @@
 //! Generic ephemeral volumes: makes the claim `POD-VOLUME` of a pod that has one. The pod owns it, and the garbage
 //! collector removes it with the pod.
 //!
-//! As Kubernetes' own controller: a claim of that name that another pod owns, or nobody, is not this pod's. The new pod of
-//! a StatefulSet waits until its predecessor's is gone.
+//! As Kubernetes' own controller: a claim of that name without an owner, or owned by another pod, is not this pod's.
+//! The new pod of a StatefulSet waits until its predecessor's is gone.
 
-use super::objects::{claims, ephemeral_claim, is_finished, is_terminating, key, name, namespace, text, uid};
 use super::{Context, Controller, Requeue};
-use crate::controllers::objects::array;
+use crate::objects::{claims, ephemeral_claim, is_finished, is_terminating, key, name, namespace, uid};
 use crate::store::Key;
+use crate::values::{items_at, text_at};
 use serde_json::{Value, json};
 
 /// See the module.
@@ -24,7 +24,7 @@ impl Ephemeral {
 
 /// Whether a pod owns a claim.
 pub(super) fn owns(pod: &Value, claim: &Value) -> bool {
-    array(claim, "/metadata/ownerReferences")
+    items_at(claim, "/metadata/ownerReferences")
         .iter()
         .any(|owner| owner["uid"] == uid(pod) && owner["controller"] == true)
 }
@@ -52,7 +52,7 @@ impl Controller for Ephemeral {
         let Some(pod) = store.get(key).filter(|pod| !is_terminating(pod) && !is_finished(pod)) else {
             return Requeue::Never;
         };
-        for volume in array(&pod, "/spec/volumes") {
+        for volume in items_at(&pod, "/spec/volumes") {
             let Some(claim) = ephemeral_claim(&pod, volume) else { continue };
             let template = &volume["ephemeral"]["volumeClaimTemplate"];
             let owner = json!({"apiVersion": "v1", "kind": "Pod", "name": name(&pod), "uid": uid(&pod),
@@ -71,12 +71,12 @@ impl Controller for Ephemeral {
     }
 }
 
-/// Why a pod's claim is not one that it may use, in the scheduler's words; `None` where it is.
+/// Why a pod's claim is not one that it may use, in the scheduler's words; `None` if it is.
 pub(super) fn not_for(pod: &Value, wanted: &str, claim: &Value) -> Option<String> {
     let ephemeral =
-        array(pod, "/spec/volumes").iter().any(|volume| ephemeral_claim(pod, volume).is_some_and(|it| it == wanted));
+        items_at(pod, "/spec/volumes").iter().any(|volume| ephemeral_claim(pod, volume).is_some_and(|it| it == wanted));
     (ephemeral && !owns(pod, claim)).then(|| {
-        let (space, pod) = (text(pod, "/metadata/namespace"), name(pod));
+        let (space, pod) = (text_at(pod, "/metadata/namespace"), name(pod));
         format!("PVC {space}/{wanted} was not created for pod {space}/{pod} (pod is not owner)")
     })
 }

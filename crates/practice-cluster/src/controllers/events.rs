@@ -1,13 +1,14 @@
 //! Events, as `kubectl describe` and `kubectl get events` show them.
 //!
-//! The same event about the same object is one object whose count goes up, as client-go's recorder makes it.
+//! A repeated event is one object whose count increases, as in client-go's recorder.
 
-use super::objects::{is_terminating, name, namespace, now, uid};
+use crate::objects::{is_terminating, name, namespace, now, uid};
 use crate::store::{Key, Preconditions, Store};
+use crate::sync::lock;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 /// Who reports, and how grave it is.
 #[derive(Clone, Copy, Debug)]
@@ -27,7 +28,7 @@ impl Source<'static> {
 
 /// Whether an event is nothing to worry about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum EventType {
     /// `Normal`.
     Normal,
     /// `Warning`.
@@ -37,7 +38,7 @@ pub(crate) enum Kind {
 /// Writes Events into the store.
 pub(crate) struct Recorder {
     store: Arc<Store>,
-    /// What was said already: UID, reason, message, component.
+    /// The events recorded so far: UID, reason, message, component.
     known: Mutex<HashMap<[String; 4], Key>>,
 }
 
@@ -48,7 +49,7 @@ impl Recorder {
     }
 
     /// Records an event about an object (which needs not exist any longer).
-    pub(crate) fn record(&self, about: &Value, kind: Kind, source: Source<'_>, reason: &str, message: &str) {
+    pub(crate) fn record(&self, about: &Value, kind: EventType, source: Source<'_>, reason: &str, message: &str) {
         self.record_about(about, "", kind, source, reason, message);
     }
 
@@ -57,7 +58,7 @@ impl Recorder {
         &self,
         about: &Value,
         field_path: &str,
-        kind: Kind,
+        kind: EventType,
         source: Source<'_>,
         reason: &str,
         message: &str,
@@ -65,19 +66,19 @@ impl Recorder {
         // Events about cluster-scoped objects are kept in `default`.
         let space = if namespace(about).is_empty() { "default" } else { namespace(about) };
         let home = self.store.get(&Key::new("namespaces", "", space));
-        // The API takes none into a namespace that is going, or gone.
+        // The API accepts none in a terminating or missing namespace.
         if home.is_none_or(|home| is_terminating(&home)) {
             return;
         }
         let identity = [uid(about), reason, message, source.component].map(str::to_owned);
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = lock(&self.known);
         if let Some(key) = known.get(&identity) {
             let again = self.store.update(key, &Preconditions::default(), false, |event| {
                 event["count"] = json!(event["count"].as_u64().unwrap_or(1) + 1);
                 event["lastTimestamp"] = json!(now());
                 Ok(())
             });
-            // Somebody may have deleted it: then it is written anew.
+            // It may have been deleted: then it is written again.
             if again.is_ok() {
                 return;
             }
@@ -103,7 +104,7 @@ impl Recorder {
             "apiVersion": "v1", "kind": "Event",
             "metadata": {"name": event_name, "namespace": space},
             "involvedObject": involved,
-            "type": if kind == Kind::Normal { "Normal" } else { "Warning" },
+            "type": if kind == EventType::Normal { "Normal" } else { "Warning" },
             "reason": reason, "message": message, "source": from,
             "firstTimestamp": now(), "lastTimestamp": now(), "eventTime": null, "count": 1,
             "reportingComponent": source.component, "reportingInstance": source.host,
@@ -132,7 +133,7 @@ mod tests {
         let recorder = Recorder::new(store.clone());
         let pod = json!({"kind": "Pod", "metadata": {"name": "p", "namespace": "n", "uid": "u"}});
         store.delete(&Key::new("namespaces", "", "n"), &Default::default()).unwrap();
-        recorder.record(&pod, Kind::Normal, Source::of("x"), "Killing", "m");
+        recorder.record(&pod, EventType::Normal, Source::of("x"), "Killing", "m");
         assert_eq!(store.list("events", None).0.len(), 0);
     }
 
@@ -143,7 +144,7 @@ mod tests {
         let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "namespace": "n", "uid": "u"}});
         let kubelet = Source { component: "kubelet", host: "node-1" };
         for message in ["one", "one", "two"] {
-            recorder.record(&pod, Kind::Warning, kubelet, "Unhealthy", message);
+            recorder.record(&pod, EventType::Warning, kubelet, "Unhealthy", message);
         }
         let (events, _) = store.list("events", Some("n"));
         let mut counts: Vec<(String, u64)> = events
@@ -160,7 +161,7 @@ mod tests {
     fn events_about_the_cluster_are_in_default() {
         let store = store();
         let node = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "node-1", "uid": "u"}});
-        Recorder::new(store.clone()).record(&node, Kind::Normal, Source::of("x"), "NodeNotReady", "m");
+        Recorder::new(store.clone()).record(&node, EventType::Normal, Source::of("x"), "NodeNotReady", "m");
         assert_eq!(store.list("events", Some("default")).0.len(), 1);
     }
 }

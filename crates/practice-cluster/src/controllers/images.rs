@@ -1,10 +1,10 @@
-//! Container images: which are on the machines, and what a kubelet says about the others. There is no registry to pull
+//! Container images: which exist on the machines, and what a kubelet reports about others. There is no registry to pull
 //! from.
 //!
 //! Pure: names in, words out.
 
-use super::objects::{array, text};
 use crate::store::Key;
+use crate::values::{items_at, text_at};
 use serde_json::Value;
 use std::collections::HashSet;
 
@@ -31,9 +31,9 @@ impl Images {
     /// Those that the pods and StatefulSets among the objects name.
     pub(crate) fn of(objects: &[(Key, Value)]) -> Images {
         let containers = objects.iter().flat_map(|(_, object)| {
-            array(object, "/spec/containers").iter().chain(array(object, "/spec/template/spec/containers"))
+            items_at(object, "/spec/containers").iter().chain(items_at(object, "/spec/template/spec/containers"))
         });
-        let named = containers.map(|container| text(container, "/image"));
+        let named = containers.map(|container| text_at(container, "/image"));
         Images(named.chain([PAUSE]).map(str::to_owned).collect())
     }
 
@@ -49,8 +49,8 @@ impl Images {
 
     /// Whether a container can have its image; if not, why.
     pub(crate) fn check(&self, container: &Value) -> Result<(), Absent> {
-        match text(container, "/imagePullPolicy") {
-            _ if self.holds(text(container, "/image")) => Ok(()),
+        match text_at(container, "/imagePullPolicy") {
+            _ if self.holds(text_at(container, "/image")) => Ok(()),
             "Never" => Err(Absent::NeverPull),
             _ => Err(Absent::NotFound),
         }

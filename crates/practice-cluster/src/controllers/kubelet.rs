@@ -2,10 +2,11 @@
 //!
 //! One task follows the pods; each pod on a node has a task of its own, which lives as long as the pod does.
 
-use super::objects::{is_finished, is_terminating, key, name, namespace, text, uid};
 use super::pod_worker::{Ending, Worker};
 use super::{Context, nodes};
+use crate::objects::{is_finished, is_terminating, key, name, namespace, uid};
 use crate::store::ChangeKind;
+use crate::values::text_at;
 use crate::workload::Workloads;
 use serde_json::Value;
 use std::collections::{HashMap, HashSet};
@@ -19,7 +20,7 @@ use tokio_util::task::TaskTracker;
 pub(crate) enum Machine {
     /// The node of that name stops answering.
     Lost(String),
-    /// Its kubelet ended a moment ago, and nobody has noticed yet: its pods run on, and nothing is told of them.
+    /// Its kubelet ended a moment ago, which is not noticed yet: its pods keep running, and nothing is reported.
     Silent(String),
     /// It answers again.
     Returned(String),
@@ -35,7 +36,7 @@ pub(crate) struct Kubelet {
     lost: HashSet<String>,
     silent: HashSet<String>,
     workers: HashMap<String, (String, watch::Sender<Option<Ending>>)>,
-    /// Pods that were seen before, by namespace and name: whoever comes next is a replacement.
+    /// Pods that were seen before, by namespace and name: the next one of that name is a replacement.
     seen: HashSet<(String, String)>,
     addresses: Arc<AtomicU32>,
 }
@@ -79,7 +80,7 @@ impl Kubelet {
                 there
             });
             for pod in &pods {
-                self.look(pod, false);
+                self.observe(pod, false);
             }
             self.workloads.recheck();
             // Expired already: list again.
@@ -108,7 +109,7 @@ impl Kubelet {
                                     ending.send_replace(Some(Ending::Gone));
                                 }
                             }
-                            ("pods", _) => self.look(&change.object, false),
+                            ("pods", _) => self.observe(&change.object, false),
                             _ => {}
                         }
                     }
@@ -118,8 +119,8 @@ impl Kubelet {
     }
 
     /// A pod is new, or changed; or its node was `rebooted` under it.
-    fn look(&mut self, pod: &Arc<Value>, rebooted: bool) {
-        let node = text(pod, "/spec/nodeName");
+    fn observe(&mut self, pod: &Arc<Value>, rebooted: bool) {
+        let node = text_at(pod, "/spec/nodeName");
         if node.is_empty() || self.lost.contains(node) {
             return;
         }
@@ -165,7 +166,7 @@ impl Kubelet {
         nodes::mark_lost(&self.context, node);
     }
 
-    /// It answers again: whatever was to run there is started anew, or its end is reported.
+    /// It answers again: its pods are restarted, or their end is reported.
     fn take_back(&mut self, node: &str) {
         self.silent.remove(node);
         if !self.lost.remove(node) {
@@ -173,9 +174,9 @@ impl Kubelet {
         }
         nodes::mark_returned(&self.context, node);
         for pod in self.context.store.list("pods", None).0 {
-            if text(&pod, "/spec/nodeName") == node {
+            if text_at(&pod, "/spec/nodeName") == node {
                 let started = pod["status"]["containerStatuses"][0]["containerID"].is_string();
-                self.look(&pod, started);
+                self.observe(&pod, started);
             }
         }
     }

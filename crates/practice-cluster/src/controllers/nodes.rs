@@ -1,9 +1,10 @@
 //! Nodes: what they report about themselves, and what becomes of them and their pods when they stop answering.
 
 use super::Context;
-use super::events::{Kind, Source};
-use super::objects::{array, is_ready, key, name, now, text};
+use super::events::{EventType, Source};
+use crate::objects::{is_ready, key, name, now};
 use crate::store::{Key, Preconditions};
+use crate::values::{items_at, text_at};
 use serde_json::{Value, json};
 
 const SOURCE: Source<'static> = Source::of("node-controller");
@@ -61,7 +62,7 @@ pub(crate) fn renew(context: &Context, answers: impl Fn(&str) -> bool) {
         if !answers(name(&lease)) {
             continue;
         }
-        // Its node is gone meanwhile: nothing to renew.
+        // Its node is gone by now: nothing to renew.
         let _ = context.store.update(&key("leases", &lease), &Preconditions::default(), false, |lease| {
             lease["spec"]["renewTime"] = json!(moment());
             Ok(())
@@ -91,12 +92,12 @@ pub(crate) fn mark_lost(context: &Context, node: &str) {
     });
     let Ok(lost) = lost else { return };
     let message = format!("Node {node} status is now: NodeNotReady");
-    context.events.record(&lost, Kind::Normal, SOURCE, "NodeNotReady", &message);
+    context.events.record(&lost, EventType::Normal, SOURCE, "NodeNotReady", &message);
     for pod in context.store.list("pods", None).0 {
-        if text(&pod, "/spec/nodeName") != node || !is_ready(&pod) {
+        if text_at(&pod, "/spec/nodeName") != node || !is_ready(&pod) {
             continue;
         }
-        // Gone meanwhile: nothing to mark.
+        // Gone by now: nothing to mark.
         let _ = context.store.update(&key("pods", &pod), &Preconditions::default(), false, |pod| {
             for condition in pod["status"]["conditions"].as_array_mut().into_iter().flatten() {
                 if condition["type"] == "Ready" {
@@ -106,7 +107,7 @@ pub(crate) fn mark_lost(context: &Context, node: &str) {
             }
             Ok(())
         });
-        context.events.record(&pod, Kind::Warning, SOURCE, "NodeNotReady", "Node is not ready");
+        context.events.record(&pod, EventType::Warning, SOURCE, "NodeNotReady", "Node is not ready");
     }
 }
 
@@ -123,9 +124,9 @@ pub(crate) fn mark_returned(context: &Context, node: &str) {
     let Ok(back) = back else { return };
     let kubelet = Source { component: "kubelet", host: node };
     for (kind, reason, message) in [
-        (Kind::Normal, "Starting", "Starting kubelet.".to_owned()),
-        (Kind::Warning, "Rebooted", format!("Node {node} has been rebooted, boot id: {boot}")),
-        (Kind::Normal, "NodeReady", format!("Node {node} status is now: NodeReady")),
+        (EventType::Normal, "Starting", "Starting kubelet.".to_owned()),
+        (EventType::Warning, "Rebooted", format!("Node {node} has been rebooted, boot id: {boot}")),
+        (EventType::Normal, "NodeReady", format!("Node {node} status is now: NodeReady")),
     ] {
         context.events.record(&back, kind, kubelet, reason, &message);
     }
@@ -134,15 +135,15 @@ pub(crate) fn mark_returned(context: &Context, node: &str) {
 /// Adds a taint to a node, unless it has it.
 pub(crate) fn add_taint(node: &mut Value, taint: Value) {
     let same = |other: &Value| other["key"] == taint["key"] && other["effect"] == taint["effect"];
-    if !array(node, "/spec/taints").iter().any(same) {
-        let taints = array(node, "/spec/taints").iter().cloned().chain([taint]);
+    if !items_at(node, "/spec/taints").iter().any(same) {
+        let taints = items_at(node, "/spec/taints").iter().cloned().chain([taint]);
         node["spec"]["taints"] = taints.collect();
     }
 }
 
 /// Takes the taints of that key from a node.
 pub(crate) fn drop_taints(node: &mut Value, key: &str) {
-    let left: Vec<Value> = array(node, "/spec/taints").iter().filter(|taint| taint["key"] != key).cloned().collect();
+    let left: Vec<Value> = items_at(node, "/spec/taints").iter().filter(|taint| taint["key"] != key).cloned().collect();
     if let Some(spec) = node["spec"].as_object_mut() {
         if left.is_empty() {
             spec.shift_remove("taints");

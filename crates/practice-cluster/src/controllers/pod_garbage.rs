@@ -1,9 +1,10 @@
 //! Collecting pods that no kubelet will ever end: those of deleted nodes, and those being deleted on nodes that are
 //! marked out of service (Kubernetes' pod garbage collector, KEP-2268).
 
-use super::objects::{array, is_ready, is_terminating, key, text, uid};
 use super::{Context, Controller, Requeue};
+use crate::objects::{is_ready, is_terminating, key, uid};
 use crate::store::{DeleteOptions, Key, Preconditions};
+use crate::values::{items_at, text_at};
 use serde_json::Value;
 
 /// See the module.
@@ -17,16 +18,16 @@ impl PodGarbage {
         PodGarbage { context }
     }
 
-    /// Whether nobody will ever end a pod's containers properly.
+    /// Whether no kubelet will ever end a pod's containers properly.
     fn abandoned(&self, pod: &Value) -> bool {
-        let node = text(pod, "/spec/nodeName");
+        let node = text_at(pod, "/spec/nodeName");
         if node.is_empty() {
             return false;
         }
         match self.context.store.get(&Key::new("nodes", "", node)) {
             None => true,
             Some(node) => {
-                let out = array(&node, "/spec/taints")
+                let out = items_at(&node, "/spec/taints")
                     .iter()
                     .any(|taint| taint["key"] == "node.kubernetes.io/out-of-service");
                 out && !is_ready(&node) && is_terminating(pod)

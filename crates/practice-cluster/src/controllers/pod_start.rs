@@ -1,11 +1,12 @@
 //! A pod's start on its node: the container's image first, then the container.
 
-use super::events::Kind;
+use super::events::EventType;
 use super::images::Absent;
-use super::objects::{now, text, uid};
 use super::pod_status::{State, View, container_id};
 use super::pod_worker::{Ending, Worker, ended};
 use super::readiness::Probe;
+use crate::objects::{now, uid};
+use crate::values::text_at;
 use crate::workload::Running;
 use serde_json::Value;
 use std::sync::Arc;
@@ -19,29 +20,29 @@ const PULL_AGAIN: Duration = Duration::from_secs(10);
 const LONGEST: Duration = Duration::from_secs(300);
 
 impl Worker {
-    /// Waits until the container's image is there: at once, or when the pod has been given another one.
+    /// Waits until the container's image exists: immediately, or after the pod was given another one.
     pub(super) async fn image(&mut self, view: &mut View) -> Result<(), Ending> {
         let mut delay = PULL_AGAIN;
         loop {
             let container = &self.pod["spec"]["containers"][0];
-            let image = text(container, "/image").to_owned();
+            let image = text_at(container, "/image").to_owned();
             let Err(absent) = self.context.images.check(container) else { return Ok(()) };
             let message = absent.message(&image);
             if absent == Absent::NeverPull {
-                self.container_event(Kind::Warning, "ErrImageNeverPull", &message);
+                self.container_event(EventType::Warning, "ErrImageNeverPull", &message);
                 self.waits(view, "ErrImageNeverPull", message);
                 self.changed(PULL_AGAIN).await?;
                 continue;
             }
-            self.container_event(Kind::Normal, "Pulling", &format!("Pulling image \"{image}\""));
+            self.container_event(EventType::Normal, "Pulling", &format!("Pulling image \"{image}\""));
             self.wait(self.context.pace.set_up).await?;
-            self.container_event(Kind::Warning, "Failed", &format!("Failed to pull image \"{image}\": {message}"));
+            self.container_event(EventType::Warning, "Failed", &format!("Failed to pull image \"{image}\": {message}"));
             self.waits(view, "ErrImagePull", message.clone());
             if self.changed(PULL_FAILED).await? {
                 continue;
             }
             let back_off = format!("Back-off pulling image \"{image}\"");
-            self.container_event(Kind::Normal, "BackOff", &back_off);
+            self.container_event(EventType::Normal, "BackOff", &back_off);
             self.waits(view, "ImagePullBackOff", format!("{back_off}: ErrImagePull: {message}"));
             self.changed(delay).await?;
             delay = (2 * delay).min(LONGEST);
@@ -51,24 +52,24 @@ impl Worker {
     /// Starts the container and reports it running.
     pub(super) async fn start(&mut self, view: &mut View) -> Result<Arc<Running>, String> {
         let container = &self.pod["spec"]["containers"][0];
-        let image = text(container, "/image");
+        let image = text_at(container, "/image");
         if container["imagePullPolicy"] == "Always" {
-            self.container_event(Kind::Normal, "Pulling", &format!("Pulling image \"{image}\""));
+            self.container_event(EventType::Normal, "Pulling", &format!("Pulling image \"{image}\""));
             let pulled = format!(
                 "Successfully pulled image \"{image}\" in 1ms (1ms including waiting). Image size: 104857600 bytes."
             );
-            self.container_event(Kind::Normal, "Pulled", &pulled);
+            self.container_event(EventType::Normal, "Pulled", &pulled);
         } else {
             let present =
                 format!("Container image \"{image}\" already present on machine and can be accessed by the pod");
-            self.container_event(Kind::Normal, "Pulled", &present);
+            self.container_event(EventType::Normal, "Pulled", &present);
         }
         let folder = self.volume_folder();
-        // Not cut short when the pod is deleted meanwhile: what was begun is finished, then ended.
+        // Not cut short if the pod is deleted: the start is completed, then the workload is ended.
         let running = self.workloads.start(&self.pod, folder.as_deref()).await?;
-        self.container_event(Kind::Normal, "Created", "Container created");
-        self.container_event(Kind::Normal, "Started", "Container started");
-        // Without a probe to say otherwise it is ready.
+        self.container_event(EventType::Normal, "Created", "Container created");
+        self.container_event(EventType::Normal, "Started", "Container started");
+        // Without a probe it is ready.
         view.state = State::Running { started: now(), ready: Probe::of(container).is_none(), id: container_id() };
         self.report(view);
         Ok(running)
@@ -76,12 +77,12 @@ impl Worker {
 
     /// Reports why the container does not start.
     fn waits(&self, view: &mut View, reason: &'static str, message: String) {
-        self.container_event(Kind::Warning, "Failed", &format!("Error: {reason}"));
+        self.container_event(EventType::Warning, "Failed", &format!("Error: {reason}"));
         view.state = State::Waiting(reason, message);
         self.report(view);
     }
 
-    /// Waits for that time, or shorter: until the pod has another image, which this says.
+    /// Waits for that time, or until the pod has another image; returns whether it has.
     async fn changed(&mut self, time: Duration) -> Result<bool, Ending> {
         let mut ending = self.ending.clone();
         let other = tokio::select! {
@@ -99,7 +100,7 @@ impl Worker {
 
     /// Resolves when the pod has another image than this one knows.
     async fn other_image(&self) -> Arc<Value> {
-        let image = |pod: &Value| text(pod, "/spec/containers/0/image").to_owned();
+        let image = |pod: &Value| text_at(pod, "/spec/containers/0/image").to_owned();
         let store = &self.context.store;
         loop {
             let since = store.version();

@@ -2,10 +2,11 @@
 //!
 //! Pure. Only what `kubectl get pods`, `describe` and `wait` read is there; all containers of a pod share one state.
 
-use super::objects::{array, now, set_condition, text};
+use crate::objects::{now, set_condition};
+use crate::values::{items_at, text_at};
 use serde_json::{Value, json};
 
-/// Exit code of a container whose end nobody saw.
+/// Exit code of a container whose end was not observed.
 pub(crate) const LOST: i32 = 255;
 
 /// How a container ended.
@@ -39,7 +40,7 @@ pub(crate) enum State {
     Ended(Exit),
 }
 
-/// All that a pod's status is made of.
+/// Everything that determines a pod's status.
 #[derive(Clone, Debug)]
 pub(crate) struct View {
     /// What the containers are doing.
@@ -95,7 +96,7 @@ impl View {
         };
         let last = self.last.as_ref().map_or_else(|| json!({}), Exit::state);
         let status = |container: &Value| {
-            let image = text(container, "/image");
+            let image = text_at(container, "/image");
             let mut status = json!({
                 "name": container["name"], "image": image, "imageID": "", "state": state, "lastState": last,
                 "ready": ready, "started": started, "restartCount": self.restarts,
@@ -106,13 +107,13 @@ impl View {
             }
             status
         };
-        array(pod, "/spec/containers").iter().map(status).collect()
+        items_at(pod, "/spec/containers").iter().map(status).collect()
     }
 
     /// Writes the status into a pod.
     pub(crate) fn write(&self, pod: &mut Value) {
         let names: Vec<&str> =
-            array(pod, "/spec/containers").iter().map(|container| text(container, "/name")).collect();
+            items_at(pod, "/spec/containers").iter().map(|container| text_at(container, "/name")).collect();
         let unready = format!("containers with unready status: [{}]", names.join(" "));
         let containers = self.containers(pod);
         let ready = matches!(self.state, State::Running { ready: true, .. });
@@ -153,8 +154,8 @@ pub(crate) fn container_id() -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::objects::{has_condition, is_ready};
     use super::*;
+    use crate::objects::{has_condition, is_ready};
 
     fn pod() -> Value {
         json!({"spec": {"containers": [{"name": "postgres", "image": "i:1"}]}})
@@ -199,7 +200,7 @@ mod tests {
             let mut pod = pod();
             view(State::Ended(exit(code))).write(&mut pod);
             assert_eq!(pod["status"]["phase"], phase);
-            let ready = array(&pod, "/status/conditions").iter().find(|c| c["type"] == "Ready").unwrap();
+            let ready = items_at(&pod, "/status/conditions").iter().find(|c| c["type"] == "Ready").unwrap();
             assert_eq!((ready["status"].as_str(), ready["reason"].as_str()), (Some("False"), Some(reason)));
         }
     }

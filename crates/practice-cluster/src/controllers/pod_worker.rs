@@ -1,14 +1,15 @@
 //! One pod on its node: start what it runs, report on it, start it again when it dies, end it when the pod is deleted.
 
 use super::Context;
-use super::events::{Kind, Source};
-use super::objects::{array, claim, claims, namespace, now, text, uid};
+use super::events::{EventType, Source};
 use super::pod_status::{Exit, LOST, State, View, container_id};
 use super::readiness::{Probe, Readiness};
-use crate::files::Folder;
+use crate::files::{Folder, PASSABLE};
+use crate::objects::{claim, claims, namespace, now, uid};
 use crate::store::{DeleteOptions, Key, Preconditions};
+use crate::values::{items_at, text_at};
 use crate::workload::probe::Answer;
-use crate::workload::{PASSABLE, Running, Workloads};
+use crate::workload::{Running, Workloads};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -30,7 +31,7 @@ pub(super) enum Ending {
     Deleted(u64),
     /// It is no longer there: force-deleted.
     Gone,
-    /// The machine is lost: what runs there is gone, and nobody reports it.
+    /// The machine is lost: its workloads are gone, which is not reported.
     NodeLost,
 }
 
@@ -64,7 +65,7 @@ enum Outcome {
     Died(i32),
 }
 
-/// When a liveness probe is asked: never where there is none.
+/// When a liveness probe is asked: never if there is none.
 struct Beats(Option<tokio::time::Interval>);
 
 impl Beats {
@@ -113,7 +114,7 @@ impl Worker {
             let running = match self.start(&mut view).await {
                 Ok(running) => running,
                 Err(why) => {
-                    self.container_event(Kind::Warning, "Failed", &format!("Error: {why}"));
+                    self.container_event(EventType::Warning, "Failed", &format!("Error: {why}"));
                     let exit = Exit { code: 128, started: now(), finished: now(), id: container_id() };
                     match self.restart(&mut view, exit).await {
                         Ok(()) => continue,
@@ -157,7 +158,7 @@ impl Worker {
         let mut ending = self.ending.clone();
         loop {
             tokio::select! {
-                // A death is told before the readiness it prevents.
+                // An end is reported before the readiness that it prevents.
                 biased;
                 ending = ended(&mut ending, &self.context) => return Outcome::Ended(ending),
                 code = workloads.exited(running) => return Outcome::Died(code),
@@ -167,7 +168,7 @@ impl Worker {
                         Ok(()) => running.set_up(),
                         Err(why) => {
                             let message = format!("Readiness probe failed: {why}");
-                            self.container_event(Kind::Warning, "Unhealthy", &message);
+                            self.container_event(EventType::Warning, "Unhealthy", &message);
                         }
                     }
                 }
@@ -177,7 +178,7 @@ impl Worker {
                     let Some(life) = &life else { continue };
                     let answer = running.answer(&life.check, &view.pod_ip);
                     if let Answer::Failed(why) = &answer {
-                        self.container_event(Kind::Warning, "Unhealthy", &format!("Liveness probe failed: {why}"));
+                        self.container_event(EventType::Warning, "Unhealthy", &format!("Liveness probe failed: {why}"));
                     }
                     let counts = !matches!(answer, Answer::Errored(_));
                     if counts && alive.take(life, answer == Answer::Passed) && !alive.ready {
@@ -196,7 +197,7 @@ impl Worker {
             if let Some(message) = said {
                 failures += 1;
                 if failures <= EVENT_BURST || failures.is_multiple_of(300) {
-                    self.container_event(Kind::Warning, "Unhealthy", &message);
+                    self.container_event(EventType::Warning, "Unhealthy", &message);
                 }
             }
             if !matches!(answer, Answer::Errored(_)) && readiness.take(probe, answer == Answer::Passed) {
@@ -210,21 +211,21 @@ impl Worker {
 
     /// Ends a container that failed its liveness probe.
     async fn kill(&self, running: &Arc<Running>) -> i32 {
-        let container = text(&self.pod, "/spec/containers/0/name");
+        let container = text_at(&self.pod, "/spec/containers/0/name");
         let message = format!("Container {container} failed liveness probe, will be restarted");
-        self.container_event(Kind::Normal, "Killing", &message);
+        self.container_event(EventType::Normal, "Killing", &message);
         let grace = self.pod["spec"]["terminationGracePeriodSeconds"].as_u64().unwrap_or(30);
         self.workloads.stop(running, Duration::from_secs(grace)).await
     }
 
-    /// Puts a container that ended back to waiting; at once the first time, with a growing delay afterwards.
+    /// Puts a container that ended back to waiting: without delay the first time, with a growing one afterwards.
     async fn restart(&mut self, view: &mut View, exit: Exit) -> Result<(), Ending> {
         let delay = match view.restarts {
             0 => Duration::ZERO,
             times => Duration::from_secs((10 << (times - 1).min(5)).min(300)),
         };
         view.last = Some(exit);
-        let container = text(&self.pod, "/spec/containers/0/name").to_owned();
+        let container = text_at(&self.pod, "/spec/containers/0/name").to_owned();
         let pod = format!("{}_{}({})", self.key.name, self.key.namespace, uid(&self.pod));
         if !delay.is_zero() {
             let seconds = delay.as_secs();
@@ -232,14 +233,14 @@ impl Worker {
             view.state = State::Waiting("CrashLoopBackOff", message);
             self.report(view);
             let message = format!("Back-off restarting failed container {container} in pod {pod}");
-            self.container_event(Kind::Warning, "BackOff", &message);
+            self.container_event(EventType::Warning, "BackOff", &message);
         }
         self.wait(delay).await?;
         view.restarts += 1;
         Ok(())
     }
 
-    /// Waits, unless the pod is to end meanwhile.
+    /// Waits, unless the pod is told to end.
     pub(super) async fn wait(&mut self, time: Duration) -> Result<(), Ending> {
         let mut ending = self.ending.clone();
         tokio::select! {
@@ -252,13 +253,13 @@ impl Worker {
     /// What the node's reboot left of the container.
     fn remember(&self, view: &mut View) {
         let status = &self.pod["status"]["containerStatuses"][0];
-        let started = text(status, "/state/running/startedAt").to_owned();
-        let id = text(status, "/containerID").to_owned();
+        let started = text_at(status, "/state/running/startedAt").to_owned();
+        let id = text_at(status, "/containerID").to_owned();
         view.last = Some(Exit { code: LOST, started, finished: now(), id });
         view.restarts = status["restartCount"].as_u64().and_then(|n| u32::try_from(n).ok()).unwrap_or(0) + 1;
         let source = Source { component: "kubelet", host: &self.node };
         let message = "Pod sandbox changed, it will be killed and re-created.";
-        self.context.events.record(&self.pod, Kind::Normal, source, "SandboxChanged", message);
+        self.context.events.record(&self.pod, EventType::Normal, source, "SandboxChanged", message);
     }
 
     /// Ends the container, reports it, and lets the pod go.
@@ -274,8 +275,8 @@ impl Worker {
             }
         };
         if let Some(running) = running {
-            let container = text(&self.pod, "/spec/containers/0/name");
-            self.container_event(Kind::Normal, "Killing", &format!("Stopping container {container}"));
+            let container = text_at(&self.pod, "/spec/containers/0/name");
+            self.container_event(EventType::Normal, "Killing", &format!("Stopping container {container}"));
             let least = tokio::time::sleep(self.context.pace.tear_down.min(grace));
             // A force-delete, or the sandbox's end, makes the rest of the grace period void.
             let mut signals = self.ending.clone();
@@ -296,7 +297,7 @@ impl Worker {
             self.report(&view);
         }
         let preconditions = Preconditions::uid(uid(&self.pod));
-        // Gone meanwhile: just as well.
+        // Gone by now: nothing to update.
         let _ = self
             .context
             .store
@@ -311,8 +312,8 @@ impl Worker {
         });
     }
 
-    pub(super) fn container_event(&self, kind: Kind, reason: &str, message: &str) {
-        let path = format!("spec.containers{{{}}}", text(&self.pod, "/spec/containers/0/name"));
+    pub(super) fn container_event(&self, kind: EventType, reason: &str, message: &str) {
+        let path = format!("spec.containers{{{}}}", text_at(&self.pod, "/spec/containers/0/name"));
         let source = Source { component: "kubelet", host: &self.node };
         self.context.events.record_about(&self.pod, &path, kind, source, reason, message);
     }
@@ -323,8 +324,8 @@ impl Worker {
         for claim_name in claims(&self.pod) {
             if let Some(claim) = claim(&self.context.store, namespace(&self.pod), &claim_name) {
                 let message =
-                    format!("AttachVolume.Attach succeeded for volume \"{}\"", text(&claim, "/spec/volumeName"));
-                self.context.events.record(&self.pod, Kind::Normal, source, "SuccessfulAttachVolume", &message);
+                    format!("AttachVolume.Attach succeeded for volume \"{}\"", text_at(&claim, "/spec/volumeName"));
+                self.context.events.record(&self.pod, EventType::Normal, source, "SuccessfulAttachVolume", &message);
             }
         }
     }
@@ -333,7 +334,7 @@ impl Worker {
     /// it like any other.
     pub(super) fn volume_folder(&self) -> Option<PathBuf> {
         let claim = claim(&self.context.store, namespace(&self.pod), &claims(&self.pod).next()?)?;
-        let volume = text(&claim, "/spec/volumeName");
+        let volume = text_at(&claim, "/spec/volumeName");
         self.context.store.get(&Key::new("persistentvolumes", "", volume))?;
         let folder = self.context.volumes.join(volume);
         if !folder.is_dir() {
@@ -349,15 +350,15 @@ impl Worker {
 
     fn host_ip(&self) -> String {
         let node = self.node();
-        let addresses = node.iter().flat_map(|node| array(node, "/status/addresses"));
-        let mut internal = addresses.filter(|address| address["type"] == "InternalIP").map(|a| text(a, "/address"));
+        let addresses = node.iter().flat_map(|node| items_at(node, "/status/addresses"));
+        let mut internal = addresses.filter(|address| address["type"] == "InternalIP").map(|a| text_at(a, "/address"));
         internal.next().unwrap_or_default().to_owned()
     }
 
     /// An address out of the node's range, each only once.
     fn new_address(&self) -> String {
         let node = self.node();
-        let range = node.as_ref().map_or("", |node| text(node, "/spec/podCIDR"));
+        let range = node.as_ref().map_or("", |node| text_at(node, "/spec/podCIDR"));
         let prefix = range.rsplit_once('.').map_or("10.244.0", |(prefix, _)| prefix);
         let number = self.addresses.fetch_add(1, Ordering::Relaxed);
         format!("{prefix}.{}", 2 + number % 250)

@@ -1,11 +1,12 @@
 //! Protection of storage in use: the finalizers of claims and volumes are removed only when nothing needs them.
 //!
-//! As in Kubernetes, a pod uses its claims from when it is scheduled until it is gone, be it finished or not: a Pending
+//! As in Kubernetes, a pod uses its claims from when it is scheduled until it is gone, finished or not: a Pending
 //! pod without a node does not keep a claim that is being deleted.
 
-use super::objects::{array, claims, is_terminating, name, namespace, text};
 use super::{Context, Controller, Requeue};
+use crate::objects::{claims, is_terminating, name, namespace};
 use crate::store::{Key, Preconditions};
+use crate::values::{items_at, text_at};
 use serde_json::Value;
 use std::collections::HashMap;
 use tokio::time::Instant;
@@ -16,7 +17,7 @@ const VOLUME_FINALIZER: &str = "kubernetes.io/pv-protection";
 /// See the module.
 pub(crate) struct Protection {
     context: Context,
-    /// Claims that nobody uses any longer, and since when.
+    /// Claims that no pod uses any longer, and since when.
     unused: HashMap<Key, Instant>,
 }
 
@@ -32,7 +33,7 @@ impl Protection {
             .list("pods", Some(namespace(claim)))
             .0
             .iter()
-            .any(|pod| claims(pod).any(|used| used == name(claim)) && !text(pod, "/spec/nodeName").is_empty())
+            .any(|pod| claims(pod).any(|used| used == name(claim)) && !text_at(pod, "/spec/nodeName").is_empty())
     }
 
     fn claim(&mut self, key: &Key, claim: &Value) -> Requeue {
@@ -59,7 +60,7 @@ impl Protection {
     fn waiting_replacement(&self, claim: &Value) -> bool {
         self.context.store.list("statefulsets", Some(namespace(claim))).0.iter().any(|set| {
             let replicas = set["spec"]["replicas"].as_u64().unwrap_or(1);
-            array(set, "/spec/volumeClaimTemplates").iter().any(|template| {
+            items_at(set, "/spec/volumeClaimTemplates").iter().any(|template| {
                 let prefix = format!("{}-{}-", name(template), name(set));
                 let ordinal = name(claim).strip_prefix(&prefix).and_then(|ordinal| ordinal.parse::<u64>().ok());
                 ordinal.is_some_and(|ordinal| {
@@ -70,7 +71,7 @@ impl Protection {
     }
 
     fn volume(&self, key: &Key, volume: &Value) -> Requeue {
-        let bound = text(volume, "/status/phase") == "Bound";
+        let bound = text_at(volume, "/status/phase") == "Bound";
         if is_terminating(volume) && has_finalizer(volume, VOLUME_FINALIZER) && !bound {
             self.remove_finalizer(key, VOLUME_FINALIZER);
         }
@@ -78,7 +79,7 @@ impl Protection {
     }
 
     fn remove_finalizer(&self, key: &Key, finalizer: &str) {
-        // Gone meanwhile: nothing to remove.
+        // Gone by now: nothing to remove.
         let _ = self.context.store.update(key, &Preconditions::default(), false, |object| {
             if let Some(list) = object["metadata"]["finalizers"].as_array_mut() {
                 list.retain(|known| known != finalizer);
@@ -89,7 +90,7 @@ impl Protection {
 }
 
 fn has_finalizer(object: &Value, finalizer: &str) -> bool {
-    array(object, "/metadata/finalizers").iter().any(|known| known == finalizer)
+    items_at(object, "/metadata/finalizers").iter().any(|known| known == finalizer)
 }
 
 impl Controller for Protection {

@@ -1,8 +1,8 @@
 //! The quota controller: what a namespace's pods and claims take together, in the status of its ResourceQuotas.
 
-use super::objects::key;
 use super::{Context, Controller, Requeue};
-use crate::plugins::quotas::status;
+use crate::admission::quotas::status;
+use crate::objects::key;
 use crate::store::{Key, Preconditions};
 use serde_json::Value;
 
@@ -36,7 +36,7 @@ impl Controller for Quotas {
         let Some(quota) = self.0.store.get(key) else { return Requeue::Never };
         let list = |resource: &'static str, namespace: Option<&str>| self.0.store.list(resource, namespace).0;
         let counted = status(&quota, key, &list);
-        // Gone meanwhile: nothing to count for.
+        // Gone by now: nothing to count for.
         let _ = self.0.store.update(key, &Preconditions::default(), false, |quota| {
             quota["status"] = counted;
             Ok(())

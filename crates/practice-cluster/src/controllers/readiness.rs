@@ -1,6 +1,6 @@
-//! A container's probes: when they are asked, and what their answers in a row come to. Pure.
+//! A container's probes: when they run, and what consecutive results mean. Pure.
 
-use super::objects::{array, text};
+use crate::values::{items_at, text_at};
 use crate::workload::probe::Check;
 use serde_json::Value;
 use std::time::Duration;
@@ -28,12 +28,12 @@ pub(crate) struct Readiness {
 }
 
 impl Probe {
-    /// A container's readiness probe, where it has one. A container without one is ready when it runs.
+    /// A container's readiness probe, if it has one. A container without one is ready when it runs.
     pub(crate) fn of(container: &Value) -> Option<Probe> {
         Self::named(container, "readinessProbe")
     }
 
-    /// A container's liveness probe, where it has one: a container that fails it is ended and started again.
+    /// A container's liveness probe, if it has one: a container that fails it is ended and started again.
     pub(crate) fn of_life(container: &Value) -> Option<Probe> {
         Self::named(container, "livenessProbe")
     }
@@ -42,10 +42,10 @@ impl Probe {
         let probe = container.get(name).filter(|probe| probe.is_object())?;
         let number = |field: &str, default: u64| probe[field].as_u64().unwrap_or(default);
         let check = if probe["exec"].is_object() {
-            let words = array(probe, "/exec/command").iter().filter_map(Value::as_str);
+            let words = items_at(probe, "/exec/command").iter().filter_map(Value::as_str);
             Check::Exec(words.map(str::to_owned).collect())
         } else if probe["httpGet"].is_object() {
-            let path = format!("/{}", text(probe, "/httpGet/path").trim_start_matches('/'));
+            let path = format!("/{}", text_at(probe, "/httpGet/path").trim_start_matches('/'));
             port(container, &probe["httpGet"]["port"]).map_or_else(Check::Impossible, |port| Check::Http { port, path })
         } else if probe["tcpSocket"].is_object() {
             port(container, &probe["tcpSocket"]["port"]).map_or_else(Check::Impossible, Check::Tcp)
@@ -66,7 +66,7 @@ impl Probe {
 fn port(container: &Value, port: &Value) -> Result<u16, String> {
     let number = match port.as_str() {
         Some(name) => {
-            let named = array(container, "/ports").iter().find(|known| known["name"] == name);
+            let named = items_at(container, "/ports").iter().find(|known| known["name"] == name);
             match named.and_then(|known| known["containerPort"].as_u64()).or_else(|| name.parse().ok()) {
                 Some(number) => number,
                 None => return Err(format!("strconv.Atoi: parsing \"{name}\": invalid syntax")),
@@ -81,12 +81,12 @@ fn port(container: &Value, port: &Value) -> Result<u16, String> {
 }
 
 impl Readiness {
-    /// Of a liveness probe: a container lives until its probe says otherwise.
+    /// For a liveness probe: a container counts as alive until its probe fails.
     pub(crate) fn alive() -> Readiness {
         Readiness { ready: true, ..Readiness::default() }
     }
 
-    /// Takes an answer; says whether the container became ready or unready by it.
+    /// Adds a result; returns whether it made the container ready or unready.
     pub(crate) fn take(&mut self, probe: &Probe, passed: bool) -> bool {
         let (last, times) = self.run;
         self.run = (passed, if passed == last { times + 1 } else { 1 });

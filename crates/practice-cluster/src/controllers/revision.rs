@@ -1,11 +1,14 @@
 //! ControllerRevisions: a name for each version of a StatefulSet's template.
 
-use crate::controllers::objects::{name, namespace, uid};
+use crate::objects::{name, namespace, uid};
 use crate::store::{Key, Preconditions, Store};
 use serde_json::{Value, json};
 
-/// The name of the set's present template: `<set>-<hash>`; the ControllerRevision of that name is made when missing, and
-/// becomes the latest when it is an older one.
+/// Label of a pod with the revision of its template.
+pub(super) const REVISION_LABEL: &str = "controller-revision-hash";
+
+/// The name of the set's present template: `<set>-<hash>`; the ControllerRevision of that name is made when missing,
+/// and becomes the latest when it is an older one.
 pub(crate) fn current(store: &Store, set: &Value) -> String {
     let hash = hash(&set["spec"]["template"]);
     let revision = format!("{}-{hash}", name(set));
@@ -15,7 +18,7 @@ pub(crate) fn current(store: &Store, set: &Value) -> String {
     let latest = own.filter_map(|other| other["revision"].as_u64()).max().unwrap_or(0);
     match store.get(&key) {
         Some(known) if known["revision"].as_u64().is_some_and(|number| number < latest) => {
-            // Gone meanwhile: made again at the next look.
+            // Gone by now: created again by the next reconcile.
             let _ = store.update(&key, &Preconditions::default(), false, |known| {
                 known["revision"] = json!(latest + 1);
                 Ok(())
@@ -31,7 +34,7 @@ pub(crate) fn current(store: &Store, set: &Value) -> String {
                 "data": {"spec": {"template": set["spec"]["template"]}},
                 "revision": latest + 1,
             });
-            // Made by another look at the same set meanwhile: just as good.
+            // Created by another reconcile of the same set.
             let _ = store.create(key, object, false);
         }
     }

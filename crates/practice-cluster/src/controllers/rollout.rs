@@ -1,9 +1,10 @@
-//! How a StatefulSet gets from one template to the next: which pods are replaced, which template a new one has, and
-//! what the set's status says of it.
+//! Rolling a StatefulSet out to a new template: which pods are replaced, which template a new one has, and the set's
+//! status.
 
-use super::objects::{array, is_ready, is_terminating, namespace, text, uid};
-use super::stateful_set::{REVISION_LABEL, StatefulSets};
-use crate::store::{Key, Preconditions};
+use super::revision::REVISION_LABEL;
+use crate::objects::{is_ready, is_terminating, namespace, uid};
+use crate::store::{Key, Preconditions, Store};
+use crate::values::{items_at, text_at};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::ops::Range;
@@ -25,7 +26,7 @@ fn max_unavailable(strategy: &Value, replicas: usize) -> usize {
 }
 
 /// The pods of a set that are to be replaced now, given those it should have, by ordinal.
-fn to_replace<'p>(
+pub(super) fn to_replace<'p>(
     set: &Value,
     pods: &'p [(u64, Arc<Value>)],
     wanted: &Range<u64>,
@@ -50,61 +51,51 @@ fn to_replace<'p>(
     due().take(budget).collect()
 }
 
-impl StatefulSets {
-    /// RollingUpdate: replaces pods of an older template, the highest first.
-    pub(super) fn roll_out(&self, set: &Value, pods: &[(u64, Arc<Value>)], wanted: &Range<u64>, revision: &str) {
-        for pod in to_replace(set, pods, wanted, revision) {
-            self.delete_pod(set, pod);
-        }
+/// Template and revision of an ordinal's new pod: below a rolling update's partition it is the current one.
+pub(super) fn template(store: &Store, set: &Value, ordinal: u64, revision: &str) -> (Value, String) {
+    let strategy = &set["spec"]["updateStrategy"];
+    let start = set["spec"]["ordinals"]["start"].as_u64().unwrap_or(0);
+    let partition = start + strategy["rollingUpdate"]["partition"].as_u64().unwrap_or(0);
+    let current = text_at(set, "/status/currentRevision");
+    if strategy["type"] == "RollingUpdate"
+        && ordinal < partition
+        && let Some(kept) = store.get(&Key::new("controllerrevisions", namespace(set), current))
+    {
+        return (kept["data"]["spec"]["template"].clone(), current.to_owned());
     }
+    (set["spec"]["template"].clone(), revision.to_owned())
+}
 
-    /// Template and revision of an ordinal's new pod: below a rolling update's partition it is the current one.
-    pub(super) fn template(&self, set: &Value, ordinal: u64, revision: &str) -> (Value, String) {
-        let strategy = &set["spec"]["updateStrategy"];
-        let start = set["spec"]["ordinals"]["start"].as_u64().unwrap_or(0);
-        let partition = start + strategy["rollingUpdate"]["partition"].as_u64().unwrap_or(0);
-        let current = text(set, "/status/currentRevision");
-        if strategy["type"] == "RollingUpdate"
-            && ordinal < partition
-            && let Some(kept) = self.context.store.get(&Key::new("controllerrevisions", namespace(set), current))
-        {
-            return (kept["data"]["spec"]["template"].clone(), current.to_owned());
+/// Writes the set's status.
+pub(super) fn write_status(store: &Store, key: &Key, set: &Value, pods: &[(u64, Arc<Value>)], revision: &str) {
+    let alive = || pods.iter().map(|(_, pod)| pod).filter(|pod| !is_terminating(pod));
+    let of = |revision: &str| alive().filter(|pod| pod["metadata"]["labels"][REVISION_LABEL] == revision).count();
+    let updated = of(revision);
+    let ready = pods.iter().filter(|(_, pod)| is_ready(pod)).count();
+    let available = pods.iter().filter(|(_, pod)| available_in(set, pod) == Some(Duration::ZERO)).count();
+    let replicas = pods.len();
+    let all = set["spec"]["replicas"].as_u64().and_then(|all| usize::try_from(all).ok()).unwrap_or(1);
+    let preconditions = Preconditions::uid(uid(set));
+    // The set may be gone by now: nothing to write then.
+    let _ = store.update(key, &preconditions, false, |set| {
+        let old = text_at(set, "/status/currentRevision").to_owned();
+        let complete = old.is_empty() || (updated == all && ready == all && replicas == all);
+        let current = if complete { revision.to_owned() } else { old };
+        for (field, value) in [
+            ("observedGeneration", set["metadata"]["generation"].clone()),
+            ("replicas", json!(replicas)),
+            ("readyReplicas", json!(ready)),
+            ("availableReplicas", json!(available)),
+            ("currentReplicas", json!(of(&current))),
+            ("updatedReplicas", json!(updated)),
+            ("currentRevision", json!(current)),
+            ("updateRevision", json!(revision)),
+            ("collisionCount", json!(0)),
+        ] {
+            set["status"][field] = value;
         }
-        (set["spec"]["template"].clone(), revision.to_owned())
-    }
-
-    /// Writes what the set has come to.
-    pub(super) fn write_status(&self, key: &Key, set: &Value, revision: &str) {
-        let pods = self.pods(set);
-        let alive = || pods.iter().map(|(_, pod)| pod).filter(|pod| !is_terminating(pod));
-        let of = |revision: &str| alive().filter(|pod| pod["metadata"]["labels"][REVISION_LABEL] == revision).count();
-        let updated = of(revision);
-        let ready = pods.iter().filter(|(_, pod)| is_ready(pod)).count();
-        let available = pods.iter().filter(|(_, pod)| available_in(set, pod) == Some(Duration::ZERO)).count();
-        let replicas = pods.len();
-        let all = set["spec"]["replicas"].as_u64().and_then(|all| usize::try_from(all).ok()).unwrap_or(1);
-        let preconditions = Preconditions::uid(uid(set));
-        // The set may be gone meanwhile: nothing to write then.
-        let _ = self.context.store.update(key, &preconditions, false, |set| {
-            let old = text(set, "/status/currentRevision").to_owned();
-            let complete = old.is_empty() || (updated == all && ready == all && replicas == all);
-            let current = if complete { revision.to_owned() } else { old };
-            for (field, value) in [
-                ("observedGeneration", set["metadata"]["generation"].clone()),
-                ("replicas", json!(replicas)),
-                ("readyReplicas", json!(ready)),
-                ("availableReplicas", json!(available)),
-                ("currentReplicas", json!(of(&current))),
-                ("updatedReplicas", json!(updated)),
-                ("currentRevision", json!(current)),
-                ("updateRevision", json!(revision)),
-                ("collisionCount", json!(0)),
-            ] {
-                set["status"][field] = value;
-            }
-            Ok(())
-        });
-    }
+        Ok(())
+    });
 }
 
 /// How long it is until a pod is available: Ready for `minReadySeconds`. `None` while it is not Ready.
@@ -113,7 +104,7 @@ pub(super) fn available_in(set: &Value, pod: &Value) -> Option<Duration> {
         return None;
     }
     let wanted = set["spec"]["minReadySeconds"].as_i64().unwrap_or(0);
-    let conditions = array(pod, "/status/conditions").iter();
+    let conditions = items_at(pod, "/status/conditions").iter();
     let since = conditions.filter(|one| one["type"] == "Ready").find_map(|one| one["lastTransitionTime"].as_str());
     let since: Option<Timestamp> = since.and_then(|since| since.parse().ok());
     let for_seconds = since.map_or(0, |since| Timestamp::now().duration_since(since).as_secs());
@@ -161,7 +152,7 @@ mod tests {
             (ordered(rolling(0, json!("67%"))), "ooo", vec![2, 1]),
             (ordered(rolling(0, json!("10%"))), "ooo", vec![2]),
             (ordered(json!({"type": "OnDelete"})), "ooo", vec![]),
-            // A broken pod of the old template is replaced first, and does not block the update for ever.
+            // A broken pod of the old template is replaced first, so that it does not block the update forever.
             (parallel(rolling(0, Value::Null)), "xoo", vec![0]),
             (parallel(rolling(0, Value::Null)), "Noo", vec![]),
             (parallel(rolling(0, Value::Null)), "ooo", vec![2]),

@@ -1,39 +1,45 @@
-//! The scheduler: gives pods a node, and says why it cannot.
+//! The scheduler: assigns pods to nodes, and reports why it cannot.
 
 use super::ephemeral::not_for;
-use super::events::{Kind, Source};
-use super::objects::{
-    annotate, annotation, array, claim, claims, ephemeral_claim, is_terminating, key, name, namespace, set_condition,
-    text, uid, volume,
-};
+use super::events::{EventType, Source};
 use super::volume_match::{class, find, reaches};
-use super::volumes::{NO_PROVISIONER, SELECTED_NODE};
+use super::volume_objects::SELECTED_NODE;
+use super::volumes::NO_PROVISIONER;
 use super::{Context, Controller, Requeue};
+use crate::objects::{
+    annotate, annotation, claim, claims, ephemeral_claim, is_terminating, key, name, namespace, set_condition, uid,
+    volume,
+};
 use crate::store::{Key, Preconditions};
+use crate::values::{items_at, text_at};
 use serde_json::{Value, json};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use super::node_affinity::matches_node;
+use super::tolerations::tolerates;
+
 const SOURCE: Source<'static> = Source::of("default-scheduler");
+
 /// Taint of a cordoned node.
 pub(crate) const UNSCHEDULABLE: &str = "node.kubernetes.io/unschedulable";
 
 /// See the module.
 pub(crate) struct Scheduler {
     context: Context,
-    /// What was last said about a pod (by UID), to say it again only when it changes.
-    said: HashMap<String, String>,
-    /// Nodes chosen for pods (by UID) whose volumes are still being made there.
+    /// The last message about a pod (by UID): it is repeated only when it changes.
+    reported: HashMap<String, String>,
+    /// Nodes chosen for pods (by UID) whose volumes are still being provisioned there.
     chosen: HashMap<String, String>,
 }
 
-/// What a look at a pod's claims and nodes came to.
-enum Decision {
+/// Where a pod can go, given its claims and the nodes.
+enum Placement {
     /// It goes to that node.
     Bind(String),
-    /// Its claims get volumes first, on that node.
+    /// Its claims first need volumes on that node.
     Provision(String),
-    /// Volumes are on their way.
+    /// Its volumes are being provisioned.
     Wait,
     /// It cannot be placed: why.
     Impossible(String),
@@ -42,17 +48,17 @@ enum Decision {
 impl Scheduler {
     /// The controller.
     pub(crate) fn new(context: Context) -> Scheduler {
-        Scheduler { context, said: HashMap::new(), chosen: HashMap::new() }
+        Scheduler { context, reported: HashMap::new(), chosen: HashMap::new() }
     }
 
-    fn decide(&self, pod: &Value) -> Decision {
+    fn place(&self, pod: &Value) -> Placement {
         let store = &self.context.store;
         let mut bound = Vec::new();
         let mut selected = None;
         let (mut waiting, mut by_hand) = (Vec::new(), Vec::new());
         for wanted in claims(pod) {
             let Some(claim) = claim(store, namespace(pod), &wanted) else {
-                let why = match array(pod, "/spec/volumes")
+                let why = match items_at(pod, "/spec/volumes")
                     .iter()
                     .any(|it| ephemeral_claim(pod, it).as_deref() == Some(&wanted))
                 {
@@ -63,28 +69,28 @@ impl Scheduler {
                     }
                     false => format!("persistentvolumeclaim \"{wanted}\" not found"),
                 };
-                return Decision::Impossible(why);
+                return Placement::Impossible(why);
             };
             if let Some(why) = not_for(pod, &wanted, &claim) {
-                return Decision::Impossible(why);
+                return Placement::Impossible(why);
             }
             if is_terminating(&claim) {
-                return Decision::Impossible(format!("persistentvolumeclaim \"{wanted}\" is being deleted"));
+                return Placement::Impossible(format!("persistentvolumeclaim \"{wanted}\" is being deleted"));
             }
-            if text(&claim, "/status/phase") == "Lost" {
-                let lost = text(&claim, "/spec/volumeName");
-                return Decision::Impossible(format!(
+            if text_at(&claim, "/status/phase") == "Lost" {
+                let lost = text_at(&claim, "/spec/volumeName");
+                return Placement::Impossible(format!(
                     "persistentvolumeclaim \"{wanted}\" bound to non-existent persistentvolume \"{lost}\""
                 ));
             }
-            if text(&claim, "/status/phase") == "Bound" {
-                bound.extend(volume(store, text(&claim, "/spec/volumeName")));
+            if text_at(&claim, "/status/phase") == "Bound" {
+                bound.extend(volume(store, text_at(&claim, "/spec/volumeName")));
                 continue;
             }
             let class = Key::new("storageclasses", "", class(&claim));
             let waits = store.get(&class).is_some_and(|class| class["volumeBindingMode"] == "WaitForFirstConsumer");
             if !waits {
-                return Decision::Impossible("pod has unbound immediate PersistentVolumeClaims".to_owned());
+                return Placement::Impossible("pod has unbound immediate PersistentVolumeClaims".to_owned());
             }
             if store.get(&class).is_some_and(|class| class["provisioner"] == NO_PROVISIONER) {
                 by_hand.push(claim.clone());
@@ -96,16 +102,17 @@ impl Scheduler {
             waiting.push(claim);
         }
         match (self.choose_node(pod, &bound, &by_hand), waiting.is_empty(), selected) {
-            (Err(why), ..) => Decision::Impossible(why),
-            (Ok(node), true, _) => Decision::Bind(node),
+            (Err(why), ..) => Placement::Impossible(why),
+            (Ok(node), true, _) => Placement::Bind(node),
             (Ok(_), false, Some(node)) if waiting.iter().all(|claim| annotation(claim, SELECTED_NODE) == node) => {
-                Decision::Wait
+                Placement::Wait
             }
-            (Ok(_), false, Some(node)) | (Ok(node), false, None) => Decision::Provision(node),
+            (Ok(_), false, Some(node)) | (Ok(node), false, None) => Placement::Provision(node),
         }
     }
 
-    /// The node chosen before; else the one with the fewest pods of the same owner, then with the fewest pods; or why there is none.
+    /// The node chosen before; else the one with the fewest pods of the same owner, then with the fewest pods; or why
+    /// there is none.
     fn choose_node(&self, pod: &Value, bound: &[Arc<Value>], by_hand: &[Arc<Value>]) -> Result<String, String> {
         let volumes = self.context.store.list("persistentvolumes", None).0;
         let nodes = self.context.store.list("nodes", None).0;
@@ -115,7 +122,7 @@ impl Scheduler {
         let mut best: Option<((usize, usize), String)> = None;
         for node in &nodes {
             let unbound = by_hand.iter().any(|claim| find(&volumes, claim, Some(node), false).is_none());
-            if let Some(reason) = unfit(node, pod, bound, unbound) {
+            if let Some(reason) = reason_against(node, pod, bound, unbound) {
                 match reasons.iter_mut().find(|(known, _)| *known == reason) {
                     Some((_, count)) => *count += 1,
                     None => reasons.push((reason, 1)),
@@ -126,7 +133,7 @@ impl Scheduler {
                 return Ok(name(node).to_owned());
             }
             let is_here = |other: &&Arc<Value>| {
-                text(other, "/spec/nodeName") == name(node)
+                text_at(other, "/spec/nodeName") == name(node)
                     || self.chosen.get(uid(other)).is_some_and(|chosen| chosen == name(node))
             };
             let here = || pods.iter().filter(is_here);
@@ -152,12 +159,12 @@ impl Scheduler {
         });
         if bound.is_ok() {
             let message = format!("Successfully assigned {}/{} to {node}", namespace(pod), name(pod));
-            self.context.events.record(pod, Kind::Normal, SOURCE, "Scheduled", &message);
+            self.context.events.record(pod, EventType::Normal, SOURCE, "Scheduled", &message);
         }
     }
 
     fn forget(&mut self, uid: &str) {
-        self.said.remove(uid);
+        self.reported.remove(uid);
         self.chosen.remove(uid);
     }
 
@@ -165,9 +172,9 @@ impl Scheduler {
         self.chosen.insert(uid(pod).to_owned(), node.to_owned());
         for wanted in claims(pod) {
             let key = Key::new("persistentvolumeclaims", namespace(pod), wanted);
-            // Gone meanwhile: the next look says so.
+            // Gone by now: the next reconcile reports it.
             let _ = self.context.store.update(&key, &Preconditions::default(), false, |claim| {
-                if text(claim, "/status/phase") == "Pending" {
+                if text_at(claim, "/status/phase") == "Pending" {
                     annotate(claim, SELECTED_NODE, node);
                 }
                 Ok(())
@@ -184,26 +191,26 @@ impl Scheduler {
                  not helpful for scheduling."
             ),
         };
-        if self.said.get(uid(pod)) == Some(&message) {
+        if self.reported.get(uid(pod)) == Some(&message) {
             return;
         }
-        // The pod may be gone; then there is nothing to say.
+        // The pod may be gone by now: then there is nothing to report.
         let _ = self.context.store.update(&key("pods", pod), &Preconditions::uid(uid(pod)), false, |pod| {
             set_condition(pod, "PodScheduled", "False", "Unschedulable", &message);
             Ok(())
         });
-        self.context.events.record(pod, Kind::Warning, SOURCE, "FailedScheduling", &message);
-        self.said.insert(uid(pod).to_owned(), message);
+        self.context.events.record(pod, EventType::Warning, SOURCE, "FailedScheduling", &message);
+        self.reported.insert(uid(pod).to_owned(), message);
     }
 }
 
 /// Why a node does not take a pod: in the scheduler's words and in the order of its filters, or `None`.
-fn unfit(node: &Value, pod: &Value, volumes: &[Arc<Value>], unbound: bool) -> Option<String> {
+fn reason_against(node: &Value, pod: &Value, volumes: &[Arc<Value>], unbound: bool) -> Option<String> {
     let cordoned = json!({"key": UNSCHEDULABLE, "effect": "NoSchedule"});
     if node["spec"]["unschedulable"] == true && !tolerates(pod, &cordoned) {
         return Some("node(s) were unschedulable".to_owned());
     }
-    let mut taints = array(node, "/spec/taints").iter().filter(|taint| taint["effect"] != "PreferNoSchedule");
+    let mut taints = items_at(node, "/spec/taints").iter().filter(|taint| taint["effect"] != "PreferNoSchedule");
     if taints.any(|taint| !tolerates(pod, taint)) {
         return Some("node(s) had untolerated taint(s)".to_owned());
     }
@@ -211,52 +218,13 @@ fn unfit(node: &Value, pod: &Value, volumes: &[Arc<Value>], unbound: bool) -> Op
     let selected =
         pod["spec"]["nodeSelector"].as_object().into_iter().flatten().all(|(key, value)| labels[key] == *value);
     let required = &pod["spec"]["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"];
-    if !selected || !affine(required, node) {
+    if !selected || !matches_node(required, node) {
         return Some("node(s) didn't match Pod's node affinity/selector".to_owned());
     }
     if volumes.iter().any(|volume| !reaches(volume, node)) {
         return Some("node(s) didn't match PersistentVolume's node affinity".to_owned());
     }
     unbound.then(|| "node(s) didn't find available persistent volumes to bind".to_owned())
-}
-
-/// Whether a pod tolerates a taint.
-pub(crate) fn tolerates(pod: &Value, taint: &Value) -> bool {
-    array(pod, "/spec/tolerations").iter().any(|toleration| tolerated_by(toleration, taint))
-}
-
-/// Whether a toleration is about a taint.
-pub(crate) fn tolerated_by(toleration: &Value, taint: &Value) -> bool {
-    let given = |field: &str| text(toleration, field);
-    (given("/key").is_empty() || toleration["key"] == taint["key"])
-        && (given("/effect").is_empty() || toleration["effect"] == taint["effect"])
-        && (toleration["operator"] == "Exists" || given("/value") == text(taint, "/value"))
-}
-
-/// Whether a node matches one of a selector's terms; no selector matches all.
-pub(super) fn affine(selector: &Value, node: &Value) -> bool {
-    let matches = |expression: &Value, value: Option<&str>| {
-        let values = array(expression, "/values");
-        let listed = value.is_some_and(|value| values.iter().any(|known| known == value));
-        let number = |text: Option<&str>| text.and_then(|text| text.parse::<i64>().ok());
-        let (left, right) = (number(value), number(values.first().and_then(Value::as_str)));
-        match text(expression, "/operator") {
-            "In" => listed,
-            "NotIn" => !listed,
-            "Exists" => value.is_some(),
-            "DoesNotExist" => value.is_none(),
-            "Gt" => left.zip(right).is_some_and(|(left, right)| left > right),
-            "Lt" => left.zip(right).is_some_and(|(left, right)| left < right),
-            _ => false,
-        }
-    };
-    let terms = array(selector, "/nodeSelectorTerms");
-    terms.is_empty()
-        || terms.iter().any(|term| {
-            let label = |e: &Value| matches(e, node["metadata"]["labels"][text(e, "/key")].as_str());
-            let field = |e: &Value| matches(e, Some(name(node)));
-            array(term, "/matchExpressions").iter().all(label) && array(term, "/matchFields").iter().all(field)
-        })
 }
 
 impl Controller for Scheduler {
@@ -268,7 +236,7 @@ impl Controller for Scheduler {
         let waiting = |namespace: Option<&str>| {
             let pods = self.context.store.list("pods", namespace).0;
             pods.iter()
-                .filter(|pod| text(pod, "/spec/nodeName").is_empty())
+                .filter(|pod| text_at(pod, "/spec/nodeName").is_empty())
                 .map(|pod| key("pods", pod))
                 .collect::<Vec<_>>()
         };
@@ -286,22 +254,22 @@ impl Controller for Scheduler {
 
     fn reconcile(&mut self, key: &Key) -> Requeue {
         let Some(pod) = self.context.store.get(key) else {
-            // What is known of pods that are gone.
+            // Forget pods that are gone.
             let uids: HashSet<String> =
                 self.context.store.list("pods", None).0.iter().map(|pod| uid(pod).to_owned()).collect();
-            self.said.retain(|uid, _| uids.contains(uid));
+            self.reported.retain(|uid, _| uids.contains(uid));
             self.chosen.retain(|uid, _| uids.contains(uid));
             return Requeue::Never;
         };
-        if is_terminating(&pod) || !text(&pod, "/spec/nodeName").is_empty() {
+        if is_terminating(&pod) || !text_at(&pod, "/spec/nodeName").is_empty() {
             self.forget(uid(&pod));
             return Requeue::Never;
         }
-        match self.decide(&pod) {
-            Decision::Bind(node) => self.bind(&pod, &node),
-            Decision::Provision(node) => self.provision(&pod, &node),
-            Decision::Wait => {}
-            Decision::Impossible(why) => self.refuse(&pod, &why),
+        match self.place(&pod) {
+            Placement::Bind(node) => self.bind(&pod, &node),
+            Placement::Provision(node) => self.provision(&pod, &node),
+            Placement::Wait => {}
+            Placement::Impossible(why) => self.refuse(&pod, &why),
         }
         Requeue::Never
     }

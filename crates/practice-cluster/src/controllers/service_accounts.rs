@@ -1,7 +1,7 @@
 //! Gives each namespace its service account `default`.
 
-use super::objects::{is_terminating, name};
 use super::{Context, Controller, Requeue};
+use crate::objects::{is_terminating, name};
 use crate::store::Key;
 use serde_json::{Value, json};
 

@@ -1,13 +1,15 @@
 //! The StatefulSet controller: pods by ordinal, their claims from templates, one after the other or in parallel.
 //!
-//! As Kubernetes' own: a pod whose claim is being deleted is refused (kubernetes/kubernetes#93457) and tried again; a
-//! missing claim of a Pending pod is made again (#113270), unless the scenario says otherwise.
+//! As in Kubernetes: a pod is not created while its claim is being deleted (kubernetes/kubernetes#93457), and retried;
+//! a missing claim of a Pending pod is created again (#113270), unless the scenario disables that.
 
-use super::events::{Kind, Source};
-use super::objects::{array, is_finished, is_terminating, key, name, namespace, text, uid};
-use super::rollout::available_in;
+use super::events::{EventType, Source};
+use super::revision::REVISION_LABEL;
+use super::rollout::{available_in, template, to_replace, write_status};
 use super::{Context, Controller, Requeue, revision};
+use crate::objects::{is_finished, is_terminating, key, name, namespace, uid};
 use crate::store::{DeleteOptions, Key, Preconditions, StoreError};
+use crate::values::{items_at, text_at};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,17 +18,15 @@ use std::time::Duration;
 const SOURCE: Source<'static> = Source::of("statefulset-controller");
 const POD_NAME_LABEL: &str = "statefulset.kubernetes.io/pod-name";
 const POD_INDEX_LABEL: &str = "apps.kubernetes.io/pod-index";
-/// Label that says which template a pod is of.
-pub(super) const REVISION_LABEL: &str = "controller-revision-hash";
 
 /// See the module.
 pub(crate) struct StatefulSets {
-    pub(super) context: Context,
-    /// How often in a row a set could not be brought forward.
+    context: Context,
+    /// Consecutive failures of a set.
     failures: HashMap<Key, u32>,
 }
 
-/// A set could not be brought forward for now.
+/// A set is retried later.
 struct Retry;
 
 impl StatefulSets {
@@ -44,10 +44,10 @@ impl Controller for StatefulSets {
     fn concerned(&self, changed: &Key, object: &Value) -> Vec<Key> {
         match changed.resource {
             "statefulsets" => vec![changed.clone()],
-            "pods" => array(object, "/metadata/ownerReferences")
+            "pods" => items_at(object, "/metadata/ownerReferences")
                 .iter()
                 .filter(|owner| owner["kind"] == "StatefulSet" && owner["controller"] == true)
-                .map(|owner| Key::new("statefulsets", changed.namespace.as_str(), text(owner, "/name")))
+                .map(|owner| Key::new("statefulsets", changed.namespace.as_str(), text_at(owner, "/name")))
                 .collect(),
             // <template>-<set>-<ordinal>
             "persistentvolumeclaims" => {
@@ -66,17 +66,17 @@ impl Controller for StatefulSets {
             self.failures.remove(key);
             return Requeue::Never;
         };
-        // Nothing new is made in a namespace that goes, and the set goes with it.
+        // Nothing can be created in a terminating namespace, and the set is deleted with it.
         let space = self.context.store.get(&Key::new("namespaces", "", namespace(&set)));
         if is_terminating(&set) || space.is_some_and(|space| is_terminating(&space)) {
             return Requeue::Never;
         }
         let revision = revision::current(&self.context.store, &set);
         let result = self.bring_forward(&set, &revision);
-        self.write_status(key, &set, &revision);
+        let pods = self.pods(&set);
+        write_status(&self.context.store, key, &set, &pods, &revision);
         if result.is_ok() {
             self.failures.remove(key);
-            let pods = self.pods(&set);
             let waits = pods.iter().filter_map(|(_, pod)| available_in(&set, pod)).filter(|time| !time.is_zero());
             return waits.min().map_or(Requeue::Never, Requeue::After);
         }
@@ -89,19 +89,19 @@ impl Controller for StatefulSets {
 
 impl StatefulSets {
     /// Pods that the set owns, by ordinal.
-    pub(super) fn pods(&self, set: &Value) -> Vec<(u64, Arc<Value>)> {
+    fn pods(&self, set: &Value) -> Vec<(u64, Arc<Value>)> {
         let prefix = format!("{}-", name(set));
         let pods = self.context.store.list("pods", Some(namespace(set))).0;
         let mut pods: Vec<(u64, Arc<Value>)> = pods
             .into_iter()
-            .filter(|pod| array(pod, "/metadata/ownerReferences").iter().any(|owner| owner["uid"] == uid(set)))
+            .filter(|pod| items_at(pod, "/metadata/ownerReferences").iter().any(|owner| owner["uid"] == uid(set)))
             .filter_map(|pod| Some((name(&pod).strip_prefix(&prefix)?.parse().ok()?, pod)))
             .collect();
         pods.sort_by_key(|(ordinal, _)| *ordinal);
         pods
     }
 
-    /// Does what is next for a set.
+    /// Takes the next step for a set.
     fn bring_forward(&self, set: &Value, revision: &str) -> Result<(), Retry> {
         let ordered = set["spec"]["podManagementPolicy"] != "Parallel";
         let start = set["spec"]["ordinals"]["start"].as_u64().unwrap_or(0);
@@ -122,19 +122,22 @@ impl StatefulSets {
                 self.delete_pod(set, pod);
                 return result;
             }
-            let pending = text(pod, "/status/phase") == "Pending" && !is_terminating(pod);
+            let pending = text_at(pod, "/status/phase") == "Pending" && !is_terminating(pod);
             if pending && self.context.scenario.recreate_missing_claims {
                 // Refused: it is tried again when something changes.
                 let _ = self.create_claims(set, ordinal);
             }
-            // One after the other: the next waits until this one is well, and has been for long enough.
+            // One after the other: the next waits until this one is available.
             if ordered && (is_terminating(pod) || available_in(set, pod) != Some(Duration::ZERO)) {
                 return result;
             }
         }
         self.scale_down(set, &pods, &wanted, ordered);
         if result.is_ok() {
-            self.roll_out(set, &pods, &wanted, revision);
+            // The highest first.
+            for pod in to_replace(set, &pods, &wanted, revision) {
+                self.delete_pod(set, pod);
+            }
         }
         result
     }
@@ -151,17 +154,17 @@ impl StatefulSets {
         }
     }
 
-    pub(super) fn delete_pod(&self, set: &Value, pod: &Value) {
+    fn delete_pod(&self, set: &Value, pod: &Value) {
         let options = DeleteOptions { preconditions: Preconditions::uid(uid(pod)), ..DeleteOptions::default() };
         if self.context.store.delete(&key("pods", pod), &options).is_ok() {
             let message = format!("delete Pod {} in StatefulSet {} successful", name(pod), name(set));
-            self.context.events.record(set, Kind::Normal, SOURCE, "SuccessfulDelete", &message);
+            self.context.events.record(set, EventType::Normal, SOURCE, "SuccessfulDelete", &message);
         }
     }
 
     /// Names of an ordinal's claims with their templates.
     fn claim_templates(set: &Value, ordinal: u64) -> impl Iterator<Item = (String, &Value)> {
-        array(set, "/spec/volumeClaimTemplates")
+        items_at(set, "/spec/volumeClaimTemplates")
             .iter()
             .map(move |template| (format!("{}-{}-{ordinal}", name(template), name(set)), template))
     }
@@ -182,7 +185,7 @@ impl StatefulSets {
             if template["metadata"]["annotations"].is_object() {
                 metadata["annotations"] = template["metadata"]["annotations"].clone();
             }
-            // Owned by the set only where its retention policy says so.
+            // Owned by the set only if its retention policy says so.
             if set["spec"]["persistentVolumeClaimRetentionPolicy"]["whenDeleted"] == "Delete" {
                 metadata["ownerReferences"] = json!([revision::owner(set)]);
             }
@@ -190,14 +193,14 @@ impl StatefulSets {
             let pod = format!("{}-{ordinal}", name(set));
             let created = self.context.store.create(key, object, false);
             let (kind, reason, how) = match created {
-                Ok(_) => (Kind::Normal, "SuccessfulCreate", "success".to_owned()),
+                Ok(_) => (EventType::Normal, "SuccessfulCreate", "success".to_owned()),
                 Err(StoreError::Refused(refusal)) => {
-                    (Kind::Warning, "FailedCreate", format!("failed error: {}", refusal.message))
+                    (EventType::Warning, "FailedCreate", format!("failed error: {}", refusal.message))
                 }
-                // Somebody else was faster.
+                // Created by another client in between.
                 Err(_) => continue,
             };
-            refused |= kind == Kind::Warning;
+            refused |= kind == EventType::Warning;
             let message = format!("create Claim {claim} Pod {pod} in StatefulSet {} {how}", name(set));
             self.context.events.record(set, kind, SOURCE, reason, &message);
         }
@@ -216,18 +219,18 @@ impl StatefulSets {
             if !self.context.race_due(space, &pod) {
                 let message =
                     format!("create Pod {pod} in StatefulSet {} failed error: pvc {claim} is being deleted", name(set));
-                self.context.events.record(set, Kind::Warning, SOURCE, "FailedCreate", &message);
+                self.context.events.record(set, EventType::Warning, SOURCE, "FailedCreate", &message);
                 return Err(Retry);
             }
             self.context.race_done(space, &pod);
         }
         self.create_claims(set, ordinal)?;
-        let (template, revision) = self.template(set, ordinal, revision);
+        let (template, revision) = template(&self.context.store, set, ordinal, revision);
         let object = Self::pod(set, ordinal, &template, &revision);
         match self.context.store.create(Key::new("pods", space, pod.as_str()), object, false) {
             Ok(_) => {
                 let message = format!("create Pod {pod} in StatefulSet {} successful", name(set));
-                self.context.events.record(set, Kind::Normal, SOURCE, "SuccessfulCreate", &message);
+                self.context.events.record(set, EventType::Normal, SOURCE, "SuccessfulCreate", &message);
                 Ok(())
             }
             Err(error) => {
@@ -236,7 +239,7 @@ impl StatefulSets {
                     _ => format!("pods \"{pod}\" already exists"),
                 };
                 let message = format!("create Pod {pod} in StatefulSet {} failed error: {why}", name(set));
-                self.context.events.record(set, Kind::Warning, SOURCE, "FailedCreate", &message);
+                self.context.events.record(set, EventType::Warning, SOURCE, "FailedCreate", &message);
                 Err(Retry)
             }
         }
@@ -262,7 +265,7 @@ impl StatefulSets {
         let mut volumes: Vec<Value> = Self::claim_templates(set, ordinal)
             .map(|(claim, template)| json!({"name": name(template), "persistentVolumeClaim": {"claimName": claim}}))
             .collect();
-        volumes.extend(array(&spec, "/volumes").iter().cloned());
+        volumes.extend(items_at(&spec, "/volumes").iter().cloned());
         spec["volumes"] = json!(volumes);
         json!({"metadata": metadata, "spec": spec})
     }

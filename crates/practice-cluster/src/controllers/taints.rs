@@ -1,11 +1,13 @@
 //! Taints: the one of a cordoned node, and the eviction of pods that do not tolerate their node's `NoExecute` taints.
 
-use super::events::{Kind, Source};
+use super::events::{EventType, Source};
 use super::nodes::{add_taint, drop_taints};
-use super::objects::{array, is_finished, is_terminating, key, name, namespace, now, set_condition, text, uid};
-use super::scheduler::{UNSCHEDULABLE, tolerated_by};
+use super::scheduler::UNSCHEDULABLE;
+use super::tolerations::tolerated_by;
 use super::{Context, Controller, Requeue};
+use crate::objects::{is_finished, is_terminating, key, name, namespace, now, set_condition, uid};
 use crate::store::{DeleteOptions, Key, Preconditions};
+use crate::values::{items_at, text_at};
 use serde_json::{Value, json};
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -18,7 +20,7 @@ pub(crate) struct Cordons {
     context: Context,
 }
 
-/// Deletes pods from tainted nodes, at once or when they have tolerated it long enough.
+/// Deletes pods from tainted nodes, immediately or after they have tolerated the taint long enough.
 pub(crate) struct TaintEviction {
     context: Context,
     /// Since when a pod (by UID) has been tolerating.
@@ -42,8 +44,8 @@ impl Controller for Cordons {
     }
 
     fn reconcile(&mut self, key: &Key) -> Requeue {
-        let tainted = |node: &Value| array(node, "/spec/taints").iter().any(|taint| taint["key"] == UNSCHEDULABLE);
-        // Gone meanwhile: nothing to taint. Nothing different: nothing is written.
+        let tainted = |node: &Value| items_at(node, "/spec/taints").iter().any(|taint| taint["key"] == UNSCHEDULABLE);
+        // Gone by now: nothing to taint. Unchanged: nothing is written.
         let _ = self.context.store.update(key, &Preconditions::default(), false, |node| {
             if node["spec"]["unschedulable"] == true {
                 add_taint(node, json!({"key": UNSCHEDULABLE, "effect": "NoSchedule", "timeAdded": now()}));
@@ -64,9 +66,9 @@ impl TaintEviction {
 
     fn evict(&self, pod: &Value) {
         let message = format!("Marking for deletion Pod {}/{}", namespace(pod), name(pod));
-        self.context.events.record(pod, Kind::Normal, SOURCE, "TaintManagerEviction", &message);
+        self.context.events.record(pod, EventType::Normal, SOURCE, "TaintManagerEviction", &message);
         let wanted = Preconditions::uid(uid(pod));
-        // Gone or replaced meanwhile: just as well.
+        // Gone or replaced by now: nothing to do.
         let _ = self.context.store.update(&key("pods", pod), &wanted, false, |pod| {
             let message = "Taint manager: deleting due to NoExecute taint";
             set_condition(pod, "DisruptionTarget", "True", "DeletionByTaintManager", message);
@@ -77,11 +79,11 @@ impl TaintEviction {
     }
 }
 
-/// How long a pod stays on a node with these `NoExecute` taints; `None` is for ever.
+/// How long a pod stays on a node with these `NoExecute` taints; `None` is forever.
 fn stays(pod: &Value, taints: &[&Value]) -> Option<Duration> {
     let mut shortest = None;
     for taint in taints {
-        let tolerations = array(pod, "/spec/tolerations").iter();
+        let tolerations = items_at(pod, "/spec/tolerations").iter();
         let mut used = tolerations.filter(|toleration| tolerated_by(toleration, taint)).peekable();
         if used.peek().is_none() {
             return Some(Duration::ZERO);
@@ -104,7 +106,7 @@ impl Controller for TaintEviction {
             "pods" => vec![changed.clone()],
             "nodes" => {
                 let pods = self.context.store.list("pods", None).0;
-                let there = pods.iter().filter(|pod| text(pod, "/spec/nodeName") == changed.name);
+                let there = pods.iter().filter(|pod| text_at(pod, "/spec/nodeName") == changed.name);
                 there.map(|pod| key("pods", pod)).collect()
             }
             _ => Vec::new(),
@@ -118,16 +120,16 @@ impl Controller for TaintEviction {
             self.since.retain(|uid, _| present.contains(uid));
             return Requeue::Never;
         };
-        let node = store.get(&Key::new("nodes", "", text(&pod, "/spec/nodeName")));
+        let node = store.get(&Key::new("nodes", "", text_at(&pod, "/spec/nodeName")));
         let taints: Vec<&Value> = node
             .iter()
-            .flat_map(|node| array(node, "/spec/taints"))
+            .flat_map(|node| items_at(node, "/spec/taints"))
             .filter(|taint| taint["effect"] == "NoExecute")
             .collect();
         let Some(time) = stays(&pod, &taints) else {
             if self.since.remove(uid(&pod)).is_some() {
                 let message = format!("Cancelling deletion of Pod {}/{}", namespace(&pod), name(&pod));
-                self.context.events.record(&pod, Kind::Normal, SOURCE, "TaintManagerEviction", &message);
+                self.context.events.record(&pod, EventType::Normal, SOURCE, "TaintManagerEviction", &message);
             }
             return Requeue::Never;
         };

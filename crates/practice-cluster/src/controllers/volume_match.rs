@@ -1,10 +1,12 @@
 //! Which volume fits a claim, as the volume controller and the scheduler see it (`FindMatchingVolume` of
 //! `k8s.io/component-helpers/storage/volume`). Written apart from the plugin's own answer to the same question
-//! (`topology/binding.rs`), so that one is a witness of the other: a table in `src/testing/binding.rs` holds both.
+//! (`topology/binding.rs`), so that each checks the other: a table in `src/testing/binding.rs` holds both.
 
-use super::objects::{annotation, array, is_terminating, name, namespace, text, uid};
-use super::scheduler::affine;
+use super::node_affinity::matches_node;
 use crate::api::Selector;
+use crate::objects::{annotation, is_terminating, name, namespace, uid};
+use crate::quantity;
+use crate::values::{items_at, text_at};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -14,37 +16,37 @@ const BETA_CLASS: &str = "volume.beta.kubernetes.io/storage-class";
 /// The class that a claim asks for, or that a volume is of; "" for none.
 pub(crate) fn class(object: &Value) -> &str {
     match annotation(object, BETA_CLASS) {
-        "" => text(object, "/spec/storageClassName"),
+        "" => text_at(object, "/spec/storageClassName"),
         old => old,
     }
 }
 
-/// Whether a volume is the claim's, or is kept for it by name.
+/// Whether a volume is bound to the claim, or reserved for it by name.
 pub(crate) fn is_for(volume: &Value, claim: &Value) -> bool {
     let reference = &volume["spec"]["claimRef"];
     let same = reference["namespace"] == namespace(claim) && reference["name"] == name(claim);
-    same && (text(reference, "/uid").is_empty() || reference["uid"] == uid(claim))
+    same && (text_at(reference, "/uid").is_empty() || reference["uid"] == uid(claim))
 }
 
-/// Whether a volume could hold what a claim asks for, whosever it is.
+/// Whether a volume satisfies a claim, bound or not.
 fn suits(volume: &Value, claim: &Value) -> bool {
-    let mode = |object: &Value| match text(object, "/spec/volumeMode") {
+    let mode = |object: &Value| match text_at(object, "/spec/volumeMode") {
         "" => "Filesystem".to_owned(),
         mode => mode.to_owned(),
     };
-    let attributes = |object: &Value| text(object, "/spec/volumeAttributesClassName").to_owned();
-    let modes = array(volume, "/spec/accessModes");
+    let attributes = |object: &Value| text_at(object, "/spec/volumeAttributesClassName").to_owned();
+    let modes = items_at(volume, "/spec/accessModes");
     !is_terminating(volume)
-        && bytes(text(volume, "/spec/capacity/storage")) >= bytes(text(claim, "/spec/resources/requests/storage"))
+        && size(volume, "/spec/capacity/storage") >= size(claim, "/spec/resources/requests/storage")
         && mode(volume) == mode(claim)
         && attributes(volume) == attributes(claim)
-        && array(claim, "/spec/accessModes").iter().all(|mode| modes.contains(mode))
+        && items_at(claim, "/spec/accessModes").iter().all(|mode| modes.contains(mode))
 }
 
-/// Whether a volume that nobody has is what a claim asks for.
+/// Whether a volume is available and satisfies a claim.
 pub(crate) fn fits(volume: &Value, claim: &Value) -> bool {
     let selector = &claim["spec"]["selector"];
-    text(volume, "/status/phase") == "Available"
+    text_at(volume, "/status/phase") == "Available"
         && volume["spec"]["claimRef"].is_null()
         && suits(volume, claim)
         && class(volume) == class(claim)
@@ -55,62 +57,29 @@ pub(crate) fn fits(volume: &Value, claim: &Value) -> bool {
 pub(crate) fn reaches(volume: &Value, node: &Value) -> bool {
     let required = &volume["spec"]["nodeAffinity"]["required"];
     // A selector without terms chooses no node.
-    required.is_null() || !array(required, "/nodeSelectorTerms").is_empty() && affine(required, node)
+    required.is_null() || !items_at(required, "/nodeSelectorTerms").is_empty() && matches_node(required, node)
 }
 
-/// The volume of a claim: one that is kept for it, or else the smallest that fits. On that node, where one is chosen;
-/// `reserved_only` where free ones are not for it yet.
+/// Returns the volume for a claim: one that is reserved for it, or else the smallest that fits. On that node, if one is
+/// chosen; `reserved_only` excludes available ones.
 pub fn find(volumes: &[Arc<Value>], claim: &Value, node: Option<&Value>, reserved_only: bool) -> Option<Arc<Value>> {
     let here = |volume: &Value| node.is_none_or(|node| reaches(volume, node));
     if let Some(own) = volumes.iter().find(|volume| is_for(volume, claim) && suits(volume, claim)) {
         return here(own).then(|| own.clone());
     }
     let free = volumes.iter().filter(|volume| !reserved_only && fits(volume, claim) && here(volume));
-    let size = |volume: &Arc<Value>| bytes(text(volume, "/spec/capacity/storage"));
-    free.min_by(|a, b| size(a).total_cmp(&size(b))).cloned()
+    free.min_by_key(|volume| size(volume, "/spec/capacity/storage")).cloned()
 }
 
-/// A quantity in bytes: `10Gi`, `1.5Gi`, `500M`, `1e3`.
-fn bytes(quantity: &str) -> f64 {
-    let units = [
-        ("Ki", 2f64.powi(10)),
-        ("Mi", 2f64.powi(20)),
-        ("Gi", 2f64.powi(30)),
-        ("Ti", 2f64.powi(40)),
-        ("Pi", 2f64.powi(50)),
-        ("Ei", 2f64.powi(60)),
-        ("n", 1e-9),
-        ("u", 1e-6),
-        ("m", 1e-3),
-        ("k", 1e3),
-        ("M", 1e6),
-        ("G", 1e9),
-        ("T", 1e12),
-        ("P", 1e15),
-        ("E", 1e18),
-    ];
-    let of_unit = |(unit, factor): &(&str, f64)| Some(quantity.strip_suffix(unit)?.parse::<f64>().ok()? * factor);
-    units.iter().find_map(of_unit).or_else(|| quantity.parse().ok()).unwrap_or(0.0)
+/// Returns the size at a JSON pointer; 0 if there is none.
+fn size(object: &Value, pointer: &str) -> i128 {
+    object.pointer(pointer).and_then(quantity::parse).unwrap_or(0)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
-
-    #[test]
-    fn quantities_compare_by_what_they_mean() {
-        assert!(bytes("1Gi") > bytes("1G"));
-        for (text, value) in [
-            ("10Gi", 10.0 * 2f64.powi(30)),
-            ("1.5Gi", 1.5 * 2f64.powi(30)),
-            ("1e3", 1000.0),
-            ("1E3", 1000.0),
-            ("", 0.0),
-        ] {
-            assert!((bytes(text) - value).abs() < 0.5, "{text}");
-        }
-    }
 
     #[test]
     fn a_volume_that_is_kept_for_the_claim_comes_first_and_must_be_large_enough() {

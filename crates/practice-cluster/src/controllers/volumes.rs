@@ -1,19 +1,23 @@
-//! Binding claims to volumes, making volumes for claims, and reclaiming them: the persistent volume controller and its
+//! Binding claims to volumes, provisioning volumes, and reclaiming them: the persistent volume controller and its
 //! provisioner in one.
 //!
-//! The controller matches claims with the volumes that it knows of, and may be behind with what others change of them: a
-//! claim that is made meanwhile gets a new volume, although one is reserved for it. Kubernetes' own does the same.
+//! The controller matches claims with the volumes that it knows of, and may be behind with what others change of them:
+//! a claim created in that time gets a new volume, although one is reserved for it. Kubernetes' own does the same.
 //!
 //! A volume's data is a folder named like the volume. Reclaim policy Delete removes it with the volume; Retain keeps
-//! both, Released, until somebody clears `claimRef.uid`: then the volume is Available again, reserved for its claim.
+//! both, Released, until `claimRef.uid` is cleared: then the volume is Available again, reserved for its claim.
 
-use super::events::{Kind, Source};
-use super::objects::{annotate, annotation, claims, is_terminating, key, name, namespace, text, uid, volume};
+use super::events::{EventType, Source};
+use super::known_volumes::{Knowledge, KnownVolumes};
 use super::volume_match::{class, find, fits, is_for};
+use super::volume_objects::{SELECTED_NODE, claim_reference, new_volume};
 use super::{Context, Controller, Requeue};
 use crate::files::Folder;
+use crate::files::PASSABLE;
+use crate::objects::version;
+use crate::objects::{annotate, annotation, claims, is_terminating, key, name, namespace, uid, volume};
 use crate::store::{DeleteOptions, Key, Preconditions};
-use crate::workload::PASSABLE;
+use crate::values::text_at;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::path::Path;
@@ -23,27 +27,21 @@ use tokio::time::Instant;
 
 const VOLUMES: &str = "persistentvolumes";
 const CONTROLLER: Source<'static> = Source::of("persistentvolume-controller");
-/// Set by the scheduler on a claim whose volume waits for its first consumer.
-pub(crate) const SELECTED_NODE: &str = "volume.kubernetes.io/selected-node";
-/// Of a class whose volumes are made by hand.
+/// Provisioner of a class whose volumes are created by hand.
 pub(crate) const NO_PROVISIONER: &str = "kubernetes.io/no-provisioner";
-/// A claim without a volume is looked at again that often.
+/// A claim without a volume is reconciled again after that time.
 const AGAIN: Requeue = Requeue::After(Duration::from_secs(15));
 const PROVISIONER: &str = "volume.kubernetes.io/storage-provisioner";
 const PROVISIONER_BETA: &str = "volume.beta.kubernetes.io/storage-provisioner";
 const BIND_COMPLETED: &str = "pv.kubernetes.io/bind-completed";
 const BOUND_BY_CONTROLLER: &str = "pv.kubernetes.io/bound-by-controller";
-const PROVISIONED_BY: &str = "pv.kubernetes.io/provisioned-by";
 
 /// See the module.
 pub(crate) struct Volumes {
     context: Context,
-    /// When a volume that is being made, or removed, will be done: by the UID of its claim, or its own.
+    /// When provisioning (by the claim's UID) or reclaiming (by the volume's UID) will be done.
     busy: HashMap<String, Instant>,
-    /// The volumes as they are known, by name. Unused unless the scenario has the controller be behind.
-    known: HashMap<String, Arc<Value>>,
-    /// Volumes that others changed, which is not known yet, and since when.
-    unknown: HashMap<String, Instant>,
+    known: KnownVolumes,
     /// Where folders are removed.
     runtime: tokio::runtime::Handle,
 }
@@ -52,14 +50,15 @@ impl Volumes {
     /// The controller. Must be called within a runtime.
     pub(crate) fn new(context: Context) -> Volumes {
         let runtime = tokio::runtime::Handle::current();
-        Volumes { context, busy: HashMap::new(), known: HashMap::new(), unknown: HashMap::new(), runtime }
+        let lag = Duration::try_from_secs_f64(context.scenario.volume_lag_seconds).unwrap_or_default();
+        Volumes { context, busy: HashMap::new(), known: KnownVolumes::new(lag), runtime }
     }
 
     fn class(&self, object: &Value) -> Option<Arc<Value>> {
         self.context.store.get(&Key::new("storageclasses", "", class(object)))
     }
 
-    fn event(&self, about: &Value, kind: Kind, source: Source<'_>, reason: &str, message: &str) {
+    fn event(&self, about: &Value, kind: EventType, source: Source<'_>, reason: &str, message: &str) {
         self.context.events.record(about, kind, source, reason, message);
     }
 
@@ -72,7 +71,7 @@ impl Volumes {
     ) -> Option<Arc<Value>> {
         let mut wanted = Preconditions::uid(uid(object));
         let is_volume = resource == VOLUMES;
-        if is_volume && self.lags() {
+        if is_volume && self.known.lags() {
             wanted.resource_version = Some(version(object).to_owned());
         }
         let changed = self.context.store.update(&key(resource, object), &wanted, false, |object| {
@@ -80,57 +79,42 @@ impl Volumes {
             Ok(())
         });
         let changed = changed.ok()?;
-        if is_volume && self.lags() {
-            self.known.insert(name(&changed).to_owned(), changed.clone());
+        if is_volume {
+            self.known.learn(changed.clone());
         }
         Some(changed)
     }
 
-    // ---- what is known ----
+    // ---- known volumes ----
 
-    fn lag(&self) -> Duration {
-        Duration::try_from_secs_f64(self.context.scenario.volume_lag_seconds).unwrap_or_default()
-    }
-
-    fn lags(&self) -> bool {
-        !self.lag().is_zero()
-    }
-
-    /// The volumes, as they are known.
+    /// The volumes as the controller knows them.
     fn volumes(&self) -> Vec<Arc<Value>> {
-        if self.lags() { self.known.values().cloned().collect() } else { self.context.store.list(VOLUMES, None).0 }
+        self.known.list().unwrap_or_else(|| self.context.store.list(VOLUMES, None).0)
     }
 
-    /// How long a volume, as it is now, stays unknown yet; `None` if it is known.
+    /// Returns how long the current version of a volume stays unknown; `None` if it is known.
     fn unknown_for(&mut self, volume: &Arc<Value>) -> Option<Duration> {
-        let name = name(volume);
-        let is_known = self.known.get(name).is_some_and(|known| version(known) == version(volume));
-        if is_known || !self.lags() {
-            self.unknown.remove(name);
-            return None;
-        }
-        let since = *self.unknown.entry(name.to_owned()).or_insert_with(Instant::now);
-        let left = self.lag().saturating_sub(since.elapsed());
-        if !left.is_zero() {
-            return Some(left);
-        }
-        self.unknown.remove(name);
-        self.known.insert(name.to_owned(), volume.clone());
-        // Claims that wait are matched with what is known now.
-        for claim in self.context.store.list("persistentvolumeclaims", None).0 {
-            if text(&claim, "/spec/volumeName").is_empty()
-                && let Some(volume) = self.find_volume(&claim)
-            {
-                self.bind(&claim, &volume);
+        match self.known.observe(volume, Instant::now()) {
+            Knowledge::Known => None,
+            Knowledge::In(left) => Some(left),
+            Knowledge::New => {
+                // Claims that wait are matched with what is known now.
+                for claim in self.context.store.list("persistentvolumeclaims", None).0 {
+                    if text_at(&claim, "/spec/volumeName").is_empty()
+                        && let Some(volume) = self.find_volume(&claim)
+                    {
+                        self.bind(&claim, &volume);
+                    }
+                }
+                None
             }
         }
-        None
     }
 
     // ---- claims ----
 
     fn claim(&mut self, claim: &Value) -> Requeue {
-        let bound_to = text(claim, "/spec/volumeName");
+        let bound_to = text_at(claim, "/spec/volumeName");
         if !bound_to.is_empty() {
             self.bound_claim(claim, bound_to);
             return Requeue::Never;
@@ -149,16 +133,16 @@ impl Volumes {
                 class => format!("storageclass.storage.k8s.io \"{class}\" not found"),
             };
             let (kind, reason) = if class(claim).is_empty() {
-                (Kind::Normal, "FailedBinding")
+                (EventType::Normal, "FailedBinding")
             } else {
-                (Kind::Warning, "ProvisioningFailed")
+                (EventType::Warning, "ProvisioningFailed")
             };
             self.event(claim, kind, CONTROLLER, reason, &message);
             return AGAIN;
         };
         if class["volumeBindingMode"] == "WaitForFirstConsumer" && annotation(claim, SELECTED_NODE).is_empty() {
             let (reason, message) = self.awaited(claim);
-            self.event(claim, Kind::Normal, CONTROLLER, reason, &message);
+            self.event(claim, EventType::Normal, CONTROLLER, reason, &message);
             return AGAIN;
         }
         if class["provisioner"] == NO_PROVISIONER {
@@ -167,11 +151,11 @@ impl Volumes {
         self.provision(claim, &class)
     }
 
-    /// What a claim whose volume waits for its first consumer waits for.
+    /// Returns the event of a claim that waits for its first consumer.
     fn awaited(&self, claim: &Value) -> (&'static str, String) {
         let pods = self.context.store.list("pods", Some(namespace(claim))).0;
         let waiting = |pod: &&Arc<Value>| {
-            text(pod, "/spec/nodeName").is_empty() && claims(pod).any(|wanted| wanted == name(claim))
+            text_at(pod, "/spec/nodeName").is_empty() && claims(pod).any(|wanted| wanted == name(claim))
         };
         let names: Vec<&str> = pods.iter().filter(waiting).map(|pod| name(pod)).collect();
         match names.as_slice() {
@@ -184,10 +168,10 @@ impl Volumes {
     /// A claim that has a volume: the volume must exist and be this claim's.
     fn bound_claim(&mut self, claim: &Value, bound_to: &str) {
         let Some(volume) = volume(&self.context.store, bound_to) else {
-            if text(claim, "/status/phase") == "Bound" {
+            if text_at(claim, "/status/phase") == "Bound" {
                 self.change(claim, "persistentvolumeclaims", |claim| claim["status"]["phase"] = json!("Lost"));
                 let message = "Bound claim has lost its PersistentVolume. Data on the volume is lost!";
-                self.event(claim, Kind::Warning, CONTROLLER, "ClaimLost", message);
+                self.event(claim, EventType::Warning, CONTROLLER, "ClaimLost", message);
             }
             return;
         };
@@ -195,25 +179,25 @@ impl Volumes {
         let complete = !annotation(claim, BIND_COMPLETED).is_empty();
         if !complete && reference.is_null() && !fits(&volume, claim) {
             let message = format!("Cannot bind to requested volume \"{bound_to}\": it does not satisfy the claim");
-            self.event(claim, Kind::Warning, CONTROLLER, "VolumeMismatch", &message);
+            self.event(claim, EventType::Warning, CONTROLLER, "VolumeMismatch", &message);
         } else if reference.is_null() || is_for(&volume, claim) {
-            if !is_terminating(claim) || text(claim, "/status/phase") != "Bound" {
+            if !is_terminating(claim) || text_at(claim, "/status/phase") != "Bound" {
                 self.bind(claim, &volume);
             }
         } else if complete {
             let message = "Two claims are bound to the same volume, this one is bound incorrectly";
             self.change(claim, "persistentvolumeclaims", |claim| claim["status"]["phase"] = json!("Lost"));
-            self.event(claim, Kind::Warning, CONTROLLER, "ClaimMisbound", message);
+            self.event(claim, EventType::Warning, CONTROLLER, "ClaimMisbound", message);
         } else {
-            // Somebody asked for it, and it may become free: the claim stays Pending.
+            // The claim names this volume, which may become free: the claim stays Pending.
             let message = format!("volume \"{bound_to}\" already bound to a different claim.");
-            self.event(claim, Kind::Warning, CONTROLLER, "FailedBinding", &message);
+            self.event(claim, EventType::Warning, CONTROLLER, "FailedBinding", &message);
         }
     }
 
-    /// A volume for a claim: one reserved for it by name, wherever that is and even if the claim is being deleted; or one
-    /// that is free and fits. The free ones of a class that waits for its first consumer are looked at once that has a
-    /// node, and then on that node.
+    /// A volume for a claim: one reserved for it by name, wherever that is and even if the claim is being deleted; or
+    /// one that is free and fits. The free ones of a class that waits for its first consumer are looked at once that
+    /// has a node, and then on that node.
     fn find_volume(&self, claim: &Value) -> Option<Arc<Value>> {
         let store = &self.context.store;
         let waits = self.class(claim).is_some_and(|class| class["volumeBindingMode"] == "WaitForFirstConsumer");
@@ -228,10 +212,7 @@ impl Volumes {
 
     /// Makes claim and volume point at each other.
     fn bind(&mut self, claim: &Value, volume: &Value) {
-        let reference = json!({
-            "apiVersion": "v1", "kind": "PersistentVolumeClaim", "name": name(claim), "namespace": namespace(claim),
-            "uid": uid(claim), "resourceVersion": claim["metadata"]["resourceVersion"],
-        });
+        let reference = claim_reference(claim);
         let volume = self.change(volume, VOLUMES, |volume| {
             if volume["spec"]["claimRef"]["uid"] != uid(claim) {
                 if volume["spec"]["claimRef"].is_null() {
@@ -243,7 +224,7 @@ impl Volumes {
         });
         let Some(volume) = volume else { return };
         self.change(claim, "persistentvolumeclaims", |claim| {
-            if text(claim, "/spec/volumeName").is_empty() {
+            if text_at(claim, "/spec/volumeName").is_empty() {
                 annotate(claim, BOUND_BY_CONTROLLER, "yes");
             }
             annotate(claim, BIND_COMPLETED, "yes");
@@ -256,9 +237,9 @@ impl Volumes {
         });
     }
 
-    /// Makes a volume for a claim, which takes its time.
+    /// Provisions a volume for a claim, which takes time.
     fn provision(&mut self, claim: &Value, class: &Value) -> Requeue {
-        let provisioner = text(class, "/provisioner");
+        let provisioner = text_at(class, "/provisioner");
         let own = format!("{provisioner}_disk-provisioner");
         let worker = Source { component: &own, host: "" };
         let Some(done) = self.busy.get(uid(claim)) else {
@@ -272,13 +253,13 @@ impl Volumes {
                  system administrator. If volume creation is delayed, please verify that the provisioner is running and \
                  correctly registered."
             );
-            self.event(claim, Kind::Normal, CONTROLLER, "ExternalProvisioning", &message);
+            self.event(claim, EventType::Normal, CONTROLLER, "ExternalProvisioning", &message);
             let message = format!(
                 "External provisioner is provisioning volume for claim \"{}/{}\"",
                 namespace(claim),
                 name(claim)
             );
-            self.event(claim, Kind::Normal, worker, "Provisioning", &message);
+            self.event(claim, EventType::Normal, worker, "Provisioning", &message);
             return Requeue::After(self.context.pace.provision);
         };
         let left = done.saturating_duration_since(Instant::now());
@@ -291,58 +272,37 @@ impl Volumes {
         let made = folder.and_then(|folder| folder.make_folder(Path::new(&volume), PASSABLE, None));
         if let Err(error) = made {
             let message = format!("failed to provision volume with StorageClass \"{}\": {error}", name(class));
-            self.event(claim, Kind::Warning, worker, "ProvisioningFailed", &message);
+            self.event(claim, EventType::Warning, worker, "ProvisioningFailed", &message);
             return Requeue::Never;
         }
-        let object = self.new_volume(claim, class, &volume);
+        // A disk of the machine itself stays with the machine.
+        let pinned = self.context.scenario.data_on_volume;
+        let object = new_volume(claim, class, &volume, pinned);
         if let Ok(created) = self.context.store.create(Key::new(VOLUMES, "", volume.as_str()), object, false) {
-            // The provisioner is part of it: what it made is known at once.
-            self.known.insert(volume.clone(), created);
+            // The provisioner is part of the controller: it knows its own volume without delay.
+            self.known.learn(created);
             let message = format!("Successfully provisioned volume {volume}");
-            self.event(claim, Kind::Normal, worker, "ProvisioningSucceeded", &message);
+            self.event(claim, EventType::Normal, worker, "ProvisioningSucceeded", &message);
         }
         // Its creation brings the claim back here, to be bound.
         Requeue::Never
-    }
-
-    fn new_volume(&self, claim: &Value, class: &Value, volume: &str) -> Value {
-        let mut spec = json!({
-            "capacity": {"storage": claim["spec"]["resources"]["requests"]["storage"]},
-            "accessModes": claim["spec"]["accessModes"],
-            "persistentVolumeReclaimPolicy": class["reclaimPolicy"],
-            "storageClassName": name(class),
-            "volumeMode": claim["spec"]["volumeMode"],
-            "csi": {"driver": class["provisioner"], "volumeHandle": volume, "fsType": "ext4"},
-            "claimRef": {
-                "apiVersion": "v1", "kind": "PersistentVolumeClaim", "name": name(claim),
-                "namespace": namespace(claim), "uid": uid(claim),
-                "resourceVersion": claim["metadata"]["resourceVersion"],
-            },
-        });
-        let node = annotation(claim, SELECTED_NODE);
-        // A disk of the machine itself stays with the machine.
-        if self.context.scenario.data_on_volume && !node.is_empty() {
-            spec["nodeAffinity"] = json!({"required": {"nodeSelectorTerms": [{"matchExpressions": [
-                {"key": "kubernetes.io/hostname", "operator": "In", "values": [node]}]}]}});
-        }
-        json!({"metadata": {"annotations": {PROVISIONED_BY: class["provisioner"]}}, "spec": spec})
     }
 
     // ---- volumes ----
 
     fn volume(&mut self, volume: &Value) -> Requeue {
         let reference = &volume["spec"]["claimRef"];
-        let phase = text(volume, "/status/phase");
+        let phase = text_at(volume, "/status/phase");
         if is_terminating(volume) && phase != "Bound" {
             return Requeue::Never;
         }
-        if text(reference, "/uid").is_empty() {
+        if text_at(reference, "/uid").is_empty() {
             // Free, or reserved for a claim of that name.
             self.set_phase(volume, "Available");
             return Requeue::Never;
         }
-        let claim = Key::new("persistentvolumeclaims", text(reference, "/namespace"), text(reference, "/name"));
-        if self.context.store.get(&claim).is_some_and(|claim| uid(&claim) == text(reference, "/uid")) {
+        let claim = Key::new("persistentvolumeclaims", text_at(reference, "/namespace"), text_at(reference, "/name"));
+        if self.context.store.get(&claim).is_some_and(|claim| uid(&claim) == text_at(reference, "/uid")) {
             self.busy.remove(uid(volume));
             return Requeue::Never;
         }
@@ -354,7 +314,7 @@ impl Volumes {
         self.reclaim(volume)
     }
 
-    /// Removes a volume and its data, which takes its time.
+    /// Removes a volume and its data, which takes time.
     fn reclaim(&mut self, volume: &Value) -> Requeue {
         let pace = self.context.pace.reclaim;
         let done = *self.busy.entry(uid(volume).to_owned()).or_insert_with(|| Instant::now() + pace);
@@ -363,25 +323,20 @@ impl Volumes {
             return Requeue::After(left);
         }
         self.busy.remove(uid(volume));
-        // Not the controller's time: a database cluster is a thousand files.
+        // In the background: a database cluster has thousands of files.
         let folder = self.context.volumes.join(name(volume));
         self.runtime.spawn_blocking(move || std::fs::remove_dir_all(folder));
         let options = DeleteOptions { preconditions: Preconditions::uid(uid(volume)), ..DeleteOptions::default() };
-        // Deleted by somebody else meanwhile: just as well.
+        // Deleted by another client by now: nothing to do.
         let _ = self.context.store.delete(&key(VOLUMES, volume), &options);
         Requeue::Never
     }
 
     fn set_phase(&mut self, volume: &Value, phase: &str) {
-        if text(volume, "/status/phase") != phase {
+        if text_at(volume, "/status/phase") != phase {
             self.change(volume, VOLUMES, |volume| volume["status"]["phase"] = json!(phase));
         }
     }
-}
-
-/// Which of its versions an object is.
-fn version(object: &Value) -> &str {
-    text(object, "/metadata/resourceVersion")
 }
 
 /// Whether a claimRef names that claim.
@@ -407,7 +362,7 @@ impl Controller for Volumes {
             VOLUMES => {
                 let claims = self.context.store.list("persistentvolumeclaims", None).0;
                 let related = claims.iter().filter(|claim| {
-                    let bound_to = text(claim, "/spec/volumeName");
+                    let bound_to = text_at(claim, "/spec/volumeName");
                     bound_to.is_empty() || bound_to == changed.name
                 });
                 let mut keys = vec![changed.clone()];
@@ -426,8 +381,7 @@ impl Controller for Volumes {
                 None => self.volume(&volume),
             },
             (None, VOLUMES) => {
-                self.known.remove(&key.name);
-                self.unknown.remove(&key.name);
+                self.known.forget(&key.name);
                 Requeue::Never
             }
             (None, _) => Requeue::Never,

@@ -1,4 +1,9 @@
+use super::history::{FIRST_VERSION, HISTORY};
 use super::*;
+use crate::objects::is_terminating;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+use std::sync::Arc;
 
 fn pod(name: &str) -> Key {
     Key::new("pods", "ns", name)
@@ -114,7 +119,7 @@ fn finalizers_hold_an_object_and_the_last_one_lets_it_go() {
     assert_eq!(store.version(), before);
 
     let (object, gone) = store.delete(&key, &DeleteOptions::default()).unwrap();
-    assert!(!gone && object["metadata"]["deletionTimestamp"].is_string());
+    assert!(!gone && is_terminating(&object));
     let last = store
         .update(&key, &Preconditions::none(), false, |o| {
             o["metadata"]["finalizers"] = json!([]);

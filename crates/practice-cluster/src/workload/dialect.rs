@@ -1,6 +1,6 @@
-//! The setting `warehouse`: SynxDB's kernel knows it, and PostgreSQL takes none without a dot in its name. What a client
-//! says of it is passed on as if it spoke of `synxdb.warehouse`, a setting of PostgreSQL's own kind: the startup option
-//! `-c warehouse=NAME`, `SHOW warehouse`, `SET warehouse`, `current_setting('warehouse')`.
+//! The setting `warehouse`: SynxDB's kernel knows it, and PostgreSQL takes none without a dot in its name. What a
+//! client says of it is passed on as if it spoke of `synxdb.warehouse`, a setting of PostgreSQL's own kind: the startup
+//! option `-c warehouse=NAME`, `SHOW warehouse`, `SET warehouse`, `current_setting('warehouse')`.
 //!
 //! Knows nothing of the sandbox around it: the tests of the plugin's own sessions use it before a PostgreSQL of theirs.
 
@@ -54,7 +54,8 @@ pub(crate) fn startup(packet: &[u8]) -> (Option<String>, Vec<u8>) {
     (chosen, [&length.to_be_bytes()[..], &body].concat())
 }
 
-/// The value of `options`, as PostgreSQL splits it: words between white space, in which a backslash keeps what follows it.
+/// The value of `options`, as PostgreSQL splits it: words between white space, in which a backslash keeps what follows
+/// it.
 fn translated_options(options: &str) -> (Option<String>, String) {
     let mut words = Vec::new();
     let mut word: Option<String> = None;
@@ -95,7 +96,7 @@ fn translated_options(options: &str) -> (Option<String>, String) {
 /// What a client sends after its startup packet, message by message.
 #[derive(Default)]
 struct Messages {
-    /// The beginning of a message that is not whole yet.
+    /// The beginning of an incomplete message.
     pending: Vec<u8>,
     /// How many more bytes of a message are passed on as they are.
     passing: usize,
@@ -142,7 +143,7 @@ fn translated(message: &[u8]) -> Vec<u8> {
     [&head[..1], &length.to_be_bytes(), text.as_bytes()].concat()
 }
 
-/// Passes on what client and server say until either side ends.
+/// Passes data between client and server until either side ends.
 pub(crate) async fn pass(
     client: impl AsyncRead + AsyncWrite + Unpin,
     server: impl AsyncRead + AsyncWrite + Unpin,
@@ -206,7 +207,7 @@ mod tests {
         [&[kind][..], &length.to_be_bytes(), body.as_bytes()].concat()
     }
 
-    /// However the bytes come in, and only where it is the setting that is spoken of.
+    /// However the bytes come in, and only if it is the setting that is spoken of.
     #[test]
     fn statements_speak_of_postgresqls_setting() {
         let said = [

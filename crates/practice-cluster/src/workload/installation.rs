@@ -1,6 +1,6 @@
 //! Finding the machine's own PostgreSQL.
 
-use crate::processes::Unprivileged;
+use crate::unprivileged::Unprivileged;
 use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::os::unix::fs::MetadataExt as _;
@@ -13,7 +13,7 @@ pub enum PostgresChoice {
     /// The newest found on PATH, by `pg_config`, or in the usual folders.
     #[default]
     Find,
-    /// None, as on a machine where it is not installed.
+    /// None, as on a machine without PostgreSQL.
     None,
     /// The one whose `postgres` and `initdb` are in this folder.
     Folder(PathBuf),
@@ -30,7 +30,7 @@ pub(crate) struct Installation {
 
 impl Installation {
     /// Looks for PostgreSQL; the highest version wins. Blocks for some milliseconds. What is found is run as `user`,
-    /// which is somebody where this process is root's; then only what root alone can change is looked at.
+    /// which is given if this process runs as root; then only programs that only root can change are considered.
     pub(crate) fn find(choice: &PostgresChoice, user: Option<&Unprivileged>) -> Option<Installation> {
         match choice {
             PostgresChoice::None => None,
@@ -72,12 +72,12 @@ fn run(program: &Path, argument: &str, user: Option<&Unprivileged>) -> Option<St
     Some(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// Whether nobody but root can change what a path leads to: neither the file nor any folder on the way.
+/// Whether only root can change what a path leads to: the file and every folder on the way.
 fn of_root_alone(path: &Path) -> bool {
     let Ok(path) = path.canonicalize() else { return false };
     path.ancestors().all(|part| {
         std::fs::metadata(part).is_ok_and(|about| {
-            // In a folder with the sticky bit nobody moves what is root's.
+            // In a folder with the sticky bit, other users cannot move root's files.
             let closed = about.mode() & 0o022 == 0 || (about.is_dir() && about.mode() & 0o1000 != 0);
             about.uid() == 0 && closed
         })
@@ -93,7 +93,7 @@ fn version(text: &str) -> Option<(u32, u32)> {
 }
 
 /// Where `postgres` may be: PATH, what the `pg_config` there says, and where distributions and installers put it. An
-/// empty or relative entry of PATH is the folder that one happens to be in, which may be anybody's.
+/// empty or relative entry of PATH is the folder that one happens to be in, which may belong to any user.
 fn folders(path: &OsStr, user: Option<&Unprivileged>) -> Vec<PathBuf> {
     let mut folders: Vec<PathBuf> = std::env::split_paths(path).filter(|path| path.is_absolute()).collect();
     let mut configs = folders.iter().map(|folder| folder.join("pg_config"));
@@ -189,7 +189,7 @@ mod tests {
             std::os::unix::fs::chown(&owner, Some(0), None).unwrap();
         }
         std::fs::set_permissions(folder.path().join("initdb"), mode(0o777)).unwrap();
-        assert_eq!(find(), None, "everybody may write to it");
+        assert_eq!(find(), None, "all users may write to it");
         std::os::unix::fs::chown(folder.path().join("pg_config"), Some(65534), None).unwrap();
         std::fs::write(&log, "").unwrap();
         find();

@@ -1,52 +1,41 @@
 //! A real PostgreSQL server in a pod: making database clusters, running and stopping them.
 //!
 //! Servers listen on a Unix socket in a folder of their own; only if the sandbox is asked for TLS, which PostgreSQL has
-//! on no Unix socket, on a port of the loopback interface, too. Everybody needs a password, except for the superuser of
-//! the sandbox itself, who is known by the process that connects to the socket. When the sandbox was started by root,
-//! servers run as an unprivileged user, and root writes nothing where that user may. Nothing is synced to disk: what a
-//! sandbox holds outlives its servers, not the machine.
+//! on no Unix socket, on a port of the loopback interface, too. Every role needs a password, except for the superuser
+//! of the sandbox itself, who is known by the process that connects to the socket. When the sandbox was started by
+//! root, servers run as an unprivileged user, and root writes nothing where that user may. Nothing is synced to disk:
+//! what a sandbox holds outlives its servers, not the machine.
 
 use super::installation::Installation;
 use crate::error::SandboxError;
 use crate::files::Folder;
-use crate::processes::{self, Spawner, Unprivileged};
+use crate::processes::{self, Spawner};
+use crate::sync::lock;
+use crate::unprivileged::{Unprivileged, run_as};
 use rustix::fs::Mode;
 use rustix::process::Signal;
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::ffi::OsStr;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
-use tokio::io::{AsyncBufReadExt as _, BufReader};
-use tokio::net::{TcpSocket, UnixStream};
+use std::sync::{Arc, Mutex};
+use tokio::io::BufReader;
+use tokio::net::TcpSocket;
 use tokio::process::{Child, Command};
 use tokio::sync::{OnceCell, mpsc, watch};
 
-/// SynxDB's administrator, as in its documentation. An ordinary role here: a superuser of PostgreSQL runs programs and
-/// reads files as the user that the server runs as.
-pub(crate) const ADMINISTRATOR: &str = "gpadmin";
+use super::logins::{SUPERUSER, hba, ident};
+use super::server::{Processes, Server, ServerState, attend, read_log};
 
-/// The superuser, whom only the sandbox itself logs in as: it makes roles and databases. No client's startup packet may
-/// name it.
-pub(crate) const SUPERUSER: &str = "practice_cluster_superuser";
-
-/// Who is let in, and how: the file for the whole of a sandbox, which its servers can read and not write.
+/// Who may log in, and how: one file for all servers of a sandbox, which they can read but not write.
 const HBA: &str = "pg_hba.conf";
+
 const IDENT: &str = "pg_ident.conf";
-/// The map that says who the superuser is.
-const MAP: &str = "sandbox";
 
-/// The port that a socket is named after where there is no port.
+/// The port that a socket is named after if there is no port.
 const NO_PORT: u16 = 5432;
-
-/// What the server logs when it accepts connections (`lc_messages` is C).
-const ACCEPTING: &str = "database system is ready to accept connections";
-
-/// Lines of a server's log that are kept for `kubectl logs` and error messages.
-const LOG_LINES: usize = 200;
 
 /// Runs PostgreSQL servers for one sandbox.
 pub(crate) struct Postgres {
@@ -65,19 +54,9 @@ pub(crate) struct Postgres {
     leases: Mutex<BTreeMap<PathBuf, Arc<tokio::sync::Mutex<()>>>>,
 }
 
-/// Ids of the processes that run.
-#[derive(Default)]
-struct Processes {
-    servers: HashSet<u32>,
-    /// What prepares data folders.
-    helpers: HashSet<u32>,
-    /// Whether all was ended: nothing more is to run.
-    ended: bool,
-}
-
 impl Postgres {
     /// Servers will be started by `spawner`, as `user` if given, with their sockets under `folder`, and with ports of
-    /// the loopback interface where `ports` says so.
+    /// the loopback interface if `ports` is set.
     pub(crate) fn new(
         installation: Installation,
         spawner: Spawner,
@@ -111,7 +90,7 @@ impl Postgres {
         parent.make_folder(name, Mode::RWXU, self.user.as_ref())
     }
 
-    /// The user that servers run as: their sockets are served by nobody else.
+    /// The user that servers run as: no other user may serve their sockets.
     fn uid(&self) -> u32 {
         self.user.as_ref().map_or_else(|| rustix::process::geteuid().as_raw(), |user| user.uid)
     }
@@ -122,7 +101,7 @@ impl Postgres {
         command.env_clear().env("LC_ALL", "C").env("PATH", std::env::var_os("PATH").unwrap_or_default());
         // Where the server may go: its own working folder may be closed to it.
         command.current_dir("/").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        processes::run_as(&mut command, self.user.as_ref());
+        run_as(&mut command, self.user.as_ref());
         command
     }
 
@@ -190,7 +169,7 @@ impl Postgres {
     pub(crate) async fn start(&self, data: &Path) -> Result<Server, SandboxError> {
         let wrong = |why: String| SandboxError::Postgres { what: "postgres cannot be started".to_owned(), why };
         let lease = {
-            let mut leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut leases = lock(&self.leases);
             leases.entry(data.to_owned()).or_default().clone()
         };
         let lease = lease.lock_owned().await;
@@ -238,8 +217,8 @@ impl Postgres {
         Ok(Server { socket_folder, owner, port, listens, _held: held, state, signals, log })
     }
 
-    /// Ends everything at once, without a runtime; data folders that are still in use afterwards are the caller's to
-    /// look after.
+    /// Ends everything immediately, without a runtime; data folders that are still in use afterwards are the caller's
+    /// to look after.
     pub(crate) fn end_all(&self) {
         let mut running = lock(&self.running);
         running.ended = true;
@@ -254,197 +233,11 @@ impl Postgres {
 }
 
 /// A free port of the loopback interface. Linux lets a server listen on a port that another socket holds without
-/// listening, where both say SO_REUSEADDR: nobody else gets it meanwhile.
+/// listening, if both set SO_REUSEADDR: no other process can take it.
 fn free_port() -> std::io::Result<(Option<TcpSocket>, u16)> {
     let socket = TcpSocket::new_v4()?;
     socket.set_reuseaddr(true)?;
     socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
     let port = socket.local_addr()?.port();
     Ok((cfg!(target_os = "linux").then_some(socket), port))
-}
-
-fn lock(running: &Mutex<Processes>) -> MutexGuard<'_, Processes> {
-    running.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Where a server takes connections.
-#[derive(Clone, Debug)]
-pub(crate) struct ServerSocket {
-    /// Its Unix socket, in a folder that its user may write to.
-    pub(crate) path: PathBuf,
-    /// The user that it runs as.
-    pub(crate) owner: u32,
-    /// Its port on the loopback interface, where it has one.
-    pub(crate) port: Option<u16>,
-}
-
-impl ServerSocket {
-    /// Connects to the socket.
-    ///
-    /// # Errors
-    /// The system's. Whoever answers is another user: the socket's name was made to lead elsewhere.
-    pub(crate) async fn connect(&self) -> std::io::Result<UnixStream> {
-        let stream = UnixStream::connect(&self.path).await?;
-        let answers = stream.peer_cred()?.uid();
-        if answers != self.owner {
-            return Err(std::io::Error::other(format!("user {answers} answers, not the server's")));
-        }
-        Ok(stream)
-    }
-}
-
-/// Everybody shows a password, but for the superuser, whom the system's word for who connects lets in: this process.
-fn hba() -> String {
-    format!(
-        "local all {SUPERUSER} peer map={MAP}\n\
-         local all all scram-sha-256\n\
-         host all {SUPERUSER} all reject\n\
-         host all all 127.0.0.1/32 scram-sha-256\n"
-    )
-}
-
-/// Who the superuser is: root where root started the sandbox. Otherwise servers run as whoever started it, and nobody
-/// else reaches their sockets.
-fn ident(by_root: bool) -> String {
-    format!("{MAP} {} {SUPERUSER}\n", if by_root { "root" } else { "/^.*$" })
-}
-
-/// What a server is doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ServerState {
-    /// Its process runs, it takes no connections yet.
-    Starting,
-    /// It takes connections.
-    Accepting,
-    /// Its process ended, with this exit code (128 + signal where a signal ended it).
-    Exited(i32),
-}
-
-/// A server process.
-pub(crate) struct Server {
-    socket_folder: PathBuf,
-    /// The user that it runs as.
-    owner: u32,
-    port: u16,
-    /// Whether it listens on that port.
-    listens: bool,
-    _held: Option<TcpSocket>,
-    state: watch::Sender<ServerState>,
-    signals: mpsc::UnboundedSender<Signal>,
-    log: Arc<Mutex<VecDeque<String>>>,
-}
-
-impl Server {
-    /// Where it takes connections.
-    pub(crate) fn socket(&self) -> ServerSocket {
-        ServerSocket {
-            path: self.socket_folder.join(format!(".s.PGSQL.{}", self.port)),
-            owner: self.owner,
-            port: self.listens.then_some(self.port),
-        }
-    }
-
-    /// Resolves when it accepts connections (`Ok`) or has ended without (`Err`, its last words).
-    pub(crate) async fn accepts(&self) -> Result<(), String> {
-        let mut state = self.state.subscribe();
-        let reached = state.wait_for(|state| *state != ServerState::Starting).await;
-        match reached.map(|state| *state) {
-            Ok(ServerState::Accepting) => Ok(()),
-            _ => Err(self.log().pop().unwrap_or_else(|| "it ended without a word".to_owned())),
-        }
-    }
-
-    /// Resolves with the exit code when its process ended.
-    pub(crate) async fn exited(&self) -> i32 {
-        let mut state = self.state.subscribe();
-        match state.wait_for(|state| matches!(state, ServerState::Exited(_))).await.map(|state| *state) {
-            Ok(ServerState::Exited(code)) => code,
-            _ => 137,
-        }
-    }
-
-    /// Fast shutdown (connections are ended, a checkpoint is written); what is left of it after `grace` is ended by an
-    /// immediate one. Resolves with the exit code.
-    pub(crate) async fn stop(&self, grace: Duration) -> i32 {
-        for (signal, limit) in [(Signal::INT, grace), (Signal::QUIT, Duration::from_secs(5))] {
-            let _ = self.signals.send(signal);
-            if let Ok(code) = tokio::time::timeout(limit, self.exited()).await {
-                return code;
-            }
-        }
-        let _ = self.signals.send(Signal::KILL);
-        self.exited().await
-    }
-
-    /// The last lines it logged.
-    pub(crate) fn log(&self) -> Vec<String> {
-        self.log.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
-    }
-}
-
-async fn read_log(
-    stderr: impl tokio::io::AsyncBufRead + Unpin,
-    log: Arc<Mutex<VecDeque<String>>>,
-    state: watch::Sender<ServerState>,
-) {
-    let mut lines = stderr.lines();
-    while let Ok(Some(line)) = lines.next_line().await {
-        if line.contains(ACCEPTING) {
-            state.send_if_modified(|state| {
-                let starting = *state == ServerState::Starting;
-                if starting {
-                    *state = ServerState::Accepting;
-                }
-                starting
-            });
-        }
-        let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
-        if log.len() == LOG_LINES {
-            log.pop_front();
-        }
-        log.push_back(line);
-    }
-}
-
-/// Waits for the process and passes signals on to it: only who reaps it knows that its id is still its own.
-async fn attend(
-    mut child: Child,
-    mut signals: mpsc::UnboundedReceiver<Signal>,
-    state: watch::Sender<ServerState>,
-    running: Arc<Mutex<Processes>>,
-    (lease, reader): (tokio::sync::OwnedMutexGuard<()>, tokio::task::JoinHandle<()>),
-) {
-    use std::os::unix::process::ExitStatusExt as _;
-    let pid = child.id();
-    {
-        let mut running = lock(&running);
-        running.servers.extend(pid);
-        if let (true, Some(pid)) = (running.ended, pid) {
-            processes::signal(pid, Signal::QUIT);
-        }
-    }
-    let status = loop {
-        tokio::select! {
-            status = child.wait() => break status,
-            signal = signals.recv() => {
-                // All handles gone: nobody will ever stop it, so it stops now.
-                let signal = signal.unwrap_or(Signal::QUIT);
-                if let Some(pid) = child.id() {
-                    processes::signal(pid, signal);
-                }
-                if signals.is_closed() && signals.is_empty() {
-                    break child.wait().await;
-                }
-            }
-        }
-    };
-    if let Some(pid) = pid {
-        lock(&running).servers.remove(&pid);
-    }
-    let code = status.map_or(137, |status| status.code().or(status.signal().map(|signal| 128 + signal)).unwrap_or(137));
-    // Its log ends when the last of its own children is gone too: one whose parent was killed may live a moment longer,
-    // and keeps a successor from starting.
-    let _ = tokio::time::timeout(Duration::from_secs(5), reader).await;
-    drop(lease);
-    state.send_replace(ServerState::Exited(code));
 }

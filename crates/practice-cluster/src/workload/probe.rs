@@ -1,6 +1,7 @@
 //! What a probe finds: whether a port is listened on, what a page answers, how a command ends.
 
-use super::{Component, Process, Running};
+use super::component::Component;
+use super::running::{Process, Running};
 use storage_stand_in::PageRequest;
 
 /// Why a page that does not answer fails its probe, in the kubelet's words.

@@ -1,7 +1,8 @@
 //! What the databases hold at first: the metadata proxy's `cloudmeta`, and the account's `test_db` as in SynxDB's
 //! "Cluster Failover" page.
 
-use super::postgres::{ADMINISTRATOR, SUPERUSER, ServerSocket};
+use super::logins::{ADMINISTRATOR, SUPERUSER};
+use super::server_socket::ServerSocket;
 use std::path::Path;
 use tokio_postgres::{Client, Config, NoTls};
 
@@ -21,7 +22,7 @@ pub(crate) enum Content {
     Kept,
     /// A new database cluster for the first time: filled.
     Filled,
-    /// A new database cluster where there was another before: its data is lost.
+    /// A new database cluster if there was another before: its data is lost.
     Lost,
 }
 
@@ -81,7 +82,7 @@ pub(crate) async fn prepare(
         }
     }
     if databases == Databases::Account {
-        // The template last: nobody can be in it while a database is made from it.
+        // The template last: no session may be in it while a database is created from it.
         let made = (content == Content::Filled).then_some(database);
         for database in ["postgres"].into_iter().chain(made).chain(["template1"]) {
             kernel(server, database, segments).await?;

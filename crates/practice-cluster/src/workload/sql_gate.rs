@@ -1,84 +1,25 @@
 //! Whether a proxy's databases answer, and how PostgreSQL words it when they do not.
 //!
 //! Pure but for reading the store: an account's databases answer only while its proxy and all nodes of the session's
-//! warehouse are Ready; the metadata proxy's while it is Ready itself. What becomes of the account's other warehouses is
-//! nothing to a session.
+//! warehouse are Ready; the metadata proxy's while it is Ready itself. The account's other warehouses do not affect a
+//! session.
 
-use super::Component;
+use super::component::Component;
+use super::sql_refusal::SqlRefusal;
 use super::warehouses::{Warehouse, only_running, serves, warehouses};
 use crate::store::{Key, Store};
 
-/// "cannot connect now".
-pub(crate) const CANNOT_CONNECT_NOW: &str = "57P03";
-
-/// A FATAL error that answers a connection.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Refusal {
-    /// SQLSTATE.
-    pub(crate) code: &'static str,
-    /// Message.
-    pub(crate) message: String,
-    /// Detail, may be empty.
-    pub(crate) detail: String,
-}
-
-impl Refusal {
-    /// 57P03 with a message.
-    pub(crate) fn starting(message: impl Into<String>) -> Refusal {
-        Refusal { code: CANNOT_CONNECT_NOW, message: message.into(), detail: String::new() }
-    }
-
-    /// What a startup option that names no warehouse of the account is answered with, in PostgreSQL's words.
-    fn no_warehouse(name: &str) -> Refusal {
-        Refusal {
-            code: "22023",
-            message: format!("invalid value for parameter \"warehouse\": \"{name}\""),
-            detail: format!("Warehouse \"{name}\" does not exist."),
-        }
-    }
-
-    /// What a warehouse node's server answers to a client (Greenplum's words and SQLSTATE).
-    pub(crate) fn segment() -> Refusal {
-        Refusal {
-            code: CANNOT_CONNECT_NOW,
-            message: "connections to primary segments are not allowed".to_owned(),
-            detail: "This database instance is running as a primary segment in a Greenplum cluster and does not \
-                     permit direct connections."
-                .to_owned(),
-        }
-    }
-
-    /// As an ErrorResponse message of PostgreSQL's protocol, version 3.
-    pub(crate) fn encode(&self) -> Vec<u8> {
-        let mut fields = Vec::new();
-        let fixed = [(b'S', "FATAL"), (b'V', "FATAL"), (b'C', self.code), (b'M', &self.message), (b'D', &self.detail)];
-        for (kind, value) in fixed {
-            if !value.is_empty() {
-                fields.push(kind);
-                fields.extend_from_slice(value.as_bytes());
-                fields.push(0);
-            }
-        }
-        fields.push(0);
-        let mut message = vec![b'E'];
-        let length = u32::try_from(fields.len() + 4).unwrap_or(u32::MAX);
-        message.extend_from_slice(&length.to_be_bytes());
-        message.extend_from_slice(&fields);
-        message
-    }
-}
-
-/// Whether SQL through that proxy's pod is let through now, in a session that chose this warehouse, or none; `Err` says why
-/// not.
+/// Whether SQL through that proxy's pod is let through now, in a session that chose this warehouse, or none; `Err` says
+/// why not.
 pub(crate) fn check(
     store: &Store,
     namespace: &str,
     pod: &str,
     component: Component,
     chosen: Option<&str>,
-) -> Result<(), Refusal> {
+) -> Result<(), SqlRefusal> {
     if !store.get(&Key::new("pods", namespace, pod)).is_some_and(|pod| serves(&pod)) {
-        return Err(Refusal::starting("the database system is starting up"));
+        return Err(SqlRefusal::starting("the database system is starting up"));
     }
     if component != Component::WarehouseProxy {
         return Ok(());
@@ -88,14 +29,14 @@ pub(crate) fn check(
         None => only_running(&warehouses),
         Some(chosen) => {
             let found = warehouses.iter().find(|warehouse| warehouse.name == chosen);
-            Some(found.ok_or_else(|| Refusal::no_warehouse(chosen))?)
+            Some(found.ok_or_else(|| SqlRefusal::no_warehouse(chosen))?)
         }
     };
     match warehouse {
-        Some(Warehouse { name, nodes }) if nodes.is_empty() => Err(Refusal::starting(format!(
+        Some(Warehouse { name, nodes }) if nodes.is_empty() => Err(SqlRefusal::starting(format!(
             "the database system is not accepting connections: warehouse {name} is suspended"
         ))),
-        Some(warehouse) if warehouse.ready() < warehouse.nodes.len() => Err(Refusal::starting(format!(
+        Some(warehouse) if warehouse.ready() < warehouse.nodes.len() => Err(SqlRefusal::starting(format!(
             "the database system is not accepting connections: {} of {} nodes of warehouse {} are ready",
             warehouse.ready(),
             warehouse.nodes.len(),
@@ -108,7 +49,8 @@ pub(crate) fn check(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::controllers::objects::text;
+    use crate::values::text_at;
+    use crate::workload::sql_refusal::CANNOT_CONNECT_NOW;
     use serde_json::{Value, json};
     use std::sync::Arc;
 
@@ -133,7 +75,7 @@ mod tests {
             "app.kubernetes.io/component": "warehouse"}}}}});
         let set = store.create(Key::new("statefulsets", "a", name), set, false).unwrap();
         for node in 0..nodes {
-            let (key, object) = pod(&format!("{name}-{node}"), text(&set, "/metadata/uid"), "True");
+            let (key, object) = pod(&format!("{name}-{node}"), text_at(&set, "/metadata/uid"), "True");
             store.create(key, object, false).unwrap();
         }
     }
@@ -158,7 +100,7 @@ mod tests {
         assert_eq!(check(Component::MetadataProxy), Ok(()));
     }
 
-    /// A session is in one warehouse; what becomes of another is nothing to it.
+    /// A session is in one warehouse; others do not affect it.
     #[test]
     fn each_session_depends_on_its_own_warehouse() {
         let store = account();
@@ -188,14 +130,5 @@ mod tests {
             let refusal = check(&store, "a", "proxy-0", component, None).unwrap_err();
             assert_eq!(refusal.message, "the database system is starting up");
         }
-    }
-
-    #[test]
-    fn a_refusal_is_a_whole_error_response() {
-        let message = Refusal::starting("no").encode();
-        assert_eq!(message[0], b'E');
-        let length = u32::from_be_bytes(message[1..5].try_into().unwrap()) as usize;
-        assert_eq!(message.len(), length + 1);
-        assert_eq!(&message[5..], b"SFATAL\0VFATAL\0C57P03\0Mno\0\0");
     }
 }

@@ -5,8 +5,9 @@
 //! cannot be worded then, and is a closed connection.
 
 use super::dialect;
-use super::postgres::{SUPERUSER, ServerSocket};
-use super::sql_gate::Refusal;
+use super::logins::SUPERUSER;
+use super::server_socket::ServerSocket;
+use super::sql_refusal::SqlRefusal;
 use std::io;
 use std::net::Ipv4Addr;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, copy_bidirectional};
@@ -19,7 +20,7 @@ const GSSENC_REQUEST: u32 = 80_877_104;
 /// PostgreSQL's own limit for a startup packet.
 const LONGEST_STARTUP: usize = 10_000;
 
-/// A packet that opens a connection, whole.
+/// A complete packet that opens a connection.
 struct Startup {
     code: u32,
     bytes: Vec<u8>,
@@ -29,7 +30,7 @@ struct Startup {
 enum Opening {
     /// In the clear.
     Startup(Startup),
-    /// With TLS, to which the server has agreed on this connection; the client has not been told yet.
+    /// With TLS, to which the server has agreed on this connection; the client does not know yet.
     Tls(TcpStream),
 }
 
@@ -57,7 +58,7 @@ async fn opening(client: &mut (impl AsyncRead + AsyncWrite + Unpin), port: Optio
     }
 }
 
-/// A connection on which the server said yes to a request for TLS.
+/// Opens a connection on which the server accepts a request for TLS.
 async fn agreed(port: u16, request: &[u8]) -> io::Result<Option<TcpStream>> {
     let mut server = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
     server.set_nodelay(true)?;
@@ -65,14 +66,14 @@ async fn agreed(port: u16, request: &[u8]) -> io::Result<Option<TcpStream>> {
     Ok((server.read_u8().await? == b'S').then_some(server))
 }
 
-/// Sends a refusal and closes. What the client sends meanwhile is read away.
-async fn send(client: &mut (impl AsyncRead + AsyncWrite + Unpin), refusal: &Refusal) -> io::Result<()> {
+/// Sends a refusal and closes.
+async fn send(client: &mut (impl AsyncRead + AsyncWrite + Unpin), refusal: &SqlRefusal) -> io::Result<()> {
     client.write_all(&refusal.encode()).await?;
     client.shutdown().await
 }
 
 /// Answers a connection with a refusal once its startup packet is there.
-pub(crate) async fn refuse(mut client: impl AsyncRead + AsyncWrite + Unpin, refusal: Refusal) -> io::Result<()> {
+pub(crate) async fn refuse(mut client: impl AsyncRead + AsyncWrite + Unpin, refusal: SqlRefusal) -> io::Result<()> {
     opening(&mut client, None).await?;
     send(&mut client, &refusal).await
 }
@@ -80,9 +81,9 @@ pub(crate) async fn refuse(mut client: impl AsyncRead + AsyncWrite + Unpin, refu
 impl Startup {
     /// Whether a client may send this. Who connects to the server's socket is always the sandbox, so that the server
     /// would take any client for its superuser; and only the third version of the protocol is read here.
-    fn admissible(&self) -> Result<(), Refusal> {
+    fn admissible(&self) -> Result<(), SqlRefusal> {
         let not_allowed =
-            |message: &str| Err(Refusal { code: "28000", message: message.to_owned(), detail: String::new() });
+            |message: &str| Err(SqlRefusal { code: "28000", message: message.to_owned(), detail: String::new() });
         if self.bytes.windows(SUPERUSER.len()).any(|part| part == SUPERUSER.as_bytes()) {
             return not_allowed("this role is the practice cluster's own");
         }
@@ -93,22 +94,23 @@ impl Startup {
     }
 }
 
-/// What a server's clients speak.
+/// The SQL dialect of a server's clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Speaks {
-    /// PostgreSQL's language.
+pub(crate) enum Dialect {
+    /// PostgreSQL's own dialect.
     PostgreSql,
-    /// That of SynxDB's kernel, whose sessions choose a warehouse.
+    /// The dialect of SynxDB's kernel, whose sessions choose a warehouse.
     Warehouses,
 }
 
-/// Serves a connection to a server's socket, or its port for TLS: `gate` is asked once the startup packet is there, with the
-/// warehouse that it chooses; what `cut` makes of that ends an open connection. Within TLS no warehouse can be chosen.
+/// Serves a connection to a server's socket, or its port for TLS: `gate` is asked once the startup packet is there,
+/// with the warehouse that it chooses; what `cut` makes of that ends an open connection. Within TLS no warehouse can be
+/// chosen.
 pub(crate) async fn serve<Cut: Future<Output = ()>>(
     mut client: impl AsyncRead + AsyncWrite + Unpin,
     socket: &ServerSocket,
-    speaks: Speaks,
-    gate: impl Fn(Option<&str>) -> Result<(), Refusal>,
+    dialect: Dialect,
+    gate: impl Fn(Option<&str>) -> Result<(), SqlRefusal>,
     cut: impl FnOnce(Option<String>) -> Cut,
 ) -> io::Result<()> {
     let startup = match opening(&mut client, socket.port).await? {
@@ -126,13 +128,13 @@ pub(crate) async fn serve<Cut: Future<Output = ()>>(
     };
     // A cancel request carries nothing to be refused with, and no words.
     let cancels = startup.code == CANCEL_REQUEST;
-    let translates = speaks == Speaks::Warehouses && !cancels;
+    let translates = dialect == Dialect::Warehouses && !cancels;
     let (warehouse, bytes) = if translates { dialect::startup(&startup.bytes) } else { (None, startup.bytes.clone()) };
     if !cancels && let Err(refusal) = startup.admissible().and_then(|()| gate(warehouse.as_deref())) {
         return send(&mut client, &refusal).await;
     }
     let Ok(mut server) = socket.connect().await else {
-        return send(&mut client, &Refusal::starting("the database system is shutting down")).await;
+        return send(&mut client, &SqlRefusal::starting("the database system is shutting down")).await;
     };
     server.write_all(&bytes).await?;
     let passed = async {
@@ -160,7 +162,7 @@ mod tests {
     #[tokio::test]
     async fn encryption_is_declined_and_the_refusal_follows_the_startup_packet() {
         let (mut client, server) = tokio::io::duplex(1024);
-        let task = tokio::spawn(refuse(server, Refusal::segment()));
+        let task = tokio::spawn(refuse(server, SqlRefusal::segment()));
         for code in [GSSENC_REQUEST, SSL_REQUEST] {
             client.write_all(&packet(code, b"")).await.unwrap();
             assert_eq!(client.read_u8().await.unwrap(), b'N');
@@ -168,7 +170,7 @@ mod tests {
         client.write_all(&packet(196_608, b"user\0gpadmin\0\0")).await.unwrap();
         let mut answer = Vec::new();
         client.read_to_end(&mut answer).await.unwrap();
-        assert_eq!(answer, Refusal::segment().encode());
+        assert_eq!(answer, SqlRefusal::segment().encode());
         task.await.unwrap().unwrap();
     }
 
@@ -176,7 +178,7 @@ mod tests {
     async fn nonsense_is_not_read_on() {
         let (mut client, server) = tokio::io::duplex(1024);
         client.write_all(b"GET / HTTP/1.1\r\n").await.unwrap();
-        assert!(refuse(server, Refusal::segment()).await.is_err());
+        assert!(refuse(server, SqlRefusal::segment()).await.is_err());
     }
 
     /// Where no server is; its port may be another's.
@@ -184,7 +186,7 @@ mod tests {
         ServerSocket { path: "/nonexistent/socket".into(), owner: rustix::process::geteuid().as_raw(), port }
     }
 
-    /// However the packet says it, and whatever a server would read from it.
+    /// In every form of the packet, and whatever a server would read from it.
     #[tokio::test]
     async fn no_client_gets_in_as_the_superuser() {
         let folder = tempfile::tempdir().unwrap();
@@ -198,7 +200,7 @@ mod tests {
             let (mut client, server) = tokio::io::duplex(1024);
             let packet = packet(code, rest.as_bytes());
             client.write_all(&packet).await.unwrap();
-            serve(server, &socket, Speaks::Warehouses, |_| Ok(()), |_| std::future::pending()).await.unwrap();
+            serve(server, &socket, Dialect::Warehouses, |_| Ok(()), |_| std::future::pending()).await.unwrap();
             let mut answer = String::new();
             client.read_to_string(&mut answer).await.unwrap();
             assert!(answer.contains("28000"), "{code} {rest:?}: {answer:?}");
@@ -225,7 +227,7 @@ mod tests {
     async fn without_a_server_the_client_hears_why() {
         let (mut client, server) = tokio::io::duplex(1024);
         client.write_all(&packet(196_608, b"user\0gpadmin\0\0")).await.unwrap();
-        serve(server, &nowhere(None), Speaks::PostgreSql, |_| Ok(()), |_| std::future::pending()).await.unwrap();
+        serve(server, &nowhere(None), Dialect::PostgreSql, |_| Ok(()), |_| std::future::pending()).await.unwrap();
         let mut answer = String::new();
         client.read_to_string(&mut answer).await.unwrap();
         assert!(answer.contains("57P03") && answer.contains("shutting down"), "{answer}");
@@ -249,13 +251,13 @@ mod tests {
 
     #[tokio::test]
     async fn tls_is_the_servers_own() {
-        for (answer, refusal) in [(b'S', None), (b'N', None), (b'S', Some(Refusal::segment()))] {
+        for (answer, refusal) in [(b'S', None), (b'N', None), (b'S', Some(SqlRefusal::segment()))] {
             let (mut client, theirs) = tokio::io::duplex(1024);
             let port = server(answer).await;
             let gate = refusal.clone();
             let task = tokio::spawn(async move {
                 let gate = |_: Option<&str>| gate.clone().map_or(Ok(()), Err);
-                serve(theirs, &nowhere(Some(port)), Speaks::Warehouses, gate, |_| std::future::pending()).await
+                serve(theirs, &nowhere(Some(port)), Dialect::Warehouses, gate, |_| std::future::pending()).await
             });
             client.write_all(&packet(SSL_REQUEST, b"")).await.unwrap();
             match (answer, refusal) {

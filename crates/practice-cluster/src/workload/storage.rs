@@ -1,12 +1,12 @@
-//! The storage members of the practice cluster: safekeepers and pageservers with their state on their pods' volumes. The
-//! members of a namespace are one installation; a ConfigMap there says how they misbehave.
+//! The storage components: safekeepers and pageservers with their state on their pods' volumes. The members of a namespace
+//! are one installation; a ConfigMap there configures how they misbehave.
 
-use super::PASSABLE;
-use crate::files::Folder;
+use crate::files::{Folder, PASSABLE};
 use crate::store::{Key, Store};
+use crate::sync::lock;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use storage_stand_in::{Identity, Installation, Settings, StandIn};
 
 /// The ConfigMap with the settings of a namespace's members, and its key. The pods of a real cluster read the same one.
@@ -21,9 +21,9 @@ pub(super) struct Storage {
     installations: Mutex<HashMap<String, Arc<Installation>>>,
 }
 
-/// What a scenario says of a member, beside its settings.
+/// What a scenario changes in a member, beside its settings.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Knobs {
+pub(super) struct MemberOptions {
     /// Whether it serves no metrics.
     pub(super) no_metrics: bool,
     /// Whether its disk is all that it has, so that nothing is attached again once that is lost.
@@ -44,16 +44,16 @@ impl Storage {
         namespace: &str,
         identity: Identity,
         volume: Option<&Path>,
-        knobs: Knobs,
+        options: MemberOptions,
     ) -> Result<Arc<StandIn>, String> {
         let map = self.store.get(&Key::new("configmaps", namespace, CONFIG_MAP));
         let text = map.as_ref().and_then(|map| map["data"][SETTINGS].as_str()).unwrap_or_default();
         let settings = Settings::read(text).map_err(|error| error.to_string())?;
         let mut member = settings.member(&identity.name).map_err(|error| error.to_string())?;
-        if knobs.no_metrics {
+        if options.no_metrics {
             member.metrics = storage_stand_in::MetricsPage::NotFound;
         }
-        if knobs.data_on_volume {
+        if options.data_on_volume {
             member.attach = Some(0);
         }
         let installation = self.installation(namespace).map_err(|error| error.to_string())?;
@@ -80,7 +80,7 @@ impl Storage {
     }
 
     fn installation(&self, namespace: &str) -> std::io::Result<Arc<Installation>> {
-        let mut all = self.installations.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = lock(&self.installations);
         if let Some(known) = all.get(namespace) {
             return Ok(known.clone());
         }

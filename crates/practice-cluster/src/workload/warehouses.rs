@@ -1,13 +1,14 @@
-//! The warehouses of an account, as its StatefulSets and pods have them: what its server says of them, and in which of them
-//! it takes sessions. Pure but for reading the store.
+//! The warehouses of an account, as its StatefulSets and pods have them: what its server says of them, and in which of
+//! them it takes sessions. Pure but for reading the store.
 
-use super::Component;
-use crate::controllers::objects::{array, is_ready, is_terminating, name, text};
+use super::component::Component;
+use crate::objects::{is_ready, is_terminating, name};
 use crate::store::Store;
+use crate::values::{items_at, text_at};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// The label that names the warehouse of a node; its StatefulSet's name where there is none.
+/// The label that names the warehouse of a node; its StatefulSet's name if there is none.
 const NAME_LABEL: &str = "enterprise.dbaas/name";
 /// OID of the first warehouse: those of users' objects begin at 16384.
 const FIRST_OID: usize = 20_001;
@@ -47,10 +48,10 @@ pub(crate) fn warehouses(store: &Store, namespace: &str) -> Vec<Warehouse> {
         if Component::of(template) != Component::Warehouse {
             continue;
         }
-        let set_name = text(&set, "/metadata/name");
+        let set_name = text_at(&set, "/metadata/name");
         let label = template["metadata"]["labels"][NAME_LABEL].as_str();
         let owned = |pod: &Value| {
-            array(pod, "/metadata/ownerReferences").iter().any(|owner| owner["uid"] == set["metadata"]["uid"])
+            items_at(pod, "/metadata/ownerReferences").iter().any(|owner| owner["uid"] == set["metadata"]["uid"])
         };
         let replicas = set["spec"]["replicas"].as_u64().unwrap_or(1);
         let nodes = (0..replicas).map(|ordinal| {

@@ -99,7 +99,7 @@ async fn a_token_is_its_accounts_until_that_goes() {
                     \"\" at the cluster scope";
     assert_eq!(refused["message"], expected);
 
-    // A token for somebody else is no good here.
+    // A token for another audience is not accepted here.
     let foreign = json!({"spec": {"audiences": ["vault"]}});
     let (_, answer) = server.send("POST", TOKEN, foreign).await;
     let foreign = answer["status"]["token"].as_str().unwrap();
@@ -107,11 +107,11 @@ async fn a_token_is_its_accounts_until_that_goes() {
     // One that is bound to a pod must be of the pod's account, and goes with the pod.
     let pod = server.running_pod("p", json!({}));
     assert_eq!(pod["spec"]["serviceAccountName"], "default");
-    let wish = json!({"spec": {"boundObjectRef": {"apiVersion": "v1", "kind": "Pod", "name": "p"}}});
-    assert_eq!(server.send("POST", TOKEN, wish.clone()).await.0, 400);
+    let request = json!({"spec": {"boundObjectRef": {"apiVersion": "v1", "kind": "Pod", "name": "p"}}});
+    assert_eq!(server.send("POST", TOKEN, request.clone()).await.0, 400);
     let account = json!({"metadata": {"name": "default"}});
     server.send("POST", "/api/v1/namespaces/ns/serviceaccounts", account).await;
-    let (_, answer) = server.send("POST", &TOKEN.replace("robot", "default"), wish).await;
+    let (_, answer) = server.send("POST", &TOKEN.replace("robot", "default"), request).await;
     let bound = answer["status"]["token"].as_str().unwrap();
     assert_eq!(bearer(&server, bound, "GET", "/version", "").await.0, 200);
     server.send("DELETE", "/api/v1/namespaces/ns/pods/p", json!({"gracePeriodSeconds": 0})).await;
@@ -129,7 +129,7 @@ async fn reviews_name_the_binding_and_deny_wins() {
         {"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}]});
     assert_eq!(server.send("POST", ROLES, role).await.0, 201);
     let binding = json!({"metadata": {"name": "all"}, "roleRef": {"kind": "Role", "name": "all"},
-                         "subjects": [{"kind": "User", "name": "nobody"}]});
+                         "subjects": [{"kind": "User", "name": "guest"}]});
     let (_, made) = server.send("POST", &ROLES.replace("roles", "rolebindings"), binding.clone()).await;
     assert_eq!(made["subjects"][0]["apiGroup"], "rbac.authorization.k8s.io");
     let review = async |verb: &str, namespace: &str| {
@@ -137,13 +137,13 @@ async fn reviews_name_the_binding_and_deny_wins() {
         let body = json!({"spec": {"resourceAttributes": attributes}}).to_string();
         let path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
         let headers = &[("content-type", "application/json")];
-        server.ask("nobody", "POST", path, Ask { body: &body, headers }).await.1["status"].clone()
+        server.ask("guest", "POST", path, Ask { body: &body, headers }).await.1["status"].clone()
     };
-    let reason = "RBAC: allowed by RoleBinding \"all/ns\" of Role \"all\" to User \"nobody\"";
+    let reason = "RBAC: allowed by RoleBinding \"all/ns\" of Role \"all\" to User \"guest\"";
     assert_eq!(review("get", "ns").await, json!({"allowed": true, "reason": reason}));
     assert_eq!(review("delete", "ns").await, json!({"allowed": false}));
     assert_eq!(review("get", "default").await, json!({"allowed": false}));
-    assert_eq!(server.ask("nobody", "GET", "/api/v1/namespaces/ns/pods", Ask::default()).await.0, 200);
+    assert_eq!(server.ask("guest", "GET", "/api/v1/namespaces/ns/pods", Ask::default()).await.0, 200);
 
     let mut other = binding;
     other["roleRef"]["name"] = json!("other");
@@ -152,9 +152,9 @@ async fn reviews_name_the_binding_and_deny_wins() {
     let (status, refused) = server.send("PUT", &path, other).await;
     assert_eq!(status, 422);
     assert!(refused["message"].as_str().unwrap().contains("roleRef: Invalid value: {"), "{refused}");
-    // Without its role a binding allows nothing, and says so.
+    // Without its role a binding allows nothing, and the reason names the role.
     server.send("DELETE", &format!("{ROLES}/all"), json!({})).await;
-    let (status, refused) = server.ask("nobody", "GET", "/api/v1/namespaces/ns/pods", Ask::default()).await;
+    let (status, refused) = server.ask("guest", "GET", "/api/v1/namespaces/ns/pods", Ask::default()).await;
     assert_eq!(status, 403);
     let why = ": RBAC: role.rbac.authorization.k8s.io \"all\" not found";
     assert!(refused["message"].as_str().unwrap().ends_with(why), "{refused}");

@@ -143,7 +143,7 @@ async fn watched(fault: Fault) -> Vec<String> {
             }
         }
     };
-    // Twice what the watch lives at most: silence is told from an end by nothing else.
+    // Twice the longest life of a watch: nothing else distinguishes silence from an end.
     if tokio::time::timeout(Duration::from_secs(2), read).await.is_err() {
         seen.push("open".to_owned());
     }
@@ -178,7 +178,7 @@ async fn a_list_of_a_past_version_expires() {
     server.stop().await;
 }
 
-/// Who listens is told of each change when it is done, and the client hears of it no sooner than that.
+/// A listener gets a report of each change, and the client's answer waits for it.
 #[tokio::test]
 async fn word_of_each_change() {
     let server = Server::start().await;
@@ -192,13 +192,13 @@ async fn word_of_each_change() {
         async move { seen(&client, "PATCH", path).await }
     });
     let word = mutations.recv().await.unwrap();
-    let told = &word.mutation;
-    assert_eq!((told.number, told.verb.as_str(), told.resource.as_str()), (1, "patch", "pods"));
-    assert_eq!((told.namespace.as_str(), told.name.as_str()), ("ns", "a"));
-    assert_eq!(told.uid, pod["metadata"]["uid"]);
-    assert_eq!(told.impersonated, None);
+    let reported = &word.mutation;
+    assert_eq!((reported.number, reported.verb.as_str(), reported.resource.as_str()), (1, "patch", "pods"));
+    assert_eq!((reported.namespace.as_str(), reported.name.as_str()), ("ns", "a"));
+    assert_eq!(reported.uid, pod["metadata"]["uid"]);
+    assert_eq!(reported.impersonated, None);
     let now = server.state.store.get(&key).unwrap();
-    assert_eq!(now["metadata"]["resourceVersion"], told.version.to_string());
+    assert_eq!(now["metadata"]["resourceVersion"], reported.version.to_string());
     assert_eq!(now["metadata"]["labels"]["a"], "b");
     assert!(!patched.is_finished());
     word.answered().await;
@@ -214,7 +214,7 @@ async fn word_of_each_change() {
     }
     let rehearsed = server.send("DELETE", path, json!({"dryRun": ["All"]})).await;
     assert_eq!(rehearsed.0, 200);
-    // What is done twice is told twice, and a lost answer is done all the same.
+    // A change processed twice is reported twice; one whose answer is lost is reported, too.
     server.state.faults.add(Rule::on("patch", "pods", Fault::Twice).nth(1));
     server.state.faults.add(Rule::on("delete", "pods", Fault::LoseAnswer).nth(1));
     let client = server.client("admin").await;
@@ -228,7 +228,7 @@ async fn word_of_each_change() {
         word.answered().await;
     }
     assert_eq!(both.await.unwrap(), ("200".to_owned(), "no answer".to_owned()));
-    // Clients of one identity are told apart by whom they impersonate.
+    // The impersonated user distinguishes clients of one identity.
     let client = server.client("admin").await;
     let as_jane = tokio::spawn(async move {
         let request = http::Request::patch(path).header("content-type", "application/merge-patch+json");
@@ -240,7 +240,7 @@ async fn word_of_each_change() {
     assert_eq!(word.mutation.impersonated.as_deref(), Some("jane"));
     drop(word);
     assert_eq!(as_jane.await.unwrap(), 200);
-    // Nobody listens any more: nothing waits.
+    // No listener any more: nothing waits.
     drop(mutations);
     let (code, _) = server.send("DELETE", path, json!({})).await;
     assert_eq!(code, 200);

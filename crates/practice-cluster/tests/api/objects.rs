@@ -30,7 +30,7 @@ async fn an_objects_life_with_kube_rs() {
     let replaced = api.replace("a", &PostParams::default(), &changed).await.unwrap();
     assert_ne!(replaced.metadata.resource_version, created.metadata.resource_version);
 
-    // The first version again: someone was faster.
+    // The first version again: it is stale.
     let kube::Error::Api(status) = api.replace("a", &PostParams::default(), &created).await.unwrap_err() else {
         panic!()
     };
@@ -99,7 +99,7 @@ async fn lists_are_selected_and_paged() {
     let (_, first) = server.get(base).await;
     assert_eq!((names(&first), &first["metadata"]["remainingItemCount"]), (vec!["a", "b"], &json!(3)));
     let token = first["metadata"]["continue"].as_str().unwrap().to_owned();
-    // What happens meanwhile belongs to no page.
+    // Changes between two pages appear on neither.
     server.send("DELETE", "/api/v1/namespaces/ns/configmaps/c", json!({})).await;
     server.send("POST", "/api/v1/namespaces/ns/configmaps", config_map("bb")).await;
     let (_, second) = server.get(&format!("{base}&continue={token}")).await;
@@ -264,7 +264,7 @@ async fn evictions_obey_budgets() {
 }
 
 #[tokio::test]
-async fn events_are_told_in_the_words_of_both_their_apis() {
+async fn events_have_the_fields_of_both_their_apis() {
     let server = Server::start().await;
     let about = json!({"kind": "Pod", "namespace": "ns", "name": "p"});
     let event = json!({"involvedObject": about, "type": "Normal", "reason": "Started", "message": "m", "count": 3,

@@ -164,8 +164,8 @@ async fn refusals_are_worded_as_by_a_real_server() {
         );
     }
     assert_eq!(server.get("/apis/nothing.example/v1/foos").await, (404, json!("404 page not found\n")));
-    // Who may not list what is not there is told that, and not that it is not there.
-    assert_eq!(server.ask("nobody", "GET", "/api/v1/namespaces/ns/foos", Ask::default()).await.0, 403);
+    // Without permission, a missing kind is answered with 403, not 404.
+    assert_eq!(server.ask("guest", "GET", "/api/v1/namespaces/ns/foos", Ask::default()).await.0, 403);
     // An error without a reason says none.
     let (status, unworded) = server.get(&format!("{PODS}/p?resourceVersion=x")).await;
     assert_eq!((status, unworded.get("reason")), (500, None), "{unworded}");
@@ -222,15 +222,15 @@ async fn identities() {
         let (status, body) = get(user, &[]).await;
         assert_eq!((status, &body["reason"], &body["message"]), (401, &json!("Unauthorized"), &json!("Unauthorized")));
     }
-    let (status, body) = get("nobody", &[]).await;
+    let (status, body) = get("guest", &[]).await;
     assert_eq!(status, 403);
     assert_eq!(
         body["message"],
-        "pods is forbidden: User \"nobody\" cannot list resource \"pods\" in API group \"\" in the namespace \"ns\""
+        "pods is forbidden: User \"guest\" cannot list resource \"pods\" in API group \"\" in the namespace \"ns\""
     );
-    // Health is told to everyone, versions to everyone who is known.
+    // Health is public, versions need an authenticated user.
     assert_eq!(server.ask("anonymous", "GET", "/readyz", Ask::default()).await, (200, json!("ok")));
-    assert_eq!(server.ask("nobody", "GET", "/version", Ask::default()).await.0, 200);
+    assert_eq!(server.ask("guest", "GET", "/version", Ask::default()).await.0, 200);
 
     let (status, body) = server.send("DELETE", "/api/v1/namespaces/ns/persistentvolumeclaims/data-0", json!({})).await;
     assert_eq!(status, 403, "denied to masters too");
@@ -275,7 +275,7 @@ async fn reviews_say_what_requests_get() {
     assert!(review("admin", delete("default")).await);
     assert!(!review("reader", delete("default")).await);
     assert!(review("reader", json!({"verb": "list", "resource": "pods"})).await);
-    assert!(!review("nobody", json!({"verb": "list", "resource": "pods"})).await);
+    assert!(!review("guest", json!({"verb": "list", "resource": "pods"})).await);
 
     let (status, answer) = server.send("POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", json!({})).await;
     assert_eq!(status, 201);

@@ -110,7 +110,7 @@ impl Server {
         let mut state = ApiState::new(store.clone(), Arc::new(Rbac::new(rules, store)), Arc::new(Echo));
         let user = |name: &str, group: &str| User { name: name.into(), groups: vec![group.into()], ..User::default() };
         state.tokens.insert("reader-token".into(), user("reader", api::READERS));
-        state.tokens.insert("nobody-token".into(), user("nobody", "guests"));
+        state.tokens.insert("guest-token".into(), user("guest", "guests"));
         let state = Arc::new(state);
         for namespace in ["default", "ns"] {
             state.store.create(Key::new("namespaces", "", namespace), json!({}), false).unwrap();
@@ -124,7 +124,7 @@ impl Server {
                                  "client-key-data": base64(&client_key.serialize_pem())});
         server.write_kubeconfig("admin", certificate);
         server.write_kubeconfig("reader", json!({"token": "reader-token"}));
-        server.write_kubeconfig("nobody", json!({"token": "nobody-token"}));
+        server.write_kubeconfig("guest", json!({"token": "guest-token"}));
         server.write_kubeconfig("stranger", json!({"token": "made-up"}));
         server.write_kubeconfig("anonymous", json!({}));
         server

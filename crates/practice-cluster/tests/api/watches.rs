@@ -89,7 +89,7 @@ async fn an_object_that_ceases_to_match_is_deleted_to_the_watch() {
 }
 
 #[tokio::test]
-async fn expiry_is_told_in_the_stream() {
+async fn expiry_is_reported_in_the_stream() {
     let server = Server::start().await;
     let a = create(&server, "a", "hot");
     let b = create(&server, "b", "hot");

@@ -76,9 +76,9 @@ async fn a_sandbox_to_be_killed() {
     let Some(root) = std::env::var_os("SANDBOX_TEST_ROOT") else { return };
     let options = Options { state_root: Some(Path::new(&root).join("state")), ..Options::default() };
     let sandbox = start_with(options).await;
-    let told = Path::new(&root).join("told");
-    std::fs::write(&told, sandbox.folder().to_str().unwrap()).unwrap();
-    std::fs::rename(told, Path::new(&root).join("folder")).unwrap();
+    let written = Path::new(&root).join("told");
+    std::fs::write(&written, sandbox.folder().to_str().unwrap()).unwrap();
+    std::fs::rename(written, Path::new(&root).join("folder")).unwrap();
     println!("ready");
     std::future::pending::<()>().await;
 }
@@ -111,7 +111,7 @@ async fn a_killed_sandbox_leaves_nothing_after_the_next_start() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_postgresql_that_does_not_work_is_told() {
+async fn a_postgresql_that_does_not_work_is_reported() {
     use std::os::unix::fs::PermissionsExt as _;
     let bin = tempfile::tempdir_in("/tmp").unwrap();
     std::fs::set_permissions(bin.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
@@ -124,7 +124,7 @@ async fn a_postgresql_that_does_not_work_is_told() {
     }
     let options = Options { postgres: PostgresChoice::Folder(bin.path().to_owned()), ..Options::default() };
     let sandbox = Sandbox::start(options).await.unwrap();
-    let error = within("the failure is told", sandbox.ready()).await.unwrap_err();
+    let error = within("the failure is reported", sandbox.ready()).await.unwrap_err();
     assert_eq!(error.to_string(), "initdb failed: initdb: error: no space left on device");
     sandbox.stop().await;
 }

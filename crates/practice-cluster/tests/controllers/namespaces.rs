@@ -1,4 +1,4 @@
-//! Namespaces that go, and pods of nobody's that hold on to claims.
+//! Terminating namespaces, and pods without an owner that hold claims.
 
 use crate::support::*;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace};

@@ -88,7 +88,7 @@ async fn a_broken_template_stops_at_the_first_pod() {
     assert_ne!(now["currentRevision"], now["updateRevision"]);
     let counts = ["replicas", "readyReplicas", "currentReplicas", "updatedReplicas"].map(|field| now[field].as_u64());
     assert_eq!(counts, [2, 1, 1, 1].map(Some));
-    // A mended template does not reach the broken pod until somebody deletes it (kubernetes/kubernetes#67250).
+    // A fixed template does not reach the broken pod until that is deleted (kubernetes/kubernetes#67250).
     let broken = pod(store, ACCOUNT, "wh9527-1").unwrap();
     use_image(store, NEW);
     replace(store, SYSTEM, "safekeeper-2", &[]).await;

@@ -1,4 +1,4 @@
-//! Pods that cannot start or do not get ready, and what is said about them.
+//! Pods that cannot start or do not get ready, and what is reported about them.
 
 use crate::support::*;
 use practice_cluster::store::{Key, Store};
@@ -66,7 +66,7 @@ async fn an_image_that_is_nowhere_is_not_pulled() {
     ];
     assert_eq!(said(store, "pulled", "Failed"), failed);
 
-    // Another image helps at once.
+    // Another image fixes it immediately.
     for name in ["never", "pulled"] {
         update(store, &Key::new("pods", "default", name), |pod| {
             pod["spec"]["containers"][0]["image"] = json!("synxdb/safekeeper:4.0.0");

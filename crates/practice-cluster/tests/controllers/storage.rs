@@ -115,7 +115,7 @@ async fn a_stuck_pod_needs_one_more_delete() {
     let failed = events(store, ACCOUNT, "wh9527-0", "FailedScheduling");
     let expected = "0/2 nodes are available: persistentvolumeclaim \"data-wh9527-0\" not found.";
     assert!(failed.iter().any(|message| message.starts_with(expected)), "{failed:?}");
-    // Nothing heals it: a replacement elsewhere goes through all controllers meanwhile.
+    // It stays stuck: by the time a replacement of another pod is done, all controllers have run.
     replace(store, SYSTEM, "safekeeper-2", &[]).await;
     let stuck = pod(store, ACCOUNT, "wh9527-0").unwrap();
     assert_ne!(uid(&stuck), uid(&old));
@@ -196,7 +196,7 @@ async fn pods_of_a_lost_node_stay_terminating_until_it_is_marked_out_of_service(
     assert!(there.iter().all(|pod| !is_ready(pod)), "a pod of the lost node is still Ready");
     let victim = there.iter().find(|pod| pod["metadata"]["name"] == "wh9527-0").expect("wh9527-0 is on node-2");
     delete(store, "pods", ACCOUNT, "wh9527-0");
-    // Another pod of the same kind of change goes through meanwhile.
+    // Meanwhile the same change of another pod succeeds.
     replace(store, SYSTEM, "safekeeper-0", &[]).await;
     let now = pod(store, ACCOUNT, "wh9527-0").unwrap();
     assert!(uid(&now) == uid(victim) && now["metadata"]["deletionTimestamp"].is_string());
@@ -213,7 +213,7 @@ async fn pods_of_a_lost_node_stay_terminating_until_it_is_marked_out_of_service(
 async fn a_forgotten_history_makes_the_controllers_look_again() {
     let sandbox = start("healthy").await;
     let store = sandbox.store().clone();
-    // Whoever is a change behind has lost it.
+    // A writer with an outdated version loses.
     let forgetful = tokio::spawn({
         let store = store.clone();
         async move {
@@ -279,7 +279,7 @@ async fn a_claim_that_names_anothers_volume_stays_pending() {
     let claim = json!({"spec": {"volumeName": volume, "accessModes": ["ReadWriteOnce"], "storageClassName": "standard",
         "resources": {"requests": {"storage": "1Gi"}}}});
     store.create(key.clone(), claim, false).unwrap();
-    until(store, "it is told that the volume is another's", |store| {
+    until(store, "an event says that the volume is bound to another claim", |store| {
         let wanted = format!("volume \"{volume}\" already bound to a different claim.");
         events(store, ACCOUNT, "greedy", "FailedBinding").contains(&wanted)
     })

@@ -76,7 +76,7 @@ async fn a_volume_made_by_hand_keeps_its_data() {
     sandbox.stop().await;
 }
 
-/// What all have lost, nobody can give back.
+/// Data that all members have lost is gone.
 #[tokio::test(flavor = "multi_thread")]
 async fn new_disks_of_all_safekeepers_are_empty() {
     let sandbox = bare("healthy").await;

@@ -47,7 +47,7 @@ pub(crate) async fn until(store: &Store, what: &str, holds: impl Fn(&Store) -> b
             if holds(store) {
                 return;
             }
-            // History that is forgotten meanwhile is a change too.
+            // A compacted history counts as a change, too.
             if let Ok(mut watcher) = store.watch(since) {
                 watcher.next().await;
             }

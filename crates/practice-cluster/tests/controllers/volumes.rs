@@ -80,7 +80,7 @@ async fn without_its_controller_manager_a_cluster_replaces_nothing() {
     let store = sandbox.store();
     sandbox.stop_controller_manager(true);
     let old = delete(store, "pods", SYSTEM, POD);
-    // The kubelet ends it; nobody creates another one.
+    // The kubelet ends it; no controller creates another one.
     until(store, "the pod is gone", |store| pod(store, SYSTEM, POD).is_none()).await;
     sandbox.stop_controller_manager(false);
     until_replaced(store, SYSTEM, POD, uid(&old)).await;

@@ -172,7 +172,7 @@ async fn sql_answers_through_a_port_forward_of_the_api() {
     let pods: kube::Api<k8s_openapi::api::core::v1::Pod> = kube::Api::namespaced(kube(&sandbox).await, ACCOUNT);
     let mut forwards = Vec::new();
     let mut clients = Vec::new();
-    // Several connections at once.
+    // Several simultaneous connections.
     for _ in 0..3 {
         let mut forward = within("port-forward", pods.portforward("cloudberry-proxy-0", &[5432])).await.unwrap();
         let stream = forward.take_stream(5432).unwrap();
@@ -256,7 +256,7 @@ async fn a_set_waits_until_a_pod_is_available() {
     sandbox.stop().await;
 }
 
-/// A controller meets the same refusals as everybody, and says so.
+/// A controller gets the same refusals as any client, and reports them.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_quota_keeps_a_controller_from_creating() {
     let sandbox = start_with(Options { postgres: PostgresChoice::None, ..Options::default() }).await;

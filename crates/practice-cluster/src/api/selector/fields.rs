@@ -1,10 +1,10 @@
 //! A field selector's text, and which fields of a kind can be selected on: `k8s.io/apimachinery/pkg/fields` and the
 //! conversions of field labels that each kind registers. Pure.
 
-use super::super::super::resources::{EVENTS_V1, Resource};
-use super::FieldTerm;
+use super::terms::FieldTerm;
+use crate::resources::{EVENTS_V1, Resource};
 
-/// Kinds that name their fields themselves.
+/// Kinds with selectable fields of their own.
 const KNOWN: [(&str, &[&str]); 6] = [
     (
         "pods",
@@ -66,10 +66,12 @@ pub(super) fn parse(resource: &Resource, text: &str) -> Result<Vec<FieldTerm>, S
         };
         read.push((path, unescaped(value)?, equal));
     }
-    read.into_iter().map(|(path, value, equal)| Ok(FieldTerm { path: kept(resource, path)?, value, equal })).collect()
+    read.into_iter()
+        .map(|(path, value, equal)| Ok(FieldTerm { path: stored_path(resource, path)?, value, equal }))
+        .collect()
 }
 
-/// The terms between the commas that no backslash stands before.
+/// Splits at commas, except those after a backslash.
 fn split(text: &str) -> Vec<&str> {
     let (mut terms, mut start, mut escaped) = (Vec::new(), 0, false);
     for (at, c) in text.char_indices() {
@@ -109,8 +111,8 @@ fn unescaped(value: &str) -> Result<String, String> {
     Ok(out)
 }
 
-/// What a field is called in the objects that are kept.
-fn kept(resource: &Resource, path: &str) -> Result<String, String> {
+/// Returns the name of a field in stored objects.
+fn stored_path(resource: &Resource, path: &str) -> Result<String, String> {
     let unsupported = || format!("field label not supported: {path}");
     if *resource == EVENTS_V1 {
         let own = match path {
@@ -123,7 +125,7 @@ fn kept(resource: &Resource, path: &str) -> Result<String, String> {
     }
     match KNOWN.iter().find(|(plural, _)| *plural == resource.plural) {
         Some((_, fields)) if fields.contains(&path) => Ok(path.to_owned()),
-        // What clients of long ago say.
+        // The name that old clients use.
         Some(("pods", _)) if path == "spec.host" => Ok("spec.nodeName".to_owned()),
         Some(_) => Err(unsupported()),
         None if matches!(path, "metadata.name" | "metadata.namespace") => Ok(path.to_owned()),
@@ -133,11 +135,11 @@ fn kept(resource: &Resource, path: &str) -> Result<String, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::super::resources::{CLAIMS, NODES, PODS};
     use super::*;
+    use crate::resources::{CLAIMS, NODES, PODS};
 
     #[test]
-    fn what_cannot_be_selected_on_is_told_as_by_a_real_server() {
+    fn unsupported_fields_are_refused_as_by_a_real_server() {
         for (resource, text, why) in [
             (&PODS, "foo=bar", "field label not supported: foo"),
             (&PODS, "z=1,metadata.name=a,foo=1", "field label not supported: foo"),
@@ -160,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_are_told_by_the_names_that_are_kept() {
+    fn fields_get_their_stored_names() {
         let path = |resource: &Resource, text: &str| parse(resource, text).unwrap().remove(0).path;
         assert_eq!(path(&PODS, "spec.host=a"), "spec.nodeName");
         assert_eq!(path(&EVENTS_V1, "regarding.name=a"), "involvedObject.name");

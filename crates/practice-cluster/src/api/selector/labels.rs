@@ -1,7 +1,8 @@
 //! A label selector's text: the grammar and the complaints of `k8s.io/apimachinery/pkg/labels`. Pure.
 
-use super::super::validate;
-use super::{Operator, Requirement};
+use super::terms::{Operator, Requirement};
+use crate::api::aggregate::aggregate;
+use crate::api::names;
 use std::collections::BTreeSet;
 
 const OPERATORS: &str = "in, notin, =, ==, !=, gt, lt";
@@ -139,10 +140,8 @@ impl Parser {
                 wrong.push(format!("values[{index}][{key}]: Invalid value: {value:?}: {why}"));
             }
         }
-        match wrong.as_slice() {
-            [] => {}
-            [only] => return Err(only.clone()),
-            several => return Err(format!("[{}]", several.join(", "))),
+        if !wrong.is_empty() {
+            return Err(aggregate(&wrong));
         }
         Ok(match sign.text() {
             ">" => Operator::Greater(bound.unwrap_or_default()),
@@ -204,7 +203,7 @@ impl Parser {
     }
 }
 
-/// What is wrong with a label's key.
+/// Returns what is wrong with a label's key.
 fn key_findings(key: &str) -> Option<String> {
     let mut wrong = Vec::new();
     let name = match key.split_once('/') {
@@ -217,8 +216,8 @@ fn key_findings(key: &str) -> Option<String> {
         Some((prefix, name)) => {
             if prefix.is_empty() {
                 wrong.push("prefix part must be non-empty".to_owned());
-            } else if !validate::is_subdomain(prefix) {
-                wrong.push(format!("prefix part {}", validate::SUBDOMAIN));
+            } else if !names::is_subdomain(prefix) {
+                wrong.push(format!("prefix part {}", names::SUBDOMAIN));
             }
             name
         }
@@ -234,7 +233,7 @@ fn key_findings(key: &str) -> Option<String> {
     (!wrong.is_empty()).then(|| wrong.join("; "))
 }
 
-/// What is wrong with a label's value.
+/// Returns what is wrong with a label's value.
 fn value_findings(value: &str) -> Option<String> {
     let mut wrong = Vec::new();
     if value.len() > 63 {
@@ -259,7 +258,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_cannot_be_read_is_told_as_by_a_real_server() {
+    fn unreadable_selectors_are_refused_as_by_a_real_server() {
         for (text, why) in [
             ("a b c", "unable to parse requirement: found 'b', expected: in, notin, =, ==, !=, gt, lt"),
             ("=x", "found '=', expected: !, identifier, or 'end of string'"),

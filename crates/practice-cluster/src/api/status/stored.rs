@@ -1,13 +1,13 @@
-//! What the store refuses or has done, in the words of the request that asked for it.
+//! The store's refusals and results, worded for the request.
 
-use super::super::super::resources::Resource;
-use super::super::super::store::{Key, StoreError};
-use super::{ApiError, details};
+use super::api_error::{ApiError, details};
+use crate::resources::Resource;
+use crate::store::{Key, StoreError};
 use serde_json::{Value, json};
 
 impl ApiError {
-    /// A store's refusal about one object, in the words of an update.
-    pub(in super::super) fn from_store(error: StoreError, resource: &'static Resource, key: &Key) -> ApiError {
+    /// Words a store's refusal for a read or an update.
+    pub(crate) fn from_store(error: StoreError, resource: &'static Resource, key: &Key) -> ApiError {
         let name = &key.name;
         match error {
             StoreError::NotFound => ApiError::not_found(resource, name),
@@ -27,8 +27,8 @@ impl ApiError {
         }
     }
 
-    /// A store's refusal of a deletion: the preconditions are worded otherwise there.
-    pub(in super::super) fn from_delete(error: StoreError, resource: &'static Resource, key: &Key) -> ApiError {
+    /// Words a store's refusal of a deletion, whose failed preconditions read differently.
+    pub(crate) fn from_delete(error: StoreError, resource: &'static Resource, key: &Key) -> ApiError {
         let namespace = resource.plural == "namespaces";
         let why = match &error {
             StoreError::UidMismatch(wanted, found) if namespace => {
@@ -52,14 +52,14 @@ impl ApiError {
     }
 }
 
-/// A `Status` that says that a deletion is done.
-pub(in super::super) fn deleted(resource: &Resource, name: &str, uid: &Value) -> Value {
+/// Returns the `Status` of a completed deletion.
+pub(crate) fn deleted(resource: &Resource, name: &str, uid: &Value) -> Value {
     let mut about = details(resource.group, name, resource.plural);
     about["uid"] = uid.clone();
     json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": about})
 }
 
-/// Where a real server keeps the object in etcd: it says so.
+/// Returns the object's path in a real server's etcd, which its messages contain.
 fn path(key: &Key) -> String {
     let folder = match key.resource {
         "endpoints" => "services/endpoints",
@@ -73,8 +73,8 @@ fn path(key: &Key) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::super::resources::{NAMESPACES, PODS, STATEFUL_SETS};
     use super::*;
+    use crate::resources::{NAMESPACES, PODS, STATEFUL_SETS};
 
     #[test]
     fn refusals_are_worded_as_by_a_real_server() {

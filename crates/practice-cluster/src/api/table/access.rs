@@ -1,6 +1,8 @@
 //! Roles and their bindings in a table.
 
-use super::{Printer, age, items, name, text};
+use super::cells::{age, name};
+use super::printer::Printer;
+use crate::values::{items, text};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 

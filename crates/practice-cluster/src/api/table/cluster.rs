@@ -1,6 +1,9 @@
 //! Nodes, namespaces, events and the small kinds in a table.
 
-use super::{Printer, age, duration, items, joined, name, or_none, text};
+use super::cells::{age, joined, name, or_none};
+use super::duration;
+use super::printer::Printer;
+use crate::values::{items, text};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 

@@ -1,6 +1,10 @@
 //! Pods in a table: the words that people know from `kubectl get pods`.
 
-use super::{Printer, age, duration, items, name, or_none, text};
+use super::cells::{age, name, or_none};
+use super::duration;
+use super::printer::Printer;
+use crate::objects::is_terminating;
+use crate::values::{items, text};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -130,7 +134,7 @@ fn summarize(pod: &Value) -> Summary {
         }
     }
 
-    if pod["metadata"]["deletionTimestamp"].is_string() {
+    if is_terminating(pod) {
         if status["reason"] == "NodeLost" {
             summary.reason = "Unknown".to_owned();
         } else if !matches!(phase, "Succeeded" | "Failed") {

@@ -1,6 +1,8 @@
 //! Claims, volumes, StorageClasses and attachments in a table.
 
-use super::{Printer, age, items, name, phase, text};
+use super::cells::{age, joined, name, phase};
+use super::printer::Printer;
+use crate::values::{items, text};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -127,10 +129,10 @@ fn access_modes(modes: &Value) -> String {
     const SHORT: [(&str, &str); 4] =
         [("ReadWriteOnce", "RWO"), ("ReadOnlyMany", "ROX"), ("ReadWriteMany", "RWX"), ("ReadWriteOncePod", "RWOP")];
     let has = |mode: &&(&str, &str)| items(modes).iter().any(|m| m == mode.0);
-    super::joined(SHORT.iter().filter(has).map(|(_, short)| *short))
+    joined(SHORT.iter().filter(has).map(|(_, short)| *short))
 }
 
-/// The class's name; the annotation of old times goes first, as in Kubernetes' helper.
+/// Returns the class's name; the beta annotation comes first, as in Kubernetes' helper.
 fn class_name(object: &Value) -> &str {
     let beta = text(&object["metadata"]["annotations"]["volume.beta.kubernetes.io/storage-class"]);
     if beta.is_empty() { text(&object["spec"]["storageClassName"]) } else { beta }

@@ -1,4 +1,6 @@
-use super::*;
+use super::{columns, row};
+use jiff::Timestamp;
+use serde_json::{Value, json};
 
 fn cells(resource: &str, object: &Value) -> String {
     let now = "2026-01-01T00:01:00Z".parse().unwrap();

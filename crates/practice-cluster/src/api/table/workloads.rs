@@ -1,6 +1,8 @@
 //! StatefulSets, Services and PodDisruptionBudgets in a table.
 
-use super::{Printer, age, items, joined, labels, name, or_none, text};
+use super::cells::{age, joined, labels, name, or_none};
+use super::printer::Printer;
+use crate::values::{items, text};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 

@@ -1,9 +1,8 @@
 //! Roles and bindings that an API server refuses, worded as `k8s.io/kubernetes/pkg/apis/rbac/validation` does.
 
-use super::Findings;
+use super::findings::Findings;
+use crate::resources::RBAC_GROUP;
 use serde_json::Value;
-
-const GROUP: &str = "rbac.authorization.k8s.io";
 
 /// Whether the kind (its plural) is one of these.
 pub(super) fn is_one(resource: &str) -> bool {
@@ -31,8 +30,8 @@ pub(super) fn creation(resource: &str, object: &Value) -> Findings {
     let kinds: &[&str] = if resource == "rolebindings" { &["ClusterRole", "Role"] } else { &["ClusterRole"] };
     let mut found = |field: String, message: String| findings.push((field, message));
     let group = text(&reference["apiGroup"]);
-    if !group.is_empty() && group != GROUP {
-        found("roleRef.apiGroup".to_owned(), unsupported(&group, &[GROUP]));
+    if !group.is_empty() && group != RBAC_GROUP {
+        found("roleRef.apiGroup".to_owned(), unsupported(&group, &[RBAC_GROUP]));
     }
     let kind = text(&reference["kind"]);
     if !kinds.contains(&kind.as_str()) {
@@ -57,8 +56,8 @@ pub(super) fn creation(resource: &str, object: &Value) -> Findings {
                 }
             }
             "User" | "Group" => {
-                if !group.is_empty() && group != GROUP {
-                    found(field("apiGroup"), unsupported(&group, &[GROUP]));
+                if !group.is_empty() && group != RBAC_GROUP {
+                    found(field("apiGroup"), unsupported(&group, &[RBAC_GROUP]));
                 }
             }
             _ => found(field("kind"), unsupported(&kind, &["Group", "ServiceAccount", "User"])),

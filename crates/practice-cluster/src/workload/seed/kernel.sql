@@ -1,5 +1,5 @@
 -- What makes an account's PostgreSQL look like SynxDB's kernel: the segments of its warehouses. They are not there; which of
--- them answer says a file that whoever runs the server keeps (@SEGMENTS@), a line a warehouse: its OID, its name, and for
+-- them answer says a file that the server's operator maintains (@SEGMENTS@), a line a warehouse: its OID, its name, and for
 -- each of its nodes `up` or `down`. Columns as in cloudberrydb/cloudberrydb, src/include/catalog/gp_segment_configuration.h and
 -- gp_warehouse.h; the words of a failed dispatch as in Greenplum 6.24. A session chooses by the setting synxdb.warehouse, which
 -- clients call `warehouse`.
