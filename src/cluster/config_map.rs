@@ -120,7 +120,7 @@ impl Cluster {
     ) -> std::result::Result<T, Failure> {
         let deadline = self.at_most(deadline);
         match tokio::time::timeout(deadline, asked).await {
-            Ok(answer) => answer.map_err(|error| Failure::of(error)),
+            Ok(answer) => answer.map_err(Failure::of),
             Err(_) => Err(Failure::timed_out(deadline)),
         }
     }

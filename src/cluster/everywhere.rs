@@ -37,7 +37,7 @@ impl Cluster {
         let deadline = self.at_most(deadline);
         let api: Api<K> = Api::all(self.client());
         let answer = match tokio::time::timeout(deadline, api.list_metadata(&selected.at("0"))).await {
-            Ok(answer) => answer.map_err(|error| Failure::of(error)),
+            Ok(answer) => answer.map_err(Failure::of),
             Err(_) => Err(Failure::timed_out(deadline)),
         };
         match answer {

@@ -121,7 +121,7 @@ impl Cluster {
         let deadline = self.at_most(deadline);
         let api: Api<Namespace> = Api::all(self.client());
         let answer = match tokio::time::timeout(deadline, api.get_opt(name)).await {
-            Ok(answer) => answer.map_err(|error| Failure::of(error)),
+            Ok(answer) => answer.map_err(Failure::of),
             Err(_) => Err(Failure::timed_out(deadline)),
         };
         match answer {
@@ -191,7 +191,7 @@ impl Wave<'_> {
         // Waiting for a turn is not the source's fault, so the deadline starts after it. The semaphore is never closed.
         let _turn = self.permits.acquire().await;
         let answer = match tokio::time::timeout(self.deadline, pages(&api, selected, self.freshness)).await {
-            Ok(answer) => answer.map_err(|error| Failure::of(error)),
+            Ok(answer) => answer.map_err(Failure::of),
             Err(_) => Err(Failure::timed_out(self.deadline)),
         };
         match answer {

@@ -45,7 +45,7 @@ impl Cluster {
         let deadline = self.at_most(deadline);
         let api: Api<Secret> = Api::namespaced(self.client(), namespace);
         let answer = match tokio::time::timeout(deadline, api.get(name)).await {
-            Ok(answer) => answer.map_err(|error| Failure::of(error)),
+            Ok(answer) => answer.map_err(Failure::of),
             Err(_) => Err(Failure::timed_out(deadline)),
         };
         let secret = answer.map_err(|failure| {

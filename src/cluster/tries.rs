@@ -160,7 +160,7 @@ impl Cluster {
         let deadline = self.at_most(deadline);
         let api: Api<ResourceQuota> = Api::namespaced(self.client(), namespace);
         let answer = match timeout(deadline, api.list(&ListParams::default())).await {
-            Ok(answer) => answer.map_err(|error| Failure::of(error)),
+            Ok(answer) => answer.map_err(Failure::of),
             Err(_) => Err(Failure::timed_out(deadline)),
         };
         match answer {

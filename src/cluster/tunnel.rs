@@ -95,9 +95,9 @@ impl Cluster {
         let deadline = self.at_most(deadline);
         let pods = Pod::url_path(&(), Some(namespace));
         let request = Request::new(pods).portforward(pod, &[port]).map_err(kube::Error::BuildRequest);
-        let request = request.map_err(|error| Failure::of(error))?;
+        let request = request.map_err(Failure::of)?;
         let connection = match tokio::time::timeout(deadline, self.client().connect(request)).await {
-            Ok(opened) => opened.map_err(|error| Failure::of(error))?,
+            Ok(opened) => opened.map_err(Failure::of)?,
             Err(_) => return Err(Failure::timed_out(deadline)),
         };
         // Nothing was read yet: its settings can be changed.

@@ -410,7 +410,7 @@ where
                 self.api.delete(self.name, &params).await.map(|_| ())
             }
         };
-        sent.map_err(|error| Failure::of(error))
+        sent.map_err(Failure::of)
     }
 
     /// Whether a conflict is about the UID; `None`: about something else, such as a write at the same moment.
