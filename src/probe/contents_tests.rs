@@ -284,6 +284,15 @@ async fn a_server_that_has_no_room_is_not_down() {
     let trouble = sql.look(Look::default(), SOON).await.unwrap_err();
     assert_eq!(trouble.meaning, Meaning::Busy);
     drop(held);
+    // The server notices one by one that they have left.
+    let ends = Instant::now() + Duration::from_secs(20);
+    let session = loop {
+        match sql.line.open("postgres", Access::Read, ends).await {
+            Err(trouble) if trouble.meaning == Meaning::Busy && Instant::now() < ends => {}
+            opened => break opened.unwrap(),
+        }
+    };
+    session.close().await;
 
     run(
         &sql,
