@@ -3,11 +3,15 @@
 use crate::member::all_the_same;
 use crate::support::Ran;
 use crate::world::{ACCOUNT, AwaitIn, Rule, SYSTEM, World, named, stays_ready};
+use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::{Value, json};
+use std::time::Duration;
 
 const PROXY: &str = "cloudberry-proxy-0";
+/// How often the plugin asks a database.
+const PACE: Duration = Duration::from_millis(200);
 
 /// What was measured of a database.
 #[track_caller]
@@ -92,7 +96,19 @@ fn an_interruption_that_was_not_promised_is_a_finding() {
         pods.get("safekeeper-1").is_some_and(|pod| pod.metadata.deletion_timestamp.is_some())
     });
     let old = world.pod(ACCOUNT, PROXY).metadata.uid;
+    let sets = world.within::<StatefulSet>(ACCOUNT);
+    let scale = |replicas: i32| {
+        let patch = Patch::Merge(json!({"spec": {"replicas": replicas}}));
+        sets.patch("cloudberry-proxy", &PatchParams::default(), &patch).await_in(&world).unwrap();
+    };
+    scale(0);
     account.delete(PROXY, &DeleteParams::default().grace_period(0)).await_in(&world).unwrap();
+    // It stays away for as long as it takes this client to find that out ten times: the plugin asks as often.
+    for _ in 0..10 {
+        assert!(account.portforward(PROXY, &[5432]).await_in(&world).is_err(), "a set of no replicas has a pod");
+        std::thread::sleep(PACE);
+    }
+    scale(1);
     world.until(&account, named(PROXY), "the proxy is Ready again", |pods| {
         pods.get(PROXY).is_some_and(|pod| pod.metadata.uid != old && stays_ready(pod))
     });

@@ -218,12 +218,13 @@ fn a_login_that_hangs_ends_with_its_deadline() {
 fn a_page_that_lies_is_unknown() {
     let world = World::shared();
     let layout = world.run(&["layout"]).exits(0).out;
-    for (from, to, said) in [
-        ("path: /v1/status", "path: /metrics", "answers 200, but not with a JSON object"),
-        ("path: /v1/status", "path: /nowhere", "answers 404"),
-        ("port: 7676", "port: 7699", ""),
+    let page = |port: u16, path: &str| format!("    page: {{ port: {port}, path: {path} }}");
+    for (page_now, said) in [
+        (page(7676, "/metrics"), "answers 200, but not with a JSON object"),
+        (page(7676, "/nowhere"), "answers 404"),
+        (page(7699, "/v1/status"), ""),
     ] {
-        let changed = layout.replacen(from, to, 1);
+        let changed = layout.replacen(&page(7676, "/v1/status"), &page_now, 1);
         assert_ne!(changed, layout);
         let file = world.home().join("layout.yaml");
         fs::write(&file, changed).unwrap();
