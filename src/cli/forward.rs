@@ -49,7 +49,7 @@ Ctrl-C stops it with exit code 0. With --psql, Ctrl-C goes to psql, and the exit
 code is psql's.")]
 pub struct ForwardArgs {
     /// Pod, NAMESPACE/POD, a workload or component with exactly one pod, or meta for the metadata proxy
-    #[arg(value_name = "TARGET", add = Names::Door)]
+    #[arg(value_name = "TARGET", add = Names::Endpoint)]
     pub target: Option<String>,
     /// Local port; 0 for any free port [default: 15432 or the next free port]
     #[arg(long, value_name = "PORT")]

@@ -1,6 +1,6 @@
 //! `undo`.
 
-use super::{ActArgs, Names};
+use super::{Names, OperationArgs};
 use clap::Args;
 
 /// `undo`.
@@ -30,5 +30,5 @@ pub struct UndoArgs {
     pub what: Option<String>,
     /// How it is asked about, carried out, proven and told.
     #[command(flatten)]
-    pub act: ActArgs,
+    pub act: OperationArgs,
 }

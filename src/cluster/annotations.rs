@@ -7,7 +7,7 @@ use kube::api::{Api, ListParams};
 use serde_json::json;
 
 use super::Cluster;
-use super::failure::{Act, Failure};
+use super::failure::{Failure, Operation};
 use super::write::{Change, Written};
 use crate::error::{Error, Result};
 
@@ -88,7 +88,7 @@ impl Cluster {
     async fn annotated(&self, name: &str) -> Result<Option<Annotated>> {
         let api: Api<PersistentVolume> = Api::all(self.client());
         let this = ListParams::default().fields(&format!("metadata.name={name}"));
-        let act = Act { verb: "list", resource: "persistentvolumes", namespace: None, name: Some(name) };
+        let act = Operation { verb: "list", resource: "persistentvolumes", namespace: None, name: Some(name) };
         let found = api.list(&this).await.map_err(|error| self.error(act, &Failure::of(error)))?;
         Ok(found.items.first().map(Annotated::from))
     }

@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{Api, PostParams};
 
 use super::Cluster;
-use super::failure::{Act, Failure};
+use super::failure::{Failure, Operation};
 use super::snapshot::Read;
 use crate::error::{Error, Result};
 
@@ -126,8 +126,8 @@ impl Cluster {
     }
 }
 
-fn doing<'a>(verb: &'a str, place: Place<'a>) -> Act<'a> {
-    Act { verb, resource: RESOURCE, namespace: Some(place.namespace), name: Some(place.name) }
+fn doing<'a>(verb: &'a str, place: Place<'a>) -> Operation<'a> {
+    Operation { verb, resource: RESOURCE, namespace: Some(place.namespace), name: Some(place.name) }
 }
 
 fn object(place: Place<'_>, text: &str) -> ConfigMap {

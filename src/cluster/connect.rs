@@ -1,17 +1,15 @@
 //! kubectl's own flags, environment and files -> [`Cluster`]. No request is made here.
 
-use std::ffi::OsString;
-use std::fmt;
-use std::io::IsTerminal;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::USER_AGENT;
 use kube::Client;
 
-use super::credential::{Credential, Plugin, PluginFailed};
+use super::credential::{Credential, Plugin};
 use super::failure::said;
+use super::options::{ConnectOptions, Environment};
+use super::request_errors::PluginFailed;
 use super::{Cluster, client, kubeconfig, transport};
 use crate::error::{Error, Result};
 
@@ -21,137 +19,6 @@ const CONNECT: Duration = Duration::from_secs(5);
 /// How long a request may take where `--request-timeout` is not given, so that nothing hangs. kubectl's own
 /// default is no limit.
 const REQUEST: Duration = Duration::from_secs(30);
-
-/// kubectl's global flags, as given; everything not given comes from the environment and the kubeconfig.
-#[derive(Clone, Default)]
-pub struct ConnectOptions {
-    /// `--kubeconfig`: this file only, and it must exist.
-    pub kubeconfig: Option<PathBuf>,
-    /// `--context`.
-    pub context: Option<String>,
-    /// `--cluster`: another cluster entry than the context's.
-    pub cluster: Option<String>,
-    /// `--user`: another user entry than the context's.
-    pub user: Option<String>,
-    /// `--namespace`.
-    pub namespace: Option<String>,
-    /// `--server`.
-    pub server: Option<String>,
-    /// `--token`: a bearer token. Any other process of the machine can read it there; kubectl has it, so it is here.
-    pub token: Option<String>,
-    /// `--as`.
-    pub as_user: Option<String>,
-    /// `--as-uid`.
-    pub as_uid: Option<String>,
-    /// `--as-group`, any number of times.
-    pub as_groups: Vec<String>,
-    /// `--request-timeout`, for every request but watches and tunnels; zero is no limit, `None` is 30 seconds.
-    pub request_timeout: Option<Duration>,
-    /// `--tls-server-name`.
-    pub tls_server_name: Option<String>,
-    /// `--insecure-skip-tls-verify`.
-    pub insecure_skip_tls_verify: bool,
-    /// `--certificate-authority`.
-    pub certificate_authority: Option<PathBuf>,
-    /// `--client-certificate`.
-    pub client_certificate: Option<PathBuf>,
-    /// `--client-key`.
-    pub client_key: Option<PathBuf>,
-    /// `--cache-dir`: accepted because kubectl has it. It is where kubectl keeps what discovery answered; no
-    /// discovery request is made here, so nothing is kept.
-    pub cache_dir: Option<PathBuf>,
-}
-
-impl fmt::Debug for ConnectOptions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ConnectOptions")
-            .field("kubeconfig", &self.kubeconfig)
-            .field("context", &self.context)
-            .field("server", &self.server)
-            .field("token", &self.token.as_ref().map(|_| "…"))
-            .finish_non_exhaustive()
-    }
-}
-
-/// What the process' environment says about Kubernetes.
-#[derive(Clone, Default)]
-pub struct Environment {
-    /// `KUBECONFIG`: files separated by `:` (`;` on Windows).
-    pub kubeconfig: Option<OsString>,
-    /// The home directory, for `.kube/config`.
-    pub home: Option<PathBuf>,
-    /// `HTTPS_PROXY` or `https_proxy`.
-    pub https_proxy: Option<String>,
-    /// `HTTP_PROXY` or `http_proxy`.
-    pub http_proxy: Option<String>,
-    /// `NO_PROXY` or `no_proxy`.
-    pub no_proxy: Option<String>,
-    /// `KUBERNETES_SERVICE_HOST`, set inside a pod.
-    pub service_host: Option<String>,
-    /// `KUBERNETES_SERVICE_PORT`, set inside a pod.
-    pub service_port: Option<String>,
-    /// `POD_NAMESPACE`.
-    pub pod_namespace: Option<String>,
-    /// Where a pod's service account is mounted.
-    pub service_account: PathBuf,
-    /// Whether a credential plugin can ask on the standard input.
-    pub stdin_is_terminal: bool,
-    /// Whether credential plugins are not run at all: whoever needs one has no credentials.
-    pub no_plugins: bool,
-}
-
-impl Environment {
-    /// This process'.
-    pub fn of_process() -> Self {
-        let either = |upper: &str| {
-            let not_empty = |text: &String| !text.is_empty();
-            std::env::var(upper).ok().filter(not_empty).or_else(|| std::env::var(upper.to_lowercase()).ok())
-        };
-        Self {
-            kubeconfig: std::env::var_os("KUBECONFIG"),
-            home: std::env::home_dir(),
-            https_proxy: either("HTTPS_PROXY"),
-            http_proxy: either("HTTP_PROXY"),
-            no_proxy: either("NO_PROXY"),
-            service_host: std::env::var("KUBERNETES_SERVICE_HOST").ok(),
-            service_port: std::env::var("KUBERNETES_SERVICE_PORT").ok(),
-            pod_namespace: std::env::var("POD_NAMESPACE").ok(),
-            service_account: PathBuf::from("/var/run/secrets/kubernetes.io/serviceaccount"),
-            stdin_is_terminal: std::io::stdin().is_terminal(),
-            no_plugins: false,
-        }
-    }
-}
-
-/// `--request-timeout` as kubectl reads it: `5` is seconds, else Go's durations (`1m30s`, `1.5h`, `500ms`). Zero
-/// means no limit.
-///
-/// # Errors
-/// A usage error that says what is understood.
-pub fn parse_request_timeout(text: &str) -> Result<Duration> {
-    let text = text.trim();
-    let not_one = || {
-        Error::usage(format!("{text} is not a --request-timeout"))
-            .because("it is a number of seconds, or numbers with units: 30, 5s, 1m30s, 2h; 0 is no limit")
-    };
-    if let Ok(seconds) = text.parse() {
-        return Ok(Duration::from_secs(seconds));
-    }
-    let mut rest = text;
-    let mut total = Duration::ZERO;
-    while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or_else(not_one)?;
-        let number: f64 = rest[..digits].parse().map_err(|_| not_one())?;
-        rest = &rest[digits..];
-        // The longer unit first: "ms" begins with "m".
-        let units = [("ns", 1e-9), ("us", 1e-6), ("µs", 1e-6), ("ms", 1e-3), ("s", 1.0), ("m", 60.0), ("h", 3600.0)];
-        let (unit, seconds) = units.into_iter().find(|(unit, _)| rest.starts_with(unit)).ok_or_else(not_one)?;
-        let part = Duration::try_from_secs_f64(number * seconds).map_err(|_| not_one())?;
-        total = total.checked_add(part).ok_or_else(not_one)?;
-        rest = &rest[unit.len()..];
-    }
-    if text.is_empty() { Err(not_one()) } else { Ok(total) }
-}
 
 impl Cluster {
     /// Resolves flags, environment and kubeconfig, runs the credential plugin where there is one, and prepares the
@@ -227,30 +94,6 @@ fn not_prepared(context: &str, error: &kube::Error) -> Error {
     Error::failure(format!("the credentials of context {context} cannot be used"))
         .because(reason)
         .hint("kubectl config view --minify")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn request_timeouts_are_read_as_kubectl_reads_them() {
-        for (text, millis) in
-            [("0", 0), ("5", 5000), ("30s", 30_000), ("1m30s", 90_000), ("1.5h", 5_400_000), ("500ms", 500), ("0s", 0)]
-        {
-            assert_eq!(parse_request_timeout(text).unwrap(), Duration::from_millis(millis), "{text}");
-        }
-        for text in ["", "-5", "-5s", "abc", "5x", "5 s", "s", "1m30", "..s", "99999999999999999999h"] {
-            let error = parse_request_timeout(text).unwrap_err();
-            assert_eq!(error.exit, crate::error::Exit::Usage, "{text}");
-        }
-    }
-
-    #[test]
-    fn debug_text_has_no_secret() {
-        let options = ConnectOptions { token: Some("hunter2".to_owned()), ..ConnectOptions::default() };
-        assert!(!format!("{options:?}").contains("hunter2"));
-    }
 }
 
 #[cfg(test)]

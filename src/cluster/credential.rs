@@ -19,6 +19,7 @@ use tokio::sync::Mutex;
 
 use super::failure::said as said_of;
 use super::programs;
+use super::request_errors::PluginFailed;
 
 /// How long a plugin may take that cannot ask anybody anything.
 const UNATTENDED: Duration = Duration::from_secs(60);
@@ -34,18 +35,6 @@ const EARLY: SignedDuration = SignedDuration::from_secs(30);
 
 /// A refused token is not renewed more often than this: a plugin may take seconds, or ask a person.
 const RENEWAL: SignedDuration = SignedDuration::from_secs(10);
-
-/// A plugin that gave no credential.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("credential plugin `{command}`: {reason}")]
-pub(super) struct PluginFailed {
-    /// The command as it was run; its arguments too, as a person would type them, without what options were given.
-    pub(super) command: String,
-    /// What happened, with what the plugin itself said.
-    pub(super) reason: String,
-    /// The kubeconfig's `installHint`, where the command was not found.
-    pub(super) install: Option<String>,
-}
 
 /// A plugin, and whether it may ask a person.
 pub(super) struct Plugin {

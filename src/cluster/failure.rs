@@ -8,10 +8,9 @@ use std::time::Duration;
 use rustls::{AlertDescription, CertificateError};
 
 use super::Cluster;
-use super::credential::PluginFailed;
 use super::foreign::Said;
+use super::request_errors::{DeadlinePassed, PluginFailed};
 use super::snapshot::{Cause, Unreadable};
-use super::transport::DeadlinePassed;
 use crate::cli::quoted;
 use crate::error::{Error, Source};
 
@@ -37,7 +36,7 @@ pub(super) struct Failure {
 
 /// What was being done, for an error's first line.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Act<'a> {
+pub(super) struct Operation<'a> {
     /// An API verb: `list`.
     pub(super) verb: &'a str,
     /// Plural resource: `pods`, `pods/portforward`.
@@ -181,8 +180,8 @@ impl Failure {
 
 impl Cluster {
     /// An error a user reads, from a failed request.
-    pub(super) fn error(&self, act: Act<'_>, failure: &Failure) -> Error {
-        let Act { verb, resource, namespace, name } = act;
+    pub(super) fn error(&self, act: Operation<'_>, failure: &Failure) -> Error {
+        let Operation { verb, resource, namespace, name } = act;
         let of = name.map(|name| format!(" {name}")).unwrap_or_default();
         let place = namespace.map(|namespace| format!(" in namespace {namespace}")).unwrap_or_default();
         let error = match failure.cause {
@@ -207,7 +206,7 @@ impl Cluster {
 
     /// An error a user reads, from a part of a [`super::snapshot::Snapshot`] that a command cannot do without.
     pub fn unreadable(&self, part: &Unreadable) -> Error {
-        let act = Act { verb: "list", resource: part.resource, namespace: part.namespace.as_deref(), name: None };
+        let act = Operation { verb: "list", resource: part.resource, namespace: part.namespace.as_deref(), name: None };
         let failure = Failure {
             cause: part.cause,
             code: 0,

@@ -19,8 +19,9 @@ use super::Cluster;
 use super::failure::Failure;
 use super::framing::{Reader, Report, Socket, Writer};
 use super::listener::{Accepted, Listener};
+use super::request_errors::in_words;
 use super::snapshot::Cause;
-use super::transport::{in_words, pause};
+use super::transport::pause;
 use super::tunnel::{Open, Upgraded};
 
 /// How long what may be waited for.

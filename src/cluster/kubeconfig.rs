@@ -14,9 +14,9 @@ use kube::config::{
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
-use super::connect::{ConnectOptions, Environment};
 use super::failure::said;
 use super::files;
+use super::options::{ConnectOptions, Environment};
 use super::proxy;
 use crate::error::{Error, Result};
 

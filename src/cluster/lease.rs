@@ -1,5 +1,5 @@
 //! The Lease that one failover holds in a namespace, so that no other begins there: what it says, and what follows from
-//! that. Pure; [`super::hold`] asks and writes.
+//! that. Pure; [`super::lease_lock`] asks and writes.
 //!
 //! Clocks of two machines differ, so that a time that another one wrote is believed in two cases only: where it is so long
 //! ago that no clock is that wrong ([`SKEW`]), and for what people are told. In all others a holder counts as gone once
@@ -14,7 +14,7 @@ use k8s_openapi::api::coordination::v1::Lease;
 use serde::{Deserialize, Serialize};
 
 use super::process::Process;
-use super::transport::in_words;
+use super::request_errors::in_words;
 
 /// The Lease's name, in the namespace of what is failed over.
 pub const LEASE: &str = "kubectl-synxdb";

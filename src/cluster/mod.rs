@@ -12,25 +12,26 @@
 //! - [`pods`]: pods kept up to date, and nothing else; `secret`: one value of a Secret; [`config_map`]: one of a ConfigMap
 
 pub mod annotations;
-mod bounds;
+mod body_limit;
 mod client;
 pub mod config_map;
 pub mod connect;
 mod credential;
-mod entries;
 mod everywhere;
 mod failure;
-mod feed;
 pub mod files;
 mod foreign;
 pub mod forward;
 mod framing;
 mod handle;
-pub mod hold;
 mod kubeconfig;
+mod kubeconfig_names;
 pub mod lease;
+pub mod lease_lock;
 pub mod listener;
+pub mod multi_watch;
 pub mod observe;
+mod options;
 mod patience;
 pub mod permission;
 pub mod pods;
@@ -38,29 +39,30 @@ pub mod process;
 pub mod programs;
 mod proxy;
 pub mod read;
+mod request_errors;
 mod secret;
 pub mod snapshot;
-pub mod survey;
 mod transport;
 pub mod tries;
 pub mod tunnel;
 pub mod watch;
+mod watch_cache;
 pub mod write;
 
 #[cfg(test)]
 mod testing;
 
-pub use connect::{ConnectOptions, Environment, parse_request_timeout};
-pub use entries::{ContextEntry, Entries};
 pub use failure::{cut, said};
 pub(crate) use framing::Report;
 pub use handle::Cluster;
-pub use hold::{Claim, Hold, Sighting};
+pub use kubeconfig_names::{ContextEntry, Entries};
 pub use lease::{Holder, LEASE, Standing};
+pub use lease_lock::{LeaseGuard, LeaseRequest, ObservedLease};
+pub use multi_watch::Survey;
+pub use options::{ConnectOptions, Environment, parse_request_timeout};
 pub use permission::{Allowed, Permission};
 pub use read::{Freshness, ReadRequest};
 pub use secret::SecretValue;
-pub use survey::Survey;
 pub use tries::{Trial, Tried};
 pub use tunnel::Tunnel;
 pub use watch::{Connection, Watch, WatchRequest};

@@ -6,9 +6,9 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::api::Api;
 
 use super::Cluster;
-use super::failure::Act;
-use super::feed::{Feed, Outcome, stream};
+use super::failure::Operation;
 use super::snapshot::{NamespaceObjects, Snapshot};
+use super::watch_cache::{Feed, Outcome, stream};
 use crate::error::{Error, Result};
 
 /// Pods kept up to date. Ends its requests when dropped.
@@ -44,7 +44,7 @@ impl PodWatch {
         while let Some(outcome) = self.changes.next().await {
             let news = self.feed.apply(outcome);
             if let Some(failure) = self.feed.failure() {
-                let act = Act { verb: "watch", resource: "pods", namespace: Some(&self.namespace), name: None };
+                let act = Operation { verb: "watch", resource: "pods", namespace: Some(&self.namespace), name: None };
                 return Err(self.cluster.error(act, failure));
             }
             if news {

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use http::Uri;
 
-use super::connect::Environment;
+use super::options::Environment;
 use crate::error::{Error, Result};
 
 /// The proxy for `server`, or none.

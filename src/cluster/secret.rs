@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::api::Api;
 
 use super::Cluster;
-use super::failure::{Act, Failure};
+use super::failure::{Failure, Operation};
 use super::snapshot::Cause;
 use crate::cli::quoted;
 use crate::error::{Error, Result};
@@ -53,7 +53,10 @@ impl Cluster {
                 return Error::failure(format!("there is no Secret {name} in namespace {namespace}"))
                     .hint(format!("kubectl get secrets -n {}", quoted(namespace)));
             }
-            self.error(Act { verb: "get", resource: "secrets", namespace: Some(namespace), name: Some(name) }, &failure)
+            self.error(
+                Operation { verb: "get", resource: "secrets", namespace: Some(namespace), name: Some(name) },
+                &failure,
+            )
         })?;
         let mut data = secret.data.unwrap_or_default();
         data.remove(key).map(|value| SecretValue(value.0)).ok_or_else(|| {

@@ -14,9 +14,10 @@ use kube::client::Body;
 use tokio::time::Instant;
 use tower::BoxError;
 
-use super::bounds::{LARGEST_ANSWER, LONGEST_LINE, Within, lines_within, whole};
+use super::body_limit::{LARGEST_ANSWER, LONGEST_LINE, Within, lines_within, whole};
 use super::credential::Credential;
 use super::failure;
+use super::request_errors::DeadlinePassed;
 
 /// How long a watch or a tunnel may take to be answered where there is no `--request-timeout`.
 const STREAM_ANSWER: Duration = Duration::from_secs(30);
@@ -35,23 +36,6 @@ const BUSY: u32 = 4;
 
 /// Retries of what may have been a proxy's, or one connection's, bad moment; who asks has a deadline and wants to know.
 const BROKEN: u32 = 1;
-
-/// No answer came in time.
-#[derive(Debug, thiserror::Error)]
-#[error("no answer within {}", in_words(*.0))]
-pub(super) struct DeadlinePassed(pub(super) Duration);
-
-/// A duration as people write it: `250 ms`, `2 s`, `1m30s`.
-pub(super) fn in_words(duration: Duration) -> String {
-    let (seconds, millis) = (duration.as_secs(), duration.subsec_millis());
-    match seconds {
-        0 => format!("{millis} ms"),
-        1..=59 if millis > 0 => format!("{}.{} s", seconds, millis / 100),
-        1..=59 => format!("{seconds} s"),
-        _ if seconds.is_multiple_of(60) => format!("{}m", seconds / 60),
-        _ => format!("{}m{}s", seconds / 60, seconds % 60),
-    }
-}
 
 /// The pause before the `attempt`-th retry (from 0): doubling, at most 2 s, and a random half to a whole of it, so
 /// that several clients do not come back together.
@@ -250,15 +234,6 @@ mod tests {
 
     fn get(path: &str) -> Request<Vec<u8>> {
         Request::get(path).body(Vec::new()).unwrap()
-    }
-
-    #[test]
-    fn durations_are_words() {
-        for (millis, words) in
-            [(250, "250 ms"), (2000, "2 s"), (2500, "2.5 s"), (60_000, "1m"), (90_000, "1m30s"), (600_000, "10m")]
-        {
-            assert_eq!(in_words(Duration::from_millis(millis)), words);
-        }
     }
 
     #[test]

@@ -17,7 +17,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
 use super::Cluster;
-use super::failure::{Act, Failure};
+use super::failure::{Failure, Operation};
 use super::framing::{Reader, Socket, Writer, halves};
 use super::snapshot::Cause;
 use crate::error::{Error, Result};
@@ -80,7 +80,8 @@ impl Cluster {
         deadline: Duration,
     ) -> Result<Tunnel, NoTunnel> {
         let opened = self.open(namespace, pod, port, deadline).await;
-        let act = Act { verb: "create", resource: "pods/portforward", namespace: Some(namespace), name: Some(pod) };
+        let act =
+            Operation { verb: "create", resource: "pods/portforward", namespace: Some(namespace), name: Some(pod) };
         opened.map(Tunnel).map_err(|failure| NoTunnel { cause: failure.cause, error: self.error(act, &failure) })
     }
 

@@ -15,9 +15,9 @@ use kube::client::Body;
 use tokio::sync::{mpsc, watch};
 
 use super::Cluster;
-use super::failure::{Act, Failure};
-use super::feed::{Feed, Outcome, combined, stream};
+use super::failure::{Failure, Operation};
 use super::snapshot::{Cause, NamespaceObjects, Read, Snapshot};
+use super::watch_cache::{Feed, Outcome, combined, stream};
 use crate::error::{Error, Result};
 
 /// From this many volumes on, one watch on all of them is cheaper than one for each.
@@ -273,8 +273,8 @@ impl Watch {
         self.cluster.error(self.act("watch", resource), &failure)
     }
 
-    fn act<'a>(&'a self, verb: &'a str, resource: &'a str) -> Act<'a> {
-        Act { verb, resource, namespace: Some(&self.namespace), name: None }
+    fn act<'a>(&'a self, verb: &'a str, resource: &'a str) -> Operation<'a> {
+        Operation { verb, resource, namespace: Some(&self.namespace), name: None }
     }
 
     /// Brings the snapshot up to date.

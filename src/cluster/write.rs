@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::Cluster;
-use super::failure::{Act, Failure};
+use super::failure::{Failure, Operation};
 use super::foreign::Said;
 use super::patience::Patience;
 use super::snapshot::Cause;
@@ -78,7 +78,7 @@ impl Change {
 /// One mutation: of what, which one, how.
 struct Mutation<'a, K> {
     api: Api<K>,
-    act: Act<'a>,
+    act: Operation<'a>,
     name: &'a str,
     uid: &'a str,
     dry_run: bool,
@@ -156,7 +156,7 @@ impl Cluster {
     pub async fn unreserve_volume(&self, reserve: &Reservation<'_>, dry_run: bool) -> Result<Written> {
         let Reservation { volume, uid, namespace, claim, released_by } = *reserve;
         let api: Api<PersistentVolume> = Api::all(self.client());
-        let act = Act { verb: "list", resource: "persistentvolumes", namespace: None, name: Some(volume) };
+        let act = Operation { verb: "list", resource: "persistentvolumes", namespace: None, name: Some(volume) };
         let this = ListParams::default().fields(&format!("metadata.name={volume}"));
         let changed = |now: Option<String>, message: String| Written::Changed { now, message };
         for _ in 0..TRIES {
@@ -227,8 +227,12 @@ impl Cluster {
     /// As [`Cluster::retain_volume`].
     pub async fn delete_claim(&self, namespace: &str, name: &str, uid: &str, dry_run: bool) -> Result<Written> {
         let api: Api<PersistentVolumeClaim> = Api::namespaced(self.client(), namespace);
-        let act =
-            Act { verb: "delete", resource: "persistentvolumeclaims", namespace: Some(namespace), name: Some(name) };
+        let act = Operation {
+            verb: "delete",
+            resource: "persistentvolumeclaims",
+            namespace: Some(namespace),
+            name: Some(name),
+        };
         self.mutate(&Mutation { api, act, name, uid, dry_run }, &Change::Delete).await
     }
 
@@ -247,7 +251,7 @@ impl Cluster {
     ) -> Result<Written> {
         let api: Api<PersistentVolumeClaim> = Api::namespaced(self.client(), namespace);
         let resource = "persistentvolumeclaims";
-        let act = |verb| Act { verb, resource, namespace: Some(namespace), name: Some(name) };
+        let act = |verb| Operation { verb, resource, namespace: Some(namespace), name: Some(name) };
         // Who may list claims need not be allowed to get one.
         let this = ListParams::default().fields(&format!("metadata.name={name}"));
         let changed =
@@ -282,7 +286,7 @@ impl Cluster {
     /// Whether a volume that is there is bound to the claim of this UID.
     async fn is_bound_to(&self, volume: &str, claim_uid: &str) -> Result<bool> {
         let api: Api<PersistentVolume> = Api::all(self.client());
-        let act = Act { verb: "list", resource: "persistentvolumes", namespace: None, name: Some(volume) };
+        let act = Operation { verb: "list", resource: "persistentvolumes", namespace: None, name: Some(volume) };
         // Who may list volumes need not be allowed to get one.
         let this = ListParams::default().fields(&format!("metadata.name={volume}"));
         let found = api.list(&this).await.map_err(|error| self.error(act, &Failure::of(error)))?;
@@ -296,7 +300,7 @@ impl Cluster {
     /// As [`Cluster::retain_volume`].
     pub async fn delete_pod(&self, namespace: &str, name: &str, uid: &str, dry_run: bool) -> Result<Written> {
         let api: Api<Pod> = Api::namespaced(self.client(), namespace);
-        let act = Act { verb: "delete", resource: "pods", namespace: Some(namespace), name: Some(name) };
+        let act = Operation { verb: "delete", resource: "pods", namespace: Some(namespace), name: Some(name) };
         self.mutate(&Mutation { api, act, name, uid, dry_run }, &Change::Delete).await
     }
 
@@ -312,7 +316,7 @@ impl Cluster {
         version: &str,
     ) -> Result<Written> {
         let api: Api<Pod> = Api::namespaced(self.client(), namespace);
-        let act = Act { verb: "delete", resource: "pods", namespace: Some(namespace), name: Some(name) };
+        let act = Operation { verb: "delete", resource: "pods", namespace: Some(namespace), name: Some(name) };
         let mutation = Mutation { api, act, name, uid, dry_run: false };
         self.mutate(&mutation, &Change::DeleteAt(version.to_owned())).await
     }
@@ -329,7 +333,7 @@ impl Cluster {
 
     pub(super) async fn patch_volume(&self, name: &str, uid: &str, change: &Change, dry_run: bool) -> Result<Written> {
         let api: Api<PersistentVolume> = Api::all(self.client());
-        let act = Act { verb: "patch", resource: "persistentvolumes", namespace: None, name: Some(name) };
+        let act = Operation { verb: "patch", resource: "persistentvolumes", namespace: None, name: Some(name) };
         self.mutate(&Mutation { api, act, name, uid, dry_run }, change).await
     }
 

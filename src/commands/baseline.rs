@@ -9,7 +9,7 @@ use crate::plan::{Before, ComparedWith, Proof};
 use crate::topology::Topology;
 use crate::topology::when::when;
 use crate::verify::stored::{KEY, Unusable, config_map};
-use crate::verify::{StoredBaseline, Testimony, difference};
+use crate::verify::{Evidence, StoredBaseline, difference};
 use futures::StreamExt;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -83,7 +83,7 @@ pub(super) async fn stored(cluster: &Cluster, subject: Option<&Subject>) -> Stor
 impl Stored {
     /// What a component that says nothing itself is compared with. A baseline that was taken at or after `before`, when
     /// the pod was replaced already, may be of an empty disk, and proves nothing.
-    pub(super) fn compared(self, before: Option<Timestamp>, now: Timestamp) -> (Option<Testimony>, ComparedWith) {
+    pub(super) fn compared(self, before: Option<Timestamp>, now: Timestamp) -> (Option<Evidence>, ComparedWith) {
         let nothing = |reason: String| (None, ComparedWith::Nothing { reason });
         match self {
             Self::Is(stored) if before.is_some_and(|before| stored.taken() >= before) => {
@@ -105,7 +105,7 @@ impl Stored {
     }
 
     /// The one that was taken then, which an interrupted run compared with.
-    pub(super) fn of(self, taken: &str) -> (Option<Testimony>, ComparedWith) {
+    pub(super) fn of(self, taken: &str) -> (Option<Evidence>, ComparedWith) {
         match self {
             Self::Is(stored) if stored.taken == taken => Self::Is(stored).compared(None, Timestamp::MAX),
             Self::Unread(why) => {
@@ -122,15 +122,15 @@ impl Stored {
 
 /// What a component is compared with that answered, or did not: its own word, or else what is stored.
 pub(super) fn compared(
-    (said, testimony): (Before, Option<Testimony>),
+    (said, evidence): (Before, Option<Evidence>),
     stored: Stored,
     now: Timestamp,
-) -> (Before, Option<Testimony>, ComparedWith) {
-    match testimony {
-        Some(testimony) => (said, Some(testimony), ComparedWith::Fresh { taken: now.to_string() }),
+) -> (Before, Option<Evidence>, ComparedWith) {
+    match evidence {
+        Some(evidence) => (said, Some(evidence), ComparedWith::Fresh { taken: now.to_string() }),
         None => {
-            let (testimony, with) = stored.compared(None, now);
-            (said, testimony, with)
+            let (evidence, with) = stored.compared(None, now);
+            (said, evidence, with)
         }
     }
 }
@@ -139,7 +139,7 @@ pub(super) fn compared(
 /// nothing else.
 pub(super) async fn store(
     cluster: &Cluster,
-    found: impl IntoIterator<Item = (Subject, Testimony)>,
+    found: impl IntoIterator<Item = (Subject, Evidence)>,
     taken: Timestamp,
 ) -> Kept {
     let context = cluster.context_name();
@@ -204,7 +204,7 @@ async fn read(cluster: &Cluster, subject: &Subject) -> Result<Option<KeptText>, 
 async fn store_one(
     cluster: &Cluster,
     subject: &Subject,
-    content: &Testimony,
+    content: &Evidence,
     context: &str,
     taken: Timestamp,
 ) -> Result<Option<String>, String> {
@@ -239,8 +239,8 @@ mod tests {
     use super::*;
     use crate::storage::examples::ps;
 
-    fn page() -> Testimony {
-        Testimony::Page(ps(2).page())
+    fn page() -> Evidence {
+        Evidence::Page(ps(2).page())
     }
 
     fn at(second: i64) -> Timestamp {
@@ -257,8 +257,8 @@ mod tests {
         for (taken, before, used) in
             [(10, None, true), (10, Some(11), true), (11, Some(11), false), (12, Some(11), false)]
         {
-            let (testimony, with) = of(taken).compared(before.map(at), at(20));
-            assert_eq!(testimony.is_some(), used, "{taken} {before:?}");
+            let (evidence, with) = of(taken).compared(before.map(at), at(20));
+            assert_eq!(evidence.is_some(), used, "{taken} {before:?}");
             assert_eq!(with.stored().is_some(), used, "{with:?}");
         }
     }
@@ -269,16 +269,16 @@ mod tests {
         let taken = at(10).to_string();
         assert_eq!(of(10).of(&taken).0, Some(page()));
         for other in [of(11), Stored::Nothing("n".into()), Stored::Unread("why".into())] {
-            let (testimony, with) = other.clone().of(&taken);
-            assert!(testimony.is_none() && matches!(with, ComparedWith::Nothing { .. }), "{other:?}");
+            let (evidence, with) = other.clone().of(&taken);
+            assert!(evidence.is_none() && matches!(with, ComparedWith::Nothing { .. }), "{other:?}");
         }
     }
 
     #[test]
     fn what_a_component_says_itself_comes_first() {
         let said = Before::Answered { summary: String::new(), lacks: Vec::new() };
-        let (_, testimony, with) = compared((said, Some(page())), of(10), at(20));
-        assert_eq!((testimony, with), (Some(page()), ComparedWith::Fresh { taken: at(20).to_string() }));
+        let (_, evidence, with) = compared((said, Some(page())), of(10), at(20));
+        assert_eq!((evidence, with), (Some(page()), ComparedWith::Fresh { taken: at(20).to_string() }));
         let silent = || (Before::Silent { reason: "why".into() }, None);
         assert!(compared(silent(), of(10), at(20)).2.stored().is_some());
         for none in [
@@ -287,8 +287,8 @@ mod tests {
             Stored::Unread("why".into()),
             Stored::NotAsked,
         ] {
-            let (_, testimony, with) = compared(silent(), none, at(20));
-            assert!(testimony.is_none() && matches!(with, ComparedWith::Nothing { .. }));
+            let (_, evidence, with) = compared(silent(), none, at(20));
+            assert!(evidence.is_none() && matches!(with, ComparedWith::Nothing { .. }));
         }
     }
 

@@ -7,15 +7,15 @@ use super::findings::Findings;
 use super::lease::lease;
 use super::prepared::Prepared;
 use super::tries::Trials;
-use crate::cli::{ActArgs, DryRun, Machine, Output};
+use crate::cli::{DryRun, Machine, OperationArgs, Output};
 use crate::cluster::{Cluster, Tried};
 use crate::error::{Exit, Result};
-use crate::plan::{Act, ComparedWith, Plan};
+use crate::plan::{Action, ComparedWith, Plan};
 use crate::recovery::executor::{Run, run};
-use crate::recovery::witness::Stored;
-use crate::recovery::{Ending, Outcome, Phase, PhaseEnd, Reach};
+use crate::recovery::prover::Stored;
+use crate::recovery::{Availability, Ending, Outcome, Phase, PhaseEnd};
 use crate::render::progress::Progress;
-use crate::render::{machine, outcome as account, plan as planned};
+use crate::render::{outcome as account, plan as planned, structured};
 use crate::topology::Role;
 use crate::topology::when::when;
 use jiff::Timestamp;
@@ -35,22 +35,22 @@ pub(super) struct Commands {
 pub(super) async fn carry_out(
     context: &Context,
     cluster: &Cluster,
-    args: &ActArgs,
+    args: &OperationArgs,
     prepared: Prepared,
     commands: &Commands,
 ) -> Result<Exit> {
     let resume = commands.resume.as_str();
     let Prepared { plan, before, record, superseded, left_open, trials, findings } = prepared;
-    let Findings { mut watch, mut witness, mut prober, seen, who, whose, now, .. } = findings;
+    let Findings { mut watch, mut prover, mut prober, seen, who, whose, now, .. } = findings;
     if let Some((what, taken)) = plan.baseline.earlier() {
         let when = taken.parse().map_or_else(|_| taken.to_owned(), |taken| when(taken, now));
-        witness.compares_with(Stored { what: format!("{what} of {when}"), accept: plan.accept_missing.clone() });
+        prover.compares_with(Stored { what: format!("{what} of {when}"), accept: plan.accept_missing.clone() });
     }
     let carried_out = args.dry_run == DryRun::None;
     match &args.output {
-        Output::Machine(Machine::Json) => context.screen.result(&machine::line(&machine::plan(&plan))),
+        Output::Machine(Machine::Json) => context.screen.result(&structured::line(&structured::plan(&plan))),
         Output::Machine(form) if !carried_out => {
-            context.screen.result(&machine::document(form, &machine::plan(&plan))?)
+            context.screen.result(&structured::document(form, &structured::plan(&plan))?)
         }
         _ if !carried_out => context.screen.result(&planned::plan(&plan, context.screen.out)),
         _ => context.screen.note(&format!("{}\n", planned::plan(&plan, context.screen.err))),
@@ -75,7 +75,7 @@ pub(super) async fn carry_out(
             plan: &plan,
             cluster,
             layout: context.layout(),
-            witness: &witness,
+            prover: &prover,
             before,
             record,
             superseded,
@@ -96,10 +96,10 @@ pub(super) async fn carry_out(
         Ending::Recovered | Ending::NotVerified | Ending::Unproven(_) | Ending::DataMissing(_) | Ending::CatchingUp(_)
     );
     outcome.reachability = prober.end(pod_is_back, &context.interrupt).await;
-    outcome.reachability.extend(plan.probes.not_measured.iter().cloned().map(Reach::from));
-    let (found, taken) = (witness.found(), Timestamp::now());
+    outcome.reachability.extend(plan.probes.not_measured.iter().cloned().map(Availability::from));
+    let (found, taken) = (prover.found(), Timestamp::now());
     // Of an undo there is nothing left to be proven.
-    if matches!((&outcome.ending, &plan.act), (Ending::DataMissing(_), Act::Failover)) {
+    if matches!((&outcome.ending, &plan.act), (Ending::DataMissing(_), Action::Failover)) {
         outcome.accept = accept(context, resume, &found.missing);
     }
     // A safekeeper's old disk could vote twice: that one is never the advice.
@@ -108,7 +108,7 @@ pub(super) async fn carry_out(
     }
     progress.end();
     // What it lacks the others have, and its old disk could vote twice.
-    let fetches = plan.target.role == Role::Safekeeper && plan.act == Act::Failover;
+    let fetches = plan.target.role == Role::Safekeeper && plan.act == Action::Failover;
     let next = match &outcome.ending {
         Ending::DataMissing(_) if fetches => resume.to_owned(),
         // What an earlier act did not find again is not on the disk that this one set aside.
@@ -130,8 +130,8 @@ pub(super) async fn carry_out(
     }
     tell(context, args, &plan, &outcome, (&next, (!finished).then_some(resume)))?;
     // Only now: what is told is true at this moment, and waits for nothing.
-    if let (Ending::Recovered, Some(whose), Some(testimony)) = (&outcome.ending, whose, found.testimony) {
-        store(cluster, [(whose, testimony)], taken).await.warn(context);
+    if let (Ending::Recovered, Some(whose), Some(evidence)) = (&outcome.ending, whose, found.evidence) {
+        store(cluster, [(whose, evidence)], taken).await.warn(context);
     }
     Ok(account::exit(&outcome.ending))
 }
@@ -151,7 +151,7 @@ fn accept(context: &Context, resume: &str, names: &[String]) -> Option<String> {
 }
 
 /// Tells what the server said to each step and to what is created afterwards. Nothing was changed.
-fn rehearsed(context: &Context, args: &ActArgs, plan: &Plan, trials: &Trials) -> Result<Exit> {
+fn rehearsed(context: &Context, args: &OperationArgs, plan: &Plan, trials: &Trials) -> Result<Exit> {
     if args.output.is_for_people() {
         context.screen.result("\n");
     }
@@ -159,10 +159,10 @@ fn rehearsed(context: &Context, args: &ActArgs, plan: &Plan, trials: &Trials) ->
         return Err(error);
     }
     for one in trials.tries.iter().filter(|one| one.tried == Tried::Accepted) {
-        let told = || format!("{} (server dry run)\n", crate::render::harmless(&one.what));
+        let told = || format!("{} (server dry run)\n", crate::render::sanitize_line(&one.what));
         match &args.output {
             Output::Machine(Machine::Json) => {
-                context.screen.result(&machine::line(&machine::rehearsed(plan, &one.what)));
+                context.screen.result(&structured::line(&structured::rehearsed(plan, &one.what)));
             }
             // The plan is the document.
             Output::Machine(_) => context.screen.note(&told()),
@@ -175,15 +175,15 @@ fn rehearsed(context: &Context, args: &ActArgs, plan: &Plan, trials: &Trials) ->
 /// `next` is what people do next, `resume` the command that goes on, if there is something to go on with.
 fn tell(
     context: &Context,
-    args: &ActArgs,
+    args: &OperationArgs,
     plan: &Plan,
     outcome: &Outcome,
     (next, resume): (&str, Option<&str>),
 ) -> Result<()> {
-    let document = || machine::outcome(plan, outcome, &reasons(&outcome.ending), resume);
+    let document = || structured::outcome(plan, outcome, &reasons(&outcome.ending), resume);
     let text = match &args.output {
-        Output::Machine(Machine::Json) => machine::line(&document()),
-        Output::Machine(form) => machine::document(form, &document())?,
+        Output::Machine(Machine::Json) => structured::line(&document()),
+        Output::Machine(form) => structured::document(form, &document())?,
         _ => account::outcome(plan, outcome, next, context.screen.out),
     };
     context.screen.result(&text);

@@ -1,16 +1,16 @@
 //! Whether to go on: by flag, by terminal, or not at all.
 
 use super::Context;
-use crate::cli::{ActArgs, quoted};
+use crate::cli::{OperationArgs, quoted};
 use crate::error::{Error, Exit, Result};
-use crate::plan::{Act, Plan, Risk};
+use crate::plan::{Action, Plan, Risk};
 use crate::render::prompt::{self, Before};
 
 /// Asks for what the plan's risk demands.
 ///
 /// # Errors
 /// Refused where nobody can be asked, declined where the answer is not yes.
-pub(super) async fn confirm(context: &Context, args: &ActArgs, plan: &Plan) -> Result<()> {
+pub(super) async fn confirm(context: &Context, args: &OperationArgs, plan: &Plan) -> Result<()> {
     if !plan.deletes() {
         return Ok(());
     }
@@ -32,8 +32,8 @@ pub(super) async fn confirm(context: &Context, args: &ActArgs, plan: &Plan) -> R
         (Risk::Ordinary, _) if args.yes => Ok(()),
         (Risk::Ordinary, _) if screen.interactive => {
             let question = match &plan.act {
-                Act::Failover => format!("Fail over {}?", plan.path()),
-                Act::Undo(of) => format!("Undo {of} of {}?", plan.path()),
+                Action::Failover => format!("Fail over {}?", plan.path()),
+                Action::Undo(of) => format!("Undo {of} of {}?", plan.path()),
             };
             if asked(context, Before::line(screen), move || prompt::confirm(screen, &question)).await? {
                 Ok(())

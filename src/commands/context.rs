@@ -1,12 +1,11 @@
 //! What every command is given: where its output goes, what it was told, and a connection to the cluster.
 
-use super::scope::DEADLINE;
 use super::surroundings::{Chosen, Surroundings};
 use crate::cli::{Global, Output, Token};
 use crate::cluster::{Cluster, ConnectOptions, Environment, parse_request_timeout};
 use crate::error::{Error, Exit, Result};
 use crate::journal::Journal;
-use crate::render::{Screen, harmless, layout as layout_text, machine};
+use crate::render::{Screen, layout as layout_text, sanitize_line, structured};
 use crate::topology::Layout;
 use std::future::Future;
 use std::path::PathBuf;
@@ -14,6 +13,9 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
+
+/// What each request may take of a command that needs to know what is there now.
+pub(super) const DEADLINE: Duration = Duration::from_secs(5);
 
 /// What every command is given.
 pub struct Context {
@@ -50,7 +52,7 @@ impl Context {
         if self.global.verbosity > 0 {
             let why = found.clusters_own_unread.as_ref();
             let from = layout_text::from(found.chosen.source(), why.map(String::as_str));
-            self.screen.note(&format!("{}\n", harmless(&from)));
+            self.screen.note(&format!("{}\n", sanitize_line(&from)));
         }
         // A command connects once.
         let _ = self.surroundings.set(found);
@@ -65,7 +67,7 @@ impl Context {
     /// Tells an error as a document, too, where the output is one a line.
     pub(super) fn also_in_json(&self, output: &Output, told: Result<Exit>) -> Result<Exit> {
         if let (Err(error), true) = (&told, output.is_json()) {
-            self.screen.result(&machine::line(&machine::error(error)));
+            self.screen.result(&structured::line(&structured::error(error)));
         }
         told
     }

@@ -5,17 +5,17 @@ use super::baseline::{Stored, compared};
 use super::carry_out::{Commands, carry_out};
 use super::findings::{Findings, before};
 use super::login::note;
+use super::namespaces::stays;
 use super::prepared::{Intended, Prepared, prepare, request};
 use super::recorded::{Basis, TakenOver, of_first_run, taken_over};
 use super::resume::resume;
-use super::scope::stays;
 use super::sight::{Sight, look};
 use super::target::{Sought, target};
 use crate::cli::{FailoverArgs, quoted};
 use crate::cluster::Cluster;
 use crate::error::{Error, Exit, Result};
-use crate::plan::{Act, Before, Outcome, Record, Request, newest, not_found_again};
-use crate::recovery::witness::Silence;
+use crate::plan::{Action, Before, Outcome, Record, Request, newest, not_found_again};
+use crate::recovery::prover::Silence;
 use crate::topology::Member;
 use crate::topology::target::TargetName;
 use jiff::Timestamp;
@@ -62,7 +62,7 @@ async fn planned(context: &Context, cluster: &Cluster, args: &FailoverArgs) -> R
     let request =
         Request { keep_claims: args.keep_pvc, pod_uid: args.pod_uid.clone(), anew: args.anew, ..request(&args.act) };
     let unfinished = newest(records, topology, &member)
-        .filter(|record| record.unfinished() && record.act == Act::Failover && !args.anew);
+        .filter(|record| record.unfinished() && record.act == Action::Failover && !args.anew);
     let open = not_found_again(topology, records, &member);
     let intended = Intended { sight: &sight, member: &member, request: &request, undoes: None, unfinished };
     let compare = |findings: &mut Findings| baseline(context, &member, &request, (records, unfinished, open), findings);
@@ -90,7 +90,7 @@ fn baseline(
     // What was not found again is not made good by a state that lacks it.
     if let Some(first) = open {
         match taken_over(first, &said, (stored, findings.now)) {
-            TakenOver::Is(testimony, with) => return (before(said).0, *testimony, with),
+            TakenOver::Is(evidence, with) => return (before(said).0, *evidence, with),
             TakenOver::Nothing((not_used, _)) => stored = not_used,
         }
     }
@@ -99,8 +99,8 @@ fn baseline(
     match before(said) {
         (Before::Answered { .. }, _) if replaced_already => {
             // What it says now is what is to be proven.
-            let (testimony, with) = stored.compared(replaced(records, request, member), findings.now);
-            (Before::NotAsked, testimony, with)
+            let (evidence, with) = stored.compared(replaced(records, request, member), findings.now);
+            (Before::NotAsked, evidence, with)
         }
         said => compared(said, stored, findings.now),
     }

@@ -1,27 +1,27 @@
 //! What is found out of a member before it is failed over or an act of it is undone: all of it at the same time.
 
 use super::Context;
+use super::availability::{logins, may_be_asked, probes};
 use super::baseline::{Stored, Subject, stored};
+use super::context::DEADLINE;
 use super::lease::{in_flight, others};
 use super::login::login;
-use super::reachability::{logins, may_be_asked, probes};
-use super::scope::DEADLINE;
 use super::sight::Sight;
-use crate::cli::{ActArgs, DryRun};
+use crate::cli::{DryRun, OperationArgs};
 use crate::cluster::permission::{Allowed, Permission};
 use crate::cluster::snapshot::Read;
-use crate::cluster::{Cluster, Sighting, Watch, WatchRequest};
+use crate::cluster::{Cluster, ObservedLease, Watch, WatchRequest};
 use crate::error::{Error, Result};
 use crate::plan::{Before, InFlight, Probes, Proof};
 use crate::probe::http::Deadlines;
 use crate::probe::{Login, PageAccess};
 use crate::recovery::prober::Prober;
-use crate::recovery::witness::{Silence, Witness};
+use crate::recovery::prover::{Prover, Silence};
 use crate::storage::peers::{Peer, Standing, peers};
 use crate::storage::{Reading, Readings};
 use crate::topology::{Member, Role};
-use crate::verify::Testimony;
-use crate::verify::ask::{StoragePage, read_bytes, read_storage, storage_pages};
+use crate::verify::Evidence;
+use crate::verify::inspect::{StoragePage, read_bytes, read_storage, storage_pages};
 use jiff::Timestamp;
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ const BASELINE_DEADLINE: Duration = Duration::from_secs(10);
 /// What was found out of a member, all at the same time.
 pub(super) struct Findings {
     pub(super) rights: Vec<(Permission, Allowed)>,
-    pub(super) said: Result<Testimony, Silence>,
+    pub(super) said: Result<Evidence, Silence>,
     /// The baseline that is stored of whoever answers.
     pub(super) stored: Stored,
     pub(super) whose: Option<Subject>,
@@ -39,10 +39,10 @@ pub(super) struct Findings {
     pub(super) now: Timestamp,
     pub(super) in_flight: InFlight,
     /// The Lease of the member's namespace, where it could be read.
-    pub(super) seen: Option<Sighting>,
+    pub(super) seen: Option<ObservedLease>,
     pub(super) watch: Watch,
     pub(super) opened: Result<()>,
-    pub(super) witness: Witness,
+    pub(super) prover: Prover,
     pub(super) prober: Prober,
     pub(super) who: Option<String>,
     /// What the storage components beside the member say, if it is one of them.
@@ -53,7 +53,7 @@ pub(super) struct Findings {
 pub(super) async fn find_out(
     context: &Context,
     cluster: &Cluster,
-    args: &ActArgs,
+    args: &OperationArgs,
     sight: &Sight,
     member: &Member,
     proof: Proof,
@@ -75,9 +75,9 @@ pub(super) async fn find_out(
         _ => PageAccess::resolve(&args.pages)?.within(cluster, &member.namespace, DEADLINE).await?,
     };
     let page_token = page_token.for_members_of(&sight.topology);
-    let mut witness = Witness::new(cluster.clone(), member.namespace.clone(), proof, login);
-    witness.shows(page_token.clone());
-    witness.stands_beside(beside.iter().filter(|page| page.pod != member.name).cloned().collect());
+    let mut prover = Prover::new(cluster.clone(), member.namespace.clone(), proof, login);
+    prover.shows(page_token.clone());
+    prover.stands_beside(beside.iter().filter(|page| page.pod != member.name).cloned().collect());
     // Databases are asked from here on: the first answers take no time of their own.
     let measured = async {
         let (mut probes, all) = probes(context, cluster, args, &sight.snapshot, member).await?;
@@ -95,7 +95,7 @@ pub(super) async fn find_out(
     let (rights, opened, said, stored, measured, who, here, elsewhere, storage) = futures::join!(
         cluster.review(permissions, DEADLINE),
         watch.opened(DEADLINE),
-        witness.testify(None, BASELINE_DEADLINE),
+        prover.testify(None, BASELINE_DEADLINE),
         stored(cluster, whose.as_ref()),
         measured,
         cluster.who(DEADLINE),
@@ -121,7 +121,7 @@ pub(super) async fn find_out(
         seen,
         watch,
         opened,
-        witness,
+        prover,
         prober,
         who,
         storage,
@@ -146,7 +146,7 @@ async fn storage_before(cluster: &Cluster, member: &Member, pages: &[StoragePage
 impl Findings {
     /// What the component said before, with what keeps its nodes from being proven by such an answer afterwards.
     pub(super) fn doubted(&self, before: Before) -> Before {
-        match (before, self.witness.doubt()) {
+        match (before, self.prover.doubt()) {
             (Before::Answered { summary, mut lacks }, Some(doubt)) => {
                 let summary = format!("{summary}; {doubt}");
                 lacks.push(doubt);
@@ -173,15 +173,15 @@ fn watch_request(sight: &Sight, member: &Member) -> WatchRequest {
     WatchRequest { namespace: member.namespace.clone(), volumes, events: true, nodes: false }
 }
 
-/// A testimony, as the plan tells it.
-pub(super) fn answered(testimony: &Testimony) -> Before {
-    Before::Answered { summary: testimony.summary(), lacks: testimony.lacks() }
+/// A evidence, as the plan tells it.
+pub(super) fn answered(evidence: &Evidence) -> Before {
+    Before::Answered { summary: evidence.summary(), lacks: evidence.lacks() }
 }
 
 /// What the component said, as the plan tells it.
-pub(super) fn before(said: Result<Testimony, Silence>) -> (Before, Option<Testimony>) {
+pub(super) fn before(said: Result<Evidence, Silence>) -> (Before, Option<Evidence>) {
     match said {
-        Ok(testimony) => (answered(&testimony), Some(testimony)),
+        Ok(evidence) => (answered(&evidence), Some(evidence)),
         Err(Silence::NotAsked) => (Before::NotAsked, None),
         Err(Silence::Because(reason) | Silence::NoWarehouse(reason)) => (Before::Silent { reason }, None),
         Err(Silence::LoginRefused(reason)) => (Before::LoginRefused { reason }, None),

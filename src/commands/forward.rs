@@ -2,10 +2,12 @@
 
 mod arguments;
 mod conninfo;
+mod libpq;
 mod psql;
 
 use super::Context;
-use super::scope::{DEADLINE, scope};
+use super::context::DEADLINE;
+use super::namespaces::scope;
 use super::target::{Sought, choose, none, several, target};
 use crate::cli::{DEFAULT_PORT, ForwardArgs, Machine, Output, quoted};
 use crate::cluster::forward::{Destination, Forward, Speaks, Unserved};
@@ -15,14 +17,14 @@ use crate::cluster::snapshot::{Read, Snapshot};
 use crate::cluster::{Allowed, Cluster, Permission, ReadRequest};
 use crate::error::{Error, Exit, Result};
 use crate::render::forward::At;
-use crate::render::{forward as told, machine};
+use crate::render::{forward as told, structured};
+use crate::topology::forward_target::{ForwardTarget, Standing};
 use crate::topology::health::being_deleted;
-use crate::topology::layout::{PageDoor, SqlDoor};
-use crate::topology::lead::{Lead, Standing};
+use crate::topology::layout::{SqlEndpoint, StatusEndpoint};
 use crate::topology::target::TargetName;
 use crate::topology::{Member, Role, SpaceKind, Topology, build};
+use libpq::{for_libpq, port_of_socket};
 use psql::{Leads, Psql};
-use std::path::Path;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
@@ -35,12 +37,12 @@ const SOUGHT: Sought =
 
 /// Where a member takes connections.
 #[derive(Clone, Debug)]
-enum Door {
-    Sql(SqlDoor),
-    Page(PageDoor),
+enum Endpoint {
+    Sql(SqlEndpoint),
+    Page(StatusEndpoint),
 }
 
-impl Door {
+impl Endpoint {
     fn port(&self) -> u16 {
         match self {
             Self::Sql(sql) => sql.port,
@@ -56,27 +58,27 @@ pub(super) async fn forward(context: &Context, args: &ForwardArgs) -> Result<Exi
 async fn open(context: &Context, args: &ForwardArgs) -> Result<Exit> {
     let run = if args.psql { Some(psql::Run::of(&args.psql_args)?) } else { None };
     let cluster = context.cluster().await?;
-    let (topology, member, door) = context.unless_interrupted(prepare(context, &cluster, args)).await?;
+    let (topology, member, endpoint) = context.unless_interrupted(prepare(context, &cluster, args)).await?;
     let (listener, at) = listen(context, args).await?;
-    let line = line(context, &at, &door);
+    let line = line(context, &at, &endpoint);
 
-    let mut lead = Lead::to(&topology, &member);
+    let mut lead = ForwardTarget::to(&topology, &member);
     let now = lead.now(&topology);
     let opened = told::Opened {
         member: &member,
         standing: &now,
         at: &at,
-        remote_port: door.port(),
+        remote_port: endpoint.port(),
         line: line.as_deref(),
-        sql: matches!(door, Door::Sql(_)),
+        sql: matches!(endpoint, Endpoint::Sql(_)),
     };
     let (say, to) = watch::channel(destination(&now));
     let (tell, unserved) = mpsc::unbounded_channel();
     let speaks = if opened.sql { Speaks::Sql } else { Speaks::Other };
-    let forward = cluster.forward(listener, (&member.namespace, door.port()), speaks, to, tell);
+    let forward = cluster.forward(listener, (&member.namespace, endpoint.port()), speaks, to, tell);
     let pods = cluster.watch_pods(&member.namespace, lead.only());
-    let psql = match (run, &door) {
-        (Some(run), Door::Sql(sql)) => {
+    let psql = match (run, &endpoint) {
+        (Some(run), Endpoint::Sql(sql)) => {
             // All else is psql's to say.
             if let Standing::Nobody(why) = &now {
                 context.screen.note(&told::nobody(why, context.screen.err));
@@ -103,8 +105,8 @@ fn say_opened(context: &Context, args: &ForwardArgs, opened: &told::Opened<'_>) 
     screen.note(&told::leads(opened, screen.err));
     match &args.output {
         // One line, which can be read while the forward is open.
-        Output::Machine(Machine::Json) => screen.result(&machine::line(&told::machine(opened))),
-        Output::Machine(form) => screen.result(&machine::document(form, &told::machine(opened))?),
+        Output::Machine(Machine::Json) => screen.result(&structured::line(&told::machine(opened))),
+        Output::Machine(form) => screen.result(&structured::document(form, &told::machine(opened))?),
         _ => {
             screen.result(&format!("{}\n", opened.line.map_or_else(|| opened.at.to_string(), str::to_owned)));
             screen.note(told::ENDS);
@@ -113,8 +115,8 @@ fn say_opened(context: &Context, args: &ForwardArgs, opened: &told::Opened<'_>) 
     Ok(())
 }
 
-/// Reads the cluster, finds the member and its door, and whether one may.
-async fn prepare(context: &Context, cluster: &Cluster, args: &ForwardArgs) -> Result<(Topology, Member, Door)> {
+/// Reads the cluster, finds the member and its endpoint, and whether one may.
+async fn prepare(context: &Context, cluster: &Cluster, args: &ForwardArgs) -> Result<(Topology, Member, Endpoint)> {
     let mut typed = args.target.as_deref().map(TargetName::parse);
     let mut namespace =
         typed.as_ref().and_then(|typed| typed.namespace.clone()).or_else(|| context.global.namespace.clone());
@@ -137,8 +139,8 @@ async fn prepare(context: &Context, cluster: &Cluster, args: &ForwardArgs) -> Re
         let sentence = format!("{}: {why}; give it no password that is worth anything", member.path());
         context.screen.note(&told::note(&sentence, context.screen.err));
     }
-    let door = door(&topology, &member)?;
-    if args.psql && matches!(door, Door::Page(_)) {
+    let endpoint = endpoint(&topology, &member)?;
+    if args.psql && matches!(endpoint, Endpoint::Page(_)) {
         return Err(Error::usage(format!("{} takes no SQL: --psql is not for it", member.path()))
             .hint(format!("kubectl synxdb forward {}", quoted(&member.path()))));
     }
@@ -150,8 +152,8 @@ async fn prepare(context: &Context, cluster: &Cluster, args: &ForwardArgs) -> Re
             .because("it goes by the folder, and a port that is part of the name")
             .hint("--socket FOLDER/.s.PGSQL.5432"));
     }
-    permitted(context, cluster, &Lead::to(&topology, &member), &member).await?;
-    Ok((topology, member, door))
+    permitted(context, cluster, &ForwardTarget::to(&topology, &member), &member).await?;
+    Ok((topology, member, endpoint))
 }
 
 /// Without a target: the account's proxy, where there is one account with one; else whichever is chosen.
@@ -177,16 +179,16 @@ async fn proxy(context: &Context, cluster: &Cluster, snapshot: &Snapshot, topolo
     }
 }
 
-fn door(topology: &Topology, member: &Member) -> Result<Door> {
+fn endpoint(topology: &Topology, member: &Member) -> Result<Endpoint> {
     let component = topology.component_of(member);
     if let Some(sql) = component.and_then(|component| component.sql.clone()) {
-        return Ok(Door::Sql(sql));
+        return Ok(Endpoint::Sql(sql));
     }
     if let Some(page) = component.and_then(|component| component.page.clone()) {
-        return Ok(Door::Page(page));
+        return Ok(Endpoint::Page(page));
     }
     let error = Error::refused(format!("{} takes no connections of its own", member.path()));
-    let answers = topology.answering(member).and_then(|door| Some((door.role, door.members.first()?)));
+    let answers = topology.answering(member).and_then(|endpoint| Some((endpoint.role, endpoint.members.first()?)));
     Err(match answers {
         Some((role, answers)) => error
             .because(format!("its account's {role} answers for it"))
@@ -198,7 +200,7 @@ fn door(topology: &Topology, member: &Member) -> Result<Door> {
 }
 
 /// Whether one may watch the pod and forward to it.
-async fn permitted(context: &Context, cluster: &Cluster, lead: &Lead, member: &Member) -> Result<()> {
+async fn permitted(context: &Context, cluster: &Cluster, lead: &ForwardTarget, member: &Member) -> Result<()> {
     let ask = |verb, resource| {
         let permission = Permission::new(verb, resource).within(&member.namespace);
         // A pod whose name may change is any pod.
@@ -258,23 +260,10 @@ async fn listen(context: &Context, args: &ForwardArgs) -> Result<(Listener, At)>
     Ok((listener, At::Port { host: args.address.host(), port }))
 }
 
-/// The port in the name of a socket that libpq can find.
-fn port_of_socket(socket: &Path) -> Option<u16> {
-    socket.file_name()?.to_str()?.strip_prefix(".s.PGSQL.")?.parse().ok()
-}
-
-/// What libpq calls host and port, where it can find it.
-fn for_libpq(at: &At) -> Option<(String, u16)> {
-    match at {
-        At::Port { host, port } => Some((host.clone(), *port)),
-        At::Socket(socket) => Some((socket.parent()?.to_str()?.to_owned(), port_of_socket(socket)?)),
-    }
-}
-
 /// The line to paste; none where psql cannot find the socket.
-fn line(context: &Context, at: &At, door: &Door) -> Option<String> {
-    match door {
-        Door::Sql(sql) => {
+fn line(context: &Context, at: &At, endpoint: &Endpoint) -> Option<String> {
+    match endpoint {
+        Endpoint::Sql(sql) => {
             let (host, port) = for_libpq(at)?;
             let passfile = context.practice_passfile.as_ref();
             let passfile = passfile.map(|path| format!("PGPASSFILE={} ", quoted(&path.to_string_lossy())));
@@ -282,7 +271,7 @@ fn line(context: &Context, at: &At, door: &Door) -> Option<String> {
             let (user, database) = (quoted(&sql.user), quoted(&sql.database));
             Some(format!("{passfile}psql -h {host} -p {port} -U {user} -d {database}"))
         }
-        Door::Page(page) => Some(match at {
+        Endpoint::Page(page) => Some(match at {
             At::Port { .. } => format!("curl {}", quoted(&format!("http://{at}{}", page.path))),
             At::Socket(socket) => {
                 let socket = quoted(&socket.to_string_lossy());
@@ -302,7 +291,7 @@ fn destination(standing: &Standing) -> Option<Destination> {
 /// A forward that is open.
 struct Open<'c> {
     context: &'c Context,
-    lead: Lead,
+    lead: ForwardTarget,
     now: Standing,
     say: watch::Sender<Option<Destination>>,
     forward: Forward,

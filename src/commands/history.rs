@@ -2,15 +2,16 @@
 
 use super::Context;
 use super::confirm::asked;
+use super::context::DEADLINE;
 use super::login::note;
-use super::scope::{DEADLINE, scope};
+use super::namespaces::scope;
 use crate::cli::{HistoryArgs, HistoryCommand, Output, ReleaseArgs, quoted};
 use crate::cluster::write::Written;
 use crate::cluster::{Cluster, ReadRequest};
 use crate::error::{Error, Exit, Result};
 use crate::plan::Record;
 use crate::plan::history::{Entry, Release, history, may_not_be_released, to_release, without_type};
-use crate::render::{history as words, machine, prompt};
+use crate::render::{history as words, prompt, structured};
 use crate::topology::target::{TargetName, without_mark};
 use crate::topology::{Gap, Part, Topology, build};
 use jiff::Timestamp;
@@ -71,7 +72,7 @@ async fn show(context: &Context, args: &HistoryArgs) -> Result<Exit> {
     let (now, paint) = (Timestamp::now(), context.screen.out);
     let wide = args.output == Output::Wide;
     let text = match &args.output {
-        Output::Machine(form) => machine::document(form, &machine::history(&entries, &past.gaps))?,
+        Output::Machine(form) => structured::document(form, &structured::history(&entries, &past.gaps))?,
         Output::Name => words::names(&entries),
         _ if args.no_headers => words::rows(&entries, wide, false, now, paint),
         Output::Wide => words::wide(&entries, &past.gaps, now, paint),
@@ -107,7 +108,7 @@ async fn release(context: &Context, args: &ReleaseArgs) -> Result<Exit> {
     }
     context.journal.forget(&record.id)?;
     let text = match &args.output {
-        Output::Machine(form) => machine::document(form, &machine::released(record, &released))?,
+        Output::Machine(form) => structured::document(form, &structured::released(record, &released))?,
         Output::Name => words::released_names(&released),
         Output::Text | Output::Wide => words::released(&entry, &released, context.screen.out),
     };

@@ -1,14 +1,15 @@
 //! `layout`: the one in force; `layout learn`: one for what runs in the cluster; `layout check`: what fits no rule.
 
 use super::Context;
+use super::context::DEADLINE;
 use super::login::note;
-use super::scope::{DEADLINE, among, of_context, scope};
+use super::namespaces::{among, of_context, scope};
 use super::surroundings::Surroundings;
 use crate::cli::{CheckArgs, LayoutArgs, LayoutCommand, Output};
 use crate::cluster::snapshot::{Read, Snapshot};
 use crate::cluster::{Cluster, Environment, ReadRequest};
 use crate::error::{Exit, Result};
-use crate::render::{layout as text, machine};
+use crate::render::{layout as text, structured};
 use crate::topology::fit::fittings;
 use crate::topology::health::judge;
 use crate::topology::learn::{propose, seen};
@@ -98,7 +99,7 @@ async fn check(context: &Context, args: &CheckArgs) -> Result<Exit> {
     let source = &topology.layout;
     let known = report.gaps.is_empty() && !fittings.is_empty();
     context.screen.result(&match &args.output {
-        Output::Machine(form) => machine::document(form, &machine::layout_check(source, &fittings, &report))?,
+        Output::Machine(form) => structured::document(form, &structured::layout_check(source, &fittings, &report))?,
         _ if args.no_headers => text::rows(&fittings),
         _ => text::check(source, &fittings, &report, context.screen.out),
     });

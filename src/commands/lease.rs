@@ -4,9 +4,9 @@ use super::Context;
 use super::login::note;
 use crate::cluster::process::Process;
 use crate::cluster::snapshot::Read;
-use crate::cluster::{Claim, Cluster, Hold, Holder, Sighting, Watch};
+use crate::cluster::{Cluster, Holder, LeaseGuard, LeaseRequest, ObservedLease, Watch};
 use crate::error::Result;
-use crate::plan::{Act, CheckId, InFlight, Plan};
+use crate::plan::{Action, CheckId, InFlight, Plan};
 use crate::recovery::goal::as_planned;
 use crate::topology::layout::SpaceKind;
 use crate::topology::{Layout, Member, build};
@@ -21,13 +21,13 @@ pub(super) async fn lease(
     cluster: &Cluster,
     plan: &Plan,
     watch: &Watch,
-    (seen, who): (Option<Sighting>, Option<String>),
-) -> Result<Hold> {
+    (seen, who): (Option<ObservedLease>, Option<String>),
+) -> Result<LeaseGuard> {
     if as_planned(plan, &build(watch.snapshot(), context.layout())).is_err() {
-        return Ok(Hold::without());
+        return Ok(LeaseGuard::without());
     }
     let holder = Holder {
-        act: if matches!(plan.act, Act::Failover) { "failover" } else { "undo" }.to_owned(),
+        act: if matches!(plan.act, Action::Failover) { "failover" } else { "undo" }.to_owned(),
         id: plan.id.clone(),
         pod: plan.target.pod.clone(),
         who: who.unwrap_or_else(account),
@@ -35,7 +35,7 @@ pub(super) async fn lease(
     };
     // One who meets the other only now has not typed the pod's name for it.
     let insist = plan.checks.iter().any(|check| check.id == CheckId::Lease && check.overridden);
-    let claim = Claim { namespace: &plan.target.namespace, holder, insist, clock: Timestamp::now };
+    let claim = LeaseRequest { namespace: &plan.target.namespace, holder, insist, clock: Timestamp::now };
     cluster.hold(claim, seen, &mut |sentence| note(context, &sentence)).await
 }
 
@@ -58,8 +58,12 @@ pub(super) fn others(layout: &Layout, member: &Member, names: &Read<Vec<String>>
 }
 
 /// What was read, as the plan weighs it.
-pub(super) fn in_flight(here: &Read<Sighting>, elsewhere: &[(String, Read<Sighting>)], now: Timestamp) -> InFlight {
-    let standing = |read: &Read<Sighting>| match read {
+pub(super) fn in_flight(
+    here: &Read<ObservedLease>,
+    elsewhere: &[(String, Read<ObservedLease>)],
+    now: Timestamp,
+) -> InFlight {
+    let standing = |read: &Read<ObservedLease>| match read {
         Read::Known(sighting) => Read::Known(sighting.standing(now)),
         Read::Unknown(part) => Read::Unknown(part.clone()),
         Read::NotAsked => Read::NotAsked,

@@ -1,5 +1,6 @@
 //! A file a verb: read, plan, confirm, run, render. The only modules that see all the others.
 
+mod availability;
 mod baseline;
 mod carry_out;
 mod complete;
@@ -13,11 +14,10 @@ mod history;
 mod interruption;
 mod layout;
 mod lease;
-mod live;
 mod login;
+mod namespaces;
 mod prepared;
 mod rbac;
-mod reachability;
 mod recorded;
 mod resume;
 #[cfg(feature = "sandbox")]
@@ -26,9 +26,10 @@ mod sandbox;
 #[path = "no_sandbox.rs"]
 mod sandbox;
 mod schema;
-mod scope;
 mod sight;
 mod status;
+mod status_selection;
+mod status_watch;
 mod surroundings;
 mod target;
 mod tries;
@@ -39,7 +40,7 @@ use crate::cli::{Cli, Command, Output};
 use crate::completion::scripts;
 use crate::error::{Error, Exit, Result};
 use crate::journal::Journal;
-use crate::render::{Screen, machine};
+use crate::render::{Screen, structured};
 use interruption::interruption;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
@@ -132,7 +133,7 @@ async fn connected(cli: Cli, screen: Screen) -> Result<Exit> {
 
 fn version(output: &Output) -> Result<String> {
     Ok(match output {
-        Output::Machine(form) => machine::document(form, &machine::version())?,
+        Output::Machine(form) => structured::document(form, &structured::version())?,
         _ => concat!("kubectl-synxdb ", env!("CARGO_PKG_VERSION"), "\n").to_owned(),
     })
 }

@@ -5,21 +5,21 @@ use super::findings::{Findings, find_out};
 use super::recorded::Basis;
 use super::sight::Sight;
 use super::tries::{Trials, trials};
-use crate::cli::{ActArgs, DryRun};
+use crate::cli::{DryRun, OperationArgs};
 use crate::cluster::Cluster;
 use crate::cluster::snapshot::Snapshot;
 use crate::error::Result;
 use crate::plan::{
-    Act, ComparedWith, Inherited, Inputs, Outcome, Plan, Proof, RECORD_VERSION, Record, RecordedClaim, RecordedOwner,
-    Request, Step, left_open, needed, plan, proof,
+    Action, ComparedWith, Inherited, Inputs, Outcome, Plan, Proof, RECORD_VERSION, Record, RecordedClaim,
+    RecordedOwner, Request, Step, left_open, needed, plan, proof,
 };
 use crate::storage::{Readings, terms};
 use crate::topology::{Member, Role, manifest_of_claim};
-use crate::verify::Testimony;
+use crate::verify::Evidence;
 use jiff::Timestamp;
 
 /// What the user asks for.
-pub(super) fn request(args: &ActArgs) -> Request {
+pub(super) fn request(args: &OperationArgs) -> Request {
     Request {
         id: id(),
         verify: !args.no_verify,
@@ -50,7 +50,7 @@ pub(super) struct Intended<'i> {
 pub(super) async fn prepare(
     context: &Context,
     cluster: &Cluster,
-    args: &ActArgs,
+    args: &OperationArgs,
     intended: Intended<'_>,
     compare: impl FnOnce(&mut Findings) -> Basis,
 ) -> Result<Prepared> {
@@ -62,7 +62,7 @@ pub(super) async fn prepare(
     }
     let needed = needed(member, request);
     let mut findings = find_out(context, cluster, args, sight, member, proof, &needed).await?;
-    let (before, testimony, compared) = compare(&mut findings);
+    let (before, evidence, compared) = compare(&mut findings);
     let plan = plan(Inputs {
         topology,
         member,
@@ -79,14 +79,14 @@ pub(super) async fn prepare(
         in_flight: std::mem::take(&mut findings.in_flight),
         storage: &findings.storage,
     });
-    let prepared = Prepared::new(cluster, sight, findings, plan, testimony, unfinished)?;
+    let prepared = Prepared::new(cluster, sight, findings, plan, evidence, unfinished)?;
     prepared.tried(cluster, sight, member, (args, request)).await
 }
 
 /// A plan, and all that it takes to carry it out.
 pub(super) struct Prepared {
     pub(super) plan: Plan,
-    pub(super) before: Option<Testimony>,
+    pub(super) before: Option<Evidence>,
     pub(super) record: Record,
     /// Schemas of canary tables of earlier runs of the pod.
     pub(super) superseded: Vec<String>,
@@ -104,7 +104,7 @@ impl Prepared {
         sight: &Sight,
         findings: Findings,
         plan: Plan,
-        before: Option<Testimony>,
+        before: Option<Evidence>,
         unfinished: Option<&Record>,
     ) -> Result<Self> {
         // A watch that may not be opened is a denied permission: the plan's own check says it better.
@@ -136,7 +136,7 @@ impl Prepared {
         cluster: &Cluster,
         sight: &Sight,
         member: &Member,
-        (args, request): (&ActArgs, &Request),
+        (args, request): (&OperationArgs, &Request),
     ) -> Result<Self> {
         if args.dry_run == DryRun::Client || self.plan.refusal().is_some() {
             return Ok(self);
@@ -153,7 +153,7 @@ fn record(
     snapshot: &Snapshot,
     plan: &Plan,
     (who, storage): (Option<String>, &Readings),
-    before: Option<&Testimony>,
+    before: Option<&Evidence>,
 ) -> Record {
     let target = &plan.target;
     let volume = |claim: &str| {
@@ -175,7 +175,7 @@ fn record(
     });
     let canary = match (&plan.act, &plan.proof) {
         // Of a failover it is written by the run.
-        (Act::Undo(_), Proof::Sql { canary, .. }) => canary.clone(),
+        (Action::Undo(_), Proof::Sql { canary, .. }) => canary.clone(),
         _ => None,
     };
     Record {

@@ -2,12 +2,13 @@
 //! these were not named.
 
 use super::Context;
-use super::scope::{DEADLINE, among};
+use super::context::DEADLINE;
+use super::namespaces::among;
 use crate::cli::{RbacArgs, RbacFor};
 use crate::cluster::snapshot::Read;
 use crate::error::{Error, Result};
 use crate::plan::rights::{self, Place, Rule};
-use crate::render::rbac::{Bound, Roles, Subject, manifests};
+use crate::render::rbac::{Bound, RbacSubject, Roles, manifests};
 use crate::topology::Layout;
 use crate::topology::target::without_mark;
 use clap::ValueEnum;
@@ -81,15 +82,17 @@ fn made(args: &RbacArgs, bound: Bound) -> Result<String> {
     Ok(manifests(&Roles { commands, bound, inside, outside, subjects: subjects(args)? }))
 }
 
-fn subjects(args: &RbacArgs) -> Result<Vec<Subject>> {
+fn subjects(args: &RbacArgs) -> Result<Vec<RbacSubject>> {
     let accounts = args.serviceaccount.iter().map(|text| match text.split_once(':') {
-        Some((namespace, name)) if !name.is_empty() => Ok(Subject::ServiceAccount(whole(namespace)?, name.to_owned())),
+        Some((namespace, name)) if !name.is_empty() => {
+            Ok(RbacSubject::ServiceAccount(whole(namespace)?, name.to_owned()))
+        }
         _ => Err(Error::usage(format!("--serviceaccount {text:?} is not NAMESPACE:NAME"))
             .hint("kubectl get serviceaccounts -A")),
     });
     let mut subjects = accounts.collect::<Result<Vec<_>>>()?;
-    subjects.extend(args.subject_user.iter().cloned().map(Subject::User));
-    subjects.extend(args.subject_group.iter().cloned().map(Subject::Group));
+    subjects.extend(args.subject_user.iter().cloned().map(RbacSubject::User));
+    subjects.extend(args.subject_group.iter().cloned().map(RbacSubject::Group));
     Ok(subjects)
 }
 

@@ -8,11 +8,11 @@ use serde_json::json;
 
 const STARTED: &str = "2026-01-01T00:00:00Z";
 
-fn server(version: &str) -> Testimony {
-    Testimony::Sql(Baseline { version: version.into(), ..held(Vec::new()) })
+fn server(version: &str) -> Evidence {
+    Evidence::Sql(Baseline { version: version.into(), ..held(Vec::new()) })
 }
 
-fn record(id: &str, outcome: Outcome, baseline: Option<&Testimony>) -> Record {
+fn record(id: &str, outcome: Outcome, baseline: Option<&Evidence>) -> Record {
     let finished = (outcome != Outcome::InProgress).then_some("2026-01-01T00:01:00Z");
     let text = json!({"version": RECORD_VERSION, "id": id, "started": STARTED, "finished": finished,
         "outcome": outcome, "context": "", "namespace": "a", "pod": "p-0", "podUid": "", "keepClaims": false, "claims": [],
@@ -55,8 +55,8 @@ fn what_must_be_there_afterwards() {
     ] {
         let record_of = record("f1", of, kept);
         let unfinished = unfinished.map(|baseline| record("u1", Outcome::InProgress, baseline));
-        let (before, testimony, _) = of_undo(&record_of, unfinished.as_ref(), said, none());
-        assert_eq!((words(before), testimony.as_ref()), expected, "{of:?} {unfinished:?}");
+        let (before, evidence, _) = of_undo(&record_of, unfinished.as_ref(), said, none());
+        assert_eq!((words(before), evidence.as_ref()), expected, "{of:?} {unfinished:?}");
     }
 }
 
@@ -84,13 +84,13 @@ fn a_baseline_that_cannot_be_had_is_not_known_and_the_reason_is_said() {
         (of(&|record| record.baseline = Some(impossible.clone())), "cannot be used"),
         (of(&|_| {}), "none is on record of f1"),
     ] {
-        let (before, testimony, with) = of_undo(&record, None, Ok(now.clone()), none());
-        assert_eq!((before, testimony), (Before::NotAsked, None), "{why}");
+        let (before, evidence, with) = of_undo(&record, None, Ok(now.clone()), none());
+        assert_eq!((before, evidence), (Before::NotAsked, None), "{why}");
         let ComparedWith::Nothing { reason } = with else { panic!("{why}: {with:?}") };
         assert!(reason.contains(why), "{reason}");
         let unfinished = Record { outcome: Outcome::InProgress, ..record };
-        let (before, testimony, with) = of_first_run(&unfinished, none());
-        assert_eq!((before, testimony), (Before::NotAsked, None), "{why}");
+        let (before, evidence, with) = of_first_run(&unfinished, none());
+        assert_eq!((before, evidence), (Before::NotAsked, None), "{why}");
         assert!(matches!(&with, ComparedWith::Nothing { reason } if reason.contains(why)), "{with:?}");
     }
 }
@@ -115,11 +115,11 @@ fn a_baseline_that_was_stored_before_is_used_in_its_place() {
 fn what_was_not_found_again_is_taken_over() {
     let holds = |tables_there: &[&str]| {
         let all = tables_there.iter().map(|name| table(name, None)).collect();
-        Testimony::Sql(held(vec![("d", Listing::Known(tables(all)))]))
+        Evidence::Sql(held(vec![("d", Listing::Known(tables(all)))]))
     };
     let then = holds(&["a", "b"]);
     let taken = |first: &Record, said| match taken_over(first, &said, none()) {
-        TakenOver::Is(testimony, with) => Some((*testimony, with)),
+        TakenOver::Is(evidence, with) => Some((*evidence, with)),
         TakenOver::Nothing(_) => None,
     };
     let first = record("f1", Outcome::InProgress, Some(&then));

@@ -1,7 +1,7 @@
 //! The command that goes on where this one stopped.
 
 use super::Context;
-use crate::cli::{ActArgs, SslMode, quoted};
+use crate::cli::{OperationArgs, SslMode, quoted};
 
 /// A command, word by word.
 pub(super) struct Command {
@@ -32,7 +32,7 @@ impl Command {
 }
 
 /// `kubectl synxdb <verb>` with the flags that say where, as whom and how.
-pub(super) fn resume(context: &Context, args: &ActArgs, verb: &str) -> Command {
+pub(super) fn resume(context: &Context, args: &OperationArgs, verb: &str) -> Command {
     let global = &context.global;
     let ended = "the private practice cluster ended with this command; kubectl synxdb sandbox keeps one";
     let mut command =
@@ -86,14 +86,14 @@ pub(super) fn resume(context: &Context, args: &ActArgs, verb: &str) -> Command {
 }
 
 /// The command that takes an act back. What was overridden for the act is not overridden for this.
-pub(super) fn undo(context: &Context, args: &ActArgs, id: &str) -> Command {
-    let asked = ActArgs { allow: Vec::new(), accept_missing: Vec::new(), ..args.clone() };
+pub(super) fn undo(context: &Context, args: &OperationArgs, id: &str) -> Command {
+    let asked = OperationArgs { allow: Vec::new(), accept_missing: Vec::new(), ..args.clone() };
     resume(context, &asked, &format!("undo {}", quoted(id)))
 }
 
 /// The command that stores a baseline of a namespace's members, while these are healthy.
-pub(super) fn verify(context: &Context, args: &ActArgs, namespace: &str) -> Command {
-    let asked = ActArgs {
+pub(super) fn verify(context: &Context, args: &OperationArgs, namespace: &str) -> Command {
+    let asked = OperationArgs {
         allow: Vec::new(),
         accept_missing: Vec::new(),
         probe: Vec::new(),

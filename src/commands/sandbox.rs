@@ -4,7 +4,7 @@ use super::Context;
 use crate::cli::{Machine, Output, quoted};
 use crate::error::{Error, Exit, Result};
 use crate::journal::Journal;
-use crate::render::machine;
+use crate::render::structured;
 use practice_cluster::{Options, Sandbox, SandboxError};
 use std::path::PathBuf;
 
@@ -56,10 +56,10 @@ pub(super) async fn stay(context: &Context, output: &Output) -> Result<Exit> {
     let ready = context.unless_interrupted(ready(&sandbox)).await;
     if ready.is_ok() {
         if let Output::Machine(form) = output {
-            let document = machine::sandbox(&sandbox.scenario().name, sandbox.kubeconfig(), sandbox.passfile());
+            let document = structured::sandbox(&sandbox.scenario().name, sandbox.kubeconfig(), sandbox.passfile());
             screen.result(&match form {
-                Machine::Json => machine::line(&document),
-                form => machine::document(form, &document)?,
+                Machine::Json => structured::line(&document),
+                form => structured::document(form, &document)?,
             });
         }
         screen.note(&format!("{}\n", screen.err.ok("Ready.")));
@@ -103,7 +103,7 @@ fn worded(error: SandboxError) -> Error {
 pub(super) fn list(output: &Output) -> Result<String> {
     let scenarios = practice_cluster::scenarios().map_err(worded)?;
     if let Output::Machine(form) = output {
-        return machine::document(form, &machine::scenarios(&scenarios));
+        return structured::document(form, &structured::scenarios(&scenarios));
     }
     let width = scenarios.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
     Ok(scenarios.iter().map(|(name, what)| format!("{name:<width$}  {what}\n")).collect())

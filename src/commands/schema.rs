@@ -3,13 +3,13 @@
 use crate::cli::{Machine, Output, SchemaArgs};
 use crate::error::{Error, Result};
 use crate::render::documents::Kind;
-use crate::render::{machine, schema as words};
+use crate::render::{schema as words, structured};
 use crate::topology::target::nearest;
 
 pub(super) fn schema(args: &SchemaArgs) -> Result<String> {
     let Some(typed) = &args.kind else {
         return Ok(match args.output.as_ref().unwrap_or(&Output::Text) {
-            Output::Machine(form) => machine::document(form, &machine::schemas())?,
+            Output::Machine(form) => structured::document(form, &structured::schemas())?,
             Output::Name => Kind::ALL.iter().map(|kind| words::name(*kind)).collect(),
             Output::Text | Output::Wide => words::table(),
         });
@@ -18,7 +18,7 @@ pub(super) fn schema(args: &SchemaArgs) -> Result<String> {
     Ok(match &args.output {
         // As it is kept: in the order in which it is read best.
         None | Some(Output::Machine(Machine::Json)) => kind.schema().to_owned(),
-        Some(Output::Machine(form)) => machine::document(form, &machine::schema(kind))?,
+        Some(Output::Machine(form)) => structured::document(form, &structured::schema(kind))?,
         Some(Output::Name) => words::name(kind),
         Some(Output::Text | Output::Wide) => words::row(kind),
     })

@@ -1,8 +1,9 @@
 //! The installation as a change is planned from it: read consistently, with what was done to it before.
 
 use super::Context;
+use super::context::DEADLINE;
 use super::login::note;
-use super::scope::{DEADLINE, scope, stays};
+use super::namespaces::{scope, stays};
 use crate::cluster::snapshot::Snapshot;
 use crate::cluster::{Cluster, ReadRequest};
 use crate::error::Result;

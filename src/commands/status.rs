@@ -1,30 +1,26 @@
 //! `status`: one wave of requests after that of connecting, one judgement.
 
 use super::Context;
-use super::scope::{Scope, of_context, reachable, scope};
+use super::namespaces::{Scope, reachable, scope};
+use super::status_selection::{DEADLINE, is_everywhere, only, only_what_is_read, wanted};
 use crate::cli::{Output, StatusArgs, quoted};
 use crate::cluster::snapshot::{Cause, Read, Snapshot};
 use crate::cluster::{Cluster, ReadRequest};
-use crate::error::{Error, Exit, Result};
+use crate::error::{Exit, Result};
 use crate::plan::judge_unfinished;
 use crate::probe::PageAccess;
 use crate::probe::http::Deadlines;
-use crate::render::{harmless, machine, status as text, wrapped};
+use crate::render::{sanitize_line, status as text, structured, wrapped};
 use crate::storage::Positions;
 use crate::storage::positions::positions;
-use crate::topology::health::{Health, Report, judge, not_looked_into};
-use crate::topology::target::{NamespaceMatch, TargetMatch, TargetName, match_namespace, match_target};
-use crate::topology::{Component, Suspended, Topology, build};
-use crate::verify::ask::{read_storage, storage_pages};
+use crate::topology::health::{Health, Report, judge};
+use crate::topology::{Topology, build};
+use crate::verify::inspect::{read_storage, storage_pages};
 use jiff::Timestamp;
-use std::time::Duration;
-
-/// What each source may take: a dead node or a refused permission must not hang or hide the rest.
-pub(super) const DEADLINE: Duration = Duration::from_secs(2);
 
 pub(super) async fn status(context: &Context, args: &StatusArgs) -> Result<Exit> {
     if args.watch {
-        return super::live::follow(context, args).await;
+        return super::status_watch::follow(context, args).await;
     }
     context.unless_interrupted(once(context, args)).await
 }
@@ -70,7 +66,7 @@ async fn once(context: &Context, args: &StatusArgs) -> Result<Exit> {
         let next = context.screen.err.hint("next:");
         context.screen.note(&format!(
             "{next} kubectl auth can-i --list -n {namespace} shows your rights\n",
-            namespace = harmless(&quoted(&namespace))
+            namespace = sanitize_line(&quoted(&namespace))
         ));
     }
     Ok(match report.health {
@@ -86,34 +82,6 @@ async fn once(context: &Context, args: &StatusArgs) -> Result<Exit> {
     })
 }
 
-/// Whether it is about all of SynxDB, and nothing of it may be passed over.
-pub(super) fn is_everywhere(context: &Context, cluster: &Cluster, args: &StatusArgs) -> bool {
-    let narrowed = context.global.namespace.is_some() || of_context(cluster, args.all_namespaces).is_some();
-    !narrowed && args.targets.is_empty()
-}
-
-/// Volumes are read for what is on record on them: who may not read them is shown all else as it is.
-pub(super) fn only_what_is_read(snapshot: &mut Snapshot) {
-    if let Read::Unknown(_) = snapshot.volumes {
-        snapshot.volumes = Read::NotAsked;
-    }
-}
-
-/// How far the storage components say they are. It is shown and no more: their health is what Kubernetes says.
-async fn asked(cluster: &Cluster, topology: &Topology, page_token: PageAccess) -> Positions {
-    let page_token = &page_token;
-    let asked = topology.spaces.iter().map(|space| async move {
-        let pages = storage_pages(topology, &space.namespace);
-        if pages.is_empty() {
-            return Positions::new();
-        }
-        let token = page_token.within_or_why(cluster, &space.namespace, DEADLINE).await;
-        let readings = read_storage(cluster, &space.namespace, &pages, Deadlines::within(DEADLINE), &token).await;
-        positions(&space.namespace, &readings)
-    });
-    futures::future::join_all(asked).await.into_iter().flatten().collect()
-}
-
 /// The answer in the form that was asked for.
 fn told(
     context: &Context,
@@ -123,7 +91,7 @@ fn told(
 ) -> Result<String> {
     let (wide, now, paint) = (args.output == Output::Wide, Timestamp::now(), context.screen.out);
     Ok(match &args.output {
-        Output::Machine(form) => machine::document(form, &machine::status(report, topology))?,
+        Output::Machine(form) => structured::document(form, &structured::status(report, topology))?,
         Output::Name => text::names(topology),
         Output::Text | Output::Wide if args.no_headers => text::rows((topology, positions), wide, now, paint),
         Output::Text | Output::Wide => {
@@ -148,61 +116,17 @@ fn together(scope: Scope, outside: Snapshot, inside: Snapshot) -> Snapshot {
     }
 }
 
-/// Only the members and StatefulSets of these paths, where some are wanted.
-pub(super) fn only(mut topology: Topology, wanted: Option<&[String]>) -> Topology {
-    let Some(wanted) = wanted else { return topology };
-    for space in &mut topology.spaces {
-        let namespace = &space.namespace;
-        for component in &mut space.components {
-            component.members.retain(|member| wanted.contains(&member.path()));
+/// How far the storage components say they are. It is shown and no more: their health is what Kubernetes says.
+async fn asked(cluster: &Cluster, topology: &Topology, page_token: PageAccess) -> Positions {
+    let page_token = &page_token;
+    let asked = topology.spaces.iter().map(|space| async move {
+        let pages = storage_pages(topology, &space.namespace);
+        if pages.is_empty() {
+            return Positions::new();
         }
-        let named = |component: &Component| wanted.contains(&format!("{namespace}/{}", component.name));
-        space.components.retain(|component| !component.members.is_empty() || named(component));
-    }
-    topology.spaces.retain(|space| !space.components.is_empty());
-    topology.spaces.iter_mut().for_each(|space| space.unrecognized.clear());
-    topology.unrecognized_elsewhere.clear();
-    topology.by_names_alone = false;
-    topology
-}
-
-/// Paths of the members that the targets mean, each of which may mean several, and of the StatefulSets that are suspended;
-/// `None` where there are no targets.
-pub(super) fn wanted(topology: &Topology, context: &Context, targets: &[String]) -> Result<Option<Vec<String>>> {
-    if targets.is_empty() {
-        return Ok(None);
-    }
-    let mut wanted = Vec::new();
-    for typed in targets {
-        let target = TargetName::parse(typed);
-        let existing: Vec<String> = topology.spaces.iter().map(|space| space.namespace.clone()).collect();
-        let namespace = match &target.namespace {
-            None => None,
-            Some(name) => match match_namespace(name, &existing, context.layout()) {
-                NamespaceMatch::One(name) => Some(name),
-                _ => return Err(Error::failure(format!("there is no SynxDB namespace {name:?}"))),
-            },
-        };
-        match match_target(topology, namespace.as_deref(), &target.name) {
-            TargetMatch::One(member) => wanted.push(member.path()),
-            TargetMatch::Many(members) => wanted.extend(members.iter().map(|member| member.path())),
-            TargetMatch::Suspended(suspended) => wanted.extend(suspended.iter().flat_map(paths)),
-            TargetMatch::Stranger(..) | TargetMatch::None(_) => return Err(no_member(typed, topology)),
-        }
-    }
-    Ok(Some(wanted))
-}
-
-/// What is suspended has no members: it is named by its StatefulSets.
-fn paths(suspended: &Suspended) -> impl Iterator<Item = String> {
-    suspended.sets.iter().map(move |set| format!("{}/{set}", suspended.namespace))
-}
-
-fn no_member(typed: &str, topology: &Topology) -> Error {
-    let names: Vec<&str> = topology.members().map(|member| member.name.as_str()).collect();
-    let near = crate::topology::target::nearest(typed, &names);
-    let error = Error::failure(format!("there is no SynxDB member {typed:?}"));
-    let error = if near.is_empty() { error } else { error.because(format!("near it: {}", near.join(", "))) };
-    let error = topology.passed_over.iter().fold(error, |error, name| error.because(not_looked_into(name)));
-    error.hint("kubectl synxdb status shows all of them")
+        let token = page_token.within_or_why(cluster, &space.namespace, DEADLINE).await;
+        let readings = read_storage(cluster, &space.namespace, &pages, Deadlines::within(DEADLINE), &token).await;
+        positions(&space.namespace, &readings)
+    });
+    futures::future::join_all(asked).await.into_iter().flatten().collect()
 }

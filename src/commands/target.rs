@@ -2,7 +2,7 @@
 
 use super::Context;
 use super::confirm::asked;
-use super::scope::DEADLINE;
+use super::context::DEADLINE;
 use crate::cli::quoted;
 use crate::cluster::Cluster;
 use crate::cluster::snapshot::{Read, Snapshot};

@@ -1,6 +1,6 @@
 //! Dry runs of a plan: each step, and the creation of what takes the place of what goes.
 
-use super::scope::DEADLINE;
+use super::context::DEADLINE;
 use super::sight::Sight;
 use crate::cluster::snapshot::Read;
 use crate::cluster::{Allowed, Cluster, Permission, Trial, Tried};

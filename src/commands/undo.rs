@@ -5,10 +5,10 @@ use super::baseline::Stored;
 use super::carry_out::{Commands, carry_out};
 use super::confirm::asked;
 use super::findings::Findings;
+use super::namespaces::stays;
 use super::prepared::{Intended, Prepared, prepare, request};
 use super::recorded::of_undo;
 use super::resume::resume;
-use super::scope::stays;
 use super::sight::{Sight, look};
 use super::target::{Sought, target};
 use crate::cli::{UndoArgs, quoted};
@@ -16,8 +16,8 @@ use crate::cluster::Cluster;
 use crate::cluster::snapshot::Read;
 use crate::error::{Error, Exit, Result};
 use crate::plan::history::{Entry, history, without_type};
-use crate::plan::{Act, Outcome, Record, Request, WayBack, newest, way_back};
-use crate::recovery::witness::Silence;
+use crate::plan::{Action, Outcome, Record, Request, WayBack, newest, way_back};
+use crate::recovery::prover::Silence;
 use crate::render::{history as words, prompt};
 use crate::topology::Member;
 use crate::topology::target::{TargetMatch, TargetName, match_target};
@@ -46,7 +46,7 @@ async fn planned(context: &Context, cluster: &Cluster, args: &UndoArgs) -> Resul
     // One that was not proven is proven, if it is run again: all else of it is done.
     let unfinished = newest(records, topology, &member).filter(|record| {
         let open = record.unfinished() || record.outcome == Outcome::Unproven;
-        open && record.act == Act::Undo(of.id.clone())
+        open && record.act == Action::Undo(of.id.clone())
     });
     let intended = Intended { sight: &sight, member: &member, request: &request, undoes: Some(&of), unfinished };
     let compare = |findings: &mut Findings| {

@@ -2,21 +2,22 @@
 
 use super::Context;
 use super::baseline::{Subject as Whose, store};
+use super::context::DEADLINE;
 use super::login::{login, note};
-use super::scope::{DEADLINE, scope};
-use super::status::wanted;
+use super::namespaces::scope;
+use super::status_selection::wanted;
 use crate::cli::{Output, VerifyArgs};
 use crate::cluster::snapshot::{Read, Snapshot};
 use crate::cluster::{Cluster, ReadRequest, files};
 use crate::error::{Error, Exit, Result};
 use crate::probe::PageAccess;
 use crate::render::progress::Waiting;
-use crate::render::{machine, verify as text};
+use crate::render::{structured, verify as text};
 use crate::topology::health::{BY_NAMES_ALONE, not_looked_into, not_recognized};
 use crate::topology::{Space, Topology, build};
-use crate::verify::ask::QUESTION;
+use crate::verify::inspect::QUESTION;
 use crate::verify::{
-    Check, Coverage, Inspection, Judgement, Kind, Options, Saved, Subject, Verdict, inspect, subjects, verdict,
+    Check, Coverage, Inspection, Judgement, Kind, Options, Saved, Verdict, VerifyTarget, inspect, subjects, verdict,
 };
 use jiff::Timestamp;
 use std::fs::{self, File};
@@ -52,7 +53,7 @@ pub(super) async fn verify(context: &Context, args: &VerifyArgs) -> Result<Exit>
         deadline: QUESTION,
         before: against.as_ref().map(|saved| saved.members.clone()).unwrap_or_default(),
     };
-    let Inspection { mut checks, testimonies, catalog_only } = ask(context, &cluster, &asked, &options).await;
+    let Inspection { mut checks, evidence, catalog_only } = ask(context, &cluster, &asked, &options).await;
     if let Some(saved) = against {
         let saved = match &args.database {
             Some(database) => saved.of_database(database),
@@ -62,20 +63,20 @@ pub(super) async fn verify(context: &Context, args: &VerifyArgs) -> Result<Exit>
             context.screen.note(&text::compared(path, &saved, cluster.context_name()));
         }
         let covered = |path: &str| covered(path, &topology, everything, wanted.as_deref());
-        checks.extend(saved.compared(&testimonies, covered));
+        checks.extend(saved.compared(&evidence, covered));
     }
     checks.extend(gaps);
     checks.extend(going);
 
     let now = Timestamp::now();
-    let saved = Saved::new(now.to_string(), cluster.context_name(), testimonies);
+    let saved = Saved::new(now.to_string(), cluster.context_name(), evidence);
     if let Some(path) = &args.save {
         save(path, &saved)?;
         context.screen.note(&text::saved(path, &saved));
     }
     let paint = context.screen.out;
     let out = match &args.output {
-        Output::Machine(form) => machine::document(form, &machine::verification(&checks, &saved.members))?,
+        Output::Machine(form) => structured::document(form, &structured::verification(&checks, &saved.members))?,
         _ if args.no_headers => text::rows(&checks, false, paint),
         Output::Wide => text::wide(&checks, paint),
         _ => text::verify(&checks, paint),
@@ -86,9 +87,9 @@ pub(super) async fn verify(context: &Context, args: &VerifyArgs) -> Result<Exit>
     if verdict == Verdict::Passed && !args.read_only && args.database.is_none() {
         // What a catalog alone says is no baseline in the place of one that counted rows.
         let looked_into = saved.members.iter().filter(|(path, _)| !catalog_only.contains(*path));
-        let whole = looked_into.filter_map(|(path, testimony)| {
+        let whole = looked_into.filter_map(|(path, evidence)| {
             let (namespace, pod) = path.split_once('/')?;
-            Some((Whose::of_pod(&topology, namespace, pod), testimony.clone()))
+            Some((Whose::of_pod(&topology, namespace, pod), evidence.clone()))
         });
         store(&cluster, whole.collect::<Vec<_>>(), now).await.tell(context);
     }
@@ -100,7 +101,7 @@ pub(super) async fn verify(context: &Context, args: &VerifyArgs) -> Result<Exit>
 }
 
 /// Asks; on a terminal one who waits is told for what.
-async fn ask(context: &Context, cluster: &Cluster, asked: &[Subject], options: &Options) -> Inspection {
+async fn ask(context: &Context, cluster: &Cluster, asked: &[VerifyTarget], options: &Options) -> Inspection {
     let answers = inspect(cluster, asked, options);
     tokio::pin!(answers);
     tokio::select! {

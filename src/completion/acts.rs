@@ -2,7 +2,7 @@
 
 use super::members::{Named, pods};
 use super::{Candidate, short};
-use crate::plan::{Act, Outcome, Record, returning};
+use crate::plan::{Action, Outcome, Record, returning};
 use crate::render::age::age;
 use crate::topology::{Topology, VolumePhase};
 use jiff::Timestamp;
@@ -41,8 +41,8 @@ fn with_volumes<'r>(topology: &Topology, records: &'r [Record]) -> Vec<&'r Recor
 /// `failover of NAMESPACE/POD, 3h ago, recovered`.
 fn about(record: &Record, now: Timestamp) -> String {
     let act = match &record.act {
-        Act::Failover => "failover",
-        Act::Undo(_) => "undo",
+        Action::Failover => "failover",
+        Action::Undo(_) => "undo",
     };
     let outcome = match record.outcome {
         Outcome::InProgress => "unfinished",

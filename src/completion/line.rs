@@ -2,7 +2,7 @@
 
 use super::Candidate;
 use crate::cli::{Cli, Global, LoginArgs, Names};
-use crate::render::{harmless, is_harmful};
+use crate::render::{is_harmful, sanitize_line};
 use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory, FromArgMatches, ValueHint};
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate, complete};
 use std::ffi::{OsStr, OsString};
@@ -241,7 +241,7 @@ fn told(candidate: &CompletionCandidate) -> Option<Candidate> {
         return None;
     }
     let about = candidate.get_help().map(ToString::to_string).unwrap_or_default();
-    Some(Candidate { value, about: harmless(about.lines().next().unwrap_or_default()) })
+    Some(Candidate { value, about: sanitize_line(about.lines().next().unwrap_or_default()) })
 }
 
 /// What a shell is told beside the candidates, in the numbers that programs have for it that are built like kubectl

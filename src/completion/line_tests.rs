@@ -27,7 +27,7 @@ fn what_the_word_names_is_found_wherever_it_stands() {
         ("status a-0 ", names(Names::Targets, "")),
         ("verify a-0 b", names(Names::Targets, "b")),
         ("verify -d po", names(Names::Catalog, "po")),
-        ("forward m", names(Names::Door, "m")),
+        ("forward m", names(Names::Endpoint, "m")),
         ("history ", names(Names::Past, "")),
         ("history release 3", names(Names::Kept, "3")),
         ("undo 3", names(Names::Undoable, "3")),

@@ -54,7 +54,7 @@ pub fn members(
     } else {
         pods(&topology.members().map(named).collect::<Vec<_>>(), begun)
     };
-    if names == Names::Door && components(topology).any(|component| component.role == Role::MetadataProxy) {
+    if names == Names::Endpoint && components(topology).any(|component| component.role == Role::MetadataProxy) {
         found.push(Candidate::new("meta", "the metadata proxy"));
     }
     if names == Names::Targets {
@@ -229,7 +229,7 @@ pods:
             (Names::Targets, "warehouse", &["warehouse-node"]),
             (Names::Targets, "cloudberry", &["cloudberry-proxy-0", "cloudberry-proxy"]),
             (Names::Targets, "safe", &["safekeeper-0", "safekeeper-1", "safekeeper-2", "safekeeper"]),
-            (Names::Door, "me", &["meta"]),
+            (Names::Endpoint, "me", &["meta"]),
             (Names::Database, "", &[meta, "NS/cloudberry-proxy-0"]),
             (Names::Database, "s", &[meta]),
         ] {
@@ -239,7 +239,7 @@ pods:
         // In one namespace nothing is ambiguous.
         let account = world(&[ACCOUNT]);
         assert_eq!(offered(&account, Names::Pod, "c", &[]), ["cloudberry-proxy-0"]);
-        assert_eq!(offered(&account, Names::Door, "m", &[]), [] as [&str; 0]);
+        assert_eq!(offered(&account, Names::Endpoint, "m", &[]), [] as [&str; 0]);
     }
 
     #[test]

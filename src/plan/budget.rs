@@ -2,7 +2,7 @@
 //! an act writes its record before it deletes anything, and writes it again when it is finished. So older records are cut
 //! down for the current one: their baselines first, then their manifests, at last the records themselves. Pure.
 
-use super::record::{Act, BaselineLoss, Outcome, Record};
+use super::record::{Action, BaselineLoss, Outcome, Record};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -161,7 +161,7 @@ fn length(record: &Record) -> usize {
 }
 
 fn is_undone_by(current: &Record, record: &Record) -> bool {
-    matches!(&current.act, Act::Undo(of) if *of == record.id)
+    matches!(&current.act, Action::Undo(of) if *of == record.id)
 }
 
 /// Whether a record is not to be removed: it may be finished, it is taken back now, or it alone knows the reclaim policy

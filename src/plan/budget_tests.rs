@@ -17,7 +17,7 @@ fn failover(id: &str, at: usize, outcome: Outcome) -> Record {
 /// An undo that brought the volume back.
 fn undo(id: &str, at: usize, of: &str, outcome: Outcome) -> Record {
     let mut record = failover(id, at, outcome);
-    record.act = Act::Undo(of.to_owned());
+    record.act = Action::Undo(of.to_owned());
     record.claims[0].volume = Some("pv-2".to_owned());
     let returns = json!({"volume": VOLUME, "uid": "u1", "reclaimPolicy": "Delete"});
     record.claims[0].returns = serde_json::from_value(returns).unwrap();

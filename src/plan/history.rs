@@ -1,8 +1,10 @@
 //! What was done, as the records tell it, and what of it can still be taken back. Pure.
 
+pub use super::set_aside::AsideState;
+use super::set_aside::state;
 use super::way_back::doubt;
-use super::{Act, Outcome, Record, RecordedClaim, Returns, newest, returning};
-use crate::topology::{Claim, ClaimReference, ClaimState, Topology, Volume, VolumePhase};
+use super::{Action, Outcome, Record, RecordedClaim, Returns, newest, returning};
+use crate::topology::{ClaimState, Topology};
 use jiff::{SignedDuration, Timestamp};
 
 /// The name of an act as a user may have typed it: `3f2a91bc`, or `failover/3f2a91bc` and `undo/3f2a91bc` as `-o name`
@@ -45,21 +47,6 @@ pub struct Aside {
     pub doubt: Option<String>,
 }
 
-/// How a volume is that was set aside.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum AsideState {
-    /// Kept, and nobody's: it can come back.
-    Kept,
-    /// Kept, and reserved for its claim by an undo that is unfinished.
-    Reserved,
-    /// In use again by its claim.
-    InPlace,
-    /// Not to be had, for this reason.
-    Lost(String),
-    /// Not known, for this reason.
-    Unknown(String),
-}
-
 impl Entry {
     /// Whether all of what it set aside can come back, and somebody is there to take it.
     pub fn can_be_undone(&self) -> bool {
@@ -75,7 +62,7 @@ pub fn history(topology: &Topology, records: &[Record]) -> Vec<Entry> {
         let (started, finished) = (time(Some(&record.started)), time(record.finished.as_deref()));
         let undone = records
             .iter()
-            .find(|other| matches!(&other.act, Act::Undo(of) if *of == record.id) && !other.outcome.is_unfinished());
+            .find(|other| matches!(&other.act, Action::Undo(of) if *of == record.id) && !other.outcome.is_unfinished());
         let returning = returning(topology, records, record);
         let same_set = |it: &Record| match (&it.owner, &record.owner) {
             (Some(one), Some(other)) => one.uid == other.uid,
@@ -114,32 +101,6 @@ fn aside(topology: &Topology, record: &Record, claim: &RecordedClaim, name: &str
     };
     let size = found.and_then(|volume| volume.capacity.clone());
     Aside { volume: name.to_owned(), size, claim: claim.name.clone(), state, doubt: None }
-}
-
-/// How a volume is that was set aside from a claim of this name.
-pub(super) fn state(volume: &Volume, namespace: &str, claim: &str, present: Option<&Claim>) -> AsideState {
-    if volume.terminating {
-        return AsideState::Lost("it is being deleted".into());
-    }
-    match &volume.claim {
-        None => AsideState::Lost("it is kept for no claim any more: whoever asks first may get it".into()),
-        Some(reference) if reference.namespace != namespace || reference.name != claim => {
-            AsideState::Lost(format!("it is for claim {}/{} now", reference.namespace, reference.name))
-        }
-        Some(ClaimReference { uid: None, .. }) => AsideState::Reserved,
-        Some(reference) => match present {
-            Some(present) if present.uid == reference.uid && present.terminating => {
-                AsideState::Unknown(format!("claim {claim} is Terminating, and it is still its own"))
-            }
-            Some(present) if present.uid == reference.uid => AsideState::InPlace,
-            _ if volume.phase == VolumePhase::Released => AsideState::Kept,
-            // Its claim is known to be gone; the volume controller has only not written it down yet.
-            Some(present) if volume.phase == VolumePhase::Bound && !matches!(present.state, ClaimState::Unknown(_)) => {
-                AsideState::Kept
-            }
-            _ => AsideState::Unknown(format!("it is {} and not Released", volume.phase)),
-        },
-    }
 }
 
 /// A volume that is to be given back: only while it is as its last claim left it.

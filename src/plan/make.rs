@@ -1,47 +1,13 @@
 //! Making a plan: what of an act is left to do, whether it is a new one or one that was begun.
 
 use super::{
-    Act, Before, ComparedWith, InFlight, Plan, Probes, Proof, Record, ReplacedClaim, Request, Resumes, Risk, Step,
-    Target, checks, earlier, settle_time,
+    Action, Before, Inputs, Plan, Proof, Record, ReplacedClaim, Request, Resumes, Risk, Step, Target, checks,
+    prior_actions, settle_time,
 };
 use crate::cli::quoted;
 use crate::cluster::permission::{Allowed, Permission};
-use crate::storage::Readings;
-use crate::topology::layout::SqlDoor;
-use crate::topology::{Claim, ClaimState, Component, Door, Known, Member, PodFacts, Topology, Volume};
-use jiff::Timestamp;
-
-/// All that a plan is made from.
-pub struct Inputs<'i> {
-    /// The installation, read consistently.
-    pub topology: &'i Topology,
-    /// Whose pod is replaced.
-    pub member: &'i Member,
-    /// What the user asks for.
-    pub request: &'i Request,
-    /// What the user may do.
-    pub rights: &'i [(Permission, Allowed)],
-    /// What the component said.
-    pub before: Before,
-    /// What it is compared with afterwards.
-    pub baseline: ComparedWith,
-    /// The act that is taken back; `None` for a failover.
-    pub undoes: Option<&'i Record>,
-    /// The same act, begun by an earlier run and unfinished.
-    pub unfinished: Option<&'i Record>,
-    /// All acts on record, the oldest first.
-    pub records: &'i [Record],
-    /// What time it is.
-    pub now: Timestamp,
-    /// The databases whose reachability is measured.
-    pub probes: Probes,
-    /// The local file that would keep a record which no volume can carry.
-    pub journal: String,
-    /// Who else is at work.
-    pub in_flight: InFlight,
-    /// What the storage components of the member's namespace say; nothing where it is none of them.
-    pub storage: &'i Readings,
-}
+use crate::topology::layout::SqlEndpoint;
+use crate::topology::{Claim, ClaimState, Component, Endpoint, Known, Member, PodFacts, Topology, Volume};
 
 /// What is to become of the member: the same for a new act and for one that is finished.
 struct Intent {
@@ -110,7 +76,7 @@ impl Intent {
     /// than once it is the first one: the others came in between.
     fn undo(topology: &Topology, member: &Member, records: &[Record], of: &Record) -> Self {
         let mut claims: Vec<ReplacedClaim> = Vec::new();
-        for (claim, returns) in earlier::returning(topology, records, of) {
+        for (claim, returns) in prior_actions::returning(topology, records, of) {
             if claims.iter().any(|first| first.name == claim.name) {
                 continue;
             }
@@ -130,7 +96,7 @@ impl Intent {
 pub fn plan(inputs: Inputs<'_>) -> Plan {
     let Inputs { topology, member, request, .. } = inputs;
     let component = topology.component_of(member);
-    let mut aside = earlier::set_aside(topology);
+    let mut aside = prior_actions::set_aside(topology);
     let mut intent = match (inputs.unfinished, inputs.undoes) {
         (Some(record), _) => Intent::recorded(record, member, &aside),
         (None, Some(of)) => Intent::undo(topology, member, inputs.records, of),
@@ -181,7 +147,7 @@ pub fn plan(inputs: Inputs<'_>) -> Plan {
         .filter_map(|returns| topology.recorded.iter().find(|volume| volume.uid == returns.uid))
         .collect();
     let id = inputs.unfinished.map_or_else(|| request.id.clone(), |record| record.id.clone());
-    let mut checks = checks::run(&checks::Subject {
+    let mut checks = checks::run(&checks::CheckContext {
         topology,
         member,
         component,
@@ -202,7 +168,7 @@ pub fn plan(inputs: Inputs<'_>) -> Plan {
     if inputs.undoes.is_some() {
         not_round(&mut checks, member, inputs.rights);
     }
-    checks.extend(earlier::checks(&inputs, &intent.claims, &steps));
+    checks.extend(prior_actions::checks(&inputs, &intent.claims, &steps));
     let overridden = checks.iter().any(|check| check.overridden);
     let resumes = match (inputs.unfinished, &intent.pod_uid) {
         (Some(record), _) => Some(Resumes { id: record.id.clone(), started: record.started.clone() }),
@@ -220,7 +186,7 @@ pub fn plan(inputs: Inputs<'_>) -> Plan {
     let journal = Some(inputs.journal).filter(|_| !carried && (delete_pod || inputs.unfinished.is_some()));
     Plan {
         id,
-        act: inputs.undoes.map_or(Act::Failover, |of| Act::Undo(of.id.clone())),
+        act: inputs.undoes.map_or(Action::Failover, |of| Action::Undo(of.id.clone())),
         target,
         keep_claims: intent.keep_claims,
         verify: request.verify,
@@ -278,7 +244,7 @@ fn not_round(checks: &mut [checks::Check], member: &Member, rights: &[(Permissio
     for check in checks.iter_mut().filter(|check| check.verdict == checks::Verdict::Block) {
         if check.id == checks::CheckId::Retention && denied {
             check.allow = None;
-            check.next = Some(earlier::RIGHTS.into());
+            check.next = Some(prior_actions::RIGHTS.into());
         }
         if check.next.as_ref().is_some_and(|next| next.keeps_claims()) {
             check.next = Some(format!("kubectl synxdb status -n {}", quoted(&member.namespace)).into());
@@ -359,7 +325,7 @@ fn unreserve<'i>(
     claim: &'i ReplacedClaim,
     records: &'i [Record],
 ) -> impl Iterator<Item = Step> + 'i {
-    let reserved = earlier::reserved_for(topology, &member.namespace, &claim.name);
+    let reserved = prior_actions::reserved_for(topology, &member.namespace, &claim.name);
     let step = |volume: &Volume| {
         let mut of_it = records.iter().rev().flat_map(|record| &record.claims);
         let released = of_it.find(|of| of.volume.as_ref() == Some(&volume.name) && of.name == claim.name)?;
@@ -407,19 +373,19 @@ fn target(topology: &Topology, member: &Member, component: Option<&Component>, u
     }
 }
 
-/// How a member is asked whether it is back: by its own door, or through the component that answers for it.
+/// How a member is asked whether it is back: by its own endpoint, or through the component that answers for it.
 pub fn proof(topology: &Topology, member: &Member, request: &Request) -> Proof {
     let skipped = |reason: String| Proof::Skipped { reason };
     if !request.verify {
         return skipped("--no-verify was given".into());
     }
-    match topology.door(member) {
-        Door::Sql { pod, door, warehouse } => {
+    match topology.endpoint(member) {
+        Endpoint::Sql { pod, endpoint, warehouse } => {
             let canary = Some(format!("kubectl_synxdb_{}", request.id.replace('-', "_")));
-            let user = request.user.clone().unwrap_or_else(|| door.user.clone());
-            Proof::Sql { pod, door: SqlDoor { user, ..door }, warehouse, canary }
+            let user = request.user.clone().unwrap_or_else(|| endpoint.user.clone());
+            Proof::Sql { pod, endpoint: SqlEndpoint { user, ..endpoint }, warehouse, canary }
         }
-        Door::Page { pod, door } => Proof::Page { pod, role: member.role, door },
-        Door::Silent(reason) => skipped(reason),
+        Endpoint::Page { pod, endpoint } => Proof::Page { pod, role: member.role, endpoint },
+        Endpoint::Silent(reason) => skipped(reason),
     }
 }

@@ -7,13 +7,13 @@ mod admission;
 pub mod budget;
 mod checks;
 mod compared;
-mod earlier;
 mod fits;
 mod going_on;
 #[cfg(test)]
 mod going_tests;
 pub mod history;
 mod in_flight;
+mod inputs;
 mod kept_baseline;
 mod make;
 #[cfg(test)]
@@ -21,6 +21,7 @@ mod make_tests;
 mod model;
 #[cfg(test)]
 mod plan_tests;
+mod prior_actions;
 pub mod probes;
 mod record;
 #[cfg(test)]
@@ -28,6 +29,7 @@ mod reservation_tests;
 pub mod rights;
 #[cfg(test)]
 mod rights_tests;
+pub mod set_aside;
 mod settle;
 #[cfg(test)]
 mod tests;
@@ -39,14 +41,15 @@ mod way_back;
 pub use admission::{Attempt, Quotas, Try, admission};
 pub use checks::{Check, CheckId, Resolution, Verdict};
 pub use compared::ComparedWith;
-pub use earlier::{left_open, newest, returning};
 pub use in_flight::InFlight;
-pub use make::{Inputs, misbound, plan, proof, reserved_since};
+pub use inputs::Inputs;
+pub use make::{misbound, plan, proof, reserved_since};
 pub use model::{Before, Plan, Proof, ReplacedClaim, Request, Resumes, Risk, Step, Target};
+pub use prior_actions::{left_open, newest, returning};
 pub use probes::{NotMeasured, ProbeTarget, Probes, Promise};
 pub use record::{
-    Act, BaselineLoss, Inherited, Outcome, RECORD_VERSION, Record, RecordedClaim, RecordedOwner, Returns, annotation,
-    settled,
+    Action, BaselineLoss, Inherited, Outcome, RECORD_VERSION, Record, RecordedClaim, RecordedOwner, Returns,
+    annotation, settled,
 };
 pub use rights::needed;
 pub use settle::settle_time;

@@ -1,9 +1,9 @@
 //! What a plan is, and what it is asked for by.
 
-use super::{Act, Check, ComparedWith, Probes, Resolution, Returns, Verdict};
+use super::{Action, Check, ComparedWith, Probes, Resolution, Returns, Verdict};
 use crate::cli::Allow;
 use crate::error::Error;
-use crate::topology::layout::{PageDoor, Role, SqlDoor};
+use crate::topology::layout::{Role, SqlEndpoint, StatusEndpoint};
 use crate::topology::{Owner, Warehouse};
 use serde::Serialize;
 use std::time::Duration;
@@ -41,7 +41,7 @@ pub struct Plan {
     /// Its name, for `undo` and `history`.
     pub id: String,
     /// What it is.
-    pub act: Act,
+    pub act: Action,
     /// What is failed over.
     pub target: Target,
     /// Whether the claims stay.
@@ -200,7 +200,8 @@ pub enum Proof {
         /// Pod that takes the session: the component's own, or the one that answers for it.
         pod: String,
         /// Port, user and database.
-        door: SqlDoor,
+        #[serde(rename = "door")]
+        endpoint: SqlEndpoint,
         /// The warehouse that its sessions are in, if the server knows warehouses. Null where the account has none that is up.
         warehouse: Option<Warehouse>,
         /// Schema that the canary table is written in. Null where none is written.
@@ -213,7 +214,8 @@ pub enum Proof {
         /// What it is: a page without metrics does not say it.
         role: Role,
         /// Port and path.
-        door: PageDoor,
+        #[serde(rename = "door")]
+        endpoint: StatusEndpoint,
     },
     /// It is not asked, for this reason.
     Skipped {
@@ -273,8 +275,8 @@ impl Plan {
             return None;
         }
         let what = match &self.act {
-            Act::Failover => format!("{} is not failed over", self.path()),
-            Act::Undo(id) => format!("{id} of {} is not undone", self.path()),
+            Action::Failover => format!("{} is not failed over", self.path()),
+            Action::Undo(id) => format!("{id} of {} is not undone", self.path()),
         };
         let mut error = Error::refused(what);
         for check in &blocks {

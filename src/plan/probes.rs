@@ -1,6 +1,6 @@
 //! Which databases are asked while a member is replaced, and what is promised of each: from the topology alone.
 
-use crate::topology::layout::{Role, SpaceKind, SqlDoor};
+use crate::topology::layout::{Role, SpaceKind, SqlEndpoint};
 use crate::topology::{Component, Member, Space, Topology};
 use serde::Serialize;
 use std::time::Duration;
@@ -32,7 +32,8 @@ pub struct ProbeTarget {
     /// That pod.
     pub pod: String,
     /// Port, user and database.
-    pub door: SqlDoor,
+    #[serde(rename = "door")]
+    pub endpoint: SqlEndpoint,
     /// The warehouse that its sessions are in, if the server knows warehouses: of a warehouse node its own, otherwise one that
     /// is up. Null where there is none.
     pub warehouse: Option<String>,
@@ -97,7 +98,7 @@ impl Probes {
         failed_over: &Member,
         promise: Promise,
     ) {
-        let Some(door) = component.sql.clone() else { return };
+        let Some(endpoint) = component.sql.clone() else { return };
         let (namespace, pod) = (member.namespace.clone(), member.name.clone());
         match why_not(member, failed_over) {
             Some(why) => {
@@ -105,7 +106,7 @@ impl Probes {
             }
             None => {
                 let warehouse = warehouse(topology, member, failed_over);
-                self.databases.push(ProbeTarget { namespace, pod, door, warehouse, promise });
+                self.databases.push(ProbeTarget { namespace, pod, endpoint, warehouse, promise });
             }
         }
     }
@@ -131,9 +132,9 @@ pub fn depending(topology: &Topology, member: &Member) -> Probes {
     let mut probes = Probes::default();
     for space in &topology.spaces {
         for component in &space.components {
-            for door in &component.members {
-                if let Some(promise) = promise(topology, member, space, component, door) {
-                    probes.add(topology, (component, door), member, promise);
+            for endpoint in &component.members {
+                if let Some(promise) = promise(topology, member, space, component, endpoint) {
+                    probes.add(topology, (component, endpoint), member, promise);
                 }
             }
         }
@@ -146,35 +147,35 @@ pub fn depending(topology: &Topology, member: &Member) -> Probes {
 /// # Errors
 /// Why it cannot be asked: there is no such member, or it takes no SQL.
 pub fn named(topology: &Topology, member: &Member, namespace: &str, pod: &str) -> Result<Probes, String> {
-    let Some(door) = topology.member(namespace, pod) else {
+    let Some(endpoint) = topology.member(namespace, pod) else {
         return Err(format!("{namespace}/{pod} is no SynxDB member, as far as the layout knows"));
     };
-    let found = topology.space(namespace).zip(topology.component_of(door));
+    let found = topology.space(namespace).zip(topology.component_of(endpoint));
     let Some((space, component)) = found.filter(|(_, component)| component.sql.is_some()) else {
-        return Err(format!("{namespace}/{pod} takes no SQL: it is a {}", door.role));
+        return Err(format!("{namespace}/{pod} takes no SQL: it is a {}", endpoint.role));
     };
     let mut probes = Probes::default();
-    let promise = promise(topology, member, space, component, door).unwrap_or(Promise::None);
-    probes.add(topology, (component, door), member, promise);
+    let promise = promise(topology, member, space, component, endpoint).unwrap_or(Promise::None);
+    probes.add(topology, (component, endpoint), member, promise);
     Ok(probes)
 }
 
 /// The warehouse that a database is asked in: that of the node that is replaced, if the database is its account's.
-fn warehouse(topology: &Topology, door: &Member, failed_over: &Member) -> Option<String> {
-    let own = topology.component_of(failed_over).filter(|_| failed_over.namespace == door.namespace);
+fn warehouse(topology: &Topology, endpoint: &Member, failed_over: &Member) -> Option<String> {
+    let own = topology.component_of(failed_over).filter(|_| failed_over.namespace == endpoint.namespace);
     let own = own.and_then(|component| topology.warehouse(component, &failed_over.namespace, true));
-    own.or_else(|| topology.running_warehouse(&door.namespace)).map(|warehouse| warehouse.name)
+    own.or_else(|| topology.running_warehouse(&endpoint.namespace)).map(|warehouse| warehouse.name)
 }
 
-/// What is promised of a door while `member` is replaced; nothing where it does not depend on it.
+/// What is promised of an endpoint while `member` is replaced; nothing where it does not depend on it.
 fn promise(
     topology: &Topology,
     member: &Member,
     space: &Space,
     component: &Component,
-    door: &Member,
+    endpoint: &Member,
 ) -> Option<Promise> {
-    let itself = door.namespace == member.namespace && door.name == member.name;
+    let itself = endpoint.namespace == member.namespace && endpoint.name == member.name;
     let same_space = space.namespace == member.namespace;
     match member.role {
         Role::Safekeeper | Role::Pageserver => Some(Promise::Stays),
@@ -190,9 +191,9 @@ fn promise(
     }
 }
 
-fn why_not(door: &Member, failed_over: &Member) -> Option<String> {
-    let pod = door.pod.as_ref()?;
-    let itself = door.namespace == failed_over.namespace && door.name == failed_over.name;
+fn why_not(endpoint: &Member, failed_over: &Member) -> Option<String> {
+    let pod = endpoint.pod.as_ref()?;
+    let itself = endpoint.namespace == failed_over.namespace && endpoint.name == failed_over.name;
     let own_name = pod.owner.as_ref().is_none_or(|owner| owner.is_stateful_set());
     if let Some(reason) = &pod.sql_skipped {
         return Some(format!("it says that SQL is not to be asked of it: {reason}"));
@@ -291,7 +292,7 @@ pods:
         }
         let database = &depending(&topology, topology.member("synxdb-system", "pageserver-0").unwrap()).databases[0];
         assert_eq!(
-            (database.door.port, &*database.door.user, &*database.door.database),
+            (database.endpoint.port, &*database.endpoint.user, &*database.endpoint.database),
             (5432, "gpadmin", "cloudmeta")
         );
     }

@@ -23,7 +23,7 @@ pub struct Record {
     pub id: String,
     /// What it is.
     #[serde(default)]
-    pub act: Act,
+    pub act: Action,
     /// When it began, RFC 3339.
     #[cfg_attr(test, schemars(extend("format" = "date-time")))]
     pub started: String,
@@ -120,7 +120,7 @@ pub struct Inherited {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
-pub enum Act {
+pub enum Action {
     /// A member was failed over.
     #[default]
     Failover,
@@ -291,8 +291,8 @@ impl Record {
         *version == RECORD_VERSION
             && is_name(id)
             && match act {
-                Act::Failover => true,
-                Act::Undo(of) => is_name(of),
+                Action::Failover => true,
+                Action::Undo(of) => is_name(of),
             }
             && is_time(started)
             && finished.as_deref().is_none_or(is_time)

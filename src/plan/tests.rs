@@ -71,8 +71,8 @@ fn a_refused_login_is_warned_of_and_told_apart_from_silence() {
         let check = plan.checks.iter().find(|check| check.id == CheckId::Baseline).unwrap();
         assert_eq!(check.verdict, Verdict::Warn);
         assert!(check.reason.starts_with(&begins) && check.reason.contains(has), "{}", check.reason);
-        let Proof::Sql { door, canary, .. } = &plan.proof else { panic!("{:?}", plan.proof) };
-        assert_eq!((&*door.user, canary), ("auditor", &None));
+        let Proof::Sql { endpoint, canary, .. } = &plan.proof else { panic!("{:?}", plan.proof) };
+        assert_eq!((&*endpoint.user, canary), ("auditor", &None));
     }
     let text = serde_json::to_value(Before::LoginRefused { reason: reason() }).unwrap();
     assert_eq!(text, serde_json::json!({"component": "loginRefused", "reason": reason()}));

@@ -61,7 +61,7 @@ pub(super) fn planned(topology: &Topology, of: Option<&str>, request: &Request, 
         .collect();
     let records = Record::on_volumes(topology);
     let undoes = of.map(|of| records.iter().find(|record| record.id == of).unwrap());
-    let act = of.map_or(Act::Failover, |of| Act::Undo(of.to_owned()));
+    let act = of.map_or(Action::Failover, |of| Action::Undo(of.to_owned()));
     let unfinished =
         newest(&records, topology, member).filter(|record| record.unfinished() && record.act == act && !request.anew);
     plan(Inputs {
@@ -115,7 +115,7 @@ fn what_goes_is_retained_and_what_comes_is_reserved_before_anything_is_deleted()
         steps(&plan),
         "retain pv-2 (Delete); reserve pv-1 for data-cloudberry-proxy-0, of c1; delete claim c2; delete pod p2"
     );
-    assert_eq!((&plan.act, &*plan.id, plan.risk), (&Act::Undo("f1".into()), "u9", Risk::Ordinary));
+    assert_eq!((&plan.act, &*plan.id, plan.risk), (&Action::Undo("f1".into()), "u9", Risk::Ordinary));
     assert_eq!((plan.refusal(), &plan.resumes, &plan.journal), (None, &None, &None));
     let back = "Warn: volume pv-1 (1Gi) comes back for claim data-cloudberry-proxy-0; what was written on volume pv-2 since is set aside \
                 with it, and kept";
@@ -435,7 +435,7 @@ fn an_undo_is_undone_in_the_same_way() {
         steps(&plan),
         "retain pv-1 (Delete); reserve pv-2 for data-cloudberry-proxy-0, of c2; delete claim c3; delete pod p3"
     );
-    assert_eq!(plan.act, Act::Undo("u1".into()));
+    assert_eq!(plan.act, Action::Undo("u1".into()));
 }
 
 /// The policy that comes back is the one from before anything was kept, and never the `Retain` of an earlier act; what
@@ -738,13 +738,13 @@ fn a_record_of_the_older_form_is_read() {
         "outcome":"recovered","context":"c","namespace":"a","pod":"p-0","podUid":"u","keepClaims":false,
         "claims":[{"name":"data","uid":"c1","volume":"pv-1","reclaimPolicy":"Delete"},{"name":"x","uid":"c2"}]}"#;
     let record = Record::parse(text).unwrap();
-    assert_eq!((&record.act, &record.who, &record.owner, record.healed), (&Act::Failover, &None, &None, 0));
+    assert_eq!((&record.act, &record.who, &record.owner, record.healed), (&Action::Failover, &None, &None, 0));
     let [first, second] = &record.claims[..] else { panic!("{record:?}") };
     assert_eq!((first.volume.as_deref(), &first.returns, &first.manifest), (Some("pv-1"), &None, &None));
     assert_eq!((&second.volume, &second.reclaim_policy), (&None, &None));
     // And the newer form survives its annotation.
     let newer = Record {
-        act: Act::Undo("f1".into()),
+        act: Action::Undo("f1".into()),
         who: Some("alice".into()),
         owner: Some(RecordedOwner { kind: "StatefulSet".into(), name: "p".into(), uid: "s".into() }),
         claims: vec![RecordedClaim {

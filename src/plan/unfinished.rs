@@ -1,6 +1,6 @@
 //! What was begun and not finished, for whoever asks how a member is: Ready is not recovered.
 
-use super::{Act, Outcome, Record, newest};
+use super::{Action, Outcome, Record, newest};
 use crate::cli::quoted;
 use crate::topology::Topology;
 use crate::topology::health::{Health, Remedy, Report, Trouble};
@@ -17,8 +17,8 @@ pub fn judge_unfinished(report: &mut Report, topology: &Topology, now: Timestamp
             continue;
         }
         let (what, finish) = match &record.act {
-            Act::Failover => ("failover".to_owned(), format!("failover {}", quoted(&member.path()))),
-            Act::Undo(of) => (format!("undo of {of}"), format!("undo {}", quoted(of))),
+            Action::Failover => ("failover".to_owned(), format!("failover {}", quoted(&member.path()))),
+            Action::Undo(of) => (format!("undo of {of}"), format!("undo {}", quoted(of))),
         };
         let state = if record.outcome == Outcome::CatchingUp { "was still catching up" } else { "is unfinished" };
         let because = format!("{what} ({}), begun {}, {state}", record.id, record.started);

@@ -1,7 +1,7 @@
 //! Which disk an undo of a pod brings back: the last one that is known to have held what its component was compared with.
 //! A failover that is begun again sets aside the disk that the first one brought; that may be empty, and it never answered.
 
-use super::{Act, Outcome, Record, newest};
+use super::{Action, Outcome, Record, newest};
 use crate::topology::{Member, Topology};
 use jiff::Timestamp;
 
@@ -16,7 +16,7 @@ pub struct WayBack<'r> {
 
 /// Chooses it; `None` if no act of the member set anything aside. An unfinished undo is finished first.
 pub fn way_back<'r>(topology: &Topology, records: &'r [Record], member: &Member) -> Option<WayBack<'r>> {
-    if let Some(Record { act: Act::Undo(of), outcome, .. }) = newest(records, topology, member)
+    if let Some(Record { act: Action::Undo(of), outcome, .. }) = newest(records, topology, member)
         && outcome.is_unfinished()
         && let Some(of) = records.iter().find(|record| record.id == *of)
     {
@@ -74,7 +74,7 @@ fn doubt_at(records: &[&Record], at: usize) -> Option<String> {
 /// Whether the component answered for itself right before a failover: then the disk held what it was compared with. An undo
 /// is compared with what the disk that comes back held.
 fn answered(record: &Record) -> bool {
-    let itself = record.act == Act::Failover && record.stored_baseline.is_none() && record.inherited.is_none();
+    let itself = record.act == Action::Failover && record.stored_baseline.is_none() && record.inherited.is_none();
     itself && (record.outcome == Outcome::Recovered || record.has_baseline() || record.baseline_lost.is_some())
 }
 

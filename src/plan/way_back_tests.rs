@@ -38,7 +38,7 @@ fn inherited(id: &str, minute: usize, outcome: Outcome, volume: &str) -> Record 
 
 fn undo(id: &str, minute: usize, outcome: Outcome, of: &str, (aside, back): (&str, &str)) -> Record {
     let mut record = act(id, minute, outcome, aside);
-    record.act = Act::Undo(of.to_owned());
+    record.act = Action::Undo(of.to_owned());
     let returns = json!({"volume": back, "uid": "u", "reclaimPolicy": "Delete"});
     record.claims[0].returns = serde_json::from_value(returns).unwrap();
     record

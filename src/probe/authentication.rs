@@ -5,8 +5,8 @@
 //! - The password itself, or its MD5 hash, which is as good, goes only over TLS whose certificate was checked, unless the
 //!   user says so (`--send-cleartext-password`).
 
+use super::connector::SqlTarget;
 use super::login::{Given, Login};
-use super::session::SqlTarget;
 use super::tls::Checked;
 
 /// What is said to a server that asks for a password.

@@ -1,9 +1,12 @@
 //! Hostile servers that ask for the password: what reaches them.
 
-use super::super::login::{Environment, Password};
-use super::super::session::{Connector, Line, Trouble};
+use super::super::connector::Connector;
+use super::super::login::Environment;
+use super::super::password::Password;
+use super::super::session::Line;
 use super::super::statements::Access;
 use super::super::testing::target;
+use super::super::trouble::ProbeError;
 use super::super::{Login, SqlTarget};
 use crate::cli::{LoginArgs, SslMode};
 use std::sync::{Arc, Mutex};
@@ -28,7 +31,7 @@ fn request(code: u32, rest: &[u8]) -> Vec<u8> {
 impl Connector for Asking {
     type Stream = DuplexStream;
 
-    async fn connect(&self, _: Duration) -> Result<DuplexStream, Trouble> {
+    async fn connect(&self, _: Duration) -> Result<DuplexStream, ProbeError> {
         let (ours, mut theirs) = duplex(1 << 16);
         let Self { how, got, done } = self.clone();
         tokio::spawn(async move {

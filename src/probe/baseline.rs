@@ -7,7 +7,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::sql::Kernel;
+use super::kernel::Kernel;
 
 /// Most databases listed, in the order of their names' bytes.
 pub(super) const MOST_DATABASES: usize = 50;

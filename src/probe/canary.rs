@@ -7,10 +7,13 @@ use tokio::time::Instant;
 use tokio_postgres::error::SqlState;
 
 use super::Answer;
-use super::session::{Connector, Session, Trouble, number, text};
-use super::sql::{Kernel, Sql, once_more};
+use super::connector::Connector;
+use super::kernel::Kernel;
+use super::session::{Session, number, text};
+use super::sql::{Sql, once_more};
 use super::sqlstate::Meaning;
 use super::statements::{Access, CANARY_PREFIX, MODULUS, Statement};
+use super::trouble::ProbeError;
 
 /// Rows on plain PostgreSQL.
 const ROWS: u64 = 100;
@@ -46,8 +49,8 @@ pub struct NotWritten {
     pub may_be_there: bool,
 }
 
-impl From<Trouble> for NotWritten {
-    fn from(trouble: Trouble) -> Self {
+impl From<ProbeError> for NotWritten {
+    fn from(trouble: ProbeError) -> Self {
         // What a server refuses in so many words it has not done: all statements are one transaction.
         Self { meaning: trouble.meaning, may_be_there: trouble.code.is_none(), reason: trouble.reason }
     }
@@ -111,7 +114,7 @@ impl Canary {
         &self,
         sql: &Sql<C>,
         until: Instant,
-    ) -> Result<Result<Written, NotWritten>, Trouble> {
+    ) -> Result<Result<Written, NotWritten>, ProbeError> {
         let mut session = match &self.database {
             Some(database) => sql.line.open(database, Access::Write, until).await?,
             None => sql.line.enter(Access::Write, until).await?,
@@ -182,12 +185,12 @@ impl Canary {
         unsure.map_or_else(|| Answer::No("the canary table is missing".to_owned()), Answer::Unknown)
     }
 
-    async fn read<C: Connector>(&self, sql: &Sql<C>, database: &str, until: Instant) -> Result<Answer<()>, Trouble> {
+    async fn read<C: Connector>(&self, sql: &Sql<C>, database: &str, until: Instant) -> Result<Answer<()>, ProbeError> {
         let mut session = sql.line.open(database, Access::Read, until).await?;
         let asked = session.run(&[Statement::ReadCanary { schema: &self.schema }, Statement::IsMpp]).await?;
         session.close().await;
         let Some(found) = asked.first().and_then(|rows| rows.first()) else {
-            return Err(Trouble::unsure("the server's answer has no row"));
+            return Err(ProbeError::unsure("the server's answer has no row"));
         };
         let found = [0, 1, 2].map(|column| number(found, column).unwrap_or_default());
         let expected = self.checksum(rows(Kernel::told(asked.get(1))));
@@ -210,7 +213,7 @@ impl Canary {
         }
     }
 
-    async fn held<C: Connector>(&self, sql: &Sql<C>, until: Instant) -> Result<Spread, Trouble> {
+    async fn held<C: Connector>(&self, sql: &Sql<C>, until: Instant) -> Result<Spread, ProbeError> {
         let mut session: Session = sql.line.open(&self.database(sql), Access::Read, until).await?;
         let holding = session.run(&[Statement::SpreadOfCanary { schema: &self.schema }]).await?;
         let primaries = super::segments::expected(&mut session).await?;
@@ -240,7 +243,7 @@ impl Canary {
             };
             match removed.await {
                 Ok(()) => {}
-                Err(trouble @ Trouble { .. }) if trouble.meaning == Meaning::NoDatabase => {}
+                Err(trouble @ ProbeError { .. }) if trouble.meaning == Meaning::NoDatabase => {}
                 Err(trouble) => {
                     first.get_or_insert(trouble.reason);
                 }
@@ -257,7 +260,7 @@ fn rows(kernel: Kernel) -> u64 {
     }
 }
 
-fn lost(trouble: &Trouble) -> bool {
+fn lost(trouble: &ProbeError) -> bool {
     [SqlState::UNDEFINED_TABLE, SqlState::INVALID_SCHEMA_NAME, SqlState::INVALID_CATALOG_NAME]
         .iter()
         .any(|state| trouble.is(state))

@@ -14,11 +14,14 @@ use super::baseline::{
     Baseline, Database, Digest, Listing, MOST_COUNTS, MOST_DATABASES, MOST_TABLES, RelationKind, SMALL, Table, Tables,
     Uncounted,
 };
+use super::connector::Connector;
+use super::kernel::Kernel;
 use super::segments::{Dispatched, answering, hold_the_tables};
-use super::session::{Connector, Session, Trouble, number, text};
-use super::sql::{Introduction, Kernel, Sql, introduction, once_more};
+use super::session::{Session, number, text};
+use super::sql::{Introduction, Sql, introduction, once_more};
 use super::sqlstate::Meaning;
 use super::statements::{Access, Counted, Statement};
+use super::trouble::ProbeError;
 
 /// How long counting may take in all databases together.
 const COUNTING: Duration = Duration::from_secs(5);
@@ -81,7 +84,7 @@ impl<C: Connector> Sql<C> {
     ///
     /// # Errors
     /// Why there is none.
-    pub async fn look(&self, look: Look<'_>, deadline: Duration) -> Result<Baseline, Trouble> {
+    pub async fn look(&self, look: Look<'_>, deadline: Duration) -> Result<Baseline, ProbeError> {
         self.look_further(look, deadline).await.map(|(baseline, _)| baseline)
     }
 
@@ -94,7 +97,7 @@ impl<C: Connector> Sql<C> {
         &self,
         look: Look<'_>,
         deadline: Duration,
-    ) -> Result<(Baseline, Option<Dispatched>), Trouble> {
+    ) -> Result<(Baseline, Option<Dispatched>), ProbeError> {
         let until = Instant::now() + deadline;
         once_more(|| self.take(look, until)).await
     }
@@ -103,14 +106,14 @@ impl<C: Connector> Sql<C> {
     ///
     /// # Errors
     /// Why they are not known.
-    pub async fn databases(&self, deadline: Duration) -> Result<Vec<String>, Trouble> {
+    pub async fn databases(&self, deadline: Duration) -> Result<Vec<String>, ProbeError> {
         let mut session = self.line.enter(Access::Read, Instant::now() + deadline).await?;
         let (found, _) = names(&mut session, MOST_DATABASES + 1, &[]).await?;
         session.close().await;
         Ok(found.into_iter().filter(|(_, name)| name.usable).map(|(_, name)| name.shown).collect())
     }
 
-    async fn take(&self, look: Look<'_>, until: Instant) -> Result<(Baseline, Option<Dispatched>), Trouble> {
+    async fn take(&self, look: Look<'_>, until: Instant) -> Result<(Baseline, Option<Dispatched>), ProbeError> {
         let mut session = self.line.enter(Access::Read, until).await?;
         let who = introduction(&mut session).await?;
         let dispatched = if who.kernel == Kernel::Mpp { answering(&mut session).await? } else { None };
@@ -157,7 +160,7 @@ impl<C: Connector> Sql<C> {
     ) -> Listing {
         match self.tables(database, who, before, ends).await {
             Ok(tables) => Listing::Known(tables),
-            Err(Trouble { meaning: Meaning::Damaged, reason, .. }) => Listing::Damaged(reason),
+            Err(ProbeError { meaning: Meaning::Damaged, reason, .. }) => Listing::Damaged(reason),
             Err(trouble) => Listing::Unknown(trouble.reason),
         }
     }
@@ -168,12 +171,12 @@ impl<C: Connector> Sql<C> {
         (who, reach): (&Introduction, Reach),
         before: Option<&Tables>,
         (until, counting_ends): (Instant, Instant),
-    ) -> Result<Tables, Trouble> {
+    ) -> Result<Tables, ProbeError> {
         let mut session = self.line.open(database, Access::Read, until).await?;
         let here = session.run(&[Statement::Here]).await?;
         // A pooler may lead to a database of another name.
         if here.first().and_then(|rows| rows.first()).and_then(|row| number(row, 0)) != Some(u64::from(oid)) {
-            return Err(Trouble::unsure("another database answers to its name"));
+            return Err(ProbeError::unsure("another database answers to its name"));
         }
         if reach == Reach::Segments {
             hold_the_tables(&mut session).await?;
@@ -200,22 +203,22 @@ impl<C: Connector> Sql<C> {
 }
 
 /// Databases that can be entered, with their OIDs: the first `most`, and those that are named; and how many there are.
-async fn names(session: &mut Session, most: usize, named: &[&str]) -> Result<(Vec<(u32, Name)>, u64), Trouble> {
+async fn names(session: &mut Session, most: usize, named: &[&str]) -> Result<(Vec<(u32, Name)>, u64), ProbeError> {
     let rows = session.run(&[Statement::Databases { most, named }]).await?;
     let rows = rows.into_iter().flatten().take(most + named.len());
     let mut total = 0;
     let mut found = Vec::new();
     for row in rows {
         total = number(&row, 2).unwrap_or(0);
-        let oid = text(&row, 0).parse().map_err(|_| Trouble::unsure("a database has no OID"))?;
+        let oid = text(&row, 0).parse().map_err(|_| ProbeError::unsure("a database has no OID"))?;
         found.push((oid, name(&row, 1)?));
     }
     Ok((found, total))
 }
 
 /// A name from its bytes in hexadecimal.
-fn name(row: &SimpleQueryRow, column: usize) -> Result<Name, Trouble> {
-    let bytes = unhex(text(row, column)).ok_or_else(|| Trouble::unsure("a name cannot be read"))?;
+fn name(row: &SimpleQueryRow, column: usize) -> Result<Name, ProbeError> {
+    let bytes = unhex(text(row, column)).ok_or_else(|| ProbeError::unsure("a name cannot be read"))?;
     Ok(match String::from_utf8(bytes) {
         Ok(shown) => Name { shown, usable: true },
         Err(error) => Name { shown: escaped(error.as_bytes()), usable: false },
@@ -247,11 +250,11 @@ async fn list(
     session: &mut Session,
     who: &Introduction,
     before: Option<&Tables>,
-) -> Result<(Tables, Vec<Candidate>), Trouble> {
+) -> Result<(Tables, Vec<Candidate>), ProbeError> {
     let external_storage = who.has_external_storage();
     let rows = session.run(&[Statement::Totals, Statement::Relations { most: MOST_TABLES, external_storage }]).await?;
     let [kinds, listed] = rows.as_slice() else {
-        return Err(Trouble::unsure("the server's answer has another number of results than the question"));
+        return Err(ProbeError::unsure("the server's answer has another number of results than the question"));
     };
     let mut totals = BTreeMap::new();
     let mut newest = 0;
@@ -297,7 +300,7 @@ async fn list(
 }
 
 /// A digest of the names up to an OID; none where the server makes none (MD5 is not allowed everywhere).
-async fn digest(session: &mut Session, newest: u32) -> Result<Option<Digest>, Trouble> {
+async fn digest(session: &mut Session, newest: u32) -> Result<Option<Digest>, ProbeError> {
     match session.run(&[Statement::Digest { newest }]).await {
         Ok(rows) => Ok(rows.first().and_then(|rows| rows.first()).map(|row| Digest {
             newest,
@@ -332,7 +335,7 @@ struct Found {
 }
 
 impl Found {
-    fn take(&mut self, row: &SimpleQueryRow, kernel: Kernel) -> Result<(), Trouble> {
+    fn take(&mut self, row: &SimpleQueryRow, kernel: Kernel) -> Result<(), ProbeError> {
         let (schema, table) = (name(row, 0)?, name(row, 1)?);
         let Some(kind) = RelationKind::of(text(row, 4)) else { return Ok(()) };
         let pages = number(row, 3).unwrap_or(0);
@@ -402,7 +405,7 @@ async fn count(session: &mut Session, kernel: Kernel, tables: &mut Tables, candi
 
 /// What it means that rows could not be counted. Too little time, somebody's lock, a right that is missing, a table that was
 /// dropped since it was listed: nothing is known of its rows. Any other error of the server's is damage.
-fn uncounted(trouble: &Trouble) -> Uncounted {
+fn uncounted(trouble: &ProbeError) -> Uncounted {
     let excused = matches!(
         trouble.meaning,
         Meaning::Busy

@@ -357,7 +357,7 @@ struct Hanging(tokio::sync::mpsc::UnboundedSender<Vec<u8>>);
 impl Connector for Hanging {
     type Stream = DuplexStream;
 
-    async fn connect(&self, _: Duration) -> Result<DuplexStream, Trouble> {
+    async fn connect(&self, _: Duration) -> Result<DuplexStream, ProbeError> {
         let (ours, mut theirs) = tokio::io::duplex(4096);
         let heard = self.0.clone();
         tokio::spawn(async move {
@@ -533,7 +533,7 @@ fn names_are_bytes() {
 fn only_time_locks_and_rights_excuse_a_count_that_fails() {
     let of = |code: &str| {
         let meaning = super::super::sqlstate::meaning(code);
-        uncounted(&Trouble { code: Some(code.to_owned()), ..Trouble::new(meaning, "why") })
+        uncounted(&ProbeError { code: Some(code.to_owned()), ..ProbeError::new(meaning, "why") })
     };
     for code in ["57014", "55P03", "42501", "42P01", "53300", "40001"] {
         assert_eq!(of(code), Uncounted::Unknown("why".to_owned()), "{code}");
@@ -541,5 +541,5 @@ fn only_time_locks_and_rights_excuse_a_count_that_fails() {
     for code in ["58P01", "XX001", "58030", "XX000", "42704", "22P02", "57P02", "58M01"] {
         assert_eq!(of(code), Uncounted::Damaged("why".to_owned()), "{code}");
     }
-    assert_eq!(uncounted(&Trouble::unsure("closed")), Uncounted::Unknown("closed".to_owned()));
+    assert_eq!(uncounted(&ProbeError::unsure("closed")), Uncounted::Unknown("closed".to_owned()));
 }

@@ -14,12 +14,12 @@ use tokio_util::task::AbortOnDropHandle;
 use super::http::body;
 use super::page_access::{PageAccess, Shown};
 use super::page_stream;
-use super::session::Trouble;
+use super::trouble::ProbeError;
 use crate::cluster::{Cluster, said};
 use crate::storage::digests::{self, Digest, Digests, Extent, Stretch};
 use crate::storage::words::lsn;
 use crate::storage::{Reading, TimelineId, idle};
-use crate::topology::layout::PageDoor;
+use crate::topology::layout::StatusEndpoint;
 
 /// Largest answer taken, in bytes.
 const LARGEST: usize = 64 << 10;
@@ -29,14 +29,21 @@ const LARGEST: usize = 64 << 10;
 pub async fn digests(
     cluster: &Cluster,
     namespace: &str,
-    safekeepers: &[(&str, &PageDoor)],
+    safekeepers: &[(&str, &StatusEndpoint)],
     readings: &[&Reading],
     deadline: Duration,
     token: &PageAccess,
 ) -> Digests {
     let asked: Vec<Asked<'_>> = safekeepers
         .iter()
-        .map(|(pod, door)| Asked { cluster, namespace, pod, door, access: token, shown: token.for_pod(namespace, pod) })
+        .map(|(pod, endpoint)| Asked {
+            cluster,
+            namespace,
+            pod,
+            endpoint,
+            access: token,
+            shown: token.for_pod(namespace, pod),
+        })
         .filter(|asked| matches!(asked.shown, Shown::Token(_)))
         .collect();
     let has = |pod: &str, id: &TimelineId| {
@@ -96,7 +103,7 @@ struct Asked<'a> {
     cluster: &'a Cluster,
     namespace: &'a str,
     pod: &'a str,
-    door: &'a PageDoor,
+    endpoint: &'a StatusEndpoint,
     access: &'a PageAccess,
     shown: Shown,
 }
@@ -161,14 +168,14 @@ impl Asked<'_> {
                         // A page that is an error is of this one alone.
                         Ok(page) => read.push(page),
                         Err(_) => {
-                            why = Some(Trouble::late(deadline).reason);
+                            why = Some(ProbeError::late(deadline).reason);
                             break;
                         }
                     }
                 }
             }
             Ok(Err(reason)) => why = Some(reason),
-            Err(_) => why = Some(Trouble::late(deadline).reason),
+            Err(_) => why = Some(ProbeError::late(deadline).reason),
         }
         let why = why.unwrap_or_default();
         read.extend(paths[read.len()..].iter().map(|_| Err(why.clone())).collect::<Vec<_>>());
@@ -180,7 +187,7 @@ impl Asked<'_> {
         deadline: Duration,
     ) -> Result<(SendRequest<Empty<Bytes>>, AbortOnDropHandle<()>), String> {
         let opened =
-            page_stream::open(self.cluster, (self.namespace, self.pod), self.door, deadline, self.access).await;
+            page_stream::open(self.cluster, (self.namespace, self.pod), self.endpoint, deadline, self.access).await;
         let stream = opened.map_err(|no| no.reason)?;
         let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(|error| said(&error))?;
         let driver = tokio::spawn(async {

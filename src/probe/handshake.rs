@@ -14,13 +14,14 @@ use tokio_postgres::tls::{MakeTlsConnect, TlsConnect, TlsStream};
 use tokio_postgres::{Client, NoTls};
 
 use super::authentication::{Answers, Offer};
-use super::bounded::{Bounded, CutOff, Stopped};
+use super::connector::{Connector, LOCK_TIMEOUT, Settings, SqlTarget};
 use super::login::Given;
 use super::messages::Inspected;
-use super::session::{Connector, LOCK_TIMEOUT, Settings, SqlTarget, Trouble};
+use super::read_limit::{Bounded, CutOff, Stopped};
 use super::sqlstate::Meaning;
 use super::statements::{Access, options};
 use super::tls::{Checked, Want};
+use super::trouble::ProbeError;
 use crate::cluster::said;
 
 /// PostgreSQL's SSLRequest: its length, and the code that asks for TLS.
@@ -56,8 +57,8 @@ impl Driver {
     }
 
     /// Why a question got no answer: the question itself knows only that the connection ended.
-    pub(super) fn trouble(&self, error: &tokio_postgres::Error) -> Trouble {
-        self.cut_off.why().map_or_else(|| Trouble::of(error), of_stopped)
+    pub(super) fn trouble(&self, error: &tokio_postgres::Error) -> ProbeError {
+        self.cut_off.why().map_or_else(|| ProbeError::of(error), of_stopped)
     }
 }
 
@@ -73,7 +74,7 @@ impl Drop for Driver {
 pub(super) async fn log_in<C: Connector>(
     connector: &Arc<C>,
     opening: &Opening<'_>,
-) -> Result<(Client, Driver, Cancel), Trouble> {
+) -> Result<(Client, Driver, Cancel), ProbeError> {
     let want = opening.target.login.tls().want();
     match attempt(connector, opening, want).await {
         Err(Failed::Tls(error))
@@ -86,7 +87,7 @@ pub(super) async fn log_in<C: Connector>(
     .map_err(|failed| match failed {
         Failed::Tls(error) => {
             let SqlTarget { namespace, pod, login, .. } = opening.target;
-            Trouble::new(Meaning::LoginRefused, login.tls().in_words(&error, namespace, pod))
+            ProbeError::new(Meaning::LoginRefused, login.tls().in_words(&error, namespace, pod))
         }
         Failed::Otherwise(trouble) => trouble,
     })
@@ -119,7 +120,7 @@ async fn attempt<C: Connector>(
         if want == Want::Always {
             let mode = login.tls().mode();
             let why = format!("the server does not offer TLS, which sslmode={mode} asks for");
-            return Err(Trouble::new(Meaning::LoginRefused, why).into());
+            return Err(ProbeError::new(Meaning::LoginRefused, why).into());
         }
         config.ssl_mode(SslMode::Disable);
         let stream = Inspected::new(stream, answers, cut_off.clone());
@@ -132,7 +133,7 @@ async fn attempt<C: Connector>(
         };
         return Ok((client, driver, Box::new(move || cancel.boxed())));
     }
-    let refused = |reason| Trouble::new(Meaning::LoginRefused, reason);
+    let refused = |reason| ProbeError::new(Meaning::LoginRefused, reason);
     let (mut make, name) = login.tls().connector(namespace, pod).map_err(refused)?;
     let tls = match MakeTlsConnect::<Bounded<C::Stream>>::make_tls_connect(&mut make, &name) {
         Ok(tls) => tls,
@@ -178,15 +179,15 @@ fn not_encrypted(error: &io::Error, cut_off: &CutOff) -> Failed {
     }
     match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
         Some(tls) => Failed::Tls(tls.clone()),
-        None => Trouble::of_io(error).into(),
+        None => ProbeError::of_io(error).into(),
     }
 }
 
 /// Why nothing more was heard.
-fn of_stopped(stopped: &Stopped) -> Trouble {
+fn of_stopped(stopped: &Stopped) -> ProbeError {
     match stopped {
-        Stopped::TooMuch(why) => Trouble::unsure(why),
-        Stopped::Password(why) => Trouble::new(Meaning::LoginRefused, why),
+        Stopped::TooMuch(why) => ProbeError::unsure(why),
+        Stopped::Password(why) => ProbeError::new(Meaning::LoginRefused, why),
     }
 }
 
@@ -194,26 +195,26 @@ fn of_stopped(stopped: &Stopped) -> Trouble {
 enum Failed {
     /// TLS could not be agreed on.
     Tls(rustls::Error),
-    Otherwise(Trouble),
+    Otherwise(ProbeError),
 }
 
-impl From<Trouble> for Failed {
-    fn from(trouble: Trouble) -> Self {
+impl From<ProbeError> for Failed {
+    fn from(trouble: ProbeError) -> Self {
         Self::Otherwise(trouble)
     }
 }
 
 /// Asks for TLS; one byte is the answer. Nothing more is read: what follows it must be encrypted.
-async fn offers_tls(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> Result<bool, Trouble> {
+async fn offers_tls(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> Result<bool, ProbeError> {
     let asked = async {
         stream.write_all(&SSL_REQUEST).await?;
         stream.flush().await?;
         stream.read_u8().await
     };
-    match asked.await.map_err(|error| Trouble::of_io(&error))? {
+    match asked.await.map_err(|error| ProbeError::of_io(&error))? {
         b'S' => Ok(true),
         b'N' => Ok(false),
-        _ => Err(Trouble::unsure("the answer to the question for TLS is not a PostgreSQL server's")),
+        _ => Err(ProbeError::unsure("the answer to the question for TLS is not a PostgreSQL server's")),
     }
 }
 
@@ -243,14 +244,14 @@ where
 
 /// Why a server did not let us in.
 fn refusal(error: &tokio_postgres::Error, offer: &Offer) -> Failed {
-    let mut trouble = Trouble::of(error);
+    let mut trouble = ProbeError::of(error);
     // tokio-postgres tells these kinds apart in words only.
     match (&*error.to_string(), &*trouble.reason) {
         ("invalid configuration", "password missing") => {
-            trouble = Trouble::new(Meaning::LoginRefused, offer.missing());
+            trouble = ProbeError::new(Meaning::LoginRefused, offer.missing());
         }
         ("authentication error", words) => {
-            trouble = Trouble::new(Meaning::LoginRefused, format!("authentication failed: {words}"));
+            trouble = ProbeError::new(Meaning::LoginRefused, format!("authentication failed: {words}"));
         }
         _ => {}
     }

@@ -13,14 +13,14 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
-use super::Answer;
 use super::metrics::Reader;
+use super::no_page::{NoPage, NoPageKind};
 use super::page_access::{PageAccess, Shown};
 use super::page_stream;
-use super::session::Trouble;
-use crate::cluster::{Cluster, Report, said};
+use super::trouble::ProbeError;
+use crate::cluster::{Cluster, said};
 use crate::storage::{self, Idle, Listed, Metrics, PageFacts, SafekeeperFacts};
-use crate::topology::layout::PageDoor;
+use crate::topology::layout::StatusEndpoint;
 
 /// Largest status page taken, in bytes.
 const LARGEST_PAGE: usize = 64 << 10;
@@ -57,59 +57,6 @@ impl Deadlines {
     }
 }
 
-/// Why a status page was not served.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NoPage {
-    /// What that says of the component.
-    pub kind: NoPageKind,
-    /// In words, one line.
-    pub reason: String,
-}
-
-/// What it says of a component that it serves no status page.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NoPageKind {
-    /// Nobody listens.
-    Refused,
-    /// It is silent, or says that it is not ready: it may be loading (both components listen before they have loaded).
-    NotYet,
-    /// Its server is not known to be it: its certificate could not be verified, and it was asked nothing.
-    Unverified,
-    /// It answers something else, or the way to it broke.
-    Other,
-}
-
-impl NoPage {
-    pub(super) fn other(reason: impl Into<String>) -> Self {
-        Self { kind: NoPageKind::Other, reason: reason.into() }
-    }
-
-    pub(super) fn late(after: Duration) -> Self {
-        Self { kind: NoPageKind::NotYet, reason: Trouble::late(after).reason }
-    }
-
-    /// The kubelet says that nobody listens only once something is read, so it comes as an error of the connection.
-    fn of(error: &hyper::Error) -> Self {
-        let reason = said(error);
-        if Report::within(error) == Some(&Report::NothingListens) {
-            Self { kind: NoPageKind::Refused, reason }
-        } else if error.is_incomplete_message() {
-            Self::other("the connection was closed")
-        } else {
-            Self::other(reason)
-        }
-    }
-}
-
-impl<T> From<NoPage> for Answer<T> {
-    fn from(no: NoPage) -> Self {
-        match no.kind {
-            NoPageKind::Refused => Self::No(no.reason),
-            NoPageKind::NotYet | NoPageKind::Unverified | NoPageKind::Other => Self::Unknown(no.reason),
-        }
-    }
-}
-
 /// Asks for the status page on a pod's port, and for `/metrics` on the same connection; a safekeeper that is shown a token
 /// for its timelines, too, a pageserver for its tenants.
 ///
@@ -120,12 +67,12 @@ pub async fn status_page(
     cluster: &Cluster,
     namespace: &str,
     pod: &str,
-    door: &PageDoor,
+    endpoint: &StatusEndpoint,
     deadlines: Deadlines,
     token: &PageAccess,
 ) -> Result<PageFacts, NoPage> {
-    let stream = page_stream::open(cluster, (namespace, pod), door, deadlines.page, token).await?;
-    page_over(stream, pod, &door.path, deadlines, &token.for_pod(namespace, pod)).await
+    let stream = page_stream::open(cluster, (namespace, pod), endpoint, deadlines.page, token).await?;
+    page_over(stream, pod, &endpoint.path, deadlines, &token.for_pod(namespace, pod)).await
 }
 
 /// The same over any stream.
@@ -195,13 +142,13 @@ where
     match asked {
         Ok(Ok(metrics)) => facts.metrics = Some(metrics),
         Ok(Err(why)) => facts.unread = Some(why),
-        Err(_) => facts.unread = Some(format!("/metrics: {}", Trouble::late(deadlines.metrics).reason)),
+        Err(_) => facts.unread = Some(format!("/metrics: {}", ProbeError::late(deadlines.metrics).reason)),
     }
     if let Some(Metrics::Safekeeper(of)) = &mut facts.metrics {
         let asked = async {
             match tokio::time::timeout_at(until, idle(&mut sender, (host, shown), of)).await {
                 Ok(idle) => idle,
-                Err(_) => Idle::Unread(Trouble::late(deadlines.metrics).reason),
+                Err(_) => Idle::Unread(ProbeError::late(deadlines.metrics).reason),
             }
         };
         // A connection that ends fails what is asked over it.
@@ -209,7 +156,7 @@ where
     }
     if let Some(Metrics::Pageserver(of)) = &mut facts.metrics {
         let asked = tokio::time::timeout_at(until, tenants(&mut sender, (host, shown)));
-        of.listed = asked.await.unwrap_or_else(|_| Listed::Unread(Trouble::late(deadlines.metrics).reason));
+        of.listed = asked.await.unwrap_or_else(|_| Listed::Unread(ProbeError::late(deadlines.metrics).reason));
     }
     driver.abort();
     Ok(*facts)

@@ -1,6 +1,7 @@
 //! What is made of what a server answers, or does not.
 
 use super::*;
+use crate::probe::Answer;
 use crate::storage::facts::TimelineId;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 

@@ -3,40 +3,18 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::password::Password;
 use super::pgpass::Pgpass;
 use super::tls::{Roots, Tls};
 use crate::cli::{LoginArgs, SecretKey, SslMode};
 use crate::cluster::{Cluster, files};
 use crate::error::{Error, Result};
 use crate::topology::Topology;
-
-/// A password, which no text ever shows.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Password(Vec<u8>);
-
-impl Password {
-    /// From what a user gave.
-    pub fn new(password: impl Into<Vec<u8>>) -> Self {
-        Self(password.into())
-    }
-
-    /// For the server.
-    pub(super) fn bytes(&self) -> &[u8] {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Password {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("…")
-    }
-}
 
 /// What of the process' environment a login is made from; an empty variable counts as none.
 #[derive(Clone, Debug, Default)]
@@ -210,7 +188,7 @@ impl Login {
 
     /// The password for a database as an environment variable holds it; `None` if there is none, or none that it can hold.
     pub fn password_text(&self, pod: (&str, &str), port: u16, database: &str, user: &str) -> Option<OsString> {
-        let password = self.password(pod, port, database, user)?.password.0;
+        let password = self.password(pod, port, database, user)?.password.into_bytes();
         if password.contains(&0) { None } else { from_bytes(password) }
     }
 

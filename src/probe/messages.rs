@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_postgres::tls::{ChannelBinding, TlsStream};
 
 use super::authentication::Answers;
-use super::bounded::{CutOff, Stopped};
+use super::read_limit::{CutOff, Stopped};
 
 /// Most messages in one session: a row is one.
 const MOST_MESSAGES: u32 = 50_000;

@@ -7,12 +7,12 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 
-use super::http::{NoPage, NoPageKind};
+use super::no_page::{NoPage, NoPageKind};
 use super::page_access::PageAccess;
 use super::tls::Tls;
 use crate::cluster::{Cluster, Report, said};
 use crate::error::Exit;
-use crate::topology::layout::{PageDoor, Scheme};
+use crate::topology::layout::{Scheme, StatusEndpoint};
 
 /// Bytes there and back.
 pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
@@ -26,17 +26,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 pub(super) async fn open(
     cluster: &Cluster,
     (namespace, pod): (&str, &str),
-    door: &PageDoor,
+    endpoint: &StatusEndpoint,
     deadline: Duration,
     access: &PageAccess,
 ) -> Result<Box<dyn Stream>, NoPage> {
     let opened = async {
-        let tunnel = cluster.tunnel(namespace, pod, door.port, deadline);
+        let tunnel = cluster.tunnel(namespace, pod, endpoint.port, deadline);
         let tunnel = tunnel.await.map_err(|error| match error.exit {
             Exit::TimedOut => NoPage::late(deadline),
             _ => NoPage::other(error.to_string()),
         })?;
-        match door.scheme {
+        match endpoint.scheme {
             Scheme::Http => Ok(Box::new(tunnel) as Box<dyn Stream>),
             Scheme::Https => {
                 let tls = access.tls().map_err(unverified)?;

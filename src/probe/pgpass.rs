@@ -1,7 +1,7 @@
 //! The password file, as libpq reads it: `host:port:database:user:password` a line, `*` for any, `\:` and `\\` for
 //! themselves, the first line that fits counts (PostgreSQL's documentation, "The Password File").
 
-use super::login::Password;
+use super::password::Password;
 
 /// The lines of a password file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -2,14 +2,18 @@
 //! Greenplum 6.24, only a dispatched query that succeeds is proof.
 
 use std::time::Duration;
+use tokio::time::Instant;
 
 use serde::Serialize;
 
 use super::Answer;
-use super::session::{Connector, Session, Trouble, number, text};
-use super::sql::Sql;
+use super::connector::Connector;
+use super::kernel::Kernel;
+use super::session::{Session, number, text};
+use super::sql::{Reached, Sql};
 use super::sqlstate::Meaning;
-use super::statements::Statement;
+use super::statements::{Access, Statement};
+use super::trouble::ProbeError;
 
 /// An instance of an MPP server, as its catalog has it (`gp_segment_configuration`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -43,6 +47,27 @@ pub struct Dispatched {
 }
 
 impl<C: Connector> Sql<C> {
+    /// Logs in and asks for a constant; on an MPP server, whose coordinator answers that without any segment, for a row of
+    /// each primary segment. Asked once, and ended politely.
+    ///
+    /// # Errors
+    /// Why it does not answer, as far as known.
+    pub async fn ping(&self, deadline: Duration) -> Result<Reached, ProbeError> {
+        let until = Instant::now() + deadline;
+        let mut session = self.line.enter(Access::Read, until).await?;
+        // In one round trip, each time: what answers after a failover need not be what answered before.
+        let rows = session.run(&[Statement::Ping, Statement::IsMpp]).await?;
+        let reached = match Kernel::told(rows.get(1)) {
+            Kernel::PostgreSql => Reached::Server,
+            Kernel::Mpp => match answering(&mut session).await? {
+                Some(_) => Reached::Segments,
+                None => Reached::Server,
+            },
+        };
+        session.close().await;
+        Ok(reached)
+    }
+
     /// How many primary segments answer a dispatched query; No where one does not. `None` inside a yes: its sessions are in
     /// no warehouse, and nothing can be dispatched.
     pub async fn segments(&self, deadline: Duration) -> Answer<Option<Dispatched>> {
@@ -58,7 +83,7 @@ impl<C: Connector> Sql<C> {
 /// How many primary segments answer; an error where one does not. `None` where the session is in no warehouse: without one
 /// there is nobody to dispatch to, and that says nothing of the server. Segments that the catalog has for other warehouses
 /// are not asked, and do not count.
-pub(super) async fn answering(session: &mut Session) -> Result<Option<Dispatched>, Trouble> {
+pub(super) async fn answering(session: &mut Session) -> Result<Option<Dispatched>, ProbeError> {
     let warehouse = if session.knows_warehouses() { Some(current(session).await?) } else { None };
     if warehouse.as_ref().is_some_and(String::is_empty) {
         return Ok(None);
@@ -71,19 +96,19 @@ pub(super) async fn answering(session: &mut Session) -> Result<Option<Dispatched
     if let Some(expected) = expected
         && answered < expected
     {
-        return Err(Trouble::new(Meaning::Down, format!("{answered} of {expected} segments answered")));
+        return Err(ProbeError::new(Meaning::Down, format!("{answered} of {expected} segments answered")));
     }
     Ok(Some(Dispatched { answered, expected, warehouse }))
 }
 
 /// How many segments answer a dispatched query. It is in a transaction of its own: one that fails says which segment it was.
-async fn dispatched(session: &mut Session) -> Result<usize, Trouble> {
+async fn dispatched(session: &mut Session) -> Result<usize, ProbeError> {
     let answered = session.run(&[Statement::Dispatch]).await.map_err(of_dispatch)?;
     Ok(answered.first().map_or(0, Vec::len))
 }
 
 /// The warehouse that the session is in, empty for none. One that was chosen is in force: each statement makes sure of it.
-async fn current(session: &mut Session) -> Result<String, Trouble> {
+async fn current(session: &mut Session) -> Result<String, ProbeError> {
     if let Some(chosen) = session.warehouse() {
         return Ok(chosen.to_owned());
     }
@@ -92,7 +117,7 @@ async fn current(session: &mut Session) -> Result<String, Trouble> {
 }
 
 /// How many primary segments a warehouse has in the coordinator's catalog; `None` where the catalog does not tell.
-async fn known_of(session: &mut Session, warehouse: &str) -> Result<Option<usize>, Trouble> {
+async fn known_of(session: &mut Session, warehouse: &str) -> Result<Option<usize>, ProbeError> {
     if !lists_warehouses(session).await? {
         return Ok(None);
     }
@@ -100,16 +125,16 @@ async fn known_of(session: &mut Session, warehouse: &str) -> Result<Option<usize
     let row = rows.first().and_then(|rows| rows.first());
     let column = |column| row.and_then(|row| text(row, column).parse::<usize>().ok());
     match (column(0), column(1)) {
-        (_, Some(0)) => Err(Trouble::new(
+        (_, Some(0)) => Err(ProbeError::new(
             Meaning::NoWarehouse,
             format!("its sessions take warehouse {warehouse}, and its catalog has none of this name"),
         )),
         (Some(segments), Some(_)) => Ok(Some(segments)),
-        _ => Err(Trouble::unsure(format!("the number of segments of warehouse {warehouse} is not known"))),
+        _ => Err(ProbeError::unsure(format!("the number of segments of warehouse {warehouse} is not known"))),
     }
 }
 
-async fn lists_warehouses(session: &mut Session) -> Result<bool, Trouble> {
+async fn lists_warehouses(session: &mut Session) -> Result<bool, ProbeError> {
     if !session.knows_warehouses() {
         return Ok(false);
     }
@@ -119,7 +144,7 @@ async fn lists_warehouses(session: &mut Session) -> Result<bool, Trouble> {
 
 /// Whether each primary segment's catalog has at least as many users' tables as the coordinator's, in the database that the
 /// session is in. A segment that came back with an empty disk has none, while the coordinator's catalog is whole.
-pub(super) async fn hold_the_tables(session: &mut Session) -> Result<(), Trouble> {
+pub(super) async fn hold_the_tables(session: &mut Session) -> Result<(), ProbeError> {
     let mut last = Ok(());
     // Once more: between the two questions somebody may have created a table.
     for _ in 0..2 {
@@ -140,7 +165,7 @@ fn compare_tables<'r>(
     expected: u64,
     held: impl Iterator<Item = (&'r str, Option<u64>)>,
     primaries: usize,
-) -> Result<(), Trouble> {
+) -> Result<(), ProbeError> {
     let held: Vec<_> = held.collect();
     let short = held.iter().find(|(_, number)| number.is_none_or(|number| number < expected));
     let why = match short {
@@ -153,15 +178,15 @@ fn compare_tables<'r>(
         }
         None => return Ok(()),
     };
-    Err(Trouble::new(Meaning::Damaged, why))
+    Err(ProbeError::new(Meaning::Damaged, why))
 }
 
 /// What a dispatched query's failure means. The coordinator let us in and understood the question, so an error that would
 /// blame us comes from a segment: it has no such database, or no such table.
-fn of_dispatch(trouble: Trouble) -> Trouble {
+fn of_dispatch(trouble: ProbeError) -> ProbeError {
     match trouble.meaning {
         Meaning::NoDatabase | Meaning::OurRequest if trouble.code.is_some() => {
-            Trouble { meaning: Meaning::Damaged, ..trouble }
+            ProbeError { meaning: Meaning::Damaged, ..trouble }
         }
         _ => trouble,
     }
@@ -169,13 +194,13 @@ fn of_dispatch(trouble: Trouble) -> Trouble {
 
 /// How many primary segments should answer a question of this session: those of its warehouse, or all. Where the catalog
 /// does not tell those of a warehouse from others, it is those that do answer.
-pub(super) async fn expected(session: &mut Session) -> Result<usize, Trouble> {
+pub(super) async fn expected(session: &mut Session) -> Result<usize, ProbeError> {
     if !session.knows_warehouses() {
         return known(session).await;
     }
     let warehouse = current(session).await?;
     if warehouse.is_empty() {
-        return Err(Trouble::new(Meaning::NoWarehouse, "its sessions are in no warehouse"));
+        return Err(ProbeError::new(Meaning::NoWarehouse, "its sessions are in no warehouse"));
     }
     match known_of(session, &warehouse).await? {
         Some(known) => Ok(known),
@@ -184,13 +209,13 @@ pub(super) async fn expected(session: &mut Session) -> Result<usize, Trouble> {
 }
 
 /// How many primary segments there are.
-async fn known(session: &mut Session) -> Result<usize, Trouble> {
+async fn known(session: &mut Session) -> Result<usize, ProbeError> {
     let known = session.run(&[Statement::Primaries]).await?;
     let number = known.first().and_then(|rows| rows.first()).and_then(|row| text(row, 0).parse().ok());
-    number.ok_or_else(|| Trouble::unsure("the number of segments is not known"))
+    number.ok_or_else(|| ProbeError::unsure("the number of segments is not known"))
 }
 
-async fn instances(session: &mut Session) -> Result<Vec<Instance>, Trouble> {
+async fn instances(session: &mut Session) -> Result<Vec<Instance>, ProbeError> {
     let warehouses = lists_warehouses(session).await?;
     let rows = session.run(&[Statement::Instances { warehouses }]).await?;
     let column = |row, index| text(row, index).to_owned();
@@ -226,16 +251,16 @@ mod tests {
         ] {
             let held_by = held.iter().map(|(segment, number)| (*segment, Some(*number)));
             let compared = compare_tables(expected, held_by, primaries);
-            let expected = why.map(|why| Trouble::new(Meaning::Damaged, why));
+            let expected = why.map(|why| ProbeError::new(Meaning::Damaged, why));
             assert_eq!(compared.err(), expected, "{held:?}");
         }
     }
 
     #[test]
     fn what_a_segment_lacks_is_not_our_fault() {
-        let trouble = |code: &str| Trouble {
+        let trouble = |code: &str| ProbeError {
             code: Some(code.to_owned()),
-            ..Trouble::new(super::super::sqlstate::meaning(code), "")
+            ..ProbeError::new(super::super::sqlstate::meaning(code), "")
         };
         for (code, meaning) in [
             ("3D000", Meaning::Damaged),

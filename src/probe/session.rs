@@ -9,28 +9,22 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::Instant;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, SimpleQueryMessage, SimpleQueryRow};
 
+use super::connector::{Connector, LOCK_TIMEOUT, Settings, SqlTarget};
 use super::handshake::{Cancel, Driver, Opening, log_in};
-use super::login::Login;
 use super::sqlstate::Meaning;
 use super::statements::{Access, GUARDED, Statement, guard, settings};
-pub use super::trouble::Trouble;
-use crate::cluster::{Cluster, Tunnel};
-use crate::error::Exit;
+pub use super::trouble::ProbeError;
 
 /// The first pause after a login that hung; it doubles.
 const AFTER_A_HANG: Duration = Duration::from_secs(2);
 
 /// The longest pause after logins that hung.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-
-/// A statement waits this long for somebody else's lock.
-pub(super) const LOCK_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// How long asking the server to cancel a statement that took too long may take.
 const CANCELLING: Duration = Duration::from_secs(1);
@@ -44,76 +38,6 @@ const MOST_LISTED: usize = 3;
 /// SQLSTATEs with which one database refuses a session that another may take: there is none of this name, it is closed, its
 /// connections are used up, the role may not enter it.
 const ANOTHER_DATABASE: [&str; 4] = ["3D000", "55000", "53300", "42501"];
-
-/// A database server in a pod, and who asks it.
-#[derive(Clone, Debug)]
-pub struct SqlTarget {
-    /// The pod's namespace.
-    pub namespace: String,
-    /// The pod.
-    pub pod: String,
-    /// The server's port in the pod.
-    pub port: u16,
-    /// Role to log in as.
-    pub user: String,
-    /// Its password, and how the connection is secured.
-    pub login: Login,
-    /// The database that is logged in to first.
-    pub database: String,
-    /// Databases to log in to if that one takes no session: what is asked of the server as a whole can be asked in any.
-    pub otherwise: Vec<String>,
-    /// The warehouse that its sessions are to be in, if the server knows warehouses; `None` for the one that a session is in
-    /// anyhow.
-    pub warehouse: Option<String>,
-}
-
-/// Something that leads to a server: a tunnel in production, a socket in tests.
-pub trait Connector: Send + Sync + 'static {
-    /// What it leads over.
-    type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
-
-    /// A new stream to the server, within `deadline`.
-    fn connect(&self, deadline: Duration) -> impl Future<Output = Result<Self::Stream, Trouble>> + Send;
-}
-
-/// Tunnels to a pod's port.
-#[derive(Clone, Debug)]
-pub struct Tunnels {
-    cluster: Cluster,
-    namespace: String,
-    pod: String,
-    port: u16,
-}
-
-impl Tunnels {
-    /// To the server of `target`.
-    pub fn to(cluster: &Cluster, target: &SqlTarget) -> Self {
-        let SqlTarget { namespace, pod, port, .. } = target.clone();
-        Self { cluster: cluster.clone(), namespace, pod, port }
-    }
-}
-
-impl Connector for Tunnels {
-    type Stream = Tunnel;
-
-    async fn connect(&self, deadline: Duration) -> Result<Tunnel, Trouble> {
-        let opened = self.cluster.tunnel(&self.namespace, &self.pod, self.port, deadline).await;
-        opened.map_err(|error| match error.exit {
-            Exit::TimedOut => Trouble::late(deadline),
-            _ => Trouble::unsure(error.to_string()),
-        })
-    }
-}
-
-/// How a session's settings reach the server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Settings {
-    /// As startup options, with or without `row_security`, which kernels before PostgreSQL 9.5 do not know. On an MPP
-    /// server `SET` is itself dispatched, and can hang.
-    Options { row_security: bool },
-    /// In each transaction by itself: a pooler refuses startup options, or drops them without a word.
-    EachTransaction,
-}
 
 /// The way to a server, with the memory of what hung, and of how it takes settings.
 pub struct Line<C> {
@@ -177,9 +101,9 @@ impl<C: Connector> Line<C> {
     ///
     /// # Errors
     /// Why the first of them takes no session.
-    pub(super) async fn enter(&self, access: Access, deadline: Instant) -> Result<Session, Trouble> {
+    pub(super) async fn enter(&self, access: Access, deadline: Instant) -> Result<Session, ProbeError> {
         let mut refused = None;
-        for database in self.doors(access) {
+        for database in self.endpoints(access) {
             match self.open(&database, access, deadline).await {
                 Ok(session) => {
                     self.known().entered = Some(database);
@@ -191,7 +115,7 @@ impl<C: Connector> Line<C> {
                 Err(trouble) => return Err(refused.unwrap_or(trouble)),
             }
         }
-        Err(refused.unwrap_or_else(|| Trouble::unsure("no database to log in to is known")))
+        Err(refused.unwrap_or_else(|| ProbeError::unsure("no database to log in to is known")))
     }
 
     /// The database that took the last login that could go to any, or the first one to try.
@@ -200,25 +124,25 @@ impl<C: Connector> Line<C> {
     }
 
     /// Databases to log in to, each once, in the order in which they are tried.
-    pub(super) fn doors(&self, access: Access) -> Vec<String> {
+    pub(super) fn endpoints(&self, access: Access) -> Vec<String> {
         let Known { entered, listed, .. } = self.known().clone();
         let all = entered.into_iter().chain([self.target.database.clone()]);
         let all = all.chain(self.target.otherwise.iter().cloned()).chain(listed).chain([TEMPLATE.to_owned()]);
-        let mut doors = Vec::new();
-        for door in all {
+        let mut endpoints = Vec::new();
+        for endpoint in all {
             // Every server has the template. Nothing is written there: what is in it is in each database created from it.
-            let usable = access == Access::Read || door != TEMPLATE;
-            if usable && !doors.contains(&door) {
-                doors.push(door);
+            let usable = access == Access::Read || endpoint != TEMPLATE;
+            if usable && !endpoints.contains(&endpoint) {
+                endpoints.push(endpoint);
             }
         }
-        doors
+        endpoints
     }
 
     /// Databases that something may have been written in: the one where it was, if that is known.
     pub(super) fn may_hold_writes(&self) -> Vec<String> {
         let wrote_in = self.known().wrote_in.clone();
-        wrote_in.map_or_else(|| self.doors(Access::Write), |database| vec![database])
+        wrote_in.map_or_else(|| self.endpoints(Access::Write), |database| vec![database])
     }
 
     /// Remembers that a session that could go to any database wrote something.
@@ -235,21 +159,21 @@ impl<C: Connector> Line<C> {
     ///
     /// # Errors
     /// Why there is none.
-    pub(super) async fn open(&self, database: &str, access: Access, deadline: Instant) -> Result<Session, Trouble> {
+    pub(super) async fn open(&self, database: &str, access: Access, deadline: Instant) -> Result<Session, ProbeError> {
         let whole = deadline.saturating_duration_since(Instant::now());
         let turn = tokio::time::timeout_at(deadline, self.turn(database).lock_owned());
-        let mut turn = turn.await.map_err(|_| Trouble::unsure("another attempt is still waiting for an answer"))?;
+        let mut turn = turn.await.map_err(|_| ProbeError::unsure("another attempt is still waiting for an answer"))?;
         if let Some(not_before) = turn.not_before.filter(|not_before| *not_before > Instant::now()) {
             if not_before >= deadline {
-                return Err(Trouble::unsure("the last login hung; it is left alone for a while"));
+                return Err(ProbeError::unsure("the last login hung; it is left alone for a while"));
             }
             tokio::time::sleep_until(not_before).await;
         }
         // On the heap: whoever asks a server has several of these.
         let opened =
             tokio::time::timeout_at(deadline, Box::pin(self.log_in(database, access, (deadline, whole)))).await;
-        let opened = opened.unwrap_or_else(|_| Err(Trouble::late(whole)));
-        turn.remember(opened.as_ref().is_err_and(Trouble::hung));
+        let opened = opened.unwrap_or_else(|_| Err(ProbeError::late(whole)));
+        turn.remember(opened.as_ref().is_err_and(ProbeError::hung));
         let Entrance { client, driver, cancel, scope } = opened?;
         let database = database.to_owned();
         Ok(Session { client, driver, cancel, database, scope, turn })
@@ -262,7 +186,7 @@ impl<C: Connector> Line<C> {
         database: &str,
         access: Access,
         (deadline, whole): (Instant, Duration),
-    ) -> Result<Entrance, Trouble> {
+    ) -> Result<Entrance, ProbeError> {
         loop {
             let Known { settings, seen_in_force, warehouses, seen_in_warehouse, .. } = self.known().clone();
             let warehouse = self.target.warehouse.clone().filter(|_| warehouses == Some(true));
@@ -385,7 +309,7 @@ struct Entrance {
 
 impl Entrance {
     /// Runs statements after the settings.
-    async fn ask(&self, statements: &[Statement<'_>]) -> Result<Vec<Vec<SimpleQueryRow>>, Trouble> {
+    async fn ask(&self, statements: &[Statement<'_>]) -> Result<Vec<Vec<SimpleQueryRow>>, ProbeError> {
         let before = self.scope.before();
         let first = before.len();
         let texts = before.into_iter().chain(statements.iter().map(Statement::sql));
@@ -396,14 +320,14 @@ impl Entrance {
             if let Some(cancel) = self.cancel.lock().unwrap_or_else(PoisonError::into_inner).take() {
                 tokio::spawn(tokio::time::timeout(CANCELLING, cancel()));
             }
-            return Err(Trouble::late(self.scope.whole));
+            return Err(ProbeError::late(self.scope.whole));
         };
         let answer = split(answer.map_err(|error| self.driver.trouble(&error))?);
         Ok(answer.into_iter().skip(first).collect())
     }
 
     /// Whether an MPP server knows warehouses.
-    async fn knows_warehouses(&self) -> Result<bool, Trouble> {
+    async fn knows_warehouses(&self) -> Result<bool, ProbeError> {
         match self.ask(&[Statement::ShowWarehouse]).await {
             Ok(_) => Ok(true),
             Err(trouble) if trouble.is(&SqlState::UNDEFINED_OBJECT) => Ok(false),
@@ -421,15 +345,15 @@ impl Entrance {
 
 /// What it means that a server takes no session in a warehouse that was chosen: its own words, and that it says nothing of
 /// the server. A server that takes no session at all says so in other words.
-fn refused_in(warehouse: Option<&str>, trouble: Trouble) -> Trouble {
+fn refused_in(warehouse: Option<&str>, trouble: ProbeError) -> ProbeError {
     let invalid = trouble.is(&SqlState::INVALID_PARAMETER_VALUE) || trouble.is(&SqlState::UNDEFINED_OBJECT);
     match warehouse {
-        Some(warehouse) if trouble.is_code(GUARDED) => Trouble {
+        Some(warehouse) if trouble.is_code(GUARDED) => ProbeError {
             reason: format!("its sessions are not in warehouse {warehouse}, although they chose it"),
             meaning: Meaning::NoWarehouse,
             ..trouble
         },
-        Some(warehouse) if invalid => Trouble {
+        Some(warehouse) if invalid => ProbeError {
             reason: format!("it takes no session in warehouse {warehouse}: {}", trouble.reason),
             meaning: Meaning::NoWarehouse,
             ..trouble
@@ -464,24 +388,27 @@ impl Session {
     ///
     /// # Errors
     /// What the server said, or that time ran out; the server is asked to cancel the statement then.
-    pub(super) async fn run(&mut self, statements: &[Statement<'_>]) -> Result<Vec<Vec<SimpleQueryRow>>, Trouble> {
+    pub(super) async fn run(&mut self, statements: &[Statement<'_>]) -> Result<Vec<Vec<SimpleQueryRow>>, ProbeError> {
         let text: Vec<String> = statements.iter().map(|statement| self.checked(statement)).collect();
         let answer = self.send(&text).await;
-        if answer.as_ref().is_err_and(Trouble::hung) {
+        if answer.as_ref().is_err_and(ProbeError::hung) {
             self.give_up().await;
         }
         answer
     }
 
     /// Runs each statement in a transaction by itself, without waiting for one before sending the next.
-    pub(super) async fn run_each(&mut self, statements: &[Statement<'_>]) -> Vec<Result<Vec<SimpleQueryRow>, Trouble>> {
+    pub(super) async fn run_each(
+        &mut self,
+        statements: &[Statement<'_>],
+    ) -> Vec<Result<Vec<SimpleQueryRow>, ProbeError>> {
         let texts: Vec<String> = statements.iter().map(|statement| self.checked(statement)).collect();
         let asked = texts.iter().map(|text| {
             let answer = self.send(std::slice::from_ref(text));
             async { answer.await.map(|mut rows| rows.pop().unwrap_or_default()) }
         });
         let answers = futures::future::join_all(asked).await;
-        if answers.iter().any(|answer| answer.as_ref().is_err_and(Trouble::hung)) {
+        if answers.iter().any(|answer| answer.as_ref().is_err_and(ProbeError::hung)) {
             self.give_up().await;
         }
         answers
@@ -497,17 +424,17 @@ impl Session {
     }
 
     /// Sends statements as one message, the settings or the look at them first. The first poll sends it.
-    fn send(&self, statements: &[String]) -> impl Future<Output = Result<Vec<Vec<SimpleQueryRow>>, Trouble>> {
+    fn send(&self, statements: &[String]) -> impl Future<Output = Result<Vec<Vec<SimpleQueryRow>>, ProbeError>> {
         let before = self.scope.before();
         let (first, number) = (before.len(), before.len() + statements.len());
         let message = before.iter().chain(statements).fold(String::new(), |all, one| all + one + ";\n");
         async move {
             let answer = match tokio::time::timeout_at(self.scope.deadline, self.client.simple_query(&message)).await {
                 Ok(answer) => split(answer.map_err(|error| self.driver.trouble(&error))?),
-                Err(_) => return Err(Trouble::late(self.scope.whole)),
+                Err(_) => return Err(ProbeError::late(self.scope.whole)),
             };
             if answer.len() != number {
-                return Err(Trouble::unsure("the server's answer has another number of results than the question"));
+                return Err(ProbeError::unsure("the server's answer has another number of results than the question"));
             }
             Ok(answer.into_iter().skip(first).collect())
         }
@@ -533,7 +460,7 @@ impl Session {
     /// Runs any text, as a user does: along the usual search path.
     #[cfg(test)]
     #[cfg(unix)]
-    pub(super) async fn run_text(&mut self, text: &str) -> Result<Vec<Vec<SimpleQueryRow>>, Trouble> {
+    pub(super) async fn run_text(&mut self, text: &str) -> Result<Vec<Vec<SimpleQueryRow>>, ProbeError> {
         let run = async |text| self.client.simple_query(text).await.map_err(|error| self.driver.trouble(&error));
         run(super::testing::AS_USUAL).await?;
         run(text).await.map(split)
@@ -542,14 +469,14 @@ impl Session {
     /// Runs any text with the session's settings as they are.
     #[cfg(test)]
     #[cfg(unix)]
-    pub(super) async fn run_plain(&mut self, text: &str) -> Result<Vec<Vec<SimpleQueryRow>>, Trouble> {
+    pub(super) async fn run_plain(&mut self, text: &str) -> Result<Vec<Vec<SimpleQueryRow>>, ProbeError> {
         self.client.simple_query(text).await.map(split).map_err(|error| self.driver.trouble(&error))
     }
 
     /// Runs one statement of any text as those of the list are run.
     #[cfg(test)]
     #[cfg(unix)]
-    pub(super) async fn run_as_listed(&mut self, text: &str) -> Result<Vec<Vec<SimpleQueryRow>>, Trouble> {
+    pub(super) async fn run_as_listed(&mut self, text: &str) -> Result<Vec<Vec<SimpleQueryRow>>, ProbeError> {
         self.send(&[text.to_owned()]).await
     }
 }

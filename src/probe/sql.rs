@@ -2,37 +2,20 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use tokio::time::Instant;
-use tokio_postgres::SimpleQueryRow;
 
 use super::Answer;
-use super::session::{Connector, Line, Session, SqlTarget, Trouble, Tunnels, number, text};
+use super::connector::{Connector, SqlTarget, Tunnels};
+use super::kernel::Kernel;
+use super::session::{Line, Session, number, text};
 use super::statements::{Access, Statement};
+use super::trouble::ProbeError;
 use crate::cluster::Cluster;
 
 /// SQLSTATEs of an MPP server that lost a process of its own and has replaced it by the next try: "failed to acquire
 /// resources on one or more segments", and the internal error that may follow it.
 const ONCE_MORE: [&str; 2] = ["58M01", "XX000"];
-
-/// Kinds of database server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub enum Kernel {
-    /// A Cloudberry or Greenplum kernel, which dispatches to segments.
-    #[serde(rename = "MPP")]
-    Mpp,
-    /// Plain PostgreSQL: what asks segments is skipped, not passed.
-    #[serde(rename = "PostgreSQL")]
-    PostgreSql,
-}
-
-impl Kernel {
-    /// From the rows that the question got.
-    pub(super) fn told(rows: Option<&Vec<SimpleQueryRow>>) -> Self {
-        if rows.is_none_or(Vec::is_empty) { Self::PostgreSql } else { Self::Mpp }
-    }
-}
 
 /// What an answering server said of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,7 +78,7 @@ impl<C: Connector> Sql<C> {
     pub(super) async fn ask<T>(
         &self,
         deadline: Duration,
-        question: impl AsyncFn(&mut Session) -> Result<T, Trouble>,
+        question: impl AsyncFn(&mut Session) -> Result<T, ProbeError>,
     ) -> Answer<T> {
         let until = Instant::now() + deadline;
         let asked = once_more(async || {
@@ -110,27 +93,6 @@ impl<C: Connector> Sql<C> {
         }
     }
 
-    /// Logs in and asks for a constant; on an MPP server, whose coordinator answers that without any segment, for a row of
-    /// each primary segment. Asked once, and ended politely.
-    ///
-    /// # Errors
-    /// Why it does not answer, as far as known.
-    pub async fn ping(&self, deadline: Duration) -> Result<Reached, Trouble> {
-        let until = Instant::now() + deadline;
-        let mut session = self.line.enter(Access::Read, until).await?;
-        // In one round trip, each time: what answers after a failover need not be what answered before.
-        let rows = session.run(&[Statement::Ping, Statement::IsMpp]).await?;
-        let reached = match Kernel::told(rows.get(1)) {
-            Kernel::PostgreSql => Reached::Server,
-            Kernel::Mpp => match super::segments::answering(&mut session).await? {
-                Some(_) => Reached::Segments,
-                None => Reached::Server,
-            },
-        };
-        session.close().await;
-        Ok(reached)
-    }
-
     /// Until when nothing is asked, where the last question hung: sooner it would be told so.
     pub fn left_alone(&self) -> Option<Instant> {
         self.line.left_alone(&self.line.entered())
@@ -138,8 +100,8 @@ impl<C: Connector> Sql<C> {
 }
 
 /// Asks, and once more on a new connection where an MPP server has just lost a process of its own.
-pub(super) async fn once_more<T>(ask: impl AsyncFn() -> Result<T, Trouble>) -> Result<T, Trouble> {
-    let lost = |trouble: &Trouble| trouble.code.as_deref().is_some_and(|code| ONCE_MORE.contains(&code));
+pub(super) async fn once_more<T>(ask: impl AsyncFn() -> Result<T, ProbeError>) -> Result<T, ProbeError> {
+    let lost = |trouble: &ProbeError| trouble.code.as_deref().is_some_and(|code| ONCE_MORE.contains(&code));
     match ask().await {
         Err(trouble) if lost(&trouble) => ask().await,
         answer => answer,
@@ -147,7 +109,7 @@ pub(super) async fn once_more<T>(ask: impl AsyncFn() -> Result<T, Trouble>) -> R
 }
 
 /// Asks a server who it is, in one round trip.
-pub(super) async fn introduction(session: &mut Session) -> Result<Introduction, Trouble> {
+pub(super) async fn introduction(session: &mut Session) -> Result<Introduction, ProbeError> {
     let rows = session.run(&[Statement::Version, Statement::IsMpp, Statement::State]).await?;
     let first = |statement: usize| rows.get(statement).and_then(|rows| rows.first());
     let version = first(0).map(|row| text(row, 0)).unwrap_or("");

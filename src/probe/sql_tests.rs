@@ -353,7 +353,7 @@ struct Silent(std::sync::Mutex<Vec<DuplexStream>>);
 impl Connector for Silent {
     type Stream = DuplexStream;
 
-    async fn connect(&self, _: Duration) -> Result<DuplexStream, Trouble> {
+    async fn connect(&self, _: Duration) -> Result<DuplexStream, ProbeError> {
         let (ours, theirs) = tokio::io::duplex(1024);
         self.0.lock().unwrap().push(theirs);
         Ok(ours)

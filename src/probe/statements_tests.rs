@@ -1,9 +1,10 @@
-use super::super::session::Trouble;
+use super::super::session::ProbeError;
 use super::super::sqlstate::{Meaning, meaning};
 use super::super::testing::{Bouncer, LISTS_WAREHOUSES, Pooling, Postgres, Socket, mpp, run, session};
 use super::super::{Canary, Sql};
 use super::*;
-use crate::probe::session::{Connector, Session};
+use crate::probe::connector::Connector;
+use crate::probe::session::Session;
 use std::time::Duration;
 
 const SOON: Duration = Duration::from_secs(60);
@@ -124,7 +125,7 @@ async fn taken(postgres: &Postgres) -> (bool, bool) {
 }
 
 /// Runs a statement as the plugin does. The settings of our own that it would be refused by are no part of it.
-async fn send<C: Connector>(sql: &Sql<C>, statement: &Statement<'_>) -> Result<(), Trouble> {
+async fn send<C: Connector>(sql: &Sql<C>, statement: &Statement<'_>) -> Result<(), ProbeError> {
     let until = tokio::time::Instant::now() + SOON;
     let mut session: Session = sql.line.open("victim", statement.access(), until).await?;
     session.run(std::slice::from_ref(statement)).await?;

@@ -15,10 +15,12 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::net::{TcpStream, UnixStream};
 
+use super::connector::{Connector, SqlTarget};
 use super::login::Login;
-use super::session::{Connector, Session, SqlTarget, Trouble};
+use super::session::Session;
 use super::sql::Sql;
 use super::statements::Access;
+use super::trouble::ProbeError;
 
 /// What a user's session has for its path.
 pub(crate) const AS_USUAL: &str = "SET search_path = \"$user\", public";
@@ -240,8 +242,8 @@ pub(crate) struct Socket(pub(crate) PathBuf);
 impl Connector for Socket {
     type Stream = UnixStream;
 
-    async fn connect(&self, _: Duration) -> Result<UnixStream, Trouble> {
-        UnixStream::connect(&self.0).await.map_err(|error| Trouble::unsure(error.to_string()))
+    async fn connect(&self, _: Duration) -> Result<UnixStream, ProbeError> {
+        UnixStream::connect(&self.0).await.map_err(|error| ProbeError::unsure(error.to_string()))
     }
 }
 
@@ -251,9 +253,9 @@ pub(crate) struct Port(u16);
 impl Connector for Port {
     type Stream = TcpStream;
 
-    async fn connect(&self, _: Duration) -> Result<TcpStream, Trouble> {
+    async fn connect(&self, _: Duration) -> Result<TcpStream, ProbeError> {
         let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.0)).await;
-        stream.map_err(|error| Trouble::unsure(error.to_string()))
+        stream.map_err(|error| ProbeError::unsure(error.to_string()))
     }
 }
 
@@ -342,7 +344,7 @@ pub(crate) async fn run<C: Connector>(sql: &Sql<C>, database: &str, statements: 
 }
 
 /// A session for a user's own statements.
-pub(in crate::probe) async fn session<C: Connector>(sql: &Sql<C>, database: &str) -> Session {
+pub(super) async fn session<C: Connector>(sql: &Sql<C>, database: &str) -> Session {
     let until = tokio::time::Instant::now() + Duration::from_secs(20);
     sql.line.open(database, Access::Write, until).await.unwrap()
 }
@@ -421,7 +423,7 @@ impl Elastic {
 impl Connector for Elastic {
     type Stream = DuplexStream;
 
-    async fn connect(&self, deadline: Duration) -> Result<DuplexStream, Trouble> {
+    async fn connect(&self, deadline: Duration) -> Result<DuplexStream, ProbeError> {
         let mut server = self.socket.connect(deadline).await?;
         let (ours, mut theirs) = tokio::io::duplex(64 * 1024);
         let (chosen, drops) = (Arc::clone(&self.chosen), self.drops);

@@ -61,7 +61,7 @@ pub(super) enum Checked {
 pub(super) struct Tls {
     want: Want,
     mode: SslMode,
-    check: Check,
+    check: CertificateCheck,
     name: Option<ServerName<'static>>,
     flags: Flags,
 }
@@ -86,7 +86,7 @@ const PAGES: Flags = Flags { authorities: "--page-ca-file FILE", server_name: "-
 
 /// What of a server's certificate is checked.
 #[derive(Clone, Debug)]
-enum Check {
+enum CertificateCheck {
     Nothing,
     /// That a trusted authority signed it.
     Chain(Trusted),
@@ -138,7 +138,13 @@ fn in_time(certificate: &CertificateDer<'_>, now: UnixTime) -> Result<(), Certif
 impl Default for Tls {
     /// libpq's `prefer`.
     fn default() -> Self {
-        Self { want: Want::IfOffered, mode: SslMode::Prefer, check: Check::Nothing, name: None, flags: DATABASES }
+        Self {
+            want: Want::IfOffered,
+            mode: SslMode::Prefer,
+            check: CertificateCheck::Nothing,
+            name: None,
+            flags: DATABASES,
+        }
     }
 }
 
@@ -158,11 +164,13 @@ impl Tls {
                 .hint("--sslmode verify-full"));
         }
         let (want, check) = match mode {
-            SslMode::Disable => (Want::Never, Check::Nothing),
-            SslMode::Allow | SslMode::Prefer => (Want::IfOffered, Check::Nothing),
-            SslMode::Require => (Want::Always, trusted(roots, mode)?.map_or(Check::Nothing, Check::Chain)),
-            SslMode::VerifyCa => (Want::Always, Check::Chain(needed(roots, mode)?)),
-            SslMode::VerifyFull => (Want::Always, Check::Name(needed(roots, mode)?)),
+            SslMode::Disable => (Want::Never, CertificateCheck::Nothing),
+            SslMode::Allow | SslMode::Prefer => (Want::IfOffered, CertificateCheck::Nothing),
+            SslMode::Require => {
+                (Want::Always, trusted(roots, mode)?.map_or(CertificateCheck::Nothing, CertificateCheck::Chain))
+            }
+            SslMode::VerifyCa => (Want::Always, CertificateCheck::Chain(needed(roots, mode)?)),
+            SslMode::VerifyFull => (Want::Always, CertificateCheck::Name(needed(roots, mode)?)),
         };
         let name = name.map(|name| server_name(name, "--sslservername")).transpose()?;
         Ok(Self { want, mode, check, name, flags: DATABASES })
@@ -179,7 +187,13 @@ impl Tls {
             None => system()?,
         };
         let name = name.map(|name| server_name(name, "--page-server-name")).transpose()?;
-        Ok(Self { want: Want::Always, mode: SslMode::VerifyFull, check: Check::Name(trusted), name, flags: PAGES })
+        Ok(Self {
+            want: Want::Always,
+            mode: SslMode::VerifyFull,
+            check: CertificateCheck::Name(trusted),
+            name,
+            flags: PAGES,
+        })
     }
 
     pub(super) fn want(&self) -> Want {
@@ -189,9 +203,9 @@ impl Tls {
     /// What a connection will have shown of the server once there is one.
     pub(super) fn checked(&self) -> Checked {
         match self.check {
-            Check::Nothing => Checked::Nothing,
-            Check::Chain(_) => Checked::Chain,
-            Check::Name(_) => Checked::Name,
+            CertificateCheck::Nothing => Checked::Nothing,
+            CertificateCheck::Chain(_) => Checked::Chain,
+            CertificateCheck::Name(_) => Checked::Name,
         }
     }
 
@@ -245,8 +259,8 @@ impl Tls {
             return format!("TLS failed: {error}");
         };
         let from = match &self.check {
-            Check::Chain(trusted) | Check::Name(trusted) => &*trusted.from,
-            Check::Nothing => "",
+            CertificateCheck::Chain(trusted) | CertificateCheck::Name(trusted) => &*trusted.from,
+            CertificateCheck::Nothing => "",
         };
         let Flags { authorities, without, .. } = self.flags;
         let what = match certificate {
@@ -358,7 +372,7 @@ fn server_name(name: &str, flag: &str) -> Result<ServerName<'static>> {
 /// Checks a server's certificate as far as the mode says. That the server holds the certificate's key is always
 /// checked: the password's exchange is bound to it (SCRAM-SHA-256-PLUS).
 struct Verifier {
-    check: Check,
+    check: CertificateCheck,
     names: Vec<ServerName<'static>>,
     algorithms: WebPkiSupportedAlgorithms,
 }
@@ -406,9 +420,9 @@ impl ServerCertVerifier for Verifier {
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
         let (trusted, names) = match &self.check {
-            Check::Nothing => return Ok(ServerCertVerified::assertion()),
-            Check::Chain(trusted) => (trusted, None),
-            Check::Name(trusted) => (trusted, Some(&self.names)),
+            CertificateCheck::Nothing => return Ok(ServerCertVerified::assertion()),
+            CertificateCheck::Chain(trusted) => (trusted, None),
+            CertificateCheck::Name(trusted) => (trusted, Some(&self.names)),
         };
         // The chain is looked at first, then the name: a certificate of another name has passed as to its chain.
         let said = trusted.check(certificate, intermediates, name, ocsp, now);
@@ -430,7 +444,7 @@ impl ServerCertVerifier for Verifier {
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
         match self.check {
-            Check::Nothing => {
+            CertificateCheck::Nothing => {
                 signed_by_key(message, certificate, (signed.scheme, signed.signature()), &self.algorithms)
             }
             _ => rustls::crypto::verify_tls12_signature(message, certificate, signed, &self.algorithms),
@@ -444,7 +458,7 @@ impl ServerCertVerifier for Verifier {
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
         match self.check {
-            Check::Nothing => {
+            CertificateCheck::Nothing => {
                 signed_by_key(message, certificate, (signed.scheme, signed.signature()), &self.algorithms)
             }
             _ => rustls::crypto::verify_tls13_signature(message, certificate, signed, &self.algorithms),

@@ -3,8 +3,10 @@
 
 use super::*;
 use crate::cli::LoginArgs;
-use crate::probe::login::{Environment, Password};
-use crate::probe::session::{Connector, Session};
+use crate::probe::Password;
+use crate::probe::connector::Connector;
+use crate::probe::login::Environment;
+use crate::probe::session::Session;
 use crate::probe::statements::Access;
 use crate::probe::testing::{Authority, Listening, Port, Postgres, self_signed};
 use crate::probe::{Login, Sql};
@@ -27,7 +29,7 @@ async fn server(listening: &Listening<'_>) -> Postgres {
     postgres
 }
 
-async fn open<C: Connector>(sql: &Sql<C>) -> Result<Session, crate::probe::session::Trouble> {
+async fn open<C: Connector>(sql: &Sql<C>) -> Result<Session, crate::probe::ProbeError> {
     sql.line.open(&sql.line.target().database.clone(), Access::Write, Instant::now() + Duration::from_secs(20)).await
 }
 
@@ -292,7 +294,7 @@ struct Fickle(std::sync::atomic::AtomicUsize);
 impl Connector for Fickle {
     type Stream = tokio::io::DuplexStream;
 
-    async fn connect(&self, _: Duration) -> Result<Self::Stream, crate::probe::session::Trouble> {
+    async fn connect(&self, _: Duration) -> Result<Self::Stream, crate::probe::ProbeError> {
         use tokio::io::{AsyncReadExt, AsyncWriteExt};
         let (ours, mut theirs) = tokio::io::duplex(4096);
         let first = self.0.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 0;
@@ -349,7 +351,7 @@ impl InTheMiddle {
         Self { certified, connections: 0.into(), told: Arc::default(), done: Arc::default() }
     }
 
-    async fn asked(self, mode: SslMode) -> (Self, crate::probe::session::Trouble) {
+    async fn asked(self, mode: SslMode) -> (Self, crate::probe::ProbeError) {
         let target = crate::probe::testing::target("gpadmin", "postgres");
         let pod = (target.namespace.clone(), target.pod.clone());
         let login = login(mode, None, None).trusting([(pod, Ok(()))]);
@@ -378,7 +380,7 @@ impl rustls::server::ResolvesServerCert for Always {
 impl Connector for InTheMiddle {
     type Stream = tokio::io::DuplexStream;
 
-    async fn connect(&self, _: Duration) -> Result<Self::Stream, crate::probe::session::Trouble> {
+    async fn connect(&self, _: Duration) -> Result<Self::Stream, crate::probe::ProbeError> {
         use tokio::io::{AsyncReadExt, AsyncWriteExt};
         let (ours, mut theirs) = tokio::io::duplex(1 << 16);
         self.connections.fetch_add(1, std::sync::atomic::Ordering::SeqCst);

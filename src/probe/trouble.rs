@@ -11,7 +11,7 @@ use crate::cluster::{cut, said};
 
 /// Why a question got no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Trouble {
+pub struct ProbeError {
     /// What it says of the server.
     pub meaning: Meaning,
     /// In words, one line.
@@ -20,7 +20,7 @@ pub struct Trouble {
     pub code: Option<String>,
 }
 
-impl Trouble {
+impl ProbeError {
     /// Returns trouble that says this of the server.
     pub fn new(meaning: Meaning, reason: impl Into<String>) -> Self {
         Self { meaning, reason: reason.into(), code: None }
@@ -76,8 +76,8 @@ impl Trouble {
     }
 }
 
-impl<T> From<Trouble> for Answer<T> {
-    fn from(trouble: Trouble) -> Self {
+impl<T> From<ProbeError> for Answer<T> {
+    fn from(trouble: ProbeError) -> Self {
         if trouble.meaning.fails() { Self::No(trouble.reason) } else { Self::Unknown(trouble.reason) }
     }
 }

@@ -1,6 +1,6 @@
 //! What a running failover tells, and how it ended. Values only; `render` words them.
 
-use super::reach::Reach;
+use super::availability::Availability;
 use serde::Serialize;
 use std::time::Duration;
 
@@ -140,7 +140,7 @@ pub struct Outcome {
     /// What should be known and is not.
     pub notices: Vec<String>,
     /// How long the databases that depend on the component were away.
-    pub reachability: Vec<Reach>,
+    pub reachability: Vec<Availability>,
     /// The command that accepts what is missing since a stored baseline, and proves the rest; nothing is deleted by it.
     pub accept: Option<String>,
     /// The command that puts back what was set aside, where the new pod does not come up on what it has now.

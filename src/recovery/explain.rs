@@ -1,7 +1,7 @@
 //! Why a wait lasts: the newest Warning that Kubernetes' own controllers gave about the objects in question.
 
 use crate::cluster::snapshot::NamespaceObjects;
-use crate::topology::words::{one_line, without_preemption};
+use crate::topology::pod_status::{one_line, without_preemption};
 use k8s_openapi::api::core::v1::Event;
 use std::collections::HashSet;
 use std::time::Duration;
@@ -16,11 +16,11 @@ pub(super) const CLAIM: &str = "PersistentVolumeClaim";
 
 /// The Events that were there before, by UID and count: a clock of the server's is not compared with ours.
 #[derive(Clone, Debug, Default)]
-pub struct Known(HashSet<(String, i32)>);
+pub struct SeenEvents(HashSet<(String, i32)>);
 
 /// An object that a wait may be about.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Subject {
+pub struct WaitTarget {
     /// Its kind: a Service has its StatefulSet's name.
     pub kind: &'static str,
     /// Its name.
@@ -32,14 +32,14 @@ pub struct Subject {
     pub scheduled: bool,
 }
 
-impl Known {
+impl SeenEvents {
     /// The Events of this moment.
     pub fn of(objects: &NamespaceObjects) -> Self {
         Self(objects.events.items().iter().map(identity).collect())
     }
 
     /// The newest Warning about the subject since then, as `Reason: message`.
-    pub fn newest_warning(&self, objects: &NamespaceObjects, subject: &Subject) -> Option<String> {
+    pub fn newest_warning(&self, objects: &NamespaceObjects, subject: &WaitTarget) -> Option<String> {
         let is_new = |event: &&Event| !self.0.contains(&identity(event));
         warnings(objects, subject).filter(is_new).max_by_key(|event| version(event)).map(in_words)
     }
@@ -50,10 +50,10 @@ impl Known {
 /// One that came since the wait began (`since_wait`) explains it at once. A wait that has lasted is also explained by
 /// what was said before: of a new object all its life, and of any other since the run began (`since_run`).
 pub(super) fn explanation(
-    subjects: &[Subject],
+    subjects: &[WaitTarget],
     objects: &NamespaceObjects,
-    since_wait: &Known,
-    since_run: Option<&Known>,
+    since_wait: &SeenEvents,
+    since_run: Option<&SeenEvents>,
 ) -> Option<String> {
     let recent = |subject| since_wait.newest_warning(objects, subject);
     // What a claim was refused for may have been said before there was a pod to wait for, and is not said again for a
@@ -65,14 +65,14 @@ pub(super) fn explanation(
 }
 
 /// The newest Warning about a new object, whenever it came.
-fn newest_of_its_life(objects: &NamespaceObjects, subject: &Subject) -> Option<String> {
+fn newest_of_its_life(objects: &NamespaceObjects, subject: &WaitTarget) -> Option<String> {
     let uid = subject.new_uid.as_ref()?;
     let of_it = |event: &&Event| event.involved_object.uid.as_ref() == Some(uid);
     warnings(objects, subject).filter(of_it).max_by_key(|event| version(event)).map(in_words)
 }
 
 /// Warnings about an object of that kind and name; about a new one none that were about its predecessor.
-fn warnings<'o>(objects: &'o NamespaceObjects, subject: &'o Subject) -> impl Iterator<Item = &'o Event> {
+fn warnings<'o>(objects: &'o NamespaceObjects, subject: &'o WaitTarget) -> impl Iterator<Item = &'o Event> {
     let about = |event: &&Event| {
         let object = &event.involved_object;
         let same = |uid: &String| object.uid.as_ref().is_none_or(|other| other == uid);
@@ -108,7 +108,7 @@ pub(super) struct Wait {
     pub(super) what: String,
     pub(super) since: Instant,
     /// Events from before it.
-    pub(super) known: Known,
+    pub(super) known: SeenEvents,
 }
 
 impl Wait {
@@ -144,15 +144,15 @@ mod tests {
         .unwrap()
     }
 
-    fn subject(new_uid: Option<&str>) -> Subject {
-        Subject { kind: POD, name: "wh-0".into(), new_uid: new_uid.map(str::to_owned), scheduled: false }
+    fn subject(new_uid: Option<&str>) -> WaitTarget {
+        WaitTarget { kind: POD, name: "wh-0".into(), new_uid: new_uid.map(str::to_owned), scheduled: false }
     }
 
     #[test]
     fn only_a_new_warning_about_the_object_explains_a_wait() {
         let mut objects = snapshot(&["namespace: n"]).namespaces.remove(0);
         objects.events = Read::Known(vec![event("a", 5, "Warning", ("wh-0", "u"), 1, "old")]);
-        let known = Known::of(&objects);
+        let known = SeenEvents::of(&objects);
         assert_eq!(known.newest_warning(&objects, &subject(None)), None);
         objects.events = Read::Known(vec![
             event("a", 9, "Warning", ("wh-0", "u"), 2, "no node.\n"),
@@ -184,10 +184,10 @@ mod tests {
             event("b", 6, "Warning", ("wh-0", "old"), 1, "of its predecessor"),
         ]);
         let new = subject(Some("new"));
-        assert_eq!(Known::of(&objects).newest_warning(&objects, &new), None);
+        assert_eq!(SeenEvents::of(&objects).newest_warning(&objects, &new), None);
         assert_eq!(newest_of_its_life(&objects, &new), Some("FailedScheduling: no such class".into()));
         assert_eq!(newest_of_its_life(&objects, &subject(None)), None);
-        assert_eq!(newest_of_its_life(&objects, &Subject { scheduled: true, ..new }), None);
+        assert_eq!(newest_of_its_life(&objects, &WaitTarget { scheduled: true, ..new }), None);
     }
 
     /// The claim's Warning came while no pod was there yet: in the order that Kubernetes 1.37 was seen to say it.
@@ -201,7 +201,7 @@ mod tests {
         let set = of(STATEFUL_SET, event("a", 4, "Warning", ("wh", "s"), 1, "claim is being deleted"));
         let claim = of(CLAIM, event("b", 5, "Warning", ("data-wh-0", "new"), 1, "no such class"));
         let pod = event("c", 6, "Warning", ("wh-0", "p"), 1, "unbound claims");
-        let new = |kind, name: &str, uid: &str| Subject {
+        let new = |kind, name: &str, uid: &str| WaitTarget {
             kind,
             name: name.to_owned(),
             new_uid: Some(uid.to_owned()),
@@ -209,8 +209,8 @@ mod tests {
         };
         let subjects = [new(CLAIM, "data-wh-0", "new"), new(POD, "wh-0", "p")];
         objects.events = Read::Known(vec![set.clone(), claim.clone()]);
-        let (nothing, since_wait) = (Known::default(), Known::of(&objects));
-        let said = |objects: &NamespaceObjects, subjects: &[Subject], run| {
+        let (nothing, since_wait) = (SeenEvents::default(), SeenEvents::of(&objects));
+        let said = |objects: &NamespaceObjects, subjects: &[WaitTarget], run| {
             explanation(subjects, objects, &since_wait, run).map(|said| said.rsplit_once(": ").unwrap().1.to_owned())
         };
         assert_eq!(said(&objects, &subjects, None), None, "it may be over");
@@ -219,7 +219,7 @@ mod tests {
         assert_eq!(said(&objects, &subjects, Some(&nothing)).as_deref(), Some("no such class"));
 
         // What was there before may have been said of something else, and gives way to what is said now.
-        let unowned = |kind, name: &str| Subject { kind, name: name.to_owned(), new_uid: None, scheduled: false };
+        let unowned = |kind, name: &str| WaitTarget { kind, name: name.to_owned(), new_uid: None, scheduled: false };
         let subjects = [unowned(STATEFUL_SET, "wh"), unowned(POD, "wh-0")];
         assert_eq!(said(&objects, &subjects, Some(&nothing)).as_deref(), Some("unbound claims"));
         objects.events = Read::Known(vec![set, claim]);

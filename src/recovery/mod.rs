@@ -1,5 +1,6 @@
 //! Runs a plan: performs its steps, awaits its goals, and tells what happens. No printing.
 
+pub mod availability;
 pub mod events;
 pub mod executor;
 pub mod explain;
@@ -7,9 +8,8 @@ pub mod goal;
 #[cfg(test)]
 mod interleavings;
 pub mod prober;
-pub mod reach;
+pub mod prover;
 pub mod settle;
-pub mod witness;
 
+pub use availability::Availability;
 pub use events::{ClaimChange, Ending, Event, Outcome, Phase, PhaseEnd};
-pub use reach::Reach;

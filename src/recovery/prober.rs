@@ -5,13 +5,13 @@
 //! It begins while the plan is made, so that confirming costs no time. While a question to the user is open it goes on,
 //! slowly: how a database answered last is then known at the moment the run begins, however long that took.
 
-use super::reach::{Account, Attempt, Reach, Said};
+use super::availability::{Attempt, Availability, Downtime, Said};
 use crate::cluster::Cluster;
 use crate::cluster::tunnel::{NoTunnel, Tunnel};
 use crate::plan::{ProbeTarget, Probes};
-use crate::probe::session::{Connector, Trouble};
 use crate::probe::sqlstate::Meaning;
 use crate::probe::{Login, Sql, SqlTarget};
+use crate::probe::{ProbeError, connector::Connector};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -97,16 +97,16 @@ pub(crate) struct Tunnels {
 impl Connector for Tunnels {
     type Stream = Tunnel;
 
-    async fn connect(&self, deadline: Duration) -> Result<Tunnel, Trouble> {
+    async fn connect(&self, deadline: Duration) -> Result<Tunnel, ProbeError> {
         self.state.set(Progress::Nothing);
-        let ProbeTarget { namespace, pod, door, .. } = &self.target;
-        let opened = self.cluster.try_tunnel(namespace, pod, door.port, deadline).await;
+        let ProbeTarget { namespace, pod, endpoint, .. } = &self.target;
+        let opened = self.cluster.try_tunnel(namespace, pod, endpoint.port, deadline).await;
         self.state.set(match &opened {
             Ok(_) => Progress::Pod,
             Err(no) if no.is_the_pods() => Progress::NoPod,
             Err(_) => Progress::Nothing,
         });
-        opened.map_err(|no| Trouble::unsure(in_words(&no)))
+        opened.map_err(|no| ProbeError::unsure(in_words(&no)))
     }
 }
 
@@ -130,11 +130,11 @@ impl Prober {
                 SqlTarget {
                     namespace: target.namespace.clone(),
                     pod: target.pod.clone(),
-                    port: target.door.port,
-                    user: login.user().unwrap_or(&target.door.user).to_owned(),
+                    port: target.endpoint.port,
+                    user: login.user().unwrap_or(&target.endpoint.user).to_owned(),
                     login,
-                    database: target.door.database.clone(),
-                    otherwise: vec![target.door.logins().0],
+                    database: target.endpoint.database.clone(),
+                    otherwise: vec![target.endpoint.logins().0],
                     warehouse: target.warehouse.clone(),
                 },
             );
@@ -197,7 +197,7 @@ impl Prober {
 
     /// The run is over. Where it came to its end (`ended_well`), a question that is outstanding may end, and a database
     /// that did not answer is asked once more; otherwise, or when the user wants to stop, all ends at once.
-    pub async fn end(mut self, ended_well: bool, interrupt: &CancellationToken) -> Vec<Reach> {
+    pub async fn end(mut self, ended_well: bool, interrupt: &CancellationToken) -> Vec<Availability> {
         let ended = self.clock.elapsed();
         let begun = self.begun.unwrap_or(ended);
         if ended_well {
@@ -212,7 +212,7 @@ impl Prober {
         self.tasks.shutdown().await;
         let measured = self.asked.into_iter().map(|Asked { target, attempts, .. }| {
             let attempts = attempts.lock().unwrap_or_else(PoisonError::into_inner);
-            Reach::measured(target, Account::of(&attempts, begun, ended))
+            Availability::measured(target, Downtime::of(&attempts, begun, ended))
         });
         measured.collect()
     }

@@ -2,7 +2,7 @@ use super::*;
 use crate::cli::{LoginArgs, SslMode};
 use crate::plan::Promise;
 use crate::probe::login::Environment;
-use crate::topology::layout::SqlDoor;
+use crate::topology::layout::SqlEndpoint;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -38,7 +38,7 @@ struct ToServer {
 impl Connector for ToServer {
     type Stream = DuplexStream;
 
-    async fn connect(&self, _: Duration) -> Result<DuplexStream, Trouble> {
+    async fn connect(&self, _: Duration) -> Result<DuplexStream, ProbeError> {
         let server = &self.server;
         let met = (server.script)(server.connections.fetch_add(1, Ordering::SeqCst) + 1);
         let _ = server.told.send(Instant::now());
@@ -48,8 +48,8 @@ impl Connector for ToServer {
             _ => Progress::Pod,
         });
         match met {
-            Met::NoWay => return Err(Trouble::unsure("no way")),
-            Met::NoPod => return Err(Trouble::unsure("no pod")),
+            Met::NoWay => return Err(ProbeError::unsure("no way")),
+            Met::NoPod => return Err(ProbeError::unsure("no pod")),
             _ => {}
         }
         let open = server.open.fetch_add(1, Ordering::SeqCst) + 1;
@@ -115,9 +115,9 @@ fn many_asked(
     let (told, heard) = unbounded_channel();
     let (connections, open, most_open, goodbyes) = Default::default();
     let server = Arc::new(Server { script: Box::new(script), connections, open, most_open, goodbyes, told });
-    let door = SqlDoor { port: 5432, user: "u".into(), database: "d".into(), login_database: None };
+    let endpoint = SqlEndpoint { port: 5432, user: "u".into(), database: "d".into(), login_database: None };
     let target =
-        ProbeTarget { namespace: "n".into(), pod: "p-0".into(), door, warehouse: None, promise: Promise::Stays };
+        ProbeTarget { namespace: "n".into(), pod: "p-0".into(), endpoint, warehouse: None, promise: Promise::Stays };
     let probes = Probes { databases: vec![target; many], ..Probes::default() };
     let prober = Prober::start(&probes, deadline, |target| {
         let state = State::default();
@@ -125,10 +125,10 @@ fn many_asked(
         let target = SqlTarget {
             namespace: target.namespace.clone(),
             pod: target.pod.clone(),
-            port: target.door.port,
-            user: target.door.user.clone(),
+            port: target.endpoint.port,
+            user: target.endpoint.user.clone(),
             login: plain(),
-            database: target.door.database.clone(),
+            database: target.endpoint.database.clone(),
             otherwise: Vec::new(),
             warehouse: None,
         };
@@ -137,7 +137,7 @@ fn many_asked(
     (prober, server, heard)
 }
 
-async fn account(prober: Prober, ended_well: bool) -> (Result<Account, String>, bool) {
+async fn account(prober: Prober, ended_well: bool) -> (Result<Downtime, String>, bool) {
     let mut reached = prober.end(ended_well, &CancellationToken::new()).await;
     assert_eq!(reached.len(), 1);
     let reach = reached.remove(0);

@@ -1,16 +1,16 @@
 //! An error as a user reads it.
 
-use super::{Paint, harmless};
+use super::{Paint, sanitize_line};
 use crate::error::Error;
 
 /// `error: what`, the reasons and the next commands, a line each.
 pub fn error(error: &Error, paint: Paint) -> String {
-    let mut text = format!("{} {}\n", paint.bad("error:"), harmless(&error.what));
+    let mut text = format!("{} {}\n", paint.bad("error:"), sanitize_line(&error.what));
     for why in &error.why {
-        text.push_str(&format!("  {}\n", harmless(why)));
+        text.push_str(&format!("  {}\n", sanitize_line(why)));
     }
     for hint in &error.hints {
-        text.push_str(&format!("{} {}\n", paint.hint("next:"), harmless(hint)));
+        text.push_str(&format!("{} {}\n", paint.hint("next:"), sanitize_line(hint)));
     }
     text
 }
@@ -18,5 +18,5 @@ pub fn error(error: &Error, paint: Paint) -> String {
 /// Where an error comes from, a line each: for whoever looks for a fault.
 pub fn sources(error: &Error) -> String {
     let chain = error.source.iter().flat_map(|source| source.chain());
-    chain.map(|link| format!("  caused by: {}\n", harmless(&link))).collect()
+    chain.map(|link| format!("  caused by: {}\n", sanitize_line(&link))).collect()
 }

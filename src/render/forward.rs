@@ -1,53 +1,10 @@
 //! A forward: what it leads to, the line to paste, and what happens to it.
 
 use super::documents::{Forward, Kind, document};
-use super::{Paint, harmless, wrapped, wrapped_at};
-use crate::topology::Member;
-use crate::topology::lead::Standing;
+pub use super::opened::{At, Opened};
+use super::{Paint, sanitize_line, wrapped, wrapped_at};
+use crate::topology::forward_target::Standing;
 use serde_json::Value;
-use std::fmt;
-use std::path::PathBuf;
-
-/// A forward that is open.
-#[derive(Clone, Debug)]
-pub struct Opened<'f> {
-    /// The member that was asked for.
-    pub member: &'f Member,
-    /// Where it leads at the moment.
-    pub standing: &'f Standing,
-    /// What a client connects to.
-    pub at: &'f At,
-    /// The pod's port.
-    pub remote_port: u16,
-    /// The line to paste, where there is one.
-    pub line: Option<&'f str>,
-    /// Whether that line runs psql.
-    pub sql: bool,
-}
-
-/// What a client of a forward connects to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum At {
-    /// A port of an address: `localhost`.
-    Port {
-        /// The address.
-        host: String,
-        /// The port.
-        port: u16,
-    },
-    /// A Unix socket.
-    Socket(PathBuf),
-}
-
-impl fmt::Display for At {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Port { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
-            Self::Port { host, port } => write!(f, "{host}:{port}"),
-            Self::Socket(path) => write!(f, "{}", path.display()),
-        }
-    }
-}
 
 /// What is said before the line: what it leads to, and where nowhere as yet, why.
 pub fn leads(opened: &Opened<'_>, paint: Paint) -> String {
@@ -78,7 +35,12 @@ pub fn standing(standing: &Standing, paint: Paint) -> String {
     match standing {
         Standing::Ready { pod, uid } => {
             let short: String = uid.chars().take(8).collect();
-            format!("{} the forward leads to {} again (UID {}…)\n", paint.ok("note:"), harmless(pod), harmless(&short))
+            format!(
+                "{} the forward leads to {} again (UID {}…)\n",
+                paint.ok("note:"),
+                sanitize_line(pod),
+                sanitize_line(&short)
+            )
         }
         Standing::Nobody(why) => note(&format!("{why}; new connections wait for its successor"), paint),
     }

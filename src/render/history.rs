@@ -2,10 +2,10 @@
 
 use super::age::{age, took};
 use super::columns::columns;
-use super::{Paint, count, harmless, wrapped, wrapped_at};
+use super::{Paint, count, sanitize_line, wrapped, wrapped_at};
 use crate::cli::quoted;
 use crate::plan::history::{Aside, AsideState, Entry};
-use crate::plan::{Act, Outcome};
+use crate::plan::{Action, Outcome};
 use crate::topology::Gap;
 use jiff::Timestamp;
 use std::time::Duration;
@@ -21,7 +21,7 @@ pub fn history(entries: &[Entry], gaps: &[Gap], now: Timestamp, paint: Paint) ->
     for entry in by_namespace(entries) {
         if entry.record.namespace != namespace {
             namespace = &entry.record.namespace;
-            text.push_str(&format!("{}\n", paint.strong(harmless(namespace))));
+            text.push_str(&format!("{}\n", paint.strong(sanitize_line(namespace))));
         }
         text.push_str(&one(entry, now, paint));
     }
@@ -70,29 +70,29 @@ pub fn rows(entries: &[Entry], wide: bool, headings: bool, now: Timestamp, paint
     }
     let rows = by_namespace(entries).map(|entry| {
         let record = &entry.record;
-        let none = |word: Option<&str>| word.map_or_else(|| "<none>".to_owned(), harmless);
+        let none = |word: Option<&str>| word.map_or_else(|| "<none>".to_owned(), sanitize_line);
         let (_, outcome) = outcome(record.outcome, paint);
         let mut row = vec![
-            harmless(&record.namespace),
-            harmless(&record.id),
+            sanitize_line(&record.namespace),
+            sanitize_line(&record.id),
             age(record.started.parse().ok(), now),
             kind(&record.act).to_owned(),
-            harmless(&record.pod),
+            sanitize_line(&record.pod),
             // One word, for those who split the line.
             outcome.replace(' ', "-"),
             time_taken(entry).map_or_else(|| "<none>".to_owned(), |time| time.replace(' ', "")),
         ];
         if wide {
             let undoes = match &record.act {
-                Act::Failover => None,
-                Act::Undo(of) => Some(of.as_str()),
+                Action::Failover => None,
+                Action::Undo(of) => Some(of.as_str()),
             };
             let volumes: Vec<String> = entry.aside.iter().map(state).collect();
             row.extend([
                 none(undoes),
                 none(entry.undone_by.as_deref()),
                 if entry.can_be_undone() { "yes" } else { "no" }.to_owned(),
-                record.who.as_deref().map_or_else(|| "<unknown>".to_owned(), harmless),
+                record.who.as_deref().map_or_else(|| "<unknown>".to_owned(), sanitize_line),
                 none(Some(volumes.join(",").as_str()).filter(|volumes| !volumes.is_empty())),
             ]);
         }
@@ -115,14 +115,14 @@ fn state(aside: &Aside) -> String {
 
 /// `failover/ID` or `undo/ID` a line.
 pub fn names(entries: &[Entry]) -> String {
-    let name = |entry: &Entry| format!("{}/{}\n", kind(&entry.record.act), harmless(&entry.record.id));
+    let name = |entry: &Entry| format!("{}/{}\n", kind(&entry.record.act), sanitize_line(&entry.record.id));
     by_namespace(entries).map(name).collect()
 }
 
-fn kind(act: &Act) -> &'static str {
+fn kind(act: &Action) -> &'static str {
     match act {
-        Act::Failover => "failover",
-        Act::Undo(_) => "undo",
+        Action::Failover => "failover",
+        Action::Undo(_) => "undo",
     }
 }
 
@@ -149,7 +149,7 @@ fn one(entry: &Entry, now: Timestamp, paint: Paint) -> String {
     let when = age(record.started.parse().ok(), now);
     let (outcome, painted) = outcome(record.outcome, paint);
     let time = time_taken(entry).unwrap_or_default();
-    let line = row(&harmless(&record.id), &when, &act(&record.act), &harmless(&record.pod), outcome, &time);
+    let line = row(&sanitize_line(&record.id), &when, &act(&record.act), &sanitize_line(&record.pod), outcome, &time);
     // Colour after the columns are made.
     let mut text = format!("{}\n", line.replacen(outcome, &painted, 1));
     let who = record.who.as_deref().unwrap_or("<unknown>");
@@ -167,16 +167,16 @@ fn one(entry: &Entry, now: Timestamp, paint: Paint) -> String {
         }
     }
     if entry.can_be_undone() {
-        let command = format!("kubectl synxdb undo {}", harmless(&quoted(&record.id)));
+        let command = format!("kubectl synxdb undo {}", sanitize_line(&quoted(&record.id)));
         text.push_str(&format!("          {}\n", paint.hint(command)));
     }
     text
 }
 
-fn act(act: &Act) -> String {
+fn act(act: &Action) -> String {
     match act {
-        Act::Failover => "failover".into(),
-        Act::Undo(of) => format!("undo {}", harmless(of)),
+        Action::Failover => "failover".into(),
+        Action::Undo(of) => format!("undo {}", sanitize_line(of)),
     }
 }
 
@@ -207,7 +207,7 @@ fn what_became(aside: &Aside) -> String {
 pub fn item(entry: &Entry) -> String {
     let record = &entry.record;
     let volumes: Vec<&str> = entry.aside.iter().map(|aside| aside.volume.as_str()).collect();
-    harmless(&format!(
+    sanitize_line(&format!(
         "{} {} of {}/{}, begun {}: {}",
         record.id,
         act(&record.act),
@@ -233,7 +233,7 @@ pub fn release(entry: &Entry, paint: Paint) -> String {
 
 /// `persistentvolume/NAME` a line.
 pub fn released_names(volumes: &[(String, String)]) -> String {
-    volumes.iter().map(|(volume, _)| format!("persistentvolume/{}\n", harmless(volume))).collect()
+    volumes.iter().map(|(volume, _)| format!("persistentvolume/{}\n", sanitize_line(volume))).collect()
 }
 
 /// What was released: volumes, and the reclaim policy that each has again.
@@ -242,8 +242,8 @@ pub fn released(entry: &Entry, volumes: &[(String, String)], paint: Paint) -> St
         "{}: {} of {} {}\n",
         paint.ok("Released"),
         count(volumes.len(), "volume"),
-        harmless(&entry.record.pod),
-        harmless(&entry.record.id)
+        sanitize_line(&entry.record.pod),
+        sanitize_line(&entry.record.id)
     );
     for (volume, policy) in volumes {
         let what = match policy.as_str() {

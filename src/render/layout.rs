@@ -1,11 +1,11 @@
 //! `layout`: a proposed layout as YAML with its reasons as comments, and what fits which rule.
 
 use super::columns::columns;
-use super::{Paint, count, harmless, wrapped};
+use super::{Paint, count, sanitize_line, wrapped};
 use crate::topology::fit::{Fit, Fitting};
 use crate::topology::health::{BY_NAMES_ALONE, Report};
 use crate::topology::learn::{Proposal, ProposedRule, Reason};
-use crate::topology::{Evidence, Layout, LayoutSource, RecognizedBy, SpaceKind};
+use crate::topology::{Layout, LayoutSource, LookalikeEvidence, RecognizedBy, SpaceKind};
 use std::fmt::Write as _;
 
 /// Says where the layout in force is from.
@@ -119,14 +119,14 @@ fn rule(text: &mut String, rule: &ProposedRule, layout: &Layout) {
     }
     line(text, "    ", &format!("workload: {}", quoted(&rule.workload)));
     let known = layout.components(rule.kind).iter().find(|known| known.role == rule.role);
-    if let (Some((port, seen)), Some(door)) = (rule.sql, known.and_then(|known| known.sql.as_ref())) {
+    if let (Some((port, seen)), Some(endpoint)) = (rule.sql, known.and_then(|known| known.sql.as_ref())) {
         comment(text, "    ", &seen_or_guessed(port, seen, "user and database are guesses"));
-        let (user, database) = (quoted(&door.user), quoted(&door.database));
+        let (user, database) = (quoted(&endpoint.user), quoted(&endpoint.database));
         line(text, "    ", &format!("sql: {{ port: {port}, user: {user}, database: {database} }}"));
     }
-    if let (Some((port, seen)), Some(door)) = (rule.page, known.and_then(|known| known.page.as_ref())) {
+    if let (Some((port, seen)), Some(endpoint)) = (rule.page, known.and_then(|known| known.page.as_ref())) {
         comment(text, "    ", &seen_or_guessed(port, seen, "the path is a guess"));
-        line(text, "    ", &format!("page: {{ port: {port}, path: {} }}", quoted(&door.path)));
+        line(text, "    ", &format!("page: {{ port: {port}, path: {} }}", quoted(&endpoint.path)));
     }
     if let Some(role) = rule.yields_to {
         comment(text, "    ", &format!("Guess: where there is a {role}, this speaks HTTP."));
@@ -160,7 +160,7 @@ fn reason(reason: &Reason) -> String {
 
 /// What comes from the cluster stays within its line, and is no YAML of its own.
 fn line(text: &mut String, indent: &str, content: &str) {
-    let _ = writeln!(text, "{indent}{}", harmless(content));
+    let _ = writeln!(text, "{indent}{}", sanitize_line(content));
 }
 
 fn comment(text: &mut String, indent: &str, content: &str) {
@@ -220,20 +220,20 @@ fn row(one: &Fitting<'_>) -> Vec<String> {
                 RecognizedBy::Label => "label",
                 RecognizedBy::Name => "name",
             };
-            (role.name().to_owned(), by.to_owned(), warehouse.map_or_else(none, harmless))
+            (role.name().to_owned(), by.to_owned(), warehouse.map_or_else(none, sanitize_line))
         }
         Fit::Unrecognized(evidence) => {
             let why = match evidence {
-                Evidence::Label { .. } => "label",
-                Evidence::Name(_) => "name",
-                Evidence::Namespace => "namespace",
+                LookalikeEvidence::Label { .. } => "label",
+                LookalikeEvidence::Name(_) => "name",
+                LookalikeEvidence::Namespace => "namespace",
             };
             ("<unknown>".to_owned(), why.to_owned(), none())
         }
         Fit::Poses(..) => ("<stranger>".to_owned(), none(), none()),
         Fit::Unrelated => (none(), none(), none()),
     };
-    vec![harmless(one.namespace), harmless(one.name), component, by, warehouse]
+    vec![sanitize_line(one.namespace), sanitize_line(one.name), component, by, warehouse]
 }
 
 #[cfg(test)]

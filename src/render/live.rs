@@ -1,8 +1,8 @@
 //! `status -w`: redrawn in place on a terminal, one line a change elsewhere, one document a change for programs.
 
-use super::harmless::passed;
+use super::sanitize::sanitize_text;
 use super::status::{self, words};
-use super::{Screen, harmless, machine};
+use super::{Screen, sanitize_line, structured};
 use crate::cli::{Machine, Output};
 use crate::error::Result;
 use crate::storage::Positions;
@@ -72,7 +72,7 @@ impl Live {
                 let room = usize::from(frame.term.size().1);
                 let mut text = status::within(room, report, (topology, &Positions::new()), wide, now, paint);
                 if let Some(why) = away {
-                    text.push_str(&format!("\n{} {}\n", paint.warn("note:"), harmless(why)));
+                    text.push_str(&format!("\n{} {}\n", paint.warn("note:"), sanitize_line(why)));
                 }
                 frame.draw(screen, &text);
                 Ok(true)
@@ -108,11 +108,11 @@ impl Live {
                 Ok(screen.reaches(&text))
             }
             Way::Documents(form, last) => {
-                let document = machine::status(report, topology);
+                let document = structured::status(report, topology);
                 if last.as_ref() == Some(&document) {
                     return Ok(true);
                 }
-                let mut text = machine::one_of_many(form, &document)?;
+                let mut text = structured::one_of_many(form, &document)?;
                 if !text.ends_with('\n') {
                     text.push('\n');
                 }
@@ -136,7 +136,7 @@ const AGE: usize = 8;
 
 /// The verdict, and each member in words.
 fn told(report: &Report, topology: &Topology) -> (String, BTreeMap<String, String>) {
-    let members = topology.members().map(|member| (harmless(&member.path()), words(member)));
+    let members = topology.members().map(|member| (sanitize_line(&member.path()), words(member)));
     (status::verdict(report, super::Paint(false)), members.collect())
 }
 
@@ -157,7 +157,7 @@ impl Frame {
         let mut drawn = String::new();
         for line in &lines {
             // The rest of the row is what was there before.
-            drawn.push_str(&format!("{}\u{1b}[K\n", passed(line, screen.out.0)));
+            drawn.push_str(&format!("{}\u{1b}[K\n", sanitize_text(line, screen.out.0)));
         }
         let _ = self.term.write_str(&drawn);
         let _ = self.term.clear_to_end_of_screen();

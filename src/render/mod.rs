@@ -1,29 +1,30 @@
 //! Values in, text out. The only place that writes to the terminal, and the only one that asks whether it is one.
 
 pub mod age;
+pub mod availability;
 mod columns;
 pub mod completion;
 pub mod documents;
 pub mod error;
 pub mod forward;
-mod harmless;
 pub mod history;
-#[cfg(test)]
-mod hostile;
 pub mod layout;
 pub mod live;
-pub mod machine;
+mod opened;
 pub mod outcome;
 mod paint;
 pub mod plan;
 pub mod progress;
 pub mod prompt;
 pub mod rbac;
-pub mod reach;
+mod sanitize;
+#[cfg(test)]
+mod sanitize_tests;
 pub mod schema;
 mod screen;
-mod settings;
 pub mod status;
+pub mod structured;
+mod terminal_settings;
 #[cfg(test)]
 mod tests;
 mod trace;
@@ -32,7 +33,7 @@ mod undo_tests;
 pub mod verify;
 mod wrap;
 
-pub use self::harmless::{harmless, is_harmful};
+pub use self::sanitize::{is_harmful, sanitize_line};
 pub use paint::Paint;
 pub use screen::Screen;
 pub use trace::{is_traced, on_panic, trace};

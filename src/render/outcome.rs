@@ -1,10 +1,10 @@
 //! How a failover ended: the verdict first, then the time of each phase and what is new.
 
 use super::age::{clock, took};
-use super::{Paint, count, harmless, reach, wrapped, wrapped_at};
+use super::{Paint, availability, count, sanitize_line, wrapped, wrapped_at};
 use crate::cli::quoted;
 use crate::error::Exit;
-use crate::plan::{Act, Plan, Proof};
+use crate::plan::{Action, Plan, Proof};
 use crate::recovery::{Ending, Outcome, PhaseEnd};
 use crate::topology::Role;
 
@@ -25,7 +25,7 @@ pub fn exit(ending: &Ending) -> Exit {
 /// its pod that did.
 pub fn undoes(plan: &Plan, outcome: &Outcome) -> String {
     let kept_some = outcome.claims.iter().any(|claim| claim.retained_volume.is_some());
-    let earlier = plan.act == Act::Failover && !kept_some && !plan.aside.is_empty();
+    let earlier = plan.act == Action::Failover && !kept_some && !plan.aside.is_empty();
     if earlier { plan.path() } else { plan.id.clone() }
 }
 
@@ -36,14 +36,14 @@ pub fn can_be_put_back(plan: &Plan, outcome: &Outcome) -> bool {
 
 /// The first line, and the reasons under it.
 pub fn verdict(plan: &Plan, outcome: &Outcome, paint: Paint) -> String {
-    let pod = harmless(&plan.target.pod);
+    let pod = sanitize_line(&plan.target.pod);
     let time = took(outcome.total);
     let mut text = match &outcome.ending {
         Ending::Recovered => match &plan.act {
-            Act::Failover => format!("{}: {pod} is back after {time}\n", paint.ok("Recovered")),
-            Act::Undo(of) => {
+            Action::Failover => format!("{}: {pod} is back after {time}\n", paint.ok("Recovered")),
+            Action::Undo(of) => {
                 let verdict = paint.ok("Recovered");
-                format!("{verdict}: {pod} is back after {time}\n  on what {} had set aside\n", harmless(of))
+                format!("{verdict}: {pod} is back after {time}\n  on what {} had set aside\n", sanitize_line(of))
             }
         },
         Ending::NotVerified => {
@@ -56,7 +56,7 @@ pub fn verdict(plan: &Plan, outcome: &Outcome, paint: Paint) -> String {
         ),
         Ending::DataMissing(missing) => {
             let when = match plan.baseline.earlier() {
-                Some((what, taken)) => format!("what {} of {} has", harmless(&what), harmless(taken)),
+                Some((what, taken)) => format!("what {} of {} has", sanitize_line(&what), sanitize_line(taken)),
                 None => {
                     let at = outcome.compared_with.as_deref().and_then(clock);
                     format!("what was there {}", at.map_or_else(|| "before".to_owned(), |at| format!("at {at}")))
@@ -80,7 +80,7 @@ pub fn verdict(plan: &Plan, outcome: &Outcome, paint: Paint) -> String {
         Ending::Changed(why) => {
             format!("{}: the cluster is not as planned\n{}", paint.bad("Stopped"), wrapped("  ", why))
         }
-        Ending::Failed(error) => format!("{}: {}\n", paint.bad("Failed"), harmless(&error.to_string())),
+        Ending::Failed(error) => format!("{}: {}\n", paint.bad("Failed"), sanitize_line(&error.to_string())),
         Ending::Interrupted => format!("{} after {time}\n", paint.warn("Interrupted")),
     };
     if outcome.healed > 0 {
@@ -103,7 +103,7 @@ pub fn outcome(plan: &Plan, outcome: &Outcome, next: &str, paint: Paint) -> Stri
     if let Some(proof) = &outcome.proof {
         text.push_str(&wrapped("  proof: ", proof));
     }
-    text.push_str(&reach::outcome(plan, &outcome.reachability, paint));
+    text.push_str(&availability::outcome(plan, &outcome.reachability, paint));
     for notice in &outcome.notices {
         text.push_str(&wrapped("  note: ", notice));
     }
@@ -133,29 +133,29 @@ fn identities(plan: &Plan, outcome: &Outcome) -> String {
     }
     let none = || "none yet".to_owned();
     if let Some((name, uid)) = &outcome.new_pod {
-        let renamed = if *name == plan.target.pod { String::new() } else { format!(" ({})", harmless(name)) };
-        let old = if outcome.old_uid.is_empty() { "gone before".into() } else { harmless(&outcome.old_uid) };
-        let (pod, uid) = (harmless(&plan.target.pod), harmless(uid));
+        let renamed = if *name == plan.target.pod { String::new() } else { format!(" ({})", sanitize_line(name)) };
+        let old = if outcome.old_uid.is_empty() { "gone before".into() } else { sanitize_line(&outcome.old_uid) };
+        let (pod, uid) = (sanitize_line(&plan.target.pod), sanitize_line(uid));
         text.push_str(&format!("  pod {pod}\n    old UID {old}\n    new UID {uid}{renamed}\n"));
     }
     for claim in &outcome.claims {
         // An undo may find none.
-        let old = if claim.old_uid.is_empty() { "none".into() } else { harmless(&claim.old_uid) };
+        let old = if claim.old_uid.is_empty() { "none".into() } else { sanitize_line(&claim.old_uid) };
         text.push_str(&format!(
             "  claim {}\n    old UID {old}\n    new UID {}\n",
-            harmless(&claim.name),
-            claim.new_uid.as_deref().map_or_else(none, harmless)
+            sanitize_line(&claim.name),
+            claim.new_uid.as_deref().map_or_else(none, sanitize_line)
         ));
         if let Some(volume) = &claim.retained_volume {
-            text.push_str(&format!("    the old volume {} is kept\n", harmless(volume)));
+            text.push_str(&format!("    the old volume {} is kept\n", sanitize_line(volume)));
         }
         if let Some(volume) = &claim.returned_volume {
-            text.push_str(&format!("    volume {} is in use again\n", harmless(volume)));
+            text.push_str(&format!("    volume {} is in use again\n", sanitize_line(volume)));
         }
         if let (Some(volume), Some(policy)) = (&claim.returned_volume, &claim.earlier_policy) {
-            let patch = format!("'{{\"spec\":{{\"persistentVolumeReclaimPolicy\":\"{}\"}}}}'", harmless(policy));
-            let volume = harmless(&quoted(volume));
-            let again = harmless(policy);
+            let patch = format!("'{{\"spec\":{{\"persistentVolumeReclaimPolicy\":\"{}\"}}}}'", sanitize_line(policy));
+            let volume = sanitize_line(&quoted(volume));
+            let again = sanitize_line(policy);
             text.push_str(&format!("    it stays on Retain: its data is not proven. To set it back to {again}:\n"));
             text.push_str(&format!("    kubectl patch persistentvolume {volume} -p {patch}\n"));
         }
@@ -171,7 +171,7 @@ fn after(plan: &Plan, outcome: &Outcome, next: &str, paint: Paint) -> String {
     } else {
         text.push_str("Done so far:\n");
         for line in &outcome.done {
-            text.push_str(&format!("  {}\n", harmless(line)));
+            text.push_str(&format!("  {}\n", sanitize_line(line)));
         }
     }
     let status = || format!("kubectl synxdb status -n {}", quoted(&plan.target.namespace));
@@ -189,7 +189,7 @@ fn after(plan: &Plan, outcome: &Outcome, next: &str, paint: Paint) -> String {
             next.to_owned()
         }
         // Its old disk could vote twice, and the others hold what it lacks.
-        Ending::DataMissing(_) if plan.target.role == Role::Safekeeper && plan.act == Act::Failover => {
+        Ending::DataMissing(_) if plan.target.role == Role::Safekeeper && plan.act == Action::Failover => {
             text.push_str("The other safekeepers hold the WAL that it lacks. Do not put the old disk back: it could vote twice.\n");
             text.push_str(
                 "Once it fetches the rest from them, this waits on, deletes nothing more, and verifies it:\n",
@@ -211,26 +211,26 @@ fn after(plan: &Plan, outcome: &Outcome, next: &str, paint: Paint) -> String {
         Ending::Recovered | Ending::NotVerified => return text,
     };
     if let (Ending::TimedOut(_), Some(node)) = (&outcome.ending, &plan.target.lost_node) {
-        text.push_str(&format!("The way out, once the machine of node {} is verified off:\n", harmless(node)));
-        let node = harmless(&quoted(node));
+        text.push_str(&format!("The way out, once the machine of node {} is verified off:\n", sanitize_line(node)));
+        let node = sanitize_line(&quoted(node));
         let taint = format!("kubectl taint nodes {node} node.kubernetes.io/out-of-service=nodeshutdown:NoExecute");
         text.push_str(&format!("{} {taint}\n", paint.hint("next:")));
     }
     if let Some(accept) = &outcome.accept {
-        text.push_str(&format!("{} {}\n", paint.hint("next:"), harmless(&command)));
+        text.push_str(&format!("{} {}\n", paint.hint("next:"), sanitize_line(&command)));
         text.push_str("If all of it was removed on purpose since then: this accepts it, and proves the rest.\n");
-        text.push_str(&format!("{} {}\n", paint.hint("next:"), harmless(accept)));
+        text.push_str(&format!("{} {}\n", paint.hint("next:"), sanitize_line(accept)));
         return text;
     }
     if let (Ending::TimedOut(_), Some(undo)) = (&outcome.ending, &outcome.undo) {
         text.push_str("If it never comes up on what it has now: this puts back what was set aside.\n");
-        text.push_str(&format!("{} {}\n", paint.hint("next:"), harmless(undo)));
+        text.push_str(&format!("{} {}\n", paint.hint("next:"), sanitize_line(undo)));
         text.push_str("If it comes up by itself: this waits on, and proves it.\n");
     }
-    text.push_str(&format!("{} {}\n", paint.hint("next:"), harmless(&command)));
+    text.push_str(&format!("{} {}\n", paint.hint("next:"), sanitize_line(&command)));
     if let Ending::Failed(error) = &outcome.ending {
         for hint in &error.hints {
-            text.push_str(&format!("{} {}\n", paint.hint("next:"), harmless(hint)));
+            text.push_str(&format!("{} {}\n", paint.hint("next:"), sanitize_line(hint)));
         }
     }
     text

@@ -1,6 +1,6 @@
 //! Colours, where a stream takes them.
 
-use super::harmless::harmless;
+use super::sanitize::sanitize_line;
 use owo_colors::{OwoColorize, Style};
 
 /// Colours have meanings; none is carried by colour alone.
@@ -13,7 +13,7 @@ pub struct Paint(
 impl Paint {
     fn with(self, style: Style, text: impl AsRef<str>) -> String {
         // What is painted is within a line.
-        let text = harmless(text.as_ref());
+        let text = sanitize_line(text.as_ref());
         if self.0 { text.style(style).to_string() } else { text }
     }
 

@@ -1,23 +1,23 @@
 //! A plan as it stands above the question.
 
 use super::age::took;
-use super::{Paint, harmless, reach, wrapped};
-use crate::plan::{Act, Check, ComparedWith, Plan, Proof, Risk, Step, Verdict};
+use super::{Paint, availability, sanitize_line, wrapped};
+use crate::plan::{Action, Check, ComparedWith, Plan, Proof, Risk, Step, Verdict};
 use std::time::Duration;
 
 /// What will be done, how it is proven, what was checked.
 pub fn plan(plan: &Plan, paint: Paint) -> String {
     let target = &plan.target;
     let (what, act) = match &plan.act {
-        Act::Failover => ("Failover of".to_owned(), "failover"),
-        Act::Undo(of) => (format!("Undo of {} on", harmless(of)), "undo"),
+        Action::Failover => ("Failover of".to_owned(), "failover"),
+        Action::Undo(of) => (format!("Undo of {} on", sanitize_line(of)), "undo"),
     };
     let mut text = format!(
         "{} {} ({})\n  in namespace {}\n",
         paint.strong(what),
         paint.strong(&target.pod),
         target.role,
-        harmless(&target.namespace)
+        sanitize_line(&target.namespace)
     );
     if let Some(resumes) = &plan.resumes {
         let since = if resumes.started.is_empty() { String::new() } else { format!(", begun {}", resumes.started) };
@@ -26,13 +26,13 @@ pub fn plan(plan: &Plan, paint: Paint) -> String {
         } else {
             "all that goes is gone; left is to wait and to prove"
         };
-        let may = plan.act == Act::Failover && !resumes.started.is_empty();
+        let may = plan.act == Action::Failover && !resumes.started.is_empty();
         let anew = if may { " (--anew begins anew)" } else { "" };
         text.push_str(&format!("  {}\n  {rest}{anew}\n", paint.warn(format!("finishes {act} {}{since}:", resumes.id))));
     }
     text.push('\n');
     for (number, name, what) in rows(plan) {
-        text.push_str(&format!("  {number:<1} {name:<9} {}\n", harmless(&what)));
+        text.push_str(&format!("  {number:<1} {name:<9} {}\n", sanitize_line(&what)));
     }
     text.push_str("\nChecks\n");
     for check in &plan.checks {
@@ -43,7 +43,7 @@ pub fn plan(plan: &Plan, paint: Paint) -> String {
         text.push_str("\nRecord\n");
         text.push_str(&wrapped("  ", &format!("no volume carries it; it is kept in {journal}")));
     }
-    text.push_str(&reach::plan(&plan.probes));
+    text.push_str(&availability::plan(&plan.probes));
     if plan.risk == Risk::High {
         text.push_str(&format!("\n{}\n", paint.bad("High risk: a check was overridden.")));
     }
@@ -129,27 +129,30 @@ fn short(uid: &str) -> String {
 
 fn proof(plan: &Plan) -> Vec<String> {
     match &plan.proof {
-        Proof::Sql { pod, door, warehouse, canary } => {
-            let mut lines = vec![format!("ask {pod} by SQL, port {}, as {},", door.port, door.user)];
+        Proof::Sql { pod, endpoint, warehouse, canary } => {
+            let mut lines = vec![format!("ask {pod} by SQL, port {}, as {},", endpoint.port, endpoint.user)];
             // Of the only warehouse it goes without saying.
             if let Some(warehouse) = warehouse.as_ref().filter(|warehouse| warehouse.proven && !warehouse.only) {
-                lines.push(format!("in warehouse {},", harmless(&warehouse.name)));
+                lines.push(format!("in warehouse {},", sanitize_line(&warehouse.name)));
             }
             lines.push(compared(&plan.baseline));
             if let Some(schema) = canary {
                 lines.push(match (&plan.act, &plan.resumes) {
-                    (Act::Failover, None) => "write a table first, read it afterwards, drop it, in".into(),
-                    (Act::Failover, Some(_)) => "read the table that was written first, drop it, in".into(),
-                    (Act::Undo(of), _) => format!("read the table that {of} wrote, drop it, in"),
+                    (Action::Failover, None) => "write a table first, read it afterwards, drop it, in".into(),
+                    (Action::Failover, Some(_)) => "read the table that was written first, drop it, in".into(),
+                    (Action::Undo(of), _) => format!("read the table that {of} wrote, drop it, in"),
                 });
                 lines.push(format!("database postgres, schema {schema}"));
             }
             lines
         }
-        Proof::Page { pod, door, .. } => {
-            vec![format!("ask {pod} for its status page, port {}, {},", door.port, door.path), compared(&plan.baseline)]
+        Proof::Page { pod, endpoint, .. } => {
+            vec![
+                format!("ask {pod} for its status page, port {}, {},", endpoint.port, endpoint.path),
+                compared(&plan.baseline),
+            ]
         }
-        Proof::Skipped { reason } => vec![format!("skipped: {}", harmless(reason))],
+        Proof::Skipped { reason } => vec![format!("skipped: {}", sanitize_line(reason))],
     }
 }
 

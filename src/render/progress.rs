@@ -2,10 +2,10 @@
 //! for machines.
 
 use super::age::took;
-use super::machine;
-use super::{COLUMNS, Screen, harmless, wrapped};
+use super::structured;
+use super::{COLUMNS, Screen, sanitize_line, wrapped};
 use crate::cli::{Machine, Output};
-use crate::plan::Act;
+use crate::plan::Action;
 use crate::recovery::{Event, Phase, PhaseEnd};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::time::Duration;
@@ -14,7 +14,7 @@ use std::time::Duration;
 pub struct Progress {
     screen: Screen,
     way: Way,
-    act: Act,
+    act: Action,
     last: Option<(Phase, String)>,
 }
 
@@ -38,7 +38,7 @@ const TICK: Duration = Duration::from_millis(100);
 
 impl Progress {
     /// The way that suits the screen and the form of output.
-    pub fn new(screen: Screen, form: &Output, act: &Act) -> Self {
+    pub fn new(screen: Screen, form: &Output, act: &Action) -> Self {
         let way = match form {
             Output::Machine(Machine::Json) => Way::Json,
             _ if screen.live => Way::Live(Box::new(Table::new(screen))),
@@ -63,7 +63,7 @@ impl Progress {
                     self.screen.note(&format!("{line}\n"));
                 }
             }
-            Way::Json => self.screen.result(&machine::line(&machine::event(&self.act, event))),
+            Way::Json => self.screen.result(&structured::line(&structured::event(&self.act, event))),
         }
     }
 
@@ -89,7 +89,7 @@ impl Waiting {
         Self(screen.live.then(|| {
             let line = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
             line.set_style(timed("{msg} {elapsed_words}"));
-            line.set_message(harmless(what));
+            line.set_message(sanitize_line(what));
             line.enable_steady_tick(TICK);
             line
         }))
@@ -107,13 +107,13 @@ impl Drop for Waiting {
 pub(super) fn line(event: &Event) -> Option<String> {
     Some(match event {
         Event::Started(_) => return None,
-        Event::Detail(phase, text) => format!("{:<9} {}", phase.name(), harmless(text)),
+        Event::Detail(phase, text) => format!("{:<9} {}", phase.name(), sanitize_line(text)),
         Event::Done(phase, PhaseEnd::After(time, detail)) => {
-            format!("{:<9} done in {}  {}", phase.name(), took(*time), harmless(detail)).trim_end().to_owned()
+            format!("{:<9} done in {}  {}", phase.name(), took(*time), sanitize_line(detail)).trim_end().to_owned()
         }
-        Event::Done(phase, PhaseEnd::Skipped(why)) => format!("{:<9} skipped: {}", phase.name(), harmless(why)),
-        Event::Done(phase, PhaseEnd::Failed(why)) => format!("{:<9} failed: {}", phase.name(), harmless(why)),
-        Event::Notice(text) => format!("note: {}", harmless(text)),
+        Event::Done(phase, PhaseEnd::Skipped(why)) => format!("{:<9} skipped: {}", phase.name(), sanitize_line(why)),
+        Event::Done(phase, PhaseEnd::Failed(why)) => format!("{:<9} failed: {}", phase.name(), sanitize_line(why)),
+        Event::Notice(text) => format!("note: {}", sanitize_line(text)),
     })
 }
 
@@ -149,7 +149,7 @@ impl Table {
             if let Some(row) = self.row(phase) {
                 row.disable_steady_tick();
                 row.set_style(plain());
-                let text = format!("{:<9} {state} {time:>8}  {}", phase.name(), harmless(detail));
+                let text = format!("{:<9} {state} {time:>8}  {}", phase.name(), sanitize_line(detail));
                 row.finish_with_message(text.trim_end().to_owned());
             }
         };
@@ -164,7 +164,7 @@ impl Table {
             }
             Event::Detail(phase, text) => {
                 if let Some(row) = self.row(*phase) {
-                    row.set_message(harmless(text));
+                    row.set_message(sanitize_line(text));
                 }
                 let narrow = BEFORE_DETAIL + text.chars().count() > COLUMNS;
                 self.foot.set_message(if narrow {
@@ -181,7 +181,7 @@ impl Table {
                 ended(*phase, screen.err.bad("failed  "), "-".into(), why);
             }
             Event::Notice(text) => {
-                let _ = self.all.println(format!("{} {}", screen.err.warn("note:"), harmless(text)));
+                let _ = self.all.println(format!("{} {}", screen.err.warn("note:"), sanitize_line(text)));
             }
         }
     }

@@ -3,8 +3,8 @@
 //! A question is a line, read as the terminal hands it over: Ctrl-D, Ctrl-C and backspace do what they do everywhere. A
 //! list reads keys, and is a numbered one where the terminal cannot redraw it.
 
-use super::settings::Settings;
-use super::{Screen, harmless};
+use super::terminal_settings::Settings;
+use super::{Screen, sanitize_line};
 use crate::error::{Error, Exit, Result};
 use dialoguer::Select;
 use dialoguer::theme::{ColorfulTheme, SimpleTheme, Theme};
@@ -36,8 +36,8 @@ pub fn type_name(screen: Screen, question: &str) -> Result<String> {
 /// Interrupted by Ctrl-C, or a terminal that cannot be read.
 pub fn choose(screen: Screen, question: &str, items: &[String]) -> Result<Option<usize>> {
     // A list is drawn by others.
-    let question = &harmless(question);
-    let items = &items.iter().map(|item| harmless(item)).collect::<Vec<_>>();
+    let question = &sanitize_line(question);
+    let items = &items.iter().map(|item| sanitize_line(item)).collect::<Vec<_>>();
     if !screen.live {
         for (number, item) in (1..).zip(items) {
             screen.note(&format!("{number:>3}  {item}\n"));

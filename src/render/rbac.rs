@@ -17,7 +17,7 @@ const GROUP: &str = "rbac.authorization.k8s.io";
 
 /// Who is given the roles.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Subject {
+pub enum RbacSubject {
     /// By namespace and name.
     ServiceAccount(String, String),
     /// As the API server knows it.
@@ -51,7 +51,7 @@ pub struct Roles {
     /// What is granted on what lies in no namespace.
     pub outside: Vec<Rule>,
     /// Who is given them.
-    pub subjects: Vec<Subject>,
+    pub subjects: Vec<RbacSubject>,
 }
 
 impl Roles {
@@ -60,7 +60,7 @@ impl Roles {
     }
 }
 
-impl Subject {
+impl RbacSubject {
     /// Ends the name of its binding, so that two subjects have two.
     fn suffix(&self) -> String {
         let text = match self {
@@ -164,8 +164,9 @@ fn bound(roles: &Roles, kind: &str, role: &str, namespace: Option<&str>) -> Stri
 fn scalar(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./@".contains(c);
     // What begins with a letter and is longer than YAML's words is nothing but a text.
-    let harmless = text.chars().all(plain) && text.starts_with(|c: char| c.is_ascii_alphabetic()) && text.len() > 5;
-    if harmless { text.to_owned() } else { serde_json::Value::from(text).to_string() }
+    let sanitize_line =
+        text.chars().all(plain) && text.starts_with(|c: char| c.is_ascii_alphabetic()) && text.len() > 5;
+    if sanitize_line { text.to_owned() } else { serde_json::Value::from(text).to_string() }
 }
 
 /// Who needs what, as a table in Markdown: `needs` is needed, `may` is not.
@@ -218,7 +219,7 @@ mod tests {
     use super::*;
     use insta::assert_snapshot;
 
-    fn roles(commands: &[RbacFor], namespaces: &[&str], subjects: &[Subject]) -> Roles {
+    fn roles(commands: &[RbacFor], namespaces: &[&str], subjects: &[RbacSubject]) -> Roles {
         let all = if commands.is_empty() { RbacFor::value_variants() } else { commands };
         let rights = rights::together(all);
         Roles {
@@ -237,9 +238,9 @@ mod tests {
     #[test]
     fn roles_as_they_are_applied() {
         let subjects = [
-            Subject::Group("dba".into()),
-            Subject::ServiceAccount("monitoring".into(), "synxdb".into()),
-            Subject::User("https://issuer.example.com#alice \"the\"\n# dba".into()),
+            RbacSubject::Group("dba".into()),
+            RbacSubject::ServiceAccount("monitoring".into(), "synxdb".into()),
+            RbacSubject::User("https://issuer.example.com#alice \"the\"\n# dba".into()),
         ];
         let one = roles(&[RbacFor::Failover], &["account-one", "123"], &subjects);
         assert_snapshot!("rbac-failover-in-namespaces", manifests(&one));
@@ -253,7 +254,7 @@ mod tests {
     /// Bound in all namespaces only where that was said, and then explained; volumes always.
     #[test]
     fn nothing_is_bound_in_all_namespaces_unless_that_was_said() {
-        let subject = [Subject::Group("dba".into())];
+        let subject = [RbacSubject::Group("dba".into())];
         let everywhere = roles(&[RbacFor::Failover], &[], &subject);
         for (bound, in_all) in [
             (Bound::Everywhere, true),

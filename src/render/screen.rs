@@ -1,7 +1,7 @@
 //! Where output goes.
 
-use super::harmless;
 use super::paint::Paint;
+use super::sanitize;
 use crate::cli::Color;
 use std::io::{self, IsTerminal, Write};
 
@@ -54,14 +54,14 @@ impl Screen {
     /// The same; whether somebody still reads it.
     pub fn reaches(&self, text: &str) -> bool {
         let mut out = io::stdout().lock();
-        let text = harmless::passed(text, self.out.0);
+        let text = sanitize::sanitize_text(text, self.out.0);
         out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_ok()
     }
 
     /// Writes what is not a result (progress, warnings, errors) to standard error.
     pub fn note(&self, text: &str) {
         let mut err = io::stderr().lock();
-        let text = harmless::passed(text, self.err.0);
+        let text = sanitize::sanitize_text(text, self.err.0);
         let _ = err.write_all(text.as_bytes()).and_then(|()| err.flush());
     }
 

@@ -2,7 +2,7 @@
 
 use super::age::age;
 use super::columns::columns;
-use super::{Paint, count, harmless, wrapped};
+use super::{Paint, count, sanitize_line, wrapped};
 use crate::cli::quoted;
 use crate::storage::words::lsn;
 use crate::storage::{Position, Positions};
@@ -41,7 +41,7 @@ pub fn within(
             (false, true) => ", suspended",
             (false, false) => "",
         };
-        text.push_str(&format!("\n{} ({kind}{going})\n", paint.strong(harmless(&space.namespace))));
+        text.push_str(&format!("\n{} ({kind}{going})\n", paint.strong(sanitize_line(&space.namespace))));
         text.push_str(&table(space, room, (wide, positions), now, paint));
     }
     text
@@ -94,7 +94,7 @@ pub fn verdict(report: &Report, paint: Paint) -> String {
     }
     if let Some(trouble) = helps {
         let command = match &trouble.remedy {
-            Remedy::Finish(command) => harmless(command),
+            Remedy::Finish(command) => sanitize_line(command),
             Remedy::Failover | Remedy::None => {
                 format!("kubectl synxdb failover {}", quoted(&format!("{}/{}", trouble.namespace, trouble.member)))
             }
@@ -109,7 +109,7 @@ pub fn names(topology: &Topology) -> String {
     topology
         .members()
         .filter(|member| member.pod.is_some())
-        .map(|member| format!("pod/{}\n", harmless(&member.name)))
+        .map(|member| format!("pod/{}\n", sanitize_line(&member.name)))
         .collect()
 }
 
@@ -164,7 +164,7 @@ fn space_rows(space: &Space, wide: (bool, &Positions), now: Timestamp, paint: Pa
 fn stopped_row(component: &Component, suspended: bool, wide: (bool, &Positions), paint: Paint) -> Vec<String> {
     let none = || "<none>".to_owned();
     let status = if suspended { paint.warn("Suspended") } else { paint.bad("ScaledToZero") };
-    let (role, name) = (short(component.role).to_owned(), harmless(&component.name));
+    let (role, name) = (short(component.role).to_owned(), sanitize_line(&component.name));
     let mut row = vec![role, name, "0/0".to_owned(), status, "0".to_owned(), none(), none(), none()];
     row.resize_with(head(wide).len(), none);
     row
@@ -178,7 +178,7 @@ pub fn rows((topology, positions): (&Topology, &Positions), wide: bool, now: Tim
     let line = |namespace: &str, row: Vec<String>| -> Vec<String> {
         // What stands in lines is a list in one word.
         let words = row.into_iter().map(|cell| cell.replace('\n', ","));
-        std::iter::once(harmless(namespace)).chain(words).collect()
+        std::iter::once(sanitize_line(namespace)).chain(words).collect()
     };
     let columns_of = (wide, positions);
     let rows = topology.spaces.iter().flat_map(|space| {
@@ -244,12 +244,12 @@ fn position(position: Option<&Result<Position, String>>, paint: Paint) -> [Strin
 fn plain_row(member: &Member, wide: bool, now: Timestamp, paint: Paint) -> Vec<String> {
     let claims = if wide { all_claims(member) } else { claims_in_short(member, paint) };
     let component = short(member.role).to_owned();
-    let name = harmless(&member.name);
+    let name = sanitize_line(&member.name);
     let Some(pod) = &member.pod else {
         let none = || "<none>".to_owned();
         return vec![component, name, "0/0".into(), paint.bad("Missing"), "0".into(), claims, none(), none()];
     };
-    let status = harmless(&pod.status);
+    let status = sanitize_line(&pod.status);
     let status = if member.ready() { paint.ok(status) } else { paint.bad(status) };
     vec![
         component,
@@ -258,7 +258,7 @@ fn plain_row(member: &Member, wide: bool, now: Timestamp, paint: Paint) -> Vec<S
         status,
         pod.restarts.to_string(),
         claims,
-        pod.node.as_deref().map_or_else(|| "<none>".into(), harmless),
+        pod.node.as_deref().map_or_else(|| "<none>".into(), sanitize_line),
         age(pod.created, now),
     ]
 }
@@ -275,7 +275,7 @@ fn claims_in_short(member: &Member, paint: Paint) -> String {
     let not_bound = claims.iter().filter(|claim| !claim.bound());
     let words = not_bound.map(|claim| match claim.status() {
         "<unknown>" => paint.warn("<unknown>"),
-        status => paint.bad(format!("{}:{status}", harmless(template(&claim.name, &member.name)))),
+        status => paint.bad(format!("{}:{status}", sanitize_line(template(&claim.name, &member.name)))),
     });
     let mut words: Vec<String> = words.collect();
     words.dedup();
@@ -293,12 +293,12 @@ pub(super) fn words(member: &Member) -> String {
     let claims = claims_in_short(member, plain).replace('\n', ", ");
     let Some(pod) = &member.pod else { return format!("Missing, claims {claims}") };
     let (ready, all) = pod.containers;
-    let node = pod.node.as_deref().map(|node| format!(" on {}", harmless(node))).unwrap_or_default();
-    format!("{} {ready}/{all}{node}, claims {claims}", harmless(&pod.status))
+    let node = pod.node.as_deref().map(|node| format!(" on {}", sanitize_line(node))).unwrap_or_default();
+    format!("{} {ready}/{all}{node}, claims {claims}", sanitize_line(&pod.status))
 }
 
 fn all_claims(member: &Member) -> String {
-    per_claim(member, |claim| format!("{}:{}", harmless(&claim.name), claim.status()))
+    per_claim(member, |claim| format!("{}:{}", sanitize_line(&claim.name), claim.status()))
 }
 
 fn per_claim(member: &Member, word: impl Fn(&Claim) -> String) -> String {
@@ -309,13 +309,13 @@ fn per_claim(member: &Member, word: impl Fn(&Claim) -> String) -> String {
 }
 
 fn wide_columns(member: &Member) -> Vec<String> {
-    let or_none = |value: &Option<String>| value.as_deref().map_or_else(|| "<none>".into(), harmless);
+    let or_none = |value: &Option<String>| value.as_deref().map_or_else(|| "<none>".into(), sanitize_line);
     vec![
-        member.pod.as_ref().map_or_else(|| "<none>".into(), |pod| harmless(&pod.uid)),
+        member.pod.as_ref().map_or_else(|| "<none>".into(), |pod| sanitize_line(&pod.uid)),
         per_claim(member, |claim| or_none(&claim.uid)),
         per_claim(member, |claim| or_none(&claim.volume_name)),
         per_claim(member, |claim| match &claim.volume {
-            Known::Is(Some(volume)) => harmless(&volume.reclaim_policy),
+            Known::Is(Some(volume)) => sanitize_line(&volume.reclaim_policy),
             Known::Is(None) => "<none>".into(),
             Known::Unknown(_) => "<unknown>".into(),
         }),

@@ -5,7 +5,7 @@ use crate::cluster::permission::Allowed;
 use crate::error::Error;
 use crate::plan::probes::depending;
 use crate::plan::{Before, ComparedWith, InFlight, Inputs, Plan, Request, needed, plan};
-use crate::recovery::{ClaimChange, Ending, Outcome, Phase, PhaseEnd, Reach};
+use crate::recovery::{Availability, ClaimChange, Ending, Outcome, Phase, PhaseEnd};
 use crate::storage::Positions;
 use crate::testing::{ACCOUNT, now, snapshot, unreadable};
 use crate::topology::health::judge;
@@ -58,7 +58,7 @@ fn status_of_a_healthy_system() {
     assert_snapshot!("status-healthy-wide", shown(&topology, true, PLAIN));
     assert_snapshot!(
         "status-healthy-json",
-        machine::json(&machine::status(&judge(&world(&[ACCOUNT])), &world(&[ACCOUNT])))
+        structured::json(&structured::status(&judge(&world(&[ACCOUNT])), &world(&[ACCOUNT])))
     );
 }
 
@@ -77,7 +77,7 @@ sets: [{name: cloudberry-proxy, replicas: 0}, {name: wh9530, replicas: 0}]";
     assert_snapshot!("status-suspended-rows", status::rows((&topology, &Positions::new()), false, now(), PLAIN));
     let alone = world(&[resting]);
     assert_snapshot!("status-suspended-alone", shown(&alone, false, COLOUR));
-    assert_snapshot!("status-suspended-json", machine::json(&machine::status(&judge(&alone), &alone)));
+    assert_snapshot!("status-suspended-json", structured::json(&structured::status(&judge(&alone), &alone)));
 }
 
 #[test]
@@ -109,11 +109,11 @@ fn status_of_namespaces_that_are_being_deleted() {
     let others = crate::cluster::snapshot::Snapshot { passed_over: vec![account], ..others };
     let topology = build(&others, &Layout::shipped().unwrap());
     assert_snapshot!("status-passed-over", shown(&topology, false, PLAIN));
-    let document = machine::status(&judge(&topology), &topology);
-    assert_snapshot!("status-passed-over-json", machine::json(&document["notLookedInto"]));
+    let document = structured::status(&judge(&topology), &topology);
+    assert_snapshot!("status-passed-over-json", structured::json(&document["notLookedInto"]));
     let topology = world(&[&ACCOUNT.replacen("namespace:", "terminating: true\nnamespace:", 1)]);
     assert_snapshot!("status-going", shown(&topology, false, PLAIN));
-    assert_eq!(machine::status(&judge(&topology), &topology)["namespaces"][0]["terminating"], true);
+    assert_eq!(structured::status(&judge(&topology), &topology)["namespaces"][0]["terminating"], true);
 }
 
 pub(super) fn planned(pod: &str, denied: bool, change: impl FnOnce(&mut Request)) -> Plan {
@@ -158,7 +158,7 @@ fn plans() {
     let refused = planned("wh9527-0", true, |r| r.verify = false);
     assert_snapshot!("plan-refused-colour", super::plan::plan(&refused, COLOUR));
     assert_snapshot!("plan-refused-error", super::error::error(&refused.refusal().unwrap(), PLAIN));
-    assert_snapshot!("plan-json", machine::json(&machine::plan(&planned("wh9527-0", false, |_| {}))));
+    assert_snapshot!("plan-json", structured::json(&structured::plan(&planned("wh9527-0", false, |_| {}))));
 }
 
 /// A night on which little is as it should be: each reason in full, within 80 columns, with the flag that overrides it.
@@ -207,7 +207,7 @@ budgets: [{name: safekeepers, selector: {matchLabels: {app: safekeeper}}, allowe
     let text = super::plan::plan(&plan, PLAIN);
     assert!(text.lines().all(|line| line.chars().count() <= COLUMNS), "it fits 80 columns:\n{text}");
     assert_snapshot!("plan-checks", text);
-    assert_snapshot!("plan-checks-json", machine::json(&machine::plan(&plan)["checks"]));
+    assert_snapshot!("plan-checks-json", structured::json(&structured::plan(&plan)["checks"]));
     assert_snapshot!("plan-checks-error", super::error::error(&plan.refusal().unwrap(), PLAIN));
 }
 
@@ -254,7 +254,7 @@ fn every_ending() {
     recovered.phases[4] = (Phase::Ready, PhaseEnd::After(Duration::from_millis(800), "Ready on node-1".into()));
     assert_snapshot!("outcome-recovered", outcome::outcome(&plan, &recovered, "", PLAIN));
     assert_snapshot!("outcome-recovered-colour", outcome::outcome(&plan, &recovered, "", COLOUR));
-    assert_snapshot!("outcome-recovered-json", machine::json(&machine::outcome(&plan, &recovered, &[], None)));
+    assert_snapshot!("outcome-recovered-json", structured::json(&structured::outcome(&plan, &recovered, &[], None)));
     let missing = vec!["test_db: table public.projects is missing (3 rows)".to_owned()];
     let mut texts = String::new();
     for ending in [
@@ -322,12 +322,12 @@ fn positions_are_shown_beside_the_members() {
 }
 
 /// A database of each kind, under long names.
-pub(super) fn reached() -> Vec<Reach> {
+pub(super) fn reached() -> Vec<Availability> {
     use crate::plan::{NotMeasured, Promise};
-    use crate::recovery::reach::Account;
+    use crate::recovery::availability::Downtime;
     let millis = |number| Some(Duration::from_millis(number));
-    let stayed = Account { asked: 214, answered: 214, answered_before: true, ..Account::default() };
-    let away = Account {
+    let stayed = Downtime { asked: 214, answered: 214, answered_before: true, ..Downtime::default() };
+    let away = Downtime {
         answered: 202,
         first_failure: millis(161),
         first_success_after: millis(3361),
@@ -339,11 +339,11 @@ pub(super) fn reached() -> Vec<Reach> {
         ),
         ..stayed.clone()
     };
-    let still = Account { interruptions: 2, still_away: true, first_success_after: None, ..away.clone() };
-    let unknown = Account { unknown: 12, interruption: None, interruptions: 0, ..away.clone() };
-    let down = Account { answered_before: false, answered: 100, ..unknown.clone() };
-    let down = Account { unknown: 0, ..down };
-    let never = Account { answered: 0, first_success_after: None, still_away: true, ..down.clone() };
+    let still = Downtime { interruptions: 2, still_away: true, first_success_after: None, ..away.clone() };
+    let unknown = Downtime { unknown: 12, interruption: None, interruptions: 0, ..away.clone() };
+    let down = Downtime { answered_before: false, answered: 100, ..unknown.clone() };
+    let down = Downtime { unknown: 0, ..down };
+    let never = Downtime { answered: 0, first_success_after: None, still_away: true, ..down.clone() };
     let cloud007 = "cloud007-513d75d5-3033-4649-b913-07f6115ec41a";
     let measured = [
         ("synxdb-system", Promise::Stays, stayed.clone()),
@@ -355,17 +355,21 @@ pub(super) fn reached() -> Vec<Reach> {
         (cloud007, Promise::Stays, down),
         (cloud007, Promise::Stays, never),
     ];
-    let reach = |(namespace, promise, account): (&str, Promise, Account)| Reach {
+    let reach = |(namespace, promise, account): (&str, Promise, Downtime)| Availability {
         namespace: Some(namespace.into()),
         pod: Some("cloudberry-proxy-0".into()),
         promise: Some(promise),
         measured: Ok(account),
     };
     let not = |namespace: Option<&str>, pod: Option<&str>, why: &str| {
-        Reach::from(NotMeasured { namespace: namespace.map(Into::into), pod: pod.map(Into::into), why: why.into() })
+        Availability::from(NotMeasured {
+            namespace: namespace.map(Into::into),
+            pod: pod.map(Into::into),
+            why: why.into(),
+        })
     };
     let skipped = "it says that SQL is not to be asked of it: PostgreSQL is not installed here";
-    let mut all: Vec<Reach> = measured.into_iter().map(reach).collect();
+    let mut all: Vec<Availability> = measured.into_iter().map(reach).collect();
     all.extend([
         not(Some("synxdb-system"), Some("cloudberry-proxy-0"), skipped),
         not(Some(cloud007), None, "its pods cannot be read: pods is forbidden"),
@@ -378,15 +382,15 @@ pub(super) fn reached() -> Vec<Reach> {
 #[test]
 fn how_long_databases_were_away() {
     let plan = planned("safekeeper-0", false, |_| {});
-    let text = super::reach::outcome(&plan, &reached(), PLAIN);
+    let text = super::availability::outcome(&plan, &reached(), PLAIN);
     assert!(text.lines().all(|line| line.chars().count() <= COLUMNS), "it fits 80 columns:\n{text}");
     assert_snapshot!("reach", text);
-    let coloured = super::reach::outcome(&plan, &reached(), COLOUR);
+    let coloured = super::availability::outcome(&plan, &reached(), COLOUR);
     assert_eq!(coloured.matches(&COLOUR.warn("finding:")).count(), 1, "one promise was broken:\n{coloured}");
     let mut outcome = ended(Ending::Recovered);
     outcome.reachability = reached();
-    let document = machine::outcome(&plan, &outcome, &[], None);
-    assert_snapshot!("reach-json", machine::json(&document["reachability"]));
+    let document = structured::outcome(&plan, &outcome, &[], None);
+    assert_snapshot!("reach-json", structured::json(&document["reachability"]));
 }
 
 #[test]
@@ -398,9 +402,9 @@ fn what_is_going_to_be_measured() {
     let namespaces = probes.namespaces();
     assert_eq!(namespaces.len(), 2);
     probes.leave_out(&namespaces[0], &format!("you may not create pods/portforward in namespace {}", namespaces[0]));
-    assert_snapshot!("plan-not-measured", super::reach::plan(&probes));
+    assert_snapshot!("plan-not-measured", super::availability::plan(&probes));
     probes.databases = vec![probes.databases[0].clone(); 60];
-    assert!(super::reach::plan(&probes).contains("SQL is asked every 1.2 s meanwhile"));
+    assert!(super::availability::plan(&probes).contains("SQL is asked every 1.2 s meanwhile"));
 }
 
 #[test]

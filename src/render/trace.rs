@@ -19,7 +19,7 @@ pub fn trace(level: u8) {
     // Our own lines only, which never hold headers or bodies: those of the libraries might.
     let ours = Targets::new().with_target("kubectl_synxdb", tracing::Level::DEBUG);
     let lines = tracing_subscriber::fmt::layer()
-        .with_writer(|| super::harmless::Passed(io::stderr()))
+        .with_writer(|| super::sanitize::Sanitized(io::stderr()))
         .with_target(false)
         .with_ansi(false);
     let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry().with(ours).with(lines));

@@ -105,7 +105,7 @@ fn fits(text: &str) -> &str {
 fn a_plan_of_an_undo() {
     let undo = undo_of(WORLD, false);
     assert_snapshot!("undo-plan", fits(&super::plan::plan(&undo, PLAIN)));
-    assert_snapshot!("undo-plan-json", machine::json(&machine::plan(&undo)));
+    assert_snapshot!("undo-plan-json", structured::json(&structured::plan(&undo)));
     let begun = "- {id: 7e57ab1e, pod: cloudberry-proxy-0, podUid: 2ab81c90-1111, age: 9, undo: 3f2a91bc, canary: kubectl_synxdb_3f2a91bc,
    claims: [{name: data-cloudberry-proxy-0, uid: 90c2f7e4-2222, volume: pvc-7d1a0f52-6f8e-4d0f-9a55-0d6f6b0f7c11,
    returns: pvc-51b2c9de-0a43-4be2-8f0a-3c1f2f3e9d77}]}
@@ -158,7 +158,7 @@ fn how_an_undo_ended() {
         ));
     }
     assert_snapshot!("undo-outcomes", texts);
-    let document = machine::outcome(&undo, &recovered, &[], None);
+    let document = structured::outcome(&undo, &recovered, &[], None);
     assert_eq!((&document["kind"], &document["verdict"]), (&"UndoResult".into(), &"recovered".into()));
 }
 
@@ -173,7 +173,7 @@ fn the_history_of_several_namespaces() {
     let rows = history::rows(&entries, true, false, now(), PLAIN);
     assert!(rows.lines().all(|row| row.split_whitespace().count() == 12), "{rows}");
     assert_snapshot!("history-names", history::names(&entries));
-    assert_snapshot!("history-json", machine::json(&machine::history(&entries, &[])));
+    assert_snapshot!("history-json", structured::json(&structured::history(&entries, &[])));
     assert_snapshot!("history-items", entries.iter().map(|entry| history::item(entry) + "\n").collect::<String>());
 }
 
@@ -187,7 +187,7 @@ fn the_history_of_what_cannot_be_read() {
     let entries = crate::plan::history::history(&topology, &records);
     let gaps: Vec<Gap> = topology.gaps.clone();
     assert_snapshot!("history-unknown", fits(&history::history(&entries, &gaps, now(), PLAIN)));
-    assert_snapshot!("history-unknown-json", machine::json(&machine::history(&entries, &gaps)));
+    assert_snapshot!("history-unknown-json", structured::json(&structured::history(&entries, &gaps)));
     assert_snapshot!("history-none", history::history(&[], &[], now(), PLAIN));
 }
 
@@ -209,5 +209,5 @@ fn a_release() {
     let own = [(given[0].0.clone(), "Retain".to_owned())];
     texts.push_str(fits(&history::released(&entry, &own, PLAIN)));
     assert_snapshot!("release", texts);
-    assert_snapshot!("release-json", machine::json(&machine::released(&entry.record, &given)));
+    assert_snapshot!("release-json", structured::json(&structured::released(&entry.record, &given)));
 }

@@ -2,8 +2,8 @@
 
 use super::age::took;
 use super::columns::columns;
-use super::{Paint, count, harmless, wrapped, wrapped_at};
-use crate::verify::{Check, Kind, Saved, Subject, Verdict, verdict};
+use super::{Paint, count, sanitize_line, wrapped, wrapped_at};
+use crate::verify::{Check, Kind, Saved, Verdict, VerifyTarget, verdict};
 use std::path::Path;
 use std::time::Duration;
 
@@ -26,11 +26,11 @@ pub fn verify(checks: &[Check], paint: Paint) -> String {
     ));
     for namespace in namespaces {
         let name = if namespace.is_empty() { "(cluster)" } else { namespace };
-        text.push_str(&format!("{}\n", paint.strong(harmless(name))));
+        text.push_str(&format!("{}\n", paint.strong(sanitize_line(name))));
         let mut last = "";
         for check in checks.iter().filter(|check| check.namespace == namespace) {
             // A member is named once; what follows is about it.
-            let name = if check.member == last { String::new() } else { harmless(&check.member) };
+            let name = if check.member == last { String::new() } else { sanitize_line(&check.member) };
             last = &check.member;
             let result = painted(check.verdict, paint);
             let result = format!("{result}{}", " ".repeat(7 - check.verdict.name().len()));
@@ -58,12 +58,12 @@ pub fn wide(checks: &[Check], paint: Paint) -> String {
 pub fn rows(checks: &[Check], headings: bool, paint: Paint) -> String {
     let rows = checks.iter().map(|check| {
         vec![
-            if check.namespace.is_empty() { "<none>".to_owned() } else { harmless(&check.namespace) },
-            harmless(&check.member),
+            if check.namespace.is_empty() { "<none>".to_owned() } else { sanitize_line(&check.namespace) },
+            sanitize_line(&check.member),
             check.kind.name().to_owned(),
             painted(check.verdict, paint),
             if check.took.is_zero() { "<none>".to_owned() } else { took(check.took).replace(' ', "") },
-            harmless(&check.reason),
+            sanitize_line(&check.reason),
         ]
     });
     columns(&["NAMESPACE", "MEMBER", "CHECK", "RESULT", "TIME", "DETAIL"], headings, rows)
@@ -137,16 +137,16 @@ fn path(check: &Check) -> String {
 }
 
 /// Who is being asked.
-pub fn waits(asked: &[Subject]) -> String {
-    let servers = asked.iter().filter(|subject| matches!(subject, Subject::Server { .. })).count();
+pub fn waits(asked: &[VerifyTarget]) -> String {
+    let servers = asked.iter().filter(|subject| matches!(subject, VerifyTarget::Server { .. })).count();
     let pages =
-        asked.iter().map(|subject| if let Subject::Pages { pods, .. } = subject { pods.len() } else { 0 }).sum();
+        asked.iter().map(|subject| if let VerifyTarget::Pages { pods, .. } = subject { pods.len() } else { 0 }).sum();
     format!("asking {}, {}", count(servers, "database server"), count(pages, "status page"))
 }
 
 /// Which baseline it is compared with.
 pub fn compared(path: &Path, saved: &Saved, context: &str) -> String {
-    let path = harmless(&path.display().to_string());
+    let path = sanitize_line(&path.display().to_string());
     let other = if saved.context == context { String::new() } else { format!(", in context {}", saved.context) };
     wrapped("", &format!("compared with {path}, taken at {}{other}", saved.taken))
 }
@@ -154,9 +154,9 @@ pub fn compared(path: &Path, saved: &Saved, context: &str) -> String {
 /// That a baseline was saved, and what is not in it.
 pub fn saved(path: &Path, saved: &Saved) -> String {
     let members = count(saved.members.len(), "member");
-    let mut text = format!("saved what {members} hold in {}\n", harmless(&path.display().to_string()));
-    for (member, testimony) in saved.members.iter().filter(|(_, testimony)| testimony.is_partial()) {
-        text.push_str(&wrapped("  note: ", &format!("{member}: {}", testimony.lacks().join("; "))));
+    let mut text = format!("saved what {members} hold in {}\n", sanitize_line(&path.display().to_string()));
+    for (member, evidence) in saved.members.iter().filter(|(_, evidence)| evidence.is_partial()) {
+        text.push_str(&wrapped("  note: ", &format!("{member}: {}", evidence.lacks().join("; "))));
     }
     text
 }
@@ -165,7 +165,7 @@ pub fn saved(path: &Path, saved: &Saved) -> String {
 mod tests {
     use super::*;
     use crate::topology::Role;
-    use crate::topology::layout::{PageDoor, Scheme};
+    use crate::topology::layout::{Scheme, StatusEndpoint};
     use crate::verify::Judgement;
     use insta::assert_snapshot;
     use std::time::Duration;
@@ -252,13 +252,13 @@ mod tests {
 
     #[test]
     fn one_who_waits_is_told_for_what() {
-        let door = || PageDoor { port: 7676, path: "/v1/status".into(), scheme: Scheme::Http };
-        let pages = |names: &[&str]| Subject::Pages {
+        let endpoint = || StatusEndpoint { port: 7676, path: "/v1/status".into(), scheme: Scheme::Http };
+        let pages = |names: &[&str]| VerifyTarget::Pages {
             namespace: SYSTEM.into(),
             component: "c".into(),
             role: Role::Safekeeper,
             pods: names.iter().map(|name| ((*name).to_owned(), true)).collect(),
-            door: door(),
+            endpoint: endpoint(),
             whole: true,
             remote_storage: None,
         };

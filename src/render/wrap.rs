@@ -1,12 +1,12 @@
 //! Sentences within the width of a terminal.
 
-use super::harmless;
+use super::sanitize_line;
 
 /// Text for people fits this many columns.
 pub const COLUMNS: usize = 80;
 
 /// A sentence under a lead, broken between words at [`COLUMNS`], its further lines indented like the first. What comes
-/// from elsewhere is made harmless.
+/// from elsewhere is made sanitize_line.
 pub fn wrapped(lead: &str, sentence: &str) -> String {
     wrapped_at(lead, lead.chars().take_while(|c| *c == ' ').count() + 2, sentence)
 }
@@ -17,7 +17,7 @@ pub fn wrapped_at(lead: &str, indent: usize, sentence: &str) -> String {
     let mut text = String::from(lead);
     let mut column = lead.chars().count();
     let mut first = true;
-    for word in harmless(sentence).split_whitespace() {
+    for word in sanitize_line(sentence).split_whitespace() {
         let length = word.chars().count();
         if !first && column + 1 + length > COLUMNS {
             text.push('\n');

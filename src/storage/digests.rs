@@ -5,7 +5,7 @@
 
 use super::facts::TimelineId;
 use super::found::{Found, Item};
-use super::readings::Reading;
+use super::reading::Reading;
 use super::words::{bytes, counted, lsn};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

@@ -2,13 +2,13 @@
 //! three positions by timeline, and a pageserver's are tenants by state.
 
 use super::facts::{Metrics, PageFacts, PageserverFacts, SafekeeperFacts, TimelineId, Wal};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
 
 /// Any form that [`PageFacts`] was written in.
 #[derive(Deserialize)]
 #[serde(untagged)]
-pub(super) enum AnyForm {
+enum AnyForm {
     // Its one field is the kind of component, which is no field of the present form.
     Earlier(Earlier),
     Present(Present),
@@ -16,20 +16,27 @@ pub(super) enum AnyForm {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) enum Earlier {
+enum Earlier {
     Safekeeper(BTreeMap<TimelineId, Wal>),
     Pageserver { tenants: BTreeMap<String, u64>, broken: Option<u64> },
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Present {
+struct Present {
     id: Option<u64>,
     launched: Option<String>,
     // Always there, be it null: what has none is something else.
     #[serde(deserialize_with = "Option::deserialize")]
     metrics: Option<Metrics>,
     unread: Option<String>,
+}
+
+/// Reads this form, and that of records and baselines of version 0.1.
+impl<'de> Deserialize<'de> for PageFacts {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Option::<AnyForm>::deserialize(deserializer)?.map(Self::from).unwrap_or_default())
+    }
 }
 
 impl From<AnyForm> for PageFacts {

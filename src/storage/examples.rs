@@ -1,7 +1,8 @@
 //! Safekeepers and pageservers as tests need them.
 
 use super::facts::{Idle, Layers, Metrics, PageFacts, PageserverFacts, SafekeeperFacts, TimelineId, Wal};
-use super::readings::{Reading, Readings};
+use super::reading::Reading;
+use super::readings::Readings;
 
 /// A safekeeper.
 #[derive(Clone)]

@@ -1,8 +1,7 @@
 //! What one safekeeper or pageserver says of itself: its status page and its metrics, as values. The names of the
 //! metrics, and what they count, are those of Neon, from which the storage layer descends.
 
-use super::earlier_form::AnyForm;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -92,13 +91,6 @@ pub struct PageFacts {
     /// Why its metrics could not be read, in words. Absent where they were.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unread: Option<String>,
-}
-
-/// Reads this form, and that of records and baselines of version 0.1.
-impl<'de> Deserialize<'de> for PageFacts {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(Option::<AnyForm>::deserialize(deserializer)?.map(Self::from).unwrap_or_default())
-    }
 }
 
 /// What a component's metrics say.

@@ -3,7 +3,8 @@
 
 use super::facts::{ACTIVE, Listed, PageFacts, PageserverFacts, TimelineId};
 use super::found::{Count, Found, Item, Short, Wanted};
-use super::readings::{Reading, most_timelines};
+use super::reading::Reading;
+use super::readings::most_timelines;
 use super::safekeeper::{identity, unread};
 use super::words::{bytes, counted};
 use std::collections::BTreeSet;

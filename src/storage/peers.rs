@@ -5,7 +5,8 @@
 
 use super::digests::OtherBytes;
 use super::facts::TimelineId;
-use super::readings::{Reading, Readings, committed, computes, most_timelines, terms};
+use super::reading::Reading;
+use super::readings::{Readings, committed, computes, most_timelines, terms};
 use super::words::{bytes, counted, lsn};
 use std::fmt;
 

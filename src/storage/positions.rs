@@ -1,7 +1,8 @@
 //! How far each storage component is, in two numbers: its position, and what it lacks of what is committed.
 
 use super::facts::TimelineId;
-use super::readings::{Reading, Readings, committed};
+use super::reading::Reading;
+use super::readings::{Readings, committed};
 use std::collections::BTreeMap;
 
 /// How far a component is.

@@ -1,17 +1,9 @@
 //! What all storage components of a namespace said of themselves, and what follows from all of it together.
 
 use super::digests::Digests;
-use super::facts::{Metrics, PageFacts, PageserverFacts, SafekeeperFacts, TimelineId};
+use super::facts::{Metrics, PageFacts, TimelineId};
+use super::reading::Reading;
 use std::collections::BTreeMap;
-
-/// What one component said of itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reading {
-    /// Its pod.
-    pub pod: String,
-    /// What it said, or why it said nothing, in words.
-    pub said: Result<PageFacts, String>,
-}
 
 /// What all safekeepers and pageservers of a namespace said.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,28 +23,6 @@ pub struct Furthest<'r> {
     pub lsn: u64,
     /// The pod that gives it.
     pub pod: &'r str,
-}
-
-impl Reading {
-    /// What its page and its metrics say, if these are a safekeeper's.
-    pub fn safekeeper(&self) -> Option<(&PageFacts, &SafekeeperFacts)> {
-        let facts = self.said.as_ref().ok()?;
-        Some((facts, facts.safekeeper()?))
-    }
-
-    /// What its metrics say, if these are a pageserver's.
-    pub fn pageserver(&self) -> Option<&PageserverFacts> {
-        self.said.as_ref().ok()?.pageserver()
-    }
-
-    /// Why its metrics are not known, in words; `None` if they are, of whichever component.
-    pub fn unread(&self) -> Option<String> {
-        match &self.said {
-            Err(why) => Some(why.clone()),
-            Ok(PageFacts { metrics: Some(_), .. }) => None,
-            Ok(PageFacts { unread, .. }) => Some(unread.clone().unwrap_or_else(|| "it serves no metrics".to_owned())),
-        }
-    }
 }
 
 impl Readings {

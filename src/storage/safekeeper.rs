@@ -3,7 +3,8 @@
 use super::facts::{PageFacts, SafekeeperFacts, TimelineId};
 use super::found::{Count, Found, Item, Wanted};
 use super::peers::MEMBERS;
-use super::readings::{Furthest, Reading, committed, computes, most_timelines, terms};
+use super::reading::Reading;
+use super::readings::{Furthest, committed, computes, most_timelines, terms};
 use super::words::counted;
 use std::collections::BTreeMap;
 

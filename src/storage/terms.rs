@@ -4,7 +4,8 @@
 //! since it was set aside.
 
 use super::facts::TimelineId;
-use super::readings::{Reading, terms};
+use super::reading::Reading;
+use super::readings::terms;
 use std::collections::BTreeMap;
 
 /// Most timelines whose terms are kept: the volumes' annotations have to hold them.

@@ -2,7 +2,7 @@
 //! (`practice_cluster::volume_match`), which were written apart.
 
 use crate::topology::binding::{Misfit, Wanted, chosen, misfit};
-use crate::topology::machines;
+use crate::topology::placement;
 use crate::topology::{ClaimReference, Volume, VolumeMode, claim_spec, volume};
 use k8s_openapi::api::core::v1::{Node, PersistentVolume, PersistentVolumeClaim};
 use practice_cluster::volume_match;
@@ -56,7 +56,7 @@ fn ours(volumes: &[Value], claim: &Value) -> (Vec<Option<Misfit>>, Option<String
     let class = spec.class.clone().unwrap_or_default();
     let wanted = Wanted { namespace: "a", name: "c", uid: claim.metadata.uid.as_deref(), spec: &spec, class: &class };
     let volumes: Vec<Volume> = volumes.iter().map(|it| volume(&read::<PersistentVolume>(it), &nodes)).collect();
-    let facts = machines::nodes(&nodes);
+    let facts = placement::nodes(&nodes);
     let misfits = volumes.iter().map(|volume| misfit(volume, &wanted, Some(&facts))).collect();
     (misfits, chosen(&volumes, &wanted, Some(&facts), &[]).map(|volume| volume.name.clone()))
 }

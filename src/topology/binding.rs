@@ -4,8 +4,8 @@
 //! others, and neither its class nor its labels are looked at; of the others it is the smallest that fits.
 
 use super::claim_spec::{ClaimSpec, VolumeMode};
-use super::machines::{NodeFacts, Place};
 use super::model::{ClaimReference, Volume, VolumePhase};
+use super::placement::{NodeFacts, Place};
 use super::quantity::Quantity;
 use super::selector;
 

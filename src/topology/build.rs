@@ -1,27 +1,23 @@
 //! Snapshot in, topology out. The only place where the names, labels and phases of Kubernetes
 //! objects are matched as strings.
 
+use super::annotations::SQL_SKIPPED_ANNOTATION;
 use super::claims::{self, Mounted};
 use super::discovery;
 use super::heartbeat;
 use super::layout::{Layout, Role, SpaceKind};
-use super::machines;
 use super::model::{Claim, Component, Gap, Known, Member, Part, PodFacts, Space, Topology};
 use super::ownership::{Ownership, ownership};
+use super::placement;
+use super::pod_status;
 use super::readiness::readiness;
 use super::recognition::{Found, Recognition, owner, recognition};
-use super::words;
 use super::workload::{Workload, claim_name, covering, workload};
 use crate::cluster::snapshot::{Cause, NamespaceObjects, Read, Snapshot, Unreadable};
 use k8s_openapi::api::core::v1::{Node, PersistentVolume, Pod};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-/// How the annotations on a volume begin that hold the records of what was done with it: one a failover or undo, the
-/// act's name at the end.
-pub const RECORD_ANNOTATION: &str = "kubectl-synxdb/record-";
-/// Annotation on a pod by which it says that SQL is not to be asked of it, and why.
-pub const SQL_SKIPPED_ANNOTATION: &str = "kubectl-synxdb/sql-skipped";
 /// Label of a pod that names the version of its StatefulSet's template.
 const REVISION_LABEL: &str = "controller-revision-hash";
 
@@ -44,7 +40,7 @@ pub fn build(snapshot: &Snapshot, layout: &Layout) -> Topology {
     let nodes = snapshot.nodes.items();
     let recorded = snapshot.volumes.items().iter().map(|found| claims::volume(found, nodes));
     let recorded = recorded.filter(|volume| !volume.records.is_empty()).collect();
-    let lost_nodes = nodes.iter().filter(|node| !machines::node_ready(node));
+    let lost_nodes = nodes.iter().filter(|node| !placement::node_ready(node));
     let lost_nodes: Vec<String> = lost_nodes.filter_map(|node| node.metadata.name.clone()).collect();
     let mut silent_nodes = heartbeat::silent(snapshot.leases.items());
     silent_nodes.retain(|name, _| !lost_nodes.contains(name));
@@ -53,8 +49,8 @@ pub fn build(snapshot: &Snapshot, layout: &Layout) -> Topology {
         spaces,
         recorded,
         lost_nodes,
-        nodes: known(&snapshot.nodes, machines::nodes),
-        classes: known(&snapshot.storage_classes, machines::classes),
+        nodes: known(&snapshot.nodes, placement::nodes),
+        classes: known(&snapshot.storage_classes, placement::classes),
         unbound_volumes: known(&snapshot.volumes, |volumes| claims::unbound(volumes, nodes)),
         passed_over: snapshot.passed_over.clone(),
         layout: layout.source.clone(),
@@ -259,8 +255,8 @@ fn pod_facts(pod: &Pod) -> PodFacts {
     PodFacts {
         uid: pod.metadata.uid.clone().unwrap_or_default(),
         version: pod.metadata.resource_version.clone().unwrap_or_default(),
-        status: words::status(pod),
-        ready: words::condition(pod, "Ready").is_some_and(|condition| condition.0 == "True"),
+        status: pod_status::status(pod),
+        ready: pod_status::condition(pod, "Ready").is_some_and(|condition| condition.0 == "True"),
         readiness: readiness(pod),
         containers: (containers.iter().filter(|container| container.ready).count(), wanted),
         restarts: containers.iter().map(|container| container.restart_count).sum(),
@@ -272,9 +268,9 @@ fn pod_facts(pod: &Pod) -> PodFacts {
         unconfirmed: None,
         claims: claims::of_pod(pod).into_iter().map(|claim| claim.name).collect(),
         pending: phase.is_none_or(|phase| phase == "Pending"),
-        trouble: words::trouble(pod),
+        trouble: pod_status::trouble(pod),
         revision: pod.metadata.labels.as_ref().and_then(|labels| labels.get(REVISION_LABEL)).cloned(),
-        foreign_finalizers: words::foreign_finalizers(&pod.metadata),
+        foreign_finalizers: pod_status::foreign_finalizers(&pod.metadata),
         sql_skipped: pod.metadata.annotations.as_ref().and_then(|all| all.get(SQL_SKIPPED_ANNOTATION)).cloned(),
     }
 }

@@ -4,9 +4,9 @@
 //! may name the volume of somebody else, and stays Pending, or becomes Lost.
 
 use super::claim_spec::{self, VolumeMode, claim_spec, given};
-use super::machines;
 use super::model::{Claim, ClaimReference, ClaimState, Known, NotIts, Volume};
-use super::words;
+use super::placement;
+use super::pod_status;
 use super::workload::ephemeral_claim_name;
 use super::{ClaimSpec, RECORD_ANNOTATION};
 use crate::cluster::snapshot::Read;
@@ -80,7 +80,7 @@ pub(super) fn claim(
     facts.terminating = claim.metadata.deletion_timestamp.is_some();
     facts.uid.clone_from(&claim.metadata.uid);
     facts.created = claim.metadata.creation_timestamp.as_ref().map(|time| time.0);
-    facts.foreign_finalizers = words::foreign_finalizers(&claim.metadata);
+    facts.foreign_finalizers = pod_status::foreign_finalizers(&claim.metadata);
     facts.spec = claim_spec(Some(&claim.metadata), claim.spec.as_ref());
     facts.capacity = capacity(claim);
     let named = given(claim.spec.as_ref().and_then(|spec| spec.volume_name.as_ref()));
@@ -161,7 +161,7 @@ pub(crate) fn volume(volume: &PersistentVolume, nodes: &[Node]) -> Volume {
             .and_then(|spec| spec.persistent_volume_reclaim_policy.clone())
             .unwrap_or_else(|| "Retain".into()),
         phase: volume.status.as_ref().and_then(|status| status.phase.as_deref()).unwrap_or_default().into(),
-        place: machines::place(volume, nodes),
+        place: placement::place(volume, nodes),
         capacity: spec.and_then(|spec| spec.capacity.as_ref()?.get("storage")).map(|quantity| quantity.0.clone()),
         storage_class: claim_spec::class(
             Some(&volume.metadata),

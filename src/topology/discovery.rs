@@ -1,7 +1,7 @@
 //! What of SynxDB's there is in namespaces of any name: accounts, by what their pods say that they are, and what looks
 //! like SynxDB's and is in no namespace of its.
 
-use super::layout::{Evidence, Layout, Recognized, RecognizedBy, SpaceKind};
+use super::layout::{Layout, LookalikeEvidence, Recognized, RecognizedBy, SpaceKind};
 use super::model::Unrecognized;
 use super::recognition::name_of_workload;
 use crate::cluster::snapshot::{ObjectFacts, Snapshot};
@@ -24,7 +24,7 @@ pub(super) fn elsewhere(snapshot: &Snapshot, layout: &Layout) -> Vec<Unrecognize
     let looked_into = |name: &String| {
         snapshot.namespaces.iter().any(|objects| objects.namespace == *name) || snapshot.terminating.contains(name)
     };
-    let mut found: BTreeMap<(String, String), (Evidence, Vec<String>)> = BTreeMap::new();
+    let mut found: BTreeMap<(String, String), (LookalikeEvidence, Vec<String>)> = BTreeMap::new();
     for set in snapshot.stateful_sets_everywhere.items().iter().filter(|set| !looked_into(&set.namespace)) {
         if let Some(evidence) = layout.evidence(&set.name, &set.labels) {
             found.insert((set.namespace.clone(), set.name.clone()), (evidence, Vec::new()));

@@ -1,6 +1,6 @@
 //! Which pod fits which rule of the layout, and which fits none.
 
-use super::layout::{Evidence, RecognizedBy, Role};
+use super::layout::{LookalikeEvidence, RecognizedBy, Role};
 use super::model::{Space, Topology};
 
 /// A pod, or a workload without one, and what the layout says of it.
@@ -27,7 +27,7 @@ pub enum Fit<'t> {
         warehouse: Option<&'t str>,
     },
     /// It looks like SynxDB's, and fits no rule.
-    Unrecognized(&'t Evidence),
+    Unrecognized(&'t LookalikeEvidence),
     /// It passes itself off as this, and is not, for this reason.
     Poses(Role, &'t str),
     /// It is none of SynxDB's.

@@ -1,6 +1,6 @@
 //! Is SynxDB well? Topology in, judgement out.
 
-use super::layout::{Evidence, Role, SpaceKind};
+use super::layout::{LookalikeEvidence, Role, SpaceKind};
 use super::model::{Component, Gap, Known, Member, Part, Space, Stranger, Topology, Unrecognized};
 use super::suspension::Suspended;
 use serde::Serialize;
@@ -176,11 +176,13 @@ pub fn not_recognized(unrecognized: &Unrecognized) -> Gap {
     Gap {
         part: Part::Other(format!("{what} in namespace {namespace}")),
         why: match evidence {
-            Evidence::Label { key, value } => format!("label {key}={value}, and no rule of the layout says what it is"),
-            Evidence::Name(_) => {
+            LookalikeEvidence::Label { key, value } => {
+                format!("label {key}={value}, and no rule of the layout says what it is")
+            }
+            LookalikeEvidence::Name(_) => {
                 "named like a component of SynxDB, and no rule of the layout says what it is".to_owned()
             }
-            Evidence::Namespace => {
+            LookalikeEvidence::Namespace => {
                 "the namespace is named like one of SynxDB's, and no rule of the layout fits anything in it".to_owned()
             }
         },

@@ -21,7 +21,7 @@ const MAINTENANCE: &str = "postgres";
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
-pub struct SqlDoor {
+pub struct SqlEndpoint {
     /// Port in the pod.
     pub port: u16,
     /// User to log in as.
@@ -34,7 +34,7 @@ pub struct SqlDoor {
     pub login_database: Option<String>,
 }
 
-impl SqlDoor {
+impl SqlEndpoint {
     /// The database to log in to first, and the one to try after it.
     pub fn logins(&self) -> (String, Vec<String>) {
         let first = self.login_database.clone().unwrap_or_else(|| MAINTENANCE.to_owned());
@@ -46,7 +46,7 @@ impl SqlDoor {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
-pub struct PageDoor {
+pub struct StatusEndpoint {
     /// Port in the pod.
     pub port: u16,
     /// Path of the page.
@@ -89,8 +89,8 @@ struct RawComponent {
     role: Role,
     component: Option<String>,
     workload: String,
-    sql: Option<SqlDoor>,
-    page: Option<PageDoor>,
+    sql: Option<SqlEndpoint>,
+    page: Option<StatusEndpoint>,
     answers_through: Option<OneOrSeveral>,
     yields_to: Option<Role>,
     remote_storage: Option<bool>,
@@ -149,10 +149,10 @@ pub struct ComponentLayout {
     /// The value of its pods' component label, where that is known.
     component: Option<Regex>,
     workload: Regex,
-    /// Its door for SQL, where it has one.
-    pub sql: Option<SqlDoor>,
+    /// Its endpoint for SQL, where it has one.
+    pub sql: Option<SqlEndpoint>,
     /// Its status page, where it has one.
-    pub page: Option<PageDoor>,
+    pub page: Option<StatusEndpoint>,
     /// The components that answer for it where it does not answer for itself: the first of them that exists.
     pub answers_through: Vec<Role>,
     /// Where its namespace has a component of this role, that takes SQL in its place.
@@ -187,7 +187,7 @@ pub enum RecognizedBy {
 
 /// Why something looks like SynxDB's.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Evidence {
+pub enum LookalikeEvidence {
     /// It carries one of SynxDB's labels.
     Label {
         /// The label's key.
@@ -207,7 +207,7 @@ pub enum Recognized<'l> {
     /// This component.
     As(&'l ComponentLayout, RecognizedBy),
     /// It looks like SynxDB's, and no rule says what it is.
-    Not(Evidence),
+    Not(LookalikeEvidence),
     /// It is none of SynxDB's.
     Unrelated,
 }
@@ -368,11 +368,11 @@ impl Layout {
     }
 
     /// Returns why a workload looks like SynxDB's, wherever it is; `None` where it does not.
-    pub fn evidence(&self, workload: &str, labels: &BTreeMap<String, String>) -> Option<Evidence> {
+    pub fn evidence(&self, workload: &str, labels: &BTreeMap<String, String>) -> Option<LookalikeEvidence> {
         let label = self.labels.of(labels);
-        let label = label.map(|(key, value)| Evidence::Label { key: key.to_owned(), value: value.to_owned() });
+        let label = label.map(|(key, value)| LookalikeEvidence::Label { key: key.to_owned(), value: value.to_owned() });
         let alike = || self.lookalikes.iter().any(|pattern| pattern.is_match(workload));
-        label.or_else(|| alike().then(|| Evidence::Name(workload.to_owned())))
+        label.or_else(|| alike().then(|| LookalikeEvidence::Name(workload.to_owned())))
     }
 }
 

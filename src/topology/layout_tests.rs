@@ -35,9 +35,9 @@ fn labels(of: &[(&str, &str)]) -> BTreeMap<String, String> {
 fn said(kind: SpaceKind, workload: &str, of: &[(&str, &str)]) -> String {
     match Layout::shipped().unwrap().recognize(kind, workload, &labels(of)) {
         Recognized::As(rule, by) => format!("{} by {by:?}", rule.role),
-        Recognized::Not(Evidence::Label { key, value }) => format!("label {key}={value}"),
-        Recognized::Not(Evidence::Name(name)) => format!("called {name}"),
-        Recognized::Not(Evidence::Namespace) => panic!("a workload is no namespace"),
+        Recognized::Not(LookalikeEvidence::Label { key, value }) => format!("label {key}={value}"),
+        Recognized::Not(LookalikeEvidence::Name(name)) => format!("called {name}"),
+        Recognized::Not(LookalikeEvidence::Namespace) => panic!("a workload is no namespace"),
         Recognized::Unrelated => "unrelated".to_owned(),
     }
 }

@@ -351,8 +351,8 @@ fn rule(
     let component = only.filter(|value| !others(value));
     let port_of = |port: u16| (port, of.iter().all(|(one, _)| one.has_port(port)));
     let known = layout.components(kind).iter().find(|rule| rule.role == role);
-    let sql = known.and_then(|rule| rule.sql.as_ref()).map(|door| port_of(door.port));
-    let page = known.and_then(|rule| rule.page.as_ref()).map(|door| port_of(door.port));
+    let sql = known.and_then(|rule| rule.sql.as_ref()).map(|endpoint| port_of(endpoint.port));
+    let page = known.and_then(|rule| rule.page.as_ref()).map(|endpoint| port_of(endpoint.port));
     let mut reasons: Vec<Reason> = of.iter().flat_map(|(_, reasons)| reasons.iter().cloned()).collect();
     reasons.sort();
     reasons.dedup();

@@ -1,21 +1,23 @@
 //! What the cluster's objects mean in SynxDB's terms. Pure: a snapshot in, a topology out.
 
+mod annotations;
 pub mod binding;
 mod build;
 mod claim_spec;
 mod claims;
 pub mod discovery;
-pub mod door;
+pub mod endpoint;
 pub mod fit;
+pub mod forward_target;
 pub mod health;
 mod heartbeat;
 pub mod layout;
 mod layout_source;
-pub mod lead;
 pub mod learn;
-pub mod machines;
 pub mod model;
 mod ownership;
+pub mod placement;
+pub mod pod_status;
 pub mod quantity;
 pub mod quota;
 pub mod readiness;
@@ -29,22 +31,22 @@ pub mod target;
 #[cfg(test)]
 mod tests;
 pub mod when;
-pub mod words;
 pub mod workload;
 
-pub use build::{RECORD_ANNOTATION, SQL_SKIPPED_ANNOTATION, build, manifest_of_claim};
+pub use annotations::{RECORD_ANNOTATION, SQL_SKIPPED_ANNOTATION};
+pub use build::{build, manifest_of_claim};
 #[cfg(test)]
 pub(crate) use claim_spec::claim_spec;
 pub use claim_spec::{ClaimSpec, VolumeMode};
 #[cfg(test)]
 pub(crate) use claims::volume;
-pub use door::{Door, Warehouse};
-pub use layout::{Evidence, Layout, LayoutSource, RecognizedBy, SpaceKind};
-pub use machines::{NodeFacts, Place, StorageClassFacts};
+pub use endpoint::{Endpoint, Warehouse};
+pub use layout::{Layout, LayoutSource, LookalikeEvidence, RecognizedBy, SpaceKind};
 pub use model::{
     Claim, ClaimReference, ClaimState, Component, Gap, Known, Member, NotIts, Owner, Part, PodFacts, Space, Stranger,
     Topology, Unrecognized, Volume, VolumePhase,
 };
+pub use placement::{NodeFacts, Place, StorageClassFacts};
 pub use readiness::Readiness;
 pub use replacement::{Replacement, replacement};
 pub use role::Role;

@@ -2,8 +2,8 @@
 //! not be read is `Known::Unknown` with the reason, never a default.
 
 use super::claim_spec::{ClaimSpec, VolumeMode};
-use super::layout::{Evidence, LayoutSource, PageDoor, RecognizedBy, Role, SpaceKind, SqlDoor};
-use super::machines::{NodeFacts, Place, StorageClassFacts};
+use super::layout::{LayoutSource, LookalikeEvidence, RecognizedBy, Role, SpaceKind, SqlEndpoint, StatusEndpoint};
+use super::placement::{NodeFacts, Place, StorageClassFacts};
 use super::readiness::Readiness;
 use super::workload::{Budget, Workload};
 use jiff::Timestamp;
@@ -131,7 +131,7 @@ pub struct Unrecognized {
     /// Its pods; those that finished are not among them.
     pub pods: Vec<String>,
     /// Why it looks like SynxDB's.
-    pub evidence: Evidence,
+    pub evidence: LookalikeEvidence,
 }
 
 /// One component: a StatefulSet that the layout recognizes, or pods that it recognizes without one.
@@ -152,9 +152,9 @@ pub struct Component {
     /// Its members, by ordinal; one that should be there and has no pod is listed without.
     pub members: Vec<Member>,
     /// Where it takes SQL.
-    pub sql: Option<SqlDoor>,
+    pub sql: Option<SqlEndpoint>,
     /// Where it serves its status page.
-    pub page: Option<PageDoor>,
+    pub page: Option<StatusEndpoint>,
     /// Where its namespace has a component of this role, which takes SQL in its place: it speaks HTTP, and is asked
     /// nothing.
     pub yields_to: Option<Role>,

@@ -1,6 +1,6 @@
 //! How a pod came to be Ready, and for how long it may be trusted to be: its condition, its probes, its restarts.
 
-use super::words::condition_since;
+use super::pod_status::condition_since;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 

@@ -1,9 +1,9 @@
 //! Which components a namespace holds: its StatefulSets and pods, each looked up in the layout by its labels and its name.
 
-use super::layout::{ComponentLayout, Evidence, Layout, Recognized, RecognizedBy, SpaceKind};
+use super::layout::{ComponentLayout, Layout, LookalikeEvidence, Recognized, RecognizedBy, SpaceKind};
 use super::model::{Owner, Stranger, Unrecognized};
 use super::ownership::{Ownership, ownership};
-use super::words;
+use super::pod_status;
 use crate::cluster::snapshot::NamespaceObjects;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::Pod;
@@ -41,7 +41,7 @@ pub(super) struct Found<'s> {
 pub(super) fn recognition<'s>(objects: &'s NamespaceObjects, kind: SpaceKind, layout: &'s Layout) -> Recognition<'s> {
     let mut workloads: BTreeMap<String, Found<'s>> = BTreeMap::new();
     let mut strangers = Vec::new();
-    let mut unrecognized: BTreeMap<String, (Evidence, Vec<String>)> = BTreeMap::new();
+    let mut unrecognized: BTreeMap<String, (LookalikeEvidence, Vec<String>)> = BTreeMap::new();
     let sets: BTreeMap<&str, (&StatefulSet, Labels)> = objects
         .stateful_sets
         .items()
@@ -106,17 +106,17 @@ fn by_its_namespace(
     kind: SpaceKind,
     layout: &Layout,
     strangers: &[Stranger],
-) -> BTreeMap<String, (Evidence, Vec<String>)> {
-    let mut found: BTreeMap<String, (Evidence, Vec<String>)> = BTreeMap::new();
+) -> BTreeMap<String, (LookalikeEvidence, Vec<String>)> {
+    let mut found: BTreeMap<String, (LookalikeEvidence, Vec<String>)> = BTreeMap::new();
     let name = &objects.namespace;
     let called_so = layout.space_kind(name).is_some() && kind != SpaceKind::Management;
     let posing = |pod: &&Pod| strangers.iter().any(|one| one.poses.is_some() && one.name == pod_name(pod));
     let pods = objects.pods.items().iter().filter(|pod| !finished(pod) && !posing(pod));
     let pods: Vec<&Pod> = pods.collect();
-    let ready = |pod: &&Pod| words::condition(pod, "Ready").is_some_and(|condition| condition.0 == "True");
+    let ready = |pod: &&Pod| pod_status::condition(pod, "Ready").is_some_and(|condition| condition.0 == "True");
     if called_so && (layout.is_certain(name) || !pods.iter().any(ready)) {
         for pod in pods {
-            let (_, names) = found.entry(workload_name(pod)).or_insert((Evidence::Namespace, Vec::new()));
+            let (_, names) = found.entry(workload_name(pod)).or_insert((LookalikeEvidence::Namespace, Vec::new()));
             names.push(pod_name(pod));
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::testing::snapshot;
 use crate::topology::health::{Health, judge};
-use crate::topology::{Door, Layout, Role, Topology, build};
+use crate::topology::{Endpoint, Layout, Role, Topology, build};
 
 const FE_TEAM: &str = "hashdata-fe-team-07e5674f";
 
@@ -58,12 +58,15 @@ fn a_warehouse_without_a_label_is_called_like_its_workload() {
 #[test]
 fn the_coordinator_is_the_door_of_its_account() {
     let topology = world(&[LABELLED]);
-    let door = |name| topology.door(topology.member(FE_TEAM, name).unwrap());
+    let endpoint = |name| topology.endpoint(topology.member(FE_TEAM, name).unwrap());
     for name in ["fe-team-0", "wh-1-segment-0", "etl-0"] {
-        assert!(matches!(door(name), Door::Sql { pod, door, .. } if pod == "fe-team-0" && door.port == 5432), "{name}");
+        assert!(
+            matches!(endpoint(name), Endpoint::Sql { pod, endpoint, .. } if pod == "fe-team-0" && endpoint.port == 5432),
+            "{name}"
+        );
     }
-    let silent = Door::Silent("coordinator-proxy-0 speaks HTTP: the account's coordinator takes SQL".to_owned());
-    assert_eq!(door("coordinator-proxy-0"), silent);
+    let silent = Endpoint::Silent("coordinator-proxy-0 speaks HTTP: the account's coordinator takes SQL".to_owned());
+    assert_eq!(endpoint("coordinator-proxy-0"), silent);
     // Nobody else takes it for a database either.
     let takes_sql = topology.spaces[0].components.iter().filter(|component| component.sql.is_some());
     assert_eq!(takes_sql.map(|component| component.name.as_str()).collect::<Vec<_>>(), ["fe-team"]);
@@ -72,7 +75,11 @@ fn the_coordinator_is_the_door_of_its_account() {
 sets: [{name: coordinator-proxy, replicas: 1}, {name: wh1, replicas: 1}]
 pods: [{name: coordinator-proxy-0, set: coordinator-proxy, ready: true}, {name: wh1-0, set: wh1, ready: true}]"]);
     for member in proxy.members() {
-        assert!(matches!(proxy.door(member), Door::Sql { pod, .. } if pod == "coordinator-proxy-0"), "{}", member.name);
+        assert!(
+            matches!(proxy.endpoint(member), Endpoint::Sql { pod, .. } if pod == "coordinator-proxy-0"),
+            "{}",
+            member.name
+        );
     }
 }
 

@@ -275,7 +275,7 @@ pods: [{name: cloudberry-proxy-0, ready: true}]";
     assert!(member.pod.is_none());
     assert_eq!(topology.trusted(member).unwrap_err(), "a stranger has its name: no controller owns it");
     let why = "a stranger has the name of cloudberry-proxy-0: no controller owns it";
-    assert_eq!(topology.door(member), Door::Silent(why.into()));
+    assert_eq!(topology.endpoint(member), Endpoint::Silent(why.into()));
     let report = judge(&topology);
     assert_eq!((report.health, report.members), (Health::Degraded, (0, 1)));
     assert_eq!(report.troubles[0].because, "a stranger has its name: no controller owns it");

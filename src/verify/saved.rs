@@ -1,7 +1,7 @@
 //! A baseline in a file: taken before, compared with afterwards. Pure; reading and writing the file is the caller's.
 
 use super::check::{Check, Judgement, Kind};
-use super::testimony::{Difference, Testimony, difference};
+use super::evidence::{Difference, Evidence, difference};
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -27,7 +27,7 @@ pub struct Saved {
     /// The kubeconfig context it was taken in.
     pub context: String,
     /// What each member held, by `namespace/pod`.
-    pub members: BTreeMap<String, Testimony>,
+    pub members: BTreeMap<String, Evidence>,
 }
 
 /// How far the present look covers a member of the baseline.
@@ -47,7 +47,7 @@ pub enum Coverage {
 
 impl Saved {
     /// Of this moment.
-    pub fn new(taken: String, context: &str, members: BTreeMap<String, Testimony>) -> Self {
+    pub fn new(taken: String, context: &str, members: BTreeMap<String, Evidence>) -> Self {
         Self { api_version: API_VERSION.into(), kind: KIND.into(), taken, context: context.to_owned(), members }
     }
 
@@ -79,12 +79,12 @@ impl Saved {
 
     /// What it says of one database only.
     pub fn of_database(self, name: &str) -> Self {
-        let members = self.members.into_iter().map(|(path, testimony)| (path, testimony.of_database(name))).collect();
+        let members = self.members.into_iter().map(|(path, evidence)| (path, evidence.of_database(name))).collect();
         Self { members, ..self }
     }
 
     /// Compares it with what is there now: a check for each member of either.
-    pub fn compared(&self, now: &BTreeMap<String, Testimony>, covered: impl Fn(&str) -> Coverage) -> Vec<Check> {
+    pub fn compared(&self, now: &BTreeMap<String, Evidence>, covered: impl Fn(&str) -> Coverage) -> Vec<Check> {
         let check = |path: &str, judged: Judgement| {
             let (namespace, pod) = path.split_once('/').unwrap_or(("", path));
             judged.on(Kind::Baseline, namespace, pod, Duration::ZERO)
@@ -139,11 +139,11 @@ mod tests {
     use crate::storage::examples::ps;
     use crate::verify::check::Verdict;
 
-    fn page(active: u64) -> Testimony {
-        Testimony::Page(ps(active).page())
+    fn page(active: u64) -> Evidence {
+        Evidence::Page(ps(active).page())
     }
 
-    fn members(list: &[(&str, u64)]) -> BTreeMap<String, Testimony> {
+    fn members(list: &[(&str, u64)]) -> BTreeMap<String, Evidence> {
         list.iter().map(|(path, active)| ((*path).to_owned(), page(*active))).collect()
     }
 
@@ -178,10 +178,8 @@ mod tests {
     /// Nothing compared is never "as before".
     #[test]
     fn a_baseline_that_names_nothing_is_no_pass() {
-        let empty = BTreeMap::from([
-            ("a/p-0".to_owned(), Testimony::Page(PageFacts::default())),
-            ("a/q-0".to_owned(), page(0)),
-        ]);
+        let empty =
+            BTreeMap::from([("a/p-0".to_owned(), Evidence::Page(PageFacts::default())), ("a/q-0".to_owned(), page(0))]);
         let saved = Saved::new("t".into(), "c", empty.clone());
         let checks = saved.compared(&empty, |_| Coverage::Asked);
         let expected = [

@@ -1,12 +1,13 @@
 //! What a database server's answers mean. Pure.
 
 use super::check::Judgement;
+use crate::probe::ProbeError;
 use crate::probe::baseline::{Database, Listing, Table, Uncounted};
 use crate::probe::canary::{NotWritten, Spread, Written};
 use crate::probe::compare::counted;
+use crate::probe::kernel::Kernel;
 use crate::probe::segments::{Dispatched, Instance};
-use crate::probe::session::Trouble;
-use crate::probe::sql::{Introduction, Kernel};
+use crate::probe::sql::Introduction;
 use crate::probe::{Answer, Baseline};
 use crate::topology::Warehouse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -152,7 +153,7 @@ pub fn mirrors(answer: Option<Answer<Vec<Instance>>>, suspended: &[String]) -> J
 }
 
 /// Whether databases can be entered and what is in them: a judgement each. `must` has to be there.
-pub fn tables(contents: Result<&Baseline, &Trouble>, must: &str) -> Vec<Judgement> {
+pub fn tables(contents: Result<&Baseline, &ProbeError>, must: &str) -> Vec<Judgement> {
     let baseline = match contents {
         Ok(baseline) => baseline,
         Err(trouble) => {

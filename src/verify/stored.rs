@@ -4,8 +4,8 @@
 //! not say: one that is too large, of another member, from the future, of impossible numbers, or that names nothing which
 //! could be missing, is not used.
 
+use super::evidence::{Difference, Evidence};
 use super::saved::API_VERSION;
-use super::testimony::{Difference, Testimony};
 use crate::probe::Baseline;
 use crate::probe::baseline::{Database, Listing};
 use crate::storage::facts::{Metrics, PageFacts};
@@ -47,7 +47,7 @@ pub struct StoredBaseline {
     /// The member: its pod, or its component if its pods do not keep their names.
     pub member: String,
     /// What it held.
-    pub content: Testimony,
+    pub content: Evidence,
 }
 
 /// Why a stored baseline is not used, or none can be stored.
@@ -101,7 +101,7 @@ pub fn config_map(member: &str) -> String {
 
 impl StoredBaseline {
     /// Of a member at that moment.
-    pub fn new(taken: Timestamp, context: &str, (namespace, member): (&str, &str), content: Testimony) -> Self {
+    pub fn new(taken: Timestamp, context: &str, (namespace, member): (&str, &str), content: Evidence) -> Self {
         Self {
             api_version: API_VERSION.into(),
             kind: KIND.into(),
@@ -160,13 +160,13 @@ impl StoredBaseline {
             return Ok(text);
         }
         let all = match &self.content {
-            Testimony::Sql(all) => all,
-            Testimony::Page(all) => return self.page_within(all).ok_or(Unusable::TooLarge),
+            Evidence::Sql(all) => all,
+            Evidence::Page(all) => return self.page_within(all).ok_or(Unusable::TooLarge),
         };
         let longest =
             all.databases.iter().filter_map(Database::known).map(|tables| tables.tables.len()).max().unwrap_or(0);
         let cut = |databases, tables| {
-            let content = Testimony::Sql(shortened(all, databases, tables));
+            let content = Evidence::Sql(shortened(all, databases, tables));
             Self { content, ..self.clone() }.text_within()
         };
         let tables = |most| cut(all.databases.len(), most);
@@ -194,7 +194,7 @@ impl StoredBaseline {
                 }
                 None => {}
             }
-            Self { content: Testimony::Page(cut), ..self.clone() }.text_within()
+            Self { content: Evidence::Page(cut), ..self.clone() }.text_within()
         })
     }
 
@@ -231,22 +231,22 @@ fn shortened(all: &Baseline, databases: usize, tables: usize) -> Baseline {
 }
 
 /// Whether anything is in it that could be found missing afterwards.
-fn names_anything(content: &Testimony) -> bool {
+fn names_anything(content: &Evidence) -> bool {
     match content {
-        Testimony::Sql(baseline) => !baseline.databases.is_empty(),
-        Testimony::Page(facts) => facts.metrics.as_ref().is_some_and(Metrics::names_anything),
+        Evidence::Sql(baseline) => !baseline.databases.is_empty(),
+        Evidence::Page(facts) => facts.metrics.as_ref().is_some_and(Metrics::names_anything),
     }
 }
 
 /// Whether its numbers can be, and can be added up.
-pub fn is_possible(content: &Testimony) -> bool {
+pub fn is_possible(content: &Evidence) -> bool {
     match content {
-        Testimony::Sql(baseline) => {
+        Evidence::Sql(baseline) => {
             let tables = baseline.databases.iter().filter_map(Database::known);
             let numbers = tables.flat_map(|tables| tables.totals.values().chain([&tables.total]));
             numbers.chain(&baseline.total).all(|number| *number <= MOST)
         }
-        Testimony::Page(facts) => facts.metrics.iter().flat_map(Metrics::numbers).all(|number| number <= MOST),
+        Evidence::Page(facts) => facts.metrics.iter().flat_map(Metrics::numbers).all(|number| number <= MOST),
     }
 }
 

@@ -23,16 +23,16 @@ fn database(name: &str, tables: usize) -> Database {
     Database { name: name.to_owned(), tables: Listing::Known(tables) }
 }
 
-fn server(databases: Vec<Database>) -> Testimony {
+fn server(databases: Vec<Database>) -> Evidence {
     let total = Some(databases.len() as u64);
-    Testimony::Sql(Baseline { databases, total, ..examples::baseline(Vec::new()) })
+    Evidence::Sql(Baseline { databases, total, ..examples::baseline(Vec::new()) })
 }
 
-fn pageserver(active: u64) -> Testimony {
-    Testimony::Page(ps(active).page())
+fn pageserver(active: u64) -> Evidence {
+    Evidence::Page(ps(active).page())
 }
 
-fn stored(content: Testimony) -> StoredBaseline {
+fn stored(content: Evidence) -> StoredBaseline {
     StoredBaseline::new(now(), "prod", (NAMESPACE, MEMBER), content)
 }
 
@@ -42,7 +42,7 @@ fn read(text: &str) -> Result<StoredBaseline, Unusable> {
 
 #[test]
 fn what_is_stored_is_read_again() {
-    let safekeeper = Testimony::Page(sk(1).timeline("aa/11", 9, 7, 1).page());
+    let safekeeper = Evidence::Page(sk(1).timeline("aa/11", 9, 7, 1).page());
     for content in [server(vec![database("test_db", 3)]), pageserver(2), safekeeper] {
         let whole = stored(content);
         assert_eq!(read(&whole.to_text().unwrap()), Ok(whole));
@@ -74,7 +74,7 @@ fn what_no_run_would_have_stored_is_not_used() {
     assert_eq!(with("/content/said/databases/0/tables/known/total", json!(u64::MAX)), Err(Unusable::Impossible));
     // One that says that there was nothing would find all of it.
     assert_eq!(with("/content/said/databases", json!([])), Err(Unusable::NamesNothing));
-    for content in [Testimony::Page(PageFacts::default()), pageserver(0), Testimony::Page(sk(1).page())] {
+    for content in [Evidence::Page(PageFacts::default()), pageserver(0), Evidence::Page(sk(1).page())] {
         let text = serde_json::to_string(&stored(content.clone())).unwrap();
         assert_eq!(read(&text), Err(Unusable::NamesNothing), "{content:?}");
         assert_eq!(stored(content).to_text(), Err(Unusable::NamesNothing));
@@ -108,11 +108,11 @@ fn what_an_older_version_stored_is_read() {
 #[test]
 fn a_page_of_very_many_timelines_is_cut_down() {
     let all = (0..20_000).fold(sk(1), |sk, number| sk.timeline(&format!("{number:032}/{number:032}"), 9, 9, 1));
-    let all = Testimony::Page(all.page());
+    let all = Evidence::Page(all.page());
     let text = stored(all.clone()).to_text().unwrap();
     assert!(text.len() <= LARGEST && text.len() > LARGEST - 1000, "{}", text.len());
     let cut = read(&text).unwrap().content;
-    let Testimony::Page(facts) = &cut else { panic!("{cut:?}") };
+    let Evidence::Page(facts) = &cut else { panic!("{cut:?}") };
     let facts = facts.safekeeper().unwrap();
     assert_eq!((facts.timelines.len() as u64 + facts.left_out, facts.total), (20_000, Some(20_000)));
     let found = difference(&cut, &all);
@@ -126,7 +126,7 @@ fn a_large_one_is_cut_down_and_says_so() {
     let text = stored(all.clone()).to_text().unwrap();
     assert!(text.len() <= LARGEST && text.len() > LARGEST - 1000, "{}", text.len());
     let cut = read(&text).unwrap().content;
-    let Testimony::Sql(baseline) = &cut else { panic!("{cut:?}") };
+    let Evidence::Sql(baseline) = &cut else { panic!("{cut:?}") };
     let lists: Vec<&Tables> = baseline.databases.iter().filter_map(Database::known).collect();
     assert_eq!(lists.iter().map(|tables| tables.total).collect::<Vec<_>>(), [1000, 10, 5000, 5000]);
     assert_eq!(lists.iter().map(|tables| tables.truncated).collect::<Vec<_>>(), [false, false, true, true]);
@@ -146,16 +146,16 @@ fn very_many_databases_are_cut_down_too() {
     let all = server((0..8000).map(|number| database(&name(number), 1)).collect());
     let text = stored(all.clone()).to_text().unwrap();
     let cut = read(&text).unwrap().content;
-    let Testimony::Sql(baseline) = &cut else { panic!("{cut:?}") };
+    let Evidence::Sql(baseline) = &cut else { panic!("{cut:?}") };
     assert!(baseline.truncated && baseline.databases.len() > 1000, "{}", baseline.databases.len());
     assert!(difference(&cut, &all).missing.is_empty());
     // What cannot be cut is not stored.
     let version = "x".repeat(LARGEST);
     let databases = vec![database("a", 1)];
-    let huge = Testimony::Sql(Baseline { version, databases, ..examples::baseline(Vec::new()) });
+    let huge = Evidence::Sql(Baseline { version, databases, ..examples::baseline(Vec::new()) });
     assert_eq!(stored(huge).to_text(), Err(Unusable::TooLarge));
     let long = PageFacts { launched: Some("x".repeat(LARGEST)), ..sk(1).timeline("aa/11", 9, 9, 1).page() };
-    assert_eq!(stored(Testimony::Page(long)).to_text(), Err(Unusable::TooLarge));
+    assert_eq!(stored(Evidence::Page(long)).to_text(), Err(Unusable::TooLarge));
 }
 
 #[test]
@@ -213,7 +213,7 @@ fn what_a_page_lacks_is_accepted_by_its_name() {
     let missing = accepted(&found, &[]);
     assert_eq!(names(&missing), ["active-tenants"]);
     assert!(accepted(&found, &missing.names).lines.is_empty());
-    let before = Testimony::Page(sk(1).timeline("aa/t\u{1b}", 9, 7, 1).page());
-    let found = difference(&before, &Testimony::Page(sk(1).page()));
+    let before = Evidence::Page(sk(1).timeline("aa/t\u{1b}", 9, 7, 1).page());
+    let found = difference(&before, &Evidence::Page(sk(1).page()));
     assert_eq!(names(&accepted(&found, &[])), ["timelines", "timeline/t%1B"]);
 }

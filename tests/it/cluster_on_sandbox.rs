@@ -12,11 +12,13 @@ use kubectl_synxdb::cluster::{
     Allowed, Cluster, ConnectOptions, Environment, Freshness, Permission, ReadRequest, WatchRequest, Written,
 };
 use kubectl_synxdb::error::Exit;
-use kubectl_synxdb::probe::http::{Deadlines, NoPageKind, status_page};
-use kubectl_synxdb::probe::login::{self, Password};
-use kubectl_synxdb::probe::sql::Kernel;
+use kubectl_synxdb::probe::Password;
+use kubectl_synxdb::probe::http::{Deadlines, status_page};
+use kubectl_synxdb::probe::kernel::Kernel;
+use kubectl_synxdb::probe::login;
+use kubectl_synxdb::probe::no_page::NoPageKind;
 use kubectl_synxdb::probe::{Answer, Canary, Login, PageAccess, Sql, SqlTarget, compare};
-use kubectl_synxdb::topology::layout::{PageDoor, Scheme};
+use kubectl_synxdb::topology::layout::{Scheme, StatusEndpoint};
 use practice_cluster::{Options, Sandbox};
 
 const SYSTEM: &str = "synxdb-system";
@@ -205,7 +207,7 @@ async fn a_pod_is_replaced_and_watched_and_asked() {
 async fn a_component_that_does_not_answer_is_no_pass() {
     let (sandbox, cluster) = start("").await;
     let page = async |pod: &str, port| {
-        let door = PageDoor { port, path: "/v1/status".to_owned(), scheme: Scheme::Http };
+        let door = StatusEndpoint { port, path: "/v1/status".to_owned(), scheme: Scheme::Http };
         status_page(&cluster, SYSTEM, pod, &door, Deadlines::within(LIMIT), &PageAccess::default()).await
     };
     let found = page("safekeeper-0", 7676).await.unwrap();

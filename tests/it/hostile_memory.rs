@@ -3,8 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
-use kubectl_synxdb::probe::session::{Connector, Trouble};
 use kubectl_synxdb::probe::{Answer, Login, Sql, SqlTarget};
+use kubectl_synxdb::probe::{ProbeError, connector::Connector};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 
@@ -26,7 +26,7 @@ struct Flooding {
 impl Connector for Flooding {
     type Stream = DuplexStream;
 
-    async fn connect(&self, _: Duration) -> Result<DuplexStream, Trouble> {
+    async fn connect(&self, _: Duration) -> Result<DuplexStream, ProbeError> {
         let (ours, mut theirs) = duplex(1 << 16);
         let (ready, answer, flood) = (self.ready, self.answer.clone(), self.flood);
         tokio::spawn(async move {

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+use crate::circles::Crate;
 use std::path::{Path, PathBuf};
 
 /// Each module, and the modules of this crate that it may import.
@@ -130,4 +131,14 @@ fn sql_is_written_in_one_list() {
         }
     }
     assert!(seen > 20, "the list has {seen} statements: this test does not see them");
+}
+
+/// To understand a file, one should need only those below it.
+#[test]
+fn no_two_files_import_each_other() {
+    let own = Crate::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
+    let (files, imports) = own.size();
+    assert!(files > 150 && imports > 500, "only {files} files and {imports} imports were found");
+    let circles = own.circles();
+    assert!(circles.is_empty(), "{} circles:\n{}", circles.len(), circles.into_iter().collect::<Vec<_>>().join("\n"));
 }

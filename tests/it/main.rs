@@ -8,6 +8,9 @@ mod support;
 
 mod bad_input;
 mod checks;
+#[allow(dead_code, reason = "the practice cluster asks more of it")]
+#[path = "../support/circles.rs"]
+mod circles;
 mod cluster_on_sandbox;
 mod completion;
 mod dist;

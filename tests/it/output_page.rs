@@ -39,7 +39,7 @@ pub(super) fn page(kept: &str) -> String {
         // As every kind has them.
         fields.retain(|name, _| !["apiVersion", "kind"].contains(&name.as_str()));
         if let (Some(act), [_, _]) = (fields.get_mut("act"), kinds.as_slice()) {
-            *act = serde_json::json!({"$ref": "#/$defs/Act", "description": "What it is."});
+            *act = serde_json::json!({"$ref": "#/$defs/Action", "description": "What it is."});
         }
         page.push_str(&table(&schema));
     }

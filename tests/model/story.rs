@@ -28,7 +28,7 @@ pub(crate) struct Story {
     /// Every run, in the order in which they began.
     pub(crate) runs: Vec<Told>,
     /// The failover, and then its undos.
-    pub(crate) acts: Vec<Act>,
+    pub(crate) acts: Vec<Action>,
     pub(crate) history: History,
     pub(crate) applied: Vec<Applied>,
     pub(crate) meddled: Meddled,
@@ -36,7 +36,7 @@ pub(crate) struct Story {
 
 /// A failover or an undo, with all runs that it took.
 #[derive(Debug)]
-pub(crate) struct Act {
+pub(crate) struct Action {
     /// Of an undo: what it takes back.
     pub(crate) undoes: Option<String>,
     /// Claims, and the volumes that an undo is to bring back to them.
@@ -129,7 +129,7 @@ async fn story(case: &Case, sandbox: &Sandbox) -> Result<Story, String> {
 struct Teller<'s> {
     stage: Stage<'s>,
     runs: Vec<Told>,
-    acts: Vec<Act>,
+    acts: Vec<Action>,
 }
 
 impl Teller<'_> {
@@ -191,7 +191,7 @@ impl Teller<'_> {
         let ended = self.last().is_finished() || self.last().is_refused();
         let given_up = trouble.gives_up && undoes.is_some() && !ended;
         let end = self.store().version();
-        self.acts.push(Act { undoes, returns, runs: first..self.runs.len(), calm, given_up, end });
+        self.acts.push(Action { undoes, returns, runs: first..self.runs.len(), calm, given_up, end });
         if given_up {
             let words = case.anew(self.timeout(false, WITHOUT));
             self.again(words).await?;
@@ -235,7 +235,7 @@ impl Teller<'_> {
         Ok(())
     }
 
-    fn act_now(&self) -> &Act {
+    fn act_now(&self) -> &Action {
         self.acts.last().expect("an act has begun")
     }
 

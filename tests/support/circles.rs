@@ -283,6 +283,12 @@ impl<'ast> Visit<'ast> for Source {
         }
     }
 
+    fn visit_impl_item_fn(&mut self, function: &'ast syn::ImplItemFn) {
+        if !is_for_tests(&function.attrs) {
+            visit::visit_impl_item_fn(self, function);
+        }
+    }
+
     fn visit_item_use(&mut self, item: &'ast syn::ItemUse) {
         self.take(&item.tree, &Module::new());
     }

@@ -2,7 +2,7 @@
 //! answer: `None` and an empty list are the same to whoever types.
 
 use super::super::context::options;
-use super::super::scope::scope_in;
+use super::super::namespaces::scope_in;
 use super::super::surroundings::{Chosen, Surroundings, chosen};
 use crate::cli::{Global, LoginArgs, Names};
 use crate::cluster::snapshot::{NamespaceFacts, NamespaceObjects, Read, Snapshot};
@@ -12,9 +12,9 @@ use crate::completion::line::Typed;
 use crate::completion::members::{Called, members};
 use crate::completion::{Candidate, acts, names};
 use crate::probe::{Login, Sql, SqlTarget, login};
-use crate::topology::layout::SqlDoor;
+use crate::topology::layout::SqlEndpoint;
 use crate::topology::target::{TargetMatch, TargetName, match_target, without_mark};
-use crate::topology::{Door, Layout, Member, Role, Topology, build};
+use crate::topology::{Endpoint, Layout, Member, Role, Topology, build};
 use futures::future::join_all;
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::StatefulSet;
@@ -142,24 +142,24 @@ impl Question<'_> {
         // TAB is no consent: no password is looked for, and no Secret is read. A role and TLS are no secrets.
         let args = LoginArgs { password_secret: None, ..typed.login.clone() };
         let login = Login::resolve(&args, &no_credentials()).ok()?.login;
-        let mut servers: Vec<(&str, String, SqlDoor)> = Vec::new();
+        let mut servers: Vec<(&str, String, SqlEndpoint)> = Vec::new();
         for member in meant {
-            if let Door::Sql { pod, door, .. } = topology.door(member)
+            if let Endpoint::Sql { pod, endpoint, .. } = topology.endpoint(member)
                 && !servers.iter().any(|(namespace, known, _)| (*namespace, known) == (&*member.namespace, &pod))
             {
-                servers.push((&member.namespace, pod, door));
+                servers.push((&member.namespace, pod, endpoint));
             }
         }
-        let asked = servers.into_iter().take(MOST_SERVERS).map(async |(namespace, pod, door)| {
-            let (_, otherwise) = door.logins();
+        let asked = servers.into_iter().take(MOST_SERVERS).map(async |(namespace, pod, endpoint)| {
+            let (_, otherwise) = endpoint.logins();
             let login = login.clone();
             let target = SqlTarget {
                 namespace: namespace.to_owned(),
                 pod: pod.clone(),
-                port: door.port,
-                user: login.user().map_or(door.user, str::to_owned),
+                port: endpoint.port,
+                user: login.user().map_or(endpoint.user, str::to_owned),
                 login,
-                database: door.database,
+                database: endpoint.database,
                 otherwise,
                 // Names of databases are the catalog's.
                 warehouse: None,

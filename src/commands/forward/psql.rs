@@ -2,7 +2,7 @@
 
 use super::arguments::Arguments;
 use super::conninfo::{Parts, Place, Way, parts, through};
-use super::for_libpq;
+use super::libpq::for_libpq;
 use crate::cli::LoginArgs;
 use crate::cluster::programs;
 use crate::commands::Context;
@@ -11,7 +11,7 @@ use crate::probe::Login;
 use crate::probe::login::Environment;
 use crate::render::forward::At;
 use crate::render::prompt::Lent;
-use crate::topology::layout::SqlDoor;
+use crate::topology::layout::SqlEndpoint;
 use std::ffi::{OsStr, OsString};
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -65,7 +65,7 @@ pub(super) struct Leads<'l> {
     /// Whether the pod is trusted with a password.
     pub(super) trusted: bool,
     /// The pod's own port, and who logs in where unless psql's arguments say it.
-    pub(super) sql: &'l SqlDoor,
+    pub(super) sql: &'l SqlEndpoint,
 }
 
 impl Run {

@@ -1,11 +1,7 @@
 //! One check: what it looks at, and what it comes to.
 
 use crate::cli::Allow;
-use crate::cluster::permission::{Allowed, Permission};
-use crate::plan::{Before, ComparedWith, InFlight, Proof, Record, Request, Step};
-use crate::storage::Readings;
-use crate::topology::{Claim, Component, Gap, Member, Topology, Volume};
-use jiff::Timestamp;
+use crate::topology::Gap;
 use serde::Serialize;
 use std::fmt;
 
@@ -155,124 +151,36 @@ pub struct Check {
     pub overridden: bool,
 }
 
-/// What the checks look at.
-pub(in crate::plan) struct Subject<'s> {
-    pub(in crate::plan) topology: &'s Topology,
-    pub(in crate::plan) member: &'s Member,
-    pub(in crate::plan) component: Option<&'s Component>,
-    pub(in crate::plan) keep_claims: bool,
-    pub(in crate::plan) steps: &'s [Step],
-    pub(in crate::plan) request: &'s Request,
-    pub(in crate::plan) rights: &'s [(Permission, Allowed)],
-    pub(in crate::plan) before: &'s Before,
-    pub(in crate::plan) baseline: &'s ComparedWith,
-    /// Of this failover.
-    pub(in crate::plan) id: &'s str,
-    pub(in crate::plan) in_flight: &'s InFlight,
-    /// What the storage components of the member's namespace say.
-    pub(in crate::plan) storage: &'s Readings,
-    pub(in crate::plan) proof: &'s Proof,
-    /// Volumes that the new claims will be bound to: none is made for them.
-    pub(in crate::plan) returning: &'s [&'s Volume],
-    /// All acts on record, the oldest first.
-    pub(in crate::plan) records: &'s [Record],
-    /// The time now.
-    pub(in crate::plan) now: Timestamp,
-}
-
-impl<'s> Subject<'s> {
-    /// Whether the pod is going to be deleted.
-    pub(in crate::plan) fn deletes_pod(&self) -> bool {
-        self.steps.iter().any(|step| matches!(step, Step::DeletePod { .. }))
-    }
-
-    pub(in crate::plan) fn deletes_claim(&self, name: &str) -> bool {
-        self.steps.iter().any(|step| matches!(step, Step::DeleteClaim { claim, .. } if claim == name))
-    }
-
-    /// The claims that are going to be deleted.
-    pub(in crate::plan) fn deleted_claims(&self) -> impl Iterator<Item = &'s Claim> {
-        self.member.claims.iter().filter(|claim| self.deletes_claim(&claim.name))
-    }
-
-    /// Whether a claim is going to be gone: it is deleted, or goes with the pod, as one does that belongs to it or that
-    /// somebody has deleted already.
-    pub(in crate::plan) fn goes(&self, claim: &Claim) -> bool {
-        let with_pod = (claim.ephemeral || claim.terminating) && claim.uid.is_some();
-        self.deletes_claim(&claim.name) || with_pod && self.deletes_pod()
-    }
-
-    /// The claims that are going to be gone.
-    pub(in crate::plan) fn going_claims(&self) -> impl Iterator<Item = &'s Claim> {
-        self.member.claims.iter().filter(|claim| self.goes(claim))
-    }
-
-    /// The claims that the new pod will find as they are.
-    pub(in crate::plan) fn kept_claims(&self) -> impl Iterator<Item = &'s Claim> {
-        self.member.claims.iter().filter(|claim| !claim.terminating && !self.goes(claim))
-    }
-
-    /// Whether the volume of this claim is going to be kept.
-    pub(in crate::plan) fn retains(&self, name: &str) -> bool {
-        self.steps.iter().any(|step| matches!(step, Step::Retain { claim, .. } if claim == name))
-    }
-
-    /// Whether anything is going to be deleted: what is done already is not refused any more.
-    pub(in crate::plan) fn deletes(&self) -> bool {
-        self.deletes_pod() || self.deleted_claims().next().is_some()
-    }
-
-    /// Seconds since then; none where that lies ahead, as a clock may that is not the server's.
-    pub(in crate::plan) fn seconds_since(&self, then: Timestamp) -> i64 {
-        (self.now.as_second() - then.as_second()).max(0)
-    }
-}
-
-pub(in crate::plan) fn pass(id: CheckId, reason: impl Into<String>) -> Check {
+pub(crate) fn pass(id: CheckId, reason: impl Into<String>) -> Check {
     Check { id, verdict: Verdict::Pass, reason: reason.into(), next: None, allow: None, overridden: false }
 }
 
-pub(in crate::plan) fn warn(id: CheckId, reason: impl Into<String>) -> Check {
+pub(crate) fn warn(id: CheckId, reason: impl Into<String>) -> Check {
     Check { verdict: Verdict::Warn, ..pass(id, reason) }
 }
 
-pub(in crate::plan) fn block(id: CheckId, reason: impl Into<String>, next: impl Into<Resolution>) -> Check {
+pub(crate) fn block(id: CheckId, reason: impl Into<String>, next: impl Into<Resolution>) -> Check {
     Check { verdict: Verdict::Block, next: Some(next.into()), ..pass(id, reason) }
-}
-
-/// A block that one named flag overrides: then it is a warning, and the risk is high.
-pub(in crate::plan) fn overridable(
-    subject: &Subject<'_>,
-    id: CheckId,
-    reason: impl Into<String>,
-    allow: Allow,
-) -> Check {
-    let check = if subject.request.allow.contains(&allow) {
-        Check { overridden: true, ..warn(id, reason) }
-    } else {
-        block(id, reason, Resolution::Override(allow))
-    };
-    Check { allow: Some(allow), ..check }
 }
 
 /// The same check if it comes of something that could not be read: what the next attempt may well read is no reason to
 /// override anything.
-pub(in crate::plan) fn unread(check: Check, gap: Option<&Gap>) -> Check {
+pub(crate) fn unread(check: Check, gap: Option<&Gap>) -> Check {
     let retry = check.verdict == Verdict::Block && gap.is_some_and(|gap| gap.transient);
     if retry { Check { next: Some(Resolution::Retry), ..check } } else { check }
 }
 
-pub(in crate::plan) fn are(names: &[&str]) -> String {
+pub(crate) fn are(names: &[&str]) -> String {
     format!("{} {}", names.join(", "), if names.len() == 1 { "is" } else { "are" })
 }
 
 /// `1 node`, `2 nodes`.
-pub(in crate::plan) fn counted(number: usize, noun: &str) -> String {
+pub(crate) fn counted(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
 /// A time in words, of two units at most: `12 s`, `3 min 20 s`, `2 h`.
-pub(in crate::plan) fn span(seconds: i64) -> String {
+pub(crate) fn span(seconds: i64) -> String {
     let two = |whole: i64, unit: &str, rest: i64, rest_unit: &str| match rest {
         0 => format!("{whole} {unit}"),
         rest => format!("{whole} {unit} {rest} {rest_unit}"),

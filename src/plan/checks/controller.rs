@@ -1,25 +1,25 @@
 //! Who re-creates the pod and its claims: whether anybody does, when, and from which template.
 
-use super::{Check, CheckId, Resolution, Subject, block, overridable, pass, warn};
+use super::{Check, CheckContext, CheckId, Resolution, block, overridable, pass, warn};
 use crate::cli::{Allow, quoted};
 use crate::topology::health::minds_its_order;
 use crate::topology::{Known, Owner, Workload};
 
-pub(super) fn controller(subject: &Subject<'_>, checks: &mut Vec<Check>) {
+pub(super) fn controller(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
     let id = CheckId::Controller;
-    if subject.member.pod.is_none() {
+    if context.member.pod.is_none() {
         checks.push(warn(id, "its pod does not exist; nothing but its claims can be replaced"));
-        if let Some(why) = set_of(subject, None).and_then(|(name, set)| idle(subject, name, set)) {
-            refuse(subject, checks, why);
+        if let Some(why) = set_of(context, None).and_then(|(name, set)| idle(context, name, set)) {
+            refuse(context, checks, why);
         }
         return;
     }
-    match subject.member.pod.as_ref().and_then(|pod| pod.owner.as_ref()) {
-        Some(owner) if owner.is_stateful_set() => of_a_set(subject, checks, owner),
-        Some(owner) if subject.keep_claims && owner.kind == "ReplicaSet" => {
+    match context.member.pod.as_ref().and_then(|pod| pod.owner.as_ref()) {
+        Some(owner) if owner.is_stateful_set() => of_a_set(context, checks, owner),
+        Some(owner) if context.keep_claims && owner.kind == "ReplicaSet" => {
             checks.push(warn(id, format!("{} {} re-creates the pod, under another name", owner.kind, owner.name)));
         }
-        Some(owner) if subject.keep_claims => {
+        Some(owner) if context.keep_claims => {
             let how = "how it re-creates the pod, and under which name, is not known";
             checks.push(warn(id, format!("{} {} owns the pod: {how}", owner.kind, owner.name)));
         }
@@ -35,8 +35,8 @@ pub(super) fn controller(subject: &Subject<'_>, checks: &mut Vec<Check>) {
             };
             checks.push(block(id, why, Resolution::KeepClaims));
         }
-        None if subject.keep_claims => checks.push(overridable(
-            subject,
+        None if context.keep_claims => checks.push(overridable(
+            context,
             id,
             "no controller owns the pod: nothing would re-create it",
             Allow::UnmanagedPod,
@@ -49,23 +49,23 @@ pub(super) fn controller(subject: &Subject<'_>, checks: &mut Vec<Check>) {
     }
 }
 
-fn of_a_set(subject: &Subject<'_>, checks: &mut Vec<Check>, owner: &Owner) {
+fn of_a_set(context: &CheckContext<'_>, checks: &mut Vec<Check>, owner: &Owner) {
     let id = CheckId::Controller;
-    let workload = subject.component.map(|component| &component.workload);
+    let workload = context.component.map(|component| &component.workload);
     if let Some(Known::Unknown(why)) = workload {
         let why = format!("whether StatefulSet {} would re-create the pod is not known: {why}", owner.name);
         return checks.push(warn(id, why));
     }
-    let why = match set_of(subject, Some(owner)) {
+    let why = match set_of(context, Some(owner)) {
         None => Some(format!("StatefulSet {}, which owns the pod, does not exist any more", owner.name)),
-        Some((name, set)) => idle(subject, name, set),
+        Some((name, set)) => idle(context, name, set),
     };
     if let Some(why) = why {
-        return refuse(subject, checks, why);
+        return refuse(context, checks, why);
     }
-    let strange: Vec<&str> = subject
+    let strange: Vec<&str> = context
         .deleted_claims()
-        .filter(|claim| !set_of(subject, Some(owner)).is_some_and(|(_, set)| makes(set, subject, &claim.name)))
+        .filter(|claim| !set_of(context, Some(owner)).is_some_and(|(_, set)| makes(set, context, &claim.name)))
         .map(|claim| claim.name.as_str())
         .collect();
     if strange.is_empty() {
@@ -81,23 +81,23 @@ fn of_a_set(subject: &Subject<'_>, checks: &mut Vec<Check>, owner: &Owner) {
     }
 }
 
-fn makes(set: &Workload, subject: &Subject<'_>, claim: &str) -> bool {
-    set.template_of(claim, &subject.member.name).is_some()
+fn makes(set: &Workload, context: &CheckContext<'_>, claim: &str) -> bool {
+    set.template_of(claim, &context.member.name).is_some()
 }
 
 /// The StatefulSet of the member's component; the one that owns the pod, where that is asked for.
-fn set_of<'s>(subject: &Subject<'s>, owner: Option<&Owner>) -> Option<(&'s str, &'s Workload)> {
-    let component = subject.component?;
+fn set_of<'s>(context: &CheckContext<'s>, owner: Option<&Owner>) -> Option<(&'s str, &'s Workload)> {
+    let component = context.component?;
     let set = component.set().filter(|set| owner.is_none_or(|owner| set.uid == owner.uid))?;
     Some((component.name.as_str(), set))
 }
 
 /// Why a StatefulSet would not create this member's pod.
-fn idle(subject: &Subject<'_>, name: &str, set: &Workload) -> Option<String> {
+fn idle(context: &CheckContext<'_>, name: &str, set: &Workload) -> Option<String> {
     if set.terminating {
-        return Some(format!("StatefulSet {name} is being deleted: it would not re-create {}", subject.member.name));
+        return Some(format!("StatefulSet {name} is being deleted: it would not re-create {}", context.member.name));
     }
-    let ordinal = subject.member.ordinal()?;
+    let ordinal = context.member.ordinal()?;
     if set.covers(ordinal) {
         return None;
     }
@@ -107,28 +107,28 @@ fn idle(subject: &Subject<'_>, name: &str, set: &Workload) -> Option<String> {
         1 => format!("StatefulSet {name} has 1 replica, {name}-{first}"),
         many => format!("StatefulSet {name} has {many} replicas, {name}-{first} to {name}-{last}"),
     };
-    Some(format!("{wants}: it would not re-create {}", subject.member.name))
+    Some(format!("{wants}: it would not re-create {}", context.member.name))
 }
 
 /// Nothing would bring back what is deleted.
-fn refuse(subject: &Subject<'_>, checks: &mut Vec<Check>, why: String) {
+fn refuse(context: &CheckContext<'_>, checks: &mut Vec<Check>, why: String) {
     let id = CheckId::Controller;
-    checks.push(if !subject.deletes() {
+    checks.push(if !context.deletes() {
         warn(id, why)
-    } else if subject.keep_claims {
-        overridable(subject, id, why, Allow::UnmanagedPod)
+    } else if context.keep_claims {
+        overridable(context, id, why, Allow::UnmanagedPod)
     } else {
         block(id, why, Resolution::KeepClaimsOfUnmanaged)
     });
 }
 
 /// An ordered StatefulSet creates no pod while one of a lower ordinal is not Ready: what is deleted stays away.
-pub(super) fn order(subject: &Subject<'_>, checks: &mut Vec<Check>) {
-    let Some((set, lower)) = subject.component.and_then(|component| component.keeps_away(subject.member)) else {
+pub(super) fn order(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
+    let Some((set, lower)) = context.component.and_then(|component| component.keeps_away(context.member)) else {
         return;
     };
     let why = minds_its_order(set, lower);
-    checks.push(if subject.deletes_pod() {
+    checks.push(if context.deletes_pod() {
         block(
             CheckId::Order,
             format!("{why}: the pod would stay away until it is"),
@@ -141,9 +141,9 @@ pub(super) fn order(subject: &Subject<'_>, checks: &mut Vec<Check>) {
 
 /// The new pod may be another one than the old: its StatefulSet's template may have changed, and the old pod, by
 /// OnDelete or a partition, may not have been told.
-pub(super) fn revision(subject: &Subject<'_>, checks: &mut Vec<Check>) {
-    let Some(pod) = subject.member.pod.as_ref().filter(|_| subject.deletes_pod()) else { return };
-    let Some((set, ordinal)) = set_of(subject, pod.owner.as_ref()).zip(subject.member.ordinal()) else { return };
+pub(super) fn revision(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
+    let Some(pod) = context.member.pod.as_ref().filter(|_| context.deletes_pod()) else { return };
+    let Some((set, ordinal)) = set_of(context, pod.owner.as_ref()).zip(context.member.ordinal()) else { return };
     let (name, set) = set;
     let Some(old) = &pod.revision else { return };
     let id = CheckId::Revision;

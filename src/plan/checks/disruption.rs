@@ -1,8 +1,8 @@
 //! What deleting a pod that others count on comes to: budgets, which a deletion bypasses, finalizers of others, and pods
 //! that are going or have just come.
 
-use super::peers::{arrived_later, last_record};
-use super::{Check, CheckId, Subject, counted, overridable, pass, span, warn};
+use super::quorum::{arrived_later, last_record};
+use super::{Check, CheckContext, CheckId, counted, overridable, pass, span, warn};
 use crate::cli::Allow;
 use crate::topology::{Budget, Claim, Known};
 use jiff::Timestamp;
@@ -11,13 +11,13 @@ use jiff::Timestamp;
 const JUST_NOW: i64 = 60;
 
 /// A pod that is going already, or that came a moment ago.
-pub(super) fn pod(subject: &Subject<'_>, checks: &mut Vec<Check>) {
-    let Some(pod) = &subject.member.pod else { return };
+pub(super) fn pod(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
+    let Some(pod) = &context.member.pod else { return };
     let id = CheckId::Pod;
     if let Some(due) = pod.terminating {
         // The time of deletion is when its grace period ends.
         let grace = pod.grace_seconds.unwrap_or(0);
-        let over = subject.now.as_second() - due.as_second();
+        let over = context.now.as_second() - due.as_second();
         let since = span((over + grace).max(0));
         let why = if over > 0 {
             format!("the pod has been Terminating for {since}, {} longer than its {grace} s of grace", span(over))
@@ -26,18 +26,18 @@ pub(super) fn pod(subject: &Subject<'_>, checks: &mut Vec<Check>) {
         };
         return checks.push(warn(id, why));
     }
-    let Some(age) = pod.created.map(|created| subject.seconds_since(created)).filter(|age| *age < JUST_NOW) else {
+    let Some(age) = pod.created.map(|created| context.seconds_since(created)).filter(|age| *age < JUST_NOW) else {
         return;
     };
-    let Some(component) = subject.component.filter(|_| subject.deletes_pod()) else { return };
+    let Some(component) = context.component.filter(|_| context.deletes_pod()) else { return };
     let new = |claim: &Claim| {
-        let age = claim.created.map(|created| subject.seconds_since(created));
-        age.is_some_and(|age| age < JUST_NOW) && arrived_later(component, subject.member, claim.created)
+        let age = claim.created.map(|created| context.seconds_since(created));
+        age.is_some_and(|age| age < JUST_NOW) && arrived_later(component, context.member, claim.created)
     };
-    let claims = &subject.member.claims;
-    let replaced = arrived_later(component, subject.member, pod.created) && claims.iter().all(new);
+    let claims = &context.member.claims;
+    let replaced = arrived_later(component, context.member, pod.created) && claims.iter().all(new);
     // What this program did is on record, and is weighed by that.
-    let ours = last_record(subject, subject.member).is_some_and(|record| {
+    let ours = last_record(context, context.member).is_some_and(|record| {
         let finished = record.finished.as_deref().and_then(|time| time.parse::<Timestamp>().ok());
         finished.is_none_or(|finished| pod.created.is_some_and(|created| finished >= created))
     });
@@ -48,10 +48,10 @@ pub(super) fn pod(subject: &Subject<'_>, checks: &mut Vec<Check>) {
 }
 
 /// Budgets bind evictions only; a deletion does not ask them, so this does.
-pub(super) fn budgets(subject: &Subject<'_>, checks: &mut Vec<Check>) {
-    let Known::Is(budgets) = &subject.member.budgets else { return };
+pub(super) fn budgets(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
+    let Known::Is(budgets) = &context.member.budgets else { return };
     // What is not Ready is not among the healthy ones that a budget counts.
-    if !subject.deletes_pod() || !subject.member.ready() {
+    if !context.deletes_pod() || !context.member.ready() {
         return;
     }
     for budget in budgets {
@@ -64,7 +64,7 @@ pub(super) fn budgets(subject: &Subject<'_>, checks: &mut Vec<Check>) {
             }
             Some(_) => {
                 let why = format!("PodDisruptionBudget {name} allows 0 disruptions {numbers}");
-                overridable(subject, CheckId::Budget, why, Allow::DisruptionBudget)
+                overridable(context, CheckId::Budget, why, Allow::DisruptionBudget)
             }
             None => {
                 let why = format!(
@@ -77,16 +77,16 @@ pub(super) fn budgets(subject: &Subject<'_>, checks: &mut Vec<Check>) {
 }
 
 /// A finalizer that none of Kubernetes' controllers removes keeps what is deleted Terminating until its owner does.
-pub(super) fn finalizers(subject: &Subject<'_>, checks: &mut Vec<Check>) {
-    let pod = subject.member.pod.iter().filter(|_| subject.deletes_pod());
-    let pod = pod.map(|pod| (format!("pod {}", subject.member.name), &pod.foreign_finalizers));
-    let claims = subject.going_claims().map(|claim| (format!("claim {}", claim.name), &claim.foreign_finalizers));
+pub(super) fn finalizers(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
+    let pod = context.member.pod.iter().filter(|_| context.deletes_pod());
+    let pod = pod.map(|pod| (format!("pod {}", context.member.name), &pod.foreign_finalizers));
+    let claims = context.going_claims().map(|claim| (format!("claim {}", claim.name), &claim.foreign_finalizers));
     for (what, foreign) in pod.chain(claims).filter(|(_, foreign)| !foreign.is_empty()) {
         let why = format!(
             "{what} has {} {}: it would stay Terminating until whoever set that removes it",
             if foreign.len() == 1 { "the finalizer" } else { "the finalizers" },
             foreign.join(", ")
         );
-        checks.push(overridable(subject, CheckId::Finalizers, why, Allow::ForeignFinalizer));
+        checks.push(overridable(context, CheckId::Finalizers, why, Allow::ForeignFinalizer));
     }
 }

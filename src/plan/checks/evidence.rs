@@ -1,29 +1,29 @@
 //! How it will be proven that the component and its data are back.
 
-use super::{Check, CheckId, Subject, pass, warn};
+use super::{Check, CheckContext, CheckId, pass, warn};
 use crate::plan::{Before, ComparedWith, Proof};
 use crate::topology::Role;
 use crate::topology::when::when;
 use jiff::Timestamp;
 
-pub(super) fn evidence(subject: &Subject<'_>, checks: &mut Vec<Check>) {
-    if let Proof::Skipped { reason } = subject.proof {
+pub(super) fn evidence(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
+    if let Proof::Skipped { reason } = context.proof {
         checks.push(warn(CheckId::Proof, format!("whether it is back will not be proven: {reason}")));
         return;
     }
-    checks.extend(baseline(subject));
-    if subject.baseline.earlier().is_none() && !subject.request.accept_missing.is_empty() {
+    checks.extend(baseline(context));
+    if context.baseline.earlier().is_none() && !context.request.accept_missing.is_empty() {
         let why = "--accept-missing accepts nothing here: it is for what is missing since an earlier baseline";
         checks.push(warn(CheckId::Baseline, why));
     }
 }
 
 /// What it is compared with afterwards.
-fn baseline(subject: &Subject<'_>) -> Option<Check> {
-    if let ComparedWith::Inherited { from, taken, summary } = subject.baseline {
-        return Some(inherited(subject, from, taken, summary));
+fn baseline(context: &CheckContext<'_>) -> Option<Check> {
+    if let ComparedWith::Inherited { from, taken, summary } = context.baseline {
+        return Some(inherited(context, from, taken, summary));
     }
-    let said = match subject.before {
+    let said = match context.before {
         Before::Answered { summary, lacks } => {
             let (id, text) = (CheckId::Baseline, format!("before: {summary}"));
             return Some(if lacks.is_empty() { pass(id, text) } else { warn(id, text) });
@@ -32,10 +32,10 @@ fn baseline(subject: &Subject<'_>) -> Option<Check> {
         Before::LoginRefused { reason } => Some(format!("it answers, and refuses the login ({reason})")),
         Before::NotAsked => None,
     };
-    let refused = matches!(subject.before, Before::LoginRefused { .. });
-    let reason = match (subject.baseline, said) {
+    let refused = matches!(context.before, Before::LoginRefused { .. });
+    let reason = match (context.baseline, said) {
         (ComparedWith::Stored { taken, summary }, said) => {
-            let when = taken.parse::<Timestamp>().map_or_else(|_| taken.clone(), |taken| when(taken, subject.now));
+            let when = taken.parse::<Timestamp>().map_or_else(|_| taken.clone(), |taken| when(taken, context.now));
             let said = said.map(|said| format!("{said}; ")).unwrap_or_default();
             let mend = if refused { "; nothing can be verified with this login: fix it first" } else { "" };
             format!("{said}afterwards it is compared with the stored baseline of {when}: {summary}{mend}")
@@ -45,7 +45,7 @@ fn baseline(subject: &Subject<'_>) -> Option<Check> {
         }
         (ComparedWith::Nothing { reason }, said) => {
             let said = said.map_or_else(|| ": ".to_owned(), |said| format!(", {said}, and "));
-            let proof = match subject.member.role {
+            let proof = match context.member.role {
                 Role::Safekeeper | Role::Pageserver => {
                     "afterwards it is compared with the other storage components alone"
                 }
@@ -60,9 +60,9 @@ fn baseline(subject: &Subject<'_>) -> Option<Check> {
 }
 
 /// What an earlier act was compared with and did not find again is not made good by a newer state that lacks it.
-fn inherited(subject: &Subject<'_>, from: &str, taken: &str, summary: &str) -> Check {
-    let when = taken.parse::<Timestamp>().map_or_else(|_| taken.to_owned(), |taken| when(taken, subject.now));
-    let now = match subject.before {
+fn inherited(context: &CheckContext<'_>, from: &str, taken: &str, summary: &str) -> Check {
+    let when = taken.parse::<Timestamp>().map_or_else(|_| taken.to_owned(), |taken| when(taken, context.now));
+    let now = match context.before {
         Before::Answered { summary, .. } => format!("now: {summary}; "),
         Before::Silent { reason } => format!("it does not answer now ({reason}); "),
         Before::LoginRefused { reason } => {

@@ -1,53 +1,54 @@
 //! What is checked before anything is asked: each check passes, warns or blocks, with the numbers in its reason.
 
 mod check;
+mod context;
 mod controller;
-mod disks;
 mod disruption;
 mod evidence;
-mod machines;
+mod lease;
 #[cfg(test)]
 mod more_tests;
-mod peers;
+mod nodes;
+mod provisioning;
+#[cfg(test)]
+mod provisioning_tests;
+mod quorum;
 mod rights;
 mod storage;
 #[cfg(test)]
 mod tests;
 mod volumes;
-#[cfg(test)]
-mod volumes_tests;
 
 pub use check::{Check, CheckId, Resolution, Verdict};
-pub(super) use check::{Subject, block, overridable, pass, unread, warn};
 use check::{are, counted, span};
-pub(super) use disks::may_not_patch_volumes;
-pub(super) use volumes::in_words;
-
-use super::in_flight;
+pub(super) use check::{block, pass, unread, warn};
+pub(super) use context::{CheckContext, overridable};
+pub(super) use provisioning::in_words;
+pub(super) use volumes::may_not_patch_volumes;
 
 /// Every check of a plan, in the order in which they are told.
-pub(super) fn run(subject: &Subject<'_>) -> Vec<Check> {
+pub(super) fn run(context: &CheckContext<'_>) -> Vec<Check> {
     let mut checks = Vec::new();
-    rights::permissions(subject, &mut checks);
-    rights::unread(subject, &mut checks);
-    in_flight::check(subject, &mut checks);
-    controller::controller(subject, &mut checks);
-    controller::order(subject, &mut checks);
-    controller::revision(subject, &mut checks);
-    disruption::pod(subject, &mut checks);
-    disruption::budgets(subject, &mut checks);
-    disruption::finalizers(subject, &mut checks);
-    disks::claims(subject, &mut checks);
-    disks::not_known_to_rehydrate(subject, &mut checks);
-    peers::quorum(subject, &mut checks);
-    disks::retention(subject, &mut checks);
-    volumes::comes_back_otherwise(subject, &mut checks);
-    volumes::storage_class(subject, &mut checks);
-    storage::remote_storage(subject, &mut checks);
-    storage::only_wal(subject, &mut checks);
-    storage::others(subject, &mut checks);
-    machines::node(subject, &mut checks);
-    peers::siblings(subject, &mut checks);
-    evidence::evidence(subject, &mut checks);
+    rights::permissions(context, &mut checks);
+    rights::unread(context, &mut checks);
+    lease::check(context, &mut checks);
+    controller::controller(context, &mut checks);
+    controller::order(context, &mut checks);
+    controller::revision(context, &mut checks);
+    disruption::pod(context, &mut checks);
+    disruption::budgets(context, &mut checks);
+    disruption::finalizers(context, &mut checks);
+    volumes::claims(context, &mut checks);
+    volumes::not_known_to_rehydrate(context, &mut checks);
+    quorum::quorum(context, &mut checks);
+    volumes::retention(context, &mut checks);
+    provisioning::comes_back_otherwise(context, &mut checks);
+    provisioning::storage_class(context, &mut checks);
+    storage::remote_storage(context, &mut checks);
+    storage::only_wal(context, &mut checks);
+    storage::others(context, &mut checks);
+    nodes::node(context, &mut checks);
+    quorum::siblings(context, &mut checks);
+    evidence::evidence(context, &mut checks);
     checks
 }

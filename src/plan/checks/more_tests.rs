@@ -78,7 +78,7 @@ fn a_volume_that_does_not_exist_cannot_be_retained() {
     }
 }
 
-/// SQL comes back once all are: the others of the component, and the door that answers for it.
+/// SQL comes back once all are: the others of the component, and the endpoint that answers for it.
 #[test]
 fn who_else_is_not_ready_is_told_before() {
     let said = |proxy, first, second, pod: &str| {
@@ -91,7 +91,7 @@ fn who_else_is_not_ready_is_told_before() {
     assert_eq!(said(true, false, true, "wh1-1"), away("wh1-0 is"));
     assert_eq!(said(false, true, true, "wh1-1"), away("cloudberry-proxy-0 is"));
     assert_eq!(said(false, false, false, "wh1-1"), away("wh1-0, cloudberry-proxy-0 are"));
-    // What it answers for is no matter of the door's.
+    // What it answers for is no matter of the endpoint's.
     assert!(said(true, false, false, "cloudberry-proxy-0").is_empty());
     // Safekeepers are weighed as a quorum.
     let storage = "namespace: synxdb-system

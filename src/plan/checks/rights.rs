@@ -1,16 +1,16 @@
 //! What the user may do, and what is not known because they may not read it.
 
-use super::{Check, CheckId, Subject, block, pass, warn};
+use super::{Check, CheckContext, CheckId, block, pass, warn};
 use crate::cli::quoted;
 use crate::cluster::permission::{Allowed, Permission};
 use crate::plan::rights::goes_on_without;
 use crate::topology::Known;
 
-pub(super) fn permissions(subject: &Subject<'_>, checks: &mut Vec<Check>) {
+pub(super) fn permissions(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
     let before = checks.len();
     // Verbs on one resource whose lack means the same are one line.
     let mut lacking: Vec<(Permission, &str)> = Vec::new();
-    for (permission, allowed) in subject.rights {
+    for (permission, allowed) in context.rights {
         match allowed {
             Allowed::Yes => {}
             Allowed::No(_) if let Some(less) = goes_on_without(permission) => {
@@ -30,7 +30,7 @@ pub(super) fn permissions(subject: &Subject<'_>, checks: &mut Vec<Check>) {
                 let portforward = permission.subresource.as_deref() == Some("portforward");
                 // `get` alone was enough before 1.35, `create` is what later servers ask for.
                 let other = |verb| {
-                    subject.rights.iter().any(|(p, a)| {
+                    context.rights.iter().any(|(p, a)| {
                         p.subresource.as_deref() == Some("portforward") && p.verb == verb && *a == Allowed::Yes
                     })
                 };
@@ -50,7 +50,7 @@ pub(super) fn permissions(subject: &Subject<'_>, checks: &mut Vec<Check>) {
     }
     let lacking = lacking.into_iter().map(|(permission, less)| format!("you may not {permission}: {less}"));
     checks.extend(lacking.map(|reason| warn(CheckId::Permission, reason)));
-    if checks.len() == before && !subject.rights.is_empty() {
+    if checks.len() == before && !context.rights.is_empty() {
         checks.push(pass(CheckId::Permission, "you may do every step"));
     }
 }
@@ -64,20 +64,20 @@ fn can_i(permission: &Permission) -> String {
 }
 
 /// What could not be read, and what is therefore not known: one line, however much it is.
-pub(super) fn unread(subject: &Subject<'_>, checks: &mut Vec<Check>) {
+pub(super) fn unread(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
     fn why<T>(part: &Known<T>) -> Option<&str> {
         match part {
             Known::Is(_) => None,
             Known::Unknown(why) => Some(why),
         }
     }
-    let topology = subject.topology;
-    let new_disks = subject.returning.is_empty() && subject.going_claims().next().is_some();
-    let disrupts = subject.deletes_pod() && subject.member.ready();
+    let topology = context.topology;
+    let new_disks = context.returning.is_empty() && context.going_claims().next().is_some();
+    let disrupts = context.deletes_pod() && context.member.ready();
     let sources = [
-        (subject.deletes_pod(), why(&topology.nodes), "nodes", "a node can take the new pod"),
+        (context.deletes_pod(), why(&topology.nodes), "nodes", "a node can take the new pod"),
         (new_disks, why(&topology.classes), "storage classes", "the new claims' class exists"),
-        (disrupts, why(&subject.member.budgets), "disruption budgets", "one forbids it"),
+        (disrupts, why(&context.member.budgets), "disruption budgets", "one forbids it"),
     ];
     let unread: Vec<_> = sources
         .into_iter()

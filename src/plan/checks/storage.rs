@@ -1,7 +1,7 @@
 //! The storage layer beside the target: what the pageserver holds elsewhere, and that no second storage component is away.
 
-use super::peers::{last_record, unrecovered};
-use super::{Check, CheckId, Subject, are, overridable, pass, warn};
+use super::quorum::{last_record, unrecovered};
+use super::{Check, CheckContext, CheckId, are, overridable, pass, warn};
 use crate::cli::Allow;
 use crate::plan::Outcome;
 use crate::storage::pageserver::{OnlyWal, only_wal as wal_of};
@@ -11,21 +11,21 @@ use crate::topology::health::majority;
 use crate::topology::layout::Role;
 
 /// Whether a pageserver's disk goes, and no other one of its comes back.
-fn loses_disk(subject: &Subject<'_>) -> bool {
-    subject.component.is_some_and(|component| component.role == Role::Pageserver)
-        && subject.returning.is_empty()
-        && subject.deleted_claims().next().is_some()
+fn loses_disk(context: &CheckContext<'_>) -> bool {
+    context.component.is_some_and(|component| component.role == Role::Pageserver)
+        && context.returning.is_empty()
+        && context.deleted_claims().next().is_some()
 }
 
 /// What a pageserver's disk alone holds is not on the new one. Its own metrics say what is in remote storage; the layout
 /// overrides them.
-pub(super) fn remote_storage(subject: &Subject<'_>, checks: &mut Vec<Check>) {
-    if !loses_disk(subject) {
+pub(super) fn remote_storage(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
+    if !loses_disk(context) {
         return;
     }
     let id = CheckId::RemoteStorage;
-    let layout = subject.component.and_then(|component| component.remote_storage);
-    let facts = subject.storage.of(&subject.member.name).and_then(|reading| reading.pageserver());
+    let layout = context.component.and_then(|component| component.remote_storage);
+    let facts = context.storage.of(&context.member.name).and_then(|reading| reading.pageserver());
     let measured = facts.and_then(|facts| facts.remote_bytes);
     // Without a tenant there is nothing that it could have there.
     let serves = facts.is_some_and(|facts| facts.active() > 0);
@@ -37,13 +37,13 @@ pub(super) fn remote_storage(subject: &Subject<'_>, checks: &mut Vec<Check>) {
         ),
         (Some(true), _) => pass(id, "the layout says that the pageserver keeps its layers in remote storage"),
         (Some(false), _) => overridable(
-            subject,
+            context,
             id,
             "the layout says that the pageserver has no remote storage: its layers are on the old disk alone",
             Allow::LocalLayers,
         ),
         (None, Some(0)) if serves => overridable(
-            subject,
+            context,
             id,
             "the pageserver has nothing in remote storage: its layers are on the old disk alone",
             Allow::LocalLayers,
@@ -53,26 +53,26 @@ pub(super) fn remote_storage(subject: &Subject<'_>, checks: &mut Vec<Check>) {
             let why = "whether the pageserver keeps its layers in remote storage is not known: what only the disk holds \
                        would be lost with it";
             // Only where every one of them is.
-            let kept = subject.deleted_claims().all(|claim| subject.retains(&claim.name));
+            let kept = context.deleted_claims().all(|claim| context.retains(&claim.name));
             warn(id, if kept { format!("{why}; the old volume is kept") } else { why.to_owned() })
         }
     });
 }
 
 /// WAL that the pageserver has taken in and not uploaded is on safekeepers alone once its disk is gone.
-pub(super) fn only_wal(subject: &Subject<'_>, checks: &mut Vec<Check>) {
-    if !loses_disk(subject) {
+pub(super) fn only_wal(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
+    if !loses_disk(context) {
         return;
     }
     let id = CheckId::Wal;
-    let reading = subject.storage.of(&subject.member.name);
+    let reading = context.storage.of(&context.member.name);
     let Some(facts) = reading.and_then(|reading| reading.pageserver()) else {
         let why = reading.and_then(|reading| reading.unread());
         let why = why.map(|why| format!(" ({why})")).unwrap_or_default();
         checks.push(warn(id, format!("how much WAL is on safekeepers alone is not known: its metrics are not{why}")));
         return;
     };
-    let safekeepers = &subject.storage.safekeepers;
+    let safekeepers = &context.storage.safekeepers;
     let Some(only) = wal_of(facts, safekeepers) else {
         checks.push(warn(id, "how much WAL is on safekeepers alone is not known: its metrics give no positions"));
         return;
@@ -90,7 +90,7 @@ pub(super) fn only_wal(subject: &Subject<'_>, checks: &mut Vec<Check>) {
         _ if only.is_empty() => pass(id, "all WAL that the pageserver has taken in is in remote storage"),
         (Some(lost), _) => {
             let why = format!("{what} is not in remote storage yet, and no safekeeper has all of it: {}", line(lost));
-            overridable(subject, id, why, Allow::LocalLayers)
+            overridable(context, id, why, Allow::LocalLayers)
         }
         (None, Some(open)) => {
             warn(id, format!("{what} is not in remote storage yet, and should be on safekeepers: {}", line(open)))
@@ -102,21 +102,21 @@ pub(super) fn only_wal(subject: &Subject<'_>, checks: &mut Vec<Check>) {
 }
 
 /// Never two storage components at once: what one of them lacks another one has to have.
-pub(super) fn others(subject: &Subject<'_>, checks: &mut Vec<Check>) {
+pub(super) fn others(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
     let storage = [Role::Safekeeper, Role::Pageserver];
-    if !storage.contains(&subject.member.role) || !subject.deletes() {
+    if !storage.contains(&context.member.role) || !context.deletes() {
         return;
     }
     // The safekeepers among themselves are held to more.
     let counts = |other: &&Member| {
-        let safekeepers = subject.member.role == Role::Safekeeper && other.role == Role::Safekeeper;
-        storage.contains(&other.role) && other.name != subject.member.name && !safekeepers
+        let safekeepers = context.member.role == Role::Safekeeper && other.role == Role::Safekeeper;
+        storage.contains(&other.role) && other.name != context.member.name && !safekeepers
     };
-    let space = subject.topology.space(&subject.member.namespace);
+    let space = context.topology.space(&context.member.namespace);
     let others: Vec<&Member> = space.into_iter().flat_map(|space| space.members()).filter(counts).collect();
     let (mut open, mut told) = (Vec::new(), Vec::new());
     for other in &others {
-        let Some(record) = last_record(subject, other) else { continue };
+        let Some(record) = last_record(context, other) else { continue };
         let Some(why) = unrecovered(record) else { continue };
         // One that was not proven may well be whole: nobody asked it, or nothing could be compared.
         if record.outcome == Outcome::Unproven { told.push(why) } else { open.push(why) }
@@ -125,9 +125,9 @@ pub(super) fn others(subject: &Subject<'_>, checks: &mut Vec<Check>) {
     if !down.is_empty() {
         let why = format!("{} not Ready", are(&down));
         // Where both are down, one of them has to be the first.
-        if subject.member.ready() { open.push(why) } else { told.push(why) }
+        if context.member.ready() { open.push(why) } else { told.push(why) }
     }
-    if let Some(gap) = subject.topology.unread_volumes().filter(|_| !others.is_empty()) {
+    if let Some(gap) = context.topology.unread_volumes().filter(|_| !others.is_empty()) {
         let names: Vec<&str> = others.iter().map(|other| other.name.as_str()).collect();
         let why = &gap.why;
         told.push(format!(
@@ -142,7 +142,7 @@ pub(super) fn others(subject: &Subject<'_>, checks: &mut Vec<Check>) {
         (false, _) => {
             open.extend(told);
             let why = format!("{}: two storage components would be away at once", open.join(", "));
-            overridable(subject, id, why, Allow::SecondStorage)
+            overridable(context, id, why, Allow::SecondStorage)
         }
     };
     checks.push(check);

@@ -1,238 +1,110 @@
-//! Where the new claims get their volumes from, and what is different about a claim that is made from its template again.
+//! The claims: whether they may go, and what becomes of their volumes.
 
-use super::{Check, CheckId, Subject, overridable, pass, warn};
+use super::{Check, CheckContext, CheckId, Resolution, block, overridable, pass, unread, warn};
 use crate::cli::Allow;
-use crate::topology::binding::{Misfit, Wanted, chosen, misfit, reserved};
-use crate::topology::{Claim, ClaimSpec, Known, NodeFacts, StorageClassFacts, Volume};
+use crate::cluster::permission::{Allowed, Permission};
+use crate::topology::{Claim, ClaimReference, ClaimState, Known, NotIts};
 
-/// Most volumes of which it is said why they do not fit.
-const MOST_NAMED: usize = 3;
-
-/// A claim that is made again, and the template that it is made from.
-struct Again<'s> {
-    claim: &'s Claim,
-    spec: &'s ClaimSpec,
-}
-
-/// The claims that go and are made again from a template.
-fn made_again<'s>(subject: &Subject<'s>) -> Vec<Again<'s>> {
-    let Some(set) = subject.component.and_then(|component| component.set()) else { return Vec::new() };
-    let template = |claim: &'s Claim| {
-        let template = set.template_of(&claim.name, &subject.member.name)?;
-        Some(Again { claim, spec: &template.spec })
-    };
-    subject.going_claims().filter_map(template).collect()
-}
-
-/// The class that a claim gets which names this one, or none: the default class, or none of all. Empty for none.
-fn class_of<'c>(named: Option<&'c str>, classes: &'c [StorageClassFacts]) -> &'c str {
-    let default = || classes.iter().find(|class| class.default).map(|class| class.name.as_str());
-    named.or_else(default).unwrap_or_default()
-}
-
-/// Where the volumes of the new claims come from: a class makes them, or somebody has.
-pub(super) fn storage_class(subject: &Subject<'_>, checks: &mut Vec<Check>) {
-    if !subject.returning.is_empty() {
-        return;
-    }
-    let Known::Is(classes) = &subject.topology.classes else { return };
-    // The claims of each class that the templates name.
-    let mut groups: Vec<(Option<&str>, Vec<Again<'_>>)> = Vec::new();
-    for again in made_again(subject) {
-        let class = again.spec.class.as_deref();
-        match groups.iter_mut().find(|(known, _)| *known == class) {
-            Some((_, claims)) => claims.push(again),
-            None => groups.push((class, vec![again])),
-        }
-    }
-    for (class, claims) in groups {
-        of_class(subject, classes, class, &claims, checks);
-    }
-}
-
-fn of_class(
-    subject: &Subject<'_>,
-    classes: &[StorageClassFacts],
-    named: Option<&str>,
-    claims: &[Again<'_>],
-    checks: &mut Vec<Check>,
-) {
-    let id = CheckId::StorageClass;
-    let name = class_of(named, classes);
-    let class = classes.iter().find(|class| class.name == name && !name.is_empty());
-    let new = if claims.len() == 1 { "the new volume" } else { "the new volumes" };
-    let supply = Supply::of(subject, name, claims);
-    let why = match (named, class) {
-        (_, Some(class)) if class.provisions => {
-            let default = if named.is_none() { ", the default," } else { "" };
-            let (mode, policy) = (&class.binding_mode, &class.reclaim_policy);
-            checks
-                .push(pass(id, format!("storage class {name}{default} makes {new} ({mode}, reclaim policy {policy})")));
-            // What is free comes before what would be made, whatever lies on it.
-            checks.extend(supply.iter().flat_map(|supply| &supply.found).map(|(claim, volume)| {
-                let (volume, size) = (&volume.name, sized(volume));
-                let first =
-                    format!("volume {volume} ({size}) is free, and fits: Kubernetes may give it to claim {claim}");
-                warn(id, format!("{first}, with what is on it, rather than make one"))
-            }));
-            return;
-        }
-        (_, Some(class)) => format!("storage class {} makes no volumes", class.name),
-        (None, None) => "the claim template names no storage class, and there is no default one".to_owned(),
-        (Some(""), None) => "the claim template asks for no storage class".to_owned(),
-        (Some(name), None) => format!("storage class {name} does not exist"),
-    };
-    checks.push(match supply {
-        None => warn(id, format!("{why}, and whether a volume is free for the new claim is not known")),
-        Some(supply) if supply.lacking.is_empty() => {
-            let each = supply.found.iter().map(|(claim, volume)| {
-                let how = if volume.claim.is_some() { "reserved" } else { "free" };
-                format!("volume {} ({}) is {how} for claim {claim}", volume.name, sized(volume))
-            });
-            pass(id, format!("{why}; {}", each.collect::<Vec<_>>().join(", ")))
-        }
-        Some(supply) => {
-            let lacking = supply.lacking.join(", ");
-            let but = if supply.near.is_empty() { String::new() } else { format!(" ({})", supply.near.join("; ")) };
-            let why = format!("{why}, and no volume is free for claim {lacking}{but}");
-            overridable(subject, id, why, Allow::StorageClass)
-        }
-    });
-}
-
-/// What there is for some new claims.
-struct Supply<'s> {
-    /// Claims that get a volume that is there, and that volume.
-    found: Vec<(&'s str, &'s Volume)>,
-    /// Claims for which there is none.
-    lacking: Vec<&'s str>,
-    /// Why the volumes of their class do not fit, in words.
-    near: Vec<String>,
-}
-
-impl<'s> Supply<'s> {
-    /// `None` where volumes cannot be read.
-    fn of(subject: &Subject<'s>, class: &str, claims: &[Again<'s>]) -> Option<Self> {
-        let volumes = subject.topology.unbound_volumes.as_known()?;
-        let nodes = subject.topology.nodes.as_known().map(Vec::as_slice);
-        // What is on record is set aside for an undo.
-        let aside = volumes.iter().filter(|volume| !volume.records.is_empty()).map(|volume| volume.name.as_str());
-        let mut taken: Vec<&str> = aside.collect();
-        let mut supply = Supply { found: Vec::new(), lacking: Vec::new(), near: Vec::new() };
-        for Again { claim, spec } in claims {
-            let namespace = &subject.member.namespace;
-            let wanted = Wanted { namespace, name: &claim.name, uid: None, spec, class };
-            match chosen(volumes, &wanted, nodes, &taken) {
-                Some(volume) => {
-                    taken.push(&volume.name);
-                    supply.found.push((&claim.name, volume));
-                }
-                None => {
-                    supply.lacking.push(&claim.name);
-                    let candidates = volumes.iter().filter(|volume| {
-                        reserved(volume, &wanted) || volume.claim.is_none() && volume.storage_class == class
-                    });
-                    let words = candidates.filter_map(|volume| why_not(volume, &wanted, nodes));
-                    supply.near.extend(words.take(MOST_NAMED));
-                }
-            }
-        }
-        supply.near.dedup();
-        Some(supply)
-    }
-}
-
-/// Why a volume that might have been meant for a claim is not for it, in words.
-fn why_not(volume: &Volume, wanted: &Wanted<'_>, nodes: Option<&[NodeFacts]>) -> Option<String> {
-    if !volume.records.is_empty() {
-        return Some(format!("volume {} is set aside, and on record", volume.name));
-    }
-    misfit(volume, wanted, nodes).map(|misfit| format!("volume {} {}", volume.name, in_words(&misfit, wanted.spec)))
-}
-
-/// Why a volume does not fit, in words that follow its name.
-pub(in crate::plan) fn in_words(misfit: &Misfit, asked: &ClaimSpec) -> String {
-    let or_none = |text: &Option<String>| text.clone().unwrap_or_else(|| "none".to_owned());
-    match misfit {
-        Misfit::Taken(claim) => format!("is for claim {}/{}", claim.namespace, claim.name),
-        Misfit::TooSmall(size) => {
-            let size = size.as_deref().unwrap_or("no size");
-            format!("has {size}, and {} is asked for", asked.size.as_deref().unwrap_or("more"))
-        }
-        Misfit::Mode(mode) => format!("is of volume mode {mode}, and {} is asked for", asked.mode),
-        Misfit::Terminating => "is being deleted".to_owned(),
-        Misfit::AccessModes(lacks) => format!("cannot be mounted {}", lacks.join(", ")),
-        Misfit::AttributesClass(class) => {
-            let (has, asked) = (or_none(class), or_none(&asked.attributes_class));
-            format!("has the VolumeAttributesClass {has}, and {asked} is asked for")
-        }
-        Misfit::Phase(phase) => format!("is {phase}, not Available"),
-        Misfit::Labels => "lacks the labels that are asked for".to_owned(),
-        Misfit::Class(class) if class.is_empty() => "is of no storage class".to_owned(),
-        Misfit::Class(class) => format!("is of storage class {class}"),
-        Misfit::Nodes(names) if names.is_empty() => {
-            "is tied to nodes, by its node affinity, of which there is none".to_owned()
-        }
-        Misfit::Nodes(names) => format!("is tied to {}, where no pod can start now", names.join(", ")),
-    }
-}
-
-fn sized(volume: &Volume) -> &str {
-    volume.capacity.as_deref().unwrap_or("of unknown size")
-}
-
-/// A claim that was changed since it was made, or whose template was, comes back as the template has it.
-pub(super) fn comes_back_otherwise(subject: &Subject<'_>, checks: &mut Vec<Check>) {
-    if !subject.returning.is_empty() {
-        return;
-    }
-    let set = subject.component.map(|component| component.name.as_str()).unwrap_or_default();
-    for Again { claim, spec } in made_again(subject) {
-        let changes = differences(&claim.spec, spec, subject.topology.classes.as_known().map(Vec::as_slice));
-        if !changes.is_empty() {
-            let why = format!(
-                "claim {} comes back as the template of StatefulSet {set} has it: {}",
-                claim.name,
-                changes.join("; ")
-            );
+pub(super) fn claims(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
+    for claim in &context.member.claims {
+        checks.extend(not_its_own(claim));
+        if claim.ephemeral && context.goes(claim) {
+            let name = &claim.name;
+            let why = format!("claim {name} belongs to the pod and goes with it: the new pod gets a new, empty one");
+            checks.push(warn(CheckId::Claims, why));
+        } else if claim.terminating && context.keep_claims && context.goes(claim) {
+            let name = &claim.name;
+            let why = format!("claim {name} is Terminating and goes with the pod, though claims are kept");
             checks.push(warn(CheckId::Claims, why));
         }
     }
-}
-
-/// What a claim has now that its template would make otherwise, in words. What one of the two does not say is not
-/// compared.
-fn differences(now: &ClaimSpec, then: &ClaimSpec, classes: Option<&[StorageClassFacts]>) -> Vec<String> {
-    use crate::topology::quantity::Quantity;
-    let none = || "none".to_owned();
-    let change = |what: &str, then: &str, now: &str| format!("{what} {then}, where it has {now} now");
-    let mut changes = Vec::new();
-    if let (Some(has), Some(gets)) = (&now.size, &then.size)
-        && Quantity::parse(has) != Quantity::parse(gets)
-    {
-        changes.push(change("size", gets, has));
+    if context.keep_claims {
+        return;
     }
-    if let (Some(has), Some(classes)) = (&now.class, classes) {
-        let gets = class_of(then.class.as_deref(), classes);
-        if has != gets {
-            let word = |class: &str| if class.is_empty() { none() } else { class.to_owned() };
-            changes.push(change("storage class", &word(gets), &word(has)));
+    if context.member.claims.is_empty() {
+        checks.push(pass(CheckId::Claims, "the pod mounts no claim"));
+    }
+    for claim in &context.member.claims {
+        if let ClaimState::Unknown(reason) = &claim.state {
+            let why = format!("claim {} cannot be read: {reason}", claim.name);
+            let check = block(CheckId::Claims, why, Resolution::KeepClaims);
+            checks.push(unread(check, context.topology.unread_claims(&context.member.namespace)));
+        }
+        if !claim.shared_with.is_empty() {
+            checks.push(block(
+                CheckId::SharedClaim,
+                format!("claim {} is mounted by {} too", claim.name, claim.shared_with.join(", ")),
+                Resolution::KeepClaims,
+            ));
         }
     }
-    if now.attributes_class != then.attributes_class {
-        let word = |class: &Option<String>| class.clone().unwrap_or_else(none);
-        changes.push(change("VolumeAttributesClass", &word(&then.attributes_class), &word(&now.attributes_class)));
-    }
-    let modes = |spec: &ClaimSpec| {
-        let mut modes = spec.access_modes.clone();
-        modes.sort();
-        modes
+}
+
+/// A claim may name any volume: whose it is the volume says.
+fn not_its_own(claim: &Claim) -> Option<Check> {
+    let NotIts { volume, of } = claim.not_its.as_ref()?;
+    let whose = match of {
+        Some(ClaimReference { namespace, name, uid: Some(_) }) => format!("is bound to claim {namespace}/{name}"),
+        Some(ClaimReference { namespace, name, uid: None }) => format!("is reserved for claim {namespace}/{name}"),
+        None => "is bound to no claim".to_owned(),
     };
-    if modes(now) != modes(then) && !now.access_modes.is_empty() && !then.access_modes.is_empty() {
-        changes.push(change("access modes", &then.access_modes.join(", "), &now.access_modes.join(", ")));
+    let name = &claim.name;
+    let why = format!("claim {name} names volume {volume}, which {whose}: it is not this claim's, and stays as it is");
+    Some(warn(CheckId::Claims, why))
+}
+
+/// The right to change volumes, where it is known to be missing.
+pub(crate) fn may_not_patch_volumes(rights: &[(Permission, Allowed)]) -> Option<&Permission> {
+    let denied = rights.iter().find(|(permission, allowed)| {
+        permission.resource == "persistentvolumes" && permission.verb == "patch" && matches!(allowed, Allowed::No(_))
+    });
+    denied.map(|(permission, _)| permission)
+}
+
+pub(super) fn retention(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
+    let denied = may_not_patch_volumes(context.rights).is_some();
+    let mut kept = Vec::new();
+    // One that goes with the pod goes whether or not it can be read.
+    let unknown =
+        |claim: &&Claim| claim.ephemeral && matches!(claim.state, ClaimState::Unknown(_)) && context.deletes_pod();
+    for claim in context.member.claims.iter().filter(|claim| context.goes(claim) || unknown(claim)) {
+        let mut gap = None;
+        let lost = match &claim.volume {
+            _ if let ClaimState::Unknown(reason) = &claim.state => {
+                gap = context.topology.unread_claims(&context.member.namespace);
+                Some(format!("claims cannot be read: {reason}"))
+            }
+            Known::Is(Some(_)) if denied => Some("you may not patch persistentvolumes".to_owned()),
+            Known::Is(Some(volume)) => {
+                kept.push(volume.name.as_str());
+                None
+            }
+            // Not bound: there is no volume that could be lost.
+            Known::Is(None) if claim.volume_name.is_none() => None,
+            Known::Is(None) => Some("its volume does not exist".to_owned()),
+            Known::Unknown(reason) => {
+                gap = context.topology.unread_volumes();
+                Some(format!("volumes cannot be read: {reason}"))
+            }
+        };
+        if let Some(why) = lost {
+            let why = format!("the old volume of claim {} cannot be retained: {why}", claim.name);
+            checks.push(unread(overridable(context, CheckId::Retention, why, Allow::UnretainedVolume), gap));
+        }
     }
-    if now.mode != then.mode {
-        changes.push(change("volume mode", &then.mode.to_string(), &now.mode.to_string()));
+    if !kept.is_empty() {
+        let volumes = if kept.len() == 1 { "volume" } else { "volumes" };
+        checks.push(pass(CheckId::Retention, format!("the old {volumes} {} will be retained", kept.join(", "))));
     }
-    changes
+}
+
+/// The product's procedure replaces no disk of such a component: what is on it may be nowhere else, and no proof would
+/// show that it is gone.
+pub(super) fn not_known_to_rehydrate(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
+    let role = context.member.role;
+    if role.rehydrates() || !context.returning.is_empty() || context.deleted_claims().next().is_none() {
+        return;
+    }
+    let why = format!("whether a {role} gets back what is on its disk is not known, and nothing would prove it");
+    checks.push(block(CheckId::Claims, why, Resolution::KeepClaims));
 }

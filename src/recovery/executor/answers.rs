@@ -6,7 +6,7 @@ use super::state::Executor;
 use crate::plan::settle_time;
 use crate::recovery::events::{Ending, Event, Phase, PhaseEnd};
 use crate::recovery::goal::{self, Progress};
-use crate::recovery::witness::Answer;
+use crate::recovery::prover::Answer;
 use crate::topology::Topology;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
@@ -44,7 +44,7 @@ impl Executor<'_, '_> {
         let phase = Phase::Answers;
         let started = Instant::now();
         (self.tell)(Event::Started(phase));
-        let skipped = self.run.witness.skipped();
+        let skipped = self.run.prover.skipped();
         let mut pause = FIRST_PAUSE;
         loop {
             let answer = match &skipped {
@@ -107,7 +107,7 @@ impl Executor<'_, '_> {
             biased;
             () = self.run.interrupt.cancelled() => None,
             () = sleep_until(self.deadline) => Some(None),
-            answer = self.run.witness.confirm(self.run.before.as_ref(), self.canary.as_deref(), ready_for) => Some(Some(answer)),
+            answer = self.run.prover.confirm(self.run.before.as_ref(), self.canary.as_deref(), ready_for) => Some(Some(answer)),
         };
         match asked {
             Some(Some(answer)) => Ok(answer),

@@ -1,10 +1,10 @@
 //! What the component says right before the first change, and the row that is looked for afterwards.
 
 use super::state::Executor;
-use crate::plan::{Act, ComparedWith, Proof};
-use crate::recovery::witness::Silence;
-use crate::verify::ask::QUESTION;
+use crate::plan::{Action, ComparedWith, Proof};
+use crate::recovery::prover::Silence;
 use crate::verify::difference;
+use crate::verify::inspect::QUESTION;
 use tokio::time::Instant;
 
 impl Executor<'_, '_> {
@@ -16,7 +16,7 @@ impl Executor<'_, '_> {
             return;
         }
         let schema = schema.clone();
-        match self.run.witness.write_canary(&schema).await {
+        match self.run.prover.write_canary(&schema).await {
             Ok(()) => {
                 self.run.record.canary = Some(schema.clone());
                 self.canary = Some(schema);
@@ -31,11 +31,11 @@ impl Executor<'_, '_> {
     pub(super) async fn take_baseline_again(&mut self) {
         let plan = self.run.plan;
         let fresh = matches!(plan.baseline, ComparedWith::Fresh { .. }) && plan.resumes.is_none();
-        let Some(before) = self.run.before.take_if(|_| fresh && plan.act == Act::Failover && plan.deletes()) else {
+        let Some(before) = self.run.before.take_if(|_| fresh && plan.act == Action::Failover && plan.deletes()) else {
             return;
         };
         let left = self.deadline.saturating_duration_since(Instant::now());
-        match self.run.witness.testify(Some(&before), QUESTION.min(left)).await {
+        match self.run.prover.testify(Some(&before), QUESTION.min(left)).await {
             Ok(now) => {
                 let gone = difference(&before, &now).missing;
                 if !gone.is_empty() {

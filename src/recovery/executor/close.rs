@@ -23,7 +23,7 @@ impl Executor<'_, '_> {
         };
         let canary = self.canary.take();
         let lost = match &canary {
-            Some(schema) if outcome == Recorded::DataMissing => self.run.witness.lacks_canary(schema).await,
+            Some(schema) if outcome == Recorded::DataMissing => self.run.prover.lacks_canary(schema).await,
             _ => false,
         };
         // A row that is on the volume that went is not here to be dropped: an undo will find it.
@@ -39,7 +39,7 @@ impl Executor<'_, '_> {
         self.write_outcome(outcome).await;
         // Only now: a run that is killed before looks for the row when it is run again.
         if let Some(schema) = canary.filter(|_| !lost)
-            && let Err(why) = self.run.witness.drop_canary(&schema).await
+            && let Err(why) = self.run.prover.drop_canary(&schema).await
         {
             self.notice(format!("schema {schema} is left: {why}"));
         }
@@ -111,7 +111,7 @@ impl Executor<'_, '_> {
             return;
         }
         for schema in std::mem::take(&mut self.run.superseded) {
-            if let Err(why) = self.run.witness.drop_canary(&schema).await {
+            if let Err(why) = self.run.prover.drop_canary(&schema).await {
                 self.notice(format!("schema {schema}, of an earlier run, is left: {why}"));
             }
         }
@@ -131,7 +131,7 @@ impl Executor<'_, '_> {
         let Some(schema) = self.canary.take() else { return };
         if is_looked_for_again(self.wrote_canary, !self.done.is_empty()) {
             self.notice(format!("schema {schema} is left for the run that resumes"));
-        } else if let Err(why) = self.run.witness.drop_canary(&schema).await {
+        } else if let Err(why) = self.run.prover.drop_canary(&schema).await {
             self.notice(format!("schema {schema} is left: {why}"));
         }
     }

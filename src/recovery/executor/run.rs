@@ -5,7 +5,7 @@ use super::state::{Executor, Run};
 use crate::cluster::Watch;
 use crate::plan::Step;
 use crate::recovery::events::{Ending, Event, Outcome, Phase, PhaseEnd};
-use crate::recovery::explain::Known;
+use crate::recovery::explain::SeenEvents;
 use crate::recovery::goal::{self, Goal, Progress};
 use crate::recovery::settle::Settling;
 use tokio::time::Instant;
@@ -13,7 +13,7 @@ use tokio::time::Instant;
 /// Runs a plan to its end. The watch must be open already, so that no event is missed.
 pub async fn run(run: Run<'_>, watch: &mut Watch, tell: &mut (dyn FnMut(Event) + Send)) -> Outcome {
     let started = Instant::now();
-    let known = watch.snapshot().namespaces.first().map(Known::of).unwrap_or_default();
+    let known = watch.snapshot().namespaces.first().map(SeenEvents::of).unwrap_or_default();
     let mut executor = Executor {
         deadline: started + run.timeout,
         run,

@@ -1,16 +1,16 @@
 //! What a run needs, and what it knows while it is under way.
 
-use crate::cluster::{Cluster, Hold, Watch};
+use crate::cluster::{Cluster, LeaseGuard, Watch};
 use crate::error::Error;
 use crate::journal::Journal;
 use crate::plan::{Plan, Record};
 use crate::recovery::events::{Ending, Event, Phase, PhaseEnd};
-use crate::recovery::explain::{Known, Wait};
+use crate::recovery::explain::{SeenEvents, Wait};
 use crate::recovery::goal::{self, Trap};
+use crate::recovery::prover::Prover;
 use crate::recovery::settle::Settling;
-use crate::recovery::witness::Witness;
 use crate::topology::{Layout, Topology, build};
-use crate::verify::Testimony;
+use crate::verify::Evidence;
 use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -24,9 +24,9 @@ pub struct Run<'r> {
     /// What things are called.
     pub layout: &'r Layout,
     /// Who is asked whether the component is back.
-    pub witness: &'r Witness,
+    pub prover: &'r Prover,
     /// What the component said before.
-    pub before: Option<Testimony>,
+    pub before: Option<Evidence>,
     /// The record to write on the volumes that take part.
     pub record: Record,
     /// Schemas of canary tables that earlier runs of this pod, none of which will go on, may have left.
@@ -42,7 +42,7 @@ pub struct Run<'r> {
     /// Set when the user wants to stop.
     pub interrupt: CancellationToken,
     /// Keeps others from failing over in the same namespace.
-    pub lease: &'r Hold,
+    pub lease: &'r LeaseGuard,
 }
 
 /// A run under way: what is to be done, what was done so far, and what is known of the cluster.
@@ -52,7 +52,7 @@ pub(super) struct Executor<'r, 'w> {
     pub(super) tell: &'w mut (dyn FnMut(Event) + Send),
     pub(super) deadline: Instant,
     /// Events from before the run.
-    pub(super) known: Known,
+    pub(super) known: SeenEvents,
     /// What is waited for now.
     pub(super) wait: Option<Wait>,
     pub(super) phases: Vec<(Phase, PhaseEnd)>,

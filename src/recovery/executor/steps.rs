@@ -3,15 +3,15 @@
 use super::state::Executor;
 use crate::cluster::write::{Reservation, Written};
 use crate::error::Error;
-use crate::plan::{Act, CheckId, Step};
+use crate::plan::{Action, CheckId, Step};
 use crate::recovery::events::{Ending, Event, Phase, PhaseEnd};
 use crate::recovery::goal;
 use tokio::time::Instant;
 
 /// What was done to several objects in a phase.
-fn deeds(phase: Phase, act: &Act) -> &'static str {
+fn deeds(phase: Phase, act: &Action) -> &'static str {
     match phase {
-        Phase::Retain if *act == Act::Failover => "volumes retained",
+        Phase::Retain if *act == Action::Failover => "volumes retained",
         Phase::Retain => "volumes retained and reserved",
         Phase::Claim => "claims deleted",
         _ => "objects deleted",

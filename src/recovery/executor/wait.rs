@@ -3,7 +3,7 @@
 use super::state::Executor;
 use crate::cluster::write::Written;
 use crate::recovery::events::{Ending, Event, Phase};
-use crate::recovery::explain::{CLAIM, Known, POD, STATEFUL_SET, Subject, Wait, explanation, says};
+use crate::recovery::explain::{CLAIM, POD, STATEFUL_SET, SeenEvents, Wait, WaitTarget, explanation, says};
 use crate::recovery::goal::{self, Goal, Progress, Trap};
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
@@ -105,7 +105,7 @@ impl Executor<'_, '_> {
     /// lasted, one since the run did. A refusal that the next step ends is on the way.
     fn explained(&mut self, waits: &str) -> String {
         if self.wait.as_ref().is_none_or(|wait| wait.what != waits) {
-            let known = self.watch.snapshot().namespaces.first().map(Known::of).unwrap_or_default();
+            let known = self.watch.snapshot().namespaces.first().map(SeenEvents::of).unwrap_or_default();
             self.wait = Some(Wait { what: waits.to_owned(), since: Instant::now(), known });
             return waits.to_owned();
         }
@@ -130,14 +130,14 @@ impl Executor<'_, '_> {
 
     /// What may hold things up, the cause before its consequences: a claim that is not bound, its pod, or, as long as
     /// there is no new pod, the controller that should create it.
-    fn subjects(&self) -> Vec<Subject> {
+    fn subjects(&self) -> Vec<WaitTarget> {
         let (plan, topology) = (self.run.plan, self.topology());
         let target = &plan.target;
         let Some((member, pod)) = goal::successor(plan, &topology) else {
             let names = [(STATEFUL_SET, &target.component), (POD, &target.pod)].into_iter();
             let names = names.chain(plan.replaced_claims.iter().map(|claim| (CLAIM, &claim.name)));
             let subject =
-                |(kind, name): (_, &String)| Subject { kind, name: name.clone(), new_uid: None, scheduled: false };
+                |(kind, name): (_, &String)| WaitTarget { kind, name: name.clone(), new_uid: None, scheduled: false };
             return names.map(subject).collect();
         };
         let is_old = |uid: &Option<String>| plan.replaced_claims.iter().any(|claim| Some(&claim.uid) == uid.as_ref());
@@ -145,7 +145,7 @@ impl Executor<'_, '_> {
         claims
             .map(|claim| (CLAIM, &claim.name, claim.uid.clone().filter(|_| !is_old(&claim.uid)), false))
             .chain([(POD, &member.name, Some(pod.uid.clone()), pod.node.is_some())])
-            .map(|(kind, name, new_uid, scheduled)| Subject { kind, name: name.clone(), new_uid, scheduled })
+            .map(|(kind, name, new_uid, scheduled)| WaitTarget { kind, name: name.clone(), new_uid, scheduled })
             .collect()
     }
 }

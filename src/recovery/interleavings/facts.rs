@@ -5,7 +5,7 @@ use super::world::{Claim, Disk, Map, OPERATIONS, PAGES, Page, Phase, Pod, Refere
 use crate::cluster::permission::Allowed;
 use crate::plan::Outcome;
 use crate::plan::{
-    Act, Before, ComparedWith, InFlight, Inputs, Plan, Probes, RECORD_VERSION, Record, RecordedClaim, RecordedOwner,
+    Action, Before, ComparedWith, InFlight, Inputs, Plan, Probes, RECORD_VERSION, Record, RecordedClaim, RecordedOwner,
     Request, Step, needed, newest, plan,
 };
 use crate::recovery::goal::{self, Progress};
@@ -196,7 +196,7 @@ impl Books {
         let recorded = Recorded {
             names: Names::of(&text),
             claims: claims.collect(),
-            undoes: record.act != Act::Failover,
+            undoes: record.act != Action::Failover,
             text: text.clone(),
             record,
         };
@@ -357,7 +357,7 @@ impl Books {
             Command::Undo(of) => Some(records.iter().find(|record| record.id == format!("op-{of}"))?),
             _ => None,
         };
-        let act = undoes.map_or(Act::Failover, |of| Act::Undo(of.id.clone()));
+        let act = undoes.map_or(Action::Failover, |of| Action::Undo(of.id.clone()));
         let unfinished = newest(records, topology, member)
             .filter(|record| record.unfinished() && record.act == act && !request.anew);
         let rights: Vec<_> = needed(member, &request).into_iter().map(|right| (right, Allowed::Yes)).collect();

@@ -3,7 +3,7 @@
 use super::facts::{Books, Command, Move, Names, Planned, Stand, slot};
 use super::kubernetes::{self, Deed, Free};
 use super::world::{Content, Disk, Map, OPERATIONS, Page, Reference, Seen, Uid, VOLUMES, World};
-use crate::plan::{Act, Outcome};
+use crate::plan::{self, Outcome};
 use stateright::{Model, Property};
 use std::hash::{Hash, Hasher};
 use std::sync::{Mutex, PoisonError};
@@ -312,11 +312,11 @@ impl Interleavings {
         let record = self.books.record(planned.record);
         let true_of_it = match &planned.plan.act {
             // It is on another disk than the ones that it and others set aside.
-            Act::Failover => {
+            plan::Action::Failover => {
                 record.claims.iter().all(|(old, aside, _)| *old != claim && *aside != Some(disk))
                     && self.returned(&next.world, disk, claim)
             }
-            Act::Undo(_) => record.claims.iter().any(|(_, _, returns)| *returns == Some(disk)),
+            plan::Action::Undo(_) => record.claims.iter().any(|(_, _, returns)| *returns == Some(disk)),
         };
         next.lied |= recovered && !true_of_it;
         run.verdict = Some(recovered);
@@ -420,14 +420,14 @@ impl Interleavings {
         let of = |id: &str| id.rsplit_once('-').and_then(|(_, number)| number.parse().ok()).unwrap_or(0);
         match (&record.act, record.outcome) {
             (_, Outcome::Recovered | Outcome::Unproven) => None,
-            (Act::Failover, Outcome::InProgress | Outcome::CatchingUp) => {
+            (plan::Action::Failover, Outcome::InProgress | Outcome::CatchingUp) => {
                 Some(Command::Resume(of(&record.pod_uid.replace('p', "p-"))))
             }
-            (Act::Undo(id), Outcome::InProgress | Outcome::CatchingUp) => Some(Command::Undo(of(id))),
+            (plan::Action::Undo(id), Outcome::InProgress | Outcome::CatchingUp) => Some(Command::Undo(of(id))),
             // The last one that set something aside: `undo ID`, or `undo POD` where it is an earlier one.
-            (Act::Failover, Outcome::DataMissing) => self.books.last_aside(&state.world).map(Command::Undo),
+            (plan::Action::Failover, Outcome::DataMissing) => self.books.last_aside(&state.world).map(Command::Undo),
             // It came back as it was before: there is nothing more to take back.
-            (Act::Undo(_), Outcome::DataMissing) => None,
+            (plan::Action::Undo(_), Outcome::DataMissing) => None,
         }
     }
 
@@ -514,7 +514,7 @@ impl Interleavings {
     /// Whether the runs that are under way end without anything that nobody can be counted on to do. A failover needs a
     /// new volume.
     fn ends_by_itself(&self, state: &State) -> bool {
-        let needs_a_disk = |run: &Run| self.books.plan(run.plan).plan.act == Act::Failover && !self.provisions;
+        let needs_a_disk = |run: &Run| self.books.plan(run.plan).plan.act == plan::Action::Failover && !self.provisions;
         if state.runs.iter().flatten().any(needs_a_disk) || state.runs == [None; 2] {
             return true;
         }

@@ -1,7 +1,7 @@
 //! What a failover or an undo tells while it runs, and how it ended. Its plan is `plan::Plan` itself.
 
+use super::availability::Reachability;
 use super::millis;
-use super::reachability::Reachability;
 use crate::plan::{ComparedWith, Plan};
 use crate::recovery::{ClaimChange, Ending, Event as Happened, Outcome, Phase, PhaseEnd};
 use crate::topology::Role;

@@ -1,7 +1,7 @@
 //! `forward`.
 
-use crate::render::forward::{At, Opened};
-use crate::topology::lead::Standing;
+use crate::render::opened::{At, Opened};
+use crate::topology::forward_target::Standing;
 use serde::Serialize;
 use std::borrow::Cow;
 

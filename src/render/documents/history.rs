@@ -2,7 +2,7 @@
 
 use super::Unknown;
 use crate::plan::history::{Aside, AsideState, Entry};
-use crate::plan::{Act as What, Outcome, Record};
+use crate::plan::{Action as What, Outcome, Record};
 use crate::topology::Gap;
 use serde::Serialize;
 
@@ -11,7 +11,7 @@ use serde::Serialize;
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct History<'a> {
     /// Each failover and undo on record, the newest first.
-    pub acts: Vec<Act<'a>>,
+    pub acts: Vec<HistoryAct<'a>>,
     /// What could not be read: with anything here the history may lack acts.
     pub unknown: Vec<Unknown<'a>>,
 }
@@ -20,7 +20,7 @@ pub struct History<'a> {
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "HistoryAct"))]
-pub struct Act<'a> {
+pub struct HistoryAct<'a> {
     /// Its name.
     pub id: &'a str,
     /// What it was.
@@ -129,11 +129,11 @@ pub struct Released<'a> {
 impl<'a> History<'a> {
     /// Of what is on record, and what could not be read.
     pub fn new(entries: &'a [Entry], gaps: &'a [Gap]) -> Self {
-        Self { acts: entries.iter().map(Act::from).collect(), unknown: gaps.iter().map(Unknown::from).collect() }
+        Self { acts: entries.iter().map(HistoryAct::from).collect(), unknown: gaps.iter().map(Unknown::from).collect() }
     }
 }
 
-impl<'a> From<&'a Entry> for Act<'a> {
+impl<'a> From<&'a Entry> for HistoryAct<'a> {
     fn from(entry: &'a Entry) -> Self {
         let record = &entry.record;
         let (act, undoes) = match &record.act {

@@ -36,6 +36,11 @@ macro_rules! kinds {
                 }
             }
 
+            /// The same, parsed: a file of ours, which a test holds to be JSON.
+            pub fn parsed_schema(self) -> serde_json::Value {
+                serde_json::from_str(self.schema()).unwrap_or_default()
+            }
+
             /// Its JSON Schema: schema/KIND.json.
             pub fn schema(self) -> &'static str {
                 match self {

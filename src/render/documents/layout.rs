@@ -3,7 +3,7 @@
 use super::Unknown;
 use crate::topology::fit::{Fit, Fitting};
 use crate::topology::health::Report;
-use crate::topology::{Evidence, LayoutSource, RecognizedBy, Role};
+use crate::topology::{LayoutSource, LookalikeEvidence, RecognizedBy, Role};
 use serde::Serialize;
 
 /// The layout in force.
@@ -125,9 +125,9 @@ impl<'a> From<&Fitting<'a>> for FittingPod<'a> {
             }
             Fit::Unrecognized(evidence) => {
                 let why = match evidence {
-                    Evidence::Label { key, value } => format!("label {key}={value}"),
-                    Evidence::Name(name) => format!("named {name}"),
-                    Evidence::Namespace => "the name of its namespace".to_owned(),
+                    LookalikeEvidence::Label { key, value } => format!("label {key}={value}"),
+                    LookalikeEvidence::Name(name) => format!("named {name}"),
+                    LookalikeEvidence::Namespace => "the name of its namespace".to_owned(),
                 };
                 Self { why: Some(why), ..plain(FitWord::Unrecognized) }
             }

@@ -5,13 +5,13 @@
 //! [`API_VERSION`]; renaming one, dropping one or changing what it means takes another.
 
 mod act;
+mod availability;
 mod envelope;
 mod error;
 mod forward;
 mod history;
 mod kind;
 mod layout;
-mod reachability;
 mod sandbox;
 #[cfg(test)]
 mod schemas;

@@ -4,8 +4,8 @@ use super::{
     API_VERSION, ActResult, Error, Event, Forward, History, Kind, LayoutCheck, Release, Sandbox, Scenarios, SchemaList,
     Status, Verification, Version,
 };
-use crate::plan::{Act, Plan, Record};
-use crate::verify::{Saved, StoredBaseline, Testimony};
+use crate::plan::{Action, Plan, Record};
+use crate::verify::{Evidence, Saved, StoredBaseline};
 use schemars::generate::{SchemaGenerator, SchemaSettings};
 use schemars::transform::{Transform, transform_subschemas};
 use schemars::{JsonSchema, Schema};
@@ -40,9 +40,9 @@ fn root<T: JsonSchema>(generator: SchemaGenerator) -> Schema {
     generator.into_root_schema_for::<T>()
 }
 
-/// The baseline within a record is data to the plan, which knows nothing of testimonies.
+/// The baseline within a record is data to the plan, which knows nothing of evidence.
 fn record(mut generator: SchemaGenerator) -> Schema {
-    let baseline = generator.subschema_for::<Testimony>();
+    let baseline = generator.subschema_for::<Evidence>();
     let mut schema = root::<Record>(generator);
     if let Some(of) = schema.pointer_mut("/properties/baseline").and_then(Value::as_object_mut) {
         of.extend(baseline.as_object().cloned().unwrap_or_default());
@@ -95,7 +95,7 @@ fn one_act(kind: Kind, properties: &mut Map<String, Value>, schema: &mut Map<Str
         Kind::UndoPlan => 1,
         _ => return,
     };
-    let name = Act::schema_name();
+    let name = Action::schema_name();
     let definitions = schema.get_mut("$defs").and_then(Value::as_object_mut).unwrap();
     let Some(act) = definitions.remove(&*name) else { panic!("{kind:?} has no act") };
     properties.insert("act".to_owned(), act["oneOf"][index].clone());

@@ -3,8 +3,8 @@
 use super::{LayoutInForce, Unknown};
 use crate::topology::health::{Health, Report, Trouble as Troubled, not_looked_into};
 use crate::topology::{
-    Claim as ClaimFacts, ClaimState, Evidence as Found, Known, Member as Place, PodFacts, Role, Space, SpaceKind,
-    Stranger as Other, Suspended as Stopped, Topology, Unrecognized as NotRecognized,
+    Claim as ClaimFacts, ClaimState, Known, LookalikeEvidence as Found, Member as Place, PodFacts, Role, Space,
+    SpaceKind, Stranger as Other, Suspended as Stopped, Topology, Unrecognized as NotRecognized,
 };
 use serde::Serialize;
 
@@ -94,7 +94,7 @@ pub struct Unrecognized<'a> {
     /// Its pods.
     pub pods: &'a [String],
     /// Why it looks like SynxDB's.
-    pub evidence: Evidence,
+    pub evidence: LookalikeEvidence,
     /// The label that it carries, as KEY=VALUE. Null where it is not for a label.
     pub label: Option<String>,
 }
@@ -103,7 +103,7 @@ pub struct Unrecognized<'a> {
 #[derive(Clone, Copy, Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
-pub enum Evidence {
+pub enum LookalikeEvidence {
     /// It carries one of SynxDB's labels.
     Label,
     /// It is called like one of SynxDB's components.
@@ -291,9 +291,9 @@ impl<'a> From<&'a NotRecognized> for Unrecognized<'a> {
     fn from(unrecognized: &'a NotRecognized) -> Self {
         let NotRecognized { namespace, workload, pods, evidence } = unrecognized;
         let (evidence, label) = match evidence {
-            Found::Label { key, value } => (Evidence::Label, Some(format!("{key}={value}"))),
-            Found::Name(_) => (Evidence::Name, None),
-            Found::Namespace => (Evidence::Namespace, None),
+            Found::Label { key, value } => (LookalikeEvidence::Label, Some(format!("{key}={value}"))),
+            Found::Name(_) => (LookalikeEvidence::Name, None),
+            Found::Namespace => (LookalikeEvidence::Namespace, None),
         };
         Self { namespace, workload, pods, evidence, label }
     }

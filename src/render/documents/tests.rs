@@ -2,23 +2,23 @@
 
 use super::{API_VERSION, Kind, SchemaList, document};
 use crate::plan::history::{Aside, AsideState, Entry};
-use crate::plan::{Act, Before, ComparedWith, NotMeasured, Outcome, Proof, Record, Resumes, Returns, Step};
+use crate::plan::{Action, Before, ComparedWith, NotMeasured, Outcome, Proof, Record, Resumes, Returns, Step};
 use crate::probe::baseline::examples::{baseline, table, tables as tables_of};
 use crate::probe::baseline::{Baseline, Digest, Listing, RelationKind, Table, Tables, Uncounted};
-use crate::probe::sql::Kernel;
+use crate::probe::kernel::Kernel;
 use crate::recovery::{Ending, Event, Phase, PhaseEnd};
 use crate::render::forward::{self, Opened};
-use crate::render::machine;
+use crate::render::structured;
 use crate::render::tests::{ended, planned, reached};
 use crate::storage::PageFacts;
 use crate::storage::examples::{ps, sk};
 use crate::testing::{ACCOUNT, snapshot, unreadable};
 use crate::topology::fit::fittings;
+use crate::topology::forward_target::Standing;
 use crate::topology::health::judge;
-use crate::topology::layout::{PageDoor, Role, Scheme};
-use crate::topology::lead::Standing;
+use crate::topology::layout::{Role, Scheme, StatusEndpoint};
 use crate::topology::{Gap, Layout, LayoutSource, Part, build};
-use crate::verify::{Judgement, Kind as CheckKind, Saved, StoredBaseline, Testimony};
+use crate::verify::{Evidence, Judgement, Kind as CheckKind, Saved, StoredBaseline};
 use jsonschema::Validator;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -41,7 +41,7 @@ fn kind_of(document: &Value) -> &str {
 
 /// It is as the schema of its kind says.
 #[track_caller]
-pub(in crate::render) fn valid(what: &str, document: &Value) {
+pub(crate) fn valid(what: &str, document: &Value) {
     let errors = VALIDATORS[kind_of(document)].iter_errors(document);
     let errors: Vec<String> = errors.map(|error| format!("{}: {error}", error.instance_path())).collect();
     assert!(errors.is_empty(), "{what}: {}\n{document:#}", errors.join("\n"));
@@ -52,21 +52,21 @@ fn samples() -> Vec<Value> {
     let mut all = status();
     all.extend(acts());
     all.extend(past());
-    all.extend(testimony());
-    all.extend([machine::version(), machine::schemas()]);
+    all.extend(evidence());
+    all.extend([structured::version(), structured::schemas()]);
     let kubeconfig = std::path::Path::new("/tmp/kubeconfig");
     let passfile = std::path::Path::new("/tmp/pgpass");
-    all.push(machine::sandbox("healthy", kubeconfig, passfile));
-    all.push(machine::scenarios(&[("healthy", "nothing".to_owned())]));
+    all.push(structured::sandbox("healthy", kubeconfig, passfile));
+    all.push(structured::scenarios(&[("healthy", "nothing".to_owned())]));
     let error = crate::error::Error::refused("what").because("why").hint("next");
-    all.push(machine::error(&error));
+    all.push(structured::error(&error));
     all
 }
 
 fn status() -> Vec<Value> {
     let mut read = snapshot(&[ACCOUNT]);
     let seen = build(&read, &Layout::shipped().unwrap());
-    let whole = machine::status(&judge(&seen), &seen);
+    let whole = structured::status(&judge(&seen), &seen);
     read.passed_over = vec!["cloud008".to_owned()];
     read.volumes = unreadable("persistentvolumes", None);
     read.namespaces[0].claims = unreadable("persistentvolumeclaims", Some(&read.namespaces[0].namespace));
@@ -81,7 +81,7 @@ fn status() -> Vec<Value> {
         let opened = Opened { member, standing, at: &at, remote_port: 5432, line: Some("psql"), sql };
         forward::machine(&opened)
     });
-    [whole, machine::status(&judge(&part), &part)].into_iter().chain(opened).chain(checked()).collect()
+    [whole, structured::status(&judge(&part), &part)].into_iter().chain(opened).chain(checked()).collect()
 }
 
 /// Where each fits the layout otherwise, and the layout is from somewhere else.
@@ -100,7 +100,10 @@ pods:
     let checks = layouts.iter().map(|layout| {
         let topology = build(&read, layout);
         let report = judge(&topology);
-        (machine::layout_check(&topology.layout, &fittings(&topology), &report), machine::status(&report, &topology))
+        (
+            structured::layout_check(&topology.layout, &fittings(&topology), &report),
+            structured::status(&report, &topology),
+        )
     });
     checks.flat_map(|(check, status)| [check, status]).collect()
 }
@@ -113,7 +116,7 @@ fn returns() -> Returns {
 fn acts() -> Vec<Value> {
     let failover = planned("wh9527-0", true, |_| {});
     let mut undo = planned("wh9527-0", false, |_| {});
-    undo.act = Act::Undo("3f2a91bc".into());
+    undo.act = Action::Undo("3f2a91bc".into());
     undo.journal = Some("file".into());
     undo.checks[0].next = Some("--allow quorum-loss".into());
     undo.checks[0].allow = Some(crate::cli::Allow::QuorumLoss);
@@ -132,21 +135,21 @@ fn acts() -> Vec<Value> {
     undo.before = Before::Silent { reason: "why".into() };
     undo.baseline = ComparedWith::Stored { taken: "2026-01-01T00:00:00Z".into(), summary: "what".into() };
     undo.accept_missing = vec!["test_db".into()];
-    let mut all = vec![machine::plan(&failover), machine::plan(&undo)];
+    let mut all = vec![structured::plan(&failover), structured::plan(&undo)];
     undo.baseline =
         ComparedWith::Inherited { from: "a1".into(), taken: "2026-01-01T00:00:00Z".into(), summary: "what".into() };
-    all.push(machine::plan(&undo));
+    all.push(structured::plan(&undo));
     undo.baseline = ComparedWith::Nothing { reason: "why".into() };
     for before in [Before::NotAsked, Before::LoginRefused { reason: "why".into() }] {
         undo.before = before;
-        all.push(machine::plan(&undo));
+        all.push(structured::plan(&undo));
     }
-    let door = PageDoor { port: 7676, path: "/v1/status".into(), scheme: Scheme::Http };
+    let endpoint = StatusEndpoint { port: 7676, path: "/v1/status".into(), scheme: Scheme::Http };
     for proof in
-        [Proof::Page { pod: "p-0".into(), role: Role::Safekeeper, door }, Proof::Skipped { reason: "why".into() }]
+        [Proof::Page { pod: "p-0".into(), role: Role::Safekeeper, endpoint }, Proof::Skipped { reason: "why".into() }]
     {
         undo.proof = proof;
-        all.push(machine::plan(&undo));
+        all.push(structured::plan(&undo));
     }
     let done = PhaseEnd::After(Duration::from_millis(3), "it is".into());
     let ends = [done, PhaseEnd::Skipped("why".into()), PhaseEnd::Failed("why".into())];
@@ -154,8 +157,8 @@ fn acts() -> Vec<Value> {
     events.push(Event::Notice("what".into()));
     events.extend(ends.iter().cloned().map(|end| Event::Done(Phase::Pod, end)));
     for plan in [&failover, &undo] {
-        all.extend(events.iter().map(|event| machine::event(&plan.act, event)));
-        all.push(machine::rehearsed(plan, "pod/p-0 deleted"));
+        all.extend(events.iter().map(|event| structured::event(&plan.act, event)));
+        all.push(structured::rehearsed(plan, "pod/p-0 deleted"));
         for ending in [
             Ending::Recovered,
             Ending::NotVerified,
@@ -172,13 +175,13 @@ fn acts() -> Vec<Value> {
             outcome.reachability = reached();
             outcome.claims[0].returned_volume = Some("pv".into());
             outcome.accept = Some("kubectl synxdb".into());
-            all.push(machine::outcome(plan, &outcome, &["why".into()], Some("kubectl synxdb")));
+            all.push(structured::outcome(plan, &outcome, &["why".into()], Some("kubectl synxdb")));
         }
     }
     all
 }
 
-fn recorded(act: Act, outcome: Outcome) -> Record {
+fn recorded(act: Action, outcome: Outcome) -> Record {
     let claim = json!({"name": "c", "uid": "u", "volume": "pv", "reclaimPolicy": "Delete", "returns": returns(),
                        "manifest": {"metadata": {"name": "c"}, "spec": {"volumeName": "pv"}}});
     let record = json!({
@@ -211,7 +214,7 @@ fn past() -> Vec<Value> {
     let outcomes =
         [Outcome::InProgress, Outcome::CatchingUp, Outcome::Recovered, Outcome::Unproven, Outcome::DataMissing];
     let entries = outcomes.map(|outcome| {
-        let act = if outcome == Outcome::Recovered { Act::Undo("b".into()) } else { Act::Failover };
+        let act = if outcome == Outcome::Recovered { Action::Undo("b".into()) } else { Action::Failover };
         Entry {
             record: recorded(act, outcome),
             took: Some(jiff::SignedDuration::from_secs(5)),
@@ -222,13 +225,13 @@ fn past() -> Vec<Value> {
     });
     let gaps = [Gap { part: Part::Volumes, why: "why".into(), transient: false }];
     let record = &entries[0].record;
-    let released = machine::released(record, &[("pv".into(), "Delete".into())]);
-    let mut all = vec![machine::history(&entries, &gaps), released];
+    let released = structured::released(record, &[("pv".into(), "Delete".into())]);
+    let mut all = vec![structured::history(&entries, &gaps), released];
     all.extend(entries.iter().map(|entry| serde_json::to_value(&entry.record).unwrap()));
     all
 }
 
-fn members() -> BTreeMap<String, Testimony> {
+fn members() -> BTreeMap<String, Evidence> {
     let damaged = Table { uncounted: Some(Uncounted::Damaged("why".into())), ..table("d", None) };
     let locked = Table { uncounted: Some(Uncounted::Unknown("why".into())), ..table("l", None) };
     let view = Table { kind: RelationKind::View, ..table("v", None) };
@@ -244,19 +247,19 @@ fn members() -> BTreeMap<String, Testimony> {
     let safekeeper = sk(1).timeline("aa/11", 9, 9, 1).forget("aa/11", |wal| wal.commit_lsn = None).left_out(3).page();
     let pageserver = PageFacts { launched: Some("1".into()), ..ps(1).timeline("aa/11", 9, 9).page() };
     [
-        ("n/proxy-0", Testimony::Sql(server(Kernel::PostgreSql))),
-        ("n/proxy-1", Testimony::Sql(server(Kernel::Mpp))),
-        ("n/safekeeper-0", Testimony::Page(safekeeper)),
-        ("n/pageserver-0", Testimony::Page(pageserver)),
-        ("n/pageserver-1", Testimony::Page(PageFacts::default())),
-        ("n/pageserver-2", Testimony::Page(sk(1).unread().page())),
+        ("n/proxy-0", Evidence::Sql(server(Kernel::PostgreSql))),
+        ("n/proxy-1", Evidence::Sql(server(Kernel::Mpp))),
+        ("n/safekeeper-0", Evidence::Page(safekeeper)),
+        ("n/pageserver-0", Evidence::Page(pageserver)),
+        ("n/pageserver-1", Evidence::Page(PageFacts::default())),
+        ("n/pageserver-2", Evidence::Page(sk(1).unread().page())),
     ]
     .into_iter()
-    .map(|(path, testimony)| (path.to_owned(), testimony))
+    .map(|(path, evidence)| (path.to_owned(), evidence))
     .collect()
 }
 
-fn testimony() -> Vec<Value> {
+fn evidence() -> Vec<Value> {
     let judged = [Judgement::passed, Judgement::failed, Judgement::skipped, Judgement::unknown];
     let check = |judged: &fn(&'static str) -> Judgement| {
         let judged = Judgement { lines: vec!["line".into()], ..judged("why") };
@@ -265,7 +268,7 @@ fn testimony() -> Vec<Value> {
     let checks: Vec<_> = judged.map(|judged| judged as fn(&'static str) -> Judgement).iter().map(check).collect();
     let saved = Saved::new("2026-01-01T00:00:00Z".into(), "c", members());
     let mut all =
-        vec![machine::verification(&checks, &members()), serde_json::from_str(&saved.to_text().unwrap()).unwrap()];
+        vec![structured::verification(&checks, &members()), serde_json::from_str(&saved.to_text().unwrap()).unwrap()];
     all.extend(members().into_values().filter_map(|content| {
         let stored = StoredBaseline::new(crate::testing::now(), "c", ("n", "m"), content);
         Some(serde_json::from_str(&stored.to_text().ok()?).unwrap())

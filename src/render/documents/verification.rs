@@ -1,7 +1,7 @@
 //! `verify`.
 
 use super::millis;
-use crate::verify::{Check as Checked, Kind, Testimony, Verdict, verdict};
+use crate::verify::{Check as Checked, Evidence, Kind, Verdict, verdict};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ pub struct Verification<'a> {
     /// Each check.
     pub checks: Vec<Check<'a>>,
     /// What each member that answered said of itself, by `NAMESPACE/POD`.
-    pub members: &'a BTreeMap<String, Testimony>,
+    pub members: &'a BTreeMap<String, Evidence>,
 }
 
 /// A check, and what came of it.
@@ -39,7 +39,7 @@ pub struct Check<'a> {
 
 impl<'a> Verification<'a> {
     /// Of the checks, and of what the members said.
-    pub fn new(checks: &'a [Checked], members: &'a BTreeMap<String, Testimony>) -> Self {
+    pub fn new(checks: &'a [Checked], members: &'a BTreeMap<String, Evidence>) -> Self {
         Self { result: verdict(checks), checks: checks.iter().map(Check::from).collect(), members }
     }
 }

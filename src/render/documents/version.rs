@@ -45,7 +45,7 @@ pub struct SchemaOf {
 
 impl From<Kind> for SchemaOf {
     fn from(kind: Kind) -> Self {
-        let schema = crate::render::machine::schema(kind);
+        let schema = kind.parsed_schema();
         Self { name: kind.name(), description: kind.description(), printed_by: kind.printed_by(), schema }
     }
 }

@@ -1,0 +1,101 @@
+//! What a kubeconfig names, for those who choose from it. No request is made, and no credential is looked at.
+
+use super::kubeconfig;
+use super::options::{ConnectOptions, Environment};
+use crate::error::Result;
+
+/// The names in a kubeconfig, in its order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Entries {
+    /// Contexts.
+    pub contexts: Vec<ContextEntry>,
+    /// Clusters: name, and the server's address.
+    pub clusters: Vec<(String, String)>,
+    /// Users.
+    pub users: Vec<String>,
+}
+
+/// A context of a kubeconfig.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContextEntry {
+    /// Its name.
+    pub name: String,
+    /// Its cluster's name.
+    pub cluster: String,
+    /// Its namespace, where it names one.
+    pub namespace: Option<String>,
+    /// Whether it is the one in use.
+    pub current: bool,
+}
+
+impl Entries {
+    /// Those of the kubeconfig that flags and environment choose.
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    pub fn read(options: &ConnectOptions, environment: &Environment) -> Result<Self> {
+        let (_, kubeconfig) = kubeconfig::load(options, environment)?;
+        let current = kubeconfig.current_context.as_deref();
+        let context = |named: &kube::config::NamedContext| {
+            let context = named.context.as_ref();
+            ContextEntry {
+                name: named.name.clone(),
+                cluster: context.map(|context| context.cluster.clone()).unwrap_or_default(),
+                namespace: context.and_then(|context| context.namespace.clone()).filter(|name| !name.is_empty()),
+                current: current == Some(&named.name),
+            }
+        };
+        let cluster = |named: &kube::config::NamedCluster| {
+            let server = named.cluster.as_ref().and_then(|cluster| cluster.server.clone());
+            (named.name.clone(), server.unwrap_or_default())
+        };
+        Ok(Self {
+            contexts: kubeconfig.contexts.iter().map(context).collect(),
+            clusters: kubeconfig.clusters.iter().map(cluster).collect(),
+            users: kubeconfig.auth_infos.iter().map(|named| named.name.clone()).collect(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_of_all_files_and_the_current_context_is_told() {
+        let home = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            let path = home.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path
+        };
+        let first = write(
+            "first",
+            "current-context: prod\ncontexts:\n- {name: prod, context: {cluster: c1, user: u1, namespace: n}}\n\
+             clusters:\n- {name: c1, cluster: {server: 'https://c1:6443'}}\nusers:\n- {name: u1, user: {token: secret}}",
+        );
+        let second = write("second", "contexts:\n- {name: test, context: {cluster: c2, user: u1, namespace: ''}}");
+        let environment = Environment {
+            kubeconfig: Some(std::env::join_paths([first, second.clone()]).unwrap()),
+            ..Environment::default()
+        };
+        let context = |name: &str, cluster: &str, namespace: Option<&str>, current| ContextEntry {
+            name: name.to_owned(),
+            cluster: cluster.to_owned(),
+            namespace: namespace.map(str::to_owned),
+            current,
+        };
+        let entries = Entries::read(&ConnectOptions::default(), &environment).unwrap();
+        let expected = Entries {
+            contexts: vec![context("prod", "c1", Some("n"), true), context("test", "c2", None, false)],
+            clusters: vec![("c1".to_owned(), "https://c1:6443".to_owned())],
+            users: vec!["u1".to_owned()],
+        };
+        assert_eq!(entries, expected);
+        // The flag is before the environment.
+        let flag = ConnectOptions { kubeconfig: Some(second), ..ConnectOptions::default() };
+        assert_eq!(Entries::read(&flag, &environment).unwrap().contexts.len(), 1);
+        let absent = ConnectOptions { kubeconfig: Some(home.path().join("none")), ..ConnectOptions::default() };
+        Entries::read(&absent, &environment).unwrap_err();
+    }
+}

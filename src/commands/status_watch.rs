@@ -1,0 +1,145 @@
+//! `status -w`: the same judgement, made anew at each change. Nothing polls.
+
+use super::Context;
+use super::namespaces::{Scope, among, of_context, reachable, scope};
+use super::status_selection::{DEADLINE, is_everywhere, only, only_what_is_read, wanted};
+use crate::cli::{Output, StatusArgs};
+use crate::cluster::snapshot::{Read, Snapshot};
+use crate::cluster::{Connection, Survey};
+use crate::error::{Exit, Result};
+use crate::plan::judge_unfinished;
+use crate::render::live::Live;
+use crate::topology::build;
+use crate::topology::health::{Health, Report, judge};
+use jiff::Timestamp;
+use std::time::Duration;
+
+/// How often ages are told anew where nothing changes.
+const AGES: Duration = Duration::from_secs(5);
+
+/// Follows until the user wants to stop; the exit code tells how it was then.
+pub(super) async fn follow(context: &Context, args: &StatusArgs) -> Result<Exit> {
+    let cluster = context.cluster_within(DEADLINE).await?;
+    let typed = context.global.namespace.as_deref();
+    let scope = scope(context, &cluster, typed, args.all_namespaces, DEADLINE);
+    let mut scope = context.unless_interrupted(scope).await?.and_named_by(&args.targets, context.layout());
+    let wide = !matches!(args.output, Output::Text | Output::Name);
+    // As it was in the beginning: what comes later in namespaces of any name is not followed.
+    let labelled_pods = scope.labelled_pods.clone();
+    let stateful_sets = async {
+        if is_everywhere(context, &cluster, args) {
+            return Ok(cluster.stateful_sets_everywhere(DEADLINE).await);
+        }
+        Ok(Read::NotAsked)
+    };
+    scope.stateful_sets = context.unless_interrupted(stateful_sets).await?;
+    let mut survey = cluster.survey(&scope.namespaces, false, true);
+    let opened = async {
+        survey.opened(DEADLINE).await;
+        Ok(())
+    };
+    context.unless_interrupted(opened).await?;
+    let first = seen(&survey, &scope);
+    reachable(&cluster, &first)?;
+    let wanted = wanted(&build(&first, context.layout()), context, &args.targets)?;
+
+    let mut live = Live::new(context.screen, &args.output, args.no_headers);
+    let mut resized = Resized::new();
+    loop {
+        let mut snapshot = seen(&survey, &scope);
+        if !wide {
+            only_what_is_read(&mut snapshot);
+        }
+        let topology = only(build(&snapshot, context.layout()), wanted.as_deref());
+        let mut report = judge(&topology);
+        judge_unfinished(&mut report, &topology, Timestamp::now());
+        let away = away(&survey);
+        if !live.show((&report, &topology), &args.output, away.as_deref(), Timestamp::now())? {
+            return Ok(exit(&report));
+        }
+        let ages = async { if live.ages() { tokio::time::sleep(AGES).await } else { std::future::pending().await } };
+        tokio::select! {
+            biased;
+            () = context.interrupt.cancelled() => return Ok(exit(&report)),
+            changed = survey.changed() => changed?,
+            () = resized.next() => {}
+            () = ages => {}
+        }
+        // Accounts come and go, unless one was asked for.
+        if typed.or(of_context(&cluster, args.all_namespaces)).is_none()
+            && let Read::Known(all) = survey.namespaces()
+        {
+            let stateful_sets = scope.stateful_sets;
+            let labelled_pods = labelled_pods.clone();
+            scope = among(all, None, context.layout())?.and_named_by(&args.targets, context.layout());
+            scope = Scope { stateful_sets, labelled_pods, ..scope };
+            survey.follow(&scope.namespaces);
+            // One that has just come is told of once it has been read.
+            survey.opened(DEADLINE).await;
+        }
+    }
+}
+
+fn exit(report: &Report) -> Exit {
+    match report.health {
+        Health::Healthy | Health::Suspended => Exit::Yes,
+        Health::Degraded | Health::Unknown | Health::Absent => Exit::Degraded,
+    }
+}
+
+fn seen(survey: &Survey, scope: &Scope) -> Snapshot {
+    Snapshot {
+        namespace_names: scope.names.clone(),
+        terminating: scope.terminating.clone(),
+        passed_over: scope.passed_over.clone(),
+        named: scope.named.clone(),
+        labelled_pods: scope.labelled_pods.clone(),
+        stateful_sets_everywhere: scope.stateful_sets.clone(),
+        ..survey.snapshot()
+    }
+}
+
+/// Why what is shown may be out of date.
+fn away(survey: &Survey) -> Option<String> {
+    match survey.connection() {
+        Connection::Up => None,
+        Connection::Away { reason, .. } => {
+            Some(format!("the API server does not answer ({reason}); this is how it was before"))
+        }
+    }
+}
+
+/// The terminal's change of size.
+#[cfg(unix)]
+struct Resized(Option<tokio::signal::unix::Signal>);
+
+#[cfg(unix)]
+impl Resized {
+    fn new() -> Self {
+        Self(tokio::signal::unix::signal(tokio::signal::unix::SignalKind::window_change()).ok())
+    }
+
+    async fn next(&mut self) {
+        let told = match &mut self.0 {
+            Some(signal) => signal.recv().await,
+            None => None,
+        };
+        if told.is_none() {
+            std::future::pending().await
+        }
+    }
+}
+
+#[cfg(not(unix))]
+struct Resized;
+
+#[cfg(not(unix))]
+impl Resized {
+    fn new() -> Self {
+        Self
+    }
+
+    async fn next(&mut self) {
+        std::future::pending().await
+    }
+}

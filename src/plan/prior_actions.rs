@@ -1,0 +1,342 @@
+//! What earlier acts mean for a new one: which volumes can come back, what is under way, what has just been done.
+
+use super::checks::{Check, CheckId, Resolution, block, may_not_patch_volumes, pass, unread, warn};
+use super::fits::unfit;
+use super::inputs::Inputs;
+use super::set_aside::{AsideState, state};
+use super::{Action, Outcome, Record, RecordedClaim, ReplacedClaim, Returns, Step};
+use crate::cli::{Allow, quoted};
+use crate::storage::terms::{Since, Vote, since};
+use crate::storage::words::some;
+use crate::topology::{ClaimState, Known, Member, Role, Topology, Volume};
+use jiff::{SignedDuration, Timestamp};
+
+/// How long after a failover has recovered another one of the same pod is taken for a mistake: a colleague was faster,
+/// or a script ran twice.
+const JUST_NOW: SignedDuration = SignedDuration::from_secs(60);
+
+impl Record {
+    /// Whether it is of this member, and of this installation of it: what a StatefulSet of the same name once did is not.
+    pub fn is_of_member(&self, topology: &Topology, member: &Member) -> bool {
+        let workload = topology.component_of(member).and_then(|component| component.workload.as_known()?.as_ref());
+        let same = match (&self.owner, workload) {
+            (Some(owner), Some(workload)) if owner.is_stateful_set() => owner.uid == workload.uid,
+            _ => true,
+        };
+        same && self.is_of(&member.namespace, &member.name)
+    }
+}
+
+/// Times of two clocks that are further apart than this are wrong: certificates and tokens would not work either.
+const SKEW: SignedDuration = SignedDuration::from_secs(5 * 60);
+
+impl Record {
+    /// Why an unfinished act is not to be gone on with, in words: what it says does not fit the cluster. `None` where the
+    /// cluster confirms it: whoever may annotate a volume may write anything.
+    pub fn contradicted(&self, topology: &Topology, now: Timestamp) -> Option<String> {
+        if !self.unfinished() {
+            return None;
+        }
+        if self.begun().is_none_or(|begun| begun.duration_since(now) > SKEW) {
+            return Some(format!("it began in the future ({}): a clock is wrong, or it is forged", self.started));
+        }
+        let member = topology.member(&self.namespace, &self.pod)?;
+        let set = topology.component_of(member).and_then(|component| component.set());
+        match (&self.owner, set) {
+            (Some(owner), Some(set)) if owner.uid != set.uid => {
+                return Some(format!("the {} {} that it names has another UID", owner.kind, owner.name));
+            }
+            // Without one the pod was gone when it began.
+            (None, Some(_)) if !self.pod_uid.is_empty() => return Some("it names no owner of the pod".to_owned()),
+            _ => {}
+        }
+        self.claims.iter().find_map(|claim| {
+            let volume = topology.recorded.iter().find(|volume| Some(&volume.name) == claim.volume.as_ref());
+            let returns = claim.returns.as_ref();
+            let back = topology.recorded.iter().find(|volume| Some(&volume.name) == returns.map(|it| &it.volume));
+            if let (Some(back), Some(returns)) = (back, returns)
+                && back.uid != returns.uid
+            {
+                return Some(format!("volume {}, which it brings back, has another UID", back.name));
+            }
+            let reference = volume?.claim.as_ref();
+            let its = reference.is_some_and(|reference| {
+                let same = reference.namespace == self.namespace && reference.name == claim.name;
+                same && reference.uid.as_ref().is_none_or(|uid| *uid == claim.uid)
+            });
+            (!its).then(|| {
+                let name = claim.volume.as_deref().unwrap_or_default();
+                format!("volume {name} is not of the claim that it names, {} (UID {})", claim.name, claim.uid)
+            })
+        })
+    }
+}
+
+/// The newest act of this member, where there is one; an older unfinished one is not gone on with. What a newer act has
+/// settled is not the newest, even if the newer one's record went with its volumes.
+pub fn newest<'r>(records: &'r [Record], topology: &Topology, member: &Member) -> Option<&'r Record> {
+    let newest = records.iter().rev().find(|record| record.is_of_member(topology, member));
+    newest.filter(|record| record.superseded_by.is_none())
+}
+
+/// The earlier acts that are settled once this one has recovered: those of the same pod that left something open.
+pub fn left_open<'r>(records: &'r [Record], of: &Record) -> impl Iterator<Item = &'r Record> {
+    let owner = |record: &Record| record.owner.as_ref().map(|owner| owner.uid.clone());
+    let (pod, set, id) = ((of.namespace.clone(), of.pod.clone()), owner(of), of.id.clone());
+    records.iter().filter(move |record| {
+        let same_set = owner(record).zip(set.clone()).is_none_or(|(one, other)| one == other);
+        record.id != id && same_set && record.is_of(&pod.0, &pod.1) && !record.is_settled()
+    })
+}
+
+/// The reclaim policy that a volume had before it was set aside. An act that found it set aside already found `Retain`,
+/// which an earlier one had set, unless it had been back and whole in between.
+fn policy_before(records: &[Record], volume: &str) -> Option<String> {
+    let mut before = None;
+    for (record, claim) in records.iter().flat_map(|record| record.claims.iter().map(move |claim| (record, claim))) {
+        if claim.volume.as_deref() == Some(volume) {
+            before = before.or_else(|| claim.reclaim_policy.clone());
+        }
+        let returned = claim.returns.as_ref().is_some_and(|returns| returns.volume == volume);
+        if returned && record.outcome == Outcome::Recovered {
+            before = None;
+        }
+    }
+    before
+}
+
+/// What an act set aside and could come back: each claim with its volume. The volume's reclaim policy is the one that
+/// it had before anything here retained it.
+pub fn returning<'r>(topology: &Topology, records: &'r [Record], of: &'r Record) -> Vec<(&'r RecordedClaim, Returns)> {
+    of.claims
+        .iter()
+        .filter_map(|claim| {
+            let name = claim.volume.clone()?;
+            let uid = topology.recorded.iter().find(|volume| volume.name == name).map(|volume| volume.uid.clone());
+            let reclaim_policy = policy_before(records, &name).or_else(|| claim.reclaim_policy.clone());
+            Some((claim, Returns { volume: name, uid: uid.unwrap_or_default(), reclaim_policy }))
+        })
+        .collect()
+}
+
+/// Names of the volumes that are on record as set aside, whatever became of them since.
+pub(super) fn set_aside(topology: &Topology) -> Vec<String> {
+    let is_aside = |volume: &&Volume| {
+        let records = volume.records.iter().filter_map(|text| Record::parse(text));
+        records.flat_map(|record| record.claims).any(|claim| claim.volume.as_ref() == Some(&volume.name))
+    };
+    let mut names: Vec<String> = topology.recorded.iter().filter(is_aside).map(|volume| volume.name.clone()).collect();
+    names.sort();
+    names
+}
+
+/// The volumes that carry a record and are reserved for whichever claim of this name comes next.
+pub(super) fn reserved_for<'t>(
+    topology: &'t Topology,
+    namespace: &'t str,
+    claim: &'t str,
+) -> impl Iterator<Item = &'t Volume> {
+    topology.recorded.iter().filter(|volume| !volume.terminating).filter(move |volume| {
+        let reference = volume.claim.as_ref();
+        reference.is_some_and(|it| it.uid.is_none() && it.name == claim && it.namespace == namespace)
+    })
+}
+
+/// Checks of what was done before.
+pub(super) fn checks(inputs: &Inputs<'_>, claims: &[ReplacedClaim], steps: &[Step]) -> Vec<Check> {
+    let mut checks = Vec::new();
+    if let Some(of) = inputs.undoes {
+        if let Some(permission) = may_not_patch_volumes(inputs.rights) {
+            let why = format!("you may not {permission}: no volume can be reserved for its claim");
+            checks.push(block(CheckId::Return, why, RIGHTS));
+        }
+        checks.extend(passed_over(inputs, of));
+        checks.extend(claims.iter().filter_map(|claim| comes_back(inputs, claim)));
+        checks.extend(votes(inputs, of, steps));
+        if claims.is_empty() {
+            let why = if of.keep_claims { "its claims stayed" } else { "no volume was kept" };
+            checks.push(block(CheckId::Return, format!("{} set nothing aside: {why}", of.id), HISTORY));
+        }
+    } else if steps.iter().any(|step| matches!(step, Step::DeletePod { .. } | Step::DeleteClaim { .. })) {
+        checks.extend(newest(inputs.records, inputs.topology, inputs.member).and_then(|last| again(inputs, last)));
+        checks.extend(unknown(inputs, steps));
+    }
+    checks
+}
+
+/// Where rights are missing.
+pub(super) const RIGHTS: &str = "kubectl synxdb rbac --for undo prints the rights to ask for";
+const HISTORY: &str = "kubectl synxdb history shows what can be undone";
+
+/// That newer acts than the one that is taken back are not the ones, if only the pod was named.
+fn passed_over(inputs: &Inputs<'_>, of: &Record) -> Option<Check> {
+    let passed_over = &inputs.request.passed_over;
+    let what =
+        format!("{} is taken back, the last act whose disk is known to have held what it was compared with", of.id);
+    (!passed_over.is_empty()).then(|| warn(CheckId::Return, format!("{what}: {}", passed_over.join("; "))))
+}
+
+/// A safekeeper remembers on its disk what it voted. An old disk does not remember what was voted since, and could vote a
+/// second time in the same term: two computes could then write one timeline.
+fn votes(inputs: &Inputs<'_>, of: &Record, steps: &[Step]) -> Option<Check> {
+    let brings_back = steps.iter().any(|step| matches!(step, Step::Reserve { .. } | Step::DeletePod { .. }));
+    if inputs.member.role != Role::Safekeeper || !brings_back {
+        return None;
+    }
+    let id = CheckId::Votes;
+    let others = inputs.storage.other_safekeepers(&inputs.member.name);
+    Some(match since(of.terms.as_ref(), &others) {
+        Since::Nothing => pass(id, format!("no safekeeper voted since {}: the old disk remembers every vote", of.id)),
+        Since::Unknown(why) => warn(
+            id,
+            format!(
+                "whether a safekeeper voted since {}, so that the old disk could vote twice, is unknown: {why}",
+                of.id
+            ),
+        ),
+        Since::Voted(votes) => {
+            let line = |vote: &Vote| {
+                let then = vote.then.map_or_else(|| "none".to_owned(), |then| then.to_string());
+                format!("term {} of timeline {} by {}, {then} then", vote.now, vote.timeline, vote.on)
+            };
+            let lines: Vec<String> = votes.iter().map(line).collect();
+            let why = format!("the old disk could vote twice: safekeepers voted since {} ({})", of.id, some(&lines));
+            let allow = Allow::QuorumLoss;
+            Check {
+                allow: Some(allow),
+                ..if inputs.request.allow.contains(&allow) {
+                    Check { overridden: true, ..warn(id, why) }
+                } else {
+                    block(id, why, Resolution::Override(allow))
+                }
+            }
+        }
+    })
+}
+
+/// Whether the volume of this claim can come back.
+fn comes_back(inputs: &Inputs<'_>, claim: &ReplacedClaim) -> Option<Check> {
+    let returns = claim.returns.as_ref()?;
+    let id = CheckId::Return;
+    let name = &returns.volume;
+    let present = inputs.member.claims.iter().find(|present| present.name == claim.name);
+    Some(match inputs.topology.recorded.iter().find(|volume| volume.name == *name) {
+        None => block(id, format!("volume {name}, which was kept for claim {}, is gone", claim.name), HISTORY),
+        Some(volume) => match obstacle(inputs, claim, volume) {
+            Some(why) => {
+                let unknown = present.is_some_and(|present| matches!(present.state, ClaimState::Unknown(_)));
+                let gap = inputs.topology.unread_claims(&inputs.member.namespace).filter(|_| unknown);
+                unread(block(id, why, HISTORY), gap)
+            }
+            None => {
+                let size = volume.capacity.as_deref().unwrap_or("of unknown size");
+                let back = format!("volume {name} ({size}) comes back for claim {}", claim.name);
+                match present.and_then(|present| present.volume_name.as_ref()).filter(|now| *now != name) {
+                    Some(now) => warn(
+                        id,
+                        format!("{back}; what was written on volume {now} since is set aside with it, and kept"),
+                    ),
+                    None => pass(id, back),
+                }
+            }
+        },
+    })
+}
+
+fn obstacle(inputs: &Inputs<'_>, claim: &ReplacedClaim, volume: &Volume) -> Option<String> {
+    let name = &volume.name;
+    let present = inputs.member.claims.iter().find(|present| present.name == claim.name);
+    match state(volume, &inputs.member.namespace, &claim.name, present) {
+        AsideState::Kept | AsideState::Reserved => {}
+        // Of an undo that was begun, the new claim may have it already.
+        AsideState::InPlace if inputs.unfinished.is_some() => {}
+        AsideState::InPlace => return Some(format!("volume {name} is in place: claim {} is bound to it", claim.name)),
+        AsideState::Lost(why) | AsideState::Unknown(why) => return Some(format!("volume {name}: {why}")),
+    }
+    let Some(present) = present else {
+        return Some(format!("{} mounts no claim {}: nothing would create it again", inputs.member.name, claim.name));
+    };
+    if let Some(other) = reserved_too(inputs, claim, volume) {
+        let name = &claim.name;
+        return Some(format!(
+            "volume {other} is reserved for claim {name} by an undo that is unfinished: it might get that"
+        ));
+    }
+    if let ClaimState::Unknown(why) = &present.state {
+        return Some(format!("claim {} cannot be read: {why}", claim.name));
+    }
+    // Where it is in place already, it was found to fit.
+    let in_place = volume.claim.as_ref().is_some_and(|reference| reference.uid == present.uid && present.uid.is_some());
+    if in_place { None } else { unfit(inputs.topology, inputs.member, &claim.name, volume) }
+}
+
+/// Another volume that is reserved for the same claim.
+fn reserved_too<'i>(inputs: &'i Inputs<'i>, claim: &'i ReplacedClaim, volume: &Volume) -> Option<&'i String> {
+    let mut reserved = reserved_for(inputs.topology, &inputs.member.namespace, &claim.name);
+    reserved.find(|other| other.uid != volume.uid).map(|other| &other.name)
+}
+
+/// Where volumes cannot be read, an unfinished act may be on record there: begun anew, it would take the claims that
+/// the first one has just brought. A claim whose volume is not known says so itself.
+fn unknown(inputs: &Inputs<'_>, steps: &[Step]) -> Option<Check> {
+    let gap = inputs.topology.unread_volumes()?;
+    let deletes = steps.iter().any(|step| matches!(step, Step::DeleteClaim { .. }));
+    let is_said = inputs.member.claims.iter().any(|claim| matches!(claim.volume, Known::Unknown(_)));
+    if inputs.unfinished.is_some() || !deletes || is_said {
+        return None;
+    }
+    let why =
+        format!("whether an earlier failover of it is unfinished is not known: volumes cannot be read: {}", gap.why);
+    let allow = Allow::UnretainedVolume;
+    Some(if inputs.request.allow.contains(&allow) {
+        Check { overridden: true, ..warn(CheckId::Earlier, why) }
+    } else {
+        unread(block(CheckId::Earlier, why, Resolution::Override(allow)), Some(gap))
+    })
+}
+
+/// What the last act of this member says about a failover now.
+fn again(inputs: &Inputs<'_>, last: &Record) -> Option<Check> {
+    let id = CheckId::Earlier;
+    if inputs.unfinished.is_some() {
+        return None;
+    }
+    let check = match (&last.act, last.outcome) {
+        (Action::Undo(of), Outcome::InProgress | Outcome::CatchingUp) => {
+            let why = format!("undo {} of {of}, begun {}, is unfinished", last.id, last.started);
+            (why, format!("kubectl synxdb undo {} finishes it; --anew fails over all the same", quoted(of)))
+        }
+        (Action::Failover, Outcome::InProgress | Outcome::CatchingUp) => {
+            return Some(warn(id, format!("failover {}, begun {}, is unfinished and stays so", last.id, last.started)));
+        }
+        (act, Outcome::Recovered) => {
+            let finished: Timestamp = last.finished.as_deref()?.parse().ok()?;
+            let since = inputs.now.duration_since(finished);
+            if since > JUST_NOW {
+                return None;
+            }
+            if -since > SKEW {
+                let when = last.finished.as_deref().unwrap_or_default();
+                let why = format!("{} is on record as finished in the future ({when}): clock skew, or forged", last.id);
+                return Some(warn(id, why));
+            }
+            // What is down again is not well because it was a moment ago.
+            if !inputs.member.ready() {
+                return None;
+            }
+            let seconds = since.as_secs().max(0);
+            let what = if *act == Action::Failover { "failed over" } else { "put back" };
+            (
+                format!("it was {what} just now ({}) and has recovered, {seconds} s ago", last.id),
+                "--anew fails it over once more".to_owned(),
+            )
+        }
+        (_, Outcome::Unproven | Outcome::DataMissing) => return None,
+    };
+    let (why, next) = check;
+    Some(if inputs.request.anew { warn(id, why) } else { block(id, why, next) })
+}
+
+#[cfg(test)]
+#[path = "prior_actions_tests.rs"]
+mod tests;

@@ -1,0 +1,23 @@
+//! Kinds of database server.
+
+use serde::{Deserialize, Serialize};
+use tokio_postgres::SimpleQueryRow;
+
+/// Kinds of database server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub enum Kernel {
+    /// A Cloudberry or Greenplum kernel, which dispatches to segments.
+    #[serde(rename = "MPP")]
+    Mpp,
+    /// Plain PostgreSQL: what asks segments is skipped, not passed.
+    #[serde(rename = "PostgreSQL")]
+    PostgreSql,
+}
+
+impl Kernel {
+    /// From the rows that the question got.
+    pub(super) fn told(rows: Option<&Vec<SimpleQueryRow>>) -> Self {
+        if rows.is_none_or(Vec::is_empty) { Self::PostgreSql } else { Self::Mpp }
+    }
+}

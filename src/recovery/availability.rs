@@ -1,0 +1,281 @@
+//! How long a database was away, reckoned from the questions that were put to it. Pure: times are what a monotonic
+//! clock showed, since any one moment.
+
+use crate::plan::{NotMeasured, ProbeTarget, Promise};
+use crate::probe::sql::Reached;
+use std::time::Duration;
+
+/// One question to a database, login and all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// When it began.
+    pub started: Duration,
+    /// When the answer was there, or that there would be none.
+    pub ended: Duration,
+    /// What came of it.
+    pub said: Said,
+}
+
+/// What came of a question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Said {
+    /// The database answered: the server alone, or every segment of an MPP server.
+    Answered(Reached),
+    /// It did not, for this reason: it refused, nobody listened, or time ran out.
+    Failed(String),
+    /// The way to it was broken, which says nothing about it.
+    Unknown(String),
+}
+
+/// A database, and what was measured of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Availability {
+    /// Namespace, where it is known.
+    pub namespace: Option<String>,
+    /// Pod that takes the session, where it is known.
+    pub pod: Option<String>,
+    /// What is promised of it; nothing is known of one that was not to be asked.
+    pub promise: Option<Promise>,
+    /// How long it was away, or why that is not known.
+    pub measured: Result<Downtime, String>,
+}
+
+/// How a database answered from the start of a run to its end. Durations are since the start.
+///
+/// It is taken to be away from the end of the last answer before to the end of the first answer after: longer it was
+/// not, as far as the questions can tell.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Downtime {
+    /// Questions that ended, the last one before the start among them.
+    pub asked: usize,
+    /// Those that were answered.
+    pub answered: usize,
+    /// Those that say nothing, since the way there was broken.
+    pub unknown: usize,
+    /// Whether the answers are those of every segment of an MPP server.
+    pub segments: bool,
+    /// Whether it answered when the run began.
+    pub answered_before: bool,
+    /// When the first question that was not answered was put.
+    pub first_failure: Option<Duration>,
+    /// When the first answer after that was there.
+    pub first_success_after: Option<Duration>,
+    /// The longest time without an answer, whatever the reason.
+    pub longest_gap: Option<Duration>,
+    /// The longest time that it was away after it had answered.
+    pub interruption: Option<Duration>,
+    /// How often it was away after it had answered.
+    pub interruptions: usize,
+    /// Whether the last question was not answered.
+    pub still_away: bool,
+    /// Why the last one that was not answered was not.
+    pub reason: Option<String>,
+}
+
+/// A time without an answer.
+struct Gap {
+    from: Duration,
+    /// It had answered before.
+    interrupts: bool,
+    /// At least one question tells that it was the database.
+    away: bool,
+}
+
+impl Downtime {
+    /// Reckons up the attempts, which are in order, at a run from `begun` to `ended`. The last attempt that ended before
+    /// the run says how the database was then; the earlier ones do not count. An attempt that was cut off is not among
+    /// them. A gap that is open in the end lasts until then.
+    ///
+    /// # Errors
+    /// Why nothing is known: no question ended, or the way there was broken each time.
+    pub fn of(attempts: &[Attempt], begun: Duration, ended: Duration) -> Result<Self, String> {
+        let before = attempts.iter().rposition(|attempt| attempt.ended <= begun);
+        let attempts = &attempts[before.unwrap_or(0)..];
+        let since = |time: Duration| time.saturating_sub(begun);
+        let mut account = Self {
+            asked: attempts.len(),
+            answered_before: before.is_some() && matches!(attempts[0].said, Said::Answered(_)),
+            ..Self::default()
+        };
+        let mut last_answer = None;
+        let mut gap: Option<Gap> = None;
+        for Attempt { started, ended, said } in attempts {
+            let (away, reason) = match said {
+                Said::Answered(reached) => {
+                    account.answered += 1;
+                    account.segments |= *reached == Reached::Segments;
+                    if let Some(gap) = gap.take() {
+                        account.first_success_after.get_or_insert(since(*ended));
+                        account.close(&gap, *ended);
+                    }
+                    last_answer = Some(*ended);
+                    continue;
+                }
+                Said::Failed(reason) => (true, reason),
+                Said::Unknown(reason) => {
+                    account.unknown += 1;
+                    (false, reason)
+                }
+            };
+            account.first_failure.get_or_insert(since(*started));
+            account.reason = Some(reason.clone());
+            // What was before the run was not the run's doing.
+            let from = last_answer.unwrap_or(*started).max(begun);
+            gap.get_or_insert(Gap { from, interrupts: last_answer.is_some(), away: false }).away |= away;
+        }
+        if account.asked == 0 {
+            return Err("no question had been answered by the end".into());
+        }
+        if account.unknown == account.asked {
+            return Err(account.reason.unwrap_or_default());
+        }
+        if let Some(gap) = gap {
+            account.still_away = true;
+            account.close(&gap, attempts.last().map_or(ended, |last| last.ended.max(ended)));
+        }
+        Ok(account)
+    }
+
+    fn close(&mut self, gap: &Gap, to: Duration) {
+        let length = Some(to.saturating_sub(gap.from));
+        self.longest_gap = self.longest_gap.max(length);
+        if gap.interrupts && gap.away {
+            self.interruption = self.interruption.max(length);
+            self.interruptions += 1;
+        }
+    }
+}
+
+impl Availability {
+    /// Of a database that was asked.
+    pub fn measured(target: ProbeTarget, measured: Result<Downtime, String>) -> Self {
+        let ProbeTarget { namespace, pod, promise, .. } = target;
+        Self { namespace: Some(namespace), pod: Some(pod), promise: Some(promise), measured }
+    }
+
+    /// Whether a promise was broken: it was away where it should have stayed. One that never answered broke none.
+    pub fn finding(&self) -> bool {
+        let away = matches!(&self.measured, Ok(account) if account.interruption.is_some());
+        away && self.promise == Some(Promise::Stays)
+    }
+}
+
+impl From<NotMeasured> for Availability {
+    fn from(NotMeasured { namespace, pod, why }: NotMeasured) -> Self {
+        Self { namespace, pod, promise: None, measured: Err(why) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::topology::layout::SqlEndpoint;
+
+    fn ms(millis: u64) -> Duration {
+        Duration::from_millis(millis)
+    }
+
+    /// Attempts from words: `0-10` answered, `0-10!` failed, `0-10?` not known; milliseconds.
+    fn attempts(words: &str) -> Vec<Attempt> {
+        let attempt = |word: &str| {
+            let times = word.trim_end_matches(['!', '?']);
+            let (started, ended) = times.split_once('-').unwrap();
+            let said = match &word[times.len()..] {
+                "!" => Said::Failed(format!("failed at {ended}")),
+                "?" => Said::Unknown(format!("no way at {ended}")),
+                _ => Said::Answered(Reached::Server),
+            };
+            Attempt { started: ms(started.parse().unwrap()), ended: ms(ended.parse().unwrap()), said }
+        };
+        words.split_whitespace().map(attempt).collect()
+    }
+
+    /// Of a run from 1000 to 3000.
+    fn account(words: &str) -> Result<Downtime, String> {
+        Downtime::of(&attempts(words), ms(1000), ms(3000))
+    }
+
+    #[test]
+    fn all_answered() {
+        let expected = Downtime { asked: 3, answered: 3, answered_before: true, ..Downtime::default() };
+        // The ones before the last one before the run do not count, whatever came of them.
+        assert_eq!(account("0-10! 500-510 900-910 1100-1110 2900-2910"), Ok(expected.clone()));
+        // The first one took until after the run had begun: how it was before is not known.
+        let expected = Downtime { answered_before: false, ..expected };
+        assert_eq!(account("900-1010 1100-1110 2900-2910"), Ok(expected));
+    }
+
+    #[test]
+    fn away_and_back() {
+        let words = "900-910 1100-1110 1300-1305! 1500-1505! 1700-1720 1900-1905! 2100-2110";
+        let expected = Downtime {
+            asked: 7,
+            answered: 4,
+            unknown: 0,
+            segments: false,
+            answered_before: true,
+            first_failure: Some(ms(300)),
+            first_success_after: Some(ms(720)),
+            // From the end of the last answer to the end of the next one.
+            longest_gap: Some(ms(610)),
+            interruption: Some(ms(610)),
+            interruptions: 2,
+            still_away: false,
+            reason: Some("failed at 1905".into()),
+        };
+        assert_eq!(account(words), Ok(expected));
+    }
+
+    #[test]
+    fn gaps_begin_and_end_where_they_should() {
+        for (words, gap, interruption, back, still) in [
+            // What was before the run is not counted into the gap.
+            ("500-510 1100-1110! 1300-1310", Some(310), Some(310), Some(310), false),
+            // Away in the end: until the end of the run, or of the attempt that was let end.
+            ("900-910 1100-1110 2000-2010!", Some(1890), Some(1890), None, true),
+            ("900-910 1100-1110 2000-3400!", Some(2290), Some(2290), None, true),
+            // A hang, and the pause after it: nobody asked, and it goes on.
+            ("900-910 1100-3100! 5100-5110", Some(4110), Some(4110), Some(4110), false),
+            // Down before: no interruption, however long.
+            ("900-910! 1100-1110! 1300-1310", Some(310), None, Some(310), false),
+            ("900-910! 1100-1110!", Some(2000), None, None, true),
+            ("1100-1110! 1300-1310!", Some(1900), None, None, true),
+            // Down before, back, and away again: that is one.
+            ("900-910! 1300-1310 1500-1510! 1700-1710", Some(400), Some(400), Some(310), false),
+            // The way was broken: whether it was away is not known.
+            ("900-910 1100-1110? 1300-1310", Some(310), None, Some(310), false),
+            // And then it was: for the whole of it, since longer it was not.
+            ("900-910 1100-1110? 1300-1310! 1500-1510", Some(510), Some(510), Some(510), false),
+        ] {
+            let account = account(words).unwrap();
+            assert_eq!(account.longest_gap, gap.map(ms), "{words}");
+            assert_eq!(account.interruption, interruption.map(ms), "{words}");
+            assert_eq!((account.first_success_after, account.still_away), (back.map(ms), still), "{words}");
+        }
+    }
+
+    #[test]
+    fn nothing_known_is_not_nothing_wrong() {
+        assert_eq!(account(""), Err("no question had been answered by the end".into()));
+        assert_eq!(account("900-910? 1100-1110?"), Err("no way at 1110".into()));
+        // Down before the run, as far as known since when: from its start.
+        assert_eq!(account("900-910!").unwrap().first_failure, Some(ms(0)));
+    }
+
+    #[test]
+    fn only_a_broken_promise_is_a_finding() {
+        let reach = |promise, words| {
+            let endpoint = SqlEndpoint { port: 5432, user: "u".into(), database: "d".into(), login_database: None };
+            let target = ProbeTarget { namespace: "n".into(), pod: "p".into(), endpoint, warehouse: None, promise };
+            Availability::measured(target, account(words)).finding()
+        };
+        let away = "900-910 1100-1110! 1300-1310";
+        assert!(reach(Promise::Stays, away));
+        assert!(!reach(Promise::BrieflyAway, away) && !reach(Promise::None, away));
+        assert!(!reach(Promise::Stays, "900-910 1100-1110"));
+        assert!(!reach(Promise::Stays, "900-910! 1100-1110!"), "it was down before");
+        assert!(!reach(Promise::Stays, "900-910 1100-1110? 1300-1310"), "it may have been the way");
+        let why = NotMeasured { namespace: None, pod: None, why: "not allowed".into() };
+        assert_eq!(Availability::from(why).measured, Err("not allowed".into()));
+    }
+}

@@ -1,0 +1,47 @@
+//! A forward that is open, as it is told.
+
+use crate::topology::Member;
+use crate::topology::forward_target::Standing;
+use std::fmt;
+use std::path::PathBuf;
+
+/// A forward that is open.
+#[derive(Clone, Debug)]
+pub struct Opened<'f> {
+    /// The member that was asked for.
+    pub member: &'f Member,
+    /// Where it leads at the moment.
+    pub standing: &'f Standing,
+    /// What a client connects to.
+    pub at: &'f At,
+    /// The pod's port.
+    pub remote_port: u16,
+    /// The line to paste, where there is one.
+    pub line: Option<&'f str>,
+    /// Whether that line runs psql.
+    pub sql: bool,
+}
+
+/// What a client of a forward connects to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum At {
+    /// A port of an address: `localhost`.
+    Port {
+        /// The address.
+        host: String,
+        /// The port.
+        port: u16,
+    },
+    /// A Unix socket.
+    Socket(PathBuf),
+}
+
+impl fmt::Display for At {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Port { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
+            Self::Port { host, port } => write!(f, "{host}:{port}"),
+            Self::Socket(path) => write!(f, "{}", path.display()),
+        }
+    }
+}

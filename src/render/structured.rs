@@ -1,0 +1,155 @@
+//! Machine forms: JSON and YAML, each with apiVersion and kind.
+
+use super::documents::{
+    ActResult, Error as Failure, Event as Happened, History, Kind, LayoutCheck, Release, Sandbox, Scenarios,
+    SchemaList, Status, Verification, Version, document as of_kind,
+};
+use super::is_harmful;
+use super::sanitize::escaped;
+use crate::cli::Machine;
+use crate::error::{Error, Result};
+use crate::plan::history::Entry;
+use crate::plan::{Action, Plan, Record};
+use crate::recovery::{Event, Outcome};
+use crate::topology::fit::Fitting;
+use crate::topology::health::Report;
+use crate::topology::{Gap, LayoutSource, Topology};
+use crate::verify::{Check, Evidence};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// A document in the form that was asked for.
+///
+/// # Errors
+/// None in practice: every document is plain JSON data.
+pub fn document(form: &Machine, document: &Value) -> Result<String> {
+    Ok(match form {
+        Machine::Json => json(document),
+        Machine::Yaml => yaml(document)?,
+        Machine::JsonPath(template) => template.fill(document),
+    })
+}
+
+/// The same where documents follow one another: JSON on one line, YAML with `---` before it.
+///
+/// # Errors
+/// As [`document`].
+pub fn one_of_many(form: &Machine, document: &Value) -> Result<String> {
+    Ok(match form {
+        Machine::Json => line(document),
+        Machine::Yaml => format!("---\n{}", yaml(document)?),
+        Machine::JsonPath(template) => template.fill(document),
+    })
+}
+
+/// YAML of a document.
+///
+/// # Errors
+/// None in practice: every document is plain JSON data.
+pub fn yaml(document: &Value) -> Result<String> {
+    let text = serde_saphyr::to_string(document);
+    let text = text.map_err(|error| Error::failure("cannot write YAML").because_of(error))?;
+    // YAML, too, and the one form of it in which everything can be escaped.
+    Ok(if text.contains(|c| is_harmful(c) && c != '\n') { json(document) } else { text })
+}
+
+/// JSON of a document, indented.
+pub fn json(document: &Value) -> String {
+    format!("{}\n", escaped(&format!("{document:#}")))
+}
+
+/// JSON of a document, on one line.
+pub fn line(document: &Value) -> String {
+    format!("{}\n", escaped(&document.to_string()))
+}
+
+/// `status`.
+pub fn status(report: &Report, topology: &Topology) -> Value {
+    of_kind(Kind::Status, &Status::new(report, topology))
+}
+
+/// `layout check`.
+pub fn layout_check(layout: &LayoutSource, fittings: &[Fitting<'_>], report: &Report) -> Value {
+    of_kind(Kind::LayoutCheck, &LayoutCheck::new(layout, fittings, report))
+}
+
+/// `sandbox`: a practice cluster that is ready.
+pub fn sandbox(scenario: &str, kubeconfig: &Path, passfile: &Path) -> Value {
+    of_kind(Kind::Sandbox, &Sandbox { scenario, kubeconfig, passfile })
+}
+
+/// `sandbox --list`: each scenario's name, and what is different in it.
+pub fn scenarios(scenarios: &[(&'static str, String)]) -> Value {
+    of_kind(Kind::Scenarios, &Scenarios::new(scenarios))
+}
+
+/// `verify`.
+pub fn verification(checks: &[Check], members: &BTreeMap<String, Evidence>) -> Value {
+    of_kind(Kind::Verification, &Verification::new(checks, members))
+}
+
+/// The plan, on one line as the stream of a failover has it.
+pub fn plan(plan: &Plan) -> Value {
+    let kind = match &plan.act {
+        Action::Failover => Kind::FailoverPlan,
+        Action::Undo(_) => Kind::UndoPlan,
+    };
+    of_kind(kind, plan)
+}
+
+/// Something that happened in a failover or an undo.
+pub fn event(act: &Action, event: &Event) -> Value {
+    of_kind(kind_of_event(act), &Happened::from(event))
+}
+
+/// A step that the server was asked about and did not carry out.
+pub fn rehearsed(plan: &Plan, what: &str) -> Value {
+    of_kind(kind_of_event(&plan.act), &Happened::rehearsed(what))
+}
+
+fn kind_of_event(act: &Action) -> Kind {
+    match act {
+        Action::Failover => Kind::FailoverEvent,
+        Action::Undo(_) => Kind::UndoEvent,
+    }
+}
+
+/// The account of a failover or an undo.
+pub fn outcome(plan: &Plan, outcome: &Outcome, reasons: &[String], resume: Option<&str>) -> Value {
+    let kind = match &plan.act {
+        Action::Failover => Kind::FailoverResult,
+        Action::Undo(_) => Kind::UndoResult,
+    };
+    of_kind(kind, &ActResult::new(plan, outcome, reasons, resume))
+}
+
+/// `history`.
+pub fn history(entries: &[Entry], gaps: &[Gap]) -> Value {
+    of_kind(Kind::History, &History::new(entries, gaps))
+}
+
+/// `history release`: volumes, and the reclaim policy that each has again.
+pub fn released(record: &Record, volumes: &[(String, String)]) -> Value {
+    of_kind(Kind::Release, &Release::new(record, volumes))
+}
+
+/// An error, for a reader of JSON.
+pub fn error(error: &Error) -> Value {
+    of_kind(Kind::Error, &Failure::from(error))
+}
+
+/// `schema`.
+pub fn schemas() -> Value {
+    of_kind(Kind::SchemaList, &SchemaList::all())
+}
+
+/// `schema KIND`.
+pub fn schema(kind: Kind) -> Value {
+    kind.parsed_schema()
+}
+
+/// `version`.
+pub fn version() -> Value {
+    of_kind(Kind::Version, &Version::own())
+}

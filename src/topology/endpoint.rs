@@ -1,0 +1,110 @@
+//! Where a member is asked how it is: by its own endpoint, or through the component that answers for it.
+
+use super::health::wanted;
+use super::layout::{Role, SqlEndpoint, StatusEndpoint};
+use super::model::{Component, Member, Topology};
+use serde::Serialize;
+
+/// A warehouse of an account, as far as its sessions are concerned.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Warehouse {
+    /// Its name: what a session chooses.
+    pub name: String,
+    /// Its nodes, as many as there should be.
+    pub nodes: usize,
+    /// Whether its account has no other, so that what is dispatched reaches its nodes and no others.
+    pub only: bool,
+    /// Whether it is to be proven that its nodes answer. Otherwise sessions are in it to read what is asked for.
+    pub proven: bool,
+}
+
+/// How a member can be asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Endpoint {
+    /// By SQL, through this pod.
+    Sql {
+        /// Pod that takes the session: the member's own, or the one that answers for it.
+        pod: String,
+        /// Port, user and database.
+        endpoint: SqlEndpoint,
+        /// The warehouse that sessions are to be in; `None` where it has none that is up.
+        warehouse: Option<Warehouse>,
+    },
+    /// By its own status page.
+    Page {
+        /// The pod.
+        pod: String,
+        /// Port and path.
+        endpoint: StatusEndpoint,
+    },
+    /// Not at all, for this reason.
+    Silent(String),
+}
+
+impl Topology {
+    /// The endpoint of a member. Nothing is asked; a pod that is not there has its endpoint all the same.
+    pub fn endpoint(&self, member: &Member) -> Endpoint {
+        let Some(component) = self.component_of(member) else {
+            return Endpoint::Silent("its component is not known".into());
+        };
+        let (door_of, pod) = match component.answers_through {
+            None => (component, Some(member)),
+            Some(role) => match self.answering(member) {
+                Some(endpoint) => (endpoint, endpoint.members.first()),
+                None => return Endpoint::Silent(format!("there is no {role} in its namespace to answer for it")),
+            },
+        };
+        let Some(pod) = pod else {
+            return Endpoint::Silent(format!("the {} that answers for it has no pod", door_of.role));
+        };
+        if let Some(why) = self.usurper(pod) {
+            return Endpoint::Silent(format!("a stranger has the name of {}: {why}", pod.name));
+        }
+        if let Some(reason) = pod.pod.as_ref().and_then(|facts| facts.sql_skipped.clone()) {
+            return Endpoint::Silent(format!("{} says that SQL is not to be asked of it: {reason}", pod.name));
+        }
+        if let Some(role) = door_of.yields_to {
+            return Endpoint::Silent(format!("{} speaks HTTP: the account's {role} takes SQL", pod.name));
+        }
+        match (&door_of.sql, &door_of.page) {
+            (Some(endpoint), _) => {
+                let warehouse = match member.role {
+                    Role::WarehouseNode => self.warehouse(component, &member.namespace, true),
+                    _ => self.running_warehouse(&member.namespace),
+                };
+                Endpoint::Sql { pod: pod.name.clone(), endpoint: endpoint.clone(), warehouse }
+            }
+            (None, Some(endpoint)) => Endpoint::Page { pod: pod.name.clone(), endpoint: endpoint.clone() },
+            (None, None) => Endpoint::Silent("the layout names no port on which it answers".into()),
+        }
+    }
+
+    /// The warehouse whose nodes are a component's pods, and those of other components that are part of it; `proven` where
+    /// that they answer is what is asked about.
+    pub fn warehouse(&self, component: &Component, namespace: &str, proven: bool) -> Option<Warehouse> {
+        let space = self.space(namespace).filter(|_| component.role == Role::WarehouseNode)?;
+        let name = component.warehouse_name();
+        let all = || space.components.iter().filter(|other| other.role == Role::WarehouseNode);
+        let nodes = all().filter(|other| other.warehouse_name() == name).map(wanted).sum();
+        let only = all().all(|other| other.warehouse_name() == name);
+        Some(Warehouse { name: name.to_owned(), nodes, only, proven })
+    }
+
+    /// The first warehouse of an account all of whose nodes are Ready: what is asked of the account as a whole is asked in it.
+    pub fn running_warehouse(&self, namespace: &str) -> Option<Warehouse> {
+        let all = || self.space(namespace).into_iter().flat_map(|space| &space.components);
+        let all = || all().filter(|component| component.role == Role::WarehouseNode);
+        let runs = |component: &&Component| {
+            let mut parts = all().filter(|other| other.warehouse_name() == component.warehouse_name());
+            !component.members.is_empty() && parts.all(|part| part.members.iter().all(Member::ready))
+        };
+        self.warehouse(all().find(runs)?, namespace, false)
+    }
+
+    /// The component that answers for a member which does not do so itself.
+    pub fn answering(&self, member: &Member) -> Option<&Component> {
+        let role = self.component_of(member)?.answers_through?;
+        self.space(&member.namespace)?.component(role)
+    }
+}

@@ -1,0 +1,157 @@
+//! Which pod a way to a component leads to, while pods come and go.
+
+use super::model::{Component, Member, Owner, Topology};
+
+/// What is led to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ForwardTarget {
+    namespace: String,
+    pod: String,
+    /// Name of the component, where its pods do not keep their names.
+    component: Option<String>,
+    /// UID of the StatefulSet that makes the pod, where it does: a pod of the same name and of another owner is none of
+    /// its successors.
+    owner: Option<String>,
+}
+
+/// Where it leads at the moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// To this pod, which is Ready and stays.
+    Ready {
+        /// Its name.
+        pod: String,
+        /// Its UID.
+        uid: String,
+    },
+    /// Nowhere, and why, in words.
+    Nobody(String),
+}
+
+impl ForwardTarget {
+    /// To this member, or, where no StatefulSet keeps its name, to any Ready member of its component.
+    pub fn to(topology: &Topology, member: &Member) -> Self {
+        let owner = member.pod.as_ref().and_then(|pod| pod.owner.as_ref());
+        let renamed = owner.is_some_and(|owner| !owner.is_stateful_set());
+        let component = topology.component_of(member).filter(|_| renamed).map(|component| component.name.clone());
+        let made_by = |owner: &Owner| owner.is_stateful_set().then(|| owner.uid.clone());
+        let set = || topology.component_of(member).and_then(Component::set).map(|set| set.uid.clone());
+        let owner = match owner {
+            Some(owner) => made_by(owner),
+            None => set(),
+        };
+        Self { namespace: member.namespace.clone(), pod: member.name.clone(), component, owner }
+    }
+
+    /// The one pod that has to be watched; `None`: all of the namespace.
+    pub fn only(&self) -> Option<&str> {
+        self.component.is_none().then_some(self.pod.as_str())
+    }
+
+    /// Where it leads. It stays with the pod that it led to last while that is Ready.
+    pub fn now(&mut self, topology: &Topology) -> Standing {
+        let same = topology.member(&self.namespace, &self.pod);
+        let owner_of = |member: &Member| member.pod.as_ref().and_then(|pod| Some(pod.owner.as_ref()?.uid.clone()));
+        if let Some(owner) = &self.owner
+            && same.is_some_and(|same| owner_of(same).is_some_and(|other| other != *owner))
+        {
+            return Standing::Nobody("a pod of its name is there, and belongs to another owner".to_owned());
+        }
+        let others = topology
+            .space(&self.namespace)
+            .into_iter()
+            .flat_map(|space| &space.components)
+            .filter(|component| self.component.as_ref() == Some(&component.name))
+            .flat_map(|component| &component.members);
+        let ready = same
+            .into_iter()
+            .chain(others)
+            .find_map(|member| Some((member, member.pod.as_ref()?)).filter(|_| member.ready()));
+        if let Some((member, pod)) = ready {
+            self.pod.clone_from(&member.name);
+            return Standing::Ready { pod: member.name.clone(), uid: pod.uid.clone() };
+        }
+        Standing::Nobody(match same.and_then(|member| member.pod.as_ref()) {
+            None => "the pod is gone".to_owned(),
+            Some(pod) if pod.terminating.is_some() => "the pod is Terminating".to_owned(),
+            Some(pod) => format!("the pod is not Ready ({})", pod.status),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::snapshot;
+    use crate::topology::{Layout, build};
+
+    fn world(pods: &str) -> Topology {
+        build(&snapshot(&[&format!("namespace: a\npods: [{pods}]")]), &Layout::shipped().unwrap())
+    }
+
+    fn said(standing: Standing) -> String {
+        match standing {
+            Standing::Ready { pod, uid } => format!("{pod} {uid}"),
+            Standing::Nobody(why) => why,
+        }
+    }
+
+    #[test]
+    fn a_pod_that_keeps_its_name_is_followed_by_it() {
+        let pod = |rest: &str| world(&format!("{{name: cloudberry-proxy-0, set: cloudberry-proxy, {rest}}}"));
+        let first = pod("uid: old, ready: true");
+        let mut lead = ForwardTarget::to(&first, first.members().next().unwrap());
+        assert_eq!(lead.only(), Some("cloudberry-proxy-0"));
+        let other = "{name: cloudberry-proxy-1, set: cloudberry-proxy, uid: other, ready: true}";
+        for (now, expected) in [
+            (first, "cloudberry-proxy-0 old"),
+            // Ready and going: who connects now will not stay connected.
+            (pod("uid: old, ready: true, terminating: true"), "the pod is Terminating"),
+            (world(other), "the pod is gone"),
+            (pod("uid: new, phase: Pending"), "the pod is not Ready (Pending)"),
+            (pod("uid: new"), "the pod is not Ready (Running)"),
+            (pod("uid: new, ready: true"), "cloudberry-proxy-0 new"),
+        ] {
+            assert_eq!(said(lead.now(&now)), expected);
+        }
+    }
+
+    /// Whoever may create pods may take the name while the pod is away.
+    #[test]
+    fn a_pod_of_the_same_name_and_another_owner_is_not_led_to() {
+        let pod = |owner: &str| world(&format!("{{name: cloudberry-proxy-0, {owner}, uid: u, ready: true}}"));
+        let first = pod("set: cloudberry-proxy");
+        for (now, expected) in [
+            (pod("set: cloudberry-proxy"), "cloudberry-proxy-0 u"),
+            (pod("set: cloudberry-proxy, owner: forged"), "a pod of its name is there, and belongs to another owner"),
+            (pod("replicaSet: mine-0"), "the pod is gone"),
+            // Without an owner it is no member at all.
+            (world("{name: cloudberry-proxy-0, uid: u, ready: true}"), "the pod is gone"),
+        ] {
+            assert_eq!(said(ForwardTarget::to(&first, first.members().next().unwrap()).now(&now)), expected);
+        }
+    }
+
+    #[test]
+    fn where_pods_change_their_names_the_component_is_followed() {
+        let pod = |name: &str, ready: bool| {
+            format!(
+                "{{name: cloudberry-proxy-7d9-{name}, replicaSet: cloudberry-proxy-7d9, uid: {name}, ready: {ready}}}"
+            )
+        };
+        let first = world(&pod("aaa", true));
+        let mut lead = ForwardTarget::to(&first, first.members().next().unwrap());
+        assert_eq!(lead.only(), None);
+        assert_eq!(
+            said(lead.now(&world(&[pod("aaa", false), pod("bbb", true)].join(", ")))),
+            "cloudberry-proxy-7d9-bbb bbb"
+        );
+        // It does not go back while there is no need to.
+        assert_eq!(
+            said(lead.now(&world(&[pod("aaa", true), pod("bbb", true)].join(", ")))),
+            "cloudberry-proxy-7d9-bbb bbb"
+        );
+        let stranger = "{name: wh1-0, set: wh1, uid: w, ready: true}";
+        assert_eq!(said(lead.now(&world(stranger))), "the pod is gone");
+    }
+}

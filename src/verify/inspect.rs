@@ -1,0 +1,508 @@
+//! Asks: everybody at the same time, each question bounded. What the answers mean is judged elsewhere.
+
+use super::check::{Check, Judgement, Kind, Verdict};
+use super::evidence::Evidence;
+use super::servers::{self, WriteTrial};
+use super::status_pages::{self, Answered};
+use super::targets::VerifyTarget;
+use crate::cluster::Cluster;
+use crate::probe::connector::Connector;
+use crate::probe::digests::digests;
+use crate::probe::http::{Deadlines, status_page};
+use crate::probe::kernel::Kernel;
+use crate::probe::no_page::{NoPage, NoPageKind};
+use crate::probe::{Answer, Baseline, Canary, Login, Look, PageAccess, Sql, SqlTarget};
+use crate::storage::{Digests, Reading, Readings};
+use crate::topology::layout::{SqlEndpoint, StatusEndpoint};
+use crate::topology::{Endpoint, Member, Role, Topology, Warehouse};
+use futures::StreamExt;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+/// One question, login and all statements.
+pub const QUESTION: Duration = Duration::from_secs(10);
+/// Servers and components asked at once.
+const AT_ONCE: usize = 8;
+
+/// How to ask.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Password and TLS.
+    pub login: Login,
+    /// What storage pages are shown.
+    pub page_token: PageAccess,
+    /// Role to log in as, where it is not the layout's.
+    pub user: Option<String>,
+    /// Look into this database only; it must be there.
+    pub database: Option<String>,
+    /// Name of the canary table's schema, unique to this run; `None` writes nothing.
+    pub canary: Option<String>,
+    /// What each question may take, login and all statements.
+    pub deadline: Duration,
+    /// What each member held before, by `namespace/pod`, if the answers are to be compared with it: what it lists is looked
+    /// for by name, and what was counted is counted again.
+    pub before: BTreeMap<String, Evidence>,
+}
+
+/// What was found.
+#[derive(Clone, Debug, Default)]
+pub struct Inspection {
+    /// In the order of the subjects.
+    pub checks: Vec<Check>,
+    /// What each answering member holds, by `namespace/pod`.
+    pub evidence: BTreeMap<String, Evidence>,
+    /// Those of them, by `namespace/pod`, that say what the catalog has and nothing of any segment.
+    pub catalog_only: BTreeSet<String>,
+}
+
+/// What came of asking one subject.
+enum Asked<'s> {
+    /// All that there is to say of it.
+    Judged(Inspection),
+    /// The status pages of a component, to be judged beside the others'.
+    Pages(AskedPages<'s>),
+}
+
+/// The status pages of a component, and how long each took.
+struct AskedPages<'s> {
+    namespace: &'s str,
+    component: &'s str,
+    role: Role,
+    whole: bool,
+    remote_storage: Option<bool>,
+    pods: &'s [(String, bool)],
+    endpoint: &'s StatusEndpoint,
+    answers: Vec<(String, Answered, Duration)>,
+    digests: Digests,
+}
+
+/// Asks all subjects.
+pub async fn inspect(cluster: &Cluster, subjects: &[VerifyTarget], options: &Options) -> Inspection {
+    let asked = subjects.iter().map(|subject| async move {
+        match subject {
+            VerifyTarget::Server { namespace, pod, endpoint, exists, warehouse, answers_for, suspended } => {
+                if !exists {
+                    let judged = Judgement::failed("there is no such pod");
+                    let check = judged.on(Kind::Connection, namespace, pod, Duration::ZERO);
+                    return Asked::Judged(Inspection { checks: vec![check], ..Inspection::default() });
+                }
+                let account = Account { warehouse: warehouse.as_deref(), answers_for, suspended };
+                Asked::Judged(server(cluster, namespace, pod, endpoint, account, options).await)
+            }
+            VerifyTarget::Pages { namespace, component, role, pods, endpoint, whole, remote_storage } => {
+                let (role, whole, remote_storage) = (*role, *whole, *remote_storage);
+                let answers = component_pages(cluster, namespace, pods, endpoint, options).await;
+                let digests = Digests::default();
+                Asked::Pages(AskedPages {
+                    namespace,
+                    component,
+                    role,
+                    whole,
+                    remote_storage,
+                    pods,
+                    endpoint,
+                    answers,
+                    digests,
+                })
+            }
+            VerifyTarget::Nodes { namespace, component, ready, waiting } => {
+                let check = nodes(*ready, waiting).on(Kind::Nodes, namespace, component, Duration::ZERO);
+                Asked::Judged(Inspection { checks: vec![check], ..Inspection::default() })
+            }
+            VerifyTarget::Unprovable { namespace, pod, reason } => {
+                let judged = Judgement::skipped(format!("{reason}; its pod is Ready, and that is all that is known"));
+                let check = judged.on(Kind::Connection, namespace, pod, Duration::ZERO);
+                Asked::Judged(Inspection { checks: vec![check], ..Inspection::default() })
+            }
+            VerifyTarget::Suspended(suspended) => {
+                let (kind, member) = match &suspended.warehouse {
+                    Some(_) => (Kind::Nodes, suspended.sets.first().map(String::as_str).unwrap_or_default()),
+                    None => (Kind::Namespace, ""),
+                };
+                let judged = Judgement::skipped(format!("suspended: {}", suspended.why()));
+                let check = judged.on(kind, &suspended.namespace, member, Duration::ZERO);
+                Asked::Judged(Inspection { checks: vec![check], ..Inspection::default() })
+            }
+            VerifyTarget::Unasked { namespace, pod, reason } => {
+                let check = Judgement::unknown(reason.clone()).on(Kind::Connection, namespace, pod, Duration::ZERO);
+                Asked::Judged(Inspection { checks: vec![check], ..Inspection::default() })
+            }
+        }
+    });
+    // Not lazily one by one: a server that hangs holds up nobody else.
+    let mut all: Vec<Asked<'_>> = futures::stream::iter(asked).buffered(AT_ONCE).collect().await;
+    for at in 0..all.len() {
+        let again = asked_again(cluster, at, &all, options).await;
+        if let (Some(answers), Asked::Pages(pages)) = (again, &mut all[at]) {
+            pages.answers = answers;
+        }
+        let digests = same_bytes(cluster, at, &all, options).await;
+        if let (Some(digests), Asked::Pages(pages)) = (digests, &mut all[at]) {
+            pages.digests = digests;
+        }
+    }
+    let mut whole = Inspection::default();
+    for one in &all {
+        let found = match one {
+            Asked::Judged(found) => found.clone(),
+            Asked::Pages(pages) => judged(pages, &beside(pages, &all)),
+        };
+        whole.checks.extend(found.checks);
+        whole.evidence.extend(found.evidence);
+        whole.catalog_only.extend(found.catalog_only);
+    }
+    whole
+}
+
+/// Asks safekeepers once more if one of them seems to lack WAL: while a compute writes, two readings of one moment differ.
+/// What was committed at the first must be flushed at the second. `None` if there is nothing to ask again.
+async fn asked_again(
+    cluster: &Cluster,
+    at: usize,
+    all: &[Asked<'_>],
+    options: &Options,
+) -> Option<Vec<(String, Answered, Duration)>> {
+    let Asked::Pages(pages) = &all[at] else { return None };
+    let first = beside(pages, all);
+    if pages.role != Role::Safekeeper || !pages.whole || status_pages::wal(&first).verdict == Verdict::Passed {
+        return None;
+    }
+    let second = component_pages(cluster, pages.namespace, pages.pods, pages.endpoint, options).await;
+    Some(after(&first, second))
+}
+
+/// Asks safekeepers for the bytes that several of them have. `None` where there is nothing to ask.
+async fn same_bytes(cluster: &Cluster, at: usize, all: &[Asked<'_>], options: &Options) -> Option<Digests> {
+    let Asked::Pages(pages) = &all[at] else { return None };
+    if pages.role != Role::Safekeeper || !pages.whole {
+        return None;
+    }
+    let token = options.page_token.within_or_why(cluster, pages.namespace, options.deadline).await;
+    let safekeepers: Vec<(&str, &StatusEndpoint)> =
+        pages.pods.iter().map(|(pod, _)| (pod.as_str(), pages.endpoint)).collect();
+    let readings = beside(pages, all);
+    let readings: Vec<&Reading> = readings.safekeepers.iter().collect();
+    Some(digests(cluster, pages.namespace, &safekeepers, &readings, Deadlines::default().metrics, &token).await)
+}
+
+/// The second answers, with the positions that were committed at the first.
+fn after(first: &Readings, second: Vec<(String, Answered, Duration)>) -> Vec<(String, Answered, Duration)> {
+    let readings = second.iter().map(|(pod, answered, _)| status_pages::reading(pod, answered)).collect();
+    let joined = first.then(Readings { safekeepers: readings, ..Readings::default() });
+    let answer = |((pod, answered, took), joined): ((String, Answered, Duration), Reading)| {
+        (pod, answered.map(|facts| joined.said.unwrap_or(facts)), took)
+    };
+    second.into_iter().zip(joined.safekeepers).map(answer).collect()
+}
+
+/// What the storage components of the same namespace said.
+fn beside(pages: &AskedPages<'_>, all: &[Asked<'_>]) -> Readings {
+    let mut readings = Readings::default();
+    for one in all {
+        let Asked::Pages(other) = one else { continue };
+        if other.namespace != pages.namespace {
+            continue;
+        }
+        let read = other.answers.iter().map(|(pod, answered, _)| status_pages::reading(pod, answered));
+        match other.role {
+            Role::Safekeeper => {
+                readings.safekeepers.extend(read);
+                readings.digests = other.digests.clone();
+            }
+            Role::Pageserver => readings.pageservers.extend(read),
+            _ => {}
+        }
+    }
+    readings
+}
+
+/// What the status pages of a component mean, beside those of its namespace.
+fn judged(pages: &AskedPages<'_>, beside: &Readings) -> Inspection {
+    let AskedPages { namespace, component, role, whole, remote_storage, answers, .. } = pages;
+    let mut found = Inspection::default();
+    for (pod, answered, took) in answers {
+        found.checks.push(status_pages::page(answered).on(Kind::Page, namespace, pod, *took));
+        if *role == Role::Pageserver {
+            let judged = status_pages::tenants(&status_pages::reading(pod, answered), beside, *remote_storage);
+            found.checks.push(judged.on(Kind::Tenants, namespace, pod, Duration::ZERO));
+        }
+        if let Ok(facts) = answered {
+            found.evidence.insert(format!("{namespace}/{pod}"), Evidence::Page(facts.clone()));
+        }
+    }
+    if *role == Role::Safekeeper && *whole {
+        let answers: Vec<_> = answers.iter().map(|(pod, answered, _)| (pod.clone(), answered.clone())).collect();
+        found.checks.push(status_pages::majority(&answers).on(Kind::Majority, namespace, component, Duration::ZERO));
+        found.checks.push(status_pages::wal(beside).on(Kind::Wal, namespace, component, Duration::ZERO));
+    }
+    found
+}
+
+fn nodes((ready, all): (usize, usize), waiting: &[String]) -> Judgement {
+    let reason = format!("{ready} of {all} Ready");
+    if waiting.is_empty() {
+        return Judgement::passed(reason);
+    }
+    Judgement { lines: waiting.iter().map(|pod| format!("{pod} is not Ready")).collect(), ..Judgement::failed(reason) }
+}
+
+/// The answer, and how long it took.
+async fn timed<T>(asked: impl Future<Output = T>) -> (T, Duration) {
+    let started = Instant::now();
+    (asked.await, started.elapsed())
+}
+
+/// What a server is asked of its account's warehouses.
+#[derive(Clone, Copy)]
+struct Account<'a> {
+    /// The warehouse that its sessions are in.
+    warehouse: Option<&'a str>,
+    /// Those whose nodes it answers for, by the component's name.
+    answers_for: &'a [(String, Warehouse)],
+    /// Those that are suspended.
+    suspended: &'a [String],
+}
+
+/// Asks a database server in a pod, and for each warehouse that it answers for in a session of that warehouse.
+async fn server(
+    cluster: &Cluster,
+    namespace: &str,
+    pod: &str,
+    endpoint: &SqlEndpoint,
+    account: Account<'_>,
+    options: &Options,
+) -> Inspection {
+    let login = match options.login.clone().within(cluster, namespace, options.deadline).await {
+        Ok(login) => login,
+        Err(error) => {
+            let judged = Judgement::unknown(format!("it was not asked: {error}"));
+            let check = judged.on(Kind::Connection, namespace, pod, Duration::ZERO);
+            return Inspection { checks: vec![check], ..Inspection::default() };
+        }
+    };
+    let (first, mut otherwise) = endpoint.logins();
+    otherwise.insert(0, first.clone());
+    let target = SqlTarget {
+        namespace: namespace.to_owned(),
+        pod: pod.to_owned(),
+        port: endpoint.port,
+        user: options.user.clone().unwrap_or_else(|| endpoint.user.clone()),
+        login,
+        database: options.database.clone().unwrap_or(first),
+        otherwise,
+        warehouse: account.warehouse.map(str::to_owned),
+    };
+    let sql = Sql::over(cluster, target.clone());
+    let path = format!("{namespace}/{pod}");
+    let before = match options.before.get(&path) {
+        Some(Evidence::Sql(before)) => Some(before),
+        Some(Evidence::Page(_)) | None => None,
+    };
+    let of = |warehouse: &Warehouse| {
+        Sql::over(cluster, SqlTarget { warehouse: Some(warehouse.name.clone()), ..target.clone() })
+    };
+    server_over(&sql, of, (namespace, pod), account, (&endpoint.database, before), options).await
+}
+
+/// The same over any connector; `of` makes one whose sessions are in a warehouse. `must` is the database that has to be
+/// there, where no other is asked for; `before` is what the answer is compared with.
+async fn server_over<C: Connector>(
+    sql: &Sql<C>,
+    of: impl Fn(&Warehouse) -> Sql<C>,
+    (namespace, pod): (&str, &str),
+    account: Account<'_>,
+    (must, before): (&str, Option<&Baseline>),
+    options: &Options,
+) -> Inspection {
+    let check = |judged: Judgement, kind, took| judged.on(kind, namespace, pod, took);
+    let (introduced, took) = timed(sql.introduction(options.deadline)).await;
+    let connection = check(servers::connection(&introduced), Kind::Connection, took);
+    // Without a login nothing else can be asked, and one reason is enough.
+    let Answer::Yes(who) = introduced else {
+        return Inspection { checks: vec![connection], ..Inspection::default() };
+    };
+
+    let mpp = who.kernel == Kernel::Mpp;
+    let (answering, dispatched) = if mpp {
+        let (answering, dispatched) = timed(sql.segments(options.deadline)).await;
+        (Some(answering), dispatched)
+    } else {
+        (None, Duration::ZERO)
+    };
+    // What is written lies on segments.
+    let nowhere = matches!(answering, Some(Answer::Yes(None)));
+    let instances = async {
+        if !mpp {
+            return (None, Duration::ZERO);
+        }
+        let (instances, read) = timed(sql.instances(options.deadline)).await;
+        (Some(instances), read)
+    };
+    let tried = async { if nowhere { None } else { trial(sql, mpp, options).await } };
+    // One warehouse that hangs holds up no other.
+    let warehouses = account.answers_for.iter().map(|(component, warehouse)| {
+        let sql = of(warehouse);
+        async move {
+            let (answer, took) =
+                if mpp { timed(sql.segments(options.deadline)).await } else { (Answer::Yes(None), Duration::ZERO) };
+            servers::warehouse(who.kernel, &answer, warehouse).on(Kind::Segments, namespace, component, took)
+        }
+    });
+    let only = options.database.as_deref();
+    let ((instances, read), (contents, looked), tried, warehouses) = futures::join!(
+        instances,
+        timed(sql.look(Look { only, before }, options.deadline)),
+        timed(tried),
+        futures::future::join_all(warehouses)
+    );
+
+    let mut checks = vec![connection];
+    let judged = servers::tables(contents.as_ref(), only.unwrap_or(must));
+    checks.extend(judged.into_iter().map(|judged| check(judged, Kind::Tables, looked)));
+    // Where its warehouses are asked one by one, that is told of each.
+    if account.answers_for.is_empty() || !mpp {
+        checks.push(check(servers::segments(answering), Kind::Segments, dispatched));
+    }
+    checks.push(check(servers::mirrors(instances, account.suspended), Kind::Mirrors, read));
+    match tried {
+        (None, _) => {
+            let why = if nowhere { servers::NO_WAREHOUSE } else { "--read-only was given" };
+            let skipped = || Judgement::skipped(why);
+            checks.push(check(skipped(), Kind::Write, Duration::ZERO));
+            checks.push(check(skipped(), Kind::Spread, Duration::ZERO));
+        }
+        (Some((trial, spread)), wrote) => {
+            checks.push(check(servers::write(&trial), Kind::Write, wrote));
+            checks.push(check(servers::spread(who.kernel, &trial), Kind::Spread, spread));
+        }
+    }
+    checks.extend(warehouses);
+    let path = format!("{namespace}/{pod}");
+    let evidence = match contents {
+        Ok(baseline) => Some((path.clone(), Evidence::Sql(baseline))),
+        Err(_) => None,
+    };
+    Inspection {
+        checks,
+        evidence: evidence.into_iter().collect(),
+        catalog_only: Some(path).filter(|_| nowhere).into_iter().collect(),
+    }
+}
+
+/// Writes the canary table, reads it back, looks where it lies, and drops it; also how long looking where it lies took.
+async fn trial<C: Connector>(sql: &Sql<C>, mpp: bool, options: &Options) -> Option<(WriteTrial, Duration)> {
+    let canary = Canary::new(options.canary.as_deref()?);
+    let canary = match &options.database {
+        Some(database) => canary.in_database(database),
+        None => canary,
+    };
+    let written = canary.write(sql, options.deadline).await;
+    let mut trial = WriteTrial { written, read: None, spread: None, left: None };
+    let mut took = Duration::ZERO;
+    if trial.written.is_ok() {
+        trial.read = Some(canary.check(sql, options.deadline).await);
+        if mpp {
+            let (spread, looked) = timed(canary.spread(sql, options.deadline)).await;
+            trial.spread = Some(spread);
+            took = looked;
+        }
+    }
+    let may_be_there = trial.written.as_ref().map_or_else(|not| not.may_be_there, |_| true);
+    if may_be_there && let Err(why) = canary.drop(sql, options.deadline).await {
+        let may = if trial.written.is_ok() { "is" } else { "may be" };
+        let database = canary.database(sql);
+        trial.left = Some(format!("schema {} {may} left in database {database}: {why}", canary.schema()));
+    }
+    Some((trial, took))
+}
+
+/// Asks the status pages of a component, all at the same time.
+async fn component_pages(
+    cluster: &Cluster,
+    namespace: &str,
+    pods: &[(String, bool)],
+    endpoint: &StatusEndpoint,
+    options: &Options,
+) -> Vec<(String, Answered, Duration)> {
+    let token = &options.page_token.within_or_why(cluster, namespace, options.deadline).await;
+    let asked = pods.iter().map(|(pod, exists)| async move {
+        if !exists {
+            let reason = "there is no such pod".to_owned();
+            return (pod.clone(), Err(NoPage { kind: NoPageKind::Refused, reason }), Duration::ZERO);
+        }
+        let (answered, took) = timed(status_page(cluster, namespace, pod, endpoint, Deadlines::default(), token)).await;
+        (pod.clone(), answered, took)
+    });
+    futures::future::join_all(asked).await
+}
+
+/// A storage component that can be asked.
+#[derive(Clone, Debug)]
+pub struct StoragePage {
+    /// Its pod.
+    pub pod: String,
+    /// What it is.
+    pub role: Role,
+    /// Port and path, or why it cannot be asked, in words.
+    pub endpoint: Result<StatusEndpoint, String>,
+}
+
+/// Returns the storage components of a namespace.
+pub fn storage_pages(topology: &Topology, namespace: &str) -> Vec<StoragePage> {
+    let members = topology.space(namespace).into_iter().flat_map(|space| space.members());
+    let storage = members.filter(|member| matches!(member.role, Role::Safekeeper | Role::Pageserver));
+    let page = |member: &Member| {
+        let endpoint = match topology.endpoint(member) {
+            Endpoint::Page { endpoint, .. } if member.pod.is_some() => Ok(endpoint),
+            Endpoint::Page { .. } => Err("there is no such pod".to_owned()),
+            Endpoint::Sql { .. } => Err("the layout names no status page of it".to_owned()),
+            Endpoint::Silent(reason) => Err(reason),
+        };
+        StoragePage { pod: member.name.clone(), role: member.role, endpoint }
+    };
+    storage.map(page).collect()
+}
+
+/// Asks storage components for their status pages and metrics, all at the same time.
+pub async fn read_storage(
+    cluster: &Cluster,
+    namespace: &str,
+    pages: &[StoragePage],
+    deadlines: Deadlines,
+    token: &PageAccess,
+) -> Readings {
+    let asked = pages.iter().map(|page| async move {
+        let said = match &page.endpoint {
+            Ok(endpoint) => {
+                status_page(cluster, namespace, &page.pod, endpoint, deadlines, token).await.map_err(|no| no.reason)
+            }
+            Err(why) => Err(why.clone()),
+        };
+        (page.role, Reading { pod: page.pod.clone(), said })
+    });
+    let mut readings = Readings::default();
+    for (role, reading) in futures::future::join_all(asked).await {
+        let list = if role == Role::Safekeeper { &mut readings.safekeepers } else { &mut readings.pageservers };
+        list.push(reading);
+    }
+    readings
+}
+
+/// Asks safekeepers, whose pages are `readings`, for the bytes that several of them have.
+pub async fn read_bytes(
+    cluster: &Cluster,
+    namespace: &str,
+    pages: &[StoragePage],
+    readings: &[&Reading],
+    token: &PageAccess,
+) -> Digests {
+    let safekeepers = pages.iter().filter(|page| page.role == Role::Safekeeper);
+    let safekeepers: Vec<(&str, &StatusEndpoint)> =
+        safekeepers.filter_map(|page| Some((page.pod.as_str(), page.endpoint.as_ref().ok()?))).collect();
+    digests(cluster, namespace, &safekeepers, readings, Deadlines::default().metrics, token).await
+}
+
+#[cfg(test)]
+#[cfg(unix)]
+#[path = "inspect_tests.rs"]
+mod tests;
