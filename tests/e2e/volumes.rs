@@ -159,6 +159,13 @@ impl<'w> Static<'w> {
             }));
             names.push(name);
         }
+        // A claim gets the smallest of those that the volume controller knows by then.
+        for name in &names {
+            world.until(&world.cluster_wide(), named(name), &format!("volume {name} is Available"), |volumes| {
+                let volume: Option<&PersistentVolume> = volumes.get(name);
+                volume.and_then(|it| it.status.as_ref()?.phase.as_deref()) == Some("Available")
+            });
+        }
         Self { world, label, names }
     }
 }
