@@ -173,7 +173,7 @@ fn watch_request(sight: &Sight, member: &Member) -> WatchRequest {
     WatchRequest { namespace: member.namespace.clone(), volumes, events: true, nodes: false }
 }
 
-/// A evidence, as the plan tells it.
+/// What a component said, as the plan tells it.
 pub(super) fn answered(evidence: &Evidence) -> Before {
     Before::Answered { summary: evidence.summary(), lacks: evidence.lacks() }
 }

@@ -119,7 +119,7 @@ impl Missing {
     }
 }
 
-/// Returns a name in which every character is sanitize_line on a terminal, and none is a slash: all but letters, digits, spaces
+/// Returns a name in which every character is harmless on a terminal, and none is a slash: all but letters, digits, spaces
 /// and `_-.$` are written as `%XX`, byte by byte.
 pub fn escaped(name: &str) -> String {
     let mut text = String::with_capacity(name.len());

@@ -1,7 +1,7 @@
 //! Text from elsewhere on its way to a terminal. Names, messages and values come from other machines: they must not drive
 //! the terminal, hide or reorder what stands beside them, or look like lines of ours.
 //!
-//! Twice: what is put into a line is made [`sanitize_line`] there, so that it stays within it; and everything that is written
+//! Twice: what is put into a line goes through [`sanitize_line`] there, so that it stays within it; and everything that is written
 //! passes [`sanitize_text`], which lets nothing through that drives a terminal but the colours of [`Paint`](super::Paint).
 
 use std::borrow::Cow;

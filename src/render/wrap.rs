@@ -6,7 +6,7 @@ use super::sanitize_line;
 pub const COLUMNS: usize = 80;
 
 /// A sentence under a lead, broken between words at [`COLUMNS`], its further lines indented like the first. What comes
-/// from elsewhere is made sanitize_line.
+/// from elsewhere is sanitized.
 pub fn wrapped(lead: &str, sentence: &str) -> String {
     wrapped_at(lead, lead.chars().take_while(|c| *c == ' ').count() + 2, sentence)
 }

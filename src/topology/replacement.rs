@@ -168,7 +168,7 @@ mod tests {
         let mut objects = snapshot(&[&yaml]);
         let crate::cluster::snapshot::Read::Known(sets) = &mut objects.namespaces[0].stateful_sets else { panic!() };
         for set in sets {
-            set.spec.service_name = Some("endpoint".into());
+            set.spec.service_name = Some("door".into());
             set.spec.template = serde_json::from_value(json!({
                 "metadata": {"labels": {"app": "wh"}, "annotations": {"note": "x"}},
                 "spec": {"containers": [{"name": "main"}], "volumes": [{"name": "tmp", "emptyDir": {}}, {"name": "data", "emptyDir": {}}]},
@@ -203,7 +203,7 @@ mod tests {
         let owner = &metadata["ownerReferences"][0];
         assert_eq!((&owner["name"], &owner["controller"]), (&json!("wh9527"), &json!(true)));
         assert!(owner["blockOwnerDeletion"].is_null());
-        assert_eq!((&pod["spec"]["hostname"], &pod["spec"]["subdomain"]), (&json!("wh9527-1"), &json!("endpoint")));
+        assert_eq!((&pod["spec"]["hostname"], &pod["spec"]["subdomain"]), (&json!("wh9527-1"), &json!("door")));
         let volumes = pod["spec"]["volumes"].as_array().unwrap();
         assert_eq!(volumes[0]["persistentVolumeClaim"]["claimName"], "data-wh9527-1");
         assert_eq!(volumes.iter().map(|volume| volume["name"].as_str().unwrap()).collect::<Vec<_>>(), ["data", "tmp"]);
