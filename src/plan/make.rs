@@ -15,13 +15,14 @@ struct Intent {
     pod_uid: Option<String>,
     keep_claims: bool,
     claims: Vec<ReplacedClaim>,
-    /// Whether one of them came since the act began, and has a volume that it must not have.
+    /// Whether one of them came since the act began and goes, too: it has a volume that it must not have, or is being
+    /// deleted.
     astray: bool,
 }
 
 impl Intent {
-    /// What a record says of an act that was begun. A claim that came since, and has a volume that it must not have, is to
-    /// go, too.
+    /// What a record says of an act that was begun. A claim that came since goes, too, if it has a volume that it must not
+    /// have, or is being deleted: it stays Terminating for as long as its pod holds it, and the deletion cannot be undone.
     fn recorded(record: &Record, member: &Member, aside: &[String]) -> Self {
         let mut claims: Vec<ReplacedClaim> = Vec::new();
         // A claim that was replaced more than once is on record that often: the latest counts.
@@ -38,7 +39,8 @@ impl Intent {
         let mut astray = false;
         for claim in &mut claims {
             let present = member.claims.iter().find(|present| present.name == claim.name);
-            if let Some(uid) = present.filter(|present| misbound(claim, present, aside)).and_then(|it| it.uid.clone()) {
+            let goes = |present: &&Claim| misbound(claim, present, aside) || is_being_deleted(claim, present);
+            if let Some(uid) = present.filter(goes).and_then(|it| it.uid.clone()) {
                 claim.uid = uid;
                 astray = true;
             }
@@ -261,6 +263,12 @@ pub fn misbound(wanted: &ReplacedClaim, present: &Claim, aside: &[String]) -> bo
     is_new && wanted.returns.as_ref().map_or_else(|| aside.contains(has), |back| back.volume != *has)
 }
 
+/// Whether a new claim is being deleted. One that belongs to a pod goes with that pod, and comes with the next.
+fn is_being_deleted(wanted: &ReplacedClaim, present: &Claim) -> bool {
+    let is_new = present.uid.as_ref().is_some_and(|uid| *uid != wanted.uid);
+    is_new && present.terminating && !present.ephemeral
+}
+
 /// Whether the pod that came in the place of the one that went will not become Ready by itself: it was made from a
 /// template that has been replaced since, and its StatefulSet may wait for it for ever (kubernetes.io, "StatefulSets",
 /// "Forced rollback"). It is younger than the act, and never was Ready since.
@@ -281,7 +289,13 @@ fn is_stuck(inputs: &Inputs<'_>, component: Option<&Component>) -> bool {
 /// What is left to be done about the claims: volumes retained, reservations taken back, volumes reserved, claims deleted.
 fn claim_steps(topology: &Topology, member: &Member, wanted: &[ReplacedClaim], inputs: &Inputs<'_>) -> Vec<Step> {
     let standing = standing(member, wanted);
-    let mut steps: Vec<Step> = standing.iter().filter_map(|claim| retain(claim, inputs.rights)).collect();
+    // What comes back was retained when it was set aside, and stays so until the undo is finished.
+    let returns = |claim: &&&Claim| {
+        let back = wanted.iter().find(|one| one.name == claim.name).and_then(|one| one.returns.as_ref());
+        back.is_some_and(|back| claim.volume_name.as_ref() == Some(&back.volume))
+    };
+    let retained = standing.iter().filter(|claim| !returns(claim));
+    let mut steps: Vec<Step> = retained.filter_map(|claim| retain(claim, inputs.rights)).collect();
     steps.extend(wanted.iter().flat_map(|claim| unreserve(topology, member, claim, inputs.records)));
     steps.extend(wanted.iter().filter_map(|claim| reserve(topology, member, claim)));
     // One that is Terminating has been deleted already; it goes when its pod does. So does one that belongs to the pod.

@@ -150,11 +150,8 @@ pub fn replaced(plan: &Plan, topology: &Topology) -> Progress {
             ClaimState::Unknown(reason) => {
                 return Progress::Waiting(format!("claim {} cannot be read: {reason}", claim.name));
             }
-            _ if claim.uid.as_ref() == Some(&replaced.uid)
-                && claim.terminating
-                && pod.node.is_some()
-                && !claim.ephemeral =>
-            {
+            // The old one, or a new one that somebody deleted: the pod that holds it keeps it so.
+            _ if claim.terminating && pod.node.is_some() && !claim.ephemeral => {
                 return Progress::Trapped(Trap {
                     pod: member.name.clone(),
                     uid: pod.uid.clone(),

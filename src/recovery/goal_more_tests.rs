@@ -38,8 +38,12 @@ fn a_pending_pod_that_was_scheduled_holds_its_claim() {
         ("uid: new, phase: Pending, node: node-2", "", "claim data-pageserver-0 is Missing"),
         ("uid: new, node: node-2", "", "claim data-pageserver-0 is Missing"),
         ("uid: new, phase: Pending", "", "trapped: pageserver-0 new data-pageserver-0 missing"),
-        // Not the one that the plan names: nobody's trap but a pod's that waits for it.
-        ("uid: new, phase: Pending, node: node-2", &new_going, "claim data-pageserver-0 is Terminating"),
+        // A new one that was deleted since: the deletion cannot be undone, and the pod holds it.
+        (
+            "uid: new, phase: Pending, node: node-2",
+            &new_going,
+            "trapped: pageserver-0 new data-pageserver-0 Terminating held",
+        ),
         ("uid: new, phase: Pending", &new_going, "trapped: pageserver-0 new data-pageserver-0 Terminating"),
         // The old claim, which nobody has deleted yet.
         ("uid: new, phase: Pending", old, "claim data-pageserver-0 is still the old one (Bound)"),

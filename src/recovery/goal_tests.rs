@@ -112,6 +112,13 @@ fn a_pod_is_replaced_only_with_all_its_claims() {
             "claim cache-pageserver-0 is still the old one (Bound)",
             "claim cache-pageserver-0 is still the old one (Bound)",
         ),
+        // A new one that somebody deleted.
+        (
+            pod("uid: new, ready: true"),
+            &NEW_CLAIMS.replacen("uid: d2,", "uid: d2, terminating: true,", 1),
+            "trapped: pageserver-0 new data-pageserver-0 Terminating held",
+            "trapped: pageserver-0 new data-pageserver-0 Terminating held",
+        ),
         (pod("uid: new"), NEW_CLAIMS, "reached", "Running: containers with unready status: [main]"),
         (
             pod("uid: new, ready: true, terminating: true"),

@@ -509,3 +509,31 @@ fn without_postgresql_it_is_not_proven() {
     before.is_replaced(&cluster);
     before.is_recorded(&cluster, "unproven");
 }
+
+/// Deleted while the new pod holds it, a claim stays Terminating: the pod is replaced once more by the run that resumes.
+#[test]
+fn a_new_claim_that_somebody_deleted_is_replaced_by_the_run_that_resumes() {
+    let cluster = Cluster::start(bare("healthy"));
+    let before = Before::of(&cluster, SYSTEM, "safekeeper-0");
+    cluster.replaced_pods(ReplacedPods::StayUnready);
+    let mut running = Running::start(cluster.plugin(&["failover", "safekeeper-0", "--yes"]));
+    running.until_warns("containers with unready status");
+    let second = cluster.volume_of(SYSTEM, "data-safekeeper-0");
+    let key = Key::new(CLAIMS, SYSTEM, "data-safekeeper-0");
+    cluster.store().delete(&key, &DeleteOptions::default()).unwrap();
+    let ran = running.end().exits(4).says(&["holds claim data-safekeeper-0, which is Terminating"]);
+    let trapped = cluster.pod_uid(SYSTEM, "safekeeper-0");
+    cluster.replaced_pods(ReplacedPods::BecomeReady);
+    let resume = ran.resume();
+    cluster.run(&[&words(&resume)[..], &["--yes"]].concat()).exits(0).says(&["Recovered: "]);
+    assert_ne!(cluster.pod_uid(SYSTEM, "safekeeper-0"), trapped);
+    before.is_replaced(&cluster);
+    // What the deleted one held is retained as well, and on record.
+    let record = cluster.record_on(&before.volumes["data-safekeeper-0"]);
+    let on_record: Vec<&Value> = record["claims"].as_array().unwrap().iter().map(|claim| &claim["volume"]).collect();
+    assert_eq!(on_record, [&json!(before.volumes["data-safekeeper-0"]), &json!(second)]);
+    assert_eq!(record["outcome"], "recovered");
+    let kept = cluster.get(VOLUMES, "", &second).unwrap();
+    assert_eq!(kept["spec"]["persistentVolumeReclaimPolicy"], "Retain");
+    assert_eq!(kept["status"]["phase"], "Released");
+}

@@ -54,7 +54,7 @@ impl Executor<'_, '_> {
         if trap.holds {
             // Somebody had it made between the plan and the act, and what the plan does not name is not deleted.
             let why = format!(
-                "pod {} (UID {}) came back on claim {}, which is {}, and keeps it so: run again, it is replaced, too",
+                "pod {} (UID {}) holds claim {}, which is {}, and keeps it so: run again, it is replaced, too",
                 trap.pod, trap.uid, trap.claim, trap.state
             );
             return Err(self.failed(Phase::Replaced, why.clone(), Ending::Changed(why)));

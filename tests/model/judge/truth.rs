@@ -37,7 +37,8 @@ impl Judge<'_> {
             ("recovered", None, false) => {}
             ("recovered", Some(missing), _) => wrong.push(format!("it said recovered, and {missing}")),
             ("recovered", None, true) => wrong.push("it said recovered, and its data is lost".to_owned()),
-            ("data-missing", None, true) => {}
+            // Compared with the other storage components, it is missed whether or not it answered before.
+            ("data-missing", None, _) if self.is_gone(plan, version) => {}
             ("data-missing", missing, _) => {
                 wrong.push(format!("it said data-missing; lost: {lost}, {missing:?}"));
             }
@@ -122,13 +123,18 @@ impl Judge<'_> {
     /// pageserver's tenants lie on its first disk, where the case says so, and the WAL of a safekeeper without peers always
     /// does.
     fn lost(&self, plan: &Value, version: u64) -> bool {
+        self.is_gone(plan, version) && self.had_it(&plan["id"])
+    }
+
+    /// Whether what lies on a storage component's first disk is not there, as it runs on another one.
+    fn is_gone(&self, plan: &Value, version: u64) -> bool {
         let pod = plan["target"]["pod"].as_str().unwrap_or_default();
         let on_its_disk = match pod {
             "pageserver-0" => self.case.topology.data_on_volume,
             "safekeeper-0" => self.case.topology.safekeepers == 1,
             _ => false,
         };
-        on_its_disk && self.had_it(&plan["id"]) && !self.is_first_disk(pod, version)
+        on_its_disk && !self.is_first_disk(pod, version)
     }
 
     fn is_first_disk(&self, pod: &str, version: u64) -> bool {
