@@ -18,7 +18,7 @@ pub(super) type Within = UnsyncBoxBody<Bytes, BoxError>;
 
 /// An answer that has no end, or as good as none.
 #[derive(Debug, thiserror::Error)]
-#[error("the answer is longer than {} MiB", .0 >> 20)]
+#[error("the response is larger than {} MiB", .0 >> 20)]
 struct TooLarge(usize);
 
 /// A body to its end.
@@ -64,7 +64,7 @@ mod tests {
     async fn an_answer_that_is_too_long_is_not_kept() {
         let body = |length| Full::new(Bytes::from(vec![b'x'; length]));
         assert_eq!(whole(body(10), 10).await.unwrap().len(), 10);
-        assert_eq!(whole(body(3 << 20), 2 << 20).await.unwrap_err().to_string(), "the answer is longer than 2 MiB");
+        assert_eq!(whole(body(3 << 20), 2 << 20).await.unwrap_err().to_string(), "the response is larger than 2 MiB");
     }
 
     #[tokio::test]
@@ -79,7 +79,7 @@ mod tests {
                 Ok(read) => assert!(whole && read.to_bytes() == text, "{lines:?}"),
                 Err(error) => {
                     let error = error.to_string();
-                    assert!(!whole && error == "the answer is longer than 0 MiB", "{lines:?}: {error}");
+                    assert!(!whole && error == "the response is larger than 0 MiB", "{lines:?}: {error}");
                 }
             }
         }

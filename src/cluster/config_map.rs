@@ -69,7 +69,7 @@ impl Cluster {
     /// Reads it; `None` if there is no such ConfigMap.
     ///
     /// # Errors
-    /// Not allowed (`get configmaps`), no answer within `deadline`.
+    /// Not allowed (`get configmaps`), no response within `deadline`.
     pub async fn kept_text(&self, place: Place<'_>, deadline: Duration) -> Result<Option<KeptText>> {
         let api: Api<ConfigMap> = Api::namespaced(self.client(), place.namespace);
         let found = self.timed(api.get_opt(place.name), deadline).await;
@@ -96,8 +96,8 @@ impl Cluster {
             None => ("create", self.timed(api.create(&params, &object(place, text)), deadline).await),
             Some(found) if !found.is_ours() => {
                 let Place { namespace, name, .. } = place;
-                return Err(Error::refused(format!("ConfigMap {name} in namespace {namespace} is not written over"))
-                    .because(format!("it has no label {MANAGED_BY}: {MANAGER}")));
+                return Err(Error::refused(format!("refusing to overwrite ConfigMap {name} in namespace {namespace}"))
+                    .because(format!("it does not have the label {MANAGED_BY}: {MANAGER}")));
             }
             Some(found) => {
                 let mut object = found.object.clone();
@@ -213,7 +213,7 @@ mod tests {
             let cluster = server.cluster();
             let found = cluster.kept_text(PLACE, SOON).await.unwrap();
             let error = cluster.keep_text(PLACE, "new", found.as_ref(), SOON).await.unwrap_err();
-            assert!(error.to_string().contains("is not written over"), "{error}");
+            assert!(error.to_string().contains("refusing to overwrite ConfigMap"), "{error}");
             assert!(server.requests().iter().all(|asked| asked.method == "GET"));
         }
     }
@@ -231,6 +231,6 @@ mod tests {
         assert_eq!(error.what, "not allowed to create configmaps b in namespace a");
         let silent = Server::new(|_| Answer::Never).cluster();
         let error = silent.kept_text(PLACE, Duration::from_millis(30)).await.unwrap_err();
-        assert!(error.to_string().contains("no answer within 30 ms"), "{error}");
+        assert!(error.to_string().contains("no response within 30 ms"), "{error}");
     }
 }

@@ -25,7 +25,7 @@ pub fn whole(path: &Path, most: u64) -> io::Result<Vec<u8>> {
 /// # Errors
 /// The system's; it is longer, or no text.
 pub fn text(path: &Path, most: u64) -> io::Result<String> {
-    String::from_utf8(whole(path, most)?).map_err(|_| io::Error::other("it is no text in UTF-8"))
+    String::from_utf8(whole(path, most)?).map_err(|_| io::Error::other("it is not UTF-8 text"))
 }
 
 /// Whether a file, which somebody else's code reads, has an end: devices have none.

@@ -259,14 +259,14 @@ impl<W: Way> Route<W> {
         let deadline = Instant::now() + self.limits.wait;
         let mut head = Head::default();
         let mut refusing: Option<(Destination, Instant)> = None;
-        let mut latest = "there is no Ready pod".to_owned();
+        let mut latest = "no pod is Ready".to_owned();
         for attempt in 0.. {
             let there = tokio::select! {
                 biased;
                 there = standing(&mut to) => there,
                 () = head.fill(client) => return Ok(None),
                 () = sleep_until(deadline) => {
-                    return Err(format!("{latest}; a client waited {}", in_words(self.limits.wait)));
+                    return Err(format!("{latest} (a client waited {})", in_words(self.limits.wait)));
                 }
             };
             let opened = tokio::select! {

@@ -83,7 +83,7 @@ impl<S: Socket> Reader<S> {
         }
         let channel = bytes.get_u8();
         let Some(greeted) = self.greeted.get_mut(usize::from(channel)) else {
-            return invalid(format!("the server sent something on channel {channel}"));
+            return invalid(format!("the server sent unexpected data on channel {channel}"));
         };
         if bytes.is_empty() {
             return Ok(());
@@ -148,7 +148,7 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NothingListens => f.write_str("connection refused: nothing listens on that port of the pod"),
+            Self::NothingListens => f.write_str("connection refused: nothing is listening on that port of the pod"),
             Self::Other(words) => f.write_str(words),
         }
     }

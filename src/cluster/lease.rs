@@ -147,9 +147,9 @@ impl fmt::Display for Tenure {
             Some(ago) => match Duration::try_from(ago) {
                 Ok(ago) => write!(f, ", last renewed {} ago", in_words(Duration::from_secs(ago.as_secs()))),
                 Err(_) if self.skew().is_some() => {
-                    f.write_str(", last renewed in the future: its clock or ours is wrong (clock skew)")
+                    f.write_str(", last renewed in the future (clock skew between the two machines)")
                 }
-                Err(_) => f.write_str(", last renewed just now by a clock that is ahead of ours"),
+                Err(_) => f.write_str(", last renewed just now (its clock is ahead of this machine's)"),
             },
         }
     }

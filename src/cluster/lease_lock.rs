@@ -138,7 +138,7 @@ impl Cluster {
         match self.take(pace, claim, seen, tell).await {
             Ok(kept) => Ok(LeaseGuard::renewing(pace, kept)),
             Err(error) if insists => {
-                tell(format!("it goes on without the Lease {LEASE}: {error}"));
+                tell(format!("continuing without the Lease {LEASE}: {error}"));
                 Ok(LeaseGuard::without())
             }
             Err(error) => Err(error),
@@ -173,7 +173,7 @@ impl Cluster {
             match sighting.standing((claim.clock)()).next(&claim.holder.id, sighting.at.elapsed()) {
                 Next::Refused(tenure) => return Err(under_way(&claim, &tenure)),
                 Next::Wait(left, tenure) => {
-                    tell(format!("waits {} s for its end: {tenure}", left.as_secs_f64().ceil()));
+                    tell(format!("waiting {} s for it to expire: {tenure}", left.as_secs_f64().ceil()));
                     sleep(left).await;
                     let now = ObservedLease::now(self.look(pace, &leases, &claim).await?);
                     // What was waited for is asked for as long as what was free.
@@ -312,7 +312,7 @@ impl LeaseGuard {
             return Ok(());
         }
         kept.give_back().await.map_err(|failure| {
-            format!("the Lease {LEASE} was not given back, and ends in {} s: {}", LASTS.as_secs(), failure.reason)
+            format!("the Lease {LEASE} was not released and expires in {} s: {}", LASTS.as_secs(), failure.reason)
         })
     }
 }
@@ -424,9 +424,9 @@ fn held_by(lease: &Lease, one: &Holder) -> bool {
 fn taken_by(lease: &Lease, now: Timestamp) -> String {
     match judge(Some(lease), now, |_| false) {
         Standing::Held(tenure) | Standing::Left(tenure) | Standing::Expired(tenure) => {
-            format!("the Lease {LEASE} was not renewed in time, and was taken: {tenure}")
+            format!("the Lease {LEASE} was not renewed in time and was taken over: {tenure}")
         }
-        Standing::Free => format!("the Lease {LEASE} was taken, and given back again, by somebody else"),
+        Standing::Free => format!("another client acquired and released the Lease {LEASE}"),
     }
 }
 
@@ -434,9 +434,9 @@ fn taken_by(lease: &Lease, now: Timestamp) -> String {
 fn under_way(claim: &LeaseRequest<'_>, tenure: &Tenure) -> Error {
     let namespace = claim.namespace;
     let what = if tenure.id.as_ref() == Some(&claim.holder.id) {
-        format!("this {} is carried out already", claim.holder.act)
+        format!("this {} is already running", claim.holder.act)
     } else {
-        "another failover is under way".to_owned()
+        "another failover is in progress".to_owned()
     };
     Error::refused(format!("{what} in namespace {namespace}: {tenure}"))
         .because("nothing was changed")
@@ -484,7 +484,7 @@ fn lease_of(mut value: Value) -> Lease {
     });
     // Unknown is not free.
     let holder =
-        text("/spec/holderIdentity").unwrap_or_else(|| "somebody (its specification makes no sense)".to_owned());
+        text("/spec/holderIdentity").unwrap_or_else(|| "unknown holder (invalid lease specification)".to_owned());
     Lease { metadata, spec: Some(LeaseSpec { holder_identity: Some(holder), ..LeaseSpec::default() }) }
 }
 

@@ -81,7 +81,7 @@ async fn a_renewal_that_failed_is_repeated_until_somebody_else_has_it() {
     kube.written_by(&someone("two", "bob"), 10);
     ended(renewing).await;
     let why = holding.lost().unwrap();
-    assert!(why.contains("was taken: failover two of p-0 by bob"), "{why}");
+    assert!(why.contains("was taken over: failover two of p-0 by bob"), "{why}");
     assert_eq!(holding.stands().await, Err(why));
     assert_eq!(kube.held(), "failover two of p-0 by bob at bobs-host/1");
 }
@@ -112,7 +112,7 @@ async fn one_that_somebody_else_had_meanwhile_is_lost_although_it_is_free() {
     kube.written_by(&someone("two", "bob"), 10);
     kube.lease.lock().unwrap().as_mut().unwrap()["spec"]["holderIdentity"] = json!(null);
     let why = holding.stands().await.unwrap_err();
-    assert_eq!(why, "the Lease kubectl-synxdb was taken, and given back again, by somebody else");
+    assert_eq!(why, "another client acquired and released the Lease kubectl-synxdb");
 }
 
 /// A server that stays in trouble is asked several times, and then what was wrong is told.
@@ -130,7 +130,7 @@ async fn it_is_asked_for_so_long_and_no_longer() {
         let mut quiet = |_| {};
         let taken = cluster.hold_at(QUICK, claim("one", "alice"), None, &mut quiet);
         let error = timeout(Duration::from_secs(20), taken).await.unwrap().err().unwrap();
-        assert!(error.what.contains("cannot be reached") && error.why == ["starting"], "{error:?}");
+        assert!(error.what.contains("is unreachable") && error.why == ["starting"], "{error:?}");
         let asked = server.requests().iter().filter(|asked| asked.method == method).count();
         assert!(asked > 2, "{method}: {asked}");
     }
@@ -229,8 +229,8 @@ fn what_somebody_wrote_into_a_lease_is_held_by_whom_it_says() {
         (json!({"holderIdentity": "x", "renewTime": 7, "acquireTime": "x"}), Some("x"), Some(last)),
         // Of what makes no sense only the holder is left.
         (json!({"holderIdentity": "x", "leaseDurationSeconds": "long"}), Some("x"), None),
-        (json!({"holderIdentity": ["x"]}), Some("somebody (its specification makes no sense)"), None),
-        (json!("nonsense"), Some("somebody (its specification makes no sense)"), None),
+        (json!({"holderIdentity": ["x"]}), Some("unknown holder (invalid lease specification)"), None),
+        (json!("nonsense"), Some("unknown holder (invalid lease specification)"), None),
     ] {
         let lease = lease(spec.clone());
         assert_eq!(lease.spec.as_ref().unwrap().holder_identity.as_deref(), holder, "{spec}");
@@ -262,7 +262,7 @@ async fn only_a_write_that_may_have_been_done_makes_a_lease_ours() {
         // What is not ours is waited for, and that is told.
         let taken = tokio::select! {
             taken = cluster.hold(claim("one", "alice"), None, &mut tell) => { taken.unwrap(); true }
-            told = told.recv() => { assert!(told.unwrap().starts_with("waits 10 s for its end")); false }
+            told = told.recv() => { assert!(told.unwrap().starts_with("waiting 10 s for it to expire")); false }
         };
         assert_eq!(taken, is_ours);
     }

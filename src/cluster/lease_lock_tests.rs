@@ -132,7 +132,7 @@ async fn it_is_taken_and_given_back_and_taken_again() {
     let error = second.err().unwrap();
     assert_eq!(error.exit, Exit::Refused);
     let words =
-        "another failover is under way in namespace a: failover one of p-0 by alice at alices-host/1, last renewed";
+        "another failover is in progress in namespace a: failover one of p-0 by alice at alices-host/1, last renewed";
     assert!(error.what.starts_with(words), "{error}");
     assert!(error.hints.iter().any(|hint| hint.contains("--allow concurrent-failover")), "{error:?}");
 
@@ -177,7 +177,7 @@ async fn an_earlier_run_of_the_same_is_waited_for_unless_it_is_at_work() {
     let (taken, told) = hold(&server, claim("one", "bob")).await;
     drop(taken.unwrap());
     assert!(started.elapsed() >= Duration::from_secs(1));
-    assert!(told[0].starts_with("waits 1 s for its end: failover one of p-0 by alice"), "{told:?}");
+    assert!(told[0].starts_with("waiting 1 s for it to expire: failover one of p-0 by alice"), "{told:?}");
     assert_eq!(kube.held(), "failover one of p-0 by bob at bobs-host/1");
 
     // It renews: then it is at work, and this one leaves it alone.
@@ -190,7 +190,7 @@ async fn an_earlier_run_of_the_same_is_waited_for_unless_it_is_at_work() {
     let (refused, _) = hold(&server, claim("one", "bob")).await;
     renews.await.unwrap();
     let error = refused.err().unwrap();
-    assert!(error.what.starts_with("this failover is carried out already in namespace a: "), "{error}");
+    assert!(error.what.starts_with("this failover is already running in namespace a: "), "{error}");
     assert_eq!(kube.held(), "failover one of p-0 by alice at alices-host/1");
 }
 
@@ -211,7 +211,7 @@ async fn trouble_is_tried_again_and_what_is_forbidden_is_named() {
         let what = "not allowed to create leases.coordination.k8s.io kubectl-synxdb in namespace a";
         match taken {
             Ok(without) => {
-                assert!(insist && told[0].contains("goes on without the Lease") && told[0].contains(what), "{told:?}");
+                assert!(insist && told[0].contains("continuing without the Lease") && told[0].contains(what), "{told:?}");
                 assert_eq!(without.stands().await, Ok(()));
                 without.release().await.unwrap();
             }
@@ -242,7 +242,7 @@ async fn one_that_was_not_renewed_in_time_is_renewed_before_the_next_change() {
     kube.written_by(&someone("two", "bob"), 10);
     let why = hold.stands().await.unwrap_err();
     let words =
-        "the Lease kubectl-synxdb was not renewed in time, and was taken: failover two of p-0 by bob at bobs-host/1";
+        "the Lease kubectl-synxdb was not renewed in time and was taken over: failover two of p-0 by bob at bobs-host/1";
     assert!(why.starts_with(words), "{why}");
     assert_eq!(hold.lost(), Some(why));
     // It is theirs: what was lost is not given back.
@@ -264,7 +264,7 @@ async fn giving_it_back_survives_a_lost_answer_and_tells_what_stays() {
     let taken = hold(&kube.server(), claim("one", "alice")).await.0.unwrap();
     kube.trouble(vec![(Answer::status(500, "etcd"), false)]);
     let why = taken.release().await.unwrap_err();
-    assert_eq!(why, "the Lease kubectl-synxdb was not given back, and ends in 10 s: etcd");
+    assert_eq!(why, "the Lease kubectl-synxdb was not released and expires in 10 s: etcd");
 }
 
 impl Kube {
@@ -291,8 +291,8 @@ async fn a_lease_that_somebody_else_got_meanwhile_is_not_taken_for_ours() {
     let other_process =
         Holder { process: Process { pid: 2, ..someone("one", "alice").process }, ..someone("one", "alice") };
     for (rival, words) in [
-        (someone("two", "bob"), "another failover is under way"),
-        (someone("two", "alice"), "another failover is under way"),
+        (someone("two", "bob"), "another failover is in progress"),
+        (someone("two", "alice"), "another failover is in progress"),
         (other_process, "waited for"),
     ] {
         for answer in [Answer::Broken, Answer::status(500, "etcd"), Answer::status(409, "modified")] {
@@ -309,7 +309,7 @@ async fn a_lease_that_somebody_else_got_meanwhile_is_not_taken_for_ours() {
                 },
                 told = told.recv() => {
                     let told = told.unwrap();
-                    assert!(words == "waited for" && told.starts_with("waits 10 s"), "{rival}: {told}");
+                    assert!(words == "waited for" && told.starts_with("waiting 10 s"), "{rival}: {told}");
                 }
             }
             assert_eq!(kube.held(), rival.to_string());
@@ -328,7 +328,7 @@ async fn a_renewal_without_an_answer_does_not_overwrite_who_took_it() {
     let again = kube.server_with_rival(rival.clone(), Answer::Broken);
     let (refused, _) = hold(&again, claim("three", "alice")).await;
     let error = refused.err().unwrap();
-    assert!(error.what.starts_with("another failover is under way in namespace a: failover two"), "{error}");
+    assert!(error.what.starts_with("another failover is in progress in namespace a: failover two"), "{error}");
     assert_eq!(kube.held(), rival.to_string());
 
     // The renewal's first try breaks, and somebody has taken it by the second.
@@ -338,7 +338,7 @@ async fn a_renewal_without_an_answer_does_not_overwrite_who_took_it() {
     kube.trouble(vec![(Answer::Broken, false)]);
     kube.written_by(&rival, 10);
     let why = holding.stands().await.unwrap_err();
-    assert!(why.contains("was taken: failover two of p-0 by bob"), "{why}");
+    assert!(why.contains("was taken over: failover two of p-0 by bob"), "{why}");
     assert_eq!(kube.held(), rival.to_string());
 }
 

@@ -50,9 +50,9 @@ fn whether_it_is_held() {
         (ALICE, 310, true, false, "held", ", last renewed 5m10s ago"),
         (ALICE, 311, true, false, "expired", ", last renewed 5m11s ago"),
         // Its clock is ahead of ours.
-        (ALICE, -60, true, false, "held", ", last renewed just now by a clock that is ahead of ours"),
-        (ALICE, -300, true, false, "held", ", last renewed just now by a clock that is ahead of ours"),
-        (ALICE, -301, true, false, "held", ", last renewed in the future: its clock or ours is wrong (clock skew)"),
+        (ALICE, -60, true, false, "held", ", last renewed just now (its clock is ahead of this machine's)"),
+        (ALICE, -300, true, false, "held", ", last renewed just now (its clock is ahead of this machine's)"),
+        (ALICE, -301, true, false, "held", ", last renewed in the future (clock skew between the two machines)"),
         // Its process is one of ours, and is no more.
         (ALICE, 2, true, true, "left", ", last renewed 2 s ago"),
         // Somebody else took it by hand: what the annotation says is not about this holder.

@@ -147,7 +147,7 @@ impl Cluster {
             Ok(Ok(answer)) => match answer.status {
                 Some(status) if status.allowed => Allowed::Yes,
                 Some(status) => Allowed::No(status.reason.unwrap_or_default()),
-                None => Allowed::Unknown("the answer has no status".to_owned()),
+                None => Allowed::Unknown("the response has no status".to_owned()),
             },
         }
     }
@@ -192,7 +192,7 @@ mod tests {
                 Allowed::Yes,
                 Allowed::No("RBAC: no rule".to_owned()),
                 Allowed::Unknown("broken".to_owned()),
-                Allowed::Unknown("no answer within 100 ms".to_owned()),
+                Allowed::Unknown("no response within 100 ms".to_owned()),
             ]
         );
         assert_eq!(questions[1].to_string(), "create pods/portforward p-0 in namespace a");

@@ -39,11 +39,11 @@ fn parse(url: &str, origin: &str) -> Result<Uri> {
     // socks5h leaves name resolution to the proxy, which socks5 does here too.
     let with_scheme =
         with_scheme.strip_prefix("socks5h://").map(|rest| format!("socks5://{rest}")).unwrap_or(with_scheme);
-    let uri: Uri = with_scheme.parse().map_err(|_| Error::failure(format!("{origin} is not an address")))?;
+    let uri: Uri = with_scheme.parse().map_err(|_| Error::failure(format!("{origin} is not a valid address")))?;
     match (uri.scheme_str(), uri.host()) {
         (Some("http" | "https" | "socks5"), Some(_)) => Ok(uri),
         (scheme, _) => Err(Error::failure(format!("{origin} is not supported"))
-            .because(format!("it begins with {}://; http, https and socks5 are", scheme.unwrap_or("")))),
+            .because(format!("its scheme is {}; supported: http, https, socks5", scheme.unwrap_or("")))),
     }
 }
 

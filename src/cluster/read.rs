@@ -284,11 +284,11 @@ mod tests {
         let Read::Unknown(claims) = &snapshot.namespaces[1].claims else { panic!() };
         assert_eq!((claims.cause, claims.reason.as_str()), (Cause::Unreachable, "connection reset"));
         let Read::Unknown(sets) = &snapshot.namespaces[1].stateful_sets else { panic!() };
-        assert_eq!(sets.reason, "the answer is not a Kubernetes API server's");
+        assert_eq!(sets.reason, "the response is not from a Kubernetes API server");
         let Read::Unknown(volumes) = &snapshot.volumes else { panic!() };
         assert_eq!((volumes.cause, volumes.namespace.as_deref()), (Cause::Forbidden, None));
         assert!(matches!(snapshot.nodes, Read::NotAsked));
-        // One for each part, and another one where the connection broke.
+        // One for each part, and another one where connection lost.
         assert_eq!(server.requests().len(), 8);
         assert!(server.requests().iter().all(|asked| asked.query.contains("resourceVersion=0")));
     }

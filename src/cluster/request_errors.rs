@@ -16,7 +16,7 @@ pub(super) struct PluginFailed {
 
 /// No answer came in time.
 #[derive(Debug, thiserror::Error)]
-#[error("no answer within {}", in_words(*.0))]
+#[error("no response within {}", in_words(*.0))]
 pub(super) struct DeadlinePassed(pub(super) Duration);
 
 /// A duration as people write it: `250 ms`, `2 s`, `1m30s`.

@@ -34,7 +34,7 @@ impl Cluster {
     ///
     /// # Errors
     /// Not allowed (`get secrets`, exit code 4), no such Secret, no such key (the keys that are there are named, their
-    /// values never), no answer within `deadline`.
+    /// values never), no response within `deadline`.
     pub async fn secret_value(
         &self,
         namespace: &str,
@@ -50,7 +50,7 @@ impl Cluster {
         };
         let secret = answer.map_err(|failure| {
             if failure.cause == Cause::NotFound {
-                return Error::failure(format!("there is no Secret {name} in namespace {namespace}"))
+                return Error::failure(format!("Secret {name} not found in namespace {namespace}"))
                     .hint(format!("kubectl get secrets -n {}", quoted(namespace)));
             }
             self.error(
@@ -101,11 +101,11 @@ mod tests {
         let error = cluster.secret_value("a", "empty", "pass", SOON).await.unwrap_err();
         assert!(error.to_string().ends_with("it has no keys"), "{error}");
         let error = cluster.secret_value("a", "gone", "password", SOON).await.unwrap_err();
-        assert_eq!((error.to_string(), error.exit), ("there is no Secret gone in namespace a".into(), Exit::Error));
+        assert_eq!((error.to_string(), error.exit), ("Secret gone not found in namespace a".into(), Exit::Error));
         let error = cluster.secret_value("a", "hidden", "password", SOON).await.unwrap_err();
         assert_eq!(error.exit, Exit::Refused);
         assert_eq!(error.what, "not allowed to get secrets hidden in namespace a");
         let error = cluster.secret_value("a", "slow", "password", Duration::from_millis(30)).await.unwrap_err();
-        assert!(error.to_string().contains("no answer within 30 ms"), "{error}");
+        assert!(error.to_string().contains("no response within 30 ms"), "{error}");
     }
 }

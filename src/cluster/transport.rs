@@ -250,7 +250,7 @@ mod tests {
         let server = Server::new(|_| Answer::Never);
         let client = wrap(server.client(), Some(Duration::from_millis(30)), None);
         let error = client.request_text(get("/api/v1/pods")).await.unwrap_err();
-        assert_eq!(super::super::failure::Failure::of(error).reason, "no answer within 30 ms");
+        assert_eq!(super::super::failure::Failure::of(error).reason, "no response within 30 ms");
     }
 
     #[tokio::test]

@@ -63,7 +63,7 @@ impl Cluster {
     /// Opens a tunnel to `port` of a pod. That the pod listens there is known only once something is read.
     ///
     /// # Errors
-    /// No such pod, not allowed (`create pods/portforward`), no answer within `deadline`.
+    /// No such pod, not allowed (`create pods/portforward`), no response within `deadline`.
     pub async fn tunnel(&self, namespace: &str, pod: &str, port: u16, deadline: Duration) -> Result<Tunnel> {
         self.try_tunnel(namespace, pod, port, deadline).await.map_err(|no| no.error)
     }

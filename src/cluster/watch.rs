@@ -328,7 +328,7 @@ fn observed(inner: Client, connection: watch::Sender<Connection>) -> Client {
             let answer = inner.send(request).await;
             let trouble = match &answer {
                 Ok(response) if matches!(response.status().as_u16(), 502..=504) => {
-                    Some(format!("it answers {}", response.status()))
+                    Some(format!("it responded {}", response.status()))
                 }
                 Ok(_) => None,
                 Err(error) => Some(Failure::read(error).reason),

@@ -121,11 +121,11 @@ async fn without_pods_there_is_no_watch() {
     let silent = Server::new(|_| Answer::Never);
     let error = silent.cluster().watch(request()).opened(Duration::from_millis(50)).await.unwrap_err();
     assert_eq!(error.exit, Exit::Error);
-    assert!(error.to_string().contains("no answer within 50 ms"), "{error}");
+    assert!(error.to_string().contains("no response within 50 ms"), "{error}");
 
     let broken = Server::new(|_| Answer::Broken);
     let error = broken.cluster().watch(request()).opened(Duration::from_millis(300)).await.unwrap_err();
-    assert!(error.what.contains("cannot be reached"), "{error}");
+    assert!(error.what.contains("is unreachable"), "{error}");
 }
 
 #[tokio::test]
@@ -161,5 +161,5 @@ async fn credentials_that_expire_end_the_watch() {
     watch.opened(SOON).await.unwrap();
     drop(events);
     let error = watch.changed().await.unwrap_err();
-    assert!(error.what.contains("does not accept the credentials of context test"), "{error}");
+    assert!(error.what.contains("rejected the credentials of context test"), "{error}");
 }

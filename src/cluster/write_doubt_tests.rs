@@ -88,7 +88,7 @@ async fn a_delete_that_was_refused_for_a_conflict_is_not_what_took_it_away() {
 /// A reservation counts as made if the volume is seen to be reserved for this claim, and for nobody else.
 #[tokio::test]
 async fn a_reservation_counts_only_as_it_is_found() {
-    let changed = "changed : it is no longer as planned";
+    let changed = "changed : it no longer matches the plan";
     let ours = Some(("a", "data-p-0", None));
     for (answers, expected) in [
         (vec![got("u1", ours)], "done u1"),
@@ -144,10 +144,10 @@ async fn a_reservation_is_taken_back_only_while_it_stands() {
         (vec![listed(&[volume("u1", Some(("a", "data-p-1", None)))])], no_longer, 0),
         (vec![listed(&[volume("u1", Some(("b", "data-p-0", Some("c1"))))])], no_longer, 0),
         (vec![listed(&[volume("u1", None)])], no_longer, 0),
-        (vec![listed(&[volume("u2", Some(("a", "data-p-0", None)))])], "changed u2: volume pv-1 is another one now", 0),
+        (vec![listed(&[volume("u2", Some(("a", "data-p-0", None)))])], "changed u2: volume pv-1 was replaced", 0),
         (
             vec![reserved(), lost(), refused(), listed(&[volume("u2", Some(("a", "data-p-0", Some("c1"))))])],
-            "changed u2: volume pv-1 is another one now",
+            "changed u2: volume pv-1 was replaced",
             2,
         ),
         (vec![listed(&[])], "gone", 0),
@@ -180,7 +180,7 @@ async fn a_reservation_that_never_stays_the_same_is_left() {
         if asked.method == "GET" { listed(&[reserved]) } else { refused() }
     });
     let written = server.cluster().unreserve_volume(&RESERVATION, false).await;
-    assert_eq!(said(written), "changed u1: volume pv-1 does not stay the same long enough");
+    assert_eq!(said(written), "changed u1: volume pv-1 keeps changing");
     assert_eq!(server.requests().iter().filter(|asked| asked.method == "PATCH").count(), TRIES as usize);
 }
 
@@ -189,8 +189,8 @@ async fn a_reservation_that_never_stays_the_same_is_left() {
 async fn a_volume_is_released_only_as_its_claim_left_it() {
     for (answers, expected) in [
         (vec![got("u1", None)], "done u1"),
-        (vec![refused()], "changed : it is no longer as planned"),
-        (vec![lost(), refused()], "changed : it is no longer as planned"),
+        (vec![refused()], "changed : it no longer matches the plan"),
+        (vec![lost(), refused()], "changed : it no longer matches the plan"),
         (vec![lost(), gone()], "gone"),
     ] {
         let server = Server::sequence(answers);

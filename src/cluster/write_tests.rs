@@ -110,7 +110,7 @@ async fn what_is_refused_is_not_repeated() {
 async fn trouble_that_lasts_is_an_error_in_the_end() {
     let server = Server::new(|_| Answer::Broken);
     let error = delete(&server).await.unwrap_err();
-    assert!(error.what.contains("cannot be reached"), "{error}");
+    assert!(error.what.contains("is unreachable"), "{error}");
     assert_eq!(server.requests().len(), TRIES as usize);
 }
 
@@ -132,7 +132,7 @@ async fn an_unbound_claim_is_deleted_only_while_it_is() {
         Answer::json(200, json!({"kind": "PersistentVolumeClaimList", "apiVersion": "v1", "metadata": {}, "items": []}))
     };
     let deleted = || Answer::json(200, json!({"kind": "PersistentVolumeClaim", "apiVersion": "v1", "metadata": {}}));
-    let bound = "Changed: claim data-p-0 has a volume now, pv-2, which is not retained yet";
+    let bound = "Changed: claim data-p-0 is now bound to volume pv-2, which is not retained yet";
     let another = format!("Changed: {CONFLICT}");
     for (answers, expected) in [
         (vec![claim("u1", 5, None), deleted()], "Done"),
@@ -142,7 +142,7 @@ async fn an_unbound_claim_is_deleted_only_while_it_is() {
         (vec![claim("u1", 5, Some("pv-2"))], bound),
         // Another one took its name between the look and the deletion.
         (vec![claim("u1", 5, None), Answer::status(409, CONFLICT)], another.as_str()),
-        (vec![claim("u2", 5, None)], "Changed: claim data-p-0 is another one now"),
+        (vec![claim("u2", 5, None)], "Changed: claim data-p-0 was replaced"),
         (vec![gone()], "Gone"),
     ] {
         let server = Server::sequence(answers);
@@ -260,7 +260,7 @@ async fn several_annotations_are_changed_together_and_only_in_the_version_they_w
         "GET" => annotated("u1", 7, &json!({"old": "1"})),
         _ => Answer::status(409, "modified"),
     });
-    assert!(composed(&always).await.unwrap_err().to_string().contains("others change the volume"));
+    assert!(composed(&always).await.unwrap_err().to_string().contains("other clients keep changing the volume"));
 }
 
 /// One annotation alone depends on no other: a conflict is tried again as it is.

@@ -79,9 +79,9 @@ fn args(mode: SslMode, cleartext: bool) -> LoginArgs {
 #[tokio::test]
 async fn the_password_itself_is_not_sent_without_tls_that_was_checked() {
     for mode in [SslMode::Disable, SslMode::Prefer] {
-        for (code, rest, how) in [(3, &b""[..], "in clear text"), (5, b"salt", "as an MD5 hash")] {
+        for (code, rest, how) in [(3, &b""[..], "in cleartext"), (5, b"salt", "as an MD5 hash")] {
             let (said, got) = asked(request(code, rest), &args(mode, false), Ok(())).await;
-            let expected = format!("the server asks for the password {how}: it is sent only over TLS that checked");
+            let expected = format!("the server requests the password {how}: it is sent only over TLS with a verified certificate");
             assert!(said.starts_with(&expected) && said.contains("--send-cleartext-password"), "{said}");
             assert_eq!(got, b"", "{mode:?} {code}");
             // Who says so has it sent.
@@ -107,8 +107,8 @@ async fn a_pod_that_is_not_known_to_be_the_workloads_gets_nothing_at_all() {
         for cleartext in [false, true] {
             let (said, got) =
                 asked(request.clone(), &args(SslMode::Prefer, cleartext), Err("no one knows it".into())).await;
-            let withheld = "the server asks for a password, and none is sent to it: no one knows it";
-            assert!(said.starts_with(withheld) || said.starts_with("the server asks for the password"), "{said}");
+            let withheld = "the server requires a password, but none is sent to it: no one knows it";
+            assert!(said.starts_with(withheld) || said.starts_with("the server requests the password"), "{said}");
             assert_eq!(got, b"");
         }
     }

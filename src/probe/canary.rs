@@ -127,10 +127,10 @@ impl Canary {
                 may_be_there: false,
             };
             if text(row, 0) == "t" {
-                return Ok(Err(not("the server is in recovery, and read-only")));
+                return Ok(Err(not("the server is in recovery (read-only)")));
             }
             if text(row, 1) == "on" {
-                return Ok(Err(not("the server is set to read-only transactions")));
+                return Ok(Err(not("the server defaults to read-only transactions")));
             }
         }
         let rows = rows(Kernel::told(asked.get(1)));
@@ -190,7 +190,7 @@ impl Canary {
         let asked = session.run(&[Statement::ReadCanary { schema: &self.schema }, Statement::IsMpp]).await?;
         session.close().await;
         let Some(found) = asked.first().and_then(|rows| rows.first()) else {
-            return Err(ProbeError::unsure("the server's answer has no row"));
+            return Err(ProbeError::unsure("the server returned no row"));
         };
         let found = [0, 1, 2].map(|column| number(found, column).unwrap_or_default());
         let expected = self.checksum(rows(Kernel::told(asked.get(1))));
@@ -198,9 +198,9 @@ impl Canary {
             _ if found == expected => Answer::Yes(()),
             0 => Answer::No("the canary table's rows are missing".to_owned()),
             number if number == expected[0] => {
-                Answer::No("the canary table's rows are not those that were written".to_owned())
+                Answer::No("the canary table's rows differ from those written".to_owned())
             }
-            number => Answer::No(format!("the canary table has {number} rows, {} were written", expected[0])),
+            number => Answer::No(format!("the canary table has {number} rows; {} were written", expected[0])),
         })
     }
 

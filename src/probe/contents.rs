@@ -45,7 +45,7 @@ enum Reach {
     Itself,
     /// An MPP server's segments.
     Segments,
-    /// An MPP server's catalog and no segment: its sessions are in no warehouse.
+    /// An MPP server's catalog and no segment: its sessions have no warehouse.
     CatalogOnly,
 }
 
@@ -140,7 +140,7 @@ impl<C: Connector> Sql<C> {
             let tables = if name.usable {
                 self.listing((&name.shown, oid), (who, reach), before, (until, counting_ends)).await
             } else {
-                Listing::Unknown("its name is not valid UTF-8, and cannot be given at login".to_owned())
+                Listing::Unknown("its name is not valid UTF-8 and cannot be used to log in".to_owned())
             };
             Database { name: name.shown, tables }
         });
@@ -176,7 +176,7 @@ impl<C: Connector> Sql<C> {
         let here = session.run(&[Statement::Here]).await?;
         // A pooler may lead to a database of another name.
         if here.first().and_then(|rows| rows.first()).and_then(|row| number(row, 0)) != Some(u64::from(oid)) {
-            return Err(ProbeError::unsure("another database answers to its name"));
+            return Err(ProbeError::unsure("its name now belongs to another database"));
         }
         if reach == Reach::Segments {
             hold_the_tables(&mut session).await?;
@@ -254,7 +254,7 @@ async fn list(
     let external_storage = who.has_external_storage();
     let rows = session.run(&[Statement::Totals, Statement::Relations { most: MOST_TABLES, external_storage }]).await?;
     let [kinds, listed] = rows.as_slice() else {
-        return Err(ProbeError::unsure("the server's answer has another number of results than the question"));
+        return Err(ProbeError::unsure("the server returned an unexpected number of results"));
     };
     let mut totals = BTreeMap::new();
     let mut newest = 0;

@@ -84,7 +84,7 @@ async fn what_lies_beyond_the_list_is_compared_by_totals_and_names() {
     run(&sql, "postgres", "DROP TABLE t11400").await;
     let other = again(&sql, &before).await;
     assert!(other.is_complete() && other.unknown.len() == 1, "{other:?}");
-    assert!(other.unknown[0].contains("only 1000 were listed beforehand"), "{other:?}");
+    assert!(other.unknown[0].contains("only 1000 of 1500 tables and other relations were listed before"), "{other:?}");
 
     run(&sql, "postgres", "DO $$ BEGIN FOR i IN 1..50 LOOP EXECUTE 'DROP TABLE a' || i; END LOOP; END $$").await;
     assert_eq!(missing(&again(&sql, &before).await), ["postgres: 1499 tables, 1500 before"]);
@@ -228,7 +228,7 @@ async fn another_database_behind_a_name_is_unknown() {
     let bouncer = Bouncer::leading(&postgres, "other = dbname=postgres", Pooling::Session);
     let found = first(&bouncer.sql("postgres")).await;
     let other = found.database("other").unwrap();
-    assert_eq!(other.tables, Listing::Unknown("another database answers to its name".to_owned()));
+    assert_eq!(other.tables, Listing::Unknown("its name now belongs to another database".to_owned()));
 }
 
 /// The login's database may be missing, closed or full: what is asked of the server is asked in another.

@@ -123,7 +123,7 @@ impl Asked<'_> {
             let extent = page.and_then(|page| match page.map(|text| idle::extent(&text)) {
                 None => Ok(None),
                 Some(Ok(Some(extent))) => Ok(Some(extent)),
-                Some(Ok(None)) => Err(format!("{path} does not say which WAL it has")),
+                Some(Ok(None)) => Err(format!("{path} does not report which WAL it covers")),
                 Some(Err(why)) => Err(format!("{path}: {why}")),
             });
             (id, extent)

@@ -119,7 +119,7 @@ async fn attempt<C: Connector>(
     if !encrypted {
         if want == Want::Always {
             let mode = login.tls().mode();
-            let why = format!("the server does not offer TLS, which sslmode={mode} asks for");
+            let why = format!("the server does not support TLS, which sslmode={mode} requires");
             return Err(ProbeError::new(Meaning::LoginRefused, why).into());
         }
         config.ssl_mode(SslMode::Disable);
@@ -214,7 +214,7 @@ async fn offers_tls(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> Resul
     match asked.await.map_err(|error| ProbeError::of_io(&error))? {
         b'S' => Ok(true),
         b'N' => Ok(false),
-        _ => Err(ProbeError::unsure("the answer to the question for TLS is not a PostgreSQL server's")),
+        _ => Err(ProbeError::unsure("the response to the TLS request is not from a PostgreSQL server")),
     }
 }
 

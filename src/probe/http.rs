@@ -185,7 +185,7 @@ async fn page(
             Ok(page) if page.is_object() => {
                 Ok(Ok(PageFacts { id: page["id"].as_u64(), launched, ..PageFacts::default() }))
             }
-            _ => Ok(Err(NoPage::other(format!("{path} answers 200, but not with a JSON object")))),
+            _ => Ok(Err(NoPage::other(format!("{path} returned 200, but not a JSON object")))),
         }
     })
     .await
@@ -203,12 +203,12 @@ async fn metrics(sender: &mut SendRequest<Empty<Bytes>>, (host, shown): (&str, &
     let mut body = response.into_body();
     let mut reader = Reader::default();
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| format!("/metrics: cut off: {}", said(&error)))?;
+        let frame = frame.map_err(|error| format!("/metrics: truncated: {}", said(&error)))?;
         if frame.data_ref().is_some_and(|data| reader.push(data)) {
             break;
         }
     }
-    reader.finish().ok_or_else(|| "/metrics has no metric of a safekeeper or a pageserver".to_owned())
+    reader.finish().ok_or_else(|| "/metrics has no safekeeper or pageserver metrics".to_owned())
 }
 
 /// The tenants that a pageserver lists.
@@ -221,7 +221,7 @@ async fn tenants(sender: &mut SendRequest<Empty<Bytes>>, (host, shown): (&str, &
     let path = "/v1/tenant";
     let listed = match body(sender, (host, shown), path, LARGEST_LIST).await {
         Ok(Some(text)) => storage::idle::tenants(&text).map_err(|why| format!("{path}: {why}")),
-        Ok(None) => Err(format!("{path} answers 404 Not Found")),
+        Ok(None) => Err(format!("{path} returned 404 Not Found")),
         Err(why) => Err(why),
     };
     listed.map_or_else(Listed::Unread, Listed::Tenants)
@@ -241,7 +241,7 @@ async fn idle(
     }
     let listed = match body(sender, (host, shown), "/v1/tenant/timeline", LARGEST_LIST).await {
         Ok(Some(text)) => storage::idle::list(&text).map_err(|why| format!("/v1/tenant/timeline: {why}")),
-        Ok(None) => Err("/v1/tenant/timeline answers 404 Not Found".to_owned()),
+        Ok(None) => Err("/v1/tenant/timeline returned 404 Not Found".to_owned()),
         Err(why) => Err(why),
     };
     let mut listed = match listed {
@@ -266,7 +266,7 @@ async fn idle(
     }
     match more {
         0 => Idle::Listed,
-        more => Idle::Unread(format!("{more} were not asked for: there are too many")),
+        more => Idle::Unread(format!("{more} were not queried: too many")),
     }
 }
 
@@ -289,13 +289,13 @@ pub(super) async fn body(
     }
 }
 
-/// `/metrics answers 401 Unauthorized`, and what that says of the token.
+/// `/metrics returned 401 Unauthorized`, and what that says of the token.
 fn answers(path: &str, status: StatusCode, shown: &Shown) -> String {
     let denied = matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
     match shown {
-        Shown::Token(_) if denied => format!("{path} answers {status}: the token is refused"),
-        Shown::Withheld(why) if denied => format!("{path} answers {status}; {why}"),
-        _ => format!("{path} answers {status}"),
+        Shown::Token(_) if denied => format!("{path} returned {status}: token rejected"),
+        Shown::Withheld(why) if denied => format!("{path} returned {status}; {why}"),
+        _ => format!("{path} returned {status}"),
     }
 }
 
@@ -318,13 +318,13 @@ async fn whole(response: Response<Incoming>, most: usize) -> Result<String, Stri
     let mut body = response.into_body();
     let mut bytes = Vec::new();
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| format!("cut off: {}", said(&error)))?;
+        let frame = frame.map_err(|error| format!("truncated: {}", said(&error)))?;
         bytes.extend_from_slice(frame.data_ref().unwrap_or(&Bytes::new()));
         if bytes.len() > most {
-            return Err(format!("longer than {} KiB", most >> 10));
+            return Err(format!("larger than {} KiB", most >> 10));
         }
     }
-    String::from_utf8(bytes).map_err(|_| "not text".to_owned())
+    String::from_utf8(bytes).map_err(|_| "not UTF-8 text".to_owned())
 }
 
 #[cfg(test)]

@@ -58,10 +58,10 @@ async fn a_page_with_its_metrics_is_read() {
 async fn metrics_that_cannot_be_read_are_unknown_and_the_page_stands() {
     let closed = "HTTP/1.1 200 OK\r\ncontent-length: 900\r\n\r\nsafekeeper_timelines 2\n".to_owned();
     for (metrics, expected) in [
-        ("HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n".to_owned(), "/metrics answers 401 Unauthorized"),
-        ("HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n".to_owned(), "/metrics answers 404 Not Found"),
-        (ok("up 1\n"), "/metrics has no metric of a safekeeper or a pageserver"),
-        (closed, "/metrics: cut off"),
+        ("HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n".to_owned(), "/metrics returned 401 Unauthorized"),
+        ("HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n".to_owned(), "/metrics returned 404 Not Found"),
+        (ok("up 1\n"), "/metrics has no safekeeper or pageserver metrics"),
+        (closed, "/metrics: truncated"),
         (String::new(), "/metrics: "),
     ] {
         let page = ask(vec![ok(r#"{"id":1}"#), metrics]).await.unwrap();
@@ -86,7 +86,7 @@ async fn metrics_that_cannot_be_read_are_unknown_and_the_page_stands() {
             page = page_over(client, "safekeeper-0", "/v1/status", deadlines, &Shown::Nothing) => page.unwrap(),
             () = serving => unreachable!(),
         };
-        assert_eq!(page.unread.as_deref(), Some("/metrics: no answer within 0.1 s"), "{begun}");
+        assert_eq!(page.unread.as_deref(), Some("/metrics: no response within 0.1 s"), "{begun}");
     }
 }
 
@@ -140,7 +140,7 @@ impl AsyncWrite for Refused {
 async fn nobody_listening_is_a_no_however_early_it_is_known() {
     for _ in 0..200 {
         let answer = page_over(Refused, "safekeeper-0", "/v1/status", Deadlines::default(), &Shown::Nothing).await;
-        let reason = "connection refused: nothing listens on that port of the pod".to_owned();
+        let reason = "connection refused: nothing is listening on that port of the pod".to_owned();
         assert_eq!(answer, Err(NoPage { kind: NoPageKind::Refused, reason }));
     }
 }
@@ -160,7 +160,7 @@ async fn a_slow_page_is_unknown() {
             answer = page_over(client, "safekeeper-0", "/v1/status", deadlines, &Shown::Nothing) => answer,
             () = answering => unreachable!(),
         };
-        let reason = "no answer within 0.1 s".to_owned();
+        let reason = "no response within 0.1 s".to_owned();
         assert_eq!(answer, Err(NoPage { kind: NoPageKind::NotYet, reason }), "{begun}");
     }
 }
@@ -170,13 +170,13 @@ async fn anything_else_is_unknown_and_never_a_pass() {
     let cut_off = "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"id\":1}".to_owned();
     let status = |line: &str| vec![format!("HTTP/1.1 {line}\r\ncontent-length: 0\r\n\r\n")];
     let cases = [
-        (status("503 Service Unavailable"), NoPageKind::NotYet, "answers 503"),
-        (status("404 Not Found"), NoPageKind::Other, "answers 404"),
-        (status("401 Unauthorized"), NoPageKind::Other, "answers 401"),
+        (status("503 Service Unavailable"), NoPageKind::NotYet, "returned 503"),
+        (status("404 Not Found"), NoPageKind::Other, "returned 404"),
+        (status("401 Unauthorized"), NoPageKind::Other, "returned 401"),
         (vec![ok("<html>")], NoPageKind::Other, "not with a JSON object"),
         (vec![ok("[]")], NoPageKind::Other, "not with a JSON object"),
-        (vec![ok(&format!("{{\"a\":\"{}\"}}", "x".repeat(LARGEST_PAGE)))], NoPageKind::Other, "longer than 64 KiB"),
-        (vec![cut_off], NoPageKind::Other, "cut off"),
+        (vec![ok(&format!("{{\"a\":\"{}\"}}", "x".repeat(LARGEST_PAGE)))], NoPageKind::Other, "larger than 64 KiB"),
+        (vec![cut_off], NoPageKind::Other, "truncated"),
         (vec![], NoPageKind::Other, "closed"),
         (vec!["SSH-2.0-OpenSSH\r\n".to_owned()], NoPageKind::Other, "HTTP"),
     ];
@@ -224,13 +224,13 @@ async fn with_a_token_idle_timelines_are_read() {
 async fn a_refused_token_is_said_and_never_a_pass() {
     let status = |line: &str| format!("HTTP/1.1 {line}\r\ncontent-length: 0\r\n\r\n");
     for (answers, expected) in [
-        (vec![status("403 Forbidden")], "/v1/tenant/timeline answers 403 Forbidden: the token is refused"),
-        (vec![status("401 Unauthorized")], "/v1/tenant/timeline answers 401 Unauthorized: the token is refused"),
-        (vec![status("404 Not Found")], "/v1/tenant/timeline answers 404 Not Found"),
+        (vec![status("403 Forbidden")], "/v1/tenant/timeline returned 403 Forbidden: token rejected"),
+        (vec![status("401 Unauthorized")], "/v1/tenant/timeline returned 401 Unauthorized: token rejected"),
+        (vec![status("404 Not Found")], "/v1/tenant/timeline returned 404 Not Found"),
         (vec![ok("{}")], "/v1/tenant/timeline: it is not a list of timelines"),
         (
             vec![ok(LIST), status("403 Forbidden")],
-            "/v1/tenant/bb/timeline/22 answers 403 Forbidden: the token is refused",
+            "/v1/tenant/bb/timeline/22 returned 403 Forbidden: token rejected",
         ),
         (vec![ok(LIST), ok("[]")], "/v1/tenant/bb/timeline/22: it is not the status of a timeline"),
         (vec![], "/v1/tenant/timeline: "),
@@ -247,7 +247,7 @@ async fn a_refused_token_is_said_and_never_a_pass() {
     assert_eq!((facts.timelines.len(), &facts.idle), (1, &Idle::Listed));
     // Older ones ask for it before they tell their metrics.
     let (page, _) = ask_showing(&token(), vec![ok("{}"), status("403 Forbidden")]).await;
-    assert_eq!(page.unwrap().unread.as_deref(), Some("/metrics answers 403 Forbidden: the token is refused"));
+    assert_eq!(page.unwrap().unread.as_deref(), Some("/metrics returned 403 Forbidden: token rejected"));
     let (no, _) = ask_showing(&token(), vec![status("403 Forbidden")]).await;
-    assert_eq!(no.unwrap_err().reason, "/v1/status answers 403 Forbidden: the token is refused");
+    assert_eq!(no.unwrap_err().reason, "/v1/status returned 403 Forbidden: token rejected");
 }

@@ -173,7 +173,7 @@ impl Login {
     /// Why not, in words.
     pub(super) fn trusts(&self, namespace: &str, pod: &str) -> Result<(), String> {
         let known = self.pods.get(&(namespace.to_owned(), pod.to_owned()));
-        known.cloned().unwrap_or_else(|| Err("it is not known who owns its pod".into()))
+        known.cloned().unwrap_or_else(|| Err("the owner of its pod is unknown".into()))
     }
 
     /// Whether the password itself may be sent although no certificate was checked.
@@ -218,8 +218,8 @@ impl Login {
 fn tls(args: &LoginArgs, environment: &Environment) -> Result<Tls> {
     let from_environment = environment.sslmode.as_deref().map(|text| {
         <SslMode as clap::ValueEnum>::from_str(text, false).map_err(|_| {
-            Error::usage(format!("PGSSLMODE is {text:?}"))
-                .because("it is one of disable, allow, prefer, require, verify-ca, verify-full")
+            Error::usage(format!("invalid PGSSLMODE {text:?}"))
+                .because("valid values: disable, allow, prefer, require, verify-ca, verify-full")
         })
     });
     let mode = match args.sslmode {
@@ -240,11 +240,11 @@ fn tls(args: &LoginArgs, environment: &Environment) -> Result<Tls> {
 fn passwords_of(path: &Path, notices: &mut Vec<String>) -> Option<(PathBuf, Pgpass)> {
     let read = std::fs::metadata(path).and_then(|about| {
         if !about.is_file() {
-            return Err(io::Error::other("it is not a plain file"));
+            return Err(io::Error::other("it is not a regular file"));
         }
         if open_to_others(&about) {
             return Err(io::Error::other(format!(
-                "group or others may read it; chmod 0600 {} mends that",
+                "group or others can read it (fix: chmod 0600 {})",
                 path.display()
             )));
         }
@@ -254,7 +254,7 @@ fn passwords_of(path: &Path, notices: &mut Vec<String>) -> Option<(PathBuf, Pgpa
         Ok(text) => Some((path.to_owned(), Pgpass::parse(&text))),
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         Err(error) => {
-            notices.push(format!("the password file {} is ignored: {}", path.display(), crate::cluster::said(&error)));
+            notices.push(format!("ignoring the password file {}: {}", path.display(), crate::cluster::said(&error)));
             None
         }
     }

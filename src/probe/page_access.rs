@@ -124,11 +124,11 @@ impl PageAccess {
         match &self.authorities {
             Authorities::Known(tls) => Ok(tls),
             Authorities::Nobody => {
-                let why = "it has HTTPS, and nothing says who signs its certificate (--page-ca-file FILE or --page-ca-secret)";
+                let why = "it uses HTTPS, and no certificate authority is configured (--page-ca-file FILE or --page-ca-secret)";
                 Err(why.to_owned())
             }
             Authorities::Secret(_) => Err("the certificate authorities were not read".to_owned()),
-            Authorities::Unread(why) => Err(format!("the certificate authorities were not read: {why}")),
+            Authorities::Unread(why) => Err(format!("the certificate authorities could not be read: {why}")),
         }
     }
 
@@ -146,12 +146,12 @@ impl PageAccess {
             Given::Nothing => return Shown::Nothing,
             Given::Token(token) => token,
             Given::Secret(_) => return Shown::Withheld("the token was not read".to_owned()),
-            Given::Unread(why) => return Shown::Withheld(format!("the token was not read: {why}")),
+            Given::Unread(why) => return Shown::Withheld(format!("the token could not be read: {why}")),
         };
         match self.pods.get(&(namespace.to_owned(), pod.to_owned())) {
             Some(Ok(())) => Shown::Token(token.clone()),
-            Some(Err(why)) => Shown::Withheld(format!("it is not shown the token: {why}")),
-            None => Shown::Withheld("it is not shown the token: it is not known who owns its pod".to_owned()),
+            Some(Err(why)) => Shown::Withheld(format!("the token is withheld: {why}")),
+            None => Shown::Withheld("the token is withheld: the owner of its pod is unknown".to_owned()),
         }
     }
 }
@@ -185,14 +185,14 @@ fn authorities_of(path: &Path, name: Option<&str>) -> Result<Tls> {
     }
     let shown = path.display().to_string();
     let read = files::whole(path, files::LARGEST);
-    let text = read.map_err(|error| Error::usage(format!("the file {shown} cannot be read")).because(said(&error)))?;
+    let text = read.map_err(|error| Error::usage(format!("cannot read the file {shown}")).because(said(&error)))?;
     Tls::for_pages(Some(&text), &shown, name)
 }
 
 fn of_file(path: &Path) -> Result<HeaderValue> {
     let shown = format!("the file {}", path.display());
     let read = files::whole(path, LARGEST);
-    bearer(read.map_err(|error| Error::usage(format!("{shown} cannot be read")).because(said(&error)))?, &shown)
+    bearer(read.map_err(|error| Error::usage(format!("cannot read {shown}")).because(said(&error)))?, &shown)
 }
 
 /// The header for what a file or a Secret holds. Editors end files with a line break, which is not the token's.
@@ -204,7 +204,7 @@ fn bearer(mut value: Vec<u8>, whence: &str) -> Result<HeaderValue> {
         }
     }
     // What it holds instead may be a secret as well, and is not said.
-    let none = || Error::usage(format!("{whence} holds no token")).because("a token is one line of visible ASCII");
+    let none = || Error::usage(format!("{whence} contains no token")).because("a token is one line of visible ASCII");
     if value.is_empty() || !value.iter().all(u8::is_ascii_graphic) {
         return Err(none());
     }

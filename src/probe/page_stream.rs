@@ -69,7 +69,7 @@ fn not_secured(error: &io::Error, tls: &Tls, (namespace, pod): (&str, &str)) -> 
         let words = tls.in_words(error, namespace, pod);
         return match error {
             rustls::Error::InvalidCertificate(_) => unverified(words),
-            rustls::Error::InvalidMessage(_) => NoPage::other(format!("{words}; the layout says that it speaks HTTPS")),
+            rustls::Error::InvalidMessage(_) => NoPage::other(format!("{words}; the layout expects HTTPS")),
             _ => NoPage::other(words),
         };
     }

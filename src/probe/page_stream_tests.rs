@@ -67,14 +67,14 @@ async fn a_server_is_asked_once_its_certificate_is_verified_and_not_before() {
     }
     let right = ["safekeeper-0"];
     for (pair, access, why) in [
-        (other.signed(&right, |_| ()), &trusted, "its certificate is refused: its issuer is unknown: no authority in "),
-        (self_signed(&right, |_| ()), &trusted, "(--page-ca-file FILE names who did, of a self-signed one itself)"),
+        (other.signed(&right, |_| ()), &trusted, "its certificate was rejected: its issuer is unknown: no authority in "),
+        (self_signed(&right, |_| ()), &trusted, "(--page-ca-file FILE sets the authority; for a self-signed certificate, the certificate itself)"),
         (
             authority.signed(&["safekeeper-1"], |_| ()),
             &trusted,
-            "it is for safekeeper-1, not for safekeeper-0 or safekeeper-0.a",
+            "it is valid for safekeeper-1, not for safekeeper-0 or safekeeper-0.a",
         ),
-        (authority.signed(&["localhost"], |_| ()), &trusted, "(--page-server-name NAME says which it must be for)"),
+        (authority.signed(&["localhost"], |_| ()), &trusted, "(--page-server-name NAME sets the expected name)"),
         (
             authority.signed(&right, |params| params.not_after = rcgen::date_time_ymd(2001, 1, 1)),
             &trusted,
@@ -93,7 +93,7 @@ async fn a_server_is_asked_once_its_certificate_is_verified_and_not_before() {
 async fn what_is_no_tls_is_said() {
     let access = trusting(&Authority::new().certificate, None);
     for (answer, why) in
-        [("HTTP/1.1 400 Bad Request\r\n\r\n", "the layout says that it speaks HTTPS"), ("", "was closed")]
+        [("HTTP/1.1 400 Bad Request\r\n\r\n", "the layout expects HTTPS"), ("", "was closed")]
     {
         let (client, mut server) = tokio::io::duplex(1 << 16);
         let serving = tokio::spawn(async move {

@@ -39,7 +39,7 @@ impl CutOff {
 }
 
 fn too_much() -> String {
-    format!("the server's answer was cut off after {} MiB", MOST_SAID >> 20)
+    format!("the server's response was truncated after {} MiB", MOST_SAID >> 20)
 }
 
 /// A stream that breaks where the other end has said too much.
@@ -172,14 +172,14 @@ mod tests {
             }
         };
         assert_eq!(read, (4 << 20) / 1000 * 1000);
-        assert_eq!(error.to_string(), "the server's answer was cut off after 4 MiB");
-        assert!(stream.read(&mut part).await.is_err(), "it stays cut off");
+        assert_eq!(error.to_string(), "the server's response was truncated after 4 MiB");
+        assert!(stream.read(&mut part).await.is_err(), "it stays truncated");
     }
 
     /// Long before its deadline.
     #[tokio::test]
     async fn who_never_ends_is_cut_off() {
-        let cut_off = "the server's answer was cut off after 4 MiB";
+        let cut_off = "the server's response was truncated after 4 MiB";
         let notice = report(b'N', "NOTICE", "00000", &"x".repeat(1 << 15));
         let row = message(b'D', &[&[0, 1, 0, 1, 0, 0][..], &vec![b'x'; 1 << 16]].concat());
         let column = message(b'T', b"\0\x01?column?\0\0\0\0\0\0\0\0\0\0\x19\xff\xff\xff\xff\xff\xff\0\0");

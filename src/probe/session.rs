@@ -115,7 +115,7 @@ impl<C: Connector> Line<C> {
                 Err(trouble) => return Err(refused.unwrap_or(trouble)),
             }
         }
-        Err(refused.unwrap_or_else(|| ProbeError::unsure("no database to log in to is known")))
+        Err(refused.unwrap_or_else(|| ProbeError::unsure("no known database to log in to")))
     }
 
     /// The database that took the last login that could go to any, or the first one to try.
@@ -162,10 +162,10 @@ impl<C: Connector> Line<C> {
     pub(super) async fn open(&self, database: &str, access: Access, deadline: Instant) -> Result<Session, ProbeError> {
         let whole = deadline.saturating_duration_since(Instant::now());
         let turn = tokio::time::timeout_at(deadline, self.turn(database).lock_owned());
-        let mut turn = turn.await.map_err(|_| ProbeError::unsure("another attempt is still waiting for an answer"))?;
+        let mut turn = turn.await.map_err(|_| ProbeError::unsure("another attempt is still waiting for a response"))?;
         if let Some(not_before) = turn.not_before.filter(|not_before| *not_before > Instant::now()) {
             if not_before >= deadline {
-                return Err(ProbeError::unsure("the last login hung; it is left alone for a while"));
+                return Err(ProbeError::unsure("the last login hung; pausing before the next one"));
             }
             tokio::time::sleep_until(not_before).await;
         }
@@ -349,12 +349,12 @@ fn refused_in(warehouse: Option<&str>, trouble: ProbeError) -> ProbeError {
     let invalid = trouble.is(&SqlState::INVALID_PARAMETER_VALUE) || trouble.is(&SqlState::UNDEFINED_OBJECT);
     match warehouse {
         Some(warehouse) if trouble.is_code(GUARDED) => ProbeError {
-            reason: format!("its sessions are not in warehouse {warehouse}, although they chose it"),
+            reason: format!("its sessions are not in warehouse {warehouse}, although they selected it"),
             meaning: Meaning::NoWarehouse,
             ..trouble
         },
         Some(warehouse) if invalid => ProbeError {
-            reason: format!("it takes no session in warehouse {warehouse}: {}", trouble.reason),
+            reason: format!("it accepts no session in warehouse {warehouse}: {}", trouble.reason),
             meaning: Meaning::NoWarehouse,
             ..trouble
         },
@@ -434,7 +434,7 @@ impl Session {
                 Err(_) => return Err(ProbeError::late(self.scope.whole)),
             };
             if answer.len() != number {
-                return Err(ProbeError::unsure("the server's answer has another number of results than the question"));
+                return Err(ProbeError::unsure("the server returned an unexpected number of results"));
             }
             Ok(answer.into_iter().skip(first).collect())
         }

@@ -130,8 +130,8 @@ async fn a_canary_is_written_found_missed_and_dropped() {
     assert!(not.reason.contains("already exists") && !not.may_be_there, "{not:?}");
     assert_eq!(tables(&baseline(&sql).await, "postgres"), []);
     for (damage, expected) in [
-        ("UPDATE kubectl_synxdb_run_1.canary SET value = value + 1 WHERE id = 7", "not those that were written"),
-        ("DELETE FROM kubectl_synxdb_run_1.canary WHERE id > 60", "has 60 rows, 100 were written"),
+        ("UPDATE kubectl_synxdb_run_1.canary SET value = value + 1 WHERE id = 7", "differ from those written"),
+        ("DELETE FROM kubectl_synxdb_run_1.canary WHERE id > 60", "has 60 rows; 100 were written"),
         ("DELETE FROM kubectl_synxdb_run_1.canary", "rows are missing"),
     ] {
         run(&sql, "postgres", damage).await;
@@ -187,8 +187,8 @@ async fn an_mpp_server_answers_when_every_segment_does() {
 
     // A baseline is a proof, too: what the catalog lists is not there while a segment does not answer.
     let (one, baseline) = dispatched(&postgres, "one_segment", "RETURN QUERY SELECT 0;").await;
-    assert_eq!(one, Answer::No("1 of 2 segments answered".to_owned()));
-    assert_eq!(baseline, Answer::No("1 of 2 segments answered".to_owned()));
+    assert_eq!(one, Answer::No("1 of 2 segments responded".to_owned()));
+    assert_eq!(baseline, Answer::No("1 of 2 segments responded".to_owned()));
 
     let raise = "RAISE EXCEPTION USING ERRCODE = '58M01', MESSAGE = 'failed to acquire resources', DETAIL = 'seg1';";
     let (Answer::No(reason), Answer::No(_)) = dispatched(&postgres, "no_segments", raise).await else { panic!() };
@@ -270,7 +270,7 @@ async fn a_warehouse_that_is_none_of_the_servers_is_no_fault_of_the_server() {
     let refused =
         within(&postgres, "none", Some("nowhere")).line.open("none", Access::Read, until).await.err().unwrap();
     assert_eq!((refused.meaning, refused.meaning.fails()), (Meaning::NoWarehouse, false));
-    assert!(refused.reason.starts_with("it takes no session in warehouse nowhere: invalid value for"), "{refused:?}");
+    assert!(refused.reason.starts_with("it accepts no session in warehouse nowhere: invalid value for"), "{refused:?}");
     // Its sessions take it, and the catalog has no such warehouse.
     run(
         &postgres.sql("none"),
@@ -279,7 +279,7 @@ async fn a_warehouse_that_is_none_of_the_servers_is_no_fault_of_the_server() {
     )
     .await;
     let Answer::Unknown(reason) = within(&postgres, "none", Some("wh-1")).segments(SOON).await else { panic!() };
-    assert_eq!(reason, "its sessions take warehouse wh-1, and its catalog has none of this name");
+    assert_eq!(reason, "its sessions use warehouse wh-1, which is not in its catalog");
 }
 
 /// No session counts that is not seen to be in the warehouse that it chose.
@@ -365,10 +365,10 @@ async fn a_login_that_hangs_ends_and_is_not_repeated_at_once() {
     let sql = Sql::with(Silent(std::sync::Mutex::default()), target("gpadmin", "postgres"));
     assert_eq!(sql.left_alone(), None);
     let short = Duration::from_millis(100);
-    assert_eq!(sql.introduction(short).await, Answer::Unknown("no answer within 0.1 s".to_owned()));
+    assert_eq!(sql.introduction(short).await, Answer::Unknown("no response within 0.1 s".to_owned()));
     assert!(sql.left_alone().is_some());
     let Answer::Unknown(reason) = sql.introduction(short).await else { panic!() };
-    assert!(reason.contains("left alone"), "{reason}");
+    assert!(reason.contains("the last login hung; pausing"), "{reason}");
     // Another database has not hung.
     let other = sql.line.open("other", Access::Read, tokio::time::Instant::now() + short).await.err().unwrap();
     assert!(other.hung(), "{other:?}");
@@ -383,7 +383,7 @@ async fn a_database_has_one_attempt_at_a_time() {
         tokio::join!(sql.line.open("postgres", Access::Read, until), sql.line.open("postgres", Access::Read, until));
     let reasons = [first.err().unwrap().reason, second.err().unwrap().reason];
     assert!(
-        reasons.iter().any(|reason| reason.contains("another attempt") || reason.contains("left alone")),
+        reasons.iter().any(|reason| reason.contains("another attempt") || reason.contains("the last login hung; pausing")),
         "{reasons:?}"
     );
 }

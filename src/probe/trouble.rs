@@ -33,7 +33,7 @@ impl ProbeError {
 
     /// Returns the trouble of an answer that did not come within this time.
     pub fn late(after: Duration) -> Self {
-        Self::new(Meaning::Late, format!("no answer within {:.1} s", after.as_secs_f64()))
+        Self::new(Meaning::Late, format!("no response within {:.1} s", after.as_secs_f64()))
     }
 
     pub(super) fn of(error: &tokio_postgres::Error) -> Self {

@@ -124,7 +124,7 @@ impl Downtime {
             gap.get_or_insert(Gap { from, interrupts: last_answer.is_some(), away: false }).away |= away;
         }
         if account.asked == 0 {
-            return Err("no question had been answered by the end".into());
+            return Err("no probe had completed by the end".into());
         }
         if account.unknown == account.asked {
             return Err(account.reason.unwrap_or_default());
@@ -256,7 +256,7 @@ mod tests {
 
     #[test]
     fn nothing_known_is_not_nothing_wrong() {
-        assert_eq!(account(""), Err("no question had been answered by the end".into()));
+        assert_eq!(account(""), Err("no probe had completed by the end".into()));
         assert_eq!(account("900-910? 1100-1110?"), Err("no way at 1110".into()));
         // Down before the run, as far as known since when: from its start.
         assert_eq!(account("900-910!").unwrap().first_failure, Some(ms(0)));

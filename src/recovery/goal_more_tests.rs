@@ -129,10 +129,10 @@ fn what_is_not_as_planned_is_said_by_its_uid() {
     let plan = planned(&world(SET, &pod("old"), &claim("d1")), "pageserver-0");
     for (pods, claims, expected) in [
         (pod("old"), claim("d1"), Ok(())),
-        (pod("new"), claim("d1"), Err("pod pageserver-0 has UID new now, planned was old: somebody replaced it")),
-        (pod("old"), claim("d2"), Err("claim data-pageserver-0 has UID d2 now, planned was d1: somebody replaced it")),
-        (pod("old"), String::new(), Err("claim data-pageserver-0 is gone: somebody deleted it")),
-        (String::new(), claim("d1"), Err("pod pageserver-0 is gone: somebody deleted it")),
+        (pod("new"), claim("d1"), Err("pod pageserver-0 was replaced: its UID is new, the plan has old")),
+        (pod("old"), claim("d2"), Err("claim data-pageserver-0 was replaced: its UID is d2, the plan has d1")),
+        (pod("old"), String::new(), Err("claim data-pageserver-0 was deleted since the plan was made")),
+        (String::new(), claim("d1"), Err("pod pageserver-0 was deleted since the plan was made")),
     ] {
         let topology = world(SET, &pods, &claims);
         assert_eq!(as_planned(&plan, &topology), expected.map_err(str::to_owned), "{pods} {claims}");
@@ -181,7 +181,7 @@ fn a_claim_that_got_a_volume_since_does_not_go_with_the_pod() {
     let (without, with) = (claim("uid: s1"), claim("uid: s1, volume: pv-1"));
     let plan = planned(&without, "pageserver-0");
     assert!(matches!(&plan.steps[..], [Step::DeletePod { .. }]), "{:?}", plan.steps);
-    let why = "claim pageserver-0-scratch has got volume pv-1, which was not to be retained";
+    let why = "claim pageserver-0-scratch is now bound to volume pv-1, which the plan does not retain";
     for check in [nothing_else_goes, as_planned] {
         assert_eq!(check(&plan, &without), Ok(()));
         assert_eq!(check(&plan, &with), Err(why.to_owned()));

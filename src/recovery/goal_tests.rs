@@ -66,7 +66,7 @@ fn a_pod_is_replaced_only_with_all_its_claims() {
     let pending = "{name: data-pageserver-0, uid: d2, volume: pv-3}, {name: cache-pageserver-0, uid: c2}";
     let alone = "{name: data-pageserver-0, uid: d2, volume: pv-3}";
     for (pods, claims, expected_replaced, expected_ready) in [
-        (pod("uid: old, ready: true"), CLAIMS, "the old pod is still there", "the old pod is still there"),
+        (pod("uid: old, ready: true"), CLAIMS, "the old pod still exists", "the old pod still exists"),
         // Running and Ready, and yet the old one: the trap that plain `kubectl wait` falls into.
         (
             pod("uid: old, ready: true, terminating: true"),
@@ -116,8 +116,8 @@ fn a_pod_is_replaced_only_with_all_its_claims() {
         (
             pod("uid: new, ready: true, terminating: true"),
             NEW_CLAIMS,
-            "the new pod is Terminating, too",
-            "the new pod is Terminating, too",
+            "the new pod is also Terminating",
+            "the new pod is also Terminating",
         ),
         (pod("uid: new, ready: true"), NEW_CLAIMS, "reached", "reached"),
     ] {
@@ -141,7 +141,7 @@ fn a_claim_that_got_another_volume_is_not_the_one_that_was_undone() {
     let waits = NEW_CLAIMS.replace(", volume: pv-4", "");
     for (claims, expected) in [
         (NEW_CLAIMS, "reached"),
-        (&other, "misbound: claim cache-pageserver-0 is bound to volume pv-5, and not to pv-4, which comes back"),
+        (&other, "misbound: claim cache-pageserver-0 is bound to volume pv-5, not to pv-4, which is being restored"),
         (&waits, "claim cache-pageserver-0 is Pending"),
         (CLAIMS, "claim data-pageserver-0 is still the old one (Bound)"),
     ] {
@@ -235,7 +235,7 @@ fn what_was_reserved_must_be_noticed() {
     undo.replaced_claims.truncate(1);
     undo.replaced_claims[0].returns =
         Some(Returns { volume: "pv-0".into(), uid: "uid-pv-0".into(), reclaim_policy: None });
-    let late = "waits: volume pv-0 is reserved, and the volume controller has not noticed it yet: it is";
+    let late = "waits: volume pv-0 is reserved, but the volume controller has not processed it yet: the volume is";
     for (claims, volume, expected) in [
         (now, reserved("Available"), "reached".to_owned()),
         (now, reserved("Released"), format!("{late} Released")),
@@ -260,7 +260,7 @@ fn what_was_reserved_must_be_noticed() {
     let (claim, released_by) = ("data-pageserver-0".to_owned(), "d0".to_owned());
     failover.steps = vec![Step::Unreserve { volume: volume_name, uid, claim, released_by }];
     let late =
-        "waits: the reservation of volume pv-0 was taken back, and the volume controller has not noticed it yet: it is";
+        "waits: the reservation of volume pv-0 was removed, but the volume controller has not processed it yet: the volume is";
     for (volume, expected) in [
         (kept("d0", "Released"), "reached".to_owned()),
         (kept("d0", "Available"), format!("{late} Available")),
@@ -282,7 +282,7 @@ fn a_new_claim_on_a_volume_that_was_set_aside_is_not_the_end() {
     let topology = world(&POD.replace("uid: old", "uid: new"), NEW_CLAIMS);
     assert_eq!(said(ready(&plan, &topology)), "reached");
     plan.aside = vec!["pv-4".into()];
-    let expected = "misbound: claim cache-pageserver-0 is bound to volume pv-4, which is on record as set aside";
+    let expected = "misbound: claim cache-pageserver-0 is bound to volume pv-4, which is recorded as retained";
     assert_eq!(said(replaced(&plan, &topology)), expected);
     assert_eq!(said(ready(&plan, &topology)), expected);
 }

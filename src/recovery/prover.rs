@@ -169,13 +169,13 @@ impl Prover {
         nodes_proven(*kernel, dispatched.as_ref(), warehouse).err()
     }
 
-    /// Which segments answered, for the end of `it answers SQL`.
+    /// Which segments answered, for the end of `verified by SQL`.
     fn segments(&self) -> String {
         match &*self.reached() {
             Some((_, Some(Dispatched { warehouse: Some(name), .. }))) => {
-                format!(", and so does every segment of warehouse {name}")
+                format!("; every segment of warehouse {name} responded")
             }
-            Some((_, Some(_))) => ", and so does every segment".to_owned(),
+            Some((_, Some(_))) => "; every segment responded".to_owned(),
             Some((_, None)) | None => String::new(),
         }
     }
@@ -232,11 +232,11 @@ impl Prover {
         }
         let after = match self.testify(before, QUESTION).await {
             Ok(after) => after,
-            Err(Silence::NotAsked) => return Answer::Unknowable("it was not to be asked".into()),
+            Err(Silence::NotAsked) => return Answer::Unknowable("it was not to be queried".into()),
             // Without a baseline nothing says that this login ever fitted, and waiting does not mend it.
             Err(Silence::LoginRefused(reason)) => {
                 return if (before.is_none() || self.stored.is_some()) && since > LOOK_FOR_LOGIN {
-                    Answer::Unknowable(format!("it answers, and refuses the login: {reason}"))
+                    Answer::Unknowable(format!("it responds, but rejects the login: {reason}"))
                 } else {
                     Answer::NotYet(reason)
                 };
@@ -244,7 +244,7 @@ impl Prover {
             // The same of a warehouse: its name is Kubernetes' for it, and the server may have another.
             Err(Silence::NoWarehouse(reason)) => {
                 return if (before.is_none() || self.stored.is_some()) && since > LOOK_FOR_LOGIN {
-                    Answer::Unknowable(format!("it answers, and whether the nodes do is unknown: {reason}"))
+                    Answer::Unknowable(format!("it responds, but whether its nodes do is unknown: {reason}"))
                 } else {
                     Answer::NotYet(reason)
                 };
@@ -269,7 +269,7 @@ impl Prover {
         {
             return settled(vec![format!("database {} is missing", endpoint.database)], since, SETTLE);
         }
-        Answer::Unknowable(format!("it answers ({}), and there was no baseline to compare with", after.summary()))
+        Answer::Unknowable(format!("it responds ({}), but there was no baseline to compare with", after.summary()))
     }
 
     async fn same(&self, before: &Evidence, after: &Evidence, canary: Option<&str>, since: Duration) -> Answer {
@@ -280,7 +280,7 @@ impl Prover {
             let canary = canary_named(schema);
             match canary.check(sql, CANARY).await {
                 Said::Yes(()) => {
-                    table = ", and the canary table";
+                    table = ", canary table intact";
                     // A row that was written before was read: that is something compared.
                     found.nothing = None;
                 }
@@ -292,22 +292,22 @@ impl Prover {
             return settled(found.missing, since, SETTLE);
         }
         if !found.unknown.is_empty() {
-            let why = format!("it answers, and not all could be compared: {}", some(&found.unknown));
+            let why = format!("it responds, but not everything could be compared: {}", some(&found.unknown));
             return if since > SETTLE { Answer::Unknowable(why) } else { Answer::NotYet(why) };
         }
         // Everything is as before, and yet the nodes need not be: what has all of it may be the coordinator alone.
         if let Some(why) = self.doubt() {
-            let why = format!("it answers, and {why}{compared}");
+            let why = format!("it responds, but {why}{compared}");
             return if since > SETTLE { Answer::Unknowable(why) } else { Answer::NotYet(why) };
         }
         // Waiting gives a baseline nothing that it lacks.
         if let Some(why) = &found.nothing {
-            return Answer::Unknowable(format!("it answers, and nothing could be compared: {why}{compared}"));
+            return Answer::Unknowable(format!("it responds, but nothing could be compared: {why}{compared}"));
         }
         let there = &found.there;
         let beyond = found.not_compared();
         let segments = self.segments();
-        let proof = format!("it answers SQL{segments}; {there}{table} are there as before{beyond}{compared}");
+        let proof = format!("verified by SQL: {there}{table}{segments}{beyond}{compared}");
         Answer::Confirmed { proof, whole: found.beyond.is_empty() }
     }
 
@@ -348,7 +348,7 @@ impl Prover {
         };
         let before = match before {
             Some(Evidence::Page(before)) => Some(before),
-            Some(Evidence::Sql(_)) => return Answer::Unknowable("it is not asked in the same way as before".into()),
+            Some(Evidence::Sql(_)) => return Answer::Unknowable("it is not queried in the same way as before".into()),
             None => None,
         };
         let safekeepers: Vec<&Reading> = beside.safekeepers.iter().collect();
@@ -400,16 +400,16 @@ impl Prover {
             return match (settled, moved && held.may_come()) {
                 (true, _) => Answer::Missing(found.missing),
                 (false, true) => Answer::CatchingUp(left),
-                (false, false) => Answer::NotYet(format!("not there yet: {}", some(&found.missing))),
+                (false, false) => Answer::NotYet(format!("still missing: {}", some(&found.missing))),
             };
         }
         if !found.unknown.is_empty() {
-            let why = format!("it answers, and not all could be compared: {}", some(&found.unknown));
+            let why = format!("it responds, but not everything could be compared: {}", some(&found.unknown));
             return if settled { Answer::Unknowable(why) } else { Answer::NotYet(why) };
         }
         if let Some(why) = &found.nothing {
             return Answer::Unknowable(format!(
-                "it answers ({}), and nothing could be compared: {why}{compared}",
+                "it responds ({}), but nothing could be compared: {why}{compared}",
                 found.there
             ));
         }
@@ -420,7 +420,7 @@ impl Prover {
         // A pageserver has more than safekeepers know of.
         let whole = before.is_some() || after.safekeeper().is_some();
         self.found.lock().unwrap_or_else(PoisonError::into_inner).evidence = Some(Evidence::Page(after));
-        Answer::Confirmed { proof: format!("its status page answers: {}{beside}{compared}", found.there), whole }
+        Answer::Confirmed { proof: format!("status endpoint OK: {}{beside}{compared}", found.there), whole }
     }
 
     /// Writes the canary table.
@@ -428,11 +428,11 @@ impl Prover {
     /// # Errors
     /// Why it was not written, and what may be left of it.
     pub async fn write_canary(&self, schema: &str) -> Result<(), String> {
-        let Some((sql, _)) = &self.sql else { return Err("it takes no SQL".into()) };
+        let Some((sql, _)) = &self.sql else { return Err("it does not accept SQL".into()) };
         let canary = canary_named(schema);
         let Err(not) = canary.write(sql, CANARY).await else { return Ok(()) };
         if not.may_be_there && canary.drop(sql, CANARY).await.is_err() {
-            return Err(format!("{}; schema {schema} may be left in database {}", not.reason, canary.database(sql)));
+            return Err(format!("{}; schema {schema} may remain in database {}", not.reason, canary.database(sql)));
         }
         Err(not.reason)
     }
@@ -472,7 +472,7 @@ fn settled(missing: Vec<String>, since: Duration, settle: Duration) -> Answer {
     if since > settle {
         Answer::Missing(missing)
     } else {
-        Answer::NotYet(format!("not there yet: {}", missing.join(", ")))
+        Answer::NotYet(format!("still missing: {}", missing.join(", ")))
     }
 }
 

@@ -49,7 +49,7 @@ async fn what_is_not_there_yet_is_missing_only_after_the_time_to_settle() {
     let (before, after) = (server(&["one", "two"]), server(&["one"]));
     for since in [Duration::ZERO, SETTLE - MOMENT, SETTLE] {
         let answer = prover.same(&before, &after, None, since).await;
-        assert!(matches!(&answer, Answer::NotYet(why) if why.starts_with("not there yet: ")), "{since:?}: {answer:?}");
+        assert!(matches!(&answer, Answer::NotYet(why) if why.starts_with("still missing: ")), "{since:?}: {answer:?}");
     }
     let answer = prover.same(&before, &after, None, SETTLE + MOMENT).await;
     assert!(matches!(&answer, Answer::Missing(missing) if missing.len() == 1), "{answer:?}");
@@ -95,7 +95,7 @@ async fn what_moves_is_catching_up_and_never_missing() {
     // Whole timelines come one by one.
     let some = |number| sk(1).total(number);
     let answers = over_time(Some(some(3)), &[(0, some(0)), (29, some(1)), (58, some(2)), (70, some(3))], &[]).await;
-    assert!(catching(&answers[1], "2 timelines left (1 of 3 timelines there)"), "{:?}", answers[1]);
+    assert!(catching(&answers[1], "2 timelines left (1 of 3 timelines present)"), "{:?}", answers[1]);
     assert!(catching(&answers[2], "1 timeline left"), "{:?}", answers[2]);
     assert!(
         matches!(&answers[3], Answer::Confirmed { proof, .. } if proof.contains("3 timelines, all idle")),
@@ -116,7 +116,7 @@ async fn without_a_baseline_the_others_prove_it_and_nobody_proves_nothing() {
     let others = [at(100).id(2), at(100).id(3)];
     let answers = over_time(None, &[(0, at(40)), (1, at(60)), (2, at(100))], &others).await;
     assert!(matches!(&answers[1], Answer::CatchingUp(_)), "{answers:?}");
-    let proof = "its status page answers: WAL of 1 timeline; compared with safekeeper-1, safekeeper-2";
+    let proof = "status endpoint OK: WAL of 1 timeline; compared with safekeeper-1, safekeeper-2";
     assert_eq!(answers[2], Answer::Confirmed { proof: proof.into(), whole: true });
     let answers = over_time(None, &[(0, at(100))], &[sk(2).down()]).await;
     assert!(matches!(&answers[0], Answer::Unknowable(why) if why.contains("nothing could be compared")), "{answers:?}");
@@ -231,11 +231,11 @@ async fn nodes_are_not_proven_by_what_did_not_reach_them() {
         let soon = prover.same(&whole, &whole, None, Duration::ZERO).await;
         let late = prover.same(&whole, &whole, None, SETTLE + MOMENT).await;
         if proven {
-            let said = "it answers SQL, and so does every segment of warehouse wh-1; ";
+            let said = "verified by SQL: ";
             assert!(matches!(&late, Answer::Confirmed { proof, .. } if proof.starts_with(said)), "{late:?}");
         } else {
             assert!(matches!(soon, Answer::NotYet(_)), "{reached:?}: {soon:?}");
-            let said = "it answers, and whether the nodes of warehouse wh-1 answer is unknown: ";
+            let said = "it answers, and whether the nodes of warehouse wh-1 respond is unknown: ";
             assert!(matches!(&late, Answer::Unknowable(why) if why.starts_with(said)), "{reached:?}: {late:?}");
         }
         // What is missing is missing all the same.
@@ -256,7 +256,7 @@ async fn what_cannot_be_compared_is_tried_for_as_long() {
     let (before, after) = (server(&["one"]), closed());
     for since in [Duration::ZERO, SETTLE] {
         let answer = prover.same(&before, &after, None, since).await;
-        let why = "it answers, and not all could be compared: ";
+        let why = "it responds, but not everything could be compared: ";
         assert!(matches!(&answer, Answer::NotYet(said) if said.starts_with(why)), "{since:?}: {answer:?}");
     }
     let answer = prover.same(&before, &after, None, SETTLE + MOMENT).await;

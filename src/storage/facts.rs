@@ -309,7 +309,7 @@ impl SafekeeperFacts {
     /// Why its idle timelines are not known although they were asked for, in words.
     pub fn idle_unread(&self) -> Option<String> {
         match &self.idle {
-            Idle::Unread(why) => Some(format!("its idle timelines are not known: {why}")),
+            Idle::Unread(why) => Some(format!("its idle timelines are unknown: {why}")),
             Idle::Unasked | Idle::Listed => None,
         }
     }

@@ -53,7 +53,7 @@ pub fn list(text: &str) -> Result<Vec<TimelineId>, String> {
         let known = is_name(&one.tenant_id) && is_name(&one.timeline_id);
         known.then(|| TimelineId::new(one.tenant_id, one.timeline_id))
     });
-    named.collect::<Option<_>>().ok_or_else(|| "it names a timeline as none is named".to_owned())
+    named.collect::<Option<_>>().ok_or_else(|| "it contains an invalid timeline ID".to_owned())
 }
 
 /// The tenants of a pageserver's `/v1/tenant`, whatever their state.
@@ -66,7 +66,7 @@ pub fn tenants(text: &str) -> Result<BTreeSet<String>, String> {
     let is_one = |tenant: &Tenant| tenant.id.split('-').all(is_name);
     match listed.iter().all(is_one) {
         true => Ok(listed.into_iter().map(|tenant| tenant.id).collect()),
-        false => Err("it names a tenant as none is named".to_owned()),
+        false => Err("it contains an invalid tenant ID".to_owned()),
     }
 }
 

@@ -55,7 +55,7 @@ impl ForwardTarget {
         if let Some(owner) = &self.owner
             && same.is_some_and(|same| owner_of(same).is_some_and(|other| other != *owner))
         {
-            return Standing::Nobody("a pod of its name is there, and belongs to another owner".to_owned());
+            return Standing::Nobody("a pod with its name exists but has another owner".to_owned());
         }
         let others = topology
             .space(&self.namespace)
@@ -123,7 +123,7 @@ mod tests {
         let first = pod("set: cloudberry-proxy");
         for (now, expected) in [
             (pod("set: cloudberry-proxy"), "cloudberry-proxy-0 u"),
-            (pod("set: cloudberry-proxy, owner: forged"), "a pod of its name is there, and belongs to another owner"),
+            (pod("set: cloudberry-proxy, owner: forged"), "a pod with its name exists but has another owner"),
             (pod("replicaSet: mine-0"), "the pod is gone"),
             // Without an owner it is no member at all.
             (world("{name: cloudberry-proxy-0, uid: u, ready: true}"), "the pod is gone"),

@@ -239,7 +239,7 @@ impl Layout {
     /// A usage error that names the line or the pattern that cannot be understood.
     pub fn parse(text: &str) -> Result<Self> {
         let raw: RawLayout = serde_saphyr::from_str(text)
-            .map_err(|error| Error::usage("the layout cannot be read").because(first_line(&error.to_string())))?;
+            .map_err(|error| Error::usage("cannot read the layout").because(first_line(&error.to_string())))?;
         let components = |list: Vec<RawComponent>| list.into_iter().map(component).collect::<Result<Vec<_>>>();
         let patterns = |list: &[String]| list.iter().map(|pattern| whole(pattern)).collect::<Result<Vec<_>>>();
         let layout = Self {
@@ -396,7 +396,7 @@ fn as_written(pattern: &Regex) -> &str {
 
 fn component(raw: RawComponent) -> Result<ComponentLayout> {
     if raw.remote_storage.is_some() && raw.role != Role::Pageserver {
-        let what = format!("the layout gives remoteStorage to a {}", raw.role);
+        let what = format!("the layout sets remoteStorage for a {}", raw.role);
         return Err(Error::usage(what).because("only a pageserver has it"));
     }
     Ok(ComponentLayout {

@@ -126,5 +126,5 @@ fn a_bad_layout_says_what_is_bad() {
     assert!(error.why[0].contains("systemNamespaces"), "{error}");
     let misplaced = DEFAULT_LAYOUT.replace("workload: safekeeper\n", "workload: safekeeper\n    remoteStorage: true\n");
     let error = Layout::parse(&misplaced).unwrap_err();
-    assert_eq!(error.what, "the layout gives remoteStorage to a safekeeper");
+    assert_eq!(error.what, "the layout sets remoteStorage for a safekeeper");
 }

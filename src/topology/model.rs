@@ -467,9 +467,9 @@ impl Topology {
             Some(pod) => pod.unconfirmed.clone().map_or(Ok(()), Err),
             // There is none yet: the one that its StatefulSet makes.
             None => match (self.usurper(member), self.component_of(member).and_then(Component::set)) {
-                (Some(why), _) => Err(format!("a stranger has its name: {why}")),
+                (Some(why), _) => Err(format!("the pod with its name is not SynxDB's: {why}")),
                 (None, Some(_)) => Ok(()),
-                (None, None) => Err("its pod does not exist, and no StatefulSet that makes one is known".into()),
+                (None, None) => Err("its pod does not exist, and no StatefulSet is known to create it".into()),
             },
         }
     }

@@ -260,7 +260,7 @@ pods:
     assert_eq!(unconfirmed.members().count(), 2);
     for member in unconfirmed.members() {
         let why = unconfirmed.trusted(member).unwrap_err();
-        assert!(why.starts_with("whether StatefulSet cloudberry-proxy owns it is not known: "), "{why}");
+        assert!(why.starts_with("whether StatefulSet cloudberry-proxy owns it is unknown: "), "{why}");
     }
 }
 
@@ -273,12 +273,12 @@ pods: [{name: cloudberry-proxy-0, ready: true}]";
     let topology = topology(&snapshot(&[yaml]));
     let member = topology.members().next().unwrap();
     assert!(member.pod.is_none());
-    assert_eq!(topology.trusted(member).unwrap_err(), "a stranger has its name: no controller owns it");
-    let why = "a stranger has the name of cloudberry-proxy-0: no controller owns it";
+    assert_eq!(topology.trusted(member).unwrap_err(), "the pod with its name is not SynxDB's: no controller owns it");
+    let why = "the pod named cloudberry-proxy-0 is not SynxDB's: no controller owns it";
     assert_eq!(topology.endpoint(member), Endpoint::Silent(why.into()));
     let report = judge(&topology);
     assert_eq!((report.health, report.members), (Health::Degraded, (0, 1)));
-    assert_eq!(report.troubles[0].because, "a stranger has its name: no controller owns it");
+    assert_eq!(report.troubles[0].because, "the pod with its name is not SynxDB's: no controller owns it");
 }
 
 /// A claim's `volumeName` is a wish: a volume is the claim's only if it says so itself, by namespace, name and UID.

@@ -82,7 +82,7 @@ pub async fn inspect(cluster: &Cluster, subjects: &[VerifyTarget], options: &Opt
         match subject {
             VerifyTarget::Server { namespace, pod, endpoint, exists, warehouse, answers_for, suspended } => {
                 if !exists {
-                    let judged = Judgement::failed("there is no such pod");
+                    let judged = Judgement::failed("pod not found");
                     let check = judged.on(Kind::Connection, namespace, pod, Duration::ZERO);
                     return Asked::Judged(Inspection { checks: vec![check], ..Inspection::default() });
                 }
@@ -110,7 +110,7 @@ pub async fn inspect(cluster: &Cluster, subjects: &[VerifyTarget], options: &Opt
                 Asked::Judged(Inspection { checks: vec![check], ..Inspection::default() })
             }
             VerifyTarget::Unprovable { namespace, pod, reason } => {
-                let judged = Judgement::skipped(format!("{reason}; its pod is Ready, and that is all that is known"));
+                let judged = Judgement::skipped(format!("{reason}; only its pod is known to be Ready"));
                 let check = judged.on(Kind::Connection, namespace, pod, Duration::ZERO);
                 Asked::Judged(Inspection { checks: vec![check], ..Inspection::default() })
             }
@@ -275,7 +275,7 @@ async fn server(
     let login = match options.login.clone().within(cluster, namespace, options.deadline).await {
         Ok(login) => login,
         Err(error) => {
-            let judged = Judgement::unknown(format!("it was not asked: {error}"));
+            let judged = Judgement::unknown(format!("it was not queried: {error}"));
             let check = judged.on(Kind::Connection, namespace, pod, Duration::ZERO);
             return Inspection { checks: vec![check], ..Inspection::default() };
         }
@@ -427,7 +427,7 @@ async fn component_pages(
     let token = &options.page_token.within_or_why(cluster, namespace, options.deadline).await;
     let asked = pods.iter().map(|(pod, exists)| async move {
         if !exists {
-            let reason = "there is no such pod".to_owned();
+            let reason = "pod not found".to_owned();
             return (pod.clone(), Err(NoPage { kind: NoPageKind::Refused, reason }), Duration::ZERO);
         }
         let (answered, took) = timed(status_page(cluster, namespace, pod, endpoint, Deadlines::default(), token)).await;
@@ -454,8 +454,8 @@ pub fn storage_pages(topology: &Topology, namespace: &str) -> Vec<StoragePage> {
     let page = |member: &Member| {
         let endpoint = match topology.endpoint(member) {
             Endpoint::Page { endpoint, .. } if member.pod.is_some() => Ok(endpoint),
-            Endpoint::Page { .. } => Err("there is no such pod".to_owned()),
-            Endpoint::Sql { .. } => Err("the layout names no status page of it".to_owned()),
+            Endpoint::Page { .. } => Err("pod not found".to_owned()),
+            Endpoint::Sql { .. } => Err("the layout defines no status endpoint for it".to_owned()),
             Endpoint::Silent(reason) => Err(reason),
         };
         StoragePage { pod: member.name.clone(), role: member.role, endpoint }

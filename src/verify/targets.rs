@@ -237,7 +237,7 @@ pods: [{{name: storage-broker-0, set: storage-broker, ready: {ready}}}]"
             let topology = build(&snapshot(&[&yaml]), &Layout::shipped().unwrap());
             said(&subjects(&topology, |_| true, |_, _| true))
         };
-        let why = "storage-broker-0 the layout names no port on which it answers";
+        let why = "storage-broker-0 the layout defines no port for it";
         assert_eq!(system(true), [format!("unprovable {why}")]);
         assert_eq!(system(false), [format!("unasked {why}")]);
     }

@@ -255,7 +255,7 @@ async fn a_stopped_cluster_is_unreachable_within_the_deadline() {
     let Read::Unknown(why) = &snapshot.namespaces[0].pods else { panic!() };
     assert_eq!((why.cause, why.reason.as_str()), (Cause::Unreachable, "connection refused"));
     let error = cluster.unreadable(why);
-    assert!(error.what.contains("cannot be reached") && error.exit == Exit::Error, "{error}");
+    assert!(error.what.contains("is unreachable") && error.exit == Exit::Error, "{error}");
     let chain = error.source.as_ref().unwrap().chain();
     assert!(chain.len() > 1 && chain.last().unwrap().contains("os error 111"), "{chain:?}");
     assert!(started.elapsed() < Duration::from_secs(5));

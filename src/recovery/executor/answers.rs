@@ -30,8 +30,8 @@ enum Standing {
 /// What was heard last, before what is waited for all the same.
 fn heard(answer: Option<&Answer>, then: &str) -> String {
     match answer {
-        Some(Answer::Confirmed { .. }) => format!("it answers, {then}"),
-        Some(Answer::Missing(_)) => format!("it answers, and something is missing, {then}"),
+        Some(Answer::Confirmed { .. }) => format!("it responds, {then}"),
+        Some(Answer::Missing(_)) => format!("it responds, but data is missing, {then}"),
         Some(Answer::Unknowable(why)) => format!("{why}, {then}"),
         // That it does not answer follows.
         Some(Answer::NotYet(_) | Answer::CatchingUp(_)) | None => String::new(),
@@ -65,7 +65,7 @@ impl Executor<'_, '_> {
                     (None, waits.clone(), waits)
                 }
                 (Some(Answer::NotYet(why)), Standing::Until(..) | Standing::Stays) => {
-                    let late = format!("the pod is Ready, and it does not answer: {why}");
+                    let late = format!("the pod is Ready, but it does not respond: {why}");
                     (None, why, late)
                 }
                 (answer, Standing::Not(why)) => {
@@ -74,16 +74,16 @@ impl Executor<'_, '_> {
                 }
                 (answer, Standing::Until(then, why)) => {
                     let waits = format!("{}{why}", heard(answer.as_ref(), ""));
-                    (Some(then), waits.clone(), format!("it did not stay Ready in time: {waits}"))
+                    (Some(then), waits.clone(), format!("it did not stay Ready long enough: {waits}"))
                 }
                 (Some(Answer::Confirmed { proof, whole }), Standing::Stays) => {
-                    let detail = if whole { "it answers, and all is there" } else { "it answers, as far as compared" };
+                    let detail = if whole { "verified" } else { "verified, as far as it could be compared" };
                     self.end_phase(phase, PhaseEnd::After(started.elapsed(), detail.into()));
                     self.proof = Some(proof);
                     return Ok(Ending::Recovered);
                 }
                 (Some(Answer::Missing(missing)), Standing::Stays) => {
-                    return Err(self.failed(phase, "something is missing".into(), Ending::DataMissing(missing)));
+                    return Err(self.failed(phase, "data is missing".into(), Ending::DataMissing(missing)));
                 }
                 (Some(Answer::Unknowable(why)), Standing::Stays) => {
                     return Err(self.failed(phase, why.clone(), Ending::Unproven(why)));
@@ -112,8 +112,8 @@ impl Executor<'_, '_> {
         match asked {
             Some(Some(answer)) => Ok(answer),
             Some(None) => {
-                let waits = "it has not answered the last question".to_owned();
-                let late = format!("the pod is Ready, and {waits}");
+                let waits = "it has not answered the last query".to_owned();
+                let late = format!("the pod is Ready, but {waits}");
                 Err(self.too_late(waits, &late))
             }
             None => Err(self.failed(phase, "interrupted".into(), Ending::Interrupted)),
@@ -163,14 +163,14 @@ impl Executor<'_, '_> {
         match goal::ready(plan, topology) {
             Progress::Reached => {}
             Progress::Waiting(why) | Progress::Misbound(why) => return Standing::Not(why),
-            Progress::Trapped(trap) => return Standing::Not(format!("its pod waits for claim {}", trap.claim)),
+            Progress::Trapped(trap) => return Standing::Not(format!("its pod is waiting for claim {}", trap.claim)),
         }
         // What was seen last may not be so any more.
         if let Some(since) = self.watch.silent_since() {
-            return Standing::Not(format!("the API server has not answered for {} s", since.elapsed().as_secs()));
+            return Standing::Not(format!("no response from the API server for {} s", since.elapsed().as_secs()));
         }
         let Some((member, pod)) = goal::successor(plan, topology) else {
-            return Standing::Not("the new pod is gone again".into());
+            return Standing::Not("the new pod was deleted again".into());
         };
         let needed = settle_time(self.run.settle, topology.component_of(member), Some(pod));
         let now = Instant::now();

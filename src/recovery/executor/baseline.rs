@@ -22,7 +22,7 @@ impl Executor<'_, '_> {
                 self.canary = Some(schema);
                 self.wrote_canary = true;
             }
-            Err(reason) => self.notice(format!("no canary table was written: {reason}")),
+            Err(reason) => self.notice(format!("canary table not written: {reason}")),
         }
     }
 
@@ -39,7 +39,7 @@ impl Executor<'_, '_> {
             Ok(now) => {
                 let gone = difference(&before, &now).missing;
                 if !gone.is_empty() {
-                    self.notice(format!("since the plan was made: {}", gone.join("; ")));
+                    self.notice(format!("missing since the plan was made: {}", gone.join("; ")));
                 }
                 let now = now.or_before(&before);
                 self.run.record.set_baseline(serde_json::to_value(&now).ok());
@@ -47,10 +47,10 @@ impl Executor<'_, '_> {
             }
             Err(silence) => {
                 let why = match silence {
-                    Silence::NotAsked => "it was not asked".to_owned(),
+                    Silence::NotAsked => "it was not queried".to_owned(),
                     Silence::Because(why) | Silence::LoginRefused(why) | Silence::NoWarehouse(why) => why,
                 };
-                self.notice(format!("the baseline is the one that the plan shows; it could not be taken again: {why}"));
+                self.notice(format!("using the plan's baseline; it could not be taken again: {why}"));
                 self.run.before = Some(before);
             }
         }

@@ -85,7 +85,7 @@ impl Executor<'_, '_> {
         let topology = self.topology();
         let Some((member, pod)) = goal::successor(self.run.plan, &topology) else { return String::new() };
         match phase {
-            Phase::Replaced => format!("{} is a new pod", member.name),
+            Phase::Replaced => format!("new pod created"),
             _ => format!("Ready on {}", pod.node.as_deref().unwrap_or("its node")),
         }
     }

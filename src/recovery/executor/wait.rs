@@ -22,7 +22,7 @@ impl Executor<'_, '_> {
             let waits = match progress {
                 Progress::Reached => return Ok(()),
                 Progress::Misbound(why) => {
-                    let why = format!("{why}: run again, it is replaced, too");
+                    let why = format!("{why}; run again to replace it, too");
                     return Err(self.failed(phase, why.clone(), Ending::Changed(why)));
                 }
                 Progress::Waiting(what) => {
@@ -54,7 +54,7 @@ impl Executor<'_, '_> {
         if trap.holds {
             // Somebody had it made between the plan and the act, and what the plan does not name is not deleted.
             let why = format!(
-                "pod {} (UID {}) came back on claim {}, which is {}, and keeps it so: run again, it is replaced, too",
+                "pod {} (UID {}) came back on claim {}, which is {} and stays so; run again to replace it, too",
                 trap.pod, trap.uid, trap.claim, trap.state
             );
             return Err(self.failed(Phase::Replaced, why.clone(), Ending::Changed(why)));
@@ -66,9 +66,9 @@ impl Executor<'_, '_> {
         let written = self.run.cluster.delete_pod_of_version(namespace, pod, uid, version).await;
         if let Written::Done { .. } = written.map_err(Ending::Failed)? {
             self.healed += 1;
-            self.done.push(format!("Pending pod {} (UID {}) deleted once more", trap.pod, trap.uid));
+            self.done.push(format!("Pending pod {} (UID {}) deleted again", trap.pod, trap.uid));
             (self.tell)(Event::Notice(format!(
-                "healed: pod {} (UID {}) was Pending on claim {}, which is {}; it was deleted once more",
+                "fixed: pod {} (UID {}) was Pending on claim {}, which is {}; it was deleted again",
                 trap.pod, trap.uid, trap.claim, trap.state
             )));
         }
