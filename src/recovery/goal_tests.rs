@@ -246,7 +246,7 @@ fn what_was_reserved_must_be_noticed() {
         // A claim that had no volume has it.
         ("{name: data-pageserver-0, uid: d2, volume: pv-0}", kept("d2", "Bound"), "reached".to_owned()),
         ("{name: data-pageserver-0, uid: d2, volume: pv-2}", kept("d3", "Bound"), format!("{late} Bound")),
-        (now, String::new(), format!("{late} not there")),
+        (now, String::new(), format!("{late} missing")),
     ] {
         let progress = match noticed(&undo, &space(claims, &volume)) {
             Progress::Waiting(why) => format!("waits: {why}"),

@@ -368,7 +368,7 @@ pub(super) fn reached() -> Vec<Availability> {
             why: why.into(),
         })
     };
-    let skipped = "SQL to it is disabled: PostgreSQL is not installed here";
+    let skipped = "it says that SQL is not to be asked of it: PostgreSQL is not installed here";
     let mut all: Vec<Availability> = measured.into_iter().map(reach).collect();
     all.extend([
         not(Some("synxdb-system"), Some("cloudberry-proxy-0"), skipped),

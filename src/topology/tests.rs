@@ -226,7 +226,7 @@ pods:
         read
     };
     let forged = "does not exist";
-    let made = "did not make it, although it names it as its owner";
+    let made = "as its owner, but that did not create it";
     for (line, why) in [
         ("{name: cloudberry-proxy-1, ready: true}", "no controller owns it"),
         ("{name: cloudberry-proxy-1, set: cloudberry-proxy, owner: forged, ready: true, labels: {app: proxy}}", forged),
