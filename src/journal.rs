@@ -49,9 +49,8 @@ impl Journal {
         let Some((folder, path)) = self.folder.as_ref().zip(self.path(&record.id)) else {
             return Err(Error::failure("no place to store the record").because("HOME is not set"));
         };
-        replace(folder, &path, record).map_err(|error| {
-            Error::failure(format!("cannot write the record to {}", path.display())).because_of(error)
-        })
+        replace(folder, &path, record)
+            .map_err(|error| Error::failure(format!("cannot write the record to {}", path.display())).because_of(error))
     }
 
     /// Forgets an act. One that is not there is forgotten already.

@@ -141,7 +141,7 @@ fn object(place: Place<'_>, text: &str) -> ConfigMap {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cluster::testing::{Answer, Server};
+    use crate::cluster::testing::{Reply, Server};
     use crate::error::Exit;
     use serde_json::{Value, json};
 
@@ -160,8 +160,8 @@ mod tests {
     #[tokio::test]
     async fn what_is_not_there_is_created_with_the_label() {
         let server = Server::new(|asked| match asked.method.as_str() {
-            "GET" => Answer::status(404, "configmaps \"b\" not found"),
-            _ => Answer::json(201, asked.body.clone()),
+            "GET" => Reply::status(404, "configmaps \"b\" not found"),
+            _ => Reply::json(201, asked.body.clone()),
         });
         let cluster = server.cluster();
         let found = cluster.kept_text(PLACE, SOON).await.unwrap();
@@ -176,8 +176,8 @@ mod tests {
     #[tokio::test]
     async fn what_is_there_is_written_over_as_it_was_read() {
         let server = Server::new(|asked| match asked.method.as_str() {
-            "GET" => Answer::json(200, kept(&ours())),
-            _ => Answer::json(200, asked.body.clone()),
+            "GET" => Reply::json(200, kept(&ours())),
+            _ => Reply::json(200, asked.body.clone()),
         });
         let cluster = server.cluster();
         let found = cluster.kept_text(PLACE, SOON).await.unwrap().unwrap();
@@ -195,9 +195,9 @@ mod tests {
     async fn another_run_at_the_same_moment_is_no_error() {
         for (there, code) in [(false, 409), (true, 409), (true, 404)] {
             let server = Server::new(move |asked| match (asked.method.as_str(), there) {
-                ("GET", true) => Answer::json(200, kept(&ours())),
-                ("GET", false) => Answer::status(404, "configmaps \"b\" not found"),
-                _ => Answer::status(code, "it is another one by now"),
+                ("GET", true) => Reply::json(200, kept(&ours())),
+                ("GET", false) => Reply::status(404, "configmaps \"b\" not found"),
+                _ => Reply::status(code, "it is another one by now"),
             });
             let cluster = server.cluster();
             let found = cluster.kept_text(PLACE, SOON).await.unwrap();
@@ -209,7 +209,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_not_ours_is_not_written_over() {
         for labels in [json!({}), json!({MANAGED_BY: "helm"}), Value::Null] {
-            let server = Server::new(move |_| Answer::json(200, kept(&labels)));
+            let server = Server::new(move |_| Reply::json(200, kept(&labels)));
             let cluster = server.cluster();
             let found = cluster.kept_text(PLACE, SOON).await.unwrap();
             let error = cluster.keep_text(PLACE, "new", found.as_ref(), SOON).await.unwrap_err();
@@ -220,7 +220,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_may_not_be_done_is_named() {
-        let server = Server::new(|_| Answer::status(403, "no rule"));
+        let server = Server::new(|_| Reply::status(403, "no rule"));
         let cluster = server.cluster();
         let error = cluster.kept_text(PLACE, SOON).await.unwrap_err();
         assert_eq!(
@@ -229,7 +229,7 @@ mod tests {
         );
         let error = cluster.keep_text(PLACE, "new", None, SOON).await.unwrap_err();
         assert_eq!(error.what, "not allowed to create configmaps b in namespace a");
-        let silent = Server::new(|_| Answer::Never).cluster();
+        let silent = Server::new(|_| Reply::Never).cluster();
         let error = silent.kept_text(PLACE, Duration::from_millis(30)).await.unwrap_err();
         assert!(error.to_string().contains("no response within 30 ms"), "{error}");
     }

@@ -7,7 +7,7 @@ use http::header::USER_AGENT;
 use kube::Client;
 
 use super::credential::{Credential, Plugin};
-use super::failure::said;
+use super::failure::error_text;
 use super::options::{ConnectOptions, Environment};
 use super::request_errors::PluginFailed;
 use super::{Cluster, client, kubeconfig, transport};
@@ -89,7 +89,7 @@ fn not_prepared(context: &str, error: &kube::Error) -> Error {
         kube::Error::Auth(kube::client::AuthError::AuthExecRun { cmd, out }) => {
             format!("`{cmd}` failed: {}", out.status)
         }
-        other => said(other),
+        other => error_text(other),
     };
     Error::failure(format!("cannot use the credentials of context {context}"))
         .because(reason)

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::sync::Mutex;
 
-use super::failure::said as said_of;
+use super::failure::error_text;
 use super::programs;
 use super::request_errors::PluginFailed;
 
@@ -123,7 +123,9 @@ impl Plugin {
         let output = if interactive {
             run.await?
         } else {
-            tokio::time::timeout(UNATTENDED, run).await.unwrap_or_else(|_| Err(self.failed("no response within 60 s")))?
+            tokio::time::timeout(UNATTENDED, run)
+                .await
+                .unwrap_or_else(|_| Err(self.failed("no response within 60 s")))?
         };
         if !output.status.success() {
             let said = String::from_utf8_lossy(&output.stderr);
@@ -152,7 +154,7 @@ impl Plugin {
         };
         let ended = async {
             let said = last_of(err).await;
-            Ok((child.wait().await.map_err(|error| self.failed(&said_of(&error)))?, said))
+            Ok((child.wait().await.map_err(|error| self.failed(&error_text(&error)))?, said))
         };
         // Where one fails the other is not waited for: who is no longer read from may never end, and is killed.
         let (stdout, (status, stderr)) = futures::try_join!(printed, ended)?;
@@ -208,7 +210,7 @@ impl Plugin {
     }
 
     fn not_started(&self, error: &std::io::Error) -> PluginFailed {
-        let mut failed = self.failed(&said_of(error));
+        let mut failed = self.failed(&error_text(error));
         if error.kind() == std::io::ErrorKind::NotFound {
             failed.reason = "command not found".to_owned();
             failed.install = self.config.install_hint.clone();

@@ -8,7 +8,7 @@ use std::time::Duration;
 use rustls::{AlertDescription, CertificateError};
 
 use super::Cluster;
-use super::foreign::Said;
+use super::foreign::KnownMessage;
 use super::request_errors::{DeadlinePassed, PluginFailed};
 use super::snapshot::{Cause, Unreadable};
 use crate::cli::quoted;
@@ -138,7 +138,7 @@ impl Failure {
                 return Self::without_answer(Cause::Unreachable, tls_reason(tls));
             }
         }
-        let lookup = chain.iter().any(|link| Said::NoSuchHost.is_in(&link.to_string()));
+        let lookup = chain.iter().any(|link| KnownMessage::NoSuchHost.is_in(&link.to_string()));
         for link in &chain {
             if let Some(io) = link.downcast_ref::<io::Error>() {
                 let reason = match io.kind() {
@@ -194,9 +194,11 @@ impl Cluster {
                     .hint(format!("kubectl auth can-i {verb} {resource}{scope}"))
             }
             Cause::Unreachable => self.unreachable(&failure.reason),
-            Cause::TimedOut => Error::failure(format!("the Kubernetes API server at {} did not respond in time", self.server))
-                .because(format!("{verb} {resource}{of}{place}: {}", failure.reason))
-                .hint("try again with a longer --request-timeout"),
+            Cause::TimedOut => {
+                Error::failure(format!("the Kubernetes API server at {} did not respond in time", self.server))
+                    .because(format!("{verb} {resource}{of}{place}: {}", failure.reason))
+                    .hint("try again with a longer --request-timeout")
+            }
             Cause::NotFound | Cause::Refused => {
                 Error::failure(format!("cannot {verb} {resource}{of}{place}")).because(&failure.reason)
             }
@@ -262,7 +264,7 @@ pub(super) fn broke(error: &(dyn StdError + 'static)) -> bool {
 }
 
 /// What an error says at bottom, on one line: its innermost cause, without what the outer ones repeat.
-pub fn said(error: &(dyn StdError + 'static)) -> String {
+pub fn error_text(error: &(dyn StdError + 'static)) -> String {
     let innermost = chain(error).last().map_or_else(|| error.to_string(), |link| link.to_string());
     one_line(&without_os_number(&innermost))
 }

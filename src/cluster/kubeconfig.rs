@@ -14,7 +14,7 @@ use kube::config::{
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
-use super::failure::said;
+use super::failure::error_text;
 use super::files;
 use super::options::{ConnectOptions, Environment};
 use super::proxy;
@@ -68,7 +68,7 @@ pub(super) fn load(options: &ConnectOptions, environment: &Environment) -> Resul
         // kubectl does not mind these, and an empty current-context is none.
         (next.kind, next.api_version) = (None, None);
         next.current_context = next.current_context.filter(|name| !name.is_empty());
-        merged = merged.merge(next).map_err(|error| cannot_read(file, &said(&error)))?;
+        merged = merged.merge(next).map_err(|error| cannot_read(file, &error_text(&error)))?;
     }
     Ok((files, merged))
 }
@@ -86,7 +86,7 @@ fn split(list: &OsStr) -> Vec<PathBuf> {
 fn read(file: &Path, must_exist: bool) -> Result<Option<Kubeconfig>> {
     match files::ends(file, files::LARGEST) {
         Err(error) if error.kind() == io::ErrorKind::NotFound && !must_exist => return Ok(None),
-        Err(error) => return Err(cannot_read(file, &said(&error))),
+        Err(error) => return Err(cannot_read(file, &error_text(&error))),
         Ok(()) => {}
     }
     match Kubeconfig::read_from(file) {
@@ -94,13 +94,13 @@ fn read(file: &Path, must_exist: bool) -> Result<Option<Kubeconfig>> {
         Err(KubeconfigError::ReadConfig(error, _)) if error.kind() == io::ErrorKind::NotFound && !must_exist => {
             Ok(None)
         }
-        Err(KubeconfigError::ReadConfig(error, _)) => Err(cannot_read(file, &said(&error))),
+        Err(KubeconfigError::ReadConfig(error, _)) => Err(cannot_read(file, &error_text(&error))),
         // The parser's own words may repeat what is in the file, and secrets are in there.
         Err(KubeconfigError::Parse(error)) => {
             let place = error.location().map(|at| format!(" (line {}, column {})", at.line(), at.column()));
             Err(cannot_read(file, &format!("it is not a kubeconfig{}", place.unwrap_or_default())))
         }
-        Err(other) => Err(cannot_read(file, &said(&other))),
+        Err(other) => Err(cannot_read(file, &error_text(&other))),
     }
 }
 
@@ -284,7 +284,7 @@ fn assemble(
     let has_token = user.token.is_some() || user.token_file.is_some();
     let mut exec = user.exec.take().filter(|_| !has_token);
     if let Some(exec) = exec.as_mut().filter(|exec| exec.provide_cluster_info) {
-        exec.cluster = Some(ExecAuthCluster::try_from(cluster).map_err(|error| Error::failure(said(&error)))?);
+        exec.cluster = Some(ExecAuthCluster::try_from(cluster).map_err(|error| Error::failure(error_text(&error)))?);
     }
     config.auth_info = user;
     Ok(Resolved { context, namespace, exec, config })
@@ -335,8 +335,8 @@ fn certificates(pem: &[u8], origin: &str) -> Result<Vec<Vec<u8>>> {
 }
 
 fn read_file(path: &str, what: &str) -> Result<Vec<u8>> {
-    files::whole(Path::new(path), files::LARGEST)
-        .map_err(|error| Error::failure(format!("cannot read the {what} {path}")).because(said(&error)))
+    files::read_limited(Path::new(path), files::LARGEST)
+        .map_err(|error| Error::failure(format!("cannot read the {what} {path}")).because(error_text(&error)))
 }
 
 /// Inside a pod: its service account

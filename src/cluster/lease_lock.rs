@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::Cluster;
 use super::failure::{Failure, Operation};
-use super::lease::{HOLDER, Holder, LASTS, LEASE, Next, Standing, Tenure, holder, judge};
+use super::lease::{HOLDER, Holder, LASTS, LEASE, LeaseState, Next, Tenure, holder, judge};
 use super::patience::Patience;
 use super::process::Process;
 use super::snapshot::{Cause, Read};
@@ -69,7 +69,7 @@ impl ObservedLease {
     }
 
     /// What it says.
-    pub fn standing(&self, now: Timestamp) -> Standing {
+    pub fn standing(&self, now: Timestamp) -> LeaseState {
         judge(self.lease.as_ref(), now, Process::is_gone)
     }
 
@@ -175,7 +175,7 @@ impl Cluster {
                 Next::Wait(left, tenure) => {
                     tell(format!("waiting {} s for it to expire: {tenure}", left.as_secs_f64().ceil()));
                     sleep(left).await;
-                    let now = ObservedLease::now(self.look(pace, &leases, &claim).await?);
+                    let now = ObservedLease::now(self.read_lease(pace, &leases, &claim).await?);
                     // What was waited for is asked for as long as what was free.
                     patience = Patience::of(pace.persistence);
                     if now.version() == sighting.version() {
@@ -184,7 +184,7 @@ impl Cluster {
                     }
                     // It was renewed, or somebody else has it: that one is at work. Whoever gave it back is not.
                     match now.standing((claim.clock)()) {
-                        Standing::Held(tenure) => return Err(under_way(&claim, &tenure)),
+                        LeaseState::Held(tenure) => return Err(under_way(&claim, &tenure)),
                         _ => seen = Some(now),
                     }
                 }
@@ -204,7 +204,7 @@ impl Cluster {
         }
     }
 
-    async fn look(&self, pace: Pace, leases: &Api<Lease>, claim: &LeaseRequest<'_>) -> Result<Option<Lease>> {
+    async fn read_lease(&self, pace: Pace, leases: &Api<Lease>, claim: &LeaseRequest<'_>) -> Result<Option<Lease>> {
         let mut patience = Patience::of(pace.persistence);
         loop {
             match read(leases, self.at_most(DEADLINE)).await {
@@ -423,10 +423,10 @@ fn held_by(lease: &Lease, one: &Holder) -> bool {
 
 fn taken_by(lease: &Lease, now: Timestamp) -> String {
     match judge(Some(lease), now, |_| false) {
-        Standing::Held(tenure) | Standing::Left(tenure) | Standing::Expired(tenure) => {
+        LeaseState::Held(tenure) | LeaseState::Left(tenure) | LeaseState::Expired(tenure) => {
             format!("the Lease {LEASE} was not renewed in time and was taken over: {tenure}")
         }
-        Standing::Free => format!("another client acquired and released the Lease {LEASE}"),
+        LeaseState::Free => format!("another client acquired and released the Lease {LEASE}"),
     }
 }
 

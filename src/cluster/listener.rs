@@ -164,8 +164,10 @@ fn no_socket(path: &Path, error: &io::Error) -> Error {
         ErrorKind::AddrInUse => failed
             .because("the path already exists")
             .hint(format!("rm {}", crate::cli::quoted(&path.to_string_lossy()))),
-        ErrorKind::Unsupported => failed.because("this system does not support Unix sockets").hint("kubectl synxdb forward --port 0"),
-        _ => failed.because(super::said(error)).hint("--socket FILE, a new file in a folder of yours"),
+        ErrorKind::Unsupported => {
+            failed.because("this system does not support Unix sockets").hint("kubectl synxdb forward --port 0")
+        }
+        _ => failed.because(super::error_text(error)).hint("--socket FILE, a new file in a folder of yours"),
     }
 }
 
@@ -209,7 +211,7 @@ fn not_bound(address: Address, port: u16, error: &io::Error) -> Error {
             .hint("--port 0 takes any free one"),
         ErrorKind::AddrNotAvailable => Error::failure(format!("{host} is not an address of this machine"))
             .hint("--address localhost, or one that: ip -brief address shows"),
-        _ => Error::failure(format!("cannot listen on port {port} of {host}")).because(super::said(error)),
+        _ => Error::failure(format!("cannot listen on port {port} of {host}")).because(super::error_text(error)),
     }
 }
 

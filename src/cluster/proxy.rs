@@ -59,7 +59,7 @@ fn excluded(host: &str, port: u16, no_proxy: &str) -> bool {
         }
         if let Some((network, bits)) = entry.split_once('/') {
             return match (address, network.parse(), bits.parse()) {
-                (Some(address), Ok(network), Ok(bits)) => within(address, network, bits),
+                (Some(address), Ok(network), Ok(bits)) => contains(address, network, bits),
                 _ => false,
             };
         }
@@ -93,7 +93,7 @@ fn split_port(entry: &str) -> (&str, Option<u16>) {
     }
 }
 
-fn within(address: IpAddr, network: IpAddr, bits: u32) -> bool {
+fn contains(address: IpAddr, network: IpAddr, bits: u32) -> bool {
     match (address, network) {
         (IpAddr::V4(address), IpAddr::V4(network)) if bits <= 32 => {
             let mask = u32::MAX.checked_shl(32 - bits).unwrap_or(0);

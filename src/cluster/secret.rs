@@ -72,7 +72,7 @@ impl Cluster {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cluster::testing::{Answer, Server};
+    use crate::cluster::testing::{Reply, Server};
     use crate::error::Exit;
     use serde_json::json;
 
@@ -81,14 +81,14 @@ mod tests {
     #[tokio::test]
     async fn a_value_is_given_and_never_shown() {
         let server = Server::new(|asked| match asked.path.as_str() {
-            "/api/v1/namespaces/a/secrets/db" => Answer::json(
+            "/api/v1/namespaces/a/secrets/db" => Reply::json(
                 200,
                 json!({"metadata": {"name": "db"}, "data": {"password": "czNjcmV0Cg==", "user": "Z3BhZG1pbg=="}}),
             ),
-            "/api/v1/namespaces/a/secrets/empty" => Answer::json(200, json!({"metadata": {"name": "empty"}})),
-            "/api/v1/namespaces/a/secrets/hidden" => Answer::status(403, "secrets \"hidden\" is forbidden"),
-            "/api/v1/namespaces/a/secrets/slow" => Answer::Never,
-            _ => Answer::status(404, "secrets \"gone\" not found"),
+            "/api/v1/namespaces/a/secrets/empty" => Reply::json(200, json!({"metadata": {"name": "empty"}})),
+            "/api/v1/namespaces/a/secrets/hidden" => Reply::status(403, "secrets \"hidden\" is forbidden"),
+            "/api/v1/namespaces/a/secrets/slow" => Reply::Never,
+            _ => Reply::status(404, "secrets \"gone\" not found"),
         });
         let cluster = server.cluster();
         let value = cluster.secret_value("a", "db", "password", SOON).await.unwrap();

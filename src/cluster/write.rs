@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::Cluster;
 use super::failure::{Failure, Operation};
-use super::foreign::Said;
+use super::foreign::KnownMessage;
 use super::patience::Patience;
 use super::snapshot::Cause;
 use crate::error::Result;
@@ -270,7 +270,10 @@ impl Cluster {
             if let Some(volume) = claim.spec.and_then(|spec| spec.volume_name).filter(|volume| !volume.is_empty())
                 && (not_its != Some(volume.as_str()) || self.is_bound_to(&volume, uid).await?)
             {
-                return Ok(changed(metadata.uid, &format!("is now bound to volume {volume}, which is not retained yet")));
+                return Ok(changed(
+                    metadata.uid,
+                    &format!("is now bound to volume {volume}, which is not retained yet"),
+                ));
             }
             let change = Change::DeleteAt(metadata.resource_version.unwrap_or_default());
             let mutation = Mutation { api: api.clone(), act: act("delete"), name, uid, dry_run };
@@ -422,7 +425,7 @@ where
         let changed = |now| Some(Written::Changed { now, message: failure.reason.clone() });
         if matches!(change, Change::DeleteAt(_)) {
             // Who planned it for that version looks again. "Precondition failed: UID in precondition: …": another one.
-            let another = Said::OtherUid.is_in(&failure.reason);
+            let another = KnownMessage::OtherUid.is_in(&failure.reason);
             return changed((!another).then(|| self.uid.to_owned()));
         }
         if matches!(change, Change::PatchAt(_)) && failure.code == 409 {
@@ -433,7 +436,7 @@ where
             Ok(Some(found)) if found.meta().uid.as_deref() == Some(self.uid) => None,
             Ok(Some(found)) => changed(found.meta().uid.clone()),
             // The server's words are enough: "Precondition failed: UID in precondition: …, UID in object meta: …".
-            Err(_) if Said::OtherUid.is_in(&failure.reason) => changed(None),
+            Err(_) if KnownMessage::OtherUid.is_in(&failure.reason) => changed(None),
             Err(_) => None,
         }
     }

@@ -3,7 +3,7 @@
 use super::super::connector::Connector;
 use super::super::login::Environment;
 use super::super::password::Password;
-use super::super::session::Line;
+use super::super::session::Connection;
 use super::super::statements::Access;
 use super::super::testing::target;
 use super::super::trouble::ProbeError;
@@ -63,7 +63,7 @@ async fn asked(how: Vec<u8>, args: &LoginArgs, trusted: Result<(), String>) -> (
     let login = login.trusting([(("a".to_owned(), "p-0".to_owned()), trusted)]);
     let server = Asking { how, got: Arc::default(), done: Arc::default() };
     let target = SqlTarget { login, ..target("gpadmin", "postgres") };
-    let line = Line::new(server.clone(), target);
+    let line = Connection::new(server.clone(), target);
     let until = tokio::time::Instant::now() + Duration::from_secs(20);
     let trouble = line.open("postgres", Access::Read, until).await.err().unwrap();
     assert!(trouble.refuses_login(), "{trouble:?}");
@@ -81,7 +81,8 @@ async fn the_password_itself_is_not_sent_without_tls_that_was_checked() {
     for mode in [SslMode::Disable, SslMode::Prefer] {
         for (code, rest, how) in [(3, &b""[..], "in cleartext"), (5, b"salt", "as an MD5 hash")] {
             let (said, got) = asked(request(code, rest), &args(mode, false), Ok(())).await;
-            let expected = format!("the server requests the password {how}: it is sent only over TLS with a verified certificate");
+            let expected =
+                format!("the server requests the password {how}: it is sent only over TLS with a verified certificate");
             assert!(said.starts_with(&expected) && said.contains("--send-cleartext-password"), "{said}");
             assert_eq!(got, b"", "{mode:?} {code}");
             // Who says so has it sent.

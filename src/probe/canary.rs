@@ -133,7 +133,7 @@ impl Canary {
                 return Ok(Err(not("the server defaults to read-only transactions")));
             }
         }
-        let rows = rows(Kernel::told(asked.get(1)));
+        let rows = rows(Kernel::from_rows(asked.get(1)));
         let fill = Statement::Fill { schema: &self.schema, rows, seed: self.seed() };
         // Several statements in one message are one transaction.
         session
@@ -193,7 +193,7 @@ impl Canary {
             return Err(ProbeError::unsure("the server returned no row"));
         };
         let found = [0, 1, 2].map(|column| number(found, column).unwrap_or_default());
-        let expected = self.checksum(rows(Kernel::told(asked.get(1))));
+        let expected = self.checksum(rows(Kernel::from_rows(asked.get(1))));
         Ok(match found[0] {
             _ if found == expected => Answer::Yes(()),
             0 => Answer::No("the canary table's rows are missing".to_owned()),

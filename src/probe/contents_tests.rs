@@ -10,12 +10,12 @@ const SOON: Duration = Duration::from_secs(60);
 const ALL: &str = "RETURN QUERY SELECT g FROM generate_series(0, 1) g;";
 
 async fn first<C: Connector>(sql: &Sql<C>) -> Baseline {
-    sql.look(Look::default(), SOON).await.unwrap()
+    sql.contents(ContentsRequest::default(), SOON).await.unwrap()
 }
 
 /// Looks again, and compares.
 async fn again<C: Connector>(sql: &Sql<C>, before: &Baseline) -> Comparison {
-    let after = sql.look(Look { only: None, before: Some(before) }, SOON).await.unwrap();
+    let after = sql.contents(ContentsRequest { only: None, before: Some(before) }, SOON).await.unwrap();
     compare(before, &after)
 }
 
@@ -281,7 +281,7 @@ async fn a_server_that_has_no_room_is_not_down() {
         }
     };
     assert_eq!((full.meaning, full.code.as_deref()), (Meaning::Busy, Some("53300")));
-    let trouble = sql.look(Look::default(), SOON).await.unwrap_err();
+    let trouble = sql.contents(ContentsRequest::default(), SOON).await.unwrap_err();
     assert_eq!(trouble.meaning, Meaning::Busy);
     drop(held);
     // The server notices one by one that they have left.
@@ -461,7 +461,7 @@ mod comparison {
     }
 
     /// As [`list`] and [`count`] have it.
-    fn look(world: &World, before: Option<&Tables>) -> Tables {
+    fn listed(world: &World, before: Option<&Tables>) -> Tables {
         let listed = world.iter().take(LISTED).map(|(name, relation)| examples::table(name, Some(relation.rows)));
         let mut listed: Vec<Table> = listed.collect();
         let truncated = world.len() > LISTED;
@@ -504,9 +504,9 @@ mod comparison {
         ) {
             let (mut world, mut next) = (World::new(), 100);
             begun.iter().for_each(|change| apply(&mut world, &mut next, change));
-            let (before, was) = (look(&world, None), world.clone());
+            let (before, was) = (listed(&world, None), world.clone());
             then.iter().for_each(|change| apply(&mut world, &mut next, change));
-            let after = look(&world, Some(&before));
+            let after = listed(&world, Some(&before));
             let compared = compare(&baseline(before.clone()), &baseline(after));
 
             let counted = |name: &str| before.tables.iter().any(|table| table.name == name);

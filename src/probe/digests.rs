@@ -15,7 +15,7 @@ use super::http::body;
 use super::page_access::{PageAccess, Shown};
 use super::page_stream;
 use super::trouble::ProbeError;
-use crate::cluster::{Cluster, said};
+use crate::cluster::{Cluster, error_text};
 use crate::storage::digests::{self, Digest, Digests, Extent, Stretch};
 use crate::storage::words::lsn;
 use crate::storage::{Reading, TimelineId, idle};
@@ -189,7 +189,7 @@ impl Asked<'_> {
         let opened =
             page_stream::open(self.cluster, (self.namespace, self.pod), self.endpoint, deadline, self.access).await;
         let stream = opened.map_err(|no| no.reason)?;
-        let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(|error| said(&error))?;
+        let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(|error| error_text(&error))?;
         let driver = tokio::spawn(async {
             // What it fails with, the questions over it fail with.
             let _ = connection.await;

@@ -22,7 +22,7 @@ use super::sqlstate::Meaning;
 use super::statements::{Access, options};
 use super::tls::{Checked, Want};
 use super::trouble::ProbeError;
-use crate::cluster::said;
+use crate::cluster::error_text;
 
 /// PostgreSQL's SSLRequest: its length, and the code that asks for TLS.
 const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
@@ -87,7 +87,7 @@ pub(super) async fn log_in<C: Connector>(
     .map_err(|failed| match failed {
         Failed::Tls(error) => {
             let SqlTarget { namespace, pod, login, .. } = opening.target;
-            ProbeError::new(Meaning::LoginRefused, login.tls().in_words(&error, namespace, pod))
+            ProbeError::new(Meaning::LoginRefused, login.tls().error_text(&error, namespace, pod))
         }
         Failed::Otherwise(trouble) => trouble,
     })
@@ -236,7 +236,7 @@ where
     })?;
     let task = tokio::spawn(async move {
         if let Err(error) = connection.await {
-            tracing::debug!(error = said(&error), "the database connection ended");
+            tracing::debug!(error = error_text(&error), "the database connection ended");
         }
     });
     Ok((client, Driver { task, cut_off }))

@@ -18,7 +18,7 @@ use super::no_page::{NoPage, NoPageKind};
 use super::page_access::{PageAccess, Shown};
 use super::page_stream;
 use super::trouble::ProbeError;
-use crate::cluster::{Cluster, said};
+use crate::cluster::{Cluster, error_text};
 use crate::storage::{self, Idle, Listed, Metrics, PageFacts, SafekeeperFacts};
 use crate::topology::layout::StatusEndpoint;
 
@@ -51,7 +51,7 @@ impl Default for Deadlines {
 
 impl Deadlines {
     /// The same, and neither longer than this.
-    pub fn within(most: Duration) -> Self {
+    pub fn at_most(most: Duration) -> Self {
         let all = Self::default();
         Self { page: all.page.min(most), metrics: all.metrics.min(most) }
     }
@@ -177,7 +177,7 @@ async fn page(
         }
         let launched = response.headers().get(LAUNCHED).and_then(|value| value.to_str().ok());
         let launched = launched.filter(|value| value.len() <= LONGEST_LAUNCH).map(str::to_owned);
-        let body = match whole(response, LARGEST_PAGE).await {
+        let body = match read_body(response, LARGEST_PAGE).await {
             Ok(body) => body,
             Err(reason) => return Ok(Err(NoPage::other(format!("{path}: {reason}")))),
         };
@@ -194,7 +194,7 @@ async fn page(
 
 /// What the metrics say, or why they were not read, in words.
 async fn metrics(sender: &mut SendRequest<Empty<Bytes>>, (host, shown): (&str, &Shown)) -> Result<Metrics, String> {
-    let broke = |error: &hyper::Error| format!("/metrics: {}", said(error));
+    let broke = |error: &hyper::Error| format!("/metrics: {}", error_text(error));
     sender.ready().await.map_err(|error| broke(&error))?;
     let response = get(sender, (host, shown), "/metrics").await.map_err(|error| broke(&error))?;
     if response.status() != StatusCode::OK {
@@ -203,7 +203,7 @@ async fn metrics(sender: &mut SendRequest<Empty<Bytes>>, (host, shown): (&str, &
     let mut body = response.into_body();
     let mut reader = Reader::default();
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| format!("/metrics: truncated: {}", said(&error)))?;
+        let frame = frame.map_err(|error| format!("/metrics: truncated: {}", error_text(&error)))?;
         if frame.data_ref().is_some_and(|data| reader.push(data)) {
             break;
         }
@@ -277,11 +277,11 @@ pub(super) async fn body(
     path: &str,
     most: usize,
 ) -> Result<Option<String>, String> {
-    let broke = |error: &hyper::Error| format!("{path}: {}", said(error));
+    let broke = |error: &hyper::Error| format!("{path}: {}", error_text(error));
     sender.ready().await.map_err(|error| broke(&error))?;
     let response = get(sender, (host, shown), path).await.map_err(|error| broke(&error))?;
     let status = response.status();
-    let body = whole(response, most).await.map_err(|why| format!("{path}: {why}"));
+    let body = read_body(response, most).await.map_err(|why| format!("{path}: {why}"));
     match status {
         StatusCode::OK => body.map(Some),
         StatusCode::NOT_FOUND => body.map(|_| None),
@@ -314,11 +314,11 @@ async fn get(
     sender.send_request(request).await
 }
 
-async fn whole(response: Response<Incoming>, most: usize) -> Result<String, String> {
+async fn read_body(response: Response<Incoming>, most: usize) -> Result<String, String> {
     let mut body = response.into_body();
     let mut bytes = Vec::new();
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| format!("truncated: {}", said(&error)))?;
+        let frame = frame.map_err(|error| format!("truncated: {}", error_text(&error)))?;
         bytes.extend_from_slice(frame.data_ref().unwrap_or(&Bytes::new()));
         if bytes.len() > most {
             return Err(format!("larger than {} KiB", most >> 10));

@@ -8,12 +8,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 const SAFEKEEPER: &str = "safekeeper_timelines 2\nsafekeeper_flush_lsn{tenant_id=\"aa\",timeline_id=\"11\"} 24000000\n";
 
 /// A server that answers each request with the next of these texts, then closes.
-async fn ask(answers: Vec<String>) -> Result<PageFacts, NoPage> {
-    ask_showing(&Shown::Nothing, answers).await.0
+async fn fetched(answers: Vec<String>) -> Result<PageFacts, NoPage> {
+    fetched_showing(&Shown::Nothing, answers).await.0
 }
 
 /// The same, shown this; also what it was asked.
-async fn ask_showing(shown: &Shown, answers: Vec<String>) -> (Result<PageFacts, NoPage>, Vec<String>) {
+async fn fetched_showing(shown: &Shown, answers: Vec<String>) -> (Result<PageFacts, NoPage>, Vec<String>) {
     let requests = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
     let heard = requests.clone();
     let (client, mut server) = duplex(1 << 20);
@@ -42,14 +42,14 @@ fn ok(body: &str) -> String {
 
 #[tokio::test]
 async fn a_page_with_its_metrics_is_read() {
-    let page = ask(vec![ok(r#"{"id":1}"#), ok(SAFEKEEPER)]).await.unwrap();
+    let page = fetched(vec![ok(r#"{"id":1}"#), ok(SAFEKEEPER)]).await.unwrap();
     let facts = page.safekeeper().unwrap();
     assert_eq!((page.id, facts.total, facts.timelines.len(), &page.unread), (Some(1), Some(2), 1, &None));
     assert_eq!(facts.timelines[&TimelineId::new("aa", "11")].flush_lsn, Some(24_000_000));
 
     let launched =
         "HTTP/1.1 200 OK\r\npageserver_launch_timestamp: 2026-11-27\r\ncontent-length: 2\r\n\r\n{}".to_owned();
-    let page = ask(vec![launched, ok("")]).await.unwrap();
+    let page = fetched(vec![launched, ok("")]).await.unwrap();
     assert_eq!((page.id, page.launched.as_deref()), (None, Some("2026-11-27")));
 }
 
@@ -64,7 +64,7 @@ async fn metrics_that_cannot_be_read_are_unknown_and_the_page_stands() {
         (closed, "/metrics: truncated"),
         (String::new(), "/metrics: "),
     ] {
-        let page = ask(vec![ok(r#"{"id":1}"#), metrics]).await.unwrap();
+        let page = fetched(vec![ok(r#"{"id":1}"#), metrics]).await.unwrap();
         assert_eq!((page.id, &page.metrics), (Some(1), &None));
         assert!(page.unread.as_ref().is_some_and(|why| why.contains(expected)), "{page:?} / {expected}");
     }
@@ -94,7 +94,7 @@ async fn metrics_that_cannot_be_read_are_unknown_and_the_page_stands() {
 #[tokio::test]
 async fn large_metrics_are_read_to_the_end() {
     let long = format!("#{}\n", "x".repeat(1 << 16)).repeat(640);
-    let page = ask(vec![ok("{}"), ok(&format!("{long}{SAFEKEEPER}"))]).await.unwrap();
+    let page = fetched(vec![ok("{}"), ok(&format!("{long}{SAFEKEEPER}"))]).await.unwrap();
     assert_eq!(page.safekeeper().unwrap().total, Some(2), "{:?}", page.unread);
 }
 
@@ -107,7 +107,7 @@ impl AsyncRead for Refused {
         _: &mut std::task::Context<'_>,
         _: &mut tokio::io::ReadBuf<'_>,
     ) -> std::task::Poll<std::io::Result<()>> {
-        let report = crate::cluster::Report::NothingListens;
+        let report = crate::cluster::PortError::NothingListens;
         std::task::Poll::Ready(Err(std::io::Error::new(std::io::ErrorKind::ConnectionRefused, report)))
     }
 }
@@ -181,7 +181,7 @@ async fn anything_else_is_unknown_and_never_a_pass() {
         (vec!["SSH-2.0-OpenSSH\r\n".to_owned()], NoPageKind::Other, "HTTP"),
     ];
     for (answers, kind, expected) in cases {
-        let no = ask(answers).await.unwrap_err();
+        let no = fetched(answers).await.unwrap_err();
         assert!(no.kind == kind && no.reason.contains(expected), "{no:?} / {expected}");
         assert!(matches!(Answer::<()>::from(no), Answer::Unknown(_)));
     }
@@ -199,7 +199,7 @@ const STATUS: &str = r#"{"tenant_id":"bb","timeline_id":"22","acceptor_state":{"
 #[tokio::test]
 async fn with_a_token_idle_timelines_are_read() {
     let answers = || vec![ok(r#"{"id":1}"#), ok(SAFEKEEPER), ok(LIST), ok(STATUS)];
-    let (page, requests) = ask_showing(&token(), answers()).await;
+    let (page, requests) = fetched_showing(&token(), answers()).await;
     let page = page.unwrap();
     let facts = page.safekeeper().unwrap();
     assert_eq!((facts.total, facts.timelines.len(), &facts.idle), (Some(2), 2, &Idle::Listed));
@@ -210,7 +210,7 @@ async fn with_a_token_idle_timelines_are_read() {
     assert!(requests.iter().all(|request| request.contains("authorization: Bearer abc\r\n")), "{requests:?}");
 
     for shown in [Shown::Nothing, Shown::Withheld("why".into())] {
-        let (page, requests) = ask_showing(&shown, answers()).await;
+        let (page, requests) = fetched_showing(&shown, answers()).await;
         let facts = page.unwrap();
         let expected = if matches!(shown, Shown::Nothing) { Idle::Unasked } else { Idle::Unread("why".into()) };
         assert_eq!(facts.safekeeper().unwrap().idle, expected);
@@ -228,26 +228,23 @@ async fn a_refused_token_is_said_and_never_a_pass() {
         (vec![status("401 Unauthorized")], "/v1/tenant/timeline returned 401 Unauthorized: token rejected"),
         (vec![status("404 Not Found")], "/v1/tenant/timeline returned 404 Not Found"),
         (vec![ok("{}")], "/v1/tenant/timeline: it is not a list of timelines"),
-        (
-            vec![ok(LIST), status("403 Forbidden")],
-            "/v1/tenant/bb/timeline/22 returned 403 Forbidden: token rejected",
-        ),
+        (vec![ok(LIST), status("403 Forbidden")], "/v1/tenant/bb/timeline/22 returned 403 Forbidden: token rejected"),
         (vec![ok(LIST), ok("[]")], "/v1/tenant/bb/timeline/22: it is not the status of a timeline"),
         (vec![], "/v1/tenant/timeline: "),
     ] {
-        let (page, _) = ask_showing(&token(), [vec![ok("{}"), ok(SAFEKEEPER)], answers].concat()).await;
+        let (page, _) = fetched_showing(&token(), [vec![ok("{}"), ok(SAFEKEEPER)], answers].concat()).await;
         let page = page.unwrap();
         let Idle::Unread(why) = &page.safekeeper().unwrap().idle else { panic!("{page:?}") };
         assert!(why.starts_with(expected), "{why} / {expected}");
     }
     // One that was deleted meanwhile is none of its.
-    let (page, _) = ask_showing(&token(), vec![ok("{}"), ok(SAFEKEEPER), ok(LIST), status("404 Not Found")]).await;
+    let (page, _) = fetched_showing(&token(), vec![ok("{}"), ok(SAFEKEEPER), ok(LIST), status("404 Not Found")]).await;
     let page = page.unwrap();
     let facts = page.safekeeper().unwrap();
     assert_eq!((facts.timelines.len(), &facts.idle), (1, &Idle::Listed));
     // Older ones ask for it before they tell their metrics.
-    let (page, _) = ask_showing(&token(), vec![ok("{}"), status("403 Forbidden")]).await;
+    let (page, _) = fetched_showing(&token(), vec![ok("{}"), status("403 Forbidden")]).await;
     assert_eq!(page.unwrap().unread.as_deref(), Some("/metrics returned 403 Forbidden: token rejected"));
-    let (no, _) = ask_showing(&token(), vec![status("403 Forbidden")]).await;
+    let (no, _) = fetched_showing(&token(), vec![status("403 Forbidden")]).await;
     assert_eq!(no.unwrap_err().reason, "/v1/status returned 403 Forbidden: token rejected");
 }

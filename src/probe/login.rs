@@ -137,7 +137,7 @@ impl Login {
     ///
     /// # Errors
     /// As [`Cluster::secret_value`].
-    pub async fn within(&self, cluster: &Cluster, namespace: &str, deadline: Duration) -> Result<Self> {
+    pub async fn with_secrets(&self, cluster: &Cluster, namespace: &str, deadline: Duration) -> Result<Self> {
         let Some(SecretKey { namespace: named, name, key }) = &self.secret else { return Ok(self.clone()) };
         let namespace = named.as_deref().unwrap_or(namespace);
         let mut value = cluster.secret_value(namespace, name, key, deadline).await?.into_bytes();
@@ -243,18 +243,19 @@ fn passwords_of(path: &Path, notices: &mut Vec<String>) -> Option<(PathBuf, Pgpa
             return Err(io::Error::other("it is not a regular file"));
         }
         if open_to_others(&about) {
-            return Err(io::Error::other(format!(
-                "group or others can read it (fix: chmod 0600 {})",
-                path.display()
-            )));
+            return Err(io::Error::other(format!("group or others can read it (fix: chmod 0600 {})", path.display())));
         }
-        files::whole(path, files::LARGEST)
+        files::read_limited(path, files::LARGEST)
     });
     match read {
         Ok(text) => Some((path.to_owned(), Pgpass::parse(&text))),
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         Err(error) => {
-            notices.push(format!("ignoring the password file {}: {}", path.display(), crate::cluster::said(&error)));
+            notices.push(format!(
+                "ignoring the password file {}: {}",
+                path.display(),
+                crate::cluster::error_text(&error)
+            ));
             None
         }
     }

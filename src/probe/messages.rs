@@ -87,7 +87,8 @@ impl Frames {
     /// Which message it is, and how long, is known.
     fn begun(&mut self) -> Result<(), Stopped> {
         let [kind, length @ ..] = [self.head[0], self.head[1], self.head[2], self.head[3], self.head[4]];
-        let too_much = |what: String| Err(Stopped::TooMuch(format!("the server's response was truncated after {what}")));
+        let too_much =
+            |what: String| Err(Stopped::TooMuch(format!("the server's response was truncated after {what}")));
         self.left = match u32::from_be_bytes(length).checked_sub(4) {
             Some(left) => left,
             None => return Err(Stopped::TooMuch("the server does not speak the PostgreSQL protocol".into())),

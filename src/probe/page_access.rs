@@ -3,7 +3,7 @@
 
 use super::tls::Tls;
 use crate::cli::{PageArgs, SecretKey};
-use crate::cluster::{Cluster, files, said};
+use crate::cluster::{Cluster, error_text, files};
 use crate::error::{Error, Result};
 use crate::topology::Topology;
 use http::HeaderValue;
@@ -44,7 +44,7 @@ enum Given {
 enum Authorities {
     /// Nobody: what is served over HTTPS is not asked.
     #[default]
-    Nobody,
+    Missing,
     /// These.
     Known(Box<Tls>),
     /// Those in a Secret, which is not read yet.
@@ -79,7 +79,7 @@ impl PageAccess {
         let authorities = match (&args.page_ca_file, &args.page_ca_secret) {
             (Some(path), _) => Authorities::Known(Box::new(authorities_of(path, name)?)),
             (None, Some(secret)) => Authorities::Secret(secret.clone()),
-            (None, None) => Authorities::Nobody,
+            (None, None) => Authorities::Missing,
         };
         Ok(Self { given, authorities, server_name: args.page_server_name.clone(), pods: Arc::default() })
     }
@@ -88,7 +88,7 @@ impl PageAccess {
     ///
     /// # Errors
     /// As [`Cluster::secret_value`]; what one holds is no token, or no certificates (exit code 2).
-    pub async fn within(&self, cluster: &Cluster, namespace: &str, deadline: Duration) -> Result<Self> {
+    pub async fn with_secrets(&self, cluster: &Cluster, namespace: &str, deadline: Duration) -> Result<Self> {
         let mut read = self.clone();
         if let Given::Secret(secret) = &self.given {
             let (value, whence) = secret_value(cluster, namespace, secret, deadline).await?;
@@ -103,12 +103,16 @@ impl PageAccess {
     }
 
     /// The same; a Secret that cannot be read leaves no token, or no authorities, and the reason.
-    pub async fn within_or_why(&self, cluster: &Cluster, namespace: &str, deadline: Duration) -> Self {
+    pub async fn with_secrets_or_reason(&self, cluster: &Cluster, namespace: &str, deadline: Duration) -> Self {
         // Each by itself: what the one holds does not depend on the other.
-        let (token, rest) =
-            (Self { authorities: Authorities::Nobody, ..self.clone() }, Self { given: Given::Nothing, ..self.clone() });
-        let (token, rest) =
-            futures::join!(token.within(cluster, namespace, deadline), rest.within(cluster, namespace, deadline));
+        let (token, rest) = (
+            Self { authorities: Authorities::Missing, ..self.clone() },
+            Self { given: Given::Nothing, ..self.clone() },
+        );
+        let (token, rest) = futures::join!(
+            token.with_secrets(cluster, namespace, deadline),
+            rest.with_secrets(cluster, namespace, deadline)
+        );
         Self {
             given: token.map_or_else(|error| Given::Unread(error.to_string()), |token| token.given),
             authorities: rest.map_or_else(|error| Authorities::Unread(error.to_string()), |rest| rest.authorities),
@@ -123,7 +127,7 @@ impl PageAccess {
     pub(super) fn tls(&self) -> Result<&Tls, String> {
         match &self.authorities {
             Authorities::Known(tls) => Ok(tls),
-            Authorities::Nobody => {
+            Authorities::Missing => {
                 let why = "it uses HTTPS, and no certificate authority is configured (--page-ca-file FILE or --page-ca-secret)";
                 Err(why.to_owned())
             }
@@ -184,15 +188,16 @@ fn authorities_of(path: &Path, name: Option<&str>) -> Result<Tls> {
         return Tls::for_pages(None, "", name);
     }
     let shown = path.display().to_string();
-    let read = files::whole(path, files::LARGEST);
-    let text = read.map_err(|error| Error::usage(format!("cannot read the file {shown}")).because(said(&error)))?;
+    let read = files::read_limited(path, files::LARGEST);
+    let text =
+        read.map_err(|error| Error::usage(format!("cannot read the file {shown}")).because(error_text(&error)))?;
     Tls::for_pages(Some(&text), &shown, name)
 }
 
 fn of_file(path: &Path) -> Result<HeaderValue> {
     let shown = format!("the file {}", path.display());
-    let read = files::whole(path, LARGEST);
-    bearer(read.map_err(|error| Error::usage(format!("cannot read {shown}")).because(said(&error)))?, &shown)
+    let read = files::read_limited(path, LARGEST);
+    bearer(read.map_err(|error| Error::usage(format!("cannot read {shown}")).because(error_text(&error)))?, &shown)
 }
 
 /// The header for what a file or a Secret holds. Editors end files with a line break, which is not the token's.

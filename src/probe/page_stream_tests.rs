@@ -67,8 +67,16 @@ async fn a_server_is_asked_once_its_certificate_is_verified_and_not_before() {
     }
     let right = ["safekeeper-0"];
     for (pair, access, why) in [
-        (other.signed(&right, |_| ()), &trusted, "its certificate was rejected: its issuer is unknown: no authority in "),
-        (self_signed(&right, |_| ()), &trusted, "(--page-ca-file FILE sets the authority; for a self-signed certificate, the certificate itself)"),
+        (
+            other.signed(&right, |_| ()),
+            &trusted,
+            "its certificate was rejected: its issuer is unknown: no authority in ",
+        ),
+        (
+            self_signed(&right, |_| ()),
+            &trusted,
+            "(--page-ca-file FILE sets the authority; for a self-signed certificate, the certificate itself)",
+        ),
         (
             authority.signed(&["safekeeper-1"], |_| ()),
             &trusted,
@@ -92,9 +100,7 @@ async fn a_server_is_asked_once_its_certificate_is_verified_and_not_before() {
 #[tokio::test]
 async fn what_is_no_tls_is_said() {
     let access = trusting(&Authority::new().certificate, None);
-    for (answer, why) in
-        [("HTTP/1.1 400 Bad Request\r\n\r\n", "the layout expects HTTPS"), ("", "was closed")]
-    {
+    for (answer, why) in [("HTTP/1.1 400 Bad Request\r\n\r\n", "the layout expects HTTPS"), ("", "was closed")] {
         let (client, mut server) = tokio::io::duplex(1 << 16);
         let serving = tokio::spawn(async move {
             server.write_all(answer.as_bytes()).await.unwrap();
@@ -136,7 +142,7 @@ impl AsyncRead for Refusing {
     ) -> std::task::Poll<io::Result<()>> {
         std::task::Poll::Ready(Err(io::Error::new(
             io::ErrorKind::ConnectionRefused,
-            crate::cluster::Report::NothingListens,
+            crate::cluster::PortError::NothingListens,
         )))
     }
 }

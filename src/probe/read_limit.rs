@@ -94,7 +94,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Bounded<S> {
 #[cfg(test)]
 mod tests {
     use super::super::connector::Connector;
-    use super::super::session::Line;
+    use super::super::session::Connection;
     use super::super::statements::Access;
     use super::super::testing::target;
     use super::super::trouble::ProbeError;
@@ -203,7 +203,7 @@ mod tests {
         let words = "no ".repeat(1 << 19);
         for (code, refusal) in [("28P01", true), ("57P03", false)] {
             let login = report(b'E', "FATAL", code, &words);
-            let line = Line::new(Lying { login, ..Lying::default() }, target("gpadmin", "postgres"));
+            let line = Connection::new(Lying { login, ..Lying::default() }, target("gpadmin", "postgres"));
             let until = tokio::time::Instant::now() + Duration::from_secs(60);
             let trouble = line.open("postgres", Access::Read, until).await.err().unwrap();
             assert_eq!((trouble.refuses_login(), trouble.code.as_deref()), (refusal, Some(code)));

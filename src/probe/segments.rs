@@ -57,7 +57,7 @@ impl<C: Connector> Sql<C> {
         let mut session = self.line.enter(Access::Read, until).await?;
         // In one round trip, each time: what answers after a failover need not be what answered before.
         let rows = session.run(&[Statement::Ping, Statement::IsMpp]).await?;
-        let reached = match Kernel::told(rows.get(1)) {
+        let reached = match Kernel::from_rows(rows.get(1)) {
             Kernel::PostgreSql => Reached::Server,
             Kernel::Mpp => match answering(&mut session).await? {
                 Some(_) => Reached::Segments,
@@ -71,12 +71,12 @@ impl<C: Connector> Sql<C> {
     /// How many primary segments answer a dispatched query; No where one does not. `None` inside a yes: its sessions are in
     /// no warehouse, and nothing can be dispatched.
     pub async fn segments(&self, deadline: Duration) -> Answer<Option<Dispatched>> {
-        self.ask(deadline, answering).await
+        self.query(deadline, answering).await
     }
 
     /// The instances as the coordinator's catalog has them; no segment is asked.
     pub async fn instances(&self, deadline: Duration) -> Answer<Vec<Instance>> {
-        self.ask(deadline, instances).await
+        self.query(deadline, instances).await
     }
 }
 

@@ -40,7 +40,7 @@ const MOST_LISTED: usize = 3;
 const ANOTHER_DATABASE: [&str; 4] = ["3D000", "55000", "53300", "42501"];
 
 /// The way to a server, with the memory of what hung, and of how it takes settings.
-pub struct Line<C> {
+pub struct Connection<C> {
     connector: Arc<C>,
     target: SqlTarget,
     databases: Mutex<HashMap<String, Arc<tokio::sync::Mutex<Hangs>>>>,
@@ -71,7 +71,7 @@ struct Hangs {
     not_before: Option<Instant>,
 }
 
-impl<C: Connector> Line<C> {
+impl<C: Connector> Connection<C> {
     /// To `target`, over `connector`.
     pub fn new(connector: C, target: SqlTarget) -> Self {
         let known = Known {
@@ -214,7 +214,7 @@ impl<C: Connector> Line<C> {
             let seen = (seen_in_force || !by_options) && (seen_in_warehouse || entrance.scope.warehouse.is_none());
             let mut is_mpp = false;
             if !seen || warehouses.is_none() {
-                match entrance.ask(&[Statement::IsMpp]).await {
+                match entrance.query(&[Statement::IsMpp]).await {
                     Ok(rows) => {
                         is_mpp = rows.first().is_some_and(|rows| !rows.is_empty());
                         let mut known = self.known();
@@ -247,7 +247,7 @@ impl<C: Connector> Line<C> {
     }
 
     /// Until when a database is left alone, where its last login hung.
-    pub fn left_alone(&self, database: &str) -> Option<Instant> {
+    pub fn paused_until(&self, database: &str) -> Option<Instant> {
         let turn = self.turn(database);
         // One that is being asked is not left alone.
         turn.try_lock().ok().and_then(|hangs| hangs.not_before).filter(|not_before| *not_before > Instant::now())
@@ -309,7 +309,7 @@ struct Entrance {
 
 impl Entrance {
     /// Runs statements after the settings.
-    async fn ask(&self, statements: &[Statement<'_>]) -> Result<Vec<Vec<SimpleQueryRow>>, ProbeError> {
+    async fn query(&self, statements: &[Statement<'_>]) -> Result<Vec<Vec<SimpleQueryRow>>, ProbeError> {
         let before = self.scope.before();
         let first = before.len();
         let texts = before.into_iter().chain(statements.iter().map(Statement::sql));
@@ -328,7 +328,7 @@ impl Entrance {
 
     /// Whether an MPP server knows warehouses.
     async fn knows_warehouses(&self) -> Result<bool, ProbeError> {
-        match self.ask(&[Statement::ShowWarehouse]).await {
+        match self.query(&[Statement::ShowWarehouse]).await {
             Ok(_) => Ok(true),
             Err(trouble) if trouble.is(&SqlState::UNDEFINED_OBJECT) => Ok(false),
             Err(trouble) => Err(trouble),

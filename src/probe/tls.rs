@@ -254,7 +254,7 @@ impl Tls {
     }
 
     /// Why a handshake failed, in words.
-    pub(super) fn in_words(&self, error: &rustls::Error, namespace: &str, pod: &str) -> String {
+    pub(super) fn error_text(&self, error: &rustls::Error, namespace: &str, pod: &str) -> String {
         let rustls::Error::InvalidCertificate(certificate) = error else {
             return format!("TLS failed: {error}");
         };
@@ -301,11 +301,7 @@ impl Tls {
             [] => "valid for no name (subject alternative names count, the common name does not)".to_owned(),
             names => format!("valid for {}", names.join(", ")),
         };
-        format!(
-            "it is {carried}, not for {} ({} sets the expected name)",
-            wanted.join(" or "),
-            self.flags.server_name
-        )
+        format!("it is {carried}, not for {} ({} sets the expected name)", wanted.join(" or "), self.flags.server_name)
     }
 }
 
@@ -330,10 +326,10 @@ fn trusted(roots: &Roots, mode: SslMode) -> Result<Option<Trusted>> {
         Roots::System => return system().map(Some),
         Roots::File { path, named } => (path, *named),
     };
-    match files::whole(path, files::LARGEST) {
+    match files::read_limited(path, files::LARGEST) {
         Ok(text) => of_pem(&text, &path.display().to_string()).map(Some),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && (!named || mode != SslMode::Require) => Ok(None),
-        Err(error) => Err(unusable(&path.display().to_string(), crate::cluster::said(&error))),
+        Err(error) => Err(unusable(&path.display().to_string(), crate::cluster::error_text(&error))),
     }
 }
 
@@ -365,8 +361,9 @@ fn of_pem(text: &[u8], from: &str) -> Result<Trusted> {
 }
 
 fn server_name(name: &str, flag: &str) -> Result<ServerName<'static>> {
-    ServerName::try_from(name.to_owned())
-        .map_err(|_| Error::usage(format!("{flag} {name:?} is not a host name")).because("certificates cannot contain it"))
+    ServerName::try_from(name.to_owned()).map_err(|_| {
+        Error::usage(format!("{flag} {name:?} is not a host name")).because("certificates cannot contain it")
+    })
 }
 
 /// Checks a server's certificate as far as the mode says. That the server holds the certificate's key is always

@@ -438,7 +438,10 @@ async fn prefer_does_not_go_on_in_the_clear_because_of_a_certificate() {
     let (certificate, other) = (self_signed(&["p-0"], |_| ()), self_signed(&["p-0"], |_| ()));
     for mode in [SslMode::Prefer, SslMode::Require] {
         let (middle, trouble) = InTheMiddle::new(&certificate, &other).asked(mode).await;
-        assert!(trouble.refuses_login() && trouble.reason.contains("certificate was rejected"), "{mode:?}: {trouble:?}");
+        assert!(
+            trouble.refuses_login() && trouble.reason.contains("certificate was rejected"),
+            "{mode:?}: {trouble:?}"
+        );
         assert_eq!(middle.connections.load(std::sync::atomic::Ordering::SeqCst), 1, "{mode:?}");
         assert_eq!(*middle.told.lock().unwrap(), b"", "{mode:?}");
     }

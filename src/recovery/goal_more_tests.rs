@@ -1,7 +1,7 @@
 //! The rules of [`goal`](super) that keep what the plan does not name: which pod counts as the replacement, and which
 //! traps are one and the same.
 
-use super::tests::{planned_in, said};
+use super::tests::{planned_in, text_of};
 use super::*;
 use crate::testing::snapshot;
 use crate::topology::{Layout, build};
@@ -46,7 +46,7 @@ fn a_pending_pod_that_was_scheduled_holds_its_claim() {
         ("uid: new, phase: Pending, node: node-2", old, "claim data-pageserver-0 is still the old one (Bound)"),
     ] {
         let topology = world(SET, &pod(fields), claims);
-        assert_eq!(said(replaced(&plan, &topology)), expected, "{fields} {claims}");
+        assert_eq!(text_of(replaced(&plan, &topology)), expected, "{fields} {claims}");
     }
 }
 
@@ -152,7 +152,7 @@ fn what_the_new_pod_waits_for_is_told_once() {
         let mut topology = world(set, "{name: pageserver-0, set: pageserver, uid: new}", "");
         let pod = topology.spaces[0].components[0].members[0].pod.as_mut().unwrap();
         (pod.status, pod.trouble) = (status.to_owned(), trouble.map(str::to_owned));
-        assert_eq!(said(ready(&plan, &topology)), expected);
+        assert_eq!(text_of(ready(&plan, &topology)), expected);
     }
 }
 
@@ -168,8 +168,8 @@ fn a_claim_that_names_anothers_volume_is_told_by_that() {
     );
     let topology = build(&snapshot(&[&yaml]), &Layout::shipped().unwrap());
     let expected = "claim data-pageserver-0 is not bound to volume pv-8, which it names";
-    assert_eq!(said(replaced(&plan, &topology)), expected);
-    assert_eq!(said(ready(&plan, &topology)), expected);
+    assert_eq!(text_of(replaced(&plan, &topology)), expected);
+    assert_eq!(text_of(ready(&plan, &topology)), expected);
 }
 
 /// A claim that goes with the pod had no volume when the plan was made, and has one now: nobody retains that.

@@ -43,7 +43,7 @@ pub(super) fn planned_in(topology: &Topology, namespace: &str, pod: &str) -> Pla
     })
 }
 
-pub(super) fn said(progress: Progress) -> String {
+pub(super) fn text_of(progress: Progress) -> String {
     match progress {
         Progress::Reached => "reached".into(),
         Progress::Waiting(why) => why,
@@ -122,8 +122,8 @@ fn a_pod_is_replaced_only_with_all_its_claims() {
         (pod("uid: new, ready: true"), NEW_CLAIMS, "reached", "reached"),
     ] {
         let topology = world(&pods, claims);
-        assert_eq!(said(replaced(&plan, &topology)), expected_replaced, "{pods} {claims}");
-        assert_eq!(said(ready(&plan, &topology)), expected_ready, "{pods} {claims}");
+        assert_eq!(text_of(replaced(&plan, &topology)), expected_replaced, "{pods} {claims}");
+        assert_eq!(text_of(ready(&plan, &topology)), expected_ready, "{pods} {claims}");
     }
 }
 
@@ -145,7 +145,7 @@ fn a_claim_that_got_another_volume_is_not_the_one_that_was_undone() {
         (&waits, "claim cache-pageserver-0 is Pending"),
         (CLAIMS, "claim data-pageserver-0 is still the old one (Bound)"),
     ] {
-        assert_eq!(said(replaced(&plan, &world(&pod, claims))), expected, "{claims}");
+        assert_eq!(text_of(replaced(&plan, &world(&pod, claims))), expected, "{claims}");
     }
 }
 
@@ -171,13 +171,13 @@ fn what_belongs_to_the_pod_is_waited_for() {
         (with(", {name: pageserver-0-scratch, uid: s2}"), "claim pageserver-0-scratch is Pending"),
         (with(", {name: pageserver-0-scratch, uid: s2, volume: pv-6}"), "reached"),
     ] {
-        assert_eq!(said(replaced(&plan, &world(new, &claims))), expected, "{claims}");
+        assert_eq!(text_of(replaced(&plan, &world(new, &claims))), expected, "{claims}");
     }
     // One that was scheduled cannot hold its predecessor's either.
     let running = new.replace("phase: Pending", "node: node-1");
     let going = with(", {name: pageserver-0-scratch, uid: s1, volume: pv-5, terminating: true}");
     assert_eq!(
-        said(replaced(&plan, &world(&running, &going))),
+        text_of(replaced(&plan, &world(&running, &going))),
         "claim pageserver-0-scratch is still the old one (Terminating)"
     );
 }
@@ -191,9 +191,9 @@ fn a_pod_that_an_ordered_set_keeps_away_is_waited_for_by_name() {
     let lower = |ready: bool| format!("{{name: wh9527-0, set: wh9527, ready: {ready}}}");
     let all = space(&format!("{}, {{name: wh9527-1, set: wh9527, uid: old, ready: true}}", lower(true)));
     let plan = planned_in(&all, "a", "wh9527-1");
-    assert_eq!(said(replaced(&plan, &space(&lower(true)))), "waiting for the pod to be created");
+    assert_eq!(text_of(replaced(&plan, &space(&lower(true)))), "waiting for the pod to be created");
     assert_eq!(
-        said(replaced(&plan, &space(&lower(false)))),
+        text_of(replaced(&plan, &space(&lower(false)))),
         "waiting for the pod to be created; StatefulSet wh9527 creates its pods in order, and wh9527-0 is not Ready"
     );
 }
@@ -208,7 +208,7 @@ fn claims_that_cannot_be_read_are_never_taken_as_bound() {
     objects.namespaces[0].claims = crate::testing::unreadable("persistentvolumeclaims", None);
     let topology = build(&objects, &Layout::shipped().unwrap());
     assert_eq!(
-        said(ready(&plan, &topology)),
+        text_of(ready(&plan, &topology)),
         "claim data-pageserver-0 cannot be read: persistentvolumeclaims is forbidden"
     );
 }
@@ -250,7 +250,7 @@ fn what_was_reserved_must_be_noticed() {
     ] {
         let progress = match noticed(&undo, &space(claims, &volume)) {
             Progress::Waiting(why) => format!("waits: {why}"),
-            other => said(other),
+            other => text_of(other),
         };
         assert_eq!(progress, expected, "{claims} {volume}");
     }
@@ -259,8 +259,7 @@ fn what_was_reserved_must_be_noticed() {
     let (volume_name, uid) = ("pv-0".to_owned(), "uid-pv-0".to_owned());
     let (claim, released_by) = ("data-pageserver-0".to_owned(), "d0".to_owned());
     failover.steps = vec![Step::Unreserve { volume: volume_name, uid, claim, released_by }];
-    let late =
-        "waits: the reservation of volume pv-0 was removed, but the volume controller has not processed it yet: the volume is";
+    let late = "waits: the reservation of volume pv-0 was removed, but the volume controller has not processed it yet: the volume is";
     for (volume, expected) in [
         (kept("d0", "Released"), "reached".to_owned()),
         (kept("d0", "Available"), format!("{late} Available")),
@@ -269,7 +268,7 @@ fn what_was_reserved_must_be_noticed() {
     ] {
         let progress = match noticed(&failover, &space(now, &volume)) {
             Progress::Waiting(why) => format!("waits: {why}"),
-            other => said(other),
+            other => text_of(other),
         };
         assert_eq!(progress, expected, "{volume}");
     }
@@ -280,9 +279,9 @@ fn what_was_reserved_must_be_noticed() {
 fn a_new_claim_on_a_volume_that_was_set_aside_is_not_the_end() {
     let mut plan = planned();
     let topology = world(&POD.replace("uid: old", "uid: new"), NEW_CLAIMS);
-    assert_eq!(said(ready(&plan, &topology)), "reached");
+    assert_eq!(text_of(ready(&plan, &topology)), "reached");
     plan.aside = vec!["pv-4".into()];
     let expected = "misbound: claim cache-pageserver-0 is bound to volume pv-4, which is recorded as retained";
-    assert_eq!(said(replaced(&plan, &topology)), expected);
-    assert_eq!(said(ready(&plan, &topology)), expected);
+    assert_eq!(text_of(replaced(&plan, &topology)), expected);
+    assert_eq!(text_of(ready(&plan, &topology)), expected);
 }

@@ -148,8 +148,7 @@ impl Digests {
             self.unknown.iter().filter(|(of, _)| of == pod).map(|(_, why)| why.clone()).collect();
         for (stretch, digests) in &self.answers {
             if let Some(Digest::Unknown(why)) = digests.get(pod) {
-                lines
-                    .push(format!("whether its bytes of timeline {} match the others: {why}", stretch.timeline));
+                lines.push(format!("whether its bytes of timeline {} match the others: {why}", stretch.timeline));
             }
         }
         lines
@@ -184,7 +183,8 @@ impl Digests {
         let compared = self.answers.iter().filter(|(_, digests)| several(&digests));
         let (timelines, length) =
             compared.fold((0, 0), |(number, length), (stretch, _)| (number + 1, length + stretch.until - stretch.from));
-        (timelines > 0).then(|| format!("the last {} of {} are identical everywhere", bytes(length), self.of(timelines)))
+        (timelines > 0)
+            .then(|| format!("the last {} of {} are identical everywhere", bytes(length), self.of(timelines)))
     }
 
     /// Whether a safekeeper was asked, and serves no digests.

@@ -11,7 +11,7 @@ fn safekeeper() -> Sk {
     sk(1).timeline("aa/11", 100, 100, 3).total(2).forget("aa/11", |wal| wal.remote_consistent_lsn = Some(60))
 }
 
-fn said(before: Option<Ps>, after: Ps, safekeepers: &[Sk]) -> String {
+fn text_of(before: Option<Ps>, after: Ps, safekeepers: &[Sk]) -> String {
     let before = before.map(Ps::page);
     let readings: Vec<Reading> = safekeepers.iter().cloned().map(Sk::reading).collect();
     let found = compare(before.as_ref(), &after.page(), &readings.iter().collect::<Vec<_>>());
@@ -89,7 +89,7 @@ fn it_serves_what_it_served() {
             "unknown: 4 timelines were not checked: too many",
         ),
     ] {
-        assert_eq!(said(before, after, &[]), expected);
+        assert_eq!(text_of(before, after, &[]), expected);
     }
 }
 
@@ -146,7 +146,7 @@ fn without_a_baseline_the_safekeepers_and_it_itself_are_asked() {
         // Idle everywhere: the number alone.
         (whole(), vec![safekeeper().without("aa/11")], "2 active tenants, 2 timelines".to_owned()),
     ] {
-        assert_eq!(said(None, after, &safekeepers), expected);
+        assert_eq!(text_of(None, after, &safekeepers), expected);
     }
 }
 

@@ -19,12 +19,12 @@ pub struct Peer {
     /// Its pod.
     pub pod: String,
     /// Whether it holds what is committed.
-    pub standing: Standing,
+    pub standing: PeerState,
 }
 
 /// Whether a safekeeper holds what is committed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum PeerState {
     /// All of it: in how many active timelines.
     Level(u64),
     /// Not all of it, or nobody should count on it.
@@ -140,10 +140,10 @@ pub fn peers(target: &str, readings: &Readings) -> Vec<Peer> {
     others.map(|other| Peer { pod: other.pod.clone(), standing: standing(other, readings) }).collect()
 }
 
-fn standing(peer: &Reading, readings: &Readings) -> Standing {
-    let unknown = |why: &str| Standing::Unknown(why.to_owned());
+fn standing(peer: &Reading, readings: &Readings) -> PeerState {
+    let unknown = |why: &str| PeerState::Unknown(why.to_owned());
     if let Some(why) = peer.unread() {
-        return Standing::Unknown(why);
+        return PeerState::Unknown(why);
     }
     let Some((page, facts)) = peer.safekeeper() else { return unknown("its metrics are not a safekeeper's") };
     let all: Vec<&Reading> = readings.safekeepers.iter().collect();
@@ -207,11 +207,11 @@ fn standing(peer: &Reading, readings: &Readings) -> Standing {
         open.push(format!("{} were not checked", counted(left_out, "timeline")));
     }
     if !short.is_empty() {
-        return Standing::Short(short);
+        return PeerState::Short(short);
     }
     match open.into_iter().next() {
-        Some(why) => Standing::Unknown(why),
-        None => Standing::Level(facts.timelines.len() as u64),
+        Some(why) => PeerState::Unknown(why),
+        None => PeerState::Level(facts.timelines.len() as u64),
     }
 }
 
@@ -226,12 +226,12 @@ mod tests {
     }
 
     /// The first is the one that goes; what is said is of the second.
-    fn said(target: Sk, second: Sk, third: Sk) -> String {
+    fn text_of(target: Sk, second: Sk, third: Sk) -> String {
         let readings = readings([target.id(1), second, third]);
         match peers("safekeeper-0", &readings).remove(0).standing {
-            Standing::Level(number) => format!("level {number}"),
-            Standing::Short(short) => short.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
-            Standing::Unknown(why) => format!("unknown: {why}"),
+            PeerState::Level(number) => format!("level {number}"),
+            PeerState::Short(short) => short.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+            PeerState::Unknown(why) => format!("unknown: {why}"),
         }
     }
 
@@ -283,7 +283,7 @@ mod tests {
             ),
             (level().without("aa/11"), second().without("aa/11"), third().without("aa/11"), "level 0"),
         ] {
-            assert_eq!(said(target, second, third), expected);
+            assert_eq!(text_of(target, second, third), expected);
         }
     }
 
@@ -309,13 +309,13 @@ mod tests {
                 "unknown: its idle timelines are unknown: the token is refused",
             ),
         ] {
-            assert_eq!(said(level(), second, third()), expected);
+            assert_eq!(text_of(level(), second, third()), expected);
         }
         // Terms that nobody says are not equal.
         let mute = |sk: Sk| sk.forget("aa/11", |wal| wal.term = None);
-        assert_eq!(said(mute(level()), mute(level().id(2)), mute(third())), "unknown: it does not report its terms");
+        assert_eq!(text_of(mute(level()), mute(level().id(2)), mute(third())), "unknown: it does not report its terms");
         // Short in one way and unknown in another is short.
-        assert!(said(level(), level().without_id().timeline("aa/11", 1, 1, 3), third()).contains("99 bytes behind"));
+        assert!(text_of(level(), level().without_id().timeline("aa/11", 1, 1, 3), third()).contains("99 bytes behind"));
     }
 
     /// Who lists all of its timelines has no other, whatever the number; and an idle one has a position and a term.
@@ -336,7 +336,7 @@ mod tests {
                 "in term 1 of timeline bb/22, and safekeeper-0 is in term 2",
             ),
         ] {
-            assert_eq!(said(listed(level()), second, third()), expected);
+            assert_eq!(text_of(listed(level()), second, third()), expected);
         }
     }
 
@@ -346,7 +346,7 @@ mod tests {
         let all = [level(), level().id(2).without("aa/11"), level().id(3), level().id(4), level().id(5)];
         let found = peers("safekeeper-0", &readings(all));
         let why = "whether it is a member of timeline aa/11 is unknown";
-        assert_eq!(found[0].standing, Standing::Unknown(why.into()));
-        assert_eq!(found[1].standing, Standing::Level(1));
+        assert_eq!(found[0].standing, PeerState::Unknown(why.into()));
+        assert_eq!(found[1].standing, PeerState::Level(1));
     }
 }

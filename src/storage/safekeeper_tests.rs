@@ -15,7 +15,7 @@ fn compared(before: Option<Sk>, after: Sk, others: &[Sk]) -> Found {
 }
 
 /// What is short, then what is unknown, then why nothing was compared, then what is there.
-fn said(before: Option<Sk>, after: Sk, others: &[Sk]) -> String {
+fn text_of(before: Option<Sk>, after: Sk, others: &[Sk]) -> String {
     let found = compared(before, after, others);
     if !found.short.is_empty() {
         return found.short.iter().map(|short| short.line.as_str()).collect::<Vec<_>>().join("; ");
@@ -91,7 +91,7 @@ fn it_holds_what_it_held_and_what_the_others_hold() {
         (None, level().id(2), &others[..], "an identity of its own: safekeeper-1 also has id 2"),
         (Some(level()), level().unread(), &others[..], "its metrics, which it served before"),
     ] {
-        assert_eq!(said(before, after, others), expected);
+        assert_eq!(text_of(before, after, others), expected);
     }
 }
 
@@ -142,7 +142,7 @@ fn what_cannot_be_compared_is_never_there() {
         (Some(level()), level().left_out(9), vec![], "unknown: 9 timelines were not checked: too many"),
         (Some(level().left_out(9)), level(), vec![], "unknown: 9 timelines were not checked: too many"),
     ] {
-        assert_eq!(said(before, after, &others), expected);
+        assert_eq!(text_of(before, after, &others), expected);
     }
 }
 
@@ -190,28 +190,28 @@ fn an_idle_timeline_that_is_not_listed_is_missing() {
     let listed = |sk: Sk| sk.timeline("bb/22", 50, 50, 2).idle(Idle::Listed);
     let others = [listed(level().id(2)), listed(level().id(3))];
     let another = level().timeline("cc/33", 50, 50, 2);
-    assert_eq!(said(None, listed(level()), &others), "WAL of 2 timelines");
+    assert_eq!(text_of(None, listed(level()), &others), "WAL of 2 timelines");
     // Without its list as many are enough.
-    assert_eq!(said(None, another.clone(), &others), "WAL of 2 timelines");
+    assert_eq!(text_of(None, another.clone(), &others), "WAL of 2 timelines");
     let lost = "WAL of timeline bb/22 up to 0/32, committed on safekeeper-1; it has none";
-    assert_eq!(said(None, another.clone().idle(Idle::Listed), &others), lost);
+    assert_eq!(text_of(None, another.clone().idle(Idle::Listed), &others), lost);
     // Alone it is compared with what it had.
     let lost = "WAL of timeline bb/22 up to 0/32, committed before; it has none";
-    assert_eq!(said(Some(listed(level())), another.clone().idle(Idle::Listed), &[]), lost);
+    assert_eq!(text_of(Some(listed(level())), another.clone().idle(Idle::Listed), &[]), lost);
     // One that nobody has any more was deleted.
     let without = |sk: Sk| sk.idle(Idle::Listed);
     let deleted = [without(level().id(2)), without(level().id(3))];
-    assert_eq!(said(Some(listed(level())), without(level()), &deleted), "WAL of 1 timeline");
+    assert_eq!(text_of(Some(listed(level())), without(level()), &deleted), "WAL of 1 timeline");
     // Of five others three have it, and which ones is not told.
     let five = [2, 3, 4, 5].map(|id| listed(level().id(id)));
-    assert_eq!(said(None, another.idle(Idle::Listed), &five), "WAL of 2 timelines");
+    assert_eq!(text_of(None, another.idle(Idle::Listed), &five), "WAL of 2 timelines");
     let behind = "WAL of timeline bb/22 up to 0/32, committed on safekeeper-1; it has 0/28 (10 bytes less)";
-    assert_eq!(said(None, listed(level()).timeline("bb/22", 40, 40, 2), &others), behind);
+    assert_eq!(text_of(None, listed(level()).timeline("bb/22", 40, 40, 2), &others), behind);
 }
 
 #[test]
 fn a_refused_token_leaves_idle_timelines_unknown() {
     let refused = level().idle(Idle::Unread("the token is refused".into()));
     let expected = "unknown: its idle timelines are unknown: the token is refused";
-    assert_eq!(said(Some(level()), refused, &[level().id(2), level().id(3)]), expected);
+    assert_eq!(text_of(Some(level()), refused, &[level().id(2), level().id(3)]), expected);
 }

@@ -183,7 +183,8 @@ pub fn not_recognized(unrecognized: &Unrecognized) -> Gap {
                 "named like a SynxDB component, but no rule of the layout matches it".to_owned()
             }
             LookalikeEvidence::Namespace => {
-                "the namespace is named like a SynxDB namespace, but no rule of the layout matches anything in it".to_owned()
+                "the namespace is named like a SynxDB namespace, but no rule of the layout matches anything in it"
+                    .to_owned()
             }
         },
         transient: false,
@@ -191,7 +192,8 @@ pub fn not_recognized(unrecognized: &Unrecognized) -> Gap {
 }
 
 /// Said where the user may not list all pods.
-pub const BY_NAMES_ALONE: &str = "missing permission: list pods and StatefulSets in all namespaces; accounts are found by namespace name only";
+pub const BY_NAMES_ALONE: &str =
+    "missing permission: list pods and StatefulSets in all namespaces; accounts are found by namespace name only";
 
 /// In words, that a namespace goes.
 pub fn being_deleted(namespace: &str) -> String {

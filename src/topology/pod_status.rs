@@ -83,7 +83,11 @@ pub fn trouble(pod: &Pod) -> Option<String> {
         if let Some((value, reason, message)) = condition(pod, name)
             && value != "True"
         {
-            let what = if (name, value) == ("Ready", "False") { "not Ready".to_owned() } else { format!("condition {name} is {value}") };
+            let what = if (name, value) == ("Ready", "False") {
+                "not Ready".to_owned()
+            } else {
+                format!("condition {name} is {value}")
+            };
             return match (reason, message) {
                 (_, Some(message)) if !message.is_empty() => Some(without_preemption(&one_line(message)).to_owned()),
                 (Some(reason), _) => Some(format!("{what} ({reason})")),

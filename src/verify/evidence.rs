@@ -1,6 +1,6 @@
 //! What a component says of what it holds, and what is missing of it afterwards. Pure.
 
-use super::status_pages::in_words;
+use super::status_pages::summary;
 use crate::probe::baseline::{Database, Listing, Table, Uncounted};
 use crate::probe::compare::{counted, escaped, some};
 use crate::probe::kernel::Kernel;
@@ -47,7 +47,9 @@ pub fn difference(before: &Evidence, after: &Evidence) -> Difference {
         (Evidence::Page(before), Evidence::Page(after)) => {
             Difference::of_found(&compared_pages(None, Some(before), after, &[]))
         }
-        _ => Difference { unknown: vec!["it is not queried in the same way as before".into()], ..Difference::default() },
+        _ => {
+            Difference { unknown: vec!["it is not queried in the same way as before".into()], ..Difference::default() }
+        }
     };
     Difference { nothing: before.nothing_to_compare().or(difference.nothing), ..difference }
 }
@@ -77,10 +79,10 @@ fn of_servers(before: &Baseline, after: &Baseline) -> Difference {
 }
 
 /// Returns which storage component a role is, if it is one.
-pub fn storage_kind(role: Role) -> Option<storage::Kind> {
+pub fn storage_kind(role: Role) -> Option<storage::StorageKind> {
     match role {
-        Role::Safekeeper => Some(storage::Kind::Safekeeper),
-        Role::Pageserver => Some(storage::Kind::Pageserver),
+        Role::Safekeeper => Some(storage::StorageKind::Safekeeper),
+        Role::Pageserver => Some(storage::StorageKind::Pageserver),
         Role::MetadataProxy
         | Role::FoundationDb
         | Role::StorageController
@@ -98,7 +100,7 @@ pub fn storage_kind(role: Role) -> Option<storage::Kind> {
 ///
 /// `kind` is what the component is, if that is known: a page tells it by its metrics alone.
 pub fn compared_pages(
-    kind: Option<storage::Kind>,
+    kind: Option<storage::StorageKind>,
     before: Option<&PageFacts>,
     after: &PageFacts,
     safekeepers: &[&Reading],
@@ -106,8 +108,8 @@ pub fn compared_pages(
     // What it is, it said before, or says now.
     let kind = kind.or_else(|| before.and_then(PageFacts::kind)).or_else(|| after.kind());
     match kind {
-        Some(storage::Kind::Pageserver) => pageserver::compare(before, after, safekeepers),
-        Some(storage::Kind::Safekeeper) => safekeeper::compare(before, after, safekeepers),
+        Some(storage::StorageKind::Pageserver) => pageserver::compare(before, after, safekeepers),
+        Some(storage::StorageKind::Safekeeper) => safekeeper::compare(before, after, safekeepers),
         // It may be either, and a pageserver may have the id of a safekeeper.
         None => safekeeper::compare(before, after, &[]),
     }
@@ -161,7 +163,7 @@ impl Evidence {
                 let lacks: Vec<String> = self.lacks().into_iter().map(|what| format!("; {what}")).collect();
                 format!("{version}{kernel}: {databases}, {}{}", counted(tables, "table"), lacks.concat())
             }
-            Self::Page(PageFacts { metrics: Some(metrics), .. }) => format!("status endpoint, {}", in_words(metrics)),
+            Self::Page(PageFacts { metrics: Some(metrics), .. }) => format!("status endpoint, {}", summary(metrics)),
             Self::Page(PageFacts { unread: Some(why), .. }) => format!("status endpoint, no metrics ({why})"),
             Self::Page(_) => "status endpoint, no metrics".into(),
         }
@@ -287,7 +289,7 @@ mod tests {
         let other = Reading { pod: "safekeeper-0".into(), said: Ok(mute.clone()) };
         let found = compared_pages(None, Some(&mute), &mute, &[&other]);
         assert!(found.short.is_empty() && found.nothing.is_some(), "{found:?}");
-        let found = compared_pages(Some(storage::Kind::Pageserver), Some(&mute), &mute, &[&other]);
+        let found = compared_pages(Some(storage::StorageKind::Pageserver), Some(&mute), &mute, &[&other]);
         assert!(found.short.is_empty() && found.nothing.is_some(), "{found:?}");
     }
 
@@ -298,11 +300,11 @@ mod tests {
         let others = [2, 3].map(|id| Reading { pod: format!("safekeeper-{}", id - 1), said: Ok(mute(id)) });
         let others: Vec<&Reading> = others.iter().collect();
         for before in [None, Some(mute(2))] {
-            let found = compared_pages(Some(storage::Kind::Safekeeper), before.as_ref(), &mute(2), &others);
+            let found = compared_pages(Some(storage::StorageKind::Safekeeper), before.as_ref(), &mute(2), &others);
             let lines: Vec<&str> = found.short.iter().map(|short| short.line.as_str()).collect();
             assert_eq!(lines, ["an identity of its own: safekeeper-1 also has id 2"], "{before:?}");
         }
-        let found = compared_pages(Some(storage::Kind::Safekeeper), None, &mute(1), &others);
+        let found = compared_pages(Some(storage::StorageKind::Safekeeper), None, &mute(1), &others);
         assert!(found.short.is_empty() && found.nothing.is_some(), "{found:?}");
     }
 

@@ -252,7 +252,9 @@ pub fn write(trial: &WriteTrial) -> Judgement {
     let judged = match (&trial.written, &trial.read) {
         (Err(not), _) if not.meaning.fails() => Judgement::failed(format!("nothing was written: {}", not.reason)),
         (Err(not), _) => Judgement::unknown(format!("the write test was not completed: {}", not.reason)),
-        (Ok(_), Some(Answer::No(reason))) => Judgement::failed(format!("what was written cannot be read back: {reason}")),
+        (Ok(_), Some(Answer::No(reason))) => {
+            Judgement::failed(format!("what was written cannot be read back: {reason}"))
+        }
         (Ok(_), Some(Answer::Unknown(reason))) => {
             Judgement::unknown(format!("what was written could not be read back: {reason}"))
         }
@@ -421,7 +423,12 @@ mod tests {
             (Kernel::Mpp, went(2, Some(2), Some("wh-2")), of(2, false), Err("the session was in warehouse wh-2")),
             (Kernel::Mpp, None, of(2, false), Err("its sessions have no warehouse")),
             // A kernel that knows no warehouses dispatches to all of its segments.
-            (Kernel::Mpp, went(2, Some(2), None), of(2, true), Ok("2 primary segments responded to a dispatched query")),
+            (
+                Kernel::Mpp,
+                went(2, Some(2), None),
+                of(2, true),
+                Ok("2 primary segments responded to a dispatched query"),
+            ),
             (
                 Kernel::Mpp,
                 went(4, Some(4), None),
@@ -484,7 +491,7 @@ mod tests {
             ("hidden", Listing::Unknown("permission denied".to_owned())),
             ("test_db", Listing::Known(many)),
         ]);
-        let said = |baseline: &Baseline| -> Vec<(Verdict, String)> {
+        let text_of = |baseline: &Baseline| -> Vec<(Verdict, String)> {
             let judged = tables(Ok(baseline), "zzz");
             judged.into_iter().map(|judged| (judged.verdict, judged.reason)).collect()
         };
@@ -494,7 +501,7 @@ mod tests {
             (Verdict::Unknown, "hidden: permission denied"),
             (Verdict::Passed, "test_db: 9 tables: a (3 rows), b (about 1000000 rows), c, Odd.odd (1 row), and 5 more"),
         ];
-        assert_eq!(said(&baseline), expected.map(|(verdict, reason)| (verdict, reason.to_owned())));
+        assert_eq!(text_of(&baseline), expected.map(|(verdict, reason)| (verdict, reason.to_owned())));
         // A table that cannot be read fails in the server's words; one that could not be counted is unknown.
         for (uncounted, verdict, reason) in [
             (
@@ -519,6 +526,6 @@ mod tests {
         }
         // What sorts behind a list that was cut may be there.
         baseline.truncated = true;
-        assert!(said(&baseline).iter().all(|(verdict, _)| *verdict != Verdict::Failed));
+        assert!(text_of(&baseline).iter().all(|(verdict, _)| *verdict != Verdict::Failed));
     }
 }

@@ -26,7 +26,7 @@ pub fn page(answered: &Answered) -> Judgement {
         Ok(facts @ PageFacts { metrics: Some(metrics), .. }) => {
             let unread = facts.safekeeper().and_then(SafekeeperFacts::idle_unread);
             let but = unread.map(|why| format!(", but {why}")).unwrap_or_default();
-            Judgement::passed(format!("returned 200: {}{but}", in_words(metrics)))
+            Judgement::passed(format!("returned 200: {}{but}", summary(metrics)))
         }
         Ok(PageFacts { unread: Some(why), .. }) => Judgement::passed(format!("returned 200, but {why}")),
         Ok(_) => Judgement::passed("returned 200"),
@@ -82,7 +82,7 @@ pub fn wal(readings: &Readings) -> Judgement {
     }
     let mut found = Positions::default();
     for (id, furthest) in &positions {
-        found.look(id, *furthest, (&all, &reading), most);
+        found.observe(id, *furthest, (&all, &reading), most);
     }
     found.open.extend(fewer(&all, &reading, most));
     let (other, unknown) = bytes_of(&reading, &readings.digests);
@@ -145,7 +145,7 @@ struct Positions {
 }
 
 impl Positions {
-    fn look(
+    fn observe(
         &mut self,
         id: &TimelineId,
         furthest: Furthest<'_>,
@@ -305,7 +305,7 @@ fn unknown(facts: &PageserverFacts, safekeepers: &[&Reading], remote_storage: Op
 }
 
 /// `WAL of 1 timeline`, `2 active tenants, 3 timelines`.
-pub fn in_words(metrics: &Metrics) -> String {
+pub fn summary(metrics: &Metrics) -> String {
     match metrics {
         Metrics::Safekeeper(facts) => {
             let idle = facts.total.map_or(0, |total| total.saturating_sub(facts.timelines.len() as u64));

@@ -90,12 +90,7 @@ fn what_is_committed_must_be_flushed_by_a_majority() {
         // One that has fewer does not have them idle.
         ([level(), level(), sk(3)], Unknown, unknown, "safekeeper-2 has 0 of 1 timeline, by what safekeeper-0 has"),
         ([level(), sk(2), sk(3)], Failed, failed, "timeline aa/11: 1 of 3 have flushed 0/9; 2 are needed"),
-        (
-            [level(), level(), level().left_out(3)],
-            Unknown,
-            unknown,
-            "3 timelines were not checked: too many",
-        ),
+        ([level(), level(), level().left_out(3)], Unknown, unknown, "3 timelines were not checked: too many"),
         (
             [level().total(4), level().total(4), level().total(4)],
             Passed,
@@ -242,7 +237,8 @@ fn idle_timelines_are_as_good_as_their_list() {
     let refused = || Idle::Unread("/v1/tenant/timeline returned 403 Forbidden: token rejected".into());
     let judged = wal(&world([listed(1), listed(2), level().id(3).total(2).idle(refused())], None));
     assert_eq!(judged.verdict, Unknown);
-    let line = "safekeeper-2: its idle timelines are unknown: /v1/tenant/timeline returned 403 Forbidden: token rejected";
+    let line =
+        "safekeeper-2: its idle timelines are unknown: /v1/tenant/timeline returned 403 Forbidden: token rejected";
     assert_eq!(judged.lines, [line]);
     let page = page(&served(level().idle(refused()).page()));
     assert_eq!(page.verdict, Passed);

@@ -48,7 +48,8 @@ fn pages_over_https_are_read_if_their_servers_can_be_verified_and_not_otherwise(
     let elsewhere = ["--page-ca-file", &right, "--page-server-name", "pages.example"];
     verify(&elsewhere).exits(8).says(&["not for pages.example (--page-server-name NAME sets the expected name)"]);
     let unread = verify(&["--page-ca-secret", "page-ca/other"]).exits(8);
-    unread.says(&["the certificate authorities could not be read: Secret page-ca in namespace synxdb-system has no key"]);
+    unread
+        .says(&["the certificate authorities could not be read: Secret page-ca in namespace synxdb-system has no key"]);
     for authorities in [["--page-ca-file", &right], ["--page-ca-secret", "page-ca/ca.crt"]] {
         verify(&authorities).exits(0).says(&["1 timeline flushed by a majority", "are identical everywhere"]);
     }

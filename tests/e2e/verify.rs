@@ -92,10 +92,7 @@ fn what_is_missing_since_a_baseline_is_named() {
     // A baseline is never written over.
     let again = account.run(&["verify", "--save", path]).exits(4);
     assert!(again.error().contains("exists already"), "{}", again.shown());
-    account
-        .run(&["verify", "--against", path])
-        .exits(0)
-        .says(&["as before: 2 databases, 2 tables (rows counted)"]);
+    account.run(&["verify", "--against", path]).exits(0).says(&["as before: 2 databases, 2 tables (rows counted)"]);
 
     // More is fine, and so is a failover.
     world.query(proxy, "test_db", "insert into extra values (3)");

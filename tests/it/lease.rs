@@ -158,7 +158,8 @@ fn one_that_lost_it_stops_before_the_next_change() {
     };
     cluster.store().update(&key, &Preconditions::default(), false, taken).unwrap();
     let ran = running.end().exits(4);
-    let ran = ran.says(&["Failed: no further changes are made", "was taken over: bob, by hand", "pod safekeeper-0 deleted"]);
+    let ran =
+        ran.says(&["Failed: no further changes are made", "was taken over: bob, by hand", "pod safekeeper-0 deleted"]);
     let trapped = cluster.pod_uid(SYSTEM, "safekeeper-0");
 
     // Bob goes, and the same command finishes it.

@@ -2,7 +2,7 @@
 
 use super::state::Executor;
 use crate::plan::{Action, ComparedWith, Proof};
-use crate::recovery::prover::Silence;
+use crate::recovery::prover::NoEvidence;
 use crate::verify::difference;
 use crate::verify::inspect::QUESTION;
 use tokio::time::Instant;
@@ -35,7 +35,7 @@ impl Executor<'_, '_> {
             return;
         };
         let left = self.deadline.saturating_duration_since(Instant::now());
-        match self.run.prover.testify(Some(&before), QUESTION.min(left)).await {
+        match self.run.prover.collect_evidence(Some(&before), QUESTION.min(left)).await {
             Ok(now) => {
                 let gone = difference(&before, &now).missing;
                 if !gone.is_empty() {
@@ -47,8 +47,8 @@ impl Executor<'_, '_> {
             }
             Err(silence) => {
                 let why = match silence {
-                    Silence::NotAsked => "it was not queried".to_owned(),
-                    Silence::Because(why) | Silence::LoginRefused(why) | Silence::NoWarehouse(why) => why,
+                    NoEvidence::NotAsked => "it was not queried".to_owned(),
+                    NoEvidence::Because(why) | NoEvidence::LoginRefused(why) | NoEvidence::NoWarehouse(why) => why,
                 };
                 self.notice(format!("using the plan's baseline; it could not be taken again: {why}"));
                 self.run.before = Some(before);

@@ -83,7 +83,7 @@ impl Executor<'_, '_> {
     }
 
     /// The same, and how the new pod is now is taken in.
-    pub(super) fn look(&mut self) -> Topology {
+    pub(super) fn observe(&mut self) -> Topology {
         let topology = self.topology();
         let pod = goal::successor(self.run.plan, &topology).map(|(_, pod)| pod);
         self.settling.observe(pod, Instant::now());
