@@ -94,7 +94,7 @@ pub struct LeaseRequest<'c> {
 pub struct LeaseGuard {
     pace: Pace,
     kept: Option<Arc<Mutex<Kept>>>,
-    lost: watch::Receiver<Option<String>>,
+    lost: watch::Receiver<Option<LeaseLost>>,
     renewal: Option<JoinHandle<()>>,
 }
 
@@ -273,7 +273,7 @@ impl LeaseGuard {
     ///
     /// # Errors
     /// Why not, and who has.
-    pub async fn stands(&self) -> std::result::Result<(), String> {
+    pub async fn stands(&self) -> std::result::Result<(), LeaseLost> {
         let Some(kept) = &self.kept else { return Ok(()) };
         let mut kept = kept.lock().await;
         let mut patience = Patience::of(self.pace.persistence);
@@ -286,7 +286,7 @@ impl LeaseGuard {
             }
             if let Err(failure) = kept.renew().await {
                 let Some(pause) = patience.pause() else {
-                    return Err(format!("the Lease {LEASE} could not be renewed in time: {}", failure.reason));
+                    return Err(LeaseLost::NotRenewed(failure.reason));
                 };
                 sleep(pause).await;
             }
@@ -294,7 +294,7 @@ impl LeaseGuard {
     }
 
     /// That somebody else has it, where that is known.
-    pub fn lost(&self) -> Option<String> {
+    pub fn lost(&self) -> Option<LeaseLost> {
         self.lost.borrow().clone()
     }
 
@@ -302,7 +302,7 @@ impl LeaseGuard {
     ///
     /// # Errors
     /// Why it is still there; it ends by itself.
-    pub async fn release(mut self) -> std::result::Result<(), String> {
+    pub async fn release(mut self) -> std::result::Result<(), NotReleased> {
         if let Some(renewal) = self.renewal.take() {
             renewal.abort();
         }
@@ -311,9 +311,7 @@ impl LeaseGuard {
         if kept.lost.borrow().is_some() {
             return Ok(());
         }
-        kept.give_back().await.map_err(|failure| {
-            format!("the Lease {LEASE} was not released and expires in {} s: {}", LASTS.as_secs(), failure.reason)
-        })
+        kept.give_back().await.map_err(|failure| NotReleased { reason: failure.reason })
     }
 }
 
@@ -323,6 +321,28 @@ impl Drop for LeaseGuard {
             renewal.abort();
         }
     }
+}
+
+/// Why a Lease no longer protects a run.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LeaseLost {
+    /// Another holder has taken it over, described here.
+    #[error("the Lease {LEASE} was not renewed in time and was taken over: {0}")]
+    TakenOver(String),
+    /// Another client took it over and has released it since.
+    #[error("another client acquired and released the Lease {LEASE}")]
+    TakenAndReleased,
+    /// It could not be renewed in time, for this reason.
+    #[error("the Lease {LEASE} could not be renewed in time: {0}")]
+    NotRenewed(String),
+}
+
+/// A Lease that could not be released; it expires on its own.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the Lease {LEASE} was not released and expires in {} s: {reason}", LASTS.as_secs())]
+pub struct NotReleased {
+    /// Why it could not be released.
+    pub reason: String,
 }
 
 /// Renews it until it is lost.
@@ -347,7 +367,7 @@ struct Kept {
     clock: fn() -> Timestamp,
     /// When the last renewal that was answered was sent.
     renewed: Instant,
-    lost: watch::Sender<Option<String>>,
+    lost: watch::Sender<Option<LeaseLost>>,
 }
 
 impl Kept {
@@ -421,12 +441,12 @@ fn held_by(lease: &Lease, one: &Holder) -> bool {
     holder(lease).is_some_and(|found| found == *one)
 }
 
-fn taken_by(lease: &Lease, now: Timestamp) -> String {
+fn taken_by(lease: &Lease, now: Timestamp) -> LeaseLost {
     match judge(Some(lease), now, |_| false) {
         LeaseState::Held(tenure) | LeaseState::Left(tenure) | LeaseState::Expired(tenure) => {
-            format!("the Lease {LEASE} was not renewed in time and was taken over: {tenure}")
+            LeaseLost::TakenOver(tenure.to_string())
         }
-        LeaseState::Free => format!("another client acquired and released the Lease {LEASE}"),
+        LeaseState::Free => LeaseLost::TakenAndReleased,
     }
 }
 

@@ -81,7 +81,7 @@ async fn a_renewal_that_failed_is_repeated_until_somebody_else_has_it() {
     kube.written_by(&someone("two", "bob"), 10);
     ended(renewing).await;
     let why = holding.lost().unwrap();
-    assert!(why.contains("was taken over: failover two of p-0 by bob"), "{why}");
+    assert!(why.to_string().contains("was taken over: failover two of p-0 by bob"), "{why}");
     assert_eq!(holding.stands().await, Err(why));
     assert_eq!(kube.held(), "failover two of p-0 by bob at bobs-host/1");
 }
@@ -112,7 +112,7 @@ async fn one_that_somebody_else_had_meanwhile_is_lost_although_it_is_free() {
     kube.written_by(&someone("two", "bob"), 10);
     kube.lease.lock().unwrap().as_mut().unwrap()["spec"]["holderIdentity"] = json!(null);
     let why = holding.stands().await.unwrap_err();
-    assert_eq!(why, "another client acquired and released the Lease kubectl-synxdb");
+    assert_eq!(why.to_string(), "another client acquired and released the Lease kubectl-synxdb");
 }
 
 /// A server that stays in trouble is asked several times, and then what was wrong is told.
@@ -143,7 +143,7 @@ async fn it_is_asked_for_so_long_and_no_longer() {
     kube.trouble(vec![(Reply::status(500, "etcd"), false); 1000]);
     let before = server.requests().len();
     let why = timeout(Duration::from_secs(20), holding.stands()).await.unwrap().unwrap_err();
-    assert_eq!(why, "the Lease kubectl-synxdb could not be renewed in time: etcd");
+    assert_eq!(why.to_string(), "the Lease kubectl-synxdb could not be renewed in time: etcd");
     assert!(server.requests().len() > before + 2);
 }
 

@@ -245,7 +245,7 @@ async fn one_that_was_not_renewed_in_time_is_renewed_before_the_next_change() {
     kube.written_by(&someone("two", "bob"), 10);
     let why = hold.stands().await.unwrap_err();
     let words = "the Lease kubectl-synxdb was not renewed in time and was taken over: failover two of p-0 by bob at bobs-host/1";
-    assert!(why.starts_with(words), "{why}");
+    assert!(why.to_string().starts_with(words), "{why}");
     assert_eq!(hold.lost(), Some(why));
     // It is theirs: what was lost is not given back.
     hold.release().await.unwrap();
@@ -265,7 +265,7 @@ async fn giving_it_back_survives_a_lost_answer_and_tells_what_stays() {
 
     let taken = hold(&kube.server(), claim("one", "alice")).await.0.unwrap();
     kube.trouble(vec![(Reply::status(500, "etcd"), false)]);
-    let why = taken.release().await.unwrap_err();
+    let why = taken.release().await.unwrap_err().to_string();
     assert_eq!(why, "the Lease kubectl-synxdb was not released and expires in 10 s: etcd");
 }
 
@@ -340,7 +340,7 @@ async fn a_renewal_without_an_answer_does_not_overwrite_who_took_it() {
     kube.trouble(vec![(Reply::Broken, false)]);
     kube.written_by(&rival, 10);
     let why = holding.stands().await.unwrap_err();
-    assert!(why.contains("was taken over: failover two of p-0 by bob"), "{why}");
+    assert!(why.to_string().contains("was taken over: failover two of p-0 by bob"), "{why}");
     assert_eq!(kube.held(), rival.to_string());
 }
 

@@ -8,6 +8,7 @@
 use super::connector::SqlTarget;
 use super::login::{Given, Login};
 use super::tls::Checked;
+use crate::topology::Untrusted;
 
 /// What is said to a server that asks for a password.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,8 +17,8 @@ pub(super) enum Offer {
     None,
     /// This one.
     Given(Given),
-    /// There is one, and it is kept from this server, for this reason, in words.
-    Withheld(String),
+    /// There is one, but this server does not get it, for this reason.
+    Withheld(Untrusted),
 }
 
 impl Offer {

@@ -226,7 +226,7 @@ impl Canary {
     ///
     /// # Errors
     /// Why it is still there.
-    pub async fn drop<C: Connector>(&self, sql: &Sql<C>, deadline: Duration) -> Result<(), String> {
+    pub async fn drop<C: Connector>(&self, sql: &Sql<C>, deadline: Duration) -> Result<(), ProbeError> {
         let until = Instant::now() + deadline;
         let databases = match &self.database {
             Some(database) => vec![database.clone()],
@@ -245,7 +245,7 @@ impl Canary {
                 Ok(()) => {}
                 Err(trouble @ ProbeError { .. }) if trouble.meaning == Meaning::NoDatabase => {}
                 Err(trouble) => {
-                    first.get_or_insert(trouble.reason);
+                    first.get_or_insert(trouble);
                 }
             }
         }

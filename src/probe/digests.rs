@@ -141,7 +141,8 @@ impl Asked<'_> {
         let digest = |page: Result<Option<String>, String>| match page.map(|page| page.map(|text| idle::digest(&text)))
         {
             Ok(Some(Ok(digest))) => Digest::Is(digest),
-            Ok(Some(Err(why))) | Err(why) => Digest::Unknown(why),
+            Ok(Some(Err(malformed))) => Digest::Unknown(malformed.to_string()),
+            Err(why) => Digest::Unknown(why),
             Ok(None) => Digest::NotServed,
         };
         pages.into_iter().map(digest).collect()

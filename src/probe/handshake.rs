@@ -20,7 +20,7 @@ use super::messages::Inspected;
 use super::read_limit::{Bounded, CutOff, Stopped};
 use super::sqlstate::Meaning;
 use super::statements::{Access, options};
-use super::tls::{Checked, Want};
+use super::tls::{Checked, NoTlsClient, Want};
 use super::trouble::ProbeError;
 use crate::cluster::error_text;
 
@@ -133,7 +133,7 @@ async fn attempt<C: Connector>(
         };
         return Ok((client, driver, Box::new(move || cancel.boxed())));
     }
-    let refused = |reason| ProbeError::new(Meaning::LoginRefused, reason);
+    let refused = |error: NoTlsClient| ProbeError::new(Meaning::LoginRefused, error.to_string());
     let (mut make, name) = login.tls().connector(namespace, pod).map_err(refused)?;
     let tls = match MakeTlsConnect::<Bounded<C::Stream>>::make_tls_connect(&mut make, &name) {
         Ok(tls) => tls,

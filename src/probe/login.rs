@@ -14,7 +14,7 @@ use super::tls::{Roots, Tls};
 use crate::cli::{LoginArgs, SecretKey, SslMode};
 use crate::cluster::{Cluster, files};
 use crate::error::{Error, Result};
-use crate::topology::Topology;
+use crate::topology::{Topology, Untrusted};
 
 /// What of the process' environment a login is made from; an empty variable counts as none.
 #[derive(Clone, Debug, Default)]
@@ -85,7 +85,7 @@ pub struct Login {
     tls: Tls,
     cleartext: bool,
     /// Whether pods are who they seem to be, by namespace and name; of all others nothing is known.
-    pods: Arc<BTreeMap<(String, String), Result<(), String>>>,
+    pods: Arc<BTreeMap<(String, String), Result<(), Untrusted>>>,
 }
 
 /// A password, and where it is from, in words.
@@ -161,7 +161,7 @@ impl Login {
     /// The same, with what is known of these pods, by namespace and name: `Err` says in words why one is not trusted
     /// with a password. Of a pod that is not among them nothing is known, and it is not.
     #[must_use]
-    pub fn trusting(self, pods: impl IntoIterator<Item = ((String, String), Result<(), String>)>) -> Self {
+    pub fn trusting(self, pods: impl IntoIterator<Item = ((String, String), Result<(), Untrusted>)>) -> Self {
         let known = self.pods.iter().map(|(pod, trusted)| (pod.clone(), trusted.clone()));
         let pods = known.chain(pods).collect();
         Self { pods: Arc::new(pods), ..self }
@@ -171,9 +171,9 @@ impl Login {
     ///
     /// # Errors
     /// Why not, in words.
-    pub(super) fn trusts(&self, namespace: &str, pod: &str) -> Result<(), String> {
+    pub(super) fn trusts(&self, namespace: &str, pod: &str) -> Result<(), Untrusted> {
         let known = self.pods.get(&(namespace.to_owned(), pod.to_owned()));
-        known.cloned().unwrap_or_else(|| Err("the owner of its pod is unknown".into()))
+        known.cloned().unwrap_or_else(|| Err(Untrusted::OwnerUnknown))
     }
 
     /// Whether the password itself may be sent although no certificate was checked.

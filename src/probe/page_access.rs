@@ -5,7 +5,7 @@ use super::tls::Tls;
 use crate::cli::{PageArgs, SecretKey};
 use crate::cluster::{Cluster, error_text, files};
 use crate::error::{Error, Result};
-use crate::topology::Topology;
+use crate::topology::{Topology, Untrusted};
 use http::HeaderValue;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -23,7 +23,7 @@ pub struct PageAccess {
     /// The name that certificates must carry; the pod's own where none is given.
     server_name: Option<String>,
     /// Whether pods are who they seem to be, by namespace and name; of all others nothing is known.
-    pods: Arc<BTreeMap<(String, String), std::result::Result<(), String>>>,
+    pods: Arc<BTreeMap<(String, String), std::result::Result<(), Untrusted>>>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -62,6 +62,20 @@ pub enum Shown {
     Token(HeaderValue),
     /// Nothing although a token was given, for this reason.
     Withheld(String),
+}
+
+/// Why a server with HTTPS cannot be verified.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum NoAuthorities {
+    /// None are configured.
+    #[error("it uses HTTPS, and no certificate authority is configured (--page-ca-file FILE or --page-ca-secret)")]
+    Missing,
+    /// Their Secret was not read.
+    #[error("the certificate authorities were not read")]
+    NotRead,
+    /// Their Secret could not be read, for this reason.
+    #[error("the certificate authorities could not be read: {0}")]
+    Unreadable(String),
 }
 
 impl PageAccess {
@@ -120,19 +134,16 @@ impl PageAccess {
         }
     }
 
-    /// How a server with HTTPS is verified.
+    /// Returns how a server with HTTPS is verified.
     ///
     /// # Errors
-    /// Why it cannot be, in words.
-    pub(super) fn tls(&self) -> Result<&Tls, String> {
+    /// Why it cannot be verified.
+    pub(super) fn tls(&self) -> Result<&Tls, NoAuthorities> {
         match &self.authorities {
             Authorities::Known(tls) => Ok(tls),
-            Authorities::Missing => {
-                let why = "it uses HTTPS, and no certificate authority is configured (--page-ca-file FILE or --page-ca-secret)";
-                Err(why.to_owned())
-            }
-            Authorities::Secret(_) => Err("the certificate authorities were not read".to_owned()),
-            Authorities::Unread(why) => Err(format!("the certificate authorities could not be read: {why}")),
+            Authorities::Missing => Err(NoAuthorities::Missing),
+            Authorities::Secret(_) => Err(NoAuthorities::NotRead),
+            Authorities::Unread(why) => Err(NoAuthorities::Unreadable(why.clone())),
         }
     }
 
@@ -155,7 +166,7 @@ impl PageAccess {
         match self.pods.get(&(namespace.to_owned(), pod.to_owned())) {
             Some(Ok(())) => Shown::Token(token.clone()),
             Some(Err(why)) => Shown::Withheld(format!("the token is withheld: {why}")),
-            None => Shown::Withheld("the token is withheld: the owner of its pod is unknown".to_owned()),
+            None => Shown::Withheld(format!("the token is withheld: {}", Untrusted::OwnerUnknown)),
         }
     }
 }

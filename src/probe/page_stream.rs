@@ -39,7 +39,7 @@ pub(super) async fn open(
         match endpoint.scheme {
             Scheme::Http => Ok(Box::new(tunnel) as Box<dyn Stream>),
             Scheme::Https => {
-                let tls = access.tls().map_err(unverified)?;
+                let tls = access.tls().map_err(|error| unverified(error.to_string()))?;
                 secured(tunnel, tls, (namespace, pod)).await
             }
         }
@@ -53,7 +53,7 @@ pub(super) async fn secured(
     tls: &Tls,
     (namespace, pod): (&str, &str),
 ) -> Result<Box<dyn Stream>, NoPage> {
-    let (config, name) = tls.client(namespace, pod).map_err(unverified)?;
+    let (config, name) = tls.client(namespace, pod).map_err(|error| unverified(error.to_string()))?;
     match TlsConnector::from(std::sync::Arc::new(config)).connect(name, stream).await {
         Ok(stream) => Ok(Box::new(stream)),
         Err(error) => Err(not_secured(&error, tls, (namespace, pod))),

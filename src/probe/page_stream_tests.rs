@@ -117,7 +117,7 @@ async fn what_is_no_tls_is_said() {
 /// Without authorities nobody is asked at all; and what holds none is an error.
 #[test]
 fn without_authorities_there_is_nobody_to_verify_by() {
-    let why = PageAccess::default().tls().map(|_| ()).unwrap_err();
+    let why = PageAccess::default().tls().map(|_| ()).unwrap_err().to_string();
     assert!(why.contains("--page-ca-file FILE or --page-ca-secret"), "{why}");
     let secret = PageArgs { page_ca_secret: Some("ca/ca.crt".parse().unwrap()), ..PageArgs::default() };
     assert!(PageAccess::resolve(&secret).unwrap().tls().is_err(), "it was not read");

@@ -148,6 +148,17 @@ impl Default for Tls {
     }
 }
 
+/// Why no TLS connection can be set up.
+#[derive(Clone, Debug, thiserror::Error)]
+pub(super) enum NoTlsClient {
+    /// A certificate cannot carry the pod's name.
+    #[error("{0} is not a valid certificate name")]
+    Name(String),
+    /// The TLS library rejects the configuration.
+    #[error(transparent)]
+    Rustls(#[from] rustls::Error),
+}
+
 impl Tls {
     /// As libpq does: the system's roots are for `verify-full` only, which is then the default; `require` checks the
     /// chain where a file of roots is there. `allow` is `prefer`: both take what the server offers and check nothing,
@@ -218,7 +229,7 @@ impl Tls {
     ///
     /// # Errors
     /// In words.
-    pub(super) fn connector(&self, namespace: &str, pod: &str) -> Result<(MakeRustlsConnect, String), String> {
+    pub(super) fn connector(&self, namespace: &str, pod: &str) -> Result<(MakeRustlsConnect, String), NoTlsClient> {
         let (config, name) = self.client(namespace, pod)?;
         Ok((MakeRustlsConnect::new(config), name.to_str().into_owned()))
     }
@@ -227,17 +238,19 @@ impl Tls {
     ///
     /// # Errors
     /// In words.
-    pub(super) fn client(&self, namespace: &str, pod: &str) -> Result<(ClientConfig, ServerName<'static>), String> {
+    pub(super) fn client(
+        &self,
+        namespace: &str,
+        pod: &str,
+    ) -> Result<(ClientConfig, ServerName<'static>), NoTlsClient> {
         let provider = Arc::new(ring::default_provider());
         let names = self.names(namespace, pod);
         let Some(first) = names.first().cloned() else {
-            return Err(format!("{pod} is not a valid certificate name"));
+            return Err(NoTlsClient::Name(pod.to_owned()));
         };
         let verifier =
             Verifier { check: self.check.clone(), names, algorithms: provider.signature_verification_algorithms };
-        let config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|error| error.to_string())?;
+        let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
         let mut config = config.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth();
         // As through an address that has no name; a proxy that routes by name would look for one that it does not know.
         config.enable_sni = self.name.is_some();

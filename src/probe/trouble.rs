@@ -10,7 +10,8 @@ use super::sqlstate::{Meaning, meaning};
 use crate::cluster::{cut, error_text};
 
 /// Why a question got no answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
 pub struct ProbeError {
     /// What it says of the server.
     pub meaning: Meaning,

@@ -8,7 +8,7 @@ use crate::probe::kernel::Kernel;
 use crate::probe::no_page::{NoPage, NoPageKind};
 use crate::probe::segments::Dispatched;
 use crate::probe::sqlstate::Meaning;
-use crate::probe::{Answer, Canary, ContentsRequest, Login, PageAccess, Sql, SqlTarget};
+use crate::probe::{Answer, Canary, ContentsRequest, Login, PageAccess, ProbeError, Sql, SqlTarget};
 use crate::storage::pace::Pace;
 use crate::storage::{Found as Held, PageFacts, Reading};
 use crate::topology::layout::{Role, SqlEndpoint, StatusEndpoint};
@@ -166,7 +166,7 @@ impl Prover {
         let Proof::Sql { warehouse: Some(warehouse), .. } = &self.proof else { return None };
         let reached = self.reached();
         let (kernel, dispatched) = reached.as_ref().filter(|_| warehouse.proven)?;
-        nodes_proven(*kernel, dispatched.as_ref(), warehouse).err()
+        nodes_proven(*kernel, dispatched.as_ref(), warehouse).err().map(|unproven| unproven.to_string())
     }
 
     /// Which segments answered, for the end of `verified by SQL`.
@@ -456,7 +456,7 @@ impl Prover {
     ///
     /// # Errors
     /// Why it is still there.
-    pub async fn drop_canary(&self, schema: &str) -> Result<(), String> {
+    pub async fn drop_canary(&self, schema: &str) -> Result<(), ProbeError> {
         let Some((sql, _)) = &self.sql else { return Ok(()) };
         canary_named(schema).drop(sql, CANARY).await
     }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::testing::{snapshot, unreadable};
-use crate::topology::{Layout, build};
+use crate::topology::{Layout, Untrusted, build};
 
 const POD: &str = "{name: pageserver-0, set: pageserver, claims: [data-pageserver-0], ready: true}";
 const CLAIM: &str = "{name: data-pageserver-0, volume: pv-1}";
@@ -124,7 +124,7 @@ fn a_stranger_is_one_by_the_name_of_the_member_that_is_missing() {
     assert_eq!(of("{name: pageserver-1, ready: true}"), (None, Ok(())));
     assert_eq!(
         of("{name: pageserver-0, ready: true}"),
-        (Some(why.to_owned()), Err(format!("the pod with its name is not SynxDB's: {why}")))
+        (Some(why.to_owned()), Err(Untrusted::Stranger(why.to_owned())))
     );
     assert_eq!(of("{name: pageserver-0, set: pageserver, ready: true}, {name: pageserver-1}"), (None, Ok(())));
 }

@@ -259,7 +259,7 @@ pods:
     let unconfirmed = topology(&unread);
     assert_eq!(unconfirmed.members().count(), 2);
     for member in unconfirmed.members() {
-        let why = unconfirmed.trusted(member).unwrap_err();
+        let why = unconfirmed.trusted(member).unwrap_err().to_string();
         assert!(why.starts_with("whether StatefulSet cloudberry-proxy owns it is unknown: "), "{why}");
     }
 }
@@ -273,7 +273,10 @@ pods: [{name: cloudberry-proxy-0, ready: true}]";
     let topology = topology(&snapshot(&[yaml]));
     let member = topology.members().next().unwrap();
     assert!(member.pod.is_none());
-    assert_eq!(topology.trusted(member).unwrap_err(), "the pod with its name is not SynxDB's: no controller owns it");
+    assert_eq!(
+        topology.trusted(member).unwrap_err().to_string(),
+        "the pod with its name is not SynxDB's: no controller owns it"
+    );
     let why = "the pod named cloudberry-proxy-0 is not SynxDB's: no controller owns it";
     assert_eq!(topology.endpoint(member), Endpoint::Silent(why.into()));
     let report = judge(&topology);

@@ -55,30 +55,69 @@ fn dispatched_in_words(dispatched: &Dispatched) -> String {
     format!("{all} responded to a dispatched query{within}")
 }
 
+/// The nodes of a warehouse are not proven to respond.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("whether the nodes of warehouse {warehouse} respond is unknown: {why}")]
+pub struct NodesUnproven {
+    /// The warehouse.
+    pub warehouse: String,
+    /// Why.
+    #[source]
+    pub why: NoDispatch,
+}
+
+/// Why a query that was dispatched proves nothing about the nodes of a warehouse.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoDispatch {
+    /// The server has no segments.
+    #[error("the server is plain PostgreSQL and has no segments")]
+    PlainPostgreSql,
+    /// The server's sessions have no warehouse.
+    #[error("its sessions have no warehouse")]
+    NoWarehouse,
+    /// The session was in another warehouse, of this name.
+    #[error("the session was in warehouse {0}")]
+    OtherWarehouse(String),
+    /// The server does not name a warehouse, and there are several.
+    #[error("the server knows no warehouses, but the account has more than this one")]
+    AnyWarehouse,
+    /// Fewer segments responded than there are nodes.
+    #[error("{} responded, but it has {}", counted(*.segments as u64, "segment"), counted(*.nodes as u64, "node"))]
+    TooFew {
+        /// Segments that responded.
+        segments: usize,
+        /// Nodes of the warehouse.
+        nodes: usize,
+    },
+}
+
 /// Whether the nodes of a warehouse are proven to answer by what the endpoint of its account answered, and how in words: by a
 /// query that was dispatched in a session of that warehouse and in no other. What reached the coordinator alone, another
 /// warehouse, or fewer segments than there are nodes proves nothing of them.
 ///
 /// # Errors
 /// Why they are not, in words.
-pub fn nodes_proven(kernel: Kernel, dispatched: Option<&Dispatched>, warehouse: &Warehouse) -> Result<String, String> {
+pub fn nodes_proven(
+    kernel: Kernel,
+    dispatched: Option<&Dispatched>,
+    warehouse: &Warehouse,
+) -> Result<String, NodesUnproven> {
     let Warehouse { name, nodes, only, .. } = warehouse;
-    let unknown = |why: String| Err(format!("whether the nodes of warehouse {name} respond is unknown: {why}"));
+    let unknown = |why| Err(NodesUnproven { warehouse: name.clone(), why });
     let dispatched = match (kernel, dispatched) {
-        (Kernel::PostgreSql, _) => return unknown("the server is plain PostgreSQL and has no segments".to_owned()),
-        (Kernel::Mpp, None) => return unknown("its sessions have no warehouse".to_owned()),
+        (Kernel::PostgreSql, _) => return unknown(NoDispatch::PlainPostgreSql),
+        (Kernel::Mpp, None) => return unknown(NoDispatch::NoWarehouse),
         (Kernel::Mpp, Some(dispatched)) => dispatched,
     };
     match &dispatched.warehouse {
-        Some(other) if other != name => return unknown(format!("the session was in warehouse {other}")),
+        Some(other) if other != name => return unknown(NoDispatch::OtherWarehouse(other.clone())),
         None if !only => {
-            return unknown("the server knows no warehouses, but the account has more than this one".to_owned());
+            return unknown(NoDispatch::AnyWarehouse);
         }
         Some(_) | None => {}
     }
     if dispatched.answered < *nodes {
-        let segments = counted(dispatched.answered as u64, "segment");
-        return unknown(format!("{segments} responded, but it has {}", counted(*nodes as u64, "node")));
+        return unknown(NoDispatch::TooFew { segments: dispatched.answered, nodes: *nodes });
     }
     Ok(dispatched_in_words(dispatched))
 }
@@ -88,7 +127,7 @@ pub fn warehouse(kernel: Kernel, answer: &Answer<Option<Dispatched>>, warehouse:
     match answer {
         Answer::Yes(dispatched) => match nodes_proven(kernel, dispatched.as_ref(), warehouse) {
             Ok(how) => Judgement::passed(how),
-            Err(why) => Judgement::unknown(why),
+            Err(why) => Judgement::unknown(why.to_string()),
         },
         Answer::No(reason) => Judgement::failed(reason.clone()),
         Answer::Unknown(reason) => Judgement::unknown(reason.clone()),
@@ -439,7 +478,8 @@ mod tests {
         ] {
             let unknown = |why| format!("whether the nodes of warehouse wh-1 respond is unknown: {why}");
             let expected = said.map(str::to_owned).map_err(unknown);
-            assert_eq!(nodes_proven(kernel, dispatched.as_ref(), &warehouse), expected, "{dispatched:?} {warehouse:?}");
+            let proven = nodes_proven(kernel, dispatched.as_ref(), &warehouse).map_err(|unproven| unproven.to_string());
+            assert_eq!(proven, expected, "{dispatched:?} {warehouse:?}");
             let judged = super::warehouse(kernel, &Answer::Yes(dispatched), &warehouse);
             let verdict = if expected.is_ok() { Verdict::Passed } else { Verdict::Unknown };
             assert_eq!(judged.verdict, verdict, "{judged:?}");

@@ -109,7 +109,7 @@ impl Executor<'_, '_> {
     pub(super) async fn still_alone(&mut self) -> Result<(), Ending> {
         self.run.lease.stands().await.map_err(|why| {
             self.alone = false;
-            Ending::Failed(Error::refused("no further changes are made").because(why))
+            Ending::Failed(Error::refused("no further changes are made").because(why.to_string()))
         })
     }
 
