@@ -47,11 +47,10 @@ impl Journal {
     /// The folder or the file cannot be written.
     pub fn write(&self, record: &Record) -> Result<()> {
         let Some((folder, path)) = self.folder.as_ref().zip(self.path(&record.id)) else {
-            return Err(Error::failure("there is no place for the record").because("HOME is not set"));
+            return Err(Error::failure("no place to store the record").because("HOME is not set"));
         };
-        replace(folder, &path, record).map_err(|error| {
-            Error::failure(format!("the record cannot be written to {}", path.display())).because_of(error)
-        })
+        replace(folder, &path, record)
+            .map_err(|error| Error::failure(format!("cannot write the record to {}", path.display())).because_of(error))
     }
 
     /// Forgets an act. One that is not there is forgotten already.
@@ -62,7 +61,7 @@ impl Journal {
         let Some(path) = self.path(id) else { return Ok(()) };
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(Error::failure(format!("{} cannot be removed", path.display())).because_of(error))
+                Err(Error::failure(format!("cannot remove {}", path.display())).because_of(error))
             }
             _ => Ok(()),
         }
@@ -84,7 +83,7 @@ impl Journal {
             match read_whole(&path) {
                 Ok(text) => match Record::parse(&text) {
                     Some(record) => records.push(record),
-                    None => unread.push(format!("{} is no record of this version", path.display())),
+                    None => unread.push(format!("{} is not a record of this version", path.display())),
                 },
                 Err(error) => unread.push(format!("{}: {error}", path.display())),
             }
@@ -208,10 +207,10 @@ mod tests {
         let (records, mut unread) = journal.records();
         unread.sort();
         assert_eq!(records.len(), 1);
-        assert!(unread[0].contains("large.json: it is larger than") && unread[1].contains("x.json is no record"));
+        assert!(unread[0].contains("large.json: it is larger than") && unread[1].contains("x.json is not a record"));
         let no_folder = Journal::at(home.path().join("a1.json"));
         let error = no_folder.write(&record("b", "in-progress")).unwrap_err();
-        assert!(error.what.starts_with("the record cannot be written to "), "{error}");
+        assert!(error.what.starts_with("cannot write the record to "), "{error}");
     }
 
     #[test]
@@ -228,6 +227,6 @@ mod tests {
         assert_eq!(of(&[("XDG_STATE_HOME", "relative"), ("HOME", "/h")]).unwrap(), home);
         assert_eq!(of(&[]), None);
         let error = Journal::of_user(|_| None).write(&record("a1", "in-progress")).unwrap_err();
-        assert_eq!(error.to_string(), "there is no place for the record: HOME is not set");
+        assert_eq!(error.to_string(), "no place to store the record: HOME is not set");
     }
 }

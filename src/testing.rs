@@ -535,7 +535,7 @@ pub(crate) fn unreadable<T>(resource: &'static str, namespace: Option<&str>) -> 
 
 /// A part that the server did not answer for in time.
 pub(crate) fn late<T>(resource: &'static str, namespace: Option<&str>) -> Read<T> {
-    failed(resource, namespace, Cause::TimedOut, "no answer within 5 s".to_owned())
+    failed(resource, namespace, Cause::TimedOut, "no response within 5 s".to_owned())
 }
 
 fn failed<T>(resource: &'static str, namespace: Option<&str>, cause: Cause, reason: String) -> Read<T> {

@@ -70,7 +70,7 @@ impl Cluster {
         for _ in 0..TRIES {
             let Some(now) = self.annotated(target.volume).await? else { return Ok(Written::Gone) };
             if now.uid != target.uid {
-                let message = "it is another one now".to_owned();
+                let message = "it was replaced by another object".to_owned();
                 return Ok(Written::Changed { now: Some(now.uid), message });
             }
             let changes = compose(&now.annotations)?;
@@ -80,8 +80,8 @@ impl Cluster {
                 written => return Ok(written),
             }
         }
-        Err(Error::failure(format!("the annotations of volume {} are not changed", target.volume))
-            .because("others change the volume all the time"))
+        Err(Error::failure(format!("cannot update the annotations of volume {}", target.volume))
+            .because("other clients keep changing the volume"))
     }
 
     /// Who may list volumes need not be allowed to get one.

@@ -18,11 +18,11 @@ pub(super) type Within = UnsyncBoxBody<Bytes, BoxError>;
 
 /// An answer that has no end, or as good as none.
 #[derive(Debug, thiserror::Error)]
-#[error("the answer is longer than {} MiB", .0 >> 20)]
+#[error("the response is larger than {} MiB", .0 >> 20)]
 struct TooLarge(usize);
 
 /// A body to its end.
-pub(super) async fn whole<B>(body: B, largest: usize) -> Result<Bytes, BoxError>
+pub(super) async fn collect_limited<B>(body: B, largest: usize) -> Result<Bytes, BoxError>
 where
     B: hyper::body::Body<Data = Bytes, Error: Into<BoxError>>,
 {
@@ -63,15 +63,18 @@ mod tests {
     #[tokio::test]
     async fn an_answer_that_is_too_long_is_not_kept() {
         let body = |length| Full::new(Bytes::from(vec![b'x'; length]));
-        assert_eq!(whole(body(10), 10).await.unwrap().len(), 10);
-        assert_eq!(whole(body(3 << 20), 2 << 20).await.unwrap_err().to_string(), "the answer is longer than 2 MiB");
+        assert_eq!(collect_limited(body(10), 10).await.unwrap().len(), 10);
+        assert_eq!(
+            collect_limited(body(3 << 20), 2 << 20).await.unwrap_err().to_string(),
+            "the response is larger than 2 MiB"
+        );
     }
 
     #[tokio::test]
     async fn a_watch_may_be_long_and_its_lines_may_not() {
-        let said = |lines: &[usize]| lines.iter().map(|length| "x".repeat(*length) + "\n").collect::<String>();
+        let text_of = |lines: &[usize]| lines.iter().map(|length| "x".repeat(*length) + "\n").collect::<String>();
         for (lines, whole) in [(vec![9; 50], true), (vec![9, 9, 10], false), (vec![30], false)] {
-            let text = said(&lines);
+            let text = text_of(&lines);
             let chunks = text.as_bytes().chunks(7).map(|chunk| Ok(Frame::data(Bytes::copy_from_slice(chunk))));
             let body = StreamBody::new(futures::stream::iter(chunks.collect::<Vec<_>>()));
             let read = lines_within(body, 10).collect().await;
@@ -79,7 +82,7 @@ mod tests {
                 Ok(read) => assert!(whole && read.to_bytes() == text, "{lines:?}"),
                 Err(error) => {
                     let error = error.to_string();
-                    assert!(!whole && error == "the answer is longer than 0 MiB", "{lines:?}: {error}");
+                    assert!(!whole && error == "the response is larger than 0 MiB", "{lines:?}: {error}");
                 }
             }
         }

@@ -69,7 +69,7 @@ impl Cluster {
     /// Reads it; `None` if there is no such ConfigMap.
     ///
     /// # Errors
-    /// Not allowed (`get configmaps`), no answer within `deadline`.
+    /// Not allowed (`get configmaps`), no response within `deadline`.
     pub async fn kept_text(&self, place: Place<'_>, deadline: Duration) -> Result<Option<KeptText>> {
         let api: Api<ConfigMap> = Api::namespaced(self.client(), place.namespace);
         let found = self.timed(api.get_opt(place.name), deadline).await;
@@ -96,8 +96,8 @@ impl Cluster {
             None => ("create", self.timed(api.create(&params, &object(place, text)), deadline).await),
             Some(found) if !found.is_ours() => {
                 let Place { namespace, name, .. } = place;
-                return Err(Error::refused(format!("ConfigMap {name} in namespace {namespace} is not written over"))
-                    .because(format!("it has no label {MANAGED_BY}: {MANAGER}")));
+                return Err(Error::refused(format!("refusing to overwrite ConfigMap {name} in namespace {namespace}"))
+                    .because(format!("it does not have the label {MANAGED_BY}: {MANAGER}")));
             }
             Some(found) => {
                 let mut object = found.object.clone();
@@ -141,7 +141,7 @@ fn object(place: Place<'_>, text: &str) -> ConfigMap {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cluster::testing::{Answer, Server};
+    use crate::cluster::testing::{Reply, Server};
     use crate::error::Exit;
     use serde_json::{Value, json};
 
@@ -160,8 +160,8 @@ mod tests {
     #[tokio::test]
     async fn what_is_not_there_is_created_with_the_label() {
         let server = Server::new(|asked| match asked.method.as_str() {
-            "GET" => Answer::status(404, "configmaps \"b\" not found"),
-            _ => Answer::json(201, asked.body.clone()),
+            "GET" => Reply::status(404, "configmaps \"b\" not found"),
+            _ => Reply::json(201, asked.body.clone()),
         });
         let cluster = server.cluster();
         let found = cluster.kept_text(PLACE, SOON).await.unwrap();
@@ -176,8 +176,8 @@ mod tests {
     #[tokio::test]
     async fn what_is_there_is_written_over_as_it_was_read() {
         let server = Server::new(|asked| match asked.method.as_str() {
-            "GET" => Answer::json(200, kept(&ours())),
-            _ => Answer::json(200, asked.body.clone()),
+            "GET" => Reply::json(200, kept(&ours())),
+            _ => Reply::json(200, asked.body.clone()),
         });
         let cluster = server.cluster();
         let found = cluster.kept_text(PLACE, SOON).await.unwrap().unwrap();
@@ -195,9 +195,9 @@ mod tests {
     async fn another_run_at_the_same_moment_is_no_error() {
         for (there, code) in [(false, 409), (true, 409), (true, 404)] {
             let server = Server::new(move |asked| match (asked.method.as_str(), there) {
-                ("GET", true) => Answer::json(200, kept(&ours())),
-                ("GET", false) => Answer::status(404, "configmaps \"b\" not found"),
-                _ => Answer::status(code, "it is another one by now"),
+                ("GET", true) => Reply::json(200, kept(&ours())),
+                ("GET", false) => Reply::status(404, "configmaps \"b\" not found"),
+                _ => Reply::status(code, "it is another one by now"),
             });
             let cluster = server.cluster();
             let found = cluster.kept_text(PLACE, SOON).await.unwrap();
@@ -209,18 +209,18 @@ mod tests {
     #[tokio::test]
     async fn what_is_not_ours_is_not_written_over() {
         for labels in [json!({}), json!({MANAGED_BY: "helm"}), Value::Null] {
-            let server = Server::new(move |_| Answer::json(200, kept(&labels)));
+            let server = Server::new(move |_| Reply::json(200, kept(&labels)));
             let cluster = server.cluster();
             let found = cluster.kept_text(PLACE, SOON).await.unwrap();
             let error = cluster.keep_text(PLACE, "new", found.as_ref(), SOON).await.unwrap_err();
-            assert!(error.to_string().contains("is not written over"), "{error}");
+            assert!(error.to_string().contains("refusing to overwrite ConfigMap"), "{error}");
             assert!(server.requests().iter().all(|asked| asked.method == "GET"));
         }
     }
 
     #[tokio::test]
     async fn what_may_not_be_done_is_named() {
-        let server = Server::new(|_| Answer::status(403, "no rule"));
+        let server = Server::new(|_| Reply::status(403, "no rule"));
         let cluster = server.cluster();
         let error = cluster.kept_text(PLACE, SOON).await.unwrap_err();
         assert_eq!(
@@ -229,8 +229,8 @@ mod tests {
         );
         let error = cluster.keep_text(PLACE, "new", None, SOON).await.unwrap_err();
         assert_eq!(error.what, "not allowed to create configmaps b in namespace a");
-        let silent = Server::new(|_| Answer::Never).cluster();
+        let silent = Server::new(|_| Reply::Never).cluster();
         let error = silent.kept_text(PLACE, Duration::from_millis(30)).await.unwrap_err();
-        assert!(error.to_string().contains("no answer within 30 ms"), "{error}");
+        assert!(error.to_string().contains("no response within 30 ms"), "{error}");
     }
 }

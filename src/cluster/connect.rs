@@ -7,7 +7,7 @@ use http::header::USER_AGENT;
 use kube::Client;
 
 use super::credential::{Credential, Plugin};
-use super::failure::said;
+use super::failure::error_text;
 use super::options::{ConnectOptions, Environment};
 use super::request_errors::PluginFailed;
 use super::{Cluster, client, kubeconfig, transport};
@@ -33,7 +33,7 @@ impl Cluster {
         if let Some(exec) = resolved.exec.take() {
             if environment.no_plugins {
                 return Err(Error::failure(format!("no credentials for context {context}"))
-                    .because("they are a plugin's to give, and none may be run"));
+                    .because("they come from a credential plugin, and running plugins is disabled"));
             }
             let plugin = Plugin::new(exec, environment.stdin_is_terminal);
             let issued = plugin.run().await.map_err(|failed| plugin_error(&context, failed))?;
@@ -89,9 +89,9 @@ fn not_prepared(context: &str, error: &kube::Error) -> Error {
         kube::Error::Auth(kube::client::AuthError::AuthExecRun { cmd, out }) => {
             format!("`{cmd}` failed: {}", out.status)
         }
-        other => said(other),
+        other => error_text(other),
     };
-    Error::failure(format!("the credentials of context {context} cannot be used"))
+    Error::failure(format!("cannot use the credentials of context {context}"))
         .because(reason)
         .hint("kubectl config view --minify")
 }

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::sync::Mutex;
 
-use super::failure::said as said_of;
+use super::failure::error_text;
 use super::programs;
 use super::request_errors::PluginFailed;
 
@@ -93,12 +93,12 @@ impl Plugin {
     /// Not found, failed, took more than 60 s without a terminal to ask on, or printed no credential.
     pub(super) async fn run(&self) -> Result<Issued, PluginFailed> {
         let Some(program) = self.config.command.as_deref().filter(|command| !command.is_empty()) else {
-            return Err(self.failed("the kubeconfig names no command"));
+            return Err(self.failed("the kubeconfig specifies no command"));
         };
         let interactive = match self.config.interactive_mode {
             Some(ExecInteractiveMode::Never) => false,
             Some(ExecInteractiveMode::Always) if !self.stdin_is_terminal => {
-                return Err(self.failed("it must ask something, and there is no terminal to ask on"));
+                return Err(self.failed("it needs to prompt, but there is no terminal"));
             }
             _ => self.stdin_is_terminal,
         };
@@ -123,13 +123,15 @@ impl Plugin {
         let output = if interactive {
             run.await?
         } else {
-            tokio::time::timeout(UNATTENDED, run).await.unwrap_or_else(|_| Err(self.failed("no answer within 60 s")))?
+            tokio::time::timeout(UNATTENDED, run)
+                .await
+                .unwrap_or_else(|_| Err(self.failed("no response within 60 s")))?
         };
         if !output.status.success() {
             let said = String::from_utf8_lossy(&output.stderr);
             let last = said.lines().rev().map(str::trim).find(|line| !line.is_empty()).unwrap_or("");
             let status =
-                output.status.code().map_or("ended by a signal".to_owned(), |code| format!("exit code {code}"));
+                output.status.code().map_or("killed by a signal".to_owned(), |code| format!("exit code {code}"));
             let reason = if last.is_empty() { status } else { format!("{status}: {last}") };
             return Err(self.failed(&reason));
         }
@@ -152,7 +154,7 @@ impl Plugin {
         };
         let ended = async {
             let said = last_of(err).await;
-            Ok((child.wait().await.map_err(|error| self.failed(&said_of(&error)))?, said))
+            Ok((child.wait().await.map_err(|error| self.failed(&error_text(&error)))?, said))
         };
         // Where one fails the other is not waited for: who is no longer read from may never end, and is killed.
         let (stdout, (status, stderr)) = futures::try_join!(printed, ended)?;
@@ -176,15 +178,15 @@ impl Plugin {
         let output: Printed = serde_json::from_slice(printed)
             .ok()
             .or_else(|| serde_saphyr::from_slice(printed).ok())
-            .ok_or_else(|| self.failed("what it printed is not an ExecCredential"))?;
+            .ok_or_else(|| self.failed("its output is not an ExecCredential"))?;
         let status = output.status.ok_or_else(|| self.failed("its ExecCredential has no status"))?;
         let certificate = status.client_certificate_data.zip(status.client_key_data);
         if status.token.is_none() && certificate.is_none() {
-            return Err(self.failed("its ExecCredential holds neither a token nor a client certificate with its key"));
+            return Err(self.failed("its ExecCredential has neither a token nor a client certificate and key"));
         }
         let expires = status
             .expiration_timestamp
-            .map(|text| text.parse().map_err(|_| self.failed("its expirationTimestamp is not a time")))
+            .map(|text| text.parse().map_err(|_| self.failed("its expirationTimestamp is not a valid time")))
             .transpose()?;
         Ok(Issued { token: status.token, certificate, expires })
     }
@@ -208,9 +210,9 @@ impl Plugin {
     }
 
     fn not_started(&self, error: &std::io::Error) -> PluginFailed {
-        let mut failed = self.failed(&said_of(error));
+        let mut failed = self.failed(&error_text(error));
         if error.kind() == std::io::ErrorKind::NotFound {
-            failed.reason = "no such command".to_owned();
+            failed.reason = "command not found".to_owned();
             failed.install = self.config.install_hint.clone();
         }
         failed
@@ -292,7 +294,7 @@ fn current(plugin: &Plugin, issued: &Issued) -> Result<Current, PluginFailed> {
         None => None,
         Some(token) => {
             let mut header = HeaderValue::try_from(format!("Bearer {token}"))
-                .map_err(|_| plugin.failed("its token holds characters that no token has"))?;
+                .map_err(|_| plugin.failed("its token contains invalid characters"))?;
             header.set_sensitive(true);
             Some(header)
         }
@@ -346,7 +348,7 @@ mod tests {
     async fn failures_name_the_command_and_never_what_was_printed() {
         let cases = [
             ("echo SECRET; echo first >&2; echo 'login expired' >&2; exit 7", "exit code 7: login expired"),
-            ("echo SECRET", "what it printed is not an ExecCredential"),
+            ("echo SECRET", "its output is not an ExecCredential"),
             ("echo '{\"SECRET\":1}'", "its ExecCredential has no status"),
         ];
         for (script, reason) in cases {
@@ -389,7 +391,7 @@ mod tests {
         missing.config.command = Some("no-such-credential-plugin".to_owned());
         missing.config.install_hint = Some("apt install it".to_owned());
         let failed = missing.run().await.err().unwrap();
-        assert_eq!((failed.reason.as_str(), failed.install.as_deref()), ("no such command", Some("apt install it")));
+        assert_eq!((failed.reason.as_str(), failed.install.as_deref()), ("command not found", Some("apt install it")));
     }
 
     #[tokio::test]

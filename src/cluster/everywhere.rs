@@ -61,7 +61,7 @@ fn facts(metadata: ObjectMeta) -> ObjectFacts {
 mod tests {
     use super::*;
     use crate::cluster::snapshot::Cause;
-    use crate::cluster::testing::{Answer, Server};
+    use crate::cluster::testing::{Reply, Server};
     use serde_json::json;
 
     const SOON: Duration = Duration::from_secs(1);
@@ -71,7 +71,7 @@ mod tests {
         let server = Server::new(|_| {
             let owner =
                 json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "wh", "uid": "u", "controller": true});
-            Answer::json(
+            Reply::json(
                 200,
                 json!({"metadata": {}, "items": [{"metadata": {
                     "namespace": "n", "name": "wh-0", "labels": {"k": "v"}, "ownerReferences": [owner]}}]}),
@@ -95,11 +95,11 @@ mod tests {
 
     #[tokio::test]
     async fn who_may_not_is_told_apart_from_who_gets_no_answer() {
-        let denied = Server::new(|_| Answer::status(403, "no rule"));
+        let denied = Server::new(|_| Reply::status(403, "no rule"));
         let cause =
             |read: &Read<Vec<ObjectFacts>>| if let Read::Unknown(part) = read { Some(part.cause) } else { None };
         assert_eq!(cause(&denied.cluster().labelled_pods("k", SOON).await), Some(Cause::Forbidden));
-        let silent = Server::new(|_| Answer::Never);
+        let silent = Server::new(|_| Reply::Never);
         let answer = silent.cluster().labelled_pods("k", Duration::from_millis(30)).await;
         assert_eq!(cause(&answer), Some(Cause::TimedOut));
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use rustls::{AlertDescription, CertificateError};
 
 use super::Cluster;
-use super::foreign::Said;
+use super::foreign::KnownMessage;
 use super::request_errors::{DeadlinePassed, PluginFailed};
 use super::snapshot::{Cause, Unreadable};
 use crate::cli::quoted;
@@ -71,14 +71,14 @@ impl Failure {
         match error {
             kube::Error::Api(status) => Self::of_status(status),
             kube::Error::SerdeError(_) | kube::Error::FromUtf8(_) => {
-                Self::without_answer(Cause::Unreachable, "the answer is not a Kubernetes API server's")
+                Self::without_answer(Cause::Unreachable, "the response is not from a Kubernetes API server")
             }
             kube::Error::UpgradeConnection(kube::client::UpgradeConnectionError::ProtocolSwitch(status)) => Self {
                 cause: Cause::Refused,
                 code: status.as_u16(),
                 kind: String::new(),
                 fields: Vec::new(),
-                reason: format!("the server does not switch to WebSocket (it answered {status})"),
+                reason: format!("the server refused the switch to WebSocket (status {status})"),
                 source: None,
             },
             other => Self::of_chain(other),
@@ -93,7 +93,7 @@ impl Failure {
                 Self::read(error)
             }
             Watcher::WatchError(status) => Self::of_status(status),
-            Watcher::NoResourceVersion => Self::without_answer(Cause::Refused, "the answer has no resourceVersion"),
+            Watcher::NoResourceVersion => Self::without_answer(Cause::Refused, "the response has no resourceVersion"),
         }
     }
 
@@ -110,13 +110,13 @@ impl Failure {
         let reason = if message.is_empty() {
             let words = http::StatusCode::from_u16(status.code).ok().and_then(|code| code.canonical_reason());
             format!(
-                "the server answered {}{}{}",
+                "the server responded {}{}{}",
                 status.code,
                 if words.is_some() { " " } else { "" },
                 words.unwrap_or("")
             )
         } else if message.starts_with('<') {
-            format!("the server answered {} with a web page, not as a Kubernetes API server does", status.code)
+            format!("the server responded {} with a web page; this is not a Kubernetes API server", status.code)
         } else {
             one_line(message)
         };
@@ -138,15 +138,15 @@ impl Failure {
                 return Self::without_answer(Cause::Unreachable, tls_reason(tls));
             }
         }
-        let lookup = chain.iter().any(|link| Said::NoSuchHost.is_in(&link.to_string()));
+        let lookup = chain.iter().any(|link| KnownMessage::NoSuchHost.is_in(&link.to_string()));
         for link in &chain {
             if let Some(io) = link.downcast_ref::<io::Error>() {
                 let reason = match io.kind() {
                     io::ErrorKind::ConnectionRefused => "connection refused".to_owned(),
-                    io::ErrorKind::TimedOut => "no connection in time".to_owned(),
+                    io::ErrorKind::TimedOut => "connection timed out".to_owned(),
                     io::ErrorKind::ConnectionReset => "connection reset".to_owned(),
-                    io::ErrorKind::BrokenPipe | io::ErrorKind::UnexpectedEof => "the connection broke".to_owned(),
-                    _ if lookup => "no such host name (DNS)".to_owned(),
+                    io::ErrorKind::BrokenPipe | io::ErrorKind::UnexpectedEof => "connection lost".to_owned(),
+                    _ if lookup => "host name not found (DNS)".to_owned(),
                     _ => one_line(&without_os_number(&io.to_string())),
                 };
                 return Self::without_answer(Cause::Unreachable, reason);
@@ -194,9 +194,11 @@ impl Cluster {
                     .hint(format!("kubectl auth can-i {verb} {resource}{scope}"))
             }
             Cause::Unreachable => self.unreachable(&failure.reason),
-            Cause::TimedOut => Error::failure(format!("the Kubernetes API server at {} is slow", self.server))
-                .because(format!("{verb} {resource}{of}{place}: {}", failure.reason))
-                .hint("try again with a longer --request-timeout"),
+            Cause::TimedOut => {
+                Error::failure(format!("the Kubernetes API server at {} did not respond in time", self.server))
+                    .because(format!("{verb} {resource}{of}{place}: {}", failure.reason))
+                    .hint("try again with a longer --request-timeout")
+            }
             Cause::NotFound | Cause::Refused => {
                 Error::failure(format!("cannot {verb} {resource}{of}{place}")).because(&failure.reason)
             }
@@ -219,7 +221,7 @@ impl Cluster {
     }
 
     fn unauthorized(&self, reason: &str) -> Error {
-        let error = Error::failure(format!("the server does not accept the credentials of context {}", self.context));
+        let error = Error::failure(format!("the server rejected the credentials of context {}", self.context));
         // "Unauthorized" says nothing that the first line does not.
         let error = if reason == "Unauthorized" { error } else { error.because(reason) };
         error
@@ -228,7 +230,7 @@ impl Cluster {
     }
 
     fn unreachable(&self, reason: &str) -> Error {
-        Error::failure(format!("the Kubernetes API server at {} cannot be reached", self.server))
+        Error::failure(format!("the Kubernetes API server at {} is unreachable", self.server))
             .because(reason)
             .hint(format!("kubectl cluster-info --context {}", quoted(&self.context)))
     }
@@ -262,7 +264,7 @@ pub(super) fn broke(error: &(dyn StdError + 'static)) -> bool {
 }
 
 /// What an error says at bottom, on one line: its innermost cause, without what the outer ones repeat.
-pub fn said(error: &(dyn StdError + 'static)) -> String {
+pub fn error_text(error: &(dyn StdError + 'static)) -> String {
     let innermost = chain(error).last().map_or_else(|| error.to_string(), |link| link.to_string());
     one_line(&without_os_number(&innermost))
 }
@@ -272,13 +274,13 @@ fn tls_reason(error: &rustls::Error) -> String {
         rustls::Error::InvalidCertificate(reason) => match reason {
             // A bad signature is a re-created authority of the same name, as every new cluster's "kubernetes" is.
             CertificateError::UnknownIssuer | CertificateError::BadSignature => {
-                "the server's certificate is signed by an authority that is not trusted".to_owned()
+                "the server's certificate is signed by an untrusted authority".to_owned()
             }
             CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
                 "the server's certificate has expired".to_owned()
             }
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-                "the server's certificate is for another name (see --tls-server-name)".to_owned()
+                "the server's certificate is not valid for its name (see --tls-server-name)".to_owned()
             }
             other => format!("the server's certificate is not valid: {other}"),
         },
@@ -288,7 +290,7 @@ fn tls_reason(error: &rustls::Error) -> String {
             | AlertDescription::CertificateUnknown
             | AlertDescription::CertificateExpired
             | AlertDescription::UnknownCA,
-        ) => "the server does not accept the client certificate".to_owned(),
+        ) => "the server rejected the client certificate".to_owned(),
         rustls::Error::InvalidMessage(_) => "the server does not speak TLS (is its address http://?)".to_owned(),
         other => format!("TLS: {other}"),
     }
@@ -308,7 +310,7 @@ const LONGEST: usize = 1000;
 /// A text, or the beginning of one that is longer than anybody reads, with what it is the beginning of.
 pub fn cut(text: &str) -> String {
     match text.char_indices().nth(LONGEST) {
-        Some((at, _)) => format!("{}… (cut after {LONGEST} of {} characters)", &text[..at], text.chars().count()),
+        Some((at, _)) => format!("{}… (first {LONGEST} of {} characters)", &text[..at], text.chars().count()),
         None => text.to_owned(),
     }
 }
@@ -349,7 +351,7 @@ mod tests {
 
     #[test]
     fn a_reason_is_one_line_of_words() {
-        assert_eq!(Failure::of(api(418, "")).reason, "the server answered 418 I'm a teapot");
+        assert_eq!(Failure::of(api(418, "")).reason, "the server responded 418 I'm a teapot");
         assert!(Failure::of(api(502, "<html><body>Bad")).reason.contains("web page"));
         let long = Failure::of(api(500, &"many words\n".repeat(100))).reason;
         assert!(long.chars().count() <= LONGEST_REASON + 1 && !long.contains('\n'), "{long}");
@@ -364,9 +366,9 @@ mod tests {
         let tls = rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer);
         let wrapped = io::Error::new(io::ErrorKind::InvalidData, io::Error::other(tls));
         let failure = Failure::of(kube::Error::Service(Box::new(wrapped)));
-        assert_eq!(failure.reason, "the server's certificate is signed by an authority that is not trusted");
+        assert_eq!(failure.reason, "the server's certificate is signed by an untrusted authority");
 
         let late = Failure::of(kube::Error::Service(Box::new(DeadlinePassed(Duration::from_secs(30)))));
-        assert_eq!((late.cause, late.reason.as_str()), (Cause::TimedOut, "no answer within 30 s"));
+        assert_eq!((late.cause, late.reason.as_str()), (Cause::TimedOut, "no response within 30 s"));
     }
 }

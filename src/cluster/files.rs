@@ -11,7 +11,7 @@ pub const LARGEST: u64 = 16 << 20;
 ///
 /// # Errors
 /// The system's; it is longer.
-pub fn whole(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+pub fn read_limited(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path)?.take(most + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > most {
@@ -25,7 +25,7 @@ pub fn whole(path: &Path, most: u64) -> io::Result<Vec<u8>> {
 /// # Errors
 /// The system's; it is longer, or no text.
 pub fn text(path: &Path, most: u64) -> io::Result<String> {
-    String::from_utf8(whole(path, most)?).map_err(|_| io::Error::other("it is no text in UTF-8"))
+    String::from_utf8(read_limited(path, most)?).map_err(|_| io::Error::other("it is not UTF-8 text"))
 }
 
 /// Whether a file, which somebody else's code reads, has an end: devices have none.
@@ -65,14 +65,14 @@ mod tests {
     #[test]
     fn a_file_without_end_is_read_so_far_and_no_further() {
         let zero = Path::new("/dev/zero");
-        assert_eq!(whole(zero, 1 << 20).unwrap_err().to_string(), "it is larger than 1 MiB");
+        assert_eq!(read_limited(zero, 1 << 20).unwrap_err().to_string(), "it is larger than 1 MiB");
         assert_eq!(text(zero, 1 << 20).unwrap_err().to_string(), "it is larger than 1 MiB");
         assert_eq!(ends(zero, 1 << 20).unwrap_err().to_string(), "it is a device");
         assert!(ends(Path::new("/dev/null"), 1).is_ok());
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         std::fs::write(&path, vec![b'x'; 1 << 20]).unwrap();
-        assert_eq!(whole(&path, 1 << 20).unwrap().len(), 1 << 20);
-        assert!(whole(&path, (1 << 20) - 1).is_err() && ends(&path, (1 << 20) - 1).is_err());
+        assert_eq!(read_limited(&path, 1 << 20).unwrap().len(), 1 << 20);
+        assert!(read_limited(&path, (1 << 20) - 1).is_err() && ends(&path, (1 << 20) - 1).is_err());
     }
 }

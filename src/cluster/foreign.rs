@@ -3,7 +3,7 @@
 
 /// Something that another program says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Said {
+pub(super) enum KnownMessage {
     /// A kubelet, of a port that it was to forward to: Go's words of `ECONNREFUSED` (k8s.io/kubelet,
     /// pkg/cri/streaming/portforward). Tested by the end-to-end case `forward::a_kubelet_says_that_nothing_listens`.
     NothingListens,
@@ -15,7 +15,7 @@ pub(super) enum Said {
     NoSuchHost,
 }
 
-impl Said {
+impl KnownMessage {
     /// The words.
     fn words(self) -> &'static str {
         match self {

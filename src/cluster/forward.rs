@@ -17,9 +17,9 @@ use tokio::time::{Instant, MissedTickBehavior, sleep, sleep_until, timeout};
 
 use super::Cluster;
 use super::failure::Failure;
-use super::framing::{Reader, Report, Socket, Writer};
+use super::framing::{PortError, Reader, Socket, Writer};
 use super::listener::{Accepted, Listener};
-use super::request_errors::in_words;
+use super::request_errors::format_duration;
 use super::snapshot::Cause;
 use super::transport::pause;
 use super::tunnel::{Open, Upgraded};
@@ -259,14 +259,14 @@ impl<W: Way> Route<W> {
         let deadline = Instant::now() + self.limits.wait;
         let mut head = Head::default();
         let mut refusing: Option<(Destination, Instant)> = None;
-        let mut latest = "there is no Ready pod".to_owned();
+        let mut latest = "no pod is Ready".to_owned();
         for attempt in 0.. {
             let there = tokio::select! {
                 biased;
                 there = standing(&mut to) => there,
                 () = head.fill(client) => return Ok(None),
                 () = sleep_until(deadline) => {
-                    return Err(format!("{latest}; a client waited {}", in_words(self.limits.wait)));
+                    return Err(format!("{latest} (a client waited {})", format_duration(self.limits.wait)));
                 }
             };
             let opened = tokio::select! {
@@ -345,11 +345,11 @@ impl<W: Way> Route<W> {
                     Ok([]) => Attempt::Failed(Fate::Broken, "the connection was closed".to_owned()),
                     Ok(_) => Attempt::Through,
                     Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-                        let certain = Report::within(&error) == Some(&Report::NothingListens);
+                        let certain = PortError::find_in(&error) == Some(&PortError::NothingListens);
                         let refused = certain || self.speaks == Speaks::Sql;
-                        Attempt::Failed(if refused { Fate::Refused } else { Fate::Broken }, super::said(&error))
+                        Attempt::Failed(if refused { Fate::Refused } else { Fate::Broken }, super::error_text(&error))
                     }
-                    Err(error) => Attempt::Failed(Fate::Broken, super::said(&error)),
+                    Err(error) => Attempt::Failed(Fate::Broken, super::error_text(&error)),
                 },
                 read = client.read_buf(&mut head.bytes) => match read {
                     Ok(1..) => {}

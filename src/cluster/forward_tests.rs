@@ -131,7 +131,7 @@ async fn a_client_without_a_pod_waits_for_one() {
 async fn one_that_has_waited_long_enough_is_told_of() {
     let scene = scene(None, Speaks::Sql, Limits { wait: Duration::from_millis(20), ..LIMITS });
     let why = soon(scene.carried).await.unwrap().unwrap_err();
-    assert_eq!(why, "there is no Ready pod; a client waited 20 ms");
+    assert_eq!(why, "no pod is Ready (a client waited 20 ms)");
 }
 
 #[tokio::test]
@@ -225,7 +225,7 @@ async fn a_pod_that_is_ready_and_refuses_is_given_up() {
     }
     assert!(asked > 1, "it was asked once");
     let why = soon(scene.carried).await.unwrap().unwrap_err();
-    assert_eq!(why, "pod p-0, port 5432: connection refused: nothing listens on that port of the pod");
+    assert_eq!(why, "pod p-0, port 5432: connection refused: nothing is listening on that port of the pod");
 }
 
 /// What is more than is kept goes through, and is not said again.

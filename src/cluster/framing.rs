@@ -16,7 +16,7 @@ use tokio::io::{AsyncBufRead, AsyncRead, AsyncWrite, ReadBuf};
 use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 
-use super::foreign::Said;
+use super::foreign::KnownMessage;
 
 /// Channel of the port's bytes.
 const DATA: u8 = 0;
@@ -83,7 +83,7 @@ impl<S: Socket> Reader<S> {
         }
         let channel = bytes.get_u8();
         let Some(greeted) = self.greeted.get_mut(usize::from(channel)) else {
-            return invalid(format!("the server sent something on channel {channel}"));
+            return invalid(format!("the server sent unexpected data on channel {channel}"));
         };
         if bytes.is_empty() {
             return Ok(());
@@ -100,7 +100,7 @@ impl<S: Socket> Reader<S> {
             // A port that was reported is of no use any longer.
             REPORT => {
                 let text = String::from_utf8_lossy(&bytes);
-                return Err(io::Error::new(io::ErrorKind::ConnectionRefused, Report::of(&text)));
+                return Err(io::Error::new(io::ErrorKind::ConnectionRefused, PortError::of(&text)));
             }
             // There are two.
             _ => {}
@@ -122,39 +122,39 @@ fn broken(error: WsError) -> io::Result<()> {
 
 /// What the kubelet reports of a port it was to forward to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Report {
+pub(crate) enum PortError {
     /// Nothing listens on that port of the pod.
     NothingListens,
     /// Something else, in the kubelet's words, on one line.
     Other(String),
 }
 
-impl Report {
+impl PortError {
     /// The kubelet's message ends with what matters: `error forwarding port 5432 to pod …, uid : failed to … 5432:
     /// connect: connection refused`.
     pub(crate) fn of(text: &str) -> Self {
-        if Said::NothingListens.is_in(text) {
+        if KnownMessage::NothingListens.is_in(text) {
             return Self::NothingListens;
         }
         Self::Other(text.split_whitespace().collect::<Vec<_>>().join(" "))
     }
 
     /// The report at the bottom of an error, where it is one.
-    pub(crate) fn within<'e>(error: &'e (dyn std::error::Error + 'static)) -> Option<&'e Self> {
+    pub(crate) fn find_in<'e>(error: &'e (dyn std::error::Error + 'static)) -> Option<&'e Self> {
         super::failure::chain(error).into_iter().find_map(|link| link.downcast_ref())
     }
 }
 
-impl fmt::Display for Report {
+impl fmt::Display for PortError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NothingListens => f.write_str("connection refused: nothing listens on that port of the pod"),
+            Self::NothingListens => f.write_str("connection refused: nothing is listening on that port of the pod"),
             Self::Other(words) => f.write_str(words),
         }
     }
 }
 
-impl std::error::Error for Report {}
+impl std::error::Error for PortError {}
 
 impl<S: Socket> AsyncBufRead for Reader<S> {
     fn poll_fill_buf(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {

@@ -56,7 +56,7 @@ async fn what_came_before_a_report_is_read_before_it() {
     assert_eq!(&words, b"last words");
     let error = reader.read(&mut words).await.unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
-    assert_eq!(error.to_string(), "connection refused: nothing listens on that port of the pod");
+    assert_eq!(error.to_string(), "connection refused: nothing is listening on that port of the pod");
 }
 
 #[tokio::test]
@@ -121,7 +121,10 @@ fn the_kubelets_message_is_shortened() {
                 \"/var/run/netns/cni-1\": failed to connect to localhost:5432 inside namespace \"3f2a\", IPv4: \
                 dial tcp4 127.0.0.1:5432: connect: connection refused IPv6 dial tcp6 [::1]:5432: connect: \
                 connection refused ";
-    assert_eq!(Report::of(long), Report::NothingListens);
-    assert_eq!(Report::NothingListens.to_string(), "connection refused: nothing listens on that port of the pod");
-    assert_eq!(Report::of("pod not\nfound"), Report::Other("pod not found".into()));
+    assert_eq!(PortError::of(long), PortError::NothingListens);
+    assert_eq!(
+        PortError::NothingListens.to_string(),
+        "connection refused: nothing is listening on that port of the pod"
+    );
+    assert_eq!(PortError::of("pod not\nfound"), PortError::Other("pod not found".into()));
 }

@@ -14,7 +14,7 @@ use kube::config::{
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
-use super::failure::said;
+use super::failure::error_text;
 use super::files;
 use super::options::{ConnectOptions, Environment};
 use super::proxy;
@@ -68,7 +68,7 @@ pub(super) fn load(options: &ConnectOptions, environment: &Environment) -> Resul
         // kubectl does not mind these, and an empty current-context is none.
         (next.kind, next.api_version) = (None, None);
         next.current_context = next.current_context.filter(|name| !name.is_empty());
-        merged = merged.merge(next).map_err(|error| cannot_read(file, &said(&error)))?;
+        merged = merged.merge(next).map_err(|error| cannot_read(file, &error_text(&error)))?;
     }
     Ok((files, merged))
 }
@@ -86,7 +86,7 @@ fn split(list: &OsStr) -> Vec<PathBuf> {
 fn read(file: &Path, must_exist: bool) -> Result<Option<Kubeconfig>> {
     match files::ends(file, files::LARGEST) {
         Err(error) if error.kind() == io::ErrorKind::NotFound && !must_exist => return Ok(None),
-        Err(error) => return Err(cannot_read(file, &said(&error))),
+        Err(error) => return Err(cannot_read(file, &error_text(&error))),
         Ok(()) => {}
     }
     match Kubeconfig::read_from(file) {
@@ -94,13 +94,13 @@ fn read(file: &Path, must_exist: bool) -> Result<Option<Kubeconfig>> {
         Err(KubeconfigError::ReadConfig(error, _)) if error.kind() == io::ErrorKind::NotFound && !must_exist => {
             Ok(None)
         }
-        Err(KubeconfigError::ReadConfig(error, _)) => Err(cannot_read(file, &said(&error))),
+        Err(KubeconfigError::ReadConfig(error, _)) => Err(cannot_read(file, &error_text(&error))),
         // The parser's own words may repeat what is in the file, and secrets are in there.
         Err(KubeconfigError::Parse(error)) => {
             let place = error.location().map(|at| format!(" (line {}, column {})", at.line(), at.column()));
             Err(cannot_read(file, &format!("it is not a kubeconfig{}", place.unwrap_or_default())))
         }
-        Err(other) => Err(cannot_read(file, &said(&other))),
+        Err(other) => Err(cannot_read(file, &error_text(&other))),
     }
 }
 
@@ -115,11 +115,11 @@ fn none_found(files: &[PathBuf], options: &ConnectOptions, environment: &Environ
     let places = places.join(", ");
     let listed = environment.kubeconfig.as_ref().is_some_and(|list| !list.is_empty());
     let why = match &options.kubeconfig {
-        Some(path) if !path.as_os_str().is_empty() => format!("{places} (from --kubeconfig) names no cluster"),
+        Some(path) if !path.as_os_str().is_empty() => format!("{places} (from --kubeconfig) defines no cluster"),
         _ if listed => format!("looked for {places} (from KUBECONFIG)"),
         _ => format!("looked for {places}"),
     };
-    Error::failure("no kubeconfig: which cluster to talk to is not known")
+    Error::failure("no kubeconfig found")
         .because(why)
         .hint("kubectl config get-contexts")
         .hint("kubectl synxdb --kubeconfig FILE status")
@@ -136,7 +136,7 @@ fn context(options: &ConnectOptions, kubeconfig: &Kubeconfig, files: &[PathBuf])
         }
         let files: Vec<_> = files.iter().map(|file| file.display().to_string()).collect();
         return Err(Error::failure("no current context")
-            .because(format!("{} sets none; contexts there: {}", files.join(", "), known()))
+            .because(format!("{} sets none; available contexts: {}", files.join(", "), known()))
             .hint("kubectl config use-context NAME")
             .hint("kubectl synxdb --context NAME status"));
     };
@@ -147,7 +147,7 @@ fn context(options: &ConnectOptions, kubeconfig: &Kubeconfig, files: &[PathBuf])
             let known = known();
             let known = if known.is_empty() { "none".to_owned() } else { known };
             Err(Error::failure(format!("{what} {name} does not exist"))
-                .because(format!("contexts there are: {known}"))
+                .because(format!("available contexts: {known}"))
                 .hint("kubectl config get-contexts"))
         }
     }
@@ -164,13 +164,13 @@ fn cluster(options: &ConnectOptions, kubeconfig: &Kubeconfig, context: &Context)
         None => {
             let known: Vec<_> = kubeconfig.clusters.iter().map(|cluster| cluster.name.as_str()).collect();
             return Err(Error::failure(format!("cluster {name} does not exist in the kubeconfig"))
-                .because(format!("clusters there are: {}", known.join(", ")))
+                .because(format!("available clusters: {}", known.join(", ")))
                 .hint("kubectl config get-clusters"));
         }
     };
     let authority = options.certificate_authority.as_ref();
     if options.insecure_skip_tls_verify && authority.is_some() {
-        return Err(Error::usage("--insecure-skip-tls-verify and --certificate-authority contradict each other"));
+        return Err(Error::usage("--insecure-skip-tls-verify and --certificate-authority cannot be used together"));
     }
     if options.insecure_skip_tls_verify || authority.is_some() {
         cluster.insecure_skip_tls_verify = Some(options.insecure_skip_tls_verify);
@@ -186,8 +186,8 @@ fn cluster(options: &ConnectOptions, kubeconfig: &Kubeconfig, context: &Context)
     }
     let verifies_with = cluster.certificate_authority.is_some() || cluster.certificate_authority_data.is_some();
     if cluster.insecure_skip_tls_verify == Some(true) && verifies_with {
-        return Err(Error::failure(format!("cluster {name} of the kubeconfig contradicts itself"))
-            .because("it gives a certificate authority, and insecure-skip-tls-verify"));
+        return Err(Error::failure(format!("cluster {name} in the kubeconfig is contradictory"))
+            .because("it sets both a certificate authority and insecure-skip-tls-verify"));
     }
     Ok(cluster)
 }
@@ -200,7 +200,7 @@ fn user(options: &ConnectOptions, kubeconfig: &Kubeconfig, context: &Context) ->
     if let (Some(name), None) = (&wanted, found) {
         let known: Vec<_> = kubeconfig.auth_infos.iter().map(|user| user.name.as_str()).collect();
         return Err(Error::failure(format!("user {name} does not exist in the kubeconfig"))
-            .because(format!("users there are: {}", known.join(", ")))
+            .because(format!("available users: {}", known.join(", ")))
             .hint("kubectl config get-users"));
     }
     let mut user = found.and_then(|named| named.auth_info.clone()).unwrap_or_default();
@@ -237,7 +237,7 @@ fn flags_over(options: &ConnectOptions, user: &mut AuthInfo) -> Result<()> {
     }
     let groups = user.impersonate_groups.as_ref().is_some_and(|groups| !groups.is_empty());
     if user.impersonate.is_none() && (user.impersonate_uid.is_some() || groups) {
-        return Err(Error::usage("--as-uid and --as-group need --as: whose identity is not said"));
+        return Err(Error::usage("--as-uid and --as-group require --as"));
     }
     Ok(())
 }
@@ -284,7 +284,7 @@ fn assemble(
     let has_token = user.token.is_some() || user.token_file.is_some();
     let mut exec = user.exec.take().filter(|_| !has_token);
     if let Some(exec) = exec.as_mut().filter(|exec| exec.provide_cluster_info) {
-        exec.cluster = Some(ExecAuthCluster::try_from(cluster).map_err(|error| Error::failure(said(&error)))?);
+        exec.cluster = Some(ExecAuthCluster::try_from(cluster).map_err(|error| Error::failure(error_text(&error)))?);
     }
     config.auth_info = user;
     Ok(Resolved { context, namespace, exec, config })
@@ -293,7 +293,7 @@ fn assemble(
 /// An address as client-go takes it: without a scheme it is http, or https where TLS options are given.
 fn server(address: &str, uses_tls: bool) -> Result<Uri> {
     if address.is_empty() {
-        return Err(Error::failure("the kubeconfig gives no server").hint("kubectl config view --minify"));
+        return Err(Error::failure("the kubeconfig sets no server").hint("kubectl config view --minify"));
     }
     let address = match address.contains("://") {
         true => address.to_owned(),
@@ -307,7 +307,7 @@ fn server(address: &str, uses_tls: bool) -> Result<Uri> {
     let uri: Uri = address.parse().map_err(|error: http::uri::InvalidUri| wrong(&error.to_string()))?;
     match uri.scheme_str() {
         Some("http" | "https") => Ok(uri),
-        _ => Err(wrong("it begins neither with https:// nor with http://")),
+        _ => Err(wrong("it starts with neither https:// nor http://")),
     }
 }
 
@@ -316,7 +316,7 @@ fn authorities(cluster: &ClusterInfo) -> Result<Option<Vec<Vec<u8>>>> {
         (Some(data), _) if !data.is_empty() => {
             let pem = base64::engine::general_purpose::STANDARD
                 .decode(data)
-                .map_err(|_| Error::failure("certificate-authority-data of the kubeconfig is not base64"))?;
+                .map_err(|_| Error::failure("certificate-authority-data in the kubeconfig is not base64"))?;
             (pem, "certificate-authority-data".to_owned())
         }
         (_, Some(path)) if !path.is_empty() => (read_file(path, "certificate authority")?, path.clone()),
@@ -329,14 +329,14 @@ fn certificates(pem: &[u8], origin: &str) -> Result<Vec<Vec<u8>>> {
     let found: Vec<_> =
         CertificateDer::pem_slice_iter(pem).filter_map(|der| der.ok()).map(|der| der.to_vec()).collect();
     if found.is_empty() {
-        return Err(Error::failure(format!("there is no PEM certificate in {origin}")));
+        return Err(Error::failure(format!("no PEM certificate in {origin}")));
     }
     Ok(found)
 }
 
 fn read_file(path: &str, what: &str) -> Result<Vec<u8>> {
-    files::whole(Path::new(path), files::LARGEST)
-        .map_err(|error| Error::failure(format!("cannot read the {what} {path}")).because(said(&error)))
+    files::read_limited(Path::new(path), files::LARGEST)
+        .map_err(|error| Error::failure(format!("cannot read the {what} {path}")).because(error_text(&error)))
 }
 
 /// Inside a pod: its service account

@@ -144,15 +144,15 @@ fn what_does_not_exist_is_named_with_what_does() {
     let cases = [
         (
             ConnectOptions { context: some("green"), ..options() },
-            "context green does not exist: contexts there are: blue, red",
+            "context green does not exist: available contexts: blue, red",
         ),
         (
             ConnectOptions { cluster: some("three"), ..options() },
-            "cluster three does not exist in the kubeconfig: clusters there are: one, two",
+            "cluster three does not exist in the kubeconfig: available clusters: one, two",
         ),
         (
             ConnectOptions { user: some("eve"), ..options() },
-            "user eve does not exist in the kubeconfig: users there are: ann, bob",
+            "user eve does not exist in the kubeconfig: available users: ann, bob",
         ),
     ];
     for (flags, expected) in cases {
@@ -217,7 +217,7 @@ fn contradictions_are_refused() {
         TWO.replace("insecure-skip-tls-verify: true", "insecure-skip-tls-verify: true, certificate-authority: x");
     let file = home.file("both", &both);
     let flags = ConnectOptions { context: some("red"), ..options() };
-    assert!(failed(&flags, &home.with(&[&file])).to_string().contains("contradicts itself"));
+    assert!(failed(&flags, &home.with(&[&file])).to_string().contains("is contradictory"));
 }
 
 #[test]

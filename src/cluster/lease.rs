@@ -14,7 +14,7 @@ use k8s_openapi::api::coordination::v1::Lease;
 use serde::{Deserialize, Serialize};
 
 use super::process::Process;
-use super::request_errors::in_words;
+use super::request_errors::format_duration;
 
 /// The Lease's name, in the namespace of what is failed over.
 pub const LEASE: &str = "kubectl-synxdb";
@@ -74,7 +74,7 @@ pub struct Tenure {
 
 /// Whether a Lease is held.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum LeaseState {
     /// By nobody.
     Free,
     /// By a process of this machine that is no more.
@@ -97,10 +97,10 @@ pub enum Next {
 }
 
 /// Judges a Lease, or that there is none.
-pub fn judge(lease: Option<&Lease>, now: Timestamp, is_gone: impl Fn(&Process) -> bool) -> Standing {
-    let Some(spec) = lease.and_then(|lease| lease.spec.as_ref()) else { return Standing::Free };
+pub fn judge(lease: Option<&Lease>, now: Timestamp, is_gone: impl Fn(&Process) -> bool) -> LeaseState {
+    let Some(spec) = lease.and_then(|lease| lease.spec.as_ref()) else { return LeaseState::Free };
     let Some(identity) = spec.holder_identity.as_deref().filter(|holder| !holder.trim().is_empty()) else {
-        return Standing::Free;
+        return LeaseState::Free;
     };
     let holder = lease.and_then(holder);
     let lasts = spec.lease_duration_seconds.and_then(|seconds| u64::try_from(seconds).ok());
@@ -111,9 +111,13 @@ pub fn judge(lease: Option<&Lease>, now: Timestamp, is_gone: impl Fn(&Process) -
         lasts: lasts.map_or(LASTS, Duration::from_secs),
     };
     if holder.is_some_and(|holder| is_gone(&holder.process)) {
-        return Standing::Left(tenure);
+        return LeaseState::Left(tenure);
     }
-    if tenure.since_end().is_some_and(|ago| ago > SKEW) { Standing::Expired(tenure) } else { Standing::Held(tenure) }
+    if tenure.since_end().is_some_and(|ago| ago > SKEW) {
+        LeaseState::Expired(tenure)
+    } else {
+        LeaseState::Held(tenure)
+    }
 }
 
 /// The holder as machines are told; `None` where `holderIdentity` is somebody else's by now.
@@ -145,17 +149,17 @@ impl fmt::Display for Tenure {
         match self.renewed {
             None => f.write_str(", never renewed"),
             Some(ago) => match Duration::try_from(ago) {
-                Ok(ago) => write!(f, ", last renewed {} ago", in_words(Duration::from_secs(ago.as_secs()))),
+                Ok(ago) => write!(f, ", last renewed {} ago", format_duration(Duration::from_secs(ago.as_secs()))),
                 Err(_) if self.skew().is_some() => {
-                    f.write_str(", last renewed in the future: its clock or ours is wrong (clock skew)")
+                    f.write_str(", last renewed in the future (clock skew between the two machines)")
                 }
-                Err(_) => f.write_str(", last renewed just now by a clock that is ahead of ours"),
+                Err(_) => f.write_str(", last renewed just now (its clock is ahead of this machine's)"),
             },
         }
     }
 }
 
-impl Standing {
+impl LeaseState {
     /// What one does who wants it for `id`, and has seen it unchanged for so long.
     pub fn next(&self, id: &str, unchanged: Duration) -> Next {
         let tenure = match self {

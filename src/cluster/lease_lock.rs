@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::Cluster;
 use super::failure::{Failure, Operation};
-use super::lease::{HOLDER, Holder, LASTS, LEASE, Next, Standing, Tenure, holder, judge};
+use super::lease::{HOLDER, Holder, LASTS, LEASE, LeaseState, Next, Tenure, holder, judge};
 use super::patience::Patience;
 use super::process::Process;
 use super::snapshot::{Cause, Read};
@@ -69,7 +69,7 @@ impl ObservedLease {
     }
 
     /// What it says.
-    pub fn standing(&self, now: Timestamp) -> Standing {
+    pub fn standing(&self, now: Timestamp) -> LeaseState {
         judge(self.lease.as_ref(), now, Process::is_gone)
     }
 
@@ -94,7 +94,7 @@ pub struct LeaseRequest<'c> {
 pub struct LeaseGuard {
     pace: Pace,
     kept: Option<Arc<Mutex<Kept>>>,
-    lost: watch::Receiver<Option<String>>,
+    lost: watch::Receiver<Option<LeaseLost>>,
     renewal: Option<JoinHandle<()>>,
 }
 
@@ -138,7 +138,7 @@ impl Cluster {
         match self.take(pace, claim, seen, tell).await {
             Ok(kept) => Ok(LeaseGuard::renewing(pace, kept)),
             Err(error) if insists => {
-                tell(format!("it goes on without the Lease {LEASE}: {error}"));
+                tell(format!("continuing without the Lease {LEASE}: {error}"));
                 Ok(LeaseGuard::without())
             }
             Err(error) => Err(error),
@@ -173,9 +173,9 @@ impl Cluster {
             match sighting.standing((claim.clock)()).next(&claim.holder.id, sighting.at.elapsed()) {
                 Next::Refused(tenure) => return Err(under_way(&claim, &tenure)),
                 Next::Wait(left, tenure) => {
-                    tell(format!("waits {} s for its end: {tenure}", left.as_secs_f64().ceil()));
+                    tell(format!("waiting {} s for it to expire: {tenure}", left.as_secs_f64().ceil()));
                     sleep(left).await;
-                    let now = ObservedLease::now(self.look(pace, &leases, &claim).await?);
+                    let now = ObservedLease::now(self.read_lease(pace, &leases, &claim).await?);
                     // What was waited for is asked for as long as what was free.
                     patience = Patience::of(pace.persistence);
                     if now.version() == sighting.version() {
@@ -184,7 +184,7 @@ impl Cluster {
                     }
                     // It was renewed, or somebody else has it: that one is at work. Whoever gave it back is not.
                     match now.standing((claim.clock)()) {
-                        Standing::Held(tenure) => return Err(under_way(&claim, &tenure)),
+                        LeaseState::Held(tenure) => return Err(under_way(&claim, &tenure)),
                         _ => seen = Some(now),
                     }
                 }
@@ -204,7 +204,7 @@ impl Cluster {
         }
     }
 
-    async fn look(&self, pace: Pace, leases: &Api<Lease>, claim: &LeaseRequest<'_>) -> Result<Option<Lease>> {
+    async fn read_lease(&self, pace: Pace, leases: &Api<Lease>, claim: &LeaseRequest<'_>) -> Result<Option<Lease>> {
         let mut patience = Patience::of(pace.persistence);
         loop {
             match read(leases, self.at_most(DEADLINE)).await {
@@ -273,7 +273,7 @@ impl LeaseGuard {
     ///
     /// # Errors
     /// Why not, and who has.
-    pub async fn stands(&self) -> std::result::Result<(), String> {
+    pub async fn stands(&self) -> std::result::Result<(), LeaseLost> {
         let Some(kept) = &self.kept else { return Ok(()) };
         let mut kept = kept.lock().await;
         let mut patience = Patience::of(self.pace.persistence);
@@ -286,7 +286,7 @@ impl LeaseGuard {
             }
             if let Err(failure) = kept.renew().await {
                 let Some(pause) = patience.pause() else {
-                    return Err(format!("the Lease {LEASE} could not be renewed in time: {}", failure.reason));
+                    return Err(LeaseLost::NotRenewed(failure.reason));
                 };
                 sleep(pause).await;
             }
@@ -294,7 +294,7 @@ impl LeaseGuard {
     }
 
     /// That somebody else has it, where that is known.
-    pub fn lost(&self) -> Option<String> {
+    pub fn lost(&self) -> Option<LeaseLost> {
         self.lost.borrow().clone()
     }
 
@@ -302,7 +302,7 @@ impl LeaseGuard {
     ///
     /// # Errors
     /// Why it is still there; it ends by itself.
-    pub async fn release(mut self) -> std::result::Result<(), String> {
+    pub async fn release(mut self) -> std::result::Result<(), NotReleased> {
         if let Some(renewal) = self.renewal.take() {
             renewal.abort();
         }
@@ -311,9 +311,7 @@ impl LeaseGuard {
         if kept.lost.borrow().is_some() {
             return Ok(());
         }
-        kept.give_back().await.map_err(|failure| {
-            format!("the Lease {LEASE} was not given back, and ends in {} s: {}", LASTS.as_secs(), failure.reason)
-        })
+        kept.give_back().await.map_err(|failure| NotReleased { reason: failure.reason })
     }
 }
 
@@ -323,6 +321,28 @@ impl Drop for LeaseGuard {
             renewal.abort();
         }
     }
+}
+
+/// Why a Lease no longer protects a run.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LeaseLost {
+    /// Another holder has taken it over, described here.
+    #[error("the Lease {LEASE} was not renewed in time and was taken over: {0}")]
+    TakenOver(String),
+    /// Another client took it over and has released it since.
+    #[error("another client acquired and released the Lease {LEASE}")]
+    TakenAndReleased,
+    /// It could not be renewed in time, for this reason.
+    #[error("the Lease {LEASE} could not be renewed in time: {0}")]
+    NotRenewed(String),
+}
+
+/// A Lease that could not be released; it expires on its own.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the Lease {LEASE} was not released and expires in {} s: {reason}", LASTS.as_secs())]
+pub struct NotReleased {
+    /// Why it could not be released.
+    pub reason: String,
 }
 
 /// Renews it until it is lost.
@@ -347,7 +367,7 @@ struct Kept {
     clock: fn() -> Timestamp,
     /// When the last renewal that was answered was sent.
     renewed: Instant,
-    lost: watch::Sender<Option<String>>,
+    lost: watch::Sender<Option<LeaseLost>>,
 }
 
 impl Kept {
@@ -421,12 +441,12 @@ fn held_by(lease: &Lease, one: &Holder) -> bool {
     holder(lease).is_some_and(|found| found == *one)
 }
 
-fn taken_by(lease: &Lease, now: Timestamp) -> String {
+fn taken_by(lease: &Lease, now: Timestamp) -> LeaseLost {
     match judge(Some(lease), now, |_| false) {
-        Standing::Held(tenure) | Standing::Left(tenure) | Standing::Expired(tenure) => {
-            format!("the Lease {LEASE} was not renewed in time, and was taken: {tenure}")
+        LeaseState::Held(tenure) | LeaseState::Left(tenure) | LeaseState::Expired(tenure) => {
+            LeaseLost::TakenOver(tenure.to_string())
         }
-        Standing::Free => format!("the Lease {LEASE} was taken, and given back again, by somebody else"),
+        LeaseState::Free => LeaseLost::TakenAndReleased,
     }
 }
 
@@ -434,9 +454,9 @@ fn taken_by(lease: &Lease, now: Timestamp) -> String {
 fn under_way(claim: &LeaseRequest<'_>, tenure: &Tenure) -> Error {
     let namespace = claim.namespace;
     let what = if tenure.id.as_ref() == Some(&claim.holder.id) {
-        format!("this {} is carried out already", claim.holder.act)
+        format!("this {} is already running", claim.holder.act)
     } else {
-        "another failover is under way".to_owned()
+        "another failover is in progress".to_owned()
     };
     Error::refused(format!("{what} in namespace {namespace}: {tenure}"))
         .because("nothing was changed")
@@ -484,7 +504,7 @@ fn lease_of(mut value: Value) -> Lease {
     });
     // Unknown is not free.
     let holder =
-        text("/spec/holderIdentity").unwrap_or_else(|| "somebody (its specification makes no sense)".to_owned());
+        text("/spec/holderIdentity").unwrap_or_else(|| "unknown holder (invalid lease specification)".to_owned());
     Lease { metadata, spec: Some(LeaseSpec { holder_identity: Some(holder), ..LeaseSpec::default() }) }
 }
 

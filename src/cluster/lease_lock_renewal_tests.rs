@@ -2,7 +2,7 @@
 
 use super::tests::{Kube, claim, hold, let_age, someone};
 use super::*;
-use crate::cluster::testing::{Answer, Server};
+use crate::cluster::testing::{Reply, Server};
 use serde_json::json;
 
 /// Everything sooner, so that it can be seen.
@@ -73,7 +73,7 @@ async fn it_is_renewed_while_it_is_held_and_not_afterwards() {
 async fn a_renewal_that_failed_is_repeated_until_somebody_else_has_it() {
     let kube = Kube::default();
     let holding = quick(&kube.server(), claim("one", "alice")).await;
-    kube.trouble(vec![(Answer::status(500, "etcd"), false), (Answer::Broken, false), (Answer::Broken, true)]);
+    kube.trouble(vec![(Reply::status(500, "etcd"), false), (Reply::Broken, false), (Reply::Broken, true)]);
     kube.written(kube.writes() + 3).await;
     assert_eq!((holding.stands().await, holding.lost()), (Ok(()), None));
 
@@ -81,7 +81,7 @@ async fn a_renewal_that_failed_is_repeated_until_somebody_else_has_it() {
     kube.written_by(&someone("two", "bob"), 10);
     ended(renewing).await;
     let why = holding.lost().unwrap();
-    assert!(why.contains("was taken: failover two of p-0 by bob"), "{why}");
+    assert!(why.to_string().contains("was taken over: failover two of p-0 by bob"), "{why}");
     assert_eq!(holding.stands().await, Err(why));
     assert_eq!(kube.held(), "failover two of p-0 by bob at bobs-host/1");
 }
@@ -89,7 +89,7 @@ async fn a_renewal_that_failed_is_repeated_until_somebody_else_has_it() {
 /// Deleted, it is made again: by either answer that a server has for that.
 #[tokio::test]
 async fn a_lease_that_was_deleted_meanwhile_is_made_again() {
-    for answer in [Answer::status(404, "not found"), Answer::status(409, "modified")] {
+    for answer in [Reply::status(404, "not found"), Reply::status(409, "modified")] {
         let kube = Kube::default();
         let holding = hold(&kube.server(), claim("one", "alice")).await.0.unwrap();
         let_age(&holding, 8).await;
@@ -112,7 +112,7 @@ async fn one_that_somebody_else_had_meanwhile_is_lost_although_it_is_free() {
     kube.written_by(&someone("two", "bob"), 10);
     kube.lease.lock().unwrap().as_mut().unwrap()["spec"]["holderIdentity"] = json!(null);
     let why = holding.stands().await.unwrap_err();
-    assert_eq!(why, "the Lease kubectl-synxdb was taken, and given back again, by somebody else");
+    assert_eq!(why.to_string(), "another client acquired and released the Lease kubectl-synxdb");
 }
 
 /// A server that stays in trouble is asked several times, and then what was wrong is told.
@@ -120,8 +120,8 @@ async fn one_that_somebody_else_had_meanwhile_is_lost_although_it_is_free() {
 async fn it_is_asked_for_so_long_and_no_longer() {
     let trouble = |method: &'static str| {
         Server::new(move |asked| match asked.method.as_str() {
-            "GET" if method != "GET" => Answer::status(404, "not found"),
-            _ => Answer::status(503, "starting"),
+            "GET" if method != "GET" => Reply::status(404, "not found"),
+            _ => Reply::status(503, "starting"),
         })
     };
     for method in ["GET", "POST"] {
@@ -130,7 +130,7 @@ async fn it_is_asked_for_so_long_and_no_longer() {
         let mut quiet = |_| {};
         let taken = cluster.hold_at(QUICK, claim("one", "alice"), None, &mut quiet);
         let error = timeout(Duration::from_secs(20), taken).await.unwrap().err().unwrap();
-        assert!(error.what.contains("cannot be reached") && error.why == ["starting"], "{error:?}");
+        assert!(error.what.contains("is unreachable") && error.why == ["starting"], "{error:?}");
         let asked = server.requests().iter().filter(|asked| asked.method == method).count();
         assert!(asked > 2, "{method}: {asked}");
     }
@@ -140,10 +140,10 @@ async fn it_is_asked_for_so_long_and_no_longer() {
     let mut holding = quick(&server, claim("one", "alice")).await;
     holding.renewal.take().unwrap().abort();
     let_age(&holding, 8).await;
-    kube.trouble(vec![(Answer::status(500, "etcd"), false); 1000]);
+    kube.trouble(vec![(Reply::status(500, "etcd"), false); 1000]);
     let before = server.requests().len();
     let why = timeout(Duration::from_secs(20), holding.stands()).await.unwrap().unwrap_err();
-    assert_eq!(why, "the Lease kubectl-synxdb could not be renewed in time: etcd");
+    assert_eq!(why.to_string(), "the Lease kubectl-synxdb could not be renewed in time: etcd");
     assert!(server.requests().len() > before + 2);
 }
 
@@ -154,17 +154,17 @@ async fn what_was_waited_for_is_looked_at_until_there_is_an_answer() {
     kube.written_by(&someone("one", "alice"), 1);
     let server = kube.server();
     let Read::Known(seen) = server.cluster().lease("a", DEADLINE).await else { panic!() };
-    kube.read_trouble(vec![Answer::status(500, "etcd"); 7]);
+    kube.read_trouble(vec![Reply::status(500, "etcd"); 7]);
     // The wait is longer than what is left of the time after it.
     let cluster = server.cluster();
     let pace = Pace { persistence: Duration::from_millis(900), ..QUICK };
-    kube.trouble(vec![(Answer::status(503, "starting"), false)]);
+    kube.trouble(vec![(Reply::status(503, "starting"), false)]);
     let taken = cluster.hold_at(pace, claim("one", "bob"), Some(seen.clone()), &mut |_| {}).await.unwrap();
     assert_eq!(kube.held(), "failover one of p-0 by bob at bobs-host/1");
     drop(taken);
 
     kube.written_by(&someone("one", "alice"), 1);
-    kube.read_trouble(vec![Answer::status(500, "etcd"); 1000]);
+    kube.read_trouble(vec![Reply::status(500, "etcd"); 1000]);
     let taken = cluster.hold_at(QUICK, claim("one", "bob"), Some(seen), &mut |_| {}).await;
     assert!(taken.err().unwrap().to_string().contains("get leases"));
     assert_eq!(kube.held(), "failover one of p-0 by alice at alices-host/1");
@@ -174,7 +174,7 @@ async fn what_was_waited_for_is_looked_at_until_there_is_an_answer() {
 #[tokio::test]
 async fn what_waiting_does_not_mend_is_asked_once() {
     for code in [400, 403, 422] {
-        let server = Server::new(move |_| Answer::status(code, "no"));
+        let server = Server::new(move |_| Reply::status(code, "no"));
         server.cluster().hold(claim("one", "alice"), None, &mut |_| {}).await.err().unwrap();
         assert_eq!(server.requests().len(), 1, "{code}");
     }
@@ -185,9 +185,9 @@ async fn each_namespace_has_its_own_lease() {
     let server = Server::new(|asked| {
         let namespace = asked.path.split('/').nth(5).unwrap().to_owned();
         match namespace.as_str() {
-            "free" => Answer::status(404, "not found"),
-            "denied" => Answer::status(403, "leases is forbidden"),
-            _ => Answer::json(
+            "free" => Reply::status(404, "not found"),
+            "denied" => Reply::status(403, "leases is forbidden"),
+            _ => Reply::json(
                 200,
                 json!({"metadata": {"name": LEASE}, "spec": {"holderIdentity": namespace,
                 "renewTime": "2026-01-01T00:00:00.000000Z"}}),
@@ -229,8 +229,8 @@ fn what_somebody_wrote_into_a_lease_is_held_by_whom_it_says() {
         (json!({"holderIdentity": "x", "renewTime": 7, "acquireTime": "x"}), Some("x"), Some(last)),
         // Of what makes no sense only the holder is left.
         (json!({"holderIdentity": "x", "leaseDurationSeconds": "long"}), Some("x"), None),
-        (json!({"holderIdentity": ["x"]}), Some("somebody (its specification makes no sense)"), None),
-        (json!("nonsense"), Some("somebody (its specification makes no sense)"), None),
+        (json!({"holderIdentity": ["x"]}), Some("unknown holder (invalid lease specification)"), None),
+        (json!("nonsense"), Some("unknown holder (invalid lease specification)"), None),
     ] {
         let lease = lease(spec.clone());
         assert_eq!(lease.spec.as_ref().unwrap().holder_identity.as_deref(), holder, "{spec}");
@@ -249,10 +249,10 @@ fn what_somebody_wrote_into_a_lease_is_held_by_whom_it_says() {
 async fn only_a_write_that_may_have_been_done_makes_a_lease_ours() {
     let ours = someone("one", "alice");
     for (answer, is_ours) in [
-        (Answer::Broken, true),
-        (Answer::status(500, "etcd"), true),
-        (Answer::status(429, "slow"), false),
-        (Answer::status(409, "modified"), false),
+        (Reply::Broken, true),
+        (Reply::status(500, "etcd"), true),
+        (Reply::status(429, "slow"), false),
+        (Reply::status(409, "modified"), false),
     ] {
         let kube = Kube::default();
         let server = kube.server_with_rival(ours.clone(), answer.clone());
@@ -262,7 +262,7 @@ async fn only_a_write_that_may_have_been_done_makes_a_lease_ours() {
         // What is not ours is waited for, and that is told.
         let taken = tokio::select! {
             taken = cluster.hold(claim("one", "alice"), None, &mut tell) => { taken.unwrap(); true }
-            told = told.recv() => { assert!(told.unwrap().starts_with("waits 10 s for its end")); false }
+            told = told.recv() => { assert!(told.unwrap().starts_with("waiting 10 s for it to expire")); false }
         };
         assert_eq!(taken, is_ours);
     }

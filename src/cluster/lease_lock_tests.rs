@@ -1,5 +1,5 @@
 use super::*;
-use crate::cluster::testing::{Answer, Asked, Server};
+use crate::cluster::testing::{Asked, Reply, Server};
 use crate::error::Exit;
 use serde_json::{Value, json};
 use std::sync::Mutex as Std;
@@ -21,9 +21,9 @@ pub(super) struct Kube {
     pub(super) lease: Arc<Std<Option<Value>>>,
     version: Arc<watch::Sender<u64>>,
     /// Answers given in place of the next ones to writes, and whether what was asked is done all the same.
-    trouble: Arc<Std<Vec<(Answer, bool)>>>,
+    trouble: Arc<Std<Vec<(Reply, bool)>>>,
     /// Answers given in place of the next ones to reads.
-    read_trouble: Arc<Std<Vec<Answer>>>,
+    read_trouble: Arc<Std<Vec<Reply>>>,
 }
 
 impl Kube {
@@ -46,12 +46,12 @@ impl Kube {
         })
     }
 
-    fn answer(&self, asked: &Asked) -> Answer {
+    fn answer(&self, asked: &Asked) -> Reply {
         let mut lease = self.lease.lock().unwrap();
-        let conflict = || Answer::status(409, "the object has been modified");
+        let conflict = || Reply::status(409, "the object has been modified");
         match (asked.method.as_str(), &*lease) {
-            ("GET", None) => return Answer::status(404, "not found"),
-            ("GET", Some(lease)) => return Answer::json(200, lease.clone()),
+            ("GET", None) => return Reply::status(404, "not found"),
+            ("GET", Some(lease)) => return Reply::json(200, lease.clone()),
             ("POST", Some(_)) => return conflict(),
             ("PUT", None) => return conflict(),
             ("PUT", Some(now)) if now["metadata"]["resourceVersion"] != asked.body["metadata"]["resourceVersion"] => {
@@ -61,7 +61,7 @@ impl Kube {
         }
         assert!(asked.path.starts_with(PATH), "{asked:?}");
         *lease = Some(self.next(asked.body.clone()));
-        Answer::json(200, lease.clone().unwrap())
+        Reply::json(200, lease.clone().unwrap())
     }
 
     fn next(&self, mut lease: Value) -> Value {
@@ -99,11 +99,11 @@ impl Kube {
         self.lease.lock().unwrap().clone().unwrap()["spec"]["holderIdentity"].clone()
     }
 
-    pub(super) fn trouble(&self, answers: Vec<(Answer, bool)>) {
+    pub(super) fn trouble(&self, answers: Vec<(Reply, bool)>) {
         *self.trouble.lock().unwrap() = answers.into_iter().rev().collect();
     }
 
-    pub(super) fn read_trouble(&self, answers: Vec<Answer>) {
+    pub(super) fn read_trouble(&self, answers: Vec<Reply>) {
         *self.read_trouble.lock().unwrap() = answers.into_iter().rev().collect();
     }
 }
@@ -132,7 +132,7 @@ async fn it_is_taken_and_given_back_and_taken_again() {
     let error = second.err().unwrap();
     assert_eq!(error.exit, Exit::Refused);
     let words =
-        "another failover is under way in namespace a: failover one of p-0 by alice at alices-host/1, last renewed";
+        "another failover is in progress in namespace a: failover one of p-0 by alice at alices-host/1, last renewed";
     assert!(error.what.starts_with(words), "{error}");
     assert!(error.hints.iter().any(|hint| hint.contains("--allow concurrent-failover")), "{error:?}");
 
@@ -177,7 +177,7 @@ async fn an_earlier_run_of_the_same_is_waited_for_unless_it_is_at_work() {
     let (taken, told) = hold(&server, claim("one", "bob")).await;
     drop(taken.unwrap());
     assert!(started.elapsed() >= Duration::from_secs(1));
-    assert!(told[0].starts_with("waits 1 s for its end: failover one of p-0 by alice"), "{told:?}");
+    assert!(told[0].starts_with("waiting 1 s for it to expire: failover one of p-0 by alice"), "{told:?}");
     assert_eq!(kube.held(), "failover one of p-0 by bob at bobs-host/1");
 
     // It renews: then it is at work, and this one leaves it alone.
@@ -190,7 +190,7 @@ async fn an_earlier_run_of_the_same_is_waited_for_unless_it_is_at_work() {
     let (refused, _) = hold(&server, claim("one", "bob")).await;
     renews.await.unwrap();
     let error = refused.err().unwrap();
-    assert!(error.what.starts_with("this failover is carried out already in namespace a: "), "{error}");
+    assert!(error.what.starts_with("this failover is already running in namespace a: "), "{error}");
     assert_eq!(kube.held(), "failover one of p-0 by alice at alices-host/1");
 }
 
@@ -198,7 +198,7 @@ async fn an_earlier_run_of_the_same_is_waited_for_unless_it_is_at_work() {
 async fn trouble_is_tried_again_and_what_is_forbidden_is_named() {
     let kube = Kube::default();
     // It was created, and the answer was lost; then the server is busy.
-    kube.trouble(vec![(Answer::status(503, "starting"), false), (Answer::Broken, true)]);
+    kube.trouble(vec![(Reply::status(503, "starting"), false), (Reply::Broken, true)]);
     let (taken, told) = hold(&kube.server(), claim("one", "alice")).await;
     taken.unwrap().stands().await.unwrap();
     assert_eq!(kube.held(), "failover one of p-0 by alice at alices-host/1");
@@ -206,12 +206,15 @@ async fn trouble_is_tried_again_and_what_is_forbidden_is_named() {
 
     for (insist, denied) in [(false, 1), (true, 2)] {
         let kube = Kube::default();
-        kube.trouble(vec![(Answer::status(403, "leases is forbidden"), false); denied]);
+        kube.trouble(vec![(Reply::status(403, "leases is forbidden"), false); denied]);
         let (taken, told) = hold(&kube.server(), LeaseRequest { insist, ..claim("one", "alice") }).await;
         let what = "not allowed to create leases.coordination.k8s.io kubectl-synxdb in namespace a";
         match taken {
             Ok(without) => {
-                assert!(insist && told[0].contains("goes on without the Lease") && told[0].contains(what), "{told:?}");
+                assert!(
+                    insist && told[0].contains("continuing without the Lease") && told[0].contains(what),
+                    "{told:?}"
+                );
                 assert_eq!(without.stands().await, Ok(()));
                 without.release().await.unwrap();
             }
@@ -226,7 +229,7 @@ async fn one_that_was_not_renewed_in_time_is_renewed_before_the_next_change() {
     let server = kube.server();
     let hold = hold(&server, claim("one", "alice")).await.0.unwrap();
     let_age(&hold, 8).await;
-    kube.trouble(vec![(Answer::status(500, "etcd"), false), (Answer::Broken, true)]);
+    kube.trouble(vec![(Reply::status(500, "etcd"), false), (Reply::Broken, true)]);
     // The answer was lost, so that its version is another one than this one knows of.
     hold.stands().await.unwrap();
     assert_eq!(kube.held(), "failover one of p-0 by alice at alices-host/1");
@@ -241,9 +244,8 @@ async fn one_that_was_not_renewed_in_time_is_renewed_before_the_next_change() {
     let_age(&hold, 8).await;
     kube.written_by(&someone("two", "bob"), 10);
     let why = hold.stands().await.unwrap_err();
-    let words =
-        "the Lease kubectl-synxdb was not renewed in time, and was taken: failover two of p-0 by bob at bobs-host/1";
-    assert!(why.starts_with(words), "{why}");
+    let words = "the Lease kubectl-synxdb was not renewed in time and was taken over: failover two of p-0 by bob at bobs-host/1";
+    assert!(why.to_string().starts_with(words), "{why}");
     assert_eq!(hold.lost(), Some(why));
     // It is theirs: what was lost is not given back.
     hold.release().await.unwrap();
@@ -262,14 +264,14 @@ async fn giving_it_back_survives_a_lost_answer_and_tells_what_stays() {
     assert_eq!(lease["metadata"]["labels"]["somebody"], "was-here");
 
     let taken = hold(&kube.server(), claim("one", "alice")).await.0.unwrap();
-    kube.trouble(vec![(Answer::status(500, "etcd"), false)]);
-    let why = taken.release().await.unwrap_err();
-    assert_eq!(why, "the Lease kubectl-synxdb was not given back, and ends in 10 s: etcd");
+    kube.trouble(vec![(Reply::status(500, "etcd"), false)]);
+    let why = taken.release().await.unwrap_err().to_string();
+    assert_eq!(why, "the Lease kubectl-synxdb was not released and expires in 10 s: etcd");
 }
 
 impl Kube {
     /// A server at which the next write comes to nothing and gets this answer, and at which somebody else is faster.
-    pub(super) fn server_with_rival(&self, rival: Holder, answer: Answer) -> Server {
+    pub(super) fn server_with_rival(&self, rival: Holder, answer: Reply) -> Server {
         let (kube, rival) = (self.clone(), Std::new(Some(rival)));
         Server::new(move |asked| {
             let rival = if asked.method == "GET" { None } else { rival.lock().unwrap().take() };
@@ -291,11 +293,11 @@ async fn a_lease_that_somebody_else_got_meanwhile_is_not_taken_for_ours() {
     let other_process =
         Holder { process: Process { pid: 2, ..someone("one", "alice").process }, ..someone("one", "alice") };
     for (rival, words) in [
-        (someone("two", "bob"), "another failover is under way"),
-        (someone("two", "alice"), "another failover is under way"),
+        (someone("two", "bob"), "another failover is in progress"),
+        (someone("two", "alice"), "another failover is in progress"),
         (other_process, "waited for"),
     ] {
-        for answer in [Answer::Broken, Answer::status(500, "etcd"), Answer::status(409, "modified")] {
+        for answer in [Reply::Broken, Reply::status(500, "etcd"), Reply::status(409, "modified")] {
             let kube = Kube::default();
             let server = kube.server_with_rival(rival.clone(), answer);
             // Who does the same might be a run of ours that has ended: that is waited for, and not taken at once.
@@ -309,7 +311,7 @@ async fn a_lease_that_somebody_else_got_meanwhile_is_not_taken_for_ours() {
                 },
                 told = told.recv() => {
                     let told = told.unwrap();
-                    assert!(words == "waited for" && told.starts_with("waits 10 s"), "{rival}: {told}");
+                    assert!(words == "waited for" && told.starts_with("waiting 10 s"), "{rival}: {told}");
                 }
             }
             assert_eq!(kube.held(), rival.to_string());
@@ -325,20 +327,20 @@ async fn a_renewal_without_an_answer_does_not_overwrite_who_took_it() {
     let server = kube.server();
     let taken = hold(&server, claim("one", "alice")).await.0.unwrap();
     taken.release().await.unwrap();
-    let again = kube.server_with_rival(rival.clone(), Answer::Broken);
+    let again = kube.server_with_rival(rival.clone(), Reply::Broken);
     let (refused, _) = hold(&again, claim("three", "alice")).await;
     let error = refused.err().unwrap();
-    assert!(error.what.starts_with("another failover is under way in namespace a: failover two"), "{error}");
+    assert!(error.what.starts_with("another failover is in progress in namespace a: failover two"), "{error}");
     assert_eq!(kube.held(), rival.to_string());
 
     // The renewal's first try breaks, and somebody has taken it by the second.
     let kube = Kube::default();
     let holding = hold(&kube.server(), claim("one", "alice")).await.0.unwrap();
     let_age(&holding, 8).await;
-    kube.trouble(vec![(Answer::Broken, false)]);
+    kube.trouble(vec![(Reply::Broken, false)]);
     kube.written_by(&rival, 10);
     let why = holding.stands().await.unwrap_err();
-    assert!(why.contains("was taken: failover two of p-0 by bob"), "{why}");
+    assert!(why.to_string().contains("was taken over: failover two of p-0 by bob"), "{why}");
     assert_eq!(kube.held(), rival.to_string());
 }
 
@@ -346,7 +348,7 @@ async fn a_renewal_without_an_answer_does_not_overwrite_who_took_it() {
 #[tokio::test]
 async fn a_write_that_was_put_off_is_made_again() {
     let kube = Kube::default();
-    kube.trouble(vec![(Answer::status(429, "slow"), false)]);
+    kube.trouble(vec![(Reply::status(429, "slow"), false)]);
     let server = kube.server();
     let (taken, told) = hold(&server, claim("one", "alice")).await;
     taken.unwrap().stands().await.unwrap();

@@ -29,20 +29,20 @@ fn lease(identity: &str, renewed: i64, annotated: bool) -> Lease {
     .unwrap()
 }
 
-fn word(standing: &Standing) -> &'static str {
+fn word(standing: &LeaseState) -> &'static str {
     match standing {
-        Standing::Free => "free",
-        Standing::Left(_) => "left",
-        Standing::Expired(_) => "expired",
-        Standing::Held(_) => "held",
+        LeaseState::Free => "free",
+        LeaseState::Left(_) => "left",
+        LeaseState::Expired(_) => "expired",
+        LeaseState::Held(_) => "held",
     }
 }
 
 #[test]
 fn whether_it_is_held() {
     assert_eq!(alice().to_string(), ALICE);
-    assert_eq!(judge(None, now(), |_| true), Standing::Free);
-    assert_eq!(judge(Some(&Lease::default()), now(), |_| true), Standing::Free);
+    assert_eq!(judge(None, now(), |_| true), LeaseState::Free);
+    assert_eq!(judge(Some(&Lease::default()), now(), |_| true), LeaseState::Free);
     for (identity, renewed, annotated, gone, expected, words) in [
         (ALICE, 2, true, false, "held", ", last renewed 2 s ago"),
         // Not renewed in time, and not for long: its clock may be behind ours.
@@ -50,9 +50,9 @@ fn whether_it_is_held() {
         (ALICE, 310, true, false, "held", ", last renewed 5m10s ago"),
         (ALICE, 311, true, false, "expired", ", last renewed 5m11s ago"),
         // Its clock is ahead of ours.
-        (ALICE, -60, true, false, "held", ", last renewed just now by a clock that is ahead of ours"),
-        (ALICE, -300, true, false, "held", ", last renewed just now by a clock that is ahead of ours"),
-        (ALICE, -301, true, false, "held", ", last renewed in the future: its clock or ours is wrong (clock skew)"),
+        (ALICE, -60, true, false, "held", ", last renewed just now (its clock is ahead of this machine's)"),
+        (ALICE, -300, true, false, "held", ", last renewed just now (its clock is ahead of this machine's)"),
+        (ALICE, -301, true, false, "held", ", last renewed in the future (clock skew between the two machines)"),
         // Its process is one of ours, and is no more.
         (ALICE, 2, true, true, "left", ", last renewed 2 s ago"),
         // Somebody else took it by hand: what the annotation says is not about this holder.
@@ -63,7 +63,7 @@ fn whether_it_is_held() {
     ] {
         let standing = judge(Some(&lease(identity, renewed, annotated)), now(), |process| gone && process.pid == 4711);
         assert_eq!(word(&standing), expected, "{identity} {renewed} {annotated} {gone}");
-        if let Standing::Left(tenure) | Standing::Expired(tenure) | Standing::Held(tenure) = &standing {
+        if let LeaseState::Left(tenure) | LeaseState::Expired(tenure) | LeaseState::Held(tenure) = &standing {
             assert_eq!(tenure.to_string(), format!("{identity}{words}"));
             assert_eq!(tenure.id.as_deref(), (annotated && identity == ALICE).then_some("3f2a91bc"));
         }
@@ -73,10 +73,10 @@ fn whether_it_is_held() {
 #[test]
 fn a_lease_that_says_little_or_too_much() {
     let bare: Lease = serde_json::from_value(json!({"spec": {"holderIdentity": "bob"}})).unwrap();
-    let Standing::Held(tenure) = judge(Some(&bare), now(), |_| true) else { panic!() };
+    let LeaseState::Held(tenure) = judge(Some(&bare), now(), |_| true) else { panic!() };
     assert_eq!((tenure.to_string().as_str(), tenure.lasts), ("bob, never renewed", LASTS));
     let long = lease(&"é".repeat(10_000), 1, false);
-    let Standing::Held(tenure) = judge(Some(&long), now(), |_| true) else { panic!() };
+    let LeaseState::Held(tenure) = judge(Some(&long), now(), |_| true) else { panic!() };
     assert_eq!(tenure.holder.chars().count(), LONGEST_IDENTITY + 1);
 }
 
@@ -85,7 +85,7 @@ fn what_one_does_who_wants_it() {
     let of = |renewed| judge(Some(&lease(ALICE, renewed, true)), now(), |_| false);
     let seconds = Duration::from_secs;
     for (standing, id, unchanged, expected) in [
-        (Standing::Free, "new", 0, "take"),
+        (LeaseState::Free, "new", 0, "take"),
         (judge(Some(&lease(ALICE, 2, true)), now(), |_| true), "new", 0, "take"),
         (of(400), "new", 0, "take"),
         // Another one is at work.

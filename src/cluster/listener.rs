@@ -99,7 +99,7 @@ impl Listener {
                         bound => return bound.map_err(|error| not_bound(address, port, &error)),
                     }
                 }
-                Err(Error::failure(format!("local ports {first} to {last} are all taken"))
+                Err(Error::failure(format!("local ports {first} to {last} are all in use"))
                     .hint("--port 0 takes any free one"))
             }
         }
@@ -162,10 +162,12 @@ fn no_socket(path: &Path, error: &io::Error) -> Error {
     let failed = Error::failure(format!("cannot listen on the socket {}", path.display()));
     match error.kind() {
         ErrorKind::AddrInUse => failed
-            .because("there is something of this name already")
+            .because("the path already exists")
             .hint(format!("rm {}", crate::cli::quoted(&path.to_string_lossy()))),
-        ErrorKind::Unsupported => failed.because("this system has none").hint("kubectl synxdb forward --port 0"),
-        _ => failed.because(super::said(error)).hint("--socket FILE, a new file in a folder of yours"),
+        ErrorKind::Unsupported => {
+            failed.because("this system does not support Unix sockets").hint("kubectl synxdb forward --port 0")
+        }
+        _ => failed.because(super::error_text(error)).hint("--socket FILE, a new file in a folder of yours"),
     }
 }
 
@@ -201,15 +203,15 @@ async fn on_all(address: Address, port: u16) -> io::Result<Listener> {
 fn not_bound(address: Address, port: u16, error: &io::Error) -> Error {
     let host = address.host();
     match error.kind() {
-        ErrorKind::AddrInUse => Error::failure(format!("local port {port} of {host} is taken"))
-            .because("another program listens on it")
+        ErrorKind::AddrInUse => Error::failure(format!("local port {port} of {host} is in use"))
+            .because("another program is listening on it")
             .hint("--port 0 takes any free one"),
         ErrorKind::PermissionDenied => Error::failure(format!("not allowed to listen on local port {port}"))
-            .because("ports below 1024 are for the system")
+            .because("ports below 1024 are privileged")
             .hint("--port 0 takes any free one"),
         ErrorKind::AddrNotAvailable => Error::failure(format!("{host} is not an address of this machine"))
             .hint("--address localhost, or one that: ip -brief address shows"),
-        _ => Error::failure(format!("cannot listen on port {port} of {host}")).because(super::said(error)),
+        _ => Error::failure(format!("cannot listen on port {port} of {host}")).because(super::error_text(error)),
     }
 }
 
@@ -223,7 +225,7 @@ mod tests {
         let taken = Listener::bind(Address::Localhost, Wanted::Exactly(0)).await.unwrap();
         let port = taken.port().unwrap();
         let error = Listener::bind(Address::Localhost, Wanted::Exactly(port)).await.unwrap_err();
-        assert_eq!((error.exit, error.what), (Exit::Error, format!("local port {port} of localhost is taken")));
+        assert_eq!((error.exit, error.what), (Exit::Error, format!("local port {port} of localhost is in use")));
         let next = Listener::bind(Address::Localhost, Wanted::From(port)).await.unwrap();
         let next = next.port().unwrap();
         assert!(next > port && next <= port + FURTHER, "{next} after {port}");
@@ -275,7 +277,7 @@ mod tests {
         assert!(client.is_ok() && accepted.is_ok());
         // Not even its own.
         let error = Listener::bind_socket(&path).unwrap_err();
-        assert_eq!(error.why, ["there is something of this name already"]);
+        assert_eq!(error.why, ["the path already exists"]);
         drop(listener);
         assert!(!path.exists());
         for (name, what) in [("file", "x"), ("link", "")] {

@@ -52,11 +52,11 @@ pub mod write;
 #[cfg(test)]
 mod testing;
 
-pub use failure::{cut, said};
-pub(crate) use framing::Report;
+pub use failure::{cut, error_text};
+pub(crate) use framing::PortError;
 pub use handle::Cluster;
 pub use kubeconfig_names::{ContextEntry, Entries};
-pub use lease::{Holder, LEASE, Standing};
+pub use lease::{Holder, LEASE, LeaseState};
 pub use lease_lock::{LeaseGuard, LeaseRequest, ObservedLease};
 pub use multi_watch::Survey;
 pub use options::{ConnectOptions, Environment, parse_request_timeout};

@@ -117,8 +117,8 @@ impl Environment {
 pub fn parse_request_timeout(text: &str) -> Result<Duration> {
     let text = text.trim();
     let not_one = || {
-        Error::usage(format!("{text} is not a --request-timeout"))
-            .because("it is a number of seconds, or numbers with units: 30, 5s, 1m30s, 2h; 0 is no limit")
+        Error::usage(format!("{text} is not a valid --request-timeout"))
+            .because("use seconds or a duration with units: 30, 5s, 1m30s, 2h; 0 means no limit")
     };
     if let Ok(seconds) = text.parse() {
         return Ok(Duration::from_secs(seconds));

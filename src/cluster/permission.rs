@@ -53,7 +53,7 @@ impl Permission {
 
     /// In this namespace.
     #[must_use]
-    pub fn within(mut self, namespace: &str) -> Self {
+    pub fn in_namespace(mut self, namespace: &str) -> Self {
         self.namespace = Some(namespace.to_owned());
         self
     }
@@ -147,7 +147,7 @@ impl Cluster {
             Ok(Ok(answer)) => match answer.status {
                 Some(status) if status.allowed => Allowed::Yes,
                 Some(status) => Allowed::No(status.reason.unwrap_or_default()),
-                None => Allowed::Unknown("the answer has no status".to_owned()),
+                None => Allowed::Unknown("the response has no status".to_owned()),
             },
         }
     }
@@ -156,7 +156,7 @@ impl Cluster {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cluster::testing::{Answer, Server};
+    use crate::cluster::testing::{Reply, Server};
     use serde_json::json;
 
     #[tokio::test]
@@ -164,7 +164,7 @@ mod tests {
         let server = Server::new(|asked| {
             let what = &asked.body["spec"]["resourceAttributes"];
             let answer = |allowed: bool, reason: &str| {
-                Answer::json(
+                Reply::json(
                     201,
                     json!({"kind": "SelfSubjectAccessReview", "apiVersion": "authorization.k8s.io/v1",
                     "metadata": {}, "spec": asked.body["spec"], "status": {"allowed": allowed, "reason": reason}}),
@@ -173,15 +173,15 @@ mod tests {
             match (what["resource"].as_str().unwrap(), what["subresource"].as_str()) {
                 ("pods", None) => answer(true, "").after(Duration::from_millis(20)),
                 ("pods", Some("portforward")) => answer(false, "RBAC: no rule"),
-                ("nodes", None) => Answer::status(500, "broken"),
-                _ => Answer::Never,
+                ("nodes", None) => Reply::status(500, "broken"),
+                _ => Reply::Never,
             }
         });
         let asked = [
-            Permission::new("delete", "pods").within("a"),
-            Permission::new("create", "pods/portforward").within("a").named("p-0"),
+            Permission::new("delete", "pods").in_namespace("a"),
+            Permission::new("create", "pods/portforward").in_namespace("a").named("p-0"),
             Permission::new("list", "nodes"),
-            Permission::new("get", "statefulsets.apps").within("a"),
+            Permission::new("get", "statefulsets.apps").in_namespace("a"),
         ];
         let answers = server.cluster().review(&asked, Duration::from_millis(100)).await;
         let (questions, answers): (Vec<_>, Vec<_>) = answers.into_iter().unzip();
@@ -192,7 +192,7 @@ mod tests {
                 Allowed::Yes,
                 Allowed::No("RBAC: no rule".to_owned()),
                 Allowed::Unknown("broken".to_owned()),
-                Allowed::Unknown("no answer within 100 ms".to_owned()),
+                Allowed::Unknown("no response within 100 ms".to_owned()),
             ]
         );
         assert_eq!(questions[1].to_string(), "create pods/portforward p-0 in namespace a");

@@ -63,7 +63,7 @@ impl PodWatch {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{Answer, Server};
+    use super::super::testing::{Reply, Server};
     use super::*;
     use crate::error::Exit;
     use serde_json::json;
@@ -75,10 +75,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_pod_of_one_name_is_followed_from_uid_to_uid() {
-        let (events, watch) = Answer::watch();
+        let (events, watch) = Reply::watch();
         let server = Server::new(move |asked| match asked.query.contains("watch=") {
             true => watch.clone(),
-            false => Answer::json(
+            false => Reply::json(
                 200,
                 json!({"kind": "PodList", "apiVersion": "v1", "metadata": {"resourceVersion": "1"},
                     "items": [{"metadata": {"name": "p-0", "uid": "old", "resourceVersion": "1"}}]}),
@@ -100,7 +100,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_may_not_watch_is_told() {
-        let server = Server::new(|_| Answer::status(403, "pods is forbidden"));
+        let server = Server::new(|_| Reply::status(403, "pods is forbidden"));
         let error = server.cluster().watch_pods("a", None).changed().await.unwrap_err();
         assert_eq!((error.exit, error.what.as_str()), (Exit::Refused, "not allowed to watch pods in namespace a"));
     }

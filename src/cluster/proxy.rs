@@ -39,11 +39,11 @@ fn parse(url: &str, origin: &str) -> Result<Uri> {
     // socks5h leaves name resolution to the proxy, which socks5 does here too.
     let with_scheme =
         with_scheme.strip_prefix("socks5h://").map(|rest| format!("socks5://{rest}")).unwrap_or(with_scheme);
-    let uri: Uri = with_scheme.parse().map_err(|_| Error::failure(format!("{origin} is not an address")))?;
+    let uri: Uri = with_scheme.parse().map_err(|_| Error::failure(format!("{origin} is not a valid address")))?;
     match (uri.scheme_str(), uri.host()) {
         (Some("http" | "https" | "socks5"), Some(_)) => Ok(uri),
         (scheme, _) => Err(Error::failure(format!("{origin} is not supported"))
-            .because(format!("it begins with {}://; http, https and socks5 are", scheme.unwrap_or("")))),
+            .because(format!("its scheme is {}; supported: http, https, socks5", scheme.unwrap_or("")))),
     }
 }
 
@@ -59,7 +59,7 @@ fn excluded(host: &str, port: u16, no_proxy: &str) -> bool {
         }
         if let Some((network, bits)) = entry.split_once('/') {
             return match (address, network.parse(), bits.parse()) {
-                (Some(address), Ok(network), Ok(bits)) => within(address, network, bits),
+                (Some(address), Ok(network), Ok(bits)) => contains(address, network, bits),
                 _ => false,
             };
         }
@@ -93,7 +93,7 @@ fn split_port(entry: &str) -> (&str, Option<u16>) {
     }
 }
 
-fn within(address: IpAddr, network: IpAddr, bits: u32) -> bool {
+fn contains(address: IpAddr, network: IpAddr, bits: u32) -> bool {
     match (address, network) {
         (IpAddr::V4(address), IpAddr::V4(network)) if bits <= 32 => {
             let mask = u32::MAX.checked_shl(32 - bits).unwrap_or(0);

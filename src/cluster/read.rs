@@ -238,15 +238,15 @@ where
 mod tests {
     use super::*;
     use crate::cluster::snapshot::Cause;
-    use crate::cluster::testing::{Answer, Server};
+    use crate::cluster::testing::{Reply, Server};
     use serde_json::json;
 
-    fn list(names: &[&str]) -> Answer {
+    fn list(names: &[&str]) -> Reply {
         let items: Vec<_> = names
             .iter()
             .map(|name| json!({"metadata": {"name": name, "managedFields": [{"manager": "someone"}]}}))
             .collect();
-        Answer::json(
+        Reply::json(
             200,
             json!({"kind": "List", "apiVersion": "v1", "metadata": {"resourceVersion": "5"}, "items": items}),
         )
@@ -264,10 +264,10 @@ mod tests {
     #[tokio::test]
     async fn one_part_that_fails_leaves_the_others() {
         let server = Server::new(|asked| match asked.path.as_str() {
-            "/api/v1/persistentvolumes" => Answer::status(403, "persistentvolumes is forbidden"),
-            "/api/v1/namespaces/a/pods" => Answer::Never,
-            "/api/v1/namespaces/b/persistentvolumeclaims" => Answer::Broken,
-            "/apis/apps/v1/namespaces/b/statefulsets" => Answer::json(200, json!("not a list")),
+            "/api/v1/persistentvolumes" => Reply::status(403, "persistentvolumes is forbidden"),
+            "/api/v1/namespaces/a/pods" => Reply::Never,
+            "/api/v1/namespaces/b/persistentvolumeclaims" => Reply::Broken,
+            "/apis/apps/v1/namespaces/b/statefulsets" => Reply::json(200, json!("not a list")),
             _ => list(&["x", "y"]),
         });
         let started = std::time::Instant::now();
@@ -284,11 +284,11 @@ mod tests {
         let Read::Unknown(claims) = &snapshot.namespaces[1].claims else { panic!() };
         assert_eq!((claims.cause, claims.reason.as_str()), (Cause::Unreachable, "connection reset"));
         let Read::Unknown(sets) = &snapshot.namespaces[1].stateful_sets else { panic!() };
-        assert_eq!(sets.reason, "the answer is not a Kubernetes API server's");
+        assert_eq!(sets.reason, "the response is not from a Kubernetes API server");
         let Read::Unknown(volumes) = &snapshot.volumes else { panic!() };
         assert_eq!((volumes.cause, volumes.namespace.as_deref()), (Cause::Forbidden, None));
         assert!(matches!(snapshot.nodes, Read::NotAsked));
-        // One for each part, and another one where the connection broke.
+        // One for each part, and another one where connection lost.
         assert_eq!(server.requests().len(), 8);
         assert!(server.requests().iter().all(|asked| asked.query.contains("resourceVersion=0")));
     }
@@ -296,7 +296,7 @@ mod tests {
     #[tokio::test]
     async fn pods_alone_and_volumes_alone_are_one_request_each() {
         let server = Server::new(|asked| match asked.path.as_str() {
-            "/api/v1/namespaces/b/pods" => Answer::status(403, "no"),
+            "/api/v1/namespaces/b/pods" => Reply::status(403, "no"),
             _ => list(&["x"]),
         });
         let (cluster, soon) = (server.cluster(), Duration::from_secs(1));
@@ -314,10 +314,10 @@ mod tests {
     async fn a_consistent_read_follows_pages_and_survives_an_expired_token() {
         let page = |names: &[&str], next: &str| {
             let items: Vec<_> = names.iter().map(|name| json!({"metadata": {"name": name}})).collect();
-            Answer::json(200, json!({"metadata": {"continue": next, "resourceVersion": "5"}, "items": items}))
+            Reply::json(200, json!({"metadata": {"continue": next, "resourceVersion": "5"}, "items": items}))
         };
         let server = Server::new(move |asked| match asked.query.as_str() {
-            query if query.contains("continue=t2") => Answer::status(410, "expired"),
+            query if query.contains("continue=t2") => Reply::status(410, "expired"),
             query if query.contains("continue=t1") => page(&["b"], "t2"),
             query if query.contains("limit=500") => page(&["a"], "t1"),
             _ => page(&["a", "b", "c"], ""),
@@ -333,14 +333,14 @@ mod tests {
     async fn names_are_looked_up_across_namespaces() {
         let server = Server::new(|asked| match asked.path.as_str() {
             "/api/v1/pods" => list(&["wh9527-0"]),
-            "/api/v1/namespaces/there" => Answer::json(200, json!({"metadata": {"name": "there"}})),
-            "/api/v1/namespaces/hidden" => Answer::status(403, "no"),
-            "/api/v1/namespaces" => Answer::json(
+            "/api/v1/namespaces/there" => Reply::json(200, json!({"metadata": {"name": "there"}})),
+            "/api/v1/namespaces/hidden" => Reply::status(403, "no"),
+            "/api/v1/namespaces" => Reply::json(
                 200,
                 json!({"items": [{"metadata": {"name": "n1"}},
                     {"metadata": {"name": "n2", "deletionTimestamp": "2026-01-01T00:00:00Z"}}]}),
             ),
-            _ => Answer::status(404, "not found"),
+            _ => Reply::status(404, "not found"),
         });
         let cluster = server.cluster();
         let soon = Duration::from_secs(1);

@@ -16,11 +16,11 @@ pub(super) struct PluginFailed {
 
 /// No answer came in time.
 #[derive(Debug, thiserror::Error)]
-#[error("no answer within {}", in_words(*.0))]
+#[error("no response within {}", format_duration(*.0))]
 pub(super) struct DeadlinePassed(pub(super) Duration);
 
 /// A duration as people write it: `250 ms`, `2 s`, `1m30s`.
-pub(super) fn in_words(duration: Duration) -> String {
+pub(super) fn format_duration(duration: Duration) -> String {
     let (seconds, millis) = (duration.as_secs(), duration.subsec_millis());
     match seconds {
         0 => format!("{millis} ms"),
@@ -40,7 +40,7 @@ mod tests {
         for (millis, words) in
             [(250, "250 ms"), (2000, "2 s"), (2500, "2.5 s"), (60_000, "1m"), (90_000, "1m30s"), (600_000, "10m")]
         {
-            assert_eq!(in_words(Duration::from_millis(millis)), words);
+            assert_eq!(format_duration(Duration::from_millis(millis)), words);
         }
     }
 }

@@ -34,7 +34,7 @@ impl Cluster {
     ///
     /// # Errors
     /// Not allowed (`get secrets`, exit code 4), no such Secret, no such key (the keys that are there are named, their
-    /// values never), no answer within `deadline`.
+    /// values never), no response within `deadline`.
     pub async fn secret_value(
         &self,
         namespace: &str,
@@ -50,7 +50,7 @@ impl Cluster {
         };
         let secret = answer.map_err(|failure| {
             if failure.cause == Cause::NotFound {
-                return Error::failure(format!("there is no Secret {name} in namespace {namespace}"))
+                return Error::failure(format!("Secret {name} not found in namespace {namespace}"))
                     .hint(format!("kubectl get secrets -n {}", quoted(namespace)));
             }
             self.error(
@@ -72,7 +72,7 @@ impl Cluster {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cluster::testing::{Answer, Server};
+    use crate::cluster::testing::{Reply, Server};
     use crate::error::Exit;
     use serde_json::json;
 
@@ -81,14 +81,14 @@ mod tests {
     #[tokio::test]
     async fn a_value_is_given_and_never_shown() {
         let server = Server::new(|asked| match asked.path.as_str() {
-            "/api/v1/namespaces/a/secrets/db" => Answer::json(
+            "/api/v1/namespaces/a/secrets/db" => Reply::json(
                 200,
                 json!({"metadata": {"name": "db"}, "data": {"password": "czNjcmV0Cg==", "user": "Z3BhZG1pbg=="}}),
             ),
-            "/api/v1/namespaces/a/secrets/empty" => Answer::json(200, json!({"metadata": {"name": "empty"}})),
-            "/api/v1/namespaces/a/secrets/hidden" => Answer::status(403, "secrets \"hidden\" is forbidden"),
-            "/api/v1/namespaces/a/secrets/slow" => Answer::Never,
-            _ => Answer::status(404, "secrets \"gone\" not found"),
+            "/api/v1/namespaces/a/secrets/empty" => Reply::json(200, json!({"metadata": {"name": "empty"}})),
+            "/api/v1/namespaces/a/secrets/hidden" => Reply::status(403, "secrets \"hidden\" is forbidden"),
+            "/api/v1/namespaces/a/secrets/slow" => Reply::Never,
+            _ => Reply::status(404, "secrets \"gone\" not found"),
         });
         let cluster = server.cluster();
         let value = cluster.secret_value("a", "db", "password", SOON).await.unwrap();
@@ -101,11 +101,11 @@ mod tests {
         let error = cluster.secret_value("a", "empty", "pass", SOON).await.unwrap_err();
         assert!(error.to_string().ends_with("it has no keys"), "{error}");
         let error = cluster.secret_value("a", "gone", "password", SOON).await.unwrap_err();
-        assert_eq!((error.to_string(), error.exit), ("there is no Secret gone in namespace a".into(), Exit::Error));
+        assert_eq!((error.to_string(), error.exit), ("Secret gone not found in namespace a".into(), Exit::Error));
         let error = cluster.secret_value("a", "hidden", "password", SOON).await.unwrap_err();
         assert_eq!(error.exit, Exit::Refused);
         assert_eq!(error.what, "not allowed to get secrets hidden in namespace a");
         let error = cluster.secret_value("a", "slow", "password", Duration::from_millis(30)).await.unwrap_err();
-        assert!(error.to_string().contains("no answer within 30 ms"), "{error}");
+        assert!(error.to_string().contains("no response within 30 ms"), "{error}");
     }
 }

@@ -19,7 +19,7 @@ use super::Cluster;
 
 /// What the pretend server does with a request.
 #[derive(Clone)]
-pub(super) enum Answer {
+pub(super) enum Reply {
     /// Answers.
     With { code: u16, headers: Vec<(&'static str, String)>, body: String, after: Duration },
     /// Never answers.
@@ -30,7 +30,7 @@ pub(super) enum Answer {
     Watch(Arc<Mutex<Option<mpsc::UnboundedReceiver<Value>>>>),
 }
 
-impl Answer {
+impl Reply {
     /// A watch, and where to send its events.
     pub(super) fn watch() -> (mpsc::UnboundedSender<Value>, Self) {
         let (sender, receiver) = mpsc::unbounded_channel();
@@ -86,9 +86,9 @@ pub(super) struct Asked {
     pub(super) body: Value,
 }
 
-type Reply = UnsyncBoxBody<Bytes, std::io::Error>;
+type ReplyBody = UnsyncBoxBody<Bytes, std::io::Error>;
 
-type Handler = Arc<dyn Fn(&Asked) -> Answer + Send + Sync>;
+type Handler = Arc<dyn Fn(&Asked) -> Reply + Send + Sync>;
 
 /// The pretend server.
 #[derive(Clone)]
@@ -98,12 +98,12 @@ pub(super) struct Server {
 }
 
 impl Server {
-    pub(super) fn new(handler: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> Self {
+    pub(super) fn new(handler: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Self {
         Self { handler: Arc::new(handler), asked: Arc::default() }
     }
 
     /// One answer after the other.
-    pub(super) fn sequence(answers: Vec<Answer>) -> Self {
+    pub(super) fn sequence(answers: Vec<Reply>) -> Self {
         let answers = Mutex::new(VecDeque::from(answers));
         Self::new(move |asked| answers.lock().unwrap().pop_front().unwrap_or_else(|| panic!("unexpected {asked:?}")))
     }
@@ -131,7 +131,7 @@ impl Server {
         }
     }
 
-    async fn answer(&self, request: Request<Body>) -> std::io::Result<Response<Reply>> {
+    async fn answer(&self, request: Request<Body>) -> std::io::Result<Response<ReplyBody>> {
         let (parts, body) = request.into_parts();
         let body = body.collect().await.map_err(std::io::Error::other)?.to_bytes();
         let asked = Asked {
@@ -143,9 +143,9 @@ impl Server {
         };
         self.asked.lock().unwrap().push(asked.clone());
         match (self.handler)(&asked) {
-            Answer::Never => std::future::pending().await,
-            Answer::Broken => Err(std::io::ErrorKind::ConnectionReset.into()),
-            Answer::With { code, headers, body, after } => {
+            Reply::Never => std::future::pending().await,
+            Reply::Broken => Err(std::io::ErrorKind::ConnectionReset.into()),
+            Reply::With { code, headers, body, after } => {
                 if !after.is_zero() {
                     tokio::time::sleep(after).await;
                 }
@@ -156,7 +156,7 @@ impl Server {
                 let body = Full::new(Bytes::from(body)).map_err(|never| match never {});
                 Ok(response.body(body.boxed_unsync()).unwrap())
             }
-            Answer::Watch(events) => {
+            Reply::Watch(events) => {
                 let events = events.lock().unwrap().take();
                 let Some(events) = events else { std::future::pending().await };
                 let lines = futures::stream::unfold(events, |mut events| async {

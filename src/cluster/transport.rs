@@ -14,7 +14,7 @@ use kube::client::Body;
 use tokio::time::Instant;
 use tower::BoxError;
 
-use super::body_limit::{LARGEST_ANSWER, LONGEST_LINE, Within, lines_within, whole};
+use super::body_limit::{LARGEST_ANSWER, LONGEST_LINE, Within, collect_limited, lines_within};
 use super::credential::Credential;
 use super::failure;
 use super::request_errors::DeadlinePassed;
@@ -136,7 +136,7 @@ async fn once(
         return Ok(response);
     }
     let (parts, body) = response.into_parts();
-    let body = whole(body, LARGEST_ANSWER).await?;
+    let body = collect_limited(body, LARGEST_ANSWER).await?;
     Ok(Response::from_parts(parts, Body::from(body)))
 }
 
@@ -229,7 +229,7 @@ fn path_and_query(request: &Request<Body>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cluster::testing::{Answer, Server};
+    use crate::cluster::testing::{Reply, Server};
     use std::sync::atomic::{AtomicU32, Ordering};
 
     fn get(path: &str) -> Request<Vec<u8>> {
@@ -247,17 +247,17 @@ mod tests {
 
     #[tokio::test]
     async fn a_request_without_an_answer_ends_at_its_deadline() {
-        let server = Server::new(|_| Answer::Never);
+        let server = Server::new(|_| Reply::Never);
         let client = wrap(server.client(), Some(Duration::from_millis(30)), None);
         let error = client.request_text(get("/api/v1/pods")).await.unwrap_err();
-        assert_eq!(super::super::failure::Failure::of(error).reason, "no answer within 30 ms");
+        assert_eq!(super::super::failure::Failure::of(error).reason, "no response within 30 ms");
     }
 
     #[tokio::test]
     async fn too_many_requests_is_retried_after_what_the_server_says() {
         let server = Server::sequence(vec![
-            Answer::status(429, "slow down").with_header("retry-after", "1"),
-            Answer::json(200, serde_json::json!({"ok": true})),
+            Reply::status(429, "slow down").with_header("retry-after", "1"),
+            Reply::json(200, serde_json::json!({"ok": true})),
         ]);
         let client = wrap(server.client(), Some(Duration::from_secs(30)), None);
         let started = Instant::now();
@@ -268,7 +268,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_write_is_not_repeated_after_a_503() {
-        let server = Server::new(|_| Answer::status(503, "starting"));
+        let server = Server::new(|_| Reply::status(503, "starting"));
         let client = wrap(server.client(), Some(Duration::from_secs(30)), None);
         let write = Request::delete("/api/v1/namespaces/a/pods/b").body(Vec::new()).unwrap();
         client.request_text(write).await.unwrap_err();
@@ -280,8 +280,7 @@ mod tests {
     /// What changes nothing is asked again whatever the trouble; what may have been done is not, here.
     #[tokio::test]
     async fn a_question_is_repeated_when_the_server_is_in_trouble_or_the_connection_breaks() {
-        for trouble in
-            [Answer::Broken, Answer::status(500, "etcd"), Answer::status(502, "<html>"), Answer::status(504, "")]
+        for trouble in [Reply::Broken, Reply::status(500, "etcd"), Reply::status(502, "<html>"), Reply::status(504, "")]
         {
             for (method, path, repeated) in [
                 ("GET", "/api/v1/pods", true),
@@ -290,7 +289,7 @@ mod tests {
                 ("PATCH", "/api/v1/persistentvolumes/pv-1", false),
                 ("DELETE", "/api/v1/namespaces/a/pods/b", false),
             ] {
-                let fine = Answer::json(200, serde_json::json!({"ok": true}));
+                let fine = Reply::json(200, serde_json::json!({"ok": true}));
                 let server = Server::sequence(vec![trouble.clone(), fine]);
                 let client = wrap(server.client(), Some(Duration::from_secs(30)), None);
                 let request = Request::builder().method(method).uri(path).body(Vec::new()).unwrap();
@@ -325,7 +324,7 @@ mod tests {
             let request = Request::get(path).body(Body::empty()).unwrap();
             assert_eq!(lives(&request), seconds.map(Duration::from_secs), "{path}");
         }
-        let (_events, silent) = Answer::watch();
+        let (_events, silent) = Reply::watch();
         let server = Server::sequence(vec![silent]);
         let answer = server.client().send(Request::get("/").body(Body::empty()).unwrap()).await.unwrap();
         let body = at_most(answer.into_body(), Some(Duration::from_millis(30)));
@@ -334,7 +333,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_retry_that_would_pass_the_deadline_is_not_waited_for() {
-        let server = Server::new(|_| Answer::status(429, "slow down").with_header("retry-after", "60"));
+        let server = Server::new(|_| Reply::status(429, "slow down").with_header("retry-after", "60"));
         let client = wrap(server.client(), Some(Duration::from_secs(3)), None);
         let error = client.request_text(get("/api/v1/pods")).await.unwrap_err();
         assert!(matches!(error, kube::Error::Api(status) if status.code == 429));

@@ -187,7 +187,7 @@ async fn again(ask: impl AsyncFn() -> kube::Result<()>) -> Tried {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cluster::testing::{Answer, Server};
+    use crate::cluster::testing::{Reply, Server};
 
     const SOON: Duration = Duration::from_secs(5);
 
@@ -205,8 +205,8 @@ mod tests {
             (409, Tried::Moot("words".into())),
         ] {
             let server = Server::new(move |_| match code {
-                200 => Answer::json(200, json!({"kind": "Pod", "apiVersion": "v1", "metadata": {"name": "p"}})),
-                code => Answer::status(code, "words"),
+                200 => Reply::json(200, json!({"kind": "Pod", "apiVersion": "v1", "metadata": {"name": "p"}})),
+                code => Reply::status(code, "words"),
             });
             let tried = server.cluster().try_out(&[Trial::DeletePod("a", "p", "u")], SOON).await;
             assert_eq!(tried, [expected], "{code}");
@@ -218,7 +218,7 @@ mod tests {
         let server = Server::new(|asked| {
             let kinds = [("claims", "PersistentVolumeClaim"), ("volumes", "PersistentVolume"), ("pods", "Pod")];
             let (_, kind) = kinds.into_iter().find(|(word, _)| asked.path.contains(word)).unwrap();
-            Answer::json(200, json!({"kind": kind, "apiVersion": "v1", "metadata": {"name": "x"}, "spec": {}}))
+            Reply::json(200, json!({"kind": kind, "apiVersion": "v1", "metadata": {"name": "x"}, "spec": {}}))
         });
         let record = ("kubectl-synxdb/record-a", "{}");
         let (claim, pod) = (PersistentVolumeClaim::default(), Pod::default());

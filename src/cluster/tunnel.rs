@@ -63,7 +63,7 @@ impl Cluster {
     /// Opens a tunnel to `port` of a pod. That the pod listens there is known only once something is read.
     ///
     /// # Errors
-    /// No such pod, not allowed (`create pods/portforward`), no answer within `deadline`.
+    /// No such pod, not allowed (`create pods/portforward`), no response within `deadline`.
     pub async fn tunnel(&self, namespace: &str, pod: &str, port: u16, deadline: Duration) -> Result<Tunnel> {
         self.try_tunnel(namespace, pod, port, deadline).await.map_err(|no| no.error)
     }
@@ -172,7 +172,7 @@ impl<S: Socket + Send + 'static> Drop for Open<S> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cluster::testing::{Answer, Server};
+    use crate::cluster::testing::{Reply, Server};
     use crate::error::Exit;
 
     /// A message is kept until it is whole.
@@ -185,9 +185,9 @@ mod tests {
     #[tokio::test]
     async fn a_tunnel_that_is_refused_says_what_is_missing() {
         let server = Server::new(|asked| match asked.path.as_str() {
-            "/api/v1/namespaces/a/pods/gone-0/portforward" => Answer::status(404, "pods \"gone-0\" not found"),
-            "/api/v1/namespaces/a/pods/slow-0/portforward" => Answer::Never,
-            _ => Answer::status(403, "pods \"p-0\" is forbidden"),
+            "/api/v1/namespaces/a/pods/gone-0/portforward" => Reply::status(404, "pods \"gone-0\" not found"),
+            "/api/v1/namespaces/a/pods/slow-0/portforward" => Reply::Never,
+            _ => Reply::status(403, "pods \"p-0\" is forbidden"),
         });
         let cluster = server.cluster();
         let error = |pod: &'static str| {

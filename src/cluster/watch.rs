@@ -84,11 +84,11 @@ impl Cluster {
         let client = observed(self.client(), connection_sender);
         let namespaced = || (client.clone(), request.namespace.as_str());
         let mut streams: SelectAll<BoxStream<'static, Change>> = SelectAll::new();
-        streams.push(changes(stream(within(namespaced()), None), Change::Pod));
-        streams.push(changes(stream(within(namespaced()), None), Change::Claim));
-        streams.push(changes(stream(within(namespaced()), None), Change::StatefulSet));
+        streams.push(changes(stream(api_in(namespaced()), None), Change::Pod));
+        streams.push(changes(stream(api_in(namespaced()), None), Change::Claim));
+        streams.push(changes(stream(api_in(namespaced()), None), Change::StatefulSet));
         if request.events {
-            streams.push(changes(stream(within(namespaced()), None), Change::Event));
+            streams.push(changes(stream(api_in(namespaced()), None), Change::Event));
         }
         if request.nodes {
             streams.push(changes(stream(Api::all(client.clone()), None), Change::Node));
@@ -311,7 +311,7 @@ fn changes<K: Send + 'static>(
     outcomes.map(Box::new).map(change).boxed()
 }
 
-fn within<K>((client, namespace): (Client, &str)) -> Api<K>
+fn api_in<K>((client, namespace): (Client, &str)) -> Api<K>
 where
     K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>,
 {
@@ -328,7 +328,7 @@ fn observed(inner: Client, connection: watch::Sender<Connection>) -> Client {
             let answer = inner.send(request).await;
             let trouble = match &answer {
                 Ok(response) if matches!(response.status().as_u16(), 502..=504) => {
-                    Some(format!("it answers {}", response.status()))
+                    Some(format!("it responded {}", response.status()))
                 }
                 Ok(_) => None,
                 Err(error) => Some(Failure::read(error).reason),

@@ -99,7 +99,7 @@ impl<K: Resource<DynamicType = ()> + Clone> Feed<K> {
                     resource: self.resource,
                     namespace,
                     cause: Cause::TimedOut,
-                    reason: "no answer yet".to_owned(),
+                    reason: "no response yet".to_owned(),
                     source: None,
                 },
             }),

@@ -1,5 +1,5 @@
 use super::*;
-use crate::cluster::testing::{Answer, Asked, Server};
+use crate::cluster::testing::{Asked, Reply, Server};
 use crate::error::Exit;
 use kube::ResourceExt;
 use serde_json::{Value, json};
@@ -12,8 +12,8 @@ fn pod(name: &str, uid: &str, phase: &str) -> Value {
     json!({"metadata": {"name": name, "uid": uid, "resourceVersion": "6"}, "status": {"phase": phase}})
 }
 
-fn list(items: Vec<Value>) -> Answer {
-    Answer::json(200, json!({"metadata": {"resourceVersion": "5"}, "items": items}))
+fn list(items: Vec<Value>) -> Reply {
+    Reply::json(200, json!({"metadata": {"resourceVersion": "5"}, "items": items}))
 }
 
 fn event(kind: &str, object: Value) -> Value {
@@ -30,15 +30,15 @@ fn request() -> WatchRequest {
 
 /// Serves empty lists and silent watches, except for paths and verbs that have answers of their own, used up one by
 /// one.
-fn server(own: Vec<(&'static str, bool, Answer)>) -> Server {
-    let mut answers: HashMap<(String, bool), Vec<Answer>> = HashMap::new();
+fn server(own: Vec<(&'static str, bool, Reply)>) -> Server {
+    let mut answers: HashMap<(String, bool), Vec<Reply>> = HashMap::new();
     for (path, watch, answer) in own {
         answers.entry((path.to_owned(), watch)).or_default().insert(0, answer);
     }
     let answers = Arc::new(Mutex::new(answers));
     Server::new(move |asked| {
         let own = answers.lock().unwrap().get_mut(&(asked.path.clone(), is_watch(asked))).and_then(Vec::pop);
-        own.unwrap_or_else(|| if is_watch(asked) { Answer::Never } else { list(Vec::new()) })
+        own.unwrap_or_else(|| if is_watch(asked) { Reply::Never } else { list(Vec::new()) })
     })
 }
 
@@ -56,7 +56,7 @@ fn of(uid: &str, phase: &str) -> (String, String) {
 
 #[tokio::test]
 async fn changes_are_folded_into_the_listed_state() {
-    let (events, answer) = Answer::watch();
+    let (events, answer) = Reply::watch();
     let server = server(vec![(PODS, false, list(vec![pod("p-0", "u1", "Running")])), (PODS, true, answer)]);
     let mut watch = server.cluster().watch(request());
     watch.opened(SOON).await.unwrap();
@@ -79,7 +79,7 @@ async fn changes_are_folded_into_the_listed_state() {
 
 #[tokio::test]
 async fn after_410_everything_is_listed_again() {
-    let (events, answer) = Answer::watch();
+    let (events, answer) = Reply::watch();
     let lists =
         [list(vec![pod("p-0", "u1", "Running"), pod("p-1", "u3", "Running")]), list(vec![pod("p-0", "u2", "Running")])];
     let [first, second] = lists;
@@ -94,11 +94,11 @@ async fn after_410_everything_is_listed_again() {
 
 #[tokio::test]
 async fn what_may_not_be_read_is_unknown_and_the_rest_works() {
-    let forbidden = || Answer::status(403, "events is forbidden");
+    let forbidden = || Reply::status(403, "events is forbidden");
     let server = Server::new(move |asked| match asked.path.as_str() {
         "/api/v1/namespaces/a/events" | "/api/v1/persistentvolumes" => forbidden(),
-        "/api/v1/nodes" => Answer::Never,
-        _ if is_watch(asked) => Answer::Never,
+        "/api/v1/nodes" => Reply::Never,
+        _ if is_watch(asked) => Reply::Never,
         _ => list(Vec::new()),
     });
     let everything = WatchRequest { volumes: vec!["pv-1".to_owned()], events: true, nodes: true, ..request() };
@@ -114,28 +114,28 @@ async fn what_may_not_be_read_is_unknown_and_the_rest_works() {
 
 #[tokio::test]
 async fn without_pods_there_is_no_watch() {
-    let server = server(vec![(PODS, false, Answer::status(403, "pods is forbidden"))]);
+    let server = server(vec![(PODS, false, Reply::status(403, "pods is forbidden"))]);
     let error = server.cluster().watch(request()).opened(SOON).await.unwrap_err();
     assert_eq!((error.exit, error.what.as_str()), (Exit::Refused, "not allowed to watch pods in namespace a"));
 
-    let silent = Server::new(|_| Answer::Never);
+    let silent = Server::new(|_| Reply::Never);
     let error = silent.cluster().watch(request()).opened(Duration::from_millis(50)).await.unwrap_err();
     assert_eq!(error.exit, Exit::Error);
-    assert!(error.to_string().contains("no answer within 50 ms"), "{error}");
+    assert!(error.to_string().contains("no response within 50 ms"), "{error}");
 
-    let broken = Server::new(|_| Answer::Broken);
+    let broken = Server::new(|_| Reply::Broken);
     let error = broken.cluster().watch(request()).opened(Duration::from_millis(300)).await.unwrap_err();
-    assert!(error.what.contains("cannot be reached"), "{error}");
+    assert!(error.what.contains("is unreachable"), "{error}");
 }
 
 #[tokio::test]
 async fn an_api_server_that_goes_away_is_said_and_waited_for() {
-    let (first, answer) = Answer::watch();
-    let (second, again) = Answer::watch();
+    let (first, answer) = Reply::watch();
+    let (second, again) = Reply::watch();
     let server = server(vec![
         (PODS, false, list(vec![pod("p-0", "u1", "Running")])),
         (PODS, true, answer),
-        (PODS, true, Answer::Broken),
+        (PODS, true, Reply::Broken),
         (PODS, true, again),
     ]);
     let mut watch = server.cluster().watch(request());
@@ -155,11 +155,11 @@ async fn an_api_server_that_goes_away_is_said_and_waited_for() {
 
 #[tokio::test]
 async fn credentials_that_expire_end_the_watch() {
-    let (events, answer) = Answer::watch();
-    let server = server(vec![(PODS, true, answer), (PODS, true, Answer::status(401, "Unauthorized"))]);
+    let (events, answer) = Reply::watch();
+    let server = server(vec![(PODS, true, answer), (PODS, true, Reply::status(401, "Unauthorized"))]);
     let mut watch = server.cluster().watch(request());
     watch.opened(SOON).await.unwrap();
     drop(events);
     let error = watch.changed().await.unwrap_err();
-    assert!(error.what.contains("does not accept the credentials of context test"), "{error}");
+    assert!(error.what.contains("rejected the credentials of context test"), "{error}");
 }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::Cluster;
 use super::failure::{Failure, Operation};
-use super::foreign::Said;
+use super::foreign::KnownMessage;
 use super::patience::Patience;
 use super::snapshot::Cause;
 use crate::error::Result;
@@ -163,7 +163,7 @@ impl Cluster {
             let found = api.list(&this).await.map_err(|error| self.error(act, &Failure::of(error)))?;
             let Some(found) = found.items.into_iter().next() else { return Ok(Written::Gone) };
             if found.metadata.uid.as_deref() != Some(uid) {
-                return Ok(changed(found.metadata.uid, format!("volume {volume} is another one now")));
+                return Ok(changed(found.metadata.uid, format!("volume {volume} was replaced")));
             }
             let reference = found.spec.and_then(|spec| spec.claim_ref).unwrap_or_default();
             let is_for = reference.namespace.as_deref() == Some(namespace) && reference.name.as_deref() == Some(claim);
@@ -189,7 +189,7 @@ impl Cluster {
                 written => return Ok(written),
             }
         }
-        Ok(changed(Some(uid.to_owned()), format!("volume {volume} does not stay the same long enough")))
+        Ok(changed(Some(uid.to_owned()), format!("volume {volume} keeps changing")))
     }
 
     /// Sets the reclaim policy of a volume that a claim released, only while it is still as that claim left it.
@@ -261,7 +261,7 @@ impl Cluster {
             let Some(claim) = found.items.into_iter().next() else { return Ok(Written::Gone) };
             let metadata = claim.metadata;
             if metadata.uid.as_deref() != Some(uid) {
-                return Ok(changed(metadata.uid, "is another one now"));
+                return Ok(changed(metadata.uid, "was replaced"));
             }
             // By a try of ours that got no answer, or by somebody else.
             if metadata.deletion_timestamp.is_some() {
@@ -270,7 +270,10 @@ impl Cluster {
             if let Some(volume) = claim.spec.and_then(|spec| spec.volume_name).filter(|volume| !volume.is_empty())
                 && (not_its != Some(volume.as_str()) || self.is_bound_to(&volume, uid).await?)
             {
-                return Ok(changed(metadata.uid, &format!("has a volume now, {volume}, which is not retained yet")));
+                return Ok(changed(
+                    metadata.uid,
+                    &format!("is now bound to volume {volume}, which is not retained yet"),
+                ));
             }
             let change = Change::DeleteAt(metadata.resource_version.unwrap_or_default());
             let mutation = Mutation { api: api.clone(), act: act("delete"), name, uid, dry_run };
@@ -280,7 +283,7 @@ impl Cluster {
                 written => return Ok(written),
             }
         }
-        Ok(changed(Some(uid.to_owned()), "does not stay the same long enough to be deleted"))
+        Ok(changed(Some(uid.to_owned()), "keeps changing; it was not deleted"))
     }
 
     /// Whether a volume that is there is bound to the claim of this UID.
@@ -327,7 +330,7 @@ impl Cluster {
 
     async fn change_tested(&self, name: &str, uid: &str, patch: Value, dry_run: bool) -> Result<Written> {
         let patch = serde_json::from_value(patch)
-            .map_err(|error| crate::error::Error::failure("a patch cannot be written").because_of(error))?;
+            .map_err(|error| crate::error::Error::failure("cannot serialize a patch").because_of(error))?;
         self.patch_volume(name, uid, &Change::Tested(patch), dry_run).await
     }
 
@@ -361,7 +364,7 @@ impl Cluster {
                 }
                 // Nothing else of such a patch can be wrong.
                 (422, _) if matches!(change, Change::Tested(_)) => {
-                    Some(Written::Changed { now: None, message: "it is no longer as planned".to_owned() })
+                    Some(Written::Changed { now: None, message: "it no longer matches the plan".to_owned() })
                 }
                 _ => None,
             };
@@ -422,7 +425,7 @@ where
         let changed = |now| Some(Written::Changed { now, message: failure.reason.clone() });
         if matches!(change, Change::DeleteAt(_)) {
             // Who planned it for that version looks again. "Precondition failed: UID in precondition: …": another one.
-            let another = Said::OtherUid.is_in(&failure.reason);
+            let another = KnownMessage::OtherUid.is_in(&failure.reason);
             return changed((!another).then(|| self.uid.to_owned()));
         }
         if matches!(change, Change::PatchAt(_)) && failure.code == 409 {
@@ -433,7 +436,7 @@ where
             Ok(Some(found)) if found.meta().uid.as_deref() == Some(self.uid) => None,
             Ok(Some(found)) => changed(found.meta().uid.clone()),
             // The server's words are enough: "Precondition failed: UID in precondition: …, UID in object meta: …".
-            Err(_) if Said::OtherUid.is_in(&failure.reason) => changed(None),
+            Err(_) if KnownMessage::OtherUid.is_in(&failure.reason) => changed(None),
             Err(_) => None,
         }
     }

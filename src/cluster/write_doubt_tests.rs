@@ -2,7 +2,7 @@
 //! never does.
 
 use super::*;
-use crate::cluster::testing::{Answer, Server};
+use crate::cluster::testing::{Reply, Server};
 
 const IMMUTABLE: &str = "PersistentVolume \"pv-1\" is invalid: metadata.uid: Invalid value: \"u1\": field is immutable";
 const UNTESTED: &str =
@@ -18,30 +18,30 @@ fn volume(uid: &str, claim: Option<(&str, &str, Option<&str>)>) -> Value {
         "metadata": {"name": "pv-1", "uid": uid, "resourceVersion": "7"}, "spec": {"claimRef": reference}})
 }
 
-fn got(uid: &str, claim: Option<(&str, &str, Option<&str>)>) -> Answer {
-    Answer::json(200, volume(uid, claim))
+fn got(uid: &str, claim: Option<(&str, &str, Option<&str>)>) -> Reply {
+    Reply::json(200, volume(uid, claim))
 }
 
-fn listed(items: &[Value]) -> Answer {
-    Answer::json(
+fn listed(items: &[Value]) -> Reply {
+    Reply::json(
         200,
         json!({"kind": "PersistentVolumeList", "apiVersion": "v1", "metadata": {"resourceVersion": "9"}, "items": items}),
     )
 }
 
-fn lost() -> Answer {
-    Answer::Broken
+fn lost() -> Reply {
+    Reply::Broken
 }
 
-fn gone() -> Answer {
-    Answer::status(404, "not found")
+fn gone() -> Reply {
+    Reply::status(404, "not found")
 }
 
-fn refused() -> Answer {
-    Answer::status(422, UNTESTED)
+fn refused() -> Reply {
+    Reply::status(422, UNTESTED)
 }
 
-fn said(written: Result<Written>) -> String {
+fn text_of(written: Result<Written>) -> String {
     match written.unwrap() {
         Written::Done { object_uid } => format!("done {object_uid}"),
         Written::Gone => "gone".to_owned(),
@@ -56,39 +56,39 @@ async fn a_patch_that_got_no_answer_is_not_done_by_another_object_or_by_none() {
     let another = format!("changed u2: {IMMUTABLE}");
     for (answers, expected) in [
         (vec![lost(), gone()], "gone"),
-        (vec![lost(), Answer::status(422, IMMUTABLE), got("u2", None)], another.as_str()),
-        (vec![lost(), Answer::status(422, IMMUTABLE), gone()], "gone"),
-        (vec![lost(), Answer::status(409, "modified"), got("u2", None)], "changed u2: modified"),
+        (vec![lost(), Reply::status(422, IMMUTABLE), got("u2", None)], another.as_str()),
+        (vec![lost(), Reply::status(422, IMMUTABLE), gone()], "gone"),
+        (vec![lost(), Reply::status(409, "modified"), got("u2", None)], "changed u2: modified"),
         // Still the same: tried again, and then answered.
-        (vec![lost(), Answer::status(409, "modified"), got("u1", None), got("u1", None)], "done u1"),
+        (vec![lost(), Reply::status(409, "modified"), got("u1", None), got("u1", None)], "done u1"),
         (vec![lost(), got("u1", None)], "done u1"),
     ] {
         let server = Server::sequence(answers.clone());
-        assert_eq!(said(server.cluster().retain_volume("pv-1", "u1", ("k", "v"), false).await), expected);
+        assert_eq!(text_of(server.cluster().retain_volume("pv-1", "u1", ("k", "v"), false).await), expected);
         let server = Server::sequence(answers.clone());
-        assert_eq!(said(server.cluster().annotate_volume("pv-1", "u1", "k", "v", false).await), expected);
+        assert_eq!(text_of(server.cluster().annotate_volume("pv-1", "u1", "k", "v", false).await), expected);
         let server = Server::sequence(answers);
-        assert_eq!(said(server.cluster().set_reclaim_policy("pv-1", "u1", "Delete", ("k", "v")).await), expected);
+        assert_eq!(text_of(server.cluster().set_reclaim_policy("pv-1", "u1", "Delete", ("k", "v")).await), expected);
     }
 }
 
 /// A conflict is an answer: nothing was done, and what is gone after it was somebody else's doing.
 #[tokio::test]
 async fn a_delete_that_was_refused_for_a_conflict_is_not_what_took_it_away() {
-    let pod = Answer::json(200, json!({"kind": "Pod", "apiVersion": "v1", "metadata": {"name": "p-0", "uid": "u1"}}));
+    let pod = Reply::json(200, json!({"kind": "Pod", "apiVersion": "v1", "metadata": {"name": "p-0", "uid": "u1"}}));
     for (answers, expected) in [
-        (vec![Answer::status(409, "modified"), pod.clone(), gone()], "gone"),
-        (vec![Answer::status(500, "etcd"), Answer::status(409, "modified"), pod, gone()], "done u1"),
+        (vec![Reply::status(409, "modified"), pod.clone(), gone()], "gone"),
+        (vec![Reply::status(500, "etcd"), Reply::status(409, "modified"), pod, gone()], "done u1"),
     ] {
         let server = Server::sequence(answers);
-        assert_eq!(said(server.cluster().delete_pod("a", "p-0", "u1", false).await), expected);
+        assert_eq!(text_of(server.cluster().delete_pod("a", "p-0", "u1", false).await), expected);
     }
 }
 
 /// A reservation counts as made if the volume is seen to be reserved for this claim, and for nobody else.
 #[tokio::test]
 async fn a_reservation_counts_only_as_it_is_found() {
-    let changed = "changed : it is no longer as planned";
+    let changed = "changed : it no longer matches the plan";
     let ours = Some(("a", "data-p-0", None));
     for (answers, expected) in [
         (vec![got("u1", ours)], "done u1"),
@@ -104,11 +104,11 @@ async fn a_reservation_counts_only_as_it_is_found() {
         // Another volume of the name, and as good as reserved.
         (vec![lost(), refused(), got("u2", ours)], changed),
         (vec![lost(), refused(), gone()], changed),
-        (vec![lost(), refused(), Answer::status(403, "persistentvolumes is forbidden")], changed),
+        (vec![lost(), refused(), Reply::status(403, "persistentvolumes is forbidden")], changed),
         (vec![lost(), gone()], "gone"),
     ] {
         let server = Server::sequence(answers);
-        assert_eq!(said(server.cluster().reserve_volume(&RESERVATION, false).await), expected);
+        assert_eq!(text_of(server.cluster().reserve_volume(&RESERVATION, false).await), expected);
         let patches = server.requests().into_iter().filter(|asked| asked.method == "PATCH");
         for patch in patches {
             assert_eq!(patch.headers["content-type"], "application/json-patch+json");
@@ -144,17 +144,17 @@ async fn a_reservation_is_taken_back_only_while_it_stands() {
         (vec![listed(&[volume("u1", Some(("a", "data-p-1", None)))])], no_longer, 0),
         (vec![listed(&[volume("u1", Some(("b", "data-p-0", Some("c1"))))])], no_longer, 0),
         (vec![listed(&[volume("u1", None)])], no_longer, 0),
-        (vec![listed(&[volume("u2", Some(("a", "data-p-0", None)))])], "changed u2: volume pv-1 is another one now", 0),
+        (vec![listed(&[volume("u2", Some(("a", "data-p-0", None)))])], "changed u2: volume pv-1 was replaced", 0),
         (
             vec![reserved(), lost(), refused(), listed(&[volume("u2", Some(("a", "data-p-0", Some("c1"))))])],
-            "changed u2: volume pv-1 is another one now",
+            "changed u2: volume pv-1 was replaced",
             2,
         ),
         (vec![listed(&[])], "gone", 0),
         (vec![reserved(), lost(), gone()], "gone", 2),
     ] {
         let server = Server::sequence(answers);
-        assert_eq!(said(server.cluster().unreserve_volume(&RESERVATION, false).await), expected);
+        assert_eq!(text_of(server.cluster().unreserve_volume(&RESERVATION, false).await), expected);
         let asked = server.requests();
         let sent: Vec<&Value> = asked.iter().filter(|asked| asked.method == "PATCH").map(|asked| &asked.body).collect();
         assert_eq!(sent.len(), patches, "{expected}");
@@ -180,7 +180,7 @@ async fn a_reservation_that_never_stays_the_same_is_left() {
         if asked.method == "GET" { listed(&[reserved]) } else { refused() }
     });
     let written = server.cluster().unreserve_volume(&RESERVATION, false).await;
-    assert_eq!(said(written), "changed u1: volume pv-1 does not stay the same long enough");
+    assert_eq!(text_of(written), "changed u1: volume pv-1 keeps changing");
     assert_eq!(server.requests().iter().filter(|asked| asked.method == "PATCH").count(), TRIES as usize);
 }
 
@@ -189,12 +189,12 @@ async fn a_reservation_that_never_stays_the_same_is_left() {
 async fn a_volume_is_released_only_as_its_claim_left_it() {
     for (answers, expected) in [
         (vec![got("u1", None)], "done u1"),
-        (vec![refused()], "changed : it is no longer as planned"),
-        (vec![lost(), refused()], "changed : it is no longer as planned"),
+        (vec![refused()], "changed : it no longer matches the plan"),
+        (vec![lost(), refused()], "changed : it no longer matches the plan"),
         (vec![lost(), gone()], "gone"),
     ] {
         let server = Server::sequence(answers);
-        assert_eq!(said(server.cluster().release_volume("pv-1", "u1", "c1", "Delete").await), expected);
+        assert_eq!(text_of(server.cluster().release_volume("pv-1", "u1", "c1", "Delete").await), expected);
         for asked in server.requests() {
             assert_eq!(asked.body[0], json!({"op": "test", "path": "/metadata/uid", "value": "u1"}));
             assert_eq!(asked.body[1], json!({"op": "test", "path": "/spec/claimRef/uid", "value": "c1"}));

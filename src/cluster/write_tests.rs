@@ -1,11 +1,11 @@
 use super::*;
-use crate::cluster::testing::{Answer, Server};
+use crate::cluster::testing::{Reply, Server};
 use crate::error::Exit;
 
 const CONFLICT: &str = "Operation cannot be fulfilled on pods \"p-0\": Precondition failed: UID in precondition: u1, UID in object meta: u2";
 
-fn pod(uid: &str) -> Answer {
-    Answer::json(200, json!({"kind": "Pod", "apiVersion": "v1", "metadata": {"name": "p-0", "uid": uid}}))
+fn pod(uid: &str) -> Reply {
+    Reply::json(200, json!({"kind": "Pod", "apiVersion": "v1", "metadata": {"name": "p-0", "uid": uid}}))
 }
 
 fn done() -> Written {
@@ -19,7 +19,7 @@ async fn delete(server: &Server) -> Result<Written> {
 #[tokio::test]
 async fn a_delete_is_pinned_to_its_uid_and_never_forced() {
     let claim = json!({"kind": "PersistentVolumeClaim", "apiVersion": "v1", "metadata": {"uid": "u1"}});
-    let server = Server::sequence(vec![pod("u1"), Answer::json(200, claim)]);
+    let server = Server::sequence(vec![pod("u1"), Reply::json(200, claim)]);
     let cluster = server.cluster();
     assert_eq!(cluster.delete_pod("a", "p-0", "u1", false).await.unwrap(), done());
     assert_eq!(cluster.delete_claim("a", "data-p-0", "u1", true).await.unwrap(), done());
@@ -32,7 +32,7 @@ async fn a_delete_is_pinned_to_its_uid_and_never_forced() {
 
 #[tokio::test]
 async fn retain_and_record_are_one_patch_pinned_to_the_uid() {
-    let volume = Answer::json(200, json!({"kind": "PersistentVolume", "apiVersion": "v1", "metadata": {"uid": "u1"}}));
+    let volume = Reply::json(200, json!({"kind": "PersistentVolume", "apiVersion": "v1", "metadata": {"uid": "u1"}}));
     let server = Server::sequence(vec![volume.clone(), volume]);
     let cluster = server.cluster();
     assert_eq!(cluster.retain_volume("pv-1", "u1", ("k", "v"), false).await.unwrap(), done());
@@ -51,54 +51,54 @@ async fn retain_and_record_are_one_patch_pinned_to_the_uid() {
 
 #[tokio::test]
 async fn another_object_under_the_name_is_left_alone() {
-    let server = Server::sequence(vec![Answer::status(409, CONFLICT), pod("u2")]);
+    let server = Server::sequence(vec![Reply::status(409, CONFLICT), pod("u2")]);
     let changed = Written::Changed { now: Some("u2".to_owned()), message: CONFLICT.to_owned() };
     assert_eq!(delete(&server).await.unwrap(), changed);
 
-    let server = Server::sequence(vec![Answer::status(409, CONFLICT), Answer::status(403, "no get")]);
+    let server = Server::sequence(vec![Reply::status(409, CONFLICT), Reply::status(403, "no get")]);
     let changed = Written::Changed { now: None, message: CONFLICT.to_owned() };
     assert_eq!(delete(&server).await.unwrap(), changed);
 
-    let server = Server::sequence(vec![Answer::status(404, "not found")]);
+    let server = Server::sequence(vec![Reply::status(404, "not found")]);
     assert_eq!(delete(&server).await.unwrap(), Written::Gone);
 
     // A patch's UID is a field, and the server words it as one.
     let immutable = "PersistentVolume \"pv-1\" is invalid: metadata.uid: Invalid value: \"u1\": field is immutable";
     let volume = json!({"kind": "PersistentVolume", "apiVersion": "v1", "metadata": {"uid": "u2"}});
-    let server = Server::sequence(vec![Answer::status(422, immutable), Answer::json(200, volume)]);
+    let server = Server::sequence(vec![Reply::status(422, immutable), Reply::json(200, volume)]);
     let changed = Written::Changed { now: Some("u2".to_owned()), message: immutable.to_owned() };
     assert_eq!(server.cluster().retain_volume("pv-1", "u1", ("k", "v"), false).await.unwrap(), changed);
 }
 
 #[tokio::test]
 async fn trouble_is_tried_again() {
-    let broken = vec![Answer::status(500, "etcd"), Answer::Broken, Answer::status(429, "slow"), pod("u1")];
+    let broken = vec![Reply::status(500, "etcd"), Reply::Broken, Reply::status(429, "slow"), pod("u1")];
     let server = Server::sequence(broken);
     assert_eq!(delete(&server).await.unwrap(), done());
     // A conflict that is not about the UID.
-    let server = Server::sequence(vec![Answer::status(409, "modified"), pod("u1"), pod("u1")]);
+    let server = Server::sequence(vec![Reply::status(409, "modified"), pod("u1"), pod("u1")]);
     assert_eq!(delete(&server).await.unwrap(), done());
     // Nor is one of which nothing can be read.
     let server =
-        Server::sequence(vec![Answer::status(409, "modified"), Answer::status(403, "pods is forbidden"), pod("u1")]);
+        Server::sequence(vec![Reply::status(409, "modified"), Reply::status(403, "pods is forbidden"), pod("u1")]);
     assert_eq!(delete(&server).await.unwrap(), done());
 }
 
 #[tokio::test]
 async fn a_delete_that_got_no_answer_and_is_gone_afterwards_was_done() {
-    let server = Server::sequence(vec![Answer::Broken, Answer::status(404, "not found")]);
+    let server = Server::sequence(vec![Reply::Broken, Reply::status(404, "not found")]);
     assert_eq!(delete(&server).await.unwrap(), done());
-    let server = Server::sequence(vec![Answer::Broken, Answer::status(409, CONFLICT), pod("u2")]);
+    let server = Server::sequence(vec![Reply::Broken, Reply::status(409, CONFLICT), pod("u2")]);
     assert_eq!(delete(&server).await.unwrap(), done());
     // 429 means that it was not even looked at.
-    let server = Server::sequence(vec![Answer::status(429, "slow"), Answer::status(404, "not found")]);
+    let server = Server::sequence(vec![Reply::status(429, "slow"), Reply::status(404, "not found")]);
     assert_eq!(delete(&server).await.unwrap(), Written::Gone);
 }
 
 #[tokio::test]
 async fn what_is_refused_is_not_repeated() {
     for (code, exit) in [(403, Exit::Refused), (401, Exit::Error), (422, Exit::Error)] {
-        let server = Server::sequence(vec![Answer::status(code, "words of the server")]);
+        let server = Server::sequence(vec![Reply::status(code, "words of the server")]);
         let error = delete(&server).await.unwrap_err();
         assert_eq!(error.exit, exit, "{code}");
         assert!(error.to_string().contains("words of the server"), "{error}");
@@ -108,16 +108,16 @@ async fn what_is_refused_is_not_repeated() {
 
 #[tokio::test]
 async fn trouble_that_lasts_is_an_error_in_the_end() {
-    let server = Server::new(|_| Answer::Broken);
+    let server = Server::new(|_| Reply::Broken);
     let error = delete(&server).await.unwrap_err();
-    assert!(error.what.contains("cannot be reached"), "{error}");
+    assert!(error.what.contains("is unreachable"), "{error}");
     assert_eq!(server.requests().len(), TRIES as usize);
 }
 
 /// A list of one claim at that version, bound or not.
-fn claim(uid: &str, version: u64, volume: Option<&str>) -> Answer {
+fn claim(uid: &str, version: u64, volume: Option<&str>) -> Reply {
     let metadata = json!({"name": "data-p-0", "uid": uid, "resourceVersion": version.to_string()});
-    Answer::json(
+    Reply::json(
         200,
         json!({"kind": "PersistentVolumeClaimList", "apiVersion": "v1", "metadata": {"resourceVersion": "9"},
             "items": [{"metadata": metadata, "spec": {"volumeName": volume}}]}),
@@ -127,22 +127,22 @@ fn claim(uid: &str, version: u64, volume: Option<&str>) -> Answer {
 /// A claim that was planned without a volume is not deleted once it has one, which nothing has retained.
 #[tokio::test]
 async fn an_unbound_claim_is_deleted_only_while_it_is() {
-    let modified = || Answer::status(409, "the ResourceVersion in the precondition (5) does not match");
+    let modified = || Reply::status(409, "the ResourceVersion in the precondition (5) does not match");
     let gone = || {
-        Answer::json(200, json!({"kind": "PersistentVolumeClaimList", "apiVersion": "v1", "metadata": {}, "items": []}))
+        Reply::json(200, json!({"kind": "PersistentVolumeClaimList", "apiVersion": "v1", "metadata": {}, "items": []}))
     };
-    let deleted = || Answer::json(200, json!({"kind": "PersistentVolumeClaim", "apiVersion": "v1", "metadata": {}}));
-    let bound = "Changed: claim data-p-0 has a volume now, pv-2, which is not retained yet";
+    let deleted = || Reply::json(200, json!({"kind": "PersistentVolumeClaim", "apiVersion": "v1", "metadata": {}}));
+    let bound = "Changed: claim data-p-0 is now bound to volume pv-2, which is not retained yet";
     let another = format!("Changed: {CONFLICT}");
     for (answers, expected) in [
         (vec![claim("u1", 5, None), deleted()], "Done"),
-        (vec![claim("u1", 5, None), Answer::Broken, Answer::status(404, "not found")], "Done"),
+        (vec![claim("u1", 5, None), Reply::Broken, Reply::status(404, "not found")], "Done"),
         (vec![claim("u1", 5, None), modified(), claim("u1", 6, None), deleted()], "Done"),
         (vec![claim("u1", 5, None), modified(), claim("u1", 6, Some("pv-2"))], bound),
         (vec![claim("u1", 5, Some("pv-2"))], bound),
         // Another one took its name between the look and the deletion.
-        (vec![claim("u1", 5, None), Answer::status(409, CONFLICT)], another.as_str()),
-        (vec![claim("u2", 5, None)], "Changed: claim data-p-0 is another one now"),
+        (vec![claim("u1", 5, None), Reply::status(409, CONFLICT)], another.as_str()),
+        (vec![claim("u2", 5, None)], "Changed: claim data-p-0 was replaced"),
         (vec![gone()], "Gone"),
     ] {
         let server = Server::sequence(answers);
@@ -165,13 +165,13 @@ async fn an_unbound_claim_is_deleted_only_while_it_is() {
 #[tokio::test]
 async fn a_claim_that_names_anothers_volume_is_deleted_only_while_that_is_anothers() {
     let volume = |claim: Value| {
-        Answer::json(
+        Reply::json(
             200,
             json!({"kind": "PersistentVolumeList", "apiVersion": "v1", "metadata": {},
                 "items": [{"metadata": {"name": "pv-2"}, "spec": {"claimRef": claim}}]}),
         )
     };
-    let deleted = || Answer::json(200, json!({"kind": "PersistentVolumeClaim", "apiVersion": "v1", "metadata": {}}));
+    let deleted = || Reply::json(200, json!({"kind": "PersistentVolumeClaim", "apiVersion": "v1", "metadata": {}}));
     for (not_its, bound_to, deletes) in [
         (Some("pv-2"), json!({"namespace": "default", "name": "billing-db", "uid": "u9"}), true),
         (Some("pv-2"), Value::Null, true),
@@ -192,9 +192,9 @@ async fn a_pod_is_deleted_as_it_was_seen_or_stays() {
     const NEWER: &str = "Precondition failed: ResourceVersion in precondition: 7, ResourceVersion in object meta: 9";
     for (answers, expected) in [
         (vec![pod("u1")], done()),
-        (vec![Answer::status(409, NEWER)], Written::Changed { now: Some("u1".to_owned()), message: NEWER.to_owned() }),
-        (vec![Answer::status(409, CONFLICT)], Written::Changed { now: None, message: CONFLICT.to_owned() }),
-        (vec![Answer::status(500, "later"), Answer::status(409, CONFLICT)], done()),
+        (vec![Reply::status(409, NEWER)], Written::Changed { now: Some("u1".to_owned()), message: NEWER.to_owned() }),
+        (vec![Reply::status(409, CONFLICT)], Written::Changed { now: None, message: CONFLICT.to_owned() }),
+        (vec![Reply::status(500, "later"), Reply::status(409, CONFLICT)], done()),
     ] {
         let server = Server::sequence(answers);
         let written = server.cluster().delete_pod_of_version("a", "p-0", "u1", "7").await.unwrap();
@@ -204,10 +204,10 @@ async fn a_pod_is_deleted_as_it_was_seen_or_stays() {
     }
 }
 
-fn annotated(uid: &str, version: u64, annotations: &Value) -> Answer {
+fn annotated(uid: &str, version: u64, annotations: &Value) -> Reply {
     let metadata =
         json!({"name": "pv-1", "uid": uid, "resourceVersion": version.to_string(), "annotations": annotations});
-    Answer::json(
+    Reply::json(
         200,
         json!({"kind": "PersistentVolumeList", "apiVersion": "v1", "metadata": {"resourceVersion": "9"},
             "items": [{"metadata": metadata}]}),
@@ -232,10 +232,10 @@ async fn composed(server: &Server) -> Result<Written> {
 /// What is cut off older records is cut off what is there at that moment: somebody else may have finished one meanwhile.
 #[tokio::test]
 async fn several_annotations_are_changed_together_and_only_in_the_version_they_were_read_in() {
-    let volume = Answer::json(200, json!({"kind": "PersistentVolume", "apiVersion": "v1", "metadata": {"uid": "u1"}}));
+    let volume = Reply::json(200, json!({"kind": "PersistentVolume", "apiVersion": "v1", "metadata": {"uid": "u1"}}));
     let server = Server::sequence(vec![
         annotated("u1", 7, &json!({"old": "1"})),
-        Answer::status(409, "modified"),
+        Reply::status(409, "modified"),
         annotated("u1", 8, &json!({"old": "1", "other": "2"})),
         volume,
     ]);
@@ -254,21 +254,21 @@ async fn several_annotations_are_changed_together_and_only_in_the_version_they_w
     let server = Server::sequence(vec![annotated("u2", 7, &json!({}))]);
     assert!(matches!(composed(&server).await.unwrap(), Written::Changed { now: Some(now), .. } if now == "u2"));
     let empty = json!({"kind": "PersistentVolumeList", "apiVersion": "v1", "metadata": {}, "items": []});
-    assert_eq!(composed(&Server::sequence(vec![Answer::json(200, empty)])).await.unwrap(), Written::Gone);
+    assert_eq!(composed(&Server::sequence(vec![Reply::json(200, empty)])).await.unwrap(), Written::Gone);
     // Never without end.
     let always = Server::new(|asked| match asked.method.as_str() {
         "GET" => annotated("u1", 7, &json!({"old": "1"})),
-        _ => Answer::status(409, "modified"),
+        _ => Reply::status(409, "modified"),
     });
-    assert!(composed(&always).await.unwrap_err().to_string().contains("others change the volume"));
+    assert!(composed(&always).await.unwrap_err().to_string().contains("other clients keep changing the volume"));
 }
 
 /// One annotation alone depends on no other: a conflict is tried again as it is.
 #[tokio::test]
 async fn one_annotation_is_written_without_a_look() {
     use crate::cluster::annotations::{Annotated, Target};
-    let volume = Answer::json(200, json!({"kind": "PersistentVolume", "apiVersion": "v1", "metadata": {"uid": "u1"}}));
-    let server = Server::sequence(vec![Answer::status(409, "modified"), volume.clone(), volume]);
+    let volume = Reply::json(200, json!({"kind": "PersistentVolume", "apiVersion": "v1", "metadata": {"uid": "u1"}}));
+    let server = Server::sequence(vec![Reply::status(409, "modified"), volume.clone(), volume]);
     let target = Target { volume: "pv-1", uid: "u1", policy: None };
     let mut compose = |_: &_| Ok(std::collections::BTreeMap::from([("a".to_owned(), Some("b".to_owned()))]));
     let written = server.cluster().change_annotations(target, Annotated::default(), &mut compose).await;

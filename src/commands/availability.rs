@@ -127,7 +127,7 @@ pub(super) async fn logins(cluster: &Cluster, login: &Result<Login>, probes: &mu
     let mut logins = HashMap::new();
     for namespace in probes.namespaces() {
         let within = match login {
-            Ok(login) => login.clone().within(cluster, &namespace, DEADLINE).await,
+            Ok(login) => login.clone().with_secrets(cluster, &namespace, DEADLINE).await,
             Err(error) => Err(error.clone()),
         };
         match within {
@@ -145,8 +145,9 @@ pub(super) async fn may_be_asked(cluster: &Cluster, probes: &Probes) -> Probes {
     let mut probes = probes.clone();
     let namespaces = probes.namespaces();
     // From Kubernetes 1.35 a forward by WebSocket needs `create`, before it needed `get`.
-    let verbs =
-        |namespace: &String| ["create", "get"].map(|verb| Permission::new(verb, "pods/portforward").within(namespace));
+    let verbs = |namespace: &String| {
+        ["create", "get"].map(|verb| Permission::new(verb, "pods/portforward").in_namespace(namespace))
+    };
     let permissions: Vec<Permission> = namespaces.iter().flat_map(verbs).collect();
     let rights = cluster.review(&permissions, DEADLINE).await;
     for namespace in &namespaces {

@@ -90,7 +90,7 @@ pub(super) async fn carry_out(
         &mut |event| progress.show(&event),
     )
     .await;
-    outcome.notices.extend(lease.release().await.err());
+    outcome.notices.extend(lease.release().await.err().map(|error| error.to_string()));
     let pod_is_back = matches!(
         outcome.ending,
         Ending::Recovered | Ending::NotVerified | Ending::Unproven(_) | Ending::DataMissing(_) | Ending::CatchingUp(_)

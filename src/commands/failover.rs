@@ -15,7 +15,7 @@ use crate::cli::{FailoverArgs, quoted};
 use crate::cluster::Cluster;
 use crate::error::{Error, Exit, Result};
 use crate::plan::{Action, Before, Outcome, Record, Request, newest, not_found_again};
-use crate::recovery::prover::Silence;
+use crate::recovery::prover::NoEvidence;
 use crate::topology::Member;
 use crate::topology::target::TargetName;
 use jiff::Timestamp;
@@ -78,10 +78,10 @@ fn baseline(
     (records, unfinished, open): (&[Record], Option<&Record>, Option<&Record>),
     findings: &mut Findings,
 ) -> Basis {
-    let said = std::mem::replace(&mut findings.said, Err(Silence::NotAsked));
+    let said = std::mem::replace(&mut findings.said, Err(NoEvidence::NotAsked));
     let mut stored = std::mem::replace(&mut findings.stored, Stored::NotAsked);
     if let Some(record) = unfinished {
-        if let Err(Silence::LoginRefused(reason)) = &said {
+        if let Err(NoEvidence::LoginRefused(reason)) = &said {
             // The plan shows the baseline of the first run, and nothing of the login now.
             note(context, &format!("the database refuses the login, and nothing can be proven with it: {reason}"));
         }

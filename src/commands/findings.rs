@@ -16,8 +16,8 @@ use crate::plan::{Before, InFlight, Probes, Proof};
 use crate::probe::http::Deadlines;
 use crate::probe::{Login, PageAccess};
 use crate::recovery::prober::Prober;
-use crate::recovery::prover::{Prover, Silence};
-use crate::storage::peers::{Peer, Standing, peers};
+use crate::recovery::prover::{NoEvidence, Prover};
+use crate::storage::peers::{Peer, PeerState, peers};
 use crate::storage::{Reading, Readings};
 use crate::topology::{Member, Role};
 use crate::verify::Evidence;
@@ -31,7 +31,7 @@ const BASELINE_DEADLINE: Duration = Duration::from_secs(10);
 /// What was found out of a member, all at the same time.
 pub(super) struct Findings {
     pub(super) rights: Vec<(Permission, Allowed)>,
-    pub(super) said: Result<Evidence, Silence>,
+    pub(super) said: Result<Evidence, NoEvidence>,
     /// The baseline that is stored of whoever answers.
     pub(super) stored: Stored,
     pub(super) whose: Option<Subject>,
@@ -62,7 +62,7 @@ pub(super) async fn find_out(
     // What asks no database is not kept from it by a password file or root certificates.
     let resolved = login(context, &args.login).map(|login| login.for_members_of(&sight.topology));
     let login = match &proof {
-        Proof::Sql { .. } => resolved.clone()?.within(cluster, &member.namespace, DEADLINE).await?,
+        Proof::Sql { .. } => resolved.clone()?.with_secrets(cluster, &member.namespace, DEADLINE).await?,
         Proof::Page { .. } | Proof::Skipped { .. } => Login::default(),
     };
     let whose = Subject::of_proof(&sight.topology, &member.namespace, &proof);
@@ -72,7 +72,7 @@ pub(super) async fn find_out(
     };
     let page_token = match beside.as_slice() {
         [] => PageAccess::default(),
-        _ => PageAccess::resolve(&args.pages)?.within(cluster, &member.namespace, DEADLINE).await?,
+        _ => PageAccess::resolve(&args.pages)?.with_secrets(cluster, &member.namespace, DEADLINE).await?,
     };
     let page_token = page_token.for_members_of(&sight.topology);
     let mut prover = Prover::new(cluster.clone(), member.namespace.clone(), proof, login);
@@ -95,7 +95,7 @@ pub(super) async fn find_out(
     let (rights, opened, said, stored, measured, who, here, elsewhere, storage) = futures::join!(
         cluster.review(permissions, DEADLINE),
         watch.opened(DEADLINE),
-        prover.testify(None, BASELINE_DEADLINE),
+        prover.collect_evidence(None, BASELINE_DEADLINE),
         stored(cluster, whose.as_ref()),
         measured,
         cluster.who(DEADLINE),
@@ -136,7 +136,7 @@ async fn storage_before(cluster: &Cluster, member: &Member, pages: &[StoragePage
     if member.role != Role::Safekeeper {
         return first;
     }
-    let behind = |peer: &Peer| matches!(peer.standing, Standing::Short(_));
+    let behind = |peer: &Peer| matches!(peer.standing, PeerState::Short(_));
     let readings = if peers(&member.name, &first).iter().any(behind) { first.then(ask().await) } else { first };
     let safekeepers: Vec<&Reading> = readings.safekeepers.iter().collect();
     let digests = read_bytes(cluster, &member.namespace, pages, &safekeepers, access).await;
@@ -146,7 +146,7 @@ async fn storage_before(cluster: &Cluster, member: &Member, pages: &[StoragePage
 impl Findings {
     /// What the component said before, with what keeps its nodes from being proven by such an answer afterwards.
     pub(super) fn doubted(&self, before: Before) -> Before {
-        match (before, self.prover.doubt()) {
+        match (before, self.prover.unproven_nodes()) {
             (Before::Answered { summary, mut lacks }, Some(doubt)) => {
                 let summary = format!("{summary}; {doubt}");
                 lacks.push(doubt);
@@ -179,11 +179,11 @@ pub(super) fn answered(evidence: &Evidence) -> Before {
 }
 
 /// What the component said, as the plan tells it.
-pub(super) fn before(said: Result<Evidence, Silence>) -> (Before, Option<Evidence>) {
+pub(super) fn before(said: Result<Evidence, NoEvidence>) -> (Before, Option<Evidence>) {
     match said {
         Ok(evidence) => (answered(&evidence), Some(evidence)),
-        Err(Silence::NotAsked) => (Before::NotAsked, None),
-        Err(Silence::Because(reason) | Silence::NoWarehouse(reason)) => (Before::Silent { reason }, None),
-        Err(Silence::LoginRefused(reason)) => (Before::LoginRefused { reason }, None),
+        Err(NoEvidence::NotAsked) => (Before::NotAsked, None),
+        Err(NoEvidence::Because(reason) | NoEvidence::NoWarehouse(reason)) => (Before::Silent { reason }, None),
+        Err(NoEvidence::LoginRefused(reason)) => (Before::LoginRefused { reason }, None),
     }
 }

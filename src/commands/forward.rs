@@ -18,7 +18,7 @@ use crate::cluster::{Allowed, Cluster, Permission, ReadRequest};
 use crate::error::{Error, Exit, Result};
 use crate::render::forward::At;
 use crate::render::{forward as told, structured};
-use crate::topology::forward_target::{ForwardTarget, Standing};
+use crate::topology::forward_target::{ForwardState, ForwardTarget};
 use crate::topology::health::being_deleted;
 use crate::topology::layout::{SqlEndpoint, StatusEndpoint};
 use crate::topology::target::TargetName;
@@ -80,7 +80,7 @@ async fn open(context: &Context, args: &ForwardArgs) -> Result<Exit> {
     let psql = match (run, &endpoint) {
         (Some(run), Endpoint::Sql(sql)) => {
             // All else is psql's to say.
-            if let Standing::Nobody(why) = &now {
+            if let ForwardState::NotReady(why) = &now {
                 context.screen.note(&told::nobody(why, context.screen.err));
             }
             let leads = Leads {
@@ -202,7 +202,7 @@ fn endpoint(topology: &Topology, member: &Member) -> Result<Endpoint> {
 /// Whether one may watch the pod and forward to it.
 async fn permitted(context: &Context, cluster: &Cluster, lead: &ForwardTarget, member: &Member) -> Result<()> {
     let ask = |verb, resource| {
-        let permission = Permission::new(verb, resource).within(&member.namespace);
+        let permission = Permission::new(verb, resource).in_namespace(&member.namespace);
         // A pod whose name may change is any pod.
         match lead.only() {
             Some(pod) => permission.named(pod),
@@ -281,10 +281,10 @@ fn line(context: &Context, at: &At, endpoint: &Endpoint) -> Option<String> {
     }
 }
 
-fn destination(standing: &Standing) -> Option<Destination> {
+fn destination(standing: &ForwardState) -> Option<Destination> {
     match standing {
-        Standing::Ready { pod, uid } => Some(Destination { pod: pod.clone(), uid: uid.clone() }),
-        Standing::Nobody(_) => None,
+        ForwardState::Ready { pod, uid } => Some(Destination { pod: pod.clone(), uid: uid.clone() }),
+        ForwardState::NotReady(_) => None,
     }
 }
 
@@ -292,7 +292,7 @@ fn destination(standing: &Standing) -> Option<Destination> {
 struct Open<'c> {
     context: &'c Context,
     lead: ForwardTarget,
-    now: Standing,
+    now: ForwardState,
     say: watch::Sender<Option<Destination>>,
     forward: Forward,
     pods: PodWatch,

@@ -4,7 +4,7 @@
 use super::baseline::{Stored, compared};
 use super::findings::{answered, before};
 use crate::plan::{Before, ComparedWith, Outcome, Record};
-use crate::recovery::prover::Silence;
+use crate::recovery::prover::NoEvidence;
 use crate::verify::stored::is_possible;
 use crate::verify::{Evidence, difference};
 use jiff::Timestamp;
@@ -35,10 +35,10 @@ pub(super) fn of_first_run(record: &Record, (stored, now): Besides) -> Basis {
 pub(super) fn of_undo(
     of: &Record,
     unfinished: Option<&Record>,
-    said: Result<Evidence, Silence>,
+    said: Result<Evidence, NoEvidence>,
     (stored, now): Besides,
 ) -> Basis {
-    if let Err(Silence::NotAsked) = said {
+    if let Err(NoEvidence::NotAsked) = said {
         return (Before::NotAsked, None, ComparedWith::Nothing { reason: "it is not to be asked".into() });
     }
     let from = match unfinished {
@@ -62,8 +62,8 @@ pub(super) fn of_undo(
 
 /// What a new failover is compared with if earlier acts of the pod did not recover: the baseline of the first of them,
 /// unless the component answers and has all of it.
-pub(super) fn taken_over(first: &Record, said: &Result<Evidence, Silence>, besides: Besides) -> TakenOver {
-    if let Err(Silence::NotAsked) = said {
+pub(super) fn taken_over(first: &Record, said: &Result<Evidence, NoEvidence>, besides: Besides) -> TakenOver {
+    if let Err(NoEvidence::NotAsked) = said {
         return TakenOver::Nothing(besides);
     }
     let evidence = match recorded_baseline(first) {

@@ -37,7 +37,7 @@ fn words(before: Before) -> String {
 #[test]
 fn what_must_be_there_afterwards() {
     let (then, now) = (server("then"), server("now"));
-    let silent = || Err(Silence::Because("it is down".into()));
+    let silent = || Err(NoEvidence::Because("it is down".into()));
     let as_found = format!("{}, as f1 found it", then.summary());
     let unknown = || ("not asked".to_owned(), None);
     for (of, kept, unfinished, said, expected) in [
@@ -51,7 +51,7 @@ fn what_must_be_there_afterwards() {
         (Outcome::Recovered, None, None, silent(), ("silent: it is down".into(), None)),
         (Outcome::DataMissing, Some(&now), Some(Some(&then)), Ok(now.clone()), (as_found.clone(), Some(&then))),
         (Outcome::DataMissing, Some(&now), Some(None), Ok(now.clone()), unknown()),
-        (Outcome::DataMissing, Some(&then), None, Err(Silence::NotAsked), unknown()),
+        (Outcome::DataMissing, Some(&then), None, Err(NoEvidence::NotAsked), unknown()),
     ] {
         let record_of = record("f1", of, kept);
         let unfinished = unfinished.map(|baseline| record("u1", Outcome::InProgress, baseline));
@@ -129,13 +129,13 @@ fn what_was_not_found_again_is_taken_over() {
         summary: then.summary(),
     };
     let inherits = Some((Some(then.clone()), with("f1", STARTED)));
-    assert_eq!(taken(&first, Err(Silence::Because("it is down".into()))), inherits);
-    assert_eq!(taken(&first, Err(Silence::LoginRefused("no".into()))), inherits);
+    assert_eq!(taken(&first, Err(NoEvidence::Because("it is down".into()))), inherits);
+    assert_eq!(taken(&first, Err(NoEvidence::LoginRefused("no".into()))), inherits);
     // An empty disk answers, too.
     assert_eq!(taken(&first, Ok(holds(&[]))), inherits);
     assert_eq!(taken(&first, Ok(holds(&["a"]))), inherits);
     assert_eq!(taken(&first, Ok(holds(&["a", "b", "c"]))), None);
-    assert_eq!(taken(&first, Err(Silence::NotAsked)), None);
+    assert_eq!(taken(&first, Err(NoEvidence::NotAsked)), None);
     // It is the first act's, however often it is begun again.
     let again =
         Record { inherited: Some(Inherited { from: "f0".into(), taken: "2025-12-31T00:00:00Z".into() }), ..first };

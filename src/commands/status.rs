@@ -124,8 +124,8 @@ async fn asked(cluster: &Cluster, topology: &Topology, page_token: PageAccess) -
         if pages.is_empty() {
             return Positions::new();
         }
-        let token = page_token.within_or_why(cluster, &space.namespace, DEADLINE).await;
-        let readings = read_storage(cluster, &space.namespace, &pages, Deadlines::within(DEADLINE), &token).await;
+        let token = page_token.with_secrets_or_reason(cluster, &space.namespace, DEADLINE).await;
+        let readings = read_storage(cluster, &space.namespace, &pages, Deadlines::at_most(DEADLINE), &token).await;
         positions(&space.namespace, &readings)
     });
     futures::future::join_all(asked).await.into_iter().flatten().collect()

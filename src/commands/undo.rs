@@ -17,7 +17,7 @@ use crate::cluster::snapshot::Read;
 use crate::error::{Error, Exit, Result};
 use crate::plan::history::{Entry, history, without_type};
 use crate::plan::{Action, Outcome, Record, Request, WayBack, newest, way_back};
-use crate::recovery::prover::Silence;
+use crate::recovery::prover::NoEvidence;
 use crate::render::{history as words, prompt};
 use crate::topology::Member;
 use crate::topology::target::{TargetMatch, TargetName, match_target};
@@ -50,7 +50,7 @@ async fn planned(context: &Context, cluster: &Cluster, args: &UndoArgs) -> Resul
     });
     let intended = Intended { sight: &sight, member: &member, request: &request, undoes: Some(&of), unfinished };
     let compare = |findings: &mut Findings| {
-        let said = std::mem::replace(&mut findings.said, Err(Silence::NotAsked));
+        let said = std::mem::replace(&mut findings.said, Err(NoEvidence::NotAsked));
         let stored = std::mem::replace(&mut findings.stored, Stored::NotAsked);
         of_undo(&of, unfinished, said, (stored, findings.now))
     };

@@ -28,7 +28,7 @@ impl Record {
     pub fn kept_baseline(&self) -> Result<Option<Value>, String> {
         match (&self.baseline, &self.packed_baseline, self.baseline_lost) {
             (Some(value), _, _) => Ok(Some(value.clone())),
-            (None, Some(packed), _) => unpack(packed).map(Some),
+            (None, Some(packed), _) => unpack(packed).map(Some).map_err(|damaged| damaged.to_string()),
             (None, None, Some(lost)) => Err(format!("its baseline is not on record: {lost}")),
             (None, None, None) => Ok(None),
         }
@@ -71,13 +71,25 @@ impl Record {
     }
 }
 
+/// A stored baseline that cannot be read.
+#[derive(Debug, thiserror::Error)]
+enum DamagedBaseline {
+    /// It is not base64.
+    #[error("its baseline is on record and cannot be read: {0}")]
+    Base64(#[from] base64::DecodeError),
+    /// It is not what zlib wrote, or it is too large.
+    #[error("its baseline is on record and cannot be read: {:?}", .0.status)]
+    Zlib(miniz_oxide::inflate::DecompressError),
+    /// It is not JSON.
+    #[error("its baseline is on record and cannot be read: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
 /// A damaged one fails: zlib has a checksum (Adler-32) of all that it compresses.
-fn unpack(packed: &str) -> Result<Value, String> {
-    let damaged = |why: String| format!("its baseline is on record and cannot be read: {why}");
-    let bytes = STANDARD.decode(packed).map_err(|error| damaged(error.to_string()))?;
-    let text =
-        decompress_to_vec_zlib_with_limit(&bytes, LARGEST).map_err(|error| damaged(format!("{:?}", error.status)))?;
-    serde_json::from_slice(&text).map_err(|error| damaged(error.to_string()))
+fn unpack(packed: &str) -> Result<Value, DamagedBaseline> {
+    let bytes = STANDARD.decode(packed)?;
+    let text = decompress_to_vec_zlib_with_limit(&bytes, LARGEST).map_err(DamagedBaseline::Zlib)?;
+    Ok(serde_json::from_slice(&text)?)
 }
 
 #[cfg(test)]

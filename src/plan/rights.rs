@@ -86,7 +86,7 @@ impl Right {
     pub fn permission(&self, namespace: &str) -> Permission {
         let permission = Permission::new(self.verb, self.resource);
         let permission = match self.place {
-            Place::Namespaces => permission.within(namespace),
+            Place::Namespaces => permission.in_namespace(namespace),
             Place::Cluster => permission,
         };
         match self.name {

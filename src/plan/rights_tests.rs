@@ -54,7 +54,7 @@ fn what_is_not_done_needs_no_right() {
 
 #[test]
 fn a_right_is_optional_only_where_it_goes_on_by_itself() {
-    let here = |verb: &str, resource: &str| Permission::new(verb, resource).within("a");
+    let here = |verb: &str, resource: &str| Permission::new(verb, resource).in_namespace("a");
     for (permission, without) in [
         (here("create", "pods"), Some("what the API server would refuse")),
         (here("watch", "events"), Some("what is waited for is explained by less")),

@@ -385,7 +385,7 @@ fn a_record_survives_its_annotation() {
 /// In the target's own namespace another failover is refused, elsewhere it is told.
 #[test]
 fn another_failover_under_way() {
-    use crate::cluster::Standing;
+    use crate::cluster::LeaseState;
     use crate::cluster::lease::Tenure;
     use crate::cluster::snapshot::{Cause, Read, Unreadable};
     let topology = build(&snapshot(&[ACCOUNT]), &Layout::shipped().unwrap());
@@ -396,7 +396,7 @@ fn another_failover_under_way() {
         renewed: Some(jiff::SignedDuration::from_secs(seconds)),
         lasts: std::time::Duration::from_secs(10),
     };
-    let held = |id, seconds| Read::Known(Standing::Held(tenure(id, seconds)));
+    let held = |id, seconds| Read::Known(LeaseState::Held(tenure(id, seconds)));
     let unknown = || {
         let (resource, namespace) = ("leases", Some("b".to_owned()));
         Read::Unknown(Unreadable {
@@ -407,7 +407,7 @@ fn another_failover_under_way() {
             source: None,
         })
     };
-    let checked = |here, elsewhere: Vec<(&str, Read<Standing>)>, allow: &[Allow], denied: bool| {
+    let checked = |here, elsewhere: Vec<(&str, Read<LeaseState>)>, allow: &[Allow], denied: bool| {
         let request = Request { allow: allow.to_vec(), ..request() };
         let rights: Vec<_> = needed(member, &request)
             .into_iter()
@@ -446,11 +446,11 @@ fn another_failover_under_way() {
                   cloud007-513d75d5-3033-4649-b913-07f6115ec41a: another failover could not be kept away meanwhile";
     let allow = &[Allow::ConcurrentFailover][..];
     for (here, elsewhere, allow, no_right, told, risk, refused) in [
-        (Read::Known(Standing::Free), vec![], &[][..], false, format!("Pass {none}"), Risk::Ordinary, false),
+        (Read::Known(LeaseState::Free), vec![], &[][..], false, format!("Pass {none}"), Risk::Ordinary, false),
         // What is not overridden is not of high risk.
-        (Read::Known(Standing::Free), vec![], allow, false, format!("Pass {none}"), Risk::Ordinary, false),
+        (Read::Known(LeaseState::Free), vec![], allow, false, format!("Pass {none}"), Risk::Ordinary, false),
         (
-            Read::Known(Standing::Left(tenure("c3", 2))),
+            Read::Known(LeaseState::Left(tenure("c3", 2))),
             vec![],
             &[],
             false,
@@ -480,8 +480,8 @@ fn another_failover_under_way() {
             false,
         ),
         (
-            Read::Known(Standing::Free),
-            vec![("b", held("c3", 2)), ("d", Read::Known(Standing::Free)), ("e", unknown())],
+            Read::Known(LeaseState::Free),
+            vec![("b", held("c3", 2)), ("d", Read::Known(LeaseState::Free)), ("e", unknown())],
             &[],
             false,
             format!(
@@ -493,7 +493,7 @@ fn another_failover_under_way() {
         ),
         // Of many only some are named.
         (
-            Read::Known(Standing::Free),
+            Read::Known(LeaseState::Free),
             ["b", "d", "e"].map(|name| (name, unknown())).into(),
             &[],
             false,
@@ -502,7 +502,7 @@ fn another_failover_under_way() {
             false,
         ),
         (
-            Read::Known(Standing::Free),
+            Read::Known(LeaseState::Free),
             ["b", "d", "e", "f", "g"].map(|name| (name, unknown())).into(),
             &[],
             false,
@@ -510,8 +510,8 @@ fn another_failover_under_way() {
             Risk::Ordinary,
             false,
         ),
-        (Read::Known(Standing::Free), vec![], &[], true, format!("Block {denied}"), Risk::Ordinary, true),
-        (Read::Known(Standing::Free), vec![], allow, true, format!("Warn {denied}"), Risk::High, false),
+        (Read::Known(LeaseState::Free), vec![], &[], true, format!("Block {denied}"), Risk::Ordinary, true),
+        (Read::Known(LeaseState::Free), vec![], allow, true, format!("Warn {denied}"), Risk::High, false),
         (
             unknown(),
             vec![],

@@ -8,6 +8,7 @@
 use super::connector::SqlTarget;
 use super::login::{Given, Login};
 use super::tls::Checked;
+use crate::topology::Untrusted;
 
 /// What is said to a server that asks for a password.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,8 +17,8 @@ pub(super) enum Offer {
     None,
     /// This one.
     Given(Given),
-    /// There is one, and it is kept from this server, for this reason, in words.
-    Withheld(String),
+    /// There is one, but this server does not get it, for this reason.
+    Withheld(Untrusted),
 }
 
 impl Offer {
@@ -43,10 +44,9 @@ impl Offer {
     pub(super) fn missing(&self) -> String {
         match self {
             Self::Withheld(why) => format!(
-                "the server asks for a password, and none is sent to it: {why} (--sslmode verify-full has the server \
-                 prove itself)"
+                "the server requires a password, but none is sent to it: {why} (--sslmode verify-full verifies the server)"
             ),
-            Self::None | Self::Given(_) => "the server asks for a password, and none is known (PGPASSWORD, ~/.pgpass, \
+            Self::None | Self::Given(_) => "the server requires a password, and none is set (PGPASSWORD, ~/.pgpass, \
                                             --password-secret)"
                 .into(),
         }
@@ -67,7 +67,7 @@ impl Answers {
             return Self::any();
         }
         Self::scram_only(
-            "it is sent only over TLS that checked the server's certificate (--sslmode verify-full, with --sslrootcert), \
+            "it is sent only over TLS with a verified certificate (--sslmode verify-full, with --sslrootcert), \
              or with --send-cleartext-password",
         )
     }
@@ -88,13 +88,13 @@ impl Answers {
     /// Why not, in words.
     pub(super) fn to(&self, code: u32) -> Result<(), String> {
         let asked = match code {
-            3 => "in clear text",
+            3 => "in cleartext",
             5 => "as an MD5 hash",
             _ => return Ok(()),
         };
         match &self.only_scram {
             None => Ok(()),
-            Some(why) => Err(format!("the server asks for the password {asked}: {why}")),
+            Some(why) => Err(format!("the server requests the password {asked}: {why}")),
         }
     }
 }

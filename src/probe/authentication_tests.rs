@@ -3,12 +3,13 @@
 use super::super::connector::Connector;
 use super::super::login::Environment;
 use super::super::password::Password;
-use super::super::session::Line;
+use super::super::session::Connection;
 use super::super::statements::Access;
 use super::super::testing::target;
 use super::super::trouble::ProbeError;
 use super::super::{Login, SqlTarget};
 use crate::cli::{LoginArgs, SslMode};
+use crate::topology::Untrusted;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
@@ -57,13 +58,13 @@ impl Connector for Asking {
 }
 
 /// What the login came to, and what the server got.
-async fn asked(how: Vec<u8>, args: &LoginArgs, trusted: Result<(), String>) -> (String, Vec<u8>) {
+async fn asked(how: Vec<u8>, args: &LoginArgs, trusted: Result<(), Untrusted>) -> (String, Vec<u8>) {
     let environment = Environment { password: Some(Password::new(PASSWORD)), ..Environment::default() };
     let login = Login::resolve(args, &environment).unwrap().login;
     let login = login.trusting([(("a".to_owned(), "p-0".to_owned()), trusted)]);
     let server = Asking { how, got: Arc::default(), done: Arc::default() };
     let target = SqlTarget { login, ..target("gpadmin", "postgres") };
-    let line = Line::new(server.clone(), target);
+    let line = Connection::new(server.clone(), target);
     let until = tokio::time::Instant::now() + Duration::from_secs(20);
     let trouble = line.open("postgres", Access::Read, until).await.err().unwrap();
     assert!(trouble.refuses_login(), "{trouble:?}");
@@ -79,9 +80,10 @@ fn args(mode: SslMode, cleartext: bool) -> LoginArgs {
 #[tokio::test]
 async fn the_password_itself_is_not_sent_without_tls_that_was_checked() {
     for mode in [SslMode::Disable, SslMode::Prefer] {
-        for (code, rest, how) in [(3, &b""[..], "in clear text"), (5, b"salt", "as an MD5 hash")] {
+        for (code, rest, how) in [(3, &b""[..], "in cleartext"), (5, b"salt", "as an MD5 hash")] {
             let (said, got) = asked(request(code, rest), &args(mode, false), Ok(())).await;
-            let expected = format!("the server asks for the password {how}: it is sent only over TLS that checked");
+            let expected =
+                format!("the server requests the password {how}: it is sent only over TLS with a verified certificate");
             assert!(said.starts_with(&expected) && said.contains("--send-cleartext-password"), "{said}");
             assert_eq!(got, b"", "{mode:?} {code}");
             // Who says so has it sent.
@@ -105,10 +107,14 @@ async fn scram_is_answered_and_does_not_tell_the_password() {
 async fn a_pod_that_is_not_known_to_be_the_workloads_gets_nothing_at_all() {
     for request in [request(3, b""), request(5, b"salt"), request(10, b"SCRAM-SHA-256\0\0")] {
         for cleartext in [false, true] {
-            let (said, got) =
-                asked(request.clone(), &args(SslMode::Prefer, cleartext), Err("no one knows it".into())).await;
-            let withheld = "the server asks for a password, and none is sent to it: no one knows it";
-            assert!(said.starts_with(withheld) || said.starts_with("the server asks for the password"), "{said}");
+            let (said, got) = asked(
+                request.clone(),
+                &args(SslMode::Prefer, cleartext),
+                Err(Untrusted::Unconfirmed("no one knows it".into())),
+            )
+            .await;
+            let withheld = "the server requires a password, but none is sent to it: no one knows it";
+            assert!(said.starts_with(withheld) || said.starts_with("the server requests the password"), "{said}");
             assert_eq!(got, b"");
         }
     }
@@ -125,9 +131,9 @@ fn a_signed_certificate_of_another_name_is_not_enough_for_a_pod_that_nobody_conf
         (Ok(()), Checked::Nothing, true),
         (Ok(()), Checked::Chain, true),
         (Ok(()), Checked::Name, true),
-        (Err("no one knows it".to_owned()), Checked::Nothing, false),
-        (Err("no one knows it".to_owned()), Checked::Chain, false),
-        (Err("no one knows it".to_owned()), Checked::Name, true),
+        (Err(Untrusted::Unconfirmed("no one knows it".to_owned())), Checked::Nothing, false),
+        (Err(Untrusted::Unconfirmed("no one knows it".to_owned())), Checked::Chain, false),
+        (Err(Untrusted::Unconfirmed("no one knows it".to_owned())), Checked::Name, true),
     ] {
         let login = login.clone().trusting([(("a".to_owned(), "p-0".to_owned()), trusted.clone())]);
         let target = SqlTarget { login, ..target("gpadmin", "postgres") };

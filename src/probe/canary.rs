@@ -127,13 +127,13 @@ impl Canary {
                 may_be_there: false,
             };
             if text(row, 0) == "t" {
-                return Ok(Err(not("the server is in recovery, and read-only")));
+                return Ok(Err(not("the server is in recovery (read-only)")));
             }
             if text(row, 1) == "on" {
-                return Ok(Err(not("the server is set to read-only transactions")));
+                return Ok(Err(not("the server defaults to read-only transactions")));
             }
         }
-        let rows = rows(Kernel::told(asked.get(1)));
+        let rows = rows(Kernel::from_rows(asked.get(1)));
         let fill = Statement::Fill { schema: &self.schema, rows, seed: self.seed() };
         // Several statements in one message are one transaction.
         session
@@ -190,17 +190,17 @@ impl Canary {
         let asked = session.run(&[Statement::ReadCanary { schema: &self.schema }, Statement::IsMpp]).await?;
         session.close().await;
         let Some(found) = asked.first().and_then(|rows| rows.first()) else {
-            return Err(ProbeError::unsure("the server's answer has no row"));
+            return Err(ProbeError::unsure("the server returned no row"));
         };
         let found = [0, 1, 2].map(|column| number(found, column).unwrap_or_default());
-        let expected = self.checksum(rows(Kernel::told(asked.get(1))));
+        let expected = self.checksum(rows(Kernel::from_rows(asked.get(1))));
         Ok(match found[0] {
             _ if found == expected => Answer::Yes(()),
             0 => Answer::No("the canary table's rows are missing".to_owned()),
             number if number == expected[0] => {
-                Answer::No("the canary table's rows are not those that were written".to_owned())
+                Answer::No("the canary table's rows differ from those written".to_owned())
             }
-            number => Answer::No(format!("the canary table has {number} rows, {} were written", expected[0])),
+            number => Answer::No(format!("the canary table has {number} rows; {} were written", expected[0])),
         })
     }
 
@@ -226,7 +226,7 @@ impl Canary {
     ///
     /// # Errors
     /// Why it is still there.
-    pub async fn drop<C: Connector>(&self, sql: &Sql<C>, deadline: Duration) -> Result<(), String> {
+    pub async fn drop<C: Connector>(&self, sql: &Sql<C>, deadline: Duration) -> Result<(), ProbeError> {
         let until = Instant::now() + deadline;
         let databases = match &self.database {
             Some(database) => vec![database.clone()],
@@ -245,7 +245,7 @@ impl Canary {
                 Ok(()) => {}
                 Err(trouble @ ProbeError { .. }) if trouble.meaning == Meaning::NoDatabase => {}
                 Err(trouble) => {
-                    first.get_or_insert(trouble.reason);
+                    first.get_or_insert(trouble);
                 }
             }
         }

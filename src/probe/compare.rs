@@ -176,7 +176,7 @@ pub fn compare(before: &Baseline, after: &Baseline) -> Comparison {
                 comparison.database(&database.name, &database.tables, &found.tables);
             }
             None if beyond_the_list(after, &database.name) => {
-                comparison.beyond.push(format!("database {}: beyond what was listed afterwards", database.name));
+                comparison.beyond.push(format!("database {}: past the limit of the list afterwards", database.name));
             }
             None => {
                 missing += 1;
@@ -201,14 +201,14 @@ pub fn compare(before: &Baseline, after: &Baseline) -> Comparison {
     if !not_entered.is_empty() {
         let number = not_entered.len();
         comparison.beyond.push(format!(
-            "{number} of {} could not be entered beforehand: {}",
+            "{number} of {} could not be opened before: {}",
             counted(all as u64, "database"),
             some(&not_entered)
         ));
     }
     if before.truncated {
         comparison.beyond.push(format!(
-            "only the first {all} of {} databases were listed beforehand",
+            "only the first {all} of {} databases were listed before",
             before.total.map_or_else(|| "more".to_owned(), |total| total.to_string())
         ));
     }
@@ -247,12 +247,12 @@ impl Comparison {
                 self.missing.push(Missing::Damaged { database: name.to_owned(), table: None, reason: reason.clone() });
             }
             (Listing::Damaged(reason), _) => {
-                self.beyond.push(format!("{name} could not be read beforehand: {reason}"));
+                self.beyond.push(format!("{name} could not be read before: {reason}"));
             }
             // Told of all such databases together.
             (Listing::Unknown(_), _) => {}
             (Listing::Known(_), Listing::Unknown(reason)) => {
-                self.unknown.push(format!("{name}: its tables could not be read afterwards: {reason}"));
+                self.unknown.push(format!("{name}: tables could not be read afterwards: {reason}"));
             }
             (Listing::Known(before), Listing::Known(after)) => {
                 self.listed += 1;
@@ -291,7 +291,7 @@ impl Comparison {
             }
         }
         if beyond > 0 {
-            self.beyond.push(format!("{name}: {beyond} tables are beyond what was listed afterwards"));
+            self.beyond.push(format!("{name}: {beyond} tables are past the limit of the list afterwards"));
         }
         if before.truncated {
             self.unlisted(name, before, after, &missing);
@@ -332,12 +332,12 @@ impl Comparison {
                 self.tables += before.total.saturating_sub(listed);
             }
             (Some(then), Some(now)) if then.newest == now.newest => self.unknown.push(format!(
-                "{database}: of {all} tables and other relations only {listed} were listed beforehand, and the names of the \
-                 others are not the same now"
+                "{database}: only {listed} of {all} tables and other relations were listed before, and the names of the \
+                 others have changed"
             )),
             _ => self.unknown.push(format!(
-                "{database}: of {all} tables and other relations only {listed} were listed beforehand, and the others \
-                 cannot be compared"
+                "{database}: only {listed} of {all} tables and other relations were listed before; the others cannot be \
+                 compared"
             )),
         }
     }
@@ -360,7 +360,7 @@ impl Comparison {
             }
             (None, _, _) => {
                 if let Some(Uncounted::Unknown(reason)) = &before.uncounted {
-                    self.beyond.push(format!("{database}: rows of {table} could not be counted beforehand: {reason}"));
+                    self.beyond.push(format!("{database}: rows of {table} could not be counted before: {reason}"));
                 }
             }
         }
@@ -433,7 +433,7 @@ mod tests {
                 "test_db: table public.d has 0 rows, had 1",
             ]
         );
-        assert_eq!(comparison.beyond, ["1 of 3 databases could not be entered beforehand: hidden (locked)"]);
+        assert_eq!(comparison.beyond, ["1 of 3 databases could not be opened before: hidden (locked)"]);
         assert!(comparison.unknown.is_empty(), "what was not known before is no reason to doubt what is there after");
         assert_eq!((comparison.databases, comparison.tables, comparison.counted), (2, 2, 0));
     }
@@ -447,7 +447,7 @@ mod tests {
         assert!(comparison.is_complete());
         assert_eq!(
             comparison.unknown,
-            ["db: rows of public.a could not be counted again", "other: its tables could not be read afterwards: late"]
+            ["db: rows of public.a could not be counted again", "other: tables could not be read afterwards: late"]
         );
     }
 

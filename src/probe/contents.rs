@@ -31,7 +31,7 @@ const AT_ONCE: usize = 4;
 
 /// What to look at.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Look<'l> {
+pub struct ContentsRequest<'l> {
     /// This database alone; none where there is no such database.
     pub only: Option<&'l str>,
     /// What this is compared with afterwards: what it lists and counted is looked for and counted again, whatever the bounds.
@@ -45,7 +45,7 @@ enum Reach {
     Itself,
     /// An MPP server's segments.
     Segments,
-    /// An MPP server's catalog and no segment: its sessions are in no warehouse.
+    /// An MPP server's catalog and no segment: its sessions have no warehouse.
     CatalogOnly,
 }
 
@@ -74,7 +74,7 @@ impl<C: Connector> Sql<C> {
     /// On an MPP server rows are counted only in tables that were analyzed: the size of another is only known by asking
     /// every segment, once for each table.
     pub async fn baseline(&self, deadline: Duration) -> Answer<Baseline> {
-        match self.look(Look::default(), deadline).await {
+        match self.contents(ContentsRequest::default(), deadline).await {
             Ok(baseline) => Answer::Yes(baseline),
             Err(trouble) => trouble.into(),
         }
@@ -84,8 +84,8 @@ impl<C: Connector> Sql<C> {
     ///
     /// # Errors
     /// Why there is none.
-    pub async fn look(&self, look: Look<'_>, deadline: Duration) -> Result<Baseline, ProbeError> {
-        self.look_further(look, deadline).await.map(|(baseline, _)| baseline)
+    pub async fn contents(&self, request: ContentsRequest<'_>, deadline: Duration) -> Result<Baseline, ProbeError> {
+        self.contents_and_segments(request, deadline).await.map(|(baseline, _)| baseline)
     }
 
     /// The same, and how far the dispatched question went without which an MPP server's catalog proves nothing. `None` for a
@@ -93,13 +93,13 @@ impl<C: Connector> Sql<C> {
     ///
     /// # Errors
     /// Why there is none.
-    pub async fn look_further(
+    pub async fn contents_and_segments(
         &self,
-        look: Look<'_>,
+        request: ContentsRequest<'_>,
         deadline: Duration,
     ) -> Result<(Baseline, Option<Dispatched>), ProbeError> {
         let until = Instant::now() + deadline;
-        once_more(|| self.take(look, until)).await
+        once_more(|| self.take(request, until)).await
     }
 
     /// Names of the databases that can be entered, one more than are looked into at most.
@@ -113,7 +113,11 @@ impl<C: Connector> Sql<C> {
         Ok(found.into_iter().filter(|(_, name)| name.usable).map(|(_, name)| name.shown).collect())
     }
 
-    async fn take(&self, look: Look<'_>, until: Instant) -> Result<(Baseline, Option<Dispatched>), ProbeError> {
+    async fn take(
+        &self,
+        request: ContentsRequest<'_>,
+        until: Instant,
+    ) -> Result<(Baseline, Option<Dispatched>), ProbeError> {
         let mut session = self.line.enter(Access::Read, until).await?;
         let who = introduction(&mut session).await?;
         let dispatched = if who.kernel == Kernel::Mpp { answering(&mut session).await? } else { None };
@@ -122,8 +126,8 @@ impl<C: Connector> Sql<C> {
             (Kernel::Mpp, Some(_)) => Reach::Segments,
             (Kernel::Mpp, None) => Reach::CatalogOnly,
         };
-        let before = look.before.map(|before| before.databases.as_slice()).unwrap_or_default();
-        let (most, named): (usize, Vec<&str>) = match look.only {
+        let before = request.before.map(|before| before.databases.as_slice()).unwrap_or_default();
+        let (most, named): (usize, Vec<&str>) = match request.only {
             Some(only) => (0, vec![only]),
             None => (MOST_DATABASES, before.iter().map(|database| database.name.as_str()).collect()),
         };
@@ -131,23 +135,23 @@ impl<C: Connector> Sql<C> {
         session.close().await;
         self.line.lists(names.iter().filter(|(_, name)| name.usable).map(|(_, name)| name.shown.clone()));
 
-        let truncated = look.only.is_none() && total > names.len() as u64;
+        let truncated = request.only.is_none() && total > names.len() as u64;
         let taken = Timestamp::now();
         let counting_ends = (Instant::now() + COUNTING).min(until);
         let who = &who;
         let looked = names.into_iter().map(|(oid, name)| async move {
-            let before = look.before.and_then(|before| before.database(&name.shown)).and_then(Database::known);
+            let before = request.before.and_then(|before| before.database(&name.shown)).and_then(Database::known);
             let tables = if name.usable {
                 self.listing((&name.shown, oid), (who, reach), before, (until, counting_ends)).await
             } else {
-                Listing::Unknown("its name is not valid UTF-8, and cannot be given at login".to_owned())
+                Listing::Unknown("its name is not valid UTF-8 and cannot be used to log in".to_owned())
             };
             Database { name: name.shown, tables }
         });
         let databases = futures::stream::iter(looked).buffered(AT_ONCE).collect().await;
         let Introduction { version, kernel, .. } = who.clone();
-        let total = look.only.is_none().then_some(total);
-        let (taken, sought) = (Some(taken.to_string()), look.before.is_some());
+        let total = request.only.is_none().then_some(total);
+        let (taken, sought) = (Some(taken.to_string()), request.before.is_some());
         Ok((Baseline { version, kernel, taken, databases, total, truncated, sought }, dispatched))
     }
 
@@ -176,7 +180,7 @@ impl<C: Connector> Sql<C> {
         let here = session.run(&[Statement::Here]).await?;
         // A pooler may lead to a database of another name.
         if here.first().and_then(|rows| rows.first()).and_then(|row| number(row, 0)) != Some(u64::from(oid)) {
-            return Err(ProbeError::unsure("another database answers to its name"));
+            return Err(ProbeError::unsure("its name now belongs to another database"));
         }
         if reach == Reach::Segments {
             hold_the_tables(&mut session).await?;
@@ -254,7 +258,7 @@ async fn list(
     let external_storage = who.has_external_storage();
     let rows = session.run(&[Statement::Totals, Statement::Relations { most: MOST_TABLES, external_storage }]).await?;
     let [kinds, listed] = rows.as_slice() else {
-        return Err(ProbeError::unsure("the server's answer has another number of results than the question"));
+        return Err(ProbeError::unsure("the server returned an unexpected number of results"));
     };
     let mut totals = BTreeMap::new();
     let mut newest = 0;

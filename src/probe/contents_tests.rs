@@ -10,12 +10,12 @@ const SOON: Duration = Duration::from_secs(60);
 const ALL: &str = "RETURN QUERY SELECT g FROM generate_series(0, 1) g;";
 
 async fn first<C: Connector>(sql: &Sql<C>) -> Baseline {
-    sql.look(Look::default(), SOON).await.unwrap()
+    sql.contents(ContentsRequest::default(), SOON).await.unwrap()
 }
 
 /// Looks again, and compares.
 async fn again<C: Connector>(sql: &Sql<C>, before: &Baseline) -> Comparison {
-    let after = sql.look(Look { only: None, before: Some(before) }, SOON).await.unwrap();
+    let after = sql.contents(ContentsRequest { only: None, before: Some(before) }, SOON).await.unwrap();
     compare(before, &after)
 }
 
@@ -84,7 +84,7 @@ async fn what_lies_beyond_the_list_is_compared_by_totals_and_names() {
     run(&sql, "postgres", "DROP TABLE t11400").await;
     let other = again(&sql, &before).await;
     assert!(other.is_complete() && other.unknown.len() == 1, "{other:?}");
-    assert!(other.unknown[0].contains("only 1000 were listed beforehand"), "{other:?}");
+    assert!(other.unknown[0].contains("only 1000 of 1500 tables and other relations were listed before"), "{other:?}");
 
     run(&sql, "postgres", "DO $$ BEGIN FOR i IN 1..50 LOOP EXECUTE 'DROP TABLE a' || i; END LOOP; END $$").await;
     assert_eq!(missing(&again(&sql, &before).await), ["postgres: 1499 tables, 1500 before"]);
@@ -228,7 +228,7 @@ async fn another_database_behind_a_name_is_unknown() {
     let bouncer = Bouncer::leading(&postgres, "other = dbname=postgres", Pooling::Session);
     let found = first(&bouncer.sql("postgres")).await;
     let other = found.database("other").unwrap();
-    assert_eq!(other.tables, Listing::Unknown("another database answers to its name".to_owned()));
+    assert_eq!(other.tables, Listing::Unknown("its name now belongs to another database".to_owned()));
 }
 
 /// The login's database may be missing, closed or full: what is asked of the server is asked in another.
@@ -281,7 +281,7 @@ async fn a_server_that_has_no_room_is_not_down() {
         }
     };
     assert_eq!((full.meaning, full.code.as_deref()), (Meaning::Busy, Some("53300")));
-    let trouble = sql.look(Look::default(), SOON).await.unwrap_err();
+    let trouble = sql.contents(ContentsRequest::default(), SOON).await.unwrap_err();
     assert_eq!(trouble.meaning, Meaning::Busy);
     drop(held);
     // The server notices one by one that they have left.
@@ -461,7 +461,7 @@ mod comparison {
     }
 
     /// As [`list`] and [`count`] have it.
-    fn look(world: &World, before: Option<&Tables>) -> Tables {
+    fn listed(world: &World, before: Option<&Tables>) -> Tables {
         let listed = world.iter().take(LISTED).map(|(name, relation)| examples::table(name, Some(relation.rows)));
         let mut listed: Vec<Table> = listed.collect();
         let truncated = world.len() > LISTED;
@@ -504,9 +504,9 @@ mod comparison {
         ) {
             let (mut world, mut next) = (World::new(), 100);
             begun.iter().for_each(|change| apply(&mut world, &mut next, change));
-            let (before, was) = (look(&world, None), world.clone());
+            let (before, was) = (listed(&world, None), world.clone());
             then.iter().for_each(|change| apply(&mut world, &mut next, change));
-            let after = look(&world, Some(&before));
+            let after = listed(&world, Some(&before));
             let compared = compare(&baseline(before.clone()), &baseline(after));
 
             let counted = |name: &str| before.tables.iter().any(|table| table.name == name);

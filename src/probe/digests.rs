@@ -15,7 +15,7 @@ use super::http::body;
 use super::page_access::{PageAccess, Shown};
 use super::page_stream;
 use super::trouble::ProbeError;
-use crate::cluster::{Cluster, said};
+use crate::cluster::{Cluster, error_text};
 use crate::storage::digests::{self, Digest, Digests, Extent, Stretch};
 use crate::storage::words::lsn;
 use crate::storage::{Reading, TimelineId, idle};
@@ -123,7 +123,7 @@ impl Asked<'_> {
             let extent = page.and_then(|page| match page.map(|text| idle::extent(&text)) {
                 None => Ok(None),
                 Some(Ok(Some(extent))) => Ok(Some(extent)),
-                Some(Ok(None)) => Err(format!("{path} does not say which WAL it has")),
+                Some(Ok(None)) => Err(format!("{path} does not report which WAL it covers")),
                 Some(Err(why)) => Err(format!("{path}: {why}")),
             });
             (id, extent)
@@ -141,7 +141,8 @@ impl Asked<'_> {
         let digest = |page: Result<Option<String>, String>| match page.map(|page| page.map(|text| idle::digest(&text)))
         {
             Ok(Some(Ok(digest))) => Digest::Is(digest),
-            Ok(Some(Err(why))) | Err(why) => Digest::Unknown(why),
+            Ok(Some(Err(malformed))) => Digest::Unknown(malformed.to_string()),
+            Err(why) => Digest::Unknown(why),
             Ok(None) => Digest::NotServed,
         };
         pages.into_iter().map(digest).collect()
@@ -189,7 +190,7 @@ impl Asked<'_> {
         let opened =
             page_stream::open(self.cluster, (self.namespace, self.pod), self.endpoint, deadline, self.access).await;
         let stream = opened.map_err(|no| no.reason)?;
-        let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(|error| said(&error))?;
+        let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(|error| error_text(&error))?;
         let driver = tokio::spawn(async {
             // What it fails with, the questions over it fail with.
             let _ = connection.await;

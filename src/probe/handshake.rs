@@ -20,9 +20,9 @@ use super::messages::Inspected;
 use super::read_limit::{Bounded, CutOff, Stopped};
 use super::sqlstate::Meaning;
 use super::statements::{Access, options};
-use super::tls::{Checked, Want};
+use super::tls::{Checked, NoTlsClient, Want};
 use super::trouble::ProbeError;
-use crate::cluster::said;
+use crate::cluster::error_text;
 
 /// PostgreSQL's SSLRequest: its length, and the code that asks for TLS.
 const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
@@ -87,7 +87,7 @@ pub(super) async fn log_in<C: Connector>(
     .map_err(|failed| match failed {
         Failed::Tls(error) => {
             let SqlTarget { namespace, pod, login, .. } = opening.target;
-            ProbeError::new(Meaning::LoginRefused, login.tls().in_words(&error, namespace, pod))
+            ProbeError::new(Meaning::LoginRefused, login.tls().error_text(&error, namespace, pod))
         }
         Failed::Otherwise(trouble) => trouble,
     })
@@ -119,7 +119,7 @@ async fn attempt<C: Connector>(
     if !encrypted {
         if want == Want::Always {
             let mode = login.tls().mode();
-            let why = format!("the server does not offer TLS, which sslmode={mode} asks for");
+            let why = format!("the server does not support TLS, which sslmode={mode} requires");
             return Err(ProbeError::new(Meaning::LoginRefused, why).into());
         }
         config.ssl_mode(SslMode::Disable);
@@ -133,7 +133,7 @@ async fn attempt<C: Connector>(
         };
         return Ok((client, driver, Box::new(move || cancel.boxed())));
     }
-    let refused = |reason| ProbeError::new(Meaning::LoginRefused, reason);
+    let refused = |error: NoTlsClient| ProbeError::new(Meaning::LoginRefused, error.to_string());
     let (mut make, name) = login.tls().connector(namespace, pod).map_err(refused)?;
     let tls = match MakeTlsConnect::<Bounded<C::Stream>>::make_tls_connect(&mut make, &name) {
         Ok(tls) => tls,
@@ -214,7 +214,7 @@ async fn offers_tls(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> Resul
     match asked.await.map_err(|error| ProbeError::of_io(&error))? {
         b'S' => Ok(true),
         b'N' => Ok(false),
-        _ => Err(ProbeError::unsure("the answer to the question for TLS is not a PostgreSQL server's")),
+        _ => Err(ProbeError::unsure("the response to the TLS request is not from a PostgreSQL server")),
     }
 }
 
@@ -236,7 +236,7 @@ where
     })?;
     let task = tokio::spawn(async move {
         if let Err(error) = connection.await {
-            tracing::debug!(error = said(&error), "the database connection ended");
+            tracing::debug!(error = error_text(&error), "the database connection ended");
         }
     });
     Ok((client, Driver { task, cut_off }))

@@ -18,7 +18,7 @@ use super::no_page::{NoPage, NoPageKind};
 use super::page_access::{PageAccess, Shown};
 use super::page_stream;
 use super::trouble::ProbeError;
-use crate::cluster::{Cluster, said};
+use crate::cluster::{Cluster, error_text};
 use crate::storage::{self, Idle, Listed, Metrics, PageFacts, SafekeeperFacts};
 use crate::topology::layout::StatusEndpoint;
 
@@ -51,7 +51,7 @@ impl Default for Deadlines {
 
 impl Deadlines {
     /// The same, and neither longer than this.
-    pub fn within(most: Duration) -> Self {
+    pub fn at_most(most: Duration) -> Self {
         let all = Self::default();
         Self { page: all.page.min(most), metrics: all.metrics.min(most) }
     }
@@ -177,7 +177,7 @@ async fn page(
         }
         let launched = response.headers().get(LAUNCHED).and_then(|value| value.to_str().ok());
         let launched = launched.filter(|value| value.len() <= LONGEST_LAUNCH).map(str::to_owned);
-        let body = match whole(response, LARGEST_PAGE).await {
+        let body = match read_body(response, LARGEST_PAGE).await {
             Ok(body) => body,
             Err(reason) => return Ok(Err(NoPage::other(format!("{path}: {reason}")))),
         };
@@ -185,7 +185,7 @@ async fn page(
             Ok(page) if page.is_object() => {
                 Ok(Ok(PageFacts { id: page["id"].as_u64(), launched, ..PageFacts::default() }))
             }
-            _ => Ok(Err(NoPage::other(format!("{path} answers 200, but not with a JSON object")))),
+            _ => Ok(Err(NoPage::other(format!("{path} returned 200, but not a JSON object")))),
         }
     })
     .await
@@ -194,7 +194,7 @@ async fn page(
 
 /// What the metrics say, or why they were not read, in words.
 async fn metrics(sender: &mut SendRequest<Empty<Bytes>>, (host, shown): (&str, &Shown)) -> Result<Metrics, String> {
-    let broke = |error: &hyper::Error| format!("/metrics: {}", said(error));
+    let broke = |error: &hyper::Error| format!("/metrics: {}", error_text(error));
     sender.ready().await.map_err(|error| broke(&error))?;
     let response = get(sender, (host, shown), "/metrics").await.map_err(|error| broke(&error))?;
     if response.status() != StatusCode::OK {
@@ -203,12 +203,12 @@ async fn metrics(sender: &mut SendRequest<Empty<Bytes>>, (host, shown): (&str, &
     let mut body = response.into_body();
     let mut reader = Reader::default();
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| format!("/metrics: cut off: {}", said(&error)))?;
+        let frame = frame.map_err(|error| format!("/metrics: truncated: {}", error_text(&error)))?;
         if frame.data_ref().is_some_and(|data| reader.push(data)) {
             break;
         }
     }
-    reader.finish().ok_or_else(|| "/metrics has no metric of a safekeeper or a pageserver".to_owned())
+    reader.finish().ok_or_else(|| "/metrics has no safekeeper or pageserver metrics".to_owned())
 }
 
 /// The tenants that a pageserver lists.
@@ -221,7 +221,7 @@ async fn tenants(sender: &mut SendRequest<Empty<Bytes>>, (host, shown): (&str, &
     let path = "/v1/tenant";
     let listed = match body(sender, (host, shown), path, LARGEST_LIST).await {
         Ok(Some(text)) => storage::idle::tenants(&text).map_err(|why| format!("{path}: {why}")),
-        Ok(None) => Err(format!("{path} answers 404 Not Found")),
+        Ok(None) => Err(format!("{path} returned 404 Not Found")),
         Err(why) => Err(why),
     };
     listed.map_or_else(Listed::Unread, Listed::Tenants)
@@ -241,7 +241,7 @@ async fn idle(
     }
     let listed = match body(sender, (host, shown), "/v1/tenant/timeline", LARGEST_LIST).await {
         Ok(Some(text)) => storage::idle::list(&text).map_err(|why| format!("/v1/tenant/timeline: {why}")),
-        Ok(None) => Err("/v1/tenant/timeline answers 404 Not Found".to_owned()),
+        Ok(None) => Err("/v1/tenant/timeline returned 404 Not Found".to_owned()),
         Err(why) => Err(why),
     };
     let mut listed = match listed {
@@ -266,7 +266,7 @@ async fn idle(
     }
     match more {
         0 => Idle::Listed,
-        more => Idle::Unread(format!("{more} were not asked for: there are too many")),
+        more => Idle::Unread(format!("{more} were not queried: too many")),
     }
 }
 
@@ -277,11 +277,11 @@ pub(super) async fn body(
     path: &str,
     most: usize,
 ) -> Result<Option<String>, String> {
-    let broke = |error: &hyper::Error| format!("{path}: {}", said(error));
+    let broke = |error: &hyper::Error| format!("{path}: {}", error_text(error));
     sender.ready().await.map_err(|error| broke(&error))?;
     let response = get(sender, (host, shown), path).await.map_err(|error| broke(&error))?;
     let status = response.status();
-    let body = whole(response, most).await.map_err(|why| format!("{path}: {why}"));
+    let body = read_body(response, most).await.map_err(|why| format!("{path}: {why}"));
     match status {
         StatusCode::OK => body.map(Some),
         StatusCode::NOT_FOUND => body.map(|_| None),
@@ -289,13 +289,13 @@ pub(super) async fn body(
     }
 }
 
-/// `/metrics answers 401 Unauthorized`, and what that says of the token.
+/// `/metrics returned 401 Unauthorized`, and what that says of the token.
 fn answers(path: &str, status: StatusCode, shown: &Shown) -> String {
     let denied = matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
     match shown {
-        Shown::Token(_) if denied => format!("{path} answers {status}: the token is refused"),
-        Shown::Withheld(why) if denied => format!("{path} answers {status}; {why}"),
-        _ => format!("{path} answers {status}"),
+        Shown::Token(_) if denied => format!("{path} returned {status}: token rejected"),
+        Shown::Withheld(why) if denied => format!("{path} returned {status}; {why}"),
+        _ => format!("{path} returned {status}"),
     }
 }
 
@@ -314,17 +314,17 @@ async fn get(
     sender.send_request(request).await
 }
 
-async fn whole(response: Response<Incoming>, most: usize) -> Result<String, String> {
+async fn read_body(response: Response<Incoming>, most: usize) -> Result<String, String> {
     let mut body = response.into_body();
     let mut bytes = Vec::new();
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| format!("cut off: {}", said(&error)))?;
+        let frame = frame.map_err(|error| format!("truncated: {}", error_text(&error)))?;
         bytes.extend_from_slice(frame.data_ref().unwrap_or(&Bytes::new()));
         if bytes.len() > most {
-            return Err(format!("longer than {} KiB", most >> 10));
+            return Err(format!("larger than {} KiB", most >> 10));
         }
     }
-    String::from_utf8(bytes).map_err(|_| "not text".to_owned())
+    String::from_utf8(bytes).map_err(|_| "not UTF-8 text".to_owned())
 }
 
 #[cfg(test)]

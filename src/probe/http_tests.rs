@@ -8,12 +8,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 const SAFEKEEPER: &str = "safekeeper_timelines 2\nsafekeeper_flush_lsn{tenant_id=\"aa\",timeline_id=\"11\"} 24000000\n";
 
 /// A server that answers each request with the next of these texts, then closes.
-async fn ask(answers: Vec<String>) -> Result<PageFacts, NoPage> {
-    ask_showing(&Shown::Nothing, answers).await.0
+async fn fetched(answers: Vec<String>) -> Result<PageFacts, NoPage> {
+    fetched_showing(&Shown::Nothing, answers).await.0
 }
 
 /// The same, shown this; also what it was asked.
-async fn ask_showing(shown: &Shown, answers: Vec<String>) -> (Result<PageFacts, NoPage>, Vec<String>) {
+async fn fetched_showing(shown: &Shown, answers: Vec<String>) -> (Result<PageFacts, NoPage>, Vec<String>) {
     let requests = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
     let heard = requests.clone();
     let (client, mut server) = duplex(1 << 20);
@@ -42,14 +42,14 @@ fn ok(body: &str) -> String {
 
 #[tokio::test]
 async fn a_page_with_its_metrics_is_read() {
-    let page = ask(vec![ok(r#"{"id":1}"#), ok(SAFEKEEPER)]).await.unwrap();
+    let page = fetched(vec![ok(r#"{"id":1}"#), ok(SAFEKEEPER)]).await.unwrap();
     let facts = page.safekeeper().unwrap();
     assert_eq!((page.id, facts.total, facts.timelines.len(), &page.unread), (Some(1), Some(2), 1, &None));
     assert_eq!(facts.timelines[&TimelineId::new("aa", "11")].flush_lsn, Some(24_000_000));
 
     let launched =
         "HTTP/1.1 200 OK\r\npageserver_launch_timestamp: 2026-11-27\r\ncontent-length: 2\r\n\r\n{}".to_owned();
-    let page = ask(vec![launched, ok("")]).await.unwrap();
+    let page = fetched(vec![launched, ok("")]).await.unwrap();
     assert_eq!((page.id, page.launched.as_deref()), (None, Some("2026-11-27")));
 }
 
@@ -58,13 +58,13 @@ async fn a_page_with_its_metrics_is_read() {
 async fn metrics_that_cannot_be_read_are_unknown_and_the_page_stands() {
     let closed = "HTTP/1.1 200 OK\r\ncontent-length: 900\r\n\r\nsafekeeper_timelines 2\n".to_owned();
     for (metrics, expected) in [
-        ("HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n".to_owned(), "/metrics answers 401 Unauthorized"),
-        ("HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n".to_owned(), "/metrics answers 404 Not Found"),
-        (ok("up 1\n"), "/metrics has no metric of a safekeeper or a pageserver"),
-        (closed, "/metrics: cut off"),
+        ("HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n".to_owned(), "/metrics returned 401 Unauthorized"),
+        ("HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n".to_owned(), "/metrics returned 404 Not Found"),
+        (ok("up 1\n"), "/metrics has no safekeeper or pageserver metrics"),
+        (closed, "/metrics: truncated"),
         (String::new(), "/metrics: "),
     ] {
-        let page = ask(vec![ok(r#"{"id":1}"#), metrics]).await.unwrap();
+        let page = fetched(vec![ok(r#"{"id":1}"#), metrics]).await.unwrap();
         assert_eq!((page.id, &page.metrics), (Some(1), &None));
         assert!(page.unread.as_ref().is_some_and(|why| why.contains(expected)), "{page:?} / {expected}");
     }
@@ -86,7 +86,7 @@ async fn metrics_that_cannot_be_read_are_unknown_and_the_page_stands() {
             page = page_over(client, "safekeeper-0", "/v1/status", deadlines, &Shown::Nothing) => page.unwrap(),
             () = serving => unreachable!(),
         };
-        assert_eq!(page.unread.as_deref(), Some("/metrics: no answer within 0.1 s"), "{begun}");
+        assert_eq!(page.unread.as_deref(), Some("/metrics: no response within 0.1 s"), "{begun}");
     }
 }
 
@@ -94,7 +94,7 @@ async fn metrics_that_cannot_be_read_are_unknown_and_the_page_stands() {
 #[tokio::test]
 async fn large_metrics_are_read_to_the_end() {
     let long = format!("#{}\n", "x".repeat(1 << 16)).repeat(640);
-    let page = ask(vec![ok("{}"), ok(&format!("{long}{SAFEKEEPER}"))]).await.unwrap();
+    let page = fetched(vec![ok("{}"), ok(&format!("{long}{SAFEKEEPER}"))]).await.unwrap();
     assert_eq!(page.safekeeper().unwrap().total, Some(2), "{:?}", page.unread);
 }
 
@@ -107,7 +107,7 @@ impl AsyncRead for Refused {
         _: &mut std::task::Context<'_>,
         _: &mut tokio::io::ReadBuf<'_>,
     ) -> std::task::Poll<std::io::Result<()>> {
-        let report = crate::cluster::Report::NothingListens;
+        let report = crate::cluster::PortError::NothingListens;
         std::task::Poll::Ready(Err(std::io::Error::new(std::io::ErrorKind::ConnectionRefused, report)))
     }
 }
@@ -140,7 +140,7 @@ impl AsyncWrite for Refused {
 async fn nobody_listening_is_a_no_however_early_it_is_known() {
     for _ in 0..200 {
         let answer = page_over(Refused, "safekeeper-0", "/v1/status", Deadlines::default(), &Shown::Nothing).await;
-        let reason = "connection refused: nothing listens on that port of the pod".to_owned();
+        let reason = "connection refused: nothing is listening on that port of the pod".to_owned();
         assert_eq!(answer, Err(NoPage { kind: NoPageKind::Refused, reason }));
     }
 }
@@ -160,7 +160,7 @@ async fn a_slow_page_is_unknown() {
             answer = page_over(client, "safekeeper-0", "/v1/status", deadlines, &Shown::Nothing) => answer,
             () = answering => unreachable!(),
         };
-        let reason = "no answer within 0.1 s".to_owned();
+        let reason = "no response within 0.1 s".to_owned();
         assert_eq!(answer, Err(NoPage { kind: NoPageKind::NotYet, reason }), "{begun}");
     }
 }
@@ -170,18 +170,18 @@ async fn anything_else_is_unknown_and_never_a_pass() {
     let cut_off = "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"id\":1}".to_owned();
     let status = |line: &str| vec![format!("HTTP/1.1 {line}\r\ncontent-length: 0\r\n\r\n")];
     let cases = [
-        (status("503 Service Unavailable"), NoPageKind::NotYet, "answers 503"),
-        (status("404 Not Found"), NoPageKind::Other, "answers 404"),
-        (status("401 Unauthorized"), NoPageKind::Other, "answers 401"),
-        (vec![ok("<html>")], NoPageKind::Other, "not with a JSON object"),
-        (vec![ok("[]")], NoPageKind::Other, "not with a JSON object"),
-        (vec![ok(&format!("{{\"a\":\"{}\"}}", "x".repeat(LARGEST_PAGE)))], NoPageKind::Other, "longer than 64 KiB"),
-        (vec![cut_off], NoPageKind::Other, "cut off"),
+        (status("503 Service Unavailable"), NoPageKind::NotYet, "returned 503"),
+        (status("404 Not Found"), NoPageKind::Other, "returned 404"),
+        (status("401 Unauthorized"), NoPageKind::Other, "returned 401"),
+        (vec![ok("<html>")], NoPageKind::Other, "but not a JSON object"),
+        (vec![ok("[]")], NoPageKind::Other, "but not a JSON object"),
+        (vec![ok(&format!("{{\"a\":\"{}\"}}", "x".repeat(LARGEST_PAGE)))], NoPageKind::Other, "larger than 64 KiB"),
+        (vec![cut_off], NoPageKind::Other, "truncated"),
         (vec![], NoPageKind::Other, "closed"),
         (vec!["SSH-2.0-OpenSSH\r\n".to_owned()], NoPageKind::Other, "HTTP"),
     ];
     for (answers, kind, expected) in cases {
-        let no = ask(answers).await.unwrap_err();
+        let no = fetched(answers).await.unwrap_err();
         assert!(no.kind == kind && no.reason.contains(expected), "{no:?} / {expected}");
         assert!(matches!(Answer::<()>::from(no), Answer::Unknown(_)));
     }
@@ -199,7 +199,7 @@ const STATUS: &str = r#"{"tenant_id":"bb","timeline_id":"22","acceptor_state":{"
 #[tokio::test]
 async fn with_a_token_idle_timelines_are_read() {
     let answers = || vec![ok(r#"{"id":1}"#), ok(SAFEKEEPER), ok(LIST), ok(STATUS)];
-    let (page, requests) = ask_showing(&token(), answers()).await;
+    let (page, requests) = fetched_showing(&token(), answers()).await;
     let page = page.unwrap();
     let facts = page.safekeeper().unwrap();
     assert_eq!((facts.total, facts.timelines.len(), &facts.idle), (Some(2), 2, &Idle::Listed));
@@ -210,7 +210,7 @@ async fn with_a_token_idle_timelines_are_read() {
     assert!(requests.iter().all(|request| request.contains("authorization: Bearer abc\r\n")), "{requests:?}");
 
     for shown in [Shown::Nothing, Shown::Withheld("why".into())] {
-        let (page, requests) = ask_showing(&shown, answers()).await;
+        let (page, requests) = fetched_showing(&shown, answers()).await;
         let facts = page.unwrap();
         let expected = if matches!(shown, Shown::Nothing) { Idle::Unasked } else { Idle::Unread("why".into()) };
         assert_eq!(facts.safekeeper().unwrap().idle, expected);
@@ -224,30 +224,27 @@ async fn with_a_token_idle_timelines_are_read() {
 async fn a_refused_token_is_said_and_never_a_pass() {
     let status = |line: &str| format!("HTTP/1.1 {line}\r\ncontent-length: 0\r\n\r\n");
     for (answers, expected) in [
-        (vec![status("403 Forbidden")], "/v1/tenant/timeline answers 403 Forbidden: the token is refused"),
-        (vec![status("401 Unauthorized")], "/v1/tenant/timeline answers 401 Unauthorized: the token is refused"),
-        (vec![status("404 Not Found")], "/v1/tenant/timeline answers 404 Not Found"),
+        (vec![status("403 Forbidden")], "/v1/tenant/timeline returned 403 Forbidden: token rejected"),
+        (vec![status("401 Unauthorized")], "/v1/tenant/timeline returned 401 Unauthorized: token rejected"),
+        (vec![status("404 Not Found")], "/v1/tenant/timeline returned 404 Not Found"),
         (vec![ok("{}")], "/v1/tenant/timeline: it is not a list of timelines"),
-        (
-            vec![ok(LIST), status("403 Forbidden")],
-            "/v1/tenant/bb/timeline/22 answers 403 Forbidden: the token is refused",
-        ),
+        (vec![ok(LIST), status("403 Forbidden")], "/v1/tenant/bb/timeline/22 returned 403 Forbidden: token rejected"),
         (vec![ok(LIST), ok("[]")], "/v1/tenant/bb/timeline/22: it is not the status of a timeline"),
         (vec![], "/v1/tenant/timeline: "),
     ] {
-        let (page, _) = ask_showing(&token(), [vec![ok("{}"), ok(SAFEKEEPER)], answers].concat()).await;
+        let (page, _) = fetched_showing(&token(), [vec![ok("{}"), ok(SAFEKEEPER)], answers].concat()).await;
         let page = page.unwrap();
         let Idle::Unread(why) = &page.safekeeper().unwrap().idle else { panic!("{page:?}") };
         assert!(why.starts_with(expected), "{why} / {expected}");
     }
     // One that was deleted meanwhile is none of its.
-    let (page, _) = ask_showing(&token(), vec![ok("{}"), ok(SAFEKEEPER), ok(LIST), status("404 Not Found")]).await;
+    let (page, _) = fetched_showing(&token(), vec![ok("{}"), ok(SAFEKEEPER), ok(LIST), status("404 Not Found")]).await;
     let page = page.unwrap();
     let facts = page.safekeeper().unwrap();
     assert_eq!((facts.timelines.len(), &facts.idle), (1, &Idle::Listed));
     // Older ones ask for it before they tell their metrics.
-    let (page, _) = ask_showing(&token(), vec![ok("{}"), status("403 Forbidden")]).await;
-    assert_eq!(page.unwrap().unread.as_deref(), Some("/metrics answers 403 Forbidden: the token is refused"));
-    let (no, _) = ask_showing(&token(), vec![status("403 Forbidden")]).await;
-    assert_eq!(no.unwrap_err().reason, "/v1/status answers 403 Forbidden: the token is refused");
+    let (page, _) = fetched_showing(&token(), vec![ok("{}"), status("403 Forbidden")]).await;
+    assert_eq!(page.unwrap().unread.as_deref(), Some("/metrics returned 403 Forbidden: token rejected"));
+    let (no, _) = fetched_showing(&token(), vec![status("403 Forbidden")]).await;
+    assert_eq!(no.unwrap_err().reason, "/v1/status returned 403 Forbidden: token rejected");
 }

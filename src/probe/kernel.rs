@@ -17,7 +17,7 @@ pub enum Kernel {
 
 impl Kernel {
     /// From the rows that the question got.
-    pub(super) fn told(rows: Option<&Vec<SimpleQueryRow>>) -> Self {
+    pub(super) fn from_rows(rows: Option<&Vec<SimpleQueryRow>>) -> Self {
         if rows.is_none_or(Vec::is_empty) { Self::PostgreSql } else { Self::Mpp }
     }
 }

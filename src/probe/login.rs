@@ -14,7 +14,7 @@ use super::tls::{Roots, Tls};
 use crate::cli::{LoginArgs, SecretKey, SslMode};
 use crate::cluster::{Cluster, files};
 use crate::error::{Error, Result};
-use crate::topology::Topology;
+use crate::topology::{Topology, Untrusted};
 
 /// What of the process' environment a login is made from; an empty variable counts as none.
 #[derive(Clone, Debug, Default)]
@@ -85,7 +85,7 @@ pub struct Login {
     tls: Tls,
     cleartext: bool,
     /// Whether pods are who they seem to be, by namespace and name; of all others nothing is known.
-    pods: Arc<BTreeMap<(String, String), Result<(), String>>>,
+    pods: Arc<BTreeMap<(String, String), Result<(), Untrusted>>>,
 }
 
 /// A password, and where it is from, in words.
@@ -137,7 +137,7 @@ impl Login {
     ///
     /// # Errors
     /// As [`Cluster::secret_value`].
-    pub async fn within(&self, cluster: &Cluster, namespace: &str, deadline: Duration) -> Result<Self> {
+    pub async fn with_secrets(&self, cluster: &Cluster, namespace: &str, deadline: Duration) -> Result<Self> {
         let Some(SecretKey { namespace: named, name, key }) = &self.secret else { return Ok(self.clone()) };
         let namespace = named.as_deref().unwrap_or(namespace);
         let mut value = cluster.secret_value(namespace, name, key, deadline).await?.into_bytes();
@@ -161,7 +161,7 @@ impl Login {
     /// The same, with what is known of these pods, by namespace and name: `Err` says in words why one is not trusted
     /// with a password. Of a pod that is not among them nothing is known, and it is not.
     #[must_use]
-    pub fn trusting(self, pods: impl IntoIterator<Item = ((String, String), Result<(), String>)>) -> Self {
+    pub fn trusting(self, pods: impl IntoIterator<Item = ((String, String), Result<(), Untrusted>)>) -> Self {
         let known = self.pods.iter().map(|(pod, trusted)| (pod.clone(), trusted.clone()));
         let pods = known.chain(pods).collect();
         Self { pods: Arc::new(pods), ..self }
@@ -171,9 +171,9 @@ impl Login {
     ///
     /// # Errors
     /// Why not, in words.
-    pub(super) fn trusts(&self, namespace: &str, pod: &str) -> Result<(), String> {
+    pub(super) fn trusts(&self, namespace: &str, pod: &str) -> Result<(), Untrusted> {
         let known = self.pods.get(&(namespace.to_owned(), pod.to_owned()));
-        known.cloned().unwrap_or_else(|| Err("it is not known who owns its pod".into()))
+        known.cloned().unwrap_or_else(|| Err(Untrusted::OwnerUnknown))
     }
 
     /// Whether the password itself may be sent although no certificate was checked.
@@ -218,8 +218,8 @@ impl Login {
 fn tls(args: &LoginArgs, environment: &Environment) -> Result<Tls> {
     let from_environment = environment.sslmode.as_deref().map(|text| {
         <SslMode as clap::ValueEnum>::from_str(text, false).map_err(|_| {
-            Error::usage(format!("PGSSLMODE is {text:?}"))
-                .because("it is one of disable, allow, prefer, require, verify-ca, verify-full")
+            Error::usage(format!("invalid PGSSLMODE {text:?}"))
+                .because("valid values: disable, allow, prefer, require, verify-ca, verify-full")
         })
     });
     let mode = match args.sslmode {
@@ -240,21 +240,22 @@ fn tls(args: &LoginArgs, environment: &Environment) -> Result<Tls> {
 fn passwords_of(path: &Path, notices: &mut Vec<String>) -> Option<(PathBuf, Pgpass)> {
     let read = std::fs::metadata(path).and_then(|about| {
         if !about.is_file() {
-            return Err(io::Error::other("it is not a plain file"));
+            return Err(io::Error::other("it is not a regular file"));
         }
         if open_to_others(&about) {
-            return Err(io::Error::other(format!(
-                "group or others may read it; chmod 0600 {} mends that",
-                path.display()
-            )));
+            return Err(io::Error::other(format!("group or others can read it (fix: chmod 0600 {})", path.display())));
         }
-        files::whole(path, files::LARGEST)
+        files::read_limited(path, files::LARGEST)
     });
     match read {
         Ok(text) => Some((path.to_owned(), Pgpass::parse(&text))),
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         Err(error) => {
-            notices.push(format!("the password file {} is ignored: {}", path.display(), crate::cluster::said(&error)));
+            notices.push(format!(
+                "ignoring the password file {}: {}",
+                path.display(),
+                crate::cluster::error_text(&error)
+            ));
             None
         }
     }

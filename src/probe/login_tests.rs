@@ -62,12 +62,12 @@ fn a_password_file_that_others_may_read_is_ignored_and_said_to_be() {
         let Resolved { login, notices } = Login::resolve(&LoginArgs::default(), &environment(folder.path())).unwrap();
         assert_eq!(asked(&login, "postgres"), None);
         let path = file.display();
-        let why = "group or others may read it";
-        assert_eq!(notices, [format!("the password file {path} is ignored: {why}; chmod 0600 {path} mends that")]);
+        let why = "group or others can read it";
+        assert_eq!(notices, [format!("ignoring the password file {path}: {why} (fix: chmod 0600 {path})")]);
     }
     let folder_of_that_name = Environment { passfile: Some(folder.path().into()), ..Environment::default() };
     let Resolved { login, notices } = Login::resolve(&LoginArgs::default(), &folder_of_that_name).unwrap();
-    assert!(asked(&login, "postgres").is_none() && notices[0].ends_with("it is not a plain file"), "{notices:?}");
+    assert!(asked(&login, "postgres").is_none() && notices[0].ends_with("it is not a regular file"), "{notices:?}");
     let nowhere = Environment { passfile: Some(folder.path().join("nowhere")), ..Environment::default() };
     assert!(Login::resolve(&LoginArgs::default(), &nowhere).unwrap().notices.is_empty());
 }
@@ -88,11 +88,11 @@ fn the_mode_is_the_flags_before_the_environments() {
     assert_eq!(mode(Some(SslMode::Disable), Some("require")).unwrap(), "disable");
     let error = mode(None, Some("Require")).unwrap_err();
     assert_eq!(error.exit, crate::error::Exit::Usage);
-    assert!(error.to_string().starts_with("PGSSLMODE is \"Require\": it is one of disable,"), "{error}");
+    assert!(error.to_string().starts_with("invalid PGSSLMODE \"Require\": valid values: disable,"), "{error}");
     for name in ["verify-ca", "verify-full"] {
         let error = mode(None, Some(name)).unwrap_err();
         let path = folder.path().join("root.crt");
-        let words = format!("sslmode={name} needs the certificates of trusted authorities: there is no file ");
+        let words = format!("sslmode={name} requires trusted CA certificates: there is no file ");
         assert_eq!(error.to_string(), format!("{words}{}", path.display()));
         assert_eq!(error.exit, crate::error::Exit::Usage);
     }
@@ -115,10 +115,10 @@ fn roots_are_read_where_they_are_named() {
     };
     let path = file.to_str().unwrap();
     let said = resolve(Some(SslMode::Require), path, None).unwrap_err();
-    assert_eq!(said, format!("the certificates in {path} cannot be used: No such file or directory"));
+    assert_eq!(said, format!("cannot use the certificates in {path}: No such file or directory"));
     fs::write(&file, "no certificate").unwrap();
     let said = resolve(Some(SslMode::VerifyCa), path, None).unwrap_err();
-    assert_eq!(said, format!("the certificates in {path} cannot be used: there is no certificate in it, in PEM"));
+    assert_eq!(said, format!("cannot use the certificates in {path}: it contains no PEM certificate"));
     fs::write(&file, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").unwrap();
     resolve(Some(SslMode::VerifyFull), path, None).unwrap_err();
     // It is not looked at where nothing is checked.
@@ -126,9 +126,9 @@ fn roots_are_read_where_they_are_named() {
 
     assert_eq!(resolve(Some(SslMode::Disable), "system", None).unwrap(), "disable");
     let said = resolve(Some(SslMode::Require), "system", None).unwrap_err();
-    assert!(said.starts_with("sslmode=require does not go with sslrootcert=system: "), "{said}");
+    assert!(said.starts_with("sslmode=require cannot be used with sslrootcert=system: "), "{said}");
     let said = resolve(None, path, Some("not a name")).unwrap_err();
-    assert!(said.starts_with("--sslservername \"not a name\" is no host name"), "{said}");
+    assert!(said.starts_with("--sslservername \"not a name\" is not a host name"), "{said}");
 }
 
 /// A name says nothing: only what is known to be the workload's own is trusted, and unknown is not.

@@ -87,10 +87,11 @@ impl Frames {
     /// Which message it is, and how long, is known.
     fn begun(&mut self) -> Result<(), Stopped> {
         let [kind, length @ ..] = [self.head[0], self.head[1], self.head[2], self.head[3], self.head[4]];
-        let too_much = |what: String| Err(Stopped::TooMuch(format!("the server's answer was cut off after {what}")));
+        let too_much =
+            |what: String| Err(Stopped::TooMuch(format!("the server's response was truncated after {what}")));
         self.left = match u32::from_be_bytes(length).checked_sub(4) {
             Some(left) => left,
-            None => return Err(Stopped::TooMuch("the server's answer is not PostgreSQL's protocol".into())),
+            None => return Err(Stopped::TooMuch("the server does not speak the PostgreSQL protocol".into())),
         };
         self.messages += 1;
         if self.messages > MOST_MESSAGES {
@@ -114,7 +115,7 @@ impl Frames {
             }
             (b'D' | b'T', 7) if u16::from_be_bytes([self.head[5], self.head[6]]) > MOST_COLUMNS => {
                 Err(Stopped::TooMuch(format!(
-                    "the server's answer was cut off: a row has more than {MOST_COLUMNS} columns"
+                    "the server's response was truncated: a row has more than {MOST_COLUMNS} columns"
                 )))
             }
             _ => Ok(()),

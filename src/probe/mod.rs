@@ -47,7 +47,7 @@ pub use baseline::Baseline;
 pub use canary::Canary;
 pub use compare::{Comparison, Missing, compare};
 pub use connector::SqlTarget;
-pub use contents::Look;
+pub use contents::ContentsRequest;
 pub use login::Login;
 pub use page_access::PageAccess;
 pub use password::Password;

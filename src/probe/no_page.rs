@@ -2,7 +2,7 @@
 
 use super::Answer;
 use super::trouble::ProbeError;
-use crate::cluster::{Report, said};
+use crate::cluster::{PortError, error_text};
 use std::time::Duration;
 
 /// Why a status page was not served.
@@ -38,8 +38,8 @@ impl NoPage {
 
     /// The kubelet says that nobody listens only once something is read, so it comes as an error of the connection.
     pub(super) fn of(error: &hyper::Error) -> Self {
-        let reason = said(error);
-        if Report::within(error) == Some(&Report::NothingListens) {
+        let reason = error_text(error);
+        if PortError::find_in(error) == Some(&PortError::NothingListens) {
             Self { kind: NoPageKind::Refused, reason }
         } else if error.is_incomplete_message() {
             Self::other("the connection was closed")

@@ -3,9 +3,9 @@
 
 use super::tls::Tls;
 use crate::cli::{PageArgs, SecretKey};
-use crate::cluster::{Cluster, files, said};
+use crate::cluster::{Cluster, error_text, files};
 use crate::error::{Error, Result};
-use crate::topology::Topology;
+use crate::topology::{Topology, Untrusted};
 use http::HeaderValue;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -23,7 +23,7 @@ pub struct PageAccess {
     /// The name that certificates must carry; the pod's own where none is given.
     server_name: Option<String>,
     /// Whether pods are who they seem to be, by namespace and name; of all others nothing is known.
-    pods: Arc<BTreeMap<(String, String), std::result::Result<(), String>>>,
+    pods: Arc<BTreeMap<(String, String), std::result::Result<(), Untrusted>>>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -44,7 +44,7 @@ enum Given {
 enum Authorities {
     /// Nobody: what is served over HTTPS is not asked.
     #[default]
-    Nobody,
+    Missing,
     /// These.
     Known(Box<Tls>),
     /// Those in a Secret, which is not read yet.
@@ -64,6 +64,20 @@ pub enum Shown {
     Withheld(String),
 }
 
+/// Why a server with HTTPS cannot be verified.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum NoAuthorities {
+    /// None are configured.
+    #[error("it uses HTTPS, and no certificate authority is configured (--page-ca-file FILE or --page-ca-secret)")]
+    Missing,
+    /// Their Secret was not read.
+    #[error("the certificate authorities were not read")]
+    NotRead,
+    /// Their Secret could not be read, for this reason.
+    #[error("the certificate authorities could not be read: {0}")]
+    Unreadable(String),
+}
+
 impl PageAccess {
     /// Reads the files, where some are named; asks nobody.
     ///
@@ -79,7 +93,7 @@ impl PageAccess {
         let authorities = match (&args.page_ca_file, &args.page_ca_secret) {
             (Some(path), _) => Authorities::Known(Box::new(authorities_of(path, name)?)),
             (None, Some(secret)) => Authorities::Secret(secret.clone()),
-            (None, None) => Authorities::Nobody,
+            (None, None) => Authorities::Missing,
         };
         Ok(Self { given, authorities, server_name: args.page_server_name.clone(), pods: Arc::default() })
     }
@@ -88,7 +102,7 @@ impl PageAccess {
     ///
     /// # Errors
     /// As [`Cluster::secret_value`]; what one holds is no token, or no certificates (exit code 2).
-    pub async fn within(&self, cluster: &Cluster, namespace: &str, deadline: Duration) -> Result<Self> {
+    pub async fn with_secrets(&self, cluster: &Cluster, namespace: &str, deadline: Duration) -> Result<Self> {
         let mut read = self.clone();
         if let Given::Secret(secret) = &self.given {
             let (value, whence) = secret_value(cluster, namespace, secret, deadline).await?;
@@ -103,12 +117,16 @@ impl PageAccess {
     }
 
     /// The same; a Secret that cannot be read leaves no token, or no authorities, and the reason.
-    pub async fn within_or_why(&self, cluster: &Cluster, namespace: &str, deadline: Duration) -> Self {
+    pub async fn with_secrets_or_reason(&self, cluster: &Cluster, namespace: &str, deadline: Duration) -> Self {
         // Each by itself: what the one holds does not depend on the other.
-        let (token, rest) =
-            (Self { authorities: Authorities::Nobody, ..self.clone() }, Self { given: Given::Nothing, ..self.clone() });
-        let (token, rest) =
-            futures::join!(token.within(cluster, namespace, deadline), rest.within(cluster, namespace, deadline));
+        let (token, rest) = (
+            Self { authorities: Authorities::Missing, ..self.clone() },
+            Self { given: Given::Nothing, ..self.clone() },
+        );
+        let (token, rest) = futures::join!(
+            token.with_secrets(cluster, namespace, deadline),
+            rest.with_secrets(cluster, namespace, deadline)
+        );
         Self {
             given: token.map_or_else(|error| Given::Unread(error.to_string()), |token| token.given),
             authorities: rest.map_or_else(|error| Authorities::Unread(error.to_string()), |rest| rest.authorities),
@@ -116,19 +134,16 @@ impl PageAccess {
         }
     }
 
-    /// How a server with HTTPS is verified.
+    /// Returns how a server with HTTPS is verified.
     ///
     /// # Errors
-    /// Why it cannot be, in words.
-    pub(super) fn tls(&self) -> Result<&Tls, String> {
+    /// Why it cannot be verified.
+    pub(super) fn tls(&self) -> Result<&Tls, NoAuthorities> {
         match &self.authorities {
             Authorities::Known(tls) => Ok(tls),
-            Authorities::Nobody => {
-                let why = "it has HTTPS, and nothing says who signs its certificate (--page-ca-file FILE or --page-ca-secret)";
-                Err(why.to_owned())
-            }
-            Authorities::Secret(_) => Err("the certificate authorities were not read".to_owned()),
-            Authorities::Unread(why) => Err(format!("the certificate authorities were not read: {why}")),
+            Authorities::Missing => Err(NoAuthorities::Missing),
+            Authorities::Secret(_) => Err(NoAuthorities::NotRead),
+            Authorities::Unread(why) => Err(NoAuthorities::Unreadable(why.clone())),
         }
     }
 
@@ -146,12 +161,12 @@ impl PageAccess {
             Given::Nothing => return Shown::Nothing,
             Given::Token(token) => token,
             Given::Secret(_) => return Shown::Withheld("the token was not read".to_owned()),
-            Given::Unread(why) => return Shown::Withheld(format!("the token was not read: {why}")),
+            Given::Unread(why) => return Shown::Withheld(format!("the token could not be read: {why}")),
         };
         match self.pods.get(&(namespace.to_owned(), pod.to_owned())) {
             Some(Ok(())) => Shown::Token(token.clone()),
-            Some(Err(why)) => Shown::Withheld(format!("it is not shown the token: {why}")),
-            None => Shown::Withheld("it is not shown the token: it is not known who owns its pod".to_owned()),
+            Some(Err(why)) => Shown::Withheld(format!("the token is withheld: {why}")),
+            None => Shown::Withheld(format!("the token is withheld: {}", Untrusted::OwnerUnknown)),
         }
     }
 }
@@ -184,15 +199,16 @@ fn authorities_of(path: &Path, name: Option<&str>) -> Result<Tls> {
         return Tls::for_pages(None, "", name);
     }
     let shown = path.display().to_string();
-    let read = files::whole(path, files::LARGEST);
-    let text = read.map_err(|error| Error::usage(format!("the file {shown} cannot be read")).because(said(&error)))?;
+    let read = files::read_limited(path, files::LARGEST);
+    let text =
+        read.map_err(|error| Error::usage(format!("cannot read the file {shown}")).because(error_text(&error)))?;
     Tls::for_pages(Some(&text), &shown, name)
 }
 
 fn of_file(path: &Path) -> Result<HeaderValue> {
     let shown = format!("the file {}", path.display());
-    let read = files::whole(path, LARGEST);
-    bearer(read.map_err(|error| Error::usage(format!("{shown} cannot be read")).because(said(&error)))?, &shown)
+    let read = files::read_limited(path, LARGEST);
+    bearer(read.map_err(|error| Error::usage(format!("cannot read {shown}")).because(error_text(&error)))?, &shown)
 }
 
 /// The header for what a file or a Secret holds. Editors end files with a line break, which is not the token's.
@@ -204,7 +220,7 @@ fn bearer(mut value: Vec<u8>, whence: &str) -> Result<HeaderValue> {
         }
     }
     // What it holds instead may be a secret as well, and is not said.
-    let none = || Error::usage(format!("{whence} holds no token")).because("a token is one line of visible ASCII");
+    let none = || Error::usage(format!("{whence} contains no token")).because("a token is one line of visible ASCII");
     if value.is_empty() || !value.iter().all(u8::is_ascii_graphic) {
         return Err(none());
     }

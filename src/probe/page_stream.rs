@@ -10,7 +10,7 @@ use tokio_rustls::TlsConnector;
 use super::no_page::{NoPage, NoPageKind};
 use super::page_access::PageAccess;
 use super::tls::Tls;
-use crate::cluster::{Cluster, Report, said};
+use crate::cluster::{Cluster, PortError, error_text};
 use crate::error::Exit;
 use crate::topology::layout::{Scheme, StatusEndpoint};
 
@@ -39,7 +39,7 @@ pub(super) async fn open(
         match endpoint.scheme {
             Scheme::Http => Ok(Box::new(tunnel) as Box<dyn Stream>),
             Scheme::Https => {
-                let tls = access.tls().map_err(unverified)?;
+                let tls = access.tls().map_err(|error| unverified(error.to_string()))?;
                 secured(tunnel, tls, (namespace, pod)).await
             }
         }
@@ -53,7 +53,7 @@ pub(super) async fn secured(
     tls: &Tls,
     (namespace, pod): (&str, &str),
 ) -> Result<Box<dyn Stream>, NoPage> {
-    let (config, name) = tls.client(namespace, pod).map_err(unverified)?;
+    let (config, name) = tls.client(namespace, pod).map_err(|error| unverified(error.to_string()))?;
     match TlsConnector::from(std::sync::Arc::new(config)).connect(name, stream).await {
         Ok(stream) => Ok(Box::new(stream)),
         Err(error) => Err(not_secured(&error, tls, (namespace, pod))),
@@ -66,17 +66,19 @@ fn unverified(reason: String) -> NoPage {
 
 fn not_secured(error: &io::Error, tls: &Tls, (namespace, pod): (&str, &str)) -> NoPage {
     if let Some(error) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-        let words = tls.in_words(error, namespace, pod);
+        let words = tls.error_text(error, namespace, pod);
         return match error {
             rustls::Error::InvalidCertificate(_) => unverified(words),
-            rustls::Error::InvalidMessage(_) => NoPage::other(format!("{words}; the layout says that it speaks HTTPS")),
+            rustls::Error::InvalidMessage(_) => NoPage::other(format!("{words}; the layout expects HTTPS")),
             _ => NoPage::other(words),
         };
     }
     // The kubelet says that nobody listens only once something is read.
-    let reason = said(error);
+    let reason = error_text(error);
     match error.kind() {
-        _ if Report::within(error) == Some(&Report::NothingListens) => NoPage { kind: NoPageKind::Refused, reason },
+        _ if PortError::find_in(error) == Some(&PortError::NothingListens) => {
+            NoPage { kind: NoPageKind::Refused, reason }
+        }
         io::ErrorKind::UnexpectedEof => NoPage::other("the connection was closed during the TLS handshake"),
         _ => NoPage::other(reason),
     }

@@ -67,14 +67,22 @@ async fn a_server_is_asked_once_its_certificate_is_verified_and_not_before() {
     }
     let right = ["safekeeper-0"];
     for (pair, access, why) in [
-        (other.signed(&right, |_| ()), &trusted, "its certificate is refused: its issuer is unknown: no authority in "),
-        (self_signed(&right, |_| ()), &trusted, "(--page-ca-file FILE names who did, of a self-signed one itself)"),
+        (
+            other.signed(&right, |_| ()),
+            &trusted,
+            "its certificate was rejected: its issuer is unknown: no authority in ",
+        ),
+        (
+            self_signed(&right, |_| ()),
+            &trusted,
+            "(--page-ca-file FILE sets the authority; for a self-signed certificate, the certificate itself)",
+        ),
         (
             authority.signed(&["safekeeper-1"], |_| ()),
             &trusted,
-            "it is for safekeeper-1, not for safekeeper-0 or safekeeper-0.a",
+            "it is valid for safekeeper-1, not for safekeeper-0 or safekeeper-0.a",
         ),
-        (authority.signed(&["localhost"], |_| ()), &trusted, "(--page-server-name NAME says which it must be for)"),
+        (authority.signed(&["localhost"], |_| ()), &trusted, "(--page-server-name NAME sets the expected name)"),
         (
             authority.signed(&right, |params| params.not_after = rcgen::date_time_ymd(2001, 1, 1)),
             &trusted,
@@ -92,9 +100,7 @@ async fn a_server_is_asked_once_its_certificate_is_verified_and_not_before() {
 #[tokio::test]
 async fn what_is_no_tls_is_said() {
     let access = trusting(&Authority::new().certificate, None);
-    for (answer, why) in
-        [("HTTP/1.1 400 Bad Request\r\n\r\n", "the layout says that it speaks HTTPS"), ("", "was closed")]
-    {
+    for (answer, why) in [("HTTP/1.1 400 Bad Request\r\n\r\n", "the layout expects HTTPS"), ("", "was closed")] {
         let (client, mut server) = tokio::io::duplex(1 << 16);
         let serving = tokio::spawn(async move {
             server.write_all(answer.as_bytes()).await.unwrap();
@@ -111,7 +117,7 @@ async fn what_is_no_tls_is_said() {
 /// Without authorities nobody is asked at all; and what holds none is an error.
 #[test]
 fn without_authorities_there_is_nobody_to_verify_by() {
-    let why = PageAccess::default().tls().map(|_| ()).unwrap_err();
+    let why = PageAccess::default().tls().map(|_| ()).unwrap_err().to_string();
     assert!(why.contains("--page-ca-file FILE or --page-ca-secret"), "{why}");
     let secret = PageArgs { page_ca_secret: Some("ca/ca.crt".parse().unwrap()), ..PageArgs::default() };
     assert!(PageAccess::resolve(&secret).unwrap().tls().is_err(), "it was not read");
@@ -136,7 +142,7 @@ impl AsyncRead for Refusing {
     ) -> std::task::Poll<io::Result<()>> {
         std::task::Poll::Ready(Err(io::Error::new(
             io::ErrorKind::ConnectionRefused,
-            crate::cluster::Report::NothingListens,
+            crate::cluster::PortError::NothingListens,
         )))
     }
 }

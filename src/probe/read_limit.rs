@@ -39,7 +39,7 @@ impl CutOff {
 }
 
 fn too_much() -> String {
-    format!("the server's answer was cut off after {} MiB", MOST_SAID >> 20)
+    format!("the server's response was truncated after {} MiB", MOST_SAID >> 20)
 }
 
 /// A stream that breaks where the other end has said too much.
@@ -94,7 +94,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Bounded<S> {
 #[cfg(test)]
 mod tests {
     use super::super::connector::Connector;
-    use super::super::session::Line;
+    use super::super::session::Connection;
     use super::super::statements::Access;
     use super::super::testing::target;
     use super::super::trouble::ProbeError;
@@ -172,14 +172,14 @@ mod tests {
             }
         };
         assert_eq!(read, (4 << 20) / 1000 * 1000);
-        assert_eq!(error.to_string(), "the server's answer was cut off after 4 MiB");
-        assert!(stream.read(&mut part).await.is_err(), "it stays cut off");
+        assert_eq!(error.to_string(), "the server's response was truncated after 4 MiB");
+        assert!(stream.read(&mut part).await.is_err(), "it stays truncated");
     }
 
     /// Long before its deadline.
     #[tokio::test]
     async fn who_never_ends_is_cut_off() {
-        let cut_off = "the server's answer was cut off after 4 MiB";
+        let cut_off = "the server's response was truncated after 4 MiB";
         let notice = report(b'N', "NOTICE", "00000", &"x".repeat(1 << 15));
         let row = message(b'D', &[&[0, 1, 0, 1, 0, 0][..], &vec![b'x'; 1 << 16]].concat());
         let column = message(b'T', b"\0\x01?column?\0\0\0\0\0\0\0\0\0\0\x19\xff\xff\xff\xff\xff\xff\0\0");
@@ -203,7 +203,7 @@ mod tests {
         let words = "no ".repeat(1 << 19);
         for (code, refusal) in [("28P01", true), ("57P03", false)] {
             let login = report(b'E', "FATAL", code, &words);
-            let line = Line::new(Lying { login, ..Lying::default() }, target("gpadmin", "postgres"));
+            let line = Connection::new(Lying { login, ..Lying::default() }, target("gpadmin", "postgres"));
             let until = tokio::time::Instant::now() + Duration::from_secs(60);
             let trouble = line.open("postgres", Access::Read, until).await.err().unwrap();
             assert_eq!((trouble.refuses_login(), trouble.code.as_deref()), (refusal, Some(code)));

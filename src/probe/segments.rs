@@ -57,7 +57,7 @@ impl<C: Connector> Sql<C> {
         let mut session = self.line.enter(Access::Read, until).await?;
         // In one round trip, each time: what answers after a failover need not be what answered before.
         let rows = session.run(&[Statement::Ping, Statement::IsMpp]).await?;
-        let reached = match Kernel::told(rows.get(1)) {
+        let reached = match Kernel::from_rows(rows.get(1)) {
             Kernel::PostgreSql => Reached::Server,
             Kernel::Mpp => match answering(&mut session).await? {
                 Some(_) => Reached::Segments,
@@ -71,12 +71,12 @@ impl<C: Connector> Sql<C> {
     /// How many primary segments answer a dispatched query; No where one does not. `None` inside a yes: its sessions are in
     /// no warehouse, and nothing can be dispatched.
     pub async fn segments(&self, deadline: Duration) -> Answer<Option<Dispatched>> {
-        self.ask(deadline, answering).await
+        self.query(deadline, answering).await
     }
 
     /// The instances as the coordinator's catalog has them; no segment is asked.
     pub async fn instances(&self, deadline: Duration) -> Answer<Vec<Instance>> {
-        self.ask(deadline, instances).await
+        self.query(deadline, instances).await
     }
 }
 
@@ -96,7 +96,7 @@ pub(super) async fn answering(session: &mut Session) -> Result<Option<Dispatched
     if let Some(expected) = expected
         && answered < expected
     {
-        return Err(ProbeError::new(Meaning::Down, format!("{answered} of {expected} segments answered")));
+        return Err(ProbeError::new(Meaning::Down, format!("{answered} of {expected} segments responded")));
     }
     Ok(Some(Dispatched { answered, expected, warehouse }))
 }
@@ -127,10 +127,10 @@ async fn known_of(session: &mut Session, warehouse: &str) -> Result<Option<usize
     match (column(0), column(1)) {
         (_, Some(0)) => Err(ProbeError::new(
             Meaning::NoWarehouse,
-            format!("its sessions take warehouse {warehouse}, and its catalog has none of this name"),
+            format!("its sessions use warehouse {warehouse}, which is not in its catalog"),
         )),
         (Some(segments), Some(_)) => Ok(Some(segments)),
-        _ => Err(ProbeError::unsure(format!("the number of segments of warehouse {warehouse} is not known"))),
+        _ => Err(ProbeError::unsure(format!("the number of segments of warehouse {warehouse} is unknown"))),
     }
 }
 
@@ -200,7 +200,7 @@ pub(super) async fn expected(session: &mut Session) -> Result<usize, ProbeError>
     }
     let warehouse = current(session).await?;
     if warehouse.is_empty() {
-        return Err(ProbeError::new(Meaning::NoWarehouse, "its sessions are in no warehouse"));
+        return Err(ProbeError::new(Meaning::NoWarehouse, "its sessions have no warehouse"));
     }
     match known_of(session, &warehouse).await? {
         Some(known) => Ok(known),
@@ -212,7 +212,7 @@ pub(super) async fn expected(session: &mut Session) -> Result<usize, ProbeError>
 async fn known(session: &mut Session) -> Result<usize, ProbeError> {
     let known = session.run(&[Statement::Primaries]).await?;
     let number = known.first().and_then(|rows| rows.first()).and_then(|row| text(row, 0).parse().ok());
-    number.ok_or_else(|| ProbeError::unsure("the number of segments is not known"))
+    number.ok_or_else(|| ProbeError::unsure("the number of segments is unknown"))
 }
 
 async fn instances(session: &mut Session) -> Result<Vec<Instance>, ProbeError> {

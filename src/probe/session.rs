@@ -40,7 +40,7 @@ const MOST_LISTED: usize = 3;
 const ANOTHER_DATABASE: [&str; 4] = ["3D000", "55000", "53300", "42501"];
 
 /// The way to a server, with the memory of what hung, and of how it takes settings.
-pub struct Line<C> {
+pub struct Connection<C> {
     connector: Arc<C>,
     target: SqlTarget,
     databases: Mutex<HashMap<String, Arc<tokio::sync::Mutex<Hangs>>>>,
@@ -71,7 +71,7 @@ struct Hangs {
     not_before: Option<Instant>,
 }
 
-impl<C: Connector> Line<C> {
+impl<C: Connector> Connection<C> {
     /// To `target`, over `connector`.
     pub fn new(connector: C, target: SqlTarget) -> Self {
         let known = Known {
@@ -115,7 +115,7 @@ impl<C: Connector> Line<C> {
                 Err(trouble) => return Err(refused.unwrap_or(trouble)),
             }
         }
-        Err(refused.unwrap_or_else(|| ProbeError::unsure("no database to log in to is known")))
+        Err(refused.unwrap_or_else(|| ProbeError::unsure("no known database to log in to")))
     }
 
     /// The database that took the last login that could go to any, or the first one to try.
@@ -162,10 +162,10 @@ impl<C: Connector> Line<C> {
     pub(super) async fn open(&self, database: &str, access: Access, deadline: Instant) -> Result<Session, ProbeError> {
         let whole = deadline.saturating_duration_since(Instant::now());
         let turn = tokio::time::timeout_at(deadline, self.turn(database).lock_owned());
-        let mut turn = turn.await.map_err(|_| ProbeError::unsure("another attempt is still waiting for an answer"))?;
+        let mut turn = turn.await.map_err(|_| ProbeError::unsure("another attempt is still waiting for a response"))?;
         if let Some(not_before) = turn.not_before.filter(|not_before| *not_before > Instant::now()) {
             if not_before >= deadline {
-                return Err(ProbeError::unsure("the last login hung; it is left alone for a while"));
+                return Err(ProbeError::unsure("the last login hung; pausing before the next one"));
             }
             tokio::time::sleep_until(not_before).await;
         }
@@ -214,7 +214,7 @@ impl<C: Connector> Line<C> {
             let seen = (seen_in_force || !by_options) && (seen_in_warehouse || entrance.scope.warehouse.is_none());
             let mut is_mpp = false;
             if !seen || warehouses.is_none() {
-                match entrance.ask(&[Statement::IsMpp]).await {
+                match entrance.query(&[Statement::IsMpp]).await {
                     Ok(rows) => {
                         is_mpp = rows.first().is_some_and(|rows| !rows.is_empty());
                         let mut known = self.known();
@@ -247,7 +247,7 @@ impl<C: Connector> Line<C> {
     }
 
     /// Until when a database is left alone, where its last login hung.
-    pub fn left_alone(&self, database: &str) -> Option<Instant> {
+    pub fn paused_until(&self, database: &str) -> Option<Instant> {
         let turn = self.turn(database);
         // One that is being asked is not left alone.
         turn.try_lock().ok().and_then(|hangs| hangs.not_before).filter(|not_before| *not_before > Instant::now())
@@ -309,7 +309,7 @@ struct Entrance {
 
 impl Entrance {
     /// Runs statements after the settings.
-    async fn ask(&self, statements: &[Statement<'_>]) -> Result<Vec<Vec<SimpleQueryRow>>, ProbeError> {
+    async fn query(&self, statements: &[Statement<'_>]) -> Result<Vec<Vec<SimpleQueryRow>>, ProbeError> {
         let before = self.scope.before();
         let first = before.len();
         let texts = before.into_iter().chain(statements.iter().map(Statement::sql));
@@ -328,7 +328,7 @@ impl Entrance {
 
     /// Whether an MPP server knows warehouses.
     async fn knows_warehouses(&self) -> Result<bool, ProbeError> {
-        match self.ask(&[Statement::ShowWarehouse]).await {
+        match self.query(&[Statement::ShowWarehouse]).await {
             Ok(_) => Ok(true),
             Err(trouble) if trouble.is(&SqlState::UNDEFINED_OBJECT) => Ok(false),
             Err(trouble) => Err(trouble),
@@ -349,12 +349,12 @@ fn refused_in(warehouse: Option<&str>, trouble: ProbeError) -> ProbeError {
     let invalid = trouble.is(&SqlState::INVALID_PARAMETER_VALUE) || trouble.is(&SqlState::UNDEFINED_OBJECT);
     match warehouse {
         Some(warehouse) if trouble.is_code(GUARDED) => ProbeError {
-            reason: format!("its sessions are not in warehouse {warehouse}, although they chose it"),
+            reason: format!("its sessions are not in warehouse {warehouse}, although they selected it"),
             meaning: Meaning::NoWarehouse,
             ..trouble
         },
         Some(warehouse) if invalid => ProbeError {
-            reason: format!("it takes no session in warehouse {warehouse}: {}", trouble.reason),
+            reason: format!("it accepts no session in warehouse {warehouse}: {}", trouble.reason),
             meaning: Meaning::NoWarehouse,
             ..trouble
         },
@@ -434,7 +434,7 @@ impl Session {
                 Err(_) => return Err(ProbeError::late(self.scope.whole)),
             };
             if answer.len() != number {
-                return Err(ProbeError::unsure("the server's answer has another number of results than the question"));
+                return Err(ProbeError::unsure("the server returned an unexpected number of results"));
             }
             Ok(answer.into_iter().skip(first).collect())
         }

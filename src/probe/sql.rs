@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::Answer;
 use super::connector::{Connector, SqlTarget, Tunnels};
 use super::kernel::Kernel;
-use super::session::{Line, Session, number, text};
+use super::session::{Connection, Session, number, text};
 use super::statements::{Access, Statement};
 use super::trouble::ProbeError;
 use crate::cluster::Cluster;
@@ -52,7 +52,7 @@ pub enum Reached {
 
 /// Asks a server by SQL. Keeps in mind which databases hung, so use one for as long as the questions belong together.
 pub struct Sql<C = Tunnels> {
-    pub(super) line: Line<C>,
+    pub(super) line: Connection<C>,
 }
 
 impl Sql {
@@ -65,17 +65,17 @@ impl Sql {
 impl<C: Connector> Sql<C> {
     /// Over any connector.
     pub fn with(connector: C, target: SqlTarget) -> Self {
-        Self { line: Line::new(connector, target) }
+        Self { line: Connection::new(connector, target) }
     }
 
     /// Logs in, and asks the server who it is. That it answers says nothing of its segments: see
     /// [`Sql::segments`](super::segments).
     pub async fn introduction(&self, deadline: Duration) -> Answer<Introduction> {
-        self.ask(deadline, introduction).await
+        self.query(deadline, introduction).await
     }
 
     /// Logs in and asks, once more where an MPP server has just lost a process of its own.
-    pub(super) async fn ask<T>(
+    pub(super) async fn query<T>(
         &self,
         deadline: Duration,
         question: impl AsyncFn(&mut Session) -> Result<T, ProbeError>,
@@ -94,8 +94,8 @@ impl<C: Connector> Sql<C> {
     }
 
     /// Until when nothing is asked, where the last question hung: sooner it would be told so.
-    pub fn left_alone(&self) -> Option<Instant> {
-        self.line.left_alone(&self.line.entered())
+    pub fn paused_until(&self) -> Option<Instant> {
+        self.line.paused_until(&self.line.entered())
     }
 }
 
@@ -115,7 +115,7 @@ pub(super) async fn introduction(session: &mut Session) -> Result<Introduction, 
     let version = first(0).map(|row| text(row, 0)).unwrap_or("");
     Ok(Introduction {
         version: version.split(" on ").next().unwrap_or(version).to_owned(),
-        kernel: Kernel::told(rows.get(1)),
+        kernel: Kernel::from_rows(rows.get(1)),
         version_number: first(0).and_then(|row| number(row, 1)),
         in_recovery: first(2).is_some_and(|row| text(row, 0) == "t"),
     })

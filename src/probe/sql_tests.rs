@@ -4,7 +4,7 @@ use crate::probe::canary::Written;
 use crate::probe::segments::Dispatched;
 use crate::probe::sqlstate::Meaning;
 use crate::probe::testing::{Elastic, LISTS_WAREHOUSES, Postgres, Socket, mpp, run, session, target};
-use crate::probe::{Canary, Look, compare};
+use crate::probe::{Canary, ContentsRequest, compare};
 use tokio::io::DuplexStream;
 
 const SOON: Duration = Duration::from_secs(20);
@@ -17,7 +17,7 @@ async fn baseline<C: Connector>(sql: &Sql<C>) -> Baseline {
 }
 
 async fn again<C: Connector>(sql: &Sql<C>, before: &Baseline) -> Baseline {
-    sql.look(Look { only: None, before: Some(before) }, SOON).await.unwrap()
+    sql.contents(ContentsRequest { only: None, before: Some(before) }, SOON).await.unwrap()
 }
 
 fn tables<'a>(baseline: &'a Baseline, database: &str) -> &'a [Table] {
@@ -130,8 +130,8 @@ async fn a_canary_is_written_found_missed_and_dropped() {
     assert!(not.reason.contains("already exists") && !not.may_be_there, "{not:?}");
     assert_eq!(tables(&baseline(&sql).await, "postgres"), []);
     for (damage, expected) in [
-        ("UPDATE kubectl_synxdb_run_1.canary SET value = value + 1 WHERE id = 7", "not those that were written"),
-        ("DELETE FROM kubectl_synxdb_run_1.canary WHERE id > 60", "has 60 rows, 100 were written"),
+        ("UPDATE kubectl_synxdb_run_1.canary SET value = value + 1 WHERE id = 7", "differ from those written"),
+        ("DELETE FROM kubectl_synxdb_run_1.canary WHERE id > 60", "has 60 rows; 100 were written"),
         ("DELETE FROM kubectl_synxdb_run_1.canary", "rows are missing"),
     ] {
         run(&sql, "postgres", damage).await;
@@ -187,8 +187,8 @@ async fn an_mpp_server_answers_when_every_segment_does() {
 
     // A baseline is a proof, too: what the catalog lists is not there while a segment does not answer.
     let (one, baseline) = dispatched(&postgres, "one_segment", "RETURN QUERY SELECT 0;").await;
-    assert_eq!(one, Answer::No("1 of 2 segments answered".to_owned()));
-    assert_eq!(baseline, Answer::No("1 of 2 segments answered".to_owned()));
+    assert_eq!(one, Answer::No("1 of 2 segments responded".to_owned()));
+    assert_eq!(baseline, Answer::No("1 of 2 segments responded".to_owned()));
 
     let raise = "RAISE EXCEPTION USING ERRCODE = '58M01', MESSAGE = 'failed to acquire resources', DETAIL = 'seg1';";
     let (Answer::No(reason), Answer::No(_)) = dispatched(&postgres, "no_segments", raise).await else { panic!() };
@@ -220,7 +220,7 @@ async fn two_warehouses(postgres: &Postgres, name: &str, listed: bool) {
 }
 
 /// Asks it in a session of this warehouse.
-fn within(postgres: &Postgres, name: &str, warehouse: Option<&str>) -> Sql<Elastic> {
+fn in_warehouse(postgres: &Postgres, name: &str, warehouse: Option<&str>) -> Sql<Elastic> {
     let target = SqlTarget { warehouse: warehouse.map(str::to_owned), ..target("gpadmin", name) };
     Sql::with(Elastic::before(postgres), target)
 }
@@ -231,10 +231,10 @@ async fn the_segments_of_a_warehouse_are_asked_in_its_own_session() {
     let postgres = Postgres::start();
     for (name, listed, expected) in [("listed", true, Some(1)), ("unlisted", false, None)] {
         two_warehouses(&postgres, name, listed).await;
-        let first = within(&postgres, name, Some("wh-1"));
+        let first = in_warehouse(&postgres, name, Some("wh-1"));
         let dispatched = Dispatched { answered: 1, expected, warehouse: Some("wh-1".to_owned()) };
         assert_eq!(first.segments(SOON).await, Answer::Yes(Some(dispatched.clone())));
-        let (baseline, found) = first.look_further(Look::default(), SOON).await.unwrap();
+        let (baseline, found) = first.contents_and_segments(ContentsRequest::default(), SOON).await.unwrap();
         assert_eq!(found, Some(dispatched));
         assert_eq!(tables(&baseline, name)[0].rows, Some(1));
         assert_eq!(first.ping(SOON).await, Ok(Reached::Segments));
@@ -242,7 +242,7 @@ async fn the_segments_of_a_warehouse_are_asked_in_its_own_session() {
         let chosen = first.line.connector().chosen.lock().unwrap().clone();
         assert_eq!(chosen.iter().filter(|warehouse| warehouse.is_none()).count(), 1, "{chosen:?}");
 
-        let second = within(&postgres, name, Some("wh-2"));
+        let second = in_warehouse(&postgres, name, Some("wh-2"));
         let Answer::No(reason) = second.segments(SOON).await else { panic!() };
         assert_eq!(reason, "failed to acquire resources: seg1 (SQLSTATE 58M01)");
     }
@@ -253,10 +253,10 @@ async fn the_segments_of_a_warehouse_are_asked_in_its_own_session() {
 async fn without_a_warehouse_nothing_is_dispatched() {
     let postgres = Postgres::start();
     two_warehouses(&postgres, "without", true).await;
-    let sql = within(&postgres, "without", None);
+    let sql = in_warehouse(&postgres, "without", None);
     assert_eq!(sql.segments(SOON).await, Answer::Yes(None));
     assert_eq!(sql.ping(SOON).await, Ok(Reached::Server));
-    let (baseline, dispatched) = sql.look_further(Look::default(), SOON).await.unwrap();
+    let (baseline, dispatched) = sql.contents_and_segments(ContentsRequest::default(), SOON).await.unwrap();
     assert_eq!((dispatched, baseline.kernel), (None, Kernel::Mpp));
     let projects = &tables(&baseline, "without")[0];
     assert_eq!((projects.name.as_str(), projects.rows, &projects.uncounted), ("projects", None, &None));
@@ -268,9 +268,9 @@ async fn a_warehouse_that_is_none_of_the_servers_is_no_fault_of_the_server() {
     two_warehouses(&postgres, "none", true).await;
     let until = tokio::time::Instant::now() + SOON;
     let refused =
-        within(&postgres, "none", Some("nowhere")).line.open("none", Access::Read, until).await.err().unwrap();
+        in_warehouse(&postgres, "none", Some("nowhere")).line.open("none", Access::Read, until).await.err().unwrap();
     assert_eq!((refused.meaning, refused.meaning.fails()), (Meaning::NoWarehouse, false));
-    assert!(refused.reason.starts_with("it takes no session in warehouse nowhere: invalid value for"), "{refused:?}");
+    assert!(refused.reason.starts_with("it accepts no session in warehouse nowhere: invalid value for"), "{refused:?}");
     // Its sessions take it, and the catalog has no such warehouse.
     run(
         &postgres.sql("none"),
@@ -278,8 +278,8 @@ async fn a_warehouse_that_is_none_of_the_servers_is_no_fault_of_the_server() {
         "SET allow_system_table_mods = on; DELETE FROM pg_catalog.gp_warehouse WHERE warehouse_name = 'wh-1'",
     )
     .await;
-    let Answer::Unknown(reason) = within(&postgres, "none", Some("wh-1")).segments(SOON).await else { panic!() };
-    assert_eq!(reason, "its sessions take warehouse wh-1, and its catalog has none of this name");
+    let Answer::Unknown(reason) = in_warehouse(&postgres, "none", Some("wh-1")).segments(SOON).await else { panic!() };
+    assert_eq!(reason, "its sessions use warehouse wh-1, which is not in its catalog");
 }
 
 /// No session counts that is not seen to be in the warehouse that it chose.
@@ -363,12 +363,12 @@ impl Connector for Silent {
 #[tokio::test]
 async fn a_login_that_hangs_ends_and_is_not_repeated_at_once() {
     let sql = Sql::with(Silent(std::sync::Mutex::default()), target("gpadmin", "postgres"));
-    assert_eq!(sql.left_alone(), None);
+    assert_eq!(sql.paused_until(), None);
     let short = Duration::from_millis(100);
-    assert_eq!(sql.introduction(short).await, Answer::Unknown("no answer within 0.1 s".to_owned()));
-    assert!(sql.left_alone().is_some());
+    assert_eq!(sql.introduction(short).await, Answer::Unknown("no response within 0.1 s".to_owned()));
+    assert!(sql.paused_until().is_some());
     let Answer::Unknown(reason) = sql.introduction(short).await else { panic!() };
-    assert!(reason.contains("left alone"), "{reason}");
+    assert!(reason.contains("the last login hung; pausing"), "{reason}");
     // Another database has not hung.
     let other = sql.line.open("other", Access::Read, tokio::time::Instant::now() + short).await.err().unwrap();
     assert!(other.hung(), "{other:?}");
@@ -383,7 +383,9 @@ async fn a_database_has_one_attempt_at_a_time() {
         tokio::join!(sql.line.open("postgres", Access::Read, until), sql.line.open("postgres", Access::Read, until));
     let reasons = [first.err().unwrap().reason, second.err().unwrap().reason];
     assert!(
-        reasons.iter().any(|reason| reason.contains("another attempt") || reason.contains("left alone")),
+        reasons
+            .iter()
+            .any(|reason| reason.contains("another attempt") || reason.contains("the last login hung; pausing")),
         "{reasons:?}"
     );
 }

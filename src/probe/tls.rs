@@ -80,7 +80,7 @@ struct Flags {
 const DATABASES: Flags = Flags {
     authorities: "--sslrootcert FILE",
     server_name: "--sslservername NAME",
-    without: "; --sslmode require takes any",
+    without: "; --sslmode require accepts any",
 };
 const PAGES: Flags = Flags { authorities: "--page-ca-file FILE", server_name: "--page-server-name NAME", without: "" };
 
@@ -148,6 +148,17 @@ impl Default for Tls {
     }
 }
 
+/// Why no TLS connection can be set up.
+#[derive(Clone, Debug, thiserror::Error)]
+pub(super) enum NoTlsClient {
+    /// A certificate cannot carry the pod's name.
+    #[error("{0} is not a valid certificate name")]
+    Name(String),
+    /// The TLS library rejects the configuration.
+    #[error(transparent)]
+    Rustls(#[from] rustls::Error),
+}
+
 impl Tls {
     /// As libpq does: the system's roots are for `verify-full` only, which is then the default; `require` checks the
     /// chain where a file of roots is there. `allow` is `prefer`: both take what the server offers and check nothing,
@@ -159,8 +170,8 @@ impl Tls {
         let system = matches!(roots, Roots::System);
         let mode = mode.unwrap_or(if system { SslMode::VerifyFull } else { SslMode::Prefer });
         if system && !matches!(mode, SslMode::VerifyFull | SslMode::Disable) {
-            return Err(Error::usage(format!("sslmode={} does not go with sslrootcert=system", mode.name()))
-                .because("anybody can have a certificate of a public authority, for a name of his own")
+            return Err(Error::usage(format!("sslmode={} cannot be used with sslrootcert=system", mode.name()))
+                .because("anyone can get a certificate from a public authority for a name they own")
                 .hint("--sslmode verify-full"));
         }
         let (want, check) = match mode {
@@ -218,7 +229,7 @@ impl Tls {
     ///
     /// # Errors
     /// In words.
-    pub(super) fn connector(&self, namespace: &str, pod: &str) -> Result<(MakeRustlsConnect, String), String> {
+    pub(super) fn connector(&self, namespace: &str, pod: &str) -> Result<(MakeRustlsConnect, String), NoTlsClient> {
         let (config, name) = self.client(namespace, pod)?;
         Ok((MakeRustlsConnect::new(config), name.to_str().into_owned()))
     }
@@ -227,17 +238,19 @@ impl Tls {
     ///
     /// # Errors
     /// In words.
-    pub(super) fn client(&self, namespace: &str, pod: &str) -> Result<(ClientConfig, ServerName<'static>), String> {
+    pub(super) fn client(
+        &self,
+        namespace: &str,
+        pod: &str,
+    ) -> Result<(ClientConfig, ServerName<'static>), NoTlsClient> {
         let provider = Arc::new(ring::default_provider());
         let names = self.names(namespace, pod);
         let Some(first) = names.first().cloned() else {
-            return Err(format!("{pod} is no name that a certificate can carry"));
+            return Err(NoTlsClient::Name(pod.to_owned()));
         };
         let verifier =
             Verifier { check: self.check.clone(), names, algorithms: provider.signature_verification_algorithms };
-        let config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|error| error.to_string())?;
+        let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
         let mut config = config.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth();
         // As through an address that has no name; a proxy that routes by name would look for one that it does not know.
         config.enable_sni = self.name.is_some();
@@ -254,7 +267,7 @@ impl Tls {
     }
 
     /// Why a handshake failed, in words.
-    pub(super) fn in_words(&self, error: &rustls::Error, namespace: &str, pod: &str) -> String {
+    pub(super) fn error_text(&self, error: &rustls::Error, namespace: &str, pod: &str) -> String {
         let rustls::Error::InvalidCertificate(certificate) = error else {
             return format!("TLS failed: {error}");
         };
@@ -265,8 +278,8 @@ impl Tls {
         let Flags { authorities, without, .. } = self.flags;
         let what = match certificate {
             CertificateError::UnknownIssuer | CertificateError::BadSignature => format!(
-                "its issuer is unknown: no authority in {from} signed it ({authorities} names who did, of a self-signed one \
-                 itself{without})"
+                "its issuer is unknown: no authority in {from} signed it ({authorities} sets the authority; for a \
+                 self-signed certificate, the certificate itself{without})"
             ),
             CertificateError::Expired | CertificateError::ExpiredContext { .. } => "it has expired".into(),
             CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => "it is not valid yet".into(),
@@ -276,18 +289,18 @@ impl Tls {
                 Some(webpki::Error::CaUsedAsEndEntity) => {
                     let without = without.trim_start_matches("; ");
                     let without = if without.is_empty() { String::new() } else { format!(" ({without})") };
-                    format!("it is an authority's own (CA:TRUE), not a server's; one that it signed is needed{without}")
+                    format!("it is a CA certificate (CA:TRUE), not a server certificate signed by one{without}")
                 }
                 Some(webpki::Error::UnsupportedCertVersion) => {
-                    "it is of X.509 version 1; version 3 is needed, as openssl makes it with extensions".into()
+                    "it is an X.509 version 1 certificate; version 3 is required (openssl: add extensions)".into()
                 }
                 _ => certificate.to_string(),
             },
             other => other.to_string(),
         };
         match self.flags.without {
-            "" => format!("its certificate is refused: {what}"),
-            _ => format!("the server's certificate is refused by sslmode={}: {what}", self.mode()),
+            "" => format!("its certificate was rejected: {what}"),
+            _ => format!("the server's certificate was rejected by sslmode={}: {what}", self.mode()),
         }
     }
 
@@ -298,20 +311,16 @@ impl Tls {
             .map(|name| name.strip_prefix("DnsName(\"").and_then(|name| name.strip_suffix("\")")).unwrap_or(name))
             .collect();
         let carried = match carried.as_slice() {
-            [] => "for no name at all (subject alternative names count, the common name does not)".to_owned(),
-            names => format!("for {}", names.join(", ")),
+            [] => "valid for no name (subject alternative names count, the common name does not)".to_owned(),
+            names => format!("valid for {}", names.join(", ")),
         };
-        format!(
-            "it is {carried}, not for {} ({} says which it must be for)",
-            wanted.join(" or "),
-            self.flags.server_name
-        )
+        format!("it is {carried}, not for {} ({} sets the expected name)", wanted.join(" or "), self.flags.server_name)
     }
 }
 
 fn needed(roots: &Roots, mode: SslMode) -> Result<Trusted> {
     let missing = |why: String| {
-        Error::usage(format!("sslmode={} needs the certificates of trusted authorities", mode.name()))
+        Error::usage(format!("sslmode={} requires trusted CA certificates", mode.name()))
             .because(why)
             .hint("--sslrootcert FILE names them, --sslrootcert system takes the operating system's (verify-full)")
             .hint("--sslmode require does without")
@@ -319,7 +328,7 @@ fn needed(roots: &Roots, mode: SslMode) -> Result<Trusted> {
     match (trusted(roots, mode)?, roots) {
         (Some(trusted), _) => Ok(trusted),
         (None, Roots::File { path, .. }) => Err(missing(format!("there is no file {}", path.display()))),
-        (None, _) => Err(missing("no file is named, and there is no home folder to look for one".into())),
+        (None, _) => Err(missing("no file is given, and there is no home directory to search".into())),
     }
 }
 
@@ -330,21 +339,21 @@ fn trusted(roots: &Roots, mode: SslMode) -> Result<Option<Trusted>> {
         Roots::System => return system().map(Some),
         Roots::File { path, named } => (path, *named),
     };
-    match files::whole(path, files::LARGEST) {
+    match files::read_limited(path, files::LARGEST) {
         Ok(text) => of_pem(&text, &path.display().to_string()).map(Some),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && (!named || mode != SslMode::Require) => Ok(None),
-        Err(error) => Err(unusable(&path.display().to_string(), crate::cluster::said(&error))),
+        Err(error) => Err(unusable(&path.display().to_string(), crate::cluster::error_text(&error))),
     }
 }
 
 fn unusable(from: &str, why: String) -> Error {
-    Error::usage(format!("the certificates in {from} cannot be used")).because(why)
+    Error::usage(format!("cannot use the certificates in {from}")).because(why)
 }
 
 /// The operating system's authorities.
 fn system() -> Result<Trusted> {
     let by = rustls_platform_verifier::Verifier::new(Arc::new(ring::default_provider()))
-        .map_err(|error| Error::failure("the operating system's certificates cannot be read").because_of(error))?;
+        .map_err(|error| Error::failure("cannot read the operating system's certificates").because_of(error))?;
     Ok(Trusted { by: Arc::new(by), named: Vec::new(), from: "the operating system's certificates".into() })
 }
 
@@ -357,7 +366,7 @@ fn of_pem(text: &[u8], from: &str) -> Result<Trusted> {
         store.add(certificate.clone()).map_err(|error| unusable(from, error.to_string()))?;
     }
     if store.is_empty() {
-        return Err(unusable(from, "there is no certificate in it, in PEM".into()));
+        return Err(unusable(from, "it contains no PEM certificate".into()));
     }
     let by = WebPkiServerVerifier::builder_with_provider(Arc::new(store), Arc::new(ring::default_provider())).build();
     let by = by.map_err(|error| unusable(from, error.to_string()))?;
@@ -365,8 +374,9 @@ fn of_pem(text: &[u8], from: &str) -> Result<Trusted> {
 }
 
 fn server_name(name: &str, flag: &str) -> Result<ServerName<'static>> {
-    ServerName::try_from(name.to_owned())
-        .map_err(|_| Error::usage(format!("{flag} {name:?} is no host name")).because("no certificate can carry it"))
+    ServerName::try_from(name.to_owned()).map_err(|_| {
+        Error::usage(format!("{flag} {name:?} is not a host name")).because("certificates cannot contain it")
+    })
 }
 
 /// Checks a server's certificate as far as the mode says. That the server holds the certificate's key is always

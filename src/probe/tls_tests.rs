@@ -71,7 +71,7 @@ async fn table(postgres: &Postgres, roots: &Path, expected: [Result<&str, &str>;
         // Without checking, no file of roots is looked at; `require` would check.
         let roots = matches!(mode, SslMode::VerifyCa | SslMode::VerifyFull).then_some(roots);
         let came = outcome(postgres.sql_with("gpadmin", "postgres", login(mode, roots, None))).await;
-        let refused = format!("the server's certificate is refused by sslmode={}: ", mode.name());
+        let refused = format!("the server's certificate was rejected by sslmode={}: ", mode.name());
         match (&came, expected) {
             (Ok(came), Ok(expected)) => assert_eq!(*came, expected, "{mode:?}"),
             (Err(came), Err(expected)) => {
@@ -119,7 +119,7 @@ async fn a_self_signed_server_is_taken_by_require_and_refused_by_verification() 
     let pair = self_signed(&["elsewhere"], own);
     let itself = file(&folder, "own.crt", &pair.certificate);
     let postgres = server(&Listening { tls: Some(&pair), hba: SCRAM }).await;
-    let other = Err("it is for elsewhere, not for p-0 or p-0.a");
+    let other = Err("it is valid for elsewhere, not for p-0 or p-0.a");
     table(&postgres, &itself, [Ok("plain"), Ok("TLS"), Ok("TLS"), Ok("TLS"), Ok("TLS"), other]).await;
 }
 
@@ -135,7 +135,7 @@ async fn a_certificate_of_a_trusted_authority_is_taken_for_the_pods_names() {
     }
     let pair = authority.signed(&["proxy.a.svc", "localhost"], |_| ());
     let postgres = server(&Listening { tls: Some(&pair), hba: SCRAM }).await;
-    let other = "it is for proxy.a.svc, localhost, not for p-0 or p-0.a (--sslservername NAME says";
+    let other = "it is valid for proxy.a.svc, localhost, not for p-0 or p-0.a (--sslservername NAME sets";
     table(&postgres, &roots, [Ok("plain"), Ok("TLS"), Ok("TLS"), Ok("TLS"), Ok("TLS"), Err(other)]).await;
     for (name, expected) in [("proxy.a.svc", true), ("proxy.b.svc", false)] {
         let asked = login(SslMode::VerifyFull, Some(&roots), Some(name));
@@ -156,8 +156,8 @@ async fn certificates_that_do_not_hold_are_refused_with_what_is_wrong() {
     let own = |params: &mut CertificateParams| params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     for (pair, why) in [
         (authority.signed(&["p-0"], past), "it has expired"),
-        (authority.signed(&[], |_| ()), "it is for no name at all"),
-        (authority.signed(&["p-0"], own), "it is an authority's own (CA:TRUE)"),
+        (authority.signed(&[], |_| ()), "it is valid for no name (subject"),
+        (authority.signed(&["p-0"], own), "it is a CA certificate (CA:TRUE)"),
     ] {
         let postgres = server(&Listening { tls: Some(&pair), hba: SCRAM }).await;
         let checked = login(SslMode::VerifyFull, Some(&roots), None);
@@ -174,7 +174,7 @@ async fn a_server_without_tls_is_taken_by_prefer_and_refused_by_require() {
     let roots = file(&folder, "ca.crt", &Authority::new().certificate);
     let postgres = server(&Listening { tls: None, hba: SCRAM }).await;
     let [require, ca, full] = ["require", "verify-ca", "verify-full"]
-        .map(|mode| format!("the server does not offer TLS, which sslmode={mode} asks for"));
+        .map(|mode| format!("the server does not support TLS, which sslmode={mode} requires"));
     table(&postgres, &roots, [Ok("plain"), Ok("plain"), Ok("plain"), Err(&require), Err(&ca), Err(&full)]).await;
 }
 
@@ -198,7 +198,7 @@ async fn a_refused_login_is_told_in_the_servers_words_and_from_where_the_passwor
         let words = "password authentication failed for user \"gpadmin\" (SQLSTATE 28P01), with the password from";
         assert_eq!(said, format!("{words} PGPASSWORD"));
         let said = outcome(postgres.sql_with("gpadmin", "postgres", with(None, mode))).await.unwrap_err();
-        assert!(said.starts_with("the server asks for a password, and none is known"), "{said}");
+        assert!(said.starts_with("the server requires a password, and none is set"), "{said}");
         let said = outcome(postgres.sql_with("sealed", "postgres", with(Some(PASSWORD), mode))).await.unwrap_err();
         assert!(said.starts_with("pg_hba.conf rejects connection") && said.ends_with("(SQLSTATE 28000)"), "{said}");
     }
@@ -260,7 +260,7 @@ async fn a_certificate_of_version_1_is_taken_where_none_is_checked() {
     let pair = version_1(&self_signed(&["p-0"], |_| ()));
     let postgres = server(&Listening { tls: Some(&pair), hba: SCRAM }).await;
     let roots = file(&folder, "ca.crt", &Authority::new().certificate);
-    let refused = Err("it is of X.509 version 1");
+    let refused = Err("it is an X.509 version 1 certificate");
     table(&postgres, &roots, [Ok("plain"), Ok("TLS"), Ok("TLS"), Ok("TLS"), refused, refused]).await;
 }
 
@@ -438,7 +438,10 @@ async fn prefer_does_not_go_on_in_the_clear_because_of_a_certificate() {
     let (certificate, other) = (self_signed(&["p-0"], |_| ()), self_signed(&["p-0"], |_| ()));
     for mode in [SslMode::Prefer, SslMode::Require] {
         let (middle, trouble) = InTheMiddle::new(&certificate, &other).asked(mode).await;
-        assert!(trouble.refuses_login() && trouble.reason.contains("certificate is refused"), "{mode:?}: {trouble:?}");
+        assert!(
+            trouble.refuses_login() && trouble.reason.contains("certificate was rejected"),
+            "{mode:?}: {trouble:?}"
+        );
         assert_eq!(middle.connections.load(std::sync::atomic::Ordering::SeqCst), 1, "{mode:?}");
         assert_eq!(*middle.told.lock().unwrap(), b"", "{mode:?}");
     }

@@ -7,10 +7,11 @@ use tokio_postgres::error::{DbError, SqlState};
 
 use super::Answer;
 use super::sqlstate::{Meaning, meaning};
-use crate::cluster::{cut, said};
+use crate::cluster::{cut, error_text};
 
 /// Why a question got no answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
 pub struct ProbeError {
     /// What it says of the server.
     pub meaning: Meaning,
@@ -33,26 +34,26 @@ impl ProbeError {
 
     /// Returns the trouble of an answer that did not come within this time.
     pub fn late(after: Duration) -> Self {
-        Self::new(Meaning::Late, format!("no answer within {:.1} s", after.as_secs_f64()))
+        Self::new(Meaning::Late, format!("no response within {:.1} s", after.as_secs_f64()))
     }
 
     pub(super) fn of(error: &tokio_postgres::Error) -> Self {
         if let Some(db) = error.as_db_error() {
             let code = db.code().code();
-            return Self { code: Some(code.to_owned()), ..Self::new(meaning(code), in_words(db)) };
+            return Self { code: Some(code.to_owned()), ..Self::new(meaning(code), error_text_of(db)) };
         }
         match std::error::Error::source(error).and_then(|source| source.downcast_ref::<io::Error>()) {
             Some(io) => Self::of_io(io),
             None if error.is_closed() => Self::unsure("the connection was closed"),
-            None => Self::unsure(said(error)),
+            None => Self::unsure(error_text(error)),
         }
     }
 
     pub(super) fn of_io(error: &io::Error) -> Self {
         match error.kind() {
-            io::ErrorKind::ConnectionRefused => Self::new(Meaning::Down, said(error)),
+            io::ErrorKind::ConnectionRefused => Self::new(Meaning::Down, error_text(error)),
             io::ErrorKind::UnexpectedEof => Self::unsure("the connection was closed"),
-            _ => Self::unsure(said(error)),
+            _ => Self::unsure(error_text(error)),
         }
     }
 
@@ -83,7 +84,7 @@ impl<T> From<ProbeError> for Answer<T> {
 }
 
 /// tokio-postgres' own text is only "db error".
-fn in_words(error: &DbError) -> String {
+fn error_text_of(error: &DbError) -> String {
     let detail = error.detail().map(|detail| format!(": {detail}")).unwrap_or_default();
     let text = format!("{}{detail}", error.message());
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");

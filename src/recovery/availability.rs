@@ -13,12 +13,12 @@ pub struct Attempt {
     /// When the answer was there, or that there would be none.
     pub ended: Duration,
     /// What came of it.
-    pub said: Said,
+    pub outcome: AttemptOutcome,
 }
 
 /// What came of a question.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Said {
+pub enum AttemptOutcome {
     /// The database answered: the server alone, or every segment of an MPP server.
     Answered(Reached),
     /// It did not, for this reason: it refused, nobody listened, or time ran out.
@@ -73,7 +73,7 @@ pub struct Downtime {
 }
 
 /// A time without an answer.
-struct Gap {
+struct Outage {
     from: Duration,
     /// It had answered before.
     interrupts: bool,
@@ -94,14 +94,14 @@ impl Downtime {
         let since = |time: Duration| time.saturating_sub(begun);
         let mut account = Self {
             asked: attempts.len(),
-            answered_before: before.is_some() && matches!(attempts[0].said, Said::Answered(_)),
+            answered_before: before.is_some() && matches!(attempts[0].outcome, AttemptOutcome::Answered(_)),
             ..Self::default()
         };
         let mut last_answer = None;
-        let mut gap: Option<Gap> = None;
-        for Attempt { started, ended, said } in attempts {
-            let (away, reason) = match said {
-                Said::Answered(reached) => {
+        let mut gap: Option<Outage> = None;
+        for Attempt { started, ended, outcome } in attempts {
+            let (away, reason) = match outcome {
+                AttemptOutcome::Answered(reached) => {
                     account.answered += 1;
                     account.segments |= *reached == Reached::Segments;
                     if let Some(gap) = gap.take() {
@@ -111,8 +111,8 @@ impl Downtime {
                     last_answer = Some(*ended);
                     continue;
                 }
-                Said::Failed(reason) => (true, reason),
-                Said::Unknown(reason) => {
+                AttemptOutcome::Failed(reason) => (true, reason),
+                AttemptOutcome::Unknown(reason) => {
                     account.unknown += 1;
                     (false, reason)
                 }
@@ -121,10 +121,10 @@ impl Downtime {
             account.reason = Some(reason.clone());
             // What was before the run was not the run's doing.
             let from = last_answer.unwrap_or(*started).max(begun);
-            gap.get_or_insert(Gap { from, interrupts: last_answer.is_some(), away: false }).away |= away;
+            gap.get_or_insert(Outage { from, interrupts: last_answer.is_some(), away: false }).away |= away;
         }
         if account.asked == 0 {
-            return Err("no question had been answered by the end".into());
+            return Err("no probe had completed by the end".into());
         }
         if account.unknown == account.asked {
             return Err(account.reason.unwrap_or_default());
@@ -136,7 +136,7 @@ impl Downtime {
         Ok(account)
     }
 
-    fn close(&mut self, gap: &Gap, to: Duration) {
+    fn close(&mut self, gap: &Outage, to: Duration) {
         let length = Some(to.saturating_sub(gap.from));
         self.longest_gap = self.longest_gap.max(length);
         if gap.interrupts && gap.away {
@@ -180,12 +180,12 @@ mod tests {
         let attempt = |word: &str| {
             let times = word.trim_end_matches(['!', '?']);
             let (started, ended) = times.split_once('-').unwrap();
-            let said = match &word[times.len()..] {
-                "!" => Said::Failed(format!("failed at {ended}")),
-                "?" => Said::Unknown(format!("no way at {ended}")),
-                _ => Said::Answered(Reached::Server),
+            let outcome = match &word[times.len()..] {
+                "!" => AttemptOutcome::Failed(format!("failed at {ended}")),
+                "?" => AttemptOutcome::Unknown(format!("no way at {ended}")),
+                _ => AttemptOutcome::Answered(Reached::Server),
             };
-            Attempt { started: ms(started.parse().unwrap()), ended: ms(ended.parse().unwrap()), said }
+            Attempt { started: ms(started.parse().unwrap()), ended: ms(ended.parse().unwrap()), outcome }
         };
         words.split_whitespace().map(attempt).collect()
     }
@@ -256,7 +256,7 @@ mod tests {
 
     #[test]
     fn nothing_known_is_not_nothing_wrong() {
-        assert_eq!(account(""), Err("no question had been answered by the end".into()));
+        assert_eq!(account(""), Err("no probe had completed by the end".into()));
         assert_eq!(account("900-910? 1100-1110?"), Err("no way at 1110".into()));
         // Down before the run, as far as known since when: from its start.
         assert_eq!(account("900-910!").unwrap().first_failure, Some(ms(0)));

@@ -41,7 +41,7 @@ impl SeenEvents {
     /// The newest Warning about the subject since then, as `Reason: message`.
     pub fn newest_warning(&self, objects: &NamespaceObjects, subject: &WaitTarget) -> Option<String> {
         let is_new = |event: &&Event| !self.0.contains(&identity(event));
-        warnings(objects, subject).filter(is_new).max_by_key(|event| version(event)).map(in_words)
+        warnings(objects, subject).filter(is_new).max_by_key(|event| version(event)).map(warning_text)
     }
 }
 
@@ -68,7 +68,7 @@ pub(super) fn explanation(
 fn newest_of_its_life(objects: &NamespaceObjects, subject: &WaitTarget) -> Option<String> {
     let uid = subject.new_uid.as_ref()?;
     let of_it = |event: &&Event| event.involved_object.uid.as_ref() == Some(uid);
-    warnings(objects, subject).filter(of_it).max_by_key(|event| version(event)).map(in_words)
+    warnings(objects, subject).filter(of_it).max_by_key(|event| version(event)).map(warning_text)
 }
 
 /// Warnings about an object of that kind and name; about a new one none that were about its predecessor.
@@ -84,7 +84,7 @@ fn warnings<'o>(objects: &'o NamespaceObjects, subject: &'o WaitTarget) -> impl 
     of_it.filter(|event| event.type_.as_deref() == Some("Warning")).filter(move |event| !over(event))
 }
 
-fn in_words(event: &Event) -> String {
+fn warning_text(event: &Event) -> String {
     let reason = event.reason.as_deref().unwrap_or("Warning");
     match event.message.as_deref().map(one_line) {
         Some(message) if !message.is_empty() => format!("{reason}: {}", without_preemption(&message)),
@@ -123,7 +123,7 @@ impl Wait {
 }
 
 /// Whether a wait's own words already hold what a Warning (`Reason: message`) adds.
-pub(super) fn says(waits: &str, warning: &str) -> bool {
+pub(super) fn repeats(waits: &str, warning: &str) -> bool {
     // A kubelet's `Error: ErrImagePull` says no more than the container's own state.
     let message = warning.split_once(": ").map(|(_, message)| message.strip_prefix("Error: ").unwrap_or(message));
     message.is_some_and(|message| waits.contains(message))
@@ -170,9 +170,9 @@ mod tests {
     fn what_a_wait_says_itself_is_not_said_again() {
         let waits = "container pg is in ErrImageNeverPull: Container image \"i\" is not present";
         for said in ["ErrImageNeverPull: Container image \"i\" is not present", "Failed: Error: ErrImageNeverPull"] {
-            assert!(says(waits, said), "{said}");
+            assert!(repeats(waits, said), "{said}");
         }
-        assert!(!says(waits, "FailedMount: no such volume"));
+        assert!(!repeats(waits, "FailedMount: no such volume"));
     }
 
     /// A run that takes up an earlier one starts with all Events known.
@@ -210,20 +210,20 @@ mod tests {
         let subjects = [new(CLAIM, "data-wh-0", "new"), new(POD, "wh-0", "p")];
         objects.events = Read::Known(vec![set.clone(), claim.clone()]);
         let (nothing, since_wait) = (SeenEvents::default(), SeenEvents::of(&objects));
-        let said = |objects: &NamespaceObjects, subjects: &[WaitTarget], run| {
+        let text_of = |objects: &NamespaceObjects, subjects: &[WaitTarget], run| {
             explanation(subjects, objects, &since_wait, run).map(|said| said.rsplit_once(": ").unwrap().1.to_owned())
         };
-        assert_eq!(said(&objects, &subjects, None), None, "it may be over");
+        assert_eq!(text_of(&objects, &subjects, None), None, "it may be over");
         objects.events = Read::Known(vec![set.clone(), claim.clone(), pod.clone()]);
-        assert_eq!(said(&objects, &subjects, None).as_deref(), Some("unbound claims"), "at first");
-        assert_eq!(said(&objects, &subjects, Some(&nothing)).as_deref(), Some("no such class"));
+        assert_eq!(text_of(&objects, &subjects, None).as_deref(), Some("unbound claims"), "at first");
+        assert_eq!(text_of(&objects, &subjects, Some(&nothing)).as_deref(), Some("no such class"));
 
         // What was there before may have been said of something else, and gives way to what is said now.
         let unowned = |kind, name: &str| WaitTarget { kind, name: name.to_owned(), new_uid: None, scheduled: false };
         let subjects = [unowned(STATEFUL_SET, "wh"), unowned(POD, "wh-0")];
-        assert_eq!(said(&objects, &subjects, Some(&nothing)).as_deref(), Some("unbound claims"));
+        assert_eq!(text_of(&objects, &subjects, Some(&nothing)).as_deref(), Some("unbound claims"));
         objects.events = Read::Known(vec![set, claim]);
-        assert_eq!(said(&objects, &subjects, Some(&nothing)).as_deref(), Some("claim is being deleted"));
-        assert_eq!(said(&objects, &subjects, None), None);
+        assert_eq!(text_of(&objects, &subjects, Some(&nothing)).as_deref(), Some("claim is being deleted"));
+        assert_eq!(text_of(&objects, &subjects, None), None);
     }
 }

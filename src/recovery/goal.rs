@@ -71,8 +71,8 @@ pub fn successor<'t>(plan: &Plan, topology: &'t Topology) -> Option<(&'t Member,
 pub fn noticed(plan: &Plan, topology: &Topology) -> Progress {
     let found = |uid: &str| topology.recorded.iter().find(|volume| volume.uid == uid);
     let not_yet = |what: String, volume: Option<&Volume>| {
-        let how = volume.map_or("not there", |volume| volume.phase.as_str());
-        Progress::Waiting(format!("{what}, and the volume controller has not noticed it yet: it is {how}"))
+        let how = volume.map_or("missing", |volume| volume.phase.as_str());
+        Progress::Waiting(format!("{what}, but the volume controller has not processed it yet: the volume is {how}"))
     };
     for step in &plan.steps {
         let Step::Unreserve { volume: name, uid, .. } = step else { continue };
@@ -80,7 +80,7 @@ pub fn noticed(plan: &Plan, topology: &Topology) -> Progress {
         if !volume.is_some_and(|volume| {
             volume.phase == VolumePhase::Released && volume.claim.as_ref().is_some_and(|it| it.uid.is_some())
         }) {
-            return not_yet(format!("the reservation of volume {name} was taken back"), volume);
+            return not_yet(format!("the reservation of volume {name} was removed"), volume);
         }
     }
     for claim in &plan.replaced_claims {
@@ -118,12 +118,12 @@ pub fn replaced(plan: &Plan, topology: &Topology) -> Progress {
                 Some(node) => format!("the old pod is Terminating, and its node {node} is not Ready"),
                 None => "the old pod is Terminating".into(),
             },
-            Some(_) => "the old pod is still there".into(),
+            Some(_) => "the old pod still exists".into(),
             None => format!("waiting for the pod to be created{}", in_the_way(plan, topology)),
         });
     };
     if pod.terminating.is_some() {
-        return Progress::Waiting("the new pod is Terminating, too".into());
+        return Progress::Waiting("the new pod is also Terminating".into());
     }
     if pod.pending && pod.node.is_none() {
         // A claim that the new pod mounts and that is gone or going: nothing may ever bring it back.
@@ -167,8 +167,8 @@ pub fn replaced(plan: &Plan, topology: &Topology) -> Progress {
             _ if misbound(replaced, claim, &plan.aside) => {
                 let has = claim.volume_name.as_deref().unwrap_or_default();
                 let why = match &replaced.returns {
-                    Some(back) => format!("and not to {}, which comes back", back.volume),
-                    None => "which is on record as set aside".to_owned(),
+                    Some(back) => format!("not to {}, which is being restored", back.volume),
+                    None => "which is recorded as retained".to_owned(),
                 };
                 return Progress::Misbound(format!("claim {} is bound to volume {has}, {why}", claim.name));
             }
@@ -211,7 +211,7 @@ pub fn ready(plan: &Plan, topology: &Topology) -> Progress {
             Some(trouble) => format!("{}: {trouble}", pod.status),
             None => pod.status.clone(),
         }),
-        None => Progress::Waiting("the new pod is gone again".into()),
+        None => Progress::Waiting("the new pod was deleted again".into()),
     }
 }
 
@@ -244,7 +244,7 @@ pub fn nothing_else_goes(plan: &Plan, topology: &Topology) -> Result<(), String>
     match lost.next() {
         Some((claim, volume)) => {
             let name = &claim.name;
-            Err(format!("claim {name} has got volume {volume}, which was not to be retained"))
+            Err(format!("claim {name} is now bound to volume {volume}, which the plan does not retain"))
         }
         None => Ok(()),
     }
@@ -285,8 +285,8 @@ pub fn as_planned(plan: &Plan, topology: &Topology) -> Result<(), String> {
         };
         match now {
             Some(now) if now == *planned => {}
-            Some(now) => return Err(format!("{what} has UID {now} now, planned was {planned}: somebody replaced it")),
-            None => return Err(format!("{what} is gone: somebody deleted it")),
+            Some(now) => return Err(format!("{what} was replaced: its UID is {now}, the plan has {planned}")),
+            None => return Err(format!("{what} was deleted since the plan was made")),
         }
     }
     Ok(())

@@ -1,7 +1,7 @@
 //! The rules of [`goal`](super) that keep what the plan does not name: which pod counts as the replacement, and which
 //! traps are one and the same.
 
-use super::tests::{planned_in, said};
+use super::tests::{planned_in, text_of};
 use super::*;
 use crate::testing::snapshot;
 use crate::topology::{Layout, build};
@@ -50,7 +50,7 @@ fn a_pending_pod_that_was_scheduled_holds_its_claim() {
         ("uid: new, phase: Pending, node: node-2", old, "claim data-pageserver-0 is still the old one (Bound)"),
     ] {
         let topology = world(SET, &pod(fields), claims);
-        assert_eq!(said(replaced(&plan, &topology)), expected, "{fields} {claims}");
+        assert_eq!(text_of(replaced(&plan, &topology)), expected, "{fields} {claims}");
     }
 }
 
@@ -133,10 +133,10 @@ fn what_is_not_as_planned_is_said_by_its_uid() {
     let plan = planned(&world(SET, &pod("old"), &claim("d1")), "pageserver-0");
     for (pods, claims, expected) in [
         (pod("old"), claim("d1"), Ok(())),
-        (pod("new"), claim("d1"), Err("pod pageserver-0 has UID new now, planned was old: somebody replaced it")),
-        (pod("old"), claim("d2"), Err("claim data-pageserver-0 has UID d2 now, planned was d1: somebody replaced it")),
-        (pod("old"), String::new(), Err("claim data-pageserver-0 is gone: somebody deleted it")),
-        (String::new(), claim("d1"), Err("pod pageserver-0 is gone: somebody deleted it")),
+        (pod("new"), claim("d1"), Err("pod pageserver-0 was replaced: its UID is new, the plan has old")),
+        (pod("old"), claim("d2"), Err("claim data-pageserver-0 was replaced: its UID is d2, the plan has d1")),
+        (pod("old"), String::new(), Err("claim data-pageserver-0 was deleted since the plan was made")),
+        (String::new(), claim("d1"), Err("pod pageserver-0 was deleted since the plan was made")),
     ] {
         let topology = world(SET, &pods, &claims);
         assert_eq!(as_planned(&plan, &topology), expected.map_err(str::to_owned), "{pods} {claims}");
@@ -156,7 +156,7 @@ fn what_the_new_pod_waits_for_is_told_once() {
         let mut topology = world(set, "{name: pageserver-0, set: pageserver, uid: new}", "");
         let pod = topology.spaces[0].components[0].members[0].pod.as_mut().unwrap();
         (pod.status, pod.trouble) = (status.to_owned(), trouble.map(str::to_owned));
-        assert_eq!(said(ready(&plan, &topology)), expected);
+        assert_eq!(text_of(ready(&plan, &topology)), expected);
     }
 }
 
@@ -172,8 +172,8 @@ fn a_claim_that_names_anothers_volume_is_told_by_that() {
     );
     let topology = build(&snapshot(&[&yaml]), &Layout::shipped().unwrap());
     let expected = "claim data-pageserver-0 is not bound to volume pv-8, which it names";
-    assert_eq!(said(replaced(&plan, &topology)), expected);
-    assert_eq!(said(ready(&plan, &topology)), expected);
+    assert_eq!(text_of(replaced(&plan, &topology)), expected);
+    assert_eq!(text_of(ready(&plan, &topology)), expected);
 }
 
 /// A claim that goes with the pod had no volume when the plan was made, and has one now: nobody retains that.
@@ -185,7 +185,7 @@ fn a_claim_that_got_a_volume_since_does_not_go_with_the_pod() {
     let (without, with) = (claim("uid: s1"), claim("uid: s1, volume: pv-1"));
     let plan = planned(&without, "pageserver-0");
     assert!(matches!(&plan.steps[..], [Step::DeletePod { .. }]), "{:?}", plan.steps);
-    let why = "claim pageserver-0-scratch has got volume pv-1, which was not to be retained";
+    let why = "claim pageserver-0-scratch is now bound to volume pv-1, which the plan does not retain";
     for check in [nothing_else_goes, as_planned] {
         assert_eq!(check(&plan, &without), Ok(()));
         assert_eq!(check(&plan, &with), Err(why.to_owned()));

@@ -43,7 +43,7 @@ pub(super) fn planned_in(topology: &Topology, namespace: &str, pod: &str) -> Pla
     })
 }
 
-pub(super) fn said(progress: Progress) -> String {
+pub(super) fn text_of(progress: Progress) -> String {
     match progress {
         Progress::Reached => "reached".into(),
         Progress::Waiting(why) => why,
@@ -66,7 +66,7 @@ fn a_pod_is_replaced_only_with_all_its_claims() {
     let pending = "{name: data-pageserver-0, uid: d2, volume: pv-3}, {name: cache-pageserver-0, uid: c2}";
     let alone = "{name: data-pageserver-0, uid: d2, volume: pv-3}";
     for (pods, claims, expected_replaced, expected_ready) in [
-        (pod("uid: old, ready: true"), CLAIMS, "the old pod is still there", "the old pod is still there"),
+        (pod("uid: old, ready: true"), CLAIMS, "the old pod still exists", "the old pod still exists"),
         // Running and Ready, and yet the old one: the trap that plain `kubectl wait` falls into.
         (
             pod("uid: old, ready: true, terminating: true"),
@@ -123,14 +123,14 @@ fn a_pod_is_replaced_only_with_all_its_claims() {
         (
             pod("uid: new, ready: true, terminating: true"),
             NEW_CLAIMS,
-            "the new pod is Terminating, too",
-            "the new pod is Terminating, too",
+            "the new pod is also Terminating",
+            "the new pod is also Terminating",
         ),
         (pod("uid: new, ready: true"), NEW_CLAIMS, "reached", "reached"),
     ] {
         let topology = world(&pods, claims);
-        assert_eq!(said(replaced(&plan, &topology)), expected_replaced, "{pods} {claims}");
-        assert_eq!(said(ready(&plan, &topology)), expected_ready, "{pods} {claims}");
+        assert_eq!(text_of(replaced(&plan, &topology)), expected_replaced, "{pods} {claims}");
+        assert_eq!(text_of(ready(&plan, &topology)), expected_ready, "{pods} {claims}");
     }
 }
 
@@ -148,11 +148,11 @@ fn a_claim_that_got_another_volume_is_not_the_one_that_was_undone() {
     let waits = NEW_CLAIMS.replace(", volume: pv-4", "");
     for (claims, expected) in [
         (NEW_CLAIMS, "reached"),
-        (&other, "misbound: claim cache-pageserver-0 is bound to volume pv-5, and not to pv-4, which comes back"),
+        (&other, "misbound: claim cache-pageserver-0 is bound to volume pv-5, not to pv-4, which is being restored"),
         (&waits, "claim cache-pageserver-0 is Pending"),
         (CLAIMS, "claim data-pageserver-0 is still the old one (Bound)"),
     ] {
-        assert_eq!(said(replaced(&plan, &world(&pod, claims))), expected, "{claims}");
+        assert_eq!(text_of(replaced(&plan, &world(&pod, claims))), expected, "{claims}");
     }
 }
 
@@ -178,13 +178,13 @@ fn what_belongs_to_the_pod_is_waited_for() {
         (with(", {name: pageserver-0-scratch, uid: s2}"), "claim pageserver-0-scratch is Pending"),
         (with(", {name: pageserver-0-scratch, uid: s2, volume: pv-6}"), "reached"),
     ] {
-        assert_eq!(said(replaced(&plan, &world(new, &claims))), expected, "{claims}");
+        assert_eq!(text_of(replaced(&plan, &world(new, &claims))), expected, "{claims}");
     }
     // One that was scheduled cannot hold its predecessor's either.
     let running = new.replace("phase: Pending", "node: node-1");
     let going = with(", {name: pageserver-0-scratch, uid: s1, volume: pv-5, terminating: true}");
     assert_eq!(
-        said(replaced(&plan, &world(&running, &going))),
+        text_of(replaced(&plan, &world(&running, &going))),
         "claim pageserver-0-scratch is still the old one (Terminating)"
     );
 }
@@ -198,9 +198,9 @@ fn a_pod_that_an_ordered_set_keeps_away_is_waited_for_by_name() {
     let lower = |ready: bool| format!("{{name: wh9527-0, set: wh9527, ready: {ready}}}");
     let all = space(&format!("{}, {{name: wh9527-1, set: wh9527, uid: old, ready: true}}", lower(true)));
     let plan = planned_in(&all, "a", "wh9527-1");
-    assert_eq!(said(replaced(&plan, &space(&lower(true)))), "waiting for the pod to be created");
+    assert_eq!(text_of(replaced(&plan, &space(&lower(true)))), "waiting for the pod to be created");
     assert_eq!(
-        said(replaced(&plan, &space(&lower(false)))),
+        text_of(replaced(&plan, &space(&lower(false)))),
         "waiting for the pod to be created; StatefulSet wh9527 creates its pods in order, and wh9527-0 is not Ready"
     );
 }
@@ -215,7 +215,7 @@ fn claims_that_cannot_be_read_are_never_taken_as_bound() {
     objects.namespaces[0].claims = crate::testing::unreadable("persistentvolumeclaims", None);
     let topology = build(&objects, &Layout::shipped().unwrap());
     assert_eq!(
-        said(ready(&plan, &topology)),
+        text_of(ready(&plan, &topology)),
         "claim data-pageserver-0 cannot be read: persistentvolumeclaims is forbidden"
     );
 }
@@ -242,7 +242,7 @@ fn what_was_reserved_must_be_noticed() {
     undo.replaced_claims.truncate(1);
     undo.replaced_claims[0].returns =
         Some(Returns { volume: "pv-0".into(), uid: "uid-pv-0".into(), reclaim_policy: None });
-    let late = "waits: volume pv-0 is reserved, and the volume controller has not noticed it yet: it is";
+    let late = "waits: volume pv-0 is reserved, but the volume controller has not processed it yet: the volume is";
     for (claims, volume, expected) in [
         (now, reserved("Available"), "reached".to_owned()),
         (now, reserved("Released"), format!("{late} Released")),
@@ -253,11 +253,11 @@ fn what_was_reserved_must_be_noticed() {
         // A claim that had no volume has it.
         ("{name: data-pageserver-0, uid: d2, volume: pv-0}", kept("d2", "Bound"), "reached".to_owned()),
         ("{name: data-pageserver-0, uid: d2, volume: pv-2}", kept("d3", "Bound"), format!("{late} Bound")),
-        (now, String::new(), format!("{late} not there")),
+        (now, String::new(), format!("{late} missing")),
     ] {
         let progress = match noticed(&undo, &space(claims, &volume)) {
             Progress::Waiting(why) => format!("waits: {why}"),
-            other => said(other),
+            other => text_of(other),
         };
         assert_eq!(progress, expected, "{claims} {volume}");
     }
@@ -266,8 +266,7 @@ fn what_was_reserved_must_be_noticed() {
     let (volume_name, uid) = ("pv-0".to_owned(), "uid-pv-0".to_owned());
     let (claim, released_by) = ("data-pageserver-0".to_owned(), "d0".to_owned());
     failover.steps = vec![Step::Unreserve { volume: volume_name, uid, claim, released_by }];
-    let late =
-        "waits: the reservation of volume pv-0 was taken back, and the volume controller has not noticed it yet: it is";
+    let late = "waits: the reservation of volume pv-0 was removed, but the volume controller has not processed it yet: the volume is";
     for (volume, expected) in [
         (kept("d0", "Released"), "reached".to_owned()),
         (kept("d0", "Available"), format!("{late} Available")),
@@ -276,7 +275,7 @@ fn what_was_reserved_must_be_noticed() {
     ] {
         let progress = match noticed(&failover, &space(now, &volume)) {
             Progress::Waiting(why) => format!("waits: {why}"),
-            other => said(other),
+            other => text_of(other),
         };
         assert_eq!(progress, expected, "{volume}");
     }
@@ -287,9 +286,9 @@ fn what_was_reserved_must_be_noticed() {
 fn a_new_claim_on_a_volume_that_was_set_aside_is_not_the_end() {
     let mut plan = planned();
     let topology = world(&POD.replace("uid: old", "uid: new"), NEW_CLAIMS);
-    assert_eq!(said(ready(&plan, &topology)), "reached");
+    assert_eq!(text_of(ready(&plan, &topology)), "reached");
     plan.aside = vec!["pv-4".into()];
-    let expected = "misbound: claim cache-pageserver-0 is bound to volume pv-4, which is on record as set aside";
-    assert_eq!(said(replaced(&plan, &topology)), expected);
-    assert_eq!(said(ready(&plan, &topology)), expected);
+    let expected = "misbound: claim cache-pageserver-0 is bound to volume pv-4, which is recorded as retained";
+    assert_eq!(text_of(replaced(&plan, &topology)), expected);
+    assert_eq!(text_of(ready(&plan, &topology)), expected);
 }

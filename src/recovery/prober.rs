@@ -5,7 +5,7 @@
 //! It begins while the plan is made, so that confirming costs no time. While a question to the user is open it goes on,
 //! slowly: how a database answered last is then known at the moment the run begins, however long that took.
 
-use super::availability::{Attempt, Availability, Downtime, Said};
+use super::availability::{Attempt, AttemptOutcome, Availability, Downtime};
 use crate::cluster::Cluster;
 use crate::cluster::tunnel::{NoTunnel, Tunnel};
 use crate::plan::{ProbeTarget, Probes};
@@ -106,12 +106,12 @@ impl Connector for Tunnels {
             Err(no) if no.is_the_pods() => Progress::NoPod,
             Err(_) => Progress::Nothing,
         });
-        opened.map_err(|no| ProbeError::unsure(in_words(&no)))
+        opened.map_err(|no| ProbeError::unsure(no_tunnel_text(&no)))
     }
 }
 
 /// The pod's own trouble without what every question has in common; otherwise all of it.
-fn in_words(no: &NoTunnel) -> String {
+fn no_tunnel_text(no: &NoTunnel) -> String {
     match no.error.why.as_slice() {
         why @ [_, ..] if no.is_the_pods() => why.join(": "),
         _ => no.error.to_string(),
@@ -156,7 +156,7 @@ impl Prober {
         for target in &probes.databases {
             let attempts = Arc::new(Mutex::new(Vec::new()));
             let (tell, first) = watch::channel(false);
-            let asker = Asker {
+            let probe_loop = ProbeLoop {
                 way: way(target),
                 deadline,
                 clock,
@@ -166,7 +166,7 @@ impl Prober {
                 attempts: attempts.clone(),
                 first: tell,
             };
-            let task = tasks.spawn(asker.ask());
+            let task = tasks.spawn(probe_loop.run());
             asked.push(Asked { target: target.clone(), attempts, first, task });
         }
         Self { clock, begun: None, pace, tasks, asked }
@@ -219,7 +219,7 @@ impl Prober {
 }
 
 /// Asks one database.
-struct Asker<C> {
+struct ProbeLoop<C> {
     way: Way<C>,
     deadline: Duration,
     clock: Instant,
@@ -230,16 +230,16 @@ struct Asker<C> {
     first: watch::Sender<bool>,
 }
 
-impl<C: Connector> Asker<C> {
-    async fn ask(mut self) {
+impl<C: Connector> ProbeLoop<C> {
+    async fn run(mut self) {
         loop {
             let turn = self.turns.clone().acquire_owned().await;
             let last = *self.pace.borrow_and_update() == Pace::Closing;
             let started = Instant::now();
-            let said = self.way.ask(self.deadline).await;
+            let outcome = self.way.attempt(self.deadline).await;
             drop(turn);
-            let answered = matches!(said, Said::Answered(_));
-            self.note(Attempt { started: started - self.clock, ended: self.clock.elapsed(), said });
+            let answered = matches!(outcome, AttemptOutcome::Answered(_));
+            self.note(Attempt { started: started - self.clock, ended: self.clock.elapsed(), outcome });
             if last || !self.wait(started, answered).await {
                 return;
             }
@@ -254,13 +254,13 @@ impl<C: Connector> Asker<C> {
     /// Waits until it is time to ask again; false when it is not to be.
     async fn wait(&mut self, started: Instant, answered: bool) -> bool {
         loop {
-            let left_alone = self.way.sql.left_alone();
+            let paused_until = self.way.sql.paused_until();
             let every = match *self.pace.borrow_and_update() {
                 Pace::Waiting => self.every.max(WHILE_ASKED),
                 Pace::Running => self.every,
-                Pace::Closing => return !answered && left_alone.is_none(),
+                Pace::Closing => return !answered && paused_until.is_none(),
             };
-            let next = left_alone.into_iter().fold(started + every, Instant::max);
+            let next = paused_until.into_iter().fold(started + every, Instant::max);
             tokio::select! {
                 () = sleep_until(next) => return true,
                 changed = self.pace.changed() => if changed.is_err() { return false },
@@ -270,9 +270,9 @@ impl<C: Connector> Asker<C> {
 }
 
 impl<C: Connector> Way<C> {
-    async fn ask(&self, deadline: Duration) -> Said {
+    async fn attempt(&self, deadline: Duration) -> AttemptOutcome {
         let trouble = match self.sql.ping(deadline).await {
-            Ok(reached) => return Said::Answered(reached),
+            Ok(reached) => return AttemptOutcome::Answered(reached),
             Err(trouble) => trouble,
         };
         let told = match self.state.get() {
@@ -291,7 +291,7 @@ impl<C: Connector> Way<C> {
                 | Meaning::Unknown => false,
             },
         };
-        if told { Said::Failed(trouble.reason) } else { Said::Unknown(trouble.reason) }
+        if told { AttemptOutcome::Failed(trouble.reason) } else { AttemptOutcome::Unknown(trouble.reason) }
     }
 }
 

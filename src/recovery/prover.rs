@@ -8,7 +8,7 @@ use crate::probe::kernel::Kernel;
 use crate::probe::no_page::{NoPage, NoPageKind};
 use crate::probe::segments::Dispatched;
 use crate::probe::sqlstate::Meaning;
-use crate::probe::{Answer as Said, Canary, Login, Look, PageAccess, Sql, SqlTarget};
+use crate::probe::{Answer, Canary, ContentsRequest, Login, PageAccess, ProbeError, Sql, SqlTarget};
 use crate::storage::pace::Pace;
 use crate::storage::{Found as Held, PageFacts, Reading};
 use crate::topology::layout::{Role, SqlEndpoint, StatusEndpoint};
@@ -34,7 +34,7 @@ const CANARY: Duration = Duration::from_secs(3);
 
 /// Why there is no evidence.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Silence {
+pub enum NoEvidence {
     /// It was not to be asked.
     NotAsked,
     /// It did not answer.
@@ -47,7 +47,7 @@ pub enum Silence {
 
 /// Whether the component is back.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
+pub enum Confirmation {
     /// It answers, and what was there is there.
     Confirmed {
         /// What was compared, in words.
@@ -162,20 +162,20 @@ impl Prover {
 
     /// Why what was answered last proves nothing of the nodes that it is asked for; `None` where it does, where nothing was
     /// answered, and where no nodes are asked for.
-    pub fn doubt(&self) -> Option<String> {
+    pub fn unproven_nodes(&self) -> Option<String> {
         let Proof::Sql { warehouse: Some(warehouse), .. } = &self.proof else { return None };
         let reached = self.reached();
         let (kernel, dispatched) = reached.as_ref().filter(|_| warehouse.proven)?;
-        nodes_proven(*kernel, dispatched.as_ref(), warehouse).err()
+        nodes_proven(*kernel, dispatched.as_ref(), warehouse).err().map(|unproven| unproven.to_string())
     }
 
-    /// Which segments answered, for the end of `it answers SQL`.
+    /// Which segments answered, for the end of `verified by SQL`.
     fn segments(&self) -> String {
         match &*self.reached() {
             Some((_, Some(Dispatched { warehouse: Some(name), .. }))) => {
-                format!(", and so does every segment of warehouse {name}")
+                format!("; every segment of warehouse {name} responded")
             }
-            Some((_, Some(_))) => ", and so does every segment".to_owned(),
+            Some((_, Some(_))) => "; every segment responded".to_owned(),
             Some((_, None)) | None => String::new(),
         }
     }
@@ -193,69 +193,73 @@ impl Prover {
     ///
     /// # Errors
     /// Why there is no evidence.
-    pub async fn testify(&self, before: Option<&Evidence>, deadline: Duration) -> Result<Evidence, Silence> {
+    pub async fn collect_evidence(
+        &self,
+        before: Option<&Evidence>,
+        deadline: Duration,
+    ) -> Result<Evidence, NoEvidence> {
         let said = match (&self.sql, &self.proof) {
             (Some((sql, _)), _) => {
                 let before = match before {
                     Some(Evidence::Sql(before)) => Some(before),
                     Some(Evidence::Page(_)) | None => None,
                 };
-                let look = Look { only: None, before };
-                let looked = sql.look_further(look, deadline).await;
+                let request = ContentsRequest { only: None, before };
+                let looked = sql.contents_and_segments(request, deadline).await;
                 if let Ok((baseline, dispatched)) = &looked {
                     *self.reached() = Some((baseline.kernel, dispatched.clone()));
                 }
                 return looked.map(|(baseline, _)| Evidence::Sql(baseline)).map_err(|trouble| {
                     if trouble.meaning == Meaning::NoWarehouse {
-                        return Silence::NoWarehouse(trouble.reason);
+                        return NoEvidence::NoWarehouse(trouble.reason);
                     }
                     match trouble.refuses_login() {
-                        true => Silence::LoginRefused(trouble.reason),
-                        false => Silence::Because(trouble.reason),
+                        true => NoEvidence::LoginRefused(trouble.reason),
+                        false => NoEvidence::Because(trouble.reason),
                     }
                 });
             }
             (None, Proof::Page { pod, endpoint, .. }) => {
-                let deadlines = Deadlines::within(deadline);
+                let deadlines = Deadlines::at_most(deadline);
                 status_page(&self.cluster, &self.namespace, pod, endpoint, deadlines, &self.page_token).await
             }
-            (None, _) => return Err(Silence::NotAsked),
+            (None, _) => return Err(NoEvidence::NotAsked),
         };
-        said.map(Evidence::Page).map_err(|no| Silence::Because(no.reason))
+        said.map(Evidence::Page).map_err(|no| NoEvidence::Because(no.reason))
     }
 
     /// Asks once whether it is back, `since` after the pod was Ready: it answers, what `before` says is there, and the
     /// canary table is.
-    pub async fn confirm(&self, before: Option<&Evidence>, canary: Option<&str>, since: Duration) -> Answer {
+    pub async fn confirm(&self, before: Option<&Evidence>, canary: Option<&str>, since: Duration) -> Confirmation {
         if let Proof::Page { pod, role, endpoint } = &self.proof {
             return self.confirm_page(before, (pod, *role, endpoint), since).await;
         }
-        let after = match self.testify(before, QUESTION).await {
+        let after = match self.collect_evidence(before, QUESTION).await {
             Ok(after) => after,
-            Err(Silence::NotAsked) => return Answer::Unknowable("it was not to be asked".into()),
+            Err(NoEvidence::NotAsked) => return Confirmation::Unknowable("it was not to be queried".into()),
             // Without a baseline nothing says that this login ever fitted, and waiting does not mend it.
-            Err(Silence::LoginRefused(reason)) => {
+            Err(NoEvidence::LoginRefused(reason)) => {
                 return if (before.is_none() || self.stored.is_some()) && since > LOOK_FOR_LOGIN {
-                    Answer::Unknowable(format!("it answers, and refuses the login: {reason}"))
+                    Confirmation::Unknowable(format!("it responds, but rejects the login: {reason}"))
                 } else {
-                    Answer::NotYet(reason)
+                    Confirmation::NotYet(reason)
                 };
             }
             // The same of a warehouse: its name is Kubernetes' for it, and the server may have another.
-            Err(Silence::NoWarehouse(reason)) => {
+            Err(NoEvidence::NoWarehouse(reason)) => {
                 return if (before.is_none() || self.stored.is_some()) && since > LOOK_FOR_LOGIN {
-                    Answer::Unknowable(format!("it answers, and whether the nodes do is unknown: {reason}"))
+                    Confirmation::Unknowable(format!("it responds, but whether its nodes do is unknown: {reason}"))
                 } else {
-                    Answer::NotYet(reason)
+                    Confirmation::NotYet(reason)
                 };
             }
-            Err(Silence::Because(reason)) => return Answer::NotYet(reason),
+            Err(NoEvidence::Because(reason)) => return Confirmation::NotYet(reason),
         };
         let answer = match before {
             Some(before) => self.same(before, &after, canary, since).await,
             None => self.answers_at_all(&after, since),
         };
-        if let Answer::Confirmed { .. } = answer {
+        if let Confirmation::Confirmed { .. } = answer {
             self.found.lock().unwrap_or_else(PoisonError::into_inner).evidence = Some(after);
         }
         answer
@@ -263,52 +267,55 @@ impl Prover {
 
     /// Nothing to compare with: it answers, and the database that makes it what it is, is there. That all else is, too,
     /// does not follow.
-    fn answers_at_all(&self, after: &Evidence, since: Duration) -> Answer {
+    fn answers_at_all(&self, after: &Evidence, since: Duration) -> Confirmation {
         if let (Evidence::Sql(after), Some((_, endpoint))) = (after, &self.sql)
             && !after.databases.iter().any(|database| database.name == endpoint.database)
         {
             return settled(vec![format!("database {} is missing", endpoint.database)], since, SETTLE);
         }
-        Answer::Unknowable(format!("it answers ({}), and there was no baseline to compare with", after.summary()))
+        Confirmation::Unknowable(format!(
+            "it responds ({}), but there was no baseline to compare with",
+            after.summary()
+        ))
     }
 
-    async fn same(&self, before: &Evidence, after: &Evidence, canary: Option<&str>, since: Duration) -> Answer {
+    async fn same(&self, before: &Evidence, after: &Evidence, canary: Option<&str>, since: Duration) -> Confirmation {
         let mut found = difference(before, after);
         let compared = self.accept(&mut found);
         let mut table = "";
         if let (Some(schema), Some((sql, _))) = (canary, &self.sql) {
             let canary = canary_named(schema);
             match canary.check(sql, CANARY).await {
-                Said::Yes(()) => {
-                    table = ", and the canary table";
+                Answer::Yes(()) => {
+                    table = ", canary table intact";
                     // A row that was written before was read: that is something compared.
                     found.nothing = None;
                 }
-                Said::No(reason) => found.missing.push(format!("{}: {reason}", canary.place(sql))),
-                Said::Unknown(reason) => found.unknown.push(format!("the canary table: {reason}")),
+                Answer::No(reason) => found.missing.push(format!("{}: {reason}", canary.place(sql))),
+                Answer::Unknown(reason) => found.unknown.push(format!("the canary table: {reason}")),
             }
         }
         if !found.missing.is_empty() {
             return settled(found.missing, since, SETTLE);
         }
         if !found.unknown.is_empty() {
-            let why = format!("it answers, and not all could be compared: {}", some(&found.unknown));
-            return if since > SETTLE { Answer::Unknowable(why) } else { Answer::NotYet(why) };
+            let why = format!("it responds, but not everything could be compared: {}", some(&found.unknown));
+            return if since > SETTLE { Confirmation::Unknowable(why) } else { Confirmation::NotYet(why) };
         }
         // Everything is as before, and yet the nodes need not be: what has all of it may be the coordinator alone.
-        if let Some(why) = self.doubt() {
-            let why = format!("it answers, and {why}{compared}");
-            return if since > SETTLE { Answer::Unknowable(why) } else { Answer::NotYet(why) };
+        if let Some(why) = self.unproven_nodes() {
+            let why = format!("it responds, but {why}{compared}");
+            return if since > SETTLE { Confirmation::Unknowable(why) } else { Confirmation::NotYet(why) };
         }
         // Waiting gives a baseline nothing that it lacks.
         if let Some(why) = &found.nothing {
-            return Answer::Unknowable(format!("it answers, and nothing could be compared: {why}{compared}"));
+            return Confirmation::Unknowable(format!("it responds, but nothing could be compared: {why}{compared}"));
         }
         let there = &found.there;
         let beyond = found.not_compared();
         let segments = self.segments();
-        let proof = format!("it answers SQL{segments}; {there}{table} are there as before{beyond}{compared}");
-        Answer::Confirmed { proof, whole: found.beyond.is_empty() }
+        let proof = format!("verified by SQL: {there}{table}{segments}{beyond}{compared}");
+        Confirmation::Confirmed { proof, whole: found.beyond.is_empty() }
     }
 
     /// Takes what is accepted out of what is missing since a stored baseline. Returns what it is compared with, for the end
@@ -332,7 +339,7 @@ impl Prover {
         before: Option<&Evidence>,
         (pod, role, endpoint): (&str, Role, &StatusEndpoint),
         since: Duration,
-    ) -> Answer {
+    ) -> Confirmation {
         let token = &self.page_token;
         let ask = || status_page(&self.cluster, &self.namespace, pod, endpoint, Deadlines::default(), token);
         // Nobody else is asked for one that does not answer.
@@ -348,7 +355,9 @@ impl Prover {
         };
         let before = match before {
             Some(Evidence::Page(before)) => Some(before),
-            Some(Evidence::Sql(_)) => return Answer::Unknowable("it is not asked in the same way as before".into()),
+            Some(Evidence::Sql(_)) => {
+                return Confirmation::Unknowable("it is not queried in the same way as before".into());
+            }
             None => None,
         };
         let safekeepers: Vec<&Reading> = beside.safekeepers.iter().collect();
@@ -380,7 +389,7 @@ impl Prover {
 
     /// What follows from what a page holds, now. What is not there is on its way for as long as it moves; the time to settle
     /// begins with the first answer, and anew with each progress.
-    fn holds(&self, before: Option<&PageFacts>, after: PageFacts, mut held: Held, now: Instant) -> Answer {
+    fn holds(&self, before: Option<&PageFacts>, after: PageFacts, mut held: Held, now: Instant) -> Confirmation {
         let mut found = Difference::of_found(&held);
         let compared = self.accept(&mut found);
         // What is accepted may still be what cannot be.
@@ -398,18 +407,18 @@ impl Prover {
         let settled = still > SETTLE_PAGE;
         if !found.missing.is_empty() {
             return match (settled, moved && held.may_come()) {
-                (true, _) => Answer::Missing(found.missing),
-                (false, true) => Answer::CatchingUp(left),
-                (false, false) => Answer::NotYet(format!("not there yet: {}", some(&found.missing))),
+                (true, _) => Confirmation::Missing(found.missing),
+                (false, true) => Confirmation::CatchingUp(left),
+                (false, false) => Confirmation::NotYet(format!("still missing: {}", some(&found.missing))),
             };
         }
         if !found.unknown.is_empty() {
-            let why = format!("it answers, and not all could be compared: {}", some(&found.unknown));
-            return if settled { Answer::Unknowable(why) } else { Answer::NotYet(why) };
+            let why = format!("it responds, but not everything could be compared: {}", some(&found.unknown));
+            return if settled { Confirmation::Unknowable(why) } else { Confirmation::NotYet(why) };
         }
         if let Some(why) = &found.nothing {
-            return Answer::Unknowable(format!(
-                "it answers ({}), and nothing could be compared: {why}{compared}",
+            return Confirmation::Unknowable(format!(
+                "it responds ({}), but nothing could be compared: {why}{compared}",
                 found.there
             ));
         }
@@ -420,7 +429,7 @@ impl Prover {
         // A pageserver has more than safekeepers know of.
         let whole = before.is_some() || after.safekeeper().is_some();
         self.found.lock().unwrap_or_else(PoisonError::into_inner).evidence = Some(Evidence::Page(after));
-        Answer::Confirmed { proof: format!("its status page answers: {}{beside}{compared}", found.there), whole }
+        Confirmation::Confirmed { proof: format!("status endpoint OK: {}{beside}{compared}", found.there), whole }
     }
 
     /// Writes the canary table.
@@ -428,11 +437,11 @@ impl Prover {
     /// # Errors
     /// Why it was not written, and what may be left of it.
     pub async fn write_canary(&self, schema: &str) -> Result<(), String> {
-        let Some((sql, _)) = &self.sql else { return Err("it takes no SQL".into()) };
+        let Some((sql, _)) = &self.sql else { return Err("it does not accept SQL".into()) };
         let canary = canary_named(schema);
         let Err(not) = canary.write(sql, CANARY).await else { return Ok(()) };
         if not.may_be_there && canary.drop(sql, CANARY).await.is_err() {
-            return Err(format!("{}; schema {schema} may be left in database {}", not.reason, canary.database(sql)));
+            return Err(format!("{}; schema {schema} may remain in database {}", not.reason, canary.database(sql)));
         }
         Err(not.reason)
     }
@@ -440,14 +449,14 @@ impl Prover {
     /// Whether the canary table is known not to be there.
     pub async fn lacks_canary(&self, schema: &str) -> bool {
         let Some((sql, _)) = &self.sql else { return false };
-        matches!(canary_named(schema).check(sql, CANARY).await, Said::No(_))
+        matches!(canary_named(schema).check(sql, CANARY).await, Answer::No(_))
     }
 
     /// Drops the canary table.
     ///
     /// # Errors
     /// Why it is still there.
-    pub async fn drop_canary(&self, schema: &str) -> Result<(), String> {
+    pub async fn drop_canary(&self, schema: &str) -> Result<(), ProbeError> {
         let Some((sql, _)) = &self.sql else { return Ok(()) };
         canary_named(schema).drop(sql, CANARY).await
     }
@@ -460,19 +469,19 @@ fn canary_named(schema: &str) -> Canary {
 
 /// What follows from it that no page is served. One that is silent may be loading, which can take long; one of which there
 /// never was a page may have none.
-fn silent_page(never_did: bool, no: NoPage, since: Duration) -> Answer {
+fn silent_page(never_did: bool, no: NoPage, since: Duration) -> Confirmation {
     if never_did && no.kind != NoPageKind::NotYet && since > LOOK_FOR_PAGE {
-        Answer::Unknowable(no.reason)
+        Confirmation::Unknowable(no.reason)
     } else {
-        Answer::NotYet(no.reason)
+        Confirmation::NotYet(no.reason)
     }
 }
 
-fn settled(missing: Vec<String>, since: Duration, settle: Duration) -> Answer {
+fn settled(missing: Vec<String>, since: Duration, settle: Duration) -> Confirmation {
     if since > settle {
-        Answer::Missing(missing)
+        Confirmation::Missing(missing)
     } else {
-        Answer::NotYet(format!("not there yet: {}", missing.join(", ")))
+        Confirmation::NotYet(format!("still missing: {}", missing.join(", ")))
     }
 }
 

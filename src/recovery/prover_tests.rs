@@ -4,7 +4,7 @@ use super::*;
 use crate::cluster::{ConnectOptions, Environment};
 use crate::probe::baseline::Listing;
 use crate::probe::baseline::examples::{baseline, table, tables};
-use crate::storage::Kind;
+use crate::storage::StorageKind;
 use crate::storage::examples::{Sk, ps, sk};
 use crate::topology::Warehouse;
 
@@ -49,11 +49,14 @@ async fn what_is_not_there_yet_is_missing_only_after_the_time_to_settle() {
     let (before, after) = (server(&["one", "two"]), server(&["one"]));
     for since in [Duration::ZERO, SETTLE - MOMENT, SETTLE] {
         let answer = prover.same(&before, &after, None, since).await;
-        assert!(matches!(&answer, Answer::NotYet(why) if why.starts_with("not there yet: ")), "{since:?}: {answer:?}");
+        assert!(
+            matches!(&answer, Confirmation::NotYet(why) if why.starts_with("still missing: ")),
+            "{since:?}: {answer:?}"
+        );
     }
     let answer = prover.same(&before, &after, None, SETTLE + MOMENT).await;
-    assert!(matches!(&answer, Answer::Missing(missing) if missing.len() == 1), "{answer:?}");
-    assert!(matches!(prover.same(&before, &before, None, Duration::ZERO).await, Answer::Confirmed { .. }));
+    assert!(matches!(&answer, Confirmation::Missing(missing) if missing.len() == 1), "{answer:?}");
+    assert!(matches!(prover.same(&before, &before, None, Duration::ZERO).await, Confirmation::Confirmed { .. }));
 }
 
 /// A safekeeper with this much of 0/64 (100).
@@ -62,7 +65,7 @@ fn at(position: u64) -> Sk {
 }
 
 /// What is said of a page at these seconds.
-async fn over_time(before: Option<Sk>, seen: &[(u64, Sk)], others: &[Sk]) -> Vec<Answer> {
+async fn over_time(before: Option<Sk>, seen: &[(u64, Sk)], others: &[Sk]) -> Vec<Confirmation> {
     let prover = silent().await;
     let before = before.map(Sk::page);
     let readings: Vec<Reading> = others.iter().cloned().map(Sk::reading).collect();
@@ -70,7 +73,7 @@ async fn over_time(before: Option<Sk>, seen: &[(u64, Sk)], others: &[Sk]) -> Vec
     let begun = Instant::now();
     let answer = |(second, after): &(u64, Sk)| {
         let after = after.clone().page();
-        let held = compared_pages(Some(Kind::Safekeeper), before.as_ref(), &after, &beside);
+        let held = compared_pages(Some(StorageKind::Safekeeper), before.as_ref(), &after, &beside);
         prover.holds(before.as_ref(), after, held, begun + Duration::from_secs(*second))
     };
     seen.iter().map(answer).collect()
@@ -81,33 +84,37 @@ async fn over_time(before: Option<Sk>, seen: &[(u64, Sk)], others: &[Sk]) -> Vec
 #[tokio::test]
 async fn what_moves_is_catching_up_and_never_missing() {
     let before = || Some(at(100));
-    let catching = |answer: &Answer, left: &str| matches!(answer, Answer::CatchingUp(said) if said.contains(left));
+    let catching =
+        |answer: &Confirmation, left: &str| matches!(answer, Confirmation::CatchingUp(said) if said.contains(left));
     let answers =
         over_time(before(), &[(0, at(10)), (30, at(20)), (59, at(20)), (60, at(20)), (90, at(21))], &[]).await;
-    assert!(matches!(&answers[0], Answer::NotYet(_)), "{:?}", answers[0]);
+    assert!(matches!(&answers[0], Confirmation::NotYet(_)), "{:?}", answers[0]);
     assert!(catching(&answers[1], "80 bytes of 1 timeline left"), "{:?}", answers[1]);
     assert!(catching(&answers[2], "80 bytes") && catching(&answers[3], "80 bytes"), "{answers:?}");
     assert!(catching(&answers[4], "79 bytes"), "hours later, too: {:?}", answers[4]);
 
     let answers = over_time(before(), &[(0, at(10)), (5, at(20)), (36, at(20))], &[]).await;
     let line = "WAL of timeline aa/11 up to 0/64, committed before; it has 0/14 (80 bytes less)";
-    assert_eq!(answers[2], Answer::Missing(vec![line.into()]));
+    assert_eq!(answers[2], Confirmation::Missing(vec![line.into()]));
     // Whole timelines come one by one.
     let some = |number| sk(1).total(number);
     let answers = over_time(Some(some(3)), &[(0, some(0)), (29, some(1)), (58, some(2)), (70, some(3))], &[]).await;
-    assert!(catching(&answers[1], "2 timelines left (1 of 3 timelines there)"), "{:?}", answers[1]);
+    assert!(catching(&answers[1], "2 timelines left (1 of 3 timelines present)"), "{:?}", answers[1]);
     assert!(catching(&answers[2], "1 timeline left"), "{:?}", answers[2]);
     assert!(
-        matches!(&answers[3], Answer::Confirmed { proof, .. } if proof.contains("3 timelines, all idle")),
+        matches!(&answers[3], Confirmation::Confirmed { proof, .. } if proof.contains("3 timelines, all idle")),
         "{answers:?}"
     );
     // Nothing ever came, however long it answers.
     let answers = over_time(Some(some(3)), &[(0, some(0)), (30, some(0)), (31, some(0))], &[]).await;
-    assert!(matches!(&answers[1], Answer::NotYet(_)) && matches!(&answers[2], Answer::Missing(_)), "{answers:?}");
+    assert!(
+        matches!(&answers[1], Confirmation::NotYet(_)) && matches!(&answers[2], Confirmation::Missing(_)),
+        "{answers:?}"
+    );
     // What does not come by itself is not on its way, whatever else is.
     let other = |position| at(position).id(7);
     let answers = over_time(before(), &[(0, other(10)), (5, other(20))], &[]).await;
-    assert!(matches!(&answers[1], Answer::NotYet(_)), "{answers:?}");
+    assert!(matches!(&answers[1], Confirmation::NotYet(_)), "{answers:?}");
 }
 
 /// It was down, which is when one fails over: the others say what it should have.
@@ -115,15 +122,21 @@ async fn what_moves_is_catching_up_and_never_missing() {
 async fn without_a_baseline_the_others_prove_it_and_nobody_proves_nothing() {
     let others = [at(100).id(2), at(100).id(3)];
     let answers = over_time(None, &[(0, at(40)), (1, at(60)), (2, at(100))], &others).await;
-    assert!(matches!(&answers[1], Answer::CatchingUp(_)), "{answers:?}");
-    let proof = "its status page answers: WAL of 1 timeline; compared with safekeeper-1, safekeeper-2";
-    assert_eq!(answers[2], Answer::Confirmed { proof: proof.into(), whole: true });
+    assert!(matches!(&answers[1], Confirmation::CatchingUp(_)), "{answers:?}");
+    let proof = "status endpoint OK: WAL of 1 timeline; compared with safekeeper-1, safekeeper-2";
+    assert_eq!(answers[2], Confirmation::Confirmed { proof: proof.into(), whole: true });
     let answers = over_time(None, &[(0, at(100))], &[sk(2).down()]).await;
-    assert!(matches!(&answers[0], Answer::Unknowable(why) if why.contains("nothing could be compared")), "{answers:?}");
+    assert!(
+        matches!(&answers[0], Confirmation::Unknowable(why) if why.contains("nothing could be compared")),
+        "{answers:?}"
+    );
     let answers = over_time(Some(at(1).unread()), &[(0, at(100))], &[]).await;
-    assert!(matches!(&answers[0], Answer::Unknowable(why) if why.contains("401")), "{answers:?}");
+    assert!(matches!(&answers[0], Confirmation::Unknowable(why) if why.contains("401")), "{answers:?}");
     let answers = over_time(Some(at(100)), &[(0, at(100).left_out(3)), (31, at(100).left_out(3))], &[]).await;
-    assert!(matches!((&answers[0], &answers[1]), (Answer::NotYet(_), Answer::Unknowable(_))), "{answers:?}");
+    assert!(
+        matches!((&answers[0], &answers[1]), (Confirmation::NotYet(_), Confirmation::Unknowable(_))),
+        "{answers:?}"
+    );
 }
 
 /// What is accepted as missing since a stored baseline is not waited for.
@@ -133,10 +146,10 @@ async fn what_is_accepted_is_not_waited_for() {
     let accept = vec!["active-tenants".to_owned()];
     prover.compares_with(Stored { what: "the stored baseline".into(), accept });
     let (before, after) = (ps(2).page(), ps(1).page());
-    let held = compared_pages(Some(Kind::Pageserver), Some(&before), &after, &[]);
+    let held = compared_pages(Some(StorageKind::Pageserver), Some(&before), &after, &[]);
     let answer = prover.holds(Some(&before), after, held, Instant::now());
     let accepted = "accepted: active tenants: 1 of 2 before";
-    assert!(matches!(&answer, Answer::Confirmed { proof, .. } if proof.contains(accepted)), "{answer:?}");
+    assert!(matches!(&answer, Confirmation::Confirmed { proof, .. } if proof.contains(accepted)), "{answer:?}");
 }
 
 /// The last tenant was deleted: that is taken from the user if nothing speaks against it, and not otherwise.
@@ -152,29 +165,28 @@ async fn that_nothing_is_left_is_accepted_if_the_safekeepers_have_nothing_either
     let has = [sk(1), sk(2).timeline("aa/11", 70, 70, 1), sk(3)];
     for (after, safekeepers, why) in [
         (empty(), none(), None),
-        (suspects(), none(), Some("it suspects that it lost its data")),
+        (suspects(), none(), Some("it may have lost its data")),
         (empty(), has, Some("no tenant is active, and safekeeper-1 has 1 timeline")),
-        (empty(), [sk(1), sk(2).down(), sk(3)], Some("whether the safekeepers have timelines is not known")),
-        (empty(), [sk(1), sk(2).without_total(), sk(3)], Some("whether the safekeepers have timelines is not known")),
+        (empty(), [sk(1), sk(2).down(), sk(3)], Some("whether the safekeepers have timelines is unknown")),
+        (empty(), [sk(1), sk(2).without_total(), sk(3)], Some("whether the safekeepers have timelines is unknown")),
     ] {
         let after = after.page();
         let readings: Vec<Reading> = safekeepers.into_iter().map(Sk::reading).collect();
         let beside: Vec<&Reading> = readings.iter().collect();
         let answer = |second| {
-            let held = compared_pages(Some(Kind::Pageserver), Some(&before), &after, &beside);
+            let held = compared_pages(Some(StorageKind::Pageserver), Some(&before), &after, &beside);
             prover.holds(Some(&before), after.clone(), held, Instant::now() + Duration::from_secs(second))
         };
         *prover.lock_seen() = None;
         let (first, settled) = (answer(0), answer(40));
         match why {
             None => {
-                let accepted =
-                    matches!(&first, Answer::Confirmed { proof, .. } if proof.contains("accepted: active tenants"));
+                let accepted = matches!(&first, Confirmation::Confirmed { proof, .. } if proof.contains("accepted: active tenants"));
                 assert!(accepted, "{first:?}");
             }
             Some(why) => {
-                assert!(matches!(&first, Answer::NotYet(said) if said.contains(why)), "{first:?}");
-                assert!(matches!(&settled, Answer::Unknowable(said) if said.contains(why)), "{settled:?}");
+                assert!(matches!(&first, Confirmation::NotYet(said) if said.contains(why)), "{first:?}");
+                assert!(matches!(&settled, Confirmation::Unknowable(said) if said.contains(why)), "{settled:?}");
             }
         }
     }
@@ -194,7 +206,7 @@ fn a_page_that_never_was_is_looked_for_a_moment_and_one_that_loads_for_as_long_a
         (false, NoPageKind::Unverified, later, true),
         (false, NoPageKind::Refused, later, true),
     ] {
-        assert_eq!(matches!(silent_page(never, no(kind), since), Answer::NotYet(_)), waits, "{never} {kind:?}");
+        assert_eq!(matches!(silent_page(never, no(kind), since), Confirmation::NotYet(_)), waits, "{never} {kind:?}");
     }
 }
 
@@ -231,21 +243,22 @@ async fn nodes_are_not_proven_by_what_did_not_reach_them() {
         let soon = prover.same(&whole, &whole, None, Duration::ZERO).await;
         let late = prover.same(&whole, &whole, None, SETTLE + MOMENT).await;
         if proven {
-            let said = "it answers SQL, and so does every segment of warehouse wh-1; ";
-            assert!(matches!(&late, Answer::Confirmed { proof, .. } if proof.starts_with(said)), "{late:?}");
+            let Confirmation::Confirmed { proof, .. } = &late else { panic!("{late:?}") };
+            assert!(proof.starts_with("verified by SQL: "), "{proof}");
+            assert!(proof.ends_with("; every segment of warehouse wh-1 responded"), "{proof}");
         } else {
-            assert!(matches!(soon, Answer::NotYet(_)), "{reached:?}: {soon:?}");
-            let said = "it answers, and whether the nodes of warehouse wh-1 answer is unknown: ";
-            assert!(matches!(&late, Answer::Unknowable(why) if why.starts_with(said)), "{reached:?}: {late:?}");
+            assert!(matches!(soon, Confirmation::NotYet(_)), "{reached:?}: {soon:?}");
+            let said = "it responds, but whether the nodes of warehouse wh-1 respond is unknown: ";
+            assert!(matches!(&late, Confirmation::Unknowable(why) if why.starts_with(said)), "{reached:?}: {late:?}");
         }
         // What is missing is missing all the same.
         let missing = prover.same(&server(&["one", "two"]), &whole, None, SETTLE + MOMENT).await;
-        assert!(matches!(missing, Answer::Missing(_)), "{missing:?}");
+        assert!(matches!(missing, Confirmation::Missing(_)), "{missing:?}");
         // The proxy is proven by what it says itself.
         let proxy = of_warehouse(false).await;
         *proxy.reached() = Some((kernel, reached));
         let answer = proxy.same(&whole, &whole, None, Duration::ZERO).await;
-        assert!(matches!(answer, Answer::Confirmed { .. }), "{answer:?}");
+        assert!(matches!(answer, Confirmation::Confirmed { .. }), "{answer:?}");
     }
 }
 
@@ -256,9 +269,9 @@ async fn what_cannot_be_compared_is_tried_for_as_long() {
     let (before, after) = (server(&["one"]), closed());
     for since in [Duration::ZERO, SETTLE] {
         let answer = prover.same(&before, &after, None, since).await;
-        let why = "it answers, and not all could be compared: ";
-        assert!(matches!(&answer, Answer::NotYet(said) if said.starts_with(why)), "{since:?}: {answer:?}");
+        let why = "it responds, but not everything could be compared: ";
+        assert!(matches!(&answer, Confirmation::NotYet(said) if said.starts_with(why)), "{since:?}: {answer:?}");
     }
     let answer = prover.same(&before, &after, None, SETTLE + MOMENT).await;
-    assert!(matches!(answer, Answer::Unknowable(_)), "{answer:?}");
+    assert!(matches!(answer, Confirmation::Unknowable(_)), "{answer:?}");
 }

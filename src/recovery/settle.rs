@@ -65,7 +65,7 @@ impl Settling {
         let how = self.last_end.as_ref().map(|end| format!(" ({end})")).unwrap_or_default();
         match times {
             0 => None,
-            1 => Some(format!("a container of it restarted once{how}")),
+            1 => Some(format!("one of its containers restarted once{how}")),
             times => Some(format!("its containers restarted {times} times{how}")),
         }
     }
@@ -132,7 +132,7 @@ mod tests {
         settling.observe(Some(&pod("uid: n, ready: true")), Instant::now());
         assert_eq!(settling.restarted(), None);
         settling.observe(Some(&pod("uid: n, restarts: 1, ended: 137")), Instant::now());
-        let once = "a container of it restarted once (container main ended with exit code 137 (Error))";
+        let once = "one of its containers restarted once (container main ended with exit code 137 (Error))";
         assert_eq!(settling.restarted().as_deref(), Some(once));
         settling.observe(Some(&pod("uid: n, ready: true, restarts: 2")), Instant::now());
         let twice = "its containers restarted 2 times (container main ended with exit code 137 (Error))";

@@ -3,7 +3,7 @@
 use super::documents::{Forward, Kind, document};
 pub use super::opened::{At, Opened};
 use super::{Paint, sanitize_line, wrapped, wrapped_at};
-use crate::topology::forward_target::Standing;
+use crate::topology::forward_target::ForwardState;
 use serde_json::Value;
 
 /// What is said before the line: what it leads to, and where nowhere as yet, why.
@@ -11,7 +11,7 @@ pub fn leads(opened: &Opened<'_>, paint: Paint) -> String {
     let Opened { member, at, remote_port, .. } = opened;
     let to = format!("{at} leads to port {remote_port} of {}, a {}.", member.path(), member.role);
     let mut text = wrapped_at("", 2, &to);
-    if let Standing::Nobody(why) = opened.standing {
+    if let ForwardState::NotReady(why) = opened.standing {
         text.push_str(&nobody(why, paint));
     }
     text
@@ -31,9 +31,9 @@ pub fn machine(opened: &Opened<'_>) -> Value {
 }
 
 /// The forward leads elsewhere, or nowhere: told when it changes.
-pub fn standing(standing: &Standing, paint: Paint) -> String {
+pub fn standing(standing: &ForwardState, paint: Paint) -> String {
     match standing {
-        Standing::Ready { pod, uid } => {
+        ForwardState::Ready { pod, uid } => {
             let short: String = uid.chars().take(8).collect();
             format!(
                 "{} the forward leads to {} again (UID {}…)\n",
@@ -42,7 +42,7 @@ pub fn standing(standing: &Standing, paint: Paint) -> String {
                 sanitize_line(&short)
             )
         }
-        Standing::Nobody(why) => note(&format!("{why}; new connections wait for its successor"), paint),
+        ForwardState::NotReady(why) => note(&format!("{why}; new connections wait for its successor"), paint),
     }
 }
 
@@ -61,7 +61,7 @@ mod tests {
 
     const PLAIN: Paint = Paint(false);
 
-    fn all(standing: &Standing, host: &str) -> (String, Value) {
+    fn all(standing: &ForwardState, host: &str) -> (String, Value) {
         let topology = build(&snapshot(&[ACCOUNT]), &Layout::shipped().unwrap());
         let opened = Opened {
             member: topology.members().next().unwrap(),
@@ -76,7 +76,7 @@ mod tests {
 
     #[test]
     fn what_it_leads_to_fits_80_columns() {
-        let ready = Standing::Ready { pod: "cloudberry-proxy-0".into(), uid: "0d044d8b-1".into() };
+        let ready = ForwardState::Ready { pod: "cloudberry-proxy-0".into(), uid: "0d044d8b-1".into() };
         let (text, document) = all(&ready, "localhost");
         assert_eq!(
             text,
@@ -84,7 +84,7 @@ mod tests {
              cloud007-513d75d5-3033-4649-b913-07f6115ec41a/cloudberry-proxy-0, a warehouse\n  proxy.\n"
         );
         assert_eq!((&document["uid"], &document["address"]), (&json!("0d044d8b-1"), &json!("localhost")));
-        let (text, document) = all(&Standing::Nobody("the pod is not Ready (Pending)".into()), "::1");
+        let (text, document) = all(&ForwardState::NotReady("the pod is not Ready (Pending)".into()), "::1");
         assert!(text.starts_with("[::1]:15432 leads"), "{text}");
         assert!(
             text.ends_with("\nnote: the pod is not Ready (Pending); connections wait until it is Ready\n"),
@@ -97,11 +97,11 @@ mod tests {
     /// Words of the cluster must not drive the terminal.
     #[test]
     fn what_changed_is_said_in_a_line() {
-        let nobody = Standing::Nobody("the pod is not Ready (\u{1b}[2J)".into());
+        let nobody = ForwardState::NotReady("the pod is not Ready (\u{1b}[2J)".into());
         let said = standing(&nobody, PLAIN);
         assert_eq!(said, "note: the pod is not Ready (\u{fffd}[2J); new connections wait for its successor\n");
         assert!(standing(&nobody, Paint(true)).starts_with("\u{1b}[33mnote:\u{1b}[0m the pod"), "{said:?}");
-        let ready = Standing::Ready { pod: "p-0".into(), uid: "0d044d8b-513d".into() };
+        let ready = ForwardState::Ready { pod: "p-0".into(), uid: "0d044d8b-513d".into() };
         assert_eq!(standing(&ready, PLAIN), "note: the forward leads to p-0 again (UID 0d044d8b…)\n");
     }
 }

@@ -1,7 +1,7 @@
 //! A forward that is open, as it is told.
 
 use crate::topology::Member;
-use crate::topology::forward_target::Standing;
+use crate::topology::forward_target::ForwardState;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -11,7 +11,7 @@ pub struct Opened<'f> {
     /// The member that was asked for.
     pub member: &'f Member,
     /// Where it leads at the moment.
-    pub standing: &'f Standing,
+    pub standing: &'f ForwardState,
     /// What a client connects to.
     pub at: &'f At,
     /// The pod's port.

@@ -9,7 +9,7 @@ use crate::plan::history::{Aside, AsideState, Entry};
 use crate::plan::{Action, Before, NotMeasured, Outcome, Proof, Record, Resumes, Returns, Step};
 use crate::recovery::{Ending, Event, Phase, PhaseEnd};
 use crate::testing::snapshot;
-use crate::topology::forward_target::Standing;
+use crate::topology::forward_target::ForwardState;
 use crate::topology::health::judge;
 use crate::topology::{Layout, build};
 use crate::verify::{Judgement, Kind, Saved};
@@ -286,7 +286,7 @@ fn so_does_what_is_told_on_the_way() {
     for paint in PAINTS {
         safe("an error", &super::error::error(&error, paint), paint);
         let (ready, nobody) =
-            (Standing::Ready { pod: named("pod"), uid: HOSTILE.into() }, Standing::Nobody(named("why")));
+            (ForwardState::Ready { pod: named("pod"), uid: HOSTILE.into() }, ForwardState::NotReady(named("why")));
         for standing in [&ready, &nobody] {
             safe("a standing", &forward::standing(standing, paint), paint);
         }

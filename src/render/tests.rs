@@ -219,7 +219,7 @@ pub(super) fn ended(ending: Ending) -> Outcome {
             (Phase::Retain, after(12, "volume pv-7 retained")),
             (Phase::Claim, after(8, "claim data-wh9527-0 deleted")),
             (Phase::Pod, after(9, "pod wh9527-0 deleted")),
-            (Phase::Replaced, after(1234, "wh9527-0 is a new pod")),
+            (Phase::Replaced, after(1234, "new pod created")),
             (Phase::Ready, PhaseEnd::Failed("Running: containers with unready status: [main]".into())),
         ],
         total: Duration::from_millis(2345),
@@ -239,7 +239,7 @@ pub(super) fn ended(ending: Ending) -> Outcome {
         proof: None,
         compared_with: None,
         done: vec!["volume pv-7 retained".into(), "claim data-wh9527-0 deleted".into()],
-        notices: vec!["no canary table was written: the database is read-only".into()],
+        notices: vec!["canary table not written: the database is read-only".into()],
         reachability: Vec::new(),
         accept: None,
         undo: None,
@@ -250,7 +250,7 @@ pub(super) fn ended(ending: Ending) -> Outcome {
 fn every_ending() {
     let plan = planned("wh9527-0", false, |_| {});
     let mut recovered = ended(Ending::Recovered);
-    recovered.proof = Some("it answers SQL; 2 databases, 1 table and 3 rows are there as before".into());
+    recovered.proof = Some("verified by SQL: 2 databases, 1 table (rows counted)".into());
     recovered.phases[4] = (Phase::Ready, PhaseEnd::After(Duration::from_millis(800), "Ready on node-1".into()));
     assert_snapshot!("outcome-recovered", outcome::outcome(&plan, &recovered, "", PLAIN));
     assert_snapshot!("outcome-recovered-colour", outcome::outcome(&plan, &recovered, "", COLOUR));
@@ -263,7 +263,7 @@ fn every_ending() {
         Ending::DataMissing(missing),
         Ending::CatchingUp("5,308,416 bytes of 1 timeline left (1.4 MB/s, about 4 s)".into()),
         Ending::TimedOut("Pending: 0/2 nodes are available".into()),
-        Ending::Changed("pod wh9527-0 has UID b now, planned was a: somebody replaced it".into()),
+        Ending::Changed("pod wh9527-0 was replaced: its UID is b, the plan has a".into()),
         Ending::Failed(Error::failure("cannot delete pod wh9527-0").because("etcd is full").hint("ask its keeper")),
         Ending::Interrupted,
     ] {
@@ -301,7 +301,7 @@ fn positions_are_shown_beside_the_members() {
         ("synxdb-system/safekeeper-0", known(Some(0x2A5_5E98), Some(0))),
         ("synxdb-system/safekeeper-1", known(Some(0x2A5_0000), Some(24_216))),
         ("synxdb-system/safekeeper-2", known(None, Some(0))),
-        ("synxdb-system/pageserver-0", Err("/metrics answers 401 Unauthorized".to_owned())),
+        ("synxdb-system/pageserver-0", Err("/metrics returned 401 Unauthorized".to_owned())),
     ]
     .map(|(path, position)| (path.to_owned(), position))
     .into();

@@ -139,8 +139,7 @@ fn how_an_undo_ended() {
         outcome
     };
     let mut recovered = outcome(Ending::Recovered);
-    recovered.proof =
-        Some("it answers SQL; 2 databases, 1 table and 3 rows, and the canary table are there as before".into());
+    recovered.proof = Some("verified by SQL: 2 databases, 1 table (rows counted), canary table intact".into());
     recovered.phases[4] = (Phase::Ready, PhaseEnd::After(Duration::from_millis(800), "Ready on node-1".into()));
     let mut texts = fits(&outcome::outcome(&undo, &recovered, resume, PLAIN)).to_owned();
     for ending in [

@@ -201,13 +201,13 @@ mod tests {
 
     fn troubled() -> Vec<Check> {
         let mut checks = healthy();
-        checks.push(Judgement::failed("connection refused: nothing listens on that port of the pod").on(
+        checks.push(Judgement::failed("connection refused: nothing is listening on that port of the pod").on(
             Kind::Page,
             SYSTEM,
             "pageserver-0",
             millis(5),
         ));
-        checks.push(Judgement::unknown("no answer within 10.0 s").on(
+        checks.push(Judgement::unknown("no response within 10.0 s").on(
             Kind::Connection,
             ACCOUNT,
             "cloudberry-proxy-0",

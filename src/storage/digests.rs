@@ -78,7 +78,7 @@ pub struct OtherBytes {
 impl fmt::Display for OtherBytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (from, until) = (lsn(self.from), lsn(self.until));
-        write!(f, "other bytes of timeline {} from {from} to {until} than {}", self.timeline, self.than.join(", "))
+        write!(f, "different bytes of timeline {} from {from} to {until} than {}", self.timeline, self.than.join(", "))
     }
 }
 
@@ -148,8 +148,7 @@ impl Digests {
             self.unknown.iter().filter(|(of, _)| of == pod).map(|(_, why)| why.clone()).collect();
         for (stretch, digests) in &self.answers {
             if let Some(Digest::Unknown(why)) = digests.get(pod) {
-                lines
-                    .push(format!("whether its bytes of timeline {} are those of the others: {why}", stretch.timeline));
+                lines.push(format!("whether its bytes of timeline {} match the others: {why}", stretch.timeline));
             }
         }
         lines
@@ -173,7 +172,7 @@ impl Digests {
             }
         }
         let on = on.into_iter().map(String::as_str).collect::<Vec<_>>().join(", ");
-        (timelines > 0).then(|| format!("the last {} of {} are those of {on}", bytes(length), self.of(timelines)))
+        (timelines > 0).then(|| format!("the last {} of {} match {on}", bytes(length), self.of(timelines)))
     }
 
     /// Returns in words of what all that were asked have the same bytes; `None` if nothing was compared.
@@ -184,7 +183,8 @@ impl Digests {
         let compared = self.answers.iter().filter(|(_, digests)| several(&digests));
         let (timelines, length) =
             compared.fold((0, 0), |(number, length), (stretch, _)| (number + 1, length + stretch.until - stretch.from));
-        (timelines > 0).then(|| format!("the last {} of {} are the same everywhere", bytes(length), self.of(timelines)))
+        (timelines > 0)
+            .then(|| format!("the last {} of {} are identical everywhere", bytes(length), self.of(timelines)))
     }
 
     /// Whether a safekeeper was asked, and serves no digests.
@@ -204,7 +204,7 @@ impl Found {
     /// Adds what the digests say of a safekeeper's bytes.
     pub fn compare_bytes(&mut self, pod: &str, digests: &Digests) {
         for other in digests.others_than(pod) {
-            self.lacks(Item::Bytes(other.timeline.clone()), format!("its WAL as the others have it: it has {other}"));
+            self.lacks(Item::Bytes(other.timeline.clone()), format!("WAL identical to the others': it has {other}"));
         }
         self.unknown.extend(digests.unknown_of(pod));
         if let Some(same) = digests.same_on(pod) {

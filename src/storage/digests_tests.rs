@@ -1,7 +1,7 @@
 use super::*;
 use crate::storage::Readings;
 use crate::storage::examples::{readings, sk};
-use crate::storage::peers::{Standing, peers};
+use crate::storage::peers::{PeerState, peers};
 
 fn id() -> TimelineId {
     TimelineId::new("aa", "11")
@@ -61,7 +61,7 @@ fn is(digest: &str) -> Digest {
 
 #[test]
 fn more_than_half_are_right_and_otherwise_nobody_knows_who_is() {
-    let line = |than: &str| format!("other bytes of timeline aa/11 from 0/A to 0/64 than {than}");
+    let line = |than: &str| format!("different bytes of timeline aa/11 from 0/A to 0/64 than {than}");
     let (one, two) = (line("safekeeper-1, safekeeper-2"), line("safekeeper-0"));
     let unknown = || Digest::Unknown("why".into());
     for (of, expected) in [
@@ -90,13 +90,13 @@ fn one_with_other_bytes_is_short_and_one_that_does_not_say_is_unknown() {
         let all = Readings { digests, ..readings([level(1), level(2), level(3)]) };
         peers("safekeeper-0", &all).remove(0).standing
     };
-    assert_eq!(standing([is("x"), is("x"), is("x")]), Standing::Level(1));
+    assert_eq!(standing([is("x"), is("x"), is("x")]), PeerState::Level(1));
     let short = standing([is("x"), is("y"), is("x")]);
-    let said = "has other bytes of timeline aa/11 from 0/A to 0/64 than safekeeper-0, safekeeper-2";
-    assert!(matches!(&short, Standing::Short(short) if short[0].to_string() == said), "{short:?}");
+    let said = "has different bytes of timeline aa/11 from 0/A to 0/64 than safekeeper-0, safekeeper-2";
+    assert!(matches!(&short, PeerState::Short(short) if short[0].to_string() == said), "{short:?}");
     let unknown = standing([is("x"), Digest::Unknown("it reads no WAL".into()), is("x")]);
-    assert!(matches!(&unknown, Standing::Unknown(why) if why.ends_with("it reads no WAL")), "{unknown:?}");
-    assert_eq!(standing([is("x"), Digest::NotServed, is("x")]), Standing::Level(1));
+    assert!(matches!(&unknown, PeerState::Unknown(why) if why.ends_with("it reads no WAL")), "{unknown:?}");
+    assert_eq!(standing([is("x"), Digest::NotServed, is("x")]), PeerState::Level(1));
 }
 
 #[test]
@@ -107,10 +107,7 @@ fn a_safekeeper_that_came_back_is_held_to_the_bytes_of_the_others() {
         found
     };
     let same = found(&digests([is("x"), is("x"), is("x")]));
-    assert_eq!(
-        same.there,
-        "WAL of 1 timeline; the last 90 bytes of 1 timeline are those of safekeeper-1, safekeeper-2"
-    );
+    assert_eq!(same.there, "WAL of 1 timeline; the last 90 bytes of 1 timeline match safekeeper-1, safekeeper-2");
     assert!(same.short.is_empty() && same.unknown.is_empty(), "{same:?}");
     let other = found(&digests([is("y"), is("x"), is("x")]));
     assert!(other.short[0].line.contains("than safekeeper-1, safekeeper-2") && !other.may_come(), "{other:?}");

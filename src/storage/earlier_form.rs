@@ -105,7 +105,11 @@ mod tests {
         };
         for facts in [
             PageFacts::default(),
-            PageFacts { unread: Some("/metrics answers 401 Unauthorized".into()), id: Some(1), ..PageFacts::default() },
+            PageFacts {
+                unread: Some("/metrics returned 401 Unauthorized".into()),
+                id: Some(1),
+                ..PageFacts::default()
+            },
             PageFacts { id: Some(7), metrics: Some(Metrics::Safekeeper(safekeeper)), ..PageFacts::default() },
             idle(Idle::Listed),
             idle(Idle::Unread("the token is refused".into())),

@@ -90,7 +90,7 @@ impl Sk {
     pub(crate) fn unread(mut self) -> Self {
         if let Ok(page) = &mut self.0.said {
             page.metrics = None;
-            page.unread = Some("/metrics answers 401 Unauthorized".into());
+            page.unread = Some("/metrics returned 401 Unauthorized".into());
         }
         self
     }

@@ -236,7 +236,7 @@ pub const BROKEN: &str = "Broken";
 
 /// What a storage component is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum StorageKind {
     /// It keeps WAL.
     Safekeeper,
     /// It serves pages.
@@ -245,10 +245,10 @@ pub enum Kind {
 
 impl PageFacts {
     /// What its metrics are of; `None` where they were not read.
-    pub fn kind(&self) -> Option<Kind> {
+    pub fn kind(&self) -> Option<StorageKind> {
         Some(match self.metrics.as_ref()? {
-            Metrics::Safekeeper(_) => Kind::Safekeeper,
-            Metrics::Pageserver(_) => Kind::Pageserver,
+            Metrics::Safekeeper(_) => StorageKind::Safekeeper,
+            Metrics::Pageserver(_) => StorageKind::Pageserver,
         })
     }
 
@@ -309,7 +309,7 @@ impl SafekeeperFacts {
     /// Why its idle timelines are not known although they were asked for, in words.
     pub fn idle_unread(&self) -> Option<String> {
         match &self.idle {
-            Idle::Unread(why) => Some(format!("its idle timelines are not known: {why}")),
+            Idle::Unread(why) => Some(format!("its idle timelines are unknown: {why}")),
             Idle::Unasked | Idle::Listed => None,
         }
     }

@@ -81,7 +81,7 @@ pub(super) struct Wanted<'w> {
     pub(super) needs: u64,
     /// Of what: `WAL of `, or nothing.
     pub(super) of: &'w str,
-    /// Who says so: `as safekeeper-1 has it committed`.
+    /// Who says so: `committed on safekeeper-1`.
     pub(super) whose: &'w str,
     /// What a component does that gets there: `flushed`, `taken in`.
     pub(super) verb: &'w str,
@@ -132,7 +132,7 @@ impl Found {
                 let (left, has) = (bytes(needs - has), lsn(has));
                 self.lacks(Item::Timeline(id.clone()), format!("{wanted}; it has {has} ({left} less)"));
             }
-            None => self.unknown.push(format!("it does not say how far it has {} timeline {id}", wanted.verb)),
+            None => self.unknown.push(format!("it does not report how far it has {} timeline {id}", wanted.verb)),
         }
     }
 

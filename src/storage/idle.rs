@@ -43,31 +43,58 @@ struct Acceptor {
     term: Option<u64>,
 }
 
+/// A response of a storage component that does not hold what was requested.
+#[derive(Debug, thiserror::Error)]
+pub enum Malformed {
+    /// It is not the expected JSON.
+    #[error("it is not {what}")]
+    Json {
+        /// What was expected.
+        what: &'static str,
+        /// Why it could not be parsed.
+        source: serde_json::Error,
+    },
+    /// It names a timeline by an ID that is not one.
+    #[error("it contains an invalid timeline ID")]
+    TimelineId,
+    /// It names a tenant by an ID that is not one.
+    #[error("it contains an invalid tenant ID")]
+    TenantId,
+    /// Its digest does not have the form of one.
+    #[error("it is not a digest")]
+    Digest,
+}
+
 /// The timelines of `/v1/tenant/timeline`.
 ///
 /// # Errors
 /// It is no such list, in words.
-pub fn list(text: &str) -> Result<Vec<TimelineId>, String> {
-    let listed: Vec<Listed> = serde_json::from_str(text).map_err(|_| "it is not a list of timelines".to_owned())?;
+pub fn list(text: &str) -> Result<Vec<TimelineId>, Malformed> {
+    let listed: Vec<Listed> = parse(text, "a list of timelines")?;
     let named = listed.into_iter().map(|one| {
         let known = is_name(&one.tenant_id) && is_name(&one.timeline_id);
         known.then(|| TimelineId::new(one.tenant_id, one.timeline_id))
     });
-    named.collect::<Option<_>>().ok_or_else(|| "it names a timeline as none is named".to_owned())
+    named.collect::<Option<_>>().ok_or(Malformed::TimelineId)
 }
 
 /// The tenants of a pageserver's `/v1/tenant`, whatever their state.
 ///
 /// # Errors
 /// It is no such list, in words.
-pub fn tenants(text: &str) -> Result<BTreeSet<String>, String> {
-    let listed: Vec<Tenant> = serde_json::from_str(text).map_err(|_| "it is not a list of tenants".to_owned())?;
+pub fn tenants(text: &str) -> Result<BTreeSet<String>, Malformed> {
+    let listed: Vec<Tenant> = parse(text, "a list of tenants")?;
     // One of a shard is called TENANT-SHARD.
     let is_one = |tenant: &Tenant| tenant.id.split('-').all(is_name);
     match listed.iter().all(is_one) {
         true => Ok(listed.into_iter().map(|tenant| tenant.id).collect()),
-        false => Err("it names a tenant as none is named".to_owned()),
+        false => Err(Malformed::TenantId),
     }
+}
+
+/// Reads a JSON document; `what` names it in the error.
+fn parse<T: serde::de::DeserializeOwned>(text: &str, what: &'static str) -> Result<T, Malformed> {
+    serde_json::from_str(text).map_err(|source| Malformed::Json { what, source })
 }
 
 /// Whether a name can be part of a path.
@@ -85,8 +112,8 @@ pub fn path(id: &TimelineId) -> Option<String> {
 ///
 /// # Errors
 /// It is no such status, in words.
-pub fn extent(text: &str) -> Result<Option<Extent>, String> {
-    let status: Status = serde_json::from_str(text).map_err(|_| "it is not the status of a timeline".to_owned())?;
+pub fn extent(text: &str) -> Result<Option<Extent>, Malformed> {
+    let status: Status = parse(text, "the status of a timeline")?;
     let position = |text: Option<String>| text.as_deref().and_then(position);
     // Both are where it begins: on its disk, and at all.
     let start = position(status.timeline_start_lsn).max(position(status.local_start_lsn));
@@ -98,19 +125,18 @@ pub fn extent(text: &str) -> Result<Option<Extent>, String> {
 ///
 /// # Errors
 /// It is no such answer, in words.
-pub fn digest(text: &str) -> Result<String, String> {
+pub fn digest(text: &str) -> Result<String, Malformed> {
     let is_digest = |text: &str| text.len() == DIGEST && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let answer: Result<Answer, _> = serde_json::from_str(text);
-    let known = answer.ok().map(|answer| answer.sha256.to_ascii_lowercase()).filter(|digest| is_digest(digest));
-    known.ok_or_else(|| "it is not a digest".to_owned())
+    let answer: Answer = parse(text, "a digest")?;
+    Some(answer.sha256.to_ascii_lowercase()).filter(|digest| is_digest(digest)).ok_or(Malformed::Digest)
 }
 
 /// How far the timeline has got, by `/v1/tenant/TENANT/timeline/TIMELINE`. What is not there, or no position, is not known.
 ///
 /// # Errors
 /// It is no such status, in words.
-pub fn status(text: &str) -> Result<Wal, String> {
-    let status: Status = serde_json::from_str(text).map_err(|_| "it is not the status of a timeline".to_owned())?;
+pub fn status(text: &str) -> Result<Wal, Malformed> {
+    let status: Status = parse(text, "the status of a timeline")?;
     let position = |text: Option<String>| text.as_deref().and_then(position);
     Ok(Wal {
         flush_lsn: position(status.flush_lsn),
@@ -184,7 +210,7 @@ mod tests {
     #[test]
     fn a_digest_is_read_as_safekeepers_write_it() {
         let text = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
-        assert_eq!(digest(&format!(r#"{{"sha256":"{text}"}}"#)).as_deref(), Ok(text));
+        assert_eq!(digest(&format!(r#"{{"sha256":"{text}"}}"#)).unwrap(), text);
         for other in ["", "{}", r#"{"sha256":""}"#, r#"{"sha256":7}"#, &format!(r#"{{"sha256":"x{}"}}"#, &text[1..])] {
             assert!(digest(other).is_err(), "{other}");
         }

@@ -33,7 +33,9 @@ pub mod words;
 pub(crate) mod examples;
 
 pub use digests::Digests;
-pub use facts::{Idle, Kind, Layers, Listed, Metrics, PageFacts, PageserverFacts, SafekeeperFacts, TimelineId, Wal};
+pub use facts::{
+    Idle, Layers, Listed, Metrics, PageFacts, PageserverFacts, SafekeeperFacts, StorageKind, TimelineId, Wal,
+};
 pub use found::{Found, Left};
 pub use positions::{Position, Positions};
 pub use reading::Reading;

@@ -46,10 +46,10 @@ impl Pace {
     /// What is left, and how long it will take at the pace so far, in words: `5,308,416 bytes of 1 timeline left (1.4 MB/s,
     /// about 4 s)`, `1 of 3 timelines`.
     pub fn words(&self, at: Duration) -> String {
-        let Some(found) = &self.last else { return "nothing has answered yet".to_owned() };
+        let Some(found) = &self.last else { return "no response yet".to_owned() };
         let left = found.left();
         let of = |count: Option<Count>, thing: &str| {
-            count.map(|Count { has, needs }| format!("{has} of {} there", counted(needs, thing)))
+            count.map(|Count { has, needs }| format!("{has} of {} present", counted(needs, thing)))
         };
         let counts: Vec<String> =
             [of(found.tenants, "tenant"), of(found.timelines, "timeline")].into_iter().flatten().collect();
@@ -156,14 +156,14 @@ mod tests {
     #[test]
     fn what_is_left_is_told_with_the_rate_and_the_time() {
         let mut pace = Pace::default();
-        assert_eq!(pace.words(second(0)), "nothing has answered yet");
+        assert_eq!(pace.words(second(0)), "no response yet");
         pace.observe(&behind(10), second(1));
         assert_eq!(pace.words(second(1)), "90 bytes of 1 timeline left");
         pace.observe(&behind(40), second(4));
         assert_eq!(pace.words(second(4)), "60 bytes of 1 timeline left (10 B/s, about 6 s)");
         let mut pace = Pace::default();
         pace.observe(&counts(1), second(1));
-        assert_eq!(pace.words(second(1)), "2 timelines left (1 of 3 timelines there)");
+        assert_eq!(pace.words(second(1)), "2 timelines left (1 of 3 timelines present)");
         let mut found = Found::default();
         found.lacks(Item::Identity, "its id is 2, and was 1");
         let mut pace = Pace::default();

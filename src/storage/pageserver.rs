@@ -10,7 +10,7 @@ use super::words::{bytes, counted};
 use std::collections::BTreeSet;
 
 /// What it says of itself if it came up without data.
-const SUSPECTED: &str = "it suspects that it lost its data: it came up empty, although it had tenants";
+const SUSPECTED: &str = "it may have lost its data: it started empty, although it had tenants";
 
 /// WAL of a timeline that is not in remote storage yet: safekeepers alone hold it once the pageserver's disk is gone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,7 +56,7 @@ pub fn compare(before: Option<&PageFacts>, after: &PageFacts, safekeepers: &[&Re
     let mut found = Found::default();
     identity(before, after, &[], &mut found);
     let Some(facts) = after.pageserver() else {
-        found.there = "it serves no metrics that could be compared".to_owned();
+        found.there = "it serves no comparable metrics".to_owned();
         match before.and_then(|before| before.metrics.as_ref()) {
             Some(_) if after.metrics.is_some() => found.lacks(Item::Metrics, "metrics of the same kind as before"),
             Some(_) => found.lacks(Item::Metrics, "its metrics, which it served before"),
@@ -94,7 +94,7 @@ pub fn compare(before: Option<&PageFacts>, after: &PageFacts, safekeepers: &[&Re
     }
     if facts.left_out > 0 {
         let left_out = counted(facts.left_out, "timeline");
-        found.unknown.push(format!("{left_out} were not looked at: there are too many"));
+        found.unknown.push(format!("{left_out} were not checked: too many"));
     }
     found
 }
@@ -109,7 +109,7 @@ fn why_not_empty(facts: &PageserverFacts, safekeepers: &[&Reading]) -> Option<St
         return Some(format!("no tenant is active, and {pod} has {}", counted(most, "timeline")));
     }
     let all_say = safekeepers.iter().all(|one| one.safekeeper().is_some_and(|(_, facts)| facts.total == Some(0)));
-    let unknown = "no tenant is active, and whether the safekeepers have timelines is not known";
+    let unknown = "no tenant is active, and whether the safekeepers have timelines is unknown";
     (safekeepers.is_empty() || !all_say).then(|| unknown.to_owned())
 }
 
@@ -117,7 +117,7 @@ fn start_up(facts: &PageserverFacts, found: &mut Found) {
     let left = facts.starting();
     if left > 0 {
         let scheduled = facts.startup_scheduled.unwrap_or(0);
-        found.lacks(Item::StartUp, format!("its start-up: {left} of {} still start", counted(scheduled, "tenant")));
+        found.lacks(Item::StartUp, format!("its start-up: {left} of {} still starting", counted(scheduled, "tenant")));
     } else if facts.loading == Some(true) {
         found.lacks(Item::StartUp, "its start-up: it is still loading");
     }
@@ -156,13 +156,13 @@ fn as_before(then: &PageserverFacts, facts: &PageserverFacts, found: &mut Found)
             found.timelines = Some(Count { has, needs: had });
             found.lacks(Item::ActiveTimelines, format!("active timelines: {has} of {had} before"));
         }
-        (Some(_), None) => found.unknown.push("it does not say any more how many timelines are active".to_owned()),
+        (Some(_), None) => found.unknown.push("it no longer reports how many timelines are active".to_owned()),
         _ => {}
     }
     by_name(&then.listed, &facts.listed, found);
     for (id, layers) in &then.timelines {
         let Some(needs) = layers.last_record_lsn else { continue };
-        let wanted = Wanted { id, needs, of: "", whose: "taken in before", verb: "taken in" };
+        let wanted = Wanted { id, needs, of: "", whose: "ingested before", verb: "ingested" };
         match facts.layers(id) {
             Some(layers) => found.reaches(&wanted, layers.last_record_lsn),
             None => found.lacks(Item::Timeline(id.clone()), format!("timeline {id}, which it served before")),
@@ -170,14 +170,14 @@ fn as_before(then: &PageserverFacts, facts: &PageserverFacts, found: &mut Found)
     }
     match (then.remote_bytes, facts.remote_bytes) {
         (Some(had @ 1..), Some(0)) => {
-            found.lacks(Item::RemoteStorage, format!("remote storage: it has nothing there, and had {}", bytes(had)));
+            found.lacks(Item::RemoteStorage, format!("remote storage: it has nothing there, but had {}", bytes(had)));
         }
-        (Some(1..), None) => found.unknown.push("it does not say any more what it has in remote storage".to_owned()),
+        (Some(1..), None) => found.unknown.push("it no longer reports what it has in remote storage".to_owned()),
         _ => {}
     }
     if then.left_out > 0 && facts.left_out == 0 {
         let left_out = counted(then.left_out, "timeline");
-        found.unknown.push(format!("{left_out} were not looked at before: there were too many"));
+        found.unknown.push(format!("{left_out} were not checked before: too many"));
     }
 }
 
@@ -189,7 +189,7 @@ fn by_name(then: &Listed, now: &Listed, found: &mut Found) {
                 found.lacks(Item::Tenant(name.clone()), format!("tenant {name}, which it had before"));
             }
         }
-        (_, Listed::Unread(why)) => found.unknown.push(format!("its tenants are not known by name: {why}")),
+        (_, Listed::Unread(why)) => found.unknown.push(format!("the names of its tenants are unknown: {why}")),
         // Without a token nobody asks.
         (Listed::Unasked | Listed::Unread(_), _) | (Listed::Tenants(_), Listed::Unasked) => {}
     }
@@ -218,8 +218,8 @@ fn beside(facts: &PageserverFacts, safekeepers: &[&Reading], found: &mut Found) 
                     found.lacks(Item::Timeline(id.clone()), format!("timeline {id}, of which {pod} has WAL"));
                 }
                 (Some(layers), Some(needs)) => {
-                    let whose = format!("which {pod} knows to be in remote storage");
-                    let wanted = Wanted { id, needs, of: "", whose: &whose, verb: "taken in" };
+                    let whose = format!("which {pod} reports in remote storage");
+                    let wanted = Wanted { id, needs, of: "", whose: &whose, verb: "ingested" };
                     found.reaches(&wanted, layers.last_record_lsn);
                 }
                 (Some(_), None) => {}
@@ -242,7 +242,7 @@ fn without_baseline(
     let total = most_timelines(safekeepers);
     match (total, facts.active_timelines) {
         (Some((total, pod)), Some(active)) if active < total => found.unknown.push(format!(
-            "{pod} has {}, and {active} are active here: whether it should serve all of them is not known",
+            "{pod} has {}, and {active} are active here: whether it should serve all of them is unknown",
             counted(total, "timeline")
         )),
         _ => {}
@@ -257,12 +257,12 @@ fn without_baseline(
             Some(PageFacts { metrics: None, unread: Some(why), .. }) => {
                 format!("its metrics could not be read before: {why}")
             }
-            Some(PageFacts { metrics: None, .. }) => "its status page served no metrics before".to_owned(),
+            Some(PageFacts { metrics: None, .. }) => "its status endpoint served no metrics before".to_owned(),
             Some(_) => "its metrics named no active tenant before".to_owned(),
         };
         found.nothing = Some(match safekeepers.iter().find_map(|other| Some((other, other.unread()?))) {
-            Some((other, why)) => format!("{before}, and {} says nothing: {why}", other.pod),
-            None => format!("{before}, and no safekeeper names a timeline to compare it with"),
+            Some((other, why)) => format!("{before}, and {} reports nothing: {why}", other.pod),
+            None => format!("{before}, and no safekeeper reports a timeline to compare it with"),
         });
     }
 }

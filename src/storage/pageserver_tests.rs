@@ -11,7 +11,7 @@ fn safekeeper() -> Sk {
     sk(1).timeline("aa/11", 100, 100, 3).total(2).forget("aa/11", |wal| wal.remote_consistent_lsn = Some(60))
 }
 
-fn said(before: Option<Ps>, after: Ps, safekeepers: &[Sk]) -> String {
+fn text_of(before: Option<Ps>, after: Ps, safekeepers: &[Sk]) -> String {
     let before = before.map(Ps::page);
     let readings: Vec<Reading> = safekeepers.iter().cloned().map(Sk::reading).collect();
     let found = compare(before.as_ref(), &after.page(), &readings.iter().collect::<Vec<_>>());
@@ -37,14 +37,14 @@ fn it_serves_what_it_served() {
         (
             whole(),
             super::tests::whole().timeline("aa/11", 70, 60),
-            "timeline aa/11 up to 0/64, taken in before; it has 0/46 (30 bytes less)",
+            "timeline aa/11 up to 0/64, ingested before; it has 0/46 (30 bytes less)",
         ),
         // Active tenants of which nothing was found in an empty bucket.
         (
             whole(),
             empty(),
             "active timelines: 0 of 2 before; timeline aa/11, which it served before; timeline bb/22, which it served \
-             before; remote storage: it has nothing there, and had 1,073,741,824 bytes",
+             before; remote storage: it has nothing there, but had 1,073,741,824 bytes",
         ),
         (whole(), super::tests::whole().change(|facts| facts.broken = Some(1)), "1 broken tenants, 0 before"),
         (
@@ -52,7 +52,7 @@ fn it_serves_what_it_served() {
             super::tests::whole().change(|facts| {
                 (facts.startup_scheduled, facts.startup_complete) = (Some(2), Some(1));
             }),
-            "its start-up: 1 of 2 tenants still start",
+            "its start-up: 1 of 2 tenants still starting",
         ),
         (
             whole(),
@@ -71,60 +71,58 @@ fn it_serves_what_it_served() {
                 facts.data_loss_suspected = Some(true);
                 facts.tenants.insert("Activating".into(), 1);
             }),
-            "active tenants: 1 of 2 before; 1 activating; it suspects that it lost its data: it came up empty, although it \
-             had tenants",
+            "active tenants: 1 of 2 before; 1 activating; it may have lost its data: it started empty, although it had tenants",
         ),
         (
             whole(),
             super::tests::whole().change(|facts| facts.active_timelines = None),
-            "unknown: it does not say any more how many timelines are active",
+            "unknown: it no longer reports how many timelines are active",
         ),
         (
             whole(),
             super::tests::whole().change(|facts| facts.remote_bytes = None),
-            "unknown: it does not say any more what it has in remote storage",
+            "unknown: it no longer reports what it has in remote storage",
         ),
         (
             whole(),
             super::tests::whole().change(|facts| facts.left_out = 4),
-            "unknown: 4 timelines were not looked at: there are too many",
+            "unknown: 4 timelines were not checked: too many",
         ),
     ] {
-        assert_eq!(said(before, after, &[]), expected);
+        assert_eq!(text_of(before, after, &[]), expected);
     }
 }
 
 /// It was down before: the ordinary use.
 #[test]
 fn without_a_baseline_the_safekeepers_and_it_itself_are_asked() {
-    let none = "there is no baseline, and no safekeeper names a timeline to compare it with";
+    let none = "there is no baseline, and no safekeeper reports a timeline to compare it with";
     for (after, safekeepers, expected) in [
         (whole(), vec![safekeeper()], "2 active tenants, 2 timelines".to_owned()),
         (whole(), vec![], format!("nothing: {none}")),
         (
             whole(),
             vec![sk(1).down()],
-            "nothing: there is no baseline, and safekeeper-0 says nothing: connection refused".to_owned(),
+            "nothing: there is no baseline, and safekeeper-0 reports nothing: connection refused".to_owned(),
         ),
         (ps(0), vec![], format!("tenants: none is active; nothing: {none}")),
         (
             ps(0),
             vec![safekeeper()],
             "tenants: none is active; timeline aa/11, of which safekeeper-0 has WAL; unknown: safekeeper-0 has 2 timelines, \
-             and 0 are active here: whether it should serve all of them is not known"
+             and 0 are active here: whether it should serve all of them is unknown"
                 .to_owned(),
         ),
         (
             whole().timeline("aa/11", 40, 40),
             vec![safekeeper()],
-            "timeline aa/11 up to 0/3C, which safekeeper-0 knows to be in remote storage; it has 0/28 (20 bytes less)"
+            "timeline aa/11 up to 0/3C, which safekeeper-0 reports in remote storage; it has 0/28 (20 bytes less)"
                 .to_owned(),
         ),
         (
             ps(2).timeline("aa/11", 100, 60),
             vec![safekeeper()],
-            "unknown: safekeeper-0 has 2 timelines, and 1 are active here: whether it should serve all of them is not \
-             known"
+            "unknown: safekeeper-0 has 2 timelines, and 1 are active here: whether it should serve all of them is unknown"
                 .to_owned(),
         ),
         // It came up empty, and has as many as the safekeepers by now; or it has fewer.
@@ -136,8 +134,8 @@ fn without_a_baseline_the_safekeepers_and_it_itself_are_asked() {
         (
             whole().change(|facts| facts.data_loss_suspected = Some(true)),
             vec![safekeeper().total(3)],
-            "unknown: safekeeper-0 has 3 timelines, and 2 are active here: whether it should serve all of them is not known; \
-             unknown: it suspects that it lost its data: it came up empty, although it had tenants"
+            "unknown: safekeeper-0 has 3 timelines, and 2 are active here: whether it should serve all of them is unknown; \
+             unknown: it may have lost its data: it started empty, although it had tenants"
                 .to_owned(),
         ),
         (
@@ -148,7 +146,7 @@ fn without_a_baseline_the_safekeepers_and_it_itself_are_asked() {
         // Idle everywhere: the number alone.
         (whole(), vec![safekeeper().without("aa/11")], "2 active tenants, 2 timelines".to_owned()),
     ] {
-        assert_eq!(said(None, after, &safekeepers), expected);
+        assert_eq!(text_of(None, after, &safekeepers), expected);
     }
 }
 
@@ -184,7 +182,7 @@ fn a_tenant_that_is_gone_is_missed_by_name_where_tenants_are_listed() {
     assert!(compare(Some(&before), &listed(&["aa", "bb", "cc"]), &[]).short.is_empty());
     let unread = ps(2).change(|facts| facts.listed = Listed::Unread("the token is refused".into())).page();
     let found = compare(Some(&before), &unread, &[]);
-    assert_eq!(found.unknown, ["its tenants are not known by name: the token is refused"]);
+    assert_eq!(found.unknown, ["the names of its tenants are unknown: the token is refused"]);
     // Who shows no token asks for no names.
     let found = compare(Some(&before), &ps(2).page(), &[]);
     assert!(found.short.is_empty() && found.unknown.is_empty(), "{found:?}");

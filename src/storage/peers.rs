@@ -19,12 +19,12 @@ pub struct Peer {
     /// Its pod.
     pub pod: String,
     /// Whether it holds what is committed.
-    pub standing: Standing,
+    pub standing: PeerState,
 }
 
 /// Whether a safekeeper holds what is committed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum PeerState {
     /// All of it: in how many active timelines.
     Level(u64),
     /// Not all of it, or nobody should count on it.
@@ -116,7 +116,7 @@ impl fmt::Display for Shortfall {
             }
             Self::Absent { timeline, committed, on } => write!(
                 f,
-                "takes no part in timeline {timeline}, which a compute writes ({on} has {} committed)",
+                "does not participate in timeline {timeline}, which a compute writes ({on} has {} committed)",
                 lsn(*committed)
             ),
             Self::Lacks { timeline, committed, on } => {
@@ -140,10 +140,10 @@ pub fn peers(target: &str, readings: &Readings) -> Vec<Peer> {
     others.map(|other| Peer { pod: other.pod.clone(), standing: standing(other, readings) }).collect()
 }
 
-fn standing(peer: &Reading, readings: &Readings) -> Standing {
-    let unknown = |why: &str| Standing::Unknown(why.to_owned());
+fn standing(peer: &Reading, readings: &Readings) -> PeerState {
+    let unknown = |why: &str| PeerState::Unknown(why.to_owned());
     if let Some(why) = peer.unread() {
-        return Standing::Unknown(why);
+        return PeerState::Unknown(why);
     }
     let Some((page, facts)) = peer.safekeeper() else { return unknown("its metrics are not a safekeeper's") };
     let all: Vec<&Reading> = readings.safekeepers.iter().collect();
@@ -151,7 +151,7 @@ fn standing(peer: &Reading, readings: &Readings) -> Standing {
     let (mut short, mut open) = (Vec::new(), Vec::new());
 
     match page.id {
-        None => open.push("its page does not say its id".to_owned()),
+        None => open.push("it does not report its id".to_owned()),
         Some(id) => short.extend(
             others
                 .iter()
@@ -161,7 +161,7 @@ fn standing(peer: &Reading, readings: &Readings) -> Standing {
     }
     let most = most_timelines(&all);
     match (facts.total, most) {
-        (None, _) | (_, None) => open.push("it does not say how many timelines it has".to_owned()),
+        (None, _) | (_, None) => open.push("it does not report how many timelines it has".to_owned()),
         (Some(has), Some((other, on))) if has < other => {
             short.push(Shortfall::FewerTimelines { has, other, on: on.to_owned() });
         }
@@ -174,9 +174,9 @@ fn standing(peer: &Reading, readings: &Readings) -> Standing {
             Some(Some(flushed)) => {
                 short.push(Shortfall::Behind { timeline: timeline(), flushed, committed, on: on() });
             }
-            Some(None) => open.push(format!("it does not say how far it has flushed timeline {id}")),
+            Some(None) => open.push(format!("it does not report how far it has flushed timeline {id}")),
             // Each timeline has its own members, three of them by default.
-            None if all.len() > MEMBERS => open.push(format!("whether it is a member of timeline {id} is not told")),
+            None if all.len() > MEMBERS => open.push(format!("whether it is a member of timeline {id} is unknown")),
             None if facts.lists_all() => {
                 short.push(Shortfall::Lacks { timeline: timeline(), committed, on: on() });
             }
@@ -196,22 +196,22 @@ fn standing(peer: &Reading, readings: &Readings) -> Standing {
                 short.push(Shortfall::EarlierTerm { timeline: id.clone(), term, highest, on: on.to_owned() });
             }
             Some(Some(_)) | None => {}
-            Some(None) => open.push(format!("it does not say its term of timeline {id}")),
+            Some(None) => open.push(format!("it does not report its term of timeline {id}")),
         }
     }
     if facts.timelines.values().any(|wal| wal.term.is_none()) && open.is_empty() {
-        open.push("it does not say its terms".to_owned());
+        open.push("it does not report its terms".to_owned());
     }
     let left_out = all.iter().filter_map(|reading| Some(reading.safekeeper()?.1.left_out)).max().unwrap_or(0);
     if left_out > 0 {
-        open.push(format!("{} were not looked at", counted(left_out, "timeline")));
+        open.push(format!("{} were not checked", counted(left_out, "timeline")));
     }
     if !short.is_empty() {
-        return Standing::Short(short);
+        return PeerState::Short(short);
     }
     match open.into_iter().next() {
-        Some(why) => Standing::Unknown(why),
-        None => Standing::Level(facts.timelines.len() as u64),
+        Some(why) => PeerState::Unknown(why),
+        None => PeerState::Level(facts.timelines.len() as u64),
     }
 }
 
@@ -226,12 +226,12 @@ mod tests {
     }
 
     /// The first is the one that goes; what is said is of the second.
-    fn said(target: Sk, second: Sk, third: Sk) -> String {
+    fn text_of(target: Sk, second: Sk, third: Sk) -> String {
         let readings = readings([target.id(1), second, third]);
         match peers("safekeeper-0", &readings).remove(0).standing {
-            Standing::Level(number) => format!("level {number}"),
-            Standing::Short(short) => short.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
-            Standing::Unknown(why) => format!("unknown: {why}"),
+            PeerState::Level(number) => format!("level {number}"),
+            PeerState::Short(short) => short.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+            PeerState::Unknown(why) => format!("unknown: {why}"),
         }
     }
 
@@ -279,11 +279,11 @@ mod tests {
                 level().computes("aa/11", 1),
                 second().without("aa/11"),
                 third(),
-                "takes no part in timeline aa/11, which a compute writes (safekeeper-0 has 0/64 committed)",
+                "does not participate in timeline aa/11, which a compute writes (safekeeper-0 has 0/64 committed)",
             ),
             (level().without("aa/11"), second().without("aa/11"), third().without("aa/11"), "level 0"),
         ] {
-            assert_eq!(said(target, second, third), expected);
+            assert_eq!(text_of(target, second, third), expected);
         }
     }
 
@@ -292,30 +292,30 @@ mod tests {
         let third = || level().id(3);
         for (second, expected) in [
             (sk(2).down(), "unknown: connection refused"),
-            (sk(2).unread(), "unknown: /metrics answers 401 Unauthorized"),
-            (level().without_id(), "unknown: its page does not say its id"),
-            (level().id(2).without_total(), "unknown: it does not say how many timelines it has"),
+            (sk(2).unread(), "unknown: /metrics returned 401 Unauthorized"),
+            (level().without_id(), "unknown: it does not report its id"),
+            (level().id(2).without_total(), "unknown: it does not report how many timelines it has"),
             (
                 level().id(2).forget("aa/11", |wal| wal.flush_lsn = None),
-                "unknown: it does not say how far it has flushed timeline aa/11",
+                "unknown: it does not report how far it has flushed timeline aa/11",
             ),
             (
                 level().id(2).forget("aa/11", |wal| wal.term = None),
-                "unknown: it does not say its term of timeline aa/11",
+                "unknown: it does not report its term of timeline aa/11",
             ),
-            (level().id(2).left_out(7), "unknown: 7 timelines were not looked at"),
+            (level().id(2).left_out(7), "unknown: 7 timelines were not checked"),
             (
                 level().id(2).idle(Idle::Unread("the token is refused".into())),
-                "unknown: its idle timelines are not known: the token is refused",
+                "unknown: its idle timelines are unknown: the token is refused",
             ),
         ] {
-            assert_eq!(said(level(), second, third()), expected);
+            assert_eq!(text_of(level(), second, third()), expected);
         }
         // Terms that nobody says are not equal.
         let mute = |sk: Sk| sk.forget("aa/11", |wal| wal.term = None);
-        assert_eq!(said(mute(level()), mute(level().id(2)), mute(third())), "unknown: it does not say its terms");
+        assert_eq!(text_of(mute(level()), mute(level().id(2)), mute(third())), "unknown: it does not report its terms");
         // Short in one way and unknown in another is short.
-        assert!(said(level(), level().without_id().timeline("aa/11", 1, 1, 3), third()).contains("99 bytes behind"));
+        assert!(text_of(level(), level().without_id().timeline("aa/11", 1, 1, 3), third()).contains("99 bytes behind"));
     }
 
     /// Who lists all of its timelines has no other, whatever the number; and an idle one has a position and a term.
@@ -336,7 +336,7 @@ mod tests {
                 "in term 1 of timeline bb/22, and safekeeper-0 is in term 2",
             ),
         ] {
-            assert_eq!(said(listed(level()), second, third()), expected);
+            assert_eq!(text_of(listed(level()), second, third()), expected);
         }
     }
 
@@ -345,8 +345,8 @@ mod tests {
     fn of_five_which_ones_hold_a_timeline_is_not_told() {
         let all = [level(), level().id(2).without("aa/11"), level().id(3), level().id(4), level().id(5)];
         let found = peers("safekeeper-0", &readings(all));
-        let why = "whether it is a member of timeline aa/11 is not told";
-        assert_eq!(found[0].standing, Standing::Unknown(why.into()));
-        assert_eq!(found[1].standing, Standing::Level(1));
+        let why = "whether it is a member of timeline aa/11 is unknown";
+        assert_eq!(found[0].standing, PeerState::Unknown(why.into()));
+        assert_eq!(found[1].standing, PeerState::Level(1));
     }
 }

@@ -39,7 +39,7 @@ pub fn positions(namespace: &str, readings: &Readings) -> Positions {
             let lsn = facts.timelines.values().filter_map(|layers| layers.last_record_lsn).max();
             return Ok(Position { lsn, lag: lag(&|id| facts.layers(id)?.last_record_lsn) });
         }
-        Err(reading.unread().unwrap_or_else(|| "its metrics are of another component".to_owned()))
+        Err(reading.unread().unwrap_or_else(|| "its metrics belong to another component".to_owned()))
     };
     let all = readings.safekeepers.iter().chain(&readings.pageservers);
     all.map(|reading| (format!("{namespace}/{}", reading.pod), of(reading))).collect()
@@ -61,7 +61,7 @@ mod tests {
         let at = |lsn, lag| Ok(Position { lsn: Some(lsn), lag: Some(lag) });
         assert_eq!(found["n/safekeeper-0"], at(100, 0));
         assert_eq!(found["n/safekeeper-1"], at(90, 40));
-        assert_eq!(found["n/safekeeper-2"], Err("/metrics answers 401 Unauthorized".to_owned()));
+        assert_eq!(found["n/safekeeper-2"], Err("/metrics returned 401 Unauthorized".to_owned()));
         assert_eq!(found["n/pageserver-0"], at(70, 30));
         let idle = positions("n", &readings([sk(1).total(3)]));
         assert_eq!(idle["n/safekeeper-0"], Ok(Position { lsn: None, lag: Some(0) }));

@@ -105,7 +105,7 @@ impl Readings {
 mod tests {
     use super::*;
     use crate::storage::examples::{readings, sk};
-    use crate::storage::peers::{Standing, peers};
+    use crate::storage::peers::{PeerState, peers};
 
     /// A compute writes all the while: what is read later is further.
     #[test]
@@ -114,7 +114,7 @@ mod tests {
             readings(positions.into_iter().zip(1..).map(|(at, id)| sk(id).timeline("aa/11", at, at, 1)))
         };
         let level = |readings: &Readings| {
-            peers("safekeeper-0", readings).iter().all(|peer| matches!(peer.standing, Standing::Level(_)))
+            peers("safekeeper-0", readings).iter().all(|peer| matches!(peer.standing, PeerState::Level(_)))
         };
         let first = at([100, 90, 110]);
         assert!(!level(&first));

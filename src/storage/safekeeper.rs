@@ -15,7 +15,7 @@ pub fn compare(before: Option<&PageFacts>, after: &PageFacts, others: &[&Reading
     let mut found = Found { beside: beside(others), ..Found::default() };
     identity(before, after, others, &mut found);
     let Some(facts) = after.safekeeper() else {
-        found.there = "it serves no metrics that could be compared".to_owned();
+        found.there = "it serves no comparable metrics".to_owned();
         match before.and_then(|before| before.metrics.as_ref()) {
             Some(_) if after.metrics.is_some() => found.lacks(Item::Metrics, "metrics of the same kind as before"),
             Some(_) => found.lacks(Item::Metrics, "its metrics, which it served before"),
@@ -46,16 +46,16 @@ pub fn compare(before: Option<&PageFacts>, after: &PageFacts, others: &[&Reading
 pub(super) fn identity(before: Option<&PageFacts>, after: &PageFacts, others: &[&Reading], found: &mut Found) {
     let Some(id) = after.id else {
         if before.is_some_and(|before| before.id.is_some()) {
-            found.unknown.push("its page does not say its id any more".to_owned());
+            found.unknown.push("it no longer reports its id".to_owned());
         }
         return;
     };
     if let Some(then) = before.and_then(|before| before.id).filter(|then| *then != id) {
-        found.lacks(Item::Identity, format!("its identity: its id is {id}, and was {then}"));
+        found.lacks(Item::Identity, format!("its identity: its id is {id}, but was {then}"));
     }
     let twin = others.iter().find(|other| other.said.as_ref().is_ok_and(|said| said.id == Some(id)));
     if let Some(twin) = twin {
-        found.lacks(Item::Identity, format!("an identity of its own: {} has id {id}, too", twin.pod));
+        found.lacks(Item::Identity, format!("an identity of its own: {} also has id {id}", twin.pod));
     }
 }
 
@@ -85,7 +85,7 @@ fn number(
         }
         Some(_) => {}
         None if found.beside.is_some() || then.is_some_and(|then| then.total.is_some()) => {
-            found.unknown.push("it does not say how many timelines it has".to_owned());
+            found.unknown.push("it does not report how many timelines it has".to_owned());
         }
         None => {}
     }
@@ -114,7 +114,7 @@ fn positions(
     }
     let mut idle = facts.total.unwrap_or(0).saturating_sub(facts.timelines.len() as u64);
     for (id, Furthest { lsn: needs, pod }) in wanted {
-        let whose = if pod.is_empty() { "committed before".to_owned() } else { format!("as {pod} has it committed") };
+        let whose = if pod.is_empty() { "committed before".to_owned() } else { format!("committed on {pod}") };
         let wanted = Wanted { id, needs, of: "WAL of ", whose: &whose, verb: "flushed" };
         match facts.wal(id) {
             Some(wal) => found.reaches(&wanted, wal.flush_lsn),
@@ -128,7 +128,7 @@ fn positions(
             }
             // What it has as many of as it should, and does not list, is idle; unless a compute writes it.
             None if computes(others, id).is_some_and(|computes| computes > 0) && others.len() < MEMBERS => {
-                found.lacks(Item::Timeline(id.clone()), format!("{wanted}; it takes no part in it yet"));
+                found.lacks(Item::Timeline(id.clone()), format!("{wanted}; it does not participate in it yet"));
             }
             None if facts.total.is_some() && facts.total >= needed => {}
             None if facts.total.is_some() => {
@@ -149,10 +149,10 @@ fn positions(
         match facts.wal(id).map(|wal| wal.term) {
             Some(Some(term)) if term < highest => {
                 let line =
-                    format!("the vote in term {highest} of timeline {id}, as {pod} has it; its last term is {term}");
+                    format!("the vote in term {highest} of timeline {id}, which {pod} has; its last term is {term}");
                 found.lacks(Item::Timeline(id.clone()), line);
             }
-            Some(None) => found.unknown.push(format!("it does not say its term of timeline {id}")),
+            Some(None) => found.unknown.push(format!("it does not report its term of timeline {id}")),
             Some(Some(_)) | None => {}
         }
     }
@@ -169,7 +169,7 @@ fn lists_all_without(reading: &Reading, id: &TimelineId) -> bool {
 fn left_out(then: Option<&SafekeeperFacts>, facts: &SafekeeperFacts, found: &mut Found) {
     let left_out = facts.left_out.max(then.map_or(0, |then| then.left_out));
     if left_out > 0 {
-        found.unknown.push(format!("{} were not looked at: there are too many", counted(left_out, "timeline")));
+        found.unknown.push(format!("{} were not checked: too many", counted(left_out, "timeline")));
     }
 }
 
@@ -193,7 +193,7 @@ fn beside(others: &[&Reading]) -> Option<String> {
 /// Why its metrics say nothing, for the end of a sentence.
 pub(super) fn unread(after: &PageFacts) -> String {
     match &after.unread {
-        _ if after.metrics.is_some() => "its metrics are of another component".to_owned(),
+        _ if after.metrics.is_some() => "its metrics belong to another component".to_owned(),
         Some(why) => format!("its metrics could not be read: {why}"),
         None => "it serves no metrics".to_owned(),
     }
@@ -206,13 +206,13 @@ fn nothing(before: Option<&PageFacts>, others: &[&Reading]) -> String {
         Some(PageFacts { metrics: None, unread: Some(why), .. }) => {
             format!("its metrics could not be read before: {why}")
         }
-        Some(PageFacts { metrics: None, .. }) => "its status page served no metrics before".to_owned(),
+        Some(PageFacts { metrics: None, .. }) => "its status endpoint served no metrics before".to_owned(),
         Some(_) => "its metrics named no timeline before".to_owned(),
     };
     match others.iter().find_map(|other| Some((other, other.unread()?))) {
-        Some((other, why)) => format!("{before}, and {} says nothing: {why}", other.pod),
+        Some((other, why)) => format!("{before}, and {} reports nothing: {why}", other.pod),
         None if others.is_empty() => format!("{before}, and there is no other safekeeper"),
-        None => format!("{before}, and the other safekeepers name no timeline"),
+        None => format!("{before}, and the other safekeepers report no timeline"),
     }
 }
 

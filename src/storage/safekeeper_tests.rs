@@ -15,7 +15,7 @@ fn compared(before: Option<Sk>, after: Sk, others: &[Sk]) -> Found {
 }
 
 /// What is short, then what is unknown, then why nothing was compared, then what is there.
-fn said(before: Option<Sk>, after: Sk, others: &[Sk]) -> String {
+fn text_of(before: Option<Sk>, after: Sk, others: &[Sk]) -> String {
     let found = compared(before, after, others);
     if !found.short.is_empty() {
         return found.short.iter().map(|short| short.line.as_str()).collect::<Vec<_>>().join("; ");
@@ -46,20 +46,20 @@ fn it_holds_what_it_held_and_what_the_others_hold() {
             Some(level()),
             level().timeline("aa/11", 100, 100, 4),
             &ahead[..],
-            "WAL of timeline aa/11 up to 0/C8, as safekeeper-1 has it committed; it has 0/64 (100 bytes less)",
+            "WAL of timeline aa/11 up to 0/C8, committed on safekeeper-1; it has 0/64 (100 bytes less)",
         ),
         (
             Some(level()),
             level().timeline("aa/11", 300, 200, 3),
             &ahead[..],
-            "the vote in term 4 of timeline aa/11, as safekeeper-1 has it; its last term is 3",
+            "the vote in term 4 of timeline aa/11, which safekeeper-1 has; its last term is 3",
         ),
         // A wiped one, its tenant active or idle.
         (
             Some(level()),
             sk(1),
             &others[..],
-            "0 timelines: safekeeper-1 has 1; WAL of timeline aa/11 up to 0/64, as safekeeper-1 has it committed; it has none",
+            "0 timelines: safekeeper-1 has 1; WAL of timeline aa/11 up to 0/64, committed on safekeeper-1; it has none",
         ),
         (
             Some(level().without("aa/11")),
@@ -85,13 +85,13 @@ fn it_holds_what_it_held_and_what_the_others_hold() {
             Some(level()),
             level().without("aa/11"),
             &[level().id(2).computes("aa/11", 1), level().id(3)],
-            "WAL of timeline aa/11 up to 0/64, as safekeeper-1 has it committed; it takes no part in it yet",
+            "WAL of timeline aa/11 up to 0/64, committed on safekeeper-1; it does not participate in it yet",
         ),
-        (Some(level()), level().id(7), &others[..], "its identity: its id is 7, and was 1"),
-        (None, level().id(2), &others[..], "an identity of its own: safekeeper-1 has id 2, too"),
+        (Some(level()), level().id(7), &others[..], "its identity: its id is 7, but was 1"),
+        (None, level().id(2), &others[..], "an identity of its own: safekeeper-1 also has id 2"),
         (Some(level()), level().unread(), &others[..], "its metrics, which it served before"),
     ] {
-        assert_eq!(said(before, after, others), expected);
+        assert_eq!(text_of(before, after, others), expected);
     }
 }
 
@@ -104,45 +104,45 @@ fn what_cannot_be_compared_is_never_there() {
             None,
             level(),
             down().to_vec(),
-            "nothing: there is no baseline, and safekeeper-1 says nothing: connection refused",
+            "nothing: there is no baseline, and safekeeper-1 reports nothing: connection refused",
         ),
         (
             Some(level().unread()),
             level(),
             vec![],
-            "nothing: its metrics could not be read before: /metrics answers 401 Unauthorized, and there is no other \
+            "nothing: its metrics could not be read before: /metrics returned 401 Unauthorized, and there is no other \
              safekeeper",
         ),
         (
             None,
             level().unread(),
             vec![level().id(2)],
-            "nothing: its metrics could not be read: /metrics answers 401 Unauthorized",
+            "nothing: its metrics could not be read: /metrics returned 401 Unauthorized",
         ),
         (
             Some(sk(1)),
             sk(1),
             vec![sk(2), sk(3)],
-            "nothing: its metrics named no timeline before, and the other safekeepers name no timeline",
+            "nothing: its metrics named no timeline before, and the other safekeepers report no timeline",
         ),
-        (Some(level()), level().without_id(), vec![], "unknown: its page does not say its id any more"),
-        (Some(level()), level().without_total(), vec![], "unknown: it does not say how many timelines it has"),
+        (Some(level()), level().without_id(), vec![], "unknown: it no longer reports its id"),
+        (Some(level()), level().without_total(), vec![], "unknown: it does not report how many timelines it has"),
         (
             Some(level()),
             level().forget("aa/11", |wal| wal.flush_lsn = None),
             vec![],
-            "unknown: it does not say how far it has flushed timeline aa/11",
+            "unknown: it does not report how far it has flushed timeline aa/11",
         ),
         (
             Some(level()),
             level().forget("aa/11", |wal| wal.term = None),
             vec![level().id(2)],
-            "unknown: it does not say its term of timeline aa/11",
+            "unknown: it does not report its term of timeline aa/11",
         ),
-        (Some(level()), level().left_out(9), vec![], "unknown: 9 timelines were not looked at: there are too many"),
-        (Some(level().left_out(9)), level(), vec![], "unknown: 9 timelines were not looked at: there are too many"),
+        (Some(level()), level().left_out(9), vec![], "unknown: 9 timelines were not checked: too many"),
+        (Some(level().left_out(9)), level(), vec![], "unknown: 9 timelines were not checked: too many"),
     ] {
-        assert_eq!(said(before, after, &others), expected);
+        assert_eq!(text_of(before, after, &others), expected);
     }
 }
 
@@ -190,28 +190,28 @@ fn an_idle_timeline_that_is_not_listed_is_missing() {
     let listed = |sk: Sk| sk.timeline("bb/22", 50, 50, 2).idle(Idle::Listed);
     let others = [listed(level().id(2)), listed(level().id(3))];
     let another = level().timeline("cc/33", 50, 50, 2);
-    assert_eq!(said(None, listed(level()), &others), "WAL of 2 timelines");
+    assert_eq!(text_of(None, listed(level()), &others), "WAL of 2 timelines");
     // Without its list as many are enough.
-    assert_eq!(said(None, another.clone(), &others), "WAL of 2 timelines");
-    let lost = "WAL of timeline bb/22 up to 0/32, as safekeeper-1 has it committed; it has none";
-    assert_eq!(said(None, another.clone().idle(Idle::Listed), &others), lost);
+    assert_eq!(text_of(None, another.clone(), &others), "WAL of 2 timelines");
+    let lost = "WAL of timeline bb/22 up to 0/32, committed on safekeeper-1; it has none";
+    assert_eq!(text_of(None, another.clone().idle(Idle::Listed), &others), lost);
     // Alone it is compared with what it had.
     let lost = "WAL of timeline bb/22 up to 0/32, committed before; it has none";
-    assert_eq!(said(Some(listed(level())), another.clone().idle(Idle::Listed), &[]), lost);
+    assert_eq!(text_of(Some(listed(level())), another.clone().idle(Idle::Listed), &[]), lost);
     // One that nobody has any more was deleted.
     let without = |sk: Sk| sk.idle(Idle::Listed);
     let deleted = [without(level().id(2)), without(level().id(3))];
-    assert_eq!(said(Some(listed(level())), without(level()), &deleted), "WAL of 1 timeline");
+    assert_eq!(text_of(Some(listed(level())), without(level()), &deleted), "WAL of 1 timeline");
     // Of five others three have it, and which ones is not told.
     let five = [2, 3, 4, 5].map(|id| listed(level().id(id)));
-    assert_eq!(said(None, another.idle(Idle::Listed), &five), "WAL of 2 timelines");
-    let behind = "WAL of timeline bb/22 up to 0/32, as safekeeper-1 has it committed; it has 0/28 (10 bytes less)";
-    assert_eq!(said(None, listed(level()).timeline("bb/22", 40, 40, 2), &others), behind);
+    assert_eq!(text_of(None, another.idle(Idle::Listed), &five), "WAL of 2 timelines");
+    let behind = "WAL of timeline bb/22 up to 0/32, committed on safekeeper-1; it has 0/28 (10 bytes less)";
+    assert_eq!(text_of(None, listed(level()).timeline("bb/22", 40, 40, 2), &others), behind);
 }
 
 #[test]
 fn a_refused_token_leaves_idle_timelines_unknown() {
     let refused = level().idle(Idle::Unread("the token is refused".into()));
-    let expected = "unknown: its idle timelines are not known: the token is refused";
-    assert_eq!(said(Some(level()), refused, &[level().id(2), level().id(3)]), expected);
+    let expected = "unknown: its idle timelines are unknown: the token is refused";
+    assert_eq!(text_of(Some(level()), refused, &[level().id(2), level().id(3)]), expected);
 }

@@ -54,7 +54,7 @@ pub fn now(safekeepers: &[Reading]) -> Option<Terms> {
 /// Compares the terms on record with those of the other safekeepers now.
 pub fn since(recorded: Option<&Terms>, others: &[&Reading]) -> Since {
     let Some(recorded) = recorded else {
-        return Since::Unknown("the terms of that time are not on record".to_owned());
+        return Since::Unknown("the terms of that time were not recorded".to_owned());
     };
     let now = terms(others);
     let raised = |(id, (term, pod)): (&&TimelineId, &(u64, &str))| {
@@ -71,16 +71,16 @@ pub fn since(recorded: Option<&Terms>, others: &[&Reading]) -> Since {
         return Since::Voted(voted);
     }
     if let Some((other, why)) = others.iter().find_map(|other| Some((other, other.unread()?))) {
-        return Since::Unknown(format!("{} does not say its terms: {why}", other.pod));
+        return Since::Unknown(format!("{} does not report its terms: {why}", other.pod));
     }
     // An idle timeline gives no term: a compute may have come and gone.
     let idle = |id: &&TimelineId| !now.keys().any(|known| known.is_same(id));
     let all = others.iter().filter_map(|other| other.safekeeper()?.1.total).max();
     match recorded.keys().find(idle) {
-        Some(id) => Since::Unknown(format!("timeline {id} is idle, and its term is not told")),
+        Some(id) => Since::Unknown(format!("timeline {id} is idle, and its term is unknown")),
         None if others.is_empty() => Since::Unknown("there is no other safekeeper".to_owned()),
         None if all.is_none_or(|all| all > now.len() as u64) => {
-            Since::Unknown("timelines that are idle do not tell their terms".to_owned())
+            Since::Unknown("idle timelines do not report their terms".to_owned())
         }
         None => Since::Nothing,
     }
@@ -109,15 +109,15 @@ mod tests {
             // One that is higher is enough, whatever the other says.
             (recorded(3), vec![level(4), sk(2).down()], Since::Voted(vec![vote(Some(3), 4)])),
             (Some(Terms::new()), vec![level(1)], Since::Voted(vec![vote(None, 1)])),
-            (None, vec![level(3)], unknown("the terms of that time are not on record")),
+            (None, vec![level(3)], unknown("the terms of that time were not recorded")),
             (
                 recorded(3),
                 vec![level(3), sk(2).down()],
-                unknown("safekeeper-1 does not say its terms: connection refused"),
+                unknown("safekeeper-1 does not report its terms: connection refused"),
             ),
-            (recorded(3), vec![level(3).without("aa/11")], unknown("timeline aa/11 is idle, and its term is not told")),
-            (recorded(3), vec![level(3).total(2)], unknown("timelines that are idle do not tell their terms")),
-            (recorded(3), vec![], unknown("timeline aa/11 is idle, and its term is not told")),
+            (recorded(3), vec![level(3).without("aa/11")], unknown("timeline aa/11 is idle, and its term is unknown")),
+            (recorded(3), vec![level(3).total(2)], unknown("idle timelines do not report their terms")),
+            (recorded(3), vec![], unknown("timeline aa/11 is idle, and its term is unknown")),
             (Some(Terms::new()), vec![sk(1)], Since::Nothing),
         ] {
             let readings: Vec<Reading> = others.into_iter().map(Sk::reading).collect();

@@ -77,7 +77,7 @@ fn known<T, F>(read: &Read<Vec<T>>, facts: impl FnOnce(&[T]) -> F) -> Known<F> {
     match read {
         Read::Known(items) => Known::Is(facts(items)),
         Read::Unknown(unreadable) => Known::Unknown(unreadable.reason.clone()),
-        Read::NotAsked => Known::Unknown("not asked for".into()),
+        Read::NotAsked => Known::Unknown("not requested".into()),
     }
 }
 
@@ -159,7 +159,7 @@ impl Context<'_> {
         let set = match &self.objects.stateful_sets {
             Read::Known(sets) => Known::Is(sets.iter().find(|set| set.metadata.name.as_deref() == Some(&name))),
             Read::Unknown(unreadable) => Known::Unknown(unreadable.reason.clone()),
-            Read::NotAsked => Known::Unknown("not asked for".into()),
+            Read::NotAsked => Known::Unknown("not requested".into()),
         };
         let place = Place { role: rule.role, warehouse: warehouse.clone() };
         let mut members: Vec<Member> = found.pods.iter().map(|pod| self.member(pod, &place)).collect();
@@ -203,7 +203,7 @@ impl Context<'_> {
         if !self.vouched {
             let namespace = &self.objects.namespace;
             let why = format!(
-                "namespace {namespace} is an account's by its labels alone: -n {namespace} says that it is yours"
+                "namespace {namespace} looks like an account by its labels alone: confirm it with -n {namespace}"
             );
             facts.unconfirmed = Some(why);
         }

@@ -71,7 +71,7 @@ pub(super) fn claim(
     let claims = match claims {
         Read::Known(claims) => claims,
         Read::Unknown(unreadable) => return blank(ClaimState::Unknown(unreadable.reason.clone())),
-        Read::NotAsked => return blank(ClaimState::Unknown("not asked for".into())),
+        Read::NotAsked => return blank(ClaimState::Unknown("not requested".into())),
     };
     let Some(claim) = claims.iter().find(|claim| claim.metadata.name.as_ref() == Some(name)) else {
         return blank(ClaimState::Missing);
@@ -101,7 +101,7 @@ pub(super) fn claim(
             facts.volume_name = name;
         }
         (Read::NotAsked, name) => {
-            facts.volume = Known::Unknown("not asked for".into());
+            facts.volume = Known::Unknown("not requested".into());
             facts.volume_name = name;
         }
     }

@@ -156,8 +156,8 @@ mod tests {
         let layout = Layout::shipped().unwrap().with_accounts(&["sales".to_owned()]);
         let topology = build(&read, &layout);
         for member in topology.members() {
-            let why = topology.trusted(member).unwrap_err();
-            assert_eq!(why, "namespace sales is an account's by its labels alone: -n sales says that it is yours");
+            let why = topology.trusted(member).unwrap_err().to_string();
+            assert_eq!(why, "namespace sales looks like an account by its labels alone: confirm it with -n sales");
         }
         read.named = vec!["sales".to_owned()];
         let topology = build(&read, &layout);

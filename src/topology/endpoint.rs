@@ -46,26 +46,26 @@ impl Topology {
     /// The endpoint of a member. Nothing is asked; a pod that is not there has its endpoint all the same.
     pub fn endpoint(&self, member: &Member) -> Endpoint {
         let Some(component) = self.component_of(member) else {
-            return Endpoint::Silent("its component is not known".into());
+            return Endpoint::Silent("its component is unknown".into());
         };
         let (door_of, pod) = match component.answers_through {
             None => (component, Some(member)),
             Some(role) => match self.answering(member) {
                 Some(endpoint) => (endpoint, endpoint.members.first()),
-                None => return Endpoint::Silent(format!("there is no {role} in its namespace to answer for it")),
+                None => return Endpoint::Silent(format!("its namespace has no {role} to connect through")),
             },
         };
         let Some(pod) = pod else {
-            return Endpoint::Silent(format!("the {} that answers for it has no pod", door_of.role));
+            return Endpoint::Silent(format!("the {} to connect through has no pod", door_of.role));
         };
         if let Some(why) = self.usurper(pod) {
-            return Endpoint::Silent(format!("a stranger has the name of {}: {why}", pod.name));
+            return Endpoint::Silent(format!("the pod named {} is not SynxDB's: {why}", pod.name));
         }
         if let Some(reason) = pod.pod.as_ref().and_then(|facts| facts.sql_skipped.clone()) {
-            return Endpoint::Silent(format!("{} says that SQL is not to be asked of it: {reason}", pod.name));
+            return Endpoint::Silent(format!("SQL to {} is disabled: {reason}", pod.name));
         }
         if let Some(role) = door_of.yields_to {
-            return Endpoint::Silent(format!("{} speaks HTTP: the account's {role} takes SQL", pod.name));
+            return Endpoint::Silent(format!("{} speaks HTTP: connect to the account's {role}", pod.name));
         }
         match (&door_of.sql, &door_of.page) {
             (Some(endpoint), _) => {
@@ -76,7 +76,7 @@ impl Topology {
                 Endpoint::Sql { pod: pod.name.clone(), endpoint: endpoint.clone(), warehouse }
             }
             (None, Some(endpoint)) => Endpoint::Page { pod: pod.name.clone(), endpoint: endpoint.clone() },
-            (None, None) => Endpoint::Silent("the layout names no port on which it answers".into()),
+            (None, None) => Endpoint::Silent("the layout defines no port for it".into()),
         }
     }
 

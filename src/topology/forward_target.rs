@@ -16,7 +16,7 @@ pub struct ForwardTarget {
 
 /// Where it leads at the moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum ForwardState {
     /// To this pod, which is Ready and stays.
     Ready {
         /// Its name.
@@ -25,7 +25,7 @@ pub enum Standing {
         uid: String,
     },
     /// Nowhere, and why, in words.
-    Nobody(String),
+    NotReady(String),
 }
 
 impl ForwardTarget {
@@ -49,13 +49,13 @@ impl ForwardTarget {
     }
 
     /// Where it leads. It stays with the pod that it led to last while that is Ready.
-    pub fn now(&mut self, topology: &Topology) -> Standing {
+    pub fn now(&mut self, topology: &Topology) -> ForwardState {
         let same = topology.member(&self.namespace, &self.pod);
         let owner_of = |member: &Member| member.pod.as_ref().and_then(|pod| Some(pod.owner.as_ref()?.uid.clone()));
         if let Some(owner) = &self.owner
             && same.is_some_and(|same| owner_of(same).is_some_and(|other| other != *owner))
         {
-            return Standing::Nobody("a pod of its name is there, and belongs to another owner".to_owned());
+            return ForwardState::NotReady("a pod with its name exists but has another owner".to_owned());
         }
         let others = topology
             .space(&self.namespace)
@@ -69,9 +69,9 @@ impl ForwardTarget {
             .find_map(|member| Some((member, member.pod.as_ref()?)).filter(|_| member.ready()));
         if let Some((member, pod)) = ready {
             self.pod.clone_from(&member.name);
-            return Standing::Ready { pod: member.name.clone(), uid: pod.uid.clone() };
+            return ForwardState::Ready { pod: member.name.clone(), uid: pod.uid.clone() };
         }
-        Standing::Nobody(match same.and_then(|member| member.pod.as_ref()) {
+        ForwardState::NotReady(match same.and_then(|member| member.pod.as_ref()) {
             None => "the pod is gone".to_owned(),
             Some(pod) if pod.terminating.is_some() => "the pod is Terminating".to_owned(),
             Some(pod) => format!("the pod is not Ready ({})", pod.status),
@@ -89,10 +89,10 @@ mod tests {
         build(&snapshot(&[&format!("namespace: a\npods: [{pods}]")]), &Layout::shipped().unwrap())
     }
 
-    fn said(standing: Standing) -> String {
+    fn text_of(standing: ForwardState) -> String {
         match standing {
-            Standing::Ready { pod, uid } => format!("{pod} {uid}"),
-            Standing::Nobody(why) => why,
+            ForwardState::Ready { pod, uid } => format!("{pod} {uid}"),
+            ForwardState::NotReady(why) => why,
         }
     }
 
@@ -112,7 +112,7 @@ mod tests {
             (pod("uid: new"), "the pod is not Ready (Running)"),
             (pod("uid: new, ready: true"), "cloudberry-proxy-0 new"),
         ] {
-            assert_eq!(said(lead.now(&now)), expected);
+            assert_eq!(text_of(lead.now(&now)), expected);
         }
     }
 
@@ -123,12 +123,12 @@ mod tests {
         let first = pod("set: cloudberry-proxy");
         for (now, expected) in [
             (pod("set: cloudberry-proxy"), "cloudberry-proxy-0 u"),
-            (pod("set: cloudberry-proxy, owner: forged"), "a pod of its name is there, and belongs to another owner"),
+            (pod("set: cloudberry-proxy, owner: forged"), "a pod with its name exists but has another owner"),
             (pod("replicaSet: mine-0"), "the pod is gone"),
             // Without an owner it is no member at all.
             (world("{name: cloudberry-proxy-0, uid: u, ready: true}"), "the pod is gone"),
         ] {
-            assert_eq!(said(ForwardTarget::to(&first, first.members().next().unwrap()).now(&now)), expected);
+            assert_eq!(text_of(ForwardTarget::to(&first, first.members().next().unwrap()).now(&now)), expected);
         }
     }
 
@@ -143,15 +143,15 @@ mod tests {
         let mut lead = ForwardTarget::to(&first, first.members().next().unwrap());
         assert_eq!(lead.only(), None);
         assert_eq!(
-            said(lead.now(&world(&[pod("aaa", false), pod("bbb", true)].join(", ")))),
+            text_of(lead.now(&world(&[pod("aaa", false), pod("bbb", true)].join(", ")))),
             "cloudberry-proxy-7d9-bbb bbb"
         );
         // It does not go back while there is no need to.
         assert_eq!(
-            said(lead.now(&world(&[pod("aaa", true), pod("bbb", true)].join(", ")))),
+            text_of(lead.now(&world(&[pod("aaa", true), pod("bbb", true)].join(", ")))),
             "cloudberry-proxy-7d9-bbb bbb"
         );
         let stranger = "{name: wh1-0, set: wh1, uid: w, ready: true}";
-        assert_eq!(said(lead.now(&world(stranger))), "the pod is gone");
+        assert_eq!(text_of(lead.now(&world(stranger))), "the pod is gone");
     }
 }

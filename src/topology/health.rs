@@ -84,7 +84,7 @@ pub fn judge(topology: &Topology) -> Report {
     for trouble in &mut troubles {
         let member = topology.member(&trouble.namespace, &trouble.member);
         if let Some(why) = member.and_then(|member| topology.usurper(member)) {
-            trouble.because = format!("a stranger has its name: {why}");
+            trouble.because = format!("the pod with its name is not SynxDB's: {why}");
         }
     }
     troubles.sort_by_key(|trouble| trouble.role);
@@ -115,7 +115,7 @@ pub fn judge(topology: &Topology) -> Report {
         let posing = space.strangers.iter().filter_map(|stranger| Some((stranger, stranger.poses.as_ref()?)));
         posing.map(|(stranger, (role, why))| {
             let Stranger { name, .. } = stranger;
-            format!("{}/{name} is called like a {role} and is a stranger: {why}", space.namespace)
+            format!("{}/{name} is named like a {role} but is not SynxDB's: {why}", space.namespace)
         })
     });
     let strangers = strangers.collect();
@@ -177,13 +177,14 @@ pub fn not_recognized(unrecognized: &Unrecognized) -> Gap {
         part: Part::Other(format!("{what} in namespace {namespace}")),
         why: match evidence {
             LookalikeEvidence::Label { key, value } => {
-                format!("label {key}={value}, and no rule of the layout says what it is")
+                format!("label {key}={value}, which no rule of the layout matches")
             }
             LookalikeEvidence::Name(_) => {
-                "named like a component of SynxDB, and no rule of the layout says what it is".to_owned()
+                "named like a SynxDB component, but no rule of the layout matches it".to_owned()
             }
             LookalikeEvidence::Namespace => {
-                "the namespace is named like one of SynxDB's, and no rule of the layout fits anything in it".to_owned()
+                "the namespace is named like a SynxDB namespace, but no rule of the layout matches anything in it"
+                    .to_owned()
             }
         },
         transient: false,
@@ -191,7 +192,8 @@ pub fn not_recognized(unrecognized: &Unrecognized) -> Gap {
 }
 
 /// Said where the user may not list all pods.
-pub const BY_NAMES_ALONE: &str = "you may not list pods and StatefulSets in all namespaces: accounts are found by the names of their namespaces alone";
+pub const BY_NAMES_ALONE: &str =
+    "missing permission: list pods and StatefulSets in all namespaces; accounts are found by namespace name only";
 
 /// In words, that a namespace goes.
 pub fn being_deleted(namespace: &str) -> String {
@@ -200,7 +202,7 @@ pub fn being_deleted(namespace: &str) -> String {
 
 /// The same of one that was not looked into for it.
 pub fn not_looked_into(namespace: &str) -> String {
-    format!("{}: not looked into", being_deleted(namespace))
+    format!("{}: skipped", being_deleted(namespace))
 }
 
 /// That a member's word is old: it is Ready as far as its node said, which has said nothing for a while.
@@ -208,7 +210,7 @@ fn silence(topology: &Topology, member: &Member) -> Option<Gap> {
     let node = member.pod.as_ref().filter(|_| member.ready())?.node.as_ref()?;
     let seconds = topology.silent_nodes.get(node)?;
     Some(Gap {
-        part: Part::Other(format!("whether {} is still Ready", member.name)),
+        part: Part::Other(format!("readiness of {}", member.name)),
         why: format!("its node {node} has not reported for {seconds} s"),
         transient: true,
     })

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::testing::{snapshot, unreadable};
-use crate::topology::{Layout, build};
+use crate::topology::{Layout, Untrusted, build};
 
 const POD: &str = "{name: pageserver-0, set: pageserver, claims: [data-pageserver-0], ready: true}";
 const CLAIM: &str = "{name: data-pageserver-0, volume: pv-1}";
@@ -99,7 +99,7 @@ fn what_a_silent_node_said_last_is_old() {
     };
     let report = judged(POD, "node-1");
     assert_eq!((report.health, report.gaps.len()), (Health::Unknown, 1));
-    assert_eq!(report.gaps[0].part.to_string(), "whether pageserver-0 is still Ready");
+    assert_eq!(report.gaps[0].part.to_string(), "readiness of pageserver-0");
     assert_eq!(report.gaps[0].why, "its node node-1 has not reported for 45 s");
     // Another node's silence says nothing of it; and what is not Ready is known to be in trouble.
     assert_eq!(judged(POD, "node-2").health, Health::Healthy);
@@ -124,7 +124,7 @@ fn a_stranger_is_one_by_the_name_of_the_member_that_is_missing() {
     assert_eq!(of("{name: pageserver-1, ready: true}"), (None, Ok(())));
     assert_eq!(
         of("{name: pageserver-0, ready: true}"),
-        (Some(why.to_owned()), Err(format!("a stranger has its name: {why}")))
+        (Some(why.to_owned()), Err(Untrusted::Stranger(why.to_owned())))
     );
     assert_eq!(of("{name: pageserver-0, set: pageserver, ready: true}, {name: pageserver-1}"), (None, Ok(())));
 }

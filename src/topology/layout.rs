@@ -239,9 +239,9 @@ impl Layout {
     /// A usage error that names the line or the pattern that cannot be understood.
     pub fn parse(text: &str) -> Result<Self> {
         let raw: RawLayout = serde_saphyr::from_str(text)
-            .map_err(|error| Error::usage("the layout cannot be read").because(first_line(&error.to_string())))?;
+            .map_err(|error| Error::usage("cannot read the layout").because(first_line(&error.to_string())))?;
         let components = |list: Vec<RawComponent>| list.into_iter().map(component).collect::<Result<Vec<_>>>();
-        let patterns = |list: &[String]| list.iter().map(|pattern| whole(pattern)).collect::<Result<Vec<_>>>();
+        let patterns = |list: &[String]| list.iter().map(|pattern| anchored(pattern)).collect::<Result<Vec<_>>>();
         let layout = Self {
             account_namespaces: patterns(&raw.account_namespaces)?,
             possible_account_namespaces: patterns(&raw.possible_account_namespaces)?,
@@ -396,13 +396,13 @@ fn as_written(pattern: &Regex) -> &str {
 
 fn component(raw: RawComponent) -> Result<ComponentLayout> {
     if raw.remote_storage.is_some() && raw.role != Role::Pageserver {
-        let what = format!("the layout gives remoteStorage to a {}", raw.role);
+        let what = format!("the layout sets remoteStorage for a {}", raw.role);
         return Err(Error::usage(what).because("only a pageserver has it"));
     }
     Ok(ComponentLayout {
         role: raw.role,
-        component: raw.component.as_deref().map(whole).transpose()?,
-        workload: whole(&raw.workload)?,
+        component: raw.component.as_deref().map(anchored).transpose()?,
+        workload: anchored(&raw.workload)?,
         sql: raw.sql,
         page: raw.page,
         answers_through: match raw.answers_through {
@@ -415,7 +415,7 @@ fn component(raw: RawComponent) -> Result<ComponentLayout> {
     })
 }
 
-fn whole(pattern: &str) -> Result<Regex> {
+fn anchored(pattern: &str) -> Result<Regex> {
     Regex::new(&format!("^(?:{pattern})$")).map_err(|error| {
         let text = error.to_string();
         Error::usage(format!("the layout's pattern {pattern:?} is not a regular expression"))

@@ -32,7 +32,7 @@ fn labels(of: &[(&str, &str)]) -> BTreeMap<String, String> {
 }
 
 /// What the shipped layout says of a workload, in short.
-fn said(kind: SpaceKind, workload: &str, of: &[(&str, &str)]) -> String {
+fn text_of(kind: SpaceKind, workload: &str, of: &[(&str, &str)]) -> String {
     match Layout::shipped().unwrap().recognize(kind, workload, &labels(of)) {
         Recognized::As(rule, by) => format!("{} by {by:?}", rule.role),
         Recognized::Not(LookalikeEvidence::Label { key, value }) => format!("label {key}={value}"),
@@ -69,7 +69,7 @@ fn workloads_are_recognized_in_their_own_kind_of_namespace_only() {
         (Account, "safekeeper", "called safekeeper"),
         (System, "whisper-1", "unrelated"),
     ] {
-        assert_eq!(said(kind, workload, &[]), expected, "{workload}");
+        assert_eq!(text_of(kind, workload, &[]), expected, "{workload}");
     }
 }
 
@@ -95,7 +95,7 @@ fn labels_decide_before_names() {
         (Account, "any", &[("enterprise.dbaas/instance", "a")], "label enterprise.dbaas/instance=a"),
         (Account, "any", &[("app.kubernetes.io/component", "warehouse")], "unrelated"),
     ] {
-        assert_eq!(said(kind, workload, of), expected, "{workload} {of:?}");
+        assert_eq!(text_of(kind, workload, of), expected, "{workload} {of:?}");
     }
 }
 
@@ -126,5 +126,5 @@ fn a_bad_layout_says_what_is_bad() {
     assert!(error.why[0].contains("systemNamespaces"), "{error}");
     let misplaced = DEFAULT_LAYOUT.replace("workload: safekeeper\n", "workload: safekeeper\n    remoteStorage: true\n");
     let error = Layout::parse(&misplaced).unwrap_err();
-    assert_eq!(error.what, "the layout gives remoteStorage to a safekeeper");
+    assert_eq!(error.what, "the layout sets remoteStorage for a safekeeper");
 }

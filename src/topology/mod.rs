@@ -44,7 +44,7 @@ pub use endpoint::{Endpoint, Warehouse};
 pub use layout::{Layout, LayoutSource, LookalikeEvidence, RecognizedBy, SpaceKind};
 pub use model::{
     Claim, ClaimReference, ClaimState, Component, Gap, Known, Member, NotIts, Owner, Part, PodFacts, Space, Stranger,
-    Topology, Unrecognized, Volume, VolumePhase,
+    Topology, Unrecognized, Untrusted, Volume, VolumePhase,
 };
 pub use placement::{NodeFacts, Place, StorageClassFacts};
 pub use readiness::Readiness;

@@ -421,6 +421,23 @@ pub struct ClaimReference {
     pub uid: Option<String>,
 }
 
+/// Why a pod is not trusted with a password.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Untrusted {
+    /// It is not confirmed that the layout's workload owns it, for this reason.
+    #[error("{0}")]
+    Unconfirmed(String),
+    /// The pod with its name belongs to another owner, for this reason.
+    #[error("the pod with its name is not SynxDB's: {0}")]
+    Stranger(String),
+    /// There is no pod, and no workload that would create it.
+    #[error("its pod does not exist, and no StatefulSet is known to create it")]
+    NoWorkload,
+    /// The topology that was read does not have the pod.
+    #[error("the owner of its pod is unknown")]
+    OwnerUnknown,
+}
+
 impl Topology {
     /// Why volumes, and what is on record there, are not known; `None` if they could be read.
     pub fn unread_volumes(&self) -> Option<&Gap> {
@@ -460,16 +477,19 @@ impl Topology {
         component.map_or_else(|| pod.to_owned(), |component| component.name.clone())
     }
 
-    /// Whether a pod of this name is, or will be, the layout's workload's own: only such a pod is trusted with a
-    /// password. `Err` says why not, in words.
-    pub fn trusted(&self, member: &Member) -> Result<(), String> {
+    /// Returns whether a pod of this name belongs, or will belong, to the layout's workload: only such a pod is trusted
+    /// with a password.
+    ///
+    /// # Errors
+    /// Why the pod is not trusted.
+    pub fn trusted(&self, member: &Member) -> Result<(), Untrusted> {
         match &member.pod {
-            Some(pod) => pod.unconfirmed.clone().map_or(Ok(()), Err),
+            Some(pod) => pod.unconfirmed.clone().map_or(Ok(()), |why| Err(Untrusted::Unconfirmed(why))),
             // There is none yet: the one that its StatefulSet makes.
             None => match (self.usurper(member), self.component_of(member).and_then(Component::set)) {
-                (Some(why), _) => Err(format!("a stranger has its name: {why}")),
+                (Some(why), _) => Err(Untrusted::Stranger(why.to_owned())),
                 (None, Some(_)) => Ok(()),
-                (None, None) => Err("its pod does not exist, and no StatefulSet that makes one is known".into()),
+                (None, None) => Err(Untrusted::NoWorkload),
             },
         }
     }

@@ -23,17 +23,17 @@ pub(super) fn ownership(pod: &Pod, owner: Option<&Owner>, sets: &Read<Vec<Statef
     let Some(owner) = owner else { return Ownership::Refuted("no controller owns it".into()) };
     let Owner { kind, name, uid, .. } = owner;
     if !owner.is_stateful_set() {
-        return Ownership::Unconfirmed(format!("its owner is the {kind} {name}, which is not read"));
+        return Ownership::Unconfirmed(format!("its owner is the {kind} {name}, which was not read"));
     }
     let sets = match sets {
         Read::Known(sets) => sets,
         Read::Unknown(why) => {
-            return Ownership::Unconfirmed(format!("whether StatefulSet {name} owns it is not known: {}", why.reason));
+            return Ownership::Unconfirmed(format!("whether StatefulSet {name} owns it is unknown: {}", why.reason));
         }
-        Read::NotAsked => return Ownership::Unconfirmed(format!("whether StatefulSet {name} owns it was not asked")),
+        Read::NotAsked => return Ownership::Unconfirmed(format!("whether StatefulSet {name} owns it was not checked")),
     };
     let Some(set) = sets.iter().find(|set| set.metadata.uid.as_ref() == Some(uid)) else {
-        return Ownership::Refuted(format!("the StatefulSet {name} that it names as its owner does not exist"));
+        return Ownership::Refuted(format!("its owner, StatefulSet {name}, does not exist"));
     };
     let set_name = set.metadata.name.as_deref().unwrap_or_default();
     let pod_name = pod.metadata.name.as_deref().unwrap_or_default();
@@ -45,6 +45,6 @@ pub(super) fn ownership(pod: &Pod, owner: Option<&Owner>, sets: &Read<Vec<Statef
     if made {
         Ownership::Confirmed
     } else {
-        Ownership::Refuted(format!("StatefulSet {set_name} did not make it, although it names it as its owner"))
+        Ownership::Refuted(format!("it names StatefulSet {set_name} as its owner, but that did not create it"))
     }
 }

@@ -83,10 +83,15 @@ pub fn trouble(pod: &Pod) -> Option<String> {
         if let Some((value, reason, message)) = condition(pod, name)
             && value != "True"
         {
+            let what = if (name, value) == ("Ready", "False") {
+                "not Ready".to_owned()
+            } else {
+                format!("condition {name} is {value}")
+            };
             return match (reason, message) {
                 (_, Some(message)) if !message.is_empty() => Some(without_preemption(&one_line(message)).to_owned()),
-                (Some(reason), _) => Some(format!("its condition {name} is {value} ({reason})")),
-                _ => Some(format!("its condition {name} is {value}")),
+                (Some(reason), _) => Some(format!("{what} ({reason})")),
+                _ => Some(what),
             };
         }
     }
@@ -304,7 +309,7 @@ mod tests {
         for (containers, conditions, expected) in [
             (vec![looping], json!([]), "container pg is in CrashLoopBackOff (it ended with exit code 137)"),
             (vec![ended(1)], json!([]), "container pg ended with exit code 1 (Error)"),
-            (vec![ended(0)], condition(""), "its condition Ready is False (PodCompleted)"),
+            (vec![ended(0)], condition(""), "not Ready (PodCompleted)"),
             (vec![], condition("it is over"), "it is over"),
         ] {
             let pod =
@@ -335,7 +340,7 @@ mod tests {
             ),
             (
                 "status: {phase: Running, conditions: [{type: Ready, status: Unknown, reason: NodeStatusUnknown}]}",
-                Some("its condition Ready is Unknown (NodeStatusUnknown)"),
+                Some("condition Ready is Unknown (NodeStatusUnknown)"),
             ),
         ] {
             assert_eq!(trouble(&pod(yaml)).as_deref(), expected, "{yaml}");
@@ -363,7 +368,7 @@ mod tests {
     #[test]
     fn a_servers_text_becomes_one_harmless_line() {
         let long = one_line(&"word ".repeat(1 << 16));
-        assert!(long.ends_with("… (cut after 1000 of 327679 characters)"), "{long}");
+        assert!(long.ends_with("… (first 1000 of 327679 characters)"), "{long}");
         assert_eq!(one_line("a\n b\u{1b}[31m\tc.\r\n"), "a b [31m c");
     }
 }

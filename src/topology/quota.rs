@@ -238,14 +238,14 @@ impl Scope {
 pub fn quotas(objects: &[ResourceQuota]) -> Vec<Quota> {
     let quota = |object: &ResourceQuota| {
         let status = object.status.as_ref();
-        let said = |list: Option<&BTreeMap<String, Quantity>>, name: &str| {
+        let text_of = |list: Option<&BTreeMap<String, Quantity>>, name: &str| {
             let quantity = list?.get(name)?;
             Some((thousandths(&quantity.0)?, quantity.0.clone()))
         };
         let hard = object.spec.as_ref().and_then(|spec| spec.hard.as_ref());
         let used = status.and_then(|status| status.used.as_ref());
         let bounds = hard.into_iter().flatten().filter_map(|(of, _)| {
-            let (hard, used) = (said(hard, of)?, said(used, of)?);
+            let (hard, used) = (text_of(hard, of)?, text_of(used, of)?);
             Some(Bound { of: of.clone(), hard, used })
         });
         let (name, scopes) = (object.metadata.name.clone(), Scope::all_of(object.spec.as_ref()));

@@ -65,7 +65,7 @@ fn the_coordinator_is_the_door_of_its_account() {
             "{name}"
         );
     }
-    let silent = Endpoint::Silent("coordinator-proxy-0 speaks HTTP: the account's coordinator takes SQL".to_owned());
+    let silent = Endpoint::Silent("coordinator-proxy-0 speaks HTTP: connect to the account's coordinator".to_owned());
     assert_eq!(endpoint("coordinator-proxy-0"), silent);
     // Nobody else takes it for a database either.
     let takes_sql = topology.spaces[0].components.iter().filter(|component| component.sql.is_some());
@@ -113,17 +113,17 @@ fn what_fits_no_rule_makes_it_unknown() {
         (
             pod("{name: x-0, replicaSet: x, ready: true, labels: {enterprise.dbaas/component: catalog}}"),
             "pod x-0 in namespace hashdata-fe-team-07e5674f",
-            "label enterprise.dbaas/component=catalog, and no rule of the layout says what it is",
+            "label enterprise.dbaas/component=catalog, which no rule of the layout matches",
         ),
         (
             set("{name: safekeeper, replicas: 1}"),
             "workload safekeeper in namespace hashdata-fe-team-07e5674f",
-            "named like a component of SynxDB, and no rule of the layout says what it is",
+            "named like a SynxDB component, but no rule of the layout matches it",
         ),
         (
             set("{name: catalog, replicas: 1, labels: {enterprise.dbaas/name: c}}"),
             "workload catalog in namespace hashdata-fe-team-07e5674f",
-            "label enterprise.dbaas/name=c, and no rule of the layout says what it is",
+            "label enterprise.dbaas/name=c, which no rule of the layout matches",
         ),
     ] {
         let report = judge(&world(&[&format!("{document}{etl}")]));

@@ -98,7 +98,7 @@ fn new_pod(set: &StatefulSet, topology: &Topology, member: &Member) -> Known<Box
     if revision != newest {
         let revision = revision.unwrap_or_default();
         return Known::Unknown(format!(
-            "it is made from revision {revision}, which is not the newest, and is not read"
+            "it is created from revision {revision}, which is not the latest and was not read"
         ));
     }
     let template = &set.spec.template;
@@ -217,7 +217,7 @@ mod tests {
     fn a_pod_of_another_revision_or_controller_is_not_known() {
         let kept = "{name: wh9527, replicas: 2, templates: [data], revisions: [r1, r2], partition: 2}";
         let rolled = "{name: wh9527, replicas: 2, templates: [data], revisions: [r1, r2], partition: 1}";
-        assert!(replaced(kept, POD, (true, &[])).2.contains("made from revision r1"));
+        assert!(replaced(kept, POD, (true, &[])).2.contains("created from revision r1"));
         assert_eq!(replaced(rolled, POD, (true, &[])).0["metadata"]["labels"]["controller-revision-hash"], "r2");
         let (pod, claims, why) = replaced(SET, POD, (false, &["other-wh9527-1"]));
         assert_eq!((pod, claims.len(), why.as_str()), (Value::Null, 0, "none is created"));

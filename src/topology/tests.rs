@@ -226,7 +226,7 @@ pods:
         read
     };
     let forged = "does not exist";
-    let made = "did not make it, although it names it as its owner";
+    let made = "as its owner, but that did not create it";
     for (line, why) in [
         ("{name: cloudberry-proxy-1, ready: true}", "no controller owns it"),
         ("{name: cloudberry-proxy-1, set: cloudberry-proxy, owner: forged, ready: true, labels: {app: proxy}}", forged),
@@ -259,8 +259,8 @@ pods:
     let unconfirmed = topology(&unread);
     assert_eq!(unconfirmed.members().count(), 2);
     for member in unconfirmed.members() {
-        let why = unconfirmed.trusted(member).unwrap_err();
-        assert!(why.starts_with("whether StatefulSet cloudberry-proxy owns it is not known: "), "{why}");
+        let why = unconfirmed.trusted(member).unwrap_err().to_string();
+        assert!(why.starts_with("whether StatefulSet cloudberry-proxy owns it is unknown: "), "{why}");
     }
 }
 
@@ -273,12 +273,15 @@ pods: [{name: cloudberry-proxy-0, ready: true}]";
     let topology = topology(&snapshot(&[yaml]));
     let member = topology.members().next().unwrap();
     assert!(member.pod.is_none());
-    assert_eq!(topology.trusted(member).unwrap_err(), "a stranger has its name: no controller owns it");
-    let why = "a stranger has the name of cloudberry-proxy-0: no controller owns it";
+    assert_eq!(
+        topology.trusted(member).unwrap_err().to_string(),
+        "the pod with its name is not SynxDB's: no controller owns it"
+    );
+    let why = "the pod named cloudberry-proxy-0 is not SynxDB's: no controller owns it";
     assert_eq!(topology.endpoint(member), Endpoint::Silent(why.into()));
     let report = judge(&topology);
     assert_eq!((report.health, report.members), (Health::Degraded, (0, 1)));
-    assert_eq!(report.troubles[0].because, "a stranger has its name: no controller owns it");
+    assert_eq!(report.troubles[0].because, "the pod with its name is not SynxDB's: no controller owns it");
 }
 
 /// A claim's `volumeName` is a wish: a volume is the claim's only if it says so itself, by namespace, name and UID.

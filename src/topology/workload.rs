@@ -118,10 +118,10 @@ fn revisions(set: &StatefulSet) -> Revisions {
     let seen = status.and_then(|status| status.observed_generation) >= set.metadata.generation;
     let strategy = set.spec.update_strategy.as_ref();
     let rolling = strategy.and_then(|strategy| strategy.rolling_update.as_ref());
-    let said = |revision: Option<&String>| revision.filter(|name| !name.is_empty()).cloned();
+    let text_of = |revision: Option<&String>| revision.filter(|name| !name.is_empty()).cloned();
     Revisions {
-        current: said(status.and_then(|status| status.current_revision.as_ref())),
-        update: said(status.and_then(|status| status.update_revision.as_ref())).filter(|_| seen),
+        current: text_of(status.and_then(|status| status.current_revision.as_ref())),
+        update: text_of(status.and_then(|status| status.update_revision.as_ref())).filter(|_| seen),
         partition: rolling.and_then(|rolling| rolling.partition).unwrap_or(0),
         on_delete: strategy.and_then(|strategy| strategy.type_.as_deref()) == Some("OnDelete"),
     }

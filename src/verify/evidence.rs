@@ -1,6 +1,6 @@
 //! What a component says of what it holds, and what is missing of it afterwards. Pure.
 
-use super::status_pages::in_words;
+use super::status_pages::summary;
 use crate::probe::baseline::{Database, Listing, Table, Uncounted};
 use crate::probe::compare::{counted, escaped, some};
 use crate::probe::kernel::Kernel;
@@ -47,38 +47,42 @@ pub fn difference(before: &Evidence, after: &Evidence) -> Difference {
         (Evidence::Page(before), Evidence::Page(after)) => {
             Difference::of_found(&compared_pages(None, Some(before), after, &[]))
         }
-        _ => Difference { unknown: vec!["it is not asked in the same way as before".into()], ..Difference::default() },
+        _ => {
+            Difference { unknown: vec!["it is not queried in the same way as before".into()], ..Difference::default() }
+        }
     };
     Difference { nothing: before.nothing_to_compare().or(difference.nothing), ..difference }
 }
 
 fn of_servers(before: &Baseline, after: &Baseline) -> Difference {
     let comparison = compare(before, after);
-    let number = |number: usize, thing| counted(number as u64, thing);
-    let mut there = vec![number(comparison.databases, "database"), counted(comparison.tables, "table")];
-    if comparison.counted > 0 {
-        there.push(format!("the rows of {}", number(comparison.counted, "table")));
-    }
+    let rows = match comparison.counted {
+        0 => String::new(),
+        all if all as u64 == comparison.tables => " (rows counted)".to_owned(),
+        some => format!(" (rows of {some} counted)"),
+    };
+    let there =
+        format!("{}, {}{rows}", counted(comparison.databases as u64, "database"), counted(comparison.tables, "table"));
     let mut unknown = comparison.unknown;
     // What the bounds leave out on both sides may be all that there is.
     if comparison.listed == 0 && comparison.missing.is_empty() && unknown.is_empty() {
-        unknown.push("no database whose tables were listed before was listed again".into());
+        unknown.push("none of the databases listed before was listed again".into());
     }
     Difference {
         missing: comparison.missing.iter().map(ToString::to_string).collect(),
         names: comparison.missing.iter().map(|missing| (missing.to_string(), missing.name())).collect(),
         unknown,
         nothing: None,
-        there: there.join(", "),
+        there,
         beyond: comparison.beyond,
     }
 }
 
 /// Returns which storage component a role is, if it is one.
-pub fn storage_kind(role: Role) -> Option<storage::Kind> {
+pub fn storage_kind(role: Role) -> Option<storage::StorageKind> {
     match role {
-        Role::Safekeeper => Some(storage::Kind::Safekeeper),
-        Role::Pageserver => Some(storage::Kind::Pageserver),
+        Role::Safekeeper => Some(storage::StorageKind::Safekeeper),
+        Role::Pageserver => Some(storage::StorageKind::Pageserver),
         Role::MetadataProxy
         | Role::FoundationDb
         | Role::StorageController
@@ -96,7 +100,7 @@ pub fn storage_kind(role: Role) -> Option<storage::Kind> {
 ///
 /// `kind` is what the component is, if that is known: a page tells it by its metrics alone.
 pub fn compared_pages(
-    kind: Option<storage::Kind>,
+    kind: Option<storage::StorageKind>,
     before: Option<&PageFacts>,
     after: &PageFacts,
     safekeepers: &[&Reading],
@@ -104,8 +108,8 @@ pub fn compared_pages(
     // What it is, it said before, or says now.
     let kind = kind.or_else(|| before.and_then(PageFacts::kind)).or_else(|| after.kind());
     match kind {
-        Some(storage::Kind::Pageserver) => pageserver::compare(before, after, safekeepers),
-        Some(storage::Kind::Safekeeper) => safekeeper::compare(before, after, safekeepers),
+        Some(storage::StorageKind::Pageserver) => pageserver::compare(before, after, safekeepers),
+        Some(storage::StorageKind::Safekeeper) => safekeeper::compare(before, after, safekeepers),
         // It may be either, and a pageserver may have the id of a safekeeper.
         None => safekeeper::compare(before, after, &[]),
     }
@@ -159,9 +163,9 @@ impl Evidence {
                 let lacks: Vec<String> = self.lacks().into_iter().map(|what| format!("; {what}")).collect();
                 format!("{version}{kernel}: {databases}, {}{}", counted(tables, "table"), lacks.concat())
             }
-            Self::Page(PageFacts { metrics: Some(metrics), .. }) => format!("status page, {}", in_words(metrics)),
-            Self::Page(PageFacts { unread: Some(why), .. }) => format!("status page, no metrics ({why})"),
-            Self::Page(_) => "status page, no metrics".into(),
+            Self::Page(PageFacts { metrics: Some(metrics), .. }) => format!("status endpoint, {}", summary(metrics)),
+            Self::Page(PageFacts { unread: Some(why), .. }) => format!("status endpoint, no metrics ({why})"),
+            Self::Page(_) => "status endpoint, no metrics".into(),
         }
     }
 
@@ -173,16 +177,16 @@ impl Evidence {
             Self::Page(PageFacts { metrics: None, unread: Some(why), .. }) => {
                 return Some(format!("its metrics could not be read before: {why}"));
             }
-            Self::Page(PageFacts { metrics: None, .. }) => "its status page served no metrics before",
+            Self::Page(PageFacts { metrics: None, .. }) => "its status endpoint served no metrics before",
             Self::Page(PageFacts { metrics: Some(metrics), .. }) if metrics.names_anything() => return None,
             Self::Page(PageFacts { metrics: Some(Metrics::Safekeeper(_)), .. }) => {
-                "its metrics gave no committed position of a timeline before"
+                "its metrics had no committed position of a timeline before"
             }
             Self::Page(_) => "its metrics named no active tenant before",
             Self::Sql(baseline) => {
                 let mut listed = baseline.databases.iter().filter_map(Database::known).peekable();
                 if listed.peek().is_none() {
-                    "the tables of no database could be listed before"
+                    "no database's tables could be listed before"
                 } else {
                     let tables: Vec<_> = listed.flat_map(|tables| &tables.tables).collect();
                     let uncounted = |table: &&Table| matches!(table.uncounted, Some(Uncounted::Unknown(_)));
@@ -190,7 +194,7 @@ impl Evidence {
                     if counted || !tables.iter().any(uncounted) {
                         return None;
                     }
-                    "the rows of no table could be counted before"
+                    "no table's rows could be counted before"
                 }
             }
         };
@@ -225,7 +229,7 @@ impl Evidence {
         }
     }
 
-    /// What a comparison with it leaves out, in numbers: `2 of 15 databases could not be entered`.
+    /// What a comparison with it leaves out, in numbers: `2 of 15 databases could not be opened`.
     pub fn lacks(&self) -> Vec<String> {
         let nothing = self.nothing_to_compare();
         let Self::Sql(baseline) = self else { return nothing.into_iter().collect() };
@@ -240,8 +244,8 @@ impl Evidence {
         let of_all = |number: u64| format!("{number} of {}", counted(all, "database"));
         [
             (unlisted, format!("{} were not listed", of_all(unlisted))),
-            (closed, format!("{} could not be entered", of_all(closed))),
-            (damaged, format!("{} cannot be read as a whole", of_all(damaged))),
+            (closed, format!("{} could not be opened", of_all(closed))),
+            (damaged, format!("{} cannot be read completely", of_all(damaged))),
             (uncounted, format!("the rows of {} could not be counted", counted(uncounted, "table"))),
         ]
         .into_iter()
@@ -285,7 +289,7 @@ mod tests {
         let other = Reading { pod: "safekeeper-0".into(), said: Ok(mute.clone()) };
         let found = compared_pages(None, Some(&mute), &mute, &[&other]);
         assert!(found.short.is_empty() && found.nothing.is_some(), "{found:?}");
-        let found = compared_pages(Some(storage::Kind::Pageserver), Some(&mute), &mute, &[&other]);
+        let found = compared_pages(Some(storage::StorageKind::Pageserver), Some(&mute), &mute, &[&other]);
         assert!(found.short.is_empty() && found.nothing.is_some(), "{found:?}");
     }
 
@@ -296,11 +300,11 @@ mod tests {
         let others = [2, 3].map(|id| Reading { pod: format!("safekeeper-{}", id - 1), said: Ok(mute(id)) });
         let others: Vec<&Reading> = others.iter().collect();
         for before in [None, Some(mute(2))] {
-            let found = compared_pages(Some(storage::Kind::Safekeeper), before.as_ref(), &mute(2), &others);
+            let found = compared_pages(Some(storage::StorageKind::Safekeeper), before.as_ref(), &mute(2), &others);
             let lines: Vec<&str> = found.short.iter().map(|short| short.line.as_str()).collect();
-            assert_eq!(lines, ["an identity of its own: safekeeper-1 has id 2, too"], "{before:?}");
+            assert_eq!(lines, ["an identity of its own: safekeeper-1 also has id 2"], "{before:?}");
         }
-        let found = compared_pages(Some(storage::Kind::Safekeeper), None, &mute(1), &others);
+        let found = compared_pages(Some(storage::StorageKind::Safekeeper), None, &mute(1), &others);
         assert!(found.short.is_empty() && found.nothing.is_some(), "{found:?}");
     }
 
@@ -357,8 +361,8 @@ mod tests {
         partial.total = Some(15);
         let expected = [
             "11 of 15 databases were not listed",
-            "1 of 15 databases could not be entered",
-            "1 of 15 databases cannot be read as a whole",
+            "1 of 15 databases could not be opened",
+            "1 of 15 databases cannot be read completely",
             "the rows of 1 table could not be counted",
         ];
         let partial = Evidence::Sql(partial);
@@ -387,21 +391,21 @@ mod tests {
         let server = |databases| Evidence::Sql(baseline(databases));
         let closed = || Listing::Unknown("closed".into());
         for (before, why) in [
-            (empty(), Some("its status page served no metrics before")),
+            (empty(), Some("its status endpoint served no metrics before")),
             (
                 page(sk(1).unread().page()),
-                Some("its metrics could not be read before: /metrics answers 401 Unauthorized"),
+                Some("its metrics could not be read before: /metrics returned 401 Unauthorized"),
             ),
             (page(ps(0).page()), Some("its metrics named no active tenant before")),
             (page(ps(1).timeline("aa/11", 9, 9).page()), None),
-            (page(sk(1).page()), Some("its metrics gave no committed position of a timeline before")),
-            (page(sk(1).without_total().page()), Some("its metrics gave no committed position of a timeline before")),
+            (page(sk(1).page()), Some("its metrics had no committed position of a timeline before")),
+            (page(sk(1).without_total().page()), Some("its metrics had no committed position of a timeline before")),
             (page(sk(1).total(3).page()), None),
             (safekeeper(9, 9), None),
-            (server(Vec::new()), Some("the tables of no database could be listed before")),
-            (server(vec![("a", closed())]), Some("the tables of no database could be listed before")),
+            (server(Vec::new()), Some("no database's tables could be listed before")),
+            (server(vec![("a", closed())]), Some("no database's tables could be listed before")),
             (server(vec![("a", closed()), ("b", known(table("t", None)))]), None),
-            (server(vec![("a", known(uncounted()))]), Some("the rows of no table could be counted before")),
+            (server(vec![("a", known(uncounted()))]), Some("no table's rows could be counted before")),
             (server(vec![("a", known(uncounted())), ("b", known(table("t", Some(1))))]), None),
             (server(vec![("postgres", Listing::Known(tables(Vec::new())))]), None),
         ] {
@@ -420,7 +424,7 @@ mod tests {
         let cut = Evidence::Sql(Baseline { truncated: true, ..cut });
         let found = difference(&listed("b"), &cut);
         assert!(found.missing.is_empty() && found.nothing.is_none(), "{found:?}");
-        assert_eq!(found.unknown, ["no database whose tables were listed before was listed again"]);
+        assert_eq!(found.unknown, ["none of the databases listed before was listed again"]);
         assert!(difference(&listed("a"), &cut).unknown.is_empty());
     }
 

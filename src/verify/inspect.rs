@@ -11,7 +11,7 @@ use crate::probe::digests::digests;
 use crate::probe::http::{Deadlines, status_page};
 use crate::probe::kernel::Kernel;
 use crate::probe::no_page::{NoPage, NoPageKind};
-use crate::probe::{Answer, Baseline, Canary, Login, Look, PageAccess, Sql, SqlTarget};
+use crate::probe::{Answer, Baseline, Canary, ContentsRequest, Login, PageAccess, Sql, SqlTarget};
 use crate::storage::{Digests, Reading, Readings};
 use crate::topology::layout::{SqlEndpoint, StatusEndpoint};
 use crate::topology::{Endpoint, Member, Role, Topology, Warehouse};
@@ -33,7 +33,7 @@ pub struct Options {
     pub page_token: PageAccess,
     /// Role to log in as, where it is not the layout's.
     pub user: Option<String>,
-    /// Look into this database only; it must be there.
+    /// ContentsRequest into this database only; it must be there.
     pub database: Option<String>,
     /// Name of the canary table's schema, unique to this run; `None` writes nothing.
     pub canary: Option<String>,
@@ -82,7 +82,7 @@ pub async fn inspect(cluster: &Cluster, subjects: &[VerifyTarget], options: &Opt
         match subject {
             VerifyTarget::Server { namespace, pod, endpoint, exists, warehouse, answers_for, suspended } => {
                 if !exists {
-                    let judged = Judgement::failed("there is no such pod");
+                    let judged = Judgement::failed("pod not found");
                     let check = judged.on(Kind::Connection, namespace, pod, Duration::ZERO);
                     return Asked::Judged(Inspection { checks: vec![check], ..Inspection::default() });
                 }
@@ -110,7 +110,7 @@ pub async fn inspect(cluster: &Cluster, subjects: &[VerifyTarget], options: &Opt
                 Asked::Judged(Inspection { checks: vec![check], ..Inspection::default() })
             }
             VerifyTarget::Unprovable { namespace, pod, reason } => {
-                let judged = Judgement::skipped(format!("{reason}; its pod is Ready, and that is all that is known"));
+                let judged = Judgement::skipped(format!("{reason}; only its pod is known to be Ready"));
                 let check = judged.on(Kind::Connection, namespace, pod, Duration::ZERO);
                 Asked::Judged(Inspection { checks: vec![check], ..Inspection::default() })
             }
@@ -177,7 +177,7 @@ async fn same_bytes(cluster: &Cluster, at: usize, all: &[Asked<'_>], options: &O
     if pages.role != Role::Safekeeper || !pages.whole {
         return None;
     }
-    let token = options.page_token.within_or_why(cluster, pages.namespace, options.deadline).await;
+    let token = options.page_token.with_secrets_or_reason(cluster, pages.namespace, options.deadline).await;
     let safekeepers: Vec<(&str, &StatusEndpoint)> =
         pages.pods.iter().map(|(pod, _)| (pod.as_str(), pages.endpoint)).collect();
     let readings = beside(pages, all);
@@ -272,10 +272,10 @@ async fn server(
     account: Account<'_>,
     options: &Options,
 ) -> Inspection {
-    let login = match options.login.clone().within(cluster, namespace, options.deadline).await {
+    let login = match options.login.clone().with_secrets(cluster, namespace, options.deadline).await {
         Ok(login) => login,
         Err(error) => {
-            let judged = Judgement::unknown(format!("it was not asked: {error}"));
+            let judged = Judgement::unknown(format!("it was not queried: {error}"));
             let check = judged.on(Kind::Connection, namespace, pod, Duration::ZERO);
             return Inspection { checks: vec![check], ..Inspection::default() };
         }
@@ -351,7 +351,7 @@ async fn server_over<C: Connector>(
     let only = options.database.as_deref();
     let ((instances, read), (contents, looked), tried, warehouses) = futures::join!(
         instances,
-        timed(sql.look(Look { only, before }, options.deadline)),
+        timed(sql.contents(ContentsRequest { only, before }, options.deadline)),
         timed(tried),
         futures::future::join_all(warehouses)
     );
@@ -424,10 +424,10 @@ async fn component_pages(
     endpoint: &StatusEndpoint,
     options: &Options,
 ) -> Vec<(String, Answered, Duration)> {
-    let token = &options.page_token.within_or_why(cluster, namespace, options.deadline).await;
+    let token = &options.page_token.with_secrets_or_reason(cluster, namespace, options.deadline).await;
     let asked = pods.iter().map(|(pod, exists)| async move {
         if !exists {
-            let reason = "there is no such pod".to_owned();
+            let reason = "pod not found".to_owned();
             return (pod.clone(), Err(NoPage { kind: NoPageKind::Refused, reason }), Duration::ZERO);
         }
         let (answered, took) = timed(status_page(cluster, namespace, pod, endpoint, Deadlines::default(), token)).await;
@@ -454,8 +454,8 @@ pub fn storage_pages(topology: &Topology, namespace: &str) -> Vec<StoragePage> {
     let page = |member: &Member| {
         let endpoint = match topology.endpoint(member) {
             Endpoint::Page { endpoint, .. } if member.pod.is_some() => Ok(endpoint),
-            Endpoint::Page { .. } => Err("there is no such pod".to_owned()),
-            Endpoint::Sql { .. } => Err("the layout names no status page of it".to_owned()),
+            Endpoint::Page { .. } => Err("pod not found".to_owned()),
+            Endpoint::Sql { .. } => Err("the layout defines no status endpoint for it".to_owned()),
             Endpoint::Silent(reason) => Err(reason),
         };
         StoragePage { pod: member.name.clone(), role: member.role, endpoint }

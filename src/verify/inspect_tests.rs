@@ -19,17 +19,17 @@ fn options(database: &str, canary: Option<&str>) -> Options {
 }
 
 /// What came of each check, in a line: its kind, its verdict, its reason.
-fn said(found: &Inspection) -> Vec<String> {
+fn text_of(found: &Inspection) -> Vec<String> {
     let line = |check: &Check| format!("{} {}: {}", check.kind.name(), check.verdict.name(), check.reason);
     found.checks.iter().map(line).collect()
 }
 
-async fn look<C: Connector>(sql: &Sql<C>, options: &Options) -> Inspection {
-    look_for(sql, "postgres", options).await
+async fn inspected<C: Connector>(sql: &Sql<C>, options: &Options) -> Inspection {
+    inspected_for(sql, "postgres", options).await
 }
 
 /// The same where this database has to be there.
-async fn look_for<C: Connector>(sql: &Sql<C>, must: &str, options: &Options) -> Inspection {
+async fn inspected_for<C: Connector>(sql: &Sql<C>, must: &str, options: &Options) -> Inspection {
     let nobody = Account { warehouse: None, answers_for: &[], suspended: &[] };
     let of = |_: &Warehouse| unreachable!("no warehouse is asked about");
     server_over(sql, of, ("a", "proxy-0"), nobody, (must, None), options).await
@@ -46,7 +46,7 @@ async fn a_plain_server_is_whole_and_nothing_is_left_in_it() {
     run(&sql, "postgres", "CREATE DATABASE test_db").await;
     run(&sql, "test_db", "CREATE TABLE projects (id int); INSERT INTO projects VALUES (1), (2), (3)").await;
     let whole = Options { database: None, ..options("", Some("verify_whole")) };
-    let found = look_for(&sql, "test_db", &whole).await;
+    let found = inspected_for(&sql, "test_db", &whole).await;
     let expected = [
         "tables passed: postgres: 0 tables",
         "tables passed: test_db: 1 table: projects (3 rows)",
@@ -55,17 +55,17 @@ async fn a_plain_server_is_whole_and_nothing_is_left_in_it() {
         "write passed: 100 rows written, read, dropped",
         "spread skipped: plain PostgreSQL: no segments",
     ];
-    assert_eq!(said(&found)[1..], expected);
-    assert!(said(&found)[0].starts_with("connection passed: PostgreSQL "), "{:?}", said(&found));
-    assert!(said(&found)[0].ends_with(", not in recovery"));
+    assert_eq!(text_of(&found)[1..], expected);
+    assert!(text_of(&found)[0].starts_with("connection passed: PostgreSQL "), "{:?}", text_of(&found));
+    assert!(text_of(&found)[0].ends_with(", not in recovery"));
     run(&sql, "postgres", "DO $$ BEGIN ASSERT NOT EXISTS (SELECT FROM pg_namespace WHERE nspname ~ 'kubectl'); END $$")
         .await;
 
-    let missed = look_for(&sql, "cloudmeta", &Options { canary: None, ..whole }).await;
-    assert_eq!(said(&missed)[1], "tables failed: there is no database cloudmeta");
+    let missed = inspected_for(&sql, "cloudmeta", &Options { canary: None, ..whole }).await;
+    assert_eq!(text_of(&missed)[1], "tables failed: database cloudmeta does not exist");
     assert_eq!(one(&missed, Kind::Write).verdict, Verdict::Skipped);
-    let missed = look(&postgres.sql("no_such"), &options("no_such", None)).await;
-    assert_eq!(said(&missed)[1], "tables failed: there is no database no_such");
+    let missed = inspected(&postgres.sql("no_such"), &options("no_such", None)).await;
+    assert_eq!(text_of(&missed)[1], "tables failed: database no_such does not exist");
 }
 
 #[tokio::test]
@@ -77,7 +77,7 @@ async fn who_may_not_write_cannot_tell_whether_the_server_takes_writes() {
     for (role, verdict, reason) in
         [("reader", Verdict::Unknown, "permission denied"), ("careful", Verdict::Unknown, "read-only transactions")]
     {
-        let found = look(&postgres.sql_as(role, "postgres"), &options("postgres", Some("verify_role"))).await;
+        let found = inspected(&postgres.sql_as(role, "postgres"), &options("postgres", Some("verify_role"))).await;
         let write = one(&found, Kind::Write);
         assert_eq!(write.verdict, verdict, "{write:?}");
         assert!(write.reason.contains(reason) && write.lines.is_empty(), "{write:?}");
@@ -89,21 +89,21 @@ async fn who_may_not_write_cannot_tell_whether_the_server_takes_writes() {
 #[tokio::test]
 async fn a_hot_standby_is_asked_and_not_written_to() {
     let postgres = Postgres::standby();
-    let found = look(&postgres.sql("postgres"), &options("postgres", Some("verify_standby"))).await;
+    let found = inspected(&postgres.sql("postgres"), &options("postgres", Some("verify_standby"))).await;
     let connection = one(&found, Kind::Connection);
     assert_eq!(connection.verdict, Verdict::Passed);
     assert!(connection.reason.ends_with(", in recovery, read-only"), "{connection:?}");
     assert_eq!(one(&found, Kind::Tables).verdict, Verdict::Passed);
     let write = one(&found, Kind::Write);
     assert_eq!(write.verdict, Verdict::Unknown, "{write:?}");
-    assert!(write.reason.contains("in recovery, and read-only"), "{write:?}");
+    assert!(write.reason.contains("in recovery (read-only)"), "{write:?}");
 }
 
 /// A database that looks like an MPP server's: what `verify` says of it.
 async fn mpp_says(postgres: &Postgres, name: &str, gp_dist_random: &str, segment: &str, then: &str) -> Inspection {
     let sql = mpp(postgres, name, gp_dist_random, segment).await;
     run(&sql, name, then).await;
-    let found = look(&postgres.sql(name), &options(name, Some("verify_mpp"))).await;
+    let found = inspected(&postgres.sql(name), &options(name, Some("verify_mpp"))).await;
     run(&postgres.sql("postgres"), "postgres", &format!("DROP DATABASE {name} WITH (FORCE)")).await;
     found
 }
@@ -114,12 +114,12 @@ async fn an_mpp_server_is_asked_through_every_primary() {
     let found = mpp_says(&postgres, "healthy", ALL, "id % 2", "").await;
     let expected = [
         "tables passed: healthy: 0 tables",
-        "segments passed: 2 primary segments answered a dispatched query",
-        "mirrors passed: the catalog calls all 4 instances up and in sync",
+        "segments passed: 2 primary segments responded to a dispatched query",
+        "mirrors passed: the catalog reports all 4 instances up and in sync",
         "write passed: 10000 rows written, read, dropped",
         "spread passed: rows on all 2 primary segments",
     ];
-    assert_eq!(said(&found)[1..], expected);
+    assert_eq!(text_of(&found)[1..], expected);
 
     // The catalog says `u` while dispatch fails: only the latter is true.
     let raise = "RAISE EXCEPTION USING ERRCODE = '58M01', MESSAGE = 'failed to acquire resources', DETAIL = 'seg1';";
@@ -157,7 +157,7 @@ async fn a_write_that_blocks_is_unknown() {
     let not = canary.write(&sql, Duration::from_millis(300)).await.unwrap_err();
     assert!(!not.meaning.fails(), "{not:?}");
     let reason = not.reason;
-    assert!(reason.contains("no answer within 0.3 s") || reason.contains("statement timeout"), "{reason}");
+    assert!(reason.contains("no response within 0.3 s") || reason.contains("statement timeout"), "{reason}");
 }
 
 /// Leads to a server without TLS that says what is given to a login, and then nothing more.
@@ -186,12 +186,12 @@ async fn a_server_that_starts_and_a_login_that_hangs_are_unknown() {
     let length = u32::from_be_bytes(starting[1..5].try_into().unwrap()) as usize;
     assert_eq!(length + 1, starting.len());
     let sql = Sql::with(Saying(starting), target("gpadmin", "postgres"));
-    let found = look(&sql, &options("postgres", None)).await;
-    assert_eq!(said(&found), ["connection unknown: the database system is starting up (SQLSTATE 57P03)"]);
+    let found = inspected(&sql, &options("postgres", None)).await;
+    assert_eq!(text_of(&found), ["connection unknown: the database system is starting up (SQLSTATE 57P03)"]);
 
     let sql = Sql::with(Saying(b""), target("gpadmin", "postgres"));
     let short = Options { deadline: Duration::from_millis(300), ..options("postgres", None) };
-    assert_eq!(said(&look(&sql, &short).await), ["connection unknown: no answer within 0.3 s"]);
+    assert_eq!(text_of(&inspected(&sql, &short).await), ["connection unknown: no response within 0.3 s"]);
 }
 
 /// A compute writes all the while: what is read later is further, and a majority has what was committed before.

@@ -56,11 +56,11 @@ impl Saved {
     /// # Errors
     /// It is not such a document, or one of a later form.
     pub fn parse(text: &str) -> Result<Self> {
-        let not = |why: String| Error::failure("this is no baseline of verify --save").because(why);
+        let not = |why: String| Error::failure("not a baseline file").because(why);
         let saved: Self = serde_json::from_str(text).map_err(|error| not(error.to_string()))?;
         if (saved.api_version.as_str(), saved.kind.as_str()) != (API_VERSION, KIND) {
             return Err(not(format!(
-                "it is {} of {}, expected is {KIND} of {API_VERSION}",
+                "it is {} of {}; expected {KIND} of {API_VERSION}",
                 saved.kind, saved.api_version
             )));
         }
@@ -73,7 +73,7 @@ impl Saved {
     /// None in practice: it is plain data.
     pub fn to_text(&self) -> Result<String> {
         let text = serde_json::to_string_pretty(self)
-            .map_err(|error| Error::failure("the baseline cannot be written").because_of(error))?;
+            .map_err(|error| Error::failure("cannot serialize the baseline").because_of(error))?;
         Ok(format!("{text}\n"))
     }
 
@@ -98,14 +98,14 @@ impl Saved {
                     (None, Coverage::Asked) => Judgement::unknown("it does not answer, and cannot be compared"),
                     (None, Coverage::Gone) => Judgement {
                         lines: vec![before.summary()],
-                        ..Judgement::failed("it is in the baseline, and there is no such member")
+                        ..Judgement::failed("it is in the baseline, but not in the cluster")
                     },
                     (None, Coverage::PassedOver) => {
-                        let why = "it is in the baseline, and its namespace is being deleted: not looked into";
+                        let why = "it is in the baseline, but its namespace is being deleted: skipped";
                         Judgement::unknown(why)
                     }
                     (None, Coverage::Suspended) => {
-                        Judgement::unknown("it is in the baseline, and is suspended: nothing could be compared")
+                        Judgement::unknown("it is in the baseline, but suspended: nothing could be compared")
                     }
                     (None, Coverage::Outside) => Judgement::skipped("it is in the baseline, and was not looked at"),
                 };
@@ -121,10 +121,10 @@ impl Saved {
 fn judged(difference: &Difference) -> Judgement {
     let Difference { missing, unknown, nothing, there, beyond, .. } = difference;
     if !missing.is_empty() {
-        return Judgement { lines: missing.clone(), ..Judgement::failed("what was there before is missing") };
+        return Judgement { lines: missing.clone(), ..Judgement::failed("data present before is missing") };
     }
     if !unknown.is_empty() {
-        return Judgement { lines: unknown.clone(), ..Judgement::unknown("not all could be compared") };
+        return Judgement { lines: unknown.clone(), ..Judgement::unknown("not everything could be compared") };
     }
     if let Some(why) = nothing {
         return Judgement { lines: beyond.clone(), ..Judgement::unknown(format!("nothing could be compared: {why}")) };
@@ -183,7 +183,7 @@ mod tests {
         let saved = Saved::new("t".into(), "c", empty.clone());
         let checks = saved.compared(&empty, |_| Coverage::Asked);
         let expected = [
-            "nothing could be compared: its status page served no metrics before",
+            "nothing could be compared: its status endpoint served no metrics before",
             "nothing could be compared: its metrics named no active tenant before",
         ];
         assert_eq!(checks.iter().map(|check| check.reason.as_str()).collect::<Vec<_>>(), expected);
@@ -218,8 +218,8 @@ mod tests {
         let nothing = Difference { unknown: vec![], ..unknown.clone() };
         let there = Difference { nothing: None, ..nothing.clone() };
         for (difference, verdict, reason, line) in [
-            (all, Verdict::Failed, "what was there before is missing", "table a is gone"),
-            (unknown, Verdict::Unknown, "not all could be compared", "table b is locked"),
+            (all, Verdict::Failed, "data present before is missing", "table a is gone"),
+            (unknown, Verdict::Unknown, "not everything could be compared", "table b is locked"),
             (nothing, Verdict::Unknown, "nothing could be compared: it was empty", "2 of 9 databases"),
             (there, Verdict::Passed, "as before: 1 table", "2 of 9 databases"),
         ] {

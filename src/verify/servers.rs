@@ -21,7 +21,7 @@ const NAMED_INSTANCES: usize = 5;
 pub const NOT_MPP: &str = "plain PostgreSQL: no segments";
 
 /// Why nothing that lies on segments is asked of a server whose sessions are in no warehouse.
-pub const NO_WAREHOUSE: &str = "no warehouse of the account is up: only the catalog is asked";
+pub const NO_WAREHOUSE: &str = "no warehouse of the account is up: only the catalog is queried";
 
 /// The login, and who answered it.
 pub fn connection(answer: &Answer<Introduction>) -> Judgement {
@@ -41,18 +41,54 @@ pub fn segments(answer: Option<Answer<Option<Dispatched>>>) -> Judgement {
     let Some(answer) = answer else { return Judgement::skipped(NOT_MPP) };
     match answer {
         Answer::Yes(None) => Judgement::skipped(NO_WAREHOUSE),
-        Answer::Yes(Some(Dispatched { answered: 0, .. })) => Judgement::failed("no primary segment answered"),
+        Answer::Yes(Some(Dispatched { answered: 0, .. })) => Judgement::failed("no primary segment responded"),
         Answer::Yes(Some(dispatched)) => Judgement::passed(dispatched_in_words(&dispatched)),
         Answer::No(reason) => Judgement::failed(reason),
         Answer::Unknown(reason) => Judgement::unknown(reason),
     }
 }
 
-/// `2 primary segments answered a dispatched query in warehouse wh-1`.
+/// `2 primary segments responded to a dispatched query in warehouse wh-1`.
 fn dispatched_in_words(dispatched: &Dispatched) -> String {
     let all = counted(dispatched.answered as u64, "primary segment");
     let within = dispatched.warehouse.as_ref().map(|name| format!(" in warehouse {name}")).unwrap_or_default();
-    format!("{all} answered a dispatched query{within}")
+    format!("{all} responded to a dispatched query{within}")
+}
+
+/// The nodes of a warehouse are not proven to respond.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("whether the nodes of warehouse {warehouse} respond is unknown: {why}")]
+pub struct NodesUnproven {
+    /// The warehouse.
+    pub warehouse: String,
+    /// Why.
+    #[source]
+    pub why: NoDispatch,
+}
+
+/// Why a query that was dispatched proves nothing about the nodes of a warehouse.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoDispatch {
+    /// The server has no segments.
+    #[error("the server is plain PostgreSQL and has no segments")]
+    PlainPostgreSql,
+    /// The server's sessions have no warehouse.
+    #[error("its sessions have no warehouse")]
+    NoWarehouse,
+    /// The session was in another warehouse, of this name.
+    #[error("the session was in warehouse {0}")]
+    OtherWarehouse(String),
+    /// The server does not name a warehouse, and there are several.
+    #[error("the server knows no warehouses, but the account has more than this one")]
+    AnyWarehouse,
+    /// Fewer segments responded than there are nodes.
+    #[error("{} responded, but it has {}", counted(*.segments as u64, "segment"), counted(*.nodes as u64, "node"))]
+    TooFew {
+        /// Segments that responded.
+        segments: usize,
+        /// Nodes of the warehouse.
+        nodes: usize,
+    },
 }
 
 /// Whether the nodes of a warehouse are proven to answer by what the endpoint of its account answered, and how in words: by a
@@ -61,24 +97,27 @@ fn dispatched_in_words(dispatched: &Dispatched) -> String {
 ///
 /// # Errors
 /// Why they are not, in words.
-pub fn nodes_proven(kernel: Kernel, dispatched: Option<&Dispatched>, warehouse: &Warehouse) -> Result<String, String> {
+pub fn nodes_proven(
+    kernel: Kernel,
+    dispatched: Option<&Dispatched>,
+    warehouse: &Warehouse,
+) -> Result<String, NodesUnproven> {
     let Warehouse { name, nodes, only, .. } = warehouse;
-    let unknown = |why: String| Err(format!("whether the nodes of warehouse {name} answer is unknown: {why}"));
+    let unknown = |why| Err(NodesUnproven { warehouse: name.clone(), why });
     let dispatched = match (kernel, dispatched) {
-        (Kernel::PostgreSql, _) => return unknown("the server is plain PostgreSQL, and asks no segments".to_owned()),
-        (Kernel::Mpp, None) => return unknown("its sessions are in no warehouse".to_owned()),
+        (Kernel::PostgreSql, _) => return unknown(NoDispatch::PlainPostgreSql),
+        (Kernel::Mpp, None) => return unknown(NoDispatch::NoWarehouse),
         (Kernel::Mpp, Some(dispatched)) => dispatched,
     };
     match &dispatched.warehouse {
-        Some(other) if other != name => return unknown(format!("the session was in warehouse {other}")),
+        Some(other) if other != name => return unknown(NoDispatch::OtherWarehouse(other.clone())),
         None if !only => {
-            return unknown("the server knows no warehouses, and the account has more than this one".to_owned());
+            return unknown(NoDispatch::AnyWarehouse);
         }
         Some(_) | None => {}
     }
     if dispatched.answered < *nodes {
-        let segments = counted(dispatched.answered as u64, "segment");
-        return unknown(format!("{segments} answered, and it has {}", counted(*nodes as u64, "node")));
+        return unknown(NoDispatch::TooFew { segments: dispatched.answered, nodes: *nodes });
     }
     Ok(dispatched_in_words(dispatched))
 }
@@ -88,7 +127,7 @@ pub fn warehouse(kernel: Kernel, answer: &Answer<Option<Dispatched>>, warehouse:
     match answer {
         Answer::Yes(dispatched) => match nodes_proven(kernel, dispatched.as_ref(), warehouse) {
             Ok(how) => Judgement::passed(how),
-            Err(why) => Judgement::unknown(why),
+            Err(why) => Judgement::unknown(why.to_string()),
         },
         Answer::No(reason) => Judgement::failed(reason.clone()),
         Answer::Unknown(reason) => Judgement::unknown(reason.clone()),
@@ -130,7 +169,7 @@ pub fn mirrors(answer: Option<Answer<Vec<Instance>>>, suspended: &[String]) -> J
                 troubles.push(format!("{what} on {host} is down"));
             } else if has_mirror && instance.role != instance.preferred_role {
                 let role = if instance.role == "p" { "primary" } else { "mirror" };
-                troubles.push(format!("{what} on {host} is in the role of the {role}"));
+                troubles.push(format!("{what} on {host} acts as {role}"));
             }
         }
         let primary = instances.iter().find(|instance| instance.role == "p");
@@ -145,10 +184,10 @@ pub fn mirrors(answer: Option<Answer<Vec<Instance>>>, suspended: &[String]) -> J
         if more > 0 {
             troubles.push(format!("and {more} more"));
         }
-        let failed = Judgement::failed(format!("the catalog has {}", counted(number, "trouble")));
+        let failed = Judgement::failed(format!("the catalog reports {}", counted(number, "problem")));
         return Judgement { lines: troubles, ..failed };
     }
-    let up = format!("the catalog calls all {} up", counted(instances.len() as u64, "instance"));
+    let up = format!("the catalog reports all {} up", counted(instances.len() as u64, "instance"));
     Judgement::passed(if mirrored == 0 { format!("{up}; there are no mirrors") } else { format!("{up} and in sync") })
 }
 
@@ -163,13 +202,13 @@ pub fn tables(contents: Result<&Baseline, &ProbeError>, must: &str) -> Vec<Judge
     };
     let mut judged = Vec::new();
     if !baseline.databases.iter().any(|database| database.name == must) && !beyond(baseline, must) {
-        judged.push(Judgement::failed(format!("there is no database {must}")));
+        judged.push(Judgement::failed(format!("database {must} does not exist")));
     }
     judged.extend(baseline.databases.iter().map(contents_of));
     if baseline.truncated {
         let listed = baseline.databases.len();
         let all = baseline.total.map(|total| format!(" of {total}")).unwrap_or_default();
-        judged.push(Judgement::skipped(format!("only the first {listed}{all} databases were looked into")));
+        judged.push(Judgement::skipped(format!("only the first {listed}{all} databases were checked")));
     }
     judged
 }
@@ -251,8 +290,10 @@ pub struct WriteTrial {
 pub fn write(trial: &WriteTrial) -> Judgement {
     let judged = match (&trial.written, &trial.read) {
         (Err(not), _) if not.meaning.fails() => Judgement::failed(format!("nothing was written: {}", not.reason)),
-        (Err(not), _) => Judgement::unknown(format!("writing was not tried to the end: {}", not.reason)),
-        (Ok(_), Some(Answer::No(reason))) => Judgement::failed(format!("what was written is not read back: {reason}")),
+        (Err(not), _) => Judgement::unknown(format!("the write test was not completed: {}", not.reason)),
+        (Ok(_), Some(Answer::No(reason))) => {
+            Judgement::failed(format!("what was written cannot be read back: {reason}"))
+        }
         (Ok(_), Some(Answer::Unknown(reason))) => {
             Judgement::unknown(format!("what was written could not be read back: {reason}"))
         }
@@ -317,9 +358,9 @@ mod tests {
             (
                 "-1/p/p/n/u 0/p/p/n/u 1/p/p/n/u",
                 Verdict::Passed,
-                "the catalog calls all 3 instances up; there are no mirrors",
+                "the catalog reports all 3 instances up; there are no mirrors",
             ),
-            ("-1/p/p/s/u 0/p/p/s/u 0/m/m/s/u", Verdict::Passed, "the catalog calls all 3 instances up and in sync"),
+            ("-1/p/p/s/u 0/p/p/s/u 0/m/m/s/u", Verdict::Passed, "the catalog reports all 3 instances up and in sync"),
             ("-1/p/p/n/u 0/p/p/n/d", Verdict::Failed, "segment 0 on h is down"),
             (
                 "0/p/p/n/u 0/m/m/n/d",
@@ -329,7 +370,7 @@ mod tests {
             (
                 "0/m/p/s/u 0/p/m/s/u",
                 Verdict::Failed,
-                "segment 0 on h is in the role of the mirror; segment 0's mirror on h is in the role of the primary",
+                "segment 0 on h acts as mirror; segment 0's mirror on h acts as primary",
             ),
             (
                 "-1/p/p/n/u -1/m/m/n/d 0/p/p/n/u",
@@ -407,32 +448,38 @@ mod tests {
                 Kernel::Mpp,
                 went(2, Some(2), Some("wh-1")),
                 of(2, false),
-                Ok("2 primary segments answered a dispatched query in warehouse wh-1"),
+                Ok("2 primary segments responded to a dispatched query in warehouse wh-1"),
             ),
             // A catalog that lists all warehouses together.
             (
                 Kernel::Mpp,
                 went(1, None, Some("wh-1")),
                 of(1, false),
-                Ok("1 primary segment answered a dispatched query in warehouse wh-1"),
+                Ok("1 primary segment responded to a dispatched query in warehouse wh-1"),
             ),
-            (Kernel::Mpp, went(1, None, Some("wh-1")), of(2, false), Err("1 segment answered, and it has 2 nodes")),
-            (Kernel::Mpp, went(1, Some(1), Some("wh-1")), of(2, true), Err("1 segment answered, and it has 2 nodes")),
+            (Kernel::Mpp, went(1, None, Some("wh-1")), of(2, false), Err("1 segment responded, but it has 2 nodes")),
+            (Kernel::Mpp, went(1, Some(1), Some("wh-1")), of(2, true), Err("1 segment responded, but it has 2 nodes")),
             (Kernel::Mpp, went(2, Some(2), Some("wh-2")), of(2, false), Err("the session was in warehouse wh-2")),
-            (Kernel::Mpp, None, of(2, false), Err("its sessions are in no warehouse")),
+            (Kernel::Mpp, None, of(2, false), Err("its sessions have no warehouse")),
             // A kernel that knows no warehouses dispatches to all of its segments.
-            (Kernel::Mpp, went(2, Some(2), None), of(2, true), Ok("2 primary segments answered a dispatched query")),
+            (
+                Kernel::Mpp,
+                went(2, Some(2), None),
+                of(2, true),
+                Ok("2 primary segments responded to a dispatched query"),
+            ),
             (
                 Kernel::Mpp,
                 went(4, Some(4), None),
                 of(2, false),
-                Err("the server knows no warehouses, and the account has more than this one"),
+                Err("the server knows no warehouses, but the account has more than this one"),
             ),
-            (Kernel::PostgreSql, None, of(1, true), Err("the server is plain PostgreSQL, and asks no segments")),
+            (Kernel::PostgreSql, None, of(1, true), Err("the server is plain PostgreSQL and has no segments")),
         ] {
-            let unknown = |why| format!("whether the nodes of warehouse wh-1 answer is unknown: {why}");
+            let unknown = |why| format!("whether the nodes of warehouse wh-1 respond is unknown: {why}");
             let expected = said.map(str::to_owned).map_err(unknown);
-            assert_eq!(nodes_proven(kernel, dispatched.as_ref(), &warehouse), expected, "{dispatched:?} {warehouse:?}");
+            let proven = nodes_proven(kernel, dispatched.as_ref(), &warehouse).map_err(|unproven| unproven.to_string());
+            assert_eq!(proven, expected, "{dispatched:?} {warehouse:?}");
             let judged = super::warehouse(kernel, &Answer::Yes(dispatched), &warehouse);
             let verdict = if expected.is_ok() { Verdict::Passed } else { Verdict::Unknown };
             assert_eq!(judged.verdict, verdict, "{judged:?}");
@@ -446,7 +493,7 @@ mod tests {
     fn instances_of_a_suspended_warehouse_do_not_count() {
         let text = "-1/p/p/n/u 0/p/p/n/u/wh-1 0/p/p/n/d/wh-2";
         let judged = mirrors(Some(Answer::Yes(cluster(text))), &["wh-2".to_owned()]);
-        assert_eq!(judged.reason, "the catalog calls all 2 instances up; there are no mirrors");
+        assert_eq!(judged.reason, "the catalog reports all 2 instances up; there are no mirrors");
         let judged = mirrors(Some(Answer::Yes(cluster(text))), &[]);
         assert_eq!(
             (judged.verdict, judged.lines),
@@ -484,17 +531,17 @@ mod tests {
             ("hidden", Listing::Unknown("permission denied".to_owned())),
             ("test_db", Listing::Known(many)),
         ]);
-        let said = |baseline: &Baseline| -> Vec<(Verdict, String)> {
+        let text_of = |baseline: &Baseline| -> Vec<(Verdict, String)> {
             let judged = tables(Ok(baseline), "zzz");
             judged.into_iter().map(|judged| (judged.verdict, judged.reason)).collect()
         };
         let expected = [
-            (Verdict::Failed, "there is no database zzz"),
+            (Verdict::Failed, "database zzz does not exist"),
             (Verdict::Passed, "empty: 0 tables"),
             (Verdict::Unknown, "hidden: permission denied"),
             (Verdict::Passed, "test_db: 9 tables: a (3 rows), b (about 1000000 rows), c, Odd.odd (1 row), and 5 more"),
         ];
-        assert_eq!(said(&baseline), expected.map(|(verdict, reason)| (verdict, reason.to_owned())));
+        assert_eq!(text_of(&baseline), expected.map(|(verdict, reason)| (verdict, reason.to_owned())));
         // A table that cannot be read fails in the server's words; one that could not be counted is unknown.
         for (uncounted, verdict, reason) in [
             (
@@ -519,6 +566,6 @@ mod tests {
         }
         // What sorts behind a list that was cut may be there.
         baseline.truncated = true;
-        assert!(said(&baseline).iter().all(|(verdict, _)| *verdict != Verdict::Failed));
+        assert!(text_of(&baseline).iter().all(|(verdict, _)| *verdict != Verdict::Failed));
     }
 }

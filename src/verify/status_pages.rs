@@ -26,10 +26,10 @@ pub fn page(answered: &Answered) -> Judgement {
         Ok(facts @ PageFacts { metrics: Some(metrics), .. }) => {
             let unread = facts.safekeeper().and_then(SafekeeperFacts::idle_unread);
             let but = unread.map(|why| format!(", but {why}")).unwrap_or_default();
-            Judgement::passed(format!("answers 200: {}{but}", in_words(metrics)))
+            Judgement::passed(format!("returned 200: {}{but}", summary(metrics)))
         }
-        Ok(PageFacts { unread: Some(why), .. }) => Judgement::passed(format!("answers 200, but {why}")),
-        Ok(_) => Judgement::passed("answers 200"),
+        Ok(PageFacts { unread: Some(why), .. }) => Judgement::passed(format!("returned 200, but {why}")),
+        Ok(_) => Judgement::passed("returned 200"),
         Err(no) if no.kind == NoPageKind::Refused => Judgement::failed(no.reason.clone()),
         Err(no) => Judgement::unknown(no.reason.clone()),
     }
@@ -53,14 +53,14 @@ pub fn majority(answers: &[(String, Answered)]) -> Judgement {
     let answering = answers.iter().filter(|(_, answered)| answered.is_ok()).count();
     let is_open = |answered: &Answered| answered.as_ref().is_err_and(|no| no.kind != NoPageKind::Refused);
     let open = answers.iter().filter(|(_, answered)| is_open(answered)).count();
-    let reason = format!("{answering} of {all} answer, a majority is {needed}");
+    let reason = format!("{answering} of {all} respond (quorum is {needed})");
     if !twins.is_empty() {
-        let why = format!("{reason}, and those of one id count once");
+        let why = format!("{reason}; those with the same id count once");
         Judgement { lines: twins, ..Judgement::failed(why) }
     } else if answering >= needed {
         Judgement::passed(reason)
     } else if answering + open >= needed {
-        Judgement::unknown(format!("{reason}; of {open} it is not known"))
+        Judgement::unknown(format!("{reason}; {open} unknown"))
     } else {
         Judgement::failed(reason)
     }
@@ -72,7 +72,7 @@ pub fn wal(readings: &Readings) -> Judgement {
     let all: Vec<&Reading> = readings.safekeepers.iter().collect();
     let reading: Vec<&Reading> = all.iter().copied().filter(|one| one.safekeeper().is_some()).collect();
     if reading.is_empty() {
-        let why = all.iter().find_map(|one| one.unread()).unwrap_or_else(|| "there is none".to_owned());
+        let why = all.iter().find_map(|one| one.unread()).unwrap_or_else(|| "there are none".to_owned());
         return Judgement::unknown(format!("no safekeeper's metrics can be read: {why}"));
     }
     let most = most_timelines(&reading);
@@ -82,7 +82,7 @@ pub fn wal(readings: &Readings) -> Judgement {
     }
     let mut found = Positions::default();
     for (id, furthest) in &positions {
-        found.look(id, *furthest, (&all, &reading), most);
+        found.observe(id, *furthest, (&all, &reading), most);
     }
     found.open.extend(fewer(&all, &reading, most));
     let (other, unknown) = bytes_of(&reading, &readings.digests);
@@ -93,17 +93,17 @@ pub fn wal(readings: &Readings) -> Judgement {
     }));
     let left_out = reading.iter().filter_map(|one| Some(one.safekeeper()?.1.left_out)).max().unwrap_or(0);
     if left_out > 0 {
-        found.open.push(format!("{} were not looked at: there are too many", counted(left_out, "timeline")));
+        found.open.push(format!("{} were not checked: too many", counted(left_out, "timeline")));
     }
     let lines = |judgement: Judgement, lines| Judgement { lines, ..judgement };
     if !found.short.is_empty() {
-        return lines(Judgement::failed("no majority has flushed what is committed"), found.short);
+        return lines(Judgement::failed("no quorum has flushed the committed WAL"), found.short);
     }
     if !other.is_empty() {
         return lines(Judgement::failed("safekeepers have different bytes of the same WAL"), other);
     }
     if !found.open.is_empty() {
-        let why = "whether every safekeeper has what is committed is not known, or it has not yet";
+        let why = "not every safekeeper is known to have the committed WAL yet";
         return lines(Judgement::unknown(why), found.open);
     }
     let listed = counted(positions.len() as u64, "timeline");
@@ -117,7 +117,7 @@ pub fn wal(readings: &Readings) -> Judgement {
     let same = readings.digests.same().map(|same| format!("; {same}")).unwrap_or_default();
     let mut told = found.behind;
     if readings.digests.not_served() {
-        told.push("whether they have the same bytes is not known: this release serves no digests".to_owned());
+        told.push("whether they have the same bytes is unknown: this release serves no digests".to_owned());
     }
     lines(Judgement::passed(format!("{reason}{same}")), told)
 }
@@ -145,7 +145,7 @@ struct Positions {
 }
 
 impl Positions {
-    fn look(
+    fn observe(
         &mut self,
         id: &TimelineId,
         furthest: Furthest<'_>,
@@ -222,7 +222,7 @@ fn empty(readings: &Readings, known: bool) -> Judgement {
             Judgement::failed(why)
         }
         Some((0, _)) if known => Judgement::skipped("there is no timeline yet"),
-        _ => Judgement::unknown("no safekeeper names a timeline, and whether there should be one is not known"),
+        _ => Judgement::unknown("no safekeeper reports a timeline, and whether there should be one is unknown"),
     }
 }
 
@@ -231,7 +231,7 @@ fn empty(readings: &Readings, known: bool) -> Judgement {
 pub fn tenants(one: &Reading, readings: &Readings, remote_storage: Option<bool>) -> Judgement {
     let page = match &one.said {
         Ok(page) => page,
-        Err(_) => return Judgement::unknown("its status page does not answer"),
+        Err(_) => return Judgement::unknown("its status endpoint does not respond"),
     };
     let Some(facts) = page.pageserver() else {
         return Judgement::unknown(match &page.metrics {
@@ -243,7 +243,7 @@ pub fn tenants(one: &Reading, readings: &Readings, remote_storage: Option<bool>)
     let with = |others: &str| if others.is_empty() { String::new() } else { format!(", {others}") };
     let active = counted(facts.active(), "tenant");
     let suspected = if facts.data_loss_suspected == Some(true) {
-        "; it suspects that it lost its data: it came up empty, although it had tenants"
+        "; it may have lost its data: it started empty, although it had tenants"
     } else {
         ""
     };
@@ -262,7 +262,7 @@ pub fn tenants(one: &Reading, readings: &Readings, remote_storage: Option<bool>)
     let safekeepers: Vec<&Reading> = readings.safekeepers.iter().collect();
     let found = pageserver::compare(None, page, &safekeepers);
     let coming = !others.is_empty() || facts.starting() > 0 || facts.loading == Some(true);
-    let short: Vec<String> = found.short.into_iter().map(|short| format!("not there: {}", short.line)).collect();
+    let short: Vec<String> = found.short.into_iter().map(|short| format!("missing: {}", short.line)).collect();
     let reason = format!("{active} active{}, none broken", with(&others));
     if !short.is_empty() {
         let why = format!("{reason}; {} not served{suspected}", counted(short.len() as u64, "thing"));
@@ -274,7 +274,7 @@ pub fn tenants(one: &Reading, readings: &Readings, remote_storage: Option<bool>)
     }
     match unknown(facts, &safekeepers, remote_storage) {
         lines if lines.is_empty() => Judgement::passed(reason),
-        lines => Judgement { lines, ..Judgement::unknown(format!("{reason}; whether that is all is not known")) },
+        lines => Judgement { lines, ..Judgement::unknown(format!("{reason}; whether that is all is unknown")) },
     }
 }
 
@@ -290,22 +290,22 @@ fn unknown(facts: &PageserverFacts, safekeepers: &[&Reading], remote_storage: Op
     if facts.data_loss_suspected == Some(true)
         && (fewer.is_some() || most.is_none() || facts.active_timelines.is_none())
     {
-        lines.push("it suspects that it lost its data: it came up empty, although it had tenants".to_owned());
+        lines.push("it may have lost its data: it started empty, although it had tenants".to_owned());
     }
     if facts.remote_bytes == Some(0) && remote_storage != Some(false) {
         lines.push("it has nothing in remote storage".to_owned());
     }
     if let Listed::Unread(why) = &facts.listed {
-        lines.push(format!("its tenants are not known by name: {why}"));
+        lines.push(format!("the names of its tenants are unknown: {why}"));
     }
     if facts.left_out > 0 {
-        lines.push(format!("{} were not looked at: there are too many", counted(facts.left_out, "timeline")));
+        lines.push(format!("{} were not checked: too many", counted(facts.left_out, "timeline")));
     }
     lines
 }
 
 /// `WAL of 1 timeline`, `2 active tenants, 3 timelines`.
-pub fn in_words(metrics: &Metrics) -> String {
+pub fn summary(metrics: &Metrics) -> String {
     match metrics {
         Metrics::Safekeeper(facts) => {
             let idle = facts.total.map_or(0, |total| total.saturating_sub(facts.timelines.len() as u64));

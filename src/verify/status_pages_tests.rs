@@ -52,8 +52,8 @@ fn a_majority_that_may_be_there_is_unknown() {
 fn what_is_committed_must_be_flushed_by_a_majority() {
     let at = |flushed, committed| level().timeline("aa/11", flushed, committed, 1);
     let passed = "1 timeline flushed by a majority, up to 0/9";
-    let unknown = "whether every safekeeper has what is committed is not known, or it has not yet";
-    let failed = "no majority has flushed what is committed";
+    let unknown = "not every safekeeper is known to have the committed WAL yet";
+    let failed = "no quorum has flushed the committed WAL";
     for (safekeepers, verdict, reason, lines) in [
         ([level(), level(), level()], Passed, passed, ""),
         ([level(), at(9, 7), at(5, 5)], Passed, passed, "safekeeper-2 is 4 bytes behind on timeline aa/11"),
@@ -69,7 +69,7 @@ fn what_is_committed_must_be_flushed_by_a_majority() {
         (
             [level().unread(), level().unread(), level().unread()],
             Unknown,
-            "no safekeeper's metrics can be read: /metrics answers 401 Unauthorized",
+            "no safekeeper's metrics can be read: /metrics returned 401 Unauthorized",
             "",
         ),
         // The half minute in which the timelines of a suspended account leave one after the other.
@@ -90,12 +90,7 @@ fn what_is_committed_must_be_flushed_by_a_majority() {
         // One that has fewer does not have them idle.
         ([level(), level(), sk(3)], Unknown, unknown, "safekeeper-2 has 0 of 1 timeline, by what safekeeper-0 has"),
         ([level(), sk(2), sk(3)], Failed, failed, "timeline aa/11: 1 of 3 have flushed 0/9; 2 are needed"),
-        (
-            [level(), level(), level().left_out(3)],
-            Unknown,
-            unknown,
-            "3 timelines were not looked at: there are too many",
-        ),
+        ([level(), level(), level().left_out(3)], Unknown, unknown, "3 timelines were not checked: too many"),
         (
             [level().total(4), level().total(4), level().total(4)],
             Passed,
@@ -132,7 +127,7 @@ fn of_more_than_three_those_that_list_a_timeline_count() {
 fn no_timeline_anywhere_is_right_only_where_none_is_served() {
     let none = || [sk(1), sk(2), sk(3)];
     let lost = "no safekeeper has a timeline, and pageserver-0 serves 1 timeline";
-    let unknown = "no safekeeper names a timeline, and whether there should be one is not known";
+    let unknown = "no safekeeper reports a timeline, and whether there should be one is unknown";
     for (world, verdict, reason) in [
         (world(none(), Some(ps(1).timeline("aa/11", 9, 9))), Failed, lost),
         (world(none(), Some(ps(0))), Skipped, "there is no timeline yet"),
@@ -152,10 +147,10 @@ fn a_pageserver_must_serve_what_there_is() {
             facts.tenants.extend(more.iter().map(|(state, number)| ((*state).to_owned(), *number)));
         })
     };
-    let suspects = "it suspects that it lost its data: it came up empty, although it had tenants";
+    let suspects = "it may have lost its data: it started empty, although it had tenants";
     let suspected = |ps: Ps| ps.change(|facts| facts.data_loss_suspected = Some(true));
     let lost = format!("no tenant is attached; {suspects}");
-    let open = "3 tenants active, none broken; whether that is all is not known";
+    let open = "3 tenants active, none broken; whether that is all is unknown";
     let fewer = "safekeeper-0 has 3 timelines, and 1 are active here";
     let both = format!("{fewer}; {suspects}");
     let many = || [level().total(3), level().total(3), level().total(3)];
@@ -190,7 +185,7 @@ fn a_pageserver_must_serve_what_there_is() {
             None,
             Failed,
             "3 tenants active, none broken; 1 thing not served",
-            "not there: timeline aa/11, of which safekeeper-0 has WAL",
+            "missing: timeline aa/11, of which safekeeper-0 has WAL",
         ),
         (whole(), Some([level(), level(), level()]), None, Passed, "3 tenants active, none broken", ""),
         (whole(), Some(many()), None, Unknown, open, fewer),
@@ -228,8 +223,8 @@ fn a_pageserver_must_serve_what_there_is() {
     };
     let unknown = |why: &str| (Verdict::Unknown, why.to_owned());
     assert_eq!(judged(level().reading()), unknown("its metrics are a safekeeper's"));
-    assert_eq!(judged(level().unread().reading()), unknown("/metrics answers 401 Unauthorized"));
-    assert_eq!(judged(down().reading()), unknown("its status page does not answer"));
+    assert_eq!(judged(level().unread().reading()), unknown("/metrics returned 401 Unauthorized"));
+    assert_eq!(judged(down().reading()), unknown("its status endpoint does not respond"));
 }
 
 /// With a token idle timelines are compared by name; where it is refused, that they are level is not known.
@@ -239,15 +234,15 @@ fn idle_timelines_are_as_good_as_their_list() {
     let judged = wal(&world([listed(1), listed(2), listed(3)], None));
     assert_eq!((judged.verdict, &*judged.reason), (Passed, "2 timelines flushed by a majority, up to 0/9"));
 
-    let refused = || Idle::Unread("/v1/tenant/timeline answers 403 Forbidden: the token is refused".into());
+    let refused = || Idle::Unread("/v1/tenant/timeline returned 403 Forbidden: token rejected".into());
     let judged = wal(&world([listed(1), listed(2), level().id(3).total(2).idle(refused())], None));
     assert_eq!(judged.verdict, Unknown);
-    let line = "safekeeper-2: its idle timelines are not known: \
-                /v1/tenant/timeline answers 403 Forbidden: the token is refused";
+    let line =
+        "safekeeper-2: its idle timelines are unknown: /v1/tenant/timeline returned 403 Forbidden: token rejected";
     assert_eq!(judged.lines, [line]);
     let page = page(&served(level().idle(refused()).page()));
     assert_eq!(page.verdict, Passed);
-    assert!(page.reason.contains(", but its idle timelines are not known: "), "{}", page.reason);
+    assert!(page.reason.contains(", but its idle timelines are unknown: "), "{}", page.reason);
 
     // As many as the others, and not the same.
     let other = level().id(3).timeline("cc/33", 5, 5, 1).idle(Idle::Listed);
@@ -273,12 +268,12 @@ fn other_bytes_of_the_same_wal_are_a_failure_and_unknown_ones_are_unknown() {
     let is = |text: &str| Digest::Is(text.to_owned());
     let whole = answered([is("x"), is("x"), is("x")]);
     assert_eq!(whole.verdict, Passed);
-    assert!(whole.reason.ends_with("; the last 8 bytes of 1 timeline are the same everywhere"), "{whole:?}");
+    assert!(whole.reason.ends_with("; the last 8 bytes of 1 timeline are identical everywhere"), "{whole:?}");
     let other = answered([is("x"), is("x"), is("y")]);
     assert_eq!(other.verdict, Failed);
     assert_eq!(
         other.lines,
-        ["safekeeper-2 has other bytes of timeline aa/11 from 0/1 to 0/9 than safekeeper-0, safekeeper-1"]
+        ["safekeeper-2 has different bytes of timeline aa/11 from 0/1 to 0/9 than safekeeper-0, safekeeper-1"]
     );
     let unknown = answered([is("x"), is("x"), Digest::Unknown("why".into())]);
     assert_eq!(unknown.verdict, Unknown);

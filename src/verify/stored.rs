@@ -72,11 +72,11 @@ impl fmt::Display for Unusable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TooLarge => write!(f, "it is larger than {} KiB", LARGEST >> 10),
-            Self::NotOne(why) => write!(f, "it is no baseline that this version reads: {why}"),
-            Self::OfAnother(member) => write!(f, "it is of {member}"),
-            Self::FromTheFuture(taken) => write!(f, "it says that it was taken at {taken}, which lies ahead"),
-            Self::Impossible => f.write_str("it has numbers that cannot be"),
-            Self::NamesNothing => f.write_str("it names nothing that could be missing"),
+            Self::NotOne(why) => write!(f, "this version cannot read it: {why}"),
+            Self::OfAnother(member) => write!(f, "it belongs to {member}"),
+            Self::FromTheFuture(taken) => write!(f, "its time, {taken}, is in the future"),
+            Self::Impossible => f.write_str("it has impossible numbers"),
+            Self::NamesNothing => f.write_str("it contains nothing to compare"),
         }
     }
 }

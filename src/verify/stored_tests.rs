@@ -94,8 +94,8 @@ fn what_an_older_version_stored_is_read() {
     let wal = json!({"safekeeper": {"b3b863fa45fa9e57e615f9f2d944e601":
         {"flushLsn": 44_654_232, "commitLsn": 44_654_232, "backupLsn": 33_554_432}}});
     for (said, expected) in [
-        (wal, "status page, WAL of 1 timeline"),
-        (json!({"pageserver": {"tenants": {"Active": 2}, "broken": 0}}), "status page, 2 active tenants"),
+        (wal, "status endpoint, WAL of 1 timeline"),
+        (json!({"pageserver": {"tenants": {"Active": 2}, "broken": 0}}), "status endpoint, 2 active tenants"),
     ] {
         assert_eq!(read(&document(said)).unwrap().content.summary(), expected);
     }

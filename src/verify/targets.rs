@@ -201,7 +201,7 @@ pods:
         build(&snapshot(&[account, system]), &Layout::shipped().unwrap())
     }
 
-    fn said(subjects: &[VerifyTarget]) -> Vec<String> {
+    fn text_of(subjects: &[VerifyTarget]) -> Vec<String> {
         subjects
             .iter()
             .map(|subject| match subject {
@@ -235,19 +235,19 @@ sets: [{{name: storage-broker, replicas: 1, templates: []}}]
 pods: [{{name: storage-broker-0, set: storage-broker, ready: {ready}}}]"
             );
             let topology = build(&snapshot(&[&yaml]), &Layout::shipped().unwrap());
-            said(&subjects(&topology, |_| true, |_, _| true))
+            text_of(&subjects(&topology, |_| true, |_, _| true))
         };
-        let why = "storage-broker-0 the layout names no port on which it answers";
+        let why = "storage-broker-0 the layout defines no port for it";
         assert_eq!(system(true), [format!("unprovable {why}")]);
         assert_eq!(system(false), [format!("unasked {why}")]);
     }
 
     fn all(topology: &Topology) -> Vec<String> {
-        said(&subjects(topology, |_| true, |_, _| true))
+        text_of(&subjects(topology, |_| true, |_, _| true))
     }
 
     fn about(topology: &Topology, pod: &str) -> Vec<String> {
-        said(&subjects(topology, |member| member.name == pod, |_, _| false))
+        text_of(&subjects(topology, |member| member.name == pod, |_, _| false))
     }
 
     #[test]

@@ -43,7 +43,7 @@ fn what_is_being_deleted_is_not_judged_and_not_hidden() {
         all[name].status.as_ref().and_then(|status| status.phase.as_deref()) == Some("Terminating")
     });
 
-    let said = format!("namespace {name} is being deleted: not looked into");
+    let said = format!("namespace {name} is being deleted: skipped");
     let ran = world.run(&["status"]).exits(0).says(&[&said]);
     assert!(ran.out.starts_with("SynxDB is healthy: 10 of 10 members ready"), "{}", ran.shown());
     let status = world.run(&["status", "-A", "-o", "json"]).exits(0).json();

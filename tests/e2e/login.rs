@@ -76,7 +76,7 @@ fn tls_is_checked_as_far_as_the_mode_says() {
     let roots = world.file("ca.crt", &authority.certificate);
     let roots = roots.to_str().unwrap();
 
-    let no_tls = "the server does not offer TLS, which sslmode=require asks for";
+    let no_tls = "the server does not support TLS, which sslmode=require requires";
     refused(&account, &["--sslmode", "require"], &[GIVEN], no_tls);
     answers(&account, &[], &[GIVEN]);
 
@@ -129,7 +129,7 @@ fn a_failover_is_proven_over_tls_with_a_password_from_a_secret() {
         "superuser/password",
     ];
     let ran = run(&account, &[&["failover", PROXY, "--yes"], &login[..]].concat(), &[]).exits(0);
-    ran.says(&["Recovered: cloudberry-proxy-0", "the canary table are there as before"]);
+    ran.says(&["Recovered: cloudberry-proxy-0", "canary table intact"]);
     was.is_recovered();
     let proxy = (account.namespace.as_str(), PROXY);
     world.query_as(proxy, ("gpadmin", None), "postgres", "select 1").expect_err("a login without a password");
@@ -140,7 +140,7 @@ fn a_failover_is_proven_over_tls_with_a_password_from_a_secret() {
 fn a_password_comes_from_the_environment_a_file_or_a_secret() {
     let world = World::shared();
     let (account, _) = account(&world, "login-password");
-    let unknown = "the server asks for a password, and none is known (PGPASSWORD, ~/.pgpass, --password-secret)";
+    let unknown = "the server requires a password, and none is set (PGPASSWORD, ~/.pgpass, --password-secret)";
     refused(&account, &[], &[], unknown);
     answers(&account, &[], &[GIVEN]);
     let wrong =
@@ -154,7 +154,7 @@ fn a_password_comes_from_the_environment_a_file_or_a_secret() {
     answers(&account, &[], &[]);
     mode(0o644);
     let ran = run(&account, &["failover", "wh9527-0", "--dry-run"], &[]).exits(0);
-    ran.warns(&["note: the password file", "is ignored: group or others may read it; chmod 0600"]).says(&[unknown]);
+    ran.warns(&["note: ignoring the password file", ": group or others can read it (fix: chmod 0600"]).says(&[unknown]);
     std::fs::remove_file(&pgpass).unwrap();
     let named = world.file("passwords", &format!("*:*:postgres:*:{PASSWORD}\n*:*:*:*:{PASSWORD}"));
     std::fs::set_permissions(&named, std::fs::Permissions::from_mode(0o600)).unwrap();
@@ -175,7 +175,7 @@ fn a_password_comes_from_the_environment_a_file_or_a_secret() {
     let ran = secret("superuser/pass", &[GIVEN]).exits(1).silent();
     ran.warns(&["has no key \"pass\"", "its keys: other, password", "next: kubectl describe secret superuser"]);
     let ran = secret("nobody/password", &[GIVEN]).exits(1).silent();
-    ran.warns(&["there is no Secret nobody in namespace", "next: kubectl get secrets -n"]);
+    ran.warns(&["Secret nobody not found in namespace", "next: kubectl get secrets -n"]);
 
     // Who may fail over need not be who may read Secrets.
     let looked_at = &["pods", "persistentvolumeclaims", "statefulsets.apps", "events"];
@@ -213,7 +213,7 @@ fn a_wrong_password_is_warned_of_and_ends_as_not_proven() {
     let arguments = ["failover", "wh9527-0", "--yes", "-U", "gpadmin", "--sslmode", "prefer"];
     let ran = run(&account, &arguments, &[("PGPASSWORD", WRONG)]).exits(8);
     let ran = ran.warns(&["warn it answers, and refuses the login", wrong]);
-    let ran = ran.says(&["Not proven: wh9527-0", "it answers, and refuses the login", wrong]);
+    let ran = ran.says(&["Not proven: wh9527-0", "it responds, but rejects the login", wrong]);
     was.is_replaced();
 
     // With the right one the same command proves it, by what was stored when it was verified.
@@ -270,7 +270,7 @@ fn a_role_that_may_only_read_proves_without_a_canary() {
     world.query_as(proxy, gpadmin, "test_db", "grant select on all tables in schema public to reader").unwrap();
     let reader = [("PGPASSWORD", WRONG)];
     let ran = run(&account, &["failover", "wh9527-0", "--yes", "-U", "reader"], &reader).exits(0);
-    let denied = "no canary table was written: permission denied for database postgres";
+    let denied = "canary table not written: permission denied for database postgres";
     let ran = ran.says(&["Recovered: wh9527-0", "note:", denied]);
     ran.warns(&["by SQL, port 5432, as reader"]);
 }
@@ -284,7 +284,7 @@ fn a_server_that_accepts_and_never_answers_ends_with_the_deadline() {
     let hung = server.hangs();
     for mode in ["disable", "prefer", "require"] {
         let before = before(&account, &["--sslmode", mode], &[GIVEN]);
-        assert_eq!(before, json!({"component": "silent", "reason": "no answer within 10.0 s"}), "{mode}");
+        assert_eq!(before, json!({"component": "silent", "reason": "no response within 10.0 s"}), "{mode}");
     }
     drop(hung);
     answers(&account, &[], &[GIVEN]);

@@ -28,7 +28,7 @@ fn the_metadata_proxy_is_back_with_its_tables() {
     let world = World::alone();
     let tables = world.cloudmeta();
     let (_, ran) = recovers(&world, SYSTEM, "cloudberry-proxy-0", "synxdb-system/cloudberry-proxy-0", 1);
-    ran.says(&["it answers SQL", "the canary table"]);
+    ran.says(&["verified by SQL", "canary table intact"]);
     assert_eq!(world.cloudmeta(), tables);
     nothing_is_left(&world, SYSTEM);
 }
@@ -53,7 +53,7 @@ fn the_warehouse_proxy_is_back_with_its_rows() {
     let rows = world.projects(ACCOUNT);
     assert_eq!(rows.len(), 3, "{rows:?}");
     let (_, ran) = recovers(&world, ACCOUNT, "cloudberry-proxy-0", "cloud007/cloudberry-proxy-0", 1);
-    ran.says(&["it answers SQL", "the canary table"]);
+    ran.says(&["verified by SQL", "canary table intact"]);
     assert_eq!(world.projects(ACCOUNT), rows);
     nothing_is_left(&world, ACCOUNT);
 }
@@ -63,7 +63,7 @@ fn a_warehouse_node_is_back_and_so_is_its_accounts_data() {
     let world = World::alone();
     let rows = world.projects(ACCOUNT);
     let (_, ran) = recovers(&world, ACCOUNT, "wh9527-0", "cloud007/wh9527-0", 1);
-    ran.says(&["it answers SQL", "the canary table"]);
+    ran.says(&["verified by SQL", "canary table intact"]);
     assert_eq!(world.projects(ACCOUNT), rows);
     nothing_is_left(&world, ACCOUNT);
 }

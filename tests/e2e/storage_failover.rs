@@ -33,7 +33,7 @@ fn a_safekeeper_that_fetches_wal_is_catching_up_and_is_waited_for() {
     arguments.push("--yes");
     let ran = world.run(&arguments).exits(0);
     assert!(ran.out.starts_with("Recovered: safekeeper-0 is back after "), "{}", ran.shown());
-    ran.says(&["its status page answers: WAL of 1 timeline"]);
+    ran.says(&["status endpoint OK: WAL of 1 timeline"]);
     before.is_recovered();
     world.run(&[&["verify"], &SAFEKEEPERS[..]].concat()).exits(0).says(&["1 timeline flushed by a majority"]);
 }
@@ -132,7 +132,7 @@ fn a_pageserver_that_was_down_is_held_to_what_the_safekeepers_have() {
     assert!(!ran.out.contains("missing"), "{}", ran.shown());
     silent.lift();
     let ran = world.run(&["failover", "pageserver-0", "--yes", "--anew"]).exits(0);
-    ran.says(&["its status page answers: 1 active tenant, "]);
+    ran.says(&["status endpoint OK: 1 active tenant, "]);
 }
 
 /// Two of one identity count as one, and a page tells it without metrics, too.
@@ -145,7 +145,7 @@ fn a_safekeeper_with_the_identity_of_another_one_has_not_recovered() {
     let before = Before::of(&world, SYSTEM, "safekeeper-0");
     let all_the_same = ["--yes", "--allow", "quorum-loss", "--confirm", "safekeeper-0", "--timeout", "90s"];
     let ran = world.run(&[&["failover", "safekeeper-0", "--anew"], &all_the_same[..]].concat()).exits(7);
-    ran.says(&["Not recovered: safekeeper-0 ", "an identity of its own: safekeeper-1 has id 2, too"]);
+    ran.says(&["Not recovered: safekeeper-0 ", "an identity of its own: safekeeper-1 also has id 2"]);
     before.is_kept("data-missing");
 }
 

@@ -46,17 +46,18 @@ fn pages_over_https_are_read_if_their_servers_can_be_verified_and_not_otherwise(
     let ran = verify(&["--page-ca-file", &wrong]).exits(8).says(&["its issuer is unknown: no authority in "]);
     assert!(!format!("{}{}", ran.out, ran.err).contains(TOKEN), "{}", ran.shown());
     let elsewhere = ["--page-ca-file", &right, "--page-server-name", "pages.example"];
-    verify(&elsewhere).exits(8).says(&["not for pages.example (--page-server-name NAME says which it must be for)"]);
+    verify(&elsewhere).exits(8).says(&["not for pages.example (--page-server-name NAME sets the expected name)"]);
     let unread = verify(&["--page-ca-secret", "page-ca/other"]).exits(8);
-    unread.says(&["the certificate authorities were not read: Secret page-ca in namespace synxdb-system has no key"]);
+    unread
+        .says(&["the certificate authorities could not be read: Secret page-ca in namespace synxdb-system has no key"]);
     for authorities in [["--page-ca-file", &right], ["--page-ca-secret", "page-ca/ca.crt"]] {
-        verify(&authorities).exits(0).says(&["1 timeline flushed by a majority", "are the same everywhere"]);
+        verify(&authorities).exits(0).says(&["1 timeline flushed by a majority", "are identical everywhere"]);
     }
 
     // What comes back is proven over HTTPS, and only so.
     let before = Before::of(&world, SYSTEM, "safekeeper-0");
     let ran = over(&["failover", "safekeeper-0", "--yes", "--anew", "--page-ca-file", &right]).exits(0);
-    ran.says(&["Recovered: safekeeper-0 is back", "are those of safekeeper-1, safekeeper-2"]);
+    ran.says(&["Recovered: safekeeper-0 is back", "match safekeeper-1, safekeeper-2"]);
     before.is_recovered();
     let all_the_same = ["--yes", "--allow", "quorum-loss", "--confirm", "safekeeper-1"];
     let ran = over(&[&["failover", "safekeeper-1", "--anew"], &all_the_same[..]].concat()).exits(8);

@@ -49,13 +49,13 @@ fn with_a_token_idle_timelines_are_verified() {
 
     // One that is refused, or cannot be had, is told, and nothing passes for it.
     let ran = verify(&["--page-token-file", &wrong]).exits(8);
-    let ran = ran.says(&["/v1/tenant/timeline answers 403 Forbidden: the token is refused"]);
+    let ran = ran.says(&["/v1/tenant/timeline returned 403 Forbidden: token rejected"]);
     assert!(!format!("{}{}", ran.out, ran.err).contains(WRONG), "{}", ran.shown());
     // Where another one has just got a disk, what is not known counts against it.
     let all_the_same = ["--page-token-file", &wrong, "--allow", "quorum-loss", "--confirm", "safekeeper-0"];
     is_not_relied_on(&failover(&all_the_same).exits(0).out);
     let ran = verify(&["--page-token-secret", "page-token/other"]).exits(8);
-    ran.says(&["the token was not read: Secret page-token in namespace synxdb-system has no key"]);
+    ran.says(&["the token could not be read: Secret page-token in namespace synxdb-system has no key"]);
 }
 
 /// As with JWT before 2023-10-10: without a token nothing is known, with it everything is.
@@ -76,14 +76,12 @@ fn members_that_ask_for_a_token_tell_all_to_one_who_shows_it() {
     assert_eq!(world.page("pageserver-0", "/v1/status").0, 200);
 
     let verify = |token: &[&str]| world.run(&[&["verify"], &ALL[..], token].concat());
-    verify(&[]).exits(8).says(&["/metrics answers 401 Unauthorized", "no safekeeper's metrics can be read"]);
-    verify(&["--page-token-file", &wrong]).exits(8).says(&["/metrics answers 403 Forbidden: the token is refused"]);
+    verify(&[]).exits(8).says(&["/metrics returned 401 Unauthorized", "no safekeeper's metrics can be read"]);
+    verify(&["--page-token-file", &wrong]).exits(8).says(&["/metrics returned 403 Forbidden: token rejected"]);
     let token = ["--page-token-file", right.as_str()];
-    verify(&token).exits(0).says(&["1 timeline flushed by a majority", "bytes of 1 timeline are the same everywhere"]);
+    verify(&token).exits(0).says(&["1 timeline flushed by a majority", "bytes of 1 timeline are identical everywhere"]);
     // How many timelines the pageserver has in its remote storage depends on the cases that ran before.
-    for (pod, there) in
-        [("safekeeper-0", "are those of safekeeper-1, safekeeper-2"), ("pageserver-0", "1 active tenant, ")]
-    {
+    for (pod, there) in [("safekeeper-0", "match safekeeper-1, safekeeper-2"), ("pageserver-0", "1 active tenant, ")] {
         let before = Before::of(&world, SYSTEM, pod);
         let ran = world.run(&[&["failover", pod, "--yes", "--anew"], &token[..]].concat()).exits(0);
         ran.says(&["Recovered: ", there]);
@@ -109,15 +107,15 @@ fn safekeepers_with_different_bytes_of_the_same_wal_are_not_taken_for_whole() {
     assert!(flush.iter().all(|positions| *positions == flush[0]), "{flush:?}");
     verify(&[]).exits(0);
     let ran = verify(&shown).exits(7).says(&["safekeepers have different bytes of the same WAL"]);
-    ran.says(&["safekeeper-1 has other bytes of timeline ", "than safekeeper-0, safekeeper-2"]);
+    ran.says(&["safekeeper-1 has different bytes of timeline ", "than safekeeper-0, safekeeper-2"]);
     // It is not counted on when another one goes, and its own failover proves that it has the right ones afterwards.
     let ran = world.run(&[&["failover", "safekeeper-0", "--yes", "--anew"], &shown[..]].concat()).exits(4);
-    assert!(ran.error().contains("safekeeper-1 is short: has other bytes of timeline "), "{}", ran.shown());
+    assert!(ran.error().contains("safekeeper-1 is short: has different bytes of timeline "), "{}", ran.shown());
     let before = Before::of(&world, SYSTEM, "safekeeper-1");
     let again = [&["failover", "safekeeper-1", "--yes", "--anew", "--timeout", "90s"], &shown[..]].concat();
     let ran = world.run(&again).exits(7);
     assert!(ran.out.starts_with("Not recovered: safekeeper-1 is Ready after "), "{}", ran.shown());
-    ran.says(&["it has other bytes of timeline ", "than safekeeper-0, safekeeper-2"]);
+    ran.says(&["it has different bytes of timeline ", "than safekeeper-0, safekeeper-2"]);
     before.is_kept("data-missing");
     damaged.end();
 
@@ -126,7 +124,7 @@ fn safekeepers_with_different_bytes_of_the_same_wal_are_not_taken_for_whole() {
     let failing = world.storage_now(&settings, &SAFEKEEPERS);
     verify(&shown)
         .exits(8)
-        .says(&["safekeeper-2: whether its bytes of timeline ", "answers 500 Internal Server Error"]);
+        .says(&["safekeeper-2: whether its bytes of timeline ", "returned 500 Internal Server Error"]);
     failing.end();
     let settings = json!({"safekeeper": token(json!({"digests": "not-found"}))});
     let _older = world.storage_now(&settings, &SAFEKEEPERS);

@@ -20,7 +20,7 @@ fn a_pod_that_nobody_made_is_no_member_by_its_name() {
     world.until(&account.pods(), named(FAKE), "the stranger is there", |pods| pods.contains_key(FAKE));
 
     let why = format!(
-        "{}/{FAKE} is called like a warehouse proxy and is a stranger: no controller owns it",
+        "{}/{FAKE} is named like a warehouse proxy but is not SynxDB's: no controller owns it",
         account.namespace
     );
     let ran = account.run(&["status"]).exits(0).says(&["SynxDB is healthy: 3 of 3 members ready", &why]);

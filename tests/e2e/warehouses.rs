@@ -71,7 +71,7 @@ fn a_node_is_proven_in_its_own_warehouse_whatever_another_one_does() {
     account
         .run(&["verify", "wh9527-0"])
         .exits(0)
-        .says(&["1 primary segment answered a dispatched query in warehouse wh9527"]);
+        .says(&["1 primary segment responded to a dispatched query in warehouse wh9527"]);
 
     let before = Before::of(&world, &account.namespace, "wh9527-0");
     let plan = account.run(&["failover", "wh9527-0", "--dry-run=client", "-o", "json"]).exits(0).json();
@@ -83,7 +83,7 @@ fn a_node_is_proven_in_its_own_warehouse_whatever_another_one_does() {
     let measured = plan["probes"]["databases"].as_array().unwrap();
     assert!(measured.iter().all(|one| one["warehouse"] == json!(FIRST)), "{measured:#?}");
     let ran = account.run(&["failover", "wh9527-0", "--yes"]).exits(0);
-    ran.says(&["it answers SQL, and so does every segment of warehouse wh9527", "the canary table"]);
+    ran.says(&["verified by SQL", "canary table intact; every segment of warehouse wh9527 responded"]);
     before.is_recovered();
 
     // The same question about the other one has no answer, and the first does not give it.
@@ -156,7 +156,7 @@ fn a_suspended_account_is_neither_well_nor_in_trouble() {
     let ran = account.run(&["verify"]).exits(8).says(&["Not proven: nothing could be asked", "suspended"]);
     assert!(!ran.out.contains("failed"), "{}", ran.shown());
     let ran = account.run(&["verify", "--against", file.to_str().unwrap()]).exits(8);
-    ran.says(&["it is in the baseline, and is suspended: nothing could be compared"]);
+    ran.says(&["it is in the baseline, but suspended: nothing could be compared"]);
     for name in ["wh9527-0", "cloudberry-proxy-0"] {
         let ran = account.run(&["failover", name, "--yes"]).exits(4).silent();
         let what = format!("account {} is suspended: there is no pod to fail over", account.namespace);

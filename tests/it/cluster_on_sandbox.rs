@@ -208,7 +208,7 @@ async fn a_component_that_does_not_answer_is_no_pass() {
     let (sandbox, cluster) = start("").await;
     let page = async |pod: &str, port| {
         let door = StatusEndpoint { port, path: "/v1/status".to_owned(), scheme: Scheme::Http };
-        status_page(&cluster, SYSTEM, pod, &door, Deadlines::within(LIMIT), &PageAccess::default()).await
+        status_page(&cluster, SYSTEM, pod, &door, Deadlines::at_most(LIMIT), &PageAccess::default()).await
     };
     let found = page("safekeeper-0", 7676).await.unwrap();
     let facts = found.safekeeper().unwrap();
@@ -232,9 +232,9 @@ async fn a_component_that_does_not_answer_is_no_pass() {
 async fn what_is_not_allowed_is_named() {
     let (sandbox, cluster) = start("forbidden").await;
     let asked = [
-        Permission::new("delete", "persistentvolumeclaims").within(ACCOUNT),
+        Permission::new("delete", "persistentvolumeclaims").in_namespace(ACCOUNT),
         Permission::new("patch", "persistentvolumes"),
-        Permission::new("list", "pods").within(ACCOUNT),
+        Permission::new("list", "pods").in_namespace(ACCOUNT),
     ];
     let answers = cluster.review(&asked, LIMIT).await;
     assert!(matches!(answers[0].1, Allowed::No(_)), "{answers:?}");
@@ -255,7 +255,7 @@ async fn a_stopped_cluster_is_unreachable_within_the_deadline() {
     let Read::Unknown(why) = &snapshot.namespaces[0].pods else { panic!() };
     assert_eq!((why.cause, why.reason.as_str()), (Cause::Unreachable, "connection refused"));
     let error = cluster.unreadable(why);
-    assert!(error.what.contains("cannot be reached") && error.exit == Exit::Error, "{error}");
+    assert!(error.what.contains("is unreachable") && error.exit == Exit::Error, "{error}");
     let chain = error.source.as_ref().unwrap().chain();
     assert!(chain.len() > 1 && chain.last().unwrap().contains("os error 111"), "{chain:?}");
     assert!(started.elapsed() < Duration::from_secs(5));

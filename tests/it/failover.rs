@@ -341,7 +341,7 @@ fn the_last_question_ends_with_the_time() {
     assert_eq!(result["verdict"], "timed-out");
     let took = result["milliseconds"].as_u64().unwrap();
     assert!((5000..9000).contains(&took), "{result:#}");
-    assert!(result["reasons"][0].as_str().unwrap().starts_with("the pod is Ready, and it"), "{result:#}");
+    assert!(result["reasons"][0].as_str().unwrap().starts_with("the pod is Ready, but it"), "{result:#}");
 }
 
 /// Nothing compared is never "all is there": a page alone says that something answers, and nothing of what it holds.
@@ -357,7 +357,7 @@ fn a_page_that_serves_no_metrics_proves_nothing() {
         assert!(ran.out.starts_with(&format!("Not proven: {pod} is Ready after ")), "{}", ran.shown());
         let ran = ran.says(&["nothing could be compared: its metrics could not be read: /metrics answers 404"]);
         assert!(!ran.out.contains("all is there"), "{}", ran.shown());
-        ran.warns(&["warn  before: status page, no metrics"]);
+        ran.warns(&["warn  before: status endpoint, no metrics"]);
         before.is_replaced(&cluster);
         before.is_recorded(&cluster, "unproven");
     }
@@ -490,7 +490,8 @@ fn a_component_that_is_down_already() {
     let ran = ran.warns(&["afterwards it is compared with the stored baseline of"]);
     assert!(!ran.out.contains("canary"), "there was none\n{}", ran.shown());
     ran.says(&[
-        "proof: it answers SQL, and so does every segment of warehouse wh9527; 2",
+        "verified by SQL: 2",
+        "; every segment of warehouse wh9527 responded",
         "compared with the stored baseline of",
     ]);
     before.is_replaced(&cluster);

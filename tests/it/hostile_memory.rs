@@ -90,7 +90,7 @@ async fn a_server_that_floods_takes_little_memory() {
         };
         let sql = Sql::with(Flooding { ready, answer, flood }, target);
         match sql.introduction(Duration::from_secs(50)).await {
-            Answer::Unknown(why) => assert!(why.starts_with("the server's answer was cut off"), "{what}: {why}"),
+            Answer::Unknown(why) => assert!(why.starts_with("the server's response was truncated"), "{what}: {why}"),
             other => panic!("{what}: {other:?}"),
         }
         let taken = peak() - before;

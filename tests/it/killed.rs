@@ -230,7 +230,7 @@ fn the_canary_table_of_an_interrupted_run_is_left_for_the_one_that_goes_on() {
     drop((retained, words));
     let ran = running.end().exits(130).says(&["Done so far:", "retained"]);
     let [schema] = canaries(&cluster).try_into().unwrap();
-    let ran = ran.warns(&[&format!("schema {schema} is left for the run that resumes")]);
+    let ran = ran.warns(&[&format!("schema {schema} is kept for the resumed run")]);
     let resume = ran.resume();
     let resume: Vec<&str> = resume.iter().map(String::as_str).chain(["--yes"]).collect();
     cluster.run(&resume).exits(0).says(&["Recovered: wh9527-0", "the canary table"]);
@@ -244,7 +244,7 @@ fn the_canary_table_of_a_run_that_timed_out_is_left_for_the_one_that_goes_on() {
     cluster.replaced_pods(ReplacedPods::StayUnready);
     let late = cluster.run(&["failover", "wh9527-0", "--yes", "--timeout", "10s"]).exits(6);
     // The proxy answers nobody now: its node is away.
-    let late = late.warns(&["is left for the run that resumes"]);
+    let late = late.warns(&["is kept for the resumed run"]);
     cluster.replaced_pods(ReplacedPods::BecomeReady);
     let resume = late.resume();
     let resume: Vec<&str> = resume.iter().map(String::as_str).chain(["--yes"]).collect();
@@ -263,7 +263,7 @@ fn the_canary_table_is_left_by_each_run_that_does_not_finish() {
         cluster.block_on(next(&cluster, &mut words).answered());
     }
     running.signal(Signal::INT);
-    let ran = running.end().exits(130).warns(&["is left for the run that resumes"]);
+    let ran = running.end().exits(130).warns(&["is kept for the resumed run"]);
     drop(words);
     let [schema] = canaries(&cluster).try_into().unwrap();
     let resume = ran.resume();
@@ -271,7 +271,7 @@ fn the_canary_table_is_left_by_each_run_that_does_not_finish() {
         resume.iter().map(String::as_str).chain(["--yes"]).chain(more.iter().copied()).collect()
     };
     let late = cluster.run(&again(&["--settle", "10m", "--timeout", "1s"])).exits(6);
-    late.warns(&[&format!("schema {schema} is left for the run that resumes")]);
+    late.warns(&[&format!("schema {schema} is kept for the resumed run")]);
     assert_eq!(canaries(&cluster), [schema]);
     cluster.run(&again(&[])).exits(0).says(&["Recovered: wh9527-0", "the canary table"]);
     assert_eq!(canaries(&cluster), Vec::<String>::new());

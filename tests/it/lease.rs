@@ -35,7 +35,7 @@ fn of_two_in_one_namespace_the_second_is_refused() {
     cluster.sandbox().requests().clear();
 
     let other = cluster.pod_uid(SYSTEM, "pageserver-0");
-    let words = ["another failover is under way in namespace synxdb-system: ", holder, ", last renewed "];
+    let words = ["another failover is in progress in namespace synxdb-system: ", holder, ", last renewed "];
     let ran = cluster.run(&["failover", "pageserver-0", "--yes"]).exits(4).silent();
     ran.warns(&words).warns(&["--allow concurrent-failover overrides this check"]);
     assert_eq!(cluster.pod_uid(SYSTEM, "pageserver-0"), other);
@@ -49,7 +49,7 @@ fn of_two_in_one_namespace_the_second_is_refused() {
 
     // Both go on, where that is insisted on; the Lease stays the first one's.
     let ran = cluster.run(&[&allowed[..], &["--confirm", "pageserver-0"]].concat()).exits(0);
-    ran.says(&["Recovered: "]).warns(&["goes on without the Lease", "another failover is under way"]);
+    ran.says(&["Recovered: "]).warns(&["continuing without the Lease", "another failover is in progress in namespace"]);
     assert_ne!(cluster.pod_uid(SYSTEM, "pageserver-0"), other);
     cluster.replaced_pods(ReplacedPods::BecomeReady);
     first.end().exits(0).says(&["Recovered: "]);
@@ -70,7 +70,7 @@ fn one_that_began_while_it_asked_is_found_out() {
     terminal.send("y\r");
     let left = terminal.end();
     assert_eq!(left.code, 4, "{}", left.text);
-    for words in ["another failover is under way in namespace synxdb-system: failover ", "nothing was changed"] {
+    for words in ["another failover is in progress in namespace synxdb-system: failover ", "nothing was changed"] {
         assert!(left.text.contains(words), "no {words:?}\n{}", left.text);
     }
     assert_eq!((cluster.pod_uid(SYSTEM, "pageserver-0"), cluster.claims_of(SYSTEM, "pageserver-0")), before);
@@ -84,7 +84,7 @@ fn of_two_namespaces_both_recover() {
     let cluster = Cluster::start(full("healthy"));
     let account = in_progress(&cluster, "wh9527-0");
     let system = Running::start(cluster.plugin(&["failover", "safekeeper-0", "--yes"])).end().exits(0);
-    let told = format!("warn another failover is under way in namespace {ACCOUNT}: failover ");
+    let told = format!("warn another failover is in progress in namespace {ACCOUNT}: failover ");
     system.says(&["Recovered: "]).warns(&[&told, "pass no other failover is under way in namespace synxdb-system"]);
     cluster.replaced_pods(ReplacedPods::BecomeReady);
     account.end().exits(0).says(&["Recovered: "]);
@@ -131,12 +131,12 @@ fn what_was_killed_on_another_machine_is_waited_for() {
         Ok(())
     };
     cluster.store().update(&key, &Preconditions::default(), false, elsewhere).unwrap();
-    let ahead = "last renewed just now by a clock that is ahead of ours";
+    let ahead = "last renewed just now (its clock is ahead of this machine's)";
     cluster.run(&["failover", "pageserver-0", "--yes"]).exits(4).silent().warns(&[ahead]);
     let ran = cluster.run(&["failover", "safekeeper-0", "--yes"]).exits(0).says(&["Recovered: "]);
     ran.warns(&[
         "an earlier run of this failover may be under way: ",
-        "waits 10 s for its end: failover ",
+        "waiting 10 s for it to expire: failover ",
         " at elsewhere/",
     ]);
 }
@@ -159,7 +159,8 @@ fn one_that_lost_it_stops_before_the_next_change() {
     };
     cluster.store().update(&key, &Preconditions::default(), false, taken).unwrap();
     let ran = running.end().exits(4);
-    let ran = ran.says(&["Failed: nothing further is changed", "was taken: bob, by hand", "pod safekeeper-0 deleted"]);
+    let ran =
+        ran.says(&["Failed: no further changes are made", "was taken over: bob, by hand", "pod safekeeper-0 deleted"]);
     let trapped = cluster.pod_uid(SYSTEM, "safekeeper-0");
 
     // Bob goes, and the same command finishes it.

@@ -353,7 +353,7 @@ fn a_forwards_socket_is_its_owners_alone() {
     // It takes nobody's place.
     let second = run(practice.plugin(&format!("forward meta --socket {}", socket.display())));
     assert_eq!(second.code, 1);
-    assert!(second.err.contains("there is something of this name already"), "{}", second.err);
+    assert!(second.err.contains("the path already exists"), "{}", second.err);
     forward.signal(Signal::INT);
     let ended = forward.end();
     assert!(!ended.err.contains("every user of this machine"), "{}", ended.err);

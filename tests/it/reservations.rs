@@ -77,7 +77,9 @@ fn nothing_is_deleted_while_nobody_knows_of_the_reservation() {
     cluster.sandbox().stop_controller_manager(true);
     let ran = cluster.run(&["undo", &id, "--yes", "--timeout", "10s", "-o", "json"]).exits(6);
     let result = ran.json_lines().pop().unwrap();
-    let why = format!("volume {first} is reserved, and the volume controller has not noticed it yet: it is Released");
+    let why = format!(
+        "volume {first} is reserved, but the volume controller has not processed it yet: the volume is Released"
+    );
     assert_eq!(result["reasons"], json!([why]), "{}", ran.shown());
     assert_eq!(cluster.pod_uid(SYSTEM, POD), pod);
     assert_eq!(cluster.get(CLAIMS, SYSTEM, CLAIM).unwrap()["metadata"]["deletionTimestamp"], Value::Null);

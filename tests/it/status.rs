@@ -258,7 +258,7 @@ fn a_node_that_has_not_reported_for_a_while_makes_its_pods_unknown() {
     let then = then.to_string();
     cluster.update(&Key::new("leases", "kube-node-lease", node), |lease| lease["spec"]["renewTime"] = json!(then));
     let ran = cluster.run(&["status"]).exits(8).says(&["Whether SynxDB is healthy is unknown"]);
-    ran.says(&[&format!("unknown: whether safekeeper-0 is still Ready: its node {node} has not reported for")]);
+    ran.says(&[&format!("unknown: readiness of safekeeper-0: its node {node} has not reported for")]);
     // Who may not read the Leases is told what the pods say, as before.
     let denied = Options { deny: vec![deny("list", "leases", "*")], ..bare("healthy") };
     let cluster = Cluster::start(denied);
@@ -304,7 +304,7 @@ fn the_sources_of_an_error_are_told_from_verbosity_6_on() {
         Running::start(plugin(home.path(), &["status", "-n", SYSTEM, "--server", &server, "-v", level])).end()
     };
     let quiet = status("5").exits(1);
-    assert!(quiet.err.contains("cannot be reached") && !quiet.err.contains("caused by"), "{}", quiet.shown());
+    assert!(quiet.err.contains("is unreachable") && !quiet.err.contains("caused by"), "{}", quiet.shown());
     let loud = status("6").exits(1);
     assert!(loud.err.contains("caused by: ") && loud.err.contains("(os error 111)"), "{}", loud.shown());
 }

@@ -162,7 +162,7 @@ fn a_forged_baseline_proves_nothing() {
         ("names nothing that could be missing", &|document| {
             document["content"]["said"]["databases"] = serde_json::json!([])
         }),
-        ("it is of cloud008/x", &|document| {
+        ("it belongs to cloud008/x", &|document| {
             (document["namespace"], document["member"]) = ("cloud008".into(), "x".into())
         }),
         ("no baseline that this version reads", &|document| document["apiVersion"] = "kubectl-synxdb/v9".into()),
@@ -283,5 +283,5 @@ fn what_is_stored_and_when() {
     let key = Key::new("configmaps", SYSTEM, "kubectl-synxdb-baseline-pageserver-0");
     cluster.update(&key, |map| map["metadata"]["labels"] = serde_json::json!({}));
     let ran = cluster.run(&pages).exits(0);
-    ran.warns(&["no baseline of synxdb-system/pageserver-0 is stored", "is not written over"]);
+    ran.warns(&["no baseline of synxdb-system/pageserver-0 is stored", "refusing to overwrite ConfigMap"]);
 }

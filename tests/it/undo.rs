@@ -586,11 +586,11 @@ fn without_a_place_for_the_record_nothing_is_lost() {
     let ran = cluster.run_with(&command, |command| {
         command.env("XDG_STATE_HOME", &file);
     });
-    let ran = ran.exits(1).says(&["the record cannot be written to", "Nothing was deleted."]);
+    let ran = ran.exits(1).says(&["cannot write the record to", "Nothing was deleted."]);
     assert_eq!(cluster.versions(), before, "{}", ran.shown());
     // Where the claims stay nothing can be lost but the record itself.
     let ran = cluster.run_with(&["failover", "pageserver-0", "--keep-pvc", "--yes"], |command| {
         command.env("XDG_STATE_HOME", &file);
     });
-    ran.exits(0).says(&["Recovered: ", "note: no record is kept: "]);
+    ran.exits(0).says(&["Recovered: ", "note: no record was saved: "]);
 }

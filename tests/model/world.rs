@@ -207,7 +207,7 @@ impl Told {
 
     /// Whether something did not answer in time, as it says.
     pub(crate) fn is_late(&self) -> bool {
-        let late = |text: &str| text.contains("no answer within");
+        let late = |text: &str| text.contains("no response within");
         late(&self.err) || self.lines.iter().any(|(_, line)| late(&line.to_string()))
     }
 

@@ -6,7 +6,7 @@ use crate::cli::Allow;
 use crate::cluster::lease::Next;
 use crate::cluster::permission::Allowed;
 use crate::cluster::snapshot::Read;
-use crate::cluster::{LEASE, Standing};
+use crate::cluster::{LEASE, LeaseState};
 use std::time::Duration;
 
 pub(super) fn check(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
@@ -30,7 +30,7 @@ pub(super) fn check(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
     let mut unknown = Vec::new();
     for (other, standing) in &context.in_flight.elsewhere {
         match standing {
-            Read::Known(Standing::Held(tenure)) => {
+            Read::Known(LeaseState::Held(tenure)) => {
                 checks.push(warn(id, format!("another failover is under way in namespace {other}: {tenure}")))
             }
             Read::Unknown(_) => unknown.push(other.as_str()),
@@ -49,14 +49,14 @@ pub(super) fn check(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
 }
 
 /// What follows from the Lease of the target's own namespace.
-fn own(context: &CheckContext<'_>, standing: &Standing) -> Check {
+fn own(context: &CheckContext<'_>, standing: &LeaseState) -> Check {
     let id = CheckId::Lease;
     let namespace = &context.member.namespace;
     let none = format!("no other failover is under way in namespace {namespace}");
     match standing.next(context.id, Duration::ZERO) {
         Next::Take => match standing {
-            Standing::Left(tenure) | Standing::Expired(tenure) => pass(id, format!("{none}; one was: {tenure}")),
-            Standing::Free | Standing::Held(_) => pass(id, none),
+            LeaseState::Left(tenure) | LeaseState::Expired(tenure) => pass(id, format!("{none}; one was: {tenure}")),
+            LeaseState::Free | LeaseState::Held(_) => pass(id, none),
         },
         Next::Wait(left, tenure) => {
             let which = if tenure.id.as_deref() == Some(context.id) { "an earlier run of this" } else { "another" };

@@ -107,7 +107,7 @@ pods: [{name: safekeeper-0, set: safekeeper, ready: true}, {name: safekeeper-1, 
 #[test]
 fn one_of_the_two_rights_to_forward_may_do_and_none_does_not() {
     let read = snapshot(&[&account(true, true, true)]);
-    let right = |verb: &str| Permission::new(verb, "pods/portforward").within("a");
+    let right = |verb: &str| Permission::new(verb, "pods/portforward").in_namespace("a");
     let no = || Allowed::No(String::new());
     let unknown = || Allowed::Unknown("it did not answer".into());
     let denied = |verb: &str| format!("you may not {verb} pods/portforward in namespace a");
@@ -296,7 +296,7 @@ fn each_misfit_has_its_words() {
 /// Verbs on one resource whose lack means the same are one line; others are lines of their own.
 #[test]
 fn rights_that_cost_the_same_are_told_together() {
-    let here = |verb: &str, resource: &str| Permission::new(verb, resource).within("a");
+    let here = |verb: &str, resource: &str| Permission::new(verb, resource).in_namespace("a");
     let of = |denied: Vec<Permission>| -> Vec<String> {
         let rights: Vec<_> = denied.into_iter().map(|one| (one, Allowed::No(String::new()))).collect();
         said(&planned(&snapshot(&[&account(true, true, true)]), "wh1-1", &rights, false), CheckId::Permission)

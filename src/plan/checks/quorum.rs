@@ -3,7 +3,7 @@
 use super::{Check, CheckContext, CheckId, are, overridable, pass, span, warn};
 use crate::cli::Allow;
 use crate::plan::{Action, Outcome, Record, newest};
-use crate::storage::peers::{Standing, peers};
+use crate::storage::peers::{PeerState, peers};
 use crate::storage::words;
 use crate::topology::health::{majority, wanted};
 use crate::topology::layout::Role;
@@ -83,26 +83,32 @@ struct Others {
 }
 
 impl Others {
-    fn look(&mut self, context: &CheckContext<'_>, component: &Component, other: &Member, standing: Option<&Standing>) {
+    fn look(
+        &mut self,
+        context: &CheckContext<'_>,
+        component: &Component,
+        other: &Member,
+        standing: Option<&PeerState>,
+    ) {
         // However old: nobody has found its WAL whole since. One that was only not proven is found whole by what it says now.
         let found_whole =
-            |record: &Record| record.outcome == Outcome::Unproven && matches!(standing, Some(Standing::Level(_)));
+            |record: &Record| record.outcome == Outcome::Unproven && matches!(standing, Some(PeerState::Level(_)));
         let last = last_record(context, other).filter(|record| !record.keep_claims && !found_whole(record));
         if let Some(why) = last.and_then(unrecovered) {
             self.missing.push(why);
             return;
         }
         match standing {
-            Some(Standing::Level(timelines)) => self.timelines = self.timelines.max(*timelines),
-            Some(Standing::Short(short)) => {
+            Some(PeerState::Level(timelines)) => self.timelines = self.timelines.max(*timelines),
+            Some(PeerState::Short(short)) => {
                 let short: Vec<String> = short.iter().map(ToString::to_string).collect();
                 self.missing.push(format!("{} is short: {}", other.name, words::some(&short)));
             }
-            Some(Standing::Unknown(_)) | None => match fetching(context, component, other) {
+            Some(PeerState::Unknown(_)) | None => match fetching(context, component, other) {
                 Some(why) => self.missing.push(why),
                 None => {
                     let why = match standing {
-                        Some(Standing::Unknown(why)) => why.clone(),
+                        Some(PeerState::Unknown(why)) => why.clone(),
                         _ => "it was not asked".to_owned(),
                     };
                     self.unknown.push((other.name.clone(), why));

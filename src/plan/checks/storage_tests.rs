@@ -77,7 +77,7 @@ fn a_safekeeper_goes_only_while_each_other_one_has_all_committed_wal() {
             String::new(),
             readings([level(), level().id(2).unread(), level().id(3)]),
             "Warn: 2 of 3 safekeepers stay Ready; a majority is 2; whether safekeeper-1 has all committed WAL is unknown: \
-             /metrics answers 401 Unauthorized"
+             /metrics returned 401 Unauthorized"
                 .to_owned(),
         ),
         (record("safekeeper-1", "recovered"), three(), whole.clone()),

@@ -6,7 +6,7 @@ use super::state::Executor;
 use crate::plan::settle_time;
 use crate::recovery::events::{Ending, Event, Phase, PhaseEnd};
 use crate::recovery::goal::{self, Progress};
-use crate::recovery::prover::Answer;
+use crate::recovery::prover::Confirmation;
 use crate::topology::Topology;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
@@ -18,7 +18,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 const CATCHING_UP_PAUSE: Duration = Duration::from_secs(5);
 
 /// How the new pod stands.
-enum Standing {
+enum PodState {
     /// It is not Ready, or not known to be: why.
     Not(String),
     /// It is Ready, and will have been so for long enough then, unless it is interrupted: what is waited for.
@@ -28,13 +28,13 @@ enum Standing {
 }
 
 /// What was heard last, before what is waited for all the same.
-fn heard(answer: Option<&Answer>, then: &str) -> String {
+fn last_answer(answer: Option<&Confirmation>, then: &str) -> String {
     match answer {
-        Some(Answer::Confirmed { .. }) => format!("it answers, {then}"),
-        Some(Answer::Missing(_)) => format!("it answers, and something is missing, {then}"),
-        Some(Answer::Unknowable(why)) => format!("{why}, {then}"),
+        Some(Confirmation::Confirmed { .. }) => format!("it responds, {then}"),
+        Some(Confirmation::Missing(_)) => format!("it responds, but data is missing, {then}"),
+        Some(Confirmation::Unknowable(why)) => format!("{why}, {then}"),
         // That it does not answer follows.
-        Some(Answer::NotYet(_) | Answer::CatchingUp(_)) | None => String::new(),
+        Some(Confirmation::NotYet(_) | Confirmation::CatchingUp(_)) | None => String::new(),
     }
 }
 
@@ -49,46 +49,46 @@ impl Executor<'_, '_> {
         loop {
             let answer = match &skipped {
                 Some(_) => None,
-                None => Some(self.ask().await?),
+                None => Some(self.confirm().await?),
             };
             // What is true now counts, not what was when the question was asked.
             self.watch.catch_up();
-            let topology = self.look();
+            let topology = self.observe();
             let standing = self.standing(&topology);
             self.catching_up = match &answer {
-                Some(Answer::CatchingUp(left)) if !matches!(standing, Standing::Not(_)) => Some(left.clone()),
+                Some(Confirmation::CatchingUp(left)) if !matches!(standing, PodState::Not(_)) => Some(left.clone()),
                 _ => None,
             };
             let (wake, waits, late) = match (answer, standing) {
-                (Some(Answer::CatchingUp(left)), Standing::Until(..) | Standing::Stays) => {
+                (Some(Confirmation::CatchingUp(left)), PodState::Until(..) | PodState::Stays) => {
                     let waits = format!("catching up: {left}");
                     (None, waits.clone(), waits)
                 }
-                (Some(Answer::NotYet(why)), Standing::Until(..) | Standing::Stays) => {
-                    let late = format!("the pod is Ready, and it does not answer: {why}");
+                (Some(Confirmation::NotYet(why)), PodState::Until(..) | PodState::Stays) => {
+                    let late = format!("the pod is Ready, but it does not respond: {why}");
                     (None, why, late)
                 }
-                (answer, Standing::Not(why)) => {
-                    let waits = format!("{}{why}", heard(answer.as_ref(), "and then "));
+                (answer, PodState::Not(why)) => {
+                    let waits = format!("{}{why}", last_answer(answer.as_ref(), "and then "));
                     (None, waits.clone(), waits)
                 }
-                (answer, Standing::Until(then, why)) => {
-                    let waits = format!("{}{why}", heard(answer.as_ref(), ""));
-                    (Some(then), waits.clone(), format!("it did not stay Ready in time: {waits}"))
+                (answer, PodState::Until(then, why)) => {
+                    let waits = format!("{}{why}", last_answer(answer.as_ref(), ""));
+                    (Some(then), waits.clone(), format!("it did not stay Ready long enough: {waits}"))
                 }
-                (Some(Answer::Confirmed { proof, whole }), Standing::Stays) => {
-                    let detail = if whole { "it answers, and all is there" } else { "it answers, as far as compared" };
+                (Some(Confirmation::Confirmed { proof, whole }), PodState::Stays) => {
+                    let detail = if whole { "verified" } else { "verified, as far as it could be compared" };
                     self.end_phase(phase, PhaseEnd::After(started.elapsed(), detail.into()));
                     self.proof = Some(proof);
                     return Ok(Ending::Recovered);
                 }
-                (Some(Answer::Missing(missing)), Standing::Stays) => {
-                    return Err(self.failed(phase, "something is missing".into(), Ending::DataMissing(missing)));
+                (Some(Confirmation::Missing(missing)), PodState::Stays) => {
+                    return Err(self.failed(phase, "data is missing".into(), Ending::DataMissing(missing)));
                 }
-                (Some(Answer::Unknowable(why)), Standing::Stays) => {
+                (Some(Confirmation::Unknowable(why)), PodState::Stays) => {
                     return Err(self.failed(phase, why.clone(), Ending::Unproven(why)));
                 }
-                (None, Standing::Stays) => {
+                (None, PodState::Stays) => {
                     let reason = skipped.unwrap_or_default();
                     self.end_phase(phase, PhaseEnd::Skipped(reason.clone()));
                     return Ok(if self.run.plan.verify { Ending::Unproven(reason) } else { Ending::NotVerified });
@@ -100,7 +100,7 @@ impl Executor<'_, '_> {
     }
 
     /// Asks once, for as long as there is time.
-    async fn ask(&mut self) -> Result<Answer, Ending> {
+    async fn confirm(&mut self) -> Result<Confirmation, Ending> {
         let phase = Phase::Answers;
         let ready_for = self.settling.ready_for(Instant::now()).unwrap_or_default();
         let asked = tokio::select! {
@@ -112,8 +112,8 @@ impl Executor<'_, '_> {
         match asked {
             Some(Some(answer)) => Ok(answer),
             Some(None) => {
-                let waits = "it has not answered the last question".to_owned();
-                let late = format!("the pod is Ready, and {waits}");
+                let waits = "it has not answered the last query".to_owned();
+                let late = format!("the pod is Ready, but {waits}");
                 Err(self.too_late(waits, &late))
             }
             None => Err(self.failed(phase, "interrupted".into(), Ending::Interrupted)),
@@ -158,30 +158,30 @@ impl Executor<'_, '_> {
         self.failed(Phase::Answers, waits, ending)
     }
 
-    fn standing(&self, topology: &Topology) -> Standing {
+    fn standing(&self, topology: &Topology) -> PodState {
         let plan = self.run.plan;
         match goal::ready(plan, topology) {
             Progress::Reached => {}
-            Progress::Waiting(why) | Progress::Misbound(why) => return Standing::Not(why),
-            Progress::Trapped(trap) => return Standing::Not(format!("its pod waits for claim {}", trap.claim)),
+            Progress::Waiting(why) | Progress::Misbound(why) => return PodState::Not(why),
+            Progress::Trapped(trap) => return PodState::Not(format!("its pod is waiting for claim {}", trap.claim)),
         }
         // What was seen last may not be so any more.
         if let Some(since) = self.watch.silent_since() {
-            return Standing::Not(format!("the API server has not answered for {} s", since.elapsed().as_secs()));
+            return PodState::Not(format!("no response from the API server for {} s", since.elapsed().as_secs()));
         }
         let Some((member, pod)) = goal::successor(plan, topology) else {
-            return Standing::Not("the new pod is gone again".into());
+            return PodState::Not("the new pod was deleted again".into());
         };
         let needed = settle_time(self.run.settle, topology.component_of(member), Some(pod));
         let now = Instant::now();
         match (self.settling.ready_for(now), self.settling.ripe(needed)) {
-            (Some(time), _) if time >= needed => Standing::Stays,
+            (Some(time), _) if time >= needed => PodState::Stays,
             (_, Some(ripe)) => {
                 let restarted = self.settling.restarted().map(|how| format!("; {how}")).unwrap_or_default();
                 let needed = needed.as_secs_f64();
-                Standing::Until(ripe, format!("{} must stay Ready for {needed} s{restarted}", member.name))
+                PodState::Until(ripe, format!("{} must stay Ready for {needed} s{restarted}", member.name))
             }
-            _ => Standing::Not("the new pod is not Ready".into()),
+            _ => PodState::Not("the new pod is not Ready".into()),
         }
     }
 }

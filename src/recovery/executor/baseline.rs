@@ -2,7 +2,7 @@
 
 use super::state::Executor;
 use crate::plan::{Action, ComparedWith, Proof};
-use crate::recovery::prover::Silence;
+use crate::recovery::prover::NoEvidence;
 use crate::verify::difference;
 use crate::verify::inspect::QUESTION;
 use tokio::time::Instant;
@@ -22,7 +22,7 @@ impl Executor<'_, '_> {
                 self.canary = Some(schema);
                 self.wrote_canary = true;
             }
-            Err(reason) => self.notice(format!("no canary table was written: {reason}")),
+            Err(reason) => self.notice(format!("canary table not written: {reason}")),
         }
     }
 
@@ -35,11 +35,11 @@ impl Executor<'_, '_> {
             return;
         };
         let left = self.deadline.saturating_duration_since(Instant::now());
-        match self.run.prover.testify(Some(&before), QUESTION.min(left)).await {
+        match self.run.prover.collect_evidence(Some(&before), QUESTION.min(left)).await {
             Ok(now) => {
                 let gone = difference(&before, &now).missing;
                 if !gone.is_empty() {
-                    self.notice(format!("since the plan was made: {}", gone.join("; ")));
+                    self.notice(format!("missing since the plan was made: {}", gone.join("; ")));
                 }
                 let now = now.or_before(&before);
                 self.run.record.set_baseline(serde_json::to_value(&now).ok());
@@ -47,10 +47,10 @@ impl Executor<'_, '_> {
             }
             Err(silence) => {
                 let why = match silence {
-                    Silence::NotAsked => "it was not asked".to_owned(),
-                    Silence::Because(why) | Silence::LoginRefused(why) | Silence::NoWarehouse(why) => why,
+                    NoEvidence::NotAsked => "it was not queried".to_owned(),
+                    NoEvidence::Because(why) | NoEvidence::LoginRefused(why) | NoEvidence::NoWarehouse(why) => why,
                 };
-                self.notice(format!("the baseline is the one that the plan shows; it could not be taken again: {why}"));
+                self.notice(format!("using the plan's baseline; it could not be taken again: {why}"));
                 self.run.before = Some(before);
             }
         }

@@ -41,7 +41,7 @@ impl Executor<'_, '_> {
         if let Some(schema) = canary.filter(|_| !lost)
             && let Err(why) = self.run.prover.drop_canary(&schema).await
         {
-            self.notice(format!("schema {schema} is left: {why}"));
+            self.notice(format!("schema {schema} was not dropped: {why}"));
         }
         self.drop_superseded(outcome).await;
         if outcome == Recorded::Recovered {
@@ -57,7 +57,7 @@ impl Executor<'_, '_> {
             for mut record in in_journal.into_iter().filter(|record| record.id == earlier.id) {
                 record.superseded_by = Some(self.run.record.id.clone());
                 if let Err(error) = self.run.journal.write(&record) {
-                    self.notice(format!("the record of {} was not settled: {error}", earlier.id));
+                    self.notice(format!("could not settle the record of {}: {error}", earlier.id));
                 }
             }
             for (volume, uid) in self.recorded(&earlier.id) {
@@ -68,7 +68,7 @@ impl Executor<'_, '_> {
                     }
                     Err(error) => {
                         self.notice(format!(
-                            "the record of {} on volume {volume} was not settled: {error}",
+                            "could not settle the record of {} on volume {volume}: {error}",
                             earlier.id
                         ));
                     }
@@ -89,17 +89,17 @@ impl Executor<'_, '_> {
         if self.run.plan.journal.is_some()
             && let Err(error) = self.run.journal.write(&Record { healed: self.healed, ..self.run.record.clone() })
         {
-            self.notice(format!("the record was not finished: {error}"));
+            self.notice(format!("could not update the record: {error}"));
         }
         for (volume, uid) in self.own_volumes() {
             let written = self.finish_record(&volume, &uid, outcome).await;
             match written {
                 Ok(Written::Done { .. }) => {}
-                Ok(Written::Gone) => self.notice(format!("volume {volume} is gone: its record is lost with it")),
+                Ok(Written::Gone) => self.notice(format!("volume {volume} is gone, and its record with it")),
                 Ok(Written::Changed { message, .. }) => {
                     self.notice(format!("the record on volume {volume}: {message}"))
                 }
-                Err(error) => self.notice(format!("the record on volume {volume} was not finished: {error}")),
+                Err(error) => self.notice(format!("could not update the record on volume {volume}: {error}")),
             }
         }
     }
@@ -112,7 +112,7 @@ impl Executor<'_, '_> {
         }
         for schema in std::mem::take(&mut self.run.superseded) {
             if let Err(why) = self.run.prover.drop_canary(&schema).await {
-                self.notice(format!("schema {schema}, of an earlier run, is left: {why}"));
+                self.notice(format!("schema {schema} of an earlier run was not dropped: {why}"));
             }
         }
     }
@@ -130,9 +130,9 @@ impl Executor<'_, '_> {
     async fn left_unfinished(&mut self) {
         let Some(schema) = self.canary.take() else { return };
         if is_looked_for_again(self.wrote_canary, !self.done.is_empty()) {
-            self.notice(format!("schema {schema} is left for the run that resumes"));
+            self.notice(format!("schema {schema} is kept for the resumed run"));
         } else if let Err(why) = self.run.prover.drop_canary(&schema).await {
-            self.notice(format!("schema {schema} is left: {why}"));
+            self.notice(format!("schema {schema} was not dropped: {why}"));
         }
     }
 

@@ -72,8 +72,8 @@ impl Executor<'_, '_> {
     /// Tells that the baseline is not kept there.
     pub(super) fn note_loss(&mut self, place: &str) {
         let text = format!(
-            "the baseline is too large to be kept on {place}: this run compares with it; if it has to be resumed or \
-             undone, nothing says what was there"
+            "the baseline is too large to store on {place}: this run uses it, but a resumed run or an undo has \
+             nothing to compare with"
         );
         if !self.notices.contains(&text) {
             self.notice(text);
@@ -83,6 +83,6 @@ impl Executor<'_, '_> {
 
 fn no_room(volume: &str, full: budget::Full) -> Error {
     Error::refused(format!("volume {volume} has no room for the record"))
-        .because(format!("its annotations would have {} bytes, and {} is the most", full.bytes, budget::MOST))
+        .because(format!("its annotations would have {} bytes; the limit is {}", full.bytes, budget::MOST))
         .hint(format!("kubectl get pv {} -o yaml shows them", crate::cli::quoted(volume)))
 }

@@ -35,7 +35,7 @@ pub async fn run(run: Run<'_>, watch: &mut Watch, tell: &mut (dyn FnMut(Event) +
         alone: true,
         catching_up: None,
     };
-    let ending = match executor.whole().await {
+    let ending = match executor.run_phases().await {
         Ok(ending) | Err(ending) => ending,
     };
     executor.note_lost_lease();
@@ -53,7 +53,7 @@ fn phase_of(step: &Step) -> Phase {
 }
 
 impl Executor<'_, '_> {
-    async fn whole(&mut self) -> Result<Ending, Ending> {
+    async fn run_phases(&mut self) -> Result<Ending, Ending> {
         goal::as_planned(self.run.plan, &self.topology()).map_err(Ending::Changed)?;
         self.write_canary().await;
         self.take_baseline_again().await;
@@ -83,9 +83,9 @@ impl Executor<'_, '_> {
 
     fn reached(&self, phase: Phase) -> String {
         let topology = self.topology();
-        let Some((member, pod)) = goal::successor(self.run.plan, &topology) else { return String::new() };
+        let Some((_, pod)) = goal::successor(self.run.plan, &topology) else { return String::new() };
         match phase {
-            Phase::Replaced => format!("{} is a new pod", member.name),
+            Phase::Replaced => "new pod created".to_owned(),
             _ => format!("Ready on {}", pod.node.as_deref().unwrap_or("its node")),
         }
     }

@@ -83,7 +83,7 @@ impl Executor<'_, '_> {
     }
 
     /// The same, and how the new pod is now is taken in.
-    pub(super) fn look(&mut self) -> Topology {
+    pub(super) fn observe(&mut self) -> Topology {
         let topology = self.topology();
         let pod = goal::successor(self.run.plan, &topology).map(|(_, pod)| pod);
         self.settling.observe(pod, Instant::now());
@@ -109,14 +109,14 @@ impl Executor<'_, '_> {
     pub(super) async fn still_alone(&mut self) -> Result<(), Ending> {
         self.run.lease.stands().await.map_err(|why| {
             self.alone = false;
-            Ending::Failed(Error::refused("nothing further is changed").because(why))
+            Ending::Failed(Error::refused("no further changes are made").because(why.to_string()))
         })
     }
 
     /// Waiting goes on without the Lease, and it is said.
     pub(super) fn note_lost_lease(&mut self) {
         if let Some(why) = self.run.lease.lost().filter(|_| std::mem::take(&mut self.alone)) {
-            self.notice(format!("{why}; nothing but waiting was left"));
+            self.notice(format!("{why}; only waiting was left"));
         }
     }
 
@@ -126,7 +126,7 @@ impl Executor<'_, '_> {
         let restarted = restarted.map(|how| format!("; {how}")).unwrap_or_default();
         match self.watch.silent_since() {
             Some(since) => {
-                format!("{waits}{restarted}; the API server has not answered for {} s", since.elapsed().as_secs())
+                format!("{waits}{restarted}; no response from the API server for {} s", since.elapsed().as_secs())
             }
             None => format!("{waits}{restarted}"),
         }

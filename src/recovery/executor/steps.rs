@@ -33,14 +33,14 @@ impl Executor<'_, '_> {
             }
             // What was begun is brought to where waiting is all that is left; what was not is not begun late.
             if self.done.is_empty() && Instant::now() >= self.deadline {
-                let waits = "the time was up before anything was changed".to_owned();
+                let waits = "timed out before anything was changed".to_owned();
                 return Err(self.failed(phase, waits.clone(), Ending::TimedOut(waits)));
             }
             if details.is_empty() {
                 (self.tell)(Event::Started(phase));
             }
             if let Err(ending) = self.still_alone().await {
-                return Err(self.failed(phase, "another failover may be under way".into(), ending));
+                return Err(self.failed(phase, "another failover may be in progress".into(), ending));
             }
             match self.step(step).await {
                 Ok(detail) => details.push(detail),
@@ -122,8 +122,8 @@ impl Executor<'_, '_> {
             }
             // Whoever deleted it did what was planned.
             Written::Gone if !matches!(step, Step::Retain { .. } | Step::Reserve { .. }) => {
-                self.notice(format!("{what} was gone already: somebody else deleted it"));
-                Ok(format!("{what} was gone"))
+                self.notice(format!("{what} was already gone: another client deleted it"));
+                Ok(format!("{what} was already gone"))
             }
             Written::Gone => Err(Ending::Changed(format!("{what} is gone"))),
             Written::Changed { message, .. } => Err(Ending::Changed(format!("{what}: {message}"))),
@@ -189,7 +189,7 @@ impl Executor<'_, '_> {
         };
         // Where the claims stay nothing can be lost but the record itself.
         if self.run.plan.keep_claims {
-            self.notice(format!("no record is kept: {error}"));
+            self.notice(format!("no record was saved: {error}"));
             return Ok(());
         }
         Err(Ending::Failed(error.because("nothing was changed")))

@@ -1,9 +1,9 @@
-//! Waits for the goals of a plan, and says what is waited for and why it lasts.
+//! Waits for the goals of a plan, and repeats what is waited for and why it lasts.
 
 use super::state::Executor;
 use crate::cluster::write::Written;
 use crate::recovery::events::{Ending, Event, Phase};
-use crate::recovery::explain::{CLAIM, POD, STATEFUL_SET, SeenEvents, Wait, WaitTarget, explanation, says};
+use crate::recovery::explain::{CLAIM, POD, STATEFUL_SET, SeenEvents, Wait, WaitTarget, explanation, repeats};
 use crate::recovery::goal::{self, Goal, Progress, Trap};
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
@@ -17,19 +17,19 @@ impl Executor<'_, '_> {
     pub(super) async fn wait_for(&mut self, phase: Phase, goal: Goal) -> Result<(), Ending> {
         loop {
             self.note_lost_lease();
-            let topology = self.look();
+            let topology = self.observe();
             let progress = goal(self.run.plan, &topology);
             let waits = match progress {
                 Progress::Reached => return Ok(()),
                 Progress::Misbound(why) => {
-                    let why = format!("{why}: run again, it is replaced, too");
+                    let why = format!("{why}; run again to replace it, too");
                     return Err(self.failed(phase, why.clone(), Ending::Changed(why)));
                 }
                 Progress::Waiting(what) => {
                     self.trapped = None;
                     what
                 }
-                Progress::Trapped(trap) => self.spring(trap).await?,
+                Progress::Trapped(trap) => self.delete_trapped(trap).await?,
             };
             let detail = self.explained(&waits);
             (self.tell)(Event::Detail(phase, detail));
@@ -39,7 +39,7 @@ impl Executor<'_, '_> {
 
     /// A trap that has held long enough is sprung: the Pending pod is deleted once more. One that holds the claim ends
     /// the run.
-    async fn spring(&mut self, trap: Trap) -> Result<String, Ending> {
+    async fn delete_trapped(&mut self, trap: Trap) -> Result<String, Ending> {
         let since = match &self.trapped {
             Some((known, since)) if trap.is_still(known) => *since,
             _ => Instant::now(),
@@ -54,7 +54,7 @@ impl Executor<'_, '_> {
         if trap.holds {
             // Somebody had it made between the plan and the act, and what the plan does not name is not deleted.
             let why = format!(
-                "pod {} (UID {}) holds claim {}, which is {}, and keeps it so: run again, it is replaced, too",
+                "pod {} (UID {}) holds claim {}, which is {} and stays so; run again to replace it, too",
                 trap.pod, trap.uid, trap.claim, trap.state
             );
             return Err(self.failed(Phase::Replaced, why.clone(), Ending::Changed(why)));
@@ -66,9 +66,9 @@ impl Executor<'_, '_> {
         let written = self.run.cluster.delete_pod_of_version(namespace, pod, uid, version).await;
         if let Written::Done { .. } = written.map_err(Ending::Failed)? {
             self.healed += 1;
-            self.done.push(format!("Pending pod {} (UID {}) deleted once more", trap.pod, trap.uid));
+            self.done.push(format!("Pending pod {} (UID {}) deleted again", trap.pod, trap.uid));
             (self.tell)(Event::Notice(format!(
-                "healed: pod {} (UID {}) was Pending on claim {}, which is {}; it was deleted once more",
+                "fixed: pod {} (UID {}) was Pending on claim {}, which is {}; it was deleted again",
                 trap.pod, trap.uid, trap.claim, trap.state
             )));
         }
@@ -123,7 +123,7 @@ impl Executor<'_, '_> {
             return waits.to_owned();
         };
         match explanation(&self.subjects(), objects, &wait.known, long.then_some(&self.known)) {
-            Some(warning) if !says(waits, &warning) => format!("{waits} ({warning})"),
+            Some(warning) if !repeats(waits, &warning) => format!("{waits} ({warning})"),
             _ => waits.to_owned(),
         }
     }

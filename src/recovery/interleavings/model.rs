@@ -348,7 +348,7 @@ impl Interleavings {
     }
 
     /// Something goes wrong; `None` where it cannot.
-    fn befall(&self, next: &mut State, mishap: Mishap) -> Option<()> {
+    fn apply(&self, next: &mut State, mishap: Mishap) -> Option<()> {
         let world = &mut next.world;
         match mishap {
             Mishap::Stall => {
@@ -604,7 +604,7 @@ impl Model for Interleavings {
             Action::Moves(which) => next = self.step(state, usize::from(which))?,
             Action::Dies(which) => next.runs[usize::from(which)] = None,
             Action::Befalls(mishap) => {
-                self.befall(&mut next, mishap)?;
+                self.apply(&mut next, mishap)?;
                 next.at_risk = false;
             }
         }

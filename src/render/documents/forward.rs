@@ -1,7 +1,7 @@
 //! `forward`.
 
 use crate::render::opened::{At, Opened};
-use crate::topology::forward_target::Standing;
+use crate::topology::forward_target::ForwardState;
 use serde::Serialize;
 use std::borrow::Cow;
 
@@ -33,8 +33,8 @@ pub struct Forward<'a> {
 impl<'a> From<&Opened<'a>> for Forward<'a> {
     fn from(opened: &Opened<'a>) -> Self {
         let (pod, uid) = match opened.standing {
-            Standing::Ready { pod, uid } => (pod.as_str(), Some(uid.as_str())),
-            Standing::Nobody(_) => (opened.member.name.as_str(), None),
+            ForwardState::Ready { pod, uid } => (pod.as_str(), Some(uid.as_str())),
+            ForwardState::NotReady(_) => (opened.member.name.as_str(), None),
         };
         let (psql, command) = if opened.sql { (opened.line, None) } else { (None, opened.line) };
         let (address, port, socket) = match opened.at {

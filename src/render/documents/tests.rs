@@ -14,7 +14,7 @@ use crate::storage::PageFacts;
 use crate::storage::examples::{ps, sk};
 use crate::testing::{ACCOUNT, snapshot, unreadable};
 use crate::topology::fit::fittings;
-use crate::topology::forward_target::Standing;
+use crate::topology::forward_target::ForwardState;
 use crate::topology::health::judge;
 use crate::topology::layout::{Role, Scheme, StatusEndpoint};
 use crate::topology::{Gap, Layout, LayoutSource, Part, build};
@@ -71,7 +71,7 @@ fn status() -> Vec<Value> {
     read.volumes = unreadable("persistentvolumes", None);
     read.namespaces[0].claims = unreadable("persistentvolumeclaims", Some(&read.namespaces[0].namespace));
     let part = build(&read, &Layout::shipped().unwrap());
-    let standing = [Standing::Ready { pod: "p-0".into(), uid: "u".into() }, Standing::Nobody("why".into())];
+    let standing = [ForwardState::Ready { pod: "p-0".into(), uid: "u".into() }, ForwardState::NotReady("why".into())];
     let member = seen.members().next().unwrap();
     let opened = standing.iter().zip([true, false]).map(|(standing, sql)| {
         let at = match sql {
