@@ -19,6 +19,7 @@ mod documents;
 mod failover;
 mod forged;
 mod generated;
+mod glossary;
 #[cfg(target_os = "linux")]
 mod hostile_memory;
 mod killed;
