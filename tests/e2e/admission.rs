@@ -153,7 +153,7 @@ fn a_namespace_that_takes_no_such_pod_any_more_is_told_and_can_be_overridden() {
     is_refused(&account, &before, &refused);
 
     let overridden =
-        ["failover", "wh9527-0", "--allow", "refused-replacement", "--confirm", "wh9527-0", "--timeout", "10s"];
+        ["failover", "wh9527-0", "--allow", "refused-replacement", "--confirm", "wh9527-0", "--timeout", "20s"];
     let ran = account.run(&overridden).exits(6);
     let ran = ran.says(&["violates PodSecurity \"restricted:latest\""]);
     label(Value::Null);

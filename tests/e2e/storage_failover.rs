@@ -128,7 +128,7 @@ fn a_pageserver_that_was_down_is_held_to_what_the_safekeepers_have() {
         pods.get("pageserver-0").is_some_and(|pod| pod.metadata.uid.as_ref() != Some(&before.uid))
     });
     // It is loading for as long as it is silent, and not away.
-    let ran = world.run(&["failover", "pageserver-0", "--yes", "--anew", "--timeout", "8s"]).exits(6);
+    let ran = world.run(&["failover", "pageserver-0", "--yes", "--anew", "--timeout", "20s"]).exits(6);
     assert!(!ran.out.contains("missing"), "{}", ran.shown());
     silent.lift();
     let ran = world.run(&["failover", "pageserver-0", "--yes", "--anew"]).exits(0);

@@ -5,10 +5,10 @@
 
 use crate::support::{ACCOUNT, CLAIMS, Cluster, Ran, Running, SYSTEM, VOLUMES, bare, full, normal, uid};
 use insta::assert_snapshot;
-use practice_cluster::Options;
 use practice_cluster::api::faults::{Fault, Rule};
 use practice_cluster::scenarios::PodName;
 use practice_cluster::store::{DeleteOptions, Key};
+use practice_cluster::{Options, ReplacedPods};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -217,10 +217,10 @@ fn a_dry_run_changes_nothing() {
 
 #[test]
 fn not_ready_in_time_and_finished_later() {
-    let options = Options { replaced_pod_ready_seconds: Some(8.0), ..bare("slow-start") };
-    let cluster = Cluster::start(options);
+    let cluster = Cluster::start(bare("healthy"));
+    cluster.replaced_pods(ReplacedPods::StayUnready);
     let before = Before::of(&cluster, SYSTEM, "safekeeper-0");
-    let late = cluster.run(&["failover", "safekeeper-0", "--yes", "--timeout", "4s"]).exits(6);
+    let late = cluster.run(&["failover", "safekeeper-0", "--yes", "--timeout", "10s"]).exits(6);
     assert!(late.out.starts_with("Timed out: safekeeper-0 is not back after"), "{}", late.shown());
     let late = late.says(&["containers with unready status: [safekeeper]", "Done so far:", "pod safekeeper-0 deleted"]);
     assert_snapshot!("timed-out", account(&late));
@@ -229,6 +229,7 @@ fn not_ready_in_time_and_finished_later() {
     let id = before.is_recorded(&cluster, "in-progress")["id"].clone();
 
     let resume = late.resume();
+    cluster.replaced_pods(ReplacedPods::BecomeReady);
     cluster.run(&words(&resume)).exits(0).says(&["Recovered: "]);
     before.is_replaced(&cluster);
     assert_eq!(before.is_recorded(&cluster, "recovered")["id"], id);
@@ -238,8 +239,8 @@ fn not_ready_in_time_and_finished_later() {
 
 #[test]
 fn interrupted_and_resumed() {
-    let options = Options { replaced_pod_ready_seconds: Some(6.0), ..bare("slow-start") };
-    let cluster = Cluster::start(options);
+    let cluster = Cluster::start(bare("healthy"));
+    cluster.replaced_pods(ReplacedPods::StayUnready);
     let before = Before::of(&cluster, SYSTEM, "pageserver-0");
     let mut running = Running::start(cluster.plugin(&["failover", "pageserver-0", "--yes"]));
     running.until_warns("containers with unready status");
@@ -252,6 +253,7 @@ fn interrupted_and_resumed() {
 
     let resume = ran.resume();
     assert!(resume.contains(&before.uid), "pinned to the pod it was for: {resume:?}");
+    cluster.replaced_pods(ReplacedPods::BecomeReady);
     cluster.run(&words(&resume)).exits(0).says(&["Recovered: "]);
     before.is_replaced(&cluster);
     before.is_recorded(&cluster, "recovered");
@@ -262,8 +264,7 @@ fn interrupted_and_resumed() {
 /// Nobody is left to say what was done: the record on the volume does.
 #[test]
 fn killed_and_run_again() {
-    let options = Options { replaced_pod_ready_seconds: Some(4.0), ..bare("slow-start") };
-    let cluster = Cluster::start(options);
+    let cluster = Cluster::start(bare("healthy"));
     let before = Before::of(&cluster, SYSTEM, "safekeeper-2");
     let since = cluster.store().version();
     let running = Running::start(cluster.plugin(&["failover", "safekeeper-2", "--yes"]));
@@ -457,7 +458,7 @@ fn a_lost_node() {
     let pods = cluster.store().list("pods", Some(SYSTEM)).0;
     assert!(pods.iter().any(|p| p["metadata"]["name"] == "safekeeper-1" && p["spec"]["nodeName"] == "node-2"));
     let before = Before::of(&cluster, SYSTEM, "safekeeper-1");
-    let ran = cluster.run(&["failover", "safekeeper-1", "--yes", "--timeout", "4s"]).exits(6);
+    let ran = cluster.run(&["failover", "safekeeper-1", "--yes", "--timeout", "10s"]).exits(6);
     let ran = ran.says(&["the old pod is Terminating"]).warns(&["node node-2 is not Ready"]);
     assert_snapshot!("lost-node", account(&ran));
     let pod = cluster.get("pods", SYSTEM, "safekeeper-1").unwrap();
@@ -474,14 +475,16 @@ fn a_lost_node() {
 /// The usual reason to fail over: it is compared with what it held when it was last verified.
 #[test]
 fn a_component_that_is_down_already() {
-    let cluster = Cluster::start(Options { replaced_pod_ready_seconds: Some(6.0), ..full("slow-start") });
+    let cluster = Cluster::start(full("healthy"));
     cluster.run(&["verify", "-n", ACCOUNT]).exits(0);
+    cluster.replaced_pods(ReplacedPods::StayUnready);
     let since = cluster.store().version();
     let key = Key::new("pods", ACCOUNT, "wh9527-1");
     let old = cluster.store().delete(&key, &DeleteOptions::default()).unwrap().0;
     cluster.wait_for_change(since, "wh9527-1 runs again and is not Ready", |change| {
         change.key == key && uid(&change.object) != uid(&old) && change.object["status"]["phase"] == "Running"
     });
+    cluster.replaced_pods(ReplacedPods::BecomeReadyFromNowOn);
     let before = Before::of(&cluster, ACCOUNT, "wh9527-1");
     let ran = cluster.run(&["failover", "wh9527-1", "--yes"]).exits(0).says(&["Recovered: "]);
     let ran = ran.warns(&["afterwards it is compared with the stored baseline of"]);

@@ -4,8 +4,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use crate::support::{ACCOUNT, CLAIMS, Cluster, LIMIT, Ran, Running, SYSTEM, VOLUMES, bare, full, uid};
-use practice_cluster::Options;
 use practice_cluster::api::faults::{Fault, Processed, Rule};
+use practice_cluster::{Options, ReplacedPods};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -240,10 +240,12 @@ fn the_canary_table_of_an_interrupted_run_is_left_for_the_one_that_goes_on() {
 /// The same of one that timed out.
 #[test]
 fn the_canary_table_of_a_run_that_timed_out_is_left_for_the_one_that_goes_on() {
-    let cluster = Cluster::start(Options { replaced_pod_ready_seconds: Some(8.0), ..full("healthy") });
-    let late = cluster.run(&["failover", "wh9527-0", "--yes", "--timeout", "5s"]).exits(6);
+    let cluster = Cluster::start(full("healthy"));
+    cluster.replaced_pods(ReplacedPods::StayUnready);
+    let late = cluster.run(&["failover", "wh9527-0", "--yes", "--timeout", "10s"]).exits(6);
     // The proxy answers nobody now: its node is away.
     let late = late.warns(&["is left for the run that resumes"]);
+    cluster.replaced_pods(ReplacedPods::BecomeReady);
     let resume = late.resume();
     let resume: Vec<&str> = resume.iter().map(String::as_str).chain(["--yes"]).collect();
     cluster.run(&resume).exits(0).says(&["Recovered: wh9527-0", "the canary table"]);

@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use crate::support::{ACCOUNT, CLAIMS, Cluster, Running, SYSTEM, bare, full};
-use practice_cluster::Options;
+use practice_cluster::ReplacedPods;
 use practice_cluster::store::{ChangeKind, Key, Preconditions};
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -15,21 +15,19 @@ fn lease(cluster: &Cluster, namespace: &str) -> Value {
     (*lease.unwrap_or_else(|| panic!("there is no Lease in {namespace}"))).clone()
 }
 
-fn slow(seconds: f64) -> Cluster {
-    Cluster::start(Options { replaced_pod_ready_seconds: Some(seconds), ..bare("slow-start") })
-}
-
-/// A failover under way, at the point where it waits for the new pod.
-fn under_way(cluster: &Cluster, target: &str) -> Running {
+/// A failover in progress, at the point where it waits for the new pod, which stays unready; later ones do not.
+fn in_progress(cluster: &Cluster, target: &str) -> Running {
+    cluster.replaced_pods(ReplacedPods::StayUnready);
     let mut running = Running::start(cluster.plugin(&["failover", target, "--yes"]));
     running.until_warns("containers with unready status");
+    cluster.replaced_pods(ReplacedPods::BecomeReadyFromNowOn);
     running
 }
 
 #[test]
 fn of_two_in_one_namespace_the_second_is_refused() {
-    let cluster = slow(8.0);
-    let first = under_way(&cluster, "safekeeper-0");
+    let cluster = Cluster::start(bare("healthy"));
+    let first = in_progress(&cluster, "safekeeper-0");
     let held = lease(&cluster, SYSTEM);
     let holder = held["spec"]["holderIdentity"].as_str().unwrap();
     let id = holder.strip_prefix("failover ").and_then(|rest| rest.split(' ').next()).unwrap();
@@ -53,6 +51,7 @@ fn of_two_in_one_namespace_the_second_is_refused() {
     let ran = cluster.run(&[&allowed[..], &["--confirm", "pageserver-0"]].concat()).exits(0);
     ran.says(&["Recovered: "]).warns(&["goes on without the Lease", "another failover is under way"]);
     assert_ne!(cluster.pod_uid(SYSTEM, "pageserver-0"), other);
+    cluster.replaced_pods(ReplacedPods::BecomeReady);
     first.end().exits(0).says(&["Recovered: "]);
     assert_eq!(lease(&cluster, SYSTEM)["spec"]["holderIdentity"], Value::Null);
     // It was given back: the next one waits for nothing.
@@ -63,10 +62,10 @@ fn of_two_in_one_namespace_the_second_is_refused() {
 /// One who waits at the prompt has the answer of a moment ago.
 #[test]
 fn one_that_began_while_it_asked_is_found_out() {
-    let cluster = slow(6.0);
+    let cluster = Cluster::start(bare("healthy"));
     let mut terminal = crate::support::terminal::Terminal::start(cluster.plugin(&["failover", "pageserver-0"]));
     terminal.expect("Fail over synxdb-system/pageserver-0?");
-    let first = under_way(&cluster, "safekeeper-0");
+    let first = in_progress(&cluster, "safekeeper-0");
     let before = (cluster.pod_uid(SYSTEM, "pageserver-0"), cluster.claims_of(SYSTEM, "pageserver-0"));
     terminal.send("y\r");
     let left = terminal.end();
@@ -75,29 +74,30 @@ fn one_that_began_while_it_asked_is_found_out() {
         assert!(left.text.contains(words), "no {words:?}\n{}", left.text);
     }
     assert_eq!((cluster.pod_uid(SYSTEM, "pageserver-0"), cluster.claims_of(SYSTEM, "pageserver-0")), before);
+    cluster.replaced_pods(ReplacedPods::BecomeReady);
     first.end().exits(0);
 }
 
 /// An account's does not keep the system's away, nor another account's: it is told.
 #[test]
 fn of_two_namespaces_both_recover() {
-    let options = Options { replaced_pod_ready_seconds: Some(5.0), ..full("slow-start") };
-    let cluster = Cluster::start(options);
-    let mut account = Running::start(cluster.plugin(&["failover", "wh9527-0", "--yes"]));
-    account.until_warns("containers with unready status");
+    let cluster = Cluster::start(full("healthy"));
+    let account = in_progress(&cluster, "wh9527-0");
     let system = Running::start(cluster.plugin(&["failover", "safekeeper-0", "--yes"])).end().exits(0);
     let told = format!("warn another failover is under way in namespace {ACCOUNT}: failover ");
     system.says(&["Recovered: "]).warns(&[&told, "pass no other failover is under way in namespace synxdb-system"]);
+    cluster.replaced_pods(ReplacedPods::BecomeReady);
     account.end().exits(0).says(&["Recovered: "]);
 }
 
 /// The one that was killed has the Lease for ten seconds more; that its process is no more shows at once.
 #[test]
 fn what_a_killed_one_held_is_taken_at_once() {
-    let cluster = slow(6.0);
-    let first = under_way(&cluster, "safekeeper-0");
+    let cluster = Cluster::start(bare("healthy"));
+    let first = in_progress(&cluster, "safekeeper-0");
     first.signal(Signal::KILL);
     assert_eq!(first.end().code, None);
+    cluster.replaced_pods(ReplacedPods::BecomeReady);
     let left = lease(&cluster, SYSTEM);
     let holder = left["spec"]["holderIdentity"].as_str().unwrap();
     let id = holder.split(' ').nth(1).unwrap();
@@ -111,10 +111,11 @@ fn what_a_killed_one_held_is_taken_at_once() {
 /// On another machine it is not known to be gone: the same failover waits for it, and another one does not begin.
 #[test]
 fn what_was_killed_on_another_machine_is_waited_for() {
-    let cluster = slow(6.0);
-    let first = under_way(&cluster, "safekeeper-0");
+    let cluster = Cluster::start(bare("healthy"));
+    let first = in_progress(&cluster, "safekeeper-0");
     first.signal(Signal::KILL);
     assert_eq!(first.end().code, None);
+    cluster.replaced_pods(ReplacedPods::BecomeReady);
     let key = Key::new("leases", SYSTEM, "kubectl-synxdb");
     let elsewhere = |lease: &mut Value| {
         let annotation = lease["metadata"]["annotations"]["kubectl-synxdb/holder"].as_str().unwrap();

@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use crate::support::{ACCOUNT, Cluster, LIMIT, Ran, Running, SYSTEM, bare, full, is_ready, unwrapped};
-use practice_cluster::Options;
+use practice_cluster::ReplacedPods;
 use practice_cluster::store::{DeleteOptions, Key};
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -49,6 +49,18 @@ fn away_and_back(row: &Value) {
     assert!(gap > 0 && left < back && gap <= back, "{row:#}");
     assert_eq!((&row["stillAway"], &row["answeredBefore"]), (&json!(false), &json!(true)), "{row:#}");
     assert!(row["reason"].is_string() && row["notMeasured"].is_null(), "{row:#}");
+}
+
+/// Waits until the account's proxy is away and the plugin has noticed: the first of its next tries may have begun
+/// earlier, the later ones have not.
+fn is_away(cluster: &Cluster) {
+    let key = Key::new("pods", ACCOUNT, PROXY);
+    cluster.until("the proxy is away", |store| store.get(&key).is_none_or(|pod| !is_ready(&pod)));
+    let path = format!("/namespaces/{ACCOUNT}/pods/{PROXY}/portforward");
+    cluster.block_on(async {
+        let tried = tokio::time::timeout(LIMIT, cluster.sandbox().requests().next(4, &path));
+        tried.await.expect("the plugin tries again");
+    });
 }
 
 /// The product's promise, component by component.
@@ -142,10 +154,13 @@ fn no_session_is_left(cluster: &Cluster, namespace: &str) {
 /// Somebody takes an account's proxy away while a safekeeper is replaced: that is not what was promised.
 #[test]
 fn a_broken_promise_is_a_finding() {
-    let cluster = Cluster::start(Options { replaced_pod_ready_seconds: Some(3.0), ..full("slow-start") });
+    let cluster = Cluster::start(full("healthy"));
+    cluster.replaced_pods(ReplacedPods::StayUnready);
     let mut running = Running::start(cluster.plugin(&["failover", "safekeeper-0", "--yes"]));
     running.until_warns("containers with unready status");
     cluster.store().delete(&Key::new("pods", ACCOUNT, PROXY), &DeleteOptions::default()).unwrap();
+    is_away(&cluster);
+    cluster.replaced_pods(ReplacedPods::BecomeReady);
     let ran = running.end().exits(0).says(&[
         "Recovered: safekeeper-0 is back",
         &format!("SQL on every segment on {ACCOUNT}/{PROXY} was unreachable for "),
@@ -158,10 +173,12 @@ fn a_broken_promise_is_a_finding() {
 /// What was seen until then is told, however it ends.
 #[test]
 fn interrupted_late_and_resumed() {
-    let cluster = Cluster::start(Options { replaced_pod_ready_seconds: Some(6.0), ..full("slow-start") });
+    let cluster = Cluster::start(full("healthy"));
+    cluster.replaced_pods(ReplacedPods::StayUnready);
     let target = format!("{ACCOUNT}/{PROXY}");
     let mut running = Running::start(cluster.plugin(&["failover", &target, "--yes"]));
     running.until_warns("containers with unready status");
+    is_away(&cluster);
     running.signal(Signal::INT);
     let ran = running
         .end()
@@ -169,7 +186,10 @@ fn interrupted_late_and_resumed() {
         .says(&[&format!("SQL on every segment on {target} was unreachable for "), ", and still is ("]);
     let resume = ran.resume();
     let resume: Vec<&str> = resume.iter().map(String::as_str).collect();
-    let ran = cluster.run(&[&resume[..], &["--yes", "-o", "json"]].concat()).exits(0);
+    let running = Running::start(cluster.plugin(&[&resume[..], &["--yes", "-o", "json"]].concat()));
+    is_away(&cluster);
+    cluster.replaced_pods(ReplacedPods::BecomeReady);
+    let ran = running.end().exits(0);
     let rows = reachability(&ran);
     let row = &rows[0].1;
     assert_eq!(
@@ -177,14 +197,17 @@ fn interrupted_late_and_resumed() {
         (&json!(false), &json!(false), &json!(false))
     );
     assert!(number(row, "firstSuccessAfterMs") > 0 && row["firstFailureMs"] == 0, "{row:#}");
+}
 
-    let ran = cluster.run(&["failover", &target, "--anew", "--yes", "--timeout", "3s", "-o", "json"]).exits(6);
+#[test]
+fn what_is_still_away_when_the_time_is_over() {
+    let cluster = Cluster::start(full("healthy"));
+    cluster.replaced_pods(ReplacedPods::StayUnready);
+    let target = format!("{ACCOUNT}/{PROXY}");
+    let ran = cluster.run(&["failover", &target, "--yes", "--timeout", "15s", "-o", "json"]).exits(6);
     let rows = reachability(&ran);
     assert_eq!((&rows[0].1["stillAway"], &rows[0].1["firstSuccessAfterMs"]), (&json!(true), &Value::Null));
     assert!(number(&rows[0].1, "longestGapMs") > 0, "{:#}", rows[0].1);
-    cluster.until("the proxy is ready again", |store| {
-        store.get(&Key::new("pods", ACCOUNT, PROXY)).is_some_and(|pod| is_ready(&pod))
-    });
 }
 
 #[test]

@@ -75,7 +75,7 @@ fn nothing_is_deleted_while_nobody_knows_of_the_reservation() {
     let pod = cluster.pod_uid(SYSTEM, POD);
     cluster.until("the old volume is released", |_| phase(&cluster, &first) == "Released");
     cluster.sandbox().stop_controller_manager(true);
-    let ran = cluster.run(&["undo", &id, "--yes", "--timeout", "3s", "-o", "json"]).exits(6);
+    let ran = cluster.run(&["undo", &id, "--yes", "--timeout", "10s", "-o", "json"]).exits(6);
     let result = ran.json_lines().pop().unwrap();
     let why = format!("volume {first} is reserved, and the volume controller has not noticed it yet: it is Released");
     assert_eq!(result["reasons"], json!([why]), "{}", ran.shown());
@@ -153,7 +153,7 @@ fn a_claim_that_is_pending_takes_the_volume() {
     let class = cluster.get(CLAIMS, SYSTEM, CLAIM).unwrap()["spec"]["storageClassName"].as_str().unwrap().to_owned();
     let class = Key::new("storageclasses", "", class.as_str());
     cluster.store().delete(&class, &DeleteOptions::default()).unwrap();
-    let allowed = ["--allow", "storage-class", "--confirm", POD, "--timeout", "3s", "-o", "json"];
+    let allowed = ["--allow", "storage-class", "--confirm", POD, "--timeout", "10s", "-o", "json"];
     let ran = cluster.run(&[&["failover", POD][..], &allowed].concat()).exits(6);
     assert_eq!(cluster.get(CLAIMS, SYSTEM, CLAIM).unwrap()["status"]["phase"], "Pending");
     let pending = uid(&cluster.get(CLAIMS, SYSTEM, CLAIM).unwrap()).to_owned();

@@ -2,31 +2,33 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use crate::support::{ACCOUNT, Cluster, Ran, SYSTEM, bare, full, uid};
-use practice_cluster::Options;
+use crate::support::{ACCOUNT, Cluster, Ran, Running, SYSTEM, bare, full, uid};
+use practice_cluster::ReplacedPods;
 use practice_cluster::store::{DeleteOptions, Key};
+use rustix::process::Signal;
 use serde_json::Value;
 
 const PROXY: &str = "cloudberry-proxy-0";
 const TARGET: &str = "cloud007/cloudberry-proxy-0";
 
-/// The account's databases are on the pods' own volumes, so that a new disk is an empty one, and a pod that comes back
-/// takes so long to be Ready: far more than from its start to the question of a failover.
-fn local_disk(seconds: f64) -> Cluster {
-    let cluster = Cluster::start(Options { replaced_pod_ready_seconds: Some(seconds), ..full("local-disk") });
+/// The account's databases are on the pods' own volumes, so that a new disk is an empty one.
+fn local_disk() -> Cluster {
+    let cluster = Cluster::start(full("local-disk"));
     let rows = cluster.query((ACCOUNT, PROXY), "test_db", "select count(*)::text from projects");
     assert_eq!(rows, ["3"]);
     cluster
 }
 
-/// The ordinary reason to fail over: the pod runs, is not Ready and does not answer.
+/// The ordinary reason to fail over: the pod runs, is not Ready and does not answer. What replaces it does.
 fn is_down(cluster: &Cluster, namespace: &'static str, pod: &'static str) -> String {
+    cluster.replaced_pods(ReplacedPods::StayUnready);
     let since = cluster.store().version();
     let key = Key::new("pods", namespace, pod);
     let old = cluster.store().delete(&key, &DeleteOptions::default()).unwrap().0;
     let change = cluster.wait_for_change(since, "the pod runs again and is not Ready", |change| {
         change.key == key && uid(&change.object) != uid(&old) && change.object["status"]["phase"] == "Running"
     });
+    cluster.replaced_pods(ReplacedPods::BecomeReadyFromNowOn);
     uid(&change.object).to_owned()
 }
 
@@ -63,7 +65,7 @@ fn next_after(ran: &Ran, line: &str) -> Vec<String> {
 
 #[test]
 fn what_was_lost_is_found_by_the_stored_baseline() {
-    let cluster = local_disk(8.0);
+    let cluster = local_disk();
     cluster.run(&["verify", "-n", ACCOUNT]).exits(0);
     let kept = stored(&cluster, ACCOUNT, PROXY);
     let old = is_down(&cluster, ACCOUNT, PROXY);
@@ -102,7 +104,7 @@ fn what_was_lost_is_found_by_the_stored_baseline() {
 
 #[test]
 fn without_a_baseline_it_is_not_proven() {
-    let cluster = local_disk(8.0);
+    let cluster = local_disk();
     is_down(&cluster, ACCOUNT, PROXY);
     let ran = cluster
         .run(&["failover", TARGET, "--yes"])
@@ -124,10 +126,16 @@ fn without_a_baseline_it_is_not_proven() {
 /// An interrupted run is finished with the baseline that it was begun with, or with none.
 #[test]
 fn a_resumed_run_compares_with_the_same_baseline() {
-    let cluster = local_disk(8.0);
+    let cluster = local_disk();
     cluster.run(&["verify", "-n", ACCOUNT]).exits(0);
     is_down(&cluster, ACCOUNT, PROXY);
-    let ran = cluster.run(&["failover", TARGET, "--yes", "--timeout", "1s", "--accept-missing", "test_db"]).exits(6);
+    cluster.replaced_pods(ReplacedPods::StayUnready);
+    let arguments = ["failover", TARGET, "--yes", "--accept-missing", "test_db"];
+    let mut running = Running::start(cluster.plugin(&arguments));
+    running.until_warns("containers with unready status");
+    running.signal(Signal::INT);
+    let ran = running.end().exits(130);
+    cluster.replaced_pods(ReplacedPods::BecomeReady);
     assert!(ran.resume().join(" ").contains(" --accept-missing test_db "), "{}", ran.shown());
     // Another user's verify, once the pod was replaced, knows nothing of what was there before.
     forge(&cluster, PROXY, |document| {
@@ -141,7 +149,7 @@ fn a_resumed_run_compares_with_the_same_baseline() {
 /// Anyone who may write ConfigMaps may write anything into one.
 #[test]
 fn a_forged_baseline_proves_nothing() {
-    let cluster = local_disk(600.0);
+    let cluster = local_disk();
     cluster.run(&["verify", "-n", ACCOUNT]).exits(0);
     let kept = stored(&cluster, ACCOUNT, PROXY);
     is_down(&cluster, ACCOUNT, PROXY);
@@ -171,7 +179,7 @@ fn a_forged_baseline_proves_nothing() {
 /// One that leaves everything out would find everything again.
 #[test]
 fn an_empty_baseline_never_makes_it_recovered() {
-    let cluster = local_disk(8.0);
+    let cluster = local_disk();
     cluster.run(&["verify", "-n", ACCOUNT]).exits(0);
     forge(&cluster, PROXY, |document| document["content"]["said"]["databases"] = serde_json::json!([]));
     is_down(&cluster, ACCOUNT, PROXY);
@@ -181,7 +189,7 @@ fn an_empty_baseline_never_makes_it_recovered() {
 /// What answers by its status page only is held to the same.
 #[test]
 fn a_safekeeper_that_was_down_is_compared_with_its_stored_baseline() {
-    let cluster = Cluster::start(Options { replaced_pod_ready_seconds: Some(8.0), ..bare("healthy") });
+    let cluster = Cluster::start(bare("healthy"));
     let down = |pod: &'static str| is_down(&cluster, SYSTEM, pod);
     let back = |pod: &str, code| {
         cluster.run(&["failover", pod, "--yes", "--allow", "quorum-loss", "--confirm", pod]).exits(code)
@@ -206,7 +214,7 @@ fn a_safekeeper_that_was_down_is_compared_with_its_stored_baseline() {
 /// The last tenant was deleted on purpose: then no safekeeper has a timeline, and nothing suspects a loss.
 #[test]
 fn a_pageserver_without_tenants_is_accepted_if_nothing_speaks_against_it() {
-    let cluster = Cluster::start(Options { replaced_pod_ready_seconds: Some(8.0), ..bare("healthy") });
+    let cluster = Cluster::start(bare("healthy"));
     let settings = |settings: Value| {
         let key = Key::new("configmaps", SYSTEM, "storage-stand-in");
         let _ = cluster.store().delete(&key, &DeleteOptions::default());
@@ -237,6 +245,7 @@ fn a_pageserver_without_tenants_is_accepted_if_nothing_speaks_against_it() {
     settings(serde_json::json!({"computes": {"tenants": 0}}));
     for pod in ["safekeeper-0", "safekeeper-1", "safekeeper-2"] {
         let uid = is_down(&cluster, SYSTEM, pod);
+        cluster.replaced_pods(ReplacedPods::BecomeReady);
         cluster.until("it is Ready", |store| {
             let new = store.get(&Key::new("pods", SYSTEM, pod)).unwrap();
             self::uid(&new) == uid && crate::support::is_ready(&new)

@@ -5,9 +5,9 @@
 
 use crate::support::terminal::{Terminal, key};
 use crate::support::{ACCOUNT, CLAIMS, Cluster, LIMIT, Ran, Running, SYSTEM, VOLUMES, bare, full};
-use practice_cluster::Options;
 use practice_cluster::api::Rule as Denied;
 use practice_cluster::api::faults::{Fault, Processed, Rule};
+use practice_cluster::{Options, ReplacedPods};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -434,10 +434,10 @@ fn killed_and_run_again() {
 /// Interrupted by hand, it says how to go on.
 #[test]
 fn interrupted_and_resumed() {
-    let options = Options { replaced_pod_ready_seconds: Some(4.0), ..bare("slow-start") };
-    let cluster = Cluster::start(options);
+    let cluster = Cluster::start(bare("healthy"));
     let first = disks(&cluster, SYSTEM, "safekeeper-0");
     let failover = id_of(&cluster.run(&["failover", "safekeeper-0", "--yes", "-o", "json"]).exits(0));
+    cluster.replaced_pods(ReplacedPods::StayUnready);
     let mut running = Running::start(cluster.plugin(&["undo", "safekeeper-0", "--yes"]));
     running.until_warns("containers with unready status");
     running.signal(Signal::INT);
@@ -453,6 +453,7 @@ fn interrupted_and_resumed() {
         .warns(&["is unfinished", &format!("kubectl synxdb undo {failover} finishes it")]);
     let acts = history(&cluster, &[]);
     assert_eq!((&acts[0]["outcome"], &acts[1]["undoneBy"]), (&json!("in-progress"), &Value::Null));
+    cluster.replaced_pods(ReplacedPods::BecomeReady);
     // There is nothing left that would have to be asked.
     let ran = cluster.run(&words(&resume)).exits(0).warns(&["finishes undo", "left is to wait and to prove"]);
     ran.says(&["Recovered: safekeeper-0"]);
@@ -469,8 +470,7 @@ fn journal(folder: PathBuf) -> Vec<(PathBuf, Value)> {
 
 #[test]
 fn what_no_volume_carries_is_in_the_journal() {
-    let options = Options { replaced_pod_ready_seconds: Some(4.0), ..bare("slow-start") };
-    let cluster = Cluster::start(options);
+    let cluster = Cluster::start(bare("healthy"));
     let state = cluster.home().join("state");
     let run = |arguments: &[&str]| {
         cluster.run_with(arguments, |command| {

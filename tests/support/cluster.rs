@@ -3,7 +3,7 @@
 use super::run::{LIMIT, Ran, Running, plugin};
 use super::{machine, schemas};
 use practice_cluster::store::{Change, Key, Preconditions, Store};
-use practice_cluster::{Options, PostgresChoice, Sandbox};
+use practice_cluster::{Options, PostgresChoice, ReplacedPods, Sandbox};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -73,6 +73,11 @@ impl Cluster {
 
     pub fn store(&self) -> &Arc<Store> {
         self.sandbox().store()
+    }
+
+    /// Which pods that replace an earlier one become Ready: a test holds them until it has seen what it looks for.
+    pub fn replaced_pods(&self, which: ReplacedPods) {
+        self.sandbox().replaced_pods(which);
     }
 
     pub fn block_on<T>(&self, work: impl Future<Output = T>) -> T {

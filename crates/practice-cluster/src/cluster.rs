@@ -15,7 +15,7 @@ use crate::controllers::service_accounts::ServiceAccounts;
 use crate::controllers::stateful_set::StatefulSets;
 use crate::controllers::taints::{Cordons, TaintEviction};
 use crate::controllers::volumes::Volumes;
-use crate::controllers::{self, Context, Pace, nodes};
+use crate::controllers::{self, Context, Pace, ReplacedPods, nodes};
 use crate::error::SandboxError;
 use crate::files::{Folder, PASSABLE};
 use crate::processes::Spawner;
@@ -89,6 +89,8 @@ pub struct Sandbox {
     machines: mpsc::UnboundedSender<Machine>,
     /// Whether the controller manager is stopped.
     manager: watch::Sender<bool>,
+    /// Which replaced pods become Ready.
+    replaced_pods: watch::Sender<ReplacedPods>,
     tasks: TaskTracker,
     shutdown: CancellationToken,
     stopped: bool,
@@ -186,6 +188,7 @@ impl Sandbox {
         );
         let workloads = Arc::new(workloads.map_err(wrong)?);
         let manager = watch::Sender::new(false);
+        let replaced_pods = watch::Sender::default();
         let context = Context {
             store: store.clone(),
             events: Arc::new(Recorder::new(store.clone())),
@@ -195,6 +198,7 @@ impl Sandbox {
             volumes,
             raced: Arc::default(),
             manager_stopped: manager.subscribe(),
+            replaced_pods: replaced_pods.subscribe(),
             shutdown: shutdown.clone(),
         };
         let rules = Rbac::new(Rules { deny: scenario.deny.clone() }, store.clone());
@@ -218,6 +222,7 @@ impl Sandbox {
             broken: watch::Sender::new(None),
             machines,
             manager,
+            replaced_pods,
             tasks,
             shutdown,
             stopped: false,
@@ -379,6 +384,12 @@ impl Sandbox {
     /// API server, the scheduler and the kubelets keep running.
     pub fn stop_controller_manager(&self, stopped: bool) {
         self.manager.send_replace(stopped);
+    }
+
+    /// Decides which pods that replace an earlier one of their name become Ready. A test holds them for as long as it
+    /// looks at a cluster that waits for one, rather than for a time that a busy machine outlasts.
+    pub fn replaced_pods(&self, which: ReplacedPods) {
+        self.replaced_pods.send_replace(which);
     }
 
     /// Makes a node stop answering, as a machine that lost its power.

@@ -19,7 +19,7 @@ mod cluster;
 #[cfg(unix)]
 mod controllers;
 #[cfg(unix)]
-pub use controllers::volume_match;
+pub use controllers::{ReplacedPods, volume_match};
 mod error;
 #[cfg(unix)]
 mod files;

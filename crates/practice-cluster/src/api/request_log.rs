@@ -3,30 +3,52 @@
 use crate::sync::lock;
 use std::collections::VecDeque;
 use std::sync::Mutex;
+use tokio::sync::watch;
 
 /// The latest requests, oldest first, for tests that count them.
 #[derive(Debug, Default)]
-pub struct RequestLog(Mutex<VecDeque<(String, String)>>);
+pub struct RequestLog {
+    entries: Mutex<VecDeque<(String, String)>>,
+    /// How many there were.
+    count: watch::Sender<u64>,
+}
 
 impl RequestLog {
     /// How many are kept.
     const KEPT: usize = 10_000;
 
     pub(super) fn record(&self, method: &str, path: &str) {
-        let mut log = lock(&self.0);
+        let mut log = lock(&self.entries);
         if log.len() == Self::KEPT {
             log.pop_front();
         }
         log.push_back((method.to_owned(), path.to_owned()));
+        drop(log);
+        self.count.send_modify(|count| *count += 1);
     }
 
     /// Method, and path with query, of each request since the last [`RequestLog::clear`].
     pub fn entries(&self) -> Vec<(String, String)> {
-        lock(&self.0).iter().cloned().collect()
+        lock(&self.entries).iter().cloned().collect()
+    }
+
+    /// Waits for so many requests from now on whose path has this in it.
+    pub async fn next(&self, mut times: usize, part: &str) {
+        let mut count = self.count.subscribe();
+        let mut seen = *count.borrow_and_update();
+        while times > 0 {
+            // The sender is ours.
+            let _ = count.changed().await;
+            let now = *count.borrow_and_update();
+            let new = usize::try_from(now - seen).unwrap_or(usize::MAX);
+            times =
+                times.saturating_sub(self.entries().iter().rev().take(new).filter(|(_, p)| p.contains(part)).count());
+            seen = now;
+        }
     }
 
     /// Forgets all requests.
     pub fn clear(&self) {
-        lock(&self.0).clear();
+        lock(&self.entries).clear();
     }
 }

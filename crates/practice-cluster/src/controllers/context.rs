@@ -12,6 +12,18 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+/// Whether pods that replace an earlier one of their name become Ready.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ReplacedPods {
+    /// All do.
+    #[default]
+    BecomeReady,
+    /// Those that start from now on do not.
+    StayUnready,
+    /// Those that start from now on do; those that do not yet stay as they are.
+    BecomeReadyFromNowOn,
+}
+
 /// What all controllers share.
 #[derive(Clone)]
 pub(crate) struct Context {
@@ -31,6 +43,8 @@ pub(crate) struct Context {
     pub(crate) raced: Arc<Mutex<HashSet<(String, String)>>>,
     /// Whether the controller manager is stopped: all controllers but the scheduler and the kubelets.
     pub(crate) manager_stopped: watch::Receiver<bool>,
+    /// Which replaced pods become Ready.
+    pub(crate) replaced_pods: watch::Receiver<ReplacedPods>,
     /// Ends everything.
     pub(crate) shutdown: CancellationToken,
 }

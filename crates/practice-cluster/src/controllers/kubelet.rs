@@ -3,7 +3,7 @@
 //! One task follows the pods; each pod on a node has a task of its own, which lives as long as the pod does.
 
 use super::pod_worker::{Ending, Worker};
-use super::{Context, nodes};
+use super::{Context, ReplacedPods, nodes};
 use crate::objects::{is_finished, is_terminating, key, name, namespace, uid};
 use crate::store::ChangeKind;
 use crate::values::text_at;
@@ -149,6 +149,7 @@ impl Kubelet {
             pod: pod.clone(),
             node: node.to_owned(),
             replaced: replaced && !rebooted,
+            stays_unready: replaced && *self.context.replaced_pods.borrow() == ReplacedPods::StayUnready,
             rebooted,
             ending: receiver,
             addresses: self.addresses.clone(),

@@ -35,6 +35,7 @@ mod volume_objects;
 pub(crate) mod volumes;
 
 pub(crate) use context::Context;
+pub use context::ReplacedPods;
 pub(crate) use controller::{Controller, Requeue};
 pub(crate) use pace::Pace;
 pub(crate) use runner::run;

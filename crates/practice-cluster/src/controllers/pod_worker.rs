@@ -1,9 +1,9 @@
 //! One pod on its node: start what it runs, report on it, start it again when it dies, end it when the pod is deleted.
 
-use super::Context;
 use super::events::{EventType, Source};
 use super::pod_status::{Exit, LOST, State, View, container_id};
 use super::readiness::{Probe, Readiness};
+use super::{Context, ReplacedPods};
 use crate::files::{Folder, PASSABLE};
 use crate::objects::{claim, claims, namespace, now, uid};
 use crate::store::{DeleteOptions, Key, Preconditions};
@@ -49,6 +49,8 @@ pub(super) struct Worker {
     pub(super) node: String,
     /// Whether there was a pod of that name before.
     pub(super) replaced: bool,
+    /// Whether it does not become Ready before it may.
+    pub(super) stays_unready: bool,
     /// Whether its node was down since it was started.
     pub(super) rebooted: bool,
     /// Why it is to end, once it is.
@@ -139,9 +141,15 @@ impl Worker {
     async fn attend(&mut self, running: &Arc<Running>, view: &mut View) -> Outcome {
         let slow = if self.replaced { self.context.scenario.replaced_pod_ready_seconds.max(0.0) } else { 0.0 };
         let workloads = self.workloads.clone();
+        let mut replaced_pods = self.context.replaced_pods.clone();
+        let stays_unready = self.stays_unready;
         let up = async {
             let slow = tokio::time::sleep(Duration::from_secs_f64(slow));
             let (up, ()) = tokio::join!(workloads.ready(running), slow);
+            if stays_unready {
+                // An error says that the cluster is gone.
+                let _ = replaced_pods.wait_for(|all| *all == ReplacedPods::BecomeReady).await;
+            }
             up
         };
         tokio::pin!(up);
