@@ -1,4 +1,4 @@
-//! The checks of a failover through the real binary, each on the practice cluster made to look like it.
+//! The checks of a failover through the real binary, each on a practice cluster in the matching state.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -6,7 +6,7 @@ use crate::support::{ACCOUNT, CLAIMS, Cluster, SYSTEM, bare};
 use practice_cluster::store::{DeleteOptions, Key};
 use serde_json::{Value, json};
 
-/// The checks of this kind in the plan, and whether the failover is refused.
+/// Returns the plan's checks of this kind, and the exit code.
 fn checks(cluster: &Cluster, arguments: &[&str], id: &str) -> (Vec<Value>, Option<i32>) {
     let ran = cluster.run(&[&["failover", "--dry-run=client", "-o", "json"], arguments].concat());
     let plan = ran.json_lines().swap_remove(0);
@@ -14,7 +14,8 @@ fn checks(cluster: &Cluster, arguments: &[&str], id: &str) -> (Vec<Value>, Optio
     (checks.into_iter().filter(|check| check["id"] == id).collect(), ran.code)
 }
 
-/// The one check of this kind: its verdict, and a reason that has these words; the exit code is 4 for a block.
+/// Asserts that there is one check of this kind, with this verdict and these words in its reason. A block exits with
+/// code 4.
 #[track_caller]
 fn told(cluster: &Cluster, arguments: &[&str], id: &str, verdict: &str, words: &str) {
     let (found, code) = checks(cluster, arguments, id);
@@ -39,7 +40,7 @@ fn a_healthy_cluster_gives_no_cause() {
     told(&cluster, &["pageserver-0"], "remote-storage", "pass", "bytes in remote storage");
     let (kept, _) = self::checks(&cluster, &["pageserver-0", "--keep-pvc"], "remote-storage");
     assert_eq!(kept, Vec::<Value>::new());
-    // The layout may know better.
+    // The layout may override this.
     let shipped = cluster.run(&["layout"]).exits(0).out;
     let without = shipped.replace("workload: pageserver\n", "workload: pageserver\n    remoteStorage: false\n");
     let layout = cluster.file("layout.yaml", &without);
@@ -88,7 +89,7 @@ fn nodes_that_take_no_pods() {
     cordon(on);
     let cordoned = format!("node {on} is cordoned; 1 other node takes pods");
     told(&cluster, &["wh9527-0"], "node", "pass", &cordoned);
-    // The disk is the machine's own: the pod cannot take it elsewhere.
+    // The volume is local to the machine, so the pod cannot move.
     let tied = format!("is tied to node {on}, which is cordoned: the new pod could not start with it");
     told(&cluster, &["wh9527-0", "--keep-pvc"], "node", "block", &tied);
     told(&cluster, &["wh9527-0", "--keep-pvc", "--allow", "unusable-node"], "node", "warn", &tied);
@@ -130,7 +131,7 @@ fn a_template_that_the_old_pod_was_not_told_of() {
     let (new, old) = (new.as_str().unwrap(), old.as_str().unwrap());
     let words = format!("the new pod will be of revision {new}, the old one is of {old}");
     told(&cluster, &["safekeeper-0"], "revision", "warn", &words);
-    // Below the partition it is made again as it was.
+    // Below the partition, it is recreated from the same revision.
     cluster.update(&key, |set| {
         set["spec"]["updateStrategy"] = json!({"type": "RollingUpdate", "rollingUpdate": {"partition": 3}});
     });

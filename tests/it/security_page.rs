@@ -1,10 +1,10 @@
-//! docs/security.md promises what a test holds: each row of its tables names one that is there.
+//! Every promise in the tables of docs/security.md names an existing test.
 
 #![allow(clippy::unwrap_used)]
 
 use std::path::Path;
 
-/// The tests that a row names: `file::function`.
+/// Returns the tests that a row names: `file::function`.
 fn named(row: &str) -> Vec<(&str, &str)> {
     let words = row.split('`').filter_map(|word| word.rsplit_once("::"));
     words.filter(|(file, _)| file.ends_with(".rs")).collect()

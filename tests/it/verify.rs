@@ -1,4 +1,4 @@
-//! `verify` through the real binary on a practice cluster that is not well.
+//! `verify` through the real binary on an unhealthy practice cluster.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -13,7 +13,7 @@ fn a_safekeeper_that_is_not_ready_is_named() {
     ran.says(&["2 of 3 answer, a majority is 2", "1 timeline flushed by a majority, up to 0/2A55E98"]);
 }
 
-/// Nothing that is not known passes: without PostgreSQL no database can be asked.
+/// Unknown never passes: without PostgreSQL, no database can be queried.
 #[test]
 fn a_database_that_cannot_be_asked_is_unknown() {
     let cluster = Cluster::read_only();
@@ -25,7 +25,7 @@ fn a_database_that_cannot_be_asked_is_unknown() {
     assert_eq!(read["checks"].as_array().unwrap().len(), 4);
 }
 
-/// Data that lay on the old disk is gone with it, and the baseline says which.
+/// Data on the old disk is lost with it, and the baseline names it.
 #[test]
 fn what_a_local_disk_loses_is_named() {
     let cluster = Cluster::start(full("local-disk"));
@@ -38,7 +38,7 @@ fn what_a_local_disk_loses_is_named() {
     ran.says(&["database test_db is missing (1 table)", "table public.projects is missing (3 rows)"]);
 }
 
-/// A table whose file is gone is listed by the catalog, and cannot be read: no baseline is needed to see that.
+/// A table whose file is gone is in the catalog, but cannot be read: this needs no baseline.
 #[test]
 fn a_relation_file_that_is_gone_is_named_in_the_servers_words() {
     let cluster = Cluster::start(full("healthy"));
@@ -55,7 +55,7 @@ fn a_relation_file_that_is_gone_is_named_in_the_servers_words() {
     ran.says(&["test_db: 1 table, 1 cannot be read", "table public.projects: could not open file", "(SQLSTATE 58P01)"]);
 }
 
-/// The files of which a database server thinks by this path below its data folder.
+/// Returns the files with this path below a data folder, as the database server knows them.
 fn files_ending(folder: &std::path::Path, path: &str) -> Vec<std::path::PathBuf> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap().flatten() {
