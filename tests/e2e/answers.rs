@@ -1,4 +1,4 @@
-//! Fidelity: what the API answers to requests out of the ordinary. One snapshot for both worlds.
+//! Fidelity: how the API answers unusual requests. Both kinds of cluster share one snapshot.
 
 use crate::world::{Account, AwaitIn, Rule, World, named};
 use http::{Method, Request, header};
@@ -16,7 +16,7 @@ pub(crate) const STRATEGIC: &str = "application/strategic-merge-patch+json";
 pub(crate) const JSON_PATCH: &str = "application/json-patch+json";
 pub(crate) const NOBODY: &str = "00000000-0000-4000-8000-000000000000";
 
-/// Requests and their answers, written down.
+/// Requests and their answers, as text.
 pub(crate) struct Asked<'w> {
     world: &'w World,
     pub(crate) client: Client,
@@ -29,7 +29,7 @@ impl<'w> Asked<'w> {
         Self { world: account.world, client, namespace: account.namespace.clone(), text: String::new() }
     }
 
-    /// Sends a request below the namespace; one that begins with a slash, to that path.
+    /// Sends a request to a path in the namespace, or to an absolute path.
     pub(crate) fn ask(&mut self, what: &str, method: Method, path: &str, (content_type, body): (&str, &Value)) {
         let path = if path.starts_with('/') {
             path.to_owned()
@@ -49,7 +49,7 @@ impl<'w> Asked<'w> {
         writeln!(self.text, "{what}\n{}", self.in_words(code, &answer)).unwrap();
     }
 
-    /// Status and body of the answer.
+    /// Returns status and body of the answer.
     pub(crate) fn answer(&self, what: &str, request: Request<Body>) -> (u16, String) {
         let answered = async {
             let response = self.client.send(request).await.unwrap();
@@ -65,7 +65,7 @@ impl<'w> Asked<'w> {
         let Ok(answer) = serde_json::from_str::<Value>(answer) else {
             return self.normal(&format!("{text} {:?}\n", answer.trim_end()));
         };
-        // A watch tells what is wrong as an event.
+        // A watch reports errors as events.
         let answer = if answer["type"] == "ERROR" { answer["object"].clone() } else { answer };
         if answer["kind"] != "Status" {
             return format!("{text} {}\n", answer["kind"].as_str().unwrap_or_default());
@@ -80,7 +80,7 @@ impl<'w> Asked<'w> {
         self.normal(&text)
     }
 
-    /// Names, UIDs and versions of this run replaced by words.
+    /// Replaces names, UIDs and versions of this run with words.
     pub(crate) fn normal(&self, text: &str) -> String {
         let mut text = text.replace(&self.namespace, "NAMESPACE").replace(NOBODY, "NOBODY");
         for (pattern, word) in [
@@ -97,7 +97,7 @@ impl<'w> Asked<'w> {
     }
 }
 
-/// JSON with its keys in order, on one line.
+/// Returns JSON with sorted keys, on one line.
 pub(crate) fn sorted(value: &Value) -> String {
     match value {
         Value::Object(fields) => {
@@ -194,11 +194,11 @@ fn to_objects_and_paths_that_are_wrong() {
     insta::assert_snapshot!("objects-and-paths", asked.text);
 }
 
-/// A watch from a version that is forgotten tells so in its first event.
+/// A watch from an expired version reports this in its first event.
 #[test]
 fn to_a_watch_from_long_ago() {
     let world = World::alone();
-    // A real API server knows what changed since it started.
+    // A real API server keeps all changes since it started.
     world.restart_api_server();
     let account = world.account("answers", |_| {});
     let mut asked = Asked::new(&account, world.plain_client(world.kubeconfig()));
@@ -249,7 +249,7 @@ fn to_evictions_and_forwards() {
             .header(header::SEC_WEBSOCKET_KEY, "AAAAAAAAAAAAAAAAAAAAAA==")
             .header(header::SEC_WEBSOCKET_PROTOCOL, "v4.channel.k8s.io");
         asked.send(what, request.body(Body::empty()).unwrap());
-        // The server ends a connection whose upgrade it refused, some time after the answer.
+        // After rejecting an upgrade, the server closes the connection some time later.
         asked.client = world.plain_client(world.kubeconfig());
     }
     asked.ask("forward without an upgrade", Method::GET, "pods/wh9527-0/portforward?ports=5432", NOTHING);

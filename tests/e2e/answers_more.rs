@@ -1,4 +1,4 @@
-//! Fidelity: neighbours of the requests in `answers`, each alone on its side of a rule.
+//! Fidelity: variations of the requests in `answers`, each on one side of a rule.
 
 use crate::answers::{Asked, JSON, JSON_PATCH, MERGE, NOBODY, NOTHING, STRATEGIC, sorted};
 use crate::world::{AwaitIn, World};
@@ -17,7 +17,7 @@ impl Asked<'_> {
         if path.starts_with('/') { path.to_owned() } else { core() }
     }
 
-    /// Sends a body as it is.
+    /// Sends a body unchanged.
     fn ask_raw(&mut self, what: &str, method: Method, path: &str, (content_type, body): (&str, &str)) {
         let request = Request::builder().method(method).uri(self.below(path)).header(header::ACCEPT, JSON);
         let request = request.header(header::CONTENT_TYPE, content_type);
@@ -29,14 +29,14 @@ impl Asked<'_> {
         self.send(what, request.body(Body::empty()).unwrap());
     }
 
-    /// The answer itself, for what is told of it in other words.
+    /// Returns the answer itself, for answers that are described in other words.
     fn get(&self, what: &str, path: &str, accept: &str) -> (u16, Value) {
         let request = Request::builder().uri(self.below(path)).header(header::ACCEPT, accept);
         let (code, body) = self.answer(what, request.body(Body::empty()).unwrap());
         (code, serde_json::from_str(&body).unwrap_or(Value::String(body)))
     }
 
-    /// How many objects a list has, and whether there are more; the list.
+    /// Records how many objects a list has, and whether there are more; returns the list.
     fn count(&mut self, what: &str, path: &str) -> Value {
         let (code, list) = self.get(what, path, JSON);
         let count = list["items"].as_array().map(Vec::len);
@@ -47,7 +47,7 @@ impl Asked<'_> {
         list
     }
 
-    /// The first events of a watch: their types and names, and whether a bookmark ends what there was.
+    /// Records the first events of a watch: their types and names, and whether a bookmark ends the initial list.
     fn watch(&mut self, what: &str, path: &str, events: usize) {
         let request = Request::builder().uri(self.below(path)).header(header::ACCEPT, JSON);
         let (code, body) = self.answer(what, request.body(Body::empty()).unwrap());
@@ -61,7 +61,7 @@ impl Asked<'_> {
         self.text += "\n";
     }
 
-    /// The columns of a table.
+    /// Records the columns of a table.
     fn columns(&mut self, what: &str, path: &str) {
         let (code, table) = self.get(what, path, "application/json;as=Table;v=v1;g=meta.k8s.io");
         let columns = table["columnDefinitions"].as_array().into_iter().flatten();
@@ -421,7 +421,7 @@ fn to_creations_and_deletions() {
     asked.ask("delete all, by a field that is none", Method::DELETE, "configmaps?fieldSelector=a%3Db", NOTHING);
     asked.ask("delete all pods everywhere", Method::DELETE, "/api/v1/pods", NOTHING);
 
-    // A namespace that a finalizer within it keeps from going.
+    // A namespace that is kept by a finalizer of an object in it.
     let other = format!("{}-x", account.namespace);
     world.create(&json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": other}}));
     world.create(&json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {

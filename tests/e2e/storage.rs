@@ -1,4 +1,5 @@
-//! Safekeepers and pageservers as they are: what their pages say of a new disk, in both worlds.
+//! Safekeepers and pageservers without the plugin: what their endpoints report about a new disk, on both kinds of
+//! cluster.
 
 use crate::world::World;
 use serde_json::json;
@@ -61,7 +62,7 @@ fn a_pageserver_on_new_disks_has_what_controller_and_bucket_give_it() {
     settings.end();
 }
 
-/// The log that safekeepers hold is the metadata proxy's.
+/// The WAL on safekeepers belongs to the metadata proxy.
 #[test]
 fn another_start_of_the_metadata_proxy_is_another_term() {
     let world = World::alone();
