@@ -1,5 +1,5 @@
 //! The real binary, and other programs, as processes: a cleared environment, output line by line, and a deadline for
-//! whatever is waited for.
+//! every wait.
 
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr)]
 
@@ -14,10 +14,10 @@ pub(crate) use rustix::process::Signal;
 /// Far more than anything here takes: what hangs fails.
 pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 
-/// The program that is tested.
+/// The program under test.
 pub(crate) const PLUGIN: &str = env!("CARGO_BIN_EXE_kubectl-synxdb");
 
-/// A user's machine: an empty home folder, and nothing of the developer's own settings but PATH.
+/// A user's machine: an empty home folder, and PATH as the developer's only setting.
 pub(crate) struct Machine {
     home: tempfile::TempDir,
 }
@@ -31,7 +31,7 @@ impl Machine {
         self.home.path()
     }
 
-    /// A command in that user's environment.
+    /// Returns a command in that user's environment.
     pub(crate) fn command(&self, program: &str) -> Command {
         let mut command = Command::new(program);
         command
@@ -44,7 +44,7 @@ impl Machine {
         command
     }
 
-    /// The plugin with arguments, written as in a shell without quotes.
+    /// Returns the plugin with arguments, written as in a shell without quotes.
     pub(crate) fn plugin(&self, arguments: &str) -> Command {
         let mut command = self.command(PLUGIN);
         command.args(arguments.split_whitespace());
@@ -52,7 +52,7 @@ impl Machine {
     }
 }
 
-/// What a process that ended has said.
+/// The output of a process that ended.
 #[derive(Debug)]
 pub(crate) struct Ended {
     /// Exit code; `-N` after signal N.
@@ -64,7 +64,7 @@ pub(crate) struct Ended {
 /// A process whose output is read while it runs. Killed when dropped.
 pub(crate) struct Running {
     what: String,
-    /// The plugin's arguments; of another program, none.
+    /// The plugin's arguments; none for another program.
     arguments: Vec<String>,
     child: Child,
     lines: Receiver<(bool, String)>,
@@ -89,12 +89,12 @@ impl Running {
         self.child.id()
     }
 
-    /// The next line of standard output or error that holds a text.
+    /// Waits for the next line of standard output or error that contains a text.
     pub(crate) fn line_with(&mut self, text: &str) -> String {
         self.line_that(&format!("a line with {text:?}"), |line| line.contains(text))
     }
 
-    /// The next line of standard output or error that is as wanted.
+    /// Waits for the next matching line of standard output or error.
     pub(crate) fn line_that(&mut self, wanted: &str, is_wanted: impl Fn(&str) -> bool) -> String {
         let end = Instant::now() + LIMIT;
         loop {
@@ -149,7 +149,7 @@ impl Drop for Running {
     }
 }
 
-/// The arguments of the plugin, run by itself or by kubectl.
+/// Returns the arguments of the plugin, run by itself or by kubectl.
 fn plugin_arguments(command: &Command) -> Vec<String> {
     let mut arguments: Vec<String> = command.get_args().map(|word| word.to_string_lossy().into_owned()).collect();
     if command.get_program() == PLUGIN {

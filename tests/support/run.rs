@@ -1,4 +1,4 @@
-//! The real binary as a process: what it printed and how it ended.
+//! The real binary as a process: its output and exit code.
 
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used)]
 
@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 /// Far more than anything here takes: what hangs fails.
 pub const LIMIT: Duration = Duration::from_secs(60);
 
-/// A case that is not about it does not wait for a new pod to prove that it stays: it would be five seconds each time.
+/// Returns a short settle time, unless the case sets one: otherwise each run would take five more seconds.
 fn hurried(arguments: &[&str]) -> &'static [&'static str] {
     let verbs =
         ["failover", "undo", "status", "history", "verify", "forward", "rbac", "schema", "completion", "__complete"];
@@ -25,7 +25,7 @@ fn hurried(arguments: &[&str]) -> &'static [&'static str] {
 
 const HURRIED: [&str; 2] = ["--settle", "0s"];
 
-/// The plugin with a home folder and PATH, and nothing else in its environment.
+/// Returns the plugin with a home folder and PATH, and nothing else in its environment.
 pub fn plugin(home: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_kubectl-synxdb"));
     command.args(arguments).args(hurried(arguments)).env_clear().env("HOME", home).current_dir(home);
@@ -36,7 +36,7 @@ pub fn plugin(home: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-/// How a run ended.
+/// The result of a run.
 #[derive(Clone, Debug)]
 pub struct Ran {
     pub arguments: Vec<String>,
@@ -47,14 +47,14 @@ pub struct Ran {
 }
 
 impl Ran {
-    /// The exit code is this one; otherwise everything that was printed is shown.
+    /// Asserts the exit code; on failure, shows everything that was printed.
     #[track_caller]
     pub fn exits(self, code: i32) -> Self {
         assert!(self.code == Some(code), "exit code {:?}, expected {code}\n{}", self.code, self.shown());
         self
     }
 
-    /// The standard output has all of these.
+    /// Asserts that the standard output contains all of these.
     #[track_caller]
     pub fn says(self, words: &[&str]) -> Self {
         for word in words {
@@ -63,7 +63,7 @@ impl Ran {
         self
     }
 
-    /// The standard error has all of these.
+    /// Asserts that the standard error contains all of these.
     #[track_caller]
     pub fn warns(self, words: &[&str]) -> Self {
         for word in words {
@@ -72,14 +72,14 @@ impl Ran {
         self
     }
 
-    /// Nothing was printed on the standard output.
+    /// Asserts that nothing was printed on the standard output.
     #[track_caller]
     pub fn silent(self) -> Self {
         assert!(self.out.is_empty(), "stdout is not empty\n{}", self.shown());
         self
     }
 
-    /// The error: what, why and what to do next, in a few short lines without Rust's or JSON's own words.
+    /// Returns the error: what, why and the next command, in a few short lines without Rust's or JSON's own terms.
     #[track_caller]
     pub fn error(&self) -> &str {
         let at = self.err.find("error: ").unwrap_or_else(|| panic!("no error\n{}", self.shown()));
@@ -94,20 +94,20 @@ impl Ran {
         error
     }
 
-    /// The JSON document that is the whole of the standard output.
+    /// Returns the JSON document that is the entire standard output.
     #[track_caller]
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}\n{}", self.shown()))
     }
 
-    /// The JSON documents on the standard output, one a line.
+    /// Returns the JSON documents on the standard output, one per line.
     #[track_caller]
     pub fn json_lines(&self) -> Vec<Value> {
         let read = |line: &str| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}\n{}", self.shown()));
         self.out.lines().map(read).collect()
     }
 
-    /// The arguments of the command that `next:` names on the standard output.
+    /// Returns the arguments of the `next:` command on the standard output.
     #[track_caller]
     pub fn resume(&self) -> Vec<String> {
         let mut lines = self.out.lines().filter_map(|line| line.strip_prefix("next: kubectl synxdb "));
@@ -125,18 +125,18 @@ impl Ran {
         )
     }
 
-    /// Everything, with what is different in each run named rather than shown.
+    /// Returns the entire output, with values that differ between runs replaced.
     pub fn snapshot(&self) -> String {
         normal(&self.shown())
     }
 }
 
-/// The words alone: lines are wrapped where they are too long, and columns are padded.
+/// Returns the words alone: long lines are wrapped, and columns are padded.
 pub fn unwrapped(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// UIDs, times, ports and folders replaced by words.
+/// Replaces UIDs, times, ports and folders with words.
 pub fn normal(text: &str) -> String {
     let mut text = text.to_owned();
     for (pattern, word) in [
@@ -180,7 +180,7 @@ enum Event {
 }
 
 impl Drop for Running {
-    /// Nothing outlives a test that failed, and whatever was printed for machines is as its schema says.
+    /// Stops the process if the test failed, and validates machine-readable output against its schema.
     fn drop(&mut self) {
         if self.ended.is_none() {
             let _ = kill_process(self.pid, Signal::KILL);
@@ -196,11 +196,11 @@ impl Running {
         Self::start_within(LIMIT, command)
     }
 
-    /// With a limit of its own for the whole run.
+    /// Starts it with a limit for the entire run.
     pub fn start_within(limit: Duration, mut command: Command) -> Self {
         let started = Instant::now();
         let mut arguments: Vec<String> = command.get_args().map(|word| word.to_string_lossy().into_owned()).collect();
-        // What is shown is what the case asks for.
+        // What the case specifies is shown.
         if arguments.ends_with(&HURRIED.map(str::to_owned)) {
             arguments.truncate(arguments.len() - HURRIED.len());
         }
@@ -261,7 +261,7 @@ impl Running {
         }
     }
 
-    /// Waits until the standard error has this.
+    /// Waits until the standard error contains this.
     pub fn until_warns(&mut self, word: &str) {
         while !String::from_utf8_lossy(&self.err).contains(word) {
             assert!(self.open > 0 || self.ended.is_none(), "it ended without {word:?}\n{}", self.so_far().shown());
