@@ -56,9 +56,14 @@ fn away_and_back(row: &Value) {
 fn is_away(cluster: &Cluster) {
     let key = Key::new("pods", ACCOUNT, PROXY);
     cluster.until("the proxy is away", |store| store.get(&key).is_none_or(|pod| !is_ready(&pod)));
+    tried(cluster, 4);
+}
+
+/// Waits for so many more of the plugin's tries to reach the account's proxy.
+fn tried(cluster: &Cluster, times: usize) {
     let path = format!("/namespaces/{ACCOUNT}/pods/{PROXY}/portforward");
     cluster.block_on(async {
-        let tried = tokio::time::timeout(LIMIT, cluster.sandbox().requests().next(4, &path));
+        let tried = tokio::time::timeout(LIMIT, cluster.sandbox().requests().next(times, &path));
         tried.await.expect("the plugin tries again");
     });
 }
@@ -158,6 +163,8 @@ fn a_broken_promise_is_a_finding() {
     cluster.replaced_pods(ReplacedPods::StayUnready);
     let mut running = Running::start(cluster.plugin(&["failover", "safekeeper-0", "--yes"]));
     running.until_warns("containers with unready status");
+    // It has answered before.
+    tried(&cluster, 2);
     cluster.store().delete(&Key::new("pods", ACCOUNT, PROXY), &DeleteOptions::default()).unwrap();
     is_away(&cluster);
     cluster.replaced_pods(ReplacedPods::BecomeReady);
