@@ -5,7 +5,7 @@
 
 use crate::support::machine::{COMPLETES_PLUGINS, kubectl_version, needs, notice};
 use crate::support::practice::{ACCOUNT, Practice};
-use crate::support::process::{Ended, Machine, PLUGIN, run};
+use crate::support::process::{Machine, PLUGIN, Ran, run};
 use crate::support::terminal::Terminal;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
@@ -43,7 +43,7 @@ impl User {
     }
 
     /// Returns the answer for these words, separated by blanks, with the cursor on the last one.
-    fn asks(&self, words: &str) -> Ended {
+    fn asks(&self, words: &str) -> Ran {
         let mut command = self.command(PLUGIN);
         command.arg("__complete").args(words.split(' '));
         run(command)
@@ -52,7 +52,7 @@ impl User {
     /// Returns the offered values, with the long namespace as `NS`.
     fn offered(&self, words: &str) -> Vec<String> {
         let ended = self.asks(words);
-        assert_eq!((ended.code, &*ended.err), (0, ""), "{words:?}");
+        assert_eq!((ended.code, &*ended.err), (Some(0), ""), "{words:?}");
         let value = |line: &str| line.split('\t').next().unwrap().replace(ACCOUNT, "NS");
         ended.out.lines().filter(|line| !line.starts_with(':')).map(value).collect()
     }
@@ -180,7 +180,7 @@ fn installed() -> (std::sync::Arc<Practice>, User) {
         command.args(["completion", "install", "--yes"]);
         command
     });
-    assert_eq!(installed.code, 0, "{}{}", installed.out, installed.err);
+    assert_eq!(installed.code, Some(0), "{}{}", installed.out, installed.err);
     (practice, user)
 }
 
@@ -226,7 +226,7 @@ fn answers_kubectl(user: &User, Tab { typed, line, shown }: &Tab) {
     let mut command = user.command(FILE);
     command.args(&words);
     let ended = run(command);
-    assert_eq!((ended.code, &*ended.err), (0, ""), "{typed:?}");
+    assert_eq!((ended.code, &*ended.err), (Some(0), ""), "{typed:?}");
     let answer = ended.out.replace(ACCOUNT, "NS");
     let (candidates, directive) = answer.trim_end().rsplit_once('\n').unwrap_or(("", answer.trim_end()));
     let directive: u32 = directive.strip_prefix(':').and_then(|number| number.parse().ok()).unwrap_or_else(|| {
@@ -357,7 +357,7 @@ fn databases_are_completed_without_a_password() {
         command.arg("__complete").args(words.split(' '));
         command.env("PGPASSFILE", practice.passfile()).env("PGPASSWORD", practice.password());
         let ended = run(command);
-        assert_eq!((ended.code, &*ended.err), (0, ""), "{words:?}");
+        assert_eq!((ended.code, &*ended.err), (Some(0), ""), "{words:?}");
         ended.out
     };
     for words in ["verify -d ", "verify --password-secret x/y -d ", "verify synxdb-system/cloudberry-proxy-0 -d cl"] {
@@ -371,7 +371,7 @@ fn databases_are_completed_without_a_password() {
     let mut verify = user.command(PLUGIN);
     verify.args(["verify", "--read-only"]).env("PGPASSWORD", practice.password());
     let verify = run(verify);
-    assert_eq!(verify.code, 0, "{}{}", verify.out, verify.err);
+    assert_eq!(verify.code, Some(0), "{}{}", verify.out, verify.err);
 }
 
 #[test]
@@ -382,7 +382,7 @@ fn what_was_failed_over_is_offered_to_be_undone() {
     let mut failover = user.command(PLUGIN);
     failover.args(["failover", "wh9527-0", "--yes", "--no-probe"]).env("PGPASSFILE", practice.passfile());
     let failover = run(failover);
-    assert_eq!(failover.code, 0, "{}{}", failover.out, failover.err);
+    assert_eq!(failover.code, Some(0), "{}{}", failover.out, failover.err);
     let answer = user.asks("undo ").out;
     let lines: Vec<&str> = answer.lines().collect();
     let (id, about) = lines[0].split_once('\t').unwrap();
@@ -430,7 +430,7 @@ fn where_there_is_no_cluster_nothing_is_offered_and_nothing_said() {
             command.env("KUBECONFIG", path.as_deref().unwrap_or(Path::new("/nowhere")));
             command.env_remove("KUBECTL_SYNXDB_COMPLETION_TIMEOUT").arg("__complete").args(words.split(' '));
             let ended = run(command);
-            assert_eq!((ended.code, &*ended.out, &*ended.err), (0, ":36\n", ""), "{what}: {words}");
+            assert_eq!((ended.code, &*ended.out, &*ended.err), (Some(0), ":36\n", ""), "{what}: {words}");
         }
     }
 }
@@ -475,7 +475,7 @@ impl Folders {
         command
     }
 
-    fn runs(&self, words: &str) -> Ended {
+    fn runs(&self, words: &str) -> Ran {
         run(self.command(words))
     }
 
@@ -492,7 +492,7 @@ fn it_is_installed_beside_the_plugin_after_a_yes_and_removed_in_the_same_way() {
 
     // No terminal for the prompt.
     let refused = folders.runs("completion install");
-    assert_eq!((refused.code, file.exists()), (4, false), "{}", refused.err);
+    assert_eq!((refused.code, file.exists()), (Some(4), false), "{}", refused.err);
     assert!(refused.err.contains("--yes"), "{}", refused.err);
     // Declined.
     let mut terminal = Terminal::start(folders.command("completion install"));
@@ -518,22 +518,22 @@ fn it_is_installed_beside_the_plugin_after_a_yes_and_removed_in_the_same_way() {
 
     // Repeating it changes nothing; a file from another version is renewed.
     let again = folders.runs("completion install");
-    assert_eq!(again.code, 0, "{}", again.err);
+    assert_eq!(again.code, Some(0), "{}", again.err);
     assert!(again.out.contains("there already"), "{}", again.out);
     let old = "#!/bin/sh\n# Of old (made by: kubectl synxdb completion install)\n";
     std::fs::write(&file, old).unwrap();
     let renewed = folders.runs("completion install --yes");
-    assert_eq!(renewed.code, 0, "{}", renewed.err);
+    assert_eq!(renewed.code, Some(0), "{}", renewed.err);
     assert_eq!(std::fs::read_to_string(&file).unwrap(), kubectl_synxdb::completion::scripts::THROUGH_KUBECTL);
     assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o755);
     let files = std::fs::read_dir(file.parent().unwrap()).unwrap();
     assert_eq!(files.count(), 2, "the plugin and the file");
 
     let refused = folders.runs("completion uninstall");
-    assert_eq!((refused.code, file.exists()), (4, true), "{}", refused.err);
+    assert_eq!((refused.code, file.exists()), (Some(4), true), "{}", refused.err);
     let removed = folders.runs("completion uninstall --yes");
-    assert_eq!((removed.code, file.exists()), (0, false), "{}", removed.err);
-    assert_eq!(folders.runs("completion uninstall").code, 0);
+    assert_eq!((removed.code, file.exists()), (Some(0), false), "{}", removed.err);
+    assert_eq!(folders.runs("completion uninstall").code, Some(0));
 }
 
 #[test]
@@ -559,7 +559,7 @@ fn what_is_not_of_its_making_stays() {
         let before = is();
         for words in ["completion install --yes", "completion uninstall --yes"] {
             let refused = folders.runs(words);
-            assert_eq!(refused.code, 4, "{what}: {words}: {}{}", refused.out, refused.err);
+            assert_eq!(refused.code, Some(4), "{what}: {words}: {}{}", refused.out, refused.err);
             assert!(refused.err.contains("nothing was changed"), "{what}: {}", refused.err);
             assert_eq!(is(), before, "{what}: {words}");
         }
@@ -572,7 +572,7 @@ fn without_the_plugin_on_path_there_is_nothing_to_complete() {
     let mut folders = Folders::with_plugin_in("first");
     folders.path.remove(0);
     let refused = folders.runs("completion install --yes");
-    assert_eq!(refused.code, 4, "{}", refused.err);
+    assert_eq!(refused.code, Some(4), "{}", refused.err);
     assert!(refused.err.contains("kubectl-synxdb is not on PATH"), "{}", refused.err);
     assert_eq!(std::fs::read_dir(&folders.path[0]).unwrap().count(), 0);
 }

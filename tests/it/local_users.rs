@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use crate::support::process::{Ended, Machine, Running, Signal, run};
+use crate::support::process::{Machine, Ran, Running, Signal, run};
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
@@ -76,7 +76,7 @@ impl Practice {
         pids.filter_map(of).collect()
     }
 
-    fn stop(mut self) -> Ended {
+    fn stop(mut self) -> Ran {
         let sandbox = self.sandbox.take().unwrap();
         sandbox.signal(Signal::INT);
         sandbox.end()
@@ -91,7 +91,7 @@ fn as_user(uid: u32, program: &str) -> Command {
 }
 
 /// Runs psql as another user, and returns the result.
-fn psql(uid: u32, (host, port): (&str, u16), role: &str, password: Option<&str>, sql: &str) -> Ended {
+fn psql(uid: u32, (host, port): (&str, u16), role: &str, password: Option<&str>, sql: &str) -> Ran {
     let mut command = as_user(uid, "psql");
     command.args([
         "-X",
@@ -127,7 +127,7 @@ fn another_user_gets_no_session_on_a_practice_cluster() {
     for role in ["gpadmin", "postgres", "practice_cluster_superuser", "root"] {
         for password in [None, Some("gpadmin")] {
             let said = psql(STRANGER, ("127.0.0.1", port), role, password, "select 'let in'");
-            assert_ne!(said.code, 0, "{role}: {}", said.out);
+            assert_ne!(said.code, Some(0), "{role}: {}", said.out);
             assert!(!said.out.contains("let in"), "{role}: {}", said.out);
         }
     }
@@ -144,14 +144,14 @@ fn another_user_gets_no_session_on_a_practice_cluster() {
             read.arg(practice.folder.join(file));
             read
         });
-        assert_ne!(read.code, 0, "{file}: {}", read.out);
+        assert_ne!(read.code, Some(0), "{file}: {}", read.out);
     }
     // Root's output names it.
     let mine = psql(0, ("127.0.0.1", port), "gpadmin", Some(&practice.password()), "select 'let in'");
     assert_eq!(mine.out.trim(), "let in", "{}", mine.err);
     forward.signal(Signal::INT);
     forward.end();
-    assert_eq!(practice.stop().code, 0);
+    assert_eq!(practice.stop().code, Some(0));
 }
 
 /// Even with the password and all privileges that the product's page needs, gpadmin cannot reach the machine.
@@ -172,7 +172,7 @@ fn the_practice_clusters_administrator_runs_no_programs_and_reads_no_files() {
         "drop database mine",
     ] {
         let said = asks(sql);
-        assert_eq!(said.code, 0, "{sql}: {}", said.err);
+        assert_eq!(said.code, Some(0), "{sql}: {}", said.err);
     }
     let target = practice.machine.home().join("ran");
     let target = target.display();
@@ -202,7 +202,7 @@ fn the_practice_clusters_administrator_runs_no_programs_and_reads_no_files() {
         format!("create tablespace s location '{target}'"),
     ] {
         let said = asks(&sql);
-        assert_ne!(said.code, 0, "{sql}: {}", said.out);
+        assert_ne!(said.code, Some(0), "{sql}: {}", said.out);
         let refused = ["permission denied", "must be", "must have", "not allowed", "not available", "not permitted"];
         assert!(refused.iter().any(|words| said.err.contains(words)), "{sql}: {}", said.err);
     }
@@ -247,14 +247,14 @@ fn what_the_servers_user_plants_leads_root_nowhere() {
     );
     let mut planted = as_user(uid, "sh");
     planted.args(["-c", &script]);
-    assert_eq!(run(planted).code, 0);
+    assert_eq!(run(planted).code, Some(0));
 
     for namespace in [SYSTEM, "cloud007"] {
         let ran = run(practice.plugin(&format!("failover {namespace}/{PROXY} --yes --no-probe --timeout 40s")));
         assert!(ran.out.contains("Recovered"), "{namespace}: {}{}", ran.out, ran.err);
     }
     let folder_of_it = practice.folder.clone();
-    assert_eq!(practice.stop().code, 0);
+    assert_eq!(practice.stop().code, Some(0));
     assert!(!folder_of_it.exists(), "it is left");
 
     for path in [&file, &folder, &folder.join("inside")] {
@@ -352,7 +352,7 @@ fn a_forwards_socket_is_its_owners_alone() {
     assert_eq!(mine.out.trim(), "let in", "{}", mine.err);
     // It replaces no other.
     let second = run(practice.plugin(&format!("forward meta --socket {}", socket.display())));
-    assert_eq!(second.code, 1);
+    assert_eq!(second.code, Some(1));
     assert!(second.err.contains("there is something of this name already"), "{}", second.err);
     forward.signal(Signal::INT);
     let ended = forward.end();

@@ -229,7 +229,7 @@ fn high_risk_is_answered_with_the_name_and_with_nothing_else() {
 
     // Without a terminal: --yes does not confirm it.
     let ended = run(person.command(risky));
-    assert_eq!(ended.code, 4, "{}", ended.err);
+    assert_eq!(ended.code, Some(4), "{}", ended.err);
     assert!(ended.err.contains("--confirm safekeeper-0"), "{}", ended.err);
     assert_eq!(practice.world(), person.before);
 

@@ -75,7 +75,7 @@ fn healthy(machine: &Machine, folder: &Path) {
     let mut command = machine.plugin("status");
     command.env("KUBECONFIG", folder.join("kubeconfig"));
     let status = run(command);
-    assert_eq!(status.code, 0, "{}{}", status.out, status.err);
+    assert_eq!(status.code, Some(0), "{}{}", status.out, status.err);
     assert!(status.out.starts_with("SynxDB is healthy: "), "{}", status.out);
 }
 
@@ -102,13 +102,13 @@ fn two_side_by_side_serve_until_a_signal_and_leave_nothing() {
     // The end of one does not affect the other.
     two.signal(Signal::TERM);
     let ended = two.end();
-    assert_eq!(ended.code, 0, "{}", ended.err);
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
     left_nothing(&two_folder, "SIGTERM");
     healthy(&machine, &one_folder);
 
     one.signal(Signal::INT);
     let ended = one.end();
-    assert_eq!(ended.code, 0, "{}", ended.err);
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
     assert_eq!(ended.out.lines().count(), 2, "{}", ended.out);
     left_nothing(&one_folder, "SIGINT");
 }
@@ -129,7 +129,7 @@ fn its_folder_is_where_the_variable_says() {
         let kubeconfig = PathBuf::from(line.strip_prefix("export KUBECONFIG=").unwrap());
         assert_eq!(kubeconfig.parent().unwrap().parent(), Some(root), "{line}");
         sandbox.signal(Signal::INT);
-        assert_eq!(sandbox.end().code, 0);
+        assert_eq!(sandbox.end().code, Some(0));
         left_nothing(kubeconfig.parent().unwrap(), variable);
     }
 }
@@ -142,7 +142,7 @@ fn what_a_killed_one_leaves_ends_by_itself_or_is_removed_by_the_next() {
     let servers = servers_on(&folder);
     assert!(!servers.is_empty(), "{}", missing("PostgreSQL", "postgresql"));
     killed.signal(Signal::KILL);
-    assert_eq!(killed.end().code, -9);
+    assert_eq!(killed.end().signal, Some(9));
     for server in servers {
         wait_gone(server);
     }
@@ -153,7 +153,7 @@ fn what_a_killed_one_leaves_ends_by_itself_or_is_removed_by_the_next() {
     // It may be stopped while it starts.
     next.signal(Signal::INT);
     let ended = next.end();
-    assert_eq!(ended.code, 0, "{}", ended.err);
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
     left_nothing(&next_folder, "SIGINT while it starts");
 }
 
@@ -161,7 +161,7 @@ fn what_a_killed_one_leaves_ends_by_itself_or_is_removed_by_the_next() {
 fn every_scenario_starts_and_is_listed() {
     let machine = Machine::new();
     let listed = run(machine.plugin("sandbox --list"));
-    assert_eq!((listed.code, listed.err.as_str()), (0, ""));
+    assert_eq!((listed.code, listed.err.as_str()), (Some(0), ""));
     let names: Vec<&str> = listed.out.lines().filter_map(|line| line.split_whitespace().next()).collect();
     for known in [
         "healthy",
@@ -190,7 +190,7 @@ fn every_scenario_starts_and_is_listed() {
             one.line_with("Ready.");
             one.signal(Signal::INT);
             let ended = one.end();
-            assert_eq!(ended.code, 0, "{name}: {}", ended.err);
+            assert_eq!(ended.code, Some(0), "{name}: {}", ended.err);
             left_nothing(&folder, name);
         }
     }
@@ -201,7 +201,7 @@ fn an_unknown_scenario_is_answered_with_the_known_ones() {
     let machine = Machine::new();
     for arguments in ["sandbox --scenario healthie", "--sandbox --scenario healthie status"] {
         let ended = run(machine.plugin(arguments));
-        assert_ne!(ended.code, 0);
+        assert_ne!(ended.code, Some(0));
         assert_eq!(ended.out, "");
         for wanted in ["healthie", "healthy", "stuck-claim", "lost-node"] {
             assert!(ended.err.contains(wanted), "no {wanted:?} in {}", ended.err);
@@ -216,7 +216,7 @@ fn a_command_with_a_sandbox_of_its_own_leaves_nothing_when_it_fails() {
         let running = Running::start(machine.plugin(arguments));
         let folder = folder_of(&running);
         let ended = running.end();
-        assert_eq!(ended.code, code, "{arguments}: {}", ended.err);
+        assert_eq!(ended.code, Some(code), "{arguments}: {}", ended.err);
         left_nothing(&folder, arguments);
     }
 }
@@ -240,13 +240,13 @@ fn a_signal_at_any_moment_of_a_failover_leaves_nothing() {
         }
         running.signal(if number % 2 == 0 { Signal::TERM } else { Signal::INT });
         let ended = running.end();
-        assert_eq!(ended.code, 130, "{moment:?}: {}{}", ended.out, ended.err);
+        assert_eq!(ended.code, Some(130), "{moment:?}: {}{}", ended.out, ended.err);
         left_nothing(&folder, moment);
     }
     // Too early for any output: the folder is removed as well.
     let running = Running::start(machine.plugin("--sandbox status"));
     let folder = folder_of(&running);
     signal(running.pid(), Signal::TERM);
-    assert_ne!(running.end().code, 0);
+    assert_ne!(running.end().code, Some(0));
     left_nothing(&folder, "at once");
 }

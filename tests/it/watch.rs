@@ -55,7 +55,7 @@ fn each_change_is_a_line_where_it_cannot_draw() {
     for running in [lines, documents, filled, rows] {
         running.signal(Signal::INT);
         let ended = running.end();
-        assert_eq!((ended.code, ended.err.as_str()), (0, ""), "{}", ended.out);
+        assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""), "{}", ended.out);
     }
 }
 
@@ -104,7 +104,7 @@ fn accounts_come_and_go() {
     let document: Value = serde_json::from_str(&line).unwrap();
     assert_eq!(document["namespaces"].as_array().unwrap().len(), 3, "{document:#}");
     lines.signal(Signal::TERM);
-    assert_eq!(lines.end().code, 0);
+    assert_eq!(lines.end().code, Some(0));
 }
 
 /// Without permission to watch, the state is unknown, which is no success.
@@ -120,5 +120,5 @@ fn what_it_may_not_read_is_unknown() {
     let mut lines = watches(&cluster, "status -w");
     lines.line_with("Whether SynxDB is healthy is unknown");
     lines.signal(Signal::INT);
-    assert_eq!(lines.end().code, 8);
+    assert_eq!(lines.end().code, Some(8));
 }

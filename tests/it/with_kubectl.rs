@@ -5,7 +5,7 @@
 
 use crate::support::machine::needs;
 use crate::support::practice::{ACCOUNT, Practice};
-use crate::support::process::{Ended, Machine, PLUGIN, Running, Signal, run};
+use crate::support::process::{Machine, PLUGIN, Ran, Running, Signal, run};
 use std::process::Command;
 
 /// A user with a kubectl that has the plugin, and a cluster.
@@ -37,14 +37,14 @@ impl<'p> User<'p> {
     }
 
     /// Runs kubectl with words separated by blanks.
-    fn kubectl(&self, arguments: &str) -> Ended {
+    fn kubectl(&self, arguments: &str) -> Ran {
         run(self.command(&[arguments]))
     }
 
     /// Runs it, and expects success.
     fn out(&self, arguments: &str) -> String {
         let ended = self.kubectl(arguments);
-        assert_eq!(ended.code, 0, "kubectl {arguments}\n{}{}", ended.out, ended.err);
+        assert_eq!(ended.code, Some(0), "kubectl {arguments}\n{}{}", ended.out, ended.err);
         ended.out
     }
 
@@ -52,7 +52,7 @@ impl<'p> User<'p> {
     fn refused(&self, arguments: &str, words: &str) {
         let ended = self.kubectl(arguments);
         let words = words.replace("{ns}", ACCOUNT);
-        assert_eq!((ended.code, ended.err.trim_end()), (1, &*words), "kubectl {arguments}\n{}", ended.out);
+        assert_eq!((ended.code, ended.err.trim_end()), (Some(1), &*words), "kubectl {arguments}\n{}", ended.out);
     }
 
     fn watches(&self, arguments: &str) -> Running {
@@ -159,7 +159,7 @@ fn what_it_shows_is_what_a_real_cluster_shows() {
     user.refused("get sts x -n {ns}", "Error from server (NotFound): statefulsets.apps \"x\" not found");
     user.refused("get nothings", "error: the server doesn't have a resource type \"nothings\"");
     let empty = user.kubectl("get pods -n nowhere");
-    assert_eq!((empty.code, &*empty.out, &*empty.err), (0, "", "No resources found in nowhere namespace.\n"));
+    assert_eq!((empty.code, &*empty.out, &*empty.err), (Some(0), "", "No resources found in nowhere namespace.\n"));
 }
 
 #[test]
@@ -173,7 +173,7 @@ fn the_plugin_is_a_command_of_kubectl() {
     assert!(status.starts_with("SynxDB is healthy: 8 of 8 members ready"), "{status}");
     // Flags and exit codes are passed through.
     let near = user.kubectl("synxdb failover wh9527-9 -n {ns} --yes");
-    assert_eq!(near.code, 1, "{}", near.err);
+    assert_eq!(near.code, Some(1), "{}", near.err);
     holds(&near.err, &["error: there is no pod \"wh9527-9\"", "next: kubectl synxdb failover wh9527-"]);
 }
 
@@ -192,7 +192,7 @@ fn a_watch_tells_the_story_of_a_failover() {
     watch.line_with("safekeeper-2");
 
     let failover = user.kubectl("synxdb failover wh9527-0 --yes");
-    assert_eq!(failover.code, 0, "{}{}", failover.out, failover.err);
+    assert_eq!(failover.code, Some(0), "{}{}", failover.out, failover.err);
     assert!(failover.out.starts_with("Recovered: wh9527-0 is back after "), "{}", failover.out);
 
     // In this order, with anything in between.
@@ -228,11 +228,11 @@ fn what_it_changes_is_changed() {
     assert_eq!(user.out(&retain), format!("persistentvolume/{volume} patched (no change)\n"));
     assert_eq!(row(&user.out("get pv"), volume)[3], "Retain");
     let patch = |kind: &str, patch: &str| user.kubectl(&format!("patch pv {volume} --type={kind} -p {patch}"));
-    assert_eq!(patch("merge", r#"{"metadata":{"labels":{"tier":"gold"}}}"#).code, 0);
+    assert_eq!(patch("merge", r#"{"metadata":{"labels":{"tier":"gold"}}}"#).code, Some(0));
     assert_eq!(user.out("get pv -l tier=gold -o name"), format!("persistentvolume/{volume}\n"));
-    assert_eq!(patch("json", r#"[{"op":"remove","path":"/metadata/labels/tier"}]"#).code, 0);
+    assert_eq!(patch("json", r#"[{"op":"remove","path":"/metadata/labels/tier"}]"#).code, Some(0));
     let wrong = patch("merge", r#"{"spec":{"persistentVolumeReclaimPolicy":"Sometimes"}}"#);
-    assert_eq!(wrong.code, 1);
+    assert_eq!(wrong.code, Some(1));
     assert_eq!(
         wrong.err,
         format!(
@@ -243,7 +243,7 @@ fn what_it_changes_is_changed() {
 
     assert_eq!(user.out("annotate pod wh9527-1 -n {ns} note=hello"), "pod/wh9527-1 annotated\n");
     assert_eq!(user.out("label pod wh9527-1 -n {ns} tier=gold"), "pod/wh9527-1 labeled\n");
-    assert_eq!(user.kubectl("label pod wh9527-1 -n {ns} tier=silver").code, 1);
+    assert_eq!(user.kubectl("label pod wh9527-1 -n {ns} tier=silver").code, Some(1));
     assert_eq!(user.out("get pods -A -l tier=gold -o name"), "pod/wh9527-1\n");
 
     // By hand what the plugin does: the claim stays until its pod is gone, then both are new.
@@ -271,7 +271,7 @@ fn what_it_changes_is_changed() {
     wait.line_with("watch=true");
     assert_eq!(user.out("scale sts wh9527 -n {ns} --replicas=1"), "statefulset.apps/wh9527 scaled\n");
     let ended = wait.end();
-    assert_eq!(ended.code, 0, "{}{}", ended.out, ended.err);
+    assert_eq!(ended.code, Some(0), "{}{}", ended.out, ended.err);
     user.refused("get pod wh9527-1 -n {ns}", "Error from server (NotFound): pods \"wh9527-1\" not found");
     assert_eq!(row(&user.out("get pvc -n {ns}"), "data-wh9527-1")[1], "Bound");
     assert_eq!(user.out("scale sts wh9527 -n {ns} --replicas=2"), "statefulset.apps/wh9527 scaled\n");
@@ -283,7 +283,7 @@ fn what_is_forbidden_is_refused_in_a_servers_words() {
     let practice = Practice::start("forbidden");
     let user = User::of(&practice);
     let no = user.kubectl("auth can-i delete pvc -n {ns}");
-    assert_eq!((no.code, &*no.out), (1, "no\n"), "{}", no.err);
+    assert_eq!((no.code, &*no.out), (Some(1), "no\n"), "{}", no.err);
     assert_eq!(user.out("auth can-i delete pods -n {ns}"), "yes\n");
     let who = practice_cluster::USER;
     user.refused(
@@ -295,7 +295,7 @@ fn what_is_forbidden_is_refused_in_a_servers_words() {
     );
     assert_eq!(row(&user.out("get pvc -n {ns}"), "data-wh9527-0")[1], "Bound");
     let refused = user.kubectl("synxdb failover wh9527-0 --yes");
-    assert_eq!(refused.code, 4, "{}", refused.err);
+    assert_eq!(refused.code, Some(4), "{}", refused.err);
     holds(&refused.err, &["delete persistentvolumeclaims"]);
 }
 
@@ -324,7 +324,7 @@ fn jsonpath_is_kubectls() {
         let mut kubectl = user.command(&["get pods -n synxdb-system"]);
         kubectl.arg(format!("-o=jsonpath={template}"));
         let theirs = run(kubectl);
-        assert_eq!(theirs.code, 0, "{template}: {}", theirs.err);
+        assert_eq!(theirs.code, Some(0), "{template}: {}", theirs.err);
         let ours = kubectl_synxdb::cli::JsonPath::parse(template).unwrap().fill(&document);
         assert_eq!(ours, theirs.out, "{template}");
     }

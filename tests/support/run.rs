@@ -1,4 +1,4 @@
-//! The real binary as a process: its output and exit code.
+//! A program as a process, above all the real binary: its output line by line, its exit code, and a limit for every wait.
 
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used)]
 
@@ -6,6 +6,7 @@ use super::{machine, schemas};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -13,6 +14,9 @@ use std::time::{Duration, Instant};
 
 /// Far more than anything here takes: what hangs fails.
 pub const LIMIT: Duration = Duration::from_secs(60);
+
+/// The program under test.
+pub const PLUGIN: &str = env!("CARGO_BIN_EXE_kubectl-synxdb");
 
 /// Returns a short settle time, unless the case sets one: otherwise each run would take five more seconds.
 fn hurried(arguments: &[&str]) -> &'static [&'static str] {
@@ -27,7 +31,7 @@ const HURRIED: [&str; 2] = ["--settle", "0s"];
 
 /// Returns the plugin with a home folder and PATH, and nothing else in its environment.
 pub fn plugin(home: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_kubectl-synxdb"));
+    let mut command = Command::new(PLUGIN);
     command.args(arguments).args(hurried(arguments)).env_clear().env("HOME", home).current_dir(home);
     if let Some(path) = std::env::var_os("PATH") {
         command.env("PATH", path);
@@ -39,8 +43,14 @@ pub fn plugin(home: &Path, arguments: &[&str]) -> Command {
 /// The result of a run.
 #[derive(Clone, Debug)]
 pub struct Ran {
+    /// The command, as a user would type it.
+    command: String,
+    /// The plugin's arguments; none for another program.
     pub arguments: Vec<String>,
+    /// Exit code; `None` after a signal.
     pub code: Option<i32>,
+    /// The signal that ended it.
+    pub signal: Option<i32>,
     pub out: String,
     pub err: String,
     pub took: Duration,
@@ -117,8 +127,8 @@ impl Ran {
 
     pub fn shown(&self) -> String {
         format!(
-            "$ kubectl synxdb {}\nexit code: {}\n----- stdout -----\n{}----- stderr -----\n{}",
-            self.arguments.join(" "),
+            "$ {}\nexit code: {}\n----- stdout -----\n{}----- stderr -----\n{}",
+            self.command,
             self.code.map_or_else(|| "none, a signal".to_owned(), |code| code.to_string()),
             self.out,
             self.err
@@ -159,8 +169,9 @@ pub fn normal(text: &str) -> String {
     text
 }
 
-/// The plugin while it runs.
+/// A running program. Killed when dropped.
 pub struct Running {
+    command: String,
     arguments: Vec<String>,
     pid: Pid,
     started: Instant,
@@ -180,13 +191,13 @@ enum Event {
 }
 
 impl Drop for Running {
-    /// Stops the process if the test failed, and validates machine-readable output against its schema.
+    /// Kills the process if it still runs, and validates machine-readable output against its schema.
     fn drop(&mut self) {
         if self.ended.is_none() {
             let _ = kill_process(self.pid, Signal::KILL);
         }
         if !std::thread::panicking() {
-            schemas::hold(&self.arguments, &String::from_utf8_lossy(&self.out));
+            schemas::hold(&self.arguments, &text(&self.out));
         }
     }
 }
@@ -196,16 +207,16 @@ impl Running {
         Self::start_within(LIMIT, command)
     }
 
-    /// Starts it with a limit for the entire run.
+    /// Starts it with a limit for each wait.
     pub fn start_within(limit: Duration, mut command: Command) -> Self {
         let started = Instant::now();
-        let mut arguments: Vec<String> = command.get_args().map(|word| word.to_string_lossy().into_owned()).collect();
-        // What the case specifies is shown.
-        if arguments.ends_with(&HURRIED.map(str::to_owned)) {
-            arguments.truncate(arguments.len() - HURRIED.len());
-        }
-        let mut child: Child =
-            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let arguments = plugin_arguments(&command);
+        let shown = match command.get_program() == PLUGIN {
+            true => format!("kubectl synxdb {}", arguments.join(" ")),
+            false => words(&command).join(" "),
+        };
+        let spawned = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        let mut child: Child = spawned.unwrap_or_else(|error| panic!("{shown}: {error}"));
         let pid = Pid::from_child(&child);
         let (sender, events) = channel();
         fn forward(
@@ -235,15 +246,33 @@ impl Running {
                 let _ = sender.send(Event::Ended(status));
             }
         });
-        Self { arguments, pid, started, events, out: Vec::new(), err: Vec::new(), ended: None, open: 2, limit }
+        let (out, err) = (Vec::new(), Vec::new());
+        Self { command: shown, arguments, pid, started, events, out, err, ended: None, open: 2, limit }
     }
 
-    fn next(&mut self, what: &str) {
-        match self.events.recv_timeout(self.limit.saturating_sub(self.started.elapsed())) {
-            Ok(Event::Out(line)) => self.out.extend(line),
-            Ok(Event::Err(line)) => self.err.extend(line),
-            Ok(Event::Closed) => self.open -= 1,
-            Ok(Event::Ended(status)) => self.ended = Some(status),
+    pub fn pid(&self) -> u32 {
+        self.pid.as_raw_nonzero().get().cast_unsigned()
+    }
+
+    /// Waits for the next event, until `deadline`, and returns the line if it is one.
+    fn next(&mut self, what: &str, deadline: Instant) -> Option<String> {
+        match self.events.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            Ok(Event::Out(line)) => {
+                self.out.extend(&line);
+                Some(text(&line))
+            }
+            Ok(Event::Err(line)) => {
+                self.err.extend(&line);
+                Some(text(&line))
+            }
+            Ok(Event::Closed) => {
+                self.open -= 1;
+                None
+            }
+            Ok(Event::Ended(status)) => {
+                self.ended = Some(status);
+                None
+            }
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
                 self.signal(Signal::KILL);
                 panic!("{what}: not within {:?}\n{}", self.limit, self.so_far().shown());
@@ -251,31 +280,59 @@ impl Running {
         }
     }
 
+    /// Waits for a line, unless the program ends without it.
+    fn line(&mut self, what: &str, deadline: Instant) -> String {
+        loop {
+            assert!(self.open > 0 || self.ended.is_none(), "it ended without {what}\n{}", self.so_far().shown());
+            if let Some(line) = self.next(what, deadline) {
+                return line.trim_end_matches('\n').to_owned();
+            }
+        }
+    }
+
     fn so_far(&self) -> Ran {
         Ran {
+            command: self.command.clone(),
             arguments: self.arguments.clone(),
             code: self.ended.and_then(|status| status.code()),
-            out: String::from_utf8_lossy(&self.out).into_owned(),
-            err: String::from_utf8_lossy(&self.err).into_owned(),
+            signal: self.ended.and_then(|status| status.signal()),
+            out: text(&self.out),
+            err: text(&self.err),
             took: self.started.elapsed(),
+        }
+    }
+
+    /// Waits for the next line of standard output or error that contains a text.
+    pub fn line_with(&mut self, text: &str) -> String {
+        self.line_that(&format!("a line with {text:?}"), |line| line.contains(text))
+    }
+
+    /// Waits for the next matching line of standard output or error.
+    pub fn line_that(&mut self, wanted: &str, is_wanted: impl Fn(&str) -> bool) -> String {
+        let deadline = Instant::now() + self.limit;
+        loop {
+            let line = self.line(wanted, deadline);
+            if is_wanted(&line) {
+                return line;
+            }
         }
     }
 
     /// Waits until the standard error contains this.
     pub fn until_warns(&mut self, word: &str) {
-        while !String::from_utf8_lossy(&self.err).contains(word) {
-            assert!(self.open > 0 || self.ended.is_none(), "it ended without {word:?}\n{}", self.so_far().shown());
-            self.next(word);
+        let deadline = Instant::now() + self.limit;
+        while !text(&self.err).contains(word) {
+            self.line(&format!("{word:?}"), deadline);
         }
     }
 
     /// Waits for the first line of the standard output.
     pub fn first_line(&mut self) -> String {
+        let deadline = Instant::now() + self.limit;
         while self.out.is_empty() {
-            assert!(self.open > 0 || self.ended.is_none(), "it ended without a line\n{}", self.so_far().shown());
-            self.next("a line on stdout");
+            self.line("a line on stdout", deadline);
         }
-        String::from_utf8_lossy(&self.out).lines().next().unwrap().to_owned()
+        text(&self.out).lines().next().unwrap().to_owned()
     }
 
     pub fn signal(&self, signal: Signal) {
@@ -286,9 +343,31 @@ impl Running {
 
     /// Waits for its end.
     pub fn end(mut self) -> Ran {
+        let deadline = Instant::now() + self.limit;
         while self.open > 0 || self.ended.is_none() {
-            self.next("its end");
+            self.next("its end", deadline);
         }
         self.so_far()
     }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Returns the words of a command.
+fn words(command: &Command) -> Vec<String> {
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    words.map(|word| word.to_string_lossy().into_owned()).collect()
+}
+
+/// Returns the arguments of the plugin, run by itself or by kubectl, without those that [`plugin`] adds.
+fn plugin_arguments(command: &Command) -> Vec<String> {
+    let mut words = words(command);
+    let plugin = words.iter().position(|word| word == PLUGIN || word == "synxdb");
+    let mut arguments = plugin.map(|at| words.split_off(at + 1)).unwrap_or_default();
+    if arguments.ends_with(&HURRIED.map(str::to_owned)) {
+        arguments.truncate(arguments.len() - HURRIED.len());
+    }
+    arguments
 }

@@ -63,7 +63,7 @@ pub(crate) struct World {
 }
 
 enum Kind {
-    Practice(Option<Sandbox>),
+    Practice(Option<Box<Sandbox>>),
     Real,
 }
 
@@ -97,7 +97,7 @@ impl World {
                 let sandbox = runtime.block_on(Sandbox::start(options)).unwrap();
                 machine::needs_postgresql(sandbox.notices());
                 let path = sandbox.kubeconfig().to_owned();
-                (Kind::Practice(Some(sandbox)), path, None)
+                (Kind::Practice(Some(Box::new(sandbox))), path, None)
             }
         };
         let client = runtime.block_on(client(&kubeconfig));
@@ -120,7 +120,7 @@ impl World {
     /// Returns the administrator's password in unmodified databases: a real cluster's require none.
     pub(crate) fn password(&self) -> Option<&str> {
         match &self.kind {
-            Kind::Practice(sandbox) => sandbox.as_ref().map(Sandbox::password),
+            Kind::Practice(sandbox) => sandbox.as_deref().map(Sandbox::password),
             Kind::Real => None,
         }
     }
@@ -128,7 +128,7 @@ impl World {
     /// Returns the file with that password, for libpq.
     pub(crate) fn passfile(&self) -> Option<&Path> {
         match &self.kind {
-            Kind::Practice(sandbox) => sandbox.as_ref().map(Sandbox::passfile),
+            Kind::Practice(sandbox) => sandbox.as_deref().map(Sandbox::passfile),
             Kind::Real => None,
         }
     }
