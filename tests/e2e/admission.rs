@@ -47,7 +47,7 @@ fn quota(account: &Account<'_>, hard: &Value) {
 
 /// If the claim were deleted first, it would stay Terminating while the pod keeps running.
 #[test]
-fn a_pod_that_may_not_go_keeps_its_claim() {
+fn a_pod_that_may_not_be_deleted_keeps_its_claim() {
     let world = World::shared();
     let account = account(&world, "denied");
     let before = Before::of(&world, &account.namespace, "wh9527-0");
@@ -64,7 +64,7 @@ fn a_pod_that_may_not_go_keeps_its_claim() {
 
 /// A policy that denies only real requests, not dry runs: an operation that has begun can be resumed.
 #[test]
-fn a_denial_that_no_dry_run_meets_has_a_way_on() {
+fn a_denial_that_no_dry_run_shows_can_be_resumed() {
     let world = World::shared();
     let account = account(&world, "denied-later");
     let before = Before::of(&world, &account.namespace, "wh9527-0");
@@ -85,7 +85,7 @@ fn a_denial_that_no_dry_run_meets_has_a_way_on() {
 
 /// The old pod and claim fill it, which is no reason to block.
 #[test]
-fn a_quota_that_is_exactly_full_is_no_reason_to_refuse() {
+fn an_exactly_full_quota_does_not_block() {
     let world = World::shared();
     let account = account(&world, "full-quota");
     let before = Before::of(&world, &account.namespace, "wh9527-0");
@@ -101,7 +101,7 @@ fn a_quota_that_is_exactly_full_is_no_reason_to_refuse() {
 
 /// Its controller could not create the new pod: it is larger than what the old one frees.
 #[test]
-fn a_new_pod_that_no_quota_has_room_for_is_told_before_the_old_one_goes() {
+fn a_pod_that_exceeds_a_quota_blocks_before_the_deletion() {
     let world = World::shared();
     let account = account(&world, "small-quota");
     let before = Before::of(&world, &account.namespace, "wh9527-0");
@@ -122,7 +122,7 @@ fn a_new_pod_that_no_quota_has_room_for_is_told_before_the_old_one_goes() {
 }
 
 #[test]
-fn a_claim_that_is_larger_than_its_limit_range_allows_is_told_before_the_old_one_goes() {
+fn a_claim_that_exceeds_a_limit_range_blocks_before_the_deletion() {
     let world = World::shared();
     let account = account(&world, "limit-range");
     let before = Before::of(&world, &account.namespace, "wh9527-0");
@@ -139,7 +139,7 @@ fn a_claim_that_is_larger_than_its_limit_range_allows_is_told_before_the_old_one
 
 /// The pod may be changed to fit, or only this user may be rejected, so the user may override it.
 #[test]
-fn a_namespace_that_takes_no_such_pod_any_more_is_told_and_can_be_overridden() {
+fn a_namespace_that_rejects_the_pod_blocks_and_can_be_overridden() {
     let world = World::shared();
     let account = account(&world, "restricted");
     let before = Before::of(&world, &account.namespace, "wh9527-0");
@@ -165,7 +165,7 @@ fn a_namespace_that_takes_no_such_pod_any_more_is_told_and_can_be_overridden() {
 
 /// The same dry runs, reported one by one.
 #[test]
-fn a_dry_run_tells_what_the_server_takes() {
+fn a_dry_run_reports_what_the_server_accepts() {
     let world = World::shared();
     let account = account(&world, "rehearsed");
     let before = Before::of(&world, &account.namespace, "wh9527-0");

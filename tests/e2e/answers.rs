@@ -156,7 +156,7 @@ fn to_preconditions_and_patches() {
 }
 
 #[test]
-fn to_objects_and_paths_that_are_wrong() {
+fn to_invalid_objects_and_paths() {
     let world = World::shared();
     let account = world.account("answers", |_| {});
     let mut asked = Asked::new(&account, world.plain_client(world.kubeconfig()));
@@ -196,7 +196,7 @@ fn to_objects_and_paths_that_are_wrong() {
 
 /// A watch from an expired version reports this in its first event.
 #[test]
-fn to_a_watch_from_long_ago() {
+fn to_a_watch_from_an_expired_version() {
     let world = World::alone();
     // A real API server keeps all changes since it started.
     world.restart_api_server();
@@ -257,7 +257,7 @@ fn to_evictions_and_forwards() {
 }
 
 #[test]
-fn to_those_who_may_not() {
+fn to_users_without_permission() {
     let world = World::shared();
     let account = world.account("answers", |_| {});
     let read = Rule { namespace: Some(&account.namespace), resources: &["pods"], verbs: &["get"] };

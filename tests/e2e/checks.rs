@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 /// A deletion bypasses budgets, but a failover respects them.
 #[test]
-fn a_budget_that_allows_no_disruption_is_minded() {
+fn a_budget_that_allows_no_disruption_blocks() {
     let world = World::shared();
     let account = world.account("budget", |_| {});
     let before = Before::of(&world, &account.namespace, "wh9527-0");
@@ -41,7 +41,7 @@ fn a_budget_that_allows_no_disruption_is_minded() {
 
 /// A claim with a foreign finalizer would stay Terminating, and get no successor.
 #[test]
-fn a_finalizer_that_is_not_kubernetes_own_is_told_before_anything_goes() {
+fn a_foreign_finalizer_blocks_before_the_deletion() {
     let world = World::shared();
     let account = world.account("finalizer", |_| {});
     let before = Before::of(&world, &account.namespace, "wh9527-0");

@@ -6,7 +6,7 @@ use kube::api::DeleteParams;
 use serde_json::json;
 
 #[test]
-fn both_claims_of_a_pod_are_replaced_and_both_volumes_kept() {
+fn both_claims_of_a_pod_are_replaced_and_both_volumes_retained() {
     let world = World::shared();
     let account = world.account("two-claims", |objects| {
         let set = objects.set("wh9527");

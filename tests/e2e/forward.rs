@@ -102,7 +102,7 @@ fn uid(world: &World, namespace: &str) -> String {
 }
 
 #[test]
-fn fifty_clients_at_once_have_each_their_own_answer_and_one_that_breaks_ends_nothing_else() {
+fn fifty_clients_get_their_own_answers_and_a_broken_one_affects_no_other() {
     let world = World::shared();
     let account = world.account("forward-many", |_| {});
     let forward = Forward::open(&account);
@@ -157,7 +157,7 @@ async fn rude(forward: &Forward) {
 }
 
 #[test]
-fn a_forward_outlives_one_failover_after_the_other() {
+fn a_forward_survives_repeated_failovers() {
     let world = World::shared();
     let account = world.account("forward-failovers", |_| {});
     let forward = Forward::open(&account);
@@ -179,7 +179,7 @@ fn a_forward_outlives_one_failover_after_the_other() {
 }
 
 #[test]
-fn a_connection_in_the_middle_of_a_failover_waits_for_the_successor() {
+fn a_connection_during_a_failover_waits_for_the_new_pod() {
     let world = World::shared();
     let account = world.account("forward-middle", |_| {});
     let mut forward = Forward::open(&account);
@@ -198,7 +198,7 @@ fn a_connection_in_the_middle_of_a_failover_waits_for_the_successor() {
 }
 
 #[test]
-fn a_taken_port_is_left_for_the_next_one_unless_it_was_asked_for() {
+fn a_taken_port_is_skipped_unless_it_was_requested() {
     let world = World::shared();
     let account = world.account("forward-port", |_| {});
     // It may be taken already, which is just as good.
@@ -236,7 +236,7 @@ fn the_line_to_paste_is_all_of_stdout_and_ctrl_c_ends_it() {
 }
 
 #[test]
-fn a_member_without_sql_has_its_page_or_names_who_answers() {
+fn a_member_without_sql_has_its_page_or_names_its_proxy() {
     let world = World::shared();
     let account = world.account("forward-doors", |_| {});
     let proxy = format!("kubectl synxdb forward {}/{PROXY}", account.namespace);
@@ -325,7 +325,7 @@ fn psql_has_the_terminal_and_ctrl_c_and_reconnects_after_a_failover() {
 }
 
 #[test]
-fn who_may_not_forward_is_told_before_it_listens() {
+fn a_missing_permission_to_forward_is_reported_before_it_listens() {
     let world = World::shared();
     let account = world.account("forward-rights", |_| {});
     let here = Some(&*account.namespace);
@@ -462,7 +462,7 @@ fn psql_has_the_password_of_the_local_port_or_of_the_pod() {
 
 /// Only the kubelet's message distinguishes a port without a listener from a broken connection.
 #[test]
-fn a_kubelet_says_that_nothing_listens() {
+fn a_kubelet_reports_that_nothing_listens() {
     let world = World::shared();
     let account = world.account("nothing-listens", |_| {});
     let pods = world.within::<Pod>(&account.namespace);

@@ -29,7 +29,7 @@ impl Drop for Held<'_> {
 /// If the namespace is not named, it is not judged, but still listed; if it is named, it is shown as terminating, and
 /// no operation starts in it.
 #[test]
-fn what_is_being_deleted_is_not_judged_and_not_hidden() {
+fn a_terminating_account_is_not_judged_and_not_hidden() {
     let world = World::alone();
     let account = world.account("going", |_| {});
     let name = account.namespace.as_str();

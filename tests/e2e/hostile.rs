@@ -23,7 +23,7 @@ fn harmless(ran: Ran) -> Ran {
 }
 
 #[test]
-fn names_and_words_of_a_database_are_shown_and_drive_nothing() {
+fn names_and_messages_of_a_database_cannot_control_the_terminal() {
     let world = World::shared();
     let account = world.account("hostile", |_| {});
     let proxy = (account.namespace.as_str(), "cloudberry-proxy-0");

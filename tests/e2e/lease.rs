@@ -20,7 +20,7 @@ fn id(ran: &Ran) -> String {
 }
 
 #[test]
-fn the_second_is_refused_and_what_a_killed_one_held_is_taken() {
+fn a_second_failover_is_blocked_and_a_killed_ones_lease_is_taken_over() {
     let world = World::shared();
     // A new pod starts slowly, so that the first failover is still running when the second is blocked.
     let account = world.account("lease", |objects| {

@@ -69,7 +69,7 @@ fn refused(account: &Account<'_>, flags: &[&str], variables: &[(&str, &str)], wh
 const GIVEN: (&str, &str) = ("PGPASSWORD", PASSWORD);
 
 #[test]
-fn tls_is_checked_as_far_as_the_mode_says() {
+fn tls_is_verified_as_the_mode_requires() {
     let world = World::shared();
     let (account, server) = account(&world, "login-tls");
     let authority = Authority::new();
@@ -109,7 +109,7 @@ fn tls_is_checked_as_far_as_the_mode_says() {
 
 /// The whole failover uses the same login, and a replaced proxy still requires it.
 #[test]
-fn a_failover_is_proven_over_tls_with_a_password_from_a_secret() {
+fn a_failover_is_verified_over_tls_with_a_password_from_a_secret() {
     let world = World::shared();
     let (account, server) = account(&world, "login-failover");
     let authority = Authority::new();
@@ -205,7 +205,7 @@ fn a_password_comes_from_the_environment_a_file_or_a_secret() {
 /// unverified: promptly, with the server's message, and with a command that names the source of the password, not the
 /// password.
 #[test]
-fn a_wrong_password_is_warned_of_and_ends_as_not_proven() {
+fn a_wrong_password_causes_a_warning_and_ends_as_unverified() {
     let world = World::shared();
     let (account, _) = account(&world, "login-wrong");
     run(&account, &["verify"], &[GIVEN]).exits(0);
@@ -229,7 +229,7 @@ fn a_wrong_password_is_warned_of_and_ends_as_not_proven() {
 
 /// A resumed run has the baseline of its first run; that the login fails now is reported as well.
 #[test]
-fn a_failover_that_is_finished_with_a_wrong_password_says_so() {
+fn resuming_with_a_wrong_password_is_reported() {
     let world = World::shared();
     let account = world.account("login-finish", |objects| {
         objects.set("wh9527")["spec"]["updateStrategy"] = json!({"type": "OnDelete"});
@@ -261,7 +261,7 @@ fn a_failover_that_is_finished_with_a_wrong_password_says_so() {
 }
 
 #[test]
-fn a_role_that_may_only_read_proves_without_a_canary() {
+fn a_read_only_role_verifies_without_a_canary() {
     let world = World::shared();
     let (account, server) = account(&world, "login-reader");
     let proxy = (account.namespace.as_str(), PROXY);

@@ -8,7 +8,7 @@ use kube::api::DeleteParams;
 
 /// The plan is for a pod that no longer exists, so it is not carried out.
 #[test]
-fn a_pod_that_somebody_else_replaced_while_it_asked_is_left_alone() {
+fn a_pod_replaced_during_the_prompt_is_left_alone() {
     let world = World::shared();
     let account = world.account("somebody-else", |_| {});
     let before = Before::of(&world, &account.namespace, "wh9527-0");

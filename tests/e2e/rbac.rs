@@ -199,7 +199,7 @@ fn one_by_one(roles: &Roles<'_>, command: RbacFor, applies: impl Fn(&Right) -> b
 }
 
 #[test]
-fn those_who_look() {
+fn read_only_commands() {
     let world = World::shared();
     let account = world.account("rbac-look", |_| {});
     let outside = |right: &Right| right.resource == "persistentvolumes";
@@ -215,7 +215,7 @@ fn those_who_look() {
 }
 
 #[test]
-fn those_who_forward() {
+fn commands_that_forward() {
     needs("psql");
     let world = World::shared();
     let account = world.account("rbac-way", |_| {});
@@ -226,7 +226,7 @@ fn those_who_forward() {
 }
 
 #[test]
-fn those_who_fail_over() {
+fn commands_that_change_the_cluster() {
     let world = World::shared();
     let account = world.account("rbac-act", |_| {});
     let before = Before::of(&world, &account.namespace, "wh9527-0");

@@ -85,7 +85,7 @@ impl Drop for Held<'_> {
 
 /// Another user deletes an account's proxy, which the product does not announce for a safekeeper.
 #[test]
-fn an_interruption_that_was_not_promised_is_a_finding() {
+fn an_unexpected_interruption_is_a_finding() {
     let world = World::alone();
     let (system, account) = (world.within::<Pod>(SYSTEM), world.within::<Pod>(ACCOUNT));
     let held = Held::new(&world, "safekeeper-1");
@@ -122,7 +122,7 @@ fn an_interruption_that_was_not_promised_is_a_finding() {
 
 /// A database that may not be probed is not measured: neither an error nor a pass.
 #[test]
-fn what_may_not_be_asked_is_not_measured() {
+fn without_permission_to_probe_nothing_is_measured() {
     let world = World::alone();
     let read = &["get", "list", "watch"];
     let cluster = |resources, verbs| Rule { namespace: None, resources, verbs };

@@ -104,7 +104,7 @@ fn a_long_baseline_is_on_record_and_an_undo_compares_with_it() {
 /// If other annotations leave no space for it, this is reported at once, and an undo claims nothing: the current
 /// content shows what is left, not what was there.
 #[test]
-fn a_baseline_that_has_no_room_is_missed_at_once_and_later() {
+fn a_baseline_without_space_is_reported_at_once_and_later() {
     let world = World::shared();
     let account = on_its_own_disk(&world, "no-room");
     with_tables(&account, 1300, "md5(i::text)");
@@ -125,7 +125,7 @@ fn a_baseline_that_has_no_room_is_missed_at_once_and_later() {
 
 /// A volume that is failed over and restored repeatedly keeps the newest records, and never blocks an operation.
 #[test]
-fn old_records_make_room_for_new_ones() {
+fn old_records_are_shortened_for_new_ones() {
     let world = World::shared();
     let account = on_its_own_disk(&world, "budget");
     with_tables(&account, 1000, "md5(i::text)");
@@ -167,7 +167,7 @@ fn a_server_refuses_annotations_that_are_too_long_together() {
 /// An unfinished failover is started again: the first one's baseline still applies, and an undo restores the disk that
 /// had the data, not the empty one in between.
 #[test]
-fn a_failover_begun_again_inherits_the_baseline_and_the_right_disk_comes_back() {
+fn a_repeated_failover_inherits_the_baseline_and_the_right_disk_is_restored() {
     let world = World::shared();
     let account = on_its_own_disk(&world, "begun-again");
     let projects = world.projects(&account.namespace);

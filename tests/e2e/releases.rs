@@ -31,7 +31,7 @@ fn members(status: &Value, namespace: &str) -> Vec<(String, String, Option<Strin
 }
 
 #[test]
-fn an_account_of_another_release_is_found_by_its_labels_and_proven() {
+fn an_account_of_another_release_is_found_by_its_labels_and_verified() {
     let world = World::alone();
     let status = world.run(&["status", "-o", "json"]).exits(0).json();
     let (coordinator, node) = ("fe-team-coord-0", "wh-1-segment-0");
@@ -53,7 +53,7 @@ fn an_account_of_another_release_is_found_by_its_labels_and_proven() {
 
 /// A label or a name that no rule matches: unknown, with namespace, pod, and the next command.
 #[test]
-fn what_looks_like_synxdb_and_fits_no_rule_is_unknown() {
+fn what_resembles_synxdb_and_matches_no_rule_is_unknown() {
     let world = World::shared();
     let account = world.account("no-rule", |_| {});
     account.run(&["status"]).exits(0);
@@ -111,7 +111,7 @@ fn an_account_whose_pods_all_fail_to_pull_their_image_is_not_healthy() {
 /// A namespace of any name belongs to an account by its pods' labels. Anyone who can label a pod can cause that: it
 /// gets no password until the user names it.
 #[test]
-fn an_account_by_labels_alone_is_shown_and_trusted_with_no_password() {
+fn an_account_by_labels_alone_is_listed_and_gets_no_password() {
     let world = World::alone();
     let account = world.empty_account("e2e-sales");
     let mut sets: Vec<Value> = serde_saphyr::from_multiple(World::FE_TEAM_MANIFEST).unwrap();
@@ -148,7 +148,7 @@ fn an_account_by_labels_alone_is_shown_and_trusted_with_no_password() {
 
 /// The cluster's own layout applies unless this machine has one, and is never ignored silently.
 #[test]
-fn the_clusters_own_layout_is_in_force() {
+fn the_clusters_own_layout_is_used() {
     let world = World::alone();
     let maps: Api<ConfigMap> = world.within(SYSTEM);
     let shipped = world.run(&["layout"]).exits(0).warns(&["layout: shipped with the plugin"]).out;
@@ -197,7 +197,7 @@ fn the_clusters_own_layout_is_in_force() {
 
 /// A layout learned from a cluster matches it.
 #[test]
-fn a_learned_layout_fits() {
+fn a_learned_layout_matches() {
     let world = World::alone();
     let learned = world.run(&["layout", "learn"]).exits(0).out;
     let file = world.home().join("learned.yaml");

@@ -23,7 +23,7 @@ fn volume_of(account: &Account<'_>) -> String {
 }
 
 /// Waits until a volume is retained and unclaimed.
-fn is_set_aside(world: &World, volume: &str) {
+fn is_retained(world: &World, volume: &str) {
     let what = format!("volume {volume} is Released and on Retain");
     world.until(&world.cluster_wide::<PersistentVolume>(), named(volume), &what, |all| {
         let Some(found) = all.get(volume) else { return false };
@@ -36,7 +36,7 @@ fn is_set_aside(world: &World, volume: &str) {
 /// A policy denies the deletion of the claim, so an undo stops after its reservation. A following failover does not
 /// mistake the reserved volume for a new one, and all disks can still be restored.
 #[test]
-fn a_failover_takes_back_what_an_undo_reserved() {
+fn a_failover_removes_the_reservation_of_an_undo() {
     let world = World::shared();
     let account = account(&world, "reserved");
     let first = volume_of(&account);
@@ -60,18 +60,18 @@ fn a_failover_takes_back_what_an_undo_reserved() {
     ran.warns(&[&format!("take back the reservation of volume {first}")]);
     let third = volume_of(&account);
     assert!(third != first && third != second, "{third}");
-    is_set_aside(&world, &first);
-    is_set_aside(&world, &second);
+    is_retained(&world, &first);
+    is_retained(&world, &second);
     account.run(&["status"]).exits(0);
 
     account.run(&["undo", &failover, "--yes"]).exits(0);
     assert_eq!(volume_of(&account), first);
-    is_set_aside(&world, &third);
+    is_retained(&world, &third);
 }
 
 /// A new disk cannot be provisioned: exactly then, the old one is needed. The waiting claim takes it.
 #[test]
-fn a_claim_that_waits_in_vain_takes_the_volume_that_comes_back() {
+fn a_waiting_claim_takes_the_restored_volume() {
     let world = World::shared();
     let class = OwnClass::new(&world);
     class.create();

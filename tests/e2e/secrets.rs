@@ -52,7 +52,7 @@ fn files(folder: &Path, found: &mut Vec<PathBuf>) {
 }
 
 #[test]
-fn no_command_tells_a_secret() {
+fn no_command_reveals_a_secret() {
     let world = World::shared();
     let account = world.account("secrets", |_| {});
     let _server = world.secured((&account.namespace, PROXY), PASSWORD);

@@ -30,7 +30,7 @@ fn run(world: &World, command: &[String], more: &[&str]) -> Ran {
 
 /// As typed, without a settle time.
 #[test]
-fn a_pod_that_crashes_some_seconds_after_it_was_ready_is_never_recovered() {
+fn a_pod_that_crashes_after_it_was_ready_never_recovers() {
     let world = World::shared();
     let account = account(&world, "crashes");
     let before = Before::of(&world, &account.namespace, "wh9527-0");
@@ -49,7 +49,7 @@ fn a_pod_that_crashes_some_seconds_after_it_was_ready_is_never_recovered() {
 
 /// The same in numbers, for programs.
 #[test]
-fn restarts_are_told_in_numbers() {
+fn restarts_are_reported_in_json() {
     let world = World::shared();
     let account = account(&world, "restarts");
     let_them_crash(&account);
@@ -62,7 +62,7 @@ fn restarts_are_told_in_numbers() {
 
 /// An undo that ends in a crash loop prints how to proceed: the undo of the undo.
 #[test]
-fn an_undo_that_ends_in_a_crash_loop_is_undone() {
+fn an_undo_that_ends_in_a_crash_loop_can_be_undone() {
     let world = World::shared();
     let account = account(&world, "crashing-undo");
     let before = Before::of(&world, &account.namespace, "wh9527-0");

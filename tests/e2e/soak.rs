@@ -131,17 +131,17 @@ fn no_undo_ends_on_the_wrong_disk() {
 /// After a kill at any moment, the same command resumes the operation.
 #[test]
 #[allow(clippy::print_stderr)]
-fn what_is_killed_at_random_is_finished() {
+fn a_randomly_killed_run_can_be_resumed() {
     let world = World::alone();
     let (pairs, killed) = (AtomicUsize::new(0), AtomicUsize::new(0));
     at_once(&world, wanted(2), "soak-kill", |account, number| {
         let first = volume_of(account);
-        let mut aside = Vec::new();
+        let mut retained = Vec::new();
         for _ in 0..number {
             for verb in ["failover", "undo"] {
                 // A new failover, even right after the undo.
-                let anew: &[&str] = if verb == "failover" { &["failover", POD, "--anew"] } else { &["undo", POD] };
-                let running = world.start_command(account.plugin(&[anew, &["--yes"]].concat()));
+                let command: &[&str] = if verb == "failover" { &["failover", POD, "--anew"] } else { &["undo", POD] };
+                let running = world.start_command(account.plugin(&[command, &["--yes"]].concat()));
                 std::thread::sleep(Duration::from_millis(random(3_000)));
                 running.signal(Signal::KILL);
                 let cut = running.end();
@@ -152,16 +152,16 @@ fn what_is_killed_at_random_is_finished() {
                         drop(to_its_end(account, &[verb, POD]))
                     }
                     // Killed before it had changed anything.
-                    _ => drop(to_its_end(account, anew)),
+                    _ => drop(to_its_end(account, command)),
                 }
                 let now = volume_of(account);
                 assert_eq!(now == first, verb == "undo", "{verb}: {now}, and {first} at first\n{}", cut.shown());
                 if verb == "failover" {
-                    aside.push(now);
+                    retained.push(now);
                 }
             }
             pairs.fetch_add(1, Ordering::Relaxed);
-            for volume in &aside {
+            for volume in &retained {
                 assert_eq!(state(&world, volume).1, "Retain", "{volume}");
             }
             assert_eq!(state(&world, &first).2, "Bound");

@@ -40,7 +40,7 @@ fn a_safekeeper_that_fetches_wal_is_catching_up_and_is_waited_for() {
 
 /// What the others lack is measured in bytes, whatever the age of their disks.
 #[test]
-fn a_safekeeper_beside_one_that_lags_is_refused() {
+fn a_lagging_safekeeper_blocks_the_failover_of_another() {
     let world = World::alone();
     let _behind = world.storage_now(&json!({"safekeeper-1": {"lag": 5_300_000}}), &["safekeeper-1"]);
     let before = Before::of(&world, SYSTEM, "safekeeper-0");
@@ -78,7 +78,7 @@ fn a_timeline_that_becomes_idle_is_not_missing() {
 
 /// Without its metrics, its content is unknown, and nothing is verified.
 #[test]
-fn a_safekeeper_whose_metrics_cannot_be_read_is_not_proven() {
+fn a_safekeeper_without_readable_metrics_is_unverified() {
     let world = World::alone();
     let secret = world.storage_now(&json!({"safekeeper": {"metrics": "unauthorized"}}), &SAFEKEEPERS);
     // If another one just got a new disk, unreadable state does not count as caught up.
@@ -118,7 +118,7 @@ fn a_pageserver_that_comes_back_empty_has_not_recovered() {
 
 /// It was down, so there is no baseline: the safekeepers determine what there is.
 #[test]
-fn a_pageserver_that_was_down_is_held_to_what_the_safekeepers_have() {
+fn a_pageserver_that_was_down_is_compared_with_the_safekeepers() {
     let world = World::alone();
     let silent = world.storage(&json!({"pageserver": {"controller": "silent"}}), &["pageserver-0"]);
     let before = Before::of(&world, SYSTEM, "pageserver-0");
@@ -151,7 +151,7 @@ fn a_safekeeper_with_the_identity_of_another_one_has_not_recovered() {
 
 /// 1,200 timelines of 60 tenants, and over 16 MiB of the pageserver's metrics: nothing is truncated.
 #[test]
-fn of_many_timelines_each_is_compared() {
+fn each_of_many_timelines_is_compared() {
     let world = World::alone();
     let all = [&SAFEKEEPERS[..], &["pageserver-0"]].concat();
     let _many = world.storage_now(&json!({"computes": {"tenants": 60, "timelines": 20}}), &all);
@@ -170,7 +170,7 @@ fn of_many_timelines_each_is_compared() {
 
 /// An old disk has no memory of later votes: restored, it could vote twice in a term.
 #[test]
-fn the_undo_of_a_safekeeper_after_others_voted_is_of_high_risk() {
+fn the_undo_of_a_safekeeper_after_later_votes_is_high_risk() {
     let world = World::alone();
     let _disks = world.storage(&json!({}), &["safekeeper-0"]);
     world.run(&["failover", "safekeeper-0", "--yes", "--anew"]).exits(0);

@@ -27,7 +27,7 @@ fn https(pair: &Pair) -> Value {
 }
 
 #[test]
-fn pages_over_https_are_read_if_their_servers_can_be_verified_and_not_otherwise() {
+fn pages_over_https_are_read_only_from_verified_servers() {
     let world = World::alone();
     let (authority, other) = (Authority::new(), Authority::new());
     let settings: serde_json::Map<String, Value> =

@@ -60,7 +60,7 @@ fn with_a_token_idle_timelines_are_verified() {
 
 /// As with JWT before 2023-10-10: without a token nothing is known, with it everything is.
 #[test]
-fn members_that_ask_for_a_token_tell_all_to_one_who_shows_it() {
+fn members_that_require_a_token_report_everything_with_it() {
     let world = World::alone();
     let secret = json!({"token": TOKEN, "metrics": "unauthorized"});
     let settings = json!({"safekeeper": secret, "pageserver": secret});
@@ -93,7 +93,7 @@ fn members_that_ask_for_a_token_tell_all_to_one_who_shows_it() {
 
 /// The same positions with one different byte: only a digest shows it.
 #[test]
-fn safekeepers_with_different_bytes_of_the_same_wal_are_not_taken_for_whole() {
+fn safekeepers_with_different_bytes_of_the_same_wal_fail() {
     let world = World::alone();
     let token = |more: Value| {
         let mut settings = json!({"token": TOKEN});

@@ -8,7 +8,7 @@ const FAKE: &str = "cloudberry-proxy-1";
 
 /// It is listed as a stranger, counts as nothing, and no command queries or changes it.
 #[test]
-fn a_pod_that_nobody_made_is_no_member_by_its_name() {
+fn a_pod_without_an_owner_is_a_stranger_despite_its_name() {
     let world = World::shared();
     let account = world.account("stranger", |_| {});
     let set = account.sets().get("cloudberry-proxy").await_in(&world).unwrap();

@@ -196,7 +196,7 @@ fn three_in_order<'w>(world: &'w World, case: &str) -> Account<'w> {
 }
 
 #[test]
-fn the_middle_one_of_three_is_back() {
+fn the_middle_one_of_three_recovers() {
     let world = World::shared();
     let account = three_in_order(&world, "middle-one");
     let others = ["wh9527-0", "wh9527-2"].map(|pod| Before::of(&world, &account.namespace, pod));
@@ -208,7 +208,7 @@ fn the_middle_one_of_three_is_back() {
 
 /// An ordered set creates no pod while one of a lower ordinal is not Ready: a deleted pod would not come back.
 #[test]
-fn nothing_is_deleted_that_a_lower_ordinal_would_keep_away() {
+fn nothing_is_deleted_that_a_lower_ordinal_would_not_let_return() {
     let world = World::shared();
     let account = three_in_order(&world, "lower-one");
     // The proxy accepts no connections while a node is not Ready, so the baseline is stored before.

@@ -49,7 +49,7 @@ fn undone(account: &Account<'_>, resume: &[String]) -> Ran {
 /// The databases are on the pod's own disk: the failover works, the data is gone, and the verdict says what is missing
 /// and how to restore it.
 #[test]
-fn data_that_was_on_the_replaced_disk_alone_is_missed_and_put_back() {
+fn data_on_the_replaced_disk_is_missing_and_restored() {
     let world = World::shared();
     let account = world.account("local-disk", |objects| {
         let container = &mut objects.set("cloudberry-proxy")["spec"]["template"]["spec"]["containers"][0];
@@ -108,7 +108,7 @@ fn data_that_was_on_the_replaced_disk_alone_is_missed_and_put_back() {
 
 /// After a failover that lost nothing: the disk can be restored anyway, and so can the other one.
 #[test]
-fn an_undo_is_undone_in_the_same_way() {
+fn an_undo_can_be_undone() {
     let world = World::shared();
     let account = world.account("undo-undo", |_| {});
     let (pod, claim) = ("wh9527-0", "data-wh9527-0");
@@ -131,7 +131,7 @@ fn an_undo_is_undone_in_the_same_way() {
 /// A failover that did not finish, and a newer one that recovered: after the newer one's disk, and with it its record,
 /// is released, the older one is not unfinished again.
 #[test]
-fn what_a_newer_failover_settled_stays_settled_when_its_disk_is_released() {
+fn a_settled_failover_stays_settled_after_a_release() {
     let world = World::shared();
     let account = world.account("settled", |_| {});
     account.run(&["failover", "wh9527-0", "--yes", "--settle", "1m", "--timeout", "12s"]).exits(6);

@@ -32,7 +32,7 @@ fn run(account: &Account<'_>, user: &User<'_>, arguments: &[&str]) -> Ran {
 }
 
 #[test]
-fn one_who_may_not_delete_claims_is_refused_before_anything_is_changed() {
+fn without_permission_to_delete_claims_nothing_is_changed() {
     let world = World::shared();
     let account = world.account("no-claim-delete", |_| {});
     let mut rules = inside(&account.namespace);
@@ -58,7 +58,7 @@ fn one_who_may_not_delete_claims_is_refused_before_anything_is_changed() {
 /// A user of one namespace can read no volumes, nodes or other namespaces: whether the old disk can be retained is
 /// unknown, and must be overridden.
 #[test]
-fn one_who_may_not_read_volumes_must_say_that_the_old_one_may_be_lost() {
+fn without_permission_to_read_volumes_the_possible_loss_must_be_confirmed() {
     let world = World::shared();
     let account = world.account("no-volumes", |_| {});
     let namespace = account.namespace.as_str();
@@ -103,7 +103,7 @@ fn one_who_may_not_read_volumes_must_say_that_the_old_one_may_be_lost() {
 
 /// `verify` needs only the right to forward, and those to read.
 #[test]
-fn one_who_may_not_forward_knows_nothing_of_the_databases() {
+fn without_permission_to_forward_databases_are_unknown() {
     let world = World::shared();
     let account = world.account("no-forward", |_| {});
     let namespace = account.namespace.as_str();

@@ -42,7 +42,7 @@ fn with_projects(account: &Account<'_>) {
 }
 
 #[test]
-fn a_healthy_installation_is_whole() {
+fn a_healthy_installation_is_verified() {
     let world = World::alone();
     world.cloudmeta();
     world.projects(ACCOUNT);
@@ -80,7 +80,7 @@ fn a_healthy_installation_is_whole() {
 }
 
 #[test]
-fn what_is_missing_since_a_baseline_is_named() {
+fn what_is_missing_since_a_baseline_is_listed() {
     let world = World::shared();
     let account = world.account("baseline", |_| ());
     with_projects(&account);
@@ -123,7 +123,7 @@ fn what_is_missing_since_a_baseline_is_named() {
 }
 
 #[test]
-fn read_only_writes_nothing_and_a_role_without_rights_proves_nothing() {
+fn read_only_writes_nothing_and_a_role_without_rights_verifies_nothing() {
     let world = World::shared();
     let account = world.account("roles", |_| ());
     let proxy = (account.namespace.as_str(), "cloudberry-proxy-0");
@@ -181,7 +181,7 @@ fn with_password(account: &Account<'_>, password: &str, flags: &[&str], more: &[
 
 /// A rejected login says nothing about the data, so it neither passes nor fails.
 #[test]
-fn a_login_that_is_refused_is_unknown() {
+fn a_rejected_login_is_unknown() {
     let world = World::shared();
     let account = world.account("verify-login", |_| ());
     let server = world.secured((&account.namespace, "cloudberry-proxy-0"), "0pen-S3same");
@@ -215,7 +215,7 @@ fn a_login_that_hangs_ends_with_its_deadline() {
 
 /// The layout names another service's port: what it serves is not a safekeeper's status page.
 #[test]
-fn a_page_that_lies_is_unknown() {
+fn a_page_of_another_service_is_unknown() {
     let world = World::shared();
     let layout = world.run(&["layout"]).exits(0).out;
     let page = |port: u16, path: &str| format!("    page: {{ port: {port}, path: {path} }}");

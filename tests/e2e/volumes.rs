@@ -50,7 +50,7 @@ fn patch_volume(world: &World, name: &str, patch: &Value) {
 /// Kubernetes creates and deletes the claim of a generic ephemeral volume with the pod: `--keep-pvc` keeps the other
 /// claims, and the volume is retained either way.
 #[test]
-fn the_volume_that_belongs_to_a_pod_is_kept_and_comes_back() {
+fn the_volume_that_belongs_to_a_pod_is_retained_and_restored() {
     let world = World::shared();
     let account = world.account("ephemeral", |objects| {
         let pod = &mut objects.set("wh9527")["spec"]["template"]["spec"];
@@ -102,7 +102,7 @@ fn the_volume_that_belongs_to_a_pod_is_kept_and_comes_back() {
 
 /// Anyone who can create a claim can name any volume in it. That volume does not belong to the claim.
 #[test]
-fn the_volume_of_another_claim_is_left_as_it_is() {
+fn the_volume_of_another_claim_is_left_alone() {
     let world = World::shared();
     let account = world.account("not-its", |objects| {
         objects.set("wh9527")["spec"]["podManagementPolicy"] = json!("Parallel");
@@ -182,7 +182,7 @@ impl Drop for Static<'_> {
 
 /// Claims and volumes without a class match each other, also when the volume is restored.
 #[test]
-fn volumes_without_a_class_are_counted_and_come_back() {
+fn volumes_without_a_class_are_counted_and_restored() {
     let world = World::shared();
     let volumes = Static::make(&world, &["2Gi", "1500Mi", "500Mi"]);
     // Whole numbers: a server rewrites a fraction, 1.4Gi as 1503238553600m.
@@ -213,7 +213,7 @@ fn volumes_without_a_class_are_counted_and_come_back() {
 
 /// Kubernetes skips a volume that is too small for the recreated claim, and creates a new, empty one.
 #[test]
-fn a_volume_that_its_claim_would_not_get_is_not_undone_with() {
+fn a_volume_that_its_claim_would_not_get_is_not_restored() {
     let world = World::shared();
     let account = world.account("outgrown", |_| {});
     let first = volume_of(&claim(&account, "data-wh9527-0"));
@@ -237,7 +237,7 @@ fn a_volume_that_its_claim_would_not_get_is_not_undone_with() {
 
 /// A claim that is larger than its template is recreated with the template's size.
 #[test]
-fn a_claim_that_comes_back_smaller_is_told() {
+fn a_claim_that_is_recreated_smaller_is_reported() {
     let world = World::shared();
     let account = world.account("grown", |objects| {
         objects.set("wh9527")["spec"]["podManagementPolicy"] = json!("Parallel");
@@ -264,7 +264,7 @@ fn a_claim_that_comes_back_smaller_is_told() {
 
 /// Nothing verified the content of the restored volume: it stays on Retain, and the output says so.
 #[test]
-fn an_undo_that_proves_nothing_says_that_the_volume_stays_on_retain() {
+fn an_unverified_undo_reports_that_the_volume_stays_on_retain() {
     let world = World::shared();
     let account = world.account("unproven-undo", |_| {});
     let first = volume_of(&claim(&account, "data-wh9527-0"));

@@ -57,7 +57,7 @@ fn results(report: &Value, kind: &str) -> Vec<String> {
 
 /// It does not wait for another warehouse, and is not verified by one.
 #[test]
-fn a_node_is_proven_in_its_own_warehouse_whatever_another_one_does() {
+fn a_node_is_verified_in_its_own_warehouse_alone() {
     let world = World::shared();
     let account = two_warehouses(&world, "two");
     let report = account.run(&["verify", "-o", "json"]).exits(0).json();
@@ -94,7 +94,7 @@ fn a_node_is_proven_in_its_own_warehouse_whatever_another_one_does() {
 
 /// The account's other parts keep their health, and no operation is possible without a pod.
 #[test]
-fn a_suspended_warehouse_is_neither_well_nor_in_trouble() {
+fn a_suspended_warehouse_is_neither_healthy_nor_degraded() {
     let world = World::shared();
     let account = two_warehouses(&world, "rests");
     suspend(&account, &[SECOND]);
@@ -135,7 +135,7 @@ fn a_suspended_warehouse_is_neither_well_nor_in_trouble() {
 }
 
 #[test]
-fn a_suspended_account_is_neither_well_nor_in_trouble() {
+fn a_suspended_account_is_neither_healthy_nor_degraded() {
     let world = World::shared();
     let account = world.account("suspended", |objects| objects.set(FIRST)["spec"]["replicas"] = json!(1));
     let file = world.home().join("before.json");

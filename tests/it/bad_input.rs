@@ -34,7 +34,7 @@ fn refused_with(cluster: &Cluster, code: i32, arguments: &[&str], change: impl F
 }
 
 #[test]
-fn targets_that_mean_nothing_or_too_much() {
+fn unknown_and_ambiguous_targets() {
     let cluster = Cluster::read_only();
     let rows: [(&str, i32, &[&str]); 9] = [
         ("unknown-pod", 1, &["failover", "wh9572-0", "--yes"]),
@@ -63,7 +63,7 @@ fn targets_that_mean_nothing_or_too_much() {
 }
 
 #[test]
-fn command_lines_that_are_not_understood() {
+fn invalid_command_lines() {
     let cluster = Cluster::read_only();
     for (arguments, words) in [
         (&["status", "-o", "xml"][..], &["'xml'", "table", "wide", "json", "yaml", "name"][..]),
@@ -84,7 +84,7 @@ fn command_lines_that_are_not_understood() {
 }
 
 #[test]
-fn questions_that_nobody_can_answer() {
+fn prompts_without_a_terminal() {
     let cluster = Cluster::read_only();
     let ran = refused(&cluster, 4, &["failover", "safekeeper-0"]).warns(&["--yes"]);
     assert_snapshot!("no-terminal", ran.snapshot());
@@ -95,7 +95,7 @@ fn questions_that_nobody_can_answer() {
 
 /// A pod outside SynxDB, and one with a member's name that no StatefulSet owns.
 #[test]
-fn pods_that_may_not_be_failed_over() {
+fn pods_that_cannot_be_failed_over() {
     let cluster = Cluster::start(bare("healthy"));
     let spec = json!({"containers": [{"name": "c", "image": "x"}], "volumes": [
         {"name": "data", "persistentVolumeClaim": {"claimName": "data-wh9527-1"}}]});
@@ -132,7 +132,7 @@ fn pods_that_may_not_be_failed_over() {
 }
 
 #[test]
-fn kubeconfigs_that_lead_nowhere() {
+fn unusable_kubeconfigs() {
     let cluster = Cluster::read_only();
     let missing = cluster.home().join("missing.yaml");
     let missing = missing.to_str().unwrap();
@@ -161,7 +161,7 @@ fn kubeconfigs_that_lead_nowhere() {
 }
 
 #[test]
-fn a_server_that_is_not_there() {
+fn an_unreachable_server() {
     let cluster = Cluster::read_only();
     // A port that was free a moment ago.
     let free = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap();
@@ -233,7 +233,7 @@ fn credentials_and_rights() {
 }
 
 #[test]
-fn a_denied_permission_is_named_before_anything_is_asked() {
+fn a_denied_permission_is_reported_before_the_prompt() {
     let deny = |verb: &str, resource: &str, subresource: Option<&str>| Rule {
         verbs: vec![verb.into()],
         resources: vec![resource.into()],
@@ -461,14 +461,14 @@ fn proxies() {
 
 /// The record's annotation is part of the interface: scripts may look for it.
 #[test]
-fn the_records_name() {
+fn the_name_of_the_record() {
     assert_eq!(RECORD, kubectl_synxdb::topology::RECORD_ANNOTATION);
 }
 
 /// An endless file is read up to a limit, and the error names it.
 #[cfg(target_os = "linux")]
 #[test]
-fn a_device_is_no_file_of_settings() {
+fn an_endless_file_is_rejected() {
     let cluster = Cluster::read_only();
     for (arguments, code) in [
         (&["status", "--kubeconfig", "/dev/zero"][..], 1),

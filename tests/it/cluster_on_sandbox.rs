@@ -126,7 +126,7 @@ async fn one_wave_reads_everything_cached_or_consistently() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_pod_is_replaced_and_watched_and_asked() {
+async fn a_pod_is_replaced_watched_and_queried() {
     let (sandbox, cluster) = start("").await;
     let before = cluster.read(&everything(Freshness::Consistent)).await;
     let old = pod_uid(&before, "cloudberry-proxy-0").unwrap();
@@ -229,7 +229,7 @@ async fn a_component_that_does_not_answer_is_no_pass() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_not_allowed_is_named() {
+async fn missing_permissions_are_named() {
     let (sandbox, cluster) = start("forbidden").await;
     let asked = [
         Permission::new("delete", "persistentvolumeclaims").within(ACCOUNT),

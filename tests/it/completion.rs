@@ -290,7 +290,7 @@ fn fish_completes_through_kubectl() {
 
 /// The same answers by the same table, whatever kubectl this machine has.
 #[test]
-fn kubectl_is_answered_as_it_asks() {
+fn kubectl_gets_the_answers_that_it_asks_for() {
     let (_practice, user) = installed();
     for tab in &TABS {
         answers_kubectl(&user, tab);
@@ -298,7 +298,7 @@ fn kubectl_is_answered_as_it_asks() {
 }
 
 #[test]
-fn the_words_typed_so_far_say_which_cluster_is_asked_and_for_what() {
+fn the_words_typed_so_far_select_the_cluster_and_the_query() {
     let practice = Practice::shared();
     let elsewhere = User::of(Path::new("/nowhere"));
     let kubeconfig = practice.kubeconfig().display();
@@ -375,7 +375,7 @@ fn databases_are_completed_without_a_password() {
 }
 
 #[test]
-fn what_was_failed_over_is_offered_to_be_undone() {
+fn past_failovers_are_offered_for_undo() {
     let practice = Practice::start("healthy");
     let user = User::of(practice.kubeconfig());
     assert_eq!(user.offered("undo "), [] as [&str; 0]);
@@ -405,7 +405,7 @@ fn kubeconfig(server: &str, user: &str) -> String {
 }
 
 #[test]
-fn where_there_is_no_cluster_nothing_is_offered_and_nothing_said() {
+fn without_a_cluster_nothing_is_offered_or_printed() {
     // The system accepts its connections because it listens, but it never answers.
     let mute = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let closed = {
@@ -437,7 +437,7 @@ fn where_there_is_no_cluster_nothing_is_offered_and_nothing_said() {
 
 /// A credential plugin prompts on the terminal itself, whatever its standard input is, so it must find no terminal.
 #[test]
-fn a_credential_plugin_asks_nobody() {
+fn a_credential_plugin_cannot_prompt() {
     let user = User::of(Path::new("/nowhere"));
     let asks = user.write("asks", "#!/bin/sh\necho ran >>\"$HOME/ran\"\n{ echo Password: >/dev/tty && echo asked >>\"$HOME/ran\"; } 2>/dev/null\n");
     std::fs::set_permissions(&asks, std::fs::Permissions::from_mode(0o755)).unwrap();
@@ -485,7 +485,7 @@ impl Folders {
 }
 
 #[test]
-fn it_is_installed_beside_the_plugin_after_a_yes_and_removed_in_the_same_way() {
+fn it_is_installed_next_to_the_plugin_and_removed_again() {
     let folders = Folders::with_plugin_in("second");
     let file = folders.file("second");
     let told = format!("to {}:", file.display());
@@ -537,7 +537,7 @@ fn it_is_installed_beside_the_plugin_after_a_yes_and_removed_in_the_same_way() {
 }
 
 #[test]
-fn what_is_not_of_its_making_stays() {
+fn foreign_files_stay() {
     let folders = Folders::with_plugin_in("first");
     let file = folders.file("first");
     let target = folders.machine.home().join("target");
@@ -568,7 +568,7 @@ fn what_is_not_of_its_making_stays() {
 }
 
 #[test]
-fn without_the_plugin_on_path_there_is_nothing_to_complete() {
+fn without_the_plugin_on_path_nothing_is_installed() {
     let mut folders = Folders::with_plugin_in("first");
     folders.path.remove(0);
     let refused = folders.runs("completion install --yes");

@@ -13,7 +13,7 @@ fn read(file: &str) -> String {
 }
 
 #[test]
-fn the_manifest_is_of_this_version_and_of_its_template() {
+fn the_manifest_has_this_version_and_matches_its_template() {
     let text = read("plugin.yaml");
     let manifest: Value = serde_saphyr::from_str(&text).unwrap();
     let version = format!("v{}", env!("CARGO_PKG_VERSION"));

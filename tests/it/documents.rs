@@ -84,7 +84,7 @@ fn records(cluster: &Cluster) -> Vec<Value> {
 }
 
 #[test]
-fn each_kind_is_printed_by_the_command_that_is_named_for_it() {
+fn each_kind_is_printed_by_its_command() {
     let cluster = Cluster::start(full("healthy"));
     let mut seen = BTreeSet::new();
     for kind in Kind::ALL {
@@ -99,7 +99,7 @@ fn each_kind_is_printed_by_the_command_that_is_named_for_it() {
 }
 
 #[test]
-fn the_plugin_prints_the_schemas_that_are_in_the_repository() {
+fn the_plugin_prints_the_schemas_of_the_repository() {
     let home = tempfile::tempdir().unwrap();
     let run = |arguments: &[&str]| Running::start(crate::support::plugin(home.path(), arguments)).end();
     let names = run(&["schema", "-o", "name"]).exits(0).out;
@@ -126,7 +126,7 @@ fn the_plugin_prints_the_schemas_that_are_in_the_repository() {
 }
 
 #[test]
-fn a_kind_that_there_is_not() {
+fn an_unknown_kind() {
     let home = tempfile::tempdir().unwrap();
     let run =
         |arguments: &[&str]| Running::start(crate::support::plugin(home.path(), arguments)).end().exits(2).silent();

@@ -134,7 +134,7 @@ fn each_component_recovers_and_loses_nothing() {
 
 /// Output formats and flags, on members that need no SQL.
 #[test]
-fn forms_and_flags() {
+fn output_formats_and_flags() {
     let cluster = Cluster::start(bare("healthy"));
 
     // JSON: one object per line, the plan first, the result last, and nothing else.
@@ -216,7 +216,7 @@ fn a_dry_run_changes_nothing() {
 }
 
 #[test]
-fn not_ready_in_time_and_finished_later() {
+fn timed_out_and_resumed() {
     let cluster = Cluster::start(bare("healthy"));
     cluster.replaced_pods(ReplacedPods::StayUnready);
     let before = Before::of(&cluster, SYSTEM, "safekeeper-0");
@@ -263,7 +263,7 @@ fn interrupted_and_resumed() {
 
 /// After a kill, the record on the volume is enough to resume.
 #[test]
-fn killed_and_run_again() {
+fn killed_and_resumed() {
     let cluster = Cluster::start(bare("healthy"));
     let before = Before::of(&cluster, SYSTEM, "safekeeper-2");
     let since = cluster.store().version();
@@ -290,8 +290,8 @@ fn killed_and_run_again() {
     let error = crate::support::unwrapped(again.error());
     assert!(error.contains(&said) && error.contains("--anew"), "{}", again.shown());
     assert_eq!(before.deletes(&cluster), (1, 1));
-    let anew = ["failover", "safekeeper-2", "--anew", "--dry-run=client", "-o", "json"];
-    let plan = cluster.run(&anew).exits(0).json();
+    let new = ["failover", "safekeeper-2", "--anew", "--dry-run=client", "-o", "json"];
+    let plan = cluster.run(&new).exits(0).json();
     assert_ne!(plan["id"], id);
     assert_eq!(plan["resumes"], Value::Null);
 }
@@ -299,7 +299,7 @@ fn killed_and_run_again() {
 /// What a dry run cannot find out is unknown, and does not block: a webhook that supports no dry runs, or a missing
 /// permission.
 #[test]
-fn what_no_dry_run_finds_out_is_said_and_no_reason_to_refuse() {
+fn what_no_dry_run_finds_out_is_unknown_and_does_not_block() {
     let cluster = Cluster::start(bare("healthy"));
     for resource in ["pods", CLAIMS] {
         let unsupported = Fault::Refuse { code: 400, retry_after: None };
@@ -327,7 +327,7 @@ fn what_no_dry_run_finds_out_is_said_and_no_reason_to_refuse() {
 
 /// The timeout includes the last query: one that is still running then is canceled.
 #[test]
-fn the_last_question_ends_with_the_time() {
+fn the_timeout_includes_the_last_query() {
     let cluster = Cluster::start(bare("healthy"));
     let since = cluster.store().version();
     let arguments = ["failover", "safekeeper-0", "--yes", "--no-probe", "--timeout", "5s", "-o", "json"];
@@ -372,7 +372,7 @@ fn a_page_that_serves_no_metrics_proves_nothing() {
 
 /// The pod is replaced by another operator: the plan was for a pod that no longer exists.
 #[test]
-fn replaced_by_somebody_else_while_it_asked() {
+fn replaced_by_another_operator_during_the_prompt() {
     let cluster = Cluster::start(bare("healthy"));
     let before = Before::of(&cluster, SYSTEM, "safekeeper-1");
     let mut terminal = crate::support::terminal::Terminal::start(cluster.plugin(&["failover", "safekeeper-1"]));
@@ -395,7 +395,7 @@ fn replaced_by_somebody_else_while_it_asked() {
 }
 
 #[test]
-fn stuck_on_a_claim_that_vanished() {
+fn stuck_on_a_deleted_claim() {
     let cluster = Cluster::start(bare("stuck-claim"));
     let before = Before::of(&cluster, SYSTEM, "safekeeper-0");
     let ran = cluster.run(&["failover", "safekeeper-0", "--yes"]).exits(0).says(&["Recovered: ", "healed: 1 new pod"]);
@@ -407,7 +407,7 @@ fn stuck_on_a_claim_that_vanished() {
 }
 
 #[test]
-fn data_on_the_disk_that_was_replaced() {
+fn data_on_the_replaced_disk() {
     let cluster = Cluster::start(full("local-disk"));
     let before = Before::of(&cluster, ACCOUNT, "cloudberry-proxy-0");
     let ran = cluster.run(&["failover", "cloud007/cloudberry-proxy-0", "--yes"]).exits(7);
@@ -500,7 +500,7 @@ fn a_component_that_is_down_already() {
 }
 
 #[test]
-fn without_postgresql_it_is_not_proven() {
+fn without_postgresql_it_is_unverified() {
     let cluster = Cluster::start(bare("healthy"));
     cluster.run(&["status"]).exits(0);
     let before = Before::of(&cluster, ACCOUNT, "wh9527-0");

@@ -34,7 +34,7 @@ fn write(cluster: &Cluster, record: &Value) {
 
 /// Printed commands are pasted: no record may change what they do.
 #[test]
-fn a_record_prints_no_command_of_its_own() {
+fn a_forged_record_injects_no_command() {
     let cluster = Cluster::start(bare("healthy"));
     let nasty = "x; touch /tmp/forged; echo";
     for pointer in ["/id", "/pod", "/namespace", "/claims/0/name", "/claims/0/volume", "/podUid"] {
@@ -61,7 +61,7 @@ fn a_record_prints_no_command_of_its_own() {
 /// An unfinished record that claims that everything was replaced is not trusted: everything is replaced, or the run
 /// does not claim it.
 #[test]
-fn an_unfinished_record_is_gone_on_with_where_the_cluster_confirms_it() {
+fn an_unfinished_record_is_resumed_as_far_as_the_cluster_confirms_it() {
     let another = "11111111-1111-4111-8111-111111111111";
     let future = (jiff::Timestamp::now() + jiff::SignedDuration::from_hours(24)).to_string();
     for (what, change) in [
@@ -119,7 +119,7 @@ fn a_failover_that_ended_in_the_future_blocks_nothing() {
 
 /// The same applies to a Lease, whatever it contains.
 #[test]
-fn a_lease_of_another_time_is_waited_for_or_overridden() {
+fn a_lease_with_a_wrong_time_is_waited_for_or_overridden() {
     for (what, spec, refused) in [
         // The last year with four digits, and beyond the range of some counters.
         ("9999", json!({"leaseDurationSeconds": 2, "renewTime": "9999-12-31T23:59:59.000000Z"}), false),

@@ -49,7 +49,7 @@ fn permissions_of_the_readme() {
 
 /// The page lists exactly the existing scenarios.
 #[test]
-fn scenarios_of_the_page_on_rehearsing() {
+fn scenarios_of_the_sandbox_page() {
     let page = std::fs::read_to_string(root().join("docs/sandbox.md")).unwrap();
     let section = page.split("| Scenario |").nth(1).unwrap().split("\n## ").next().unwrap();
     let told: Vec<&str> = section.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();

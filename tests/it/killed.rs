@@ -111,7 +111,7 @@ fn record(cluster: &Cluster, volume: &str, id: &Value) -> Option<Value> {
     records.find(|record| record["id"] == *id)
 }
 
-fn killed_and_run_again(cluster: &Cluster, target: Target, n: u64, answered: bool) {
+fn killed_and_resumed(cluster: &Cluster, target: Target, n: u64, answered: bool) {
     let before = target.before(cluster);
     let killed = killed_at(cluster, target, n, answered);
     let what = format!("killed at change {n}, answered: {answered}\n{}", killed.shown());
@@ -158,7 +158,7 @@ fn at_each_change(options: &Options, target: Target) {
         let changes = target.changes(&cluster);
         assert!(changes >= 4, "volume, claim, pod and record: {changes}");
         for n in 1..=changes {
-            killed_and_run_again(&cluster, target, n, answered);
+            killed_and_resumed(&cluster, target, n, answered);
         }
     };
     std::thread::scope(|scope| {
@@ -180,7 +180,7 @@ fn a_proxy_with_its_databases() {
 
 /// A run that is killed before its end is on record is run again, and looks for the row that was written first.
 #[test]
-fn the_canary_table_is_there_until_the_end_is_on_record() {
+fn the_canary_table_exists_until_the_end_is_on_record() {
     let cluster = Cluster::start(full("healthy"));
     let mut words = cluster.sandbox().faults().mutations();
     let running = Running::start(cluster.plugin(&["failover", "wh9527-0", "--yes"]));
@@ -220,7 +220,7 @@ fn the_canary_table_of_a_run_that_changed_nothing_is_dropped() {
 /// If something was changed, the resuming run looks for the row that the first one wrote: one written on the new disk
 /// would prove nothing.
 #[test]
-fn the_canary_table_of_an_interrupted_run_is_left_for_the_one_that_goes_on() {
+fn the_canary_table_of_an_interrupted_run_is_kept_for_the_resumed_run() {
     let cluster = Cluster::start(full("healthy"));
     let mut words = cluster.sandbox().faults().mutations();
     let running = Running::start(cluster.plugin(&["failover", "wh9527-0", "--yes"]));
@@ -239,7 +239,7 @@ fn the_canary_table_of_an_interrupted_run_is_left_for_the_one_that_goes_on() {
 
 /// The same for a run that timed out.
 #[test]
-fn the_canary_table_of_a_run_that_timed_out_is_left_for_the_one_that_goes_on() {
+fn the_canary_table_of_a_run_that_timed_out_is_kept_for_the_resumed_run() {
     let cluster = Cluster::start(full("healthy"));
     cluster.replaced_pods(ReplacedPods::StayUnready);
     let late = cluster.run(&["failover", "wh9527-0", "--yes", "--timeout", "10s"]).exits(6);
@@ -254,7 +254,7 @@ fn the_canary_table_of_a_run_that_timed_out_is_left_for_the_one_that_goes_on() {
 
 /// The same for a run that resumed and only had to wait: the next one looks for the row, too.
 #[test]
-fn the_canary_table_is_left_by_each_run_that_does_not_finish() {
+fn the_canary_table_is_kept_by_each_unfinished_run() {
     let cluster = Cluster::start(full("healthy"));
     let mut words = cluster.sandbox().faults().mutations();
     let running = Running::start(cluster.plugin(&["failover", "wh9527-0", "--yes", "--settle", "10m"]));
@@ -280,7 +280,7 @@ fn the_canary_table_is_left_by_each_run_that_does_not_finish() {
 /// A run is killed before it deletes anything, and abandoned for a new one: the end of the new one also drops the first
 /// one's table.
 #[test]
-fn the_canary_table_of_a_run_that_was_given_up_is_dropped() {
+fn the_canary_table_of_an_abandoned_run_is_dropped() {
     let cluster = Cluster::start(full("healthy"));
     let mut words = cluster.sandbox().faults().mutations();
     let running = Running::start(cluster.plugin(&["failover", "wh9527-0", "--yes"]));

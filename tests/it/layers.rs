@@ -79,7 +79,7 @@ fn modules_import_to_their_left_only() {
 
 /// Only `cluster` uses kube's client, and only `render` writes to the terminal.
 #[test]
-fn rooms_keep_to_themselves() {
+fn clients_and_printing_stay_in_their_modules() {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut files = Vec::new();
     sources(&src, &mut files);

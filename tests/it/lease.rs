@@ -25,7 +25,7 @@ fn in_progress(cluster: &Cluster, target: &str) -> Running {
 }
 
 #[test]
-fn of_two_in_one_namespace_the_second_is_refused() {
+fn the_second_of_two_in_a_namespace_is_blocked() {
     let cluster = Cluster::start(bare("healthy"));
     let first = in_progress(&cluster, "safekeeper-0");
     let held = lease(&cluster, SYSTEM);
@@ -61,7 +61,7 @@ fn of_two_in_one_namespace_the_second_is_refused() {
 
 /// While a run waits at the prompt, its plan may become stale.
 #[test]
-fn one_that_began_while_it_asked_is_found_out() {
+fn one_that_started_during_the_prompt_is_noticed() {
     let cluster = Cluster::start(bare("healthy"));
     let mut terminal = crate::support::terminal::Terminal::start(cluster.plugin(&["failover", "pageserver-0"]));
     terminal.expect("Fail over synxdb-system/pageserver-0?");
@@ -80,7 +80,7 @@ fn one_that_began_while_it_asked_is_found_out() {
 
 /// An account's failover does not block one in the system namespace or in another account; it is reported.
 #[test]
-fn of_two_namespaces_both_recover() {
+fn two_namespaces_recover_at_the_same_time() {
     let cluster = Cluster::start(full("healthy"));
     let account = in_progress(&cluster, "wh9527-0");
     let system = Running::start(cluster.plugin(&["failover", "safekeeper-0", "--yes"])).end().exits(0);
@@ -92,7 +92,7 @@ fn of_two_namespaces_both_recover() {
 
 /// A killed run holds the Lease for ten more seconds, but its process is visibly gone at once.
 #[test]
-fn what_a_killed_one_held_is_taken_at_once() {
+fn the_lease_of_a_killed_run_is_taken_over_at_once() {
     let cluster = Cluster::start(bare("healthy"));
     let first = in_progress(&cluster, "safekeeper-0");
     first.signal(Signal::KILL);
@@ -110,7 +110,7 @@ fn what_a_killed_one_held_is_taken_at_once() {
 
 /// On another machine, this cannot be known: the same failover waits for it, and another one does not start.
 #[test]
-fn what_was_killed_on_another_machine_is_waited_for() {
+fn the_lease_of_a_run_killed_on_another_machine_is_waited_for() {
     let cluster = Cluster::start(bare("healthy"));
     let first = in_progress(&cluster, "safekeeper-0");
     first.signal(Signal::KILL);
@@ -143,7 +143,7 @@ fn what_was_killed_on_another_machine_is_waited_for() {
 
 /// The Lease was taken although it was renewed: no further change is made, and the operation can be resumed.
 #[test]
-fn one_that_lost_it_stops_before_the_next_change() {
+fn a_run_that_lost_its_lease_stops_before_the_next_change() {
     let cluster = Cluster::start(bare("stuck-claim"));
     let since = cluster.store().version();
     let claim = cluster.claims_of(SYSTEM, "safekeeper-0").into_keys().next().unwrap();

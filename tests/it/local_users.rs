@@ -156,8 +156,8 @@ fn another_user_gets_no_session_on_a_practice_cluster() {
 
 /// Even with the password and all privileges that the product's page needs, gpadmin cannot reach the machine.
 #[test]
-fn the_practice_clusters_administrator_runs_no_programs_and_reads_no_files() {
-    if !root("the_practice_clusters_administrator_runs_no_programs_and_reads_no_files") {
+fn the_practice_clusters_administrator_can_run_no_programs_and_read_no_files() {
+    if !root("the_practice_clusters_administrator_can_run_no_programs_and_read_no_files") {
         return;
     }
     let practice = Practice::start();
@@ -215,8 +215,8 @@ fn the_practice_clusters_administrator_runs_no_programs_and_reads_no_files() {
 /// The servers' user plants links and pipes wherever possible; root then restarts servers and stops the sandbox. This
 /// changes nothing that belongs to root, and it stops.
 #[test]
-fn what_the_servers_user_plants_leads_root_nowhere() {
-    if !root("what_the_servers_user_plants_leads_root_nowhere") {
+fn root_follows_nothing_that_the_servers_user_plants() {
+    if !root("root_follows_nothing_that_the_servers_user_plants") {
         return;
     }
     let practice = Practice::start();
@@ -268,8 +268,8 @@ fn what_the_servers_user_plants_leads_root_nowhere() {
 
 /// Root starts servers only in folders that only root can write to.
 #[test]
-fn no_folder_on_the_way_to_the_servers_is_their_users() {
-    if !root("no_folder_on_the_way_to_the_servers_is_their_users") {
+fn no_folder_above_the_servers_belongs_to_their_user() {
+    if !root("no_folder_above_the_servers_belongs_to_their_user") {
         return;
     }
     let practice = Practice::start();
@@ -333,8 +333,8 @@ fn another_user_gets_no_session_on_an_ordinary_users_practice_cluster() {
 
 /// A port is open to every user of the machine, and the output says so; a socket belongs to its owner.
 #[test]
-fn a_forwards_socket_is_its_owners_alone() {
-    if !root("a_forwards_socket_is_its_owners_alone") {
+fn a_forwards_socket_belongs_to_its_owner_alone() {
+    if !root("a_forwards_socket_belongs_to_its_owner_alone") {
         return;
     }
     let practice = Practice::start();
@@ -368,8 +368,8 @@ fn a_forwards_socket_is_its_owners_alone() {
 
 /// A folder of that name that another user created first blocks no user, and is left alone.
 #[test]
-fn a_folder_that_another_user_made_first_stops_nobody() {
-    if !root("a_folder_that_another_user_made_first_stops_nobody") {
+fn a_folder_that_another_user_created_first_does_not_block() {
+    if !root("a_folder_that_another_user_created_first_does_not_block") {
         return;
     }
     // `nobody`: PostgreSQL requires a user with an account.

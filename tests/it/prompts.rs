@@ -46,7 +46,7 @@ fn in_order(what: &str, left: &Left) {
 }
 
 #[test]
-fn no_in_any_form_changes_nothing() {
+fn declining_in_any_form_changes_nothing() {
     let practice = Practice::shared();
     let person = Person::at(&practice);
     let answers = [("n", "n\r", 5), ("Enter", "\r", 5), ("Ctrl-D", key::CTRL_D, 5), ("other words", "maybe\r\r", 5)];
@@ -61,7 +61,7 @@ fn no_in_any_form_changes_nothing() {
 }
 
 #[test]
-fn an_interruption_at_the_question_changes_nothing() {
+fn an_interruption_at_the_prompt_changes_nothing() {
     let practice = Practice::shared();
     let person = Person::at(&practice);
     let mut terminal = person.types("failover wh9527-0");
@@ -78,7 +78,7 @@ fn an_interruption_at_the_question_changes_nothing() {
 }
 
 #[test]
-fn a_name_that_several_pods_have_is_a_choice() {
+fn a_name_of_several_pods_offers_a_choice() {
     let practice = Practice::shared();
     let person = Person::at(&practice);
     let list = "cloudberry-proxy-0 may be any of these. Which?";
@@ -122,7 +122,7 @@ fn a_name_that_several_pods_have_is_a_choice() {
 }
 
 #[test]
-fn yes_recovers_and_the_progress_is_a_table_that_is_taken_away() {
+fn yes_recovers_and_the_progress_table_disappears() {
     let practice = Practice::start("healthy");
     let person = Person::at(&practice);
     let old = practice.pod_uid(ACCOUNT, "wh9527-0");
@@ -171,7 +171,7 @@ fn what_is_dropped_while_the_plan_is_read_is_not_missing() {
 }
 
 #[test]
-fn an_interruption_of_the_wait_says_what_was_done_and_how_to_go_on() {
+fn an_interruption_prints_what_was_done_and_how_to_resume() {
     let practice = Practice::start("slow-start");
     let person = Person::at(&practice);
     let old = practice.pod_uid(ACCOUNT, "wh9527-0");
@@ -196,7 +196,7 @@ fn an_interruption_of_the_wait_says_what_was_done_and_how_to_go_on() {
 }
 
 #[test]
-fn high_risk_is_answered_with_the_name_and_with_nothing_else() {
+fn high_risk_is_confirmed_only_by_the_name() {
     let practice = Practice::start("no-quorum");
     let person = Person::at(&practice);
 
@@ -244,7 +244,7 @@ fn high_risk_is_answered_with_the_name_and_with_nothing_else() {
 }
 
 #[test]
-fn colour_is_for_terminals_that_want_it() {
+fn color_is_for_terminals_that_want_it() {
     let practice = Practice::shared();
     let person = Person::at(&practice);
     let colours = |raw: &str| regex::Regex::new("\x1b\\[[0-9;]*m").unwrap().is_match(raw);

@@ -207,7 +207,7 @@ fn interrupted_late_and_resumed() {
 }
 
 #[test]
-fn what_is_still_away_when_the_time_is_over() {
+fn a_database_still_unreachable_at_the_timeout() {
     let cluster = Cluster::start(full("healthy"));
     cluster.replaced_pods(ReplacedPods::StayUnready);
     let target = format!("{ACCOUNT}/{PROXY}");
@@ -218,7 +218,7 @@ fn what_is_still_away_when_the_time_is_over() {
 }
 
 #[test]
-fn what_is_not_measured_is_said() {
+fn what_is_not_measured_is_reported() {
     let cluster = Cluster::start(bare("healthy"));
     let ran = cluster.run(&["failover", "safekeeper-0", "--yes"]).exits(0);
     let whose = format!("SQL was not measured on {SYSTEM}/{PROXY}, {ACCOUNT}/{PROXY}: ");
@@ -236,7 +236,7 @@ fn what_is_not_measured_is_said() {
 }
 
 #[test]
-fn a_probe_that_cannot_be_is_refused_before_anything_is_changed() {
+fn an_impossible_probe_is_rejected_before_any_change() {
     let cluster = Cluster::read_only();
     for (probe, words) in [
         ("cloudberry-proxy-0", "names no namespace"),

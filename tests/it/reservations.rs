@@ -57,7 +57,7 @@ fn resumed(cluster: &Cluster, ran: &Ran) -> Ran {
 /// The volume controller sees a reservation some time after it was made. A claim that is created earlier gets a new
 /// volume.
 #[test]
-fn an_undo_waits_until_the_reservation_is_known() {
+fn an_undo_waits_until_the_controller_has_seen_the_reservation() {
     let cluster = with(|scenario| scenario.volume_lag_seconds = 1.0);
     let (first, id) = failed_over(&cluster);
     let second = cluster.volume_of(SYSTEM, CLAIM);
@@ -68,7 +68,7 @@ fn an_undo_waits_until_the_reservation_is_known() {
 
 /// While the controller manager is down, nothing is deleted, and the output says what it waits for.
 #[test]
-fn nothing_is_deleted_while_nobody_knows_of_the_reservation() {
+fn nothing_is_deleted_before_the_controller_has_seen_the_reservation() {
     let cluster = with(|_| ());
     let (first, id) = failed_over(&cluster);
     let claim = cluster.get(CLAIMS, SYSTEM, CLAIM).unwrap();
@@ -91,7 +91,7 @@ fn nothing_is_deleted_while_nobody_knows_of_the_reservation() {
 /// A claim deleted by another user right after the reservation gets another volume: that one is retained, too, and the
 /// undo tries again.
 #[test]
-fn an_undo_that_ended_on_another_volume_goes_round_again() {
+fn an_undo_that_ended_on_another_volume_tries_again() {
     // Longer than it takes to replace a claim.
     let cluster = with(|scenario| scenario.volume_lag_seconds = 4.0);
     let (first, id) = failed_over(&cluster);
@@ -134,9 +134,9 @@ fn an_undo_that_ended_on_another_volume_goes_round_again() {
     let again = resumed(&cluster, &ran).exits(0);
     cluster.run(&["status"]).exits(0);
     assert_eq!(cluster.volume_of(SYSTEM, CLAIM), first, "{}", again.shown());
-    for aside in [&second, &third] {
-        assert_eq!(policy(&cluster, aside), "Retain");
-        assert_eq!(cluster.record_on(aside)["outcome"], "recovered", "{aside}");
+    for retained in [&second, &third] {
+        assert_eq!(policy(&cluster, retained), "Retain");
+        assert_eq!(cluster.record_on(retained)["outcome"], "recovered", "{retained}");
     }
     // The undo of the undo restores what was in place before it, not what was there in between.
     let undone = id_of(&ran);
@@ -146,7 +146,7 @@ fn an_undo_that_ended_on_another_volume_goes_round_again() {
 
 /// A claim that cannot get a new volume takes the restored one.
 #[test]
-fn a_claim_that_is_pending_takes_the_volume() {
+fn a_pending_claim_takes_the_volume() {
     let cluster = with(|_| ());
     let first = cluster.volume_of(SYSTEM, CLAIM);
     // The class provisions no more volumes.
@@ -176,7 +176,7 @@ fn stopped_after_the_reservation(cluster: &Cluster, id: &str, first: &str) -> Ra
 
 /// A failover after an interrupted undo removes its reservation: the new pod gets a new volume.
 #[test]
-fn a_failover_takes_the_reservation_of_an_unfinished_undo_back() {
+fn a_failover_removes_the_reservation_of_an_unfinished_undo() {
     let cluster = with(|_| ());
     let (first, id) = failed_over(&cluster);
     let second = cluster.volume_of(SYSTEM, CLAIM);
@@ -187,9 +187,9 @@ fn a_failover_takes_the_reservation_of_an_unfinished_undo_back() {
     assert!(steps.iter().any(|step| step["action"] == "unreserve" && step["volume"] == *first), "{steps:#?}");
     let third = cluster.volume_of(SYSTEM, CLAIM);
     assert!(third != first && third != second, "{}", ran.shown());
-    for aside in [&first, &second] {
-        cluster.until("it is released", |_| phase(&cluster, aside) == "Released");
-        assert_eq!(policy(&cluster, aside), "Retain");
+    for retained in [&first, &second] {
+        cluster.until("it is released", |_| phase(&cluster, retained) == "Released");
+        assert_eq!(policy(&cluster, retained), "Retain");
     }
     // Both can still be restored.
     cluster.run(&["undo", &id, "--yes"]).exits(0);
@@ -199,7 +199,7 @@ fn a_failover_takes_the_reservation_of_an_unfinished_undo_back() {
 /// Another user reserves a retained volume for the claim that a failover creates: the failover does not mistake it for
 /// a new disk, and the command that it prints replaces it again.
 #[test]
-fn a_failover_that_ended_on_a_volume_that_was_set_aside_is_not_done() {
+fn a_failover_that_ended_on_a_retained_volume_is_not_done() {
     let cluster = with(|_| ());
     let (first, _) = failed_over(&cluster);
     let mut words = cluster.sandbox().faults().mutations();
@@ -236,7 +236,7 @@ fn a_failover_that_ended_on_a_volume_that_was_set_aside_is_not_done() {
 
 /// An unverified undo is verified when it is run again, and the volume gets its own reclaim policy back.
 #[test]
-fn an_undo_that_was_not_proven_is_proven_when_it_is_run_again() {
+fn an_unverified_undo_is_verified_when_it_is_run_again() {
     let cluster = with(|_| ());
     let (first, id) = failed_over(&cluster);
     cluster.run(&["undo", &id, "--no-verify", "--yes"]).exits(0);

@@ -80,7 +80,7 @@ fn healthy(machine: &Machine, folder: &Path) {
 }
 
 #[test]
-fn two_side_by_side_serve_until_a_signal_and_leave_nothing() {
+fn two_clusters_serve_until_a_signal_and_leave_nothing() {
     let machine = Machine::new();
     let (mut one, one_folder) = sandbox(&machine, "");
     let (mut two, two_folder) = sandbox(&machine, "--scenario no-quorum");
@@ -115,7 +115,7 @@ fn two_side_by_side_serve_until_a_signal_and_leave_nothing() {
 
 /// Its files are in /tmp, or in the user's folder.
 #[test]
-fn its_folder_is_where_the_variable_says() {
+fn its_folder_is_set_by_the_variable() {
     let machine = Machine::new();
     let wanted = tempfile::tempdir_in("/tmp").unwrap();
     // PostgreSQL's user, if it is another one, must be able to traverse it.
@@ -135,7 +135,7 @@ fn its_folder_is_where_the_variable_says() {
 }
 
 #[test]
-fn what_a_killed_one_leaves_ends_by_itself_or_is_removed_by_the_next() {
+fn leftovers_of_a_killed_one_end_or_are_removed_by_the_next() {
     let machine = Machine::new();
     let (mut killed, folder) = sandbox(&machine, "");
     killed.line_with("Ready.");
@@ -197,7 +197,7 @@ fn every_scenario_starts_and_is_listed() {
 }
 
 #[test]
-fn an_unknown_scenario_is_answered_with_the_known_ones() {
+fn an_unknown_scenario_lists_the_known_ones() {
     let machine = Machine::new();
     for arguments in ["sandbox --scenario healthie", "--sandbox --scenario healthie status"] {
         let ended = run(machine.plugin(arguments));
@@ -210,7 +210,7 @@ fn an_unknown_scenario_is_answered_with_the_known_ones() {
 }
 
 #[test]
-fn a_command_with_a_sandbox_of_its_own_leaves_nothing_when_it_fails() {
+fn a_failed_command_with_its_own_sandbox_leaves_nothing() {
     let machine = Machine::new();
     for (arguments, code) in [("--sandbox failover nobody-0 --yes", 1), ("--sandbox failover wh9527-0", 4)] {
         let running = Running::start(machine.plugin(arguments));

@@ -21,7 +21,7 @@ fn deny(verb: &str, resource: &str, namespace: &str) -> Rule {
 }
 
 #[test]
-fn healthy_for_people() {
+fn healthy_as_text() {
     let cluster = Cluster::read_only();
     assert_snapshot!("healthy", cluster.run(&["status"]).exits(0).snapshot());
     // The age is in the middle of the table, and shifts the columns after it.
@@ -34,7 +34,7 @@ fn healthy_for_people() {
 }
 
 #[test]
-fn healthy_for_machines() {
+fn healthy_as_documents() {
     let cluster = Cluster::read_only();
     let ran = cluster.run(&["status", "-o", "json"]).exits(0);
     assert_eq!(ran.err, "");
@@ -136,7 +136,7 @@ fn degraded() {
 }
 
 #[test]
-fn what_may_not_be_read_is_unknown_and_hides_nothing() {
+fn unreadable_parts_are_unknown_and_hide_nothing() {
     let options = Options { deny: vec![deny("list", "persistentvolumeclaims", ACCOUNT)], ..bare("healthy") };
     let cluster = Cluster::start(options);
     let ran = cluster.run(&["status"]).exits(8);
@@ -154,7 +154,7 @@ fn what_may_not_be_read_is_unknown_and_hides_nothing() {
 
 /// A pod's own text stays in its place, on a terminal with colors, too.
 #[test]
-fn what_a_pod_says_drives_no_terminal_and_forges_no_line() {
+fn a_pods_text_controls_no_terminal_and_forges_no_line() {
     let cluster = Cluster::start(bare("healthy"));
     let hostile = "x\u{1b}[2J\nSynxDB is healthy: all\r\u{9b}1A\u{202e}\u{2028}y";
     cluster.update(&Key::new("pods", ACCOUNT, "wh9527-0"), |pod| {
@@ -185,7 +185,7 @@ fn what_a_pod_says_drives_no_terminal_and_forges_no_line() {
 
 /// A user who may list no namespaces, but may read this one, also learns that it is terminating.
 #[test]
-fn a_namespace_that_is_being_deleted_is_known_to_who_sees_no_other() {
+fn a_terminating_namespace_is_recognized_without_permission_to_list_others() {
     let options = Options { deny: vec![deny("list", "namespaces", "*")], ..bare("healthy") };
     let cluster = Cluster::start(options);
     cluster.run(&["status", "-n", ACCOUNT]).exits(8).says(&["unknown: namespaces: "]);
@@ -202,7 +202,7 @@ fn a_namespace_that_is_being_deleted_is_known_to_who_sees_no_other() {
 }
 
 #[test]
-fn one_account_and_the_system_cost_twelve_requests_at_most() {
+fn one_account_and_the_system_take_at_most_twelve_requests() {
     let cluster = Cluster::start(bare("healthy"));
     // With positions, each storage component is queried, too.
     for (form, most) in [("table", 12), ("wide", 16), ("json", 12), ("name", 12)] {
@@ -230,7 +230,7 @@ fn one_account_and_the_system_cost_twelve_requests_at_most() {
 
 /// It prints the layout that other commands would use, and no other.
 #[test]
-fn the_layout_in_force_is_printed() {
+fn the_layout_in_use_is_printed() {
     let cluster = Cluster::read_only();
     let shipped = cluster.run(&["layout"]).exits(0).out;
     let own = format!("# ours\n{shipped}");
@@ -247,7 +247,7 @@ fn the_layout_in_force_is_printed() {
 
 /// Shortly after a kubelet has stopped, its pods still report Ready, and nothing corrects them.
 #[test]
-fn a_node_that_has_not_reported_for_a_while_makes_its_pods_unknown() {
+fn a_silent_node_makes_its_pods_unknown() {
     let cluster = Cluster::start(bare("healthy"));
     cluster.run(&["status"]).exits(0);
     let pod = cluster.get("pods", SYSTEM, "safekeeper-0").unwrap();
@@ -294,7 +294,7 @@ fn a_server_that_never_answers() {
 
 /// Sources of an error are shown only for debugging.
 #[test]
-fn the_sources_of_an_error_are_told_from_verbosity_6_on() {
+fn the_sources_of_an_error_are_printed_from_verbosity_6_on() {
     let home = tempfile::tempdir().unwrap();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();

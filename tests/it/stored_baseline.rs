@@ -64,7 +64,7 @@ fn next_after(ran: &Ran, line: &str) -> Vec<String> {
 }
 
 #[test]
-fn what_was_lost_is_found_by_the_stored_baseline() {
+fn lost_data_is_found_by_the_stored_baseline() {
     let cluster = local_disk();
     cluster.run(&["verify", "-n", ACCOUNT]).exits(0);
     let kept = stored(&cluster, ACCOUNT, PROXY);
@@ -103,7 +103,7 @@ fn what_was_lost_is_found_by_the_stored_baseline() {
 }
 
 #[test]
-fn without_a_baseline_it_is_not_proven() {
+fn without_a_baseline_it_is_unverified() {
     let cluster = local_disk();
     is_down(&cluster, ACCOUNT, PROXY);
     let ran = cluster
@@ -178,7 +178,7 @@ fn a_forged_baseline_proves_nothing() {
 
 /// A baseline that omits everything would find everything again.
 #[test]
-fn an_empty_baseline_never_makes_it_recovered() {
+fn an_empty_baseline_never_counts_as_recovered() {
     let cluster = local_disk();
     cluster.run(&["verify", "-n", ACCOUNT]).exits(0);
     forge(&cluster, PROXY, |document| document["content"]["said"]["databases"] = serde_json::json!([]));

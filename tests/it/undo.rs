@@ -72,7 +72,7 @@ fn id_of(ran: &Ran) -> String {
 }
 
 #[test]
-fn data_that_a_failover_lost_is_brought_back() {
+fn data_that_a_failover_lost_is_restored() {
     let cluster = Cluster::start(full("local-disk"));
     let (door, pod, target) = ((ACCOUNT, "cloudberry-proxy-0"), "cloudberry-proxy-0", "cloud007/cloudberry-proxy-0");
     let projects = "select row_to_json(projects)::text from projects order by 1";
@@ -178,7 +178,7 @@ fn data_that_a_failover_lost_is_brought_back() {
 
 /// The command to paste works for the cluster of the failover: it has its context, and fails if that cluster is gone.
 #[test]
-fn the_way_back_is_where_the_failover_was() {
+fn the_undo_command_names_the_failovers_context() {
     let cluster = Cluster::start(full("local-disk"));
     let config = cluster.file("named.yaml", &cluster.kubeconfig().to_string());
     let context = cluster.kubeconfig()["current-context"].as_str().unwrap().to_owned();
@@ -395,7 +395,7 @@ fn killed_after(cluster: &Cluster, arguments: &[&str], what: (&str, &str), n: us
 
 /// Killed after each of its changes in turn; the same command resumes it under the same ID.
 #[test]
-fn killed_and_run_again() {
+fn killed_and_resumed() {
     let cluster = Cluster::start(bare("healthy"));
     let pod = "pageserver-0";
     let first = disks(&cluster, SYSTEM, pod);
@@ -469,7 +469,7 @@ fn journal(folder: PathBuf) -> Vec<(PathBuf, Value)> {
 }
 
 #[test]
-fn what_no_volume_carries_is_in_the_journal() {
+fn records_that_no_volume_carries_are_in_the_journal() {
     let cluster = Cluster::start(bare("healthy"));
     let state = cluster.home().join("state");
     let run = |arguments: &[&str]| {
@@ -529,7 +529,7 @@ fn what_no_volume_carries_is_in_the_journal() {
 
 /// The old volume cannot be retained, and cannot carry the record: it is written here before anything is deleted.
 #[test]
-fn one_who_may_not_change_volumes_has_the_record_here() {
+fn without_permission_to_change_volumes_the_record_is_local() {
     let rule = Denied {
         verbs: vec!["patch".into()],
         resources: vec![VOLUMES.into()],
@@ -572,7 +572,7 @@ fn one_who_may_not_change_volumes_has_the_record_here() {
 
 /// A journal that cannot be written is detected before anything is deleted.
 #[test]
-fn without_a_place_for_the_record_nothing_is_lost() {
+fn without_a_place_for_the_record_nothing_is_deleted() {
     let rule = Denied {
         verbs: vec!["patch".into()],
         resources: vec![VOLUMES.into()],

@@ -15,7 +15,7 @@ fn a_safekeeper_that_is_not_ready_is_named() {
 
 /// Unknown never passes: without PostgreSQL, no database can be queried.
 #[test]
-fn a_database_that_cannot_be_asked_is_unknown() {
+fn a_database_that_cannot_be_queried_is_unknown() {
     let cluster = Cluster::read_only();
     let ran = cluster.run(&["verify", "-n", "cloud007"]).exits(8);
     ran.says(&["Not proven: nothing failed, and 3 of 4 checks are unknown", "PostgreSQL is not installed here"]);
@@ -27,7 +27,7 @@ fn a_database_that_cannot_be_asked_is_unknown() {
 
 /// Data on the old disk is lost with it, and the baseline names it.
 #[test]
-fn what_a_local_disk_loses_is_named() {
+fn data_lost_with_a_local_disk_is_named() {
     let cluster = Cluster::start(full("local-disk"));
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("before.json");
@@ -40,7 +40,7 @@ fn what_a_local_disk_loses_is_named() {
 
 /// A table whose file is gone is in the catalog, but cannot be read: this needs no baseline.
 #[test]
-fn a_relation_file_that_is_gone_is_named_in_the_servers_words() {
+fn a_missing_relation_file_is_reported_in_the_servers_words() {
     let cluster = Cluster::start(full("healthy"));
     let proxy = (crate::support::ACCOUNT, "cloudberry-proxy-0");
     let path = cluster.query(proxy, "test_db", "select pg_relation_filepath('projects')::text");
@@ -70,7 +70,7 @@ fn files_ending(folder: &std::path::Path, path: &str) -> Vec<std::path::PathBuf>
 }
 
 #[test]
-fn what_cannot_be_done_is_said_at_once() {
+fn impossible_requests_are_rejected_at_once() {
     let cluster = Cluster::read_only();
     let missing = cluster.run(&["verify", "--against", "/nowhere/file"]).exits(1).silent();
     assert!(missing.err.contains("the baseline /nowhere/file cannot be read"), "{}", missing.shown());

@@ -26,7 +26,7 @@ fn delete_node(cluster: &Cluster) {
 }
 
 #[test]
-fn each_change_is_a_line_where_it_cannot_draw() {
+fn each_change_is_a_line_without_a_terminal() {
     let cluster = healthy();
     let mut lines = watches(&cluster, "status -w");
     lines.line_with("SynxDB is healthy: 8 of 8 members ready");
@@ -60,7 +60,7 @@ fn each_change_is_a_line_where_it_cannot_draw() {
 }
 
 #[test]
-fn a_terminal_is_drawn_in_place_and_left_in_order() {
+fn a_terminal_is_updated_in_place_and_restored() {
     let cluster = healthy();
     let mut terminal = Terminal::start(cluster.plugin(&["status", "-w"]));
     terminal.expect("SynxDB is healthy: 8 of 8 members ready");

@@ -78,7 +78,7 @@ fn holds(text: &str, wanted: &[&str]) {
 }
 
 #[test]
-fn what_it_shows_is_what_a_real_cluster_shows() {
+fn it_shows_what_a_real_cluster_shows() {
     let practice = Practice::shared();
     let user = User::of(&practice);
 
@@ -184,7 +184,7 @@ fn state(line: &str, pod: &str) -> Option<String> {
 }
 
 #[test]
-fn a_watch_tells_the_story_of_a_failover() {
+fn a_watch_shows_the_stages_of_a_failover() {
     let practice = Practice::start("healthy");
     let user = User::of(&practice);
     let mut watch = user.watches("get pods -A -w");
@@ -216,7 +216,7 @@ fn a_watch_tells_the_story_of_a_failover() {
 }
 
 #[test]
-fn what_it_changes_is_changed() {
+fn changes_take_effect() {
     let practice = Practice::start("healthy");
     let user = User::of(&practice);
     let claims = user.out("get pvc -n {ns}");
@@ -279,7 +279,7 @@ fn what_it_changes_is_changed() {
 }
 
 #[test]
-fn what_is_forbidden_is_refused_in_a_servers_words() {
+fn forbidden_requests_are_rejected_in_the_servers_words() {
     let practice = Practice::start("forbidden");
     let user = User::of(&practice);
     let no = user.kubectl("auth can-i delete pvc -n {ns}");

@@ -186,7 +186,7 @@ pub(crate) enum Second {
     /// A failover of the same pod.
     Failover,
     /// A new failover of the same pod, ignoring unfinished ones.
-    Anew,
+    NewFailover,
     /// An undo of the same pod's last operation.
     Undo,
     /// A failover of another component's pod, which has the same Lease.
@@ -231,21 +231,21 @@ impl Case {
         let mut words = vec!["failover".to_owned(), self.path()];
         words.extend(self.command.keep_pvc.then(|| "--keep-pvc".to_owned()));
         words.extend(self.allowed());
-        self.asked(words, timeout)
+        self.scripted(words, timeout)
     }
 
     /// Returns the arguments of an undo of that operation.
     pub(crate) fn undo(&self, id: &str, timeout: u64) -> Vec<String> {
         let mut words = vec!["undo".to_owned(), id.to_owned()];
         words.extend(self.allowed());
-        self.asked(words, timeout)
+        self.scripted(words, timeout)
     }
 
     /// Returns the arguments of a new failover, ignoring unfinished ones.
-    pub(crate) fn anew(&self, timeout: u64) -> Vec<String> {
+    pub(crate) fn new_failover(&self, timeout: u64) -> Vec<String> {
         let mut words = vec!["failover".to_owned(), self.path(), "--anew".to_owned()];
         words.extend(self.allowed());
-        self.asked(words, timeout)
+        self.scripted(words, timeout)
     }
 
     /// Returns the second operator's arguments.
@@ -258,9 +258,9 @@ impl Case {
             _ => self.command.pod.as_str(),
         };
         let mut words = vec![verb.to_owned(), format!("{}/{pod}", self.command.namespace)];
-        words.extend(matches!(second, Second::Anew).then(|| "--anew".to_owned()));
+        words.extend(matches!(second, Second::NewFailover).then(|| "--anew".to_owned()));
         words.extend(["--as=second", "--as-group=system:masters"].map(str::to_owned));
-        self.asked(words, timeout)
+        self.scripted(words, timeout)
     }
 
     fn allowed(&self) -> impl Iterator<Item = String> {
@@ -274,7 +274,7 @@ impl Case {
     }
 
     /// Adds the arguments for a command without a terminal, with machine-readable output.
-    pub(crate) fn asked(&self, mut words: Vec<String>, timeout: u64) -> Vec<String> {
+    pub(crate) fn scripted(&self, mut words: Vec<String>, timeout: u64) -> Vec<String> {
         words.extend(["--yes", "-o", "json"].map(str::to_owned));
         words.push(format!("--timeout={timeout}s"));
         words.extend(self.knobs.settle.map(|seconds| format!("--settle={seconds}s")));

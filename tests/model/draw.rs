@@ -122,7 +122,7 @@ fn refused() -> impl Strategy<Value = Refused> {
 }
 
 fn other() -> impl Strategy<Value = Other> {
-    let second = select(vec![Second::Failover, Second::Anew, Second::Undo, Second::Elsewhere]);
+    let second = select(vec![Second::Failover, Second::NewFailover, Second::Undo, Second::Elsewhere]);
     prop_oneof![
         1 => Just(Other::DeletesPod),
         1 => Just(Other::DeletesClaims),

@@ -96,8 +96,8 @@ fn counted(case: &Case, story: &Story) -> Vec<String> {
         words.extend(trouble.refused.map(|refused| format!("server refuses to {} {}", refused.verb, refused.resource)));
         words.extend(trouble.others.iter().map(|(_, other)| match other {
             Other::Runs(what) => format!("second operator: {what:?}"),
-            Other::DeletesPod => "somebody deletes the pod".to_owned(),
-            Other::DeletesClaims => "somebody deletes the claims".to_owned(),
+            Other::DeletesPod => "another user deletes the pod".to_owned(),
+            Other::DeletesClaims => "another user deletes the claims".to_owned(),
             Other::RestartsApi(_) => "API server restarts".to_owned(),
             Other::StopsManager(_) => "controller manager is stopped".to_owned(),
         }));

@@ -193,7 +193,7 @@ impl Teller<'_> {
         let end = self.store().version();
         self.acts.push(Action { undoes, returns, runs: first..self.runs.len(), calm, given_up, end });
         if given_up {
-            let words = case.anew(self.timeout(false, WITHOUT));
+            let words = case.new_failover(self.timeout(false, WITHOUT));
             self.again(words).await?;
         }
         self.follow(false).await
@@ -212,7 +212,7 @@ impl Teller<'_> {
             let undoes = self.last().arguments.first().is_some_and(|verb| verb == "undo");
             let time = if relieved { WITHOUT } else { self.timeout(undoes, WITHOUT) };
             let words = match self.last().next() {
-                Some(words) => case.asked(words, time),
+                Some(words) => case.scripted(words, time),
                 // As it was typed, with enough time.
                 None => {
                     let mut words = self.last().arguments.clone();

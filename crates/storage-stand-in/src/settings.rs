@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_is_refused() {
+    fn unknown_settings_are_rejected() {
         for (text, words) in [
             ("rate=5", "expected value"),
             (r#"{"safekeeper": {"rat": 5}}"#, "unknown field `rat`"),

@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_same_stretch_is_the_same_whoever_reads_it_and_one_byte_makes_it_another() {
+    fn equal_ranges_have_equal_digests_and_one_byte_changes_them() {
         let id = |timeline: &str| TimelineId { tenant: "aa".into(), timeline: timeline.into() };
         let of = |range, damaged| digest(&id("11"), range, damaged);
         assert_eq!(of((3, 1003), None), of((3, 1003), None));

@@ -97,7 +97,7 @@ fn until(what: &str, holds: impl Fn() -> bool) {
 }
 
 #[test]
-fn members_that_are_well_agree() {
+fn healthy_members_agree() {
     let world = World::new("");
     let all = world.safekeepers();
     for (number, (member, _)) in all.iter().enumerate() {

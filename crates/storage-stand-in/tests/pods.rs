@@ -162,7 +162,7 @@ fn without_peers_a_wiped_disk_stays_empty_until_one_comes() {
 }
 
 #[test]
-fn what_is_wrong_with_a_pod_is_said() {
+fn a_pods_error_is_reported() {
     let (code, said) = Pods::new(3, r#"{"safekeeper": {"rat": 1}}"#).start("safekeeper-0").refuses();
     assert!(code == Some(1) && said.contains("unknown field `rat`"), "{code:?}: {said}");
     let pods = Pods::new(4, r#"{"pageserver": {"identity": "required"}}"#);

@@ -104,7 +104,7 @@ impl World {
         let home = tempfile::tempdir().unwrap();
         let world = Self { kind, runtime: Some(runtime), client, kubeconfig, home, alone, turn };
         if alone && world.is_real() {
-            world.nobody_else();
+            world.no_other_accounts();
             world.no_storage_settings();
         }
         if alone || !world.is_real() {
@@ -261,7 +261,7 @@ impl World {
     }
 
     /// Waits until the accounts of earlier cases are gone, which those cases did not wait for.
-    fn nobody_else(&self) {
+    fn no_other_accounts(&self) {
         let what = "no account of an earlier case is left";
         self.until(&self.cluster_wide::<Namespace>(), watcher::Config::default(), what, |namespaces| {
             !namespaces.keys().any(|name| name.starts_with(account::PREFIX))

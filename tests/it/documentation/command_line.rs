@@ -205,7 +205,7 @@ pub(crate) fn help(arg: &Arg) -> String {
 
 /// Every command has examples, explains its exit codes or links to them, and groups its flags.
 #[test]
-fn every_command_is_helped() {
+fn every_command_has_help() {
     for page in pages() {
         let called = page.called();
         assert!(page.examples().len() >= 2, "{called}: {} examples", page.examples().len());
@@ -224,7 +224,7 @@ fn every_command_is_helped() {
 }
 
 #[test]
-fn what_the_help_says_below_is_taken_apart() {
+fn sections_of_the_help_are_parsed() {
     let text = "Examples:\n  # One\n  # thing\n  a b\n  c \\\n    d\n\n  # Another\n  e\n\nA word\nof it.\n\nExit codes:\n  0    yes\n  130  no";
     let one = Example { comment: "One thing".into(), commands: vec!["a b".into(), "c d".into()] };
     let another = Example { comment: "Another".into(), commands: vec!["e".into()] };

@@ -136,7 +136,7 @@ fn problems(place: &str, command: &str, problems: &mut Vec<String>) {
 }
 
 #[test]
-fn every_example_of_the_help_is_understood() {
+fn every_example_of_the_help_is_valid() {
     let mut found = Vec::new();
     for page in pages() {
         for command in page.examples() {
@@ -147,7 +147,7 @@ fn every_example_of_the_help_is_understood() {
 }
 
 #[test]
-fn every_command_of_the_documentation_is_understood() {
+fn every_command_of_the_documentation_is_valid() {
     let mut found = Vec::new();
     let mut seen = 0;
     for document in for_users() {
@@ -171,7 +171,7 @@ fn every_command_of_the_documentation_is_understood() {
 
 /// Every flag that is mentioned exists; `---` separates documents.
 #[test]
-fn every_flag_of_the_documentation_is_there() {
+fn every_flag_of_the_documentation_exists() {
     let known: Vec<String> = pages()
         .iter()
         .flat_map(|page| {
@@ -193,7 +193,7 @@ fn every_flag_of_the_documentation_is_there() {
 
 /// Each block of commands runs or states why not; none is skipped silently.
 #[test]
-fn what_is_not_run_says_why() {
+fn blocks_that_do_not_run_state_why() {
     let mut wrong = Vec::new();
     for document in for_users() {
         for block in &document.blocks {
@@ -223,7 +223,7 @@ pub(crate) fn reason(block: &Block) -> Option<&str> {
 }
 
 #[test]
-fn lines_of_shell_are_taken_apart() {
+fn lines_of_shell_are_split() {
     let words = |line: &str| simple_commands(line).iter().map(|words| words.join(" ")).collect::<Vec<_>>();
     assert_eq!(words("a 'b | c' | d -f - && e > f; g # h"), ["a b | c", "d -f -", "e", "g"]);
     assert_eq!(words("source <(a b c)"), ["source", "a b c"]);

@@ -54,7 +54,7 @@ fn links_lead_somewhere() {
 }
 
 #[test]
-fn a_broken_link_is_seen() {
+fn a_broken_link_is_found() {
     let readme = Document::read("README.md");
     assert_eq!(broken(&readme, "https://example.com/x#y"), None);
     assert_eq!(broken(&readme, "CONTRIBUTING.md#tests"), None);

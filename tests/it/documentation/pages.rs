@@ -105,7 +105,7 @@ fn filled(text: &str) -> String {
 }
 
 #[test]
-fn a_page_a_command() {
+fn each_command_has_a_page() {
     let all = pages();
     for page in &all {
         let path = file(page);

@@ -352,7 +352,7 @@ pages! {
 
 /// No page is left out.
 #[test]
-fn every_page_with_a_console_is_followed() {
+fn every_page_with_a_console_is_run() {
     for document in for_users() {
         let path = document.path.to_str().unwrap();
         let has =
@@ -362,7 +362,7 @@ fn every_page_with_a_console_is_followed() {
 }
 
 #[test]
-fn lines_are_left_out_where_the_page_says_so() {
+fn lines_are_omitted_as_the_page_specifies() {
     let comments = ["cut from \"b\" to \"d\"".to_owned(), "cut from \"f\" to the end".to_owned(), "other".to_owned()];
     assert_eq!(cut("a\n  b 1\nc\n\nd\ne\nf\ng\n", &comments), "a\n…\nd\ne\n…\n");
     assert_eq!(cut("a\nb\nc\n", &comments), "a\nb\nc\n");

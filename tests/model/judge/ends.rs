@@ -18,7 +18,7 @@ impl Judge<'_> {
             (Some(0), "recovered") | (Some(7), "data-missing") | (Some(8), "unproven") => None,
             // The lack of a volume was accepted.
             (Some(6), "timed-out") if in_vain || last.has("--allow=storage-class") && self.lacks_volumes(last) => None,
-            (Some(4), "") if self.is_refused_rightly(last) => None,
+            (Some(4), "") if self.is_refused_for_a_true_reason(last) => None,
             (code, verdict) => Some(format!("it ended with {code:?} {verdict:?}: {}", last.reasons())),
         };
         if let Some(wrong) = wrong {
@@ -66,7 +66,7 @@ impl Judge<'_> {
     }
 
     /// Whether a refusal states a true reason.
-    fn is_refused_rightly(&self, run: &Told) -> bool {
+    fn is_refused_for_a_true_reason(&self, run: &Told) -> bool {
         let reasons = run.reasons();
         let version = run.line("Error").map(|(version, _)| *version).unwrap_or_default();
         let in_place = || {

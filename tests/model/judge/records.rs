@@ -31,6 +31,6 @@ pub(super) fn claims<'r>(record: &'r Value, name: &'r str) -> impl Iterator<Item
 }
 
 /// Whether a record retains that volume.
-pub(super) fn sets_aside(record: &Value, volume: &str) -> bool {
+pub(super) fn retains(record: &Value, volume: &str) -> bool {
     record["claims"].as_array().into_iter().flatten().any(|claim| claim["volume"] == volume)
 }

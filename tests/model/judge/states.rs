@@ -6,7 +6,7 @@
 
 use super::super::story::Story;
 use super::super::world::{CLAIMS, VOLUMES, ephemeral, is_terminating, mounted, text, uid};
-use super::records::{claims, records, sets_aside, started};
+use super::records::{claims, records, retains, started};
 use practice_cluster::store::{ChangeKind, Key};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -64,11 +64,11 @@ struct State<'s> {
 /// Whether a claim has the right volume, by the records.
 enum Bound<'s> {
     /// Nothing contradicts it.
-    Well,
+    Right,
     /// This unfinished undo restores that volume instead.
     Instead(&'s str, &'s str),
     /// The volume is retained, and this operation restores none.
-    Aside(&'s str),
+    Retained(&'s str),
 }
 
 impl State<'_> {
@@ -143,9 +143,9 @@ impl State<'_> {
                 Bound::Instead(id, returns) if self.story.meddled.is_none() => {
                     wrong.push(format!("claim {name} is bound to volume {volume}, and undo {id} returns {returns}"));
                 }
-                Bound::Aside(id) if runs && !is_for() => {
+                Bound::Retained(id) if runs && !is_for() => {
                     let pod = &key.name;
-                    let why = format!("which was set aside; {id} brings no volume back");
+                    let why = format!("which is retained; {id} restores no volume");
                     wrong.push(format!("pod {pod} runs on volume {volume}, {why}"));
                 }
                 _ => {}
@@ -164,20 +164,20 @@ impl State<'_> {
             same.any(|act| claims(act, &name).any(|one| one["uid"] == of_claim.as_str()))
         };
         let mut about = acts.iter().filter(|act| claims(act, &name).next().is_some());
-        let Some(newest) = about.find(|act| !goes(act)) else { return Bound::Well };
+        let Some(newest) = about.find(|act| !goes(act)) else { return Bound::Right };
         let id = text(newest, "/id");
         let mut returning =
             newest["claims"].as_array().into_iter().flatten().filter(|one| one["name"] == name.as_str());
         match returning.find_map(|claim| claim["returns"]["volume"].as_str()) {
-            Some(returns) if returns == volume => Bound::Well,
+            Some(returns) if returns == volume => Bound::Right,
             Some(returns) if newest["outcome"] == "in-progress" => Bound::Instead(id, returns),
-            Some(_) => Bound::Well,
+            Some(_) => Bound::Right,
             None => {
-                let aside = acts.iter().any(|record| {
+                let retained = acts.iter().any(|record| {
                     let mut of_others = claims(record, &name).filter(|one| one["uid"] != of_claim.as_str());
                     of_others.any(|one| one["volume"] == volume)
                 });
-                if aside { Bound::Aside(id) } else { Bound::Well }
+                if retained { Bound::Retained(id) } else { Bound::Right }
             }
         }
     }
@@ -187,16 +187,16 @@ impl State<'_> {
         let mut wrong = Vec::new();
         for (name, records) in &self.records {
             let Some(volume) = self.objects.get(&Key::new(VOLUMES, "", name.as_str())) else { continue };
-            let aside = records.iter().any(|record| sets_aside(record, name));
+            let retained = records.iter().any(|record| retains(record, name));
             let reference = &volume["spec"]["claimRef"];
-            if !aside || text(volume, "/spec/persistentVolumeReclaimPolicy") == "Retain" {
+            if !retained || text(volume, "/spec/persistentVolumeReclaimPolicy") == "Retain" {
                 continue;
             }
             let claim = Key::new(CLAIMS, text(reference, "/namespace"), text(reference, "/name"));
             let of_claim = text(reference, "/uid");
             let in_use = self.objects.get(&claim).is_some_and(|claim| uid(claim) == of_claim);
             if !in_use && !self.story.meddled.claims.contains(of_claim) {
-                wrong.push(format!("volume {name} was set aside, and is on Delete without a claim"));
+                wrong.push(format!("volume {name} is retained, but has policy Delete and no claim"));
             }
         }
         wrong
@@ -209,8 +209,8 @@ impl State<'_> {
         }
         let records = self.records.get(&key.name)?;
         let of_claim = self.objects.get(key).map(|volume| text(volume, "/spec/claimRef/uid").to_owned())?;
-        let aside = records.iter().any(|record| sets_aside(record, &key.name));
-        (aside && !self.story.meddled.claims.contains(&of_claim))
-            .then(|| format!("volume {} was set aside, and is gone", key.name))
+        let retained = records.iter().any(|record| retains(record, &key.name));
+        (retained && !self.story.meddled.claims.contains(&of_claim))
+            .then(|| format!("volume {} was retained, and is gone", key.name))
     }
 }

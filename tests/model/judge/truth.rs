@@ -99,8 +99,8 @@ impl Judge<'_> {
                 Some(returns) if returns != volume => {
                     return Some(format!("claim {claim} is bound to {volume}, and {returns} was to come back"));
                 }
-                None if self.was_set_aside(&now, volume, version) => {
-                    return Some(format!("claim {claim} is bound to {volume}, which was set aside"));
+                None if self.is_retained_for_another(&now, volume, version) => {
+                    return Some(format!("claim {claim} is bound to {volume}, which is retained"));
                 }
                 _ => {}
             }
@@ -109,13 +109,13 @@ impl Judge<'_> {
     }
 
     /// Whether a volume is on record as retained for another claim than its current one.
-    fn was_set_aside(&self, claim: &Value, volume: &str, version: u64) -> bool {
+    fn is_retained_for_another(&self, claim: &Value, volume: &str, version: u64) -> bool {
         let name = text(claim, "/metadata/name");
         let found = self.story.history.at(&Key::new(VOLUMES, "", volume), version);
         let records = found.map(|volume| records(&volume)).unwrap_or_default();
-        let aside =
+        let of_another =
             |record: &Value| claims(record, name).any(|one| one["volume"] == volume && one["uid"] != uid(claim));
-        records.iter().any(aside)
+        records.iter().any(of_another)
     }
 
     /// Whether a storage component had data in this operation's baseline, and has none now: a pageserver's tenants are

@@ -130,7 +130,7 @@ async fn a_postgresql_that_does_not_work_is_reported() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_unknown_scenario_is_refused_before_anything_is_made() {
+async fn an_unknown_scenario_is_rejected_before_anything_is_created() {
     let root = tempfile::tempdir_in("/tmp").unwrap();
     let state_root = Some(root.path().join("state"));
     let options = Options { scenario: "helthy".to_owned(), state_root, ..Options::default() };

@@ -39,7 +39,7 @@ async fn status(sandbox: &Sandbox, pod: &str, path: &str) -> u16 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_new_disk_is_filled_at_once_where_nothing_is_said() {
+async fn a_new_disk_is_filled_at_once_by_default() {
     let sandbox = bare("healthy").await;
     replace(sandbox.store(), SYSTEM, "safekeeper-1", &["data-safekeeper-1"]).await;
     for pod in SAFEKEEPERS {

@@ -140,7 +140,7 @@ async fn without_quorum_one_safekeeper_runs_and_is_never_ready() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_scenario_forbids_is_refused_and_reviewed_alike() {
+async fn what_a_scenario_forbids_is_denied_by_requests_and_reviews() {
     use k8s_openapi::api::authorization::v1::SelfSubjectAccessReview;
     use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
     let sandbox = start("forbidden").await;
