@@ -14,7 +14,7 @@ pub(crate) const JSON: &str = "application/json";
 pub(crate) const MERGE: &str = "application/merge-patch+json";
 pub(crate) const STRATEGIC: &str = "application/strategic-merge-patch+json";
 pub(crate) const JSON_PATCH: &str = "application/json-patch+json";
-pub(crate) const NOBODY: &str = "00000000-0000-4000-8000-000000000000";
+pub(crate) const OTHER_UID: &str = "00000000-0000-4000-8000-000000000000";
 
 /// Requests and their answers, as text.
 pub(crate) struct Asked<'w> {
@@ -82,7 +82,7 @@ impl<'w> Asked<'w> {
 
     /// Replaces names, UIDs and versions of this run with words.
     pub(crate) fn normal(&self, text: &str) -> String {
-        let mut text = text.replace(&self.namespace, "NAMESPACE").replace(NOBODY, "NOBODY");
+        let mut text = text.replace(&self.namespace, "NAMESPACE").replace(OTHER_UID, "OTHER_UID");
         for (pattern, word) in [
             (r"e2e-[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", "USER"),
             (r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", "UID"),
@@ -121,7 +121,7 @@ fn to_preconditions_and_patches() {
     let conditions =
         |conditions: Value| json!({"kind": "DeleteOptions", "apiVersion": "v1", "preconditions": conditions});
 
-    let wrong = conditions(json!({"uid": NOBODY}));
+    let wrong = conditions(json!({"uid": OTHER_UID}));
     asked.ask("delete a pod, another UID", Method::DELETE, pod, (JSON, &wrong));
     let claim = "persistentvolumeclaims/data-wh9527-0";
     asked.ask("delete a claim, another UID", Method::DELETE, claim, (JSON, &wrong));
@@ -130,8 +130,8 @@ fn to_preconditions_and_patches() {
     asked.ask("delete a pod, dry run", Method::DELETE, &format!("{pod}?dryRun=All"), NOTHING);
     asked.ask("delete a claim, dry run", Method::DELETE, &format!("{claim}?dryRun=All"), NOTHING);
     asked.ask("delete a pod, a dry run of another kind", Method::DELETE, &format!("{pod}?dryRun=Some"), NOTHING);
-    asked.ask("delete a pod that is not there", Method::DELETE, "pods/nobody-0", NOTHING);
-    asked.ask("delete a claim that is not there", Method::DELETE, "persistentvolumeclaims/nobody", NOTHING);
+    asked.ask("delete a pod that is not there", Method::DELETE, "pods/missing-0", NOTHING);
+    asked.ask("delete a claim that is not there", Method::DELETE, "persistentvolumeclaims/missing", NOTHING);
 
     let old = json!({"metadata": {"resourceVersion": "1", "annotations": {"e2e": "x"}}});
     asked.ask("merge patch, an older resourceVersion", Method::PATCH, pod, (MERGE, &old));
@@ -139,12 +139,12 @@ fn to_preconditions_and_patches() {
     let old = json!([{"op": "replace", "path": "/metadata/resourceVersion", "value": "1"},
                      {"op": "add", "path": "/metadata/labels/e2e", "value": "x"}]);
     asked.ask("JSON patch, an older resourceVersion", Method::PATCH, pod, (JSON_PATCH, &old));
-    let test = json!([{"op": "test", "path": "/metadata/uid", "value": NOBODY}]);
+    let test = json!([{"op": "test", "path": "/metadata/uid", "value": OTHER_UID}]);
     asked.ask("JSON patch, a test that fails", Method::PATCH, pod, (JSON_PATCH, &test));
-    let other = json!({"metadata": {"uid": NOBODY, "annotations": {"e2e": "x"}}});
+    let other = json!({"metadata": {"uid": OTHER_UID, "annotations": {"e2e": "x"}}});
     asked.ask("merge patch, another UID", Method::PATCH, pod, (MERGE, &other));
     asked.ask("strategic patch, another UID", Method::PATCH, pod, (STRATEGIC, &other));
-    asked.ask("merge patch of a pod that is not there", Method::PATCH, "pods/nobody-0", (MERGE, &other));
+    asked.ask("merge patch of a pod that is not there", Method::PATCH, "pods/missing-0", (MERGE, &other));
     let set = format!("/apis/apps/v1/namespaces/{}/statefulsets/wh9527", account.namespace);
     let fixed = json!({"spec": {"serviceName": "other"}});
     asked.ask("merge patch of a field that cannot change", Method::PATCH, &set, (MERGE, &fixed));
@@ -231,13 +231,13 @@ fn to_evictions_and_forwards() {
         "pods/wh9527-0/eviction",
         (JSON, &eviction("wh9527-0")),
     );
-    let nobody = eviction("nobody-0");
-    asked.ask("evict a pod that is not there", Method::POST, "pods/nobody-0/eviction", (JSON, &nobody));
+    let missing = eviction("missing-0");
+    asked.ask("evict a pod that is not there", Method::POST, "pods/missing-0/eviction", (JSON, &missing));
     let other = eviction("wh9527-1");
     asked.ask("evict a pod by another's name", Method::POST, "pods/wh9527-0/eviction", (JSON, &other));
 
     for (what, path) in [
-        ("forward to a pod that is not there", "pods/nobody-0/portforward?ports=5432"),
+        ("forward to a pod that is not there", "pods/missing-0/portforward?ports=5432"),
         ("forward to no port", "pods/wh9527-0/portforward"),
     ] {
         let uri = format!("/api/v1/namespaces/{}/{path}", account.namespace);
@@ -266,7 +266,7 @@ fn to_users_without_permission() {
 
     asked.ask("get what may be got", Method::GET, "pods/wh9527-0", NOTHING);
     asked.ask("get", Method::GET, "persistentvolumeclaims/data-wh9527-0", NOTHING);
-    asked.ask("get what is not there either", Method::GET, "persistentvolumeclaims/nobody", NOTHING);
+    asked.ask("get what is not there either", Method::GET, "persistentvolumeclaims/missing", NOTHING);
     asked.ask("list", Method::GET, "pods", NOTHING);
     asked.ask("watch", Method::GET, "pods?watch=1", NOTHING);
     asked.ask("list everywhere", Method::GET, "/api/v1/pods", NOTHING);
@@ -296,10 +296,10 @@ fn to_users_without_permission() {
         writeln!(asked.text, "may {verb} pods\n  {status}\n").unwrap();
     }
 
-    let path = world.home().join("nobody");
-    std::fs::write(&path, world.kubeconfig_with("nobody's token").to_string()).unwrap();
-    let mut nobody = Asked::new(&account, world.plain_client(&path));
-    nobody.ask("with a token that is none", Method::GET, "pods", NOTHING);
-    asked.text += &nobody.text;
+    let path = world.home().join("unknown-token");
+    std::fs::write(&path, world.kubeconfig_with("an unknown token").to_string()).unwrap();
+    let mut unknown = Asked::new(&account, world.plain_client(&path));
+    unknown.ask("with a token that is none", Method::GET, "pods", NOTHING);
+    asked.text += &unknown.text;
     insta::assert_snapshot!("those-who-may-not", asked.text);
 }

@@ -231,7 +231,7 @@ fn the_line_to_paste_is_all_of_stdout_and_ctrl_c_ends_it() {
         running.signal(signal);
         let ran = running.end().exits(0).warns(&[&account.namespace, PROXY]);
         assert_eq!(ran.out, format!("{line}\n"));
-        TcpStream::connect(("127.0.0.1", port)).expect_err("somebody listens still");
+        TcpStream::connect(("127.0.0.1", port)).expect_err("the port is still open");
     }
 }
 

@@ -33,5 +33,5 @@ fn kubectl_runs_the_plugin() {
     let said = kubectl(&account, &["get", "pod", "wh9527-0", "-o", "jsonpath={.metadata.uid}"]).exits(0);
     assert_eq!(Some(said.out), world.pod(&account.namespace, "wh9527-0").metadata.uid);
     kubectl(&account, &["synxdb", "status"]).exits(0);
-    kubectl(&account, &["synxdb", "status", "nobody-0"]).exits(1);
+    kubectl(&account, &["synxdb", "status", "missing-0"]).exits(1);
 }

@@ -174,8 +174,8 @@ fn a_password_comes_from_the_environment_a_file_or_a_secret() {
     refused(&account, &["--password-secret", "superuser/other"], &[GIVEN], &from);
     let ran = secret("superuser/pass", &[GIVEN]).exits(1).silent();
     ran.warns(&["has no key \"pass\"", "its keys: other, password", "next: kubectl describe secret superuser"]);
-    let ran = secret("nobody/password", &[GIVEN]).exits(1).silent();
-    ran.warns(&["there is no Secret nobody in namespace", "next: kubectl get secrets -n"]);
+    let ran = secret("missing/password", &[GIVEN]).exits(1).silent();
+    ran.warns(&["there is no Secret missing in namespace", "next: kubectl get secrets -n"]);
 
     // A user who may fail over need not be allowed to read Secrets.
     let looked_at = &["pods", "persistentvolumeclaims", "statefulsets.apps", "events"];

@@ -10,7 +10,7 @@ use kube::api::DeleteParams;
 #[test]
 fn a_pod_replaced_during_the_prompt_is_left_alone() {
     let world = World::shared();
-    let account = world.account("somebody-else", |_| {});
+    let account = world.account("other-operator", |_| {});
     let before = Before::of(&world, &account.namespace, "wh9527-0");
     let mut terminal = Terminal::start(account.plugin(&["failover", "wh9527-0"]));
     terminal.expect(&format!("Fail over {}/wh9527-0?", account.namespace));

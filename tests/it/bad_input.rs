@@ -194,9 +194,9 @@ fn tokens() -> Options {
 #[test]
 fn credentials_and_rights() {
     let cluster = Cluster::start(tokens());
-    let nobody = with_user(&cluster, "nobody.yaml", json!({}));
+    let without = with_user(&cluster, "without-credentials.yaml", json!({}));
     let expired = with_user(&cluster, "expired.yaml", json!({"token": "yesterday"}));
-    for file in [&expired, &nobody] {
+    for file in [&expired, &without] {
         let ran = refused(&cluster, 1, &["--kubeconfig", file, "status"]);
         if file == &expired {
             assert!(!ran.err.contains("yesterday"), "{}", ran.shown());
@@ -206,15 +206,15 @@ fn credentials_and_rights() {
     }
 
     // --token replaces missing and expired credentials.
-    cluster.run(&["--kubeconfig", &nobody, "--token", "letmein", "status"]).exits(0);
+    cluster.run(&["--kubeconfig", &without, "--token", "letmein", "status"]).exits(0);
     cluster.run(&["--kubeconfig", &expired, "--token", "readonly", "status"]).exits(0);
     // A user with read access learns before the prompt what she may not do.
-    let mut ran = cluster.run(&["--kubeconfig", &nobody, "--token", "readonly", "failover", "safekeeper-0"]).exits(4);
+    let mut ran = cluster.run(&["--kubeconfig", &without, "--token", "readonly", "failover", "safekeeper-0"]).exits(4);
     ran.err = ran.err[ran.err.find("error: ").unwrap()..].to_owned();
     assert_snapshot!("reader", ran.snapshot());
     assert_eq!(cluster.writes(), Vec::<String>::new());
     // A user without any permissions is told so, by name.
-    let ran = cluster.run(&["--kubeconfig", &nobody, "--token", "none", "status"]);
+    let ran = cluster.run(&["--kubeconfig", &without, "--token", "none", "status"]);
     assert!(ran.code != Some(0) && ran.err.contains("joe") || ran.out.contains("joe"), "{}", ran.shown());
 
     // Impersonation uses the permissions of the impersonated user.
@@ -226,7 +226,7 @@ fn credentials_and_rights() {
     let ran = cluster.run(&["--as", "jane", "--as-group", READERS, "failover", "safekeeper-0", "--yes"]).exits(4);
     ran.warns(&["you may not delete pods"]);
     // A user who may not impersonate is told so.
-    let ran = cluster.run(&["--kubeconfig", &nobody, "--token", "readonly", "--as", "jane", "status"]);
+    let ran = cluster.run(&["--kubeconfig", &without, "--token", "readonly", "--as", "jane", "status"]);
     assert!(ran.code != Some(0), "{}", ran.shown());
     assert!(format!("{}{}", ran.out, ran.err).contains("impersonate"), "{}", ran.shown());
     assert_eq!(cluster.writes(), Vec::<String>::new());

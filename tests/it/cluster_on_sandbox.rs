@@ -215,8 +215,8 @@ async fn a_component_that_does_not_answer_is_no_pass() {
     assert!(facts.timelines.values().all(|wal| wal.commit_lsn.is_some() && wal.commit_lsn <= wal.flush_lsn));
     let found = page("pageserver-0", 9898).await.unwrap();
     assert!(found.pageserver().is_some(), "{found:?}");
-    let nobody = page("safekeeper-0", 1).await.unwrap_err();
-    assert!(nobody.kind == NoPageKind::Refused && nobody.reason.contains("connection refused"), "{nobody:?}");
+    let refused = page("safekeeper-0", 1).await.unwrap_err();
+    assert!(refused.kind == NoPageKind::Refused && refused.reason.contains("connection refused"), "{refused:?}");
     let gone = page("safekeeper-9", 7676).await.unwrap_err();
     assert!(gone.kind == NoPageKind::Other && gone.reason.contains("not found"), "{gone:?}");
 

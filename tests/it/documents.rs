@@ -43,7 +43,7 @@ fn made(kind: Kind, cluster: &Cluster) -> Vec<Value> {
         Kind::Scenarios => run(&["sandbox", "--list"], 0),
         Kind::Version => run(&["version"], 0),
         Kind::SchemaList => run(&["schema"], 0),
-        Kind::Error => run(&["failover", "nobody-0", "--yes"], 1),
+        Kind::Error => run(&["failover", "missing-0", "--yes"], 1),
         Kind::Baseline => {
             let file = cluster.home().join("baseline.json");
             cluster.run(&["verify", "--save", file.to_str().unwrap()]).exits(0);

@@ -269,7 +269,7 @@ fn color_is_for_terminals_that_want_it() {
     for (arguments, wanted) in [("", false), (" --color=always", true), (" --color=never", false)] {
         let out = run(person.command(&format!("status{arguments}")));
         assert_eq!(out.out.contains('\x1b'), wanted, "{arguments}: {}", out.out);
-        let err = run(person.command(&format!("failover nobody-0{arguments}")));
+        let err = run(person.command(&format!("failover missing-0{arguments}")));
         assert_eq!(err.err.contains('\x1b'), wanted, "{arguments}: {}", err.err);
     }
 

@@ -212,7 +212,7 @@ fn an_unknown_scenario_lists_the_known_ones() {
 #[test]
 fn a_failed_command_with_its_own_sandbox_leaves_nothing() {
     let machine = Machine::new();
-    for (arguments, code) in [("--sandbox failover nobody-0 --yes", 1), ("--sandbox failover wh9527-0", 4)] {
+    for (arguments, code) in [("--sandbox failover missing-0 --yes", 1), ("--sandbox failover wh9527-0", 4)] {
         let running = Running::start(machine.plugin(arguments));
         let folder = folder_of(&running);
         let ended = running.end();

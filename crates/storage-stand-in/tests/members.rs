@@ -210,7 +210,7 @@ fn the_file_on_the_volume_has_the_term_and_the_position() {
     for _ in 0..2 {
         world.installation.compute_started().unwrap();
     }
-    assert_eq!(read(), kept, "nobody runs who would change it");
+    assert_eq!(read(), kept, "no running member changes it");
     let again = world.start("safekeeper-0", disk.path());
     assert_eq!(value(&again, "safekeeper_acceptor_term"), 2);
 }
@@ -459,7 +459,7 @@ fn timelines_that_are_made_later_are_on_all_that_start_again() {
     wiped.end();
     members[2].0.end();
     let (alone, _disk) = more.new_one("safekeeper-0");
-    assert_eq!(value(&alone, "safekeeper_timelines"), 0, "nobody has them");
+    assert_eq!(value(&alone, "safekeeper_timelines"), 0, "no member has them");
     drop(disk);
 }
 
