@@ -8,32 +8,32 @@ check:
 test:
     scripts/setup --tests && cargo test --locked
 
-# the README's two lines on a Debian that has Rust, git and nothing else (Debian, root)
+# the README's two setup lines on a Debian with only Rust and git (Debian, root)
 fresh:
     tests/fresh-machine lines
 
-# the model-based test on many cases (FIRST: the first seed; UNDOS: undos after each failover, at least), on the released build
+# the model-based test on many cases (FIRST: the first seed; UNDOS: the minimum number of undos after each failover), on the release build
 soak CASES="10000" FIRST="1" UNDOS="0":
     SYNXDB_MODEL_CASES={{CASES}} SYNXDB_MODEL_START={{FIRST}} SYNXDB_MODEL_UNDOS={{UNDOS}} cargo test --locked --release --test model -- --nocapture
 
-# mutants of the safety core that the unit tests do not notice (`just mutants --file FILE`, `--in-diff FILE`); takes hours
+# mutants of the safety core that the unit tests miss (`just mutants --file FILE`, `--in-diff FILE`); takes hours
 mutants *ARGS:
     scripts/mutants {{ARGS}}
 
-# the end-to-end cases on a real Kubernetes of this machine's own (Debian, root)
+# the end-to-end cases on a real Kubernetes on this machine (Debian, root)
 e2e:
     SYNXDB_E2E_KUBECONFIG=$(tests/kubernetes/up) cargo test --locked --test e2e
 
-# regenerate what is generated (schemas, completions, manual pages, what the documentation shows)
+# regenerate schemas, completions, manual pages, and the output in the documentation
 regen:
     REGENERATE=1 cargo test --locked --lib the_schemas_are
     REGENERATE=1 cargo test --locked --test it -- generated:: documents::the_page documentation::
 
-# record the README's moving picture
+# record the README's animated screenshot
 picture:
     scripts/picture
 
-# start-up and status beside kubectl, on the practice cluster
+# startup and status side by side with kubectl, on the practice cluster
 bench:
     benches/compare
 
@@ -41,14 +41,14 @@ bench:
 deny:
     scripts/deny check
 
-# the released binary, for this machine
+# the release binary, for this machine
 release:
     cargo build --locked --release
 
-# what is released: archives, packages and krew's manifest, in dist/ (Debian)
+# the release: archives, packages and krew's manifest, in dist/ (Debian)
 dist:
     scripts/setup --dist && scripts/dist
 
-# what is in dist/, looked at, installed by krew, used and removed (Debian, root)
+# check dist/, install it with krew, use it and remove it (Debian, root)
 dist-test:
     tests/archives && tests/krew

@@ -5,7 +5,7 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum KnownMessage {
     /// A kubelet, of a port that it was to forward to: Go's words of `ECONNREFUSED` (k8s.io/kubelet,
-    /// pkg/cri/streaming/portforward). Tested by the end-to-end case `forward::a_kubelet_says_that_nothing_listens`.
+    /// pkg/cri/streaming/portforward). Tested by the end-to-end case `forward::a_kubelet_reports_that_nothing_listens`.
     NothingListens,
     /// An API server, of a delete whose precondition names another UID (k8s.io/apiserver, storage/interfaces.go,
     /// `Preconditions.Check`). Tested by the end-to-end case `answers_more::to_creations_and_deletions`.

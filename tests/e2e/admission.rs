@@ -1,5 +1,5 @@
-//! What the API server would refuse is found out before anything is changed: by dry runs of each step, and of creating what
-//! takes the place of what goes.
+//! What the API server would reject is found before anything is changed: by dry runs of each step, and of creating the
+//! replacement.
 
 use crate::member::Before;
 use crate::world::{Account, AwaitIn, World, named};
@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::{Namespace, PersistentVolumeClaim, ResourceQuota
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
-/// An account whose warehouse nodes take a new template only when they are replaced, and end quickly.
+/// Creates an account whose warehouse nodes get a new template only when they are replaced, and terminate quickly.
 fn account<'w>(world: &'w World, case: &str) -> Account<'w> {
     world.account(case, |objects| {
         let spec = &mut objects.set("wh9527")["spec"];
@@ -16,7 +16,7 @@ fn account<'w>(world: &'w World, case: &str) -> Account<'w> {
     })
 }
 
-/// It is refused with exit code 4, says why in the server's words, and nothing was changed.
+/// Asserts that it is blocked with exit code 4 and the server's message, and that nothing was changed.
 #[track_caller]
 fn is_refused(account: &Account<'_>, before: &Before<'_>, words: &[&str]) {
     account.run(&["failover", "wh9527-0", "--yes"]).exits(4).silent().warns(words);
@@ -25,7 +25,7 @@ fn is_refused(account: &Account<'_>, before: &Before<'_>, words: &[&str]) {
     before.is_unchanged();
 }
 
-/// Has the controller of a quota counted, so that it says what is used.
+/// Waits until a quota's controller has counted its usage, and returns it.
 fn counted(account: &Account<'_>, name: &str, resource: &str) -> String {
     let quotas = account.world.within::<ResourceQuota>(&account.namespace);
     let used = |quota: &ResourceQuota| {
@@ -45,9 +45,9 @@ fn quota(account: &Account<'_>, hard: &Value) {
     }));
 }
 
-/// Deleted first, the claim would stay Terminating under a pod that runs on.
+/// If the claim were deleted first, it would stay Terminating while the pod keeps running.
 #[test]
-fn a_pod_that_may_not_go_keeps_its_claim() {
+fn a_pod_that_may_not_be_deleted_keeps_its_claim() {
     let world = World::shared();
     let account = account(&world, "denied");
     let before = Before::of(&world, &account.namespace, "wh9527-0");
@@ -62,9 +62,9 @@ fn a_pod_that_may_not_go_keeps_its_claim() {
     before.is_recovered();
 }
 
-/// A policy that denies what is real and spares dry runs: what was begun has a way on.
+/// A policy that denies only real requests, not dry runs: an operation that has begun can be resumed.
 #[test]
-fn a_denial_that_no_dry_run_meets_has_a_way_on() {
+fn a_denial_that_no_dry_run_shows_can_be_resumed() {
     let world = World::shared();
     let account = account(&world, "denied-later");
     let before = Before::of(&world, &account.namespace, "wh9527-0");
@@ -83,9 +83,9 @@ fn a_denial_that_no_dry_run_meets_has_a_way_on() {
     before.is_recovered();
 }
 
-/// The old pod and claim are what fills it: no reason to refuse.
+/// The old pod and claim fill it, which is no reason to block.
 #[test]
-fn a_quota_that_is_exactly_full_is_no_reason_to_refuse() {
+fn an_exactly_full_quota_does_not_block() {
     let world = World::shared();
     let account = account(&world, "full-quota");
     let before = Before::of(&world, &account.namespace, "wh9527-0");
@@ -99,9 +99,9 @@ fn a_quota_that_is_exactly_full_is_no_reason_to_refuse() {
     before.is_recovered();
 }
 
-/// Its controller could not create the new pod: it is larger than the room that the old one leaves.
+/// Its controller could not create the new pod: it is larger than what the old one frees.
 #[test]
-fn a_new_pod_that_no_quota_has_room_for_is_told_before_the_old_one_goes() {
+fn a_pod_that_exceeds_a_quota_blocks_before_the_deletion() {
     let world = World::shared();
     let account = account(&world, "small-quota");
     let before = Before::of(&world, &account.namespace, "wh9527-0");
@@ -122,7 +122,7 @@ fn a_new_pod_that_no_quota_has_room_for_is_told_before_the_old_one_goes() {
 }
 
 #[test]
-fn a_claim_that_is_larger_than_its_limit_range_allows_is_told_before_the_old_one_goes() {
+fn a_claim_that_exceeds_a_limit_range_blocks_before_the_deletion() {
     let world = World::shared();
     let account = account(&world, "limit-range");
     let before = Before::of(&world, &account.namespace, "wh9527-0");
@@ -137,9 +137,9 @@ fn a_claim_that_is_larger_than_its_limit_range_allows_is_told_before_the_old_one
     );
 }
 
-/// It may be that somebody else will make the pod fit, or that only this user is refused: the user may go on.
+/// The pod may be changed to fit, or only this user may be rejected, so the user may override it.
 #[test]
-fn a_namespace_that_takes_no_such_pod_any_more_is_told_and_can_be_overridden() {
+fn a_namespace_that_rejects_the_pod_blocks_and_can_be_overridden() {
     let world = World::shared();
     let account = account(&world, "restricted");
     let before = Before::of(&world, &account.namespace, "wh9527-0");
@@ -163,9 +163,9 @@ fn a_namespace_that_takes_no_such_pod_any_more_is_told_and_can_be_overridden() {
     before.is_recovered();
 }
 
-/// The same tries, told one by one.
+/// The same dry runs, reported one by one.
 #[test]
-fn a_dry_run_tells_what_the_server_takes() {
+fn a_dry_run_reports_what_the_server_accepts() {
     let world = World::shared();
     let account = account(&world, "rehearsed");
     let before = Before::of(&world, &account.namespace, "wh9527-0");

@@ -1,4 +1,4 @@
-//! Fidelity: what the API answers to requests out of the ordinary. One snapshot for both worlds.
+//! Fidelity: how the API answers unusual requests. Both kinds of cluster share one snapshot.
 
 use crate::world::{Account, AwaitIn, Rule, World, named};
 use http::{Method, Request, header};
@@ -14,9 +14,9 @@ pub(crate) const JSON: &str = "application/json";
 pub(crate) const MERGE: &str = "application/merge-patch+json";
 pub(crate) const STRATEGIC: &str = "application/strategic-merge-patch+json";
 pub(crate) const JSON_PATCH: &str = "application/json-patch+json";
-pub(crate) const NOBODY: &str = "00000000-0000-4000-8000-000000000000";
+pub(crate) const OTHER_UID: &str = "00000000-0000-4000-8000-000000000000";
 
-/// Requests and their answers, written down.
+/// Requests and their answers, as text.
 pub(crate) struct Asked<'w> {
     world: &'w World,
     pub(crate) client: Client,
@@ -29,7 +29,7 @@ impl<'w> Asked<'w> {
         Self { world: account.world, client, namespace: account.namespace.clone(), text: String::new() }
     }
 
-    /// Sends a request below the namespace; one that begins with a slash, to that path.
+    /// Sends a request to a path in the namespace, or to an absolute path.
     pub(crate) fn ask(&mut self, what: &str, method: Method, path: &str, (content_type, body): (&str, &Value)) {
         let path = if path.starts_with('/') {
             path.to_owned()
@@ -49,7 +49,7 @@ impl<'w> Asked<'w> {
         writeln!(self.text, "{what}\n{}", self.in_words(code, &answer)).unwrap();
     }
 
-    /// Status and body of the answer.
+    /// Returns status and body of the answer.
     pub(crate) fn answer(&self, what: &str, request: Request<Body>) -> (u16, String) {
         let answered = async {
             let response = self.client.send(request).await.unwrap();
@@ -65,7 +65,7 @@ impl<'w> Asked<'w> {
         let Ok(answer) = serde_json::from_str::<Value>(answer) else {
             return self.normal(&format!("{text} {:?}\n", answer.trim_end()));
         };
-        // A watch tells what is wrong as an event.
+        // A watch reports errors as events.
         let answer = if answer["type"] == "ERROR" { answer["object"].clone() } else { answer };
         if answer["kind"] != "Status" {
             return format!("{text} {}\n", answer["kind"].as_str().unwrap_or_default());
@@ -80,9 +80,9 @@ impl<'w> Asked<'w> {
         self.normal(&text)
     }
 
-    /// Names, UIDs and versions of this run replaced by words.
+    /// Replaces names, UIDs and versions of this run with words.
     pub(crate) fn normal(&self, text: &str) -> String {
-        let mut text = text.replace(&self.namespace, "NAMESPACE").replace(NOBODY, "NOBODY");
+        let mut text = text.replace(&self.namespace, "NAMESPACE").replace(OTHER_UID, "OTHER_UID");
         for (pattern, word) in [
             (r"e2e-[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", "USER"),
             (r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", "UID"),
@@ -97,7 +97,7 @@ impl<'w> Asked<'w> {
     }
 }
 
-/// JSON with its keys in order, on one line.
+/// Returns JSON with sorted keys, on one line.
 pub(crate) fn sorted(value: &Value) -> String {
     match value {
         Value::Object(fields) => {
@@ -121,7 +121,7 @@ fn to_preconditions_and_patches() {
     let conditions =
         |conditions: Value| json!({"kind": "DeleteOptions", "apiVersion": "v1", "preconditions": conditions});
 
-    let wrong = conditions(json!({"uid": NOBODY}));
+    let wrong = conditions(json!({"uid": OTHER_UID}));
     asked.ask("delete a pod, another UID", Method::DELETE, pod, (JSON, &wrong));
     let claim = "persistentvolumeclaims/data-wh9527-0";
     asked.ask("delete a claim, another UID", Method::DELETE, claim, (JSON, &wrong));
@@ -130,8 +130,8 @@ fn to_preconditions_and_patches() {
     asked.ask("delete a pod, dry run", Method::DELETE, &format!("{pod}?dryRun=All"), NOTHING);
     asked.ask("delete a claim, dry run", Method::DELETE, &format!("{claim}?dryRun=All"), NOTHING);
     asked.ask("delete a pod, a dry run of another kind", Method::DELETE, &format!("{pod}?dryRun=Some"), NOTHING);
-    asked.ask("delete a pod that is not there", Method::DELETE, "pods/nobody-0", NOTHING);
-    asked.ask("delete a claim that is not there", Method::DELETE, "persistentvolumeclaims/nobody", NOTHING);
+    asked.ask("delete a pod that is not there", Method::DELETE, "pods/missing-0", NOTHING);
+    asked.ask("delete a claim that is not there", Method::DELETE, "persistentvolumeclaims/missing", NOTHING);
 
     let old = json!({"metadata": {"resourceVersion": "1", "annotations": {"e2e": "x"}}});
     asked.ask("merge patch, an older resourceVersion", Method::PATCH, pod, (MERGE, &old));
@@ -139,12 +139,12 @@ fn to_preconditions_and_patches() {
     let old = json!([{"op": "replace", "path": "/metadata/resourceVersion", "value": "1"},
                      {"op": "add", "path": "/metadata/labels/e2e", "value": "x"}]);
     asked.ask("JSON patch, an older resourceVersion", Method::PATCH, pod, (JSON_PATCH, &old));
-    let test = json!([{"op": "test", "path": "/metadata/uid", "value": NOBODY}]);
+    let test = json!([{"op": "test", "path": "/metadata/uid", "value": OTHER_UID}]);
     asked.ask("JSON patch, a test that fails", Method::PATCH, pod, (JSON_PATCH, &test));
-    let other = json!({"metadata": {"uid": NOBODY, "annotations": {"e2e": "x"}}});
+    let other = json!({"metadata": {"uid": OTHER_UID, "annotations": {"e2e": "x"}}});
     asked.ask("merge patch, another UID", Method::PATCH, pod, (MERGE, &other));
     asked.ask("strategic patch, another UID", Method::PATCH, pod, (STRATEGIC, &other));
-    asked.ask("merge patch of a pod that is not there", Method::PATCH, "pods/nobody-0", (MERGE, &other));
+    asked.ask("merge patch of a pod that is not there", Method::PATCH, "pods/missing-0", (MERGE, &other));
     let set = format!("/apis/apps/v1/namespaces/{}/statefulsets/wh9527", account.namespace);
     let fixed = json!({"spec": {"serviceName": "other"}});
     asked.ask("merge patch of a field that cannot change", Method::PATCH, &set, (MERGE, &fixed));
@@ -156,7 +156,7 @@ fn to_preconditions_and_patches() {
 }
 
 #[test]
-fn to_objects_and_paths_that_are_wrong() {
+fn to_invalid_objects_and_paths() {
     let world = World::shared();
     let account = world.account("answers", |_| {});
     let mut asked = Asked::new(&account, world.plain_client(world.kubeconfig()));
@@ -194,11 +194,11 @@ fn to_objects_and_paths_that_are_wrong() {
     insta::assert_snapshot!("objects-and-paths", asked.text);
 }
 
-/// A watch from a version that is forgotten tells so in its first event.
+/// A watch from an expired version reports this in its first event.
 #[test]
-fn to_a_watch_from_long_ago() {
+fn to_a_watch_from_an_expired_version() {
     let world = World::alone();
-    // A real API server knows what changed since it started.
+    // A real API server keeps all changes since it started.
     world.restart_api_server();
     let account = world.account("answers", |_| {});
     let mut asked = Asked::new(&account, world.plain_client(world.kubeconfig()));
@@ -231,13 +231,13 @@ fn to_evictions_and_forwards() {
         "pods/wh9527-0/eviction",
         (JSON, &eviction("wh9527-0")),
     );
-    let nobody = eviction("nobody-0");
-    asked.ask("evict a pod that is not there", Method::POST, "pods/nobody-0/eviction", (JSON, &nobody));
+    let missing = eviction("missing-0");
+    asked.ask("evict a pod that is not there", Method::POST, "pods/missing-0/eviction", (JSON, &missing));
     let other = eviction("wh9527-1");
     asked.ask("evict a pod by another's name", Method::POST, "pods/wh9527-0/eviction", (JSON, &other));
 
     for (what, path) in [
-        ("forward to a pod that is not there", "pods/nobody-0/portforward?ports=5432"),
+        ("forward to a pod that is not there", "pods/missing-0/portforward?ports=5432"),
         ("forward to no port", "pods/wh9527-0/portforward"),
     ] {
         let uri = format!("/api/v1/namespaces/{}/{path}", account.namespace);
@@ -249,7 +249,7 @@ fn to_evictions_and_forwards() {
             .header(header::SEC_WEBSOCKET_KEY, "AAAAAAAAAAAAAAAAAAAAAA==")
             .header(header::SEC_WEBSOCKET_PROTOCOL, "v4.channel.k8s.io");
         asked.send(what, request.body(Body::empty()).unwrap());
-        // The server ends a connection whose upgrade it refused, some time after the answer.
+        // After rejecting an upgrade, the server closes the connection some time later.
         asked.client = world.plain_client(world.kubeconfig());
     }
     asked.ask("forward without an upgrade", Method::GET, "pods/wh9527-0/portforward?ports=5432", NOTHING);
@@ -257,7 +257,7 @@ fn to_evictions_and_forwards() {
 }
 
 #[test]
-fn to_those_who_may_not() {
+fn to_users_without_permission() {
     let world = World::shared();
     let account = world.account("answers", |_| {});
     let read = Rule { namespace: Some(&account.namespace), resources: &["pods"], verbs: &["get"] };
@@ -266,7 +266,7 @@ fn to_those_who_may_not() {
 
     asked.ask("get what may be got", Method::GET, "pods/wh9527-0", NOTHING);
     asked.ask("get", Method::GET, "persistentvolumeclaims/data-wh9527-0", NOTHING);
-    asked.ask("get what is not there either", Method::GET, "persistentvolumeclaims/nobody", NOTHING);
+    asked.ask("get what is not there either", Method::GET, "persistentvolumeclaims/missing", NOTHING);
     asked.ask("list", Method::GET, "pods", NOTHING);
     asked.ask("watch", Method::GET, "pods?watch=1", NOTHING);
     asked.ask("list everywhere", Method::GET, "/api/v1/pods", NOTHING);
@@ -296,10 +296,10 @@ fn to_those_who_may_not() {
         writeln!(asked.text, "may {verb} pods\n  {status}\n").unwrap();
     }
 
-    let path = world.home().join("nobody");
-    std::fs::write(&path, world.kubeconfig_with("nobody's token").to_string()).unwrap();
-    let mut nobody = Asked::new(&account, world.plain_client(&path));
-    nobody.ask("with a token that is none", Method::GET, "pods", NOTHING);
-    asked.text += &nobody.text;
+    let path = world.home().join("unknown-token");
+    std::fs::write(&path, world.kubeconfig_with("an unknown token").to_string()).unwrap();
+    let mut unknown = Asked::new(&account, world.plain_client(&path));
+    unknown.ask("with a token that is none", Method::GET, "pods", NOTHING);
+    asked.text += &unknown.text;
     insta::assert_snapshot!("those-who-may-not", asked.text);
 }

@@ -1,6 +1,6 @@
-//! Fidelity: neighbours of the requests in `answers`, each alone on its side of a rule.
+//! Fidelity: variations of the requests in `answers`, each on one side of a rule.
 
-use crate::answers::{Asked, JSON, JSON_PATCH, MERGE, NOBODY, NOTHING, STRATEGIC, sorted};
+use crate::answers::{Asked, JSON, JSON_PATCH, MERGE, OTHER_UID, NOTHING, STRATEGIC, sorted};
 use crate::world::{AwaitIn, World};
 use http::{Method, Request, header};
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -17,7 +17,7 @@ impl Asked<'_> {
         if path.starts_with('/') { path.to_owned() } else { core() }
     }
 
-    /// Sends a body as it is.
+    /// Sends a body unchanged.
     fn ask_raw(&mut self, what: &str, method: Method, path: &str, (content_type, body): (&str, &str)) {
         let request = Request::builder().method(method).uri(self.below(path)).header(header::ACCEPT, JSON);
         let request = request.header(header::CONTENT_TYPE, content_type);
@@ -29,14 +29,14 @@ impl Asked<'_> {
         self.send(what, request.body(Body::empty()).unwrap());
     }
 
-    /// The answer itself, for what is told of it in other words.
+    /// Returns the answer itself, for answers that are described in other words.
     fn get(&self, what: &str, path: &str, accept: &str) -> (u16, Value) {
         let request = Request::builder().uri(self.below(path)).header(header::ACCEPT, accept);
         let (code, body) = self.answer(what, request.body(Body::empty()).unwrap());
         (code, serde_json::from_str(&body).unwrap_or(Value::String(body)))
     }
 
-    /// How many objects a list has, and whether there are more; the list.
+    /// Records how many objects a list has, and whether there are more; returns the list.
     fn count(&mut self, what: &str, path: &str) -> Value {
         let (code, list) = self.get(what, path, JSON);
         let count = list["items"].as_array().map(Vec::len);
@@ -47,7 +47,7 @@ impl Asked<'_> {
         list
     }
 
-    /// The first events of a watch: their types and names, and whether a bookmark ends what there was.
+    /// Records the first events of a watch: their types and names, and whether a bookmark ends the initial list.
     fn watch(&mut self, what: &str, path: &str, events: usize) {
         let request = Request::builder().uri(self.below(path)).header(header::ACCEPT, JSON);
         let (code, body) = self.answer(what, request.body(Body::empty()).unwrap());
@@ -61,7 +61,7 @@ impl Asked<'_> {
         self.text += "\n";
     }
 
-    /// The columns of a table.
+    /// Records the columns of a table.
     fn columns(&mut self, what: &str, path: &str) {
         let (code, table) = self.get(what, path, "application/json;as=Table;v=v1;g=meta.k8s.io");
         let columns = table["columnDefinitions"].as_array().into_iter().flatten();
@@ -81,7 +81,7 @@ fn to_applies_and_other_changes() {
     let mut asked = Asked::new(&account, world.plain_client(world.kubeconfig()));
 
     let one = "configmaps/one";
-    asked.ask("apply, by nobody", Method::PATCH, one, (APPLY, &map("one")));
+    asked.ask("apply, without a field manager", Method::PATCH, one, (APPLY, &map("one")));
     let by = format!("{one}?fieldManager=e2e");
     asked.ask("apply, what is not there", Method::PATCH, &by, (APPLY, &map("one")));
     asked.ask("apply, what is there", Method::PATCH, &by, (APPLY, &map("one")));
@@ -108,7 +108,7 @@ fn to_applies_and_other_changes() {
     asked.ask("JSON patch, no operation", Method::PATCH, one, (JSON_PATCH, &json!([{"op": "none", "path": "/a"}])));
     let remove = json!([{"op": "remove", "path": "/data/none"}]);
     asked.ask("JSON patch, what is not there is removed", Method::PATCH, one, (JSON_PATCH, &remove));
-    asked.ask("JSON patch of what is not there", Method::PATCH, "configmaps/nobody", (JSON_PATCH, &remove));
+    asked.ask("JSON patch of what is not there", Method::PATCH, "configmaps/missing", (JSON_PATCH, &remove));
     for (field, value) in [("name", "two"), ("namespace", "e2e-nowhere"), ("resourceVersion", "abc")] {
         let change = json!({"metadata": {field: value}});
         asked.ask(&format!("merge patch, another {field}"), Method::PATCH, one, (MERGE, &change));
@@ -128,12 +128,12 @@ fn to_applies_and_other_changes() {
         ("name", "two"),
         ("name", ""),
         ("namespace", "e2e-nowhere"),
-        ("uid", NOBODY),
+        ("uid", OTHER_UID),
     ] {
         let object = put(&|object| object["metadata"][field] = json!(value));
         asked.ask(&format!("put, another {field}: {value:?}"), Method::PUT, one, (JSON, &object));
     }
-    asked.ask("put of what is not there", Method::PUT, "configmaps/nobody", (JSON, &map("nobody")));
+    asked.ask("put of what is not there", Method::PUT, "configmaps/missing", (JSON, &map("missing")));
     asked.ask("put, an unknown dry run", Method::PUT, &format!("{one}?dryRun=Some"), (JSON, &map("one")));
     let roles = format!("/apis/rbac.authorization.k8s.io/v1/namespaces/{}/roles", asked.namespace);
     let role = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "one"}});
@@ -159,11 +159,11 @@ fn to_applies_and_other_changes() {
     };
     let path = format!("{sets}/wh9527/scale");
     asked.ask("get a scale", Method::GET, &path, NOTHING);
-    asked.ask("get a scale of what is not there", Method::GET, &format!("{sets}/nobody/scale"), NOTHING);
+    asked.ask("get a scale of what is not there", Method::GET, &format!("{sets}/missing/scale"), NOTHING);
     asked.ask("put a scale, dry run", Method::PUT, &format!("{path}?dryRun=All"), (JSON, &scale(2, "")));
     asked.ask("put a scale below nothing", Method::PUT, &path, (JSON, &scale(-1, "")));
     asked.ask("put a scale, an older version", Method::PUT, &path, (JSON, &scale(2, "1")));
-    asked.ask("put a scale, another name", Method::PUT, &format!("{sets}/nobody/scale"), (JSON, &scale(2, "")));
+    asked.ask("put a scale, another name", Method::PUT, &format!("{sets}/missing/scale"), (JSON, &scale(2, "")));
     let below = json!({"spec": {"replicas": -1}});
     asked.ask("patch a scale below nothing", Method::PATCH, &path, (MERGE, &below));
 
@@ -202,7 +202,7 @@ fn to_other_reads() {
 
     asked.ask("get at no version", Method::GET, "pods/wh9527-0?resourceVersion=abc", NOTHING);
     asked.ask("get at a version to come", Method::GET, "pods/wh9527-0?resourceVersion=999999999999", NOTHING);
-    asked.ask("get what is not there, at any version", Method::GET, "pods/nobody-0?resourceVersion=0", NOTHING);
+    asked.ask("get what is not there, at any version", Method::GET, "pods/missing-0?resourceVersion=0", NOTHING);
 
     let first = asked.count("list of two", "pods?limit=2");
     let token = first["metadata"]["continue"].as_str().unwrap().to_owned();
@@ -256,7 +256,7 @@ fn to_other_reads() {
     asked.watch("watch of one pod, with bookmarks", &format!("{named}&allowWatchBookmarks=true"), 2);
     let initial = format!("{named}&allowWatchBookmarks=true&sendInitialEvents=true&resourceVersionMatch=NotOlderThan");
     asked.watch("watch of one pod, with what there is", &initial, 2);
-    asked.watch("watch of no pod, with bookmarks", &format!("{named}-nobody&allowWatchBookmarks=true"), 1);
+    asked.watch("watch of no pod, with bookmarks", &format!("{named}-missing&allowWatchBookmarks=true"), 1);
 
     asked.ask("head of a pod", Method::HEAD, "pods/wh9527-0", NOTHING);
     asked.ask("head of all pods", Method::HEAD, "pods", NOTHING);
@@ -373,12 +373,12 @@ fn to_creations_and_deletions() {
     asked.ask("create in all namespaces", Method::POST, "/api/v1/configmaps", (JSON, &map("one")));
 
     let token = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}});
-    asked.ask("a token of nobody", Method::POST, "serviceaccounts/nobody/token", (JSON, &token));
+    asked.ask("a token of a missing account", Method::POST, "serviceaccounts/missing/token", (JSON, &token));
     let mut short = token.clone();
     short["spec"] = json!({"expirationSeconds": 1});
     asked.ask("a token for a second", Method::POST, "serviceaccounts/default/token", (JSON, &short));
     let mut other = token;
-    other["metadata"] = json!({"name": "nobody"});
+    other["metadata"] = json!({"name": "missing"});
     asked.ask("a token by another name", Method::POST, "serviceaccounts/default/token", (JSON, &other));
 
     for (name, least) in [("one", 0), ("two", 0)] {
@@ -399,16 +399,16 @@ fn to_creations_and_deletions() {
     let pod = "pods/wh9527-0?dryRun=All";
     asked.ask("delete a pod in less than no time", Method::DELETE, &format!("{pod}&gracePeriodSeconds=-1"), NOTHING);
     asked.ask("delete a pod in no number of seconds", Method::DELETE, &format!("{pod}&gracePeriodSeconds=x"), NOTHING);
-    let nobody = "pods/nobody-0";
+    let missing = "pods/missing-0";
     for wish in [
         options(json!({"propagationPolicy": "Sometimes"})),
         options(json!({"propagationPolicy": "Orphan", "orphanDependents": true})),
         options(json!({"dryRun": ["All", "Some"]})),
     ] {
-        asked.ask(&format!("delete with {}", sorted(&wish)), Method::DELETE, nobody, (JSON, &wish));
+        asked.ask(&format!("delete with {}", sorted(&wish)), Method::DELETE, missing, (JSON, &wish));
     }
-    asked.ask_raw("delete with what is no JSON", Method::DELETE, nobody, (JSON, "{"));
-    asked.ask_raw("delete with what is no object's type", Method::DELETE, nobody, ("text/plain", "{}"));
+    asked.ask_raw("delete with what is no JSON", Method::DELETE, missing, (JSON, "{"));
+    asked.ask_raw("delete with what is no object's type", Method::DELETE, missing, ("text/plain", "{}"));
     asked.ask("delete a map", Method::DELETE, "configmaps/one", NOTHING);
     let foreground = json!({"propagationPolicy": "Foreground", "dryRun": ["All"]});
     asked.ask(
@@ -421,14 +421,14 @@ fn to_creations_and_deletions() {
     asked.ask("delete all, by a field that is none", Method::DELETE, "configmaps?fieldSelector=a%3Db", NOTHING);
     asked.ask("delete all pods everywhere", Method::DELETE, "/api/v1/pods", NOTHING);
 
-    // A namespace that a finalizer within it keeps from going.
+    // A namespace that is kept by a finalizer of an object in it.
     let other = format!("{}-x", account.namespace);
     world.create(&json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": other}}));
     world.create(&json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {
         "name": "kept", "namespace": other, "finalizers": ["e2e.synxdb.io/kept"]}}));
     let path = format!("/api/v1/namespaces/{other}");
     let wrong = |conditions: Value| json!({"preconditions": conditions});
-    asked.ask("delete a namespace, another UID", Method::DELETE, &path, (JSON, &wrong(json!({"uid": NOBODY}))));
+    asked.ask("delete a namespace, another UID", Method::DELETE, &path, (JSON, &wrong(json!({"uid": OTHER_UID}))));
     let version = wrong(json!({"resourceVersion": "1"}));
     let what = "delete a namespace, an older version";
     let (code, answer) = {

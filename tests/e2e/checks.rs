@@ -1,4 +1,4 @@
-//! What a failover is refused for: by what others have said of the pod and its claims, and with the numbers.
+//! What blocks a failover: settings of other users on the pod and its claims, reported with the numbers.
 
 use crate::member::Before;
 use crate::world::{AwaitIn, World, named};
@@ -7,9 +7,9 @@ use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::api::{Api, Patch, PatchParams};
 use serde_json::{Value, json};
 
-/// A deletion bypasses budgets; the failover does not.
+/// A deletion bypasses budgets, but a failover respects them.
 #[test]
-fn a_budget_that_allows_no_disruption_is_minded() {
+fn a_budget_that_allows_no_disruption_blocks() {
     let world = World::shared();
     let account = world.account("budget", |_| {});
     let before = Before::of(&world, &account.namespace, "wh9527-0");
@@ -30,7 +30,7 @@ fn a_budget_that_allows_no_disruption_is_minded() {
         "--allow disruption-budget overrides this check",
     ]);
     before.is_unchanged();
-    // It is nobody else's: the proxy is not among its pods.
+    // It applies to no other pod: the proxy does not match.
     account.run(&["failover", "cloudberry-proxy-0", "--dry-run"]).exits(0);
 
     let all_the_same = ["failover", "wh9527-0", "--allow", "disruption-budget", "--confirm", "wh9527-0"];
@@ -39,9 +39,9 @@ fn a_budget_that_allows_no_disruption_is_minded() {
     before.is_recovered();
 }
 
-/// A claim that somebody holds would stay Terminating, and nothing would come after it.
+/// A claim with a foreign finalizer would stay Terminating, and get no successor.
 #[test]
-fn a_finalizer_that_is_not_kubernetes_own_is_told_before_anything_goes() {
+fn a_foreign_finalizer_blocks_before_the_deletion() {
     let world = World::shared();
     let account = world.account("finalizer", |_| {});
     let before = Before::of(&world, &account.namespace, "wh9527-0");

@@ -1,4 +1,4 @@
-//! Claims: several of one pod, one of several pods, and a disk that is all there is.
+//! Claims: several of one pod, one of several pods, and a disk that has the only copy.
 
 use crate::member::Before;
 use crate::world::{AwaitIn, World, named, stays_ready};
@@ -6,7 +6,7 @@ use kube::api::DeleteParams;
 use serde_json::json;
 
 #[test]
-fn both_claims_of_a_pod_are_replaced_and_both_volumes_kept() {
+fn both_claims_of_a_pod_are_replaced_and_both_volumes_retained() {
     let world = World::shared();
     let account = world.account("two-claims", |objects| {
         let set = objects.set("wh9527");
@@ -28,7 +28,7 @@ fn both_claims_of_a_pod_are_replaced_and_both_volumes_kept() {
     other.is_unchanged();
 }
 
-/// A claim that another pod mounts stays Terminating for as long as that pod is there: nothing is begun.
+/// A claim that another pod mounts stays Terminating as long as that pod exists: nothing is started.
 #[test]
 fn a_claim_that_a_second_pod_mounts_is_not_deleted() {
     let world = World::shared();
@@ -54,7 +54,7 @@ fn a_claim_that_a_second_pod_mounts_is_not_deleted() {
     ran.clone().warns(&["claim data-wh9527-0 is mounted by inspector too", "--keep-pvc"]);
     before.is_unchanged();
 
-    // Without the second pod nothing is in the way.
+    // Without the second pod, nothing blocks it.
     account.pods().delete("inspector", &DeleteParams::default()).await_in(&world).unwrap();
     world.until(&account.pods(), named("inspector"), "the second pod is gone", |pods| pods.is_empty());
     account.run(&["failover", "wh9527-0", "--yes"]).exits(0).says(&["Recovered: wh9527-0"]);

@@ -1,4 +1,4 @@
-//! `forward`: a port that outlives the pod, with many clients on it.
+//! `forward`: a port that survives pod replacement, with many clients.
 
 use crate::support::machine::needs;
 use crate::support::terminal::{Terminal, key};
@@ -16,7 +16,7 @@ use tokio_postgres::{Client, Config, NoTls};
 
 const PROXY: &str = "cloudberry-proxy-0";
 
-/// A forward while it is open.
+/// A running forward.
 struct Forward {
     running: Running,
     told: Value,
@@ -25,13 +25,13 @@ struct Forward {
 }
 
 impl Forward {
-    /// Opens one to an account's proxy, and waits until it says so.
+    /// Opens one to an account's proxy, and waits until it is ready.
     fn open(account: &Account<'_>) -> Self {
         Self::started(account.world, account.plugin(&["forward", "--port", "0", "-o", "json"]))
     }
 
     fn started(world: &World, command: std::process::Command) -> Self {
-        // It stays open for as long as the case takes; each step has a limit of its own.
+        // It stays open for the whole case; each step has its own limit.
         let mut running = Running::start_within(Duration::from_secs(1800), command);
         let told: Value = serde_json::from_str(&running.first_line()).unwrap();
         let port = told["port"].as_u64().and_then(|port| u16::try_from(port).ok()).unwrap();
@@ -43,7 +43,7 @@ impl Forward {
         Self { running, told, port, login }
     }
 
-    /// Ends it as Ctrl-C does.
+    /// Stops it like Ctrl-C does.
     fn end(self) -> Ran {
         self.running.signal(Signal::INT);
         self.running.end()
@@ -55,8 +55,8 @@ impl Forward {
         Ok(client)
     }
 
-    /// Connects. A port is open, and its pod Ready, a moment before the database behind it has started: that it is
-    /// starting it says itself, and is asked again. Anything else that goes wrong fails.
+    /// Connects. A port is open, and its pod Ready, a moment before the database behind it has started: while it
+    /// reports that it is starting, this tries again. Any other error fails.
     async fn connected(&self) -> Client {
         loop {
             match self.connect().await {
@@ -69,7 +69,7 @@ impl Forward {
         }
     }
 
-    /// What a new connection answers.
+    /// Returns the answer on a new connection.
     fn answers(&self, world: &World, sql: &str) -> String {
         let asked = async { one(&self.connected().await, sql).await };
         world.in_time(asked).unwrap_or_else(|| panic!("no answer in time: {sql}")).unwrap()
@@ -85,11 +85,12 @@ async fn one(client: &Client, sql: &str) -> Result<String, tokio_postgres::Error
     Ok(row.unwrap_or_default())
 }
 
-/// The plugin with psql on a forward to an account's proxy: what follows `--` is psql's, so that nothing may be added.
-/// What is said of a port of the loopback interface.
+/// The warning about a port on the loopback interface.
 const OPEN_TO_ALL: &str =
     "note: every user of this machine can connect to this port; --socket FILE opens a socket for you alone";
 
+/// Returns the plugin with psql on a forward to an account's proxy. Arguments after `--` are psql's, so nothing may be
+/// added.
 fn with_psql(account: &Account<'_>, target: &[&str], arguments: &[&str]) -> std::process::Command {
     needs("psql");
     let namespace = ["-n", &account.namespace, "forward", "--port", "0", "--psql"];
@@ -101,7 +102,7 @@ fn uid(world: &World, namespace: &str) -> String {
 }
 
 #[test]
-fn fifty_clients_at_once_have_each_their_own_answer_and_one_that_breaks_ends_nothing_else() {
+fn fifty_clients_get_their_own_answers_and_a_broken_one_affects_no_other() {
     let world = World::shared();
     let account = world.account("forward-many", |_| {});
     let forward = Forward::open(&account);
@@ -119,7 +120,7 @@ fn fifty_clients_at_once_have_each_their_own_answer_and_one_that_breaks_ends_not
             let clients = &clients;
             async move {
                 let asked = clients.iter().enumerate().map(|(number, client)| async move {
-                    // Every answer is longer than a frame, and takes its time.
+                    // Every answer is longer than a frame, and takes a while.
                     let sql = format!("select repeat('{number} ', 20000) from pg_sleep(0.2)");
                     (number, one(client, &sql).await)
                 });
@@ -129,7 +130,7 @@ fn fifty_clients_at_once_have_each_their_own_answer_and_one_that_breaks_ends_not
             }
         };
         ask("before").await;
-        // The server ends one; another goes without a goodbye, in the middle of an answer.
+        // The server ends one; another disconnects abruptly, in the middle of an answer.
         let victim = one(&clients[0], "select pg_backend_pid()").await.unwrap();
         one(&clients[1], &format!("select pg_terminate_backend({victim})")).await.unwrap();
         assert!(one(&clients[0], "select 1").await.is_err(), "the session lives");
@@ -141,7 +142,7 @@ fn fifty_clients_at_once_have_each_their_own_answer_and_one_that_breaks_ends_not
     assert_eq!(ran.out.lines().count(), 1, "{}", ran.shown());
 }
 
-/// A client that goes away while it is sent a large answer.
+/// Disconnects while it receives a large answer.
 async fn rude(forward: &Forward) {
     let stream = tokio::net::TcpStream::connect(("127.0.0.1", forward.port)).await.unwrap();
     let (client, connection) = forward.login.connect_raw(stream, NoTls).await.unwrap();
@@ -156,13 +157,13 @@ async fn rude(forward: &Forward) {
 }
 
 #[test]
-fn a_forward_outlives_one_failover_after_the_other() {
+fn a_forward_survives_repeated_failovers() {
     let world = World::shared();
     let account = world.account("forward-failovers", |_| {});
     let forward = Forward::open(&account);
     let mut last = uid(&world, &account.namespace);
     for round in 0..if world.is_real() { 10 } else { 100 } {
-        // Now and then the disk, too.
+        // Sometimes the disk, too.
         let whole = ["failover", PROXY, "--yes", "--anew"];
         let pod_only = ["failover", PROXY, "--yes", "--anew", "--keep-pvc", "--no-verify"];
         account.run(if round % 10 == 9 { &whole } else { &pod_only }).exits(0);
@@ -178,7 +179,7 @@ fn a_forward_outlives_one_failover_after_the_other() {
 }
 
 #[test]
-fn a_connection_in_the_middle_of_a_failover_waits_for_the_successor() {
+fn a_connection_during_a_failover_waits_for_the_new_pod() {
     let world = World::shared();
     let account = world.account("forward-middle", |_| {});
     let mut forward = Forward::open(&account);
@@ -187,7 +188,7 @@ fn a_connection_in_the_middle_of_a_failover_waits_for_the_successor() {
     world.until(&account.pods(), named(PROXY), "the old pod is gone", |pods| {
         pods.get(PROXY).is_none_or(|pod: &Pod| pod.metadata.uid.as_ref() != Some(&old))
     });
-    // A pod that is Ready already would be no middle.
+    // A pod that is already Ready would not be in the middle of a failover.
     assert!(account.pods().get_opt(PROXY).await_in(&world).unwrap().is_none_or(|pod| !stays_ready(&pod)));
     assert_eq!(forward.answers(&world, "select 'it waited'"), "it waited");
     let now = world.pod(&account.namespace, PROXY);
@@ -197,10 +198,10 @@ fn a_connection_in_the_middle_of_a_failover_waits_for_the_successor() {
 }
 
 #[test]
-fn a_taken_port_is_left_for_the_next_one_unless_it_was_asked_for() {
+fn a_taken_port_is_skipped_unless_it_was_requested() {
     let world = World::shared();
     let account = world.account("forward-port", |_| {});
-    // Somebody else has it already: just as well.
+    // It may be taken already, which is just as good.
     let _taken = TcpListener::bind(("127.0.0.1", 15432));
     let forward = Forward::started(&world, account.plugin(&["forward", PROXY, "-o", "json"]));
     assert!(forward.port > 15432 && forward.port <= 15532, "{}", forward.told);
@@ -223,19 +224,19 @@ fn the_line_to_paste_is_all_of_stdout_and_ctrl_c_ends_it() {
             line.strip_prefix("psql -h localhost -p ").and_then(|rest| rest.strip_suffix(" -U gpadmin -d postgres"));
         let port: u16 = port.unwrap_or_else(|| panic!("{line}")).parse().unwrap();
         running.until_warns("Ctrl-C ends it");
-        // By either address, where there are two.
+        // By either address, if there are two.
         for host in ["127.0.0.1", "localhost"] {
             TcpStream::connect((host, port)).unwrap();
         }
         running.signal(signal);
         let ran = running.end().exits(0).warns(&[&account.namespace, PROXY]);
         assert_eq!(ran.out, format!("{line}\n"));
-        TcpStream::connect(("127.0.0.1", port)).expect_err("somebody listens still");
+        TcpStream::connect(("127.0.0.1", port)).expect_err("the port is still open");
     }
 }
 
 #[test]
-fn a_member_without_sql_has_its_page_or_names_who_answers() {
+fn a_member_without_sql_has_its_page_or_names_its_proxy() {
     let world = World::shared();
     let account = world.account("forward-doors", |_| {});
     let proxy = format!("kubectl synxdb forward {}/{PROXY}", account.namespace);
@@ -263,7 +264,7 @@ fn a_member_without_sql_has_its_page_or_names_who_answers() {
     running.end().exits(0);
 }
 
-/// The metadata proxy has a short name, whichever namespace is in use.
+/// The metadata proxy has a short name, independent of the current namespace.
 #[test]
 fn meta_is_the_metadata_proxy() {
     let world = World::shared();
@@ -279,7 +280,7 @@ fn psql_runs_on_it_and_its_exit_code_is_ours() {
     let psql = |arguments: &[&str]| world.start_command(with_psql(&account, &[], arguments)).end();
     let ran = psql(&["-Atc", "select 6 * 7", "-d", "template1"]).exits(0);
     assert_eq!(ran.out, "42\n");
-    // What else there is to say is psql's.
+    // All other output is psql's.
     assert_eq!(ran.err.matches("note:").count(), 1, "{}", ran.shown());
     ran.warns(&["note: every user of this machine can connect to this port"]);
     psql(&["-c", "selec"]).exits(1).silent().warns(&["syntax error"]);
@@ -291,7 +292,7 @@ fn psql_runs_on_it_and_its_exit_code_is_ours() {
     world.start_command(without).end().exits(1).silent().warns(&["psql is not installed", "postgresql-client"]);
 }
 
-/// The walk through it that the README has: a session that loses its pod is back with `\c`, on the same port.
+/// As in the README: a session that loses its pod reconnects with `\c`, on the same port.
 #[test]
 fn psql_has_the_terminal_and_ctrl_c_and_reconnects_after_a_failover() {
     let world = World::shared();
@@ -324,7 +325,7 @@ fn psql_has_the_terminal_and_ctrl_c_and_reconnects_after_a_failover() {
 }
 
 #[test]
-fn who_may_not_forward_is_told_before_it_listens() {
+fn a_missing_permission_to_forward_is_reported_before_it_listens() {
     let world = World::shared();
     let account = world.account("forward-rights", |_| {});
     let here = Some(&*account.namespace);
@@ -343,7 +344,7 @@ fn who_may_not_forward_is_told_before_it_listens() {
     }
 }
 
-/// A private practice cluster lives as long as the forward to it.
+/// A private practice cluster runs as long as the forward to it.
 #[test]
 fn a_private_practice_cluster_can_be_reached() {
     needs("psql");
@@ -353,8 +354,8 @@ fn a_private_practice_cluster_can_be_reached() {
     assert_eq!(ran.out, "3\n");
 }
 
-/// psql's own arguments are psql's: a database and a role by position, by option, in a connection string or in a URI are
-/// those that it gets, and it gets them through the forward.
+/// psql's own arguments are passed through: a database and a role by position, by option, in a connection string or in
+/// a URI, always through the forward.
 #[test]
 fn psql_takes_its_own_arguments() {
     let world = World::shared();
@@ -389,7 +390,7 @@ fn psql_takes_its_own_arguments() {
         (&["postgresql://auditor@/test_db?application_name=x"], "test_db|auditor"),
         (&["postgres://auditor@"], "postgres|auditor"),
         (&["postgresql://?user=auditor&dbname=test_db"], "test_db|auditor"),
-        // Another server's name, port or address leads here all the same: that is what the forward is for.
+        // The name, port or address of another server leads here, too: that is the purpose of the forward.
         (&["-d", "postgresql://auditor@db.example.com:6543/test_db"], "test_db|auditor"),
         (&["host=db.example.com port=6543 hostaddr=192.0.2.1 dbname=test_db"], "test_db|gpadmin"),
         (&["-h", "/nowhere", "test_db"], "test_db|gpadmin"),
@@ -400,7 +401,7 @@ fn psql_takes_its_own_arguments() {
     }
     let ran = psql(&["--address", "::1"], &query).exits(0);
     assert_eq!(ran.out, "postgres|gpadmin\n");
-    // Nor does the environment lead elsewhere.
+    // Neither does the environment redirect it.
     let service = world.file("services", "[other]\nhost=db.example.com\nhostaddr=192.0.2.1\nport=6543\n");
     let mut command = with_psql(&account, &[], &query);
     command
@@ -414,7 +415,7 @@ fn psql_takes_its_own_arguments() {
     }
 }
 
-/// A password file's lines for the local port are psql's to find, and those for the pod are found for it.
+/// psql finds a password file's lines for the local port itself; the plugin finds those for the pod.
 #[test]
 fn psql_has_the_password_of_the_local_port_or_of_the_pod() {
     let world = World::shared();
@@ -441,12 +442,12 @@ fn psql_has_the_password_of_the_local_port_or_of_the_pod() {
         let ran = with(line, arguments, None);
         assert_eq!((ran.code, ran.out.as_str()), (Some(0), "gpadmin\n"), "{line} {arguments:?}\n{}", ran.shown());
     }
-    // The environment and a connection string come first.
+    // The environment and a connection string take precedence.
     with("cloudberry-proxy-0:*:*:*:wrong", &[], Some("s3:cret")).exits(0);
     with("cloudberry-proxy-0:*:*:*:wrong", &["password=s3:cret"], None).exits(0);
     with("cloudberry-proxy-0:*:*:auditor:s3\\:cret", &[], None).exits(2).warns(&["no password supplied"]);
 
-    // Who may not look at what owns the pod gives it none: what has its name need not be it.
+    // A user who may not read the pod's owner sends no password: the name alone proves nothing.
     let here = Some(&*account.namespace);
     let pods = Rule { namespace: here, resources: &["pods"], verbs: &["get", "list", "watch"] };
     let forwards = Rule { namespace: here, resources: &["pods/portforward"], verbs: &["get", "create"] };
@@ -459,16 +460,16 @@ fn psql_has_the_password_of_the_local_port_or_of_the_pod() {
     ran.warns(&["no password supplied", "give it no password that is worth anything"]);
 }
 
-/// The plugin tells a port where nothing listens from a way that broke by the kubelet's words alone.
+/// Only the kubelet's message distinguishes a port without a listener from a broken connection.
 #[test]
-fn a_kubelet_says_that_nothing_listens() {
+fn a_kubelet_reports_that_nothing_listens() {
     let world = World::shared();
     let account = world.account("nothing-listens", |_| {});
     let pods = world.within::<Pod>(&account.namespace);
     let said = async {
         let mut forward = pods.portforward(PROXY, &[1]).await.unwrap();
         let mut stream = forward.take_stream(1).unwrap();
-        // Which comes first, the end or the report, is not said.
+        // The order of the end and the error report is not defined.
         let _ = tokio::io::AsyncReadExt::read(&mut stream, &mut [0; 1]).await;
         forward.take_error(1).unwrap().await.unwrap()
     };

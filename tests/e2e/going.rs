@@ -1,4 +1,4 @@
-//! An account that is being deleted, and cannot go yet.
+//! An account whose namespace is terminating, and cannot be removed yet.
 
 use crate::member::Before;
 use crate::world::{ACCOUNT, AwaitIn, World, named};
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 const HELD: &str = "held";
 
-/// Something in a namespace that must be let go before the namespace can; a case that fails lets it go, too.
+/// An object in a namespace with a finalizer; dropping this removes it, even if the case failed.
 struct Held<'w>(&'w World, Api<ConfigMap>);
 
 impl<'w> Held<'w> {
@@ -26,10 +26,10 @@ impl Drop for Held<'_> {
     }
 }
 
-/// Where nobody named it, it is no part of the answer, and is not hidden; where somebody did, it is shown as what it is,
-/// and nothing is begun in it.
+/// If the namespace is not named, it is not judged, but still listed; if it is named, it is shown as terminating, and
+/// no operation starts in it.
 #[test]
-fn what_is_being_deleted_is_not_judged_and_not_hidden() {
+fn a_terminating_account_is_not_judged_and_not_hidden() {
     let world = World::alone();
     let account = world.account("going", |_| {});
     let name = account.namespace.as_str();
@@ -37,7 +37,7 @@ fn what_is_being_deleted_is_not_judged_and_not_hidden() {
     let held = Held::within(&world, name);
     let namespaces: Api<Namespace> = world.cluster_wide();
     namespaces.delete(name, &DeleteParams::default()).await_in(&world).unwrap();
-    // What it would be judged by: it is there, and has no pod.
+    // The reason to judge it: the set exists, but has no pod.
     world.until(&account.pods(), Default::default(), "its pods are gone", |pods| pods.is_empty());
     world.until(&namespaces, named(name), "it stays as long as something in it does", |all| {
         all[name].status.as_ref().and_then(|status| status.phase.as_deref()) == Some("Terminating")
@@ -59,13 +59,13 @@ fn what_is_being_deleted_is_not_judged_and_not_hidden() {
     assert_eq!((&checks[0]["check"], &checks[0]["result"]), (&json!("namespace"), &json!("skipped")));
     assert_eq!(checks[0]["reason"], "being deleted: not looked into");
 
-    // Its databases depend on the safekeepers, and are not waited for.
+    // Its databases depend on the safekeepers, but are not probed.
     let plan = world.run(&["failover", "safekeeper-0", "--dry-run=client", "-o", "json"]).exits(0).json();
     let probed = plan["probes"]["databases"].as_array().unwrap();
     assert!(!probed.is_empty() && probed.iter().all(|probe| probe["namespace"] != json!(name)), "{probed:#?}");
     let not = plan["probes"]["notMeasured"].as_array().unwrap();
     assert!(not.iter().any(|one| one["namespace"] == json!(name)), "{not:#?}");
-    // Of the two members of that name, one is no target.
+    // Of the two members with that name, one is no candidate.
     let plan = world.run(&["failover", "wh9527-0", "--dry-run=client", "-o", "json"]).exits(0).json();
     assert_eq!(plan["target"]["namespace"], ACCOUNT);
 

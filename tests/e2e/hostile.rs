@@ -1,14 +1,14 @@
-//! A database whose names and words try to drive the terminal of whoever asks it.
+//! A database whose names and messages try to control the terminal.
 
 use crate::support::Ran;
 use crate::world::World;
 use std::fs;
 
-/// As PostgreSQL writes it within quotes, and what it is.
+/// As PostgreSQL writes it in quotes, and what it is.
 const WRITTEN: &str = r#"U&"x\001B[2J\000AVerified: all\0009\009B1A\202Ey""#;
 const NAME: &str = "x\u{1b}[2J\nVerified: all\t\u{9b}1A\u{202e}y";
 
-/// It is shown, drives nothing, and is no line of its own.
+/// Asserts that it is shown, controls nothing, and does not start a line of its own.
 #[track_caller]
 fn harmless(ran: Ran) -> Ran {
     let shown = format!("{}{}", ran.out, ran.err);
@@ -23,7 +23,7 @@ fn harmless(ran: Ran) -> Ran {
 }
 
 #[test]
-fn names_and_words_of_a_database_are_shown_and_drive_nothing() {
+fn names_and_messages_of_a_database_cannot_control_the_terminal() {
     let world = World::shared();
     let account = world.account("hostile", |_| {});
     let proxy = (account.namespace.as_str(), "cloudberry-proxy-0");
@@ -39,7 +39,7 @@ fn names_and_words_of_a_database_are_shown_and_drive_nothing() {
     let read: serde_json::Value = serde_saphyr::from_str(&yaml.out).unwrap();
     assert!(read["checks"].as_array().unwrap().iter().any(reason), "and so does YAML");
 
-    // What is missing is named, in a verdict and in an error of the server's own.
+    // Missing objects are named, in a verdict and in an error of the server itself.
     let file = world.home().join("before.json");
     let path = file.to_str().unwrap();
     account.run(&["verify", "--save", path]).exits(0);
@@ -52,7 +52,7 @@ fn names_and_words_of_a_database_are_shown_and_drive_nothing() {
              $$ begin raise E'x\\x1b[2J\\nVerified: all\\r%', U&'\\009B\\202E'; end $$; \
          create event trigger refuse on ddl_command_start when tag in ('CREATE SCHEMA') execute function refuse()",
     );
-    // A trigger that objects says nothing of the data: unknown, and not failed.
+    // A trigger that fails proves nothing about the data: unknown, not failed.
     harmless(account.run(&["verify", "-d", "postgres"]).exits(8));
     let ran = account.run(&["failover", "cloudberry-proxy-0", "--yes", "--keep-pvc"]);
     assert!(ran.out.contains("x\u{fffd}[2J") || ran.err.contains("x\u{fffd}[2J"), "{}", ran.shown());

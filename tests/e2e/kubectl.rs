@@ -1,4 +1,4 @@
-//! Through kubectl itself, as users have it.
+//! Through kubectl itself, like users run it.
 
 use crate::member::Before;
 use crate::support::Ran;
@@ -8,7 +8,7 @@ use crate::world::{Account, World};
 use std::path::Path;
 use std::process::Command;
 
-/// kubectl, with the plugin's folder on its PATH.
+/// Runs kubectl, with the plugin's folder on its PATH.
 fn kubectl(account: &Account<'_>, arguments: &[&str]) -> Ran {
     let mut path = Path::new(PLUGIN).parent().unwrap().as_os_str().to_owned();
     path.push(":");
@@ -29,9 +29,9 @@ fn kubectl_runs_the_plugin() {
     let before = Before::of(&world, &account.namespace, "wh9527-0");
     kubectl(&account, &["synxdb", "failover", "wh9527-0", "--yes"]).exits(0).says(&["Recovered: wh9527-0"]);
     before.is_recovered();
-    // What the plugin says is new, kubectl says, too.
+    // kubectl confirms the new UID that the plugin prints.
     let said = kubectl(&account, &["get", "pod", "wh9527-0", "-o", "jsonpath={.metadata.uid}"]).exits(0);
     assert_eq!(Some(said.out), world.pod(&account.namespace, "wh9527-0").metadata.uid);
     kubectl(&account, &["synxdb", "status"]).exits(0);
-    kubectl(&account, &["synxdb", "status", "nobody-0"]).exits(1);
+    kubectl(&account, &["synxdb", "status", "missing-0"]).exits(1);
 }

@@ -1,4 +1,4 @@
-//! One failover at a time in a namespace: the Lease, as a real API server keeps it.
+//! One failover at a time in a namespace: the Lease on a real API server.
 
 use crate::member::Before;
 use crate::support::Ran;
@@ -9,7 +9,7 @@ use serde_json::json;
 
 const LEASE: &str = "kubectl-synxdb";
 
-/// Who holds the namespace's Lease.
+/// Returns the holder of the namespace's Lease.
 fn holder(account: &Account<'_>) -> Option<String> {
     account.world.get(&account.world.within::<Lease>(&account.namespace), LEASE)?.spec?.holder_identity
 }
@@ -20,9 +20,9 @@ fn id(ran: &Ran) -> String {
 }
 
 #[test]
-fn the_second_is_refused_and_what_a_killed_one_held_is_taken() {
+fn a_second_failover_is_blocked_and_a_killed_ones_lease_is_taken_over() {
     let world = World::shared();
-    // A new pod takes its time, so that the first is at work while the second is refused.
+    // A new pod starts slowly, so that the first failover is still running when the second is blocked.
     let account = world.account("lease", |objects| {
         let spec = &mut objects.set("wh9527")["spec"];
         spec["replicas"] = json!(1);
@@ -45,7 +45,7 @@ fn the_second_is_refused_and_what_a_killed_one_held_is_taken() {
     ran.warns(&[&words, "--allow concurrent-failover overrides this check"]);
     proxy.is_unchanged();
 
-    // Nobody gives it back for the one that is killed; that its process is no more is known here.
+    // A killed run does not release it, but its process is known to be gone here.
     world.until(&account.pods(), named("wh9527-0"), "the old pod goes", |pods| {
         let old = pods.get("wh9527-0").filter(|pod| pod.metadata.uid.as_ref() == Some(&node.uid));
         old.is_none_or(|pod| pod.metadata.deletion_timestamp.is_some())

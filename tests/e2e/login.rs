@@ -1,5 +1,5 @@
-//! Logging in to databases: TLS, passwords, Secrets. What a failover says of the database before it acts shows the
-//! login.
+//! Database login: TLS, passwords, Secrets. The plan of a failover, which describes the database, shows whether the
+//! login worked.
 
 use crate::member::Before;
 use crate::support::Ran;
@@ -11,18 +11,18 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 const PROXY: &str = "cloudberry-proxy-0";
-/// Nothing else that is printed has this in it.
+/// No other output contains this.
 const PASSWORD: &str = "0pen-S3same";
 const WRONG: &str = "0pen-P0ppy";
 
-/// An account whose proxy asks for passwords.
+/// Creates an account whose proxy requires passwords.
 fn account<'w>(world: &'w World, case: &str) -> (Account<'w>, Secured<'w>) {
     let account = world.account(case, |_| {});
     let secured = world.secured((&account.namespace, PROXY), PASSWORD);
     (account, secured)
 }
 
-/// Runs the plugin with these variables, and with all the output there is: no password is in it, plain or encoded.
+/// Runs the plugin with these variables and full output, and asserts that no password is in it, plain or encoded.
 #[track_caller]
 fn run(account: &Account<'_>, arguments: &[&str], variables: &[(&str, &str)]) -> Ran {
     let mut command = account.plugin(&[arguments, &["-v", "9"]].concat());
@@ -39,14 +39,14 @@ fn watched(account: &Account<'_>, command: Command) -> Ran {
     ran
 }
 
-/// Base64, without the end that depends on what follows.
+/// Returns base64 without the end, which depends on what follows.
 fn encoded(text: &str) -> String {
     use base64::Engine;
     let all = base64::engine::general_purpose::STANDARD_NO_PAD.encode(text);
     all[..all.len() - 1].to_owned()
 }
 
-/// What the database said before a failover that is not carried out.
+/// Returns what the database reported in the plan of a dry run.
 #[track_caller]
 fn before(account: &Account<'_>, flags: &[&str], variables: &[(&str, &str)]) -> Value {
     let dry_run = ["failover", "wh9527-0", "--dry-run=client", "-o", "json"];
@@ -69,7 +69,7 @@ fn refused(account: &Account<'_>, flags: &[&str], variables: &[(&str, &str)], wh
 const GIVEN: (&str, &str) = ("PGPASSWORD", PASSWORD);
 
 #[test]
-fn tls_is_checked_as_far_as_the_mode_says() {
+fn tls_is_verified_as_the_mode_requires() {
     let world = World::shared();
     let (account, server) = account(&world, "login-tls");
     let authority = Authority::new();
@@ -102,14 +102,14 @@ fn tls_is_checked_as_far_as_the_mode_says() {
     answers(&account, &[&full[..], &["--sslservername", "proxy.elsewhere.example"]].concat(), &[GIVEN]);
     answers(&account, &["--sslmode", "verify-ca", "--sslrootcert", roots], &[GIVEN]);
 
-    // Without its file there is nothing to check by: said before anything is asked.
+    // Without the file, nothing can be verified: reported before the prompt.
     let ran = run(&account, &["failover", "wh9527-0", "--yes", "--sslmode", "verify-full"], &[GIVEN]).exits(2).silent();
     ran.warns(&["there is no file", ".postgresql/root.crt", "next: --sslmode require does without"]);
 }
 
-/// All of a failover goes by the same login, and a proxy that was replaced asks for it as before.
+/// The whole failover uses the same login, and a replaced proxy still requires it.
 #[test]
-fn a_failover_is_proven_over_tls_with_a_password_from_a_secret() {
+fn a_failover_is_verified_over_tls_with_a_password_from_a_secret() {
     let world = World::shared();
     let (account, server) = account(&world, "login-failover");
     let authority = Authority::new();
@@ -147,7 +147,7 @@ fn a_password_comes_from_the_environment_a_file_or_a_secret() {
         "password authentication failed for user \"gpadmin\" (SQLSTATE 28P01), with the password from PGPASSWORD";
     refused(&account, &[], &[("PGPASSWORD", WRONG)], wrong);
 
-    // In the user's own home; one line for what somebody forwarded, one for the pod.
+    // In the user's own home: one line for a forwarded port, one for the pod.
     let pgpass = world.file(".pgpass", &format!("localhost:15432:*:*:{WRONG}\n{PROXY}:5432:*:gpadmin:{PASSWORD}\n"));
     let mode = |mode| std::fs::set_permissions(&pgpass, std::fs::Permissions::from_mode(mode)).unwrap();
     mode(0o600);
@@ -174,10 +174,10 @@ fn a_password_comes_from_the_environment_a_file_or_a_secret() {
     refused(&account, &["--password-secret", "superuser/other"], &[GIVEN], &from);
     let ran = secret("superuser/pass", &[GIVEN]).exits(1).silent();
     ran.warns(&["has no key \"pass\"", "its keys: other, password", "next: kubectl describe secret superuser"]);
-    let ran = secret("nobody/password", &[GIVEN]).exits(1).silent();
-    ran.warns(&["Secret nobody not found in namespace", "next: kubectl get secrets -n"]);
+    let ran = secret("missing/password", &[GIVEN]).exits(1).silent();
+    ran.warns(&["Secret missing not found in namespace", "next: kubectl get secrets -n"]);
 
-    // Who may fail over need not be who may read Secrets.
+    // A user who may fail over need not be allowed to read Secrets.
     let looked_at = &["pods", "persistentvolumeclaims", "statefulsets.apps", "events"];
     let within = Some(account.namespace.as_str());
     let user = world.user(
@@ -201,10 +201,11 @@ fn a_password_comes_from_the_environment_a_file_or_a_secret() {
     assert!(String::from_utf8_lossy(&output.stdout).starts_with(&encoded(PASSWORD)), "{output:?}");
 }
 
-/// Without a baseline, and with a login that is never taken, a failover that is told to go on all the same ends as not
-/// proven: soon, with the server's words, and with a command that names where the password is and not what it is.
+/// Without a baseline, and with a login that is never accepted, a failover that is forced to proceed ends as
+/// unverified: promptly, with the server's message, and with a command that names the source of the password, not the
+/// password.
 #[test]
-fn a_wrong_password_is_warned_of_and_ends_as_not_proven() {
+fn a_wrong_password_causes_a_warning_and_ends_as_unverified() {
     let world = World::shared();
     let (account, _) = account(&world, "login-wrong");
     run(&account, &["verify"], &[GIVEN]).exits(0);
@@ -216,7 +217,7 @@ fn a_wrong_password_is_warned_of_and_ends_as_not_proven() {
     let ran = ran.says(&["Not proven: wh9527-0", "it responds, but rejects the login", wrong]);
     was.is_replaced();
 
-    // With the right one the same command proves it, by what was stored when it was verified.
+    // With the right one, the same command verifies it by the stored baseline.
     let resume = ran.resume();
     let resume: Vec<&str> = resume.iter().map(String::as_str).collect();
     assert!(ran.out.contains(" --username gpadmin --sslmode prefer"), "{}", ran.shown());
@@ -226,9 +227,9 @@ fn a_wrong_password_is_warned_of_and_ends_as_not_proven() {
     ran.says(&["Recovered: wh9527-0", "compared with the stored baseline of"]);
 }
 
-/// What is finished has the baseline of its first run: that the login does not fit now is said beside it.
+/// A resumed run has the baseline of its first run; that the login fails now is reported as well.
 #[test]
-fn a_failover_that_is_finished_with_a_wrong_password_says_so() {
+fn resuming_with_a_wrong_password_is_reported() {
     let world = World::shared();
     let account = world.account("login-finish", |objects| {
         objects.set("wh9527")["spec"]["updateStrategy"] = json!({"type": "OnDelete"});
@@ -242,7 +243,7 @@ fn a_failover_that_is_finished_with_a_wrong_password_says_so() {
     let ran = run(&account, &["failover", "wh9527-0", "--yes", "--timeout", "10s"], &[GIVEN]).exits(6);
     let resume = ran.resume();
     let resume: Vec<&str> = resume.iter().map(String::as_str).chain(["--dry-run"]).collect();
-    // On a busy machine the time is over before there is another pod.
+    // On a busy machine, the timeout may expire before the new pod exists.
     world.until(&account.pods(), named("wh9527-0"), "another wh9527-0 is there", |pods| {
         pods.get("wh9527-0").is_some_and(|pod| pod.metadata.uid != old)
     });
@@ -260,13 +261,13 @@ fn a_failover_that_is_finished_with_a_wrong_password_says_so() {
 }
 
 #[test]
-fn a_role_that_may_only_read_proves_without_a_canary() {
+fn a_read_only_role_verifies_without_a_canary() {
     let world = World::shared();
     let (account, server) = account(&world, "login-reader");
     let proxy = (account.namespace.as_str(), PROXY);
     let gpadmin = ("gpadmin", Some(PASSWORD));
     server.query(&format!("create role reader login password '{WRONG}'"));
-    // The system's tables aside, it sees what the product page's example put there.
+    // Apart from system tables, it sees what the product page's example created.
     world.query_as(proxy, gpadmin, "test_db", "grant select on all tables in schema public to reader").unwrap();
     let reader = [("PGPASSWORD", WRONG)];
     let ran = run(&account, &["failover", "wh9527-0", "--yes", "-U", "reader"], &reader).exits(0);
@@ -275,7 +276,7 @@ fn a_role_that_may_only_read_proves_without_a_canary() {
     ran.warns(&["by SQL, port 5432, as reader"]);
 }
 
-/// It is taken for what it is, a server that does not answer: not for a login that is wrong.
+/// It is recognized as a server that does not answer, not as a wrong login.
 #[test]
 fn a_server_that_accepts_and_never_answers_ends_with_the_deadline() {
     let world = World::shared();

@@ -1,6 +1,6 @@
-//! One set of cases for two worlds: the practice cluster inside the binary, and, where `SYNXDB_E2E_KUBECONFIG` names a
-//! kubeconfig, a real Kubernetes on which the same manifests run. What differs between them is in `world`, and nowhere
-//! else; everything is set up and looked at through the API.
+//! One set of cases for two kinds of cluster: the practice cluster inside the binary and, if `SYNXDB_E2E_KUBECONFIG`
+//! names a kubeconfig, a real Kubernetes with the same manifests. Only `world` knows the differences; everything is set
+//! up and inspected through the API.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 

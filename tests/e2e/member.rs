@@ -1,20 +1,21 @@
-//! A member before its failover, and what must be true of it afterwards: by the cluster's own objects, told apart by UID.
+//! A member before its failover, and assertions about it afterwards: by the cluster's own objects, distinguished by
+//! UID.
 
 use crate::world::{World, named};
 use k8s_openapi::api::core::v1::{PersistentVolume, PersistentVolumeClaim, Pod};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-/// How the annotations begin in which the plugin writes its records, on volumes.
+/// The prefix of the annotations in which the plugin writes its records, on volumes.
 const RECORD: &str = "kubectl-synxdb/record-";
 
-/// On a cluster that all cases share, another safekeeper has often been replaced a moment ago: one is replaced all the
-/// same, since these hold nothing.
+/// Returns flags to fail over a safekeeper anyway: on a shared cluster, another one has often been replaced a moment
+/// ago, and these hold no data.
 pub(crate) fn all_the_same(pod: &str) -> [&str; 4] {
     ["--allow", "quorum-loss", "--confirm", pod]
 }
 
-/// A member as it was.
+/// A member before its failover.
 pub(crate) struct Before<'w> {
     world: &'w World,
     pub(crate) namespace: String,
@@ -25,7 +26,7 @@ pub(crate) struct Before<'w> {
     pub(crate) claims: BTreeMap<String, Claim>,
 }
 
-/// A claim as it was.
+/// A claim before its failover.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Claim {
     pub(crate) uid: String,
@@ -56,7 +57,7 @@ impl<'w> Before<'w> {
         }
     }
 
-    /// The pod is another one and Ready, and each claim is another one, Bound to another volume.
+    /// Asserts that the pod is new and Ready, and each claim is new and Bound to a new volume.
     #[track_caller]
     pub(crate) fn is_replaced(&self) {
         let pod = self.world.pod(&self.namespace, &self.pod);
@@ -80,7 +81,7 @@ impl<'w> Before<'w> {
         }
     }
 
-    /// Each old volume is there and kept, free of its claim, and tells how that came to be.
+    /// Asserts that each old volume is retained, free of its claim, and records how that happened.
     #[track_caller]
     pub(crate) fn is_kept(&self, outcome: &str) {
         for (name, old) in &self.claims {
@@ -109,14 +110,14 @@ impl<'w> Before<'w> {
         }
     }
 
-    /// Replaced, kept, and on record as recovered.
+    /// Asserts that it is replaced, retained, and recorded as recovered.
     #[track_caller]
     pub(crate) fn is_recovered(&self) {
         self.is_replaced();
         self.is_kept("recovered");
     }
 
-    /// Pod and claims are the same ones and stay, and the volumes are as they were.
+    /// Asserts that pod and claims are the same ones and not terminating, and the volumes are unchanged.
     #[track_caller]
     pub(crate) fn is_unchanged(&self) {
         let pod = self.world.pod(&self.namespace, &self.pod);
@@ -125,7 +126,7 @@ impl<'w> Before<'w> {
         self.claims_are_unchanged();
     }
 
-    /// The claims are the same ones and stay, and the volumes are as they were.
+    /// Asserts that the claims are the same ones and not terminating, and the volumes are unchanged.
     #[track_caller]
     pub(crate) fn claims_are_unchanged(&self) {
         for (name, old) in &self.claims {
@@ -143,7 +144,7 @@ impl<'w> Before<'w> {
         }
     }
 
-    /// The pod is the old one still, and is being deleted in the ordinary way; no finalizer of its claims was stripped.
+    /// Asserts that the old pod is terminating in the ordinary way, and no finalizer of its claims was removed.
     #[track_caller]
     pub(crate) fn is_not_forced(&self) {
         let pod = self.world.pod(&self.namespace, &self.pod);
@@ -184,7 +185,7 @@ fn record(volume: &PersistentVolume) -> Value {
     records.pop().unwrap_or_else(|| panic!("there is no record on volume {:?}", volume.metadata.name))
 }
 
-/// Names of the claims that a pod mounts, sorted.
+/// Returns the sorted names of the claims that a pod mounts.
 fn mounted(pod: &Pod) -> Vec<String> {
     let volumes = pod.spec.as_ref().and_then(|spec| spec.volumes.as_ref()).into_iter().flatten();
     let mut names: Vec<String> = volumes

@@ -1,4 +1,4 @@
-//! Which pod is meant.
+//! Which pod a name stands for.
 
 use crate::world::{ACCOUNT, SYSTEM, World};
 

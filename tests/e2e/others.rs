@@ -1,4 +1,4 @@
-//! Somebody else at work at the same time, and machines that go away.
+//! Other users who act at the same time, and machines that fail.
 
 use crate::member::Before;
 use crate::support::terminal::Terminal;
@@ -6,11 +6,11 @@ use crate::world::{AwaitIn, World, named, stays_ready};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::DeleteParams;
 
-/// The plan is for a pod that is no more: it is not carried out.
+/// The plan is for a pod that no longer exists, so it is not carried out.
 #[test]
-fn a_pod_that_somebody_else_replaced_while_it_asked_is_left_alone() {
+fn a_pod_replaced_during_the_prompt_is_left_alone() {
     let world = World::shared();
-    let account = world.account("somebody-else", |_| {});
+    let account = world.account("other-operator", |_| {});
     let before = Before::of(&world, &account.namespace, "wh9527-0");
     let mut terminal = Terminal::start(account.plugin(&["failover", "wh9527-0"]));
     terminal.expect(&format!("Fail over {}/wh9527-0?", account.namespace));
@@ -29,17 +29,17 @@ fn a_pod_that_somebody_else_replaced_while_it_asked_is_left_alone() {
     before.claims_are_unchanged();
 }
 
-/// Whether the machine is off is for people to find out: nothing is forced, and the way out is named.
+/// Only people can verify that a machine is off: nothing is forced, and the output names the way out.
 #[test]
 fn on_a_lost_node_nothing_is_forced() {
     let world = World::alone();
     let account = world.account("lost-node", |_| {});
-    // What the proxy holds is known, should it be on that node, too.
+    // The proxy's baseline is stored, in case it is on that node, too.
     account.run(&["verify"]).exits(0);
     let before = Before::of(&world, &account.namespace, "wh9527-0");
     let lost = world.lose_node(&before.node);
 
-    // Where it was the only node, there is none for the new pod.
+    // If it was the only node, there is none for the new pod.
     let all_the_same = ["--allow", "unusable-node", "--confirm", "wh9527-0"];
     let ran =
         account.run(&[&["failover", "wh9527-0", "--yes", "--timeout", "15s"], &all_the_same[..]].concat()).exits(6);
@@ -50,7 +50,7 @@ fn on_a_lost_node_nothing_is_forced() {
     ]);
     before.is_not_forced();
 
-    // With the machine back, its kubelet lets the old pod go, and what was begun is finished.
+    // Once the machine is back, its kubelet releases the old pod, and the operation is completed.
     lost.comes_back();
     let resume = ran.resume();
     let resume: Vec<&str> = resume.iter().map(String::as_str).collect();
@@ -58,7 +58,7 @@ fn on_a_lost_node_nothing_is_forced() {
     before.is_recovered();
 }
 
-/// The API server goes away in the middle, and with it every watch and every forward.
+/// The API server restarts in the middle, which ends every watch and every forward.
 #[test]
 fn a_restart_of_the_api_server_is_survived() {
     let world = World::alone();
@@ -72,7 +72,7 @@ fn a_restart_of_the_api_server_is_survived() {
     world.restart_api_server();
     let mut ran = running.end();
     if ran.code != Some(0) {
-        // What it could not see to its end it can take up again.
+        // What it could not complete can be resumed.
         let resume = ran.resume();
         let resume: Vec<&str> = resume.iter().map(String::as_str).collect();
         ran = world.run(&[&resume[..], &["--yes"]].concat());

@@ -1,4 +1,4 @@
-//! The roles that `rbac` prints: each command works with exactly these, and with any one right taken away it says which.
+//! The roles that `rbac` prints: each command works with exactly these, and without any one right it names that right.
 
 use crate::member::Before;
 use crate::support::machine::needs;
@@ -11,16 +11,16 @@ use kubectl_synxdb::plan::rights::{self, Place, Right};
 use kubectl_synxdb::topology::layout::CONFIG_MAP;
 use serde_json::{Value, json};
 
-/// The roles of a command in an account's namespace, and the user who has them, until they are dropped.
+/// A command's roles in an account's namespace, and the user who has them, until dropped.
 struct Roles<'w> {
     account: &'w Account<'w>,
     user: User<'w>,
-    /// The manifests, under names of this case's own where they lie in no namespace.
+    /// The manifests; cluster-scoped ones are renamed for this case.
     all: Vec<Value>,
 }
 
 impl<'w> Roles<'w> {
-    /// What the program prints, applied.
+    /// Applies what the program prints.
     fn of(account: &'w Account<'w>, command: RbacFor) -> Self {
         let world = account.world;
         let user = world.user(&account.namespace, &[]);
@@ -45,7 +45,7 @@ impl<'w> Roles<'w> {
         roles
     }
 
-    /// Waits until the API server has learned of a change.
+    /// Waits until the API server knows of a change.
     fn until_known(&self, right: &Right, allowed: bool) {
         let namespace = (right.place == Place::Namespaces).then_some(self.account.namespace.as_str());
         let granted = Granted { namespace, resource: right.resource, name: right.name, verb: right.verb };
@@ -73,7 +73,7 @@ impl<'w> Roles<'w> {
         }
     }
 
-    /// Does something with all of the rights but this one.
+    /// Does something with all rights except this one.
     fn without<T>(&self, right: &Right, work: impl FnOnce() -> T) -> T {
         let all = &self.role(right.place)["rules"];
         let mut rules = all.clone();
@@ -116,7 +116,7 @@ impl<'w> Roles<'w> {
     }
 
     fn run(&self, arguments: &[&str]) -> Ran {
-        // What follows `--` is another program's.
+        // Arguments after `--` belong to another program.
         let (own, others) =
             arguments.split_at(arguments.iter().position(|word| *word == "--").unwrap_or(arguments.len()));
         let mut command = self.account.plugin(own);
@@ -131,7 +131,7 @@ impl Drop for Roles<'_> {
         if !world.is_real() {
             return;
         }
-        // What lies in the namespace goes with it.
+        // Objects in the namespace are deleted with it.
         for manifest in self.all.iter().filter(|manifest| manifest["metadata"]["namespace"].is_null()) {
             let name = manifest["metadata"]["name"].as_str().unwrap_or_default();
             let how = DeleteParams::default();
@@ -144,14 +144,14 @@ impl Drop for Roles<'_> {
     }
 }
 
-/// What a command says of a right that it would need, in its own words or the server's: the verb, the resource and where.
+/// Whether a command names a missing right, in its own words or the server's: verb, resource and place.
 fn names(ran: &Ran, right: &Right, namespace: &str) -> bool {
     let (resource, group) = right.resource.split_once('.').unwrap_or((right.resource, ""));
     let (own_place, place) = match right.place {
         Place::Namespaces => (format!(" in namespace {namespace}"), format!("in the namespace \"{namespace}\"")),
         Place::Cluster => (String::new(), "at the cluster scope".to_owned()),
     };
-    // The one object may stand between the resource and the place.
+    // The name of the object may be between the resource and the place.
     let own = format!(
         "(you may not|not allowed to) {} {}( [a-z0-9-]+)?{own_place}",
         right.verb,
@@ -162,10 +162,9 @@ fn names(ran: &Ran, right: &Right, namespace: &str) -> bool {
     regex::Regex::new(&own).unwrap().is_match(&said) || said.contains(&server)
 }
 
-/// Rights that are used for what did not happen here: a namespace that is named by its beginning, somebody else's change,
-/// a first baseline, a quota that is full.
+/// Rights for events that do not happen here: a namespace prefix, a concurrent change, a first baseline, a full quota.
 fn is_for_something_else(right: &Right) -> bool {
-    // The cluster's own layout is in the system namespace, and whether there is one is said at -v.
+    // The cluster's own layout is in the system namespace, and only -v reports whether there is one.
     if right.name == Some(CONFIG_MAP) {
         return true;
     }
@@ -174,7 +173,7 @@ fn is_for_something_else(right: &Right) -> bool {
     first.contains(&(right.verb, right.resource)) || (right.verb == "get" && object)
 }
 
-/// Runs a command with all of its rights but one, for each of them, and collects what is not as it should be.
+/// Runs a command without each of its rights in turn, and collects unexpected results.
 fn one_by_one(roles: &Roles<'_>, command: RbacFor, applies: impl Fn(&Right) -> bool, run: impl Fn(&Right) -> Ran) {
     let mut wrong = Vec::new();
     for right in rights::of(command).into_iter().filter(applies) {
@@ -182,7 +181,7 @@ fn one_by_one(roles: &Roles<'_>, command: RbacFor, applies: impl Fn(&Right) -> b
         let told = is_for_something_else(&right) || names(&ran, &right, &roles.account.namespace);
         let ended = match (ran.code, right.without, right.goes_on) {
             (Some(0), ..) if is_for_something_else(&right) => true,
-            // Which of the two a forward takes depends on the server: the other one may be enough.
+            // Which of the two a forward needs depends on the server: the other one may be enough.
             (Some(0), Some(_), false) if right.resource == "pods/portforward" => true,
             (Some(0 | 8), Some(_), true) => true,
             (Some(4), _, false) | (Some(8), None, false) => true,
@@ -200,7 +199,7 @@ fn one_by_one(roles: &Roles<'_>, command: RbacFor, applies: impl Fn(&Right) -> b
 }
 
 #[test]
-fn those_who_look() {
+fn read_only_commands() {
     let world = World::shared();
     let account = world.account("rbac-look", |_| {});
     let outside = |right: &Right| right.resource == "persistentvolumes";
@@ -216,7 +215,7 @@ fn those_who_look() {
 }
 
 #[test]
-fn those_who_forward() {
+fn commands_that_forward() {
     needs("psql");
     let world = World::shared();
     let account = world.account("rbac-way", |_| {});
@@ -227,7 +226,7 @@ fn those_who_forward() {
 }
 
 #[test]
-fn those_who_fail_over() {
+fn commands_that_change_the_cluster() {
     let world = World::shared();
     let account = world.account("rbac-act", |_| {});
     let before = Before::of(&world, &account.namespace, "wh9527-0");
@@ -235,12 +234,13 @@ fn those_who_fail_over() {
     let plan = ["failover", "wh9527-0", "--dry-run=client"];
     one_by_one(&roles, RbacFor::Failover, |_| true, |_| roles.run(&plan));
     before.is_unchanged();
-    // And with all of them it is done.
+    // With all of them, it succeeds.
     let ran = roles.run(&["failover", "wh9527-0", "--yes"]).exits(0).says(&["Recovered: wh9527-0"]);
     assert!(!ran.err.contains("may not") && !ran.err.contains("cannot"), "{}", ran.shown());
     before.is_recovered();
 
-    // What it set aside comes back by undo, and what that set aside is given back, each with its own rights.
+    // The volume that it retained is restored by an undo, and the one that the undo retained is released, each with its
+    // own rights.
     let undo = Roles::of(&account, RbacFor::Undo);
     let plan = ["undo", "wh9527-0", "--dry-run=client"];
     one_by_one(&undo, RbacFor::Undo, |_| true, |_| undo.run(&plan));
@@ -258,7 +258,7 @@ fn those_who_fail_over() {
     history.run(&release).exits(0);
 }
 
-/// In every namespace only where that is said: kube-system is nobody's to forward into by an oversight.
+/// It binds everywhere only on request: a forward into kube-system must not be possible by accident.
 #[test]
 fn without_a_namespace_it_binds_in_synxdbs_own() {
     let world = World::shared();
@@ -267,7 +267,7 @@ fn without_a_namespace_it_binds_in_synxdbs_own() {
         let ran = world.run(&[&arguments[..], more].concat()).exits(0);
         serde_saphyr::from_multiple(&ran.out).unwrap()
     };
-    // Where one grants what lies in namespaces.
+    // Returns where the manifests grant namespaced rights.
     let bound = |manifests: &[Value]| -> Vec<Option<String>> {
         let of_it = manifests.iter().filter(|one| one["roleRef"]["name"] == "kubectl-synxdb-failover");
         of_it.map(|one| one["metadata"]["namespace"].as_str().map(str::to_owned)).collect()
@@ -281,7 +281,7 @@ fn without_a_namespace_it_binds_in_synxdbs_own() {
     let ran = world.run(&[&arguments[..], &["--cluster-wide"]].concat()).exits(0);
     ran.says(&["in EVERY namespace", "kube-system", "volumes are no namespace's"]);
 
-    // Who may not list namespaces is told how to name them, and nothing is bound.
+    // A user who may not list namespaces learns how to name them, and nothing is bound.
     let user = world.user("default", &[]);
     let mut command = world.plugin(&arguments);
     command.env("KUBECONFIG", &user.kubeconfig);

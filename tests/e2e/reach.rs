@@ -1,4 +1,4 @@
-//! How long databases are away while a component is replaced, as those who use them see it.
+//! Outages of databases while a component is replaced, as their users see them.
 
 use crate::member::all_the_same;
 use crate::support::Ran;
@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 const PROXY: &str = "cloudberry-proxy-0";
-/// How often the plugin asks a database.
+/// How often the plugin probes a database.
 const PACE: Duration = Duration::from_millis(200);
 
-/// What was measured of a database.
+/// Returns what was measured of a database.
 #[track_caller]
 fn reach(ran: &Ran, namespace: &str) -> Value {
     let result = ran.json_lines().pop().unwrap();
@@ -60,7 +60,7 @@ fn a_proxy_is_away_for_a_while_and_nothing_else_is() {
     assert_eq!(ran.json_lines().pop().unwrap()["reachability"].as_array().unwrap().len(), 1);
 }
 
-/// A pod of the system's that goes when the case lets it: when this is dropped.
+/// A system pod that terminates only when this is dropped.
 struct Held<'w>(&'w World, &'static str);
 
 impl<'w> Held<'w> {
@@ -83,9 +83,9 @@ impl Drop for Held<'_> {
     }
 }
 
-/// Somebody takes an account's proxy away meanwhile: nobody promised that for a safekeeper.
+/// Another user deletes an account's proxy, which the product does not announce for a safekeeper.
 #[test]
-fn an_interruption_that_was_not_promised_is_a_finding() {
+fn an_unexpected_interruption_is_a_finding() {
     let world = World::alone();
     let (system, account) = (world.within::<Pod>(SYSTEM), world.within::<Pod>(ACCOUNT));
     let held = Held::new(&world, "safekeeper-1");
@@ -103,7 +103,7 @@ fn an_interruption_that_was_not_promised_is_a_finding() {
     };
     scale(0);
     account.delete(PROXY, &DeleteParams::default().grace_period(0)).await_in(&world).unwrap();
-    // It stays away for as long as it takes this client to find that out ten times: the plugin asks as often.
+    // It stays away until this client has failed ten times: the plugin probes as often.
     for _ in 0..10 {
         assert!(account.portforward(PROXY, &[5432]).await_in(&world).is_err(), "a set of no replicas has a pod");
         std::thread::sleep(PACE);
@@ -120,9 +120,9 @@ fn an_interruption_that_was_not_promised_is_a_finding() {
     stayed(&reach(&ran, SYSTEM));
 }
 
-/// What one may not look into is not measured: no error, and no pass.
+/// A database that may not be probed is not measured: neither an error nor a pass.
 #[test]
-fn what_may_not_be_asked_is_not_measured() {
+fn without_permission_to_probe_nothing_is_measured() {
     let world = World::alone();
     let read = &["get", "list", "watch"];
     let cluster = |resources, verbs| Rule { namespace: None, resources, verbs };
@@ -147,7 +147,7 @@ fn what_may_not_be_asked_is_not_measured() {
     assert_eq!((&row["asked"], &row["pod"], &row["finding"]), (&json!(0), &Value::Null, &json!(false)), "{row:#}");
     assert!(row["notMeasured"].as_str().unwrap().starts_with("its pods cannot be read: pods is forbidden"), "{row:#}");
 
-    // Who may read them may not ask them yet.
+    // The user may read them, but not probe them yet.
     rules.push(cluster(&["pods", "persistentvolumeclaims", "statefulsets.apps"], &["list"]));
     let ran = run(&world.user(SYSTEM, &rules));
     stayed(&reach(&ran, SYSTEM));

@@ -1,5 +1,5 @@
-//! Records: what a component held before is known as long as it may be needed, whatever else is written on a volume; and
-//! what is not known is never taken for what is there now.
+//! Records: a component's baseline is kept as long as it may be needed, whatever else is written on a volume; and if it
+//! is unknown, the current content never takes its place.
 
 use crate::support::{Ran, unwrapped};
 use crate::world::{Account, AwaitIn, World};
@@ -11,12 +11,12 @@ use std::collections::BTreeMap;
 const POD: &str = "cloudberry-proxy-0";
 const CLAIM: &str = "data-cloudberry-proxy-0";
 const RECORD: &str = "kubectl-synxdb/record-";
-/// Kubernetes' bound for all annotations of an object.
+/// Kubernetes' limit for all annotations of an object.
 const MOST: usize = 256 << 10;
-/// Somebody else's annotation.
+/// An annotation of another user.
 const FOREIGN: &str = "example.com/notes";
 
-/// An account whose databases lie on the proxy's own disk, so that a new disk is an empty one.
+/// Creates an account whose databases are on the proxy's own disk, so that a new disk is empty.
 fn on_its_own_disk<'w>(world: &'w World, case: &str) -> Account<'w> {
     world.account(case, |objects| {
         let spec = &mut objects.set("cloudberry-proxy")["spec"];
@@ -29,7 +29,7 @@ fn on_its_own_disk<'w>(world: &'w World, case: &str) -> Account<'w> {
     })
 }
 
-/// Makes tables in database `wide`, beside `test_db` with its one: `name` is an SQL expression over `i`.
+/// Creates tables in database `wide`, next to `test_db` with its one table: `name` is an SQL expression over `i`.
 fn with_tables(account: &Account<'_>, number: usize, name: &str) {
     let proxy = (account.namespace.as_str(), POD);
     account.world.projects(&account.namespace);
@@ -62,14 +62,14 @@ fn record(world: &World, volume: &str, id: &str) -> Value {
     serde_json::from_str(&annotations(world, volume)[&format!("{RECORD}{id}")]).unwrap()
 }
 
-/// Somebody else writes an annotation of this length on a volume.
+/// Writes an annotation of this length on a volume, as another user.
 fn annotate(world: &World, volume: &str, length: usize) -> Result<(), kube::Error> {
     let patch = json!({"metadata": {"annotations": {FOREIGN: "x".repeat(length)}}});
     let volumes = world.cluster_wide::<PersistentVolume>();
     volumes.patch(volume, &PatchParams::default(), &Patch::Merge(patch)).await_in(world).map(|_| ())
 }
 
-/// The id of the act, and the command that takes it back.
+/// Returns the ID of an operation that ended with data missing, and its output.
 #[track_caller]
 fn lost(account: &Account<'_>, flags: &[&str]) -> (String, Ran) {
     let ran = account.run(&[&["failover", POD, "--yes"], flags].concat()).exits(7);
@@ -80,7 +80,7 @@ fn lost(account: &Account<'_>, flags: &[&str]) -> (String, Ran) {
     (newest["id"].as_str().unwrap().to_owned(), ran)
 }
 
-/// A baseline of many tables is as good as one of a few.
+/// A baseline of many tables works like one of a few.
 #[test]
 fn a_long_baseline_is_on_record_and_an_undo_compares_with_it() {
     let world = World::shared();
@@ -101,10 +101,10 @@ fn a_long_baseline_is_on_record_and_an_undo_compares_with_it() {
     assert_eq!(volume(&account), first);
 }
 
-/// Where others leave no room for it, its loss is said at once, and an undo claims nothing: what is there now is what is
-/// left, and no measure of what was there.
+/// If other annotations leave no space for it, this is reported at once, and an undo claims nothing: the current
+/// content shows what is left, not what was there.
 #[test]
-fn a_baseline_that_has_no_room_is_missed_at_once_and_later() {
+fn a_baseline_without_space_is_reported_at_once_and_later() {
     let world = World::shared();
     let account = on_its_own_disk(&world, "no-room");
     with_tables(&account, 1300, "md5(i::text)");
@@ -118,14 +118,14 @@ fn a_baseline_that_has_no_room_is_missed_at_once_and_later() {
     let ran = account.run(&["undo", POD, "--yes"]).exits(8);
     ran.warns(&["its baseline is not on record: it was too large"])
         .says(&["Not proven: ", "no baseline to compare with"]);
-    // It did all the same what an undo does.
+    // It did restore the volume.
     assert_eq!((volume(&account), tables(&account)), (first.clone(), 1300));
     assert_eq!(annotations(&world, &first)[FOREIGN].len(), 215_000);
 }
 
-/// A volume that was failed over and brought back again and again keeps what is newest, and never stands in the way.
+/// A volume that is failed over and restored repeatedly keeps the newest records, and never blocks an operation.
 #[test]
-fn old_records_make_room_for_new_ones() {
+fn old_records_are_shortened_for_new_ones() {
     let world = World::shared();
     let account = on_its_own_disk(&world, "budget");
     with_tables(&account, 1000, "md5(i::text)");
@@ -134,7 +134,7 @@ fn old_records_make_room_for_new_ones() {
     let mut failovers: Vec<String> = Vec::new();
     for round in 0..3 {
         let (failover, _) = lost(&account, &["--anew"]);
-        // Before an undo cuts anything off it.
+        // Before an undo shortens it.
         let kept = record(&world, &first, &failover);
         assert!(kept["packedBaseline"].is_string(), "{round}: {kept:#}");
         for earlier in &failovers {
@@ -146,12 +146,12 @@ fn old_records_make_room_for_new_ones() {
         assert_eq!((volume(&account), tables(&account)), (first.clone(), 1000), "{round}");
     }
     assert_eq!(annotations(&world, &first)[FOREIGN].len(), 190_000);
-    // All of it is still there to be told.
+    // All of it is still in the history.
     let acts = account.run(&["history", "-o", "json"]).exits(0).json()["acts"].as_array().unwrap().len();
     assert_eq!(acts, 6);
 }
 
-/// The bound is the server's, for all annotations of an object together.
+/// The server enforces the limit for all annotations of an object together.
 #[test]
 fn a_server_refuses_annotations_that_are_too_long_together() {
     let world = World::shared();
@@ -164,10 +164,10 @@ fn a_server_refuses_annotations_that_are_too_long_together() {
     annotate(&world, &volume, MOST / 2).unwrap();
 }
 
-/// A failover that could not end is begun again: what the first one was compared with still must be there, and the disk to
-/// go back to is the one that held it, not the empty one that came in between.
+/// An unfinished failover is started again: the first one's baseline still applies, and an undo restores the disk that
+/// had the data, not the empty one in between.
 #[test]
-fn a_failover_begun_again_inherits_the_baseline_and_the_right_disk_comes_back() {
+fn a_repeated_failover_inherits_the_baseline_and_the_right_disk_is_restored() {
     let world = World::shared();
     let account = on_its_own_disk(&world, "begun-again");
     let projects = world.projects(&account.namespace);
@@ -188,13 +188,13 @@ fn a_failover_begun_again_inherits_the_baseline_and_the_right_disk_comes_back() 
     let (again, ran) = lost(&account, &["--anew"]);
     let ran = ran.warns(&[&format!("compared with the baseline that {begun} recorded")]);
     let ran = ran.says(&[&format!("what the recorded baseline ({begun}) of "), "test_db"]);
-    // The disk of the run that has just ended is empty: it is not what can be put back.
+    // The disk of the last run is empty, and cannot be restored.
     let target = format!("{}/{POD}", account.namespace);
     assert!(ran.out.contains(&format!("next: kubectl synxdb undo {target}\n")), "{}", ran.shown());
     let kept = record(&world, &second, &again);
     assert_eq!(kept["inherited"]["from"], json!(begun), "{kept:#}");
 
-    // To go on as if that was all there ever was is not to recover.
+    // Continuing as if nothing else had been there is not recovery.
     let ran = account.run(&["failover", POD, "--dry-run", "-o", "json"]).exits(0);
     assert_eq!(ran.json_lines()[0]["baseline"]["from"], json!(begun), "{}", ran.shown());
 

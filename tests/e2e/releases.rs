@@ -1,4 +1,4 @@
-//! Another release of SynxDB: its labels and names, its layout, and what no rule knows of it.
+//! Another release of SynxDB: its labels and names, its layout, and what no rule matches.
 
 use crate::member::Before;
 use crate::world::{Account, AwaitIn, FE_TEAM, Rule, SYSTEM, World, named};
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 const COMPONENT: &str = "enterprise.dbaas/component";
 const MAP: &str = "kubectl-synxdb-layout";
 
-/// A set of one pod that does nothing, with these labels.
+/// Returns a set of one idle pod with these labels.
 fn idle(namespace: &str, name: &str, labels: &Value, image: &str) -> Value {
     json!({
         "apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": name, "namespace": namespace},
@@ -31,7 +31,7 @@ fn members(status: &Value, namespace: &str) -> Vec<(String, String, Option<Strin
 }
 
 #[test]
-fn an_account_of_another_release_is_found_by_its_labels_and_proven() {
+fn an_account_of_another_release_is_found_by_its_labels_and_verified() {
     let world = World::alone();
     let status = world.run(&["status", "-o", "json"]).exits(0).json();
     let (coordinator, node) = ("fe-team-coord-0", "wh-1-segment-0");
@@ -51,9 +51,9 @@ fn an_account_of_another_release_is_found_by_its_labels_and_proven() {
     }
 }
 
-/// A label or a name that no rule knows: unknown, with namespace and pod, and what to do about it.
+/// A label or a name that no rule matches: unknown, with namespace, pod, and the next command.
 #[test]
-fn what_looks_like_synxdb_and_fits_no_rule_is_unknown() {
+fn what_resembles_synxdb_and_matches_no_rule_is_unknown() {
     let world = World::shared();
     let account = world.account("no-rule", |_| {});
     account.run(&["status"]).exits(0);
@@ -83,7 +83,7 @@ fn what_looks_like_synxdb_and_fits_no_rule_is_unknown() {
     account.run(&["status"]).exits(0);
 }
 
-/// Whether by its labels, or by its name alone: an account that never came up is not healthy.
+/// Recognized by labels or by name alone: an account that never came up is not healthy.
 #[test]
 fn an_account_whose_pods_all_fail_to_pull_their_image_is_not_healthy() {
     let world = World::alone();
@@ -108,10 +108,10 @@ fn an_account_whose_pods_all_fail_to_pull_their_image_is_not_healthy() {
     world.run(&["status"]).exits(0);
 }
 
-/// A namespace of any name is an account's by what its pods say. Whoever may label a pod may have made it one: it gets no
-/// password until the user names it.
+/// A namespace of any name belongs to an account by its pods' labels. Anyone who can label a pod can cause that: it
+/// gets no password until the user names it.
 #[test]
-fn an_account_by_labels_alone_is_shown_and_trusted_with_no_password() {
+fn an_account_by_labels_alone_is_listed_and_gets_no_password() {
     let world = World::alone();
     let account = world.empty_account("e2e-sales");
     let mut sets: Vec<Value> = serde_saphyr::from_multiple(World::FE_TEAM_MANIFEST).unwrap();
@@ -127,7 +127,7 @@ fn an_account_by_labels_alone_is_shown_and_trusted_with_no_password() {
     let mut forward =
         world.plugin(&["forward", "e2e-sales/fe-team-coord-0", "--port", "0", "--psql", "--", "-Atc", "select 1"]);
     forward.env("PGPASSWORD", "open sesame");
-    // Named in the target: it is the user's word.
+    // Named in the target, which is the user's decision.
     let _ = world.start_command(forward).end();
     let ran = world.run(&["verify", "--read-only", "-o", "json"]);
     let checks = ran.json()["checks"].clone();
@@ -136,7 +136,7 @@ fn an_account_by_labels_alone_is_shown_and_trusted_with_no_password() {
         checks.filter(|check| check["namespace"] == namespace).map(ToString::to_string).collect::<String>()
     };
     if world.password().is_some() {
-        // The practice cluster's servers ask for a password, and none was given.
+        // The practice cluster's servers require a password, and none was given.
         assert_eq!(ran.code, Some(8), "{}", ran.shown());
         assert!(about("e2e-sales").contains("by its labels alone"), "{}", ran.shown());
     }
@@ -146,9 +146,9 @@ fn an_account_by_labels_alone_is_shown_and_trusted_with_no_password() {
     gone(&world, account);
 }
 
-/// The cluster's own layout counts where this machine says none, and is never passed over in silence.
+/// The cluster's own layout applies unless this machine has one, and is never ignored silently.
 #[test]
-fn the_clusters_own_layout_is_in_force() {
+fn the_clusters_own_layout_is_used() {
     let world = World::alone();
     let maps: Api<ConfigMap> = world.within(SYSTEM);
     let shipped = world.run(&["layout"]).exits(0).warns(&["layout: shipped with the plugin"]).out;
@@ -167,7 +167,7 @@ fn the_clusters_own_layout_is_in_force() {
     let status = world.run(&["status", "-o", "json"]).exits(8).json();
     assert_eq!(status["layout"]["object"], json!(format!("{SYSTEM}/{MAP}")));
     world.run(&["failover", "pageserver-0", "--yes"]).exits(4).warns(&["pageserver-0"]);
-    // What this machine says is before it.
+    // This machine's layout takes precedence.
     let file = world.home().join("shipped.yaml");
     std::fs::write(&file, &shipped).unwrap();
     world.run(&["status", "--layout", file.to_str().unwrap()]).exits(0);
@@ -176,13 +176,13 @@ fn the_clusters_own_layout_is_in_force() {
     std::fs::copy(&file, folder.join("layout.yaml")).unwrap();
     world.run(&["status", "-o", "wide"]).exits(0).says(&["layout.yaml"]);
     std::fs::remove_file(folder.join("layout.yaml")).unwrap();
-    // Who may not read it goes by the shipped one, and is told at -v.
+    // A user who may not read it gets the default one, which -v reports.
     let rules = ["pods", "persistentvolumeclaims", "statefulsets.apps", "namespaces", "persistentvolumes"];
     let user = world.user(SYSTEM, &[Rule { namespace: None, resources: &rules, verbs: &["list"] }]);
     let mut command = world.plugin(&["status", "-v", "1"]);
     command.env("KUBECONFIG", &user.kubeconfig);
     world.start_command(command).end().exits(0).warns(&["layout: shipped with the plugin", "configmaps", "forbidden"]);
-    // One that is none stops every command, and says where it is.
+    // An invalid one stops every command, which names its place.
     for text in ["systemNamespaces: x", "systemNamespace: x\naccountNamespaces: ['(']\nsystem: []\naccount: []"] {
         put(text);
         for arguments in [&["status"][..], &["failover", "wh9527-0", "--yes"], &["verify"], &["layout"]] {
@@ -195,9 +195,9 @@ fn the_clusters_own_layout_is_in_force() {
     world.run(&["status"]).exits(0);
 }
 
-/// What is learned from a cluster fits it.
+/// A layout learned from a cluster matches it.
 #[test]
-fn a_learned_layout_fits() {
+fn a_learned_layout_matches() {
     let world = World::alone();
     let learned = world.run(&["layout", "learn"]).exits(0).out;
     let file = world.home().join("learned.yaml");
@@ -209,7 +209,7 @@ fn a_learned_layout_fits() {
     let same = world.run(&["--layout", file, "status", "-o", "json"]).exits(0).json();
     assert_eq!(shipped["members"], same["members"], "{learned}");
     assert_eq!(members(&shipped, FE_TEAM), members(&same, FE_TEAM), "{learned}");
-    // Of one namespace, by somebody who may read no other.
+    // For one namespace, by a user who may read no other.
     let rules = ["pods", "statefulsets.apps", "services"];
     let user = world.user(FE_TEAM, &[Rule { namespace: Some(FE_TEAM), resources: &rules, verbs: &["list"] }]);
     let run = |arguments: &[&str]| {
@@ -222,7 +222,7 @@ fn a_learned_layout_fits() {
     assert!(one.contains("role: coordinator") && one.contains(COMPONENT), "{one}");
 }
 
-/// Waits until an account's namespace is gone, so that the next case has what it expects.
+/// Waits until an account's namespace is gone, as the next case expects.
 fn gone(world: &World, account: Account<'_>) {
     let namespace = account.namespace.clone();
     account.end();

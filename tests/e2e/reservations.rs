@@ -1,4 +1,4 @@
-//! What an undo reserves is for its own claim, and for no other.
+//! A volume reserved by an undo is for its own claim, and for no other.
 
 use crate::member::Before;
 use crate::trouble::OwnClass;
@@ -22,8 +22,8 @@ fn volume_of(account: &Account<'_>) -> String {
     claim(account).spec.unwrap().volume_name.expect("the claim has a volume")
 }
 
-/// Waits until a volume is set aside: kept, and nobody's.
-fn is_set_aside(world: &World, volume: &str) {
+/// Waits until a volume is retained and unclaimed.
+fn is_retained(world: &World, volume: &str) {
     let what = format!("volume {volume} is Released and on Retain");
     world.until(&world.cluster_wide::<PersistentVolume>(), named(volume), &what, |all| {
         let Some(found) = all.get(volume) else { return false };
@@ -33,10 +33,10 @@ fn is_set_aside(world: &World, volume: &str) {
     });
 }
 
-/// An undo stops after its reservation, since a policy denies the deletion of the claim. A failover then takes no reserved
-/// volume for a new one, and all disks can still come back.
+/// A policy denies the deletion of the claim, so an undo stops after its reservation. A following failover does not
+/// mistake the reserved volume for a new one, and all disks can still be restored.
 #[test]
-fn a_failover_takes_back_what_an_undo_reserved() {
+fn a_failover_removes_the_reservation_of_an_undo() {
     let world = World::shared();
     let account = account(&world, "reserved");
     let first = volume_of(&account);
@@ -53,25 +53,25 @@ fn a_failover_takes_back_what_an_undo_reserved() {
         "next: kubectl synxdb undo",
     ]);
     policy.lift();
-    // All pods are Ready, and yet something is to be finished.
+    // All pods are Ready, but an operation is unfinished.
     account.run(&["status"]).exits(8).says(&["is unfinished", &format!("try kubectl synxdb undo {failover}")]);
 
     let ran = account.run(&["failover", POD, "--anew", "--yes"]).exits(0);
     ran.warns(&[&format!("take back the reservation of volume {first}")]);
     let third = volume_of(&account);
     assert!(third != first && third != second, "{third}");
-    is_set_aside(&world, &first);
-    is_set_aside(&world, &second);
+    is_retained(&world, &first);
+    is_retained(&world, &second);
     account.run(&["status"]).exits(0);
 
     account.run(&["undo", &failover, "--yes"]).exits(0);
     assert_eq!(volume_of(&account), first);
-    is_set_aside(&world, &third);
+    is_retained(&world, &third);
 }
 
-/// The new disk cannot be made: exactly then the old one is wanted back. The claim that waits takes it.
+/// A new disk cannot be provisioned: exactly then, the old one is needed. The waiting claim takes it.
 #[test]
-fn a_claim_that_waits_in_vain_takes_the_volume_that_comes_back() {
+fn a_waiting_claim_takes_the_restored_volume() {
     let world = World::shared();
     let class = OwnClass::new(&world);
     class.create();
@@ -93,7 +93,7 @@ fn a_claim_that_waits_in_vain_takes_the_volume_that_comes_back() {
     assert_eq!(claim(&account).metadata.uid, pending.metadata.uid, "it is the claim that waited");
 }
 
-/// The name of the newest operation on record.
+/// Returns the ID of the newest operation on record.
 fn newest(account: &Account<'_>) -> String {
     let history = account.run(&["history", "-o", "json"]).exits(0).json();
     history["acts"][0]["id"].as_str().unwrap().to_owned()

@@ -1,15 +1,15 @@
-//! The five scenarios of the product's failover page: a command each, and everything there is to show for it.
+//! The five scenarios of the product's failover page: one command each, and all evidence for it.
 
 use crate::member::{Before, all_the_same};
 use crate::support::Ran;
 use crate::world::{ACCOUNT, SYSTEM, World};
 
-/// Fails a member over, and looks at all that the cluster has to show for it.
+/// Fails over a member, and checks all evidence in the cluster.
 #[track_caller]
 fn recovers<'w>(world: &'w World, namespace: &str, pod: &str, target: &str, claims: usize) -> (Before<'w>, Ran) {
     let before = Before::of(world, namespace, pod);
     assert_eq!(before.claims.len(), claims);
-    // On a real Kubernetes an earlier case may have failed it over just now.
+    // On a real Kubernetes, an earlier case may have failed it over just now.
     let ran = world.run(&[&["failover", target, "--yes", "--anew"], &all_the_same(pod)[..]].concat()).exits(0);
     assert!(ran.out.starts_with(&format!("Recovered: {pod} is back after ")), "{}", ran.shown());
     before.is_recovered();
@@ -68,7 +68,7 @@ fn a_warehouse_node_is_back_and_so_is_its_accounts_data() {
     nothing_is_left(&world, ACCOUNT);
 }
 
-/// The canary table was taken away with its schema.
+/// Asserts that the canary table and its schema are gone.
 #[track_caller]
 fn nothing_is_left(world: &World, namespace: &str) {
     let canaries = "select nspname from pg_namespace where nspname like 'kubectl_synxdb%'";

@@ -1,5 +1,5 @@
-//! Nothing that is secret is told: by no command, whether its login succeeds or not, with all the output there is; nor to
-//! the arguments of a program that is run, nor in a file or a record.
+//! No command reveals a secret, whether its login succeeds or fails, at full verbosity; neither in the arguments of a
+//! program that it runs, nor in a file or a record.
 
 use crate::world::{Rule, World};
 use k8s_openapi::api::core::v1::PersistentVolume;
@@ -14,14 +14,14 @@ const PASSWORD: &str = "0pen-S3same-Vault";
 const WRONG: &str = "0pen-P0ppy-Field";
 const TOKEN: &str = "n0t-A-Token-At-All";
 
-/// A text as it may be met: itself, and in base64 without the end that depends on what follows.
+/// Returns a text as it may appear: itself, and in base64 without the end, which depends on what follows.
 fn forms(secret: &str) -> [String; 2] {
     use base64::Engine;
     let all = base64::engine::general_purpose::STANDARD_NO_PAD.encode(secret);
     [secret.to_owned(), all[..all.len() - 1].to_owned()]
 }
 
-/// The secrets of a kubeconfig's users.
+/// Returns the secrets of a kubeconfig's users.
 fn secrets_of(kubeconfig: &Path) -> Vec<String> {
     use base64::Engine;
     let config: Value = serde_saphyr::from_str(&fs::read_to_string(kubeconfig).unwrap()).unwrap();
@@ -39,7 +39,7 @@ fn secrets_of(kubeconfig: &Path) -> Vec<String> {
     found
 }
 
-/// Every file under a folder.
+/// Collects every file in a folder.
 fn files(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -52,7 +52,7 @@ fn files(folder: &Path, found: &mut Vec<PathBuf>) {
 }
 
 #[test]
-fn no_command_tells_a_secret() {
+fn no_command_reveals_a_secret() {
     let world = World::shared();
     let account = world.account("secrets", |_| {});
     let _server = world.secured((&account.namespace, PROXY), PASSWORD);
@@ -76,7 +76,7 @@ fn no_command_tells_a_secret() {
     ];
     let reader = world.user(namespace, &rules);
 
-    // A psql that says how it was run.
+    // A psql that reports how it was run.
     let programs = world.home().join("bin");
     fs::create_dir(&programs).unwrap();
     let argv = world.home().join("argv");
@@ -135,7 +135,7 @@ fn no_command_tells_a_secret() {
     assert!(arguments.contains("-d dbname='postgres'") && !arguments.contains(PASSWORD), "{arguments}");
     assert_eq!(fs::metadata(&baseline).unwrap().permissions().mode() & 0o777, 0o600);
 
-    // Nor is one in what was written: files, and records on volumes.
+    // Nor is one in anything written: files, and records on volumes.
     let mut written = Vec::new();
     files(world.home(), &mut written);
     for file in written.iter().filter(|file| !ours.contains(file)) {

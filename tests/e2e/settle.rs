@@ -1,4 +1,4 @@
-//! A pod that is Ready for a few seconds and then crashes, again and again, is not back.
+//! A pod that repeatedly becomes Ready for a few seconds and then crashes has not recovered.
 
 use crate::member::Before;
 use crate::support::Ran;
@@ -7,7 +7,7 @@ use crate::world::{Account, World};
 use serde_json::json;
 use std::time::Duration;
 
-/// New pods of wh9527 get Ready, and are ended some seconds later by their node, again and again.
+/// Makes new pods of wh9527 become Ready, and crash some seconds later, again and again.
 fn let_them_crash(account: &Account<'_>) {
     let mut bad = containers(account);
     bad[0]["livenessProbe"] = json!({"tcpSocket": {"port": 1}, "initialDelaySeconds": 3, "periodSeconds": 1,
@@ -15,7 +15,7 @@ fn let_them_crash(account: &Account<'_>) {
     account.patch_set("wh9527", &with_containers(&bad));
 }
 
-/// The last command that the account of a run names but one: what puts back what was set aside.
+/// Returns the second to last command in a run's output: the undo.
 fn undo(ran: &Ran) -> Vec<String> {
     let mut lines = ran.out.lines().filter_map(|line| line.strip_prefix("next: kubectl synxdb undo "));
     let line = lines.next().unwrap_or_else(|| panic!("no undo is named\n{}", ran.shown()));
@@ -28,9 +28,9 @@ fn run(world: &World, command: &[String], more: &[&str]) -> Ran {
     world.run(&words)
 }
 
-/// As it is typed, without a word about how long it must stay.
+/// As typed, without a settle time.
 #[test]
-fn a_pod_that_crashes_some_seconds_after_it_was_ready_is_never_recovered() {
+fn a_pod_that_crashes_after_it_was_ready_never_recovers() {
     let world = World::shared();
     let account = account(&world, "crashes");
     let before = Before::of(&world, &account.namespace, "wh9527-0");
@@ -40,7 +40,7 @@ fn a_pod_that_crashes_some_seconds_after_it_was_ready_is_never_recovered() {
     let ran = ran.says(&["Timed out: wh9527-0 is not back", "restarts: ", "restarted", "exit code"]);
     assert!(ran.took < Duration::from_secs(40), "{}", ran.shown());
 
-    // The disk that was set aside can be put back, once new pods stay.
+    // Once new pods stay, the retained disk can be restored.
     account.patch_set("wh9527", &with_containers(&good));
     run(&world, &undo(&ran), &["--yes"]).exits(0).says(&["Recovered: wh9527-0"]);
     let back = Before::of(&world, &account.namespace, "wh9527-0");
@@ -49,7 +49,7 @@ fn a_pod_that_crashes_some_seconds_after_it_was_ready_is_never_recovered() {
 
 /// The same in numbers, for programs.
 #[test]
-fn restarts_are_told_in_numbers() {
+fn restarts_are_reported_in_json() {
     let world = World::shared();
     let account = account(&world, "restarts");
     let_them_crash(&account);
@@ -60,9 +60,9 @@ fn restarts_are_told_in_numbers() {
     assert!(result["undo"].as_str().is_some_and(|undo| undo.starts_with("kubectl synxdb undo ")), "{result:#}");
 }
 
-/// An undo that ends in a crash loop names the way on: the undo of the undo.
+/// An undo that ends in a crash loop prints how to proceed: the undo of the undo.
 #[test]
-fn an_undo_that_ends_in_a_crash_loop_is_undone() {
+fn an_undo_that_ends_in_a_crash_loop_can_be_undone() {
     let world = World::shared();
     let account = account(&world, "crashing-undo");
     let before = Before::of(&world, &account.namespace, "wh9527-0");
@@ -81,7 +81,7 @@ fn an_undo_that_ends_in_a_crash_loop_is_undone() {
     assert_eq!(volume(&Before::of(&world, &account.namespace, "wh9527-0")), volume(&between));
 }
 
-/// What is said where nothing else is: five seconds.
+/// The default is five seconds.
 #[test]
 fn a_pod_must_stay_for_some_seconds() {
     let world = World::shared();
@@ -93,7 +93,7 @@ fn a_pod_must_stay_for_some_seconds() {
     before.is_recovered();
 }
 
-/// Available, and not only Ready: what the StatefulSet itself asks for is not turned off.
+/// Available, not only Ready: the StatefulSet's own setting also applies.
 #[test]
 fn min_ready_seconds_are_waited_for() {
     let world = World::shared();

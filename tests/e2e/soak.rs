@@ -1,6 +1,6 @@
-//! Many undos and failovers, of several accounts at once, while the controller manager stops at random or the plugin is
-//! killed at random: each disk is the one that it must be, always. A few in every run; `SYNXDB_E2E_SOAK` names how many
-//! are wanted (200), of eight accounts at once.
+//! Many undos and failovers in several accounts at once, while the controller manager stops or the plugin is killed at
+//! random: each disk is always the right one. A few in every run; `SYNXDB_E2E_SOAK` sets the number (200), in eight
+//! accounts at once.
 
 use crate::support::Ran;
 use crate::world::{Account, World};
@@ -14,16 +14,16 @@ use std::time::Duration;
 const SOAK: &str = "SYNXDB_E2E_SOAK";
 const POD: &str = "wh9527-0";
 const CLAIM: &str = "data-wh9527-0";
-/// Runs of a command that is named as the way on, each of which may be disturbed again.
+/// The maximum number of runs of a resume command, each of which may be disturbed again.
 const MOST_RUNS: usize = 6;
 
-/// How many are wanted in all, and how many accounts take part.
+/// Returns the total number, and the number of accounts.
 fn wanted(few: usize) -> (usize, usize) {
     let number = std::env::var(SOAK).ok().map(|number| number.parse().expect("SYNXDB_E2E_SOAK is a number"));
     number.map_or((few, 2), |number| (number, 8))
 }
 
-/// A number below that.
+/// Returns a number below that.
 fn random(below: u64) -> u64 {
     u64::try_from(uuid::Uuid::new_v4().as_u128() % u128::from(below)).unwrap()
 }
@@ -33,7 +33,7 @@ fn volume_of(account: &Account<'_>) -> String {
     claim.spec.unwrap().volume_name.expect("the claim has a volume")
 }
 
-/// UID, reclaim policy and phase of a volume, which is there.
+/// Returns UID, reclaim policy and phase of an existing volume.
 fn state(world: &World, name: &str) -> (String, String, String) {
     let volume = world.get(&world.cluster_wide::<PersistentVolume>(), name);
     let volume = volume.unwrap_or_else(|| panic!("volume {name} is gone"));
@@ -41,7 +41,8 @@ fn state(world: &World, name: &str) -> (String, String, String) {
     (volume.metadata.uid.unwrap(), policy, volume.status.unwrap().phase.unwrap_or_default())
 }
 
-/// Has an account for each thread, and runs `work` in all of them at once: with the account, and how often it is wanted.
+/// Creates an account for each thread, and runs `work` in all of them at once, with the account and the number of
+/// repetitions.
 fn at_once(world: &World, (number, accounts): (usize, usize), case: &str, work: impl Fn(&Account<'_>, usize) + Sync) {
     let all: Vec<Account<'_>> = (0..accounts)
         .map(|_| {
@@ -58,7 +59,7 @@ fn at_once(world: &World, (number, accounts): (usize, usize), case: &str, work: 
     });
 }
 
-/// Runs a command, and what it names as the way on, until it has ended well. How often it was run.
+/// Runs a command, and the commands to resume it, until it succeeds. Returns the number of runs.
 fn to_its_end(account: &Account<'_>, arguments: &[&str]) -> (Ran, usize) {
     let mut ran = account.run(&[arguments, &["--yes"]].concat());
     for run in 1..MOST_RUNS {
@@ -72,8 +73,7 @@ fn to_its_end(account: &Account<'_>, arguments: &[&str]) -> (Ran, usize) {
     (ran.exits(0), MOST_RUNS)
 }
 
-/// The disk that an undo puts in place is the one that was set aside, whatever the controller manager does meanwhile; the
-/// other one is kept.
+/// An undo always restores the retained disk, whatever the controller manager does; the other one is retained.
 #[test]
 #[allow(clippy::print_stderr)]
 fn no_undo_ends_on_the_wrong_disk() {
@@ -128,20 +128,20 @@ fn no_undo_ends_on_the_wrong_disk() {
     });
 }
 
-/// Killed at any moment, the same command finishes what was begun.
+/// After a kill at any moment, the same command resumes the operation.
 #[test]
 #[allow(clippy::print_stderr)]
-fn what_is_killed_at_random_is_finished() {
+fn a_randomly_killed_run_can_be_resumed() {
     let world = World::alone();
     let (pairs, killed) = (AtomicUsize::new(0), AtomicUsize::new(0));
     at_once(&world, wanted(2), "soak-kill", |account, number| {
         let first = volume_of(account);
-        let mut aside = Vec::new();
+        let mut retained = Vec::new();
         for _ in 0..number {
             for verb in ["failover", "undo"] {
-                // A new failover, also right after the undo.
-                let anew: &[&str] = if verb == "failover" { &["failover", POD, "--anew"] } else { &["undo", POD] };
-                let running = world.start_command(account.plugin(&[anew, &["--yes"]].concat()));
+                // A new failover, even right after the undo.
+                let command: &[&str] = if verb == "failover" { &["failover", POD, "--anew"] } else { &["undo", POD] };
+                let running = world.start_command(account.plugin(&[command, &["--yes"]].concat()));
                 std::thread::sleep(Duration::from_millis(random(3_000)));
                 running.signal(Signal::KILL);
                 let cut = running.end();
@@ -152,16 +152,16 @@ fn what_is_killed_at_random_is_finished() {
                         drop(to_its_end(account, &[verb, POD]))
                     }
                     // Killed before it had changed anything.
-                    _ => drop(to_its_end(account, anew)),
+                    _ => drop(to_its_end(account, command)),
                 }
                 let now = volume_of(account);
                 assert_eq!(now == first, verb == "undo", "{verb}: {now}, and {first} at first\n{}", cut.shown());
                 if verb == "failover" {
-                    aside.push(now);
+                    retained.push(now);
                 }
             }
             pairs.fetch_add(1, Ordering::Relaxed);
-            for volume in &aside {
+            for volume in &retained {
                 assert_eq!(state(&world, volume).1, "Retain", "{volume}");
             }
             assert_eq!(state(&world, &first).2, "Bound");
@@ -174,7 +174,7 @@ fn what_is_killed_at_random_is_finished() {
     );
 }
 
-/// The newest operation on record: what it is, and how it ended.
+/// Returns the newest operation on record and its outcome.
 fn newest(account: &Account<'_>) -> (String, String) {
     let document = account.run(&["history", "-o", "json"]).exits(0).json();
     let text = |field: &str| document["acts"][0][field].as_str().unwrap_or_default().to_owned();

@@ -1,4 +1,5 @@
-//! Safekeepers and pageservers as they are: what their pages say of a new disk, in both worlds.
+//! Safekeepers and pageservers without the plugin: what their endpoints report about a new disk, on both kinds of
+//! cluster.
 
 use crate::world::World;
 use serde_json::json;
@@ -6,7 +7,7 @@ use serde_json::json;
 const ACTIVE: &str = "pageserver_tenant_states_count{state=\"Active\"}";
 
 #[test]
-fn a_new_disk_of_a_safekeeper_is_filled_by_its_peers() {
+fn a_safekeepers_new_disk_is_filled_by_its_peers() {
     let world = World::alone();
     let before = world.metric("safekeeper-1", "safekeeper_flush_lsn");
     assert_eq!(before.len(), 1);
@@ -34,7 +35,7 @@ fn a_safekeeper_catches_up_at_its_rate_while_it_is_ready() {
 }
 
 #[test]
-fn one_that_lags_is_ready_and_behind() {
+fn a_lagging_safekeeper_is_ready_and_behind() {
     let world = World::alone();
     let whole = world.metric("safekeeper-0", "safekeeper_flush_lsn")[0];
     let _settings = world.storage(&json!({"safekeeper-1": {"lag": 5_300_000}}), &["safekeeper-1"]);
@@ -61,9 +62,9 @@ fn a_pageserver_on_new_disks_has_what_controller_and_bucket_give_it() {
     settings.end();
 }
 
-/// The log that safekeepers hold is the metadata proxy's.
+/// The WAL on safekeepers belongs to the metadata proxy.
 #[test]
-fn another_start_of_the_metadata_proxy_is_another_term() {
+fn each_start_of_the_metadata_proxy_begins_a_new_term() {
     let world = World::alone();
     let terms =
         || ["safekeeper-0", "safekeeper-1", "safekeeper-2"].map(|pod| world.metric(pod, "safekeeper_acceptor_term")[0]);

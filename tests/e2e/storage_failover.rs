@@ -1,5 +1,5 @@
-//! Safekeepers and pageservers that do not come back as they were, or are not as they should be: what their own pages say
-//! decides. How they misbehave is said in a ConfigMap, which a container reads when it starts.
+//! Safekeepers and pageservers that do not come back as they were, or misbehave: what they report decides. A ConfigMap,
+//! which a container reads when it starts, defines how they misbehave.
 
 use crate::member::Before;
 use crate::world::{SYSTEM, World, is_not_relied_on, named};
@@ -9,7 +9,7 @@ use serde_json::json;
 
 const SAFEKEEPERS: [&str; 3] = ["safekeeper-0", "safekeeper-1", "safekeeper-2"];
 
-/// While bytes come nothing is missing: at the time limit it is catching up, and the command that it names ends well.
+/// While bytes arrive, nothing is missing: at the timeout it is catching up, and the printed command succeeds.
 #[test]
 fn a_safekeeper_that_fetches_wal_is_catching_up_and_is_waited_for() {
     let world = World::alone();
@@ -22,7 +22,7 @@ fn a_safekeeper_that_fetches_wal_is_catching_up_and_is_waited_for() {
     before.is_kept("catching-up");
     world.run(&["history", "-n", SYSTEM]).exits(0).says(&["catching up"]);
     world.run(&["status", "-n", SYSTEM]).exits(8).says(&["was still catching up", "try kubectl synxdb failover"]);
-    // Meanwhile no other one goes: neither by what it says, nor by what is on record.
+    // Until then, no other one may be replaced: neither by what it reports, nor by the records.
     let next = world.run(&["failover", "safekeeper-1", "--yes", "--dry-run=client"]).exits(4);
     assert!(next.error().contains("was still catching up"), "{}", next.shown());
     let next = world.run(&["failover", "pageserver-0", "--yes", "--dry-run=client"]).exits(4);
@@ -38,9 +38,9 @@ fn a_safekeeper_that_fetches_wal_is_catching_up_and_is_waited_for() {
     world.run(&[&["verify"], &SAFEKEEPERS[..]].concat()).exits(0).says(&["1 timeline flushed by a majority"]);
 }
 
-/// What the others lack is measured, in bytes, however old their disks are.
+/// What the others lack is measured in bytes, whatever the age of their disks.
 #[test]
-fn a_safekeeper_beside_one_that_lags_is_refused() {
+fn a_lagging_safekeeper_blocks_the_failover_of_another() {
     let world = World::alone();
     let _behind = world.storage_now(&json!({"safekeeper-1": {"lag": 5_300_000}}), &["safekeeper-1"]);
     let before = Before::of(&world, SYSTEM, "safekeeper-0");
@@ -53,7 +53,7 @@ fn a_safekeeper_beside_one_that_lags_is_refused() {
     let wide = world.run(&["status", "-n", SYSTEM, "-o", "wide"]).exits(0).says(&["LSN", "LAG-BYTES"]);
     let row = wide.out.lines().find(|row| row.contains(" safekeeper-1 ")).unwrap();
     assert_eq!(row.split_whitespace().next_back(), Some("5300000"), "{}", wide.shown());
-    // It itself may go: the two others have all of it.
+    // It may be replaced itself: the two others have all of it.
     world.run(&["failover", "safekeeper-1", "--yes", "--anew", "--dry-run=client"]).exits(0);
     world.run(&[&["verify"], &SAFEKEEPERS[..]].concat()).exits(0).says(&["safekeeper-1 is 5,300,000 bytes behind"]);
 }
@@ -71,28 +71,28 @@ fn a_timeline_that_becomes_idle_is_not_missing() {
     suspending.end();
     let _idle = world.storage_now(&json!({"safekeeper": {"idle": 1}}), &SAFEKEEPERS);
     world.run(&all).exits(0).says(&["1 timeline, all idle"]);
-    // The number is there, and each timeline is idle: one that has none did not come back.
+    // The count is there, and each timeline is idle: one without timelines did not come back.
     let ran = world.run(&["failover", "safekeeper-2", "--yes", "--anew"]).exits(0);
     ran.says(&["1 timeline, all idle"]);
 }
 
-/// Without its metrics nothing is known of what it holds, and nothing is proven.
+/// Without its metrics, its content is unknown, and nothing is verified.
 #[test]
-fn a_safekeeper_whose_metrics_cannot_be_read_is_not_proven() {
+fn a_safekeeper_without_readable_metrics_is_unverified() {
     let world = World::alone();
     let secret = world.storage_now(&json!({"safekeeper": {"metrics": "unauthorized"}}), &SAFEKEEPERS);
-    // Where another one has just got a disk, what cannot be read is not known to be fetched.
+    // If another one just got a new disk, unreadable state does not count as caught up.
     let all_the_same = ["--yes", "--allow", "quorum-loss", "--confirm", "safekeeper-0"];
     let ran = world.run(&[&["failover", "safekeeper-0", "--anew"], &all_the_same[..]].concat()).exits(8);
     assert!(ran.out.starts_with("Not proven: safekeeper-0 is Ready after "), "{}", ran.shown());
     is_not_relied_on(&ran.says(&["/metrics answers 401"]).err);
     world.run(&[&["verify"], &SAFEKEEPERS[..]].concat()).exits(8).says(&["no safekeeper's metrics can be read"]);
     secret.end();
-    // What they say counts again, and what was not proven is whole by it.
+    // Their reports count again, and show that the unverified one is intact.
     world.run(&["failover", "safekeeper-1", "--yes", "--anew", "--dry-run=client"]).exits(0);
 }
 
-/// Active tenants are not enough: none of them has a timeline, and nothing is in remote storage.
+/// Active tenants are not enough: none of them has a timeline, and remote storage is empty.
 #[test]
 fn a_pageserver_that_comes_back_empty_has_not_recovered() {
     let world = World::alone();
@@ -116,9 +116,9 @@ fn a_pageserver_that_comes_back_empty_has_not_recovered() {
     }
 }
 
-/// It was down, so there is no baseline: the safekeepers say what there is.
+/// It was down, so there is no baseline: the safekeepers determine what there is.
 #[test]
-fn a_pageserver_that_was_down_is_held_to_what_the_safekeepers_have() {
+fn a_pageserver_that_was_down_is_compared_with_the_safekeepers() {
     let world = World::alone();
     let silent = world.storage(&json!({"pageserver": {"controller": "silent"}}), &["pageserver-0"]);
     let before = Before::of(&world, SYSTEM, "pageserver-0");
@@ -127,7 +127,7 @@ fn a_pageserver_that_was_down_is_held_to_what_the_safekeepers_have() {
     world.until(&pods, named("pageserver-0"), "pageserver-0 waits for its controller", |pods| {
         pods.get("pageserver-0").is_some_and(|pod| pod.metadata.uid.as_ref() != Some(&before.uid))
     });
-    // It is loading for as long as it is silent, and not away.
+    // While it does not answer, it is loading, not unreachable.
     let ran = world.run(&["failover", "pageserver-0", "--yes", "--anew", "--timeout", "20s"]).exits(6);
     assert!(!ran.out.contains("missing"), "{}", ran.shown());
     silent.lift();
@@ -135,7 +135,7 @@ fn a_pageserver_that_was_down_is_held_to_what_the_safekeepers_have() {
     ran.says(&["status endpoint OK: 1 active tenant, "]);
 }
 
-/// Two of one identity count as one, and a page tells it without metrics, too.
+/// Two with the same identity count as one, and the status endpoint shows it without metrics, too.
 #[test]
 fn a_safekeeper_with_the_identity_of_another_one_has_not_recovered() {
     let world = World::alone();
@@ -149,9 +149,9 @@ fn a_safekeeper_with_the_identity_of_another_one_has_not_recovered() {
     before.is_kept("data-missing");
 }
 
-/// 1,200 timelines of 60 tenants, and over 16 MiB of the pageserver's metrics: nothing is cut.
+/// 1,200 timelines of 60 tenants, and over 16 MiB of the pageserver's metrics: nothing is truncated.
 #[test]
-fn of_many_timelines_each_is_compared() {
+fn each_of_many_timelines_is_compared() {
     let world = World::alone();
     let all = [&SAFEKEEPERS[..], &["pageserver-0"]].concat();
     let _many = world.storage_now(&json!({"computes": {"tenants": 60, "timelines": 20}}), &all);
@@ -168,9 +168,9 @@ fn of_many_timelines_each_is_compared() {
     }
 }
 
-/// An old disk does not remember what was voted since: put back, it could vote twice in a term.
+/// An old disk has no memory of later votes: restored, it could vote twice in a term.
 #[test]
-fn the_undo_of_a_safekeeper_after_others_voted_is_of_high_risk() {
+fn the_undo_of_a_safekeeper_after_later_votes_is_high_risk() {
     let world = World::alone();
     let _disks = world.storage(&json!({}), &["safekeeper-0"]);
     world.run(&["failover", "safekeeper-0", "--yes", "--anew"]).exits(0);
@@ -187,7 +187,7 @@ fn the_undo_of_a_safekeeper_after_others_voted_is_of_high_risk() {
     }
     ran.warns(&["--allow quorum-loss"]);
     assert_eq!(Before::of(&world, SYSTEM, "safekeeper-0").uid, before.uid);
-    // Who takes the risk takes it by the pod's name.
+    // The user confirms the risk with the pod's name.
     let all_the_same = ["--allow", "quorum-loss", "--confirm", "safekeeper-0"];
     let ran = world.run(&[&["undo", "safekeeper-0"], &all_the_same[..]].concat()).exits(0);
     ran.says(&["Recovered: safekeeper-0 is back"]).warns(&["the old disk could vote twice"]);

@@ -1,5 +1,5 @@
-//! Storage members whose pages are served over HTTPS, as the layout says: their certificates are verified, or they are asked
-//! nothing.
+//! Storage components with endpoints over HTTPS, as the layout says: their certificates are verified, or they are not
+//! queried.
 
 use crate::member::Before;
 use crate::world::{Authority, Pair, SYSTEM, World};
@@ -9,7 +9,7 @@ const SAFEKEEPERS: [&str; 3] = ["safekeeper-0", "safekeeper-1", "safekeeper-2"];
 const ALL: [&str; 4] = ["safekeeper-0", "safekeeper-1", "safekeeper-2", "pageserver-0"];
 const TOKEN: &str = "eyJhbGciOiJFZERTQSJ9.e30.b3ZlciBUTFM";
 
-/// The layout that says so, in a file.
+/// Returns a file with that layout.
 fn layout(world: &World) -> String {
     let text = world.run(&["layout"]).exits(0).out;
     let (text, found) = [(7676, 7677), (9898, 9899)].iter().fold((text, 0), |(text, found), (http, https)| {
@@ -27,7 +27,7 @@ fn https(pair: &Pair) -> Value {
 }
 
 #[test]
-fn pages_over_https_are_read_if_their_servers_can_be_verified_and_not_otherwise() {
+fn pages_over_https_are_read_only_from_verified_servers() {
     let world = World::alone();
     let (authority, other) = (Authority::new(), Authority::new());
     let settings: serde_json::Map<String, Value> =
@@ -41,7 +41,7 @@ fn pages_over_https_are_read_if_their_servers_can_be_verified_and_not_otherwise(
         |arguments: &[&str]| world.run(&[arguments, &["--layout", &layout, "--page-token-file", &token]].concat());
     let verify = |authorities: &[&str]| over(&[&["verify"], &ALL[..], authorities].concat());
 
-    // Without authorities, with others, and with the name of another one: nothing is known, and nothing is failed.
+    // Without authorities, with other ones, and with another name: nothing is known, and nothing fails.
     verify(&[]).exits(8).says(&["nothing says who signs its certificate (--page-ca-file FILE or --page-ca-secret)"]);
     let ran = verify(&["--page-ca-file", &wrong]).exits(8).says(&["its issuer is unknown: no authority in "]);
     assert!(!format!("{}{}", ran.out, ran.err).contains(TOKEN), "{}", ran.shown());
@@ -54,7 +54,7 @@ fn pages_over_https_are_read_if_their_servers_can_be_verified_and_not_otherwise(
         verify(&authorities).exits(0).says(&["1 timeline flushed by a majority", "are identical everywhere"]);
     }
 
-    // What comes back is proven over HTTPS, and only so.
+    // Recovery is verified over HTTPS, and only there.
     let before = Before::of(&world, SYSTEM, "safekeeper-0");
     let ran = over(&["failover", "safekeeper-0", "--yes", "--anew", "--page-ca-file", &right]).exits(0);
     ran.says(&["Recovered: safekeeper-0 is back", "match safekeeper-1, safekeeper-2"]);
@@ -64,7 +64,7 @@ fn pages_over_https_are_read_if_their_servers_can_be_verified_and_not_otherwise(
     ran.says(&["Not proven: safekeeper-1 is Ready after ", "nothing says who signs its certificate"]);
     behaving.end();
 
-    // One that shows another one's certificate is not it.
+    // One with another component's certificate is not accepted.
     let mut settings: serde_json::Map<String, Value> =
         SAFEKEEPERS.iter().map(|pod| ((*pod).to_owned(), https(&authority.signed(pod)))).collect();
     settings.insert("safekeeper-2".into(), https(&authority.signed("safekeeper-1")));

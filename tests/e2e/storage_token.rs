@@ -1,5 +1,5 @@
-//! Storage members that ask for a token (JWT), and what they tell to one who shows it: timelines that are idle, and whether
-//! safekeepers have the same bytes of the same WAL.
+//! Storage components that require a token (JWT), and what they report with it: idle timelines, and whether safekeepers
+//! have the same bytes of the same WAL.
 
 use crate::member::Before;
 use crate::world::{SYSTEM, World, is_not_relied_on};
@@ -10,14 +10,14 @@ const ALL: [&str; 4] = ["safekeeper-0", "safekeeper-1", "safekeeper-2", "pageser
 const TOKEN: &str = "eyJhbGciOiJFZERTQSJ9.e30.cHJhY3RpY2U";
 const WRONG: &str = "eyJhbGciOiJFZERTQSJ9.e30.d3Jvbmc";
 
-/// A file with this token.
+/// Returns a file with this token.
 fn token_file(world: &World, token: &str) -> String {
     let path = world.home().join(token.rsplit('.').next().unwrap());
     std::fs::write(&path, format!("{token}\n")).unwrap();
     path.to_str().unwrap().to_owned()
 }
 
-/// What is idle has no position in the metrics; the timelines' own pages tell it to one who shows the token.
+/// Idle timelines have no position in the metrics; with the token, the timelines' own pages report it.
 #[test]
 fn with_a_token_idle_timelines_are_verified() {
     let world = World::alone();
@@ -47,11 +47,11 @@ fn with_a_token_idle_timelines_are_verified() {
     let row = wide.out.lines().find(|row| row.contains(" safekeeper-1 ")).unwrap();
     assert_eq!(row.split_whitespace().next_back(), Some("5300000"), "{}", wide.shown());
 
-    // One that is refused, or cannot be had, is told, and nothing passes for it.
+    // A rejected or unavailable token is reported, and nothing passes in its place.
     let ran = verify(&["--page-token-file", &wrong]).exits(8);
     let ran = ran.says(&["/v1/tenant/timeline returned 403 Forbidden: token rejected"]);
     assert!(!format!("{}{}", ran.out, ran.err).contains(WRONG), "{}", ran.shown());
-    // Where another one has just got a disk, what is not known counts against it.
+    // If another one just got a new disk, unknown state counts against it.
     let all_the_same = ["--page-token-file", &wrong, "--allow", "quorum-loss", "--confirm", "safekeeper-0"];
     is_not_relied_on(&failover(&all_the_same).exits(0).out);
     let ran = verify(&["--page-token-secret", "page-token/other"]).exits(8);
@@ -60,7 +60,7 @@ fn with_a_token_idle_timelines_are_verified() {
 
 /// As with JWT before 2023-10-10: without a token nothing is known, with it everything is.
 #[test]
-fn members_that_ask_for_a_token_tell_all_to_one_who_shows_it() {
+fn members_that_require_a_token_report_everything_with_it() {
     let world = World::alone();
     let secret = json!({"token": TOKEN, "metrics": "unauthorized"});
     let settings = json!({"safekeeper": secret, "pageserver": secret});
@@ -80,7 +80,7 @@ fn members_that_ask_for_a_token_tell_all_to_one_who_shows_it() {
     verify(&["--page-token-file", &wrong]).exits(8).says(&["/metrics returned 403 Forbidden: token rejected"]);
     let token = ["--page-token-file", right.as_str()];
     verify(&token).exits(0).says(&["1 timeline flushed by a majority", "bytes of 1 timeline are identical everywhere"]);
-    // How many timelines the pageserver has in its remote storage depends on the cases that ran before.
+    // The pageserver's number of timelines in remote storage depends on earlier cases.
     for (pod, there) in [("safekeeper-0", "match safekeeper-1, safekeeper-2"), ("pageserver-0", "1 active tenant, ")] {
         let before = Before::of(&world, SYSTEM, pod);
         let ran = world.run(&[&["failover", pod, "--yes", "--anew"], &token[..]].concat()).exits(0);
@@ -89,9 +89,9 @@ fn members_that_ask_for_a_token_tell_all_to_one_who_shows_it() {
     }
 }
 
-/// The same positions, and one byte is another: only a digest tells.
+/// The same positions with one different byte: only a digest shows it.
 #[test]
-fn safekeepers_with_different_bytes_of_the_same_wal_are_not_taken_for_whole() {
+fn safekeepers_with_different_bytes_of_the_same_wal_fail() {
     let world = World::alone();
     let token = |more: Value| {
         let mut settings = json!({"token": TOKEN});
@@ -108,7 +108,8 @@ fn safekeepers_with_different_bytes_of_the_same_wal_are_not_taken_for_whole() {
     verify(&[]).exits(0);
     let ran = verify(&shown).exits(7).says(&["safekeepers have different bytes of the same WAL"]);
     ran.says(&["safekeeper-1 has different bytes of timeline ", "than safekeeper-0, safekeeper-2"]);
-    // It is not counted on when another one goes, and its own failover proves that it has the right ones afterwards.
+    // It does not count towards the quorum when another one is replaced, and its own failover proves that it has the
+    // right bytes afterwards.
     let ran = world.run(&[&["failover", "safekeeper-0", "--yes", "--anew"], &shown[..]].concat()).exits(4);
     assert!(ran.error().contains("safekeeper-1 is short: has different bytes of timeline "), "{}", ran.shown());
     let before = Before::of(&world, SYSTEM, "safekeeper-1");
@@ -119,7 +120,7 @@ fn safekeepers_with_different_bytes_of_the_same_wal_are_not_taken_for_whole() {
     before.is_kept("data-missing");
     damaged.end();
 
-    // Where one cannot read its WAL, it is not known; where a release serves no digests, nothing is claimed.
+    // If a safekeeper cannot read its WAL, the result is unknown; if a release serves no digests, nothing is claimed.
     let settings = json!({"safekeeper": token(json!({})), "safekeeper-2": token(json!({"digests": "failing"}))});
     let failing = world.storage_now(&settings, &SAFEKEEPERS);
     verify(&shown)

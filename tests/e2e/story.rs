@@ -1,8 +1,8 @@
-//! Fidelity: what a failover looks like to a watcher. One snapshot for both worlds, so that the practice cluster is held
-//! to what the real one did.
+//! Fidelity: how a failover looks to a watcher. Both kinds of cluster share one snapshot, so that the practice cluster
+//! does what the real one did.
 //!
-//! Left out is what depends on the kind of storage, or on who was faster: Events about claims, attaching, a scheduler's
-//! or controller's refusals that the next moment ends, probes that fail before the first that passes.
+//! Omitted is what depends on the kind of storage, or on timing: Events about claims, attaching, a scheduler's or
+//! controller's rejections that are resolved a moment later, probes that fail before the first success.
 
 use crate::member::Before;
 use crate::world::{Account, World};
@@ -23,10 +23,10 @@ const POD: &str = "wh9527-0";
 const CLAIM: &str = "data-wh9527-0";
 const RECORD: &str = "kubectl-synxdb/record-";
 
-/// Reasons of Events that are left out.
+/// Reasons of omitted Events.
 const LEFT_OUT: [&str; 5] = ["SuccessfulAttachVolume", "FailedScheduling", "FailedCreate", "Unhealthy", "NodeNotReady"];
 
-/// Pairs of which the first comes before the second: what the plugin, or a controller, relies on.
+/// Pairs in the order that the plugin, or a controller, relies on.
 const ORDER: [(&str, &str); 10] = [
     ("old volume kept", "old claim terminating"),
     ("old claim terminating", "old pod terminating"),
@@ -40,10 +40,10 @@ const ORDER: [(&str, &str); 10] = [
     ("new pod ready", "old volume tells the outcome"),
 ];
 
-/// One thing that a watch told.
+/// One event of a watch.
 struct Told {
     kind: &'static str,
-    /// Whether it was there when the watch began.
+    /// Whether it existed when the watch began.
     first: bool,
     gone: bool,
     object: Value,
@@ -56,19 +56,19 @@ fn a_failover_as_a_watcher_sees_it() {
     let before = Before::of(&world, &account.namespace, POD);
     let mut watched = Watched::start(&account);
     let mut story = Story::new(&before);
-    // From before: everything is in its place when the first change comes.
+    // Before the failover: everything is in place when the first change comes.
     watched.until(&world, &mut story, &["old pod ready", "old claim bound", "old volume bound"]);
     story.began();
     account.run(&["failover", POD, "--yes"]).exits(0).says(&["Recovered: wh9527-0"]);
     let end = ["old pod gone", "old claim gone", "new pod ready", "new claim bound", "old volume tells the outcome"];
     watched.until(&world, &mut story, &end);
-    // Events are written on the side, at their own pace.
+    // Events are written asynchronously.
     let created = "StatefulSet: statefulset-controller: SuccessfulCreate";
     watched.until(&world, &mut story, &["old volume released", "new pod: kubelet: Started", created]);
     insta::assert_snapshot!("story", story.told());
 }
 
-/// Watches on all that is concerned, in one stream.
+/// Watches on all relevant objects, in one stream.
 struct Watched(UnboundedReceiver<Told>);
 
 impl Watched {
@@ -84,7 +84,7 @@ impl Watched {
         Self(from)
     }
 
-    /// Takes in what is told until all of these have been.
+    /// Reads events until all of these milestones were reached.
     #[track_caller]
     fn until(&mut self, world: &World, story: &mut Story, milestones: &[&str]) {
         let reached = async {
@@ -122,15 +122,15 @@ where
     });
 }
 
-/// What was told so far: milestones, each at the first resourceVersion at which it was reached.
+/// The milestones so far, each with the first resourceVersion at which it was reached.
 struct Story {
     namespace: String,
     pod: String,
     claim: String,
-    /// Old and new objects' names by UID.
+    /// Names of old and new objects by UID.
     names: BTreeMap<String, String>,
     at: BTreeMap<String, u64>,
-    /// The same, in the order in which each object's own watch told it.
+    /// The same, in the order of each object's own watch.
     reached: Vec<String>,
     at_first: usize,
 }
@@ -163,7 +163,7 @@ impl Story {
             "pod" => self.pod(object, told.gone),
             "claim" => self.claim(object, told.gone),
             "volume" => self.volume(object, told.gone),
-            // How the account came to be is another story.
+            // How the account was created does not matter here.
             _ if told.first => Vec::new(),
             _ => self.event(object),
         };
@@ -175,7 +175,7 @@ impl Story {
         }
     }
 
-    /// Calls an object old or new.
+    /// Returns the object's name, as old or new.
     fn named(&mut self, object: &Value, kind: &str, old: &str) -> String {
         let uid = text(object, "/metadata/uid").to_owned();
         let name = format!("{} {kind}", if uid == old { "old" } else { "new" });
@@ -266,7 +266,7 @@ impl Story {
         }
     }
 
-    /// The story in words: each object's milestones in order, then what came before what.
+    /// Returns the story as text: each object's milestones in order, then which came before which.
     fn told(&self) -> String {
         let mut text = String::new();
         for who in ["old pod", "new pod", "old claim", "new claim", "old volume", "new volume"] {

@@ -1,4 +1,4 @@
-//! Pods that have a member's name and are none: whoever may create pods in a namespace can make one.
+//! Pods that have a member's name but are none: anyone who can create pods in a namespace can create one.
 
 use crate::world::{AwaitIn, World, named, stays_ready};
 use kube::api::DeleteParams;
@@ -6,9 +6,9 @@ use serde_json::json;
 
 const FAKE: &str = "cloudberry-proxy-1";
 
-/// It is named as what it is, counts as nothing, and no command asks it or has anything to do with it.
+/// It is listed as a stranger, counts as nothing, and no command queries or changes it.
 #[test]
-fn a_pod_that_nobody_made_is_no_member_by_its_name() {
+fn a_pod_without_an_owner_is_a_stranger_despite_its_name() {
     let world = World::shared();
     let account = world.account("stranger", |_| {});
     let set = account.sets().get("cloudberry-proxy").await_in(&world).unwrap();
@@ -38,7 +38,7 @@ fn a_pod_that_nobody_made_is_no_member_by_its_name() {
     ] {
         account.run(arguments).exits(4).silent().warns(&[&refused, &next]);
     }
-    // What means the component means its member.
+    // The component's name stands for its member.
     let mut verify = account.plugin(&["verify", "--read-only", "-o", "json", "-v", "6"]);
     verify.env("PGPASSWORD", "open sesame").env_remove("PGPASSFILE");
     let ran = world.start_command(verify).end();

@@ -1,4 +1,4 @@
-//! Pods that cannot start again: the failover ends in time, and says why in the words of whoever knows.
+//! Pods that cannot start again: the failover ends in time, and reports the cause as Kubernetes states it.
 
 use crate::member::Before;
 use crate::support::Ran;
@@ -8,7 +8,7 @@ use k8s_openapi::api::storage::v1::StorageClass;
 use kube::api::{DeleteParams, ListParams, PostParams};
 use serde_json::{Value, json};
 
-/// An account whose warehouse nodes take a new template only when they are replaced, and end quickly.
+/// Creates an account whose warehouse nodes get a new template only when they are replaced, and terminate quickly.
 pub(crate) fn account<'w>(world: &'w World, case: &str) -> Account<'w> {
     world.account(case, |objects| {
         let spec = &mut objects.set("wh9527")["spec"];
@@ -17,7 +17,7 @@ pub(crate) fn account<'w>(world: &'w World, case: &str) -> Account<'w> {
     })
 }
 
-/// The containers of wh9527's template.
+/// Returns the containers of wh9527's template.
 pub(crate) fn containers(account: &Account<'_>) -> Value {
     let set = account.world.get(&account.sets(), "wh9527").unwrap();
     serde_json::to_value(set.spec.template.spec.unwrap().containers).unwrap()
@@ -27,7 +27,7 @@ pub(crate) fn with_containers(containers: &Value) -> Value {
     json!({"spec": {"template": {"spec": {"containers": containers}}}})
 }
 
-/// The failover of wh9527-0 ends with this reason, is explained, and can be taken up again.
+/// Asserts that the failover of wh9527-0 times out with this reason, and can be resumed.
 #[track_caller]
 fn times_out(account: &Account<'_>, before: &Before<'_>, reasons: &[&str]) -> Ran {
     times_out_with(account, before, &["--yes"], reasons)
@@ -37,7 +37,7 @@ fn times_out(account: &Account<'_>, before: &Before<'_>, reasons: &[&str]) -> Ra
 fn times_out_with(account: &Account<'_>, before: &Before<'_>, flags: &[&str], reasons: &[&str]) -> Ran {
     let ran = account.run(&[&["failover", "wh9527-0", "--timeout", "15s"], flags].concat()).exits(6);
     assert!(ran.out.starts_with("Timed out: wh9527-0 is not back after 15"), "{}", ran.shown());
-    // The reason stands under the verdict, and not only somewhere in the account.
+    // The reason is directly below the verdict, not only somewhere in the output.
     let verdict = ran.out.split_once("\n\n").map(|(verdict, _)| crate::support::unwrapped(verdict)).unwrap();
     for reason in reasons {
         assert!(verdict.contains(reason), "no {reason:?} under the verdict\n{}", ran.shown());
@@ -55,8 +55,8 @@ fn times_out_with(account: &Account<'_>, before: &Before<'_>, flags: &[&str], re
     ran
 }
 
-/// With the cause gone, the command that it names brings it to its end: it replaces the pod that cannot start once more,
-/// which nobody else would where the template changes on deletion only.
+/// Once the cause is fixed, the printed command completes it: it replaces the pod that cannot start, which nothing else
+/// would do if the template applies on deletion only.
 #[track_caller]
 fn recovers(account: &Account<'_>, before: &Before<'_>, ran: &Ran) {
     let resume = ran.resume();
@@ -65,7 +65,7 @@ fn recovers(account: &Account<'_>, before: &Before<'_>, ran: &Ran) {
     before.is_recovered();
 }
 
-/// Deletes a pod, so that it is made from the template of now.
+/// Deletes a pod, so that it is recreated from the current template.
 fn delete_the_pod(account: &Account<'_>) {
     account.pods().delete("wh9527-0", &DeleteParams::default()).await_in(account.world).unwrap();
 }
@@ -112,14 +112,14 @@ fn a_node_selector_that_no_node_matches() {
     recovers(&account, &before, &ran);
 }
 
-/// A StorageClass of the case's own. Removed when dropped.
+/// A StorageClass of this case, removed when dropped.
 pub(crate) struct OwnClass<'w> {
     world: &'w World,
     class: StorageClass,
 }
 
 impl<'w> OwnClass<'w> {
-    /// As the cluster's default one, but that volumes are made at once.
+    /// Creates a copy of the default class that provisions volumes immediately.
     pub(crate) fn new(world: &'w World) -> Self {
         let all = world.cluster_wide::<StorageClass>().list(&ListParams::default()).await_in(world).unwrap().items;
         let is_default = |class: &StorageClass| {
@@ -153,12 +153,12 @@ impl<'w> OwnClass<'w> {
 impl Drop for OwnClass<'_> {
     fn drop(&mut self) {
         let classes = self.world.cluster_wide::<StorageClass>();
-        // Gone already: just as well.
+        // It may be gone already.
         let _ = classes.delete(self.name(), &DeleteParams::default()).await_in(self.world);
     }
 }
 
-/// Templates of claims cannot be changed, but what they refer to can vanish.
+/// Templates of claims cannot change, but what they refer to can disappear.
 #[test]
 fn a_storage_class_that_is_gone() {
     let world = World::shared();
@@ -184,7 +184,7 @@ fn a_storage_class_that_is_gone() {
     recovers(&account, &before, &ran);
 }
 
-/// What nobody broke: a pod that is replaced while another of its set is not Ready, and the set minds its order.
+/// Without any fault: a pod is replaced while another one of its ordered set is not Ready.
 fn three_in_order<'w>(world: &'w World, case: &str) -> Account<'w> {
     world.account(case, |objects| {
         let spec = &mut objects.set("wh9527")["spec"];
@@ -196,7 +196,7 @@ fn three_in_order<'w>(world: &'w World, case: &str) -> Account<'w> {
 }
 
 #[test]
-fn the_middle_one_of_three_is_back() {
+fn the_middle_one_of_three_recovers() {
     let world = World::shared();
     let account = three_in_order(&world, "middle-one");
     let others = ["wh9527-0", "wh9527-2"].map(|pod| Before::of(&world, &account.namespace, pod));
@@ -206,12 +206,12 @@ fn the_middle_one_of_three_is_back() {
     others.iter().for_each(Before::is_unchanged);
 }
 
-/// An ordered set creates no pod while one of a lower ordinal is not Ready: what was deleted would stay away.
+/// An ordered set creates no pod while one of a lower ordinal is not Ready: a deleted pod would not come back.
 #[test]
-fn nothing_is_deleted_that_a_lower_ordinal_would_keep_away() {
+fn nothing_is_deleted_that_a_lower_ordinal_would_not_let_return() {
     let world = World::shared();
     let account = three_in_order(&world, "lower-one");
-    // The proxy takes no connections while a node is not Ready: what it is compared with is stored before.
+    // The proxy accepts no connections while a node is not Ready, so the baseline is stored before.
     account.run(&["verify"]).exits(0);
     let good = containers(&account);
     let mut bad = good.clone();
@@ -231,7 +231,7 @@ fn nothing_is_deleted_that_a_lower_ordinal_would_keep_away() {
     ran.warns(&["StatefulSet wh9527 creates its pods in order, and wh9527-0 is not Ready", &next]);
     before.is_unchanged();
 
-    // In the order that the set minds, both come back.
+    // In the order of the set, both come back.
     account.run(&["failover", "wh9527-0", "--yes"]).exits(0).says(&["Recovered: wh9527-0"]);
     account.run(&["failover", "wh9527-2", "--yes"]).exits(0).says(&["Recovered: wh9527-2"]);
     before.is_recovered();

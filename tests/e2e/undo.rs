@@ -1,4 +1,4 @@
-//! The way back: a disk that a failover replaced is put back with what was on it, and given back when it is not wanted.
+//! Undo: a replaced disk is restored with its data, and released if it is not needed.
 
 use crate::member::Before;
 use crate::support::Ran;
@@ -6,7 +6,7 @@ use crate::world::{Account, World, named};
 use k8s_openapi::api::core::v1::{PersistentVolume, PersistentVolumeClaim};
 use serde_json::{Value, json};
 
-/// Name of a volume's reclaim policy, and its phase.
+/// Returns a volume's reclaim policy and phase.
 fn state(volume: &PersistentVolume) -> (&str, &str) {
     let (spec, status) = (volume.spec.as_ref(), volume.status.as_ref());
     let policy = spec.and_then(|spec| spec.persistent_volume_reclaim_policy.as_deref());
@@ -14,7 +14,7 @@ fn state(volume: &PersistentVolume) -> (&str, &str) {
     (policy.unwrap_or_default(), phase.unwrap_or_default())
 }
 
-/// The volume is in this state, at once or in a moment.
+/// Waits until the volume is in this state.
 #[track_caller]
 fn becomes(world: &World, volume: &str, wanted: (&str, &str)) {
     let what = format!("volume {volume} is {wanted:?}");
@@ -29,13 +29,13 @@ fn is_gone(world: &World, volume: &str) {
     world.until(&world.cluster_wide::<PersistentVolume>(), named(volume), &what, |all| all.is_empty());
 }
 
-/// The volume of a claim.
+/// Returns the volume of a claim.
 fn volume_of(account: &Account<'_>, claim: &str) -> String {
     let claim: PersistentVolumeClaim = account.world.get(&account.claims(), claim).unwrap();
     claim.spec.unwrap().volume_name.unwrap()
 }
 
-/// The acts on record in the account, the newest first.
+/// Returns the account's operations on record, the newest first.
 fn history(account: &Account<'_>) -> Vec<Value> {
     let document = account.run(&["history", "-o", "json"]).exits(0).json();
     document["acts"].as_array().unwrap().clone()
@@ -46,10 +46,10 @@ fn undone(account: &Account<'_>, resume: &[String]) -> Ran {
     account.run(&words)
 }
 
-/// The databases lie on the pod's own disk: the failover works, the data is gone, and the verdict says what, and how to
-/// have it back.
+/// The databases are on the pod's own disk: the failover works, the data is gone, and the verdict says what is missing
+/// and how to restore it.
 #[test]
-fn data_that_was_on_the_replaced_disk_alone_is_missed_and_put_back() {
+fn data_on_the_replaced_disk_is_missing_and_restored() {
     let world = World::shared();
     let account = world.account("local-disk", |objects| {
         let container = &mut objects.set("cloudberry-proxy")["spec"]["template"]["spec"]["containers"][0];
@@ -106,9 +106,9 @@ fn data_that_was_on_the_replaced_disk_alone_is_missed_and_put_back() {
     assert_eq!(world.projects(&account.namespace), projects);
 }
 
-/// Of a failover that lost nothing: the disk comes back all the same, and so does the other one.
+/// After a failover that lost nothing: the disk can be restored anyway, and so can the other one.
 #[test]
-fn an_undo_is_undone_in_the_same_way() {
+fn an_undo_can_be_undone() {
     let world = World::shared();
     let account = world.account("undo-undo", |_| {});
     let (pod, claim) = ("wh9527-0", "data-wh9527-0");
@@ -128,10 +128,10 @@ fn an_undo_is_undone_in_the_same_way() {
     assert_eq!(acts[1]["undoneBy"], acts[0]["id"]);
 }
 
-/// A failover that did not finish, and a newer one that recovered: once the newer one's disk is released, and its record
-/// gone with it, the older one is not unfinished again.
+/// A failover that did not finish, and a newer one that recovered: after the newer one's disk, and with it its record,
+/// is released, the older one is not unfinished again.
 #[test]
-fn what_a_newer_failover_settled_stays_settled_when_its_disk_is_released() {
+fn a_settled_failover_stays_settled_after_a_release() {
     let world = World::shared();
     let account = world.account("settled", |_| {});
     account.run(&["failover", "wh9527-0", "--yes", "--settle", "1m", "--timeout", "12s"]).exits(6);
@@ -149,7 +149,7 @@ fn what_a_newer_failover_settled_stays_settled_when_its_disk_is_released() {
     account.run(&["status"]).exits(0).says(&["healthy"]);
     let older = history(&account);
     assert_eq!((older.len(), &older[0]["id"]), (1, &acts[1]["id"]), "{older:#?}");
-    // It is not gone on with, and its disk can be released as well.
+    // It is not resumed, and its disk can be released as well.
     let plan = account.run(&["failover", "wh9527-0", "--dry-run=client", "-o", "json"]).exits(0).json();
     assert_eq!(plan["resumes"], Value::Null, "{plan:#}");
     account.run(&["history", "release", id(1), "--confirm", "wh9527-0"]).exits(0);

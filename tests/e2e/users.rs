@@ -1,4 +1,4 @@
-//! Users who may not do all of it.
+//! Users with limited permissions.
 
 use crate::member::Before;
 use crate::support::Ran;
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 const READ: &[&str] = &["get", "list", "watch"];
 const FORWARD: Rule<'_> = Rule { namespace: None, resources: &["pods/portforward"], verbs: &["get", "create"] };
 
-/// What a failover takes within its namespace, but for deleting claims.
+/// Returns the rights of a failover in its namespace, except for deleting claims.
 fn inside(namespace: &str) -> Vec<Rule<'_>> {
     let within = |rule| Rule { namespace: Some(namespace), ..rule };
     let looked_at = &["pods", "persistentvolumeclaims", "statefulsets.apps", "events"];
@@ -32,7 +32,7 @@ fn run(account: &Account<'_>, user: &User<'_>, arguments: &[&str]) -> Ran {
 }
 
 #[test]
-fn one_who_may_not_delete_claims_is_refused_before_anything_is_changed() {
+fn without_permission_to_delete_claims_nothing_is_changed() {
     let world = World::shared();
     let account = world.account("no-claim-delete", |_| {});
     let mut rules = inside(&account.namespace);
@@ -48,17 +48,17 @@ fn one_who_may_not_delete_claims_is_refused_before_anything_is_changed() {
     ran.warns(&[&denied, &next]);
     before.is_unchanged();
 
-    // Replacing the pod alone is within the user's rights.
+    // Replacing only the pod is permitted.
     let ran = run(&account, &user, &["failover", "wh9527-0", "--keep-pvc", "--yes"]).exits(0);
     ran.says(&["Recovered: wh9527-0"]);
     assert_ne!(world.pod(&account.namespace, "wh9527-0").metadata.uid, Some(before.uid.clone()));
     before.claims_are_unchanged();
 }
 
-/// A user of one namespace sees no volumes, no nodes and no other namespaces: whether the old disk can be kept is not
-/// known, and that is what must be overridden.
+/// A user of one namespace can read no volumes, nodes or other namespaces: whether the old disk can be retained is
+/// unknown, and must be overridden.
 #[test]
-fn one_who_may_not_read_volumes_must_say_that_the_old_one_may_be_lost() {
+fn without_permission_to_read_volumes_the_possible_loss_must_be_confirmed() {
     let world = World::shared();
     let account = world.account("no-volumes", |_| {});
     let namespace = account.namespace.as_str();
@@ -81,7 +81,7 @@ fn one_who_may_not_read_volumes_must_say_that_the_old_one_may_be_lost() {
     let ran = run(&account, &user, &[&overridden[..], &["--confirm", "wh9527-0"]].concat()).exits(0);
     ran.says(&["Recovered: wh9527-0"]).warns(&["High risk"]);
     before.is_replaced();
-    // No volume carries the record: it is with the user who did it.
+    // No volume has the record: it is on the user's machine.
     let journal = std::fs::read_dir(world.home().join(".local/state/kubectl-synxdb")).unwrap();
     let records: Vec<Value> = journal
         .map(|entry| serde_json::from_str(&std::fs::read_to_string(entry.unwrap().path()).unwrap()).unwrap())
@@ -94,16 +94,16 @@ fn one_who_may_not_read_volumes_must_say_that_the_old_one_may_be_lost() {
     assert_eq!(record["claims"][0]["manifest"]["metadata"]["name"], "data-wh9527-0");
     let told = run(&account, &user, &["history"]).exits(8);
     told.says(&["1 act on record, 0 can be undone", "unknown: volumes: ", record["id"].as_str().unwrap(), "recovered"]);
-    // Its policy was Delete, and nobody changed that: it is lost, as was said.
+    // Its policy was Delete and stays so: it is lost, as announced.
     let volume = &before.claims["data-wh9527-0"].volume;
     world.until(&world.cluster_wide::<PersistentVolume>(), named(volume), "the old volume is gone", |all| {
         all.is_empty()
     });
 }
 
-/// `verify` needs the right to forward, and no other than those to look.
+/// `verify` needs only the right to forward, and those to read.
 #[test]
-fn one_who_may_not_forward_knows_nothing_of_the_databases() {
+fn without_permission_to_forward_databases_are_unknown() {
     let world = World::shared();
     let account = world.account("no-forward", |_| {});
     let namespace = account.namespace.as_str();

@@ -1,11 +1,11 @@
-//! `verify`: what it asks, what it says, and that it leaves nothing behind.
+//! `verify`: what it queries and reports, and that it leaves nothing behind.
 
 use crate::support::Ran;
 use crate::world::{ACCOUNT, Account, Authority, Pair, SYSTEM, World};
 use serde_json::Value;
 use std::fs;
 
-/// The checks of a report, as `namespace/member check: result`, each once.
+/// Returns the checks of a report, as `namespace/member check: result`, each once.
 #[track_caller]
 fn results(ran: &Ran) -> Vec<String> {
     let report = ran.json();
@@ -20,7 +20,7 @@ fn results(ran: &Ran) -> Vec<String> {
     lines
 }
 
-/// The reason of the first such check.
+/// Returns the reason of the first such check.
 #[track_caller]
 fn reason(ran: &Ran, check: &str, result: &str) -> String {
     let report = ran.json();
@@ -29,20 +29,20 @@ fn reason(ran: &Ran, check: &str, result: &str) -> String {
     found.unwrap_or_else(|| panic!("no {check} is {result}\n{}", ran.shown()))["reason"].as_str().unwrap().to_owned()
 }
 
-/// No schema of ours is left in a database.
+/// Asserts that no schema of the plugin is left in a database.
 #[track_caller]
 fn nothing_is_left(world: &World, namespace: &str, database: &str) {
     let ours = "select nspname from pg_namespace where nspname like 'kubectl_synxdb%'";
     assert_eq!(world.query((namespace, "cloudberry-proxy-0"), database, ours), Vec::<String>::new());
 }
 
-/// A database of the account's own with three rows in a table.
+/// Creates a database with three rows in a table in the account.
 fn with_projects(account: &Account<'_>) {
     assert_eq!(account.world.projects(&account.namespace).len(), 3);
 }
 
 #[test]
-fn a_healthy_installation_is_whole() {
+fn a_healthy_installation_is_verified() {
     let world = World::alone();
     world.cloudmeta();
     world.projects(ACCOUNT);
@@ -80,7 +80,7 @@ fn a_healthy_installation_is_whole() {
 }
 
 #[test]
-fn what_is_missing_since_a_baseline_is_named() {
+fn what_is_missing_since_a_baseline_is_listed() {
     let world = World::shared();
     let account = world.account("baseline", |_| ());
     with_projects(&account);
@@ -89,7 +89,7 @@ fn what_is_missing_since_a_baseline_is_named() {
     let file = world.home().join("before.json");
     let path = file.to_str().unwrap();
     account.run(&["verify", "--save", path]).exits(0).warns(&["saved what 1 member hold"]);
-    // A baseline is never written over.
+    // A baseline is never overwritten.
     let again = account.run(&["verify", "--save", path]).exits(4);
     assert!(again.error().contains("exists already"), "{}", again.shown());
     account.run(&["verify", "--against", path]).exits(0).says(&["as before: 2 databases, 2 tables (rows counted)"]);
@@ -104,12 +104,12 @@ fn what_is_missing_since_a_baseline_is_named() {
     let ran = account.run(&["verify", "--against", path]).exits(7);
     let ran = ran.says(&["Not verified: 1 of ", "test_db: table public.extra is missing (2 rows)"]);
     ran.says(&["test_db: table public.projects has 1 row, had 3"]);
-    // Of another database only, nothing is missing.
+    // Limited to another database, nothing is missing.
     account.run(&["verify", "-d", "postgres", "--against", path]).exits(0);
     world.query(proxy, "postgres", "drop database test_db");
     account.run(&["verify", "--against", path]).exits(7).says(&["database test_db is missing (2 tables)"]);
 
-    // Somebody else's baseline tells of members that are not here; a member that is not there is missed.
+    // A baseline of another cluster names members that do not exist here; members that do not exist are missing.
     let text = fs::read_to_string(&file).unwrap();
     let other = world.home().join("other.json");
     fs::write(&other, text.replace("cloudberry-proxy-0", "cloudberry-proxy-7")).unwrap();
@@ -120,7 +120,7 @@ fn what_is_missing_since_a_baseline_is_named() {
 }
 
 #[test]
-fn read_only_writes_nothing_and_a_role_without_rights_proves_nothing() {
+fn read_only_writes_nothing_and_a_role_without_rights_verifies_nothing() {
     let world = World::shared();
     let account = world.account("roles", |_| ());
     let proxy = (account.namespace.as_str(), "cloudberry-proxy-0");
@@ -163,7 +163,7 @@ fn a_database_that_is_not_there_and_one_that_may_not_be_entered() {
     assert!(said.starts_with("test_db: ") && said.contains("permission denied for database"), "{said}");
 }
 
-/// Of roles that are made here.
+/// The password of roles created here.
 const PASSWORD: &str = "0pen-S3same";
 
 /// Runs `verify` on the account with a password.
@@ -176,9 +176,9 @@ fn with_password(account: &Account<'_>, password: &str, flags: &[&str], more: &[
     ran
 }
 
-/// A login that is refused says nothing about the data, and so it is neither passed nor failed.
+/// A rejected login says nothing about the data, so it neither passes nor fails.
 #[test]
-fn a_login_that_is_refused_is_unknown() {
+fn a_rejected_login_is_unknown() {
     let world = World::shared();
     let account = world.account("verify-login", |_| ());
     let server = world.secured((&account.namespace, "cloudberry-proxy-0"), "0pen-S3same");
@@ -197,7 +197,7 @@ fn a_login_that_is_refused_is_unknown() {
     assert!(said.contains("its issuer is unknown"), "{said}");
 }
 
-/// The server accepts, and never says a word.
+/// The server accepts the connection, and never answers.
 #[test]
 fn a_login_that_hangs_ends_with_its_deadline() {
     let world = World::shared();
@@ -210,9 +210,9 @@ fn a_login_that_hangs_ends_with_its_deadline() {
     with_password(&account, "0pen-S3same", &["--read-only"], &[]).exits(0);
 }
 
-/// The layout names the port of something else: what it serves is no status page of a safekeeper.
+/// The layout names another service's port: what it serves is not a safekeeper's status page.
 #[test]
-fn a_page_that_lies_is_unknown() {
+fn a_page_of_another_service_is_unknown() {
     let world = World::shared();
     let layout = world.run(&["layout"]).exits(0).out;
     let page = |port: u16, path: &str| format!("    page: {{ port: {port}, path: {path} }}");

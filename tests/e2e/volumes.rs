@@ -1,5 +1,5 @@
-//! Volumes as people have them: of the pod itself, of somebody else, without a class, too small for a claim that is made
-//! again; and what is said to be kept.
+//! Volumes of many kinds: of the pod itself, of other claims, without a class, too small for the recreated claim; and
+//! what is reported as retained.
 
 use crate::member::Before;
 use crate::world::{Account, AwaitIn, World, named};
@@ -7,14 +7,14 @@ use k8s_openapi::api::core::v1::{PersistentVolume, PersistentVolumeClaim};
 use kube::api::{Api, DeleteParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
-/// How the annotations begin in which the plugin writes its records.
+/// The prefix of the annotations in which the plugin writes its records.
 const RECORD: &str = "kubectl-synxdb/record-";
 
 fn volume(world: &World, name: &str) -> PersistentVolume {
     world.get(&world.cluster_wide(), name).unwrap_or_else(|| panic!("there is no volume {name}"))
 }
 
-/// A volume's reclaim policy, its phase, and the UID of the claim that it is bound to.
+/// Returns a volume's reclaim policy, its phase, and the UID of the claim that it is bound to.
 fn state(volume: &PersistentVolume) -> (String, String, Option<String>) {
     let spec = volume.spec.clone().unwrap_or_default();
     let phase = volume.status.as_ref().and_then(|status| status.phase.clone());
@@ -47,10 +47,10 @@ fn patch_volume(world: &World, name: &str, patch: &Value) {
     volumes.patch(name, &PatchParams::default(), &Patch::Merge(patch)).await_in(world).unwrap();
 }
 
-/// Kubernetes makes the claim of a generic ephemeral volume with the pod, and deletes it with the pod: `--keep-pvc` keeps
-/// the other claims, and the volume is kept either way.
+/// Kubernetes creates and deletes the claim of a generic ephemeral volume with the pod: `--keep-pvc` keeps the other
+/// claims, and the volume is retained either way.
 #[test]
-fn the_volume_that_belongs_to_a_pod_is_kept_and_comes_back() {
+fn the_volume_that_belongs_to_a_pod_is_retained_and_restored() {
     let world = World::shared();
     let account = world.account("ephemeral", |objects| {
         let pod = &mut objects.set("wh9527")["spec"]["template"]["spec"];
@@ -81,7 +81,7 @@ fn the_volume_that_belongs_to_a_pod_is_kept_and_comes_back() {
     assert_eq!(claim(&account, "data-wh9527-0").metadata.uid, data, "a claim that stays was replaced");
     becomes(&world, &first, "Retain", "Released");
 
-    // By its claim's name it comes back.
+    // It is restored by its claim's name.
     account.run(&["undo", "wh9527-0", "--yes"]).exits(0).says(&[
         "Recovered: wh9527-0",
         &format!("volume {first} is in use again"),
@@ -92,7 +92,7 @@ fn the_volume_that_belongs_to_a_pod_is_kept_and_comes_back() {
     becomes(&world, &first, "Delete", "Bound");
     becomes(&world, &second, "Retain", "Released");
 
-    // Without --keep-pvc both are replaced, and both volumes kept.
+    // Without --keep-pvc, both are replaced, and both volumes retained.
     let before = Before::of(&world, &account.namespace, "wh9527-0");
     account.run(&["failover", "wh9527-0", "--anew", "--yes"]).exits(0).says(&["Recovered: wh9527-0"]);
     before.is_replaced();
@@ -100,9 +100,9 @@ fn the_volume_that_belongs_to_a_pod_is_kept_and_comes_back() {
     becomes(&world, &before.claims["data-wh9527-0"].volume, "Retain", "Released");
 }
 
-/// Whoever may create a claim may name any volume in it. Nothing of that volume is the claim's.
+/// Anyone who can create a claim can name any volume in it. That volume does not belong to the claim.
 #[test]
-fn the_volume_of_another_claim_is_left_as_it_is() {
+fn the_volume_of_another_claim_is_left_alone() {
     let world = World::shared();
     let account = world.account("not-its", |objects| {
         objects.set("wh9527")["spec"]["podManagementPolicy"] = json!("Parallel");
@@ -136,7 +136,7 @@ fn the_volume_of_another_claim_is_left_as_it_is() {
     assert!(own != name && !own.is_empty(), "{own}");
 }
 
-/// Volumes that an administrator made, with this label; they are removed in the end.
+/// Volumes with this label, as created by an administrator; removed at the end.
 struct Static<'w> {
     world: &'w World,
     label: String,
@@ -144,7 +144,7 @@ struct Static<'w> {
 }
 
 impl<'w> Static<'w> {
-    /// Without a storage class, on a folder of the node, one of each size.
+    /// Creates volumes without a storage class, in folders of the node, one of each size.
     fn make(world: &'w World, sizes: &[&str]) -> Self {
         let label = format!("e2e-{}", uuid::Uuid::new_v4());
         let mut names = Vec::new();
@@ -174,18 +174,18 @@ impl Drop for Static<'_> {
     fn drop(&mut self) {
         let volumes: Api<PersistentVolume> = self.world.cluster_wide();
         for name in &self.names {
-            // Gone already: just as well.
+            // It may be gone already.
             let _ = volumes.delete(name, &DeleteParams::default()).await_in(self.world);
         }
     }
 }
 
-/// Claims and volumes without a class belong together, and so do they when the volume comes back.
+/// Claims and volumes without a class match each other, also when the volume is restored.
 #[test]
-fn volumes_without_a_class_are_counted_and_come_back() {
+fn volumes_without_a_class_are_counted_and_restored() {
     let world = World::shared();
     let volumes = Static::make(&world, &["2Gi", "1500Mi", "500Mi"]);
-    // Whole numbers: a server words a fraction anew, 1.4Gi as 1503238553600m.
+    // Whole numbers: a server rewrites a fraction, 1.4Gi as 1503238553600m.
     let account = world.account("class-less", |objects| {
         let spec = &mut objects.set("wh9527")["spec"];
         spec["replicas"] = json!(1);
@@ -203,7 +203,7 @@ fn volumes_without_a_class_are_counted_and_come_back() {
     assert_eq!(volume_of(&claim(&account, "data-wh9527-0")), *large);
     becomes(&world, small, "Retain", "Released");
 
-    // Now none is left that fits: the small one is on record.
+    // Now no matching one is left: the small one is on record.
     let ran = account.run(&["failover", "wh9527-0", "--anew", "--yes"]).exits(4).silent();
     ran.warns(&["no volume is free for claim data-wh9527-0", "has 500Mi, and 1400Mi is asked for"]);
 
@@ -211,9 +211,9 @@ fn volumes_without_a_class_are_counted_and_come_back() {
     assert_eq!(volume_of(&claim(&account, "data-wh9527-0")), *small);
 }
 
-/// A volume that is too small for the claim which is made again is passed over by Kubernetes, for a new and empty one.
+/// Kubernetes skips a volume that is too small for the recreated claim, and creates a new, empty one.
 #[test]
-fn a_volume_that_its_claim_would_not_get_is_not_undone_with() {
+fn a_volume_that_its_claim_would_not_get_is_not_restored() {
     let world = World::shared();
     let account = world.account("outgrown", |_| {});
     let first = volume_of(&claim(&account, "data-wh9527-0"));
@@ -229,15 +229,15 @@ fn a_volume_that_its_claim_would_not_get_is_not_undone_with() {
     assert_eq!((&still.metadata.uid, still.metadata.deletion_timestamp.is_some()), (&now.metadata.uid, false));
     assert_eq!(state(&volume(&world, &volume_of(&now))).0, "Delete", "the volume in use was touched");
 
-    // Large enough again, it comes back.
+    // Large enough again, it is restored.
     patch_volume(&world, &first, &json!({"spec": {"capacity": {"storage": size}}}));
     account.run(&["undo", "wh9527-0", "--yes"]).exits(0).says(&["Recovered: wh9527-0"]);
     assert_eq!(volume_of(&claim(&account, "data-wh9527-0")), first);
 }
 
-/// A claim that is larger than its template comes back as the template has it.
+/// A claim that is larger than its template is recreated with the template's size.
 #[test]
-fn a_claim_that_comes_back_smaller_is_told() {
+fn a_claim_that_is_recreated_smaller_is_reported() {
     let world = World::shared();
     let account = world.account("grown", |objects| {
         objects.set("wh9527")["spec"]["podManagementPolicy"] = json!("Parallel");
@@ -262,9 +262,9 @@ fn a_claim_that_comes_back_smaller_is_told() {
     assert!(!ran.out.contains("comes back as the template"), "{}", ran.shown());
 }
 
-/// Nothing proved that the volume which came back holds what it should: it stays on Retain, and that is said.
+/// Nothing verified the content of the restored volume: it stays on Retain, and the output says so.
 #[test]
-fn an_undo_that_proves_nothing_says_that_the_volume_stays_on_retain() {
+fn an_unverified_undo_reports_that_the_volume_stays_on_retain() {
     let world = World::shared();
     let account = world.account("unproven-undo", |_| {});
     let first = volume_of(&claim(&account, "data-wh9527-0"));
@@ -277,7 +277,7 @@ fn an_undo_that_proves_nothing_says_that_the_volume_stays_on_retain() {
     becomes(&world, &first, "Retain", "Bound");
     patch_volume(&world, &first, &json!({"spec": {"persistentVolumeReclaimPolicy": "Delete"}}));
 
-    // With a proof it gets its policy back, and nothing is said.
+    // Once verified, it gets its policy back, and nothing is reported.
     let second = volume_of(&claim(&account, "data-wh9527-0"));
     assert_eq!(second, first);
     let ran = account.run(&["undo", "wh9527-0", "--yes"]).exits(0).says(&["Recovered: wh9527-0"]);

@@ -1,5 +1,5 @@
-//! Accounts with more than one warehouse, and with what is suspended: each warehouse is for itself, and what is scaled to 0
-//! is neither well nor in trouble.
+//! Accounts with several warehouses, and suspended ones: each warehouse is independent, and what is scaled to 0 is
+//! neither healthy nor degraded.
 
 use crate::member::Before;
 use crate::world::{Account, World, stays_ready};
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 const FIRST: &str = "wh9527";
 const SECOND: &str = "wh9528";
 
-/// An account with two warehouses of one node each.
+/// Creates an account with two warehouses of one node each.
 fn two_warehouses<'w>(world: &'w World, case: &str) -> Account<'w> {
     world.account(case, |objects| {
         objects.set(FIRST)["spec"]["replicas"] = json!(1);
@@ -26,7 +26,7 @@ fn suspend(account: &Account<'_>, sets: &[&str]) {
     });
 }
 
-/// The node of the second warehouse is gone, and no other comes up.
+/// Removes the node of the second warehouse; no new one starts.
 fn second_breaks(account: &Account<'_>) {
     let set = account.world.get(&account.sets(), SECOND).unwrap();
     let mut containers = serde_json::to_value(set.spec.template.spec.unwrap().containers).unwrap();
@@ -47,7 +47,7 @@ fn second_breaks(account: &Account<'_>) {
     );
 }
 
-/// The results of these checks, as `member check: result`.
+/// Returns the results of these checks, as `member check: result`.
 #[track_caller]
 fn results(report: &Value, kind: &str) -> Vec<String> {
     let of_kind = |check: &&Value| check["check"] == json!(kind);
@@ -55,9 +55,9 @@ fn results(report: &Value, kind: &str) -> Vec<String> {
     report["checks"].as_array().unwrap().iter().filter(of_kind).map(line).collect()
 }
 
-/// It does not wait for another warehouse, and is not proven by one.
+/// It does not wait for another warehouse, and is not verified by one.
 #[test]
-fn a_node_is_proven_in_its_own_warehouse_whatever_another_one_does() {
+fn a_node_is_verified_in_its_own_warehouse_alone() {
     let world = World::shared();
     let account = two_warehouses(&world, "two");
     let report = account.run(&["verify", "-o", "json"]).exits(0).json();
@@ -86,15 +86,15 @@ fn a_node_is_proven_in_its_own_warehouse_whatever_another_one_does() {
     ran.says(&["verified by SQL", "canary table intact; every segment of warehouse wh9527 responded"]);
     before.is_recovered();
 
-    // The same question about the other one has no answer, and the first does not give it.
+    // The same query for the other one has no answer, and the first warehouse's does not count.
     let ran = account.run(&["failover", "wh9528-0", "--yes", "--timeout", "8s"]);
     assert!([Some(4), Some(6), Some(8)].contains(&ran.code), "{}", ran.shown());
     assert!(!ran.out.contains("Recovered"), "{}", ran.shown());
 }
 
-/// The account's other parts are as well as they are, and nothing can be done with what has no pod.
+/// The account's other parts keep their health, and no operation is possible without a pod.
 #[test]
-fn a_suspended_warehouse_is_neither_well_nor_in_trouble() {
+fn a_suspended_warehouse_is_neither_healthy_nor_degraded() {
     let world = World::shared();
     let account = two_warehouses(&world, "rests");
     suspend(&account, &[SECOND]);
@@ -122,7 +122,7 @@ fn a_suspended_warehouse_is_neither_well_nor_in_trouble() {
     account.run(&["status", SECOND]).exits(0).says(&["SynxDB is suspended"]);
     account.run(&["failover", "wh9527-0", "--yes"]).exits(0).says(&["Recovered: "]);
 
-    // With both at rest, whoever takes the sessions still does; nothing lies on segments then.
+    // With both suspended, sessions are still accepted, but nothing is on segments.
     suspend(&account, &[FIRST]);
     let ran = account.run(&["status"]).exits(0).says(&["warehouse wh9527 of account", "warehouse wh9528 of account"]);
     assert!(ran.out.starts_with("SynxDB is healthy: 1 of 1 members ready"), "{}", ran.shown());
@@ -135,7 +135,7 @@ fn a_suspended_warehouse_is_neither_well_nor_in_trouble() {
 }
 
 #[test]
-fn a_suspended_account_is_neither_well_nor_in_trouble() {
+fn a_suspended_account_is_neither_healthy_nor_degraded() {
     let world = World::shared();
     let account = world.account("suspended", |objects| objects.set(FIRST)["spec"]["replicas"] = json!(1));
     let file = world.home().join("before.json");
@@ -152,7 +152,7 @@ fn a_suspended_account_is_neither_well_nor_in_trouble() {
     assert_eq!(status["namespaces"][0]["suspended"], true);
     assert_eq!(status["suspended"][0]["warehouse"], Value::Null);
 
-    // Nothing is proven, and nothing failed.
+    // Nothing is verified, and nothing failed.
     let ran = account.run(&["verify"]).exits(8).says(&["Not proven: nothing could be asked", "suspended"]);
     assert!(!ran.out.contains("failed"), "{}", ran.shown());
     let ran = account.run(&["verify", "--against", file.to_str().unwrap()]).exits(8);
@@ -162,7 +162,7 @@ fn a_suspended_account_is_neither_well_nor_in_trouble() {
         let what = format!("account {} is suspended: there is no pod to fail over", account.namespace);
         ran.warns(&[&what, "nothing was changed"]);
     }
-    // Resumed, it is an account like another.
+    // Resumed, it is an ordinary account.
     for set in ["cloudberry-proxy", FIRST] {
         account.patch_set(set, &json!({"spec": {"replicas": 1}}));
     }

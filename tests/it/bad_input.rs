@@ -1,5 +1,5 @@
-//! Bad input through the real binary: what, why, and what to do next, in a few lines; the documented exit code; and
-//! nothing is deleted. And kubectl's own flags, each really honoured.
+//! Bad input through the real binary: what, why, and the next command in a few lines, with the documented exit code,
+//! and nothing is deleted. Also covers kubectl's own flags.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -34,7 +34,7 @@ fn refused_with(cluster: &Cluster, code: i32, arguments: &[&str], change: impl F
 }
 
 #[test]
-fn targets_that_mean_nothing_or_too_much() {
+fn unknown_and_ambiguous_targets() {
     let cluster = Cluster::read_only();
     let rows: [(&str, i32, &[&str]); 9] = [
         ("unknown-pod", 1, &["failover", "wh9572-0", "--yes"]),
@@ -50,7 +50,7 @@ fn targets_that_mean_nothing_or_too_much() {
     for (name, code, arguments) in rows {
         assert_snapshot!(name, refused(&cluster, code, arguments).snapshot());
     }
-    // Each candidate's command is one that works as it stands.
+    // Each candidate's command works as printed.
     let candidates = refused(&cluster, 2, &["failover", "cloudberry-proxy-0", "--yes"]);
     let commands: Vec<&str> =
         candidates.err.lines().filter_map(|line| line.strip_prefix("next: kubectl synxdb ")).collect();
@@ -63,7 +63,7 @@ fn targets_that_mean_nothing_or_too_much() {
 }
 
 #[test]
-fn command_lines_that_are_not_understood() {
+fn invalid_command_lines() {
     let cluster = Cluster::read_only();
     for (arguments, words) in [
         (&["status", "-o", "xml"][..], &["'xml'", "table", "wide", "json", "yaml", "name"][..]),
@@ -84,7 +84,7 @@ fn command_lines_that_are_not_understood() {
 }
 
 #[test]
-fn questions_that_nobody_can_answer() {
+fn prompts_without_a_terminal() {
     let cluster = Cluster::read_only();
     let ran = refused(&cluster, 4, &["failover", "safekeeper-0"]).warns(&["--yes"]);
     assert_snapshot!("no-terminal", ran.snapshot());
@@ -93,9 +93,9 @@ fn questions_that_nobody_can_answer() {
     assert_snapshot!("confirm-mismatch", ran.snapshot());
 }
 
-/// A pod that is no SynxDB member, and one that has a member's name and that no StatefulSet owns.
+/// A pod outside SynxDB, and one with a member's name that no StatefulSet owns.
 #[test]
-fn pods_that_may_not_be_failed_over() {
+fn pods_that_cannot_be_failed_over() {
     let cluster = Cluster::start(bare("healthy"));
     let spec = json!({"containers": [{"name": "c", "image": "x"}], "volumes": [
         {"name": "data", "persistentVolumeClaim": {"claimName": "data-wh9527-1"}}]});
@@ -110,7 +110,7 @@ fn pods_that_may_not_be_failed_over() {
         cluster.sandbox().requests().clear();
         let mut ran = cluster.run(arguments).exits(4).silent();
         assert_eq!(cluster.writes(), Vec::<String>::new());
-        // The plan stands before the error.
+        // The plan is printed before the error.
         ran.err = ran.err[ran.err.find("error: ").unwrap()..].to_owned();
         ran.error();
         ran
@@ -124,7 +124,7 @@ fn pods_that_may_not_be_failed_over() {
     pod("wh1-0", &spec);
     let ran = refuse(&["failover", "wh1-0", "--yes"]);
     assert_snapshot!("no-controller", ran.snapshot());
-    // Without an owner it is no member by its name, whatever is overridden.
+    // Without an owner, its name alone does not make it a member, whatever is overridden.
     let overridden = ["failover", "wh1-0", "--keep-pvc", "--allow", "unmanaged-pod", "--confirm", "wh1-0"];
     refuse(&overridden).warns(&["is a stranger: no controller owns it"]);
     refuse(&["failover", "wh9527-1", "--yes"]).warns(&["claim data-wh9527-1 is mounted by wh1-0 too"]);
@@ -132,7 +132,7 @@ fn pods_that_may_not_be_failed_over() {
 }
 
 #[test]
-fn kubeconfigs_that_lead_nowhere() {
+fn unusable_kubeconfigs() {
     let cluster = Cluster::read_only();
     let missing = cluster.home().join("missing.yaml");
     let missing = missing.to_str().unwrap();
@@ -161,7 +161,7 @@ fn kubeconfigs_that_lead_nowhere() {
 }
 
 #[test]
-fn a_server_that_is_not_there() {
+fn an_unreachable_server() {
     let cluster = Cluster::read_only();
     // A port that was free a moment ago.
     let free = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap();
@@ -177,7 +177,7 @@ fn a_server_that_is_not_there() {
     }
 }
 
-/// A kubeconfig with this user in place of the cluster's own.
+/// Returns a kubeconfig with this user instead of the cluster's own.
 fn with_user(cluster: &Cluster, name: &str, user: Value) -> String {
     let mut config = cluster.kubeconfig();
     config["users"][0]["user"] = user;
@@ -194,9 +194,9 @@ fn tokens() -> Options {
 #[test]
 fn credentials_and_rights() {
     let cluster = Cluster::start(tokens());
-    let nobody = with_user(&cluster, "nobody.yaml", json!({}));
+    let without = with_user(&cluster, "without-credentials.yaml", json!({}));
     let expired = with_user(&cluster, "expired.yaml", json!({"token": "yesterday"}));
-    for file in [&expired, &nobody] {
+    for file in [&expired, &without] {
         let ran = refused(&cluster, 1, &["--kubeconfig", file, "status"]);
         if file == &expired {
             assert!(!ran.err.contains("yesterday"), "{}", ran.shown());
@@ -205,19 +205,19 @@ fn credentials_and_rights() {
         refused(&cluster, 1, &["--kubeconfig", file, "failover", "wh9527-0", "--yes"]);
     }
 
-    // --token, in the place of no credentials and of expired ones.
-    cluster.run(&["--kubeconfig", &nobody, "--token", "letmein", "status"]).exits(0);
+    // --token replaces missing and expired credentials.
+    cluster.run(&["--kubeconfig", &without, "--token", "letmein", "status"]).exits(0);
     cluster.run(&["--kubeconfig", &expired, "--token", "readonly", "status"]).exits(0);
-    // Who may read only is told what she may not do, before anything is asked.
-    let mut ran = cluster.run(&["--kubeconfig", &nobody, "--token", "readonly", "failover", "safekeeper-0"]).exits(4);
+    // A user with read access learns before the prompt what she may not do.
+    let mut ran = cluster.run(&["--kubeconfig", &without, "--token", "readonly", "failover", "safekeeper-0"]).exits(4);
     ran.err = ran.err[ran.err.find("error: ").unwrap()..].to_owned();
     assert_snapshot!("reader", ran.snapshot());
     assert_eq!(cluster.writes(), Vec::<String>::new());
-    // Who may do nothing is told so, by name.
-    let ran = cluster.run(&["--kubeconfig", &nobody, "--token", "none", "status"]);
+    // A user without any permissions is told so, by name.
+    let ran = cluster.run(&["--kubeconfig", &without, "--token", "none", "status"]);
     assert!(ran.code != Some(0) && ran.err.contains("joe") || ran.out.contains("joe"), "{}", ran.shown());
 
-    // Impersonation: the rights are those of the one who is impersonated.
+    // Impersonation uses the permissions of the impersonated user.
     let ran = cluster.run(&["--as", "jane", "status", "-n", SYSTEM]);
     assert!(ran.code != Some(0), "{}", ran.shown());
     let ran = ran.says(&[r#"User "jane" cannot list resource "pods""#]);
@@ -225,15 +225,15 @@ fn credentials_and_rights() {
     cluster.run(&["--as", "jane", "--as-group", READERS, "--as-group", "dba", "--as-uid", "7", "status"]).exits(0);
     let ran = cluster.run(&["--as", "jane", "--as-group", READERS, "failover", "safekeeper-0", "--yes"]).exits(4);
     ran.warns(&["you may not delete pods"]);
-    // One who may not impersonate is told that.
-    let ran = cluster.run(&["--kubeconfig", &nobody, "--token", "readonly", "--as", "jane", "status"]);
+    // A user who may not impersonate is told so.
+    let ran = cluster.run(&["--kubeconfig", &without, "--token", "readonly", "--as", "jane", "status"]);
     assert!(ran.code != Some(0), "{}", ran.shown());
     assert!(format!("{}{}", ran.out, ran.err).contains("impersonate"), "{}", ran.shown());
     assert_eq!(cluster.writes(), Vec::<String>::new());
 }
 
 #[test]
-fn a_denied_permission_is_named_before_anything_is_asked() {
+fn a_denied_permission_is_reported_before_the_prompt() {
     let deny = |verb: &str, resource: &str, subresource: Option<&str>| Rule {
         verbs: vec![verb.into()],
         resources: vec![resource.into()],
@@ -248,7 +248,7 @@ fn a_denied_permission_is_named_before_anything_is_asked() {
     ] {
         let cluster = Cluster::start(Options { deny: vec![rule], ..bare("healthy") });
         let before = cluster.versions();
-        // No --yes: it is refused before it would be asked.
+        // Without --yes, it is refused before the prompt.
         let ran = cluster.run(&["failover", "safekeeper-0"]).exits(4).silent();
         let error = &ran.err[ran.err.find("error: ").unwrap()..];
         assert!(error.contains(words) && error.contains("next: "), "{words}\n{}", ran.shown());
@@ -262,7 +262,7 @@ fn a_denied_permission_is_named_before_anything_is_asked() {
 fn several_files_contexts_clusters_and_users() {
     let cluster = Cluster::start(tokens());
     let whole = cluster.kubeconfig();
-    // One file has the cluster, another the user, a third the contexts, and one that is listed is not there.
+    // One file has the cluster, another the user, a third the contexts, and one listed file does not exist.
     let part = |name: &str, parts: Value| cluster.file(name, &parts.to_string()).to_str().unwrap().to_owned();
     let clusters = part(
         "clusters.yaml",
@@ -309,7 +309,7 @@ fn server_and_certificates() {
     let certificate = cluster.file("client.pem", &decode(&whole["users"][0]["user"]["client-certificate-data"]));
     let key = cluster.file("client.key", &decode(&whole["users"][0]["user"]["client-key-data"]));
     let [authority, certificate, key] = [&authority, &certificate, &key].map(|path| path.to_str().unwrap());
-    // Nothing but flags.
+    // Only flags.
     let run = |arguments: &[&str]| {
         cluster.run_with(arguments, |command| {
             command.env_remove("KUBECONFIG");
@@ -322,7 +322,7 @@ fn server_and_certificates() {
     run(&[&token[..], &["--insecure-skip-tls-verify", "--certificate-authority", authority]].concat()).exits(2);
     let keys = ["--client-certificate", certificate, "--client-key", key];
     run(&[&["--server", server, "--certificate-authority", authority, "status"][..], &keys].concat()).exits(0);
-    // The certificate is for localhost and 127.0.0.1, and for nobody else.
+    // The certificate covers only localhost and 127.0.0.1.
     run(&[&token[..], &["--certificate-authority", authority, "--tls-server-name", "localhost"]].concat()).exits(0);
     run(&[&token[..], &["--certificate-authority", authority, "--tls-server-name", "elsewhere.test"]].concat())
         .exits(1)
@@ -352,7 +352,7 @@ fn credential_plugins() {
     assert_eq!(std::fs::read_to_string(&log).unwrap(), "get-token dba\n", "asked once, with its own environment");
     // Through a port-forward, too.
     cluster.run(&["--kubeconfig", &kubeconfig, "failover", "safekeeper-0", "--dry-run=client"]).exits(0);
-    // A token of the command line is asked for nowhere else.
+    // With a token on the command line, no other credentials are requested.
     let kubeconfig = plugin("fails.yaml", &fails);
     cluster.run(&["--kubeconfig", &kubeconfig, "--token", "letmein", "status"]).exits(0);
     let ran = refused(&cluster, 1, &["--kubeconfig", &kubeconfig, "failover", "safekeeper-0", "--yes"]);
@@ -360,7 +360,7 @@ fn credential_plugins() {
     let kubeconfig = plugin("missing.yaml", "no-such-credential-plugin");
     let ran = refused(&cluster, 1, &["--kubeconfig", &kubeconfig, "status"]).warns(&["no-such-credential-plugin"]);
     assert_snapshot!("credential-plugin-missing", ran.snapshot());
-    // What lies in the folder that one happens to be in is not run by its bare name, whatever PATH has for it.
+    // A program in the current folder is never run by its bare name, whatever PATH contains.
     let asked = std::fs::read_to_string(&log).unwrap();
     let kubeconfig = plugin("planted.yaml", "gives");
     for path in [":/usr/bin:/bin", ".:/usr/bin:/bin", "/usr/bin:/bin:"] {
@@ -373,7 +373,7 @@ fn credential_plugins() {
     }
 }
 
-/// An HTTP proxy that leads every CONNECT to one port, and counts them.
+/// An HTTP proxy that connects every CONNECT to one port, and counts them.
 struct Proxy {
     url: String,
     connects: Arc<AtomicUsize>,
@@ -420,7 +420,7 @@ impl Proxy {
     }
 }
 
-/// A host that nobody but the proxy can find: whoever gets an answer asked the proxy.
+/// Only the proxy can resolve this host, so an answer proves that the proxy was used.
 #[test]
 fn proxies() {
     let cluster = Cluster::read_only();
@@ -444,14 +444,14 @@ fn proxies() {
         command.env("HTTPS_PROXY", &proxy.url).env("NO_PROXY", "synxdb.test");
     });
     assert_eq!((without.code, proxy.count()), (Some(1), 0), "{}", without.shown());
-    // The API server on loopback is asked directly, as kubectl does.
+    // Like kubectl, it connects to an API server on loopback directly.
     cluster
         .run_with(&["status"], |command| {
             command.env("HTTPS_PROXY", &proxy.url);
         })
         .exits(0);
     assert_eq!(proxy.count(), 0);
-    // The kubeconfig's own proxy, for requests and for the port-forward alike.
+    // The kubeconfig's own proxy applies to requests and to port-forwards.
     config["clusters"][0]["cluster"]["proxy-url"] = json!(proxy.url);
     let file = cluster.file("proxy-url.yaml", &config.to_string());
     let ran = cluster.run(&["--kubeconfig", file.to_str().unwrap(), "failover", "safekeeper-0", "--dry-run=client"]);
@@ -461,14 +461,14 @@ fn proxies() {
 
 /// The record's annotation is part of the interface: scripts may look for it.
 #[test]
-fn the_records_name() {
+fn the_name_of_the_record() {
     assert_eq!(RECORD, kubectl_synxdb::topology::RECORD_ANNOTATION);
 }
 
-/// A file that has no end is read so far and no further, and its name said.
+/// An endless file is read up to a limit, and the error names it.
 #[cfg(target_os = "linux")]
 #[test]
-fn a_device_is_no_file_of_settings() {
+fn an_endless_file_is_rejected() {
     let cluster = Cluster::read_only();
     for (arguments, code) in [
         (&["status", "--kubeconfig", "/dev/zero"][..], 1),

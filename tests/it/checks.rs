@@ -1,4 +1,4 @@
-//! The checks of a failover through the real binary, each on the practice cluster made to look like it.
+//! The checks of a failover through the real binary, each on a practice cluster in the matching state.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -6,7 +6,7 @@ use crate::support::{ACCOUNT, CLAIMS, Cluster, SYSTEM, bare};
 use practice_cluster::store::{DeleteOptions, Key};
 use serde_json::{Value, json};
 
-/// The checks of this kind in the plan, and whether the failover is refused.
+/// Returns the plan's checks of this kind, and the exit code.
 fn checks(cluster: &Cluster, arguments: &[&str], id: &str) -> (Vec<Value>, Option<i32>) {
     let ran = cluster.run(&[&["failover", "--dry-run=client", "-o", "json"], arguments].concat());
     let plan = ran.json_lines().swap_remove(0);
@@ -14,9 +14,10 @@ fn checks(cluster: &Cluster, arguments: &[&str], id: &str) -> (Vec<Value>, Optio
     (checks.into_iter().filter(|check| check["id"] == id).collect(), ran.code)
 }
 
-/// The one check of this kind: its verdict, and a reason that has these words; the exit code is 4 for a block.
+/// Asserts that there is one check of this kind, with this verdict and these words in its reason. A block exits with
+/// code 4.
 #[track_caller]
-fn told(cluster: &Cluster, arguments: &[&str], id: &str, verdict: &str, words: &str) {
+fn has_check(cluster: &Cluster, arguments: &[&str], id: &str, verdict: &str, words: &str) {
     let (found, code) = checks(cluster, arguments, id);
     let reasons: Vec<&str> = found.iter().map(|check| check["reason"].as_str().unwrap()).collect();
     assert!(
@@ -27,7 +28,7 @@ fn told(cluster: &Cluster, arguments: &[&str], id: &str, verdict: &str, words: &
 }
 
 #[test]
-fn a_healthy_cluster_gives_no_cause() {
+fn a_healthy_cluster_passes() {
     let cluster = Cluster::read_only();
     let plan = cluster.run(&["failover", "safekeeper-0", "--dry-run=client", "-o", "json"]).exits(0).json();
     let checks = plan["checks"].as_array().unwrap();
@@ -36,20 +37,26 @@ fn a_healthy_cluster_gives_no_cause() {
     let reason =
         "storage class standard, the default, makes the new volume (WaitForFirstConsumer, reclaim policy Delete)";
     assert_eq!(class[0]["reason"], reason);
-    told(&cluster, &["pageserver-0"], "remote-storage", "pass", "bytes in remote storage");
+    has_check(&cluster, &["pageserver-0"], "remote-storage", "pass", "bytes in remote storage");
     let (kept, _) = self::checks(&cluster, &["pageserver-0", "--keep-pvc"], "remote-storage");
     assert_eq!(kept, Vec::<Value>::new());
-    // The layout may know better.
+    // The layout may override this.
     let shipped = cluster.run(&["layout"]).exits(0).out;
     let without = shipped.replace("workload: pageserver\n", "workload: pageserver\n    remoteStorage: false\n");
     let layout = cluster.file("layout.yaml", &without);
     let with = ["pageserver-0", "--layout", layout.to_str().unwrap()];
-    told(&cluster, &with, "remote-storage", "block", "its layers are on the old disk alone");
-    told(&cluster, &[&with[..], &["--allow", "local-layers"]].concat(), "remote-storage", "warn", "on the old disk");
+    has_check(&cluster, &with, "remote-storage", "block", "its layers are on the old disk alone");
+    has_check(
+        &cluster,
+        &[&with[..], &["--allow", "local-layers"]].concat(),
+        "remote-storage",
+        "warn",
+        "on the old disk",
+    );
 }
 
 #[test]
-fn a_budget_that_allows_none() {
+fn a_budget_without_disruptions() {
     let cluster = Cluster::start(bare("healthy"));
     let key = Key::new("poddisruptionbudgets", SYSTEM, "safekeepers");
     let selector = json!({"matchLabels": {"app.kubernetes.io/name": "safekeeper"}});
@@ -59,27 +66,27 @@ fn a_budget_that_allows_none() {
         store.get(&key).is_some_and(|budget| budget["status"]["currentHealthy"] == 3)
     });
     let numbers = "PodDisruptionBudget safekeepers allows 0 disruptions (3 of 3 healthy, 3 wanted)";
-    told(&cluster, &["safekeeper-0", "--keep-pvc"], "budget", "block", numbers);
+    has_check(&cluster, &["safekeeper-0", "--keep-pvc"], "budget", "block", numbers);
     let text = cluster.run(&["failover", "safekeeper-0", "--dry-run"]).exits(4);
     text.says(&[numbers, "(--allow disruption-budget overrides this)"]).warns(&["--allow disruption-budget"]);
     let allowed = ["safekeeper-0", "--allow", "disruption-budget"];
-    told(&cluster, &allowed, "budget", "warn", numbers);
+    has_check(&cluster, &allowed, "budget", "warn", numbers);
     assert_eq!(checks(&cluster, &["pageserver-0"], "budget").0, Vec::<Value>::new());
 }
 
 #[test]
-fn a_finalizer_of_somebody_else() {
+fn a_foreign_finalizer() {
     let cluster = Cluster::start(bare("healthy"));
     cluster.update(&Key::new(CLAIMS, SYSTEM, "data-safekeeper-0"), |claim| {
         claim["metadata"]["finalizers"].as_array_mut().unwrap().push(json!("backup.example.com/hold"));
     });
     let words = "claim data-safekeeper-0 has the finalizer backup.example.com/hold";
-    told(&cluster, &["safekeeper-0"], "finalizers", "block", words);
+    has_check(&cluster, &["safekeeper-0"], "finalizers", "block", words);
     assert_eq!(checks(&cluster, &["safekeeper-0", "--keep-pvc"], "finalizers"), (Vec::new(), Some(0)));
 }
 
 #[test]
-fn nodes_that_take_no_pods() {
+fn unschedulable_nodes() {
     let cluster = Cluster::start(bare("local-disk"));
     let pod = cluster.get("pods", ACCOUNT, "wh9527-0").unwrap();
     let on = pod["spec"]["nodeName"].as_str().unwrap();
@@ -87,19 +94,19 @@ fn nodes_that_take_no_pods() {
         |node: &str| cluster.update(&Key::new("nodes", "", node), |node| node["spec"]["unschedulable"] = json!(true));
     cordon(on);
     let cordoned = format!("node {on} is cordoned; 1 other node takes pods");
-    told(&cluster, &["wh9527-0"], "node", "pass", &cordoned);
-    // The disk is the machine's own: the pod cannot take it elsewhere.
+    has_check(&cluster, &["wh9527-0"], "node", "pass", &cordoned);
+    // The volume is local to the machine, so the pod cannot move.
     let tied = format!("is tied to node {on}, which is cordoned: the new pod could not start with it");
-    told(&cluster, &["wh9527-0", "--keep-pvc"], "node", "block", &tied);
-    told(&cluster, &["wh9527-0", "--keep-pvc", "--allow", "unusable-node"], "node", "warn", &tied);
+    has_check(&cluster, &["wh9527-0", "--keep-pvc"], "node", "block", &tied);
+    has_check(&cluster, &["wh9527-0", "--keep-pvc", "--allow", "unusable-node"], "node", "warn", &tied);
     for node in cluster.store().list("nodes", None).0 {
         cordon(node["metadata"]["name"].as_str().unwrap());
     }
-    told(&cluster, &["wh9527-0"], "node", "block", "0 of 2 nodes are Ready and take pods (2 cordoned)");
+    has_check(&cluster, &["wh9527-0"], "node", "block", "0 of 2 nodes are Ready and take pods (2 cordoned)");
 }
 
 #[test]
-fn a_set_that_is_scaled_down() {
+fn a_scaled_down_set() {
     let cluster = Cluster::start(bare("healthy"));
     let pod = Key::new("pods", SYSTEM, "safekeeper-2");
     cluster.update(&pod, |pod| pod["metadata"]["finalizers"] = json!(["backup.example.com/hold"]));
@@ -109,12 +116,12 @@ fn a_set_that_is_scaled_down() {
     });
     let words =
         "StatefulSet safekeeper has 2 replicas, safekeeper-0 to safekeeper-1: it would not re-create safekeeper-2";
-    told(&cluster, &["safekeeper-2", "--allow", "quorum-loss"], "controller", "block", words);
-    told(&cluster, &["safekeeper-2", "--keep-pvc"], "pod", "warn", "the pod has been Terminating for");
+    has_check(&cluster, &["safekeeper-2", "--allow", "quorum-loss"], "controller", "block", words);
+    has_check(&cluster, &["safekeeper-2", "--keep-pvc"], "pod", "warn", "the pod has been Terminating for");
 }
 
 #[test]
-fn a_template_that_the_old_pod_was_not_told_of() {
+fn a_template_newer_than_the_pod() {
     let cluster = Cluster::start(bare("healthy"));
     let key = Key::new("statefulsets", SYSTEM, "safekeeper");
     assert_eq!(checks(&cluster, &["safekeeper-0"], "revision").0, Vec::<Value>::new());
@@ -129,8 +136,8 @@ fn a_template_that_the_old_pod_was_not_told_of() {
     let new = cluster.get("statefulsets", SYSTEM, "safekeeper").unwrap()["status"]["updateRevision"].clone();
     let (new, old) = (new.as_str().unwrap(), old.as_str().unwrap());
     let words = format!("the new pod will be of revision {new}, the old one is of {old}");
-    told(&cluster, &["safekeeper-0"], "revision", "warn", &words);
-    // Below the partition it is made again as it was.
+    has_check(&cluster, &["safekeeper-0"], "revision", "warn", &words);
+    // Below the partition, it is recreated from the same revision.
     cluster.update(&key, |set| {
         set["spec"]["updateStrategy"] = json!({"type": "RollingUpdate", "rollingUpdate": {"partition": 3}});
     });
@@ -138,16 +145,16 @@ fn a_template_that_the_old_pod_was_not_told_of() {
 }
 
 #[test]
-fn a_storage_class_that_is_missing() {
+fn a_missing_storage_class() {
     let cluster = Cluster::start(bare("healthy"));
     cluster.store().delete(&Key::new("storageclasses", "", "standard"), &DeleteOptions::default()).unwrap();
-    told(
+    has_check(
         &cluster,
         &["safekeeper-0"],
         "storage-class",
         "block",
         "there is no default one, and no volume is free for claim data-safekeeper-0",
     );
-    told(&cluster, &["safekeeper-0", "--allow", "storage-class"], "storage-class", "warn", "no default one");
+    has_check(&cluster, &["safekeeper-0", "--allow", "storage-class"], "storage-class", "warn", "no default one");
     assert_eq!(checks(&cluster, &["safekeeper-0", "--keep-pvc"], "storage-class"), (Vec::new(), Some(0)));
 }

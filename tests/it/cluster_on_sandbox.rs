@@ -1,5 +1,5 @@
-//! The room that talks to Kubernetes and the probes, on the practice cluster: a real API server's words over TLS, and a
-//! real PostgreSQL.
+//! The cluster module and the probes on the practice cluster: a real API server's responses over TLS, and a real
+//! PostgreSQL.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -95,7 +95,7 @@ fn sql((cluster, sandbox): (&Cluster, &Sandbox), namespace: &str, pod: &str, dat
         login: login.login.trusting([((namespace.to_owned(), pod.to_owned()), Ok(()))]),
         database: database.to_owned(),
         otherwise: Vec::new(),
-        // Rows lie on the nodes of a warehouse.
+        // The rows are on the nodes of a warehouse.
         warehouse: (namespace == ACCOUNT).then(|| "wh9527".to_owned()),
     };
     Sql::over(cluster, target)
@@ -126,7 +126,7 @@ async fn one_wave_reads_everything_cached_or_consistently() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_pod_is_replaced_and_watched_and_asked() {
+async fn a_pod_is_replaced_watched_and_queried() {
     let (sandbox, cluster) = start("").await;
     let before = cluster.read(&everything(Freshness::Consistent)).await;
     let old = pod_uid(&before, "cloudberry-proxy-0").unwrap();
@@ -152,7 +152,7 @@ async fn a_pod_is_replaced_and_watched_and_asked() {
     assert_eq!(pod_uid(watch.snapshot(), "cloudberry-proxy-0").as_deref(), Some(old.as_str()));
     assert_eq!(known(&watch.snapshot().volumes).len(), 1);
 
-    // Nothing is done to another object than the planned one, and nothing at all in a dry run.
+    // Only the planned object is changed, and a dry run changes nothing.
     let wrong = cluster.delete_pod(ACCOUNT, "cloudberry-proxy-0", "not-this-one", false).await.unwrap();
     assert!(matches!(&wrong, Written::Changed { now: Some(now), .. } if *now == old), "{wrong:?}");
     assert_eq!(cluster.delete_pod(ACCOUNT, "no-such-pod", "x", false).await.unwrap(), Written::Gone);
@@ -190,7 +190,7 @@ async fn a_pod_is_replaced_and_watched_and_asked() {
     assert_eq!((annotations["synxdb.io/test-record"].as_str(), annotations["k"].as_str()), ("{}", "v"));
     assert!(!known(&of_account(&after).events).is_empty());
 
-    // The same target is the new pod.
+    // The same target is now the new pod.
     let again = match proxy.baseline(LIMIT).await {
         Answer::Yes(again) => again,
         other => panic!("{other:?}"),
@@ -215,12 +215,12 @@ async fn a_component_that_does_not_answer_is_no_pass() {
     assert!(facts.timelines.values().all(|wal| wal.commit_lsn.is_some() && wal.commit_lsn <= wal.flush_lsn));
     let found = page("pageserver-0", 9898).await.unwrap();
     assert!(found.pageserver().is_some(), "{found:?}");
-    let nobody = page("safekeeper-0", 1).await.unwrap_err();
-    assert!(nobody.kind == NoPageKind::Refused && nobody.reason.contains("connection refused"), "{nobody:?}");
+    let refused = page("safekeeper-0", 1).await.unwrap_err();
+    assert!(refused.kind == NoPageKind::Refused && refused.reason.contains("connection refused"), "{refused:?}");
     let gone = page("safekeeper-9", 7676).await.unwrap_err();
     assert!(gone.kind == NoPageKind::Other && gone.reason.contains("not found"), "{gone:?}");
 
-    // What is asked of the server as a whole is asked in another database.
+    // Queries about the server as a whole use another database.
     let no_database = sql((&cluster, &sandbox), ACCOUNT, "cloudberry-proxy-0", "no_such").introduction(LIMIT).await;
     assert!(matches!(&no_database, Answer::Yes(_)), "{no_database:?}");
     let not_sql = sql((&cluster, &sandbox), SYSTEM, "safekeeper-0", "postgres").introduction(LIMIT).await;
@@ -229,7 +229,7 @@ async fn a_component_that_does_not_answer_is_no_pass() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_not_allowed_is_named() {
+async fn missing_permissions_are_named() {
     let (sandbox, cluster) = start("forbidden").await;
     let asked = [
         Permission::new("delete", "persistentvolumeclaims").in_namespace(ACCOUNT),
@@ -239,7 +239,7 @@ async fn what_is_not_allowed_is_named() {
     let answers = cluster.review(&asked, LIMIT).await;
     assert!(matches!(answers[0].1, Allowed::No(_)), "{answers:?}");
     assert_eq!(answers[2].1, Allowed::Yes);
-    // What the review forbids, the server refuses.
+    // The server refuses what the review denies.
     let error = cluster.delete_claim(ACCOUNT, "data-wh9527-0", "u", true).await.unwrap_err();
     assert_eq!(error.exit, Exit::Refused);
     assert!(error.what.starts_with("not allowed to delete persistentvolumeclaims"), "{error}");

@@ -1,5 +1,5 @@
-//! krew's manifest is what `scripts/dist` writes for this version: nothing in it is kept by hand. That its sums are those
-//! of the archives is looked at where there are archives (`tests/archives`).
+//! krew's manifest is what `scripts/dist` writes for this version; nothing in it is edited by hand. Whether its
+//! checksums match the archives is checked where archives exist (`tests/archives`).
 
 #![allow(clippy::unwrap_used)]
 
@@ -13,7 +13,7 @@ fn read(file: &str) -> String {
 }
 
 #[test]
-fn the_manifest_is_of_this_version_and_of_its_template() {
+fn the_manifest_has_this_version_and_matches_its_template() {
     let text = read("plugin.yaml");
     let manifest: Value = serde_saphyr::from_str(&text).unwrap();
     let version = format!("v{}", env!("CARGO_PKG_VERSION"));
@@ -38,7 +38,7 @@ fn each_platform_has_the_archive_of_its_name() {
         assert!(uri.starts_with("https://") && uri.ends_with(&archive), "{uri} does not end with {archive}");
         let sum = platform["sha256"].as_str().unwrap();
         assert!(sum.len() == 64 && sum.chars().all(|c| matches!(c, '0'..='9' | 'a'..='f')), "{sum}");
-        // Everything in the archive is installed, LICENSE included: krew's own advice is to leave the list out.
+        // Everything in the archive is installed, including LICENSE: krew recommends omitting the list.
         assert!(platform.get("files").is_none());
         seen.push(format!("{os}/{arch}"));
     }
@@ -47,7 +47,7 @@ fn each_platform_has_the_archive_of_its_name() {
     assert!(seen.iter().eq(order), "each once, in order: {seen:?}");
 }
 
-/// krew's naming and manifest guides, as far as a file can meet them.
+/// krew's naming and manifest guides, as far as a file can follow them.
 #[test]
 fn the_manifest_follows_krews_guides() {
     let manifest: Value = serde_saphyr::from_str(&read("plugin.yaml")).unwrap();

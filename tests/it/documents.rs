@@ -1,4 +1,4 @@
-//! Every kind of document, as the real binary prints it; and docs/output.md, which is made from their schemas.
+//! Every kind of document as the real binary prints it, and docs/output.md, which is generated from their schemas.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -8,7 +8,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-/// What makes a document of this kind: a kind without one does not compile.
+/// Produces documents of this kind; a kind without an entry does not compile.
 fn made(kind: Kind, cluster: &Cluster) -> Vec<Value> {
     let run = |arguments: &[&str], code: i32| {
         let ran = cluster.run(&[arguments, &["-o", "json"]].concat()).exits(code);
@@ -43,7 +43,7 @@ fn made(kind: Kind, cluster: &Cluster) -> Vec<Value> {
         Kind::Scenarios => run(&["sandbox", "--list"], 0),
         Kind::Version => run(&["version"], 0),
         Kind::SchemaList => run(&["schema"], 0),
-        Kind::Error => run(&["failover", "nobody-0", "--yes"], 1),
+        Kind::Error => run(&["failover", "missing-0", "--yes"], 1),
         Kind::Baseline => {
             let file = cluster.home().join("baseline.json");
             cluster.run(&["verify", "--save", file.to_str().unwrap()]).exits(0);
@@ -61,14 +61,14 @@ fn printed(ran: &Ran) -> Vec<Value> {
     crate::support::schemas::documents(&ran.arguments, &ran.out).unwrap_or_else(|why| panic!("{why}\n{}", ran.shown()))
 }
 
-/// In ConfigMaps.
+/// Returns the documents in ConfigMaps.
 fn stored(cluster: &Cluster) -> Vec<Value> {
     let (maps, _) = cluster.store().list("configmaps", None);
     let texts = maps.iter().filter_map(|map| map["data"]["baseline.json"].as_str());
     texts.map(|text| serde_json::from_str(text).unwrap()).collect()
 }
 
-/// On volumes, and in the local journal.
+/// Returns the records on volumes and in the local journal.
 fn records(cluster: &Cluster) -> Vec<Value> {
     cluster.run(&["failover", "safekeeper-0", "--keep-pvc", "--yes"]).exits(0);
     let journal = cluster.home().join(".local/state/kubectl-synxdb");
@@ -84,7 +84,7 @@ fn records(cluster: &Cluster) -> Vec<Value> {
 }
 
 #[test]
-fn each_kind_is_printed_by_the_command_that_is_named_for_it() {
+fn each_kind_is_printed_by_its_command() {
     let cluster = Cluster::start(full("healthy"));
     let mut seen = BTreeSet::new();
     for kind in Kind::ALL {
@@ -99,7 +99,7 @@ fn each_kind_is_printed_by_the_command_that_is_named_for_it() {
 }
 
 #[test]
-fn the_plugin_prints_the_schemas_that_are_in_the_repository() {
+fn the_plugin_prints_the_schemas_of_the_repository() {
     let home = tempfile::tempdir().unwrap();
     let run = |arguments: &[&str]| Running::start(crate::support::plugin(home.path(), arguments)).end();
     let names = run(&["schema", "-o", "name"]).exits(0).out;
@@ -126,7 +126,7 @@ fn the_plugin_prints_the_schemas_that_are_in_the_repository() {
 }
 
 #[test]
-fn a_kind_that_there_is_not() {
+fn an_unknown_kind() {
     let home = tempfile::tempdir().unwrap();
     let run =
         |arguments: &[&str]| Running::start(crate::support::plugin(home.path(), arguments)).end().exits(2).silent();
@@ -140,7 +140,7 @@ fn a_kind_that_there_is_not() {
     run(&["schema", "xyz"]).warns(&["there is no kind of document \"xyz\"\nnext: kubectl synxdb schema lists them"]);
 }
 
-/// `REGENERATE=1` writes the page anew.
+/// `REGENERATE=1` updates the page.
 #[test]
 fn the_page_on_output_is_made_from_the_schemas() {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/output.md");

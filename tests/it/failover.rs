@@ -1,5 +1,5 @@
-//! `failover` through the real binary: each of SynxDB's components comes back, each scenario of the practice cluster ends
-//! as it should, and what was interrupted is finished without deleting anything twice.
+//! `failover` through the real binary: each of SynxDB's components recovers, each scenario of the practice cluster ends
+//! as expected, and an interrupted run is resumed without deleting anything twice.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -34,7 +34,7 @@ impl Before {
         Self { namespace, pod, uid: cluster.pod_uid(namespace, pod), claims, volumes }
     }
 
-    /// The pod is another one and Ready, and each claim is another one, on another volume.
+    /// Asserts that the pod is new and Ready, and that each claim is new and has a new volume.
     #[track_caller]
     fn is_replaced(&self, cluster: &Cluster) {
         let pod = cluster.get("pods", self.namespace, self.pod).unwrap();
@@ -50,7 +50,7 @@ impl Before {
         }
     }
 
-    /// Each old volume is kept, and tells how it came to be free.
+    /// Asserts that each old volume is retained and has a record with this outcome.
     #[track_caller]
     fn is_recorded(&self, cluster: &Cluster, outcome: &str) -> Value {
         let mut record = Value::Null;
@@ -71,7 +71,7 @@ impl Before {
         record
     }
 
-    /// How often the API was asked to delete the pod, and all of its claims together.
+    /// Returns how many deletions the API received for the pod, and for all of its claims together.
     fn deletes(&self, cluster: &Cluster) -> (usize, usize) {
         let count = |prefix: String| {
             let entries = cluster.sandbox().requests().entries();
@@ -83,7 +83,7 @@ impl Before {
     }
 }
 
-/// Other nodes may be chosen for a replacement.
+/// Returns the output after the verdict; a replacement may run on other nodes.
 fn account(ran: &Ran) -> String {
     regex::Regex::new(r"node-\d").unwrap().replace_all(&normal(&ran.out), "NODE").into_owned()
 }
@@ -92,7 +92,7 @@ fn words(arguments: &[String]) -> Vec<&str> {
     arguments.iter().map(String::as_str).collect()
 }
 
-/// The seed's five scenarios, a command each.
+/// The product's five scenarios, one command each.
 #[test]
 fn each_component_recovers_and_loses_nothing() {
     let cluster = Cluster::start(full("healthy"));
@@ -115,7 +115,7 @@ fn each_component_recovers_and_loses_nothing() {
         let record = before.is_recorded(&cluster, "recovered");
         assert!(!record["finished"].is_null() && record["healed"] == 0, "{record:#}");
         assert_eq!(before.deletes(&cluster), (1, claims));
-        // Old and new UIDs are told.
+        // It prints old and new UIDs.
         let new = cluster.pod_uid(namespace, pod);
         let ran = ran.says(&[&format!("old UID {}", before.uid), &format!("new UID {new}")]);
         for (claim, old) in &before.claims {
@@ -132,12 +132,12 @@ fn each_component_recovers_and_loses_nothing() {
     cluster.run(&["status"]).exits(0);
 }
 
-/// Forms of output and flags, on members that need no SQL.
+/// Output formats and flags, on members that need no SQL.
 #[test]
-fn forms_and_flags() {
+fn output_formats_and_flags() {
     let cluster = Cluster::start(bare("healthy"));
 
-    // JSON: one object a line, the plan first, the result last, and nothing else.
+    // JSON: one object per line, the plan first, the result last, and nothing else.
     let before = Before::of(&cluster, SYSTEM, "safekeeper-0");
     let ran = cluster.run(&["failover", "safekeeper-0", "--yes", "-o", "json"]).exits(0);
     let lines = ran.json_lines();
@@ -155,7 +155,7 @@ fn forms_and_flags() {
     assert_eq!(phases, ["retain", "claim", "pod", "replaced", "ready", "answers"]);
     assert_eq!(before.is_recorded(&cluster, "recovered")["id"], plan["id"]);
 
-    // What was for the pod that is gone has nothing left to delete.
+    // The old pod's UID leaves nothing to delete.
     let now = Before::of(&cluster, SYSTEM, "safekeeper-0");
     let ran = cluster.run(&["failover", "safekeeper-0", "--yes", "--pod-uid", &before.uid]).exits(0);
     assert_eq!(cluster.writes().iter().filter(|write| write.starts_with("DELETE")).count(), 0, "{}", ran.shown());
@@ -164,7 +164,7 @@ fn forms_and_flags() {
 
     // YAML: one document.
     let before = Before::of(&cluster, SYSTEM, "safekeeper-1");
-    // Another one has just got a new disk, and has all committed WAL again: that is measured, not waited for.
+    // Another one just got a new disk and already has all committed WAL: this is measured, not waited for.
     let ran = cluster.run(&["failover", "safekeeper-1", "-o", "yaml", "--yes"]).exits(0);
     let result: Value = serde_saphyr::from_str(&ran.out).unwrap();
     assert_eq!((&result["kind"], &result["verdict"]), (&json!("FailoverResult"), &json!("recovered")));
@@ -181,7 +181,7 @@ fn forms_and_flags() {
         assert_eq!(volume["spec"]["persistentVolumeReclaimPolicy"], "Delete");
     }
 
-    // Without proof: not called recovered.
+    // Without verification, it is not called recovered.
     let before = Before::of(&cluster, SYSTEM, "safekeeper-2");
     let all_the_same = ["--allow", "quorum-loss", "--yes", "--confirm", "safekeeper-2"];
     let ran = cluster.run(&[&["failover", "safekeeper-2", "--no-verify"], &all_the_same[..]].concat()).exits(0);
@@ -216,7 +216,7 @@ fn a_dry_run_changes_nothing() {
 }
 
 #[test]
-fn not_ready_in_time_and_finished_later() {
+fn timed_out_and_resumed() {
     let cluster = Cluster::start(bare("healthy"));
     cluster.replaced_pods(ReplacedPods::StayUnready);
     let before = Before::of(&cluster, SYSTEM, "safekeeper-0");
@@ -261,9 +261,9 @@ fn interrupted_and_resumed() {
     assert_eq!(before.deletes(&cluster), (1, 2));
 }
 
-/// Nobody is left to say what was done: the record on the volume does.
+/// After a kill, the record on the volume is enough to resume.
 #[test]
-fn killed_and_run_again() {
+fn killed_and_resumed() {
     let cluster = Cluster::start(bare("healthy"));
     let before = Before::of(&cluster, SYSTEM, "safekeeper-2");
     let since = cluster.store().version();
@@ -284,21 +284,22 @@ fn killed_and_run_again() {
     before.is_replaced(&cluster);
     assert_eq!(before.is_recorded(&cluster, "recovered")["id"], id);
     assert_eq!(before.deletes(&cluster), (1, 1));
-    // It is finished, which is said rather than doing it all again; the next one is a new one, where that is meant.
+    // It is finished: this is reported instead of repeating it. `--anew` starts a new one.
     let again = cluster.run(&["failover", "safekeeper-2", "--yes"]).exits(4).silent();
     let said = format!("it was failed over just now ({}) and has recovered", id.as_str().unwrap());
     let error = crate::support::unwrapped(again.error());
     assert!(error.contains(&said) && error.contains("--anew"), "{}", again.shown());
     assert_eq!(before.deletes(&cluster), (1, 1));
-    let anew = ["failover", "safekeeper-2", "--anew", "--dry-run=client", "-o", "json"];
-    let plan = cluster.run(&anew).exits(0).json();
+    let new = ["failover", "safekeeper-2", "--anew", "--dry-run=client", "-o", "json"];
+    let plan = cluster.run(&new).exits(0).json();
     assert_ne!(plan["id"], id);
     assert_eq!(plan["resumes"], Value::Null);
 }
 
-/// What a dry run cannot find out is not known, and no reason to refuse: a webhook takes none, or the right is missing.
+/// What a dry run cannot find out is unknown, and does not block: a webhook that supports no dry runs, or a missing
+/// permission.
 #[test]
-fn what_no_dry_run_finds_out_is_said_and_no_reason_to_refuse() {
+fn what_no_dry_run_finds_out_is_unknown_and_does_not_block() {
     let cluster = Cluster::start(bare("healthy"));
     for resource in ["pods", CLAIMS] {
         let unsupported = Fault::Refuse { code: 400, retry_after: None };
@@ -324,9 +325,9 @@ fn what_no_dry_run_finds_out_is_said_and_no_reason_to_refuse() {
     assert_eq!(created, Vec::<String>::new(), "what may not be done is not tried");
 }
 
-/// The time given bounds all of it: a question that is still open then is given up.
+/// The timeout includes the last query: one that is still running then is canceled.
 #[test]
-fn the_last_question_ends_with_the_time() {
+fn the_timeout_includes_the_last_query() {
     let cluster = Cluster::start(bare("healthy"));
     let since = cluster.store().version();
     let arguments = ["failover", "safekeeper-0", "--yes", "--no-probe", "--timeout", "5s", "-o", "json"];
@@ -335,7 +336,7 @@ fn the_last_question_ends_with_the_time() {
         let is_it = change.key.resource == "pods" && change.key.name == "safekeeper-0";
         is_it && !change.object["metadata"]["deletionTimestamp"].is_null()
     });
-    // From now on nobody answers; a question has ten seconds of its own.
+    // From now on nothing answers; a query alone would have ten seconds.
     cluster.sandbox().faults().add(Rule::on("", "pods/portforward", Fault::Delay(Duration::from_secs(120))));
     let result = running.end().exits(6).json_lines().pop().unwrap();
     assert_eq!(result["verdict"], "timed-out");
@@ -344,7 +345,8 @@ fn the_last_question_ends_with_the_time() {
     assert!(result["reasons"][0].as_str().unwrap().starts_with("the pod is Ready, but it"), "{result:#}");
 }
 
-/// Nothing compared is never "all is there": a page alone says that something answers, and nothing of what it holds.
+/// Comparing nothing never counts as intact: a status endpoint alone shows that something answers, but nothing about
+/// its data.
 #[test]
 fn a_page_that_serves_no_metrics_proves_nothing() {
     let mut scenario = practice_cluster::scenarios::find("healthy").unwrap();
@@ -368,9 +370,9 @@ fn a_page_that_serves_no_metrics_proves_nothing() {
     ran.says(&["nothing could be compared: its metrics could not be read before"]);
 }
 
-/// Somebody else is faster: the plan was for a pod that is no more.
+/// The pod is replaced by another operator: the plan was for a pod that no longer exists.
 #[test]
-fn replaced_by_somebody_else_while_it_asked() {
+fn replaced_by_another_operator_during_the_prompt() {
     let cluster = Cluster::start(bare("healthy"));
     let before = Before::of(&cluster, SYSTEM, "safekeeper-1");
     let mut terminal = crate::support::terminal::Terminal::start(cluster.plugin(&["failover", "safekeeper-1"]));
@@ -393,7 +395,7 @@ fn replaced_by_somebody_else_while_it_asked() {
 }
 
 #[test]
-fn stuck_on_a_claim_that_vanished() {
+fn stuck_on_a_deleted_claim() {
     let cluster = Cluster::start(bare("stuck-claim"));
     let before = Before::of(&cluster, SYSTEM, "safekeeper-0");
     let ran = cluster.run(&["failover", "safekeeper-0", "--yes"]).exits(0).says(&["Recovered: ", "healed: 1 new pod"]);
@@ -405,7 +407,7 @@ fn stuck_on_a_claim_that_vanished() {
 }
 
 #[test]
-fn data_on_the_disk_that_was_replaced() {
+fn data_on_the_replaced_disk() {
     let cluster = Cluster::start(full("local-disk"));
     let before = Before::of(&cluster, ACCOUNT, "cloudberry-proxy-0");
     let ran = cluster.run(&["failover", "cloud007/cloudberry-proxy-0", "--yes"]).exits(7);
@@ -472,7 +474,7 @@ fn a_lost_node() {
     }
 }
 
-/// The usual reason to fail over: it is compared with what it held when it was last verified.
+/// The usual reason for a failover: the component is compared with its last verified baseline.
 #[test]
 fn a_component_that_is_down_already() {
     let cluster = Cluster::start(full("healthy"));
@@ -499,7 +501,7 @@ fn a_component_that_is_down_already() {
 }
 
 #[test]
-fn without_postgresql_it_is_not_proven() {
+fn without_postgresql_it_is_unverified() {
     let cluster = Cluster::start(bare("healthy"));
     cluster.run(&["status"]).exits(0);
     let before = Before::of(&cluster, ACCOUNT, "wh9527-0");

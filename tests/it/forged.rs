@@ -1,5 +1,5 @@
-//! What others may write into a cluster, against whoever works on it: records on volumes, times, Leases. Nothing of it runs,
-//! passes for what was done, or stops anybody for good.
+//! Hostile records on volumes, times and Leases in a cluster. They run nothing, never count as done, and block no
+//! operator forever.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -12,7 +12,7 @@ const CLAIM: &str = "data-safekeeper-0";
 /// Its volume is in use, and no failover has touched it.
 const ID: &str = "f0f0f0f0";
 
-/// A record as the plugin would write it, of a failover that began a minute ago and was interrupted.
+/// Returns a record as the plugin would write it, of a failover that began a minute ago and was interrupted.
 fn record(cluster: &Cluster) -> Value {
     let set = cluster.get("statefulsets", SYSTEM, "safekeeper").unwrap();
     let started = jiff::Timestamp::now() - jiff::SignedDuration::from_secs(60);
@@ -32,9 +32,9 @@ fn write(cluster: &Cluster, record: &Value) {
     });
 }
 
-/// A command that is printed is pasted: nothing of a record may make it do something else.
+/// Printed commands are pasted: no record may change what they do.
 #[test]
-fn a_record_prints_no_command_of_its_own() {
+fn a_forged_record_injects_no_command() {
     let cluster = Cluster::start(bare("healthy"));
     let nasty = "x; touch /tmp/forged; echo";
     for pointer in ["/id", "/pod", "/namespace", "/claims/0/name", "/claims/0/volume", "/podUid"] {
@@ -50,7 +50,7 @@ fn a_record_prints_no_command_of_its_own() {
         let ran = cluster.run(&["undo", POD, "--yes"]).exits(4);
         assert!(!ran.shown().contains("touch"), "{pointer}: {}", ran.shown());
     }
-    // Of a context every text may be the name; where a command names it, it is one word.
+    // A context may have any name; in a command, it is one word.
     let mut forged = record(&cluster);
     forged["context"] = json!(nasty);
     write(&cluster, &forged);
@@ -58,9 +58,10 @@ fn a_record_prints_no_command_of_its_own() {
     assert!(!ran.shown().contains("touch"), "{}", ran.shown());
 }
 
-/// An unfinished record that says that all was replaced is not believed: everything is replaced, or nothing is said to be.
+/// An unfinished record that claims that everything was replaced is not trusted: everything is replaced, or the run
+/// does not claim it.
 #[test]
-fn an_unfinished_record_is_gone_on_with_where_the_cluster_confirms_it() {
+fn an_unfinished_record_is_resumed_as_far_as_the_cluster_confirms_it() {
     let another = "11111111-1111-4111-8111-111111111111";
     let future = (jiff::Timestamp::now() + jiff::SignedDuration::from_hours(24)).to_string();
     for (what, change) in [
@@ -89,9 +90,9 @@ fn an_unfinished_record_is_gone_on_with_where_the_cluster_confirms_it() {
         assert_ne!(cluster.pod_uid(SYSTEM, POD), pod, "{what}: {}", ran.shown());
         assert_ne!(cluster.volume_of(SYSTEM, CLAIM), volume, "{what}: {}", ran.shown());
     }
-    // What fits is finished, as ever: the volume is still the claim's that the record names.
+    // A matching record is finished as usual: the volume still belongs to the claim that it names.
     let cluster = Cluster::start(bare("healthy"));
-    // With what it held before it began, which the record does not have.
+    // The baseline from before is not in the record.
     cluster.run(&["verify", POD]).exits(0);
     let mut fits = record(&cluster);
     fits["started"] = json!(jiff::Timestamp::now().to_string());
@@ -101,7 +102,7 @@ fn an_unfinished_record_is_gone_on_with_where_the_cluster_confirms_it() {
     ran.warns(&[ID]);
 }
 
-/// A time that has not come is clock skew, or a lie: it keeps nobody from anything.
+/// A time in the future is clock skew or a forgery: it blocks nothing.
 #[test]
 fn a_failover_that_ended_in_the_future_blocks_nothing() {
     let cluster = Cluster::start(bare("healthy"));
@@ -116,11 +117,11 @@ fn a_failover_that_ended_in_the_future_blocks_nothing() {
     assert_ne!(cluster.pod_uid(SYSTEM, POD), pod);
 }
 
-/// The same of a Lease, whatever is in it.
+/// The same applies to a Lease, whatever it contains.
 #[test]
-fn a_lease_of_another_time_is_waited_for_or_overridden() {
+fn a_lease_with_a_wrong_time_is_waited_for_or_overridden() {
     for (what, spec, refused) in [
-        // The last year that is written with four digits, and past what some count.
+        // The last year with four digits, and beyond the range of some counters.
         ("9999", json!({"leaseDurationSeconds": 2, "renewTime": "9999-12-31T23:59:59.000000Z"}), false),
         ("2030", json!({"leaseDurationSeconds": 2, "renewTime": "2030-01-01T00:00:00.000000Z"}), false),
         ("68 years", json!({"leaseDurationSeconds": i32::MAX, "renewTime": "9999-12-31T23:59:59.000000Z"}), true),

@@ -1,4 +1,4 @@
-//! What is generated and kept in the repository is what the program generates now. `REGENERATE=1` writes it anew.
+//! Generated files in the repository are what the program generates now. `REGENERATE=1` updates them.
 
 #![allow(clippy::unwrap_used)]
 
@@ -31,12 +31,12 @@ fn completion_scripts() {
     let through_kubectl = root().join("completions/kubectl_complete-synxdb");
     compare(through_kubectl.clone(), scripts::THROUGH_KUBECTL);
     assert!(scripts::is_ours(scripts::THROUGH_KUBECTL));
-    // An archive and a package carry it as it is here.
+    // Archives and packages contain it with this mode.
     let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(through_kubectl).unwrap().permissions());
     assert_eq!(mode & 0o111, 0o111);
 }
 
-/// The README's table of permissions is made from the same rights as the roles are.
+/// The README's table of permissions is generated from the same rights as the roles.
 #[test]
 fn permissions_of_the_readme() {
     let path = root().join("README.md");
@@ -47,9 +47,9 @@ fn permissions_of_the_readme() {
     compare(path, &format!("{}{table}{}", &readme[..start], &readme[end..]));
 }
 
-/// The page's table of scenarios has exactly those that there are.
+/// The page lists exactly the existing scenarios.
 #[test]
-fn scenarios_of_the_page_on_rehearsing() {
+fn scenarios_of_the_sandbox_page() {
     let page = std::fs::read_to_string(root().join("docs/sandbox.md")).unwrap();
     let section = page.split("| Scenario |").nth(1).unwrap().split("\n## ").next().unwrap();
     let told: Vec<&str> = section.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
@@ -61,7 +61,7 @@ fn scenarios_of_the_page_on_rehearsing() {
     assert_eq!(told, there);
 }
 
-/// The README and `--help` name the same exit codes, and those are all that there are.
+/// The README and `--help` list the same exit codes, and all of them.
 #[test]
 fn exit_codes_of_the_readme_and_the_help() {
     use kubectl_synxdb::error::Exit;

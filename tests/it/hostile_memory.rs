@@ -1,5 +1,5 @@
-//! What a hostile PostgreSQL makes of this process' memory: floods of small messages, of which each takes many times its own
-//! length once it is something. Measured in a process of its own.
+//! How much memory of this process a hostile PostgreSQL can use: floods of small messages, each of which takes many
+//! times its own length once parsed. Measured in a separate process.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
@@ -8,7 +8,7 @@ use kubectl_synxdb::probe::{ProbeError, connector::Connector};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 
-/// Most memory that all of it may take, in KiB: a process that does the same with an honest server takes some 15 MiB.
+/// The memory limit in KiB; with an honest server, the process takes about 15 MiB.
 const MOST: u64 = 48 << 10;
 
 fn message(kind: u8, body: &[u8]) -> Vec<u8> {
@@ -16,7 +16,7 @@ fn message(kind: u8, body: &[u8]) -> Vec<u8> {
     [&[kind][..], &length, body].concat()
 }
 
-/// Says this after the login, or in its middle, for as long as it is listened to.
+/// Sends this after the login, or in the middle of it, as long as the connection is read.
 struct Flooding {
     ready: bool,
     answer: Vec<u8>,
@@ -52,7 +52,7 @@ impl Connector for Flooding {
     }
 }
 
-/// The most memory that this process ever had, in KiB.
+/// Returns the peak memory of this process, in KiB.
 fn peak() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();

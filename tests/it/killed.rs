@@ -1,5 +1,5 @@
-//! The plugin killed (SIGKILL) at each of its changes in turn, before and after the answer to it; then the same command
-//! again, which finishes what was begun under the same id, or finds that it is finished.
+//! The plugin is killed (SIGKILL) at each of its changes in turn, before and after the response. The same command then
+//! resumes it under the same ID, or finds that it is finished.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 const LEASES: &str = "leases";
 
-/// Whom, and how it is named to the plugin.
+/// The member, and its name on the command line.
 #[derive(Clone, Copy)]
 struct Target {
     namespace: &'static str,
@@ -43,7 +43,7 @@ impl Target {
         cluster.get("pods", self.namespace, self.pod).map(|pod| uid(&pod).to_owned())
     }
 
-    /// How many changes a failover makes that nothing disturbs.
+    /// Returns the number of changes of an undisturbed failover.
     fn changes(self, cluster: &Cluster) -> u64 {
         let mut words = cluster.sandbox().faults().mutations();
         let counted = std::thread::spawn(move || {
@@ -53,15 +53,15 @@ impl Target {
             }
             count
         });
-        // From one who failed over a moment ago: it is meant.
+        // The pod was failed over a moment ago: this is intended.
         cluster.run(&[&self.command()[..], &["--anew"]].concat()).exits(0);
-        // Another listener takes the place of the first, which ends with that.
+        // Another listener replaces the first one, which stops with it.
         drop(cluster.sandbox().faults().mutations());
         counted.join().unwrap()
     }
 }
 
-/// Runs a failover until its n-th change is made, and kills it there.
+/// Runs a failover until its n-th change, and kills it there.
 fn killed_at(cluster: &Cluster, target: Target, n: u64, answered: bool) -> Ran {
     let mut words = cluster.sandbox().faults().mutations();
     let running = Running::start(cluster.plugin(&[&target.command()[..], &["--anew"]].concat()));
@@ -77,12 +77,12 @@ fn killed_at(cluster: &Cluster, target: Target, n: u64, answered: bool) -> Ran {
     };
     running.signal(Signal::KILL);
     let ran = running.end();
-    // Only now may the server go on with it.
+    // Only now may the server continue.
     drop(held);
     ran
 }
 
-/// The next change to what is failed over: a Lease is renewed by the clock.
+/// Returns the next change of the failover; Lease renewals depend on the clock.
 fn next(cluster: &Cluster, words: &mut tokio::sync::mpsc::UnboundedReceiver<Processed>) -> Processed {
     cluster.block_on(async {
         loop {
@@ -94,7 +94,7 @@ fn next(cluster: &Cluster, words: &mut tokio::sync::mpsc::UnboundedReceiver<Proc
     })
 }
 
-/// Whether every volume's record says that the failover of that id is finished.
+/// Whether every volume's record shows that the failover with this ID is finished.
 fn is_finished(cluster: &Cluster, before: &Before, id: &Value) -> bool {
     before.volumes.iter().all(|volume| says_recovered(cluster, volume, id))
 }
@@ -111,7 +111,7 @@ fn record(cluster: &Cluster, volume: &str, id: &Value) -> Option<Value> {
     records.find(|record| record["id"] == *id)
 }
 
-fn killed_and_run_again(cluster: &Cluster, target: Target, n: u64, answered: bool) {
+fn killed_and_resumed(cluster: &Cluster, target: Target, n: u64, answered: bool) {
     let before = target.before(cluster);
     let killed = killed_at(cluster, target, n, answered);
     let what = format!("killed at change {n}, answered: {answered}\n{}", killed.shown());
@@ -124,7 +124,7 @@ fn killed_and_run_again(cluster: &Cluster, target: Target, n: u64, answered: boo
     let lines = again.json_lines();
     let result = lines.last().unwrap();
     if finished {
-        // All was done but to say so: it may say that, or be taken for the next failover.
+        // Only the final message was missing: the run may report that it is finished, or count as the next failover.
         let is_said = again.code == Some(4) && unwrapped(result).contains("recovered");
         let is_done_again = again.code == Some(0) && result["id"] != id;
         assert!(is_said || is_done_again, "{what}");
@@ -133,7 +133,7 @@ fn killed_and_run_again(cluster: &Cluster, target: Target, n: u64, answered: boo
     assert_eq!((again.code, &result["verdict"], &result["id"]), (Some(0), &json!("recovered"), &id), "{what}");
     assert_eq!(result["oldUid"], before.uid, "{what}");
     assert!(is_finished(cluster, &before, &id), "the record is not finished\n{what}");
-    // What was back already was not replaced once more.
+    // A pod that was already back is not replaced again.
     let now = target.pod_now(cluster).unwrap();
     assert!(now != before.uid && successor.is_none_or(|successor| successor == now), "{what}");
     for (claim, old) in cluster.claims_of(target.namespace, target.pod) {
@@ -151,14 +151,14 @@ fn unwrapped(value: &Value) -> String {
     crate::support::unwrapped(&value.to_string())
 }
 
-/// Killed before each answer, and at the same time, on a cluster of its own, after each.
+/// Kills it before each response and, in parallel on another cluster, after each.
 fn at_each_change(options: &Options, target: Target) {
     let one_way = |answered| {
         let cluster = Cluster::start(options.clone());
         let changes = target.changes(&cluster);
         assert!(changes >= 4, "volume, claim, pod and record: {changes}");
         for n in 1..=changes {
-            killed_and_run_again(&cluster, target, n, answered);
+            killed_and_resumed(&cluster, target, n, answered);
         }
     };
     std::thread::scope(|scope| {
@@ -180,11 +180,11 @@ fn a_proxy_with_its_databases() {
 
 /// A run that is killed before its end is on record is run again, and looks for the row that was written first.
 #[test]
-fn the_canary_table_is_there_until_the_end_is_on_record() {
+fn the_canary_table_exists_until_the_end_is_on_record() {
     let cluster = Cluster::start(full("healthy"));
     let mut words = cluster.sandbox().faults().mutations();
     let running = Running::start(cluster.plugin(&["failover", "wh9527-0", "--yes"]));
-    // The volume is retained, and in the end its record is finished.
+    // The volume is retained, and at the end its record is finished.
     let mut patches = 0;
     let finished = loop {
         let word = next(&cluster, &mut words);
@@ -199,13 +199,13 @@ fn the_canary_table_is_there_until_the_end_is_on_record() {
     assert_eq!(canaries(&cluster), Vec::<String>::new());
 }
 
-/// Schemas of canary tables in the database that answers for the account.
+/// Returns the schemas of canary tables in the database that answers for the account.
 fn canaries(cluster: &Cluster) -> Vec<String> {
     let names = "select nspname::text from pg_namespace where nspname like 'kubectl_synxdb%'";
     cluster.query((ACCOUNT, "cloudberry-proxy-0"), "postgres", names)
 }
 
-/// Where nothing was changed, nobody will come back to look for the row: it is not left behind.
+/// If nothing was changed, no later run will look for the row, so it is not left behind.
 #[test]
 fn the_canary_table_of_a_run_that_changed_nothing_is_dropped() {
     let cluster = Cluster::start(full("healthy"));
@@ -217,10 +217,10 @@ fn the_canary_table_of_a_run_that_changed_nothing_is_dropped() {
     assert_eq!(canaries(&cluster), Vec::<String>::new(), "{}", ran.shown());
 }
 
-/// Where something was, the run that goes on looks for the row that the first one wrote: on the new disk alone it would
-/// prove nothing.
+/// If something was changed, the resuming run looks for the row that the first one wrote: one written on the new disk
+/// would prove nothing.
 #[test]
-fn the_canary_table_of_an_interrupted_run_is_left_for_the_one_that_goes_on() {
+fn the_canary_table_of_an_interrupted_run_is_kept_for_the_resumed_run() {
     let cluster = Cluster::start(full("healthy"));
     let mut words = cluster.sandbox().faults().mutations();
     let running = Running::start(cluster.plugin(&["failover", "wh9527-0", "--yes"]));
@@ -237,13 +237,13 @@ fn the_canary_table_of_an_interrupted_run_is_left_for_the_one_that_goes_on() {
     assert_eq!(canaries(&cluster), Vec::<String>::new());
 }
 
-/// The same of one that timed out.
+/// The same for a run that timed out.
 #[test]
-fn the_canary_table_of_a_run_that_timed_out_is_left_for_the_one_that_goes_on() {
+fn the_canary_table_of_a_run_that_timed_out_is_kept_for_the_resumed_run() {
     let cluster = Cluster::start(full("healthy"));
     cluster.replaced_pods(ReplacedPods::StayUnready);
     let late = cluster.run(&["failover", "wh9527-0", "--yes", "--timeout", "10s"]).exits(6);
-    // The proxy answers nobody now: its node is away.
+    // The proxy answers no more: its node is gone.
     let late = late.warns(&["is kept for the resumed run"]);
     cluster.replaced_pods(ReplacedPods::BecomeReady);
     let resume = late.resume();
@@ -252,13 +252,13 @@ fn the_canary_table_of_a_run_that_timed_out_is_left_for_the_one_that_goes_on() {
     assert_eq!(canaries(&cluster), Vec::<String>::new());
 }
 
-/// And of one that resumed, and had nothing left to do but to wait: the next one looks for the row, too.
+/// The same for a run that resumed and only had to wait: the next one looks for the row, too.
 #[test]
-fn the_canary_table_is_left_by_each_run_that_does_not_finish() {
+fn the_canary_table_is_kept_by_each_unfinished_run() {
     let cluster = Cluster::start(full("healthy"));
     let mut words = cluster.sandbox().faults().mutations();
     let running = Running::start(cluster.plugin(&["failover", "wh9527-0", "--yes", "--settle", "10m"]));
-    // The volume, the claim, the pod: left is to wait.
+    // The volume, the claim, the pod: only waiting is left.
     for _ in 0..3 {
         cluster.block_on(next(&cluster, &mut words).answered());
     }
@@ -277,13 +277,14 @@ fn the_canary_table_is_left_by_each_run_that_does_not_finish() {
     assert_eq!(canaries(&cluster), Vec::<String>::new());
 }
 
-/// A run that is killed before anything is deleted, and given up for a new one: what it wrote goes with the end of that.
+/// A run is killed before it deletes anything, and abandoned for a new one: the end of the new one also drops the first
+/// one's table.
 #[test]
-fn the_canary_table_of_a_run_that_was_given_up_is_dropped() {
+fn the_canary_table_of_an_abandoned_run_is_dropped() {
     let cluster = Cluster::start(full("healthy"));
     let mut words = cluster.sandbox().faults().mutations();
     let running = Running::start(cluster.plugin(&["failover", "wh9527-0", "--yes"]));
-    // The volume is retained, with the record on it, and no claim is deleted yet.
+    // The volume is retained and has the record, but no claim is deleted yet.
     let retained = next(&cluster, &mut words);
     cluster.block_on(retained.answered());
     let deletes = next(&cluster, &mut words);

@@ -1,4 +1,4 @@
-//! The direction in which data flows is the direction in which modules may import each other.
+//! Modules import each other only in the direction in which data flows.
 
 #![allow(clippy::unwrap_used)]
 
@@ -62,7 +62,7 @@ fn modules_import_to_their_left_only() {
             assert!(["lib", "main", "testing"].contains(&module), "{module} has no place in the order");
             continue;
         };
-        // What stands before the unit tests.
+        // The code before the unit tests.
         let text = std::fs::read_to_string(&file).unwrap();
         let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
         for (number, line) in text.lines().enumerate() {
@@ -77,9 +77,9 @@ fn modules_import_to_their_left_only() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Nothing outside `cluster` names kube's client, and nothing outside `render` writes to the terminal.
+/// Only `cluster` uses kube's client, and only `render` writes to the terminal.
 #[test]
-fn rooms_keep_to_themselves() {
+fn clients_and_printing_stay_in_their_modules() {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut files = Vec::new();
     sources(&src, &mut files);
@@ -97,7 +97,7 @@ fn rooms_keep_to_themselves() {
     }
 }
 
-/// SQL is written in one list only, on which the attack of `probe/statements_tests.rs` is played, and sent by one file only.
+/// SQL is written in one list only, which the attacks of `probe/statements_tests.rs` cover, and only one file sends it.
 #[test]
 fn sql_is_written_in_one_list() {
     let sql = regex::Regex::new(
@@ -113,7 +113,7 @@ fn sql_is_written_in_one_list() {
     let mut seen = 0;
     for file in files {
         let name = file.strip_prefix(&src).unwrap().to_string_lossy().replace('\\', "/");
-        // Tests write what users do.
+        // Tests write what users write.
         if name.contains("tests") || name.contains("testing") {
             continue;
         }
@@ -133,7 +133,7 @@ fn sql_is_written_in_one_list() {
     assert!(seen > 20, "the list has {seen} statements: this test does not see them");
 }
 
-/// To understand a file, one should need only those below it.
+/// A file should be understandable without the files that import it.
 #[test]
 fn no_two_files_import_each_other() {
     let own = Crate::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));

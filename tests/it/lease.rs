@@ -1,5 +1,5 @@
-//! Two who fail over at the same time: within one namespace the second is refused, in two both go on; and what is left of
-//! one that was killed is taken.
+//! Concurrent failovers: in the same namespace the second one is blocked, in two namespaces both proceed, and the Lease
+//! of a killed run is taken over.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -9,13 +9,13 @@ use practice_cluster::store::{ChangeKind, Key, Preconditions};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-/// The namespace's Lease.
+/// Returns the namespace's Lease.
 fn lease(cluster: &Cluster, namespace: &str) -> Value {
     let lease = cluster.get("leases", namespace, "kubectl-synxdb");
     (*lease.unwrap_or_else(|| panic!("there is no Lease in {namespace}"))).clone()
 }
 
-/// A failover in progress, at the point where it waits for the new pod, which stays unready; later ones do not.
+/// Starts a failover that waits for its new pod, which stays unready; later pods become ready.
 fn in_progress(cluster: &Cluster, target: &str) -> Running {
     cluster.replaced_pods(ReplacedPods::StayUnready);
     let mut running = Running::start(cluster.plugin(&["failover", target, "--yes"]));
@@ -25,7 +25,7 @@ fn in_progress(cluster: &Cluster, target: &str) -> Running {
 }
 
 #[test]
-fn of_two_in_one_namespace_the_second_is_refused() {
+fn the_second_of_two_in_a_namespace_is_blocked() {
     let cluster = Cluster::start(bare("healthy"));
     let first = in_progress(&cluster, "safekeeper-0");
     let held = lease(&cluster, SYSTEM);
@@ -39,7 +39,7 @@ fn of_two_in_one_namespace_the_second_is_refused() {
     let ran = cluster.run(&["failover", "pageserver-0", "--yes"]).exits(4).silent();
     ran.warns(&words).warns(&["--allow concurrent-failover overrides this check"]);
     assert_eq!(cluster.pod_uid(SYSTEM, "pageserver-0"), other);
-    // --yes is no answer to what is of high risk.
+    // --yes does not confirm a high-risk operation.
     let allowed =
         ["failover", "pageserver-0", "--keep-pvc", "--allow", "concurrent-failover", "--allow", "second-storage"];
     let ran = cluster.run(&[&allowed[..], &["--yes"]].concat()).exits(4).silent();
@@ -47,21 +47,21 @@ fn of_two_in_one_namespace_the_second_is_refused() {
     let writes = cluster.writes();
     assert!(writes.iter().all(|write| write.contains("/leases/")), "{writes:#?}");
 
-    // Both go on, where that is insisted on; the Lease stays the first one's.
+    // With the override, both proceed; the Lease stays with the first one.
     let ran = cluster.run(&[&allowed[..], &["--confirm", "pageserver-0"]].concat()).exits(0);
     ran.says(&["Recovered: "]).warns(&["continuing without the Lease", "another failover is in progress in namespace"]);
     assert_ne!(cluster.pod_uid(SYSTEM, "pageserver-0"), other);
     cluster.replaced_pods(ReplacedPods::BecomeReady);
     first.end().exits(0).says(&["Recovered: "]);
     assert_eq!(lease(&cluster, SYSTEM)["spec"]["holderIdentity"], Value::Null);
-    // It was given back: the next one waits for nothing.
+    // The Lease was released: the next one waits for nothing.
     let ran = cluster.run(&["failover", "pageserver-0", "--keep-pvc", "--yes", "--anew"]).exits(0);
     ran.warns(&["pass no other failover is under way in namespace synxdb-system"]);
 }
 
-/// One who waits at the prompt has the answer of a moment ago.
+/// While a run waits at the prompt, its plan may become stale.
 #[test]
-fn one_that_began_while_it_asked_is_found_out() {
+fn one_that_started_during_the_prompt_is_noticed() {
     let cluster = Cluster::start(bare("healthy"));
     let mut terminal = crate::support::terminal::Terminal::start(cluster.plugin(&["failover", "pageserver-0"]));
     terminal.expect("Fail over synxdb-system/pageserver-0?");
@@ -78,9 +78,9 @@ fn one_that_began_while_it_asked_is_found_out() {
     first.end().exits(0);
 }
 
-/// An account's does not keep the system's away, nor another account's: it is told.
+/// An account's failover does not block one in the system namespace or in another account; it is reported.
 #[test]
-fn of_two_namespaces_both_recover() {
+fn two_namespaces_recover_at_the_same_time() {
     let cluster = Cluster::start(full("healthy"));
     let account = in_progress(&cluster, "wh9527-0");
     let system = Running::start(cluster.plugin(&["failover", "safekeeper-0", "--yes"])).end().exits(0);
@@ -90,9 +90,9 @@ fn of_two_namespaces_both_recover() {
     account.end().exits(0).says(&["Recovered: "]);
 }
 
-/// The one that was killed has the Lease for ten seconds more; that its process is no more shows at once.
+/// A killed run holds the Lease for ten more seconds, but its process is visibly gone at once.
 #[test]
-fn what_a_killed_one_held_is_taken_at_once() {
+fn the_lease_of_a_killed_run_is_taken_over_at_once() {
     let cluster = Cluster::start(bare("healthy"));
     let first = in_progress(&cluster, "safekeeper-0");
     first.signal(Signal::KILL);
@@ -108,9 +108,9 @@ fn what_a_killed_one_held_is_taken_at_once() {
     assert_eq!(lease(&cluster, SYSTEM)["spec"]["leaseTransitions"], 1);
 }
 
-/// On another machine it is not known to be gone: the same failover waits for it, and another one does not begin.
+/// On another machine, this cannot be known: the same failover waits for it, and another one does not start.
 #[test]
-fn what_was_killed_on_another_machine_is_waited_for() {
+fn the_lease_of_a_run_killed_on_another_machine_is_waited_for() {
     let cluster = Cluster::start(bare("healthy"));
     let first = in_progress(&cluster, "safekeeper-0");
     first.signal(Signal::KILL);
@@ -125,7 +125,7 @@ fn what_was_killed_on_another_machine_is_waited_for() {
         lease["metadata"]["annotations"]["kubectl-synxdb/holder"] = json!(holder.to_string());
         let identity = lease["spec"]["holderIdentity"].as_str().unwrap();
         lease["spec"]["holderIdentity"] = json!(identity.replace(&format!(" at {here}/"), " at elsewhere/"));
-        // Its clock is ahead, as two clocks may be; one that is further ahead says nothing (tests/forged.rs).
+        // Its clock is ahead, as clocks may be; one that is further ahead is ignored (tests/it/forged.rs).
         let ahead = jiff::Timestamp::now() + jiff::SignedDuration::from_mins(4);
         lease["spec"]["renewTime"] = json!(format!("{ahead:.6}"));
         Ok(())
@@ -141,14 +141,14 @@ fn what_was_killed_on_another_machine_is_waited_for() {
     ]);
 }
 
-/// Somebody took it although it was renewed: no further change is made, and what was begun can be finished.
+/// The Lease was taken although it was renewed: no further change is made, and the operation can be resumed.
 #[test]
-fn one_that_lost_it_stops_before_the_next_change() {
+fn a_run_that_lost_its_lease_stops_before_the_next_change() {
     let cluster = Cluster::start(bare("stuck-claim"));
     let since = cluster.store().version();
     let claim = cluster.claims_of(SYSTEM, "safekeeper-0").into_keys().next().unwrap();
     let running = Running::start(cluster.plugin(&["failover", "safekeeper-0", "--yes"]));
-    // The replacement waits for a claim that is no more, and would be deleted once more after three seconds.
+    // The replacement waits for a deleted claim, and would be deleted again after three seconds.
     cluster.wait_for_change(since, "the claim is gone", |change| {
         change.key == Key::new(CLAIMS, SYSTEM, claim.as_str()) && change.kind == ChangeKind::Deleted
     });
@@ -163,7 +163,7 @@ fn one_that_lost_it_stops_before_the_next_change() {
         ran.says(&["Failed: no further changes are made", "was taken over: bob, by hand", "pod safekeeper-0 deleted"]);
     let trapped = cluster.pod_uid(SYSTEM, "safekeeper-0");
 
-    // Bob goes, and the same command finishes it.
+    // Bob releases it, and the same command finishes the operation.
     let given_back = |lease: &mut Value| {
         lease["spec"]["holderIdentity"] = Value::Null;
         Ok(())

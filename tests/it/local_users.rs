@@ -1,9 +1,9 @@
-//! Two users of one machine: root, who rehearses, and another, who tries to get something out of it. As root, because it
-//! takes root to be two users; otherwise one line says that nothing was tried.
+//! Two users on one machine: root, who runs practice clusters, and another one, who attacks them. It takes root to be
+//! two users; without root, one line reports that nothing was tried.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use crate::support::process::{Ended, Machine, Running, Signal, run};
+use crate::support::process::{Machine, Ran, Running, Signal, run};
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
@@ -12,12 +12,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 
-/// A user without an account, and without rights.
+/// A user without an account, and without permissions.
 const STRANGER: u32 = 54_321;
 const PROXY: &str = "cloudberry-proxy-0";
 const SYSTEM: &str = "synxdb-system";
 
-/// Whether this can be tried here; said where it cannot, past the capture of a test's output.
+/// Whether this can be tried here; if not, reports it past the capture of test output.
 fn root(test: &str) -> bool {
     let root = rustix::process::geteuid().is_root();
     if !root {
@@ -43,14 +43,14 @@ impl Practice {
         Self { machine, sandbox: Some(sandbox), folder: kubeconfig.parent().unwrap().to_owned() }
     }
 
-    /// The plugin as root runs it, as the lines say that `sandbox` prints.
+    /// Returns the plugin as root runs it, with the environment that `sandbox` prints.
     fn plugin(&self, arguments: &str) -> Command {
         let mut command = self.machine.plugin(arguments);
         command.env("KUBECONFIG", self.folder.join("kubeconfig")).env("PGPASSFILE", self.folder.join("pgpass"));
         command
     }
 
-    /// A forward to the metadata proxy, and its port.
+    /// Starts a forward to the metadata proxy, and returns its port.
     fn forward(&self) -> (Running, u16) {
         let mut forward = Running::start(self.plugin("forward meta --port 0 -o json"));
         let told: serde_json::Value = serde_json::from_str(&forward.line_with("remotePort")).unwrap();
@@ -62,7 +62,7 @@ impl Practice {
         text.trim_end().rsplit(':').next().unwrap().to_owned()
     }
 
-    /// The servers' processes: their user and command lines.
+    /// Returns the servers' processes: user and command line.
     fn servers(&self) -> Vec<(u32, Vec<String>)> {
         let entries = fs::read_dir("/proc").unwrap().flatten();
         let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
@@ -76,22 +76,22 @@ impl Practice {
         pids.filter_map(of).collect()
     }
 
-    fn stop(mut self) -> Ended {
+    fn stop(mut self) -> Ran {
         let sandbox = self.sandbox.take().unwrap();
         sandbox.signal(Signal::INT);
         sandbox.end()
     }
 }
 
-/// A program as another user, with nothing of root's in its environment.
+/// Returns a program that runs as another user, without root's environment.
 fn as_user(uid: u32, program: &str) -> Command {
     let mut command = Command::new(program);
     command.env_clear().env("PATH", std::env::var_os("PATH").unwrap()).current_dir("/").uid(uid).gid(uid);
     command
 }
 
-/// psql as another user: how it ended, with what it printed.
-fn psql(uid: u32, (host, port): (&str, u16), role: &str, password: Option<&str>, sql: &str) -> Ended {
+/// Runs psql as another user, and returns the result.
+fn psql(uid: u32, (host, port): (&str, u16), role: &str, password: Option<&str>, sql: &str) -> Ran {
     let mut command = as_user(uid, "psql");
     command.args([
         "-X",
@@ -113,8 +113,8 @@ fn psql(uid: u32, (host, port): (&str, u16), role: &str, password: Option<&str>,
     run(command)
 }
 
-/// Every user of the machine reaches a forwarded port and the servers' own: without the password none gets a session, and
-/// the sandbox' files do not tell it.
+/// Every user of the machine can reach a forwarded port and the servers' own: without the password, none gets a
+/// session, and the sandbox's files do not reveal it.
 #[test]
 fn another_user_gets_no_session_on_a_practice_cluster() {
     if !root("another_user_gets_no_session_on_a_practice_cluster") {
@@ -127,11 +127,11 @@ fn another_user_gets_no_session_on_a_practice_cluster() {
     for role in ["gpadmin", "postgres", "practice_cluster_superuser", "root"] {
         for password in [None, Some("gpadmin")] {
             let said = psql(STRANGER, ("127.0.0.1", port), role, password, "select 'let in'");
-            assert_ne!(said.code, 0, "{role}: {}", said.out);
+            assert_ne!(said.code, Some(0), "{role}: {}", said.out);
             assert!(!said.out.contains("let in"), "{role}: {}", said.out);
         }
     }
-    // Nor past the forward: no server has a port, and no socket is another user's to open.
+    // Nor around the forward: no server has a port, and no socket is accessible to another user.
     for (_, words) in &servers {
         assert!(words.iter().any(|word| word == "listen_addresses="), "{words:?}");
         let at = words.iter().position(|word| word == "-k").unwrap();
@@ -144,20 +144,20 @@ fn another_user_gets_no_session_on_a_practice_cluster() {
             read.arg(practice.folder.join(file));
             read
         });
-        assert_ne!(read.code, 0, "{file}: {}", read.out);
+        assert_ne!(read.code, Some(0), "{file}: {}", read.out);
     }
-    // Root himself has it named.
+    // Root's output names it.
     let mine = psql(0, ("127.0.0.1", port), "gpadmin", Some(&practice.password()), "select 'let in'");
     assert_eq!(mine.out.trim(), "let in", "{}", mine.err);
     forward.signal(Signal::INT);
     forward.end();
-    assert_eq!(practice.stop().code, 0);
+    assert_eq!(practice.stop().code, Some(0));
 }
 
-/// With the password, and with everything that the product's page does, gpadmin is no way to the machine.
+/// Even with the password and all privileges that the product's page needs, gpadmin cannot reach the machine.
 #[test]
-fn the_practice_clusters_administrator_runs_no_programs_and_reads_no_files() {
-    if !root("the_practice_clusters_administrator_runs_no_programs_and_reads_no_files") {
+fn the_practice_clusters_administrator_can_run_no_programs_and_read_no_files() {
+    if !root("the_practice_clusters_administrator_can_run_no_programs_and_read_no_files") {
         return;
     }
     let practice = Practice::start();
@@ -172,7 +172,7 @@ fn the_practice_clusters_administrator_runs_no_programs_and_reads_no_files() {
         "drop database mine",
     ] {
         let said = asks(sql);
-        assert_eq!(said.code, 0, "{sql}: {}", said.err);
+        assert_eq!(said.code, Some(0), "{sql}: {}", said.err);
     }
     let target = practice.machine.home().join("ran");
     let target = target.display();
@@ -202,7 +202,7 @@ fn the_practice_clusters_administrator_runs_no_programs_and_reads_no_files() {
         format!("create tablespace s location '{target}'"),
     ] {
         let said = asks(&sql);
-        assert_ne!(said.code, 0, "{sql}: {}", said.out);
+        assert_ne!(said.code, Some(0), "{sql}: {}", said.out);
         let refused = ["permission denied", "must be", "must have", "not allowed", "not available", "not permitted"];
         assert!(refused.iter().any(|words| said.err.contains(words)), "{sql}: {}", said.err);
     }
@@ -212,11 +212,11 @@ fn the_practice_clusters_administrator_runs_no_programs_and_reads_no_files() {
     practice.stop();
 }
 
-/// Whoever is the servers' user plants links and pipes wherever he may; root then starts servers anew, and ends the
-/// sandbox. Nothing of root's is changed by it, and it ends.
+/// The servers' user plants links and pipes wherever possible; root then restarts servers and stops the sandbox. This
+/// changes nothing that belongs to root, and it stops.
 #[test]
-fn what_the_servers_user_plants_leads_root_nowhere() {
-    if !root("what_the_servers_user_plants_leads_root_nowhere") {
+fn root_follows_nothing_that_the_servers_user_plants() {
+    if !root("root_follows_nothing_that_the_servers_user_plants") {
         return;
     }
     let practice = Practice::start();
@@ -231,8 +231,8 @@ fn what_the_servers_user_plants_leads_root_nowhere() {
     fs::create_dir(&folder).unwrap();
     fs::write(folder.join("inside"), "root's own").unwrap();
 
-    // Everywhere below the sandbox: what the next server's folders may be called, what marks a data folder, pipes that
-    // block whoever opens them, and links in the place of whatever can be moved.
+    // Everywhere below the sandbox: possible folder names of the next server, markers of a data folder, pipes that
+    // block on open, and links in place of everything that can be moved.
     let script = format!(
         "cd '{}' || exit 1
         for d in . run objects volumes $(find run objects volumes -type d 2>/dev/null); do
@@ -247,14 +247,14 @@ fn what_the_servers_user_plants_leads_root_nowhere() {
     );
     let mut planted = as_user(uid, "sh");
     planted.args(["-c", &script]);
-    assert_eq!(run(planted).code, 0);
+    assert_eq!(run(planted).code, Some(0));
 
     for namespace in [SYSTEM, "cloud007"] {
         let ran = run(practice.plugin(&format!("failover {namespace}/{PROXY} --yes --no-probe --timeout 40s")));
         assert!(ran.out.contains("Recovered"), "{namespace}: {}{}", ran.out, ran.err);
     }
     let folder_of_it = practice.folder.clone();
-    assert_eq!(practice.stop().code, 0);
+    assert_eq!(practice.stop().code, Some(0));
     assert!(!folder_of_it.exists(), "it is left");
 
     for path in [&file, &folder, &folder.join("inside")] {
@@ -266,10 +266,10 @@ fn what_the_servers_user_plants_leads_root_nowhere() {
     assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
 }
 
-/// Root starts servers only in folders that root alone can write to.
+/// Root starts servers only in folders that only root can write to.
 #[test]
-fn no_folder_on_the_way_to_the_servers_is_their_users() {
-    if !root("no_folder_on_the_way_to_the_servers_is_their_users") {
+fn no_folder_above_the_servers_belongs_to_their_user() {
+    if !root("no_folder_above_the_servers_belongs_to_their_user") {
         return;
     }
     let practice = Practice::start();
@@ -284,24 +284,24 @@ fn no_folder_on_the_way_to_the_servers_is_their_users() {
     practice.stop();
 }
 
-/// The user who rehearses has one usual folder: one test at a time looks at it.
+/// A user has one default folder: tests use it one at a time.
 static REHEARSING: Mutex<()> = Mutex::new(());
 
-/// Another process writes it: a program that this one has open for writing, or a child that another test has just forked
-/// from it, could not be run (ETXTBSY).
+/// Copies it in another process: a program that this process has open for writing, or that a forked child of another
+/// test has, could not be run (ETXTBSY).
 fn copy_of_the_plugin(to: &std::path::Path) {
     let copied = std::process::Command::new("cp").arg(crate::support::process::PLUGIN).arg(to).status().unwrap();
     assert!(copied.success());
 }
 
-/// The same of an ordinary user who rehearses with one command. What he is shown names the password's file, which only he
-/// can read.
+/// The same for an ordinary user with a single command. The output names the password's file, which only that user can
+/// read.
 #[test]
 fn another_user_gets_no_session_on_an_ordinary_users_practice_cluster() {
     if !root("another_user_gets_no_session_on_an_ordinary_users_practice_cluster") {
         return;
     }
-    // One with an account: PostgreSQL runs as no other.
+    // A user with an account: PostgreSQL requires one.
     let rehearses = 65_534;
     let _alone = REHEARSING.lock().unwrap_or_else(PoisonError::into_inner);
     let machine = Machine::new();
@@ -322,7 +322,7 @@ fn another_user_gets_no_session_on_an_ordinary_users_practice_cluster() {
     let password = fs::read_to_string(passfile).unwrap().trim_end().rsplit(':').next().unwrap().to_owned();
     let mine = psql(rehearses, ("127.0.0.1", port), "gpadmin", Some(&password), "select 'let in'");
     assert_eq!(mine.out.trim(), "let in", "{}", mine.err);
-    // And the line as it is printed.
+    // The line as printed.
     let mut pasted = as_user(rehearses, "sh");
     pasted.args(["-c", &format!("{line} -X -A -t -w -c \"select 'let in'\"")]);
     let pasted = run(pasted);
@@ -331,10 +331,10 @@ fn another_user_gets_no_session_on_an_ordinary_users_practice_cluster() {
     forward.end();
 }
 
-/// A port is everybody's on the machine, and said to be; a socket is its owner's.
+/// A port is open to every user of the machine, and the output says so; a socket belongs to its owner.
 #[test]
-fn a_forwards_socket_is_its_owners_alone() {
-    if !root("a_forwards_socket_is_its_owners_alone") {
+fn a_forwards_socket_belongs_to_its_owner_alone() {
+    if !root("a_forwards_socket_belongs_to_its_owner_alone") {
         return;
     }
     let practice = Practice::start();
@@ -350,9 +350,9 @@ fn a_forwards_socket_is_its_owners_alone() {
     assert!(theirs.err.contains("Permission denied"), "{}", theirs.err);
     let mine = ask(0);
     assert_eq!(mine.out.trim(), "let in", "{}", mine.err);
-    // It takes nobody's place.
+    // It replaces no other.
     let second = run(practice.plugin(&format!("forward meta --socket {}", socket.display())));
-    assert_eq!(second.code, 1);
+    assert_eq!(second.code, Some(1));
     assert!(second.err.contains("the path already exists"), "{}", second.err);
     forward.signal(Signal::INT);
     let ended = forward.end();
@@ -366,13 +366,13 @@ fn a_forwards_socket_is_its_owners_alone() {
     practice.stop();
 }
 
-/// A folder of that name that another user made first stops nobody, and is not touched.
+/// A folder of that name that another user created first blocks no user, and is left alone.
 #[test]
-fn a_folder_that_another_user_made_first_stops_nobody() {
-    if !root("a_folder_that_another_user_made_first_stops_nobody") {
+fn a_folder_that_another_user_created_first_does_not_block() {
+    if !root("a_folder_that_another_user_created_first_does_not_block") {
         return;
     }
-    // `nobody`: PostgreSQL runs as no user without an account.
+    // `nobody`: PostgreSQL requires a user with an account.
     let rehearses = 65_534;
     let _alone = REHEARSING.lock().unwrap_or_else(PoisonError::into_inner);
     let usual = PathBuf::from(format!("/tmp/kubectl-synxdb-{rehearses}"));
@@ -380,7 +380,7 @@ fn a_folder_that_another_user_made_first_stops_nobody() {
     chown(&usual, Some(STRANGER), Some(STRANGER)).unwrap();
     let machine = Machine::new();
     fs::set_permissions(machine.home(), fs::Permissions::from_mode(0o755)).unwrap();
-    // PATH may lead through root's own folders: to no PostgreSQL then, which this is not about.
+    // PATH may contain root's own folders, where PostgreSQL would not be found; that is not tested here.
     let program = machine.home().join("plugin");
     copy_of_the_plugin(&program);
     let mut command = as_user(rehearses, program.to_str().unwrap());

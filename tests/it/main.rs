@@ -1,5 +1,5 @@
-//! The real program, as a process, on practice clusters and on its own: what it prints, how it ends, and what it leaves in
-//! the cluster; and what the repository says of it. A module a concern.
+//! The real program, as a process, on practice clusters and without one: its output, its exit codes, and what it leaves
+//! in the cluster; and the rules of the repository. One module per concern.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -20,6 +20,7 @@ mod ephemeral;
 mod failover;
 mod forged;
 mod generated;
+mod glossary;
 #[cfg(target_os = "linux")]
 mod hostile_memory;
 mod killed;

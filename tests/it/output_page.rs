@@ -1,14 +1,14 @@
-//! The tables of docs/output.md, from the JSON Schemas alone.
+//! Generates the tables of docs/output.md from the JSON Schemas alone.
 
 use kubectl_synxdb::render::documents::Kind;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-/// What stands above the tables is written by hand.
+/// The text above the tables is written by hand.
 const MARK: &str = "<!-- From here on generated from schema/: just regen -->\n";
 
-/// The page with its tables made anew.
+/// Returns the page with its tables regenerated.
 pub(super) fn page(kept: &str) -> String {
     let (head, _) = kept.split_once(MARK).expect("the mark after which the page is generated");
     let mut page = format!("{head}{MARK}");
@@ -36,7 +36,7 @@ pub(super) fn page(kept: &str) -> String {
         }
         let mut schema = schema.clone();
         let fields = schema["properties"].as_object_mut().unwrap();
-        // As every kind has them.
+        // Every kind has these.
         fields.retain(|name, _| !["apiVersion", "kind"].contains(&name.as_str()));
         if let (Some(act), [_, _]) = (fields.get_mut("act"), kinds.as_slice()) {
             *act = serde_json::json!({"$ref": "#/$defs/Action", "description": "What it is."});
@@ -54,7 +54,7 @@ pub(super) fn page(kept: &str) -> String {
     page
 }
 
-/// What tells two kinds apart is not what they are called.
+/// Descriptions do not count when two kinds are compared.
 fn fields_of(schema: &Value) -> (Map<String, Value>, Value) {
     let mut fields = schema["properties"].as_object().cloned().unwrap_or_default();
     for own in ["kind", "act"] {
@@ -103,7 +103,7 @@ fn case(schema: &Value) -> Vec<[String; 3]> {
     };
     let inner = match tag {
         Some(_) => schema,
-        // `{"known": …}`: what it holds may be described in place.
+        // `{"known": …}`: its content may be described in place.
         None => properties.values().next().unwrap(),
     };
     let mut rows = vec![[name, if tag.is_some() { "object".into() } else { type_of(inner) }, text(schema)]];

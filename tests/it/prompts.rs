@@ -1,5 +1,4 @@
-//! Questions and answers in a real terminal: what is asked, what each answer does, and that the terminal is left in
-//! order.
+//! Prompts in a real terminal: the questions, the effect of each answer, and that the terminal is restored.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -32,7 +31,7 @@ impl<'p> Person<'p> {
         Terminal::start(self.command(arguments))
     }
 
-    /// Nothing was changed, and the terminal is as it was.
+    /// Asserts that nothing was changed, and that the terminal is restored.
     fn finds_nothing_changed(&self, what: &str, left: &Left, code: i32) {
         assert_eq!(left.code, code, "{what}:\n{}", left.screen);
         assert!(left.text.contains("nothing was changed"), "{what}:\n{}", left.screen);
@@ -47,7 +46,7 @@ fn in_order(what: &str, left: &Left) {
 }
 
 #[test]
-fn no_in_any_form_changes_nothing() {
+fn declining_in_any_form_changes_nothing() {
     let practice = Practice::shared();
     let person = Person::at(&practice);
     let answers = [("n", "n\r", 5), ("Enter", "\r", 5), ("Ctrl-D", key::CTRL_D, 5), ("other words", "maybe\r\r", 5)];
@@ -62,7 +61,7 @@ fn no_in_any_form_changes_nothing() {
 }
 
 #[test]
-fn an_interruption_at_the_question_changes_nothing() {
+fn an_interruption_at_the_prompt_changes_nothing() {
     let practice = Practice::shared();
     let person = Person::at(&practice);
     let mut terminal = person.types("failover wh9527-0");
@@ -79,13 +78,13 @@ fn an_interruption_at_the_question_changes_nothing() {
 }
 
 #[test]
-fn a_name_that_several_pods_have_is_a_choice() {
+fn a_name_of_several_pods_offers_a_choice() {
     let practice = Practice::shared();
     let person = Person::at(&practice);
     let list = "cloudberry-proxy-0 may be any of these. Which?";
     let (account, system) = (format!("{ACCOUNT}/cloudberry-proxy-0"), "synxdb-system/cloudberry-proxy-0");
 
-    // The arrows choose: first the one, then the other.
+    // The arrow keys select: first one, then the other.
     let mut chosen = Vec::new();
     for keys in [key::ENTER.to_owned(), format!("{}{}", key::DOWN, key::ENTER)] {
         let mut terminal = person.types("failover cloudberry-proxy-0");
@@ -123,7 +122,7 @@ fn a_name_that_several_pods_have_is_a_choice() {
 }
 
 #[test]
-fn yes_recovers_and_the_progress_is_a_table_that_is_taken_away() {
+fn yes_recovers_and_the_progress_table_disappears() {
     let practice = Practice::start("healthy");
     let person = Person::at(&practice);
     let old = practice.pod_uid(ACCOUNT, "wh9527-0");
@@ -136,7 +135,7 @@ fn yes_recovers_and_the_progress_is_a_table_that_is_taken_away() {
     assert!(left.screen.contains("Recovered: wh9527-0 is back after "), "{}", left.screen);
     assert_ne!(practice.pod_uid(ACCOUNT, "wh9527-0"), old);
 
-    // The table was drawn again and again, and is gone: what follows the question is the account.
+    // The table was redrawn many times, and is gone: the result follows the prompt.
     let drawn = crate::support::terminal::plain(left.raw.as_bytes());
     for row in ["replaced  waiting", "replaced  done", "answers   done"] {
         assert!(drawn.contains(row), "no {row:?} was drawn:\n{drawn}");
@@ -153,7 +152,7 @@ fn yes_recovers_and_the_progress_is_a_table_that_is_taken_away() {
     }
 }
 
-/// The baseline of the plan is old by the time of the answer: what was dropped meanwhile is told, and is no loss.
+/// The plan's baseline is old by the time of the answer: what was dropped in between is reported, but is not missing.
 #[test]
 fn what_is_dropped_while_the_plan_is_read_is_not_missing() {
     let practice = Practice::start("healthy");
@@ -175,12 +174,12 @@ fn what_is_dropped_while_the_plan_is_read_is_not_missing() {
 }
 
 #[test]
-fn an_interruption_of_the_wait_says_what_was_done_and_how_to_go_on() {
+fn an_interruption_prints_what_was_done_and_how_to_resume() {
     let practice = Practice::start("slow-start");
     let person = Person::at(&practice);
     let old = practice.pod_uid(ACCOUNT, "wh9527-0");
     let mut terminal = person.types("failover wh9527-0 --yes");
-    // Neither done nor waiting any longer before this: the new pod is there, and not ready for 20 seconds.
+    // It is neither done nor waiting for anything earlier: the new pod exists, and is not ready for 20 seconds.
     terminal.expect("ready     waiting");
     terminal.send(key::CTRL_C);
     let left = terminal.end();
@@ -200,11 +199,11 @@ fn an_interruption_of_the_wait_says_what_was_done_and_how_to_go_on() {
 }
 
 #[test]
-fn high_risk_is_answered_with_the_name_and_with_nothing_else() {
+fn high_risk_is_confirmed_only_by_the_name() {
     let practice = Practice::start("no-quorum");
     let person = Person::at(&practice);
 
-    // Without a target: those in trouble come first.
+    // Without a target, unhealthy members are listed first.
     let mut terminal = person.types("failover");
     terminal.expect("Fail over which member?");
     terminal.expect("synxdb-system/cloudberry-proxy-0");
@@ -231,9 +230,9 @@ fn high_risk_is_answered_with_the_name_and_with_nothing_else() {
         person.finds_nothing_changed(what, &terminal.end(), code);
     }
 
-    // No terminal: the flag --yes does not answer it.
+    // Without a terminal: --yes does not confirm it.
     let ended = run(person.command(risky));
-    assert_eq!(ended.code, 4, "{}", ended.err);
+    assert_eq!(ended.code, Some(4), "{}", ended.err);
     assert!(ended.err.contains("--confirm safekeeper-0"), "{}", ended.err);
     assert_eq!(practice.world(), person.before);
 
@@ -248,7 +247,7 @@ fn high_risk_is_answered_with_the_name_and_with_nothing_else() {
 }
 
 #[test]
-fn colour_is_for_terminals_that_want_it() {
+fn color_is_for_terminals_that_want_it() {
     let practice = Practice::shared();
     let person = Person::at(&practice);
     let colours = |raw: &str| regex::Regex::new("\x1b\\[[0-9;]*m").unwrap().is_match(raw);
@@ -269,15 +268,15 @@ fn colour_is_for_terminals_that_want_it() {
         assert_eq!(left.code, 0, "{}", left.screen);
         assert_eq!(colours(&left.raw), wanted, "{arguments} {environment:?}: {:?}", left.raw);
     }
-    // A refusal colours what it writes to standard error.
+    // A refusal colors what it writes to standard error.
     for (arguments, wanted) in [("", false), (" --color=always", true), (" --color=never", false)] {
         let out = run(person.command(&format!("status{arguments}")));
         assert_eq!(out.out.contains('\x1b'), wanted, "{arguments}: {}", out.out);
-        let err = run(person.command(&format!("failover nobody-0{arguments}")));
+        let err = run(person.command(&format!("failover missing-0{arguments}")));
         assert_eq!(err.err.contains('\x1b'), wanted, "{arguments}: {}", err.err);
     }
 
-    // The question too; and a dumb terminal is sent no escape sequence at all.
+    // The same for the prompt; and a dumb terminal gets no escape sequences at all.
     for (name, value) in [("NO_COLOR", "1"), ("TERM", "dumb")] {
         let mut command = person.command("failover wh9527-0");
         command.env(name, value);

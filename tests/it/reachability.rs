@@ -1,5 +1,5 @@
-//! How long databases are away during a failover, on a practice cluster with real PostgreSQL: what is promised to stay
-//! stays, what is not comes back, and a broken promise is told.
+//! Outages of databases during a failover, on a practice cluster with real PostgreSQL: databases that should stay do,
+//! others come back, and an unexpected interruption is reported.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -12,7 +12,7 @@ use std::time::Duration;
 
 const PROXY: &str = "cloudberry-proxy-0";
 
-/// What was measured of each database: `namespace/pod` and the row, in order.
+/// Returns what was measured of each database: `namespace/pod` and the row, in order.
 fn reachability(ran: &Ran) -> Vec<(String, Value)> {
     let result = ran.json_lines().pop().unwrap();
     assert_eq!(result["kind"], "FailoverResult", "{}", ran.shown());
@@ -51,7 +51,7 @@ fn away_and_back(row: &Value) {
     assert!(row["reason"].is_string() && row["notMeasured"].is_null(), "{row:#}");
 }
 
-/// Waits until the account's proxy is away and the plugin has noticed: the first of its next tries may have begun
+/// Waits until the account's proxy is gone and the plugin has noticed: the first of its next probes may have begun
 /// earlier, the later ones have not.
 fn is_away(cluster: &Cluster) {
     let key = Key::new("pods", ACCOUNT, PROXY);
@@ -68,7 +68,7 @@ fn tried(cluster: &Cluster, times: usize) {
     });
 }
 
-/// The product's promise, component by component.
+/// The product's promise for each component.
 #[test]
 fn each_component_keeps_its_promise() {
     let cluster = Cluster::start(full("healthy"));
@@ -88,7 +88,7 @@ fn each_component_keeps_its_promise() {
         assert_eq!(plan["databases"].as_array().unwrap().len(), 2);
     }
 
-    // The accounts' are measured, too, and nothing is promised of them.
+    // The accounts' databases are measured, too, without any promise.
     let (_, rows) = run(&[&system]);
     assert_eq!(names(&rows), [&*system, &*account]);
     away_and_back(&rows[0].1);
@@ -103,7 +103,7 @@ fn each_component_keeps_its_promise() {
         assert_eq!((&rows[0].1["promise"], &rows[0].1["finding"]), (&json!("briefly-away"), &json!(false)));
     }
 
-    // Others are asked by name, from wherever the reading was narrowed to; none at all where none is to be.
+    // Others are probed by name, whatever the scope; with `--no-probe`, none.
     let (plan, rows) = run(&["wh9527-1", "-n", "cloud007", "--probe", "synxdb-system/cloudberry-proxy-0"]);
     assert_eq!(names(&rows), [&*system]);
     stayed(&rows[0].1);
@@ -115,7 +115,7 @@ fn each_component_keeps_its_promise() {
     let (plan, rows) = run(&[&["safekeeper-2", "--no-probe"], &all_the_same[..], &["safekeeper-2"]].concat());
     assert_eq!((plan, rows), (json!({"databases": [], "notMeasured": []}), vec![]));
 
-    // A dry run says what would be asked, and asks nothing.
+    // A dry run shows what would be probed, and probes nothing.
     cluster.sandbox().requests().clear();
     let dry_run = ["failover", "safekeeper-0", "--dry-run", "--anew", "--allow", "quorum-loss"];
     let ran = cluster.run(&dry_run).exits(0);
@@ -123,7 +123,7 @@ fn each_component_keeps_its_promise() {
     let asked = cluster.sandbox().requests().entries();
     assert!(!asked.iter().any(|(_, path)| path.contains(&format!("{PROXY}/portforward"))), "{asked:#?}");
 
-    // In words.
+    // In text.
     let ran = cluster.run(&["failover", "wh9527-0", "--yes", "--anew"]).exits(0);
     assert!(
         ran.says(&[&format!("SQL on every segment on {account} was unreachable for ")]).err.contains("briefly away")
@@ -140,7 +140,7 @@ fn each_component_keeps_its_promise() {
     }
 }
 
-/// Servers learn of a client's end a moment after it; those of questions that were cut off, too.
+/// Servers notice the end of a client a moment later, including those of canceled probes.
 fn no_session_is_left(cluster: &Cluster, namespace: &str) {
     let count = "select count(*) from pg_stat_activity where application_name = 'kubectl-synxdb'";
     let asked = async {
@@ -156,7 +156,7 @@ fn no_session_is_left(cluster: &Cluster, namespace: &str) {
     cluster.block_on(async { tokio::time::timeout(LIMIT, asked).await.expect("the plugin's sessions end") });
 }
 
-/// Somebody takes an account's proxy away while a safekeeper is replaced: that is not what was promised.
+/// An account's proxy is deleted while a safekeeper is replaced: that breaks the promise.
 #[test]
 fn a_broken_promise_is_a_finding() {
     let cluster = Cluster::start(full("healthy"));
@@ -177,7 +177,7 @@ fn a_broken_promise_is_a_finding() {
     assert!(unwrapped(&ran.out).contains(&format!("on {SYSTEM}/{PROXY}")), "{}", ran.shown());
 }
 
-/// What was seen until then is told, however it ends.
+/// What was measured until then is reported, however it ends.
 #[test]
 fn interrupted_late_and_resumed() {
     let cluster = Cluster::start(full("healthy"));
@@ -207,7 +207,7 @@ fn interrupted_late_and_resumed() {
 }
 
 #[test]
-fn what_is_still_away_when_the_time_is_over() {
+fn a_database_still_unreachable_at_the_timeout() {
     let cluster = Cluster::start(full("healthy"));
     cluster.replaced_pods(ReplacedPods::StayUnready);
     let target = format!("{ACCOUNT}/{PROXY}");
@@ -218,7 +218,7 @@ fn what_is_still_away_when_the_time_is_over() {
 }
 
 #[test]
-fn what_is_not_measured_is_said() {
+fn what_is_not_measured_is_reported() {
     let cluster = Cluster::start(bare("healthy"));
     let ran = cluster.run(&["failover", "safekeeper-0", "--yes"]).exits(0);
     let whose = format!("SQL was not measured on {SYSTEM}/{PROXY}, {ACCOUNT}/{PROXY}: ");
@@ -231,12 +231,12 @@ fn what_is_not_measured_is_said() {
         assert_eq!((&row["asked"], &row["finding"], &row["promise"]), (&json!(0), &json!(false), &Value::Null));
         assert!(row["notMeasured"].as_str().unwrap().contains("PostgreSQL is not installed here"), "{row:#}");
     }
-    // It is planned all the same.
+    // It is planned anyway.
     cluster.run(&["failover", "safekeeper-1", "--dry-run"]).exits(0).says(&["Reachability", "not measured"]);
 }
 
 #[test]
-fn a_probe_that_cannot_be_is_refused_before_anything_is_changed() {
+fn an_impossible_probe_is_rejected_before_any_change() {
     let cluster = Cluster::read_only();
     for (probe, words) in [
         ("cloudberry-proxy-0", "names no namespace"),

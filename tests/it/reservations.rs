@@ -1,5 +1,5 @@
-//! An undo reserves the old volume for the claim that comes next: nobody else gets it, and no other claim is taken for
-//! it, whatever the volume controller does meanwhile.
+//! An undo reserves the old volume for the new claim: no other claim gets it, and the claim gets no other volume,
+//! whatever the volume controller does.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -19,7 +19,7 @@ fn with(change: impl FnOnce(&mut Scenario)) -> Cluster {
     Cluster::start(Options { custom: Some(scenario), ..bare("healthy") })
 }
 
-/// Fails a safekeeper over: the volume that was set aside, and the name of the failover.
+/// Fails over a safekeeper, and returns the retained volume and the failover's ID.
 fn failed_over(cluster: &Cluster) -> (String, String) {
     let first = cluster.volume_of(SYSTEM, CLAIM);
     let ran = cluster.run(&["failover", POD, "--yes", "-o", "json"]).exits(0);
@@ -40,13 +40,13 @@ fn policy(cluster: &Cluster, volume: &str) -> String {
     volume["spec"]["persistentVolumeReclaimPolicy"].as_str().unwrap_or_default().to_owned()
 }
 
-/// Whether a volume is reserved for whichever claim of that name comes next.
+/// Whether a volume is reserved for the next claim of that name.
 fn is_reserved(cluster: &Cluster, volume: &str) -> bool {
     let reference = &cluster.get(VOLUMES, "", volume).unwrap()["spec"]["claimRef"];
     reference["name"] == CLAIM && reference["uid"].is_null()
 }
 
-/// Runs the command that a document names as the way on.
+/// Runs the command that a document gives for resuming.
 fn resumed(cluster: &Cluster, ran: &Ran) -> Ran {
     let result = ran.json_lines().pop().unwrap();
     let words = result["resume"].as_str().unwrap_or_else(|| panic!("no way on: {result:#}")).to_owned();
@@ -54,10 +54,10 @@ fn resumed(cluster: &Cluster, ran: &Ran) -> Ran {
     cluster.run(&[&words[..], &["--yes", "-o", "json"]].concat())
 }
 
-/// The volume controller knows of a reservation only some time after it was made. A claim that is made before gets a
-/// new volume.
+/// The volume controller sees a reservation some time after it was made. A claim that is created earlier gets a new
+/// volume.
 #[test]
-fn an_undo_waits_until_the_reservation_is_known() {
+fn an_undo_waits_until_the_controller_has_seen_the_reservation() {
     let cluster = with(|scenario| scenario.volume_lag_seconds = 1.0);
     let (first, id) = failed_over(&cluster);
     let second = cluster.volume_of(SYSTEM, CLAIM);
@@ -66,9 +66,9 @@ fn an_undo_waits_until_the_reservation_is_known() {
     assert_eq!(policy(&cluster, &second), "Retain");
 }
 
-/// While the controller manager is away nothing is deleted, and it is said what is waited for.
+/// While the controller manager is down, nothing is deleted, and the output says what it waits for.
 #[test]
-fn nothing_is_deleted_while_nobody_knows_of_the_reservation() {
+fn nothing_is_deleted_before_the_controller_has_seen_the_reservation() {
     let cluster = with(|_| ());
     let (first, id) = failed_over(&cluster);
     let claim = cluster.get(CLAIMS, SYSTEM, CLAIM).unwrap();
@@ -90,16 +90,16 @@ fn nothing_is_deleted_while_nobody_knows_of_the_reservation() {
     assert_eq!(cluster.volume_of(SYSTEM, CLAIM), first);
 }
 
-/// A claim that somebody deleted right after the reservation has another volume: that one is set aside, too, and the
-/// undo goes round again.
+/// A claim deleted by another user right after the reservation gets another volume: that one is retained, too, and the
+/// undo tries again.
 #[test]
-fn an_undo_that_ended_on_another_volume_goes_round_again() {
+fn an_undo_that_ended_on_another_volume_tries_again() {
     // Longer than it takes to replace a claim.
     let cluster = with(|scenario| scenario.volume_lag_seconds = 4.0);
     let (first, id) = failed_over(&cluster);
     let second = cluster.volume_of(SYSTEM, CLAIM);
     let old = uid(&cluster.get(CLAIMS, SYSTEM, CLAIM).unwrap()).to_owned();
-    // It is stopped while it waits for the controller; somebody deletes claim and pod meanwhile.
+    // It is stopped while it waits for the controller; another user then deletes claim and pod.
     let mut words = cluster.sandbox().faults().mutations();
     let running = Running::start(cluster.plugin(&["undo", &id, "--yes", "-o", "json"]));
     cluster.block_on(async {
@@ -126,7 +126,7 @@ fn an_undo_that_ended_on_another_volume_goes_round_again() {
     let third = cluster.volume_of(SYSTEM, CLAIM);
     assert!(third != first && third != second, "{third}");
 
-    // All pods are Ready and all claims Bound, and yet it is not well.
+    // All pods are Ready and all claims Bound, but it is still degraded.
     cluster.until("the pod is Ready", |_| cluster.get("pods", SYSTEM, POD).is_some_and(|pod| is_ready(&pod)));
     let status = cluster.run(&["status"]).exits(8);
     status
@@ -136,22 +136,22 @@ fn an_undo_that_ended_on_another_volume_goes_round_again() {
     let again = resumed(&cluster, &ran).exits(0);
     cluster.run(&["status"]).exits(0);
     assert_eq!(cluster.volume_of(SYSTEM, CLAIM), first, "{}", again.shown());
-    for aside in [&second, &third] {
-        assert_eq!(policy(&cluster, aside), "Retain");
-        assert_eq!(cluster.record_on(aside)["outcome"], "recovered", "{aside}");
+    for retained in [&second, &third] {
+        assert_eq!(policy(&cluster, retained), "Retain");
+        assert_eq!(cluster.record_on(retained)["outcome"], "recovered", "{retained}");
     }
-    // The undo of the undo brings back what was in place before it, and not what came in between.
+    // The undo of the undo restores what was in place before it, not what was there in between.
     let undone = id_of(&ran);
     cluster.run(&["undo", &undone, "--yes"]).exits(0);
     assert_eq!(cluster.volume_of(SYSTEM, CLAIM), second);
 }
 
-/// A claim that waits in vain for a new volume takes the one that comes back.
+/// A claim that cannot get a new volume takes the restored one.
 #[test]
-fn a_claim_that_is_pending_takes_the_volume() {
+fn a_pending_claim_takes_the_volume() {
     let cluster = with(|_| ());
     let first = cluster.volume_of(SYSTEM, CLAIM);
-    // The class makes no more volumes.
+    // The class provisions no more volumes.
     let class = cluster.get(CLAIMS, SYSTEM, CLAIM).unwrap()["spec"]["storageClassName"].as_str().unwrap().to_owned();
     let class = Key::new("storageclasses", "", class.as_str());
     cluster.store().delete(&class, &DeleteOptions::default()).unwrap();
@@ -176,9 +176,9 @@ fn stopped_after_the_reservation(cluster: &Cluster, id: &str, first: &str) -> Ra
     ran
 }
 
-/// A failover after an undo that stopped half-way takes the reservation back: the new pod gets a new volume.
+/// A failover after an interrupted undo removes its reservation: the new pod gets a new volume.
 #[test]
-fn a_failover_takes_the_reservation_of_an_unfinished_undo_back() {
+fn a_failover_removes_the_reservation_of_an_unfinished_undo() {
     let cluster = with(|_| ());
     let (first, id) = failed_over(&cluster);
     let second = cluster.volume_of(SYSTEM, CLAIM);
@@ -189,19 +189,19 @@ fn a_failover_takes_the_reservation_of_an_unfinished_undo_back() {
     assert!(steps.iter().any(|step| step["action"] == "unreserve" && step["volume"] == *first), "{steps:#?}");
     let third = cluster.volume_of(SYSTEM, CLAIM);
     assert!(third != first && third != second, "{}", ran.shown());
-    for aside in [&first, &second] {
-        cluster.until("it is released", |_| phase(&cluster, aside) == "Released");
-        assert_eq!(policy(&cluster, aside), "Retain");
+    for retained in [&first, &second] {
+        cluster.until("it is released", |_| phase(&cluster, retained) == "Released");
+        assert_eq!(policy(&cluster, retained), "Retain");
     }
-    // Both can still come back.
+    // Both can still be restored.
     cluster.run(&["undo", &id, "--yes"]).exits(0);
     assert_eq!(cluster.volume_of(SYSTEM, CLAIM), first);
 }
 
-/// Somebody reserves a volume that is on record as set aside, for the claim that a failover makes: the failover does not
-/// take it for a new disk, and the command that it names replaces it once more.
+/// Another user reserves a retained volume for the claim that a failover creates: the failover does not mistake it for
+/// a new disk, and the command that it prints replaces it again.
 #[test]
-fn a_failover_that_ended_on_a_volume_that_was_set_aside_is_not_done() {
+fn a_failover_that_ended_on_a_retained_volume_is_not_done() {
     let cluster = with(|_| ());
     let (first, _) = failed_over(&cluster);
     let mut words = cluster.sandbox().faults().mutations();
@@ -236,9 +236,9 @@ fn a_failover_that_ended_on_a_volume_that_was_set_aside_is_not_done() {
     assert_eq!((policy(&cluster, &first), phase(&cluster, &first)), ("Retain".into(), "Released".into()));
 }
 
-/// An undo that was not proven is proven when it is run again, and the volume gets its own reclaim policy back.
+/// An unverified undo is verified when it is run again, and the volume gets its own reclaim policy back.
 #[test]
-fn an_undo_that_was_not_proven_is_proven_when_it_is_run_again() {
+fn an_unverified_undo_is_verified_when_it_is_run_again() {
     let cluster = with(|_| ());
     let (first, id) = failed_over(&cluster);
     cluster.run(&["undo", &id, "--no-verify", "--yes"]).exits(0);
@@ -250,6 +250,6 @@ fn an_undo_that_was_not_proven_is_proven_when_it_is_run_again() {
     assert_eq!(lines.last().unwrap()["verdict"], "recovered", "{}", ran.shown());
     assert_eq!((cluster.pod_uid(SYSTEM, POD), policy(&cluster, &first)), (pod, "Delete".into()));
     assert_eq!(cluster.record_on(&first)["outcome"], "recovered");
-    // Proven, it is done.
+    // Once verified, it is done.
     cluster.run(&["undo", &id, "--yes"]).exits(4);
 }

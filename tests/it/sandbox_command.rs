@@ -1,5 +1,5 @@
-//! The practice cluster as a command: it starts, is used, ends, and leaves no process and no folder, however it ends.
-//! What it leaves is looked for in /proc.
+//! The practice cluster as a command: it starts, is used, and stops, and leaves no process and no folder, however it
+//! ends. Leftovers are searched in /proc.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -12,12 +12,12 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-/// All ids of processes.
+/// Returns the IDs of all processes.
 fn processes() -> impl Iterator<Item = u32> {
     fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
 }
 
-/// The processes that have a folder on their command line: its PostgreSQL servers.
+/// Returns the processes with a folder on their command line: its PostgreSQL servers.
 fn servers_on(folder: &Path) -> Vec<u32> {
     let folder = folder.to_str().unwrap();
     let on = |process: &u32| {
@@ -35,7 +35,7 @@ fn wait_gone(process: u32) {
     assert_eq!(ended, 1, "process {process} still runs");
 }
 
-/// The folder of a sandbox that starts: where the process holds a lock, as soon as it does.
+/// Returns the folder of a starting sandbox: the one in which its process holds a lock.
 fn folder_of(sandbox: &Running) -> PathBuf {
     let end = Instant::now() + LIMIT;
     loop {
@@ -46,7 +46,7 @@ fn folder_of(sandbox: &Running) -> PathBuf {
                 return lock.parent().unwrap().to_owned();
             }
         }
-        // Nothing tells when a process opens a file.
+        // No event signals that a process opens a file.
         assert!(Instant::now() < end, "the sandbox has no folder");
         std::thread::yield_now();
     }
@@ -58,7 +58,7 @@ fn left_nothing(folder: &Path, when: &str) {
     assert!(!folder.exists(), "{when}: {} is left", folder.display());
 }
 
-/// A sandbox that stays, with the folder that its first line of output names.
+/// Starts a sandbox that keeps running, and returns the folder that its first line of output names.
 fn sandbox(machine: &Machine, arguments: &str) -> (Running, PathBuf) {
     let mut sandbox = Running::start(machine.plugin(&format!("sandbox {arguments}")));
     let line = sandbox.line_with("export KUBECONFIG=");
@@ -66,7 +66,7 @@ fn sandbox(machine: &Machine, arguments: &str) -> (Running, PathBuf) {
     assert!(kubeconfig.is_file(), "{line:?}");
     let line = sandbox.line_with("export PGPASSFILE=");
     let passfile = PathBuf::from(line.strip_prefix("export PGPASSFILE=").unwrap());
-    // Nobody else can read the password that is in it.
+    // Only the owner can read the password in it.
     assert_eq!(fs::metadata(&passfile).unwrap().mode() & 0o777, 0o600, "{line:?}");
     (sandbox, kubeconfig.parent().unwrap().to_owned())
 }
@@ -75,12 +75,12 @@ fn healthy(machine: &Machine, folder: &Path) {
     let mut command = machine.plugin("status");
     command.env("KUBECONFIG", folder.join("kubeconfig"));
     let status = run(command);
-    assert_eq!(status.code, 0, "{}{}", status.out, status.err);
+    assert_eq!(status.code, Some(0), "{}{}", status.out, status.err);
     assert!(status.out.starts_with("SynxDB is healthy: "), "{}", status.out);
 }
 
 #[test]
-fn two_side_by_side_serve_until_a_signal_and_leave_nothing() {
+fn two_clusters_serve_until_a_signal_and_leave_nothing() {
     let machine = Machine::new();
     let (mut one, one_folder) = sandbox(&machine, "");
     let (mut two, two_folder) = sandbox(&machine, "--scenario no-quorum");
@@ -88,37 +88,37 @@ fn two_side_by_side_serve_until_a_signal_and_leave_nothing() {
     two.line_with("Ready.");
     assert_ne!(one_folder, two_folder);
 
-    // PostgreSQL runs, as somebody who is not root.
+    // PostgreSQL runs as a user other than root.
     let servers = servers_on(&one_folder);
     assert!(servers.len() >= 2, "{}: {servers:?}", missing("PostgreSQL", "postgresql"));
     for server in servers {
         let owner = fs::metadata(format!("/proc/{server}")).unwrap().uid();
         assert_ne!(owner, 0, "process {server} runs as root");
     }
-    // Nobody else can read the key that is in it.
+    // Only the owner can read the key in it.
     assert_eq!(fs::metadata(one_folder.join("kubeconfig")).unwrap().mode() & 0o777, 0o600);
 
     healthy(&machine, &one_folder);
-    // The other one's end is not this one's.
+    // The end of one does not affect the other.
     two.signal(Signal::TERM);
     let ended = two.end();
-    assert_eq!(ended.code, 0, "{}", ended.err);
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
     left_nothing(&two_folder, "SIGTERM");
     healthy(&machine, &one_folder);
 
     one.signal(Signal::INT);
     let ended = one.end();
-    assert_eq!(ended.code, 0, "{}", ended.err);
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
     assert_eq!(ended.out.lines().count(), 2, "{}", ended.out);
     left_nothing(&one_folder, "SIGINT");
 }
 
-/// Its files are below /tmp, or where the user wants them.
+/// Its files are in /tmp, or in the user's folder.
 #[test]
-fn its_folder_is_where_the_variable_says() {
+fn its_folder_is_set_by_the_variable() {
     let machine = Machine::new();
     let wanted = tempfile::tempdir_in("/tmp").unwrap();
-    // PostgreSQL's user must be able to pass through, if that is another.
+    // PostgreSQL's user, if it is another one, must be able to traverse it.
     fs::set_permissions(wanted.path(), fs::Permissions::from_mode(0o711)).unwrap();
     let own = PathBuf::from(format!("/tmp/kubectl-synxdb-{}", rustix::process::geteuid().as_raw()));
     for (variable, root) in [(wanted.path().to_str().unwrap(), wanted.path()), ("", &own)] {
@@ -129,20 +129,20 @@ fn its_folder_is_where_the_variable_says() {
         let kubeconfig = PathBuf::from(line.strip_prefix("export KUBECONFIG=").unwrap());
         assert_eq!(kubeconfig.parent().unwrap().parent(), Some(root), "{line}");
         sandbox.signal(Signal::INT);
-        assert_eq!(sandbox.end().code, 0);
+        assert_eq!(sandbox.end().code, Some(0));
         left_nothing(kubeconfig.parent().unwrap(), variable);
     }
 }
 
 #[test]
-fn what_a_killed_one_leaves_ends_by_itself_or_is_removed_by_the_next() {
+fn leftovers_of_a_killed_one_end_or_are_removed_by_the_next() {
     let machine = Machine::new();
     let (mut killed, folder) = sandbox(&machine, "");
     killed.line_with("Ready.");
     let servers = servers_on(&folder);
     assert!(!servers.is_empty(), "{}", missing("PostgreSQL", "postgresql"));
     killed.signal(Signal::KILL);
-    assert_eq!(killed.end().code, -9);
+    assert_eq!(killed.end().signal, Some(9));
     for server in servers {
         wait_gone(server);
     }
@@ -150,10 +150,10 @@ fn what_a_killed_one_leaves_ends_by_itself_or_is_removed_by_the_next() {
 
     let (next, next_folder) = sandbox(&machine, "");
     left_nothing(&folder, "the next start");
-    // While it starts is as good a moment as any other.
+    // It may be stopped while it starts.
     next.signal(Signal::INT);
     let ended = next.end();
-    assert_eq!(ended.code, 0, "{}", ended.err);
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
     left_nothing(&next_folder, "SIGINT while it starts");
 }
 
@@ -161,7 +161,7 @@ fn what_a_killed_one_leaves_ends_by_itself_or_is_removed_by_the_next() {
 fn every_scenario_starts_and_is_listed() {
     let machine = Machine::new();
     let listed = run(machine.plugin("sandbox --list"));
-    assert_eq!((listed.code, listed.err.as_str()), (0, ""));
+    assert_eq!((listed.code, listed.err.as_str()), (Some(0), ""));
     let names: Vec<&str> = listed.out.lines().filter_map(|line| line.split_whitespace().next()).collect();
     for known in [
         "healthy",
@@ -190,18 +190,18 @@ fn every_scenario_starts_and_is_listed() {
             one.line_with("Ready.");
             one.signal(Signal::INT);
             let ended = one.end();
-            assert_eq!(ended.code, 0, "{name}: {}", ended.err);
+            assert_eq!(ended.code, Some(0), "{name}: {}", ended.err);
             left_nothing(&folder, name);
         }
     }
 }
 
 #[test]
-fn an_unknown_scenario_is_answered_with_the_known_ones() {
+fn an_unknown_scenario_lists_the_known_ones() {
     let machine = Machine::new();
     for arguments in ["sandbox --scenario healthie", "--sandbox --scenario healthie status"] {
         let ended = run(machine.plugin(arguments));
-        assert_ne!(ended.code, 0);
+        assert_ne!(ended.code, Some(0));
         assert_eq!(ended.out, "");
         for wanted in ["healthie", "healthy", "stuck-claim", "lost-node"] {
             assert!(ended.err.contains(wanted), "no {wanted:?} in {}", ended.err);
@@ -210,13 +210,13 @@ fn an_unknown_scenario_is_answered_with_the_known_ones() {
 }
 
 #[test]
-fn a_command_with_a_sandbox_of_its_own_leaves_nothing_when_it_fails() {
+fn a_failed_command_with_its_own_sandbox_leaves_nothing() {
     let machine = Machine::new();
-    for (arguments, code) in [("--sandbox failover nobody-0 --yes", 1), ("--sandbox failover wh9527-0", 4)] {
+    for (arguments, code) in [("--sandbox failover missing-0 --yes", 1), ("--sandbox failover wh9527-0", 4)] {
         let running = Running::start(machine.plugin(arguments));
         let folder = folder_of(&running);
         let ended = running.end();
-        assert_eq!(ended.code, code, "{arguments}: {}", ended.err);
+        assert_eq!(ended.code, Some(code), "{arguments}: {}", ended.err);
         left_nothing(&folder, arguments);
     }
 }
@@ -240,13 +240,13 @@ fn a_signal_at_any_moment_of_a_failover_leaves_nothing() {
         }
         running.signal(if number % 2 == 0 { Signal::TERM } else { Signal::INT });
         let ended = running.end();
-        assert_eq!(ended.code, 130, "{moment:?}: {}{}", ended.out, ended.err);
+        assert_eq!(ended.code, Some(130), "{moment:?}: {}{}", ended.out, ended.err);
         left_nothing(&folder, moment);
     }
-    // So soon that nothing can be said: the folder is not left either.
+    // Too early for any output: the folder is removed as well.
     let running = Running::start(machine.plugin("--sandbox status"));
     let folder = folder_of(&running);
     signal(running.pid(), Signal::TERM);
-    assert_ne!(running.end().code, 0);
+    assert_ne!(running.end().code, Some(0));
     left_nothing(&folder, "at once");
 }

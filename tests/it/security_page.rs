@@ -1,17 +1,17 @@
-//! docs/security.md promises what a test holds: each row of its tables names one that is there.
+//! Every promise in the tables of docs/security.md names an existing test.
 
 #![allow(clippy::unwrap_used)]
 
 use std::path::Path;
 
-/// The tests that a row names: `file::function`.
+/// Returns the tests that a row names: `file::function`.
 fn named(row: &str) -> Vec<(&str, &str)> {
     let words = row.split('`').filter_map(|word| word.rsplit_once("::"));
     words.filter(|(file, _)| file.ends_with(".rs")).collect()
 }
 
 #[test]
-fn every_promise_names_a_test_that_is_there() {
+fn every_promise_names_an_existing_test() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let page = std::fs::read_to_string(root.join("docs/security.md")).unwrap();
     let mut promises = 0;

@@ -1,4 +1,4 @@
-//! `scripts/setup --tests` installs every program that a test starts, and a test whose program is missing says so.
+//! `scripts/setup --tests` installs every program that a test starts, and a test with a missing program says so.
 
 #![allow(clippy::unwrap_used)]
 
@@ -7,13 +7,13 @@ use regex::Regex;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-/// On every Debian machine: they come in packages that are Essential.
+/// On every Debian machine: their packages are Essential.
 const EVERYWHERE: [&str; 4] = ["sh", "cp", "sleep", "du"];
 
-/// Not for Linux, where /proc has it: a Mac brings it along.
+/// Not for Linux, which has /proc; macOS includes them.
 const ELSEWHERE: [&str; 2] = ["ps", "/bin/ps"];
 
-/// Looked for by the practice cluster itself; `scripts/setup` installs PostgreSQL with and without `--tests`.
+/// The practice cluster looks it up itself; `scripts/setup` installs PostgreSQL with and without `--tests`.
 const WITH_POSTGRESQL: [&str; 1] = ["pg_config"];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
@@ -27,7 +27,7 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// Each file of the tests and of the library, and its text.
+/// Returns each file of the tests and of the library, with its text.
 fn texts() -> Vec<(PathBuf, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut files = Vec::new();
@@ -61,7 +61,7 @@ fn every_program_that_a_test_starts_is_installed() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// What a test reads of the machine comes in a package that `scripts/setup --tests` installs.
+/// Every file of the machine that a test reads is in a package that `scripts/setup --tests` installs.
 #[test]
 fn every_file_of_the_machine_that_a_test_reads_is_installed() {
     let path = Regex::new(r#"/usr/(?:share|lib|s?bin)/[^\s"'\\)]+"#).unwrap();
@@ -91,7 +91,7 @@ fn a_missing_program_is_named_with_its_package_and_the_command() {
     );
 }
 
-/// What others could move: the actions that the workflows run, and the image that the release is built in.
+/// What others could change: the actions that the workflows run, and the image that the release is built in.
 #[test]
 fn the_workflows_name_commits_and_the_release_an_image_by_digest() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(".github/workflows");

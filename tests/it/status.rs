@@ -1,5 +1,4 @@
-//! `status` through the real binary: what it says, where it looks, how much it asks, and what it does about what it
-//! cannot know.
+//! `status` through the real binary: its output, its scope, its requests, and how it handles what it cannot know.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -22,10 +21,10 @@ fn deny(verb: &str, resource: &str, namespace: &str) -> Rule {
 }
 
 #[test]
-fn healthy_for_people() {
+fn healthy_as_text() {
     let cluster = Cluster::read_only();
     assert_snapshot!("healthy", cluster.run(&["status"]).exits(0).snapshot());
-    // The age is in the middle here, and moves what follows.
+    // The age is in the middle of the table, and shifts the columns after it.
     let wide = cluster.run(&["status", "-o", "wide"]).exits(0).snapshot();
     let wide = regex::Regex::new(r" {2,}\d+m?\d*s {2,}").unwrap().replace_all(&wide, "  AGE  ").into_owned();
     assert_snapshot!("healthy-wide", regex::Regex::new(r" {2,}").unwrap().replace_all(&wide, "  "));
@@ -35,7 +34,7 @@ fn healthy_for_people() {
 }
 
 #[test]
-fn healthy_for_machines() {
+fn healthy_as_documents() {
     let cluster = Cluster::read_only();
     let ran = cluster.run(&["status", "-o", "json"]).exits(0);
     assert_eq!(ran.err, "");
@@ -70,7 +69,7 @@ fn healthy_for_machines() {
     assert_eq!(names.out, "pod/cloudberry-proxy-0\npod/wh9527-0\npod/wh9527-1\n");
 }
 
-/// The pods that `status` shows, with their namespaces.
+/// Returns the pods that `status` shows, with their namespaces.
 fn shown(cluster: &Cluster, arguments: &[&str]) -> Vec<String> {
     let arguments: Vec<&str> = ["status", "-o", "json"].iter().chain(arguments).copied().collect();
     let status = cluster.run(&arguments).exits(0).json();
@@ -99,7 +98,7 @@ fn targets_and_namespaces() {
     );
     cluster.run(&["status", "safekeper-0"]).exits(1).warns(&["safekeeper-0", "next: "]).silent();
 
-    // A namespace by its whole name, by its beginning, and as a console marks the one in use.
+    // A namespace by its full name, by its prefix, and as a console marks the current one.
     let marked = format!("{ACCOUNT}+");
     for name in [ACCOUNT, "cloud007", "cloud007+", &marked] {
         assert_eq!(shown(&cluster, &["-n", name]), OF_ACCOUNT, "{name}");
@@ -108,7 +107,7 @@ fn targets_and_namespaces() {
     assert_snapshot!("unknown-namespace", error.snapshot());
     cluster.run(&["status", "-A", "-n", "cloud007"]).exits(2).silent();
 
-    // The context's own namespace counts, and gives way to flags.
+    // The context's own namespace applies, and flags override it.
     let mut config = cluster.kubeconfig();
     config["contexts"][0]["context"]["namespace"] = json!(ACCOUNT);
     let file = cluster.file("of-account.yaml", &config.to_string());
@@ -116,7 +115,7 @@ fn targets_and_namespaces() {
     assert_eq!(shown(&cluster, &["--kubeconfig", file]), OF_ACCOUNT);
     assert_eq!(shown(&cluster, &["--kubeconfig", file, "-n", SYSTEM]).len(), 5);
     assert_eq!(shown(&cluster, &["--kubeconfig", file, "-A"]).len(), 8);
-    // `default` is what a kubeconfig says that says nothing.
+    // An empty kubeconfig means `default`.
     config["contexts"][0]["context"]["namespace"] = json!("default");
     let file = cluster.file("of-default.yaml", &config.to_string());
     assert_eq!(shown(&cluster, &["--kubeconfig", file.to_str().unwrap()]).len(), 8);
@@ -132,12 +131,12 @@ fn degraded() {
     assert_eq!(status["members"], json!({"ready": 7, "all": 8}));
     assert_eq!(status["safekeepers"], json!({"ready": 2, "all": 3}));
     assert_eq!(status["troubles"][0]["member"], "safekeeper-1");
-    // The account is well, and so is what was asked for.
+    // The account is healthy, and only the account was requested.
     cluster.run(&["status", "-n", "cloud007"]).exits(0);
 }
 
 #[test]
-fn what_may_not_be_read_is_unknown_and_hides_nothing() {
+fn unreadable_parts_are_unknown_and_hide_nothing() {
     let options = Options { deny: vec![deny("list", "persistentvolumeclaims", ACCOUNT)], ..bare("healthy") };
     let cluster = Cluster::start(options);
     let ran = cluster.run(&["status"]).exits(8);
@@ -149,13 +148,13 @@ fn what_may_not_be_read_is_unknown_and_hides_nothing() {
     assert_eq!((&member["ready"], &member["claims"][0]["state"]), (&json!(true), &json!("Unknown")));
     let why = member["claims"][0]["unknownBecause"].as_str().unwrap();
     assert!(why.contains(r#"cannot list resource "persistentvolumeclaims""#), "{why}");
-    // Where it is not asked for, it is not missed.
+    // It is not requested, so it is not missed.
     cluster.run(&["status", "-n", SYSTEM]).exits(0);
 }
 
-/// A pod's own words stay where they are put, on a terminal with colours, too.
+/// A pod's own text stays in its place, on a terminal with colors, too.
 #[test]
-fn what_a_pod_says_drives_no_terminal_and_forges_no_line() {
+fn a_pods_text_controls_no_terminal_and_forges_no_line() {
     let cluster = Cluster::start(bare("healthy"));
     let hostile = "x\u{1b}[2J\nSynxDB is healthy: all\r\u{9b}1A\u{202e}\u{2028}y";
     cluster.update(&Key::new("pods", ACCOUNT, "wh9527-0"), |pod| {
@@ -184,9 +183,9 @@ fn what_a_pod_says_drives_no_terminal_and_forges_no_line() {
     assert_eq!(status["namespaces"][1]["members"][1]["pod"]["status"], hostile, "JSON tells it as it is");
 }
 
-/// Who may list no namespaces, and may see his own, is told as well that it goes.
+/// A user who may list no namespaces, but may read this one, also learns that it is terminating.
 #[test]
-fn a_namespace_that_is_being_deleted_is_known_to_who_sees_no_other() {
+fn a_terminating_namespace_is_recognized_without_permission_to_list_others() {
     let options = Options { deny: vec![deny("list", "namespaces", "*")], ..bare("healthy") };
     let cluster = Cluster::start(options);
     cluster.run(&["status", "-n", ACCOUNT]).exits(8).says(&["unknown: namespaces: "]);
@@ -203,9 +202,9 @@ fn a_namespace_that_is_being_deleted_is_known_to_who_sees_no_other() {
 }
 
 #[test]
-fn one_account_and_the_system_cost_twelve_requests_at_most() {
+fn one_account_and_the_system_take_at_most_twelve_requests() {
     let cluster = Cluster::start(bare("healthy"));
-    // With positions each storage component is asked, too.
+    // With positions, each storage component is queried, too.
     for (form, most) in [("table", 12), ("wide", 16), ("json", 12), ("name", 12)] {
         cluster.sandbox().requests().clear();
         cluster.run(&["status", "-o", form]).exits(0);
@@ -216,7 +215,8 @@ fn one_account_and_the_system_cost_twelve_requests_at_most() {
             assert!(path != "/api" && path != "/apis" && !path.starts_with("/version"), "discovery: {path}");
         }
     }
-    // What needs no cluster asks none. Which layout is in force the cluster may say, unless this machine does.
+    // Commands that need no cluster contact none. Only the layout may come from the cluster, unless this machine has
+    // one.
     let file = cluster.file("asks-none.yaml", kubectl_synxdb::topology::layout::DEFAULT_LAYOUT);
     let file = file.to_str().unwrap();
     cluster.sandbox().requests().clear();
@@ -228,9 +228,9 @@ fn one_account_and_the_system_cost_twelve_requests_at_most() {
     assert_eq!(cluster.sandbox().requests().entries(), []);
 }
 
-/// What is printed is what the other commands would go by, and nothing else that looks like it.
+/// It prints the layout that other commands would use, and no other.
 #[test]
-fn the_layout_in_force_is_printed() {
+fn the_layout_in_use_is_printed() {
     let cluster = Cluster::read_only();
     let shipped = cluster.run(&["layout"]).exits(0).out;
     let own = format!("# ours\n{shipped}");
@@ -245,28 +245,28 @@ fn the_layout_in_force_is_printed() {
     assert_ne!(refused.code, Some(0), "{}", refused.shown());
 }
 
-/// A moment after a kubelet has ended its pods still say Ready, and nobody is left who would say otherwise.
+/// Shortly after a kubelet has stopped, its pods still report Ready, and nothing corrects them.
 #[test]
-fn a_node_that_has_not_reported_for_a_while_makes_its_pods_unknown() {
+fn a_silent_node_makes_its_pods_unknown() {
     let cluster = Cluster::start(bare("healthy"));
     cluster.run(&["status"]).exits(0);
     let pod = cluster.get("pods", SYSTEM, "safekeeper-0").unwrap();
     let node = pod["spec"]["nodeName"].as_str().unwrap();
     cluster.sandbox().silence_node(node);
-    // As it is after a while of silence; the other nodes go on.
+    // The state after some silence; the other nodes keep reporting.
     let then = (jiff::Timestamp::now() - jiff::SignedDuration::from_secs(40)).strftime("%Y-%m-%dT%H:%M:%S%.6fZ");
     let then = then.to_string();
     cluster.update(&Key::new("leases", "kube-node-lease", node), |lease| lease["spec"]["renewTime"] = json!(then));
     let ran = cluster.run(&["status"]).exits(8).says(&["Whether SynxDB is healthy is unknown"]);
     ran.says(&[&format!("unknown: readiness of safekeeper-0: its node {node} has not reported for")]);
-    // Who may not read the Leases is told what the pods say, as before.
+    // A user who may not read Leases gets what the pods report, as before.
     let denied = Options { deny: vec![deny("list", "leases", "*")], ..bare("healthy") };
     let cluster = Cluster::start(denied);
     cluster.update(&Key::new("leases", "kube-node-lease", node), |lease| lease["spec"]["renewTime"] = json!(then));
     cluster.run(&["status"]).exits(0);
 }
 
-/// A server that takes connections and never answers: the time given is what it takes, not more.
+/// A server that accepts connections and never answers: the timeout is the duration.
 #[test]
 fn a_server_that_never_answers() {
     let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
@@ -292,9 +292,9 @@ fn a_server_that_never_answers() {
     }
 }
 
-/// Where an error comes from is told to whoever looks for a fault, and to no one else.
+/// Sources of an error are shown only for debugging.
 #[test]
-fn the_sources_of_an_error_are_told_from_verbosity_6_on() {
+fn the_sources_of_an_error_are_printed_from_verbosity_6_on() {
     let home = tempfile::tempdir().unwrap();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();

@@ -1,4 +1,4 @@
-//! The baseline that is stored in the cluster: what a component that is down is compared with once it is back.
+//! The baseline stored in the cluster: a component that is down is compared with it after recovery.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -11,7 +11,7 @@ use serde_json::Value;
 const PROXY: &str = "cloudberry-proxy-0";
 const TARGET: &str = "cloud007/cloudberry-proxy-0";
 
-/// The account's databases are on the pods' own volumes, so that a new disk is an empty one.
+/// Starts a cluster with the account's databases on the pods' own volumes, so that a new disk is empty.
 fn local_disk() -> Cluster {
     let cluster = Cluster::start(full("local-disk"));
     let rows = cluster.query((ACCOUNT, PROXY), "test_db", "select count(*)::text from projects");
@@ -19,7 +19,7 @@ fn local_disk() -> Cluster {
     cluster
 }
 
-/// The ordinary reason to fail over: the pod runs, is not Ready and does not answer. What replaces it does.
+/// The usual reason for a failover: the pod runs, but is not Ready and does not answer. Its replacement does.
 fn is_down(cluster: &Cluster, namespace: &'static str, pod: &'static str) -> String {
     cluster.replaced_pods(ReplacedPods::StayUnready);
     let since = cluster.store().version();
@@ -32,7 +32,7 @@ fn is_down(cluster: &Cluster, namespace: &'static str, pod: &'static str) -> Str
     uid(&change.object).to_owned()
 }
 
-/// The document that is stored of a member, which is as its schema says.
+/// Returns the stored document of a member, validated against its schema.
 #[track_caller]
 fn stored(cluster: &Cluster, namespace: &str, member: &str) -> Value {
     let name = format!("kubectl-synxdb-baseline-{member}");
@@ -55,7 +55,7 @@ fn forge(cluster: &Cluster, member: &str, change: impl Fn(&mut Value)) {
     cluster.update(&key, |map| map["data"]["baseline.json"] = document.to_string().into());
 }
 
-/// The arguments of the command that follows this line.
+/// Returns the arguments of the command after this line.
 #[track_caller]
 fn next_after(ran: &Ran, line: &str) -> Vec<String> {
     let (_, rest) = ran.out.split_once(line).unwrap_or_else(|| panic!("no {line:?}\n{}", ran.shown()));
@@ -64,7 +64,7 @@ fn next_after(ran: &Ran, line: &str) -> Vec<String> {
 }
 
 #[test]
-fn what_was_lost_is_found_by_the_stored_baseline() {
+fn lost_data_is_found_by_the_stored_baseline() {
     let cluster = local_disk();
     cluster.run(&["verify", "-n", ACCOUNT]).exits(0);
     let kept = stored(&cluster, ACCOUNT, PROXY);
@@ -73,7 +73,7 @@ fn what_was_lost_is_found_by_the_stored_baseline() {
     let ran = ran.warns(&["it does not answer now", "compared with the stored baseline of", "2 databases, 1 table"]);
     let ran = ran.says(&["Not recovered: ", "what the stored baseline of", "database test_db is missing"]);
     assert!(!ran.out.contains("canary"), "there was none\n{}", ran.shown());
-    // What is gone is not forgotten: nothing was proven that could take its place.
+    // The stored baseline is kept: nothing was verified that could replace it.
     assert_eq!(stored(&cluster, ACCOUNT, PROXY), kept);
     let volumes = cluster.store().list("persistentvolumes", None).0;
     let volume =
@@ -81,7 +81,7 @@ fn what_was_lost_is_found_by_the_stored_baseline() {
     let record = cluster.record_on(volume.unwrap()["metadata"]["name"].as_str().unwrap());
     assert_eq!((&record["outcome"], &record["storedBaseline"]), (&"data-missing".into(), &kept["taken"]));
 
-    // It was removed on purpose: the command that is printed says so, proves the rest, and deletes nothing.
+    // It was removed on purpose: the command that is printed accepts this, verifies the rest, and deletes nothing.
     let new = cluster.pod_uid(ACCOUNT, PROXY);
     let accept = next_after(&ran, "removed on purpose");
     assert!(accept.ends_with(&["--accept-missing".to_owned(), "test_db".to_owned()]), "{accept:?}");
@@ -89,21 +89,21 @@ fn what_was_lost_is_found_by_the_stored_baseline() {
     let accept: Vec<&str> = accept.iter().map(String::as_str).chain(["--yes"]).collect();
     let ran = cluster.run(&accept).exits(0).says(&["Recovered: ", "accepted: database test_db is missing (1 table)"]);
     assert_eq!(cluster.pod_uid(ACCOUNT, PROXY), new, "{}", ran.shown());
-    // From now on that is what it holds.
+    // From now on, this is the baseline.
     assert_ne!(stored(&cluster, ACCOUNT, PROXY)["content"], kept["content"]);
 
-    // The undo brings it all back, and is compared with the same baseline.
+    // The undo restores everything, and is compared with the same baseline.
     let ran = cluster.run(&["undo", TARGET, "--yes"]).exits(0);
     ran.says(&["Recovered: ", "2 databases, 1 table", "compared with the stored baseline of"]);
     assert_eq!(cluster.query((ACCOUNT, PROXY), "test_db", "select count(*)::text from projects"), ["3"]);
-    // But for when it was taken.
+    // Except for its time.
     let mut again = stored(&cluster, ACCOUNT, PROXY)["content"].clone();
     again["said"]["taken"] = kept["content"]["said"]["taken"].clone();
     assert_eq!(again, kept["content"]);
 }
 
 #[test]
-fn without_a_baseline_it_is_not_proven() {
+fn without_a_baseline_it_is_unverified() {
     let cluster = local_disk();
     is_down(&cluster, ACCOUNT, PROXY);
     let ran = cluster
@@ -114,16 +114,16 @@ fn without_a_baseline_it_is_not_proven() {
     let next = next_after(&ran, "while it is healthy, this stores one");
     assert_eq!(next[..3], ["verify", "-n", ACCOUNT]);
     assert!(!is_stored(&cluster, ACCOUNT, PROXY), "nothing was proven");
-    // To ask again proves no more.
+    // Running it again verifies nothing more.
     let again = ["failover", TARGET, "--pod-uid", "00000000-0000-4000-8000-000000000000", "--yes"];
     cluster.run(&again).exits(8).warns(&["no baseline: none is stored"]).says(&["Not proven: "]);
-    // What is printed stores one; it is of the new disk, and proves nothing of what was there before.
+    // The printed command stores one; it is of the new disk, and proves nothing about the data before.
     cluster.run(&next.iter().map(String::as_str).collect::<Vec<_>>()).exits(0);
     assert!(is_stored(&cluster, ACCOUNT, PROXY));
     cluster.run(&again).exits(8).warns(&["taken after the pod was replaced"]);
 }
 
-/// An interrupted run is finished with the baseline that it was begun with, or with none.
+/// An interrupted run is resumed with the baseline that it started with, or with none.
 #[test]
 fn a_resumed_run_compares_with_the_same_baseline() {
     let cluster = local_disk();
@@ -137,7 +137,7 @@ fn a_resumed_run_compares_with_the_same_baseline() {
     let ran = running.end().exits(130);
     cluster.replaced_pods(ReplacedPods::BecomeReady);
     assert!(ran.resume().join(" ").contains(" --accept-missing test_db "), "{}", ran.shown());
-    // Another user's verify, once the pod was replaced, knows nothing of what was there before.
+    // Another user's verify, after the pod was replaced, knows nothing about the data before.
     forge(&cluster, PROXY, |document| {
         document["taken"] = jiff::Timestamp::now().to_string().into();
         document["content"]["said"]["databases"].as_array_mut().unwrap().retain(|one| one["name"] != "test_db");
@@ -146,7 +146,7 @@ fn a_resumed_run_compares_with_the_same_baseline() {
     ran.warns(&["finishes failover"]).says(&["database test_db is missing"]);
 }
 
-/// Anyone who may write ConfigMaps may write anything into one.
+/// Anyone who can write ConfigMaps can write anything into one.
 #[test]
 fn a_forged_baseline_proves_nothing() {
     let cluster = local_disk();
@@ -176,9 +176,9 @@ fn a_forged_baseline_proves_nothing() {
     cluster.run(&dry).exits(0).says(&["compared with the stored baseline of"]);
 }
 
-/// One that leaves everything out would find everything again.
+/// A baseline that omits everything would find everything again.
 #[test]
-fn an_empty_baseline_never_makes_it_recovered() {
+fn an_empty_baseline_never_counts_as_recovered() {
     let cluster = local_disk();
     cluster.run(&["verify", "-n", ACCOUNT]).exits(0);
     forge(&cluster, PROXY, |document| document["content"]["said"]["databases"] = serde_json::json!([]));
@@ -186,7 +186,7 @@ fn an_empty_baseline_never_makes_it_recovered() {
     cluster.run(&["failover", TARGET, "--yes"]).exits(8).says(&["Not proven: "]);
 }
 
-/// What answers by its status page only is held to the same.
+/// The same applies to components with a status endpoint only.
 #[test]
 fn a_safekeeper_that_was_down_is_compared_with_its_stored_baseline() {
     let cluster = Cluster::start(bare("healthy"));
@@ -195,23 +195,23 @@ fn a_safekeeper_that_was_down_is_compared_with_its_stored_baseline() {
         cluster.run(&["failover", pod, "--yes", "--allow", "quorum-loss", "--confirm", pod]).exits(code)
     };
     down("safekeeper-0");
-    // Without one the others say what it must have.
+    // Without one, the others determine what it must have.
     back("safekeeper-0", 0).says(&["Recovered: ", "compared with safekeeper-1, safekeeper-2"]);
     cluster.run(&["verify", "safekeeper", "pageserver"]).exits(0);
     down("safekeeper-1");
     back("safekeeper-1", 0).says(&["Recovered: ", "WAL of 1 timeline", "compared with the stored baseline of"]);
-    // More tenants than there are now, of which one was deleted on purpose: what is left is all there.
+    // It had more tenants, one of which was deleted on purpose: the rest is complete.
     let key = Key::new("configmaps", SYSTEM, "kubectl-synxdb-baseline-pageserver-0");
     let mut document = stored(&cluster, SYSTEM, "pageserver-0");
     document["content"]["said"]["metrics"]["pageserver"]["tenants"]["Active"] = 9.into();
     cluster.update(&key, |map| map["data"]["baseline.json"] = document.to_string().into());
     down("pageserver-0");
     let ran = cluster.run(&["failover", "pageserver-0", "--yes", "--accept-missing", "active-tenants"]).exits(0);
-    // It came up empty, although it had tenants: that is said, whatever is accepted.
+    // It started empty, although it had tenants: this is reported, whatever is accepted.
     ran.says(&["Recovered: ", "accepted: active tenants: 1 of 9 before", "it suspects that it lost its data"]);
 }
 
-/// The last tenant was deleted on purpose: then no safekeeper has a timeline, and nothing suspects a loss.
+/// The last tenant was deleted on purpose: then no safekeeper has a timeline, and nothing suspects data loss.
 #[test]
 fn a_pageserver_without_tenants_is_accepted_if_nothing_speaks_against_it() {
     let cluster = Cluster::start(bare("healthy"));
@@ -230,7 +230,7 @@ fn a_pageserver_without_tenants_is_accepted_if_nothing_speaks_against_it() {
         names.flat_map(|words| words.iter().cloned()).collect::<Vec<_>>()
     };
 
-    // Not attached, and not deleted: the safekeepers have it, and it suspects a loss itself.
+    // Neither attached nor deleted: the safekeepers have it, and the pageserver suspects a loss.
     settings(serde_json::json!({"pageserver": {"attach": 0}}));
     is_down(&cluster, SYSTEM, "pageserver-0");
     let ran = cluster.run(&failover).exits(7);
@@ -241,7 +241,7 @@ fn a_pageserver_without_tenants_is_accepted_if_nothing_speaks_against_it() {
     let ran = cluster.run(&accepting).exits(8);
     ran.says(&["Not proven: ", "no tenant is active, and it suspects that it lost its data"]);
 
-    // Deleted, everywhere.
+    // Deleted everywhere.
     settings(serde_json::json!({"computes": {"tenants": 0}}));
     for pod in ["safekeeper-0", "safekeeper-1", "safekeeper-2"] {
         let uid = is_down(&cluster, SYSTEM, pod);
@@ -267,7 +267,7 @@ fn what_is_stored_and_when() {
     };
     cluster.run(&[&pages[..], &["--read-only"]].concat()).exits(0);
     assert!(stored_names().is_empty());
-    // The proxies take no SQL here: all in all it did not pass.
+    // The proxies accept no SQL here, so the whole command does not pass.
     cluster.run(&["verify"]).exits(8);
     assert!(stored_names().is_empty());
     let ran = cluster.run(&pages).exits(0);
@@ -279,7 +279,7 @@ fn what_is_stored_and_when() {
     let result = cluster.run(&["undo", "safekeeper-0", "--yes", "-o", "json"]).exits(0).json_lines().pop().unwrap();
     assert_eq!(result["baseline"]["source"], "fresh", "{result}");
     assert!(stored(&cluster, SYSTEM, "safekeeper-0")["taken"].as_str() > second["taken"].as_str());
-    // What somebody else keeps under that name is theirs.
+    // An object of another owner under that name is left alone.
     let key = Key::new("configmaps", SYSTEM, "kubectl-synxdb-baseline-pageserver-0");
     cluster.update(&key, |map| map["metadata"]["labels"] = serde_json::json!({}));
     let ran = cluster.run(&pages).exits(0);

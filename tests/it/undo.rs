@@ -1,5 +1,5 @@
-//! `undo`, `history` and `history release` through the real binary: what a failover set aside comes back, as often as it
-//! is wanted, at whatever point it was interrupted; and what no volume can carry is in the journal.
+//! `undo`, `history` and `history release` through the real binary: what a failover retained is restored, any number of
+//! times and after any interruption; and the journal has what no volume can carry.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -22,7 +22,7 @@ fn disks(cluster: &Cluster, namespace: &str, pod: &str) -> Disks {
     claims.map(|claim| (claim.clone(), cluster.volume_of(namespace, &claim))).collect()
 }
 
-/// Reclaim policy and phase of a volume.
+/// Returns reclaim policy and phase of a volume.
 fn state(cluster: &Cluster, volume: &str) -> (String, String) {
     let volume = cluster.get(VOLUMES, "", volume).unwrap_or_else(|| panic!("volume {volume} is gone"));
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -44,7 +44,7 @@ fn are_kept(cluster: &Cluster, disks: &Disks) {
     }
 }
 
-/// The records on all of these volumes say that the act of that id ended so.
+/// Asserts that the records on all of these volumes have this outcome for the operation with that ID.
 #[track_caller]
 fn on_record(cluster: &Cluster, disks: &Disks, id: &str, outcome: &str) {
     for volume in disks.values() {
@@ -54,7 +54,7 @@ fn on_record(cluster: &Cluster, disks: &Disks, id: &str, outcome: &str) {
     }
 }
 
-/// The acts that `history` tells of, the newest first.
+/// Returns the operations that `history` lists, the newest first.
 #[track_caller]
 fn history(cluster: &Cluster, arguments: &[&str]) -> Vec<Value> {
     let document = cluster.run(&[&["history", "-o", "json"], arguments].concat()).exits(0).json();
@@ -66,13 +66,13 @@ fn words(arguments: &[String]) -> Vec<&str> {
     arguments.iter().map(String::as_str).collect()
 }
 
-/// The first act of a run in JSON: its plan's id.
+/// Returns the ID in the plan of a run in JSON.
 fn id_of(ran: &Ran) -> String {
     ran.json_lines()[0]["id"].as_str().unwrap().to_owned()
 }
 
 #[test]
-fn data_that_a_failover_lost_is_brought_back() {
+fn data_that_a_failover_lost_is_restored() {
     let cluster = Cluster::start(full("local-disk"));
     let (door, pod, target) = ((ACCOUNT, "cloudberry-proxy-0"), "cloudberry-proxy-0", "cloud007/cloudberry-proxy-0");
     let projects = "select row_to_json(projects)::text from projects order by 1";
@@ -91,7 +91,7 @@ fn data_that_a_failover_lost_is_brought_back() {
     are_kept(&cluster, &first);
     let second = disks(&cluster, ACCOUNT, pod);
 
-    // What may still be needed is not given back.
+    // A volume that may still be needed is not released.
     let release = |id: &str, more: &[&str]| cluster.run(&[&["history", "release", id], more].concat());
     let before = cluster.versions();
     let ran = release(&failover, &["--confirm", pod]).exits(4).silent();
@@ -124,7 +124,7 @@ fn data_that_a_failover_lost_is_brought_back() {
     are_in_use(&cluster, &first);
     are_kept(&cluster, &second);
 
-    // The story, the newest first.
+    // The history, the newest first.
     let acts = history(&cluster, &[]);
     let brief = |act: &Value| {
         (act["act"].clone(), act["outcome"].clone(), act["volumes"][0]["state"].clone(), act["canBeUndone"].clone())
@@ -144,7 +144,7 @@ fn data_that_a_failover_lost_is_brought_back() {
     assert_eq!(history(&cluster, &["wh9527-0"]), Vec::<Value>::new());
     assert_eq!(history(&cluster, &["-A"]).len(), 2);
 
-    // The one in use stays, whoever asks; the other is given back when its name is said.
+    // The volume in use stays; the other is released once the pod's name is given.
     let ran = release(&failover, &["--confirm", pod]).exits(4).silent();
     ran.warns(&[&format!("volume {volume} is in use: claim {claim} is bound to it")]);
     let kept = &second[claim];
@@ -167,7 +167,7 @@ fn data_that_a_failover_lost_is_brought_back() {
     ]);
     cluster.until("Kubernetes removes the volume", |_| cluster.get(VOLUMES, "", kept).is_none());
     assert_eq!(history(&cluster, &[])[0]["volumes"][0]["reason"], "it is gone");
-    // And then there is no way back from the way back.
+    // After that, the undo itself cannot be undone.
     let ran = cluster.run(&["undo", &undone, "--yes"]).exits(4).silent();
     ran.warns(&[&format!("volume {kept}, which was kept for claim {claim}, is gone"), "next: kubectl synxdb history"]);
     let ran = release(&undone, &["--confirm", pod]).exits(4).silent();
@@ -176,9 +176,9 @@ fn data_that_a_failover_lost_is_brought_back() {
     cluster.run(&["status"]).exits(0);
 }
 
-/// What is to be pasted works where the failover was run: in its context, and not where there is no cluster any more.
+/// The command to paste works for the cluster of the failover: it has its context, and fails if that cluster is gone.
 #[test]
-fn the_way_back_is_where_the_failover_was() {
+fn the_undo_command_names_the_failovers_context() {
     let cluster = Cluster::start(full("local-disk"));
     let config = cluster.file("named.yaml", &cluster.kubeconfig().to_string());
     let context = cluster.kubeconfig()["current-context"].as_str().unwrap().to_owned();
@@ -199,7 +199,7 @@ fn the_way_back_is_where_the_failover_was() {
     ran.says(&["next: the private practice cluster ended with this command"]);
 }
 
-/// Two claims, there and back and there again, with the flags and forms of a failover.
+/// Two claims, undone, redone and undone again, with the flags and formats of a failover.
 #[test]
 fn an_undo_of_an_undo() {
     let cluster = Cluster::start(bare("healthy"));
@@ -209,7 +209,7 @@ fn an_undo_of_an_undo() {
     let failover = id_of(&cluster.run(&["failover", pod, "--yes", "-o", "json"]).exits(0));
     let second = disks(&cluster, SYSTEM, pod);
 
-    // Looked at from all sides first.
+    // First all read-only commands.
     let versions = cluster.versions();
     let plan = cluster.run(&["undo", pod, "--dry-run=client"]).exits(0);
     plan.says(&[
@@ -234,7 +234,7 @@ fn an_undo_of_an_undo() {
     let yaml = cluster.run(&["undo", pod, "--dry-run=client", "-o", "yaml"]).exits(0);
     let yaml: Value = serde_saphyr::from_str(&yaml.out).unwrap();
     assert_eq!((&yaml["kind"], &yaml["act"]), (&json!("UndoPlan"), &json!({"undo": failover})));
-    // Offered where nothing is named, and declined in each way.
+    // Offered if no target is given, and declined in each way.
     let mut terminal = Terminal::start(cluster.plugin(&["undo"]));
     terminal.expect("Undo what?");
     terminal.expect(&format!("{failover} failover of synxdb-system/pageserver-0"));
@@ -275,7 +275,7 @@ fn an_undo_of_an_undo() {
     let undone = id_of(&ran);
     assert_ne!(undone, failover);
 
-    // Put back a moment ago: a failover now is taken for a mistake, thinking better of it is not.
+    // Restored a moment ago: a failover now is taken for a mistake, an undo of the undo is not.
     cluster
         .run(&["failover", pod, "--yes"])
         .exits(4)
@@ -286,7 +286,7 @@ fn an_undo_of_an_undo() {
     assert_eq!(disks(&cluster, SYSTEM, pod), second);
     are_in_use(&cluster, &second);
     are_kept(&cluster, &first);
-    // Its first volumes are the last act's to give back, and by the first act's name, too: they are the same.
+    // The last operation can release its first volumes, and so can the first one: they are the same.
     let acts = history(&cluster, &["-n", SYSTEM]);
     assert_eq!(acts.iter().map(|act| act["act"].as_str().unwrap()).collect::<Vec<_>>(), ["undo", "undo", "failover"]);
     let ran = cluster.run(&["history", "release", &failover, "--confirm", pod, "-o", "json"]).exits(0);
@@ -297,7 +297,7 @@ fn an_undo_of_an_undo() {
     are_in_use(&cluster, &second);
 }
 
-/// The records are on volumes: while these cannot be read, nothing is known of an ID, or of what can be undone.
+/// Records are on volumes: while these cannot be read, IDs and possible undos are unknown.
 #[test]
 fn an_id_cannot_be_looked_up_while_volumes_cannot_be_read() {
     let cluster = Cluster::start(bare("healthy"));
@@ -318,7 +318,7 @@ fn an_id_cannot_be_looked_up_while_volumes_cannot_be_read() {
         "what can be undone of synxdb-system/pageserver-0 is unknown",
         "next: kubectl synxdb undo pageserver-0",
     ]);
-    // What is read again is no reason to override a check.
+    // A failed read is retried, and is no reason to override a check.
     let ran = cluster.run(&["failover", "pageserver-0", "--yes"]).exits(4).silent();
     let ran = ran.warns(&["volumes cannot be read", "next: kubectl synxdb failover synxdb-system/pageserver-0"]);
     assert!(!ran.err.contains("next: --allow"), "{}", ran.shown());
@@ -326,7 +326,7 @@ fn an_id_cannot_be_looked_up_while_volumes_cannot_be_read() {
     cluster.sandbox().faults().clear();
     cluster.run(&["undo", &id, "--yes", "--allow", "quorum-loss", "--confirm", "safekeeper-2"]).exits(0);
 
-    // Who may not read them asks for the right.
+    // A user who may not read them asks for the permission.
     let denied = Denied {
         verbs: vec!["list".into()],
         resources: vec![VOLUMES.into()],
@@ -376,7 +376,7 @@ fn next(cluster: &Cluster, words: &mut tokio::sync::mpsc::UnboundedReceiver<Proc
     cluster.block_on(async { tokio::time::timeout(LIMIT, words.recv()).await.expect("a change in time").unwrap() })
 }
 
-/// Runs until a change of this kind was made the n-th time and answered, and kills it there.
+/// Runs until the n-th change of this kind was made and answered, and kills it there.
 fn killed_after(cluster: &Cluster, arguments: &[&str], what: (&str, &str), n: usize) -> Ran {
     let mut words = cluster.sandbox().faults().mutations();
     let running = Running::start(cluster.plugin(arguments));
@@ -393,15 +393,15 @@ fn killed_after(cluster: &Cluster, arguments: &[&str], what: (&str, &str), n: us
     running.end()
 }
 
-/// Killed after each of its changes in turn; the same command again finishes it under the same id.
+/// Killed after each of its changes in turn; the same command resumes it under the same ID.
 #[test]
-fn killed_and_run_again() {
+fn killed_and_resumed() {
     let cluster = Cluster::start(bare("healthy"));
     let pod = "pageserver-0";
     let first = disks(&cluster, SYSTEM, pod);
     let mut undoes = id_of(&cluster.run(&["failover", pod, "--yes", "-o", "json"]).exits(0));
     let (mut back, mut away) = (first, disks(&cluster, SYSTEM, pod));
-    // Retained twice, then recorded on and reserved twice.
+    // Retained twice, then recorded and reserved twice.
     let patches = (1..=6).map(|n| (("patch", VOLUMES), n));
     let deletes = [(("delete", CLAIMS), 1), (("delete", CLAIMS), 2), (("delete", "pods"), 1)];
     let finished = (7..=9).map(|n| (("patch", VOLUMES), n));
@@ -431,7 +431,7 @@ fn killed_and_run_again() {
     }
 }
 
-/// Interrupted by hand, it says how to go on.
+/// After Ctrl-C, it prints how to resume.
 #[test]
 fn interrupted_and_resumed() {
     let cluster = Cluster::start(bare("healthy"));
@@ -445,7 +445,7 @@ fn interrupted_and_resumed() {
         running.end().exits(130).says(&["Interrupted after", "Done so far:", "reserved", "pod safekeeper-0 deleted"]);
     let resume = ran.resume();
     assert_eq!(resume, ["undo", &failover]);
-    // Nothing else is begun over it.
+    // No other operation starts in the meantime.
     cluster
         .run(&["failover", "safekeeper-0", "--yes"])
         .exits(4)
@@ -454,14 +454,14 @@ fn interrupted_and_resumed() {
     let acts = history(&cluster, &[]);
     assert_eq!((&acts[0]["outcome"], &acts[1]["undoneBy"]), (&json!("in-progress"), &Value::Null));
     cluster.replaced_pods(ReplacedPods::BecomeReady);
-    // There is nothing left that would have to be asked.
+    // Nothing is left to confirm.
     let ran = cluster.run(&words(&resume)).exits(0).warns(&["finishes undo", "left is to wait and to prove"]);
     ran.says(&["Recovered: safekeeper-0"]);
     assert_eq!(disks(&cluster, SYSTEM, "safekeeper-0"), first);
     are_in_use(&cluster, &first);
 }
 
-/// The journal of whoever ran the plugin here: the file of each act, and what it says.
+/// Returns the local journal: the file of each operation, and its content.
 fn journal(folder: PathBuf) -> Vec<(PathBuf, Value)> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
     let paths = entries.map(|entry| entry.unwrap().path());
@@ -469,7 +469,7 @@ fn journal(folder: PathBuf) -> Vec<(PathBuf, Value)> {
 }
 
 #[test]
-fn what_no_volume_carries_is_in_the_journal() {
+fn records_that_no_volume_carries_are_in_the_journal() {
     let cluster = Cluster::start(bare("healthy"));
     let state = cluster.home().join("state");
     let run = |arguments: &[&str]| {
@@ -485,7 +485,7 @@ fn what_no_volume_carries_is_in_the_journal() {
     let mut plugin = cluster.plugin(&command);
     plugin.env("XDG_STATE_HOME", &state);
     let running = Running::start(plugin);
-    // At the first delete, before its answer, the record is there.
+    // At the first deletion, before its response, the record exists.
     let word = loop {
         let word = next(&cluster, &mut words);
         if word.mutation.verb == "delete" {
@@ -509,7 +509,7 @@ fn what_no_volume_carries_is_in_the_journal() {
 
     let listed = run(&["history", "-o", "json"]).exits(0).json();
     assert_eq!((&listed["acts"][0]["id"], &listed["acts"][0]["outcome"]), (&json!(id), &json!("in-progress")));
-    // Nobody else's history has it: it is on this machine alone.
+    // No other machine's history has it.
     assert_eq!(history(&cluster, &[]), Vec::<Value>::new());
     let again = run(&command).exits(0);
     let lines = again.json_lines();
@@ -527,9 +527,9 @@ fn what_no_volume_carries_is_in_the_journal() {
         .warns(&[&format!("{id} set nothing aside")]);
 }
 
-/// The old volume cannot be kept, and so cannot carry the record: it is written down here before anything goes.
+/// The old volume cannot be retained, and cannot carry the record: it is written here before anything is deleted.
 #[test]
-fn one_who_may_not_change_volumes_has_the_record_here() {
+fn without_permission_to_change_volumes_the_record_is_local() {
     let rule = Denied {
         verbs: vec!["patch".into()],
         resources: vec![VOLUMES.into()],
@@ -555,7 +555,7 @@ fn one_who_may_not_change_volumes_has_the_record_here() {
     let [(_, record)] = &files[..] else { panic!("{files:#?}") };
     assert_eq!((&record["outcome"], record["claims"].as_array().unwrap().len()), (&json!("in-progress"), 2));
     assert!(record["claims"][0]["manifest"]["spec"]["volumeName"].is_string(), "{record:#}");
-    // The others go on by themselves.
+    // The others proceed by themselves.
     drop(word);
     drop(words);
     let ran = running.end().exits(0);
@@ -570,9 +570,9 @@ fn one_who_may_not_change_volumes_has_the_record_here() {
     ran.warns(&[&format!("{id} set nothing aside: no volume was kept")]);
 }
 
-/// A journal that cannot be written is known before anything is deleted.
+/// A journal that cannot be written is detected before anything is deleted.
 #[test]
-fn without_a_place_for_the_record_nothing_is_lost() {
+fn without_a_place_for_the_record_nothing_is_deleted() {
     let rule = Denied {
         verbs: vec!["patch".into()],
         resources: vec![VOLUMES.into()],
@@ -588,7 +588,7 @@ fn without_a_place_for_the_record_nothing_is_lost() {
     });
     let ran = ran.exits(1).says(&["cannot write the record to", "Nothing was deleted."]);
     assert_eq!(cluster.versions(), before, "{}", ran.shown());
-    // Where the claims stay nothing can be lost but the record itself.
+    // If the claims stay, only the record itself can be lost.
     let ran = cluster.run_with(&["failover", "pageserver-0", "--keep-pvc", "--yes"], |command| {
         command.env("XDG_STATE_HOME", &file);
     });

@@ -1,4 +1,4 @@
-//! `verify` through the real binary on a practice cluster that is not well.
+//! `verify` through the real binary on an unhealthy practice cluster.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -13,9 +13,9 @@ fn a_safekeeper_that_is_not_ready_is_named() {
     ran.says(&["2 of 3 respond (quorum is 2)", "1 timeline flushed by a majority, up to 0/2A55E98"]);
 }
 
-/// Nothing that is not known passes: without PostgreSQL no database can be asked.
+/// Unknown never passes: without PostgreSQL, no database can be queried.
 #[test]
-fn a_database_that_cannot_be_asked_is_unknown() {
+fn a_database_that_cannot_be_queried_is_unknown() {
     let cluster = Cluster::read_only();
     let ran = cluster.run(&["verify", "-n", "cloud007"]).exits(8);
     ran.says(&["Not proven: nothing failed, and 3 of 4 checks are unknown", "PostgreSQL is not installed here"]);
@@ -25,9 +25,9 @@ fn a_database_that_cannot_be_asked_is_unknown() {
     assert_eq!(read["checks"].as_array().unwrap().len(), 4);
 }
 
-/// Data that lay on the old disk is gone with it, and the baseline says which.
+/// Data on the old disk is lost with it, and the baseline names it.
 #[test]
-fn what_a_local_disk_loses_is_named() {
+fn data_lost_with_a_local_disk_is_named() {
     let cluster = Cluster::start(full("local-disk"));
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("before.json");
@@ -38,9 +38,9 @@ fn what_a_local_disk_loses_is_named() {
     ran.says(&["database test_db is missing (1 table)", "table public.projects is missing (3 rows)"]);
 }
 
-/// A table whose file is gone is listed by the catalog, and cannot be read: no baseline is needed to see that.
+/// A table whose file is gone is in the catalog, but cannot be read: this needs no baseline.
 #[test]
-fn a_relation_file_that_is_gone_is_named_in_the_servers_words() {
+fn a_missing_relation_file_is_reported_in_the_servers_words() {
     let cluster = Cluster::start(full("healthy"));
     let proxy = (crate::support::ACCOUNT, "cloudberry-proxy-0");
     let path = cluster.query(proxy, "test_db", "select pg_relation_filepath('projects')::text");
@@ -55,7 +55,7 @@ fn a_relation_file_that_is_gone_is_named_in_the_servers_words() {
     ran.says(&["test_db: 1 table, 1 cannot be read", "table public.projects: could not open file", "(SQLSTATE 58P01)"]);
 }
 
-/// The files of which a database server thinks by this path below its data folder.
+/// Returns the files with this path below a data folder, as the database server knows them.
 fn files_ending(folder: &std::path::Path, path: &str) -> Vec<std::path::PathBuf> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap().flatten() {
@@ -70,7 +70,7 @@ fn files_ending(folder: &std::path::Path, path: &str) -> Vec<std::path::PathBuf>
 }
 
 #[test]
-fn what_cannot_be_done_is_said_at_once() {
+fn impossible_requests_are_rejected_at_once() {
     let cluster = Cluster::read_only();
     let missing = cluster.run(&["verify", "--against", "/nowhere/file"]).exits(1).silent();
     assert!(missing.err.contains("the baseline /nowhere/file cannot be read"), "{}", missing.shown());

@@ -1,4 +1,4 @@
-//! `status -w` through the real binary: what it tells of a change, when, in which form, and how it ends.
+//! `status -w` through the real binary: which changes it reports, when, in which format, and how it ends.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -16,7 +16,7 @@ fn healthy() -> Cluster {
     Cluster::start(bare("healthy"))
 }
 
-/// With its arguments written as in a shell without quotes.
+/// Starts it with arguments as in a shell, without quotes.
 fn watches(cluster: &Cluster, arguments: &str) -> Running {
     Running::start(cluster.plugin(&arguments.split_whitespace().collect::<Vec<_>>()))
 }
@@ -26,7 +26,7 @@ fn delete_node(cluster: &Cluster) {
 }
 
 #[test]
-fn each_change_is_a_line_where_it_cannot_draw() {
+fn each_change_is_a_line_without_a_terminal() {
     let cluster = healthy();
     let mut lines = watches(&cluster, "status -w");
     lines.line_with("SynxDB is healthy: 8 of 8 members ready");
@@ -55,12 +55,12 @@ fn each_change_is_a_line_where_it_cannot_draw() {
     for running in [lines, documents, filled, rows] {
         running.signal(Signal::INT);
         let ended = running.end();
-        assert_eq!((ended.code, ended.err.as_str()), (0, ""), "{}", ended.out);
+        assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""), "{}", ended.out);
     }
 }
 
 #[test]
-fn a_terminal_is_drawn_in_place_and_left_in_order() {
+fn a_terminal_is_updated_in_place_and_restored() {
     let cluster = healthy();
     let mut terminal = Terminal::start(cluster.plugin(&["status", "-w"]));
     terminal.expect("SynxDB is healthy: 8 of 8 members ready");
@@ -72,13 +72,13 @@ fn a_terminal_is_drawn_in_place_and_left_in_order() {
     terminal.send(crate::support::terminal::key::CTRL_C);
     let left = terminal.end();
     assert_eq!(left.code, 0, "{}", left.screen);
-    // In place: the screen holds one verdict and one table of each namespace.
+    // In place: the screen has one verdict, and one table for each namespace.
     assert_eq!(left.screen.matches("SynxDB is").count(), 1, "{}", left.screen);
     assert_eq!(left.screen.matches("COMPONENT").count(), 2, "{}", left.screen);
     assert!(left.cursor_shown && left.echo);
 }
 
-/// As any other program in a pipe whose reader has gone away.
+/// Like any other program in a pipe whose reader has exited.
 #[test]
 fn it_ends_with_its_reader() {
     let cluster = healthy();
@@ -92,7 +92,7 @@ fn it_ends_with_its_reader() {
     assert_eq!(piped.end().err, "");
 }
 
-/// An account that comes is looked into, and one that goes is named no more.
+/// A new account is included, and a deleted one is dropped.
 #[test]
 fn accounts_come_and_go() {
     let cluster = healthy();
@@ -104,10 +104,10 @@ fn accounts_come_and_go() {
     let document: Value = serde_json::from_str(&line).unwrap();
     assert_eq!(document["namespaces"].as_array().unwrap().len(), 3, "{document:#}");
     lines.signal(Signal::TERM);
-    assert_eq!(lines.end().code, 0);
+    assert_eq!(lines.end().code, Some(0));
 }
 
-/// Without the right to watch, what cannot be known is said, and it is no success.
+/// Without permission to watch, the state is unknown, which is no success.
 #[test]
 fn what_it_may_not_read_is_unknown() {
     let denied = Rule {
@@ -120,5 +120,5 @@ fn what_it_may_not_read_is_unknown() {
     let mut lines = watches(&cluster, "status -w");
     lines.line_with("Whether SynxDB is healthy is unknown");
     lines.signal(Signal::INT);
-    assert_eq!(lines.end().code, 8);
+    assert_eq!(lines.end().code, Some(8));
 }

@@ -1,14 +1,14 @@
-//! The machine's own kubectl on the practice cluster: what it shows, does and refuses is what it would on a real one,
-//! and the plugin is one of its commands. Any kubectl from 1.20 on.
+//! The machine's own kubectl on the practice cluster: it shows, does and refuses what it would on a real one, and the
+//! plugin is one of its commands. Any kubectl from 1.20 on.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use crate::support::machine::needs;
 use crate::support::practice::{ACCOUNT, Practice};
-use crate::support::process::{Ended, Machine, PLUGIN, Running, Signal, run};
+use crate::support::process::{Machine, PLUGIN, Ran, Running, Signal, run};
 use std::process::Command;
 
-/// Somebody with a kubectl that has the plugin, and a cluster.
+/// A user with a kubectl that has the plugin, and a cluster.
 struct User<'p> {
     machine: Machine,
     practice: &'p Practice,
@@ -31,20 +31,20 @@ impl<'p> User<'p> {
         let path = std::env::join_paths(std::iter::once(plugins).chain(std::env::split_paths(&path))).unwrap();
         command.env("PATH", path).env("KUBECONFIG", self.practice.kubeconfig());
         command.env("PGPASSFILE", self.practice.passfile());
-        // {ns} is the account's namespace: it is long.
+        // {ns} is the account's namespace, which is long.
         command.args(arguments.iter().flat_map(|words| words.split(' ')).map(|word| word.replace("{ns}", ACCOUNT)));
         command
     }
 
-    /// Words separated by blanks.
-    fn kubectl(&self, arguments: &str) -> Ended {
+    /// Runs kubectl with words separated by blanks.
+    fn kubectl(&self, arguments: &str) -> Ran {
         run(self.command(&[arguments]))
     }
 
-    /// Runs it, and expects it to work.
+    /// Runs it, and expects success.
     fn out(&self, arguments: &str) -> String {
         let ended = self.kubectl(arguments);
-        assert_eq!(ended.code, 0, "kubectl {arguments}\n{}{}", ended.out, ended.err);
+        assert_eq!(ended.code, Some(0), "kubectl {arguments}\n{}{}", ended.out, ended.err);
         ended.out
     }
 
@@ -52,7 +52,7 @@ impl<'p> User<'p> {
     fn refused(&self, arguments: &str, words: &str) {
         let ended = self.kubectl(arguments);
         let words = words.replace("{ns}", ACCOUNT);
-        assert_eq!((ended.code, ended.err.trim_end()), (1, &*words), "kubectl {arguments}\n{}", ended.out);
+        assert_eq!((ended.code, ended.err.trim_end()), (Some(1), &*words), "kubectl {arguments}\n{}", ended.out);
     }
 
     fn watches(&self, arguments: &str) -> Running {
@@ -60,12 +60,12 @@ impl<'p> User<'p> {
     }
 }
 
-/// The columns of a table's line.
+/// Returns the columns of a table's line.
 fn cells(line: &str) -> Vec<&str> {
     line.split_whitespace().collect()
 }
 
-/// The line of a table that begins with a cell.
+/// Returns the line of a table that begins with a cell.
 fn row<'t>(table: &'t str, first: &str) -> Vec<&'t str> {
     let found = table.lines().map(cells).find(|cells| cells.first() == Some(&first));
     found.unwrap_or_else(|| panic!("no {first} in\n{table}"))
@@ -78,7 +78,7 @@ fn holds(text: &str, wanted: &[&str]) {
 }
 
 #[test]
-fn what_it_shows_is_what_a_real_cluster_shows() {
+fn it_shows_what_a_real_cluster_shows() {
     let practice = Practice::shared();
     let user = User::of(&practice);
 
@@ -159,43 +159,43 @@ fn what_it_shows_is_what_a_real_cluster_shows() {
     user.refused("get sts x -n {ns}", "Error from server (NotFound): statefulsets.apps \"x\" not found");
     user.refused("get nothings", "error: the server doesn't have a resource type \"nothings\"");
     let empty = user.kubectl("get pods -n nowhere");
-    assert_eq!((empty.code, &*empty.out, &*empty.err), (0, "", "No resources found in nowhere namespace.\n"));
+    assert_eq!((empty.code, &*empty.out, &*empty.err), (Some(0), "", "No resources found in nowhere namespace.\n"));
 }
 
 #[test]
 fn the_plugin_is_a_command_of_kubectl() {
     let practice = Practice::shared();
     let user = User::of(&practice);
-    // Its exit code tells of the rest of this machine's PATH.
+    // Its exit code depends on the rest of this machine's PATH.
     let plugins = user.kubectl("plugin list");
     assert!(plugins.out.contains("/bin/kubectl-synxdb\n"), "{}{}", plugins.out, plugins.err);
     let status = user.out("synxdb status");
     assert!(status.starts_with("SynxDB is healthy: 8 of 8 members ready"), "{status}");
-    // Flags and exit codes go through.
+    // Flags and exit codes are passed through.
     let near = user.kubectl("synxdb failover wh9527-9 -n {ns} --yes");
-    assert_eq!(near.code, 1, "{}", near.err);
+    assert_eq!(near.code, Some(1), "{}", near.err);
     holds(&near.err, &["error: there is no pod \"wh9527-9\"", "next: kubectl synxdb failover wh9527-"]);
 }
 
-/// READY and STATUS of a pod, as a watch's line has them.
+/// Returns READY and STATUS of a pod from a line of a watch.
 fn state(line: &str, pod: &str) -> Option<String> {
     let cells = cells(line);
     (cells.get(1) == Some(&pod)).then(|| format!("{} {}", cells[2], cells[3]))
 }
 
 #[test]
-fn a_watch_tells_the_story_of_a_failover() {
+fn a_watch_shows_the_stages_of_a_failover() {
     let practice = Practice::start("healthy");
     let user = User::of(&practice);
     let mut watch = user.watches("get pods -A -w");
-    // The last of the first list: from here on it watches.
+    // The last pod of the first list: from here on it watches.
     watch.line_with("safekeeper-2");
 
     let failover = user.kubectl("synxdb failover wh9527-0 --yes");
-    assert_eq!(failover.code, 0, "{}{}", failover.out, failover.err);
+    assert_eq!(failover.code, Some(0), "{}{}", failover.out, failover.err);
     assert!(failover.out.starts_with("Recovered: wh9527-0 is back after "), "{}", failover.out);
 
-    // In this order, whatever comes between.
+    // In this order, with anything in between.
     for wanted in ["Terminating", "0/1 Pending", "0/1 ContainerCreating", "0/1 Running", "1/1 Running"] {
         watch.line_that(&format!("line of wh9527-0 with {wanted:?}"), |line| {
             state(line, "wh9527-0").is_some_and(|state| state.contains(wanted))
@@ -203,11 +203,11 @@ fn a_watch_tells_the_story_of_a_failover() {
     }
     watch.signal(Signal::TERM);
     let story = watch.end().out;
-    // Nobody else was touched.
+    // No other pod was touched.
     let others = story.lines().skip(9).filter(|line| state(line, "wh9527-0").is_none());
     assert_eq!(others.collect::<Vec<_>>(), Vec::<&str>::new(), "{story}");
 
-    // The old volume is kept, and says what it is.
+    // The old volume is retained, and describes itself.
     let volumes = user.out("get pv");
     let kept = volumes.lines().find(|line| line.contains("Released")).unwrap_or_else(|| panic!("{volumes}"));
     assert_eq!(cells(kept)[3], "Retain", "{volumes}");
@@ -216,7 +216,7 @@ fn a_watch_tells_the_story_of_a_failover() {
 }
 
 #[test]
-fn what_it_changes_is_changed() {
+fn changes_take_effect() {
     let practice = Practice::start("healthy");
     let user = User::of(&practice);
     let claims = user.out("get pvc -n {ns}");
@@ -228,11 +228,11 @@ fn what_it_changes_is_changed() {
     assert_eq!(user.out(&retain), format!("persistentvolume/{volume} patched (no change)\n"));
     assert_eq!(row(&user.out("get pv"), volume)[3], "Retain");
     let patch = |kind: &str, patch: &str| user.kubectl(&format!("patch pv {volume} --type={kind} -p {patch}"));
-    assert_eq!(patch("merge", r#"{"metadata":{"labels":{"tier":"gold"}}}"#).code, 0);
+    assert_eq!(patch("merge", r#"{"metadata":{"labels":{"tier":"gold"}}}"#).code, Some(0));
     assert_eq!(user.out("get pv -l tier=gold -o name"), format!("persistentvolume/{volume}\n"));
-    assert_eq!(patch("json", r#"[{"op":"remove","path":"/metadata/labels/tier"}]"#).code, 0);
+    assert_eq!(patch("json", r#"[{"op":"remove","path":"/metadata/labels/tier"}]"#).code, Some(0));
     let wrong = patch("merge", r#"{"spec":{"persistentVolumeReclaimPolicy":"Sometimes"}}"#);
-    assert_eq!(wrong.code, 1);
+    assert_eq!(wrong.code, Some(1));
     assert_eq!(
         wrong.err,
         format!(
@@ -243,7 +243,7 @@ fn what_it_changes_is_changed() {
 
     assert_eq!(user.out("annotate pod wh9527-1 -n {ns} note=hello"), "pod/wh9527-1 annotated\n");
     assert_eq!(user.out("label pod wh9527-1 -n {ns} tier=gold"), "pod/wh9527-1 labeled\n");
-    assert_eq!(user.kubectl("label pod wh9527-1 -n {ns} tier=silver").code, 1);
+    assert_eq!(user.kubectl("label pod wh9527-1 -n {ns} tier=silver").code, Some(1));
     assert_eq!(user.out("get pods -A -l tier=gold -o name"), "pod/wh9527-1\n");
 
     // By hand what the plugin does: the claim stays until its pod is gone, then both are new.
@@ -266,12 +266,12 @@ fn what_it_changes_is_changed() {
     let volumes = user.out("get pv");
     assert_eq!(row(&volumes, volume)[3..5], ["Retain", "Released"], "{volumes}");
 
-    // One less: its pod goes for good, its claim stays.
+    // Scaled down by one: its pod is gone for good, its claim stays.
     let mut wait = user.watches("wait --for=delete pod/wh9527-1 -n {ns} --timeout=60s -v 6");
     wait.line_with("watch=true");
     assert_eq!(user.out("scale sts wh9527 -n {ns} --replicas=1"), "statefulset.apps/wh9527 scaled\n");
     let ended = wait.end();
-    assert_eq!(ended.code, 0, "{}{}", ended.out, ended.err);
+    assert_eq!(ended.code, Some(0), "{}{}", ended.out, ended.err);
     user.refused("get pod wh9527-1 -n {ns}", "Error from server (NotFound): pods \"wh9527-1\" not found");
     assert_eq!(row(&user.out("get pvc -n {ns}"), "data-wh9527-1")[1], "Bound");
     assert_eq!(user.out("scale sts wh9527 -n {ns} --replicas=2"), "statefulset.apps/wh9527 scaled\n");
@@ -279,11 +279,11 @@ fn what_it_changes_is_changed() {
 }
 
 #[test]
-fn what_is_forbidden_is_refused_in_a_servers_words() {
+fn forbidden_requests_are_rejected_in_the_servers_words() {
     let practice = Practice::start("forbidden");
     let user = User::of(&practice);
     let no = user.kubectl("auth can-i delete pvc -n {ns}");
-    assert_eq!((no.code, &*no.out), (1, "no\n"), "{}", no.err);
+    assert_eq!((no.code, &*no.out), (Some(1), "no\n"), "{}", no.err);
     assert_eq!(user.out("auth can-i delete pods -n {ns}"), "yes\n");
     let who = practice_cluster::USER;
     user.refused(
@@ -295,11 +295,11 @@ fn what_is_forbidden_is_refused_in_a_servers_words() {
     );
     assert_eq!(row(&user.out("get pvc -n {ns}"), "data-wh9527-0")[1], "Bound");
     let refused = user.kubectl("synxdb failover wh9527-0 --yes");
-    assert_eq!(refused.code, 4, "{}", refused.err);
+    assert_eq!(refused.code, Some(4), "{}", refused.err);
     holds(&refused.err, &["delete persistentvolumeclaims"]);
 }
 
-/// A template is filled in by the plugin as by kubectl: over one document, that of kubectl's own pods.
+/// The plugin fills in a template like kubectl does: for the same document, kubectl's own pods.
 #[test]
 fn jsonpath_is_kubectls() {
     let practice = Practice::shared();
@@ -324,7 +324,7 @@ fn jsonpath_is_kubectls() {
         let mut kubectl = user.command(&["get pods -n synxdb-system"]);
         kubectl.arg(format!("-o=jsonpath={template}"));
         let theirs = run(kubectl);
-        assert_eq!(theirs.code, 0, "{template}: {}", theirs.err);
+        assert_eq!(theirs.code, Some(0), "{template}: {}", theirs.err);
         let ours = kubectl_synxdb::cli::JsonPath::parse(template).unwrap().fill(&document);
         assert_eq!(ours, theirs.out, "{template}");
     }

@@ -1,4 +1,4 @@
-//! A case: what cluster, what is asked of the plugin, and what goes wrong meanwhile. Data, drawn from one seed (`draw`).
+//! A case: the cluster, the command, and what goes wrong. Plain data, drawn from one seed (`draw`).
 
 use practice_cluster::api::faults::{Fault, Rule};
 use std::time::Duration;
@@ -11,28 +11,28 @@ pub(crate) struct Case {
     pub(crate) topology: Topology,
     pub(crate) knobs: Knobs,
     pub(crate) command: Command,
-    /// What goes wrong with the failover.
+    /// What goes wrong during the failover.
     pub(crate) failover: Trouble,
-    /// What goes wrong with each undo: the first takes the failover back, each other one the undo before it.
+    /// What goes wrong during each undo: the first one undoes the failover, each other one the undo before it.
     pub(crate) undos: Vec<Trouble>,
 }
 
-/// What there is.
+/// The cluster's components.
 #[derive(Clone, Debug)]
 pub(crate) struct Topology {
     pub(crate) safekeepers: u8,
-    /// Claims of each safekeeper, and of the pageserver.
+    /// The number of claims of each safekeeper, and of the pageserver.
     pub(crate) claims: (u8, u8),
-    /// Accounts, each with so many warehouse nodes; no PostgreSQL runs in them.
+    /// The number of warehouse nodes of each account; no PostgreSQL runs in them.
     pub(crate) accounts: Vec<u8>,
     pub(crate) parallel: bool,
     /// Where the volumes of claims come from.
     pub(crate) storage: Storage,
-    /// Reclaim policy of the storage class, or of the volumes that were made by hand.
+    /// Whether the reclaim policy is Retain, of the storage class or of volumes created by hand.
     pub(crate) retain: bool,
-    /// Volumes made by hand beyond those that are in use.
+    /// Unused volumes created by hand.
     pub(crate) spare: u8,
-    /// Whether each pod of the system has a generic ephemeral volume besides.
+    /// Whether each pod of the system also has a generic ephemeral volume.
     pub(crate) ephemeral: bool,
     /// Whether a pageserver loses its tenants with its first disk.
     pub(crate) data_on_volume: bool,
@@ -43,28 +43,28 @@ pub(crate) struct Topology {
 /// Where the volumes of claims come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Storage {
-    /// A class makes them.
+    /// A class provisions them.
     Provisioned,
-    /// Somebody made them, of a class that makes none.
+    /// They were created by hand, for a class that provisions none.
     Static,
     /// The same, each on one node.
     Local,
-    /// Somebody made them, and neither they nor the claims have a class.
+    /// They were created by hand, and neither they nor the claims have a class.
     Classless,
 }
 
 /// How the cluster behaves.
 #[derive(Clone, Debug)]
 pub(crate) struct Knobs {
-    /// From Running to Ready, for a pod that replaces another.
+    /// Seconds from Running to Ready, for a replacement pod.
     pub(crate) ready_after: f64,
-    /// How long a new pod must stay Ready, in seconds; `None`: as long as the plugin has it.
+    /// How long a new pod must stay Ready, in seconds; `None`: the plugin's default.
     pub(crate) settle: Option<u8>,
-    /// How long the volume controller is behind with changes of volumes, in seconds.
+    /// How far the volume controller lags behind changes of volumes, in seconds.
     pub(crate) lag: f64,
-    /// A replacement pod is created on a claim that is being deleted.
+    /// A replacement pod is created against a terminating claim.
     pub(crate) race: bool,
-    /// Missing claims of Pending pods are made again.
+    /// Missing claims of Pending pods are recreated.
     pub(crate) recreate: bool,
     /// What the user may not do.
     pub(crate) denied: Option<Denied>,
@@ -77,19 +77,19 @@ pub(crate) enum Denied {
     DeletePods,
 }
 
-/// What is asked.
+/// The failover's target and flags.
 #[derive(Clone, Debug)]
 pub(crate) struct Command {
     pub(crate) namespace: String,
     pub(crate) pod: String,
     pub(crate) keep_pvc: bool,
-    /// Overrides given.
+    /// The overrides.
     pub(crate) allow: Allow,
-    /// The name typed: none, the right one, another one.
+    /// The pod's name for confirmation: none, the right one, or a wrong one.
     pub(crate) confirm: Option<bool>,
 }
 
-/// Overrides that may be given.
+/// Possible overrides.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Allow {
     pub(crate) quorum_loss: bool,
@@ -97,27 +97,27 @@ pub(crate) struct Allow {
     pub(crate) storage_class: bool,
 }
 
-/// What goes wrong during the first run of a failover or an undo. It is over when that run is.
+/// What goes wrong during the first run of a failover or an undo, and ends with that run.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Trouble {
     pub(crate) faults: Vec<Befalls>,
     pub(crate) kill: Option<Kill>,
     pub(crate) refused: Option<Refused>,
-    /// What others do, each at the moment of the plugin's n-th change.
+    /// Actions of other users, each at the plugin's n-th change.
     pub(crate) others: Vec<(u64, Other)>,
-    /// Whether an undo that did not come to its end is given up for a new failover.
+    /// Whether an unfinished undo is abandoned for a new failover.
     pub(crate) gives_up: bool,
 }
 
 impl Trouble {
-    /// Whether nothing goes wrong, but that the cluster takes its time.
+    /// Whether nothing goes wrong, apart from slow controllers.
     pub(crate) fn is_none(&self) -> bool {
         let waits = |other: &(u64, Other)| matches!(other.1, Other::StopsManager(_));
         self.faults.is_empty() && self.kill.is_none() && self.refused.is_none() && self.others.iter().all(waits)
     }
 }
 
-/// A fault, on the n-th such request.
+/// A fault on the n-th matching request.
 #[derive(Clone, Debug)]
 pub(crate) struct Befalls {
     pub(crate) verb: &'static str,
@@ -132,7 +132,7 @@ impl Befalls {
     }
 }
 
-/// What the API server refuses (403), as by a policy.
+/// What the API server rejects (403), as by a policy.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Refused {
     pub(crate) verb: &'static str,
@@ -142,9 +142,9 @@ pub(crate) struct Refused {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum How {
-    /// From the beginning, and a dry run is told so.
+    /// Always, including dry runs.
     Always,
-    /// From the n-th such change on; no dry run is told so.
+    /// From the n-th such change on, excluding dry runs.
     From(u64),
 }
 
@@ -161,52 +161,52 @@ impl Refused {
 /// When the plugin is killed.
 #[derive(Clone, Debug)]
 pub(crate) enum Kill {
-    /// When its n-th change was made, before or after the answer to it.
+    /// At its n-th change, before or after the response.
     AtMutation { n: u64, answered: bool },
     /// That long after its start.
     After(Duration),
 }
 
-/// What somebody else does.
+/// An action of another user, or of the cluster.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Other {
     DeletesPod,
     DeletesClaims,
-    /// The API server restarts, and is away so long.
+    /// The API server restarts, and is down this long.
     RestartsApi(Duration),
-    /// The controller manager is away so long.
+    /// The controller manager is stopped this long.
     StopsManager(Duration),
     /// A second operator runs the plugin.
     Runs(Second),
 }
 
-/// What a second operator asks for.
+/// The command of a second operator.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Second {
     /// A failover of the same pod.
     Failover,
-    /// A new failover of the same pod, whatever was begun.
-    Anew,
-    /// An undo of the same pod's last act.
+    /// A new failover of the same pod, ignoring unfinished ones.
+    NewFailover,
+    /// An undo of the same pod's last operation.
     Undo,
     /// A failover of another component's pod, which has the same Lease.
     Elsewhere,
 }
 
 impl Case {
-    /// The name of the pod that never becomes Ready.
+    /// Returns the name of the pod that never becomes Ready.
     pub(crate) fn down(&self) -> Option<String> {
         self.topology.down.map(|ordinal| format!("safekeeper-{ordinal}"))
     }
 
-    /// Whether the pod that is asked for can never become Ready, or never be.
+    /// Whether the target can never become Ready, or never be created.
     pub(crate) fn in_vain(&self) -> bool {
         let ordinal = self.command.pod.strip_prefix("safekeeper-").and_then(|ordinal| ordinal.parse::<u8>().ok());
         let behind = |down: u8, ordinal: u8| down == ordinal || (!self.topology.parallel && down < ordinal);
         self.topology.down.zip(ordinal).is_some_and(|(down, ordinal)| behind(down, ordinal))
     }
 
-    /// Claims of the pod that is asked for.
+    /// Returns the number of the target's claims.
     pub(crate) fn claims(&self) -> u8 {
         let (of_safekeepers, of_pageserver) = self.topology.claims;
         match self.command.pod.as_str() {
@@ -216,39 +216,39 @@ impl Case {
         }
     }
 
-    /// Whether there are too few volumes for a failover, which has nobody to make one.
+    /// Whether there are too few volumes for a failover, and none is provisioned.
     pub(crate) fn is_short(&self) -> bool {
         self.topology.storage != Storage::Provisioned && self.topology.spare < self.claims()
     }
 
-    /// `namespace/pod`.
+    /// Returns `namespace/pod`.
     pub(crate) fn path(&self) -> String {
         format!("{}/{}", self.command.namespace, self.command.pod)
     }
 
-    /// The failover's arguments.
+    /// Returns the failover's arguments.
     pub(crate) fn failover(&self, timeout: u64) -> Vec<String> {
         let mut words = vec!["failover".to_owned(), self.path()];
         words.extend(self.command.keep_pvc.then(|| "--keep-pvc".to_owned()));
         words.extend(self.allowed());
-        self.asked(words, timeout)
+        self.scripted(words, timeout)
     }
 
-    /// The arguments of an undo of that act.
+    /// Returns the arguments of an undo of that operation.
     pub(crate) fn undo(&self, id: &str, timeout: u64) -> Vec<String> {
         let mut words = vec!["undo".to_owned(), id.to_owned()];
         words.extend(self.allowed());
-        self.asked(words, timeout)
+        self.scripted(words, timeout)
     }
 
-    /// The arguments of a new failover, whatever was begun.
-    pub(crate) fn anew(&self, timeout: u64) -> Vec<String> {
+    /// Returns the arguments of a new failover, ignoring unfinished ones.
+    pub(crate) fn new_failover(&self, timeout: u64) -> Vec<String> {
         let mut words = vec!["failover".to_owned(), self.path(), "--anew".to_owned()];
         words.extend(self.allowed());
-        self.asked(words, timeout)
+        self.scripted(words, timeout)
     }
 
-    /// What a second operator types.
+    /// Returns the second operator's arguments.
     pub(crate) fn second(&self, second: Second, timeout: u64) -> Vec<String> {
         let verb = if matches!(second, Second::Undo) { "undo" } else { "failover" };
         let pod = match second {
@@ -258,9 +258,9 @@ impl Case {
             _ => self.command.pod.as_str(),
         };
         let mut words = vec![verb.to_owned(), format!("{}/{pod}", self.command.namespace)];
-        words.extend(matches!(second, Second::Anew).then(|| "--anew".to_owned()));
+        words.extend(matches!(second, Second::NewFailover).then(|| "--anew".to_owned()));
         words.extend(["--as=second", "--as-group=system:masters"].map(str::to_owned));
-        self.asked(words, timeout)
+        self.scripted(words, timeout)
     }
 
     fn allowed(&self) -> impl Iterator<Item = String> {
@@ -273,8 +273,8 @@ impl Case {
         each.into_iter().filter(|(given, _)| *given).map(|(_, flag)| flag.to_owned())
     }
 
-    /// A command as it is typed where nobody is asked, and its output read by a program.
-    pub(crate) fn asked(&self, mut words: Vec<String>, timeout: u64) -> Vec<String> {
+    /// Adds the arguments for a command without a terminal, with machine-readable output.
+    pub(crate) fn scripted(&self, mut words: Vec<String>, timeout: u64) -> Vec<String> {
         words.extend(["--yes", "-o", "json"].map(str::to_owned));
         words.push(format!("--timeout={timeout}s"));
         words.extend(self.knobs.settle.map(|seconds| format!("--settle={seconds}s")));

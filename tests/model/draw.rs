@@ -13,11 +13,11 @@ use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use std::time::Duration;
 
-/// Most undos in a row.
+/// The maximum number of undos in a row.
 const MOST_UNDOS: usize = 3;
 
 impl Case {
-    /// The case of a seed, with at least so many undos.
+    /// Returns the case of a seed, with at least this many undos.
     pub(crate) fn of(seed: u64, undos: usize) -> Case {
         let mut bytes = [0; 32];
         bytes[..8].copy_from_slice(&seed.to_le_bytes());
@@ -29,7 +29,7 @@ impl Case {
     }
 }
 
-/// A case with all the undos that there may be, and how many there are.
+/// Draws a case with the maximum number of undos, and the number to keep.
 fn case() -> impl Strategy<Value = (Case, usize)> {
     let undos = prop_oneof![5 => Just(0_usize), 3 => Just(1), 2 => Just(2), 1 => Just(3)];
     topology().prop_flat_map(move |topology| {
@@ -61,7 +61,7 @@ fn topology() -> impl Strategy<Value = Topology> {
                 parallel,
                 storage,
                 retain,
-                // Each on one of two nodes, and no pod's two on different ones.
+                // Each on one of two nodes, and never the two of one pod on different nodes.
                 spare: if storage == Storage::Local { 16 } else { spare },
                 ephemeral,
                 data_on_volume: data_on_volume && storage == Storage::Provisioned,
@@ -122,7 +122,7 @@ fn refused() -> impl Strategy<Value = Refused> {
 }
 
 fn other() -> impl Strategy<Value = Other> {
-    let second = select(vec![Second::Failover, Second::Anew, Second::Undo, Second::Elsewhere]);
+    let second = select(vec![Second::Failover, Second::NewFailover, Second::Undo, Second::Elsewhere]);
     prop_oneof![
         1 => Just(Other::DeletesPod),
         1 => Just(Other::DeletesClaims),
@@ -132,7 +132,7 @@ fn other() -> impl Strategy<Value = Other> {
     ]
 }
 
-/// What befalls something that changes an object.
+/// Draws a fault of a request that changes an object.
 fn of_changes() -> BoxedStrategy<Fault> {
     prop_oneof![
         (0_u64..300).prop_map(|ms| Fault::Delay(Duration::from_millis(ms))),
@@ -147,7 +147,7 @@ fn of_changes() -> BoxedStrategy<Fault> {
     .boxed()
 }
 
-/// What befalls a question.
+/// Draws a fault of a request that reads.
 fn of_questions() -> BoxedStrategy<Fault> {
     prop_oneof![
         (0_u64..300).prop_map(|ms| Fault::Delay(Duration::from_millis(ms))),

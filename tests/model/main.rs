@@ -1,10 +1,10 @@
-//! The failover as a whole, in clusters, faults and kills drawn at random: whatever goes wrong, no data is lost, no word
-//! is untrue, and running it again finishes it.
+//! Random failovers, with random clusters, faults and kills: whatever goes wrong, no data is lost, no output is untrue,
+//! and running it again finishes it.
 //!
-//! `SYNXDB_MODEL_CASES` is how many cases, `SYNXDB_MODEL_SEED` runs the one of that seed alone, and
-//! `SYNXDB_MODEL_START` is the first seed, `SYNXDB_MODEL_UNDOS` how many undos each failover is followed by at least,
-//! `SYNXDB_MODEL_AT_ONCE` how many cases are under way at the same time, and `SYNXDB_MODEL_BINARY` another build of the
-//! plugin; a failure prints all that is known of its case.
+//! `SYNXDB_MODEL_CASES` is the number of cases, `SYNXDB_MODEL_SEED` runs a single seed, `SYNXDB_MODEL_START` is the
+//! first seed, `SYNXDB_MODEL_UNDOS` the minimum number of undos after each failover, `SYNXDB_MODEL_AT_ONCE` the number
+//! of concurrent cases, and `SYNXDB_MODEL_BINARY` another build of the plugin. A failure prints everything known about
+//! its case.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
 
@@ -28,7 +28,7 @@ use tokio::task::JoinSet;
 
 /// Cases in an ordinary run of the tests.
 const CASES: u64 = 100;
-/// Cases under way at the same time: most of a case's time is waiting.
+/// Concurrent cases: most of a case's time is waiting.
 const AT_ONCE: usize = 32;
 
 fn number(variable: &str) -> Option<u64> {
@@ -36,21 +36,21 @@ fn number(variable: &str) -> Option<u64> {
     Some(text.parse().unwrap_or_else(|_| panic!("{variable} is no number: {text}")))
 }
 
-/// What a case came to.
+/// The result of a case.
 #[derive(Default)]
 struct Judged {
-    /// A word or two for each thing to count.
+    /// Words that are counted.
     words: Vec<String>,
-    /// What does not hold, with all that is known of the case.
+    /// What does not hold, with everything known about the case.
     wrong: Option<String>,
-    /// Whether the machine was too busy for its cluster to answer in time: no fault here makes an answer that late.
+    /// Whether the machine was too busy for its cluster to answer in time: no fault delays an answer that long.
     late: bool,
 }
 
 async fn outcome(seed: u64, undos: usize) -> Judged {
     let case = Case::of(seed, undos);
     match story::carry_out(&case).await {
-        // Not the time of the clusters of other cases.
+        // Outside of the time of other cases' clusters.
         Ok(story) => tokio::task::spawn_blocking(move || judged(&case, &story)).await.expect("it does not panic"),
         Err(why) => {
             let words = vec!["not carried out".to_owned()];
@@ -77,7 +77,7 @@ fn judged(case: &Case, story: &Story) -> Judged {
     Judged { words, wrong: Some(told), late: story.runs.iter().any(world::Told::is_late) }
 }
 
-/// What a case is an example of.
+/// Returns what a case is an example of.
 fn counted(case: &Case, story: &Story) -> Vec<String> {
     let mut words = Vec::new();
     for (number, act) in story.acts.iter().enumerate() {
@@ -96,8 +96,8 @@ fn counted(case: &Case, story: &Story) -> Vec<String> {
         words.extend(trouble.refused.map(|refused| format!("server refuses to {} {}", refused.verb, refused.resource)));
         words.extend(trouble.others.iter().map(|(_, other)| match other {
             Other::Runs(what) => format!("second operator: {what:?}"),
-            Other::DeletesPod => "somebody deletes the pod".to_owned(),
-            Other::DeletesClaims => "somebody deletes the claims".to_owned(),
+            Other::DeletesPod => "another user deletes the pod".to_owned(),
+            Other::DeletesClaims => "another user deletes the claims".to_owned(),
             Other::RestartsApi(_) => "API server restarts".to_owned(),
             Other::StopsManager(_) => "controller manager is stopped".to_owned(),
         }));
@@ -145,7 +145,7 @@ fn whatever_goes_wrong() {
                 (seed, judged) => note(seed, judged),
             }
         }
-        // What happened then is of the machine's making. Alone, each has its time.
+        // What happened then was due to the machine. Alone, each case has enough time.
         for seed in &late {
             note(*seed, outcome(*seed, undos).await);
         }

@@ -1,4 +1,4 @@
-//! One run of the plugin, to its end or to when it is killed, with all that goes wrong meanwhile.
+//! One run of the plugin, to its end or to its kill, with everything that goes wrong in between.
 
 use super::case::{Case, Kill, Other, Trouble};
 use super::world::{CLAIMS, Meddled, Told, is_owned, mounted, uid};
@@ -22,17 +22,17 @@ pub(crate) const LIMIT: Duration = Duration::from_secs(300);
 /// `--timeout` of the second operator, in seconds.
 const OF_SECOND: u64 = 20;
 
-/// Where a case takes place.
+/// The setting of a case.
 pub(crate) struct Stage<'s> {
     pub(crate) case: &'s Case,
     pub(crate) sandbox: &'s Sandbox,
-    /// Home folders of the operator and of the second one.
+    /// Home folders of the first and the second operator.
     pub(crate) homes: [&'s Path; 2],
     pub(crate) mutations: UnboundedReceiver<Processed>,
     pub(crate) meddled: Meddled,
 }
 
-/// A plugin that was started.
+/// A running plugin.
 struct Running {
     child: Child,
     out: JoinHandle<Vec<(u64, Value)>>,
@@ -46,13 +46,13 @@ impl Running {
         self.status.is_none()
     }
 
-    /// What it said, once it has ended.
+    /// Returns its output, once it has ended.
     async fn told(self) -> Result<Told, String> {
         let mut told = self.told;
         told.code = self.status.and_then(|status| status.code());
         told.lines = self.out.await.map_err(|error| error.to_string())?;
         told.err = self.err.await.map_err(|error| error.to_string())?;
-        // A line that was cut is a text.
+        // A truncated line is plain text.
         for (_, document) in told.lines.iter().filter(|(_, document)| document.is_object()) {
             super::support::schemas::wrong(document)?;
         }
@@ -61,10 +61,10 @@ impl Running {
 }
 
 impl Stage<'_> {
-    /// Runs the plugin once: what it told, and then what a second operator's did if there was one.
+    /// Runs the plugin once, and returns its output, followed by that of a second operator's run if there was one.
     ///
     /// # Errors
-    /// It does not end, or what it prints is not of its schema: in words.
+    /// It does not end, or its output does not match its schema.
     pub(crate) async fn run(&mut self, arguments: Vec<String>, trouble: &Trouble) -> Result<Vec<Told>, String> {
         let mut own = self.start(arguments, false)?;
         own.told.refused = trouble.refused;
@@ -88,7 +88,7 @@ impl Stage<'_> {
                         Some(second) if !is_own => second.told.mutations.push(did),
                         _ => own.told.mutations.push(did),
                     }
-                    // Leases are renewed by the clock: those are not counted.
+                    // Renewals of Leases depend on the clock, and are not counted.
                     if !is_own || is_lease || !own.runs() {
                         continue;
                     }
@@ -145,7 +145,7 @@ impl Stage<'_> {
             }
         }
         self.sandbox.stop_controller_manager(false);
-        // What was under way when it ended.
+        // Requests in flight when it ended.
         while let Ok(word) = self.mutations.try_recv() {
             own.told.mutations.push(word.mutation);
         }
@@ -157,7 +157,7 @@ impl Stage<'_> {
     }
 
     fn start(&self, arguments: Vec<String>, second: bool) -> Result<Running, String> {
-        // Another build of it, where one is named.
+        // Another build, if one is named.
         let program =
             std::env::var_os("SYNXDB_MODEL_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_kubectl-synxdb").into());
         let home = self.homes[usize::from(second)];
@@ -180,11 +180,11 @@ impl Stage<'_> {
         Ok(Running { child, out, err, told, status: None })
     }
 
-    /// Somebody deletes something by hand.
+    /// Deletes something by hand, as another user.
     fn meddle(&mut self, other: Other) {
         let (store, command) = (self.sandbox.store(), &self.case.command);
         let namespace = command.namespace.as_str();
-        // Gone already: nothing to meddle with.
+        // Already gone: nothing to delete.
         let Some(pod) = store.get(&Key::new("pods", namespace, command.pod.as_str())) else { return };
         if matches!(other, Other::DeletesPod) {
             self.meddled.pods.insert(uid(&pod).to_owned());
@@ -210,7 +210,7 @@ async fn ended(second: &mut Option<Running>) -> std::io::Result<ExitStatus> {
     }
 }
 
-/// Resolves when the controller manager is back; never if it is not away.
+/// Resolves when the controller manager is back; never if it is not stopped.
 async fn back(manager: &mut Option<Pin<Box<Sleep>>>) {
     match manager {
         Some(manager) => manager.await,
@@ -218,13 +218,13 @@ async fn back(manager: &mut Option<Pin<Box<Sleep>>>) {
     }
 }
 
-/// The plugin's JSON lines, each with the store's version when it came.
+/// Reads the plugin's JSON lines, each with the store's version at that time.
 async fn lines(mut out: BufReader<tokio::process::ChildStdout>, store: Arc<Store>) -> Vec<(u64, Value)> {
     let mut all = Vec::new();
     let mut line = String::new();
     while out.read_line(&mut line).await.is_ok_and(|read| read > 0) {
         let version = store.version();
-        // The last one of a process that was killed may be cut; anything else is for the judge.
+        // The last line of a killed process may be truncated; the judge handles anything else.
         all.push((version, serde_json::from_str(&line).unwrap_or_else(|_| Value::String(line.clone()))));
         line.clear();
     }

@@ -1,4 +1,4 @@
-//! The cluster of a case, as a scenario's file would have it.
+//! The cluster of a case, in the form of a scenario file.
 
 use super::case::{Case, Denied, SYSTEM, Storage};
 use serde_json::{Value, json};
@@ -8,13 +8,13 @@ pub(crate) const SCRATCH: &str = "scratch";
 const MADE: &str = "disks";
 const BY_HAND: &str = "by-hand";
 
-/// What a claim asks for.
+/// What a claim requests.
 struct Asked {
     storage: Storage,
     ephemeral: bool,
 }
 
-/// The scenario, as its file would be.
+/// Returns the scenario, as in its file.
 pub(crate) fn of(case: &Case) -> Value {
     let (topology, knobs) = (&case.topology, &case.knobs);
     let mut objects = vec![json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SYSTEM}})];
@@ -65,7 +65,7 @@ pub(crate) fn account_name(account: usize) -> String {
     format!("org{account}-513d75d5-3033-4649-b913-07f6115ec41a")
 }
 
-/// A volume that somebody made.
+/// Returns a volume created by hand.
 pub(crate) fn volume(case: &Case, number: u32) -> Value {
     let name = format!("by-hand-{number}");
     let policy = if case.topology.retain { "Retain" } else { "Delete" };
@@ -81,7 +81,7 @@ pub(crate) fn volume(case: &Case, number: u32) -> Value {
             spec["nodeAffinity"] = json!({"required": {"nodeSelectorTerms": [{"matchExpressions": [
                 {"key": "kubernetes.io/hostname", "operator": "In", "values": [node]}]}]}});
         }
-        // Written or not: it is the same.
+        // Absent and empty are equivalent.
         Storage::Classless if number.is_multiple_of(2) => spec["storageClassName"] = json!(""),
         Storage::Classless => {}
     }

@@ -1,4 +1,4 @@
-//! A case, carried out: the practice cluster, the failover and its undos, and after each run the command that it names.
+//! Carries out a case: the practice cluster, the failover and its undos, and after each run the command that it prints.
 
 use super::case::{Case, Storage, Trouble};
 use super::run::{LIMIT, Stage};
@@ -13,48 +13,48 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// `--timeout` in seconds, with trouble and without.
+/// `--timeout` in seconds, with and without faults.
 const WITH_TROUBLE: u64 = 20;
 const WITHOUT: u64 = 90;
-/// The same where it waits for what never comes.
+/// The same if the awaited object never comes.
 const IN_VAIN: u64 = 4;
-/// Most runs after the first one of an act.
+/// The maximum number of runs after the first one of an operation.
 const MORE_RUNS: usize = 4;
-/// Volumes that somebody makes where there were too few.
+/// Volumes created by hand if there were too few.
 const RELIEF: u32 = 16;
 
-/// All that is known of a case when it is over.
+/// Everything known about a finished case.
 pub(crate) struct Story {
-    /// Every run, in the order in which they began.
+    /// Every run, by start time.
     pub(crate) runs: Vec<Told>,
-    /// The failover, and then its undos.
+    /// The failover, followed by its undos.
     pub(crate) acts: Vec<Action>,
     pub(crate) history: History,
     pub(crate) applied: Vec<Applied>,
     pub(crate) meddled: Meddled,
 }
 
-/// A failover or an undo, with all runs that it took.
+/// A failover or an undo, with all of its runs.
 #[derive(Debug)]
 pub(crate) struct Action {
-    /// Of an undo: what it takes back.
+    /// For an undo: the operation that it undoes.
     pub(crate) undoes: Option<String>,
-    /// Claims, and the volumes that an undo is to bring back to them.
+    /// Claims, and the volumes that an undo should restore for them.
     pub(crate) returns: Vec<(String, String)>,
     /// Its runs among those of the case.
     pub(crate) runs: Range<usize>,
-    /// Whether nothing went wrong, with it or before it, but that the cluster took its time.
+    /// Whether nothing went wrong, during it or before, apart from slow controllers.
     pub(crate) calm: bool,
-    /// Whether it was given up for a new failover.
+    /// Whether it was abandoned for a new failover.
     pub(crate) given_up: bool,
-    /// Version of the store when it was over.
+    /// Version of the store at its end.
     pub(crate) end: u64,
 }
 
 /// Carries out a case.
 ///
 /// # Errors
-/// The cluster is not ready in time, or the plugin does not end: in words.
+/// The cluster is not ready in time, or the plugin does not end.
 pub(crate) async fn carry_out(case: &Case) -> Result<Story, String> {
     let scenario = serde_json::from_value(scenario::of(case)).map_err(|error| error.to_string())?;
     let options = Options { custom: Some(scenario), postgres: PostgresChoice::None, ..Options::default() };
@@ -67,7 +67,7 @@ pub(crate) async fn carry_out(case: &Case) -> Result<Story, String> {
     told
 }
 
-/// All pods that can become Ready are: those that an ordered set keeps behind one that cannot are not waited for.
+/// Waits until all pods are Ready that can be: not those that an ordered set creates after one that cannot.
 async fn ready(case: &Case, sandbox: &Sandbox) {
     let down = case.topology.down.filter(|_| !case.topology.parallel);
     let Some(down) = down else {
@@ -116,7 +116,7 @@ async fn story(case: &Case, sandbox: &Sandbox) -> Result<Story, String> {
     teller.tell().await?;
     let Teller { stage, runs, acts } = teller;
     let last = store.version();
-    // The recorder is a moment behind.
+    // The recorder lags by a moment.
     while lock(&history).latest() < last {
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
@@ -125,7 +125,7 @@ async fn story(case: &Case, sandbox: &Sandbox) -> Result<Story, String> {
     Ok(Story { runs, acts, history, applied: sandbox.faults().applied(), meddled: stage.meddled })
 }
 
-/// Carries out one act after the other.
+/// Carries out one operation after the other.
 struct Teller<'s> {
     stage: Stage<'s>,
     runs: Vec<Told>,
@@ -137,7 +137,7 @@ impl Teller<'_> {
         let case = self.stage.case;
         self.act(None, Vec::new(), &case.failover).await?;
         let mut undone = 0;
-        // What is missing is said to be on the volume that was set aside.
+        // The retained volume is reported to have the missing data.
         let at_least = [Trouble::default()];
         let is_missing = case.undos.is_empty() && self.last().verdict() == "data-missing";
         for trouble in if is_missing { &at_least[..] } else { &case.undos } {
@@ -152,7 +152,7 @@ impl Teller<'_> {
         Ok(())
     }
 
-    /// The latest run of the operator.
+    /// Returns the operator's latest run.
     fn last(&self) -> &Told {
         let own = self.runs.iter().rev().find(|run| !run.second);
         own.expect("an act begins with a run")
@@ -162,14 +162,14 @@ impl Teller<'_> {
         self.stage.sandbox.store()
     }
 
-    /// How long a failover may take.
+    /// Returns the timeout of an operation.
     fn timeout(&self, undoes: bool, otherwise: u64) -> u64 {
         let case = self.stage.case;
         let vain = case.in_vain() || (case.is_short() && !undoes);
         if vain { IN_VAIN } else { otherwise }
     }
 
-    /// Carries out a failover, or the undo of that act, with trouble first, until there is nothing left to do.
+    /// Carries out a failover, or the undo of that operation, with faults first, until it is final.
     async fn act(
         &mut self,
         undoes: Option<String>,
@@ -177,7 +177,7 @@ impl Teller<'_> {
         trouble: &Trouble,
     ) -> Result<(), String> {
         let (case, first) = (self.stage.case, self.runs.len());
-        // What somebody deleted at the end of the last act may still be on its way.
+        // A deletion by hand at the end of the last operation may still be in progress.
         let calm = trouble.is_none() && self.stage.meddled.is_none();
         let time = self.timeout(undoes.is_some(), if calm { WITHOUT } else { WITH_TROUBLE });
         let words = undoes.as_ref().map_or_else(|| case.failover(time), |id| case.undo(id, time));
@@ -187,20 +187,20 @@ impl Teller<'_> {
         let told = self.stage.run(words, trouble).await?;
         self.runs.extend(told);
         self.stage.sandbox.faults().clear();
-        // Somebody loses patience.
+        // The operator loses patience.
         let ended = self.last().is_finished() || self.last().is_refused();
         let given_up = trouble.gives_up && undoes.is_some() && !ended;
         let end = self.store().version();
         self.acts.push(Action { undoes, returns, runs: first..self.runs.len(), calm, given_up, end });
         if given_up {
-            let words = case.anew(self.timeout(false, WITHOUT));
+            let words = case.new_failover(self.timeout(false, WITHOUT));
             self.again(words).await?;
         }
         self.follow(false).await
     }
 
-    /// Runs what each run names as the next command, with nothing in its way, until there is nothing left to do. What it
-    /// waited for in vain has come if it is `relieved`.
+    /// Runs the command that each run prints, without faults, until it is final. If `relieved`, missing objects were
+    /// created.
     async fn follow(&mut self, relieved: bool) -> Result<(), String> {
         let case = self.stage.case;
         let (first, calm) = (self.act_now().runs.start, self.act_now().calm);
@@ -212,8 +212,8 @@ impl Teller<'_> {
             let undoes = self.last().arguments.first().is_some_and(|verb| verb == "undo");
             let time = if relieved { WITHOUT } else { self.timeout(undoes, WITHOUT) };
             let words = match self.last().next() {
-                Some(words) => case.asked(words, time),
-                // As it was typed, and with all the time that it needs.
+                Some(words) => case.scripted(words, time),
+                // As it was typed, with enough time.
                 None => {
                     let mut words = self.last().arguments.clone();
                     words.retain(|word| !word.starts_with("--timeout"));
@@ -239,7 +239,7 @@ impl Teller<'_> {
         self.acts.last().expect("an act has begun")
     }
 
-    /// The act to take back, if it set aside all that it replaced, and what is to come back then.
+    /// Returns the operation to undo, if it retained everything that it replaced, and what should be restored.
     fn undoable(&self) -> Option<(String, Vec<(String, String)>)> {
         let last = self.last();
         let case = self.stage.case;
@@ -255,13 +255,13 @@ impl Teller<'_> {
         let returns: Vec<(String, String)> =
             steps.map(|step| (text(step, "/claim").to_owned(), text(step, "/volume").to_owned())).collect();
         let replaced = plan["replacedClaims"].as_array().map_or(0, Vec::len);
-        // Those of claims that somebody deleted meanwhile may be on their way out.
+        // Volumes of claims that were deleted by hand may be on their way out.
         let kept = |volume: &str| {
             let volume = store.get(&Key::new(VOLUMES, "", volume));
             volume.is_some_and(|volume| text(&volume, "/spec/persistentVolumeReclaimPolicy") == "Retain")
         };
         let all = !returns.is_empty() && returns.len() == replaced && returns.iter().all(|(_, volume)| kept(volume));
-        // One that is bound to its claim is in place: an act of somebody else's took this one back.
+        // A volume that is bound to its claim is in place: another user's operation restored it.
         let in_place = |(claim, volume): &(String, String)| {
             let claim = store.get(&Key::new(CLAIMS, case.command.namespace.as_str(), claim.as_str()));
             claim.is_some_and(|claim| text(&claim, "/spec/volumeName") == volume)
@@ -269,7 +269,7 @@ impl Teller<'_> {
         (all && !returns.iter().any(in_place)).then(|| (id.as_str().unwrap_or_default().to_owned(), returns))
     }
 
-    /// Somebody makes the volumes that were missing.
+    /// Creates the missing volumes by hand.
     fn relieve(&self) {
         let case = self.stage.case;
         debug_assert_ne!(case.topology.storage, Storage::Provisioned);
@@ -281,8 +281,8 @@ impl Teller<'_> {
     }
 }
 
-/// Whether nothing is left to be done by running it again: it is finished, or a run that nothing disturbed was refused
-/// for good or waited in vain.
+/// Whether running it again would change nothing: it is finished, or an undisturbed run was refused for good or waited
+/// in vain.
 fn is_final(run: &Told, undisturbed: bool) -> bool {
     let refused = run.is_refused() && run.next().is_none();
     run.is_finished() || undisturbed && run.code.is_some() && (refused || run.verdict() == "timed-out")

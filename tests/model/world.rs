@@ -1,5 +1,4 @@
-//! What happened: every change of the store with its time, every change that the plugin made, every word that it
-//! said.
+//! What happened: every change of the store with its time, every change by the plugin, and its entire output.
 
 use super::case::Refused;
 use practice_cluster::api::faults::Mutation;
@@ -17,12 +16,12 @@ pub(crate) struct History {
     start: Instant,
     since: u64,
     changes: Vec<(Instant, Change)>,
-    /// Everything as it was before the first of them.
+    /// The state before the first change.
     before: BTreeMap<Key, Arc<Value>>,
 }
 
 impl History {
-    /// Begins; the objects are those of the store's present version.
+    /// Starts with the objects of the store's current version.
     pub(crate) fn of(store: &Store) -> (History, u64) {
         let version = store.version();
         let kinds = ["pods", CLAIMS, VOLUMES, "statefulsets", "nodes"];
@@ -42,17 +41,18 @@ impl History {
         self.changes.push((Instant::now(), change));
     }
 
-    /// Version at which it begins.
+    /// Returns the version at which it begins.
     pub(crate) fn since(&self) -> u64 {
         self.since
     }
 
-    /// Version of the latest change.
+    /// Returns the version of the latest change.
     pub(crate) fn latest(&self) -> u64 {
         self.changes.last().map_or(self.since, |(_, change)| change.version)
     }
 
-    /// Version of the change with which a request began the deletion of an object; `None` where it was going already.
+    /// Returns the version of the change with which a request began the deletion of an object; `None` if it was already
+    /// terminating.
     pub(crate) fn deletion(&self, did: &Mutation, resource: &'static str) -> Option<u64> {
         let key = Key::new(resource, did.namespace.as_str(), did.name.as_str());
         let within = |version| did.since < version && version <= did.version;
@@ -66,13 +66,13 @@ impl History {
             .map(|c| c.version)
     }
 
-    /// The version by which an object came to be.
+    /// Returns the version in which an object was created.
     pub(crate) fn first(&self, key: &Key, of: &str) -> Option<u64> {
         let mut changes = self.changes.iter().map(|(_, change)| change);
         changes.find(|change| change.key == *key && uid(&change.object) == of).map(|change| change.version)
     }
 
-    /// The object as it was just before that version, and so before the change that made it.
+    /// Returns the object just before that version, that is, before the change that made it.
     pub(crate) fn before(&self, key: &Key, version: u64) -> Option<Arc<Value>> {
         let latest = self.changes.iter().rev().find(|(_, change)| change.key == *key && change.version < version);
         match latest {
@@ -82,29 +82,29 @@ impl History {
         }
     }
 
-    /// The object as it was when that version had been made.
+    /// Returns the object in that version.
     pub(crate) fn at(&self, key: &Key, version: u64) -> Option<Arc<Value>> {
         self.before(key, version + 1)
     }
 
-    /// Everything as it was at first.
+    /// Returns the initial state.
     pub(crate) fn first_state(&self) -> &BTreeMap<Key, Arc<Value>> {
         &self.before
     }
 
-    /// Names of all objects of a kind that there ever were, each once.
+    /// Returns the names of all objects of a kind that ever existed, each once.
     pub(crate) fn names(&self, resource: &str) -> BTreeSet<&str> {
         let changed = self.changes.iter().map(|(_, change)| &change.key);
         let of_kind = changed.chain(self.before.keys()).filter(|key| key.resource == resource);
         of_kind.map(|key| key.name.as_str()).collect()
     }
 
-    /// Everything that changed since, in order.
+    /// Returns every change since then, in order.
     pub(crate) fn changes(&self) -> impl Iterator<Item = &Change> {
         self.changes.iter().map(|(_, change)| change)
     }
 
-    /// What befell pods, claims and volumes, a line each.
+    /// Describes the changes of pods, claims and volumes, one line each.
     pub(crate) fn in_words(&self) -> String {
         let mut lines = Vec::new();
         for (time, change) in &self.changes {
@@ -137,15 +137,15 @@ pub(crate) struct Told {
     pub(crate) began: u64,
     /// Whether a second operator ran it.
     pub(crate) second: bool,
-    /// What the server refused meanwhile.
+    /// What the server rejected during the run.
     pub(crate) refused: Option<Refused>,
     pub(crate) killed: bool,
     /// `None`: killed.
     pub(crate) code: Option<i32>,
-    /// Its JSON lines, each with the store's version when it came.
+    /// Its JSON lines, each with the store's version at that time.
     pub(crate) lines: Vec<(u64, Value)>,
     pub(crate) err: String,
-    /// What it changed.
+    /// Its changes.
     pub(crate) mutations: Vec<Mutation>,
 }
 
@@ -158,7 +158,7 @@ impl Told {
             || (!value.is_empty() && pairs.any(|pair| pair[0] == name && pair[1] == value))
     }
 
-    /// The first line of that kind: `Plan` is one of a failover or an undo.
+    /// Returns the first line of that kind: `Plan` is the plan of a failover or an undo.
     pub(crate) fn line(&self, kind: &str) -> Option<&(u64, Value)> {
         self.lines.iter().find(|(_, line)| line["kind"].as_str().is_some_and(|said| said.ends_with(kind)))
     }
@@ -167,7 +167,7 @@ impl Told {
         self.line("Plan").map(|(_, plan)| plan)
     }
 
-    /// Steps of its plan.
+    /// Returns the steps of its plan.
     pub(crate) fn steps(&self) -> impl Iterator<Item = &Value> {
         self.plan().and_then(|plan| plan["steps"].as_array()).into_iter().flatten()
     }
@@ -185,33 +185,33 @@ impl Told {
         self.code == Some(4) && self.result().is_none()
     }
 
-    /// Whether it came to an end with nothing left to do.
+    /// Whether it ended with nothing left to do.
     pub(crate) fn is_finished(&self) -> bool {
         self.code.is_some() && ["recovered", "unproven", "data-missing"].contains(&self.verdict())
     }
 
-    /// All reasons that it gave.
+    /// Returns all reasons that it printed.
     pub(crate) fn reasons(&self) -> String {
         let result = self.result().map(|(_, result)| result["reasons"].to_string()).unwrap_or_default();
         let error = self.line("Error").map(|(_, error)| error.to_string()).unwrap_or_default();
         format!("{result}{error}")
     }
 
-    /// Version of the store before it wrote the outcome where the records are; `None` if it did not.
+    /// Returns the store's version before it wrote the outcome into the records; `None` if it did not.
     pub(crate) fn finished_records_since(&self) -> Option<u64> {
         let deleted = self.mutations.iter().rposition(|did| did.verb == "delete" && did.resource != "leases");
         let after = &self.mutations[deleted.map_or(0, |at| at + 1)..];
-        // Without a deletion the first ones are what it did before it waited.
+        // Without a deletion, the first ones are what it did before it waited.
         deleted.and(after.iter().find(|did| did.resource == VOLUMES)).map(|did| did.since)
     }
 
-    /// Whether something did not answer in time, as it says.
+    /// Whether it reports that something did not answer in time.
     pub(crate) fn is_late(&self) -> bool {
         let late = |text: &str| text.contains("no response within");
         late(&self.err) || self.lines.iter().any(|(_, line)| late(&line.to_string()))
     }
 
-    /// The command that it names as the next one, without `kubectl synxdb`; `None` if it names none that acts.
+    /// Returns the next command that it prints, without `kubectl synxdb`; `None` if there is none that acts.
     pub(crate) fn next(&self) -> Option<Vec<String>> {
         if let Some((_, result)) = self.result() {
             return command(result["resume"].as_str()?);
@@ -231,7 +231,7 @@ impl Told {
     }
 }
 
-/// A failover or an undo that a text names, as its words: prose may follow. No name here needs quotes.
+/// Returns the words of a failover or an undo in a text, which may continue after it. No name here needs quotes.
 fn command(text: &str) -> Option<Vec<String>> {
     let words: Vec<&str> = text.strip_prefix("kubectl synxdb ")?.split(' ').collect();
     if !["failover", "undo"].contains(words.first()?) {
@@ -248,10 +248,10 @@ fn command(text: &str) -> Option<Vec<String>> {
     Some(all)
 }
 
-/// What somebody deleted by hand.
+/// What was deleted by hand.
 #[derive(Debug, Default)]
 pub(crate) struct Meddled {
-    /// UIDs of claims, those among them that went with a pod.
+    /// UIDs of claims, including those deleted with a pod.
     pub(crate) claims: BTreeSet<String>,
     /// UIDs of pods.
     pub(crate) pods: BTreeSet<String>,
@@ -280,14 +280,14 @@ pub(crate) fn is_ready(pod: &Value) -> bool {
     conditions.is_some_and(|all| all.iter().any(|c| c["type"] == "Ready" && c["status"] == "True"))
 }
 
-/// Names of the claims that a pod mounts and that stay without it.
+/// Returns the names of the claims that a pod mounts and that stay without it.
 pub(crate) fn mounted(pod: &Value) -> Vec<String> {
     let volumes = pod["spec"]["volumes"].as_array().into_iter().flatten();
     let names = volumes.filter_map(|volume| volume["persistentVolumeClaim"]["claimName"].as_str());
     names.map(str::to_owned).collect()
 }
 
-/// Names of the claims of a pod's generic ephemeral volumes.
+/// Returns the names of the claims of a pod's generic ephemeral volumes.
 pub(crate) fn ephemeral(pod: &Value) -> Vec<String> {
     let volumes = pod["spec"]["volumes"].as_array().into_iter().flatten();
     let own = volumes.filter(|volume| volume["ephemeral"].is_object());
@@ -300,7 +300,7 @@ pub(crate) fn is_owned(claim: &Value, pod: &str) -> bool {
     owners.into_iter().any(|owner| owner["uid"] == pod)
 }
 
-/// Of a volume: its policy, and whose it is.
+/// Returns a volume's policy and claim.
 fn of_volume(object: &Value) -> String {
     let spec = &object["spec"];
     let Some(policy) = spec["persistentVolumeReclaimPolicy"].as_str() else { return String::new() };

@@ -1,4 +1,4 @@
-//! A practice cluster that this process holds, and its own objects.
+//! A practice cluster in this process, and its objects.
 
 use super::run::{LIMIT, Ran, Running, plugin};
 use super::{machine, schemas};
@@ -17,22 +17,22 @@ pub const SYSTEM: &str = "synxdb-system";
 pub const ACCOUNT: &str = "cloud007-513d75d5-3033-4649-b913-07f6115ec41a";
 pub const CLAIMS: &str = "persistentvolumeclaims";
 pub const VOLUMES: &str = "persistentvolumes";
-/// How the annotations begin in which the plugin writes its records, on volumes.
+/// The prefix of the annotations in which the plugin writes its records, on volumes.
 pub const RECORD: &str = "kubectl-synxdb/record-";
 
-/// A practice cluster, all its pods ready, and a home folder for those who use it.
+/// A practice cluster with all pods ready, and a home folder for its users.
 pub struct Cluster {
     sandbox: Option<Sandbox>,
     runtime: Option<Runtime>,
     home: TempDir,
 }
 
-/// Without PostgreSQL: everything but SQL is the same, and it starts at once.
+/// Returns options without PostgreSQL: everything but SQL works the same, and it starts at once.
 pub fn bare(scenario: &str) -> Options {
     Options { postgres: PostgresChoice::None, ..full(scenario) }
 }
 
-/// With the machine's own PostgreSQL.
+/// Returns options with the machine's own PostgreSQL.
 pub fn full(scenario: &str) -> Options {
     Options { scenario: scenario.to_owned(), state_root: machine::state_root(), ..Options::default() }
 }
@@ -57,7 +57,7 @@ impl Cluster {
         Self { sandbox: Some(sandbox), runtime: Some(runtime), home: tempfile::tempdir().unwrap() }
     }
 
-    /// A healthy one without PostgreSQL, for tests that change nothing; the last one to hold it stops it.
+    /// Returns a shared, healthy one without PostgreSQL, for tests that change nothing; its last user stops it.
     pub fn read_only() -> Arc<Self> {
         let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
         shared.upgrade().unwrap_or_else(|| {
@@ -75,7 +75,7 @@ impl Cluster {
         self.sandbox().store()
     }
 
-    /// Which pods that replace an earlier one become Ready: a test holds them until it has seen what it looks for.
+    /// Sets which replacement pods become Ready: a test holds them until it has seen what it looks for.
     pub fn replaced_pods(&self, which: ReplacedPods) {
         self.sandbox().replaced_pods(which);
     }
@@ -84,7 +84,7 @@ impl Cluster {
         self.runtime.as_ref().unwrap().block_on(work)
     }
 
-    /// The plugin with this cluster's kubeconfig and passwords, and nothing of the developer's own settings.
+    /// Returns the plugin with this cluster's kubeconfig and passwords, without the developer's own settings.
     pub fn plugin(&self, arguments: &[&str]) -> Command {
         let mut command = plugin(self.home.path(), arguments);
         command.env("KUBECONFIG", self.sandbox().kubeconfig()).env("PGPASSFILE", self.sandbox().passfile());
@@ -96,19 +96,19 @@ impl Cluster {
         Running::start(self.plugin(arguments)).end()
     }
 
-    /// Runs the plugin with other settings than [`Cluster::plugin`]'s.
+    /// Runs the plugin with changes to the settings of [`Cluster::plugin`].
     pub fn run_with(&self, arguments: &[&str], change: impl FnOnce(&mut Command)) -> Ran {
         let mut command = self.plugin(arguments);
         change(&mut command);
         Running::start(command).end()
     }
 
-    /// The kubeconfig, to be changed and written elsewhere.
+    /// Returns the kubeconfig, to be changed and written elsewhere.
     pub fn kubeconfig(&self) -> Value {
         serde_json::from_str(&std::fs::read_to_string(self.sandbox().kubeconfig()).unwrap()).unwrap()
     }
 
-    /// A file in the home folder.
+    /// Writes a file in the home folder.
     pub fn file(&self, name: &str, text: &str) -> PathBuf {
         let path = self.home.path().join(name);
         std::fs::write(&path, text).unwrap();
@@ -128,7 +128,7 @@ impl Cluster {
         uid(&pod).to_owned()
     }
 
-    /// Name and UID of a pod's claims.
+    /// Returns name and UID of a pod's claims.
     pub fn claims_of(&self, namespace: &str, pod: &str) -> BTreeMap<String, String> {
         let pod = self.get("pods", namespace, pod).unwrap();
         let volumes = pod["spec"]["volumes"].as_array().cloned().unwrap_or_default();
@@ -141,18 +141,18 @@ impl Cluster {
             .collect()
     }
 
-    /// The volume that a claim is bound to.
+    /// Returns the volume that a claim is bound to.
     pub fn volume_of(&self, namespace: &str, claim: &str) -> String {
         let claim = self.get(CLAIMS, namespace, claim).unwrap();
         claim["spec"]["volumeName"].as_str().unwrap().to_owned()
     }
 
-    /// The newest record that the plugin wrote on a volume.
+    /// Returns the newest record of the plugin on a volume.
     pub fn record_on(&self, volume: &str) -> Value {
         self.records_on(volume).pop().unwrap_or_else(|| panic!("no record: {volume}"))
     }
 
-    /// The records that the plugin wrote on a volume, the oldest first.
+    /// Returns the plugin's records on a volume, the oldest first.
     pub fn records_on(&self, volume: &str) -> Vec<Value> {
         let volume = self.get(VOLUMES, "", volume).unwrap_or_else(|| panic!("volume {volume} is gone"));
         let annotations = volume["metadata"]["annotations"].as_object().cloned().unwrap_or_default();
@@ -168,7 +168,7 @@ impl Cluster {
         records
     }
 
-    /// The first column of a query's rows, asked through a pod.
+    /// Returns the first column of a query's rows, through a pod.
     pub fn query(&self, (namespace, pod): (&str, &str), database: &str, sql: &str) -> Vec<String> {
         self.block_on(async {
             let asked = tokio::time::timeout(LIMIT, async {
@@ -186,7 +186,7 @@ impl Cluster {
         })
     }
 
-    /// Kind, path and resourceVersion of all pods, claims and volumes: equal when nothing was changed.
+    /// Returns kind, path and resourceVersion of all pods, claims and volumes: equal if nothing was changed.
     pub fn versions(&self) -> Vec<String> {
         let mut all = Vec::new();
         for resource in ["pods", CLAIMS, VOLUMES] {
@@ -203,12 +203,12 @@ impl Cluster {
         all
     }
 
-    /// Requests that changed, or tried to change, an object; dry runs and questions about permissions are none.
+    /// Returns requests that changed, or tried to change, an object, without dry runs and access reviews.
     pub fn writes(&self) -> Vec<String> {
         self.asked(false)
     }
 
-    /// Dry runs.
+    /// Returns dry runs.
     pub fn rehearsals(&self) -> Vec<String> {
         self.asked(true)
     }
@@ -230,7 +230,7 @@ impl Cluster {
         self.store().update(key, &Preconditions::default(), false, change).unwrap();
     }
 
-    /// Waits for a change of the store since `since` that is the one meant.
+    /// Waits for a matching change of the store after `since`.
     pub fn wait_for_change(&self, since: u64, what: &str, meant: impl Fn(&Change) -> bool) -> Change {
         let mut watcher = self.store().watch(since).unwrap();
         self.block_on(async {
@@ -246,7 +246,7 @@ impl Cluster {
         })
     }
 
-    /// Waits until something holds of the store.
+    /// Waits until a condition on the store holds.
     pub fn until(&self, what: &str, holds: impl Fn(&Store) -> bool) {
         self.block_on(async {
             let found = tokio::time::timeout(LIMIT, async {

@@ -1,4 +1,4 @@
-//! What tests stand on: practice clusters, the real program as a process or in a terminal, what it printed, and limits.
+//! Support for tests: practice clusters, the real program as a process or in a terminal, its output, and limits.
 
 #![allow(dead_code, unreachable_pub, unused_imports, clippy::unwrap_used, clippy::expect_used)]
 

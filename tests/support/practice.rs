@@ -1,4 +1,4 @@
-//! A practice cluster within the test process, and what is in it.
+//! A practice cluster in the test process, and its content.
 
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
 
@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 pub(crate) const ACCOUNT: &str = "cloud007-513d75d5-3033-4649-b913-07f6115ec41a";
 
-/// A practice cluster that ends when it is dropped.
+/// A practice cluster that is stopped when dropped.
 pub(crate) struct Practice {
     runtime: tokio::runtime::Runtime,
     sandbox: Option<Sandbox>,
@@ -33,10 +33,10 @@ impl Practice {
         Self { runtime, sandbox: Some(sandbox) }
     }
 
-    /// The healthy one, shared by the tests that change nothing; it ends with the last of them.
+    /// Returns the healthy one that tests share if they change nothing; it stops with the last of them.
     pub(crate) fn shared() -> Arc<Self> {
         static SHARED: Mutex<Weak<Practice>> = Mutex::new(Weak::new());
-        // A test that failed while it started one has left nothing behind that could be wrong.
+        // A test that failed while it started one has left nothing inconsistent.
         let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
         shared.upgrade().unwrap_or_else(|| {
             let started = Arc::new(Self::start("healthy"));
@@ -61,12 +61,13 @@ impl Practice {
         self.sandbox().password()
     }
 
-    /// What the API has been asked: paths, the oldest first.
+    /// Returns the paths of the API's requests, the oldest first.
     pub(crate) fn asked(&self) -> Vec<String> {
         self.sandbox().requests().entries().into_iter().map(|(_, path)| path).collect()
     }
 
-    /// Everything that a failover changes: pods and claims with their UIDs, volumes with policy and annotations.
+    /// Returns everything that a failover changes: pods and claims with their UIDs, volumes with policy and
+    /// annotations.
     pub(crate) fn world(&self) -> BTreeMap<String, String> {
         let store = self.sandbox().store();
         let mut world = BTreeMap::new();
@@ -88,7 +89,7 @@ impl Practice {
         world
     }
 
-    /// UID of a pod.
+    /// Returns the UID of a pod.
     pub(crate) fn pod_uid(&self, namespace: &str, name: &str) -> String {
         let key = practice_cluster::store::Key::new("pods", namespace, name);
         self.sandbox().store().get(&key).unwrap()["metadata"]["uid"].as_str().unwrap().to_owned()

@@ -1,4 +1,4 @@
-//! The real binary as a process: what it printed and how it ended.
+//! A program as a process, above all the real binary: its output line by line, its exit code, and a limit for every wait.
 
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used)]
 
@@ -6,6 +6,7 @@ use super::{machine, schemas};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -14,7 +15,10 @@ use std::time::{Duration, Instant};
 /// Far more than anything here takes: what hangs fails.
 pub const LIMIT: Duration = Duration::from_secs(60);
 
-/// A case that is not about it does not wait for a new pod to prove that it stays: it would be five seconds each time.
+/// The program under test.
+pub const PLUGIN: &str = env!("CARGO_BIN_EXE_kubectl-synxdb");
+
+/// Returns a short settle time, unless the case sets one: otherwise each run would take five more seconds.
 fn hurried(arguments: &[&str]) -> &'static [&'static str] {
     let verbs =
         ["failover", "undo", "status", "history", "verify", "forward", "rbac", "schema", "completion", "__complete"];
@@ -25,9 +29,9 @@ fn hurried(arguments: &[&str]) -> &'static [&'static str] {
 
 const HURRIED: [&str; 2] = ["--settle", "0s"];
 
-/// The plugin with a home folder and PATH, and nothing else in its environment.
+/// Returns the plugin with a home folder and PATH, and nothing else in its environment.
 pub fn plugin(home: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_kubectl-synxdb"));
+    let mut command = Command::new(PLUGIN);
     command.args(arguments).args(hurried(arguments)).env_clear().env("HOME", home).current_dir(home);
     if let Some(path) = std::env::var_os("PATH") {
         command.env("PATH", path);
@@ -36,25 +40,31 @@ pub fn plugin(home: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-/// How a run ended.
+/// The result of a run.
 #[derive(Clone, Debug)]
 pub struct Ran {
+    /// The command, as a user would type it.
+    command: String,
+    /// The plugin's arguments; none for another program.
     pub arguments: Vec<String>,
+    /// Exit code; `None` after a signal.
     pub code: Option<i32>,
+    /// The signal that ended it.
+    pub signal: Option<i32>,
     pub out: String,
     pub err: String,
     pub took: Duration,
 }
 
 impl Ran {
-    /// The exit code is this one; otherwise everything that was printed is shown.
+    /// Asserts the exit code; on failure, shows everything that was printed.
     #[track_caller]
     pub fn exits(self, code: i32) -> Self {
         assert!(self.code == Some(code), "exit code {:?}, expected {code}\n{}", self.code, self.shown());
         self
     }
 
-    /// The standard output has all of these.
+    /// Asserts that the standard output contains all of these.
     #[track_caller]
     pub fn says(self, words: &[&str]) -> Self {
         for word in words {
@@ -63,7 +73,7 @@ impl Ran {
         self
     }
 
-    /// The standard error has all of these.
+    /// Asserts that the standard error contains all of these.
     #[track_caller]
     pub fn warns(self, words: &[&str]) -> Self {
         for word in words {
@@ -72,14 +82,14 @@ impl Ran {
         self
     }
 
-    /// Nothing was printed on the standard output.
+    /// Asserts that nothing was printed on the standard output.
     #[track_caller]
     pub fn silent(self) -> Self {
         assert!(self.out.is_empty(), "stdout is not empty\n{}", self.shown());
         self
     }
 
-    /// The error: what, why and what to do next, in a few short lines without Rust's or JSON's own words.
+    /// Returns the error: what, why and the next command, in a few short lines without Rust's or JSON's own terms.
     #[track_caller]
     pub fn error(&self) -> &str {
         let at = self.err.find("error: ").unwrap_or_else(|| panic!("no error\n{}", self.shown()));
@@ -94,20 +104,20 @@ impl Ran {
         error
     }
 
-    /// The JSON document that is the whole of the standard output.
+    /// Returns the JSON document that is the entire standard output.
     #[track_caller]
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}\n{}", self.shown()))
     }
 
-    /// The JSON documents on the standard output, one a line.
+    /// Returns the JSON documents on the standard output, one per line.
     #[track_caller]
     pub fn json_lines(&self) -> Vec<Value> {
         let read = |line: &str| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}\n{}", self.shown()));
         self.out.lines().map(read).collect()
     }
 
-    /// The arguments of the command that `next:` names on the standard output.
+    /// Returns the arguments of the `next:` command on the standard output.
     #[track_caller]
     pub fn resume(&self) -> Vec<String> {
         let mut lines = self.out.lines().filter_map(|line| line.strip_prefix("next: kubectl synxdb "));
@@ -117,26 +127,26 @@ impl Ran {
 
     pub fn shown(&self) -> String {
         format!(
-            "$ kubectl synxdb {}\nexit code: {}\n----- stdout -----\n{}----- stderr -----\n{}",
-            self.arguments.join(" "),
+            "$ {}\nexit code: {}\n----- stdout -----\n{}----- stderr -----\n{}",
+            self.command,
             self.code.map_or_else(|| "none, a signal".to_owned(), |code| code.to_string()),
             self.out,
             self.err
         )
     }
 
-    /// Everything, with what is different in each run named rather than shown.
+    /// Returns the entire output, with values that differ between runs replaced.
     pub fn snapshot(&self) -> String {
         normal(&self.shown())
     }
 }
 
-/// The words alone: lines are wrapped where they are too long, and columns are padded.
+/// Returns the words alone: long lines are wrapped, and columns are padded.
 pub fn unwrapped(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// UIDs, times, ports and folders replaced by words.
+/// Replaces UIDs, times, ports and folders with words.
 pub fn normal(text: &str) -> String {
     let mut text = text.to_owned();
     for (pattern, word) in [
@@ -159,8 +169,9 @@ pub fn normal(text: &str) -> String {
     text
 }
 
-/// The plugin while it runs.
+/// A running program. Killed when dropped.
 pub struct Running {
+    command: String,
     arguments: Vec<String>,
     pid: Pid,
     started: Instant,
@@ -180,13 +191,13 @@ enum Event {
 }
 
 impl Drop for Running {
-    /// Nothing outlives a test that failed, and whatever was printed for machines is as its schema says.
+    /// Kills the process if it still runs, and validates machine-readable output against its schema.
     fn drop(&mut self) {
         if self.ended.is_none() {
             let _ = kill_process(self.pid, Signal::KILL);
         }
         if !std::thread::panicking() {
-            schemas::hold(&self.arguments, &String::from_utf8_lossy(&self.out));
+            schemas::hold(&self.arguments, &text(&self.out));
         }
     }
 }
@@ -196,16 +207,16 @@ impl Running {
         Self::start_within(LIMIT, command)
     }
 
-    /// With a limit of its own for the whole run.
+    /// Starts it with a limit for each wait.
     pub fn start_within(limit: Duration, mut command: Command) -> Self {
         let started = Instant::now();
-        let mut arguments: Vec<String> = command.get_args().map(|word| word.to_string_lossy().into_owned()).collect();
-        // What is shown is what the case asks for.
-        if arguments.ends_with(&HURRIED.map(str::to_owned)) {
-            arguments.truncate(arguments.len() - HURRIED.len());
-        }
-        let mut child: Child =
-            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let arguments = plugin_arguments(&command);
+        let shown = match command.get_program() == PLUGIN {
+            true => format!("kubectl synxdb {}", arguments.join(" ")),
+            false => words(&command).join(" "),
+        };
+        let spawned = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        let mut child: Child = spawned.unwrap_or_else(|error| panic!("{shown}: {error}"));
         let pid = Pid::from_child(&child);
         let (sender, events) = channel();
         fn forward(
@@ -235,15 +246,33 @@ impl Running {
                 let _ = sender.send(Event::Ended(status));
             }
         });
-        Self { arguments, pid, started, events, out: Vec::new(), err: Vec::new(), ended: None, open: 2, limit }
+        let (out, err) = (Vec::new(), Vec::new());
+        Self { command: shown, arguments, pid, started, events, out, err, ended: None, open: 2, limit }
     }
 
-    fn next(&mut self, what: &str) {
-        match self.events.recv_timeout(self.limit.saturating_sub(self.started.elapsed())) {
-            Ok(Event::Out(line)) => self.out.extend(line),
-            Ok(Event::Err(line)) => self.err.extend(line),
-            Ok(Event::Closed) => self.open -= 1,
-            Ok(Event::Ended(status)) => self.ended = Some(status),
+    pub fn pid(&self) -> u32 {
+        self.pid.as_raw_nonzero().get().cast_unsigned()
+    }
+
+    /// Waits for the next event, until `deadline`, and returns the line if it is one.
+    fn next(&mut self, what: &str, deadline: Instant) -> Option<String> {
+        match self.events.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            Ok(Event::Out(line)) => {
+                self.out.extend(&line);
+                Some(text(&line))
+            }
+            Ok(Event::Err(line)) => {
+                self.err.extend(&line);
+                Some(text(&line))
+            }
+            Ok(Event::Closed) => {
+                self.open -= 1;
+                None
+            }
+            Ok(Event::Ended(status)) => {
+                self.ended = Some(status);
+                None
+            }
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
                 self.signal(Signal::KILL);
                 panic!("{what}: not within {:?}\n{}", self.limit, self.so_far().shown());
@@ -251,31 +280,59 @@ impl Running {
         }
     }
 
+    /// Waits for a line, unless the program ends without it.
+    fn line(&mut self, what: &str, deadline: Instant) -> String {
+        loop {
+            assert!(self.open > 0 || self.ended.is_none(), "it ended without {what}\n{}", self.so_far().shown());
+            if let Some(line) = self.next(what, deadline) {
+                return line.trim_end_matches('\n').to_owned();
+            }
+        }
+    }
+
     fn so_far(&self) -> Ran {
         Ran {
+            command: self.command.clone(),
             arguments: self.arguments.clone(),
             code: self.ended.and_then(|status| status.code()),
-            out: String::from_utf8_lossy(&self.out).into_owned(),
-            err: String::from_utf8_lossy(&self.err).into_owned(),
+            signal: self.ended.and_then(|status| status.signal()),
+            out: text(&self.out),
+            err: text(&self.err),
             took: self.started.elapsed(),
         }
     }
 
-    /// Waits until the standard error has this.
+    /// Waits for the next line of standard output or error that contains a text.
+    pub fn line_with(&mut self, text: &str) -> String {
+        self.line_that(&format!("a line with {text:?}"), |line| line.contains(text))
+    }
+
+    /// Waits for the next matching line of standard output or error.
+    pub fn line_that(&mut self, wanted: &str, is_wanted: impl Fn(&str) -> bool) -> String {
+        let deadline = Instant::now() + self.limit;
+        loop {
+            let line = self.line(wanted, deadline);
+            if is_wanted(&line) {
+                return line;
+            }
+        }
+    }
+
+    /// Waits until the standard error contains this.
     pub fn until_warns(&mut self, word: &str) {
-        while !String::from_utf8_lossy(&self.err).contains(word) {
-            assert!(self.open > 0 || self.ended.is_none(), "it ended without {word:?}\n{}", self.so_far().shown());
-            self.next(word);
+        let deadline = Instant::now() + self.limit;
+        while !text(&self.err).contains(word) {
+            self.line(&format!("{word:?}"), deadline);
         }
     }
 
     /// Waits for the first line of the standard output.
     pub fn first_line(&mut self) -> String {
+        let deadline = Instant::now() + self.limit;
         while self.out.is_empty() {
-            assert!(self.open > 0 || self.ended.is_none(), "it ended without a line\n{}", self.so_far().shown());
-            self.next("a line on stdout");
+            self.line("a line on stdout", deadline);
         }
-        String::from_utf8_lossy(&self.out).lines().next().unwrap().to_owned()
+        text(&self.out).lines().next().unwrap().to_owned()
     }
 
     pub fn signal(&self, signal: Signal) {
@@ -286,9 +343,31 @@ impl Running {
 
     /// Waits for its end.
     pub fn end(mut self) -> Ran {
+        let deadline = Instant::now() + self.limit;
         while self.open > 0 || self.ended.is_none() {
-            self.next("its end");
+            self.next("its end", deadline);
         }
         self.so_far()
     }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Returns the words of a command.
+fn words(command: &Command) -> Vec<String> {
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    words.map(|word| word.to_string_lossy().into_owned()).collect()
+}
+
+/// Returns the arguments of the plugin, run by itself or by kubectl, without those that [`plugin`] adds.
+fn plugin_arguments(command: &Command) -> Vec<String> {
+    let mut words = words(command);
+    let plugin = words.iter().position(|word| word == PLUGIN || word == "synxdb");
+    let mut arguments = plugin.map(|at| words.split_off(at + 1)).unwrap_or_default();
+    if arguments.ends_with(&HURRIED.map(str::to_owned)) {
+        arguments.truncate(arguments.len() - HURRIED.len());
+    }
+    arguments
 }

@@ -1,4 +1,5 @@
-//! What the plugin prints for machines is held to the JSON Schemas that it prints itself, wherever a test runs it.
+//! Validates the plugin's machine-readable output against the JSON Schemas that it prints itself, wherever a test runs
+//! it.
 
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used)]
 
@@ -19,7 +20,7 @@ static VALIDATORS: LazyLock<BTreeMap<&'static str, Validator>> = LazyLock::new(|
     Kind::ALL.iter().map(validator).collect()
 });
 
-/// What is wrong with a document by the schema of its kind, a line for each place.
+/// Validates a document against the schema of its kind. Fails with one line for each place.
 pub fn wrong(document: &Value) -> Result<(), String> {
     // What `schema KIND` prints.
     if document.get("$schema").is_some() {
@@ -33,7 +34,7 @@ pub fn wrong(document: &Value) -> Result<(), String> {
     wrong_as(kind, document)
 }
 
-/// The same of one whose kind is known from where it was found.
+/// The same for a document whose kind is known from its place.
 pub fn wrong_as(kind: &str, document: &Value) -> Result<(), String> {
     let Some(validator) = VALIDATORS.get(kind) else {
         return Err(format!("there is no schema for the kind {kind:?}:\n{document:#}"));
@@ -44,7 +45,7 @@ pub fn wrong_as(kind: &str, document: &Value) -> Result<(), String> {
     if errors.is_empty() { Ok(()) } else { Err(format!("{}\n{document:#}", errors.join("\n"))) }
 }
 
-/// The documents that a run printed, and those that it saved, each held to its schema.
+/// Validates the documents that a run printed, and those that it saved.
 #[track_caller]
 pub fn hold(arguments: &[String], out: &str) {
     let command = || format!("$ kubectl synxdb {}", arguments.join(" "));
@@ -60,7 +61,7 @@ pub fn hold(arguments: &[String], out: &str) {
     }
 }
 
-/// The documents on a standard output; with `-o json` or `-o yaml` there is nothing else on it.
+/// Returns the documents on a standard output; with `-o json` or `-o yaml` it contains nothing else.
 pub fn documents(arguments: &[String], out: &str) -> Result<Vec<Value>, String> {
     match form(arguments) {
         Some("json") => json(out),
@@ -75,7 +76,7 @@ fn form(arguments: &[String]) -> Option<&str> {
     while let Some(word) = words.next() {
         match word {
             "-o" | "--output" => return words.next(),
-            // What follows is for another program.
+            // The rest is for another program.
             "--" => return None,
             _ => {}
         }
@@ -91,7 +92,7 @@ fn json(out: &str) -> Result<Vec<Value>, String> {
     for document in serde_json::Deserializer::from_str(out).into_iter() {
         match document {
             Ok(document) => documents.push(document),
-            // The last line of one that was killed may be cut.
+            // The last line of a killed process may be truncated.
             Err(error) if error.is_eof() && !out.ends_with('\n') => break,
             Err(error) => return Err(format!("not all of its output is JSON: {error}")),
         }

@@ -1,4 +1,4 @@
-//! A pseudo-terminal of 80 columns with a program in it: what it shows, what it is answered, how it leaves.
+//! A pseudo-terminal of 80 columns that runs a program: its screen, its input, and its final state.
 
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
 
@@ -24,7 +24,7 @@ pub(crate) mod key {
     pub(crate) const CTRL_D: &str = "\x04";
 }
 
-/// Rows enough to hold all that a command shows.
+/// Enough rows for everything that a command shows.
 const ROWS: u16 = 200;
 const COLUMNS: u16 = 80;
 
@@ -37,27 +37,27 @@ pub(crate) struct Terminal {
     started: Instant,
     times: Vec<(Duration, usize)>,
     screen: vt100::Parser,
-    /// How much of what it wrote (without escape sequences) has been waited for.
+    /// How much of its output (without escape sequences) has been waited for.
     seen: usize,
 }
 
 /// What a program left on the terminal.
 pub(crate) struct Left {
     pub(crate) code: i32,
-    /// All that it wrote, escape sequences included.
+    /// Its entire output, including escape sequences.
     pub(crate) raw: String,
-    /// When it wrote, since it began, and up to which byte.
+    /// Times of its writes, since it started, and the byte that each one reached.
     pub(crate) times: Vec<(Duration, usize)>,
-    /// What is on the screen, row by row.
+    /// The screen, row by row.
     pub(crate) screen: String,
-    /// The same, with lines that went on in the next row whole.
+    /// The same, with wrapped lines joined.
     pub(crate) text: String,
     pub(crate) cursor_shown: bool,
     pub(crate) echo: bool,
 }
 
 impl Terminal {
-    /// Starts a program. TERM is xterm-256color unless the command says otherwise.
+    /// Starts a program. TERM is xterm-256color unless the command sets it.
     pub(crate) fn start(command: Command) -> Self {
         Self::start_sized(command, ROWS, COLUMNS)
     }
@@ -81,7 +81,7 @@ impl Terminal {
         // SAFETY: two system calls between fork and exec; nothing is allocated, no lock is taken.
         unsafe {
             command.pre_exec(|| {
-                // A session of its own, with this terminal, so that Ctrl-C reaches it and it alone.
+                // A separate session with this terminal, so that only this process receives its Ctrl-C.
                 rustix::process::setsid()?;
                 Ok(rustix::process::ioctl_tiocsctty(std::io::stdin())?)
             });
@@ -95,7 +95,7 @@ impl Terminal {
         let (send, output) = channel();
         std::thread::spawn(move || {
             let mut buffer = [0; 4096];
-            // The end is an error on Linux: nobody has the other side open any longer.
+            // On Linux, the end is an error: the other side is closed.
             while let Ok(read @ 1..) = display.read(&mut buffer) {
                 if send.send(buffer[..read].to_vec()).is_err() {
                     return;
@@ -106,7 +106,7 @@ impl Terminal {
         Self { child, keyboard, output, raw: Vec::new(), started, times: Vec::new(), screen, seen: 0 }
     }
 
-    /// Waits until it has written a text, after what was waited for before.
+    /// Waits until it has written a text, after the previous one.
     pub(crate) fn expect(&mut self, text: &str) {
         let end = Instant::now() + LIMIT;
         loop {
@@ -121,7 +121,7 @@ impl Terminal {
         }
     }
 
-    /// Waits until what is on the screen is as wanted, and returns it: lines that went on in the next row are whole.
+    /// Waits until the screen matches, and returns it, with wrapped lines joined.
     pub(crate) fn screen_that(&mut self, wanted: &str, is_wanted: impl Fn(&str) -> bool) -> String {
         let end = Instant::now() + LIMIT;
         loop {
@@ -183,7 +183,7 @@ impl Drop for Terminal {
     }
 }
 
-/// A text without escape sequences.
+/// Returns a text without escape sequences.
 pub(crate) fn plain(raw: &[u8]) -> String {
     let text = String::from_utf8_lossy(raw);
     let escape = regex::Regex::new("\x1b\\[[0-9;?]*[A-Za-z]").unwrap();

@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn manifests_hold_the_whole_topology() {
+    fn manifests_contain_the_entire_topology() {
         let objects = find("healthy").unwrap().objects().unwrap();
         let mut sets: Vec<(String, u64, usize)> = objects
             .iter()

@@ -26,7 +26,7 @@ fn a_file_with_modules_declares_and_reexports_only() {
     assert_eq!(own().parents_that_define(), Vec::<String>::new());
 }
 
-/// A crate of these files, by their paths.
+/// Returns a crate of these files, by their paths.
 fn crate_of(files: &[(&str, &str)]) -> Crate {
     let folder = tempfile::tempdir().unwrap();
     for (path, text) in files {

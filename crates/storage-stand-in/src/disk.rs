@@ -1,22 +1,22 @@
-//! Files of a volume: written whole, or not at all.
+//! Files of a volume, written completely or not at all.
 
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-/// Writes a file in one step: whoever reads it meanwhile reads what was there before.
+/// Writes a file atomically: concurrent readers see the old content.
 ///
 /// # Errors
-/// The system's.
+/// Errors of the system.
 pub(crate) fn write(path: &Path, content: &[u8]) -> io::Result<()> {
     fs::rename(unfinished(path, content)?, path)
 }
 
-/// Writes a file that is not there yet, in one step. Says whether it was not.
+/// Creates a file atomically. Returns false if it exists already.
 ///
 /// # Errors
-/// The system's.
+/// Errors of the system.
 pub(crate) fn write_once(path: &Path, content: &[u8]) -> io::Result<bool> {
     let unfinished = unfinished(path, content)?;
     let linked = fs::hard_link(&unfinished, path);
@@ -28,10 +28,10 @@ pub(crate) fn write_once(path: &Path, content: &[u8]) -> io::Result<bool> {
     }
 }
 
-/// What a file holds, where there is one.
+/// Returns the content of a file, if it exists.
 ///
 /// # Errors
-/// The system's.
+/// Errors of the system.
 pub(crate) fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
     match fs::read(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -39,7 +39,8 @@ pub(crate) fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
     }
 }
 
-/// Writes it beside its place, hidden, under a name that is nobody else's: in pods all writers have the same process id.
+/// Writes the content to a hidden file next to its place, under a unique name: in pods all writers have the same
+/// process ID.
 fn unfinished(path: &Path, content: &[u8]) -> io::Result<PathBuf> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     loop {

@@ -1,5 +1,5 @@
-//! What the members of one installation share: a folder that stands for object storage, what computes have written, and
-//! who runs at the moment.
+//! What the members of one installation share: a folder as object storage, what computes have written, and which
+//! members are running.
 
 use crate::disk;
 use crate::settings::Computes;
@@ -16,7 +16,7 @@ use std::time::{Duration, SystemTime};
 const TENANT: &str = "9ef87a5bf0d92544f6fafeeb3239695c";
 const TIMELINE: &str = "b3b863fa45fa9e57e615f9f2d944e601";
 
-/// Bytes of a timeline in remote storage: of no consequence but that it is more than none.
+/// Bytes of a timeline in remote storage; any number above zero would do.
 const REMOTE_SIZE: u64 = 23_330_816;
 
 /// A timeline, with its tenant: 32 hexadecimal digits each.
@@ -28,62 +28,61 @@ pub struct TimelineId {
     pub timeline: String,
 }
 
-/// Seconds from the end of the compute to the moment in which a timeline is idle, on the first safekeeper, the second, and
-/// the others: as seen of the real ones.
+/// Seconds from the end of the compute until a timeline is idle, on the first safekeeper, the second, and the others,
+/// as observed on real ones.
 const IDLE_AFTER: [f64; 3] = [32.0, 34.0, 46.0];
 
 /// What computes have written of a timeline.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Written {
-    /// Which.
+    /// The timeline.
     pub id: TimelineId,
-    /// Where its WAL ends, and is committed.
+    /// The end of its WAL, which is committed.
     pub commit: u64,
     /// The term of the compute that wrote last.
     pub term: u64,
 }
 
-/// What computes have written by now.
+/// What computes have written so far.
 #[derive(Clone, Debug)]
 pub struct Ledger {
     timelines: Vec<Written>,
-    /// Seconds since the compute ended, where it has.
+    /// Seconds since the compute ended, if it has.
     ended: Option<f64>,
 }
 
-/// The compute whose log the safekeepers hold, as its file tells. Where there is none, one has been running from the
-/// beginning.
+/// The compute whose WAL the safekeepers hold, from its file. Without a file, one has been running from the beginning.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Compute {
-    /// How often it was started.
+    /// The number of its starts.
     starts: u64,
-    /// Milliseconds for which it has run, but for this time.
+    /// Milliseconds of its runtime, without the current run.
     ran: u64,
-    /// When it was started, in milliseconds of Unix time, while it runs.
+    /// When it was started, in milliseconds of Unix time, if it runs.
     since: Option<u64>,
-    /// When it ended, while it does not.
+    /// When it ended, if it does not run.
     ended: Option<u64>,
 }
 
 impl Ledger {
-    /// The timelines, in the order in which they were made.
+    /// Returns the timelines in the order of their creation.
     pub fn timelines(&self) -> &[Written] {
         &self.timelines
     }
 
-    /// Whether timelines are idle on the safekeeper of that id, for want of a compute.
+    /// Whether timelines are idle on the safekeeper with that ID, for lack of a compute.
     pub(crate) fn idle(&self, id: u64) -> bool {
         let which = usize::try_from(id.saturating_sub(1)).unwrap_or(usize::MAX).min(IDLE_AFTER.len() - 1);
         self.ended.is_some_and(|seconds| seconds >= IDLE_AFTER[which])
     }
 
-    /// Whether a compute runs: the moment it ends none is connected any more, and its timelines become idle later.
+    /// Whether a compute runs: once it ends, none is connected, and its timelines become idle later.
     pub(crate) fn is_written(&self) -> bool {
         self.ended.is_none()
     }
 
-    /// The tenants, each once, in the order in which they were made.
+    /// Returns each tenant once, in the order of their creation.
     pub fn tenants(&self) -> Vec<&str> {
         let mut tenants: Vec<&str> = self.timelines.iter().map(|written| written.id.tenant.as_str()).collect();
         tenants.dedup();
@@ -97,46 +96,46 @@ pub struct Installation {
     folder: PathBuf,
     /// When the first member started, in milliseconds of Unix time.
     began: u64,
-    /// Safekeepers that run, and what each holds.
+    /// Running safekeepers, and what each holds.
     running: Mutex<BTreeMap<String, Running>>,
 }
 
 #[derive(Debug)]
 struct Running {
-    /// Tells a member from a later one of its name.
+    /// Distinguishes a member from a later one of the same name.
     run: u64,
     holds: Arc<BTreeSet<TimelineId>>,
 }
 
-/// What remote storage has of a timeline.
+/// The part of a timeline in remote storage.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Remote {
-    /// Up to where its layers reach.
+    /// The position that its layers reach.
     pub(crate) lsn: u64,
     /// Bytes of its layers.
     pub(crate) size: u64,
 }
 
 impl Installation {
-    /// Opens the folder that an installation shares, and makes it where there is none.
+    /// Opens the folder that an installation shares, and creates it if necessary.
     ///
     /// # Errors
-    /// The system's.
+    /// Errors of the system.
     pub fn open(folder: &Path) -> io::Result<Installation> {
         for part in ["members", "tenants"] {
             fs::create_dir_all(folder.join(part))?;
         }
         let file = folder.join("began");
-        // The first member says when; whoever comes a moment later reads it.
+        // The first member writes the time, and later ones read it.
         disk::write_once(&file, now().to_string().as_bytes())?;
         let began = fs::read_to_string(&file)?.trim().parse().map_err(io::Error::other)?;
         Ok(Installation { folder: folder.to_owned(), began, running: Mutex::default() })
     }
 
-    /// What computes that behave like this have written by now.
+    /// Returns what computes with these settings have written so far.
     pub fn ledger(&self, computes: &Computes) -> Ledger {
         let now = now();
-        // Written in one step: what cannot be read is not there.
+        // Written atomically: a file that cannot be read does not exist.
         let compute = self.compute().ok().flatten();
         let (starts, milliseconds, ended) = match &compute {
             None => (1, now.saturating_sub(self.began), None),
@@ -159,10 +158,10 @@ impl Installation {
         Ok(bytes.map(|bytes| serde_json::from_slice(&bytes)).transpose()?)
     }
 
-    /// A compute has started: it writes on, in the next term.
+    /// Records that a compute has started: it continues to write, in the next term.
     ///
     /// # Errors
-    /// The system's; a file that is none of its.
+    /// Errors of the system; an invalid file.
     pub fn compute_started(&self) -> io::Result<()> {
         let unknown = || Compute { starts: 0, ran: now().saturating_sub(self.began), since: None, ended: None };
         let before = self.compute()?.unwrap_or_else(unknown);
@@ -172,29 +171,29 @@ impl Installation {
         disk::write(&self.folder.join("compute"), &serde_json::to_vec(&next)?)
     }
 
-    /// It has ended: nothing is written any more, and half a minute later its timelines are idle.
+    /// Records that it has ended: nothing more is written, and half a minute later its timelines are idle.
     ///
     /// # Errors
-    /// The system's; a file that is none of its.
+    /// Errors of the system; an invalid file.
     pub fn compute_ended(&self) -> io::Result<()> {
         let Some(Compute { starts, ran, since: Some(since), .. }) = self.compute()? else { return Ok(()) };
         let next = Compute { starts, ran: ran + now().saturating_sub(since), since: None, ended: Some(now()) };
         disk::write(&self.folder.join("compute"), &serde_json::to_vec(&next)?)
     }
 
-    /// Whether a member of that name starts for the first time; from now on it has been there.
+    /// Whether a member of that name starts for the first time. Records its start.
     ///
     /// # Errors
-    /// The system's.
+    /// Errors of the system.
     pub(crate) fn is_new(&self, member: &str) -> io::Result<bool> {
         disk::write_once(&self.folder.join("members").join(member), b"0")
     }
 
-    /// How many of the timelines there were when a member started last; from now on it has seen them all. What was made
-    /// since then was made while it was a member, and the compute brought it.
+    /// Returns how many timelines existed at a member's last start, and records that it has now seen all of them. Later
+    /// ones were created while it was a member, so the compute delivered them.
     ///
     /// # Errors
-    /// The system's.
+    /// Errors of the system.
     pub(crate) fn seen_before(&self, member: &str, timelines: usize) -> io::Result<usize> {
         let file = self.folder.join("members").join(member);
         let text = String::from_utf8_lossy(&disk::read(&file)?.unwrap_or_default()).into_owned();
@@ -205,12 +204,12 @@ impl Installation {
         Ok(before)
     }
 
-    /// A safekeeper runs, and holds this.
+    /// Records that a safekeeper runs, and what it holds.
     pub fn runs(&self, member: &str, run: u64, holds: BTreeSet<TimelineId>) {
         self.running().insert(member.to_owned(), Running { run, holds: Arc::new(holds) });
     }
 
-    /// It runs no longer; a later one of its name stays.
+    /// Records that it no longer runs, unless a later one of its name does.
     pub fn ended(&self, member: &str, run: u64) {
         let mut running = self.running();
         if running.get(member).is_some_and(|known| known.run == run) {
@@ -218,7 +217,7 @@ impl Installation {
         }
     }
 
-    /// What the safekeepers that run hold, without this one.
+    /// Returns what the running safekeepers hold, except this one.
     pub(crate) fn held_by_others(&self, member: &str) -> Vec<Arc<BTreeSet<TimelineId>>> {
         let running = self.running();
         running.iter().filter(|(name, _)| *name != member).map(|(_, known)| known.holds.clone()).collect()
@@ -228,10 +227,10 @@ impl Installation {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The timelines of a tenant that are in remote storage.
+    /// Returns the timelines of a tenant in remote storage.
     ///
     /// # Errors
-    /// The system's; a file that is no index.
+    /// Errors of the system; an invalid index.
     pub(crate) fn remote(&self, tenant: &str) -> io::Result<BTreeMap<String, Remote>> {
         let entries = match fs::read_dir(self.folder.join("tenants").join(tenant)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
@@ -241,7 +240,7 @@ impl Installation {
         for entry in entries {
             let entry = entry?;
             let name = entry.file_name().to_string_lossy().into_owned();
-            // One that is being written is hidden.
+            // Unfinished files are hidden.
             if !name.starts_with('.') {
                 found.insert(name, serde_json::from_slice(&fs::read(entry.path())?)?);
             }
@@ -249,10 +248,10 @@ impl Installation {
         Ok(found)
     }
 
-    /// Uploads a timeline as far as whole segments go.
+    /// Uploads the complete segments of a timeline.
     ///
     /// # Errors
-    /// The system's.
+    /// Errors of the system.
     pub(crate) fn upload(&self, id: &TimelineId, position: u64) -> io::Result<Remote> {
         let remote = Remote { lsn: uploaded(position).max(WAL_START), size: REMOTE_SIZE };
         let folder = self.folder.join("tenants").join(&id.tenant);
@@ -262,7 +261,7 @@ impl Installation {
     }
 }
 
-/// Milliseconds of Unix time: the same in all processes.
+/// Returns milliseconds of Unix time: the same in all processes.
 fn now() -> u64 {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
@@ -274,14 +273,14 @@ impl TimelineId {
     }
 }
 
-/// The known id for the first one, and for others as many digits that look as random.
+/// Returns the known ID for the first one, and random-looking digits for others.
 fn digits(first: &str, tenant: u32, timeline: u32) -> String {
     if tenant == 0 && timeline <= 1 {
         return first.to_owned();
     }
     let mut word = (u64::from(tenant) << 32) | u64::from(timeline);
     let mut next = || {
-        // splitmix64: numbers that differ little come out wholly different.
+        // splitmix64: similar numbers give entirely different results.
         word = word.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mixed = (word ^ (word >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
@@ -325,7 +324,7 @@ mod tests {
         let before = [&one, &other, &one].map(read);
         assert!(before[0].0 < before[1].0 && before[1].0 < before[2].0, "{before:?}");
         assert_eq!((before[0].1, before[0].2), (1, false));
-        // The first start that is told is the first one.
+        // The first recorded start is the first one.
         for expected in [1, 2, 3] {
             other.compute_started().unwrap();
             let (first, second) = (read(&one), read(&one));
@@ -339,7 +338,7 @@ mod tests {
         assert!(third.0 > second.0 && third.1 == 4 && !third.2, "{third:?}");
     }
 
-    /// As seen of the real ones, after the compute stopped.
+    /// As observed on real ones, after the compute stopped.
     #[test]
     fn timelines_go_idle_on_one_safekeeper_after_the_other() {
         let at = |seconds| Ledger { timelines: Vec::new(), ended: seconds };

@@ -1,9 +1,9 @@
 //! One safekeeper or pageserver in a pod: `storage-stand-in safekeeper`, `storage-stand-in pageserver`.
 //!
-//! The environment says who it is (`POD_NAME`, `POD_NAMESPACE`, `POD_IP`) and how it behaves (`STORAGE_SETTINGS`). Its state
-//! is on the volume at /data (`DATA`), and the folder that stands for object storage is at /objects (`OBJECTS`). There its
-//! pod's address lies too, by which peers find it: in the tests' Kubernetes nobody answers for names. It listens on all
-//! addresses of the pod (`LISTEN` is one alone): a port-forward comes by the loopback interface.
+//! The environment sets its identity (`POD_NAME`, `POD_NAMESPACE`, `POD_IP`) and behavior (`STORAGE_SETTINGS`). Its
+//! state is on the volume at /data (`DATA`), and the folder for object storage is at /objects (`OBJECTS`). It also
+//! contains the pod's address, by which peers find it: the tests' Kubernetes has no DNS. It listens on all addresses of
+//! the pod (or only on `LISTEN`), because a port-forward uses the loopback interface.
 
 use std::collections::BTreeSet;
 use std::error::Error;
@@ -17,13 +17,13 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
-/// How often the peers are asked what they hold.
+/// How often the peers are queried.
 const ROUND: Duration = Duration::from_millis(250);
 
-/// Time for one of them to answer.
+/// How long to wait for a peer's answer.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// The last line of what a peer says: without it the others were cut off.
+/// The last line of a peer's answer: without it, the others were truncated.
 const END: &str = "end";
 
 type Failure = Box<dyn Error>;
@@ -38,7 +38,7 @@ fn folder(name: &str, usual: &str) -> PathBuf {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<ExitCode, Failure> {
-    // The first process of a container: a signal that it does not wait for is not delivered.
+    // The first process of a container receives only signals that it handles.
     let ended = termination()?;
     let role = match std::env::args().nth(1).as_deref() {
         Some("safekeeper") => Role::Safekeeper,
@@ -52,7 +52,7 @@ async fn main() -> Result<ExitCode, Failure> {
     std::fs::create_dir_all(&addresses)?;
     let address: IpAddr = variable("POD_IP")?.parse()?;
 
-    // Who starts on an empty disk takes from peers what they hold before it is Ready, if it may take all at once.
+    // If it starts on an empty disk with an unlimited rate, it fetches from peers before it is Ready.
     ask_peers(&installation, &addresses, &name).await;
     let settings = Settings::read(&std::env::var("STORAGE_SETTINGS").unwrap_or_default())?;
     let own = (settings.member(&name)?, settings.computes);
@@ -89,7 +89,7 @@ async fn main() -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Resolves when it is told to end.
+/// Returns a future that resolves at a termination signal.
 #[cfg(unix)]
 fn termination() -> std::io::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
@@ -99,7 +99,7 @@ fn termination() -> std::io::Result<impl Future<Output = ()>> {
     })
 }
 
-/// There are no such pods: only so that all of it compiles.
+/// Such pods do not exist; this only makes the code compile.
 #[cfg(not(unix))]
 fn termination() -> std::io::Result<impl Future<Output = ()>> {
     Ok(std::future::pending())
@@ -121,7 +121,7 @@ async fn serve_https(listener: Option<&TcpListener>, member: &Arc<StandIn>) -> R
     }
 }
 
-/// Tells whoever connects what this one holds.
+/// Sends what this one holds to every client.
 async fn serve_peers(listener: &TcpListener, member: &Arc<StandIn>) -> Result<(), Failure> {
     loop {
         let (mut stream, _) = listener.accept().await?;
@@ -129,20 +129,20 @@ async fn serve_peers(listener: &TcpListener, member: &Arc<StandIn>) -> Result<()
         tokio::spawn(async move {
             let mut text: String = holds.iter().map(|id| format!("{}/{}\n", id.tenant, id.timeline)).collect();
             text.push_str(END);
-            // Who asks and goes away has no answer.
+            // A client that disconnects gets no answer.
             let _ = stream.write_all(text.as_bytes()).await;
         });
     }
 }
 
-/// Leaves the address where peers look for it, in one step: one may be reading.
+/// Writes the address to the folder where peers look for it, atomically, because one may be reading.
 fn register(addresses: &Path, name: &str, address: IpAddr) -> std::io::Result<()> {
     let unfinished = addresses.join(format!(".{name}"));
     std::fs::write(&unfinished, address.to_string())?;
     std::fs::rename(unfinished, addresses.join(name))
 }
 
-/// Asks every safekeeper that ever registered what it holds; one that does not answer does not run.
+/// Asks every safekeeper that ever registered what it holds; one that does not answer is not running.
 async fn ask_peers(installation: &Installation, addresses: &Path, own: &str) {
     let known = std::fs::read_dir(addresses).into_iter().flatten().flatten();
     for entry in known {

@@ -1,11 +1,11 @@
-//! What `/metrics` says. Names, labels and what appears when are Neon's; the families that nobody reads here are there so
-//! that the size is right: 5.7 kB of a fresh safekeeper, 57.6 kB of a pageserver without tenants, 20 kB more for each
-//! tenant, and 17.6 kB for each further timeline.
+//! The content of `/metrics`. Names, labels and conditions are Neon's; unused families are included so that the size is
+//! right: 5.7 kB for a fresh safekeeper, 57.6 kB for a pageserver without tenants, 20 kB more for each tenant, and 17.6
+//! kB for each further timeline.
 
 use crate::prometheus::{Families, labels};
 use crate::{pageserver, safekeeper, uploaded};
 
-/// Buckets of the times that a disk or a network takes, in seconds.
+/// Buckets of the latencies of a disk or a network, in seconds.
 const SECONDS: [&str; 17] = [
     "0.000001", "0.00001", "0.00005", "0.0001", "0.00025", "0.0005", "0.001", "0.0025", "0.005", "0.01", "0.025",
     "0.05", "0.1", "0.25", "0.5", "1", "2.5",
@@ -14,7 +14,7 @@ const SECONDS: [&str; 17] = [
 /// Buckets of sizes, in bytes.
 const BYTES: [&str; 8] = ["1", "10", "100", "1024", "8192", "131072", "1048576", "10485760"];
 
-/// What every process says of itself.
+/// Adds the metrics of every process.
 fn process(all: &mut Families, build: &str) {
     all.family("libmetrics_build_info", "Build/version information", "gauge").sample(build, 1);
     all.gauge("libmetrics_maxrss_kb", "Memory usage (Maximum Resident Set Size)", 61_440);
@@ -64,7 +64,7 @@ const OF_TIMELINES: [OfTimeline; 14] = [
     }),
 ];
 
-/// A safekeeper's metrics: labelled ones of active timelines alone, and how many it holds.
+/// Returns a safekeeper's metrics: labeled ones of active timelines only, and the number that it holds.
 pub(crate) fn of_safekeeper(lines: &[safekeeper::View]) -> String {
     let mut all = Families::default();
     process(&mut all, "build_tag=\"stand-in\",revision=\"git:stand-in\"");
@@ -99,27 +99,27 @@ pub(crate) fn of_safekeeper(lines: &[safekeeper::View]) -> String {
     all.text()
 }
 
-/// Labels of a histogram that has none.
+/// Returns the labels of a histogram without labels.
 fn none() -> [String; 1] {
     [String::new()]
 }
 
-/// What a pageserver has of its own start and its tenants.
+/// The state of a pageserver's start and its tenants.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct OfPageserver {
-    /// Names of the tenants that are attached.
+    /// Names of the attached tenants.
     pub(crate) tenants: Vec<String>,
-    /// Tenants that are being attached.
+    /// The number of tenants being attached.
     pub(crate) attaching: u64,
-    /// Tenants to attach when it started, and those that are done.
+    /// Tenants to attach at startup, and those that are done.
     pub(crate) startup: (u64, u64),
-    /// Whether it came up empty although it had tenants.
+    /// Whether it started empty although it had tenants.
     pub(crate) loss_suspected: bool,
     /// Its timelines.
     pub(crate) lines: Vec<pageserver::View>,
 }
 
-/// A pageserver's metrics.
+/// Returns a pageserver's metrics.
 pub(crate) fn of_pageserver(of: &OfPageserver) -> String {
     let mut all = Families::default();
     process(&mut all, "build_tag=\"stand-in\",revision=\"git:stand-in\"");
@@ -156,7 +156,7 @@ pub(crate) fn of_pageserver(of: &OfPageserver) -> String {
     all.text()
 }
 
-/// The histograms that every pageserver has, however few tenants there are.
+/// Adds the histograms that every pageserver has, whatever the number of tenants.
 fn everywhere(all: &mut Families) {
     let of =
         |name: &str, values: &[&str]| -> Vec<String> { values.iter().map(|value| labels(&[(name, value)])).collect() };
@@ -194,7 +194,7 @@ fn everywhere(all: &mut Families) {
     );
 }
 
-/// What each tenant adds.
+/// Adds the metrics of each tenant.
 fn of_tenants(all: &mut Families, tenants: &[String]) {
     if tenants.is_empty() {
         return;
@@ -226,7 +226,7 @@ fn of_tenants(all: &mut Families, tenants: &[String]) {
     }
 }
 
-/// What each timeline adds.
+/// Adds the metrics of each timeline.
 fn of_timelines(all: &mut Families, lines: &[pageserver::View]) {
     if lines.is_empty() {
         return;
@@ -304,7 +304,7 @@ mod tests {
         TimelineId { tenant: format!("{tenant:032x}"), timeline: format!("{line:032x}") }
     }
 
-    /// A pageserver's metrics with so many tenants of so many timelines: their length.
+    /// Returns the length of a pageserver's metrics with this many tenants, and timelines each.
     fn size(tenants: usize, timelines: usize) -> usize {
         let all = (0..tenants).flat_map(|tenant| (0..timelines).map(move |line| id(tenant, line)));
         let lines = all.map(|id| pageserver::View {
@@ -321,7 +321,7 @@ mod tests {
         of_pageserver(&of).len()
     }
 
-    /// As measured at real ones.
+    /// As measured on real ones.
     #[test]
     fn sizes_are_those_of_the_real_ones() {
         let near = |size: usize, expected: usize, what: &str| {
@@ -329,7 +329,7 @@ mod tests {
         };
         near(of_safekeeper(&[]).len(), 5_700, "a fresh safekeeper");
         near(size(0, 0), 57_600, "a pageserver without tenants");
-        // Headings of families that appear with the first one do not count.
+        // Headers of families that appear with the first one do not count.
         near(size(3, 1) - size(2, 1), 20_000, "a tenant");
         near(size(1, 3) - size(1, 2), 17_600, "a timeline");
     }

@@ -10,10 +10,10 @@ use std::io;
 const JSON: &str = "application/json";
 const TEXT: &str = "text/plain; version=0.0.4";
 
-/// Bytes of WAL that a safekeeper which is not ready has not loaded yet.
+/// Bytes of WAL that a safekeeper that is not ready has not loaded yet.
 const NOT_LOADED: u64 = 0x1_8000;
 
-/// What is request.
+/// A request for a page.
 #[derive(Clone, Copy, Debug)]
 pub struct PageRequest<'a> {
     /// Path, without the query.
@@ -22,7 +22,7 @@ pub struct PageRequest<'a> {
     pub query: &'a str,
     /// The header `Authorization`.
     pub authorization: Option<&'a str>,
-    /// Whether the member is ready, as far as those who run it let it be.
+    /// Whether the member may be ready, as set by its runner.
     pub ready: bool,
 }
 
@@ -41,7 +41,7 @@ impl<'a> PageRequest<'a> {
 /// The answer to a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PageResponse {
-    /// Nothing, ever.
+    /// No answer, ever.
     Silent,
     /// A page.
     Page {
@@ -63,7 +63,7 @@ impl PageResponse {
         Self::json(status, &json!({"msg": message}))
     }
 
-    /// The status code, unless it is silent.
+    /// Returns the status code, unless it is silent.
     pub fn status(&self) -> Option<u16> {
         match self {
             Self::Silent => None,
@@ -118,7 +118,7 @@ impl StandIn {
         })
     }
 
-    /// Why a request without the right token is not answered, where one is asked for.
+    /// Returns the refusal of a request without the right token, if one is required.
     fn refusal(&self, request: &PageRequest<'_>) -> Option<PageResponse> {
         let token = self.own.token.as_deref()?;
         match request.authorization {
@@ -155,7 +155,7 @@ fn unknown() -> PageResponse {
     PageResponse::error(404, "page not found")
 }
 
-/// The lists and states of a safekeeper's timelines, idle ones too.
+/// Answers with the lists and states of a safekeeper's timelines, including idle ones.
 fn of_safekeeper(
     parts: &[&str],
     request: &PageRequest<'_>,
@@ -208,7 +208,7 @@ fn of_safekeeper(
     )
 }
 
-/// The digest of a range of WAL: equal on all who hold the same bytes.
+/// Answers with the digest of a range of WAL: equal on all safekeepers with the same bytes.
 fn digest_of(request: &PageRequest<'_>, line: &safekeeper::View, own: &Member) -> PageResponse {
     let position = |name: &str| {
         let bad = || PageResponse::error(400, &format!("Bad request: {name} is required"));
@@ -233,14 +233,14 @@ fn digest_of(request: &PageRequest<'_>, line: &safekeeper::View, own: &Member) -
     PageResponse::json(200, &json!({"sha256": digest}))
 }
 
-/// A position as PostgreSQL writes it, with `%2F` for its slash as well.
+/// Parses a position in PostgreSQL's format, also with `%2F` for its slash.
 fn parsed(text: &str) -> Option<u64> {
     let text = text.replace("%2F", "/").replace("%2f", "/");
     let (high, low) = text.split_once('/')?;
     Some((u64::from_str_radix(high, 16).ok()? << 32) | u64::from(u32::from_str_radix(low, 16).ok()?))
 }
 
-/// The lists of a pageserver's tenants and timelines.
+/// Answers with the lists of a pageserver's tenants and timelines.
 fn of_pageserver(parts: &[&str], pageserver: &pageserver::Pageserver) -> PageResponse {
     match parts {
         ["v1", "tenant"] => {

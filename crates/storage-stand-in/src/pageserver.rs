@@ -1,4 +1,4 @@
-//! What a pageserver serves: its tenants, and how far it has ingested the WAL of each timeline.
+//! The state of a pageserver: its tenants, and the position to which it has ingested each timeline.
 
 use crate::disk;
 use crate::installation::{Installation, Ledger, Remote, TimelineId};
@@ -9,7 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// Its file on the volume, which holds the identity and what was attached.
+/// Its file on the volume, with the identity and the attached tenants.
 pub(crate) const FILE: &str = "pageserver.json";
 
 /// A pageserver's state.
@@ -17,15 +17,15 @@ pub(crate) const FILE: &str = "pageserver.json";
 pub(crate) struct Pageserver {
     file: Option<PathBuf>,
     tenants: BTreeMap<String, Timelines>,
-    /// Tenants that are still to be attached.
+    /// Tenants that still have to be attached.
     queue: VecDeque<String>,
-    /// When the first of them is.
+    /// When the first of them is due.
     next: Instant,
-    /// Tenants that it began to attach when it started.
+    /// The number of tenants to attach at startup.
     scheduled: u64,
-    /// Whether it came up empty although it had tenants.
+    /// Whether it started empty although it had tenants.
     pub(crate) loss_suspected: bool,
-    /// Whether it waits for the controller, for ever.
+    /// Whether it waits for the controller forever.
     pub(crate) silent: bool,
     budget: f64,
     at: Instant,
@@ -34,7 +34,7 @@ pub(crate) struct Pageserver {
 
 type Timelines = BTreeMap<String, Ingested>;
 
-/// How far it has got with a timeline.
+/// Its progress on a timeline.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Ingested {
     last_record: u64,
@@ -48,25 +48,25 @@ struct File {
     tenants: BTreeMap<String, Timelines>,
 }
 
-/// A timeline as it looks from outside.
+/// A timeline as seen by clients.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct View {
-    /// Which.
+    /// The timeline.
     pub(crate) id: TimelineId,
-    /// Up to where its WAL is ingested.
+    /// The position to which its WAL is ingested.
     pub(crate) last_record: u64,
-    /// Up to where it is in remote storage.
+    /// The position to which it is in remote storage.
     pub(crate) remote_consistent: u64,
-    /// Bytes of it there.
+    /// Its bytes in remote storage.
     pub(crate) remote_size: u64,
 }
 
 impl Pageserver {
-    /// Reads the state from a volume. One that is new has served all tenants since computes began to write; another whose
-    /// volume is empty has lost its disk, and gets them again from the controller and remote storage.
+    /// Reads the state from a volume. A new pageserver has served all tenants since computes began to write; another
+    /// one with an empty volume has lost its disk, and gets them again from the controller and remote storage.
     ///
     /// # Errors
-    /// The system's; a file that is none of its.
+    /// Errors of the system; an invalid file.
     pub(crate) fn start(
         (own, volume): (&Member, Option<&Path>),
         (new, seen): (bool, usize),
@@ -87,7 +87,7 @@ impl Pageserver {
                 queue = ledger.tenants().into_iter().take(named).map(str::to_owned).collect();
             }
         }
-        // What was made since it started last, it serves since then.
+        // It has served later ones since their creation.
         for made in ledger.timelines().iter().skip(seen) {
             let remote = all.upload(&made.id, made.commit)?;
             let line = (made.id.timeline.clone(), Ingested { last_record: made.commit, remote });
@@ -102,10 +102,10 @@ impl Pageserver {
         Ok(Pageserver { file, tenants, queue, next, scheduled, loss_suspected, silent, budget: 0.0, at: now, changed })
     }
 
-    /// Comes to the present: attaches the tenants that are due, and ingests what safekeepers hold.
+    /// Advances to the present: attaches the tenants that are due, and ingests what safekeepers hold.
     ///
     /// # Errors
-    /// The system's, of remote storage.
+    /// Errors of the system, of remote storage.
     pub(crate) fn advance(
         &mut self,
         (own, name): (&Member, &str),
@@ -150,28 +150,28 @@ impl Pageserver {
         let passed = now.saturating_duration_since(self.at);
         self.at = now;
         let Some(rate) = rate else { return u64::MAX };
-        // What is left over is less than a byte, or was not needed.
+        // The remainder is less than a byte, or was not needed.
         let bytes = self.budget + rate as f64 * passed.as_secs_f64();
         self.budget = bytes.fract();
         bytes as u64
     }
 
-    /// Tenants that are attached, and those that are being attached.
+    /// Returns the number of attached tenants, and of those being attached.
     pub(crate) fn states(&self) -> (u64, u64) {
         (self.tenants.len() as u64, self.queue.len() as u64)
     }
 
-    /// Tenants that it began to attach when it started, and those of them that are done.
+    /// Returns the number of tenants to attach at startup, and of those that are done.
     pub(crate) fn startup(&self) -> (u64, u64) {
         (self.scheduled, self.scheduled - self.queue.len() as u64)
     }
 
-    /// The tenants that are attached.
+    /// Returns the attached tenants.
     pub(crate) fn tenants(&self) -> impl Iterator<Item = &str> {
         self.tenants.keys().map(String::as_str)
     }
 
-    /// The timelines of all tenants, or of one, by name.
+    /// Returns the timelines of all tenants, or of the named one.
     pub(crate) fn view(&self, only: Option<&str>) -> Vec<View> {
         let tenants = self.tenants.iter().filter(|(tenant, _)| only.is_none_or(|only| only == *tenant));
         let lines = tenants.flat_map(|(tenant, lines)| {
@@ -185,10 +185,10 @@ impl Pageserver {
         lines.collect()
     }
 
-    /// Writes what changed to the volume.
+    /// Writes changes to the volume.
     ///
     /// # Errors
-    /// The system's.
+    /// Errors of the system.
     pub(crate) fn save(&mut self, id: u64) -> io::Result<()> {
         let Some(file) = self.file.as_deref().filter(|_| self.changed) else { return Ok(()) };
         disk::write(file, &serde_json::to_vec(&File { id, tenants: self.tenants.clone() })?)?;
@@ -197,7 +197,7 @@ impl Pageserver {
     }
 }
 
-/// How long a tenant takes to be attached.
+/// Returns how long it takes to attach a tenant.
 fn wait(own: &Member) -> Duration {
     Duration::try_from_secs_f64(own.attach_seconds).unwrap_or_default()
 }

@@ -14,7 +14,7 @@ pub(crate) struct Family {
 }
 
 impl Families {
-    /// A new family.
+    /// Adds a family.
     pub(crate) fn family(&mut self, name: &'static str, help: &str, kind: &str) -> &mut Family {
         let samples = format!("# HELP {name} {help}\n# TYPE {name} {kind}\n");
         let at = self.0.len();
@@ -22,17 +22,17 @@ impl Families {
         &mut self.0[at]
     }
 
-    /// A gauge without labels.
+    /// Adds a gauge without labels.
     pub(crate) fn gauge(&mut self, name: &'static str, help: &str, value: u64) {
         self.family(name, help, "gauge").sample("", value);
     }
 
-    /// A counter without labels.
+    /// Adds a counter without labels.
     pub(crate) fn counter(&mut self, name: &'static str, help: &str, value: u64) {
         self.family(name, help, "counter").sample("", value);
     }
 
-    /// A histogram that saw nothing, once for each of these labels.
+    /// Adds an empty histogram for each of these labels.
     pub(crate) fn histogram(&mut self, name: &'static str, help: &str, labels: &[String], buckets: &[&str]) {
         let family = self.family(name, help, "histogram");
         for labels in labels {
@@ -40,7 +40,7 @@ impl Families {
         }
     }
 
-    /// All of it, by name.
+    /// Returns everything as text, by name.
     pub(crate) fn text(mut self) -> String {
         self.0.sort_by_key(|family| family.name);
         self.0.into_iter().map(|family| family.samples).collect()
@@ -48,17 +48,17 @@ impl Families {
 }
 
 impl Family {
-    /// A sample; `labels` are as they stand between the braces.
+    /// Adds a sample; `labels` is the text between the braces.
     pub(crate) fn sample(&mut self, labels: &str, value: u64) {
         let name = self.name;
-        // Writing to a text does not fail.
+        // Writing to a string does not fail.
         let _ = match labels {
             "" => writeln!(self.samples, "{name} {value}"),
             labels => writeln!(self.samples, "{name}{{{labels}}} {value}"),
         };
     }
 
-    /// A histogram that saw nothing.
+    /// Adds an empty histogram.
     pub(crate) fn buckets(&mut self, labels: &str, buckets: &[&str]) {
         let name = self.name;
         let comma = if labels.is_empty() { "" } else { "," };
@@ -70,7 +70,7 @@ impl Family {
     }
 }
 
-/// Labels by name and value, in this order.
+/// Formats labels with name and value, in this order.
 pub(crate) fn labels(pairs: &[(&str, &str)]) -> String {
     let pairs: Vec<String> = pairs.iter().map(|(name, value)| format!("{name}=\"{value}\"")).collect();
     pairs.join(",")

@@ -1,4 +1,4 @@
-//! What a safekeeper keeps: of each timeline the term and how far it is flushed.
+//! The state of a safekeeper: the term and the flush position of each timeline.
 
 use crate::disk;
 use crate::installation::{Installation, Ledger, TimelineId, Written};
@@ -16,12 +16,12 @@ const FILE: &str = "safekeeper.json";
 /// A safekeeper's state.
 #[derive(Debug)]
 pub(crate) struct Safekeeper {
-    /// Where its file is; in memory alone without a volume.
+    /// Its file; without a volume, the state is only in memory.
     file: Option<PathBuf>,
     kept: BTreeMap<TimelineId, Kept>,
-    /// What of its rate is left over, in bytes.
+    /// The unused part of its rate, in bytes.
     budget: f64,
-    /// Up to when it has caught up.
+    /// The time to which it has advanced.
     at: Instant,
     changed: bool,
 }
@@ -29,9 +29,9 @@ pub(crate) struct Safekeeper {
 /// What it has of a timeline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Kept {
-    /// The term that it has voted in last.
+    /// The term of its last vote.
     term: u64,
-    /// Up to where WAL is on its disk.
+    /// The end of the WAL on its disk.
     flush: u64,
 }
 
@@ -51,32 +51,32 @@ struct File {
     timelines: Vec<Line>,
 }
 
-/// A timeline as it looks from outside.
+/// A timeline as seen by clients.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct View {
-    /// Which.
+    /// The timeline.
     pub(crate) id: TimelineId,
     /// Current term.
     pub(crate) term: u64,
-    /// On its own disk.
+    /// Flushed on its own disk.
     pub(crate) flush: u64,
-    /// Flushed by a majority, as far as it can know: never beyond its own flush.
+    /// Flushed by a quorum, as far as it knows: never beyond its own flush.
     pub(crate) commit: u64,
     /// Uploaded.
     pub(crate) backup: u64,
-    /// Whether a compute writes to it, or something is left to upload: the others are in no labelled metric.
+    /// Whether a compute writes to it, or something is left to upload: others have no labeled metrics.
     pub(crate) active: bool,
-    /// Computes that are connected for it.
+    /// Connected computes.
     pub(crate) computes: u64,
 }
 
 impl Safekeeper {
-    /// Reads the state from a volume. Where there is none, a safekeeper that is new has been there since computes began
-    /// to write, and another has lost its disk. Of the timelines it has seen so many before; it has been there since the
-    /// others were made. One that always lags comes as if it had been away meanwhile.
+    /// Reads the state from a volume. Without one, a new safekeeper has existed since computes began to write, and
+    /// another one has lost its disk. It has seen `seen` of the timelines before, and has existed since the others were
+    /// created. One that always lags starts as if it had been down.
     ///
     /// # Errors
-    /// The system's; a file that is none of its.
+    /// Errors of the system; an invalid file.
     pub(crate) fn start(
         (own, volume): (&Member, Option<&Path>),
         seen: usize,
@@ -103,7 +103,7 @@ impl Safekeeper {
         Ok(Safekeeper { file, kept, budget: 0.0, at: now, changed: true })
     }
 
-    /// Comes to the present: takes what it lacks, as fast as it may, a timeline after the other.
+    /// Advances to the present: fetches what it lacks, limited by its rate, one timeline after the other.
     pub(crate) fn advance(&mut self, (own, name): (&Member, &str), ledger: &Ledger, all: &Installation, now: Instant) {
         let passed = now.saturating_duration_since(self.at);
         self.at = now;
@@ -112,7 +112,7 @@ impl Safekeeper {
         for written in ledger.timelines() {
             let limit = limit(own, written);
             if !self.kept.contains_key(&written.id) {
-                // A compute has the newest WAL only: what began before comes from a peer.
+                // A compute has only the newest WAL: older WAL comes from a peer.
                 if budget == 0 || !others.iter().any(|held| held.contains(&written.id)) {
                     continue;
                 }
@@ -128,12 +128,12 @@ impl Safekeeper {
             self.changed |= *kept != before;
         }
         if own.rate.is_some() && budget > 0 {
-            // What nobody needed is not saved up.
+            // An unused rate does not accumulate.
             self.budget = 0.0;
         }
     }
 
-    /// Bytes that it may take now.
+    /// Returns the number of bytes that it may fetch now.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
     fn allowance(&mut self, rate: Option<u64>, passed: Duration) -> u64 {
         let Some(rate) = rate else { return u64::MAX };
@@ -143,12 +143,12 @@ impl Safekeeper {
         whole as u64
     }
 
-    /// The timelines that it holds, whole or not.
+    /// Returns the timelines that it holds, complete or not.
     pub(crate) fn holds(&self) -> BTreeSet<TimelineId> {
         self.kept.keys().cloned().collect()
     }
 
-    /// Its timelines as they look from outside, in the order in which they were made; `hidden` bytes are not loaded yet.
+    /// Returns its timelines as seen by clients, in the order of their creation; `hidden` bytes are not loaded yet.
     pub(crate) fn view(&self, (own, id): (&Member, u64), ledger: &Ledger, hidden: u64) -> Vec<View> {
         let lines = ledger.timelines().iter().enumerate();
         let lines = lines.filter_map(|(number, written)| {
@@ -163,10 +163,10 @@ impl Safekeeper {
         lines.collect()
     }
 
-    /// Writes what changed to the volume.
+    /// Writes changes to the volume.
     ///
     /// # Errors
-    /// The system's.
+    /// Errors of the system.
     pub(crate) fn save(&mut self, id: u64) -> io::Result<()> {
         let Some(file) = self.file.as_deref().filter(|_| self.changed) else { return Ok(()) };
         let timelines = self.kept.iter().map(|(id, kept)| Line { id: id.clone(), kept: *kept }).collect();
@@ -176,7 +176,7 @@ impl Safekeeper {
     }
 }
 
-/// How far it gets with a timeline at most.
+/// Returns the maximum position that it reaches on a timeline.
 fn limit(own: &Member, written: &Written) -> u64 {
     written.commit.saturating_sub(own.lag).max(WAL_START)
 }

@@ -12,11 +12,11 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-/// The header that tells one process of a pageserver from another.
+/// The header that distinguishes processes of a pageserver.
 const LAUNCHED: HeaderName = HeaderName::from_static("pageserver_launch_timestamp");
 
 impl StandIn {
-    /// Serves requests on a stream until the client closes it; `ready` is asked with each.
+    /// Serves requests on a stream until the client closes it; calls `ready` for each.
     pub async fn serve(
         self: Arc<Self>,
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -37,7 +37,7 @@ impl StandIn {
                 }
             }
         });
-        // A client that goes away in the middle is its own affair.
+        // Clients may disconnect at any time.
         let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
     }
 

@@ -1,8 +1,8 @@
 //! How the members of an installation behave: the text of one key of a ConfigMap, which the practice cluster reads from
 //! its store, and a pod of a real Kubernetes from its environment. Both read it when a container starts.
 //!
-//! A JSON object: `computes` says what is written; any other key is the name of a pod, or of its StatefulSet, whose
-//! settings hold for all its pods. A pod's own go before.
+//! A JSON object: `computes` sets what is written; any other key is the name of a pod, or of its StatefulSet, whose
+//! settings apply to all its pods. A pod's own settings take precedence.
 //!
 //! ```json
 //! {"computes": {"tenants": 3, "writeRate": 100000}, "safekeeper": {"rate": 2000000}, "safekeeper-1": {"lag": 5300000}}
@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::fmt;
 
-/// Everything that the settings say.
+/// All settings.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Settings {
     /// What computes write.
@@ -20,7 +20,7 @@ pub struct Settings {
     members: Map<String, Value>,
 }
 
-/// Why settings cannot be used.
+/// Why settings are invalid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SettingsError(String);
 
@@ -36,11 +36,11 @@ impl std::error::Error for SettingsError {}
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Computes {
-    /// Tenants.
+    /// The number of tenants.
     pub tenants: u32,
-    /// Timelines of each.
+    /// The number of timelines of each.
     pub timelines: u32,
-    /// Bytes of WAL a second, on each timeline.
+    /// Bytes of WAL per second, on each timeline.
     pub write_rate: u64,
     /// The term of the first compute; each start of a compute adds one.
     pub term: u64,
@@ -56,37 +56,38 @@ impl Default for Computes {
 #[derive(Clone, Debug, Deserialize, PartialEq)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Member {
-    /// Its id, in place of its ordinal plus one.
+    /// Its ID, instead of its ordinal plus one.
     pub id: Option<u64>,
-    /// Bytes a second that it takes at most, while it catches up and afterwards; no limit unless given, and 0 is never.
+    /// The maximum number of bytes per second that it fetches; unlimited unless given, and 0 means never.
     pub rate: Option<u64>,
-    /// Bytes of WAL that a safekeeper always lacks of each timeline.
+    /// Bytes of WAL that a safekeeper always lacks on each timeline.
     pub lag: u64,
-    /// That a byte of a safekeeper's WAL is another than was written, on each timeline: so many bytes before where a new
-    /// installation's WAL ends.
+    /// Makes one byte of a safekeeper's WAL differ on each timeline: this many bytes before the end of a new
+    /// installation's WAL.
     pub damaged: Option<u64>,
-    /// Timelines, the first ones, that are idle on a safekeeper: uploaded, and without a compute.
+    /// The number of timelines, from the first, that are idle on a safekeeper: uploaded, and without a compute.
     pub idle: u32,
-    /// Timelines, the first ones, that no compute writes any more: those that are idle on one safekeeper at least.
+    /// The number of timelines, from the first, that no compute writes any more: those that are idle on at least one
+    /// safekeeper.
     #[serde(skip)]
     pub suspended: u32,
     /// What `/metrics` answers.
     pub metrics: MetricsPage,
-    /// Whether a safekeeper tells digests of its WAL.
+    /// Whether a safekeeper serves digests of its WAL.
     pub digests: Digests,
-    /// The token that other pages than `/v1/status` and `/metrics` ask for; none is asked for unless given.
+    /// The token that pages other than `/v1/status` and `/metrics` require; none unless given.
     pub token: Option<String>,
-    /// That its pages are served over HTTPS, too, on another port, with this certificate; not at all unless given.
+    /// Also serves its pages over HTTPS, on another port, with this certificate; not unless given.
     pub https: Option<Https>,
-    /// Seconds that a pageserver takes to attach a tenant after its disk was lost.
+    /// Seconds that a pageserver takes to attach a tenant after it lost its disk.
     pub attach_seconds: f64,
-    /// Tenants that a pageserver gets at most after its disk was lost: the controller names no others.
+    /// The maximum number of tenants that the controller names to a pageserver after it lost its disk.
     pub attach: Option<u32>,
-    /// Whether the storage controller answers a pageserver that starts again.
+    /// Whether the storage controller answers a pageserver that restarts.
     pub controller: Controller,
-    /// Which bucket a pageserver reads after its disk was lost.
+    /// Which bucket a pageserver reads after it lost its disk.
     pub bucket: Bucket,
-    /// What becomes of a pageserver whose disk has no identity file, though it had one.
+    /// What a pageserver does if its identity file is gone.
     pub identity: MissingIdentity,
 }
 
@@ -112,7 +113,7 @@ impl Default for Member {
     }
 }
 
-/// What a server with HTTPS shows.
+/// A server's certificate for HTTPS.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Https {
@@ -132,7 +133,7 @@ pub enum MetricsPage {
     Unauthorized,
     /// 404.
     NotFound,
-    /// Nothing: the request hangs.
+    /// No answer: the request hangs.
     Hanging,
 }
 
@@ -144,7 +145,7 @@ pub enum Digests {
     Served,
     /// There is no such page, as in older releases.
     NotFound,
-    /// The page fails, as where WAL cannot be read.
+    /// The page fails, as if WAL could not be read.
     Failing,
 }
 
@@ -154,7 +155,7 @@ pub enum Digests {
 pub enum Controller {
     /// It does.
     Answers,
-    /// It does not, except to a pageserver that starts for the first time: until it does, no page answers.
+    /// It does not, except for a pageserver that starts for the first time: until it does, no page answers.
     Silent,
 }
 
@@ -162,27 +163,27 @@ pub enum Controller {
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
 pub enum Bucket {
-    /// The one that it wrote.
+    /// The one that it wrote to.
     Own,
-    /// One that holds nothing.
+    /// An empty one.
     Empty,
 }
 
-/// What becomes of a pageserver that lacks its identity file.
+/// What a pageserver does without its identity file.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
 pub enum MissingIdentity {
-    /// What starts it writes one, from the pod's ordinal.
+    /// Its start script creates one, from the pod's ordinal.
     Written,
     /// It exits.
     Required,
 }
 
 impl Settings {
-    /// Reads settings; an empty text leaves everything as it is by default.
+    /// Reads settings; an empty text means the defaults.
     ///
     /// # Errors
-    /// It is no JSON object, or a value that is known is of another type.
+    /// It is not a JSON object, or a known value has the wrong type.
     pub fn read(text: &str) -> Result<Settings, SettingsError> {
         let wrong = |error: serde_json::Error| SettingsError(error.to_string());
         if text.trim().is_empty() {
@@ -194,17 +195,17 @@ impl Settings {
             None => Computes::default(),
         };
         let settings = Settings { computes, members };
-        // What is wrong with one is told by all, when the first of them starts.
+        // An error in any of them is reported when the first one starts.
         for name in settings.members.keys() {
             settings.member(name)?;
         }
         Ok(settings)
     }
 
-    /// The settings of a pod.
+    /// Returns the settings of a pod.
     ///
     /// # Errors
-    /// There is no such setting, or it is of another type.
+    /// There is no such setting, or it has the wrong type.
     pub fn member(&self, pod: &str) -> Result<Member, SettingsError> {
         let set = pod.rsplit_once('-').map_or(pod, |(set, _)| set);
         let mut all = Map::new();
@@ -236,7 +237,7 @@ mod tests {
         assert_eq!(of("pageserver-0"), Ok((None, 0)));
     }
 
-    /// Timelines leave the metrics of one safekeeper after another: once they left the first, no compute is there.
+    /// Timelines leave the metrics of one safekeeper after the other: once they left the first, there is no compute.
     #[test]
     fn what_is_idle_on_one_is_suspended_on_all() {
         let settings = Settings::read(r#"{"safekeeper-0": {"idle": 2}, "safekeeper": {"lag": 1}}"#).unwrap();
@@ -246,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_is_refused() {
+    fn unknown_settings_are_rejected() {
         for (text, words) in [
             ("rate=5", "expected value"),
             (r#"{"safekeeper": {"rat": 5}}"#, "unknown field `rat`"),

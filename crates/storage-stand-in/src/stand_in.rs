@@ -1,4 +1,4 @@
-//! One member: who it is, its state, and the time at which it started.
+//! One member: its identity, its state, and its start time.
 
 use crate::disk;
 use crate::installation::{Installation, TimelineId};
@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime};
 
-/// What a member is.
+/// The kind of a member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// Keeps WAL.
@@ -23,7 +23,7 @@ pub enum Role {
 }
 
 impl Role {
-    /// The port of its status page.
+    /// Returns the port of its status page.
     pub fn http_port(self) -> u16 {
         match self {
             Self::Safekeeper => 7676,
@@ -31,7 +31,7 @@ impl Role {
         }
     }
 
-    /// The port of the same over HTTPS, where it is served.
+    /// Returns the port of the same over HTTPS, if it is served.
     pub fn https_port(self) -> u16 {
         match self {
             Self::Safekeeper => 7677,
@@ -39,7 +39,7 @@ impl Role {
         }
     }
 
-    /// The port that peers, or computes, connect to.
+    /// Returns the port for peers or computes.
     pub fn wal_port(self) -> u16 {
         match self {
             Self::Safekeeper => 5454,
@@ -48,16 +48,16 @@ impl Role {
     }
 }
 
-/// Who a member is.
+/// The identity of a member.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
-    /// What it is.
+    /// Its role.
     pub role: Role,
     /// Its pod's name, which ends with its ordinal.
     pub name: String,
 }
 
-/// A safekeeper or pageserver that runs, until it is dropped or [ended](StandIn::end).
+/// A safekeeper or pageserver that runs until it is dropped or [ended](StandIn::end).
 #[derive(Debug)]
 pub struct StandIn {
     pub(crate) identity: Identity,
@@ -66,16 +66,16 @@ pub struct StandIn {
     pub(crate) computes: Computes,
     pub(crate) installation: Arc<Installation>,
     pub(crate) launched: SystemTime,
-    /// Set where it has HTTPS.
+    /// Set if it serves HTTPS.
     pub(crate) tls: Option<Arc<rustls::ServerConfig>>,
-    /// Tells it from earlier ones of its name.
+    /// Distinguishes it from earlier ones of its name.
     run: u64,
     exits: Option<i32>,
     ended: AtomicBool,
     state: Mutex<State>,
 }
 
-/// What it has.
+/// Its state.
 #[derive(Debug)]
 pub(crate) enum State {
     Safekeeper(Safekeeper),
@@ -83,10 +83,11 @@ pub(crate) enum State {
 }
 
 impl StandIn {
-    /// Starts a member on its volume; without a volume its state is in memory alone, and each start is on an empty disk.
+    /// Starts a member on its volume; without a volume, its state is only in memory, and each start is on an empty
+    /// disk.
     ///
     /// # Errors
-    /// The system's words, of the volume or of what the installation shares; a certificate that is none.
+    /// Errors of the system, of the volume or of what the installation shares; an invalid certificate.
     pub fn start(
         identity: Identity,
         (own, computes): (Member, Computes),
@@ -126,25 +127,25 @@ impl StandIn {
         Ok(member)
     }
 
-    /// What it is.
+    /// Returns its role.
     pub fn role(&self) -> Role {
         self.identity.role
     }
 
-    /// Whether its pages are served over HTTPS, too.
+    /// Whether its pages are also served over HTTPS.
     pub fn has_https(&self) -> bool {
         self.tls.is_some()
     }
 
-    /// The exit code, of one that does not stay.
+    /// Returns the exit code, if it exits at once.
     pub fn exits(&self) -> Option<i32> {
         self.exits
     }
 
-    /// The timelines that a safekeeper holds, by now; a pageserver has none to give.
+    /// Returns the timelines that a safekeeper holds now; none for a pageserver.
     ///
     /// # Errors
-    /// The system's words, of its volume.
+    /// Errors of the system, of its volume.
     pub fn holds(&self) -> io::Result<BTreeSet<TimelineId>> {
         match &*self.state()? {
             State::Safekeeper(safekeeper) => Ok(safekeeper.holds()),
@@ -152,14 +153,14 @@ impl StandIn {
         }
     }
 
-    /// Its state by now, which is on its volume, too.
+    /// Returns its current state, which is also on its volume.
     ///
     /// # Errors
-    /// The system's words.
+    /// Errors of the system.
     pub(crate) fn state(&self) -> io::Result<MutexGuard<'_, State>> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if self.ended.load(Ordering::Relaxed) || self.exits.is_some() {
-            // Its volume may be another's by now; and one that does not stay writes nothing.
+            // Another member may use its volume by now; and one that exits at once writes nothing.
             return Ok(state);
         }
         let ledger = self.installation.ledger(&self.computes);
@@ -179,9 +180,9 @@ impl StandIn {
         Ok(state)
     }
 
-    /// Ends it: its state is written once more, and its peers no longer have it.
+    /// Ends it: its state is written once more, and its peers no longer see it.
     pub fn end(&self) {
-        // A volume that is gone needs nothing written.
+        // If the volume is gone, nothing has to be written.
         let state = self.state();
         self.ended.store(true, Ordering::Relaxed);
         drop(state);

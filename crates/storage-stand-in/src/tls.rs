@@ -1,4 +1,4 @@
-//! HTTPS, as it is set.
+//! HTTPS, if configured.
 
 use crate::settings::Https;
 use crate::stand_in::StandIn;
@@ -10,10 +10,10 @@ use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsAcceptor;
 
-/// What a server needs to show this certificate.
+/// Returns a server configuration with this certificate.
 ///
 /// # Errors
-/// It is no certificate with its key.
+/// It is not a certificate with its key.
 pub(crate) fn server(https: &Https) -> io::Result<Arc<ServerConfig>> {
     let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(https.certificate.as_bytes()).collect();
     let key = PrivateKeyDer::from_pem_slice(https.key.as_bytes()).map_err(io::Error::other)?;
@@ -24,15 +24,15 @@ pub(crate) fn server(https: &Https) -> io::Result<Arc<ServerConfig>> {
 }
 
 impl StandIn {
-    /// Serves requests over HTTPS on a stream until the client closes it; `ready` is asked with each. A member that has
-    /// none closes it at once.
+    /// Serves requests over HTTPS on a stream until the client closes it; calls `ready` for each. A member without
+    /// HTTPS closes it at once.
     pub async fn serve_https(
         self: Arc<Self>,
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
         ready: impl Fn() -> bool + Send + 'static,
     ) {
         let Some(config) = self.tls.clone() else { return };
-        // Who does not trust the certificate goes away.
+        // A client that does not trust the certificate disconnects.
         if let Ok(stream) = TlsAcceptor::from(config).accept(stream).await {
             self.serve(stream, ready).await;
         }

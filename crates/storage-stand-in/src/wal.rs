@@ -1,13 +1,13 @@
-//! The bytes of WAL: what a compute wrote, as a function of the timeline and the position. Nobody reads them but for
-//! digests.
+//! The bytes of WAL: what a compute wrote, as a function of the timeline and the position. Only digests read them.
 
 use crate::installation::TimelineId;
 use sha2::{Digest as _, Sha256};
 
-/// Bytes that are made at once.
+/// Bytes that are generated at once.
 const BLOCK: u64 = 8;
 
-/// The digest of the bytes of a timeline from one position up to another; the byte at `damaged` is another than was written.
+/// Returns the digest of the bytes of a timeline between two positions; the byte at `damaged` differs from what was
+/// written.
 pub(crate) fn digest(id: &TimelineId, (from, until): (u64, u64), damaged: Option<u64>) -> [u8; 32] {
     let seed = Sha256::digest(format!("{}/{}", id.tenant, id.timeline));
     let seed = u64::from_le_bytes(std::array::from_fn(|at| seed[at]));
@@ -25,7 +25,7 @@ pub(crate) fn digest(id: &TimelineId, (from, until): (u64, u64), damaged: Option
     hasher.finalize().into()
 }
 
-/// splitmix64: words that differ little come out wholly different.
+/// splitmix64: similar words give entirely different results.
 fn mixed(word: u64) -> u64 {
     let mixed = (word ^ (word >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_same_stretch_is_the_same_whoever_reads_it_and_one_byte_makes_it_another() {
+    fn equal_ranges_have_equal_digests_and_one_byte_changes_them() {
         let id = |timeline: &str| TimelineId { tenant: "aa".into(), timeline: timeline.into() };
         let of = |range, damaged| digest(&id("11"), range, damaged);
         assert_eq!(of((3, 1003), None), of((3, 1003), None));

@@ -1,4 +1,4 @@
-//! Members of one installation on volumes of their own, asked as a client asks them.
+//! Members of one installation on their own volumes, queried like by a client.
 
 #![allow(clippy::unwrap_used)]
 
@@ -23,7 +23,7 @@ impl World {
         World { shared, installation, settings: Settings::read(settings).unwrap() }
     }
 
-    /// The same with other settings.
+    /// Returns the same installation with other settings.
     fn with(self, settings: &str) -> World {
         World { settings: Settings::read(settings).unwrap(), ..self }
     }
@@ -37,7 +37,7 @@ impl World {
         Arc::new(started.unwrap())
     }
 
-    /// One on a disk of its own.
+    /// Starts a member on a new disk.
     fn new_one(&self, name: &str) -> (Arc<StandIn>, TempDir) {
         let disk = tempfile::tempdir().unwrap();
         (self.start(name, disk.path()), disk)
@@ -61,7 +61,7 @@ fn metrics(member: &StandIn) -> String {
     body
 }
 
-/// The values of a metric, in order.
+/// Returns the values of a metric, in order.
 fn values(text: &str, name: &str) -> Vec<u64> {
     let of = |line: &str| {
         let rest = line.strip_prefix(name)?;
@@ -87,7 +87,7 @@ fn json(member: &StandIn, path: &str) -> Value {
     serde_json::from_str(&body).unwrap()
 }
 
-/// Waits until something holds: what a rate brings.
+/// Waits until a condition holds that depends on a rate.
 fn until(what: &str, holds: impl Fn() -> bool) {
     let end = std::time::Instant::now() + Duration::from_secs(60);
     while !holds() {
@@ -97,7 +97,7 @@ fn until(what: &str, holds: impl Fn() -> bool) {
 }
 
 #[test]
-fn members_that_are_well_agree() {
+fn healthy_members_agree() {
     let world = World::new("");
     let all = world.safekeepers();
     for (number, (member, _)) in all.iter().enumerate() {
@@ -131,10 +131,10 @@ fn a_wiped_disk_has_nothing_and_catches_up_from_peers_at_its_rate() {
     first.end();
     for (member, _) in &others {
         member.end();
-        // One that comes too late to a member that has ended brings it back to nobody.
+        // A late request to a member that has ended does not bring it back for others.
         metrics(member);
     }
-    // Nobody holds what it lost.
+    // No member holds what it lost.
     let (wiped, disk) = world.new_one("safekeeper-0");
     assert_eq!(value(&wiped, "safekeeper_timelines"), 0);
     assert!(!metrics(&wiped).contains("safekeeper_flush_lsn"), "no heading either");
@@ -148,7 +148,7 @@ fn a_wiped_disk_has_nothing_and_catches_up_from_peers_at_its_rate() {
     let text = metrics(&wiped);
     let (flush, commit) = (values(&text, "safekeeper_flush_lsn"), values(&text, "safekeeper_commit_lsn"));
     assert_eq!(flush, commit, "what is committed is told as far as it has it");
-    // Ended in the middle, it goes on where it was.
+    // Ended in the middle, it continues where it was.
     wiped.end();
     let again = world.start("safekeeper-0", disk.path());
     let flush = values(&metrics(&again), "safekeeper_flush_lsn");
@@ -169,7 +169,7 @@ fn without_a_rate_it_has_caught_up_when_it_answers_and_at_rate_nought_never() {
     assert_eq!(value(&never, "safekeeper_timelines"), 0);
 }
 
-/// A pod that is started again on its disk has what was on it, also when other members do not run.
+/// A pod that is restarted on its disk has its data, even if other members do not run.
 #[test]
 fn a_disk_that_is_kept_keeps_all() {
     let world = World::new("");
@@ -196,7 +196,7 @@ fn one_that_lags_stays_behind_and_terms_go_up_with_computes() {
     }
 }
 
-/// An old disk has the term that it had, until a compute is in touch with it: which it is at once.
+/// An old disk has its old term until a compute connects, which happens at once.
 #[test]
 fn the_file_on_the_volume_has_the_term_and_the_position() {
     let world = World::new("");
@@ -210,7 +210,7 @@ fn the_file_on_the_volume_has_the_term_and_the_position() {
     for _ in 0..2 {
         world.installation.compute_started().unwrap();
     }
-    assert_eq!(read(), kept, "nobody runs who would change it");
+    assert_eq!(read(), kept, "no running member changes it");
     let again = world.start("safekeeper-0", disk.path());
     assert_eq!(value(&again, "safekeeper_acceptor_term"), 2);
 }
@@ -302,7 +302,7 @@ fn a_wiped_pageserver_attaches_its_tenants_one_by_one_from_the_bucket() {
     drop(safekeepers);
 }
 
-/// What only safekeepers hold is there again only if they hold it.
+/// WAL that was only on safekeepers is there again only if they hold it.
 #[test]
 fn without_safekeepers_a_wiped_pageserver_has_what_is_in_the_bucket() {
     let world = World::new("");
@@ -326,7 +326,7 @@ fn a_bucket_that_is_empty_leaves_tenants_active_without_timelines() {
     assert_eq!(values(&text, "pageserver_timeline_states_count{state=\"active\"}"), [0]);
     assert_eq!(values(&text, "pageserver_remote_physical_size_global"), [0]);
 
-    // And so does a bucket that somebody emptied.
+    // So does an empty bucket.
     let world = World::new(&format!(r#"{{{THREE}}}"#));
     let (before, _old) = world.new_one("pageserver-0");
     before.end();
@@ -367,7 +367,7 @@ fn without_its_identity_file_a_pageserver_exits_where_nothing_writes_one() {
     let (wiped, disk) = world.new_one("pageserver-0");
     assert_eq!(wiped.exits(), Some(1));
     wiped.end();
-    // And again, as often as its container is started.
+    // And again at each start of its container.
     assert_eq!(world.start("pageserver-0", disk.path()).exits(), Some(1));
 }
 
@@ -434,7 +434,7 @@ fn a_timelines_state_and_digest_are_json_with_postgresqls_positions() {
     assert_eq!(page(&members[0].0, &format!("{path}/digest?from_lsn=0/0&until_lsn=0/2000000")).0, 500);
 }
 
-/// Computes bring what is made while members are there; one that lost its disk afterwards gets it from its peers.
+/// Computes deliver what is created while members run; one that lost its disk afterwards gets it from its peers.
 #[test]
 fn timelines_that_are_made_later_are_on_all_that_start_again() {
     let world = World::new("");
@@ -459,11 +459,11 @@ fn timelines_that_are_made_later_are_on_all_that_start_again() {
     wiped.end();
     members[2].0.end();
     let (alone, _disk) = more.new_one("safekeeper-0");
-    assert_eq!(value(&alone, "safekeeper_timelines"), 0, "nobody has them");
+    assert_eq!(value(&alone, "safekeeper_timelines"), 0, "no member has them");
     drop(disk);
 }
 
-/// Positions say nothing of bytes.
+/// Positions do not show the bytes.
 #[test]
 fn wal_that_is_damaged_has_another_digest_at_the_same_positions() {
     let world = World::new(
@@ -512,7 +512,7 @@ async fn pages_are_served_over_any_stream() {
     assert!(get(&safekeeper, "/nowhere").await.starts_with("HTTP/1.1 404 Not Found\r\n"));
 }
 
-/// As those who run it say: it is not ready, and what it has not loaded it does not tell.
+/// Its runner says that it is not ready, and it does not report what it has not loaded.
 #[test]
 fn one_that_is_not_ready_says_503_and_lags() {
     let world = World::new("");
@@ -523,7 +523,7 @@ fn one_that_is_not_ready_says_503_and_lags() {
     assert_eq!(values(&body, "safekeeper_flush_lsn"), [WAL_END - 0x1_8000]);
 }
 
-/// The same pages on another port; a certificate that is none keeps it from starting.
+/// The same pages on another port; an invalid certificate prevents its start.
 #[tokio::test]
 async fn pages_are_served_over_https_with_the_certificate_that_is_set() {
     let rcgen::CertifiedKey { cert, signing_key } =
@@ -545,7 +545,7 @@ async fn pages_are_served_over_https_with_the_certificate_that_is_set() {
     let mut client = tokio_rustls::TlsConnector::from(Arc::new(config)).connect(name, client).await.unwrap();
     client.write_all(b"GET /v1/status HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
     let mut answer = Vec::new();
-    // It ends without a goodbye, as many servers do.
+    // It closes the connection abruptly, as many servers do.
     let _ = client.read_to_end(&mut answer).await;
     let answer = String::from_utf8(answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("{\"id\":1}"), "{answer}");

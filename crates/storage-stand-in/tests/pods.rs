@@ -1,5 +1,5 @@
-//! The program as pods run it: processes with an address of their own, which find each other by the folder that they share.
-//! Linux has a whole network of loopback addresses; elsewhere there is one.
+//! The program as pods run it: processes with their own addresses, which find each other by the folder that they share.
+//! Linux has an entire network of loopback addresses; other systems have one.
 
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used)]
@@ -16,7 +16,7 @@ const WAL_END: u64 = storage_stand_in::WAL_END;
 struct Pods {
     folder: TempDir,
     settings: &'static str,
-    /// The first three parts of the addresses, this case's own.
+    /// The first three parts of the addresses, unique to this case.
     network: String,
 }
 
@@ -38,7 +38,7 @@ impl Pods {
         self.folder.path().join("disks").join(pod)
     }
 
-    /// Starts a pod on the disk that it has, or on a new one.
+    /// Starts a pod on its disk, or on a new one.
     fn start(&self, name: &str) -> Pod {
         let (role, ordinal) = name.split_once('-').unwrap();
         let (port, base) = if role == "safekeeper" { (7676, 1) } else { (9898, 100) };
@@ -92,14 +92,14 @@ impl Pod {
         line.rsplit(' ').next()?.parse().ok()
     }
 
-    /// Ends it as a kubelet does: the exit code.
+    /// Ends it like a kubelet, and returns the exit code.
     fn end(mut self) -> Option<i32> {
         let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
         self.child.wait().unwrap().code()
     }
 
-    /// What one says that ends by itself, and its exit code.
+    /// Returns the output and exit code of one that exits by itself.
     fn refuses(mut self) -> (Option<i32>, String) {
         let end = Instant::now() + Duration::from_secs(30);
         while self.child.try_wait().unwrap().is_none() {
@@ -114,7 +114,7 @@ impl Pod {
 
 impl Drop for Pod {
     fn drop(&mut self) {
-        // Ended already, where a test did it.
+        // A test may have ended it already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -162,7 +162,7 @@ fn without_peers_a_wiped_disk_stays_empty_until_one_comes() {
 }
 
 #[test]
-fn what_is_wrong_with_a_pod_is_said() {
+fn a_pods_error_is_reported() {
     let (code, said) = Pods::new(3, r#"{"safekeeper": {"rat": 1}}"#).start("safekeeper-0").refuses();
     assert!(code == Some(1) && said.contains("unknown field `rat`"), "{code:?}: {said}");
     let pods = Pods::new(4, r#"{"pageserver": {"identity": "required"}}"#);

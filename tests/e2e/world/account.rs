@@ -1,4 +1,4 @@
-//! An account of a case's own: the namespace of the manifests under another name, and whatever the case changes in it.
+//! A case's own account: the namespace of the manifests under another name, with the changes of the case.
 
 use super::World;
 use crate::support::Ran;
@@ -13,10 +13,10 @@ const MANIFEST: &str = include_str!(concat!(
     "/crates/practice-cluster/src/scenarios/manifests/account-cloud007.yaml"
 ));
 
-/// What the name of every account that a case made begins with.
+/// The name prefix of every account that a case created.
 pub(super) const PREFIX: &str = "e2e-";
 
-/// An account that ends with its case.
+/// An account that is removed at the end of its case.
 pub(crate) struct Account<'w> {
     pub(crate) world: &'w World,
     pub(crate) namespace: String,
@@ -26,7 +26,7 @@ pub(crate) struct Account<'w> {
 pub(crate) struct Objects(Vec<Value>);
 
 impl Objects {
-    /// The StatefulSet of this name.
+    /// Returns the StatefulSet of this name.
     pub(crate) fn set(&mut self, name: &str) -> &mut Value {
         let found =
             self.0.iter_mut().find(|object| object["kind"] == "StatefulSet" && object["metadata"]["name"] == name);
@@ -35,7 +35,7 @@ impl Objects {
 }
 
 impl Objects {
-    /// The Service and the StatefulSet of this name once more, under another name.
+    /// Copies the Service and the StatefulSet of this name under another name.
     pub(crate) fn copied(&mut self, name: &str, copy: &str) {
         let of_name = |object: &&Value| object["metadata"]["name"] == name;
         let copies: Vec<Value> = self.0.iter().filter(of_name).map(|object| renamed(object, name, copy)).collect();
@@ -44,7 +44,7 @@ impl Objects {
     }
 }
 
-/// The same with one text in the place of another, wherever that is a whole value.
+/// Replaces one text with another, wherever it is an entire value.
 fn renamed(value: &Value, from: &str, to: &str) -> Value {
     match value {
         Value::String(text) if text == from => Value::from(to),
@@ -61,7 +61,7 @@ impl World {
         "/crates/practice-cluster/src/scenarios/manifests/account-fe-team.yaml"
     ));
 
-    /// Creates a namespace of this name with nothing in it.
+    /// Creates an empty namespace of this name.
     pub(crate) fn empty_account(&self, namespace: &str) -> Account<'_> {
         assert!(namespace.starts_with(PREFIX), "{namespace}");
         let account = Account { world: self, namespace: namespace.to_owned() };
@@ -86,7 +86,7 @@ impl World {
             object["metadata"][field] = Value::from(namespace.clone());
         }
         change(&mut objects);
-        // From here on it is removed, whatever happens.
+        // From here on, it is always removed.
         let account = Account { world: self, namespace };
         for object in &objects.0 {
             self.create(object);
@@ -108,7 +108,7 @@ impl Account<'_> {
         self.world.within(&self.namespace)
     }
 
-    /// The plugin, in this account's namespace.
+    /// Returns the plugin, in this account's namespace.
     pub(crate) fn plugin(&self, arguments: &[&str]) -> Command {
         let arguments: Vec<&str> = arguments.iter().copied().chain(["-n", &self.namespace]).collect();
         self.world.plugin(&arguments)
@@ -136,7 +136,7 @@ impl Account<'_> {
         namespaces.delete(&self.namespace, &DeleteParams::default()).await_in(self.world).unwrap();
     }
 
-    /// What is in it, for a case that failed.
+    /// Returns its content, for a case that failed.
     fn shown(&self) -> String {
         self.world.block_on(async {
             let all = ListParams::default();
@@ -171,14 +171,14 @@ impl Drop for Account<'_> {
         }
         if self.world.is_real() {
             let namespaces: Api<Namespace> = self.world.cluster_wide();
-            // Nobody waits for it, and one that is gone already is as good.
+            // No case waits for it, and it may be gone already.
             let _ = self.world.block_on(namespaces.delete(&self.namespace, &DeleteParams::default()));
             self.world.reclaim(&self.namespace, false);
         }
     }
 }
 
-/// `work.await_in(world)` reads from left to right where a case does one thing after the other.
+/// `work.await_in(world)` reads from left to right if a case does one thing after the other.
 pub(crate) trait AwaitIn: Future + Sized {
     fn await_in(self, world: &World) -> Self::Output {
         world.block_on(self)

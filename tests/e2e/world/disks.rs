@@ -1,6 +1,5 @@
-//! What a person would look at around a command: the pods, claims and volumes of an account, with their UIDs, and how
-//! many bytes lie on each disk. Printed where `SYNXDB_E2E_DISKS` is set and `--nocapture` is given; docs/evidence.md has
-//! the command.
+//! What an operator would inspect around a command: an account's pods, claims and volumes with their UIDs, and the
+//! number of bytes on each disk. Printed if `SYNXDB_E2E_DISKS` is set and `--nocapture` is given.
 
 use super::Account;
 use crate::support::Ran;
@@ -11,13 +10,13 @@ use std::path::Path;
 use std::process::Command;
 
 const WANTED: &str = "SYNXDB_E2E_DISKS";
-/// Of a UID: enough to tell one from another.
+/// Length of a shortened UID, enough to distinguish them.
 const UID: usize = 8;
-/// How the annotations begin that hold records.
+/// The prefix of the annotations with records.
 const RECORD: &str = "kubectl-synxdb/record-";
 
 impl Account<'_> {
-    /// Runs a command, and prints the account's disks before and after it where that is wanted.
+    /// Runs a command, and prints the account's disks before and after it if requested.
     #[allow(clippy::print_stderr)]
     pub(super) fn with_disks_printed(&self, arguments: &[&str], run: impl FnOnce() -> Ran) -> Ran {
         if std::env::var_os(WANTED).is_none() || !matches!(arguments.first(), Some(&("failover" | "undo"))) {
@@ -82,7 +81,7 @@ fn short(uid: Option<String>) -> String {
     uid.unwrap_or_default().chars().take(UID).collect()
 }
 
-/// What lies in a folder of this machine, as `du` counts it; `None` if there is no such folder here.
+/// Returns the size of a folder on this machine, as `du` counts it; `None` if it does not exist here.
 fn bytes(folder: &Path) -> Option<u64> {
     let counted = Command::new("du").args(["--summarize", "--apparent-size", "--bytes"]).arg(folder).output().ok()?;
     String::from_utf8_lossy(&counted.stdout).split_whitespace().next()?.parse().ok()

@@ -1,5 +1,5 @@
-//! What goes wrong with machines and the API server: by the sandbox's own hand, or, on a real cluster, by the program
-//! that `SYNXDB_E2E_FAULTS` names, `tests/kubernetes/fault` unless it is set.
+//! Failures of machines and the API server: by the sandbox itself or, on a real cluster, by the program in
+//! `SYNXDB_E2E_FAULTS` (`tests/kubernetes/fault` by default).
 
 use super::{Kind, World, named};
 use k8s_openapi::api::core::v1::Node;
@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-/// How long the practice cluster's API server is away.
+/// How long the practice cluster's API server is down.
 const DOWN_FOR: Duration = Duration::from_secs(2);
 const FAULTS: &str = "SYNXDB_E2E_FAULTS";
 
-/// A node that was lost. A real one is brought back at the latest when this is dropped.
+/// A lost node. A real one is brought back when this is dropped, at the latest.
 pub(crate) struct LostNode<'w> {
     world: &'w World,
     name: String,
@@ -32,7 +32,7 @@ impl World {
         lost
     }
 
-    /// Ends the API server and all that is connected to it, and returns when it serves again.
+    /// Stops the API server with all its connections, and returns when it serves again.
     pub(crate) fn restart_api_server(&self) {
         match &self.kind {
             Kind::Practice(sandbox) => self.block_on(sandbox.as_ref().unwrap().restart_api(DOWN_FOR)),
@@ -41,11 +41,11 @@ impl World {
     }
 }
 
-/// A controller manager that does nothing. It goes on when this is dropped.
+/// A stopped controller manager. It continues when this is dropped.
 pub(crate) struct Stopped<'w>(&'w World);
 
 impl World {
-    /// Stops the controller manager, as one that is overloaded or restarts: nothing is created, bound or finished.
+    /// Stops the controller manager, as if overloaded or restarting: nothing is created, bound or finished.
     pub(crate) fn stop_controller_manager(&self) -> Stopped<'_> {
         match &self.kind {
             Kind::Practice(sandbox) => sandbox.as_ref().unwrap().stop_controller_manager(true),
@@ -100,14 +100,14 @@ fn is_ready(node: &Node) -> bool {
     conditions.into_iter().flatten().any(|one| one.type_ == "Ready" && one.status == "True")
 }
 
-/// Has the real cluster's own program do it.
+/// Runs the real cluster's own program.
 fn fault(arguments: &[&str]) -> Result<(), String> {
     let program = std::env::var_os(FAULTS).map_or_else(
         || Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kubernetes/fault"),
         |program| std::path::absolute(PathBuf::from(program)).unwrap(),
     );
     let what = || format!("{} {}", program.display(), arguments.join(" "));
-    // Only what it says of a failure is read to its end: a program that it leaves behind may keep its output open.
+    // The output goes to a file, because a program that it leaves behind may keep a pipe open.
     let said = tempfile::NamedTempFile::new().unwrap();
     let mut command = Command::new(&program);
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(said.reopen().unwrap());

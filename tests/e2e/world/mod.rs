@@ -1,4 +1,4 @@
-//! Where a case runs: a practice cluster of its own, or the one real cluster that all cases share.
+//! Where a case runs: its own practice cluster, or the one real cluster that all cases share.
 
 mod account;
 mod disks;
@@ -43,15 +43,15 @@ pub(crate) const SYSTEM: &str = "synxdb-system";
 /// The account of the manifests.
 pub(crate) const ACCOUNT: &str = "cloud007-513d75d5-3033-4649-b913-07f6115ec41a";
 
-/// The account of another release, which tells by labels what its pods are.
+/// The account of another release, whose pods are identified by labels.
 pub(crate) const FE_TEAM: &str = "hashdata-fe-team-07e5674f";
 
 /// Names the kubeconfig of a real cluster.
 const REAL: &str = "SYNXDB_E2E_KUBECONFIG";
-/// Cases on a real cluster at the same time.
+/// The number of concurrent cases on a real cluster.
 const AT_ONCE: usize = 2;
 
-/// The cluster of one case. On a real one, everything that the case made is removed in the end.
+/// The cluster of one case. On a real one, everything that the case created is removed at the end.
 pub(crate) struct World {
     kind: Kind,
     runtime: Option<Runtime>,
@@ -63,18 +63,18 @@ pub(crate) struct World {
 }
 
 enum Kind {
-    Practice(Option<Sandbox>),
+    Practice(Option<Box<Sandbox>>),
     Real,
 }
 
 impl World {
-    /// For a case that touches nothing but what it made itself.
+    /// For a case that changes only what it created itself.
     pub(crate) fn shared() -> Self {
         Self::start(false)
     }
 
-    /// For a case that touches the system namespace, the account of the manifests, nodes or the API server: no other
-    /// case runs meanwhile, and all of SynxDB is Ready before and after.
+    /// For a case that changes the system namespace, the account of the manifests, nodes or the API server: no other
+    /// case runs at the same time, and all of SynxDB is Ready before and after.
     pub(crate) fn alone() -> Self {
         Self::start(true)
     }
@@ -97,14 +97,14 @@ impl World {
                 let sandbox = runtime.block_on(Sandbox::start(options)).unwrap();
                 machine::needs_postgresql(sandbox.notices());
                 let path = sandbox.kubeconfig().to_owned();
-                (Kind::Practice(Some(sandbox)), path, None)
+                (Kind::Practice(Some(Box::new(sandbox))), path, None)
             }
         };
         let client = runtime.block_on(client(&kubeconfig));
         let home = tempfile::tempdir().unwrap();
         let world = Self { kind, runtime: Some(runtime), client, kubeconfig, home, alone, turn };
         if alone && world.is_real() {
-            world.nobody_else();
+            world.no_other_accounts();
             world.no_storage_settings();
         }
         if alone || !world.is_real() {
@@ -117,31 +117,31 @@ impl World {
         matches!(self.kind, Kind::Real)
     }
 
-    /// The administrator's password in databases that nothing was done to: a real cluster's ask for none.
+    /// Returns the administrator's password in unmodified databases: a real cluster's require none.
     pub(crate) fn password(&self) -> Option<&str> {
         match &self.kind {
-            Kind::Practice(sandbox) => sandbox.as_ref().map(Sandbox::password),
+            Kind::Practice(sandbox) => sandbox.as_deref().map(Sandbox::password),
             Kind::Real => None,
         }
     }
 
-    /// The file with that password, for libpq.
+    /// Returns the file with that password, for libpq.
     pub(crate) fn passfile(&self) -> Option<&Path> {
         match &self.kind {
-            Kind::Practice(sandbox) => sandbox.as_ref().map(Sandbox::passfile),
+            Kind::Practice(sandbox) => sandbox.as_deref().map(Sandbox::passfile),
             Kind::Real => None,
         }
     }
 
-    /// Runs statements as the superuser of a proxy's server, to which nothing was done before, in database `postgres`.
+    /// Runs statements as the superuser of a proxy's unmodified server, in database `postgres`.
     pub(crate) fn as_superuser(&self, proxy: (&str, &str), sql: &str) {
         let client = self.superuser(proxy, None);
         let done = self.in_time(sql::first_column(&client, sql)).unwrap_or_else(|| panic!("no answer: {sql}"));
         done.unwrap_or_else(|why| panic!("{proxy:?}: {sql}: {why}"));
     }
 
-    /// A session of the superuser of a proxy's server, in database `postgres`: of a real cluster that is gpadmin, who
-    /// has this password by now.
+    /// Returns a session of the superuser of a proxy's server, in database `postgres`: on a real cluster that is
+    /// gpadmin, who has this password by now.
     pub(crate) fn superuser(&self, (namespace, pod): (&str, &str), password: Option<&str>) -> tokio_postgres::Client {
         let session = async {
             match &self.kind {
@@ -165,7 +165,7 @@ impl World {
         self.runtime.as_ref().unwrap().block_on(work)
     }
 
-    /// What the work comes to, where it ends in time.
+    /// Returns the result of the work, if it ends in time.
     pub(crate) fn in_time<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         self.block_on(async { tokio::time::timeout(self.limit(), work).await.ok() })
     }
@@ -174,7 +174,7 @@ impl World {
         self.client.clone()
     }
 
-    /// A client that asks once, whatever the answer.
+    /// Returns a client that sends each request once, whatever the answer.
     pub(crate) fn plain_client(&self, kubeconfig: &Path) -> Client {
         self.block_on(async {
             let mut config = config(kubeconfig).await;
@@ -187,7 +187,7 @@ impl World {
         &self.kubeconfig
     }
 
-    /// A folder that goes with the world.
+    /// Returns a folder that is removed with the world.
     pub(crate) fn home(&self) -> &Path {
         self.home.path()
     }
@@ -206,7 +206,7 @@ impl World {
         Api::all(self.client())
     }
 
-    /// The object, where there is one.
+    /// Returns the object, if it exists.
     pub(crate) fn get<K>(&self, api: &Api<K>, name: &str) -> Option<K>
     where
         K: Clone + DeserializeOwned + Debug,
@@ -224,7 +224,7 @@ impl World {
         self.block_on(objects::create(&self.client, object));
     }
 
-    /// Waits by watch until something holds of the objects chosen, by name.
+    /// Watches the selected objects by name until the condition holds.
     #[track_caller]
     pub(crate) fn until<K>(
         &self,
@@ -242,7 +242,7 @@ impl World {
         }
     }
 
-    /// The plugin with this cluster's kubeconfig and passwords, and nothing of the developer's own settings.
+    /// Returns the plugin with this cluster's kubeconfig and passwords, without the developer's own settings.
     pub(crate) fn plugin(&self, arguments: &[&str]) -> Command {
         let mut command = plugin(self.home(), arguments);
         command.env("KUBECONFIG", &self.kubeconfig);
@@ -255,13 +255,13 @@ impl World {
         self.start_command(self.plugin(arguments)).end()
     }
 
-    /// A program that runs.
+    /// Starts a program.
     pub(crate) fn start_command(&self, command: Command) -> Running {
         Running::start_within(self.limit(), command)
     }
 
-    /// Waits until the accounts of earlier cases are gone: nobody waited for that when they ended.
-    fn nobody_else(&self) {
+    /// Waits until the accounts of earlier cases are gone, which those cases did not wait for.
+    fn no_other_accounts(&self) {
         let what = "no account of an earlier case is left";
         self.until(&self.cluster_wide::<Namespace>(), watcher::Config::default(), what, |namespaces| {
             !namespaces.keys().any(|name| name.starts_with(account::PREFIX))
@@ -291,7 +291,7 @@ impl World {
         });
     }
 
-    /// Has the volumes that the plugin kept for claims of a namespace reclaimed, data and all.
+    /// Reclaims the volumes that the plugin retained for claims of a namespace, including their data.
     fn reclaim(&self, namespace: &str, released_only: bool) {
         let volumes = self.cluster_wide::<PersistentVolume>();
         self.block_on(async {
@@ -302,7 +302,7 @@ impl World {
                 if of_it.as_deref() == Some(namespace) && (released || !released_only) {
                     let patch = serde_json::json!({"spec": {"persistentVolumeReclaimPolicy": "Delete"}});
                     let name = volume.metadata.name.unwrap_or_default();
-                    // Gone meanwhile: just as well.
+                    // It may be gone already.
                     let _ = volumes.patch(&name, &Default::default(), &kube::api::Patch::Merge(patch)).await;
                 }
             }
@@ -327,7 +327,7 @@ impl Drop for World {
                     runtime.block_on(sandbox.stop());
                 }
             }
-            // A case that failed has said why already.
+            // A failed case has reported its reason already.
             Kind::Real if self.alone && !std::thread::panicking() => {
                 self.all_ready("after the case");
                 self.reclaim(SYSTEM, true);
@@ -343,7 +343,7 @@ impl Drop for World {
     }
 }
 
-/// Part of the real cluster's capacity; given back when dropped.
+/// A share of the real cluster's capacity, released when dropped.
 struct Turn(usize);
 
 static TAKEN: Mutex<usize> = Mutex::new(0);

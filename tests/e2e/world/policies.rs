@@ -1,4 +1,4 @@
-//! Admission policies of a case's own, in force when they are made and lifted when they are dropped.
+//! Admission policies of a case, created in effect and lifted when dropped.
 
 use super::World;
 use k8s_openapi::api::admissionregistration::v1::{ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding};
@@ -15,8 +15,9 @@ pub(crate) struct Policy<'w> {
 }
 
 impl World {
-    /// Denies the deletion of an object (its resource and name) in a namespace while this CEL expression is false. Config maps of the name that the policy
-    /// has are its probe: an API server learns of a policy a moment later, and nothing tells when.
+    /// Denies the deletion of an object (its resource and name) in a namespace while this CEL expression is false.
+    /// ConfigMaps with the policy's name serve as probes: an API server learns of a policy a moment later, and no event
+    /// signals it.
     pub(crate) fn deny_deletion(&self, namespace: &str, (what, whose): (&str, &str), expression: &str) -> Policy<'_> {
         let name = format!("e2e-{}", uuid::Uuid::new_v4());
         let policy = Policy { world: self, name: name.clone(), namespace: namespace.to_owned() };
@@ -40,7 +41,7 @@ impl World {
 }
 
 impl Policy<'_> {
-    /// Lifts it, and waits until it is.
+    /// Lifts it, and waits until that is in effect.
     pub(crate) fn lift(self) {
         self.remove();
         self.until(false);
@@ -52,7 +53,7 @@ impl Policy<'_> {
             self.world.cluster_wide::<ValidatingAdmissionPolicyBinding>(),
         );
         self.world.block_on(async {
-            // Lifted before: just as well.
+            // It may be lifted already.
             let _ = bindings.delete(&self.name, &DeleteParams::default()).await;
             let _ = policies.delete(&self.name, &DeleteParams::default()).await;
         });
@@ -65,7 +66,7 @@ impl Policy<'_> {
         let probe = ConfigMap { metadata, ..ConfigMap::default() };
         let asked = async {
             loop {
-                // There already: just as well.
+                // It may exist already.
                 let _ = probes.create(&PostParams::default(), &probe).await;
                 if probes.delete(&self.name, &DeleteParams::default()).await.is_err() == denied {
                     return;

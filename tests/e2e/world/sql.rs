@@ -10,13 +10,13 @@ use tokio_postgres::{Client, Config, NoTls};
 pub(crate) type Role<'r> = (&'r str, Option<&'r str>);
 
 impl World {
-    /// The first column, as text, of the last statement's rows.
+    /// Returns the first column of the last statement's rows, as text.
     pub(crate) fn query(&self, (namespace, pod): (&str, &str), database: &str, sql: &str) -> Vec<String> {
         let answer = self.query_as((namespace, pod), ("gpadmin", self.password()), database, sql);
         answer.unwrap_or_else(|why| panic!("{namespace}/{pod}, {database}: {sql}: {why}"))
     }
 
-    /// The same, with another login; or why there is no answer.
+    /// The same with another login. Fails with the reason.
     pub(crate) fn query_as(
         &self,
         (namespace, pod): (&str, &str),
@@ -34,7 +34,7 @@ impl World {
         self.in_time(asked).unwrap_or_else(|| panic!("{namespace}/{pod} does not answer: {sql}"))
     }
 
-    /// A session, and its connection's task.
+    /// Returns a session, and its connection's task.
     pub(super) async fn session(
         &self,
         (namespace, pod): (&str, &str),
@@ -57,7 +57,7 @@ impl World {
         Ok((client, task))
     }
 
-    /// The rows of the product page's example in an account's `test_db`, which is made where it is not there yet.
+    /// Returns the rows of the product page's example in an account's `test_db`, which is created if necessary.
     pub(crate) fn projects(&self, namespace: &str) -> Vec<String> {
         let proxy = (namespace, "cloudberry-proxy-0");
         let databases = self.query(proxy, "postgres", "select datname from pg_database where datname = 'test_db'");
@@ -68,7 +68,7 @@ impl World {
         self.query(proxy, "test_db", "select row_to_json(p)::text from public.projects p order by project_id")
     }
 
-    /// The tables of `cloudmeta`; one is made where there is none yet.
+    /// Returns the tables of `cloudmeta`; one is created if there is none.
     pub(crate) fn cloudmeta(&self) -> Vec<String> {
         let proxy = (SYSTEM, "cloudberry-proxy-0");
         let tables = "select schemaname || '.' || tablename from pg_tables \
@@ -92,7 +92,7 @@ const PROJECTS: &str = "
     ANALYZE projects;
 ";
 
-/// The first column, as text, of all rows.
+/// Returns the first column of all rows, as text.
 pub(super) async fn first_column(client: &Client, sql: &str) -> Result<Vec<String>, String> {
     let said = client.simple_query(sql).await.map_err(|error| words(&error))?;
     let rows = said.iter().filter_map(|message| match message {
@@ -102,7 +102,7 @@ pub(super) async fn first_column(client: &Client, sql: &str) -> Result<Vec<Strin
     Ok(rows.collect())
 }
 
-/// tokio-postgres' own words are only "db error".
+/// Returns the server's message; tokio-postgres alone says only "db error".
 fn words(error: &tokio_postgres::Error) -> String {
     error.as_db_error().map_or_else(|| error.to_string(), |error| error.message().to_owned())
 }

@@ -1,4 +1,4 @@
-//! How safekeepers and pageservers behave, and what their pages say: in both worlds they are the programs of
+//! How safekeepers and pageservers behave, and what they report: on both kinds of cluster they are the programs of
 //! crates/storage-stand-in, which read their settings from a ConfigMap when they start.
 
 use super::{Kind, SYSTEM, World, named, stays_ready};
@@ -14,8 +14,8 @@ const MAP: &str = "storage-stand-in";
 /// All members of the storage layer.
 const MEMBERS: [&str; 4] = ["safekeeper-0", "safekeeper-1", "safekeeper-2", "pageserver-0"];
 
-/// Settings of the storage members. In the end the members that the case touched get new disks and start without them, also
-/// if the case failed: other cases come after it.
+/// Settings of the storage members. At the end, even if the case failed, the members that it touched get new disks and
+/// start without these settings, for later cases.
 pub(crate) struct StorageSettings<'w> {
     world: &'w World,
     touched: Vec<String>,
@@ -24,7 +24,7 @@ pub(crate) struct StorageSettings<'w> {
 }
 
 impl World {
-    /// Has storage members behave so from their next start on; `touched` are the pods that this case starts.
+    /// Sets the behavior of storage members from their next start on; `touched` are the pods that this case starts.
     pub(crate) fn storage(&self, settings: &Value, touched: &[&str]) -> StorageSettings<'_> {
         self.create(&json!({
             "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": MAP, "namespace": SYSTEM},
@@ -34,14 +34,14 @@ impl World {
         StorageSettings { world: self, touched, secrets: Vec::new(), ended: false }
     }
 
-    /// The same, and they start with these settings now, on the disks that they have.
+    /// The same, and restarts them now with these settings, on their current disks.
     pub(crate) fn storage_now(&self, settings: &Value, touched: &[&str]) -> StorageSettings<'_> {
         let settings = self.storage(settings, touched);
         touched.iter().for_each(|pod| self.replace_storage(pod, false));
         settings
     }
 
-    /// Removes what a case that was killed has left.
+    /// Removes what a killed case has left.
     pub(super) fn no_storage_settings(&self) {
         if self.get(&self.within::<ConfigMap>(SYSTEM), MAP).is_some() {
             let touched = MEMBERS.map(str::to_owned).to_vec();
@@ -49,7 +49,7 @@ impl World {
         }
     }
 
-    /// Deletes a storage member's pod, with its claims if wanted, and waits until another is Ready.
+    /// Deletes a storage member's pod, with its claims if requested, and waits until a new one is Ready.
     pub(crate) fn replace_storage(&self, pod: &str, claims: bool) {
         let pods: Api<Pod> = self.within(SYSTEM);
         let old = self.get(&pods, pod);
@@ -64,7 +64,7 @@ impl World {
         });
     }
 
-    /// Deletes an object of the system namespace, if it is there.
+    /// Deletes an object of the system namespace, if it exists.
     fn delete<K>(&self, name: &str)
     where
         K: kube::Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>
@@ -79,12 +79,12 @@ impl World {
         }
     }
 
-    /// What a storage member's page says: status code and body.
+    /// Returns status code and body of a storage member's page.
     pub(crate) fn page(&self, pod: &str, path: &str) -> (u16, String) {
         self.page_with(pod, path, None)
     }
 
-    /// The same of one who shows a token.
+    /// The same with a token.
     pub(crate) fn page_with(&self, pod: &str, path: &str, token: Option<&str>) -> (u16, String) {
         let port = if pod.starts_with("pageserver") { 9898 } else { 7676 };
         let asked = async {
@@ -106,7 +106,7 @@ impl World {
         self.in_time(asked).unwrap_or_else(|| panic!("{pod}{path} does not answer"))
     }
 
-    /// The values of a metric of a storage member; `name` may have labels.
+    /// Returns the values of a storage member's metric; `name` may have labels.
     pub(crate) fn metric(&self, pod: &str, name: &str) -> Vec<u64> {
         let (status, text) = self.page(pod, "/metrics");
         assert_eq!(status, 200, "{text}");
@@ -119,7 +119,7 @@ impl World {
 }
 
 impl StorageSettings<'_> {
-    /// Creates a Secret that goes with the settings.
+    /// Creates a Secret that is removed with the settings.
     pub(crate) fn secret(&mut self, name: &'static str, data: &Value) {
         self.world.create(&json!({
             "apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": SYSTEM}, "stringData": data,
@@ -127,12 +127,12 @@ impl StorageSettings<'_> {
         self.secrets.push(name);
     }
 
-    /// From now on members start as they should; those that run do not notice.
+    /// Removes the settings: members start normally from now on; running ones are not affected.
     pub(crate) fn lift(&self) {
         self.world.delete::<ConfigMap>(MAP);
     }
 
-    /// Ends them: the members that were touched are as before when it returns.
+    /// Removes the settings, and returns once the touched members are restored.
     pub(crate) fn end(mut self) {
         self.ended = true;
         self.clean_up();
@@ -151,8 +151,8 @@ impl Drop for StorageSettings<'_> {
         if self.ended || matches!(self.world.kind, Kind::Practice(_)) {
             return;
         }
-        // A case that failed is panicking, and what fails in its clean-up would end the whole program: in a thread of its
-        // own it is told, and no more.
+        // A failed case is panicking, and a second panic in its cleanup would abort the whole program: in a separate
+        // thread, it is only reported.
         let cleaned = std::thread::scope(|scope| scope.spawn(|| self.clean_up()).join());
         if let (Err(failed), false) = (cleaned, std::thread::panicking()) {
             std::panic::resume_unwind(failed);
@@ -160,8 +160,8 @@ impl Drop for StorageSettings<'_> {
     }
 }
 
-/// The plan does not rely on a safekeeper that does not say what it holds. Why depends on how old its disk is, and all cases
-/// share a real cluster.
+/// Asserts that the plan does not rely on a safekeeper that does not report its state. The reason depends on the age of
+/// its disk, and all cases share a real cluster.
 #[track_caller]
 pub(crate) fn is_not_relied_on(plan: &str) {
     let plan = unwrapped(plan);

@@ -1,6 +1,6 @@
-//! A proxy's server that asks for passwords and has TLS, as its superuser makes it so: by SQL alone, so that it is the
-//! same in both worlds. The practice cluster's superuser is nobody's but the test process' own, and its servers ask for
-//! passwords anyway.
+//! A proxy's server with passwords and TLS, configured by its superuser through SQL alone, so that it works on both
+//! kinds of cluster. Only the test process knows the practice cluster's superuser, and its servers require passwords
+//! anyway.
 
 use super::World;
 use super::sql::first_column;
@@ -15,7 +15,7 @@ pub(crate) struct Pair {
     pub(crate) key: String,
 }
 
-/// Who signs certificates.
+/// A certificate authority.
 pub(crate) struct Authority {
     pub(crate) certificate: String,
     issuer: Issuer<'static, KeyPair>,
@@ -31,7 +31,7 @@ impl Authority {
         Self { certificate, issuer: Issuer::new(params, key) }
     }
 
-    /// A server's certificate for this name.
+    /// Returns a server's certificate for this name.
     pub(crate) fn signed(&self, name: &str) -> Pair {
         let key = KeyPair::generate().unwrap();
         Pair { certificate: params(name).signed_by(&key, &self.issuer).unwrap().pem(), key: key.serialize_pem() }
@@ -39,7 +39,7 @@ impl Authority {
 }
 
 impl Pair {
-    /// One that no authority signed, for this name.
+    /// Returns a certificate for this name without an authority.
     pub(crate) fn self_signed(name: &str) -> Self {
         let key = KeyPair::generate().unwrap();
         Self { certificate: params(name).self_signed(&key).unwrap().pem(), key: key.serialize_pem() }
@@ -52,7 +52,7 @@ fn params(name: &str) -> CertificateParams {
     params
 }
 
-/// A proxy whose server asks everybody for a password.
+/// A proxy whose server requires a password from every client.
 pub(crate) struct Secured<'w> {
     world: &'w World,
     namespace: String,
@@ -62,7 +62,7 @@ pub(crate) struct Secured<'w> {
 }
 
 impl World {
-    /// Has the server of a proxy ask for passwords; the superuser's is this one.
+    /// Makes the server of a proxy require passwords; the superuser's is this one.
     pub(crate) fn secured(&self, (namespace, pod): (&str, &str), password: &str) -> Secured<'_> {
         let (namespace, pod, password) = (namespace.to_owned(), pod.to_owned(), password.to_owned());
         let secured = Secured { world: self, namespace, pod, password };
@@ -76,7 +76,7 @@ impl World {
         secured
     }
 
-    /// A file in the world's folder.
+    /// Returns a file in the world's folder.
     pub(crate) fn file(&self, name: &str, text: &str) -> PathBuf {
         let path = self.home().join(name);
         std::fs::write(&path, text).unwrap();
@@ -85,7 +85,7 @@ impl World {
 }
 
 impl<'w> Secured<'w> {
-    /// Asks as the superuser, in database `postgres`.
+    /// Queries as the superuser, in database `postgres`.
     pub(crate) fn query(&self, sql: &str) -> Vec<String> {
         let Self { world, namespace, pod, password } = self;
         let client = world.superuser((namespace, pod), Some(password));
@@ -93,7 +93,7 @@ impl<'w> Secured<'w> {
         answer.unwrap_or_else(|why| panic!("{namespace}/{pod}: {sql}: {why}"))
     }
 
-    /// Has the server offer TLS with this certificate.
+    /// Makes the server offer TLS with this certificate.
     pub(crate) fn offers(&self, pair: &Pair) {
         self.write("server.key", &pair.key);
         self.write("server.crt", &pair.certificate);
@@ -109,8 +109,8 @@ impl<'w> Secured<'w> {
         ));
     }
 
-    /// Returns when new connections find the server as its files say. A new one tells when the server had read them:
-    /// all of them, before it took the connection.
+    /// Returns when new connections use the server's current files. A new one reports when the server had read them:
+    /// all of them, before it accepted the connection.
     fn reload(&self) {
         let read = || self.query("select pg_conf_load_time()");
         let before = read();
@@ -122,7 +122,7 @@ impl<'w> Secured<'w> {
         }
     }
 
-    /// Stops the server's first process: connections are accepted by the system, and nobody answers them.
+    /// Stops the server's first process: the system accepts connections, and nothing answers them.
     pub(crate) fn hangs(&self) -> Hung<'w> {
         let Self { world, namespace, pod, password } = self;
         let hung = Hung { world, client: world.superuser((namespace, pod), Some(password)) };
@@ -134,7 +134,7 @@ impl<'w> Secured<'w> {
 /// A server that does not answer until this is dropped.
 pub(crate) struct Hung<'w> {
     world: &'w World,
-    /// A session from before: its process goes on.
+    /// An earlier session, whose process keeps running.
     client: Client,
 }
 

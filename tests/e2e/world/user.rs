@@ -1,4 +1,4 @@
-//! A user who may do little: a service account with roles of its own, and a kubeconfig for it.
+//! A user with limited permissions: a service account with its own roles, and a kubeconfig for it.
 
 use super::World;
 use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
@@ -11,14 +11,15 @@ use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// What a user may do: `verbs` on `resources` (`pods/portforward`, `statefulsets.apps`), in one namespace or everywhere.
+/// Permissions of a user: `verbs` on `resources` (`pods/portforward`, `statefulsets.apps`), in one namespace or
+/// everywhere.
 pub(crate) struct Rule<'r> {
     pub(crate) namespace: Option<&'r str>,
     pub(crate) resources: &'r [&'r str],
     pub(crate) verbs: &'r [&'r str],
 }
 
-/// One right of a user's, on one object or on any.
+/// One permission of a user, on one object or on any.
 pub(crate) struct Granted<'r> {
     pub(crate) namespace: Option<&'r str>,
     pub(crate) resource: &'r str,
@@ -26,18 +27,18 @@ pub(crate) struct Granted<'r> {
     pub(crate) verb: &'r str,
 }
 
-/// A user, until it is dropped.
+/// A user, until dropped.
 pub(crate) struct User<'w> {
     world: &'w World,
     /// `system:serviceaccount:…`
     pub(crate) name: String,
     pub(crate) kubeconfig: PathBuf,
-    /// Of its cluster role and that role's binding, where it has one.
+    /// Name of its cluster role and that role's binding, if there is one.
     role: Option<String>,
 }
 
 impl World {
-    /// Creates a user whose service account lives in `home`, and who may do this and nothing else.
+    /// Creates a user whose service account is in `home`, with only these permissions.
     pub(crate) fn user(&self, home: &str, rules: &[Rule<'_>]) -> User<'_> {
         let name = format!("e2e-{}", uuid::Uuid::new_v4());
         let subject = json!([{"kind": "ServiceAccount", "name": name, "namespace": home}]);
@@ -84,7 +85,7 @@ impl World {
         answer.unwrap().status.unwrap().token.unwrap()
     }
 
-    /// This world's kubeconfig with the user replaced by a token.
+    /// Returns this world's kubeconfig with the user replaced by a token.
     pub(crate) fn kubeconfig_with(&self, token: &str) -> Value {
         let text = std::fs::read_to_string(self.kubeconfig()).unwrap();
         let ours: Value = serde_saphyr::from_str(&text).unwrap();
@@ -106,7 +107,8 @@ impl World {
         })
     }
 
-    /// An authorizer learns of a role a moment after it was created, and nothing tells when: it is asked until it has.
+    /// Waits until the authorizer knows the rules: it learns of a role a moment after it was created, and no event
+    /// signals it.
     fn until_known(&self, user: &User<'_>, rules: &[Rule<'_>]) {
         let asked = async {
             let client = super::client(&user.kubeconfig).await;
@@ -135,7 +137,7 @@ impl World {
     }
 }
 
-/// Group, plural and subresource of a resource as RBAC's rules have them.
+/// Returns group, plural and subresource of a resource as RBAC's rules have them.
 fn parts(resource: &str) -> (&str, &str) {
     let (plural, group) = resource.split_once('.').unwrap_or((resource, ""));
     (group, plural)
@@ -169,7 +171,7 @@ async fn may(client: &Client, granted: &Granted<'_>) -> bool {
 
 impl Drop for User<'_> {
     fn drop(&mut self) {
-        // The rest goes with its namespace.
+        // The rest is deleted with its namespace.
         if let Some(role) = self.role.take().filter(|_| self.world.is_real()) {
             let (roles, bindings) =
                 (self.world.cluster_wide::<ClusterRole>(), self.world.cluster_wide::<ClusterRoleBinding>());

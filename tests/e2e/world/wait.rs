@@ -1,4 +1,4 @@
-//! Waiting for what is seen in a watch.
+//! Waiting for conditions by watch.
 
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::Pod;
@@ -11,16 +11,16 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::time::Duration;
 
-/// The one object of this name.
+/// Selects the one object of this name.
 pub(crate) fn named(name: &str) -> watcher::Config {
     watcher::Config::default().fields(&format!("metadata.name={name}"))
 }
 
-/// Waits until something holds of the objects chosen, by name; looks whenever one of them changed. A watch that breaks
-/// is taken up again.
+/// Watches the selected objects by name until the condition holds, and evaluates it after each change. A broken watch
+/// is restarted.
 ///
 /// # Errors
-/// What was seen last, when it did not hold in time.
+/// The last observed objects, if the condition did not hold in time.
 pub(crate) async fn until<K>(
     api: &Api<K>,
     which: watcher::Config,
@@ -71,7 +71,7 @@ fn seen<K: Serialize>(objects: &BTreeMap<String, K>, trouble: Option<String>) ->
     shown.collect::<String>() + &trouble
 }
 
-/// Whether a pod is Ready, and is not being deleted.
+/// Whether a pod is Ready and not terminating.
 pub(crate) fn stays_ready(pod: &Pod) -> bool {
     let conditions = pod.status.as_ref().and_then(|status| status.conditions.as_ref());
     let ready = conditions.into_iter().flatten().any(|one| one.type_ == "Ready" && one.status == "True");

@@ -1,22 +1,22 @@
-//! The command line as its pages are made from it: each command, its arguments in groups, and what `--help` says below
-//! them.
+//! The command line as the pages show it: each command, its arguments in groups, and the sections below them in
+//! `--help`.
 
 use clap::{Arg, Command};
 
 /// A command, or the program itself.
 pub(crate) struct Page {
-    /// The words that call it, after `kubectl synxdb`.
+    /// Its words after `kubectl synxdb`.
     pub(crate) words: Vec<String>,
     pub(crate) command: Command,
 }
 
 impl Page {
-    /// As it is typed.
+    /// Returns the command as typed.
     pub(crate) fn called(&self) -> String {
         std::iter::once("kubectl synxdb").chain(self.words.iter().map(String::as_str)).collect::<Vec<_>>().join(" ")
     }
 
-    /// One name for a file.
+    /// Returns its file name.
     pub(crate) fn name(&self) -> String {
         self.words.join("-")
     }
@@ -25,13 +25,13 @@ impl Page {
         self.command.get_about().unwrap_or_else(|| panic!("{}: no word of it", self.called())).to_string()
     }
 
-    /// What `--help` says below the arguments.
+    /// Returns what `--help` shows below the arguments.
     pub(crate) fn after(&self) -> Vec<Section> {
         let after = self.command.get_after_long_help().or_else(|| self.command.get_after_help());
         sections(&after.map(ToString::to_string).unwrap_or_default())
     }
 
-    /// The commands of the examples, each whole.
+    /// Returns the commands of the examples, each on one line.
     pub(crate) fn examples(&self) -> Vec<String> {
         let examples = self.after().into_iter().filter_map(|section| match section {
             Section::Examples(examples) => Some(examples),
@@ -40,7 +40,7 @@ impl Page {
         examples.flatten().flat_map(|example| example.commands).collect()
     }
 
-    /// How it may end.
+    /// Returns its exit codes and their meanings.
     pub(crate) fn codes(&self) -> Vec<(String, String)> {
         let codes = self.after().into_iter().find_map(|section| match section {
             Section::Codes(codes) => Some(codes),
@@ -49,13 +49,14 @@ impl Page {
         codes.unwrap_or_else(|| panic!("{}: no word of its exit codes", self.called()))
     }
 
-    /// Its own arguments, by heading; those that have none come first. What every command takes is on the program's page.
+    /// Returns its own arguments by heading; those without a heading come first. Global flags are on the program's
+    /// page.
     pub(crate) fn groups(&self) -> Vec<(Option<&str>, Vec<&Arg>)> {
         let mut groups: Vec<(Option<&str>, Vec<&Arg>)> = Vec::new();
         let own = |arg: &&Arg| self.words.is_empty() || !arg.is_global_set();
         let mut arguments: Vec<&Arg> =
             self.command.get_arguments().filter(|arg| !arg.is_hide_set() && !arg.is_positional()).filter(own).collect();
-        // Flags of clap's own come last, as in the help.
+        // As in the help, clap's own flags come last.
         arguments.sort_by_key(|arg| (arg.get_help_heading().is_some(), arg.get_id() == "help"));
         for arg in arguments {
             let heading = arg.get_help_heading();
@@ -72,7 +73,7 @@ impl Page {
     }
 }
 
-/// The program, then every command.
+/// Returns the program, then every command.
 pub(crate) fn pages() -> Vec<Page> {
     let mut program = kubectl_synxdb::cli::command();
     program.build();
@@ -89,7 +90,7 @@ fn add(pages: &mut Vec<Page>, words: Vec<String>, command: &Command) {
     }
 }
 
-/// A part of what `--help` says below the arguments.
+/// A section below the arguments in `--help`.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Section {
     Examples(Vec<Example>),
@@ -98,11 +99,11 @@ pub(crate) enum Section {
     Paragraph(String),
 }
 
-/// A comment, and the commands it is about.
+/// A comment, and its commands.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Example {
     pub(crate) comment: String,
-    /// A command that goes on in a further line is one.
+    /// A command that continues on the next line counts as one.
     pub(crate) commands: Vec<String>,
 }
 
@@ -178,7 +179,7 @@ pub(crate) fn flag(arg: &Arg) -> String {
     text
 }
 
-/// The values an argument may have, each with what it means.
+/// Returns the possible values of an argument, each with its meaning.
 pub(crate) fn values(arg: &Arg) -> Vec<(String, Option<String>)> {
     if !arg.get_action().takes_values() {
         return Vec::new();
@@ -202,9 +203,9 @@ pub(crate) fn help(arg: &Arg) -> String {
         .join(" ")
 }
 
-/// Every command has examples, says what its exit codes mean or where that is said, and its flags stand in groups.
+/// Every command has examples, explains its exit codes or links to them, and groups its flags.
 #[test]
-fn every_command_is_helped() {
+fn every_command_has_help() {
     for page in pages() {
         let called = page.called();
         assert!(page.examples().len() >= 2, "{called}: {} examples", page.examples().len());
@@ -215,7 +216,7 @@ fn every_command_is_helped() {
         }
         assert!(!page.codes().is_empty(), "{called}: no exit codes");
         for (heading, members) in page.groups() {
-            // kubectl's own are as many as they are.
+            // kubectl sets the number of its own flags.
             let most = if page.words.is_empty() { 20 } else { 8 };
             assert!(members.len() <= most, "{called}: {} flags in group {heading:?}", members.len());
         }
@@ -223,7 +224,7 @@ fn every_command_is_helped() {
 }
 
 #[test]
-fn what_the_help_says_below_is_taken_apart() {
+fn sections_of_the_help_are_parsed() {
     let text = "Examples:\n  # One\n  # thing\n  a b\n  c \\\n    d\n\n  # Another\n  e\n\nA word\nof it.\n\nExit codes:\n  0    yes\n  130  no";
     let one = Example { comment: "One thing".into(), commands: vec!["a b".into(), "c d".into()] };
     let another = Example { comment: "Another".into(), commands: vec!["e".into()] };

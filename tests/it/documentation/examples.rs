@@ -1,5 +1,5 @@
-//! Every command that the documentation or `--help` shows is one that the program takes. What is more, blocks of
-//! `console` are run: see `runs`.
+//! Every command shown in the documentation or in `--help` is valid. In addition, blocks of `console` are run: see
+//! `runs`.
 
 use super::command_line::pages;
 use super::markdown::{Block, Document, all, for_users};
@@ -7,7 +7,7 @@ use clap::Parser as _;
 use clap::error::ErrorKind;
 use kubectl_synxdb::cli::Cli;
 
-/// Why a block of commands is not run. There are no other reasons.
+/// The only accepted reasons for not running a block of commands.
 pub(crate) const NOT_RUN: [&str; 6] = [
     "it builds the program",
     "it installs something on this machine",
@@ -17,10 +17,10 @@ pub(crate) const NOT_RUN: [&str; 6] = [
     "it takes hours",
 ];
 
-/// Languages of blocks; only the first two hold commands.
+/// Languages of blocks; only the first two contain commands.
 const LANGUAGES: [&str; 6] = ["console", "sh", "text", "yaml", "json", "sql"];
 
-/// Programs other than this one that examples run.
+/// Other programs that examples run.
 const OTHERS: [&str; 23] = [
     "awk",
     "Out-String",
@@ -47,7 +47,7 @@ const OTHERS: [&str; 23] = [
     "kubectl-krew",
 ];
 
-/// The simple commands of a line of shell: between pipes, lists and substitutions, without redirections and comments.
+/// Splits a line of shell into simple commands: at pipes, lists and substitutions, without redirections and comments.
 pub(crate) fn simple_commands(line: &str) -> Vec<Vec<String>> {
     let mut parts = vec![String::new()];
     let mut quote = None;
@@ -77,7 +77,7 @@ pub(crate) fn simple_commands(line: &str) -> Vec<Vec<String>> {
     parts.into_iter().map(split).filter(|words| !words.is_empty() && words != &["$"]).collect()
 }
 
-/// Why this is not a command line of the program's, or of another known one.
+/// Returns why this is not a valid command line of this program, or of another known one.
 fn wrong(words: &[String]) -> Option<String> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let words = match words.iter().position(|word| !word.contains('=') || word.starts_with('-')) {
@@ -100,7 +100,7 @@ fn wrong(words: &[String]) -> Option<String> {
     }
 }
 
-/// The lines of a block that are commands, each whole.
+/// Returns the commands of a block, with continued lines joined.
 pub(crate) fn commands(block: &Block) -> Vec<String> {
     let mut commands: Vec<String> = Vec::new();
     let mut goes_on = false;
@@ -111,7 +111,7 @@ pub(crate) fn commands(block: &Block) -> Vec<String> {
                 None => continue,
             },
             Some("sh") => line,
-            // A command, and beside it what it does.
+            // A command, followed by its description.
             None => line.split("  ").find(|part| !part.is_empty()).unwrap_or_default(),
             _ => continue,
         };
@@ -136,7 +136,7 @@ fn problems(place: &str, command: &str, problems: &mut Vec<String>) {
 }
 
 #[test]
-fn every_example_of_the_help_is_understood() {
+fn every_example_of_the_help_is_valid() {
     let mut found = Vec::new();
     for page in pages() {
         for command in page.examples() {
@@ -147,7 +147,7 @@ fn every_example_of_the_help_is_understood() {
 }
 
 #[test]
-fn every_command_of_the_documentation_is_understood() {
+fn every_command_of_the_documentation_is_valid() {
     let mut found = Vec::new();
     let mut seen = 0;
     for document in for_users() {
@@ -169,9 +169,9 @@ fn every_command_of_the_documentation_is_understood() {
     assert!(seen > 100, "only {seen} commands were found");
 }
 
-/// A flag that is named is one that some command has; `---` separates documents.
+/// Every flag that is mentioned exists; `---` separates documents.
 #[test]
-fn every_flag_of_the_documentation_is_there() {
+fn every_flag_of_the_documentation_exists() {
     let known: Vec<String> = pages()
         .iter()
         .flat_map(|page| {
@@ -191,9 +191,9 @@ fn every_flag_of_the_documentation_is_there() {
     assert!(lost.is_empty(), "no command has: {}", lost.join(", "));
 }
 
-/// Each block of commands is run, or says why not; nothing is left out in silence.
+/// Each block of commands runs or states why not; none is skipped silently.
 #[test]
-fn what_is_not_run_says_why() {
+fn blocks_that_do_not_run_state_why() {
     let mut wrong = Vec::new();
     for document in for_users() {
         for block in &document.blocks {
@@ -217,13 +217,13 @@ fn what_is_not_run_says_why() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// What a comment before the block says: why it is not run.
+/// Returns the reason, from a comment before the block, why it is not run.
 pub(crate) fn reason(block: &Block) -> Option<&str> {
     block.comments.iter().find_map(|comment| comment.strip_prefix("not run: "))
 }
 
 #[test]
-fn lines_of_shell_are_taken_apart() {
+fn lines_of_shell_are_split() {
     let words = |line: &str| simple_commands(line).iter().map(|words| words.join(" ")).collect::<Vec<_>>();
     assert_eq!(words("a 'b | c' | d -f - && e > f; g # h"), ["a b | c", "d -f -", "e", "g"]);
     assert_eq!(words("source <(a b c)"), ["source", "a b c"]);
@@ -249,7 +249,7 @@ fn commands_are_found_in_blocks() {
     assert_eq!(reason(&console), Some("because"));
 }
 
-/// The document that is shown is the one that is tested.
+/// The published documents are the tested ones.
 #[test]
 fn pages_are_found() {
     let paths: Vec<String> = for_users().iter().map(|page: &Document| page.path.display().to_string()).collect();

@@ -1,9 +1,9 @@
-//! Every link within the repository leads to a file that is there, and to a heading that is in it.
+//! Every link within the repository leads to an existing file and heading.
 
 use super::markdown::{Document, all};
 use std::path::{Component, Path, PathBuf};
 
-/// Without `.` and `..`.
+/// Removes `.` and `..`.
 fn tidy(path: &Path) -> PathBuf {
     let mut tidy = PathBuf::new();
     for part in path.components() {
@@ -54,7 +54,7 @@ fn links_lead_somewhere() {
 }
 
 #[test]
-fn a_broken_link_is_seen() {
+fn a_broken_link_is_found() {
     let readme = Document::read("README.md");
     assert_eq!(broken(&readme, "https://example.com/x#y"), None);
     assert_eq!(broken(&readme, "CONTRIBUTING.md#tests"), None);
@@ -63,7 +63,7 @@ fn a_broken_link_is_seen() {
     }
 }
 
-/// Every page can be reached from the README by links.
+/// Every page is reachable from the README by links.
 #[test]
 fn every_page_is_linked() {
     let pages = all();

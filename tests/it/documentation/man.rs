@@ -1,11 +1,11 @@
-//! The manual pages: one for the program, one a command.
+//! The manual pages: one for the program, and one for each command.
 
 use super::command_line::{Page, Section, help, pages};
 use clap_mangen::Man;
 use clap_mangen::roff::{Inline, Roff, bold, italic, roman};
 use std::path::{Path, PathBuf};
 
-/// What the environment says.
+/// The environment variables.
 const ENVIRONMENT: [(&str, &str); 11] = [
     ("KUBECONFIG", "Kubeconfig files, as kubectl reads them; --kubeconfig goes before."),
     ("KUBECTL_SYNXDB_LAYOUT", "File that says what SynxDB calls its namespaces and workloads; --layout goes before."),
@@ -23,7 +23,7 @@ const ENVIRONMENT: [(&str, &str); 11] = [
     ("TERM", "dumb: nothing is coloured or redrawn in place."),
 ];
 
-/// What is read and written on the machine where it runs.
+/// The files that are read and written on this machine.
 const FILES: [(&str, &str); 4] = [
     ("~/.kube/config", "The kubeconfig, unless KUBECONFIG or --kubeconfig names another."),
     ("~/.pgpass", "Passwords, as psql reads them; the host is localhost, POD or POD.NAMESPACE, the port the pod's."),
@@ -50,10 +50,10 @@ fn of(page: &Page, all: &[Page]) -> String {
         // They are on the program's page.
         command = command.mut_args(|arg| if arg.is_global_set() { arg.hide(true) } else { arg });
     }
-    // They have a part of their own, before the options.
+    // They have their own section before the options.
     command = command.mut_args(|arg| if arg.is_positional() { arg.hide(true) } else { arg });
     let source = format!("kubectl-synxdb {}", env!("CARGO_PKG_VERSION"));
-    // No date: the pages would change with the day. No name of a manual: the longest titles leave it no room.
+    // No date: the pages would change every day. No manual name: the longest titles leave no space for it.
     let man = Man::new(command).title(title.to_uppercase()).date("\"\"").source(source).manual("\"\"");
     let part = |render: &dyn Fn(&mut Vec<u8>)| {
         let mut text = Vec::new();
@@ -62,9 +62,9 @@ fn of(page: &Page, all: &[Page]) -> String {
     };
     let head = part(&|text| man.render_title(text).unwrap());
     let preamble = head.split_once(".TH ").unwrap().0.to_owned();
-    // Each part brings it along.
+    // Each section includes it.
     let body = |text: String| text.strip_prefix(&preamble).unwrap().to_owned();
-    // Ragged lines, and no word is broken: what is read may be typed.
+    // Ragged right, and words are never broken, because readers may type them.
     let mut text = format!("{head}.ad l\n.nh\n");
     text.push_str(&body(part(&|text| man.render_name_section(text).unwrap())));
 
@@ -155,7 +155,7 @@ fn heading(roff: &mut Roff, name: &str) {
     roff.control("SH", [name]);
 }
 
-/// A name, and below it what it means.
+/// Adds a name, and its meaning below it.
 fn entry(roff: &mut Roff, name: Inline, after: &str, meaning: &str) {
     roff.control("TP", []);
     roff.text([name, roman(after)]);
@@ -185,7 +185,7 @@ fn examples(roff: &mut Roff, after: &[Section]) {
     }
 }
 
-/// The lines of its usage.
+/// Returns the lines of its usage.
 pub(crate) fn usage(page: &Page) -> Vec<String> {
     let usage = page.command.clone().render_usage().to_string();
     usage
@@ -205,7 +205,7 @@ fn manual_pages() {
     super::only("man", &all.iter().map(file).collect::<Vec<_>>());
 }
 
-/// The variables that a page names are read by the program; those of kubectl's and libpq's own names by their tables.
+/// The program reads every variable that a page names; kubectl's and libpq's variables are in their tables.
 #[test]
 fn variables_of_the_manual_are_read() {
     let mut sources = String::new();

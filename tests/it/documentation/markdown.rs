@@ -1,31 +1,31 @@
-//! A Markdown file, as far as it is tested: its headings, links, code in lines and code in blocks.
+//! A Markdown file, as far as tests need it: its headings, links, inline code and code blocks.
 
 use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 pub(crate) struct Document {
-    /// Within the repository.
+    /// Relative to the repository.
     pub(crate) path: PathBuf,
     pub(crate) text: String,
-    /// The anchors of its headings, as GitHub makes them.
+    /// The anchors of its headings, as GitHub generates them.
     pub(crate) anchors: Vec<String>,
     pub(crate) links: Vec<String>,
-    /// `code` within a line.
+    /// Inline `code`.
     pub(crate) inline: Vec<String>,
     pub(crate) blocks: Vec<Block>,
-    /// Where the part ends that is made from the command line.
+    /// Where the part that is generated from the command line ends.
     pub(crate) generated: usize,
 }
 
 /// A block of code.
 pub(crate) struct Block {
-    /// What stands after the fence; `None` where it is indented.
+    /// The info string after the fence; `None` if the block is indented.
     pub(crate) language: Option<String>,
     pub(crate) text: String,
-    /// Where it stands in the file, from its fence to its fence.
+    /// Its range in the file, including the fences.
     pub(crate) range: Range<usize>,
-    /// The comments that stand directly before it.
+    /// The comments directly before it.
     pub(crate) comments: Vec<String>,
 }
 
@@ -94,7 +94,7 @@ impl Document {
         }
     }
 
-    /// Those of HTML.
+    /// Collects the links in HTML.
     fn raw_links(&mut self, html: &str) {
         for name in ["href=\"", "src=\"", "srcset=\""] {
             self.links.extend(html.split(name).skip(1).filter_map(|rest| Some(rest.split_once('"')?.0.to_owned())));
@@ -109,20 +109,20 @@ impl Document {
         self.anchors.push(if same == 0 { anchor } else { format!("{anchor}-{same}") });
     }
 
-    /// The line of a place in the file, for those who look for it.
+    /// Returns file and line of an offset, for error messages.
     pub(crate) fn place(&self, offset: usize) -> String {
         format!("{}:{}", self.path.display(), self.text[..offset].lines().count() + 1)
     }
 }
 
-/// What users read: the README and all pages.
+/// Returns the documents for users: the README and all pages.
 pub(crate) fn for_users() -> Vec<Document> {
     let mut paths = vec![PathBuf::from("README.md")];
     pages(Path::new("docs"), &mut paths);
     paths.into_iter().map(Document::read).collect()
 }
 
-/// These, and what those read who build it.
+/// Returns all documents, including those for contributors.
 pub(crate) fn all() -> Vec<Document> {
     let mut all = for_users();
     all.extend(["CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"].map(Document::read));

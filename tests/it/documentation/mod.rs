@@ -1,5 +1,5 @@
-//! The documentation says what the program does: pages made from the command line are what it makes now, every example
-//! can be run and shows what it prints, every link leads somewhere. `REGENERATE=1` writes what is generated anew.
+//! The documentation matches the program: generated pages are current, every example runs and shows its actual output,
+//! and every link works. `REGENERATE=1` updates what is generated.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
 
@@ -14,12 +14,12 @@ mod runs;
 
 use std::path::{Path, PathBuf};
 
-/// The repository.
+/// Returns the repository's folder.
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// What is kept in the repository is what is generated now.
+/// Asserts that the file in the repository is what is generated now.
 #[track_caller]
 fn compare(path: &Path, generated: &str) {
     let path = root().join(path);
@@ -31,7 +31,7 @@ fn compare(path: &Path, generated: &str) {
     assert!(kept == generated, "{} is not what the program generates now: just regen", path.display());
 }
 
-/// The files of a folder that are neither generated nor known are left from a command that is no more.
+/// Asserts that a folder contains only known files; others are left over from a removed command.
 #[track_caller]
 fn only(folder: &str, known: &[PathBuf]) {
     for entry in std::fs::read_dir(root().join(folder)).unwrap() {

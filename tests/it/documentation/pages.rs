@@ -1,4 +1,5 @@
-//! docs/commands/: a page a command. Its first part is made from the command line; what follows it is written by hand.
+//! docs/commands/: one page per command. The first part is generated from the command line; the rest is written by
+//! hand.
 
 use super::command_line::{Page, Section, default, flag, help, pages, values};
 use super::man::usage;
@@ -77,7 +78,7 @@ fn table(heading: &str, first: &str, arguments: &[&Arg], name: impl Fn(&Arg) -> 
     text
 }
 
-/// Text of the help within a table, where it must not be taken for Markdown.
+/// Escapes help text for a table cell, so that it is not parsed as Markdown.
 fn cell(text: &str) -> String {
     prose(text).replace('|', "\\|")
 }
@@ -86,7 +87,7 @@ fn prose(text: &str) -> String {
     text.replace('<', "&lt;").replace('*', "\\*")
 }
 
-/// Lines of at most 120 columns.
+/// Wraps text at 120 columns.
 fn filled(text: &str) -> String {
     let mut lines: Vec<String> = vec![String::new()];
     for word in text.split_whitespace() {
@@ -104,7 +105,7 @@ fn filled(text: &str) -> String {
 }
 
 #[test]
-fn a_page_a_command() {
+fn each_command_has_a_page() {
     let all = pages();
     for page in &all {
         let path = file(page);

@@ -1,6 +1,6 @@
-//! The moving picture of the README: a real failover on the practice cluster, recorded in a terminal and drawn as an SVG
-//! that needs nothing else. The test runs it anew and looks whether the picture still says what is printed;
-//! `RECORD=1` (scripts/picture) draws it from that run.
+//! The README's animated screenshot: a real failover on the practice cluster, recorded in a terminal and drawn as a
+//! self-contained SVG. The test repeats the failover and checks that the picture still shows what is printed;
+//! `RECORD=1` (scripts/picture) redraws it from that run.
 
 use super::runs::compared;
 use crate::support::terminal::{Left, Terminal};
@@ -15,27 +15,27 @@ const COMMAND: &str = "kubectl synxdb failover wh9527-0";
 const QUESTION: &str = "[y/N]";
 const TITLE: &str = "A failover of a warehouse node on the practice cluster";
 
-/// The terminal that is drawn.
+/// Size of the terminal.
 const ROWS: u16 = 34;
 const COLUMNS: u16 = 80;
-/// Of a character, in pixels.
+/// Size of a character, in pixels.
 const WIDTH: f64 = 8.4;
 const HEIGHT: f64 = 17.0;
 const MARGIN: f64 = 16.0;
 
-/// What there is to see lasts a tenth of a second at least.
+/// Each frame lasts at least a tenth of a second.
 const FRAME: Duration = Duration::from_millis(100);
-/// Nobody reads faster: before the command, at the question, at the end.
+/// Time to read: before the command, at the prompt, and at the end.
 const BEFORE: Duration = Duration::from_millis(800);
 const KEY: Duration = Duration::from_millis(50);
 const AT_THE_QUESTION: Duration = Duration::from_secs(4);
-/// Longer waits are cut short: the times in the table are those that it took.
+/// Longer waits are shortened; the times in the table are the real ones.
 const LONGEST: Duration = Duration::from_secs(1);
 const AT_THE_END: Duration = Duration::from_secs(8);
 
-/// A run, with `y` for its answer.
+/// Records a run, with the answer `y`.
 fn record() -> Left {
-    // A pod that takes its time, as most do: otherwise the table would be gone at once.
+    // Like most pods, it takes several seconds: otherwise the table would disappear at once.
     let options = Options { replaced_pod_ready_seconds: Some(4.0), ..full("healthy") };
     let cluster = Cluster::start(options);
     let arguments: Vec<&str> = COMMAND.split(' ').skip(2).collect();
@@ -45,7 +45,7 @@ fn record() -> Left {
     terminal.end()
 }
 
-/// A row as it is drawn: runs of text, each with its column and its looks.
+/// A row to draw: runs of text, each with its column and style.
 type Row = Vec<(usize, String, &'static str)>;
 
 fn row(screen: &vt100::Screen, number: u16) -> Row {
@@ -66,7 +66,7 @@ fn row(screen: &vt100::Screen, number: u16) -> Row {
             _ => row.push((usize::from(column), text.to_owned(), class)),
         }
     }
-    // What is blank is not drawn, nor are blanks at an end.
+    // Blank runs and trailing blanks are not drawn.
     row.retain_mut(|(column, run, _)| {
         *column += run.len() - run.trim_start().len();
         *run = run.trim().to_owned();
@@ -75,7 +75,7 @@ fn row(screen: &vt100::Screen, number: u16) -> Row {
     row
 }
 
-/// The screens one after the other, each with the time at which it is there; and how long all of it lasts.
+/// Returns the screens in order, each with its start time, and the total duration.
 fn screens(left: &Left) -> (Vec<(Duration, Vec<Row>)>, Duration) {
     let mut parser = vt100::Parser::new(ROWS.try_into().unwrap(), COLUMNS.try_into().unwrap(), 0);
     let mut screens: Vec<(Duration, Vec<Row>)> = Vec::new();
@@ -100,7 +100,7 @@ fn screens(left: &Left) -> (Vec<(Duration, Vec<Row>)>, Duration) {
     let asked = left.raw.find(QUESTION).expect("it asks");
     let (mut done, mut before) = (0, Duration::ZERO);
     for &(at, end) in &left.times {
-        // As long as it took; a machine that was busy meanwhile is not waited for.
+        // The real duration, limited in case the machine was busy.
         now += at.saturating_sub(before).min(LONGEST);
         parser.process(&raw[done..end]);
         shown(&parser, now);
@@ -116,10 +116,10 @@ fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
-/// The picture: each row of text is there from when it came to when it went.
+/// Draws the picture: each row of text is visible from when it appeared to when it disappeared.
 fn draw(left: &Left) -> String {
     let (screens, length) = screens(left);
-    // When: what.
+    // Time range to content.
     let mut parts: BTreeMap<(u128, u128), String> = BTreeMap::new();
     for number in 0..usize::from(ROWS) {
         let mut from = 0;
@@ -195,11 +195,11 @@ text{{font:14px ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono","L
     )
 }
 
-/// The lines that a picture ever shows.
+/// Returns all lines that a picture shows at any time.
 fn lines(picture: &str) -> Vec<String> {
     let document = roxmltree::Document::parse(picture).unwrap_or_else(|why| panic!("{FILE} is no XML: {why}"));
     let texts = document.descendants().filter(|node| node.has_tag_name("text"));
-    // Runs of one row stand one after the other, each at its column.
+    // Runs of one row are next to each other, each at its column.
     let mut lines: Vec<(String, String)> = Vec::new();
     for text in texts {
         let y = text.attribute("y").unwrap().to_owned();

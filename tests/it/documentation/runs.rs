@@ -1,17 +1,18 @@
-//! Blocks of `console` are run, in the order of their page, and what is printed is compared.
+//! Runs blocks of `console` in the order of their page, and compares the output.
 //!
-//! - Each line after `$ ` is run by bash in a terminal of 80 columns, through kubectl, on a practice cluster that the
-//!   commands of a page share. What follows it is what is on the screen when it has ended.
-//! - `<!-- cluster: SCENARIO -->` before a block begins a new one, with `, without PostgreSQL` and `, ready after 6 s` (a
-//!   pod that replaces another) where that is wanted.
-//! - `<!-- at "TEXT" type "KEYS" -->` answers a question; `Ctrl-C` is a key, too.
-//! - `…` in a line is any text, and alone on a line any lines. UIDs, names of acts, times, ages and what else differs
-//!   from run to run (`VARIES`) are compared by their form; a name that a later command repeats is the one that was
-//!   printed. Blanks and line ends are compared as blanks: a longer time may break a line elsewhere.
-//! - `<!-- not run: REASON -->` see `examples`.
+//! - Each line after `$ ` is run by bash in a terminal of 80 columns, through kubectl, on a practice cluster that all
+//!   commands of a page share. The lines after it are what the screen shows when it has exited.
+//! - `<!-- cluster: SCENARIO -->` before a block starts a new cluster, optionally with `, without PostgreSQL` and `,
+//!   ready after 6 s` (for replacement pods).
+//! - `<!-- at "TEXT" type "KEYS" -->` answers a prompt; `Ctrl-C` is also a key.
+//! - `…` in a line matches any text, and alone on a line any lines. UIDs, IDs, times, ages and other values that differ
+//!   between runs (`VARIES`) are compared by their form; a name that a later command repeats is replaced with the one
+//!   that was printed. Blanks and line ends are treated as blanks, because a longer time may wrap a line elsewhere.
+//! - `<!-- not run: REASON -->`: see `examples`.
 //!
-//! `REGENERATE=1` puts in what is printed now where it is not what the page has. `<!-- cut from "TEXT" to "TEXT" -->` leaves
-//! out lines then, from the one that begins so up to the other, or `to the end`; `…` stands for them.
+//! `REGENERATE=1` replaces output that differs with the current output. `<!-- cut from "TEXT" to "TEXT" -->` then omits
+//! lines, from the one that begins with the first text up to the one with the second, or `to the end`, and puts `…` in
+//! their place.
 
 use super::examples::reason;
 use super::examples::simple_commands;
@@ -26,7 +27,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Command;
 use std::sync::LazyLock;
 
-/// What differs from run to run. The first three are names, which later commands may repeat.
+/// Values that differ between runs. The first three are names, which later commands may repeat.
 const VARIES: [&str; 17] = [
     r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}",
     r"\b[0-9a-f]{8}…",
@@ -53,9 +54,9 @@ static VARYING: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(&groups.join("|")).unwrap()
 });
 
-/// A command of a block, and what the page says that it prints.
+/// A command of a block, with the output that the page shows.
 struct Shown {
-    /// As it stands in the page, continued lines included.
+    /// As written in the page, including continued lines.
     lines: String,
     command: String,
     output: String,
@@ -83,14 +84,14 @@ fn shown(block: &Block) -> Vec<Shown> {
     shown
 }
 
-/// A part of an output that is compared.
+/// A part of an output to compare.
 struct Piece {
     pattern: String,
-    /// A name that varies, as the page has it.
+    /// A name that varies, as written in the page.
     name: Option<String>,
 }
 
-/// What an output must be like.
+/// Splits an expected output into its parts.
 fn pieces(output: &str) -> Vec<Piece> {
     static ANY_LINES: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"(?m)^[ \t]*…[ \t]*$").unwrap());
     let mut pieces = Vec::new();
@@ -116,7 +117,7 @@ fn pieces(output: &str) -> Vec<Piece> {
     pieces
 }
 
-/// Words, with blanks between them; `…` is any text within a line.
+/// Adds words, with blanks between them; `…` matches any text within a line.
 fn plain(text: &str, pieces: &mut Vec<Piece>) {
     static PART: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\s+|…|[^\s…]+").unwrap());
     for part in PART.find_iter(text).map(|part| part.as_str()) {
@@ -134,8 +135,8 @@ fn expression(pieces: &[Piece], end: &str) -> Regex {
     Regex::new(&format!(r"^\s*{patterns}{end}")).unwrap()
 }
 
-/// The names in a page's output, each with the one that was printed in its place; where it is not that output, where
-/// it parts from it.
+/// Compares an output with a page. Returns the page's names, each with the name printed in its place, or where they
+/// first differ.
 pub(crate) fn compared(output: &str, printed: &str) -> Result<Vec<(String, String)>, String> {
     let pieces = pieces(output);
     let Some(captures) = expression(&pieces, r"\s*$").captures(printed) else {
@@ -155,7 +156,7 @@ pub(crate) fn compared(output: &str, printed: &str) -> Result<Vec<(String, Strin
 struct Reader {
     cluster: Option<Cluster>,
     code: i32,
-    /// Names of the page, and those that stand for them here.
+    /// Names in the page, and the names that replace them in this run.
     names: BTreeMap<String, String>,
 }
 
@@ -173,7 +174,7 @@ impl Reader {
                     Some(seconds.and_then(|s| s.parse().ok()).unwrap_or_else(|| panic!("{part:?}")));
             }
         }
-        // One at a time.
+        // One cluster at a time.
         self.cluster = None;
         let cluster = Cluster::start(options);
         let programs = cluster.home().join("bin");
@@ -182,7 +183,7 @@ impl Reader {
         self.cluster = Some(cluster);
     }
 
-    /// Runs a command; what is on the screen at its end.
+    /// Runs a command and returns the screen at its end.
     fn run(&mut self, command: &str, answers: &[(String, String)]) -> String {
         if self.cluster.is_none() {
             self.begin("healthy");
@@ -203,7 +204,7 @@ impl Reader {
             .env("KUBECONFIG", cluster.sandbox().kubeconfig())
             .env("PGPASSFILE", cluster.sandbox().passfile())
             .env("USER", "dba")
-            // A page has none.
+            // Pages have no colors.
             .env("NO_COLOR", "1")
             .env("LANG", "C.UTF-8");
         let mut terminal = Terminal::start(bash);
@@ -225,13 +226,13 @@ impl Reader {
         format!("{}\n", lines.join("\n").trim_matches('\n'))
     }
 
-    /// The page's names replaced by those that stand for them here.
+    /// Replaces the page's names with those of this run.
     fn here(&self, text: &str) -> String {
         let named = |found: &Captures<'_>| self.names.get(&found[0]).cloned().unwrap_or_else(|| found[0].to_owned());
         VARYING.replace_all(text, named).into_owned()
     }
 
-    /// And the other way.
+    /// Replaces this run's names with those of the page.
     fn as_in_the_page(&self, text: &str) -> String {
         let back: BTreeMap<&String, &String> = self.names.iter().map(|(page, here)| (here, page)).collect();
         let named =
@@ -240,7 +241,7 @@ impl Reader {
     }
 }
 
-/// What comments before a block say is to be typed, and when.
+/// Returns what the comments before a block tell to type, and when.
 fn answers(block: &Block) -> Vec<(String, String)> {
     let answer = |comment: &String| {
         let (text, keys) = comment.strip_prefix("at \"")?.split_once("\" type \"")?;
@@ -249,7 +250,7 @@ fn answers(block: &Block) -> Vec<(String, String)> {
     block.comments.iter().filter_map(answer).collect()
 }
 
-/// What is printed without what comments before the block say is left out.
+/// Removes the lines that the comments before the block omit.
 fn cut(printed: &str, comments: &[String]) -> String {
     let mut lines: Vec<&str> = printed.lines().collect();
     for comment in comments {
@@ -271,7 +272,7 @@ fn cut(printed: &str, comments: &[String]) -> String {
     kept
 }
 
-/// Runs all that a page shows.
+/// Runs everything that a page shows.
 fn follow(path: &str) {
     let document = Document::read(path);
     let mut reader = Reader::default();
@@ -351,7 +352,7 @@ pages! {
 
 /// No page is left out.
 #[test]
-fn every_page_with_a_console_is_followed() {
+fn every_page_with_a_console_is_run() {
     for document in for_users() {
         let path = document.path.to_str().unwrap();
         let has =
@@ -361,7 +362,7 @@ fn every_page_with_a_console_is_followed() {
 }
 
 #[test]
-fn lines_are_left_out_where_the_page_says_so() {
+fn lines_are_omitted_as_the_page_specifies() {
     let comments = ["cut from \"b\" to \"d\"".to_owned(), "cut from \"f\" to the end".to_owned(), "other".to_owned()];
     assert_eq!(cut("a\n  b 1\nc\n\nd\ne\nf\ng\n", &comments), "a\n…\nd\ne\n…\n");
     assert_eq!(cut("a\nb\nc\n", &comments), "a\nb\nc\n");
@@ -381,9 +382,9 @@ fn an_output_is_compared_by_its_words() {
     for wrong in ["Recovered: b-0 is back after 2.3 s\n", "Recovered: a-0 is back after 2.3\n", ""] {
         compared("Recovered: a-0 is back after 2.3 s\n", wrong).unwrap_err();
     }
-    // Nothing may follow, unless the page says so.
+    // No further output may follow, unless the page allows it.
     compared("one\n", "one\ntwo\n").unwrap_err();
     compared("one\n…\n", "one\ntwo\n").unwrap();
-    // The account's name is no name that varies.
+    // The account's name does not vary.
     compared(&format!("{ACCOUNT}\n"), "cloud007-aaaaaaaa-0000-4000-8000-000000000000\n").unwrap_err();
 }

@@ -1,15 +1,15 @@
-# What the scripts of this folder share: folders, names and addresses. To be sourced; sets bash's strict mode.
+# Shared by the scripts of this folder: folders, names and addresses. Source it; it sets bash's strict mode.
 # shellcheck shell=bash disable=SC2034 # used by those that source it
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 checkout=$(cd "$here/../.." && pwd)
 
-# Everything that runs, and all its data: gone after `down`.
+# Everything that runs, and all its data: removed by `down`.
 state=${SYNXDB_KUBERNETES_STATE:-/var/lib/kubectl-synxdb-kubernetes}
-# Says that a folder is such a state folder: no other is ever removed.
+# Marks a state folder: no other folder is ever removed.
 mark=$state/.kubectl-synxdb-kubernetes
-# What was built: kept between runs.
+# Builds, kept between runs.
 cache=${SYNXDB_KUBERNETES_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/kubectl-synxdb-kubernetes}
 
 kubernetes_version=$(sed -nE 's/^(require)?\s*k8s\.io\/kubernetes (v[0-9.]+)$/\2/p' "$here/programs/go.mod")
@@ -20,7 +20,7 @@ machine_address=10.231.97.1
 node_address=10.231.97.2
 pod_network=10.231.98.0/24
 service_network=10.231.99.0/24
-# Where the manifests' object storage and the controller-manager's host-path volumes lie, as the cluster sees it.
+# The folders of the manifests' object storage and the controller-manager's host-path volumes, as the cluster sees them.
 objects_mount=/var/lib/synxdb
 volumes_mount=/tmp/hostpath_pv
 cgroup=kubectl-synxdb-kubernetes
@@ -34,7 +34,7 @@ fail() {
     exit 1
 }
 
-# The roots of this machine's cgroups: one in all (version 2), or one a controller (version 1).
+# The roots of this machine's cgroups: one in total (version 2), or one per controller (version 1).
 cgroups() {
     if [ -e /sys/fs/cgroup/cgroup.controllers ]; then
         echo /sys/fs/cgroup
@@ -43,8 +43,8 @@ cgroups() {
     fi
 }
 
-# The first process of the cluster's namespaces, if it is there: its PID on this machine. What is kept is that of its parent,
-# unshare, and the time at which that began: a PID alone may be another's by now.
+# The PID of the first process of the cluster's namespaces on this machine, if it exists. The file has the PID of its parent,
+# unshare, and the start time of that, because a PID may be reused.
 holder() {
     local pid began
     read -r pid began 2>/dev/null <"$state/holder" || return 1
@@ -67,9 +67,9 @@ start() {
     printf '%q ' "$@" >"$state/run/$name.command"
     begin "$name"
 }
-# What was started becomes a child of the node's first process: nsenter does not wait for it, and is not stopped with it.
+# The program becomes a child of the node's first process: nsenter does not wait for it, and is not stopped with it.
 begin() {
-    # Whatever else the caller has open, a lock for instance, is not the program's.
+    # The program must not inherit the caller's open files, for example a lock.
     # shellcheck disable=SC2016 # for the inner shells
     in_node bash -c 'for fd in /proc/$$/fd/*; do
             [ "${fd##*/}" -le 2 ] || [ "${fd##*/}" -eq 255 ] || eval "exec ${fd##*/}>&-"
@@ -78,7 +78,7 @@ begin() {
         >>"$1/log/$2" 2>&1 </dev/null &' - "$state" "$1"
 }
 
-# Waits up to $1 seconds for a command to succeed; $2 says what for, $3 whose log to show when it does not.
+# Waits up to $1 seconds for a command to succeed; $2 describes it, $3 names the log to show if it fails.
 await() {
     local seconds=$1 what=$2 service=$3 end
     shift 3
@@ -93,7 +93,7 @@ await() {
     done
 }
 
-# Builds the Go module in folder $1 as program $2, unless what is there was made of the same; $3 are the linker's flags.
+# Builds the Go module in folder $1 as program $2, unless it is up to date; $3 are the linker's flags.
 build() {
     local made_of
     command -v go >/dev/null 2>&1 || fail "Go is needed: https://go.dev/dl"
@@ -106,7 +106,7 @@ build() {
     echo "$made_of" >"$2.digest"
 }
 
-# Builds the storage members' program as $1, static, unless what is there was made of the same.
+# Builds the storage members' program as $1, static, unless it is up to date.
 build_storage() {
     local made_of target
     command -v cargo >/dev/null 2>&1 || fail "Rust is needed: https://rustup.rs"
@@ -118,8 +118,8 @@ build_storage() {
     target=$(uname -m)-unknown-linux-musl
     [ -d "$(rustc --print target-libdir --target "$target")" ] || rustup target add "$target" >&2
     mkdir -p "$(dirname "$1")"
-    # In a folder of its own, and quickly: nobody downloads it. Rust has musl and a linker for it; TLS has a few files of C,
-    # for which the machine's own compiler does.
+    # In its own folder, and without optimizing the size. Rust includes musl and a linker for it; TLS has a few C files, for
+    # which the machine's own compiler is enough.
     (cd "$checkout" && CARGO_TARGET_DIR=$cache/rust RUSTFLAGS=-Clinker=rust-lld CARGO_PROFILE_RELEASE_LTO=off \
         env "CC_${target//-/_}=cc" "CFLAGS_${target//-/_}=-U_FORTIFY_SOURCE" CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
         cargo build --locked --quiet --release --package storage-stand-in --target "$target" >&2)

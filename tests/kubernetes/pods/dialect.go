@@ -9,17 +9,17 @@ import (
 	"unicode"
 )
 
-// The setting `warehouse`, which SynxDB's kernel knows: PostgreSQL takes none without a dot in its name, so what a client
-// says of it is passed on as of synxdb.warehouse. As crates/practice-cluster/src/workload/dialect.rs does it.
+// The setting `warehouse` of SynxDB's kernel: PostgreSQL accepts no such name without a dot, so it is passed on as
+// synxdb.warehouse. See crates/practice-cluster/src/workload/dialect.rs.
 const setting = "synxdb.warehouse"
 
-// longestMessage is the length of the longest message that is looked into.
+// longestMessage is the length of the longest message that is inspected.
 const longestMessage = 1 << 20
 
-// spokenOf finds where a statement speaks of the setting. SET begins a statement: in the middle of one it is about a column.
+// spokenOf finds where a statement mentions the setting. SET begins a statement: in the middle of one it is about a column.
 var spokenOf = regexp.MustCompile(`(?i)(\bshow\s+|\breset\s+|(?:^|[;\x00])\s*set\s+(?:session\s+|local\s+)?|\b(?:current_setting|set_config)\(\s*')warehouse\b`)
 
-// translateStartup reads the warehouse that a start-up packet chooses, and makes the packet one that PostgreSQL takes.
+// translateStartup reads the warehouse that a start-up packet selects, and changes the packet into one that PostgreSQL accepts.
 func translateStartup(packet []byte) (warehouse string, translated []byte) {
 	body := append([]byte{}, packet[4:8]...)
 	texts := bytes.Split(packet[8:], []byte{0})

@@ -9,17 +9,17 @@ import (
 )
 
 // gate lets clients through to PostgreSQL's socket while the nodes of their session's warehouse answer, and cuts their
-// connections when one no longer does. TLS is the server's own, which it has on no socket but on its address; there a
-// refusal cannot be worded, and is a closed connection.
+// connections when one no longer does. TLS is the server's own, on its address but not on its socket; there, a
+// rejection has no message, and is a closed connection.
 type gate struct {
 	socket, address string
-	// nodes is the folder of the warehouse nodes' addresses; empty where the proxy has none.
+	// nodes is the folder of the warehouse nodes' addresses; empty if the proxy has none.
 	nodes string
 
 	mutex sync.Mutex
-	// open has the warehouse that each connection's session chose, empty for none.
+	// open has the warehouse of each connection's session, empty for none.
 	open map[net.Conn]string
-	// written is what PostgreSQL was told of the segments last, if it was.
+	// written is the state of the segments last written for PostgreSQL, if any.
 	written string
 	told    bool
 }
@@ -50,7 +50,7 @@ func (g *gate) pass(client net.Conn) {
 		chosen, packet = translateStartup(packet)
 	}
 	if server != nil {
-		// Within TLS no warehouse can be chosen.
+		// Within TLS no warehouse can be selected.
 		if g.check("") != nil {
 			server.Close()
 			return
@@ -60,7 +60,7 @@ func (g *gate) pass(client net.Conn) {
 			return
 		}
 	} else {
-		// A cancel request carries nothing to be refused with.
+		// A cancel request cannot be answered with a rejection.
 		if code != cancelRequest {
 			if refused := g.check(chosen); refused != nil {
 				refused.send(client)
@@ -102,7 +102,7 @@ func (g *gate) pass(client net.Conn) {
 	<-done
 }
 
-// check says why a session that chose this warehouse, or none, is not let in.
+// check returns why a session in this warehouse, or in none, is rejected.
 func (g *gate) check(chosen string) *refusal {
 	if g.nodes == "" {
 		return nil

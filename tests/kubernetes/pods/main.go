@@ -1,7 +1,7 @@
 // Stand-ins for SynxDB's programs, for pods of a real Kubernetes: a proxy is a real PostgreSQL behind a gate, a warehouse
-// node a port that refuses clients as a segment does. They answer as the embedded practice cluster's do
-// (crates/practice-cluster/src/workload), so that the same end-to-end cases hold for both. Safekeepers and pageservers are
-// crates/storage-stand-in in both.
+// node a port that refuses clients as a segment does. They answer like those of the practice cluster
+// (crates/practice-cluster/src/workload), so that the same end-to-end cases pass on both. Safekeepers and pageservers are
+// crates/storage-stand-in on both.
 package main
 
 import (
@@ -12,7 +12,7 @@ import (
 	"syscall"
 )
 
-// objects is where the folder that stands for SynxDB's object storage is mounted.
+// objects is the mount point of the folder for SynxDB's object storage.
 const objects = "/objects"
 
 func main() {
@@ -43,7 +43,7 @@ func main() {
 	}
 }
 
-// reap holds a pod's namespaces open, as the first process in them, and takes leave of orphans until it is told to end.
+// reap keeps a pod's namespaces open, as their first process, and reaps orphans until it is terminated.
 func reap(ended <-chan os.Signal) {
 	children := make(chan os.Signal, 16)
 	signal.Notify(children, syscall.SIGCHLD)

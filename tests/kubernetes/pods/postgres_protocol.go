@@ -34,9 +34,9 @@ func (r *refusal) send(client net.Conn) {
 	client.Write(append(message, fields...))
 }
 
-// startup reads a client's start-up packet; code is the protocol's version or a request's. Encryption is declined, but
-// for TLS to which a server on this address agrees: then there is no packet, and a connection to that server instead,
-// while the client has not been told yet. An empty address is none.
+// startup reads a client's start-up packet; code is the protocol's version or a request's. Encryption is declined, except
+// for TLS that a server on this address accepts: then it returns no packet, but a connection to that server, before the
+// client gets an answer. An empty address means no such server.
 func startup(client net.Conn, address string) (packet []byte, code uint32, tls net.Conn, err error) {
 	for {
 		head := make([]byte, 8)
@@ -65,7 +65,7 @@ func startup(client net.Conn, address string) (packet []byte, code uint32, tls n
 	}
 }
 
-// agreed is a connection on which the server said yes to a request for TLS, or nil.
+// agreed is a connection on which the server accepted a request for TLS, or nil.
 func agreed(address string, request []byte) net.Conn {
 	server, err := net.Dial("tcp", address)
 	if err != nil {

@@ -21,12 +21,12 @@ const (
 	socketFolder = "/run/postgresql"
 	// serverPort is PostgreSQL's own, for TLS, on the pod's loopback interface; its socket is named after it.
 	serverPort = "5433"
-	// filled marks a data folder whose databases have been made.
+	// filled marks a data folder whose databases have been created.
 	filled = "kubectl-synxdb-filled"
 )
 
-// proxy runs PostgreSQL on the data folder of $PGDATA, makes what it held at first, and serves port 5432 when it answers:
-// until then the pod is not ready. It returns the exit code.
+// proxy runs PostgreSQL on the data folder of $PGDATA, creates its initial content, and serves port 5432 when it answers:
+// until then, the pod is not ready. It returns the exit code.
 func proxy(ended <-chan os.Signal) int {
 	server, err := start()
 	if err != nil {
@@ -70,7 +70,7 @@ func proxy(ended <-chan os.Signal) int {
 			go gate.serve(listener)
 			log.Print("serving")
 		case <-ended:
-			// Fast shutdown: sessions are ended, and a checkpoint is made.
+			// Fast shutdown: ends sessions, and writes a checkpoint.
 			server.Process.Signal(syscall.SIGINT)
 		case err := <-exited:
 			var failed *exec.ExitError
@@ -82,7 +82,7 @@ func proxy(ended <-chan os.Signal) int {
 	}
 }
 
-// compute tells of the compute whose log the safekeepers hold: crates/storage-stand-in reads it, and writes the same in the
+// compute describes the compute whose WAL the safekeepers hold: crates/storage-stand-in reads it, and writes the same in the
 // practice cluster. Times are in milliseconds.
 type compute struct {
 	Starts uint64  `json:"starts"`
@@ -91,8 +91,8 @@ type compute struct {
 	Ended  *uint64 `json:"ended"`
 }
 
-// computeChanged writes that the compute has started, and returns the number of its start; or that the one of that number has
-// ended, unless there is another by now. It writes in one step: safekeepers may be reading.
+// computeChanged records that the compute has started, and returns the number of its start; or that the one with that number
+// has ended, unless there is a newer one. It writes atomically: safekeepers may be reading.
 func computeChanged(ended uint64) (uint64, error) {
 	folder := filepath.Join(objects, os.Getenv("POD_NAMESPACE"), "storage")
 	if err := os.MkdirAll(folder, 0o755); err != nil {
@@ -114,13 +114,13 @@ func computeChanged(ended uint64) (uint64, error) {
 	}
 	now := uint64(time.Now().UnixMilli())
 	if began, err := os.ReadFile(filepath.Join(folder, "began")); err == nil && known.Starts == 0 {
-		// Until a compute is told of, one runs.
+		// Until a compute is recorded, one runs.
 		if began, err := strconv.ParseUint(string(began), 10, 64); err == nil && began < now {
 			known.Ran = now - began
 		}
 	}
 	if known.Since != nil && *known.Since < now {
-		// One that was killed wrote until now.
+		// A killed one wrote until now.
 		known.Ran += now - *known.Since
 	}
 	if ended == 0 {
@@ -142,7 +142,7 @@ func computeChanged(ended uint64) (uint64, error) {
 
 func dataFolder() string { return os.Getenv("PGDATA") }
 
-// start makes the database cluster where there is none, and starts its server.
+// start creates the database cluster if necessary, and starts its server.
 func start() (*exec.Cmd, error) {
 	data := dataFolder()
 	if data == "" {
@@ -155,7 +155,7 @@ func start() (*exec.Cmd, error) {
 	uid, _ := strconv.Atoi(owner.Uid)
 	gid, _ := strconv.Atoi(owner.Gid)
 	for _, folder := range []string{data, socketFolder} {
-		// Others' folders on the way to it can be passed through.
+		// Folders above it can be traversed.
 		if err := os.MkdirAll(filepath.Dir(folder), 0o755); err != nil {
 			return nil, err
 		}
@@ -174,7 +174,7 @@ func start() (*exec.Cmd, error) {
 		command.Stdout, command.Stderr = os.Stdout, os.Stderr
 		command.SysProcAttr = &syscall.SysProcAttr{
 			Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)},
-			// Signals for the container are not the server's: see proxy.
+			// Signals for the container are not passed to the server: see proxy.
 			Setpgid: true,
 		}
 		return command
@@ -188,21 +188,21 @@ func start() (*exec.Cmd, error) {
 			return nil, fmt.Errorf("initdb: %w", err)
 		}
 	}
-	// What is left of a server that was killed belongs to a process of a container that is gone.
+	// Leftovers of a killed server belong to a process of a container that is gone.
 	os.Remove(filepath.Join(data, "postmaster.pid"))
-	// Practice data: it need not survive the machine's fall.
+	// Practice data: it need not survive a crash of the machine.
 	server := as(programs[0]+"/postgres", "-D", data, "-k", socketFolder, "-p", serverPort, "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off",
 		"-c", "shared_buffers=16MB", "-c", "log_min_messages=log",
-		// An account's catalog has segments, and its sessions are in a warehouse.
+		// An account's catalog has segments, and its sessions run in a warehouse.
 		"-c", "allow_system_table_mods=on", "-c", setting+"=")
 	return server, server.Start()
 }
 
-// prepare waits until the server answers and makes what is missing, as the practice cluster does: a new database cluster is
-// filled the first time only; where there was another before, its data is lost, but for a metadata proxy's empty database.
+// prepare waits until the server answers and creates what is missing, like the practice cluster: a new database cluster is
+// filled only the first time; if there was another before, its data is lost, except for a metadata proxy's empty database.
 func prepare() error {
 	deadline := time.Now().Add(time.Minute)
-	// Not a login: what is kept may ask for a password by now.
+	// Not a login: a kept database cluster may require a password by now.
 	for exec.Command("pg_isready", "-q", "-h", socketFolder, "-p", serverPort).Run() != nil {
 		if time.Now().After(deadline) {
 			return errors.New("PostgreSQL does not answer within a minute")
@@ -220,7 +220,7 @@ func prepare() error {
 		database = "cloudmeta"
 	}
 	if first || database == "cloudmeta" {
-		// An earlier server may have been ended half-way through this.
+		// An earlier server may have been stopped half-way through this.
 		psql("postgres", "-c", "DROP DATABASE IF EXISTS "+database)
 		if err := psql("postgres", "-c", "CREATE DATABASE "+database); err != nil {
 			return err
@@ -232,7 +232,7 @@ func prepare() error {
 		}
 	}
 	if !isMetadataProxy() {
-		// The template last: nobody can be in it while a database is made from it.
+		// The template last: it must have no sessions while a database is created from it.
 		databases := []string{"postgres", "template1"}
 		if first {
 			databases = []string{"postgres", database, "template1"}
@@ -252,13 +252,13 @@ func prepare() error {
 	return os.WriteFile(onData, nil, 0o644)
 }
 
-// kernel makes a database look like one of SynxDB's kernel, unless it does already.
+// kernel makes a database resemble one of SynxDB's kernel, unless it does already.
 func kernel(database string) error {
 	text, err := os.ReadFile("/seed/kernel.sql")
 	if err != nil {
 		return err
 	}
-	// An earlier server may have been ended half-way through this.
+	// An earlier server may have been stopped half-way through this.
 	script := `SELECT count(*) > 0 AS there FROM pg_proc WHERE proname = 'gp_dist_random' \gset
 \if :there
 \else
@@ -281,7 +281,7 @@ func psql(database string, arguments ...string) error {
 	return nil
 }
 
-// isMetadataProxy tells the metadata proxy, which has the system namespace's, from an account's.
+// isMetadataProxy distinguishes the metadata proxy, in the system namespace, from an account's.
 func isMetadataProxy() bool { return os.Getenv("POD_NAMESPACE") == "synxdb-system" }
 
 func exists(path string) bool {

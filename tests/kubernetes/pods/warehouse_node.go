@@ -9,12 +9,12 @@ import (
 	"strings"
 )
 
-// nodesFolder is where an account's warehouse nodes leave their addresses for its proxy.
+// nodesFolder is where an account's warehouse nodes write their addresses for its proxy.
 func nodesFolder() string {
 	return filepath.Join(objects, os.Getenv("POD_NAMESPACE"), "nodes")
 }
 
-// warehouseNode refuses clients with a segment's words (Greenplum's), and tells the account's proxy where it is.
+// warehouseNode rejects clients with a segment's message (Greenplum's), and writes its address for the account's proxy.
 func warehouseNode() <-chan error {
 	failed := make(chan error, 1)
 	listener, err := net.Listen("tcp", ":5432")
@@ -49,7 +49,7 @@ func warehouseNode() <-chan error {
 	return failed
 }
 
-// register writes this pod's address and its warehouse under its name, in one step: the proxy may be reading.
+// register writes this pod's address and its warehouse under its name, atomically: the proxy may be reading.
 func register() error {
 	folder, name := nodesFolder(), podName()
 	if err := os.MkdirAll(folder, 0o755); err != nil {
@@ -66,7 +66,7 @@ func register() error {
 	return os.Rename(unfinished, filepath.Join(folder, name))
 }
 
-// warehouseName is what the pod's label says, which the manifest hands on, or else the name of its StatefulSet.
+// warehouseName is the pod's label, which the manifest passes on, or else the name of its StatefulSet.
 func warehouseName(pod string) string {
 	if name := os.Getenv("WAREHOUSE"); name != "" {
 		return name

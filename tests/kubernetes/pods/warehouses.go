@@ -11,10 +11,10 @@ import (
 	"time"
 )
 
-// segmentsFile is where PostgreSQL reads what is so of the segments: a line a warehouse, as seed/kernel.sql has it.
+// segmentsFile is where PostgreSQL reads the state of the segments: one line per warehouse, see seed/kernel.sql.
 const segmentsFile = "/run/kubectl-synxdb/segments"
 
-// warehouse is one of the account's: whether each of its nodes answers, by the names of their pods.
+// warehouse is one warehouse of the account: whether each of its nodes answers, by the names of their pods.
 type warehouse struct {
 	name  string
 	nodes []bool
@@ -30,7 +30,7 @@ func (w *warehouse) ready() int {
 	return ready
 }
 
-// warehouses asks every node that ever registered in this folder. That a warehouse was scaled down is not known here: its
+// warehouses asks every node that ever registered in this folder. It does not know whether a warehouse was scaled down: its
 // nodes do not answer.
 func warehouses(folder string) []*warehouse {
 	entries, err := os.ReadDir(folder)
@@ -62,7 +62,7 @@ func warehouses(folder string) []*warehouse {
 	return found
 }
 
-// tell has PostgreSQL say of the segments what is so now.
+// tell writes the current state of the segments for PostgreSQL.
 func (g *gate) tell(all []*warehouse) {
 	var text strings.Builder
 	for index, one := range all {
@@ -77,7 +77,7 @@ func (g *gate) tell(all []*warehouse) {
 	if g.told && g.written == text.String() {
 		return
 	}
-	// In one step: PostgreSQL may be reading.
+	// Atomically: PostgreSQL may be reading.
 	unfinished := segmentsFile + "~"
 	err := os.MkdirAll(filepath.Dir(segmentsFile), 0o755)
 	if err == nil {
@@ -93,7 +93,7 @@ func (g *gate) tell(all []*warehouse) {
 	g.told, g.written = true, text.String()
 }
 
-// refuses says why a session that chose this warehouse, or none, is not let in.
+// refuses returns why a session in this warehouse, or in none, is rejected.
 func refuses(all []*warehouse, chosen string) *refusal {
 	var in *warehouse
 	switch {

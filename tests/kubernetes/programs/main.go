@@ -1,4 +1,4 @@
-// One program in place of six: it is etcd, or the Kubernetes program by whose name it was started.
+// One program instead of six: etcd, or the Kubernetes program that its name selects.
 package main
 
 import (

@@ -1,5 +1,5 @@
-//! Never two storage components at once: nothing of one is deleted while another one is down, or what was done to it last
-//! did not end well, unless the risk was accepted.
+//! Never two storage components at once: nothing of one is deleted while another one is down, or while the last
+//! operation on another one did not succeed, unless the risk was accepted.
 
 use super::super::case::SYSTEM;
 use super::super::world::{Told, VOLUMES};
@@ -9,7 +9,7 @@ use practice_cluster::store::Key;
 use serde_json::Value;
 
 impl Judge<'_> {
-    /// Nothing was deleted while another storage component was away for as long as the plan was being made.
+    /// Checks that nothing was deleted while another storage component was down all the time while the plan was made.
     pub(super) fn keeps_storage_apart(&mut self, number: usize) {
         let run = &self.story.runs[number];
         let Some((version, plan)) = run.line("Plan") else { return };
@@ -23,7 +23,7 @@ impl Judge<'_> {
         if text(plan, "/target/namespace") != SYSTEM {
             return;
         }
-        // Where both are down, one of them has to be the first.
+        // If both are down, one of them has to be first.
         let stood = versions.clone().all(|version| self.is_up(target, version));
         for other in self.others(target) {
             let down = stood && versions.clone().all(|version| !self.is_up(&other, version));
@@ -36,7 +36,7 @@ impl Judge<'_> {
         }
     }
 
-    /// Whether another storage component was away at some time while this run planned.
+    /// Whether another storage component was down at some time while this run planned.
     pub(super) fn is_second_storage(&self, run: &Told) -> bool {
         let Some((version, plan)) = run.line("Plan") else { return false };
         let away = |other: &String| {
@@ -46,8 +46,8 @@ impl Judge<'_> {
         self.others(text(plan, "/target/pod")).iter().any(away)
     }
 
-    /// The storage components that must not be away together with this one; the safekeepers among themselves are held to
-    /// their majority.
+    /// Returns the storage components that must not be down together with this one; among safekeepers, the quorum
+    /// decides instead.
     fn others(&self, target: &str) -> Vec<String> {
         match target {
             "pageserver-0" => (0..self.case.topology.safekeepers).map(|n| format!("safekeeper-{n}")).collect(),
@@ -61,7 +61,7 @@ impl Judge<'_> {
         pod.is_some_and(|pod| is_ready(&pod) && !is_terminating(&pod))
     }
 
-    /// What was done last to a pod, if it is on record as not having ended well.
+    /// Returns the last operation on a pod, if it is on record as unsuccessful.
     fn open(&self, pod: &str, version: u64) -> Option<String> {
         let history = &self.story.history;
         let mut all: Vec<Value> = Vec::new();

@@ -1,4 +1,4 @@
-//! How an act ended: well, by the commands that the plugin named, or for a reason that is true.
+//! How an operation ended: in success, by the commands that the plugin printed, or for a true reason.
 
 use super::super::case::{Denied, Storage};
 use super::super::world::{Told, VOLUMES};
@@ -7,7 +7,7 @@ use practice_cluster::store::Key;
 use serde_json::Value;
 
 impl Judge<'_> {
-    /// After the last run, which nothing disturbed, the act is finished, or the reason why it is not is true.
+    /// Checks that after the last, undisturbed run the operation is finished, or the reason why not is true.
     pub(super) fn ends(&mut self, number: usize) {
         let act = &self.story.acts[number];
         let mut own = act.runs.clone().filter(|run| !self.story.runs[*run].second);
@@ -16,9 +16,9 @@ impl Judge<'_> {
         let in_vain = self.case.in_vain() || self.case.is_short() && last.has_verb("failover");
         let wrong = match (last.code, last.verdict()) {
             (Some(0), "recovered") | (Some(7), "data-missing") | (Some(8), "unproven") => None,
-            // That there is no volume was accepted.
+            // The lack of a volume was accepted.
             (Some(6), "timed-out") if in_vain || last.has("--allow=storage-class") && self.lacks_volumes(last) => None,
-            (Some(4), "") if self.is_refused_rightly(last) => None,
+            (Some(4), "") if self.is_refused_for_a_true_reason(last) => None,
             (code, verdict) => Some(format!("it ended with {code:?} {verdict:?}: {}", last.reasons())),
         };
         if let Some(wrong) = wrong {
@@ -41,7 +41,7 @@ impl Judge<'_> {
         }
     }
 
-    /// An undo, whatever went wrong with it, ends with the volumes that were set aside.
+    /// Checks that an undo, whatever went wrong, ends with the retained volumes in place.
     pub(super) fn is_undone(&mut self, number: usize) {
         let (act, story) = (&self.story.acts[number], self.story);
         let Some(undoes) = &act.undoes else { return };
@@ -49,7 +49,7 @@ impl Judge<'_> {
         let Some(at) = runs.clone().next_back() else { return };
         let last = &story.runs[at];
         let of_this = last.plan().is_some_and(|plan| plan["act"]["undo"] == undoes.as_str());
-        // Given up, or refused: judged by what else must hold.
+        // Abandoned or refused: the other rules apply.
         if act.given_up || !of_this || !last.is_finished() {
             return;
         }
@@ -65,8 +65,8 @@ impl Judge<'_> {
         self.story.history.at(&key, version).is_some_and(|claim| text(&claim, "/spec/volumeName") == volume)
     }
 
-    /// Whether a refusal says what is so.
-    fn is_refused_rightly(&self, run: &Told) -> bool {
+    /// Whether a refusal states a true reason.
+    fn is_refused_for_a_true_reason(&self, run: &Told) -> bool {
         let reasons = run.reasons();
         let version = run.line("Error").map(|(version, _)| *version).unwrap_or_default();
         let in_place = || {
@@ -81,7 +81,7 @@ impl Judge<'_> {
             || reasons.contains("two storage components would be away at once") && self.is_second_storage(run)
     }
 
-    /// Whether there was no volume for a new claim, and nobody to make one.
+    /// Whether there was no volume for a new claim, and none was provisioned.
     fn lacks_volumes(&self, run: &Told) -> bool {
         let Some((version, _)) = run.line("Plan") else { return false };
         if self.case.topology.storage == Storage::Provisioned || run.has("--keep-pvc") || !run.has_verb("failover") {
@@ -98,7 +98,7 @@ impl Judge<'_> {
         free.count() < usize::from(self.case.claims())
     }
 
-    /// Why nothing may be deleted at all, by what was asked and what the cluster is like.
+    /// Returns why nothing at all may be deleted, given the command and the cluster.
     pub(super) fn forbidden(&self, run: &Told) -> Option<&'static str> {
         let (case, confirmed) = (self.case, self.is_confirmed(run));
         let keep_pvc = run.has("--keep-pvc");
@@ -133,19 +133,19 @@ impl Judge<'_> {
         (risky && !(run.has("--allow=quorum-loss") && confirmed)).then_some("the safekeepers would lose their majority")
     }
 
-    /// Whether claims go with this run: all of them, or those that belong to the pod.
+    /// Whether this run deletes claims: all of them, or those that belong to the pod.
     fn loses_volumes(&self, run: &Told) -> bool {
         !run.has("--keep-pvc") || self.case.topology.ephemeral
     }
 
-    /// Whether an act has recovered, as its record says.
+    /// Whether an operation has recovered, by its record.
     fn has_recovered(&self) -> bool {
         let end = self.story.acts.last().map(|act| act.end).unwrap_or_default();
         let mut plans = self.story.runs.iter().filter_map(Told::plan);
         plans.any(|plan| self.missing(plan, end).is_none() && self.is_recorded(plan, end))
     }
 
-    /// Whether all the volumes that a plan retains say that it has recovered.
+    /// Whether all the volumes that a plan retains record that it has recovered.
     fn is_recorded(&self, plan: &Value, version: u64) -> bool {
         let steps = plan["steps"].as_array().into_iter().flatten();
         let mut volumes = steps.filter(|step| step["action"] == "retain").map(|step| text(step, "/volume"));

@@ -1,5 +1,5 @@
-//! What must hold, whatever went wrong: judged from the cluster's own objects and from what the plugin did to them,
-//! never from what it says of them.
+//! What must always hold: judged from the cluster's own objects and the plugin's changes to them, never from its
+//! output.
 
 mod apart;
 mod ends;
@@ -15,7 +15,7 @@ use practice_cluster::store::Key;
 use records::record;
 use serde_json::Value;
 
-/// Everything that does not hold.
+/// Returns every violated rule.
 pub(crate) fn violations(case: &Case, story: &Story) -> Vec<String> {
     let mut judge = Judge { case, story, found: Vec::new() };
     for number in 0..story.runs.len() {
@@ -46,7 +46,7 @@ impl Judge<'_> {
         self.found.push(format!("run {}: {}", number + 1, what.into()));
     }
 
-    /// Its output is what a script expects, it did not panic, and it says how to go on.
+    /// Checks that its output is what a script expects, that it did not panic, and that it prints how to resume.
     fn is_sound(&mut self, number: usize) {
         let run = &self.story.runs[number];
         let known = [0, 1, 3, 4, 6, 7, 8];
@@ -59,11 +59,11 @@ impl Judge<'_> {
         }
     }
 
-    /// Nothing is deleted, and no volume changed, but what a plan that was shown names by its UID. A pod that is
-    /// Pending on a claim that is gone or going may be deleted once more.
+    /// Checks that nothing was deleted, and no volume changed, except objects that a printed plan names by UID. A pod
+    /// that is Pending on a missing or terminating claim may be deleted again.
     fn changes_what_it_planned(&mut self, number: usize) {
         let run = &self.story.runs[number];
-        // One that was killed may have had a request under way, and anybody may go on with what another one began.
+        // A killed run may have had a request in flight, and any run may resume another one's operation.
         let steps: Vec<&Value> = self.story.runs.iter().flat_map(Told::steps).collect();
         let planned = |field: &str, uid: &str| steps.iter().any(|step| step[field].is_string() && step["uid"] == uid);
         let mut wrong = Vec::new();
@@ -74,7 +74,7 @@ impl Judge<'_> {
                 ("patch", "persistentvolumes") => {
                     planned("volume", &did.uid) && self.is_kept_or_in_use(&did.name, did.version)
                 }
-                // Its own, by which it keeps others away.
+                // Its own lock.
                 ("create" | "update" | "patch" | "delete", "leases") => true,
                 _ => is_baseline(did, run),
             };
@@ -82,7 +82,7 @@ impl Judge<'_> {
                 wrong.push(format!("it changed what it had not planned: {did:?}"));
             }
         }
-        // A pod that waits for what is gone is of no use to any majority.
+        // A pod that waits for a deleted claim does not count towards any quorum.
         let heals = |did: &Mutation| did.resource == "pods" && self.is_stuck(did);
         let deletes = |did: &&Mutation| did.verb == "delete" && did.resource != "leases" && !heals(did);
         if let (Some(why), Some(did)) = (self.forbidden(run), run.mutations.iter().find(deletes)) {
@@ -91,7 +91,7 @@ impl Judge<'_> {
         wrong.into_iter().for_each(|what| self.wrong(number, what));
     }
 
-    /// Where the server refuses a step, or what comes afterwards, and says so to a dry run, nothing is deleted.
+    /// Checks that nothing is deleted if the server rejects a step, or the replacement, in a dry run.
     fn respects_refusals(&mut self, number: usize) {
         let run = &self.story.runs[number];
         let Some(refused) = run.refused.filter(|refused| refused.how == How::Always) else { return };
@@ -110,13 +110,13 @@ impl Judge<'_> {
         }
     }
 
-    /// Whether a pod was Pending, without a node, on a claim that was missing or going, when its deletion began.
+    /// Whether a pod was Pending, without a node, on a missing or terminating claim when its deletion began.
     fn is_stuck(&self, did: &Mutation) -> bool {
         let history = &self.story.history;
         let key = Key::new("pods", did.namespace.as_str(), did.name.as_str());
         let Some(version) = history.deletion(did, "pods") else { return false };
         let Some(pod) = history.before(&key, version) else { return false };
-        // It is deleted as it was seen, so that the pod is the same to the last; its claim may have come back just then.
+        // It is deleted in the observed state, so the pod is unchanged; its claim may have come back just then.
         let waits = |claim: String| {
             let claim = Key::new(CLAIMS, did.namespace.as_str(), claim);
             let came = history.first(&key, &did.uid).unwrap_or(version);
@@ -128,7 +128,7 @@ impl Judge<'_> {
             && mounted(&pod).into_iter().any(waits)
     }
 
-    /// Whether a claim is one that the target's pod mounts, and that was to go.
+    /// Whether the target's pod mounts this claim, and the plan deletes it.
     fn is_of_target(&self, run: &Told, did: &Mutation) -> bool {
         let target = run.plan().map(|plan| &plan["target"]);
         let pod = target.map_or(self.case.command.pod.as_str(), |target| text(target, "/pod"));
@@ -147,8 +147,8 @@ impl Judge<'_> {
         history.at(&claim, version).is_some_and(|claim| uid(&claim) == text(reference, "/uid"))
     }
 
-    /// Where a claim was deleted, or a pod that claims belong to, the volume was there with policy Retain, and is there in
-    /// the end; or there was none; or its loss was confirmed.
+    /// Checks for each deleted claim, and each deleted pod that owns claims, that the volume existed with policy Retain
+    /// and still exists; or that there was none; or that its loss was confirmed.
     fn keeps_volumes(&mut self, number: usize) {
         let history = &self.story.history;
         let run = &self.story.runs[number];
@@ -158,7 +158,7 @@ impl Judge<'_> {
         let mut wrong = Vec::new();
         for did in run.mutations.iter().filter(|did| did.verb == "delete") {
             let resource = if did.resource == CLAIMS { CLAIMS } else { "pods" };
-            // Somebody else had done it.
+            // Another actor had done it.
             let Some(version) = history.deletion(did, resource) else { continue };
             let key = Key::new(resource, did.namespace.as_str(), did.name.as_str());
             let Some(object) = history.before(&key, version) else { continue };
@@ -189,7 +189,7 @@ impl Judge<'_> {
         wrong.into_iter().for_each(|what| self.wrong(number, what));
     }
 
-    /// Whether the plan said that a volume cannot be retained, and the name was typed all the same.
+    /// Whether the plan said that a volume cannot be retained, and the name was typed anyway.
     fn loss_is_confirmed(&self, run: &Told) -> bool {
         let said = run.plan().is_some_and(|plan| {
             let checks = plan["checks"].as_array().into_iter().flatten();
@@ -204,7 +204,7 @@ impl Judge<'_> {
         run.has(&format!("--confirm={}", self.case.command.pod))
     }
 
-    /// Before anything is deleted, the volumes that the plan retains carry a record of it.
+    /// Checks that the volumes in the plan carry a record of it before anything is deleted.
     fn records_first(&mut self, number: usize) {
         let (run, history) = (&self.story.runs[number], &self.story.history);
         let deletions = run.mutations.iter().filter(|did| did.verb == "delete").filter_map(|did| {
@@ -228,12 +228,12 @@ impl Judge<'_> {
     }
 }
 
-/// The step that deletes one.
+/// Returns the step that deletes a resource.
 fn action(what: &str) -> &'static str {
     if what == "pod" { "deletePod" } else { "deleteClaim" }
 }
 
-/// Whether this is the stored baseline of whoever was asked, once that was found to be whole.
+/// Whether this change stores the baseline of a component that was verified.
 fn is_baseline(did: &Mutation, run: &Told) -> bool {
     let Some(plan) = run.plan() else { return false };
     let name = format!("kubectl-synxdb-baseline-{}", text(plan, "/proof/pod"));

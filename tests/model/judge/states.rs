@@ -1,18 +1,18 @@
-//! What must hold of pods, claims and volumes in every state that the cluster was in, from the first to the last.
+//! What must hold for pods, claims and volumes in every state of the cluster, from the first to the last.
 //!
-//! - No pod runs on a volume that is on record as set aside, unless an undo returns it.
-//! - No volume with data is on Delete without a claim, and none that is on record goes.
-//! - A claim that an undo has made again is bound to the volume that returns, unless somebody deleted claims by hand.
+//! - No pod runs on a retained volume, unless an undo restores that volume.
+//! - No volume with data has policy Delete without a claim, and no recorded volume is deleted.
+//! - A claim recreated by an undo is bound to the restored volume, unless a user deleted claims by hand.
 
 use super::super::story::Story;
 use super::super::world::{CLAIMS, VOLUMES, ephemeral, is_terminating, mounted, text, uid};
-use super::records::{claims, records, sets_aside, started};
+use super::records::{claims, records, retains, started};
 use practice_cluster::store::{ChangeKind, Key};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// Everything that did not hold, each thing once.
+/// Returns every violation once.
 pub(super) fn violations(story: &Story) -> Vec<String> {
     let objects = story.history.first_state().clone();
     let (acts, awaited, returned) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
@@ -49,25 +49,26 @@ struct State<'s> {
     objects: BTreeMap<Key, Arc<Value>>,
     /// The records on each volume.
     records: BTreeMap<String, Vec<Value>>,
-    /// The acts on record of each pod, by namespace and name, the newest first. Each may be on several volumes, and be
-    /// written to one after the other: what any of them has counts.
+    /// Each pod's operations on record, by namespace and name, the newest first. A record may be on several volumes,
+    /// which are written one after the other: all of them count.
     acts: BTreeMap<(String, String), Vec<Value>>,
-    /// Claims that went, or are going, while an undo was the pod's latest act, with the volume that it returns to the next one
-    /// of that name.
+    /// Claims that were deleted, or are terminating, while an undo was the pod's latest operation, with the volume that
+    /// it restores for the next claim of that name.
     awaited: BTreeMap<Key, String>,
-    /// Claims, by UID, with the volume that an undo returns to them, if they came while that undo was the pod's latest act, or
-    /// after one that went then: it is for them, though somebody begins a failover before they are there or bound.
+    /// Claims, by UID, with the volume that an undo restores for them, if they were created while that undo was the
+    /// pod's latest operation, or after one that was deleted then: the volume is for them, even if another user starts
+    /// a failover before they exist or are bound.
     returned: BTreeSet<(String, String)>,
 }
 
-/// Whether a claim has the volume that it must have, by what is on record.
+/// Whether a claim has the right volume, by the records.
 enum Bound<'s> {
-    /// Nothing is against it.
-    Well,
-    /// This undo, which is unfinished, returns that volume instead.
+    /// Nothing contradicts it.
+    Right,
+    /// This unfinished undo restores that volume instead.
     Instead(&'s str, &'s str),
-    /// The volume was set aside, and this act brings none back.
-    Aside(&'s str),
+    /// The volume is retained, and this operation restores none.
+    Retained(&'s str),
 }
 
 impl State<'_> {
@@ -86,7 +87,7 @@ impl State<'_> {
         }
     }
 
-    /// The claims of each pod that has acts on record: pod, claim.
+    /// Returns the claims of each pod with operations on record: pod, claim.
     fn claims(&self) -> Vec<(&Key, &Value, &Value)> {
         let mut all = Vec::new();
         for (namespace, pod) in self.acts.keys() {
@@ -99,7 +100,7 @@ impl State<'_> {
         all
     }
 
-    /// The volume that a claim is bound to, by both of them.
+    /// Returns the volume that a claim is bound to, if both agree.
     fn volume_of<'c>(&self, claim: &'c Value) -> Option<&'c str> {
         let name = text(claim, "/spec/volumeName");
         let volume = self.objects.get(&Key::new(VOLUMES, "", name))?;
@@ -131,7 +132,7 @@ impl State<'_> {
         }
     }
 
-    /// Pods that run on a volume that they must not have.
+    /// Returns pods that run on a wrong volume.
     fn pods_on_wrong_volumes(&self) -> Vec<String> {
         let mut wrong = Vec::new();
         for (key, pod, claim) in self.claims() {
@@ -142,9 +143,9 @@ impl State<'_> {
                 Bound::Instead(id, returns) if self.story.meddled.is_none() => {
                     wrong.push(format!("claim {name} is bound to volume {volume}, and undo {id} returns {returns}"));
                 }
-                Bound::Aside(id) if runs && !is_for() => {
+                Bound::Retained(id) if runs && !is_for() => {
                     let pod = &key.name;
-                    let why = format!("which was set aside; {id} brings no volume back");
+                    let why = format!("which is retained; {id} restores no volume");
                     wrong.push(format!("pod {pod} runs on volume {volume}, {why}"));
                 }
                 _ => {}
@@ -157,59 +158,59 @@ impl State<'_> {
         let (name, of_claim) = (text(claim, "/metadata/name").to_owned(), uid(claim).to_owned());
         let of = (pod.namespace.clone(), pod.name.clone());
         let acts = self.acts.get(&of).map_or(&[][..], Vec::as_slice);
-        // An act that names this very claim is one that it goes with: what it is bound to is from before.
+        // An operation that names this very claim deletes it: its volume is from before.
         let goes = |act: &Value| {
             let mut same = acts.iter().filter(|other| other["id"] == act["id"]);
             same.any(|act| claims(act, &name).any(|one| one["uid"] == of_claim.as_str()))
         };
         let mut about = acts.iter().filter(|act| claims(act, &name).next().is_some());
-        let Some(newest) = about.find(|act| !goes(act)) else { return Bound::Well };
+        let Some(newest) = about.find(|act| !goes(act)) else { return Bound::Right };
         let id = text(newest, "/id");
         let mut returning =
             newest["claims"].as_array().into_iter().flatten().filter(|one| one["name"] == name.as_str());
         match returning.find_map(|claim| claim["returns"]["volume"].as_str()) {
-            Some(returns) if returns == volume => Bound::Well,
+            Some(returns) if returns == volume => Bound::Right,
             Some(returns) if newest["outcome"] == "in-progress" => Bound::Instead(id, returns),
-            Some(_) => Bound::Well,
+            Some(_) => Bound::Right,
             None => {
-                let aside = acts.iter().any(|record| {
+                let retained = acts.iter().any(|record| {
                     let mut of_others = claims(record, &name).filter(|one| one["uid"] != of_claim.as_str());
                     of_others.any(|one| one["volume"] == volume)
                 });
-                if aside { Bound::Aside(id) } else { Bound::Well }
+                if retained { Bound::Retained(id) } else { Bound::Right }
             }
         }
     }
 
-    /// Volumes that are on record as set aside and would go, though nobody has them.
+    /// Returns retained volumes that are unclaimed and would be deleted.
     fn volumes_in_danger(&self) -> Vec<String> {
         let mut wrong = Vec::new();
         for (name, records) in &self.records {
             let Some(volume) = self.objects.get(&Key::new(VOLUMES, "", name.as_str())) else { continue };
-            let aside = records.iter().any(|record| sets_aside(record, name));
+            let retained = records.iter().any(|record| retains(record, name));
             let reference = &volume["spec"]["claimRef"];
-            if !aside || text(volume, "/spec/persistentVolumeReclaimPolicy") == "Retain" {
+            if !retained || text(volume, "/spec/persistentVolumeReclaimPolicy") == "Retain" {
                 continue;
             }
             let claim = Key::new(CLAIMS, text(reference, "/namespace"), text(reference, "/name"));
             let of_claim = text(reference, "/uid");
             let in_use = self.objects.get(&claim).is_some_and(|claim| uid(claim) == of_claim);
             if !in_use && !self.story.meddled.claims.contains(of_claim) {
-                wrong.push(format!("volume {name} was set aside, and is on Delete without a claim"));
+                wrong.push(format!("volume {name} is retained, but has policy Delete and no claim"));
             }
         }
         wrong
     }
 
-    /// A volume that goes although it is on record as set aside.
+    /// Reports the deletion of a retained volume.
     fn is_lost(&self, key: &Key) -> Option<String> {
         if key.resource != VOLUMES {
             return None;
         }
         let records = self.records.get(&key.name)?;
         let of_claim = self.objects.get(key).map(|volume| text(volume, "/spec/claimRef/uid").to_owned())?;
-        let aside = records.iter().any(|record| sets_aside(record, &key.name));
-        (aside && !self.story.meddled.claims.contains(&of_claim))
-            .then(|| format!("volume {} was set aside, and is gone", key.name))
+        let retained = records.iter().any(|record| retains(record, &key.name));
+        (retained && !self.story.meddled.claims.contains(&of_claim))
+            .then(|| format!("volume {} was retained, and is gone", key.name))
     }
 }

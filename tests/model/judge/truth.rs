@@ -1,4 +1,4 @@
-//! What a run says at its end is so in the store at that moment.
+//! The final output of a run is true in the store at that moment.
 
 use super::super::case::SYSTEM;
 use super::super::world::{CLAIMS, Told, VOLUMES};
@@ -8,7 +8,7 @@ use practice_cluster::store::Key;
 use serde_json::Value;
 
 impl Judge<'_> {
-    /// What it says at its end is so.
+    /// Checks that the final output is true.
     pub(super) fn tells_the_truth(&mut self, number: usize) {
         let run = &self.story.runs[number];
         let (Some((version, result)), Some(plan)) = (run.result(), run.plan()) else {
@@ -19,18 +19,18 @@ impl Judge<'_> {
             return;
         };
         let mut wrong = Vec::new();
-        // What somebody does to the pod while the record is finished comes after the proof.
+        // Whatever another user does to the pod while the record is being finished comes after the verification.
         let proven = run.lines.iter().find(|(_, line)| line["phase"] == "answers" && has_ended(line));
         let meddled = !self.story.meddled.is_none();
         let version = match proven.filter(|_| meddled) {
-            // The line may be read later than it was written, but it was before the records were.
+            // The line may be read later than it was written, but it was written before the records.
             Some((version, _)) => run.finished_records_since().map_or(*version, |since| since.min(*version)),
             None => *version,
         };
         let missing = self.missing(plan, version);
         let lost = self.lost(plan, version);
         match (result["verdict"].as_str().unwrap_or_default(), &missing, lost) {
-            // What the other storage components have is as good a measure as what it had itself.
+            // The other storage components are as good a reference as its own baseline.
             ("recovered", None, false) if result["baseline"]["source"] == "nothing" && !is_compared(result) => {
                 wrong.push("it said recovered, and compared with nothing".to_owned());
             }
@@ -52,7 +52,7 @@ impl Judge<'_> {
             }
             (other, ..) => wrong.push(format!("verdict {other}")),
         }
-        // What it says it did, it did.
+        // The changes that it reports were made.
         for deed in result["done"].as_array().into_iter().flatten().filter_map(Value::as_str) {
             let mut words = deed.split(' ');
             let (what, name) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
@@ -70,7 +70,7 @@ impl Judge<'_> {
         wrong.into_iter().for_each(|what| self.wrong(number, what));
     }
 
-    /// The first of the conditions on pod and claims that does not hold.
+    /// Returns the first condition on pod and claims that does not hold.
     pub(super) fn missing(&self, plan: &Value, version: u64) -> Option<String> {
         let history = &self.story.history;
         let target = &plan["target"];
@@ -100,8 +100,8 @@ impl Judge<'_> {
                 Some(returns) if returns != volume => {
                     return Some(format!("claim {claim} is bound to {volume}, and {returns} was to come back"));
                 }
-                None if self.was_set_aside(&now, volume, version) => {
-                    return Some(format!("claim {claim} is bound to {volume}, which was set aside"));
+                None if self.is_retained_for_another(&now, volume, version) => {
+                    return Some(format!("claim {claim} is bound to {volume}, which is retained"));
                 }
                 _ => {}
             }
@@ -109,19 +109,18 @@ impl Judge<'_> {
         None
     }
 
-    /// Whether a volume is on record as set aside, of another claim than the one that it has now.
-    fn was_set_aside(&self, claim: &Value, volume: &str, version: u64) -> bool {
+    /// Whether a volume is on record as retained for another claim than its current one.
+    fn is_retained_for_another(&self, claim: &Value, volume: &str, version: u64) -> bool {
         let name = text(claim, "/metadata/name");
         let found = self.story.history.at(&Key::new(VOLUMES, "", volume), version);
         let records = found.map(|volume| records(&volume)).unwrap_or_default();
-        let aside =
+        let of_another =
             |record: &Value| claims(record, name).any(|one| one["volume"] == volume && one["uid"] != uid(claim));
-        records.iter().any(aside)
+        records.iter().any(of_another)
     }
 
-    /// Whether a storage component had something when this act's baseline was taken, and has none of it now: a
-    /// pageserver's tenants lie on its first disk, where the case says so, and the WAL of a safekeeper without peers always
-    /// does.
+    /// Whether a storage component had data in this operation's baseline, and has none now: a pageserver's tenants are
+    /// on its first disk if the case says so, and the WAL of a safekeeper without peers always is.
     fn lost(&self, plan: &Value, version: u64) -> bool {
         self.is_gone(plan, version) && self.had_it(&plan["id"])
     }
@@ -145,15 +144,15 @@ impl Judge<'_> {
         disk(version) == disk(self.story.history.since())
     }
 
-    /// Whether what an act is compared with has what lies on the first disk.
+    /// Whether an operation's baseline has the data of the first disk.
     fn had_it(&self, id: &Value) -> bool {
         let begun = self.story.runs.iter().filter_map(|run| run.line("Plan")).find(|(_, plan)| plan["id"] == *id);
         let Some((began, first)) = begun else { return false };
-        // What an earlier failover did not find again lies on the first disk, whichever one this one began with.
+        // What an earlier failover did not find again is on the first disk, whichever disk this one started with.
         if first["baseline"]["source"] == "inherited" {
             return true;
         }
-        // An undo of what did not recover is compared with what that was compared with.
+        // The undo of an unsuccessful operation has the same baseline.
         let undoes = &first["act"]["undo"];
         if undoes.is_string() && !self.has_recovered_once(undoes) {
             return self.had_it(undoes);
@@ -162,14 +161,14 @@ impl Judge<'_> {
         compared && self.is_first_disk(first["target"]["pod"].as_str().unwrap_or_default(), *began)
     }
 
-    /// Whether one of an act's runs ended with this verdict.
+    /// Whether one of an operation's runs ended with this verdict.
     fn has_recovered_once(&self, id: &Value) -> bool {
         let of_it = |run: &&Told| run.plan().is_some_and(|plan| plan["id"] == *id);
         self.story.runs.iter().filter(of_it).any(|run| run.verdict() == "recovered")
     }
 }
 
-/// Whether a storage component was compared with the others, as its proof says.
+/// Whether a storage component was compared with the others, by its verification.
 fn is_compared(result: &Value) -> bool {
     text(result, "/proof").contains("; compared with ")
 }

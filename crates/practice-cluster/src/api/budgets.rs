@@ -112,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn budgets_count_what_is_asked_for() {
+    fn budgets_count_requested_resources() {
         let pod = |ready: &str| {
             Arc::new(json!({
                 "metadata": {"ownerReferences": [{"kind": "StatefulSet", "name": "s", "controller": true}]},

@@ -338,8 +338,8 @@ impl Worker {
         }
     }
 
-    /// Folder of the pod's first volume. One that somebody made by hand gets its folder when it is first mounted, and keeps
-    /// it like any other.
+    /// Returns the folder of the pod's first volume. A volume created by hand gets its folder when it is first mounted, and
+    /// keeps it like any other.
     pub(super) fn volume_folder(&self) -> Option<PathBuf> {
         let claim = claim(&self.context.store, namespace(&self.pod), &claims(&self.pod).next()?)?;
         let volume = text_at(&claim, "/spec/volumeName");

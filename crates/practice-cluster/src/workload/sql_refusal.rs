@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_refusal_is_a_whole_error_response() {
+    fn a_refusal_is_a_complete_error_response() {
         let message = SqlRefusal::starting("no").encode();
         assert_eq!(message[0], b'E');
         let length = u32::from_be_bytes(message[1..5].try_into().unwrap()) as usize;

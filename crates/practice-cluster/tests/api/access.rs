@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 const ROLES: &str = "/apis/rbac.authorization.k8s.io/v1/namespaces/ns/roles";
 const TOKEN: &str = "/api/v1/namespaces/ns/serviceaccounts/robot/token";
 
-/// Asks as the holder of a token.
+/// Sends a request with a token.
 async fn bearer(server: &Server, token: &str, method: &str, path: &str, body: &str) -> (u16, Value) {
     let value = format!("Bearer {token}");
     let headers = &[("authorization", value.as_str()), ("content-type", "application/json")];
@@ -104,7 +104,7 @@ async fn a_token_is_its_accounts_until_that_goes() {
     let (_, answer) = server.send("POST", TOKEN, foreign).await;
     let foreign = answer["status"]["token"].as_str().unwrap();
     assert_eq!(bearer(&server, foreign, "GET", "/version", "").await.0, 401);
-    // One that is bound to a pod must be of the pod's account, and goes with the pod.
+    // A token bound to a pod must be of the pod's account, and expires with the pod.
     let pod = server.running_pod("p", json!({}));
     assert_eq!(pod["spec"]["serviceAccountName"], "default");
     let request = json!({"spec": {"boundObjectRef": {"apiVersion": "v1", "kind": "Pod", "name": "p"}}});

@@ -1,4 +1,4 @@
-//! Faults on purpose: each one, as a client meets it.
+//! Each fault, as a client sees it.
 
 use crate::support::Server;
 use futures::{AsyncBufReadExt, TryStreamExt};
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 const SERVICES: &str = "/api/v1/namespaces/ns/services";
 
-/// What a client saw of a request: the answer's status, or that there was none, or not all of it.
+/// Returns what a client saw of a request: the response's status, or that there was none, or only a part of it.
 async fn seen(client: &Client, method: &str, path: &str) -> String {
     let kind = ("content-type", "application/merge-patch+json");
     let body = if method == "PATCH" { r#"{"metadata":{"labels":{"a":"b"}}}"# } else { "" };
@@ -29,7 +29,7 @@ async fn seen(client: &Client, method: &str, path: &str) -> String {
 #[tokio::test]
 async fn each_fault_as_a_client_meets_it() {
     let refuse = |code, retry_after| Fault::Refuse { code, retry_after };
-    // Fault, request, what the client sees, whether it was done.
+    // Fault, request, what the client sees, whether it was applied.
     for (fault, method, expected, done) in [
         (Fault::Drop, "DELETE", "no answer", false),
         (Fault::LoseAnswer, "DELETE", "no answer", true),
@@ -58,7 +58,7 @@ async fn each_fault_as_a_client_meets_it() {
         let now = server.state.store.get(&key);
         let changed = now.is_none_or(|service| service["metadata"]["labels"]["a"] == "b");
         assert_eq!(changed, done, "{fault:?} {method}");
-        // The next one is spared.
+        // The next one is not affected.
         let again = seen(&client, method, &format!("{SERVICES}/a")).await;
         assert_eq!(again, if done && method == "DELETE" { "404" } else { "200" }, "{fault:?} {method}");
         server.stop().await;
@@ -109,7 +109,7 @@ async fn a_rule_is_for_the_requests_it_names() {
     server.stop().await;
 }
 
-/// The lines of a watch from the store's present version, while pods `a` and `b` are relabelled in turns.
+/// Returns the lines of a watch from the store's current version, while pods `a` and `b` are relabeled in turns.
 async fn watched(fault: Fault) -> Vec<String> {
     let server = Server::start().await;
     for pod in ["a", "b"] {
@@ -159,7 +159,7 @@ async fn each_fault_of_a_watch_as_a_client_meets_it() {
         (Fault::Silence { after: 3 }, "1 2 3 open"),
         (Fault::Reorder, "2 1 3 4 5 end"),
         (Fault::Lag(Duration::from_millis(20)), "1 2 3 4 5 end"),
-        // A list's or a change's alone.
+        // For lists and changes only.
         (Fault::LoseAnswer, "1 2 3 4 5 end"),
     ] {
         assert_eq!(watched(fault.clone()).await.join(" "), expected, "{fault:?}");
@@ -204,7 +204,7 @@ async fn word_of_each_change() {
     word.answered().await;
     assert_eq!(patched.await.unwrap(), "200");
 
-    // Neither a question, nor a refusal, nor a rehearsal changes anything.
+    // Reads, rejections and dry runs change nothing.
     for (method, path, expected) in [
         ("GET", path, "200"),
         ("PATCH", "/api/v1/namespaces/ns/pods/none", "404"),
@@ -240,7 +240,7 @@ async fn word_of_each_change() {
     assert_eq!(word.mutation.impersonated.as_deref(), Some("jane"));
     drop(word);
     assert_eq!(as_jane.await.unwrap(), 200);
-    // No listener any more: nothing waits.
+    // Without a listener, nothing waits.
     drop(mutations);
     let (code, _) = server.send("DELETE", path, json!({})).await;
     assert_eq!(code, 200);

@@ -1,4 +1,4 @@
-//! The machine's own kubectl, used as people use it.
+//! The machine's own kubectl, used like people use it.
 
 use crate::support::Server;
 use practice_cluster::store::{DeleteOptions, Key};
@@ -160,7 +160,7 @@ async fn changes() {
             r#"[{"op":"remove","path":"/metadata/finalizers"}]"#,
         ])
         .await;
-    // Before 1.21 a wait for what is gone already was an error, with these words.
+    // Before 1.21, waiting for a deleted object was an error, with this message.
     let (done, _, said) = server.kubectl_as("admin", &["wait", "--for=delete", "pvc/data-wh-0", "--timeout=10s"]).await;
     assert!(done || (server.kubectl_minor().await < 21 && said.contains("no matching resources found")), "{said}");
     assert!(server.kubectl_fails(&["get", "pvc", "data-wh-0"]).await.contains("NotFound"));

@@ -1,5 +1,5 @@
-//! The sandbox's API server on its own, without controllers: the machine's kubectl and kube-rs must not be able to tell
-//! it from a real one.
+//! The sandbox's API server without controllers: the machine's kubectl and kube-rs must not be able to distinguish it
+//! from a real one.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod access;

@@ -1,4 +1,4 @@
-//! Objects over HTTP: lists and pages, preconditions, patches, deletion and what goes with it.
+//! Objects over HTTP: lists and pages, preconditions, patches, and deletion with its effects.
 
 use crate::support::{Ask, Server};
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
@@ -149,7 +149,7 @@ async fn patches_of_three_kinds() {
     assert_eq!(refused["message"], "Pod \"p\" is invalid: metadata.uid: Invalid value: \"u-1\": field is immutable");
     assert_eq!(refused["details"]["causes"][0]["field"], "metadata.uid");
 
-    // The object's own endpoint leaves the status alone, and the status' endpoint all else.
+    // The object's own endpoint leaves the status alone, and the status endpoint everything else.
     let both = json!({"status": {"phase": "Failed"}, "metadata": {"labels": {"x": "y"}},
                       "spec": {"activeDeadlineSeconds": 5}});
     let (_, got) = server.send("PATCH", path, both.clone()).await;
@@ -168,7 +168,7 @@ async fn pods_terminate_and_finalizers_hold() {
     let (status, pod) = server.send("DELETE", path, json!({"gracePeriodSeconds": 9})).await;
     assert_eq!((status, &pod["metadata"]["deletionGracePeriodSeconds"]), (200, &json!(9)));
     assert_eq!(pod["kind"], "Pod");
-    // Less than none is a second; a body, be it empty, is read instead of the query.
+    // A negative period is one second; a body, even an empty one, replaces the query.
     let (_, pod) = server.send("DELETE", path, json!({"gracePeriodSeconds": -1})).await;
     assert_eq!(pod["metadata"]["deletionGracePeriodSeconds"], 1);
     let (_, pod) = server.send("DELETE", &format!("{path}?gracePeriodSeconds=0"), json!({})).await;
@@ -254,12 +254,12 @@ async fn evictions_obey_budgets() {
     server.send("POST", "/apis/policy/v1/namespaces/ns/poddisruptionbudgets", budget).await;
     let api: Api<Pod> = Api::default_namespaced(server.client("admin").await);
     api.evict("a", &Default::default()).await.unwrap();
-    // `a` is going: `b` must stay.
+    // `a` is terminating: `b` must stay.
     let kube::Error::Api(status) = api.evict("b", &Default::default()).await.unwrap_err() else { panic!() };
     assert_eq!(status.code, 429);
     assert_eq!(status.message, "Cannot evict pod as it would violate the pod's disruption budget.");
     assert!(api.get("b").await.unwrap().metadata.deletion_timestamp.is_none());
-    // Deleting is not evicting.
+    // A deletion is not an eviction.
     api.delete("b", &DeleteParams::default()).await.unwrap();
 }
 

@@ -1,4 +1,4 @@
-//! Who may not, and what cannot be: statuses and wording.
+//! Forbidden and invalid requests: statuses and messages.
 
 use crate::support::{Ask, Server};
 use serde_json::{Value, json};
@@ -166,7 +166,7 @@ async fn refusals_are_worded_as_by_a_real_server() {
     assert_eq!(server.get("/apis/nothing.example/v1/foos").await, (404, json!("404 page not found\n")));
     // Without permission, a missing kind is answered with 403, not 404.
     assert_eq!(server.ask("guest", "GET", "/api/v1/namespaces/ns/foos", Ask::default()).await.0, 403);
-    // An error without a reason says none.
+    // An error without a reason has none.
     let (status, unworded) = server.get(&format!("{PODS}/p?resourceVersion=x")).await;
     assert_eq!((status, unworded.get("reason")), (500, None), "{unworded}");
     let with = |body, headers| Ask { body, headers };

@@ -25,7 +25,7 @@ async fn bytes_go_both_ways_until_the_pod_goes() {
     assert!(got == sent);
     assert_eq!(error.await.as_deref(), Some("nothing listens on port 8 of p"));
 
-    // Terminating is not gone: what runs may still be asked.
+    // A terminating pod still runs, and can still be queried.
     let key = Key::new("pods", "ns", "p");
     server.state.store.delete(&key, &DeleteOptions::default()).unwrap();
     stream.write_all(b"still there").await.unwrap();

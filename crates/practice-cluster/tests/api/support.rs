@@ -1,4 +1,4 @@
-//! A server without controllers, and the two clients that it is tried with.
+//! A server without controllers, and the two clients for it.
 
 use crate::machine;
 use futures::FutureExt;
@@ -18,7 +18,7 @@ use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-/// A running server; it ends when this is dropped.
+/// A running server, stopped when dropped.
 pub(crate) struct Server {
     pub(crate) state: Arc<ApiState>,
     pub(crate) url: String,
@@ -28,7 +28,7 @@ pub(crate) struct Server {
     end: DropGuard,
 }
 
-/// What a request has beyond method and path.
+/// The parts of a request besides method and path.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Ask<'a> {
     pub(crate) body: &'a str,
@@ -134,7 +134,7 @@ impl Server {
         Server::start_with("{}").await
     }
 
-    /// Ends the server and waits until it has ended.
+    /// Stops the server and waits until it has stopped.
     pub(crate) async fn stop(self) {
         drop(self.end);
         self.serving.await.unwrap();
@@ -154,7 +154,7 @@ impl Server {
         self.folder.path().join(user)
     }
 
-    /// A kube-rs client of that user.
+    /// Returns a kube-rs client of that user.
     pub(crate) async fn client(&self, user: &str) -> Client {
         let kubeconfig = Kubeconfig::read_from(self.kubeconfig(user)).unwrap();
         let mut config = kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
@@ -177,19 +177,19 @@ impl Server {
         (status, value.unwrap_or_else(|_| json!(String::from_utf8_lossy(&body))))
     }
 
-    /// `GET` as the administrator.
+    /// Sends `GET` as the administrator.
     pub(crate) async fn get(&self, path: &str) -> (u16, Value) {
         self.ask("admin", "GET", path, Ask::default()).await
     }
 
-    /// A request with a JSON body as the administrator.
+    /// Sends a request with a JSON body as the administrator.
     pub(crate) async fn send(&self, method: &str, path: &str, body: Value) -> (u16, Value) {
         let kind = if method == "PATCH" { "application/merge-patch+json" } else { "application/json" };
         let body = body.to_string();
         self.ask("admin", method, path, Ask { body: &body, headers: &[("content-type", kind)] }).await
     }
 
-    /// A kubectl command of that user, its discovery cache kept apart.
+    /// Returns a kubectl command of that user, with its own discovery cache.
     pub(crate) fn command(&self, user: &str, arguments: &[&str]) -> tokio::process::Command {
         let mut command = tokio::process::Command::new(machine::needs("kubectl"));
         command.arg("--cache-dir").arg(self.folder.path().join("cache")).args(arguments);
@@ -199,7 +199,7 @@ impl Server {
         command
     }
 
-    /// Runs kubectl to its end: whether it succeeded, stdout and stderr.
+    /// Runs kubectl to its end, and returns success, stdout and stderr.
     pub(crate) async fn kubectl_as(&self, user: &str, arguments: &[&str]) -> (bool, String, String) {
         let output = self.command(user, arguments).output().await;
         let Output { status, stdout, stderr } = output.unwrap();
@@ -214,7 +214,7 @@ impl Server {
         stdout
     }
 
-    /// kubectl's minor version. Debian 12's is 20: what it has no command for yet is asked of the server by `--raw`.
+    /// Returns kubectl's minor version. Debian 12's is 20: tests send what it has no command for with `--raw`.
     pub(crate) async fn kubectl_minor(&self) -> u32 {
         let version: Value = serde_json::from_str(&self.kubectl(&["version", "--client", "-o", "json"]).await).unwrap();
         let minor = version["clientVersion"]["minor"].as_str().unwrap().trim_end_matches('+');
@@ -228,7 +228,7 @@ impl Server {
         stderr
     }
 
-    /// Puts a pod into namespace `ns` as if it were running.
+    /// Creates a pod in namespace `ns` as if it were running.
     pub(crate) fn running_pod(&self, name: &str, labels: Value) -> Arc<Value> {
         let pod = json!({
             "metadata": {"labels": labels},

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 const PATH: &str = "/api/v1/namespaces/ns/configmaps?watch=true";
 
-/// A watch's events, as they come. Waiting for one that does not come fails the test.
+/// The events of a watch. Waiting for one that does not come fails the test.
 struct Events(std::pin::Pin<Box<dyn futures::Stream<Item = std::io::Result<String>> + Send>>);
 
 impl Events {
@@ -23,7 +23,7 @@ impl Events {
         line.map(|line| serde_json::from_str(&line.unwrap()).unwrap())
     }
 
-    /// The next event: type, name and resourceVersion.
+    /// Returns type, name and resourceVersion of the next event.
     async fn event(&mut self) -> (String, String, String) {
         let event = self.next().await.unwrap();
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -57,7 +57,7 @@ async fn a_watch_resumes_without_loss() {
     let server = Server::start().await;
     let a = create(&server, "a", "hot");
     let b = create(&server, "b", "hot");
-    // Another namespace and another kind are none of its business.
+    // Another namespace and another kind are irrelevant to it.
     server.state.store.create(Key::new("configmaps", "default", "x"), json!({}), false).unwrap();
     server.state.store.create(Key::new("secrets", "ns", "x"), json!({}), false).unwrap();
     let mut events = Events::open(&server, &format!("&resourceVersion={a}")).await;
@@ -67,7 +67,7 @@ async fn a_watch_resumes_without_loss() {
     let (gone, _) = server.state.store.delete(&Key::new("configmaps", "ns", "a"), &DeleteOptions::default()).unwrap();
     assert_eq!(events.event().await, row("DELETED", "a", gone["metadata"]["resourceVersion"].as_str().unwrap()));
 
-    // Without a version: what there is comes first.
+    // Without a version, the existing objects come first.
     let mut events = Events::open(&server, "").await;
     assert_eq!(events.event().await, row("ADDED", "b", &b));
     let c = create(&server, "c", "hot");
@@ -112,7 +112,7 @@ async fn initial_events_end_with_a_bookmark_and_so_does_a_watch() {
     let end = events.next().await.unwrap();
     assert_eq!(end["type"], "BOOKMARK");
     assert_eq!(end["object"]["metadata"]["annotations"]["k8s.io/initial-events-end"], "true");
-    // Another kind's change moves the last bookmark on.
+    // A change of another kind advances the last bookmark.
     let s = server.state.store.create(Key::new("secrets", "ns", "x"), json!({}), false).unwrap();
     let last = events.next().await.unwrap();
     assert_eq!((&last["type"], &last["object"]["kind"]), (&json!("BOOKMARK"), &json!("ConfigMap")));

@@ -1,4 +1,4 @@
-//! What a new cluster, and each namespace, has for permissions.
+//! Permissions in a new cluster, and in each namespace.
 
 use crate::support::*;
 use practice_cluster::store::{DeleteOptions, Key};
@@ -20,7 +20,7 @@ async fn every_namespace_has_a_default_account_and_the_cluster_its_roles() {
     let first = delete(store, "serviceaccounts", "new", "default");
     let again = |made: &serde_json::Value| uid(made) != uid(&first);
     until(store, "it is made again", |store| store.get(&account("new")).is_some_and(|made| again(&made))).await;
-    // But not while its namespace goes.
+    // But not while its namespace is terminating.
     store.delete(&Key::new("namespaces", "", "new"), &DeleteOptions::default()).unwrap();
     until(store, "the namespace is gone", |store| store.get(&Key::new("namespaces", "", "new")).is_none()).await;
     assert!(store.get(&account("new")).is_none());

@@ -1,10 +1,10 @@
-//! Starting and ending: processes and folders, also after a kill.
+//! Starting and stopping: processes and folders, also after a kill.
 
 use crate::support::*;
 use practice_cluster::{Options, PostgresChoice, Sandbox};
 use std::path::Path;
 
-/// The ids of PostgreSQL servers whose data lies below a folder.
+/// Returns the IDs of PostgreSQL servers with data below a folder.
 fn postmasters(folder: &Path) -> Vec<i32> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder.join("objects")).into_iter().flatten().flatten() {
@@ -16,7 +16,7 @@ fn postmasters(folder: &Path) -> Vec<i32> {
 }
 
 fn exists(pid: i32) -> bool {
-    // A process that ended and was not waited for yet is none any longer.
+    // A process that ended, but was not waited for yet, does not count.
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     !status.is_empty() && !status.lines().any(|line| line.starts_with("State:") && line.contains('Z'))
 }
@@ -69,7 +69,7 @@ async fn it_leaves_no_process_and_no_folder() {
     }
 }
 
-/// Runs a sandbox until it is killed: started as another process by the next test, for which it writes its folder down.
+/// Runs a sandbox until it is killed: the next test starts this as another process, and reads its folder from a file.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "a part of the test below"]
 async fn a_sandbox_to_be_killed() {
@@ -130,7 +130,7 @@ async fn a_postgresql_that_does_not_work_is_reported() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_unknown_scenario_is_refused_before_anything_is_made() {
+async fn an_unknown_scenario_is_rejected_before_anything_is_created() {
     let root = tempfile::tempdir_in("/tmp").unwrap();
     let state_root = Some(root.path().join("state"));
     let options = Options { scenario: "helthy".to_owned(), state_root, ..Options::default() };
@@ -157,7 +157,7 @@ async fn a_restarted_api_server_cuts_refuses_and_serves_again() {
     // Long enough that a busy machine looks while it is down.
     let restart = sandbox.restart_api(std::time::Duration::from_secs(3));
     let meanwhile = async {
-        // How they end is not the point: that they do is.
+        // How they end does not matter, only that they do.
         let _ = within("the watch is cut", watching.try_for_each(async |_| Ok(()))).await;
         let mut rest = Vec::new();
         let _ = within("the port-forward is cut", stream.read_to_end(&mut rest)).await;
@@ -174,7 +174,7 @@ async fn a_restarted_api_server_cuts_refuses_and_serves_again() {
     let old = delete(sandbox.store(), "pods", SYSTEM, "safekeeper-0");
     assert!(within("an event", watching.try_next()).await.unwrap().is_some());
     until_replaced(sandbox.store(), SYSTEM, "safekeeper-0", uid(&old)).await;
-    // And once more.
+    // And again.
     within("the second restart", sandbox.restart_api(std::time::Duration::ZERO)).await;
     kube(&sandbox).await.apiserver_version().await.unwrap();
     sandbox.stop().await;

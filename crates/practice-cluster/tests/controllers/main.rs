@@ -1,5 +1,5 @@
-//! The practice cluster's controllers and workloads: what Kubernetes' own would do, in their order, and what
-//! SynxDB's components would answer.
+//! The practice cluster's controllers and workloads: what Kubernetes' own would do, in their order, and how SynxDB's
+//! components would answer.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 

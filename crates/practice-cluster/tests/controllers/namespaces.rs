@@ -48,7 +48,7 @@ async fn a_namespace_goes_when_all_in_it_has_gone() {
             .position(|(kind, gone)| *kind == resource && gone == name)
             .unwrap_or_else(|| panic!("{name} is left"))
     };
-    // A claim goes after its pod, and the namespace last.
+    // A claim is deleted after its pod, and the namespace last.
     assert!(at("statefulsets", "wh9527") < at("pods", "wh9527-0"));
     assert!(at("pods", "wh9527-0") < at(CLAIMS, "data-wh9527-0"));
     at("serviceaccounts", "default");
@@ -73,7 +73,7 @@ async fn a_second_pod_keeps_a_claim_from_going() {
     let refusal = "create Pod wh9527-0 in StatefulSet wh9527 failed error: pvc data-wh9527-0 is being deleted";
     let refused = || events(store, ACCOUNT, "wh9527", "FailedCreate").contains(&refusal.to_owned());
     until(store, "its member cannot come back", |_| refused() && pod(store, ACCOUNT, "wh9527-0").is_none()).await;
-    // Whatever the controllers do about it they do before an unrelated replacement is through.
+    // The controllers are done with it before an unrelated replacement is complete.
     replace(store, SYSTEM, "safekeeper-2", &["data-safekeeper-2"]).await;
     let held = store.get(&Key::new(CLAIMS, ACCOUNT, "data-wh9527-0")).unwrap();
     assert!(uid(&held) == uid(&claim) && held["metadata"]["deletionTimestamp"].is_string());

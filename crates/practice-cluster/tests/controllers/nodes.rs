@@ -1,4 +1,4 @@
-//! Nodes that are lost, come back, are tainted or cordoned, and what becomes of their pods.
+//! Nodes that are lost, come back, are tainted or cordoned, and the effect on their pods.
 
 use crate::support::*;
 use practice_cluster::store::{Key, Store};
@@ -13,7 +13,7 @@ fn node(store: &Store, name: &str) -> std::sync::Arc<Value> {
     store.get(&Key::new("nodes", "", name)).unwrap()
 }
 
-/// A node's taints, as kubectl describes them.
+/// Returns a node's taints, as kubectl describes them.
 fn taints(store: &Store, name: &str) -> Vec<String> {
     let node = node(store, name);
     let taints = node["spec"]["taints"].as_array().into_iter().flatten();
@@ -122,7 +122,7 @@ async fn a_cordoned_node_is_tainted_until_it_is_uncordoned() {
     update(store, &key, |node| node["spec"]["unschedulable"] = json!(true));
     let tainted = ["node.kubernetes.io/unschedulable:NoSchedule"];
     until(store, "it is tainted", |store| taints(store, "node-1") == tainted).await;
-    // What runs there stays.
+    // Running pods stay.
     within("all pods are ready", sandbox.ready()).await.unwrap();
     update(store, &key, |node| node["spec"]["unschedulable"] = json!(false));
     until(store, "the taint is gone", |store| taints(store, "node-1").is_empty()).await;

@@ -1,4 +1,4 @@
-//! What becomes of a StatefulSet's pods when its template changes.
+//! A StatefulSet's pods after a change of its template.
 
 use crate::support::*;
 use practice_cluster::store::{ChangeKind, Key, Store};
@@ -125,7 +125,7 @@ async fn on_delete_and_below_the_partition_pods_stay_as_they_are() {
         (NEW, "synxdb/cloudberry:4.0.0")
     );
 
-    // A partition: only the pods from it on, and one below is made again as it was.
+    // A partition: only the pods from it on; one below is recreated from the old revision.
     let rolling = json!({"type": "RollingUpdate", "rollingUpdate": {"partition": 1}});
     update(store, &set(), |set| set["spec"]["updateStrategy"] = rolling.clone());
     until(store, "the highest is replaced", |store| {

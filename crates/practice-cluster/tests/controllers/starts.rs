@@ -125,7 +125,7 @@ async fn readiness_is_what_the_probe_finds() {
     for (name, expected) in failing.into_iter().zip(expected) {
         assert_eq!(said(store, name, "Unhealthy"), [expected], "{name}");
     }
-    // What has no probe is ready when it runs.
+    // A container without a probe is ready when it runs.
     create(store, "bare", json!({}), json!({}), json!({}));
     until(store, "it is ready", |store| is_ready(&pod(store, "default", "bare").unwrap())).await;
     sandbox.stop().await;
@@ -142,7 +142,7 @@ async fn a_probe_begins_after_its_delay_and_counts_successes() {
     until(store, "it runs", |store| pod(store, "default", "p").unwrap()["status"]["phase"] == "Running").await;
     let running = std::time::Instant::now();
     until(store, "it is ready", |store| is_ready(&pod(store, "default", "p").unwrap())).await;
-    // The delay, and a period between the two successes; less what passed before this test saw it run.
+    // The delay, and a period between the two successes, minus the time before this test saw it run.
     assert!(running.elapsed() > std::time::Duration::from_millis(1500), "ready after {:?}", running.elapsed());
     sandbox.stop().await;
 }
@@ -230,7 +230,7 @@ async fn a_claim_of_no_class_keeps_its_pod_pending() {
         let claim = store.get(&Key::new(CLAIMS, "default", name)).unwrap();
         assert_eq!(claim["status"]["phase"], "Pending", "{name}");
     }
-    // A volume made by hand is what the last one waits for.
+    // The last one waits for a volume created by hand.
     let spec = json!({"accessModes": ["ReadWriteOnce"], "capacity": {"storage": "1Gi"}, "storageClassName": "by-hand",
                       "hostPath": {"path": "/nowhere"}});
     store.create(Key::new(VOLUMES, "", "by-hand"), json!({"spec": spec}), false).unwrap();
@@ -239,7 +239,7 @@ async fn a_claim_of_no_class_keeps_its_pod_pending() {
     sandbox.stop().await;
 }
 
-/// A container that fails its liveness probe is ended and started again, however Ready it was.
+/// A container that fails its liveness probe is restarted, even if it is Ready.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_container_that_fails_its_liveness_probe_is_started_again() {
     let sandbox = without_sql().await;

@@ -4,7 +4,7 @@ use crate::support::*;
 use practice_cluster::store::{Change, ChangeKind, Key, Store};
 use serde_json::json;
 
-/// Words a change of the account's wh9527-0, its claim, or an event about them; `None` for others.
+/// Describes a change of the account's wh9527-0, its claim, or an event about them; `None` for others.
 fn step(change: &Change) -> Option<String> {
     let (object, name) = (&change.object, change.key.name.as_str());
     let going = object["metadata"]["deletionTimestamp"].is_string();
@@ -90,7 +90,7 @@ async fn a_claim_in_use_stays_until_its_pod_is_gone() {
     let sandbox = start("healthy").await;
     let store = sandbox.store();
     let claim = delete(store, CLAIMS, SYSTEM, "data-safekeeper-0");
-    // Whatever the controllers do about it they do before a later, unrelated replacement is through.
+    // The controllers are done with it before a later, unrelated replacement is complete.
     replace(store, SYSTEM, "safekeeper-2", &[]).await;
     let now = store.get(&Key::new(CLAIMS, SYSTEM, "data-safekeeper-0")).expect("the claim is still there");
     assert!(uid(&now) == uid(&claim) && now["metadata"]["deletionTimestamp"].is_string());
@@ -115,7 +115,7 @@ async fn a_stuck_pod_needs_one_more_delete() {
     let failed = events(store, ACCOUNT, "wh9527-0", "FailedScheduling");
     let expected = "0/2 nodes are available: persistentvolumeclaim \"data-wh9527-0\" not found.";
     assert!(failed.iter().any(|message| message.starts_with(expected)), "{failed:?}");
-    // It stays stuck: by the time a replacement of another pod is done, all controllers have run.
+    // It stays stuck: all controllers have run before a replacement of another pod is complete.
     replace(store, SYSTEM, "safekeeper-2", &[]).await;
     let stuck = pod(store, ACCOUNT, "wh9527-0").unwrap();
     assert_ne!(uid(&stuck), uid(&old));
@@ -134,7 +134,7 @@ async fn a_stuck_pod_needs_one_more_delete() {
 async fn a_missing_claim_of_a_pending_pod_is_made_again() {
     let sandbox = start("healthy").await;
     let store = sandbox.store();
-    // No node takes the replacement: it stays Pending, unscheduled, while its claim goes.
+    // No node takes the replacement: it stays Pending, unscheduled, while its claim is deleted.
     for node in ["node-1", "node-2"] {
         update(store, &Key::new("nodes", "", node), |node| node["spec"]["unschedulable"] = json!(true));
     }
@@ -196,7 +196,7 @@ async fn pods_of_a_lost_node_stay_terminating_until_it_is_marked_out_of_service(
     assert!(there.iter().all(|pod| !is_ready(pod)), "a pod of the lost node is still Ready");
     let victim = there.iter().find(|pod| pod["metadata"]["name"] == "wh9527-0").expect("wh9527-0 is on node-2");
     delete(store, "pods", ACCOUNT, "wh9527-0");
-    // Meanwhile the same change of another pod succeeds.
+    // In the meantime, the same change of another pod succeeds.
     replace(store, SYSTEM, "safekeeper-0", &[]).await;
     let now = pod(store, ACCOUNT, "wh9527-0").unwrap();
     assert!(uid(&now) == uid(victim) && now["metadata"]["deletionTimestamp"].is_string());
@@ -237,7 +237,7 @@ async fn a_forgotten_history_makes_the_controllers_look_again() {
     sandbox.stop().await;
 }
 
-/// A volume by hand; `spec` is merged into it.
+/// Creates a volume by hand; `spec` is merged into it.
 fn by_hand(store: &Store, name: &str, spec: serde_json::Value) {
     let mut volume = json!({"spec": {"capacity": {"storage": "10Gi"}, "accessModes": ["ReadWriteOnce"],
         "persistentVolumeReclaimPolicy": "Retain", "storageClassName": "standard", "hostPath": {"path": "/disk"}}});
@@ -249,7 +249,7 @@ fn phase(store: &Store, key: &Key) -> String {
     store.get(key).map(|it| it["status"]["phase"].as_str().unwrap_or_default().to_owned()).unwrap_or_default()
 }
 
-/// Reserved for the claim and too small for it: Kubernetes passes it over and makes an empty one.
+/// It is reserved for the claim, but too small: Kubernetes skips it and provisions an empty one.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reserved_volume_that_is_too_small_is_passed_over() {
     let sandbox = start("healthy").await;
@@ -261,7 +261,7 @@ async fn a_reserved_volume_that_is_too_small_is_passed_over() {
     replace(store, SYSTEM, "safekeeper-0", &["data-safekeeper-0"]).await;
     let made = volume_of(store, SYSTEM, "data-safekeeper-0");
     assert!(made.starts_with("pvc-"), "{made}");
-    // Of another class, but large enough: of a reserved volume the class is not asked.
+    // Of another class, but large enough: the class of a reserved volume does not matter.
     by_hand(store, "kept", json!({"capacity": {"storage": "900Gi"}, "storageClassName": "other", "claimRef": kept}));
     replace(store, SYSTEM, "safekeeper-0", &["data-safekeeper-0"]).await;
     assert_eq!(volume_of(store, SYSTEM, "data-safekeeper-0"), "kept");
@@ -290,7 +290,7 @@ async fn a_claim_that_names_anothers_volume_stays_pending() {
     sandbox.stop().await;
 }
 
-/// Made with the pod, owned by it, gone with it, and made again for the next.
+/// It is created with the pod, owned by it, deleted with it, and recreated for the next pod.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_claim_of_an_ephemeral_volume_lives_as_long_as_its_pod() {
     let sandbox = start("healthy").await;

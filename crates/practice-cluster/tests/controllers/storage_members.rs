@@ -1,4 +1,4 @@
-//! Safekeepers and pageservers in the scenarios that are about them: what their pages say before and after a new disk.
+//! Safekeepers and pageservers in their scenarios: what they report before and after a new disk.
 
 use crate::support::*;
 use practice_cluster::store::Key;
@@ -19,7 +19,7 @@ fn port(pod: &str) -> u16 {
     if pod.starts_with("pageserver") { 9898 } else { 7676 }
 }
 
-/// The values of a metric; `name` may have labels.
+/// Returns the values of a metric; `name` may have labels.
 async fn metric(sandbox: &Sandbox, pod: &str, name: &str) -> Vec<u64> {
     let text = get(sandbox, pod, port(pod), "/metrics").await;
     let value = |line: &str| {
@@ -39,7 +39,7 @@ async fn status(sandbox: &Sandbox, pod: &str, path: &str) -> u16 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_new_disk_is_filled_at_once_where_nothing_is_said() {
+async fn a_new_disk_is_filled_at_once_by_default() {
     let sandbox = bare("healthy").await;
     replace(sandbox.store(), SYSTEM, "safekeeper-1", &["data-safekeeper-1"]).await;
     for pod in SAFEKEEPERS {
@@ -53,7 +53,7 @@ async fn a_new_disk_is_filled_at_once_where_nothing_is_said() {
     sandbox.stop().await;
 }
 
-/// A volume that somebody made by hand keeps what is written on it, as a provisioned one does.
+/// A volume created by hand keeps its data, like a provisioned one.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_volume_made_by_hand_keeps_its_data() {
     let sandbox = bare("healthy").await;
@@ -172,7 +172,7 @@ async fn without_its_controller_a_pageserver_that_starts_again_is_silent() {
     until(store, "its probe fails", |store| events(store, SYSTEM, "pageserver-0", "Unhealthy").iter().any(silent))
         .await;
     assert!(!is_ready(&pod(store, SYSTEM, "pageserver-0").unwrap()));
-    // The port is open, and nothing comes.
+    // The port is open, but nothing is sent.
     let mut stream = sandbox.connect(SYSTEM, "pageserver-0", 9898).unwrap();
     stream.write_all(b"GET /v1/status HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
     let byte = tokio::time::timeout(std::time::Duration::from_millis(300), stream.read_u8()).await;
@@ -210,7 +210,7 @@ async fn many_timelines_are_many_megabytes() {
     sandbox.stop().await;
 }
 
-/// The log that safekeepers hold is the metadata proxy's: another start of it is another term, on all of them.
+/// The WAL on safekeepers belongs to the metadata proxy: its restart begins a new term, on all of them.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_compute_that_starts_again_writes_in_the_next_term() {
     let sandbox = bare("healthy").await;
@@ -221,13 +221,13 @@ async fn a_compute_that_starts_again_writes_in_the_next_term() {
     for pod in SAFEKEEPERS {
         assert_eq!(metric(&sandbox, pod, "safekeeper_acceptor_term").await, [2], "{pod}");
     }
-    // An account's is another log.
+    // An account's WAL is separate.
     replace(sandbox.store(), ACCOUNT, "cloudberry-proxy-0", &[]).await;
     assert_eq!(metric(&sandbox, "safekeeper-0", "safekeeper_acceptor_term").await, [2]);
     sandbox.stop().await;
 }
 
-/// Where nothing writes a new identity file, a pageserver on an empty disk exits, as often as it is started.
+/// Without a new identity file, a pageserver on an empty disk exits at each start.
 #[tokio::test(flavor = "multi_thread")]
 async fn without_its_identity_file_a_pageserver_does_not_stay() {
     let sandbox = bare("healthy").await;
@@ -263,7 +263,7 @@ async fn settings_can_change_while_the_cluster_runs() {
     assert_eq!(metric(&sandbox, "safekeeper-1", "safekeeper_flush_lsn").await, [WAL_END]);
     replace(store, SYSTEM, "safekeeper-1", &[]).await;
     assert_eq!(metric(&sandbox, "safekeeper-1", "safekeeper_flush_lsn").await, [WAL_END - 1000]);
-    // What cannot be read keeps a container from starting, and says why.
+    // Invalid settings prevent a container from starting, with a message.
     update(store, &Key::new("configmaps", SYSTEM, "storage-stand-in"), |map| map["data"]["settings"] = json!("{"));
     delete(store, "pods", SYSTEM, "safekeeper-1");
     let why = "Error: the settings of the storage stand-ins: EOF while parsing";

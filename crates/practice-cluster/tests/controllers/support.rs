@@ -1,4 +1,4 @@
-//! A practice cluster to test, and what all tests ask of it.
+//! A practice cluster under test, and common operations.
 
 use crate::machine;
 use practice_cluster::store::{DeleteOptions, Key, Preconditions, Store};
@@ -39,7 +39,7 @@ pub(crate) async fn start(scenario: &str) -> Sandbox {
     start_with(Options { scenario: scenario.to_owned(), ..Options::default() }).await
 }
 
-/// Waits until something holds of the store.
+/// Waits until a condition on the store holds.
 pub(crate) async fn until(store: &Store, what: &str, holds: impl Fn(&Store) -> bool) {
     within(what, async {
         loop {
@@ -85,7 +85,7 @@ pub(crate) fn update(store: &Store, key: &Key, change: impl FnOnce(&mut Value)) 
     store.update(key, &Preconditions::default(), false, change).unwrap();
 }
 
-/// Deletes a pod, with its claims if wanted, and waits until another one of its name is ready.
+/// Deletes a pod, with its claims if requested, and waits until a new one of its name is ready.
 pub(crate) async fn replace(store: &Store, namespace: &str, name: &str, claims: &[&str]) {
     for claim in claims {
         delete(store, CLAIMS, namespace, claim);
@@ -126,7 +126,7 @@ pub(crate) async fn connect(
     Ok(client)
 }
 
-/// The first column of every row, as text.
+/// Returns the first column of every row, as text.
 pub(crate) async fn query(client: &Client, sql: &str) -> Vec<String> {
     client.query(sql, &[]).await.unwrap().iter().map(|row| row.get(0)).collect()
 }
@@ -143,7 +143,7 @@ pub(crate) async fn get(sandbox: &Sandbox, pod: &str, port: u16, path: &str) -> 
     answer
 }
 
-/// A client of the API, as the kubeconfig makes one.
+/// Returns a client of the API, configured by the kubeconfig.
 pub(crate) async fn kube(sandbox: &Sandbox) -> kube::Client {
     let kubeconfig = kube::config::Kubeconfig::read_from(sandbox.kubeconfig()).unwrap();
     let config = kube::Config::from_custom_kubeconfig(kubeconfig, &Default::default()).await.unwrap();

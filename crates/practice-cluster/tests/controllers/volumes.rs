@@ -1,4 +1,4 @@
-//! A volume controller that is behind with what others change, and a controller manager that is away.
+//! A volume controller that lags, and a controller manager that is down.
 
 use crate::support::*;
 use practice_cluster::store::{Key, Store};
@@ -23,7 +23,7 @@ fn phase(store: &Store, name: &str) -> String {
     store.get(&volume(name)).unwrap()["status"]["phase"].as_str().unwrap().to_owned()
 }
 
-/// A volume that was replaced, is kept, and is reserved for the next claim from now on.
+/// Creates a volume that was replaced, is retained, and is reserved for the next claim.
 async fn reserved(store: &Store) -> String {
     let first = volume_of(store, SYSTEM, CLAIM);
     update(store, &volume(&first), |volume| volume["spec"]["persistentVolumeReclaimPolicy"] = json!("Retain"));
@@ -35,21 +35,21 @@ async fn reserved(store: &Store) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_claim_is_matched_with_the_volumes_that_are_known() {
-    // Longer than all that it takes to replace a claim.
+    // Longer than it takes to replace a claim.
     let sandbox = behind_by(5.0).await;
     let store = sandbox.store();
     let first = reserved(store).await;
     replace(store, SYSTEM, POD, &[CLAIM]).await;
     assert_ne!(volume_of(store, SYSTEM, CLAIM), first, "a new one was made although one was reserved");
 
-    // What is known is taken.
+    // What the controller has seen, it binds.
     until(store, "the reservation is known", |store| phase(store, &first) == "Available").await;
     replace(store, SYSTEM, POD, &[CLAIM]).await;
     assert_eq!(volume_of(store, SYSTEM, CLAIM), first);
     sandbox.stop().await;
 }
 
-/// As measured: it is bound to any claim of that name that has no volume, also to one that is about to go.
+/// As measured: it is bound to any claim of that name without a volume, even one that is about to be deleted.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reserved_volume_is_taken_by_the_claim_that_waits() {
     let sandbox = behind_by(0.0).await;
@@ -57,7 +57,7 @@ async fn a_reserved_volume_is_taken_by_the_claim_that_waits() {
     let first = volume_of(store, SYSTEM, CLAIM);
     update(store, &volume(&first), |volume| volume["spec"]["persistentVolumeReclaimPolicy"] = json!("Retain"));
     let claim = store.get(&Key::new(CLAIMS, SYSTEM, CLAIM)).unwrap();
-    // No class makes another one.
+    // No class provisions another one.
     delete(store, "storageclasses", "", claim["spec"]["storageClassName"].as_str().unwrap());
     delete(store, CLAIMS, SYSTEM, CLAIM);
     delete(store, "pods", SYSTEM, POD);

@@ -1,4 +1,4 @@
-//! What runs in the pods, and what SynxDB's components would answer.
+//! What runs in the pods, and how SynxDB's components would answer.
 
 use crate::support::*;
 use practice_cluster::store::Key;
@@ -32,7 +32,7 @@ async fn an_account_answers_only_while_all_its_nodes_are_ready() {
     let store = sandbox.store();
     let client = connect(&sandbox, ACCOUNT, "cloudberry-proxy-0", "test_db").await.unwrap();
     let meta = connect(&sandbox, SYSTEM, "cloudberry-proxy-0", "cloudmeta").await.unwrap();
-    // No node takes the replacement, so that the warehouse stays short of one for as long as this test looks.
+    // No node takes the replacement, so that the warehouse stays short of one while this test runs.
     for node in ["node-1", "node-2"] {
         update(store, &Key::new("nodes", "", node), |node| node["spec"]["unschedulable"] = json!(true));
     }
@@ -54,7 +54,7 @@ async fn an_account_answers_only_while_all_its_nodes_are_ready() {
     within("all pods are ready", sandbox.ready()).await.unwrap();
     let client = connect(&sandbox, ACCOUNT, "cloudberry-proxy-0", "test_db").await.unwrap();
     assert_eq!(query(&client, PROJECTS).await, SEEDED);
-    // A node itself refuses as a segment does.
+    // A node itself rejects clients, as a segment does.
     let error = connect(&sandbox, ACCOUNT, "wh9527-0", "test_db").await.unwrap_err();
     assert_eq!(error.as_db_error().unwrap().message(), "connections to primary segments are not allowed");
     sandbox.stop().await;
@@ -98,12 +98,12 @@ async fn on_a_local_disk_a_new_disk_loses_the_rows_and_the_old_one_has_them() {
     let client = connect(&sandbox, ACCOUNT, "cloudberry-proxy-0", "postgres").await.unwrap();
     let databases = "SELECT datname::text FROM pg_database WHERE NOT datistemplate ORDER BY 1";
     assert_eq!(query(&client, databases).await, ["postgres"]);
-    // The metadata proxy makes its database, but not what was in it.
+    // The metadata proxy creates its database, but not its content.
     replace(store, SYSTEM, "cloudberry-proxy-0", &[claim]).await;
     let meta = connect(&sandbox, SYSTEM, "cloudberry-proxy-0", "cloudmeta").await.unwrap();
     let tables = "SELECT count(*)::text FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace";
     assert_eq!(query(&meta, tables).await, ["0"]);
-    // The way back: the old volume is reserved for the claim, and the present one is kept too.
+    // An undo: the old volume is reserved for the claim, and the current one is also retained.
     update(store, &old, |volume| {
         let reference = volume["spec"]["claimRef"].as_object_mut().unwrap();
         reference.shift_remove("uid");
@@ -140,7 +140,7 @@ async fn without_quorum_one_safekeeper_runs_and_is_never_ready() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_scenario_forbids_is_refused_and_reviewed_alike() {
+async fn what_a_scenario_forbids_is_denied_by_requests_and_reviews() {
     use k8s_openapi::api::authorization::v1::SelfSubjectAccessReview;
     use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
     let sandbox = start("forbidden").await;
@@ -230,7 +230,7 @@ async fn without_postgresql_all_is_ready_but_sql() {
     sandbox.stop().await;
 }
 
-/// An ordered set waits for a pod to be available, which takes `minReadySeconds` from when it is Ready.
+/// An ordered set waits until a pod is available, `minReadySeconds` after it is Ready.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_set_waits_until_a_pod_is_available() {
     let sandbox = start_with(Options { postgres: PostgresChoice::None, ..Options::default() }).await;
@@ -256,7 +256,7 @@ async fn a_set_waits_until_a_pod_is_available() {
     sandbox.stop().await;
 }
 
-/// A controller gets the same refusals as any client, and reports them.
+/// A controller gets the same rejections as any client, and reports them.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_quota_keeps_a_controller_from_creating() {
     let sandbox = start_with(Options { postgres: PostgresChoice::None, ..Options::default() }).await;
