@@ -2,7 +2,8 @@
 
 use super::output::{JSON, PATH, TEXT, Word, YAML, forms};
 use super::overrides::{Allow, DryRun};
-use super::{LoginArgs, Names, Output, PageArgs, duration};
+use super::{LoginArgs, Names, Output, PageArgs};
+use crate::duration;
 use clap::Args;
 use std::time::Duration;
 
@@ -25,11 +26,11 @@ pub struct OperationArgs {
     #[arg(long, value_enum, default_value_t, value_name = "STRATEGY", num_args = 0..=1, require_equals = true, default_missing_value = "client", help_heading = ASKING)]
     pub dry_run: DryRun,
     /// Maximum time to wait for recovery: 90s, 10m, 1h
-    #[arg(long, default_value = "10m", value_parser = duration, value_name = "TIME", help_heading = PROOF)]
+    #[arg(long, default_value = "10m", value_parser = duration::parse, value_name = "TIME", help_heading = PROOF)]
     pub timeout: Duration,
     /// Time the new pod must then stay Ready without a restart; at least two periods of its readiness probe. 0s turns it
     /// off (its StatefulSet's minReadySeconds always counts)
-    #[arg(long, default_value = "5s", value_parser = duration, value_name = "TIME", help_heading = PROOF)]
+    #[arg(long, default_value = "5s", value_parser = duration::parse, value_name = "TIME", help_heading = PROOF)]
     pub settle: Duration,
     /// Skip verification
     #[arg(long, help_heading = PROOF)]

@@ -14,7 +14,7 @@ use k8s_openapi::api::coordination::v1::Lease;
 use serde::{Deserialize, Serialize};
 
 use super::process::Process;
-use super::request_errors::in_words;
+use crate::duration::age_of;
 
 /// The Lease's name, in the namespace of what is failed over.
 pub const LEASE: &str = "kubectl-synxdb";
@@ -145,7 +145,7 @@ impl fmt::Display for Tenure {
         match self.renewed {
             None => f.write_str(", never renewed"),
             Some(ago) => match Duration::try_from(ago) {
-                Ok(ago) => write!(f, ", last renewed {} ago", in_words(Duration::from_secs(ago.as_secs()))),
+                Ok(_) => write!(f, ", last renewed {} ago", age_of(ago.as_secs())),
                 Err(_) if self.skew().is_some() => {
                     f.write_str(", last renewed in the future: its clock or ours is wrong (clock skew)")
                 }

@@ -9,6 +9,7 @@ use super::prepared::Prepared;
 use super::tries::Trials;
 use crate::cli::{DryRun, Machine, OperationArgs, Output};
 use crate::cluster::{Cluster, Tried};
+use crate::duration::when;
 use crate::error::{Exit, Result};
 use crate::plan::{Action, ComparedWith, Plan};
 use crate::recovery::executor::{Run, run};
@@ -17,7 +18,6 @@ use crate::recovery::{Availability, Ending, Outcome, Phase, PhaseEnd};
 use crate::render::progress::Progress;
 use crate::render::{outcome as account, plan as planned, structured};
 use crate::topology::Role;
-use crate::topology::when::when;
 use jiff::Timestamp;
 
 /// Most names of what is missing in one command: more were not removed on purpose one by one.

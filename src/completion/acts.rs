@@ -2,8 +2,8 @@
 
 use super::members::{Named, pods};
 use super::{Candidate, short};
+use crate::duration::age;
 use crate::plan::{Action, Outcome, Record, returning};
-use crate::render::age::age;
 use crate::topology::{Topology, VolumePhase};
 use jiff::Timestamp;
 

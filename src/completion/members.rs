@@ -2,7 +2,7 @@
 
 use super::Candidate;
 use crate::cli::Names;
-use crate::render::age::age;
+use crate::duration::age;
 use crate::topology::target::{shortened, without_mark};
 use crate::topology::{Component, Layout, Member, Role, Topology};
 use jiff::Timestamp;

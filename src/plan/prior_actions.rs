@@ -7,7 +7,7 @@ use super::set_aside::{AsideState, state};
 use super::{Action, Outcome, Record, RecordedClaim, ReplacedClaim, Returns, Step};
 use crate::cli::{Allow, quoted};
 use crate::storage::terms::{Since, Vote, since};
-use crate::storage::words::some;
+use crate::text::first_few;
 use crate::topology::{ClaimState, Known, Member, Role, Topology, Volume};
 use jiff::{SignedDuration, Timestamp};
 
@@ -200,7 +200,8 @@ fn votes(inputs: &Inputs<'_>, of: &Record, steps: &[Step]) -> Option<Check> {
                 format!("term {} of timeline {} by {}, {then} then", vote.now, vote.timeline, vote.on)
             };
             let lines: Vec<String> = votes.iter().map(line).collect();
-            let why = format!("the old disk could vote twice: safekeepers voted since {} ({})", of.id, some(&lines));
+            let why =
+                format!("the old disk could vote twice: safekeepers voted since {} ({})", of.id, first_few(&lines));
             let allow = Allow::QuorumLoss;
             Check {
                 allow: Some(allow),

@@ -2,6 +2,7 @@
 //! A failover that is begun again sets aside the disk that the first one brought; that may be empty, and it never answered.
 
 use super::{Action, Outcome, Record, newest};
+use crate::text::noun;
 use crate::topology::{Member, Topology};
 use jiff::Timestamp;
 
@@ -80,7 +81,7 @@ fn answered(record: &Record) -> bool {
 
 fn volumes(record: &Record) -> String {
     let names: Vec<&str> = record.claims.iter().filter_map(|claim| claim.volume.as_deref()).collect();
-    format!("volume{} {}", if names.len() == 1 { "" } else { "s" }, names.join(", "))
+    format!("{} {}", noun(names.len(), "volume"), names.join(", "))
 }
 
 /// The act whose baseline still is what must be there: the first of those that did not recover since the pod was last

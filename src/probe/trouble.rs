@@ -8,6 +8,8 @@ use tokio_postgres::error::{DbError, SqlState};
 use super::Answer;
 use super::sqlstate::{Meaning, meaning};
 use crate::cluster::{cut, said};
+use crate::duration;
+use crate::text::one_line;
 
 /// Why a question got no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,7 +35,7 @@ impl ProbeError {
 
     /// Returns the trouble of an answer that did not come within this time.
     pub fn late(after: Duration) -> Self {
-        Self::new(Meaning::Late, format!("no answer within {:.1} s", after.as_secs_f64()))
+        Self::new(Meaning::Late, format!("no answer within {}", duration::format(after)))
     }
 
     pub(super) fn of(error: &tokio_postgres::Error) -> Self {
@@ -86,6 +88,5 @@ impl<T> From<ProbeError> for Answer<T> {
 fn in_words(error: &DbError) -> String {
     let detail = error.detail().map(|detail| format!(": {detail}")).unwrap_or_default();
     let text = format!("{}{detail}", error.message());
-    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    format!("{} (SQLSTATE {})", cut(&text), error.code().code())
+    format!("{} (SQLSTATE {})", cut(&one_line(&text)), error.code().code())
 }

@@ -1,7 +1,7 @@
 //! Which databases are asked during a failover, and how long each was away.
 
-use super::age::took;
 use super::{Paint, sanitize_line, wrapped, wrapped_at};
+use crate::duration;
 use crate::plan::{NotMeasured, Plan, Probes, Promise};
 use crate::recovery::Availability;
 use crate::recovery::availability::Downtime;
@@ -12,7 +12,7 @@ pub fn plan(probes: &Probes) -> String {
     if !probes.databases.is_empty() {
         let every = probes.every();
         let often = match 1000 / every.as_millis().max(1) {
-            0 | 1 => format!("every {}", took(every)),
+            0 | 1 => format!("every {}", duration::format(every)),
             times => format!("{times} times a second"),
         };
         text.push_str(&format!("\nReachability: SQL is asked {often} meanwhile\n"));
@@ -100,7 +100,7 @@ fn measured(plan: &Plan, reach: &Availability, account: &Downtime, name: &str, p
     if account.longest_gap.is_none() {
         return wrapped("  ", &format!("{sql} stayed reachable ({answered} of {asked}) on {name}"));
     }
-    let gap = account.longest_gap.map(took).unwrap_or_default();
+    let gap = account.longest_gap.map(duration::format).unwrap_or_default();
     let failed = format!("{} of {asked} attempts failed", asked - answered);
     let still = if account.still_away { ", and still is" } else { "" };
     let what = match (account.interruption, account.unknown == asked - answered, account.first_success_after) {
@@ -113,10 +113,12 @@ fn measured(plan: &Plan, reach: &Availability, account: &Downtime, name: &str, p
         }
         (Some(gap), ..) if account.interruptions > 1 => {
             let times = account.interruptions;
-            format!("was unreachable for {}, the longest of {times} times{still} ({failed})", took(gap))
+            format!("was unreachable for {}, the longest of {times} times{still} ({failed})", duration::format(gap))
         }
-        (Some(gap), ..) => format!("was unreachable for {}{still} ({failed})", took(gap)),
-        (None, _, Some(after)) => format!("did not answer before, and first did after {} ({failed})", took(after)),
+        (Some(gap), ..) => format!("was unreachable for {}{still} ({failed})", duration::format(gap)),
+        (None, _, Some(after)) => {
+            format!("did not answer before, and first did after {} ({failed})", duration::format(after))
+        }
         (None, _, None) => format!("did not answer, before or since ({failed})"),
     };
     let mut text = format!("  {sql} on {}\n{}", sanitize_line(name), wrapped("    ", &what));

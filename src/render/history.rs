@@ -1,11 +1,12 @@
 //! `history`: what was done, the newest first, and what of it is kept.
 
-use super::age::{age, took};
 use super::columns::columns;
-use super::{Paint, count, sanitize_line, wrapped, wrapped_at};
+use super::{Paint, sanitize_line, wrapped, wrapped_at};
 use crate::cli::quoted;
+use crate::duration::{self, age};
 use crate::plan::history::{Aside, AsideState, Entry};
 use crate::plan::{Action, Outcome};
+use crate::text::counted;
 use crate::topology::Gap;
 use jiff::Timestamp;
 use std::time::Duration;
@@ -34,8 +35,8 @@ fn headline(entries: &[Entry], gaps: &[Gap], paint: Paint) -> String {
     } else {
         let undoable = entries.iter().filter(|entry| entry.can_be_undone()).count();
         let kept = kept(entries);
-        let kept = if kept == 0 { String::new() } else { format!(", {} kept", count(kept, "volume")) };
-        format!("{} on record, {undoable} can be undone{kept}\n", paint.strong(count(entries.len(), "act")))
+        let kept = if kept == 0 { String::new() } else { format!(", {} kept", counted(kept, "volume")) };
+        format!("{} on record, {undoable} can be undone{kept}\n", paint.strong(counted(entries.len(), "act")))
     };
     for gap in gaps {
         text.push_str(&wrapped("  unknown: ", &format!("{}: {}", gap.part, gap.why)));
@@ -127,7 +128,7 @@ fn kind(act: &Action) -> &'static str {
 }
 
 fn time_taken(entry: &Entry) -> Option<String> {
-    Some(took(Duration::try_from(entry.took?).ok()?))
+    Some(duration::format(Duration::try_from(entry.took?).ok()?))
 }
 
 /// Volumes that are kept, each once.
@@ -241,7 +242,7 @@ pub fn released(entry: &Entry, volumes: &[(String, String)], paint: Paint) -> St
     let mut text = format!(
         "{}: {} of {} {}\n",
         paint.ok("Released"),
-        count(volumes.len(), "volume"),
+        counted(volumes.len(), "volume"),
         sanitize_line(&entry.record.pod),
         sanitize_line(&entry.record.id)
     );

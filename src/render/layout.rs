@@ -1,7 +1,8 @@
 //! `layout`: a proposed layout as YAML with its reasons as comments, and what fits which rule.
 
 use super::columns::columns;
-use super::{Paint, count, sanitize_line, wrapped};
+use super::{Paint, sanitize_line, wrapped};
+use crate::text::counted;
 use crate::topology::fit::{Fit, Fitting};
 use crate::topology::health::{BY_NAMES_ALONE, Report};
 use crate::topology::learn::{Proposal, ProposedRule, Reason};
@@ -179,13 +180,13 @@ pub fn check(source: &LayoutSource, fittings: &[Fitting<'_>], report: &Report, p
     let mut text = match (unrecognized, members) {
         (0, 0) => format!("{}\n", paint.warn("Nothing of SynxDB was recognized")),
         (0, _) if report.gaps.is_empty() => {
-            format!("{}: {} recognized\n", paint.ok("The layout fits"), count(members, "pod"))
+            format!("{}: {} recognized\n", paint.ok("The layout fits"), counted(members, "pod"))
         }
         (0, _) => {
-            format!("{}: {} recognized\n", paint.warn("Whether the layout fits is unknown"), count(members, "pod"))
+            format!("{}: {} recognized\n", paint.warn("Whether the layout fits is unknown"), counted(members, "pod"))
         }
         _ => {
-            let of = format!("{} recognized, {unrecognized} not", count(members, "pod"));
+            let of = format!("{} recognized, {unrecognized} not", counted(members, "pod"));
             format!("{}: {of}\n", paint.bad("The layout does not fit"))
         }
     };

@@ -1,11 +1,12 @@
 //! How a failover ended: the verdict first, then the time of each phase and what is new.
 
-use super::age::{clock, took};
-use super::{Paint, availability, count, sanitize_line, wrapped, wrapped_at};
+use super::{Paint, availability, sanitize_line, wrapped, wrapped_at};
 use crate::cli::quoted;
+use crate::duration::{self, clock};
 use crate::error::Exit;
 use crate::plan::{Action, Plan, Proof};
 use crate::recovery::{Ending, Outcome, PhaseEnd};
+use crate::text::{counted, noun};
 use crate::topology::Role;
 
 /// The exit code of this ending.
@@ -37,7 +38,7 @@ pub fn can_be_put_back(plan: &Plan, outcome: &Outcome) -> bool {
 /// The first line, and the reasons under it.
 pub fn verdict(plan: &Plan, outcome: &Outcome, paint: Paint) -> String {
     let pod = sanitize_line(&plan.target.pod);
-    let time = took(outcome.total);
+    let time = duration::format(outcome.total);
     let mut text = match &outcome.ending {
         Ending::Recovered => match &plan.act {
             Action::Failover => format!("{}: {pod} is back after {time}\n", paint.ok("Recovered")),
@@ -86,7 +87,7 @@ pub fn verdict(plan: &Plan, outcome: &Outcome, paint: Paint) -> String {
     if outcome.healed > 0 {
         text.push_str(&format!(
             "  healed: {} waited for a claim that was gone; {} deleted once more\n",
-            count(outcome.healed as usize, "new pod"),
+            counted(outcome.healed as usize, "new pod"),
             if outcome.healed == 1 { "it was" } else { "they were" }
         ));
     }
@@ -110,7 +111,7 @@ pub fn outcome(plan: &Plan, outcome: &Outcome, next: &str, paint: Paint) -> Stri
     let mut rows = Vec::new();
     for (phase, end) in &outcome.phases {
         let (time, detail) = match end {
-            PhaseEnd::After(time, detail) => (took(*time), detail.clone()),
+            PhaseEnd::After(time, detail) => (duration::format(*time), detail.clone()),
             PhaseEnd::Skipped(why) => ("skipped".into(), why.clone()),
             PhaseEnd::Failed(why) => ("failed".into(), why.clone()),
         };
@@ -197,7 +198,7 @@ fn after(plan: &Plan, outcome: &Outcome, next: &str, paint: Paint) -> String {
             next.to_owned()
         }
         Ending::DataMissing(_) if !kept.is_empty() => {
-            let volumes = if kept.len() == 1 { "volume" } else { "volumes" };
+            let volumes = noun(kept.len(), "volume");
             text.push_str(&format!("The old {volumes}, which may have what is missing, can be put back:\n"));
             next.to_owned()
         }

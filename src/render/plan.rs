@@ -1,7 +1,7 @@
 //! A plan as it stands above the question.
 
-use super::age::took;
 use super::{Paint, availability, sanitize_line, wrapped};
+use crate::duration;
 use crate::plan::{Action, Check, ComparedWith, Plan, Proof, Risk, Step, Verdict};
 use std::time::Duration;
 
@@ -118,7 +118,10 @@ fn retain(step: &Step) -> Option<String> {
 fn ready(plan: &Plan) -> String {
     match plan.settle_milliseconds {
         0 => "wait until the new pod is Ready".to_owned(),
-        settle => format!("wait until the new pod is Ready, and stays so for {}", took(Duration::from_millis(settle))),
+        settle => format!(
+            "wait until the new pod is Ready, and stays so for {}",
+            duration::format(Duration::from_millis(settle))
+        ),
     }
 }
 

@@ -1,10 +1,10 @@
 //! A running failover or undo: a table that is redrawn in place on a terminal, a line a change elsewhere, a JSON object a line
 //! for machines.
 
-use super::age::took;
 use super::structured;
 use super::{COLUMNS, Screen, sanitize_line, wrapped};
 use crate::cli::{Machine, Output};
+use crate::duration;
 use crate::plan::Action;
 use crate::recovery::{Event, Phase, PhaseEnd};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -109,7 +109,9 @@ pub(super) fn line(event: &Event) -> Option<String> {
         Event::Started(_) => return None,
         Event::Detail(phase, text) => format!("{:<9} {}", phase.name(), sanitize_line(text)),
         Event::Done(phase, PhaseEnd::After(time, detail)) => {
-            format!("{:<9} done in {}  {}", phase.name(), took(*time), sanitize_line(detail)).trim_end().to_owned()
+            format!("{:<9} done in {}  {}", phase.name(), duration::format(*time), sanitize_line(detail))
+                .trim_end()
+                .to_owned()
         }
         Event::Done(phase, PhaseEnd::Skipped(why)) => format!("{:<9} skipped: {}", phase.name(), sanitize_line(why)),
         Event::Done(phase, PhaseEnd::Failed(why)) => format!("{:<9} failed: {}", phase.name(), sanitize_line(why)),
@@ -174,7 +176,7 @@ impl Table {
                 });
             }
             Event::Done(phase, PhaseEnd::After(time, detail)) => {
-                ended(*phase, screen.err.ok("done    "), took(*time), detail);
+                ended(*phase, screen.err.ok("done    "), duration::format(*time), detail);
             }
             Event::Done(phase, PhaseEnd::Skipped(why)) => ended(*phase, "skipped ".into(), "-".into(), why),
             Event::Done(phase, PhaseEnd::Failed(why)) => {
@@ -203,7 +205,7 @@ fn timed(template: &str) -> ProgressStyle {
         |_| plain(),
         |style| {
             style.with_key("elapsed_words", |state: &indicatif::ProgressState, out: &mut dyn std::fmt::Write| {
-                let _ = out.write_str(&took(state.elapsed()));
+                let _ = out.write_str(&duration::format(state.elapsed()));
             })
         },
     )

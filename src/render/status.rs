@@ -1,11 +1,12 @@
 //! `status`: the verdict first, then a table a namespace.
 
-use super::age::age;
 use super::columns::columns;
-use super::{Paint, count, sanitize_line, wrapped};
+use super::{Paint, sanitize_line, wrapped};
 use crate::cli::quoted;
+use crate::duration::age;
 use crate::storage::words::lsn;
 use crate::storage::{Position, Positions};
+use crate::text::counted;
 use crate::topology::health::{BY_NAMES_ALONE, Health, Remedy, Report, Trouble, being_deleted, not_looked_into};
 use crate::topology::{Claim, Component, Known, Member, Role, Space, SpaceKind, Topology};
 use jiff::Timestamp;
@@ -325,7 +326,7 @@ fn wide_columns(member: &Member) -> Vec<String> {
 
 /// Where nothing was found: where it was looked, and what to do next.
 pub fn absent(namespaces: usize, context: &str) -> (String, Vec<String>) {
-    let looked = format!("looked into {} of context {context}", count(namespaces, "SynxDB namespace"));
+    let looked = format!("looked into {} of context {context}", counted(namespaces, "SynxDB namespace"));
     let next = [
         ("kubectl config get-contexts", "another cluster? then --context NAME"),
         ("kubectl synxdb status -n NAMESPACE", "where you may not list namespaces"),

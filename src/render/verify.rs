@@ -1,8 +1,9 @@
 //! `verify`: the verdict first, what is behind it, then one table.
 
-use super::age::took;
 use super::columns::columns;
-use super::{Paint, count, sanitize_line, wrapped, wrapped_at};
+use super::{Paint, sanitize_line, wrapped, wrapped_at};
+use crate::duration;
+use crate::text::counted;
 use crate::verify::{Check, Kind, Saved, Verdict, VerifyTarget, verdict};
 use std::path::Path;
 use std::time::Duration;
@@ -62,7 +63,7 @@ pub fn rows(checks: &[Check], headings: bool, paint: Paint) -> String {
             sanitize_line(&check.member),
             check.kind.name().to_owned(),
             painted(check.verdict, paint),
-            if check.took.is_zero() { "<none>".to_owned() } else { took(check.took).replace(' ', "") },
+            if check.took.is_zero() { "<none>".to_owned() } else { duration::format(check.took).replace(' ', "") },
             sanitize_line(&check.reason),
         ]
     });
@@ -88,7 +89,7 @@ fn painted(verdict: Verdict, paint: Paint) -> String {
 
 /// Nothing where nothing was asked.
 fn spent(time: Duration) -> String {
-    if time.is_zero() { String::new() } else { took(time) }
+    if time.is_zero() { String::new() } else { duration::format(time) }
 }
 
 /// The verdict with its numbers, then each check that failed or is unknown.
@@ -99,9 +100,9 @@ fn headline(checks: &[Check], paint: Paint) -> String {
         skipped => format!(" ({skipped} skipped)"),
     };
     let (failed, unknown, passed) = (number(Verdict::Failed), number(Verdict::Unknown), number(Verdict::Passed));
-    let asked = count(failed + unknown + passed, "check");
+    let asked = counted(failed + unknown + passed, "check");
     let mut text = match verdict(checks) {
-        Verdict::Passed => format!("{}: {} passed{skipped}\n", paint.ok("Verified"), count(passed, "check")),
+        Verdict::Passed => format!("{}: {} passed{skipped}\n", paint.ok("Verified"), counted(passed, "check")),
         Verdict::Failed => format!("{}: {failed} of {asked} failed{skipped}\n", paint.bad("Not verified")),
         Verdict::Unknown | Verdict::Skipped if failed + unknown + passed == 0 => {
             format!("{}: nothing could be asked{skipped}\n", paint.warn("Not proven"))
@@ -139,9 +140,9 @@ fn path(check: &Check) -> String {
 /// Who is being asked.
 pub fn waits(asked: &[VerifyTarget]) -> String {
     let servers = asked.iter().filter(|subject| matches!(subject, VerifyTarget::Server { .. })).count();
-    let pages =
+    let pages: usize =
         asked.iter().map(|subject| if let VerifyTarget::Pages { pods, .. } = subject { pods.len() } else { 0 }).sum();
-    format!("asking {}, {}", count(servers, "database server"), count(pages, "status page"))
+    format!("asking {}, {}", counted(servers, "database server"), counted(pages, "status page"))
 }
 
 /// Which baseline it is compared with.
@@ -153,7 +154,7 @@ pub fn compared(path: &Path, saved: &Saved, context: &str) -> String {
 
 /// That a baseline was saved, and what is not in it.
 pub fn saved(path: &Path, saved: &Saved) -> String {
-    let members = count(saved.members.len(), "member");
+    let members = counted(saved.members.len(), "member");
     let mut text = format!("saved what {members} hold in {}\n", sanitize_line(&path.display().to_string()));
     for (member, evidence) in saved.members.iter().filter(|(_, evidence)| evidence.is_partial()) {
         text.push_str(&wrapped("  note: ", &format!("{member}: {}", evidence.lacks().join("; "))));

@@ -34,8 +34,3 @@ pub fn wrapped_at(lead: &str, indent: usize, sentence: &str) -> String {
     text.push('\n');
     text
 }
-
-/// `1 table`, `2 tables`.
-pub fn count(number: usize, noun: &str) -> String {
-    crate::probe::compare::counted(number as u64, noun)
-}

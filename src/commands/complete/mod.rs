@@ -4,9 +4,10 @@
 mod ask;
 
 use self::ask::Question;
-use crate::cli::{Names, duration};
+use crate::cli::Names;
 use crate::commands::sandbox;
 use crate::completion::{Candidate, Line, Wanted, names};
+use crate::duration;
 use crate::render::Screen;
 use crate::render::documents::Kind;
 use std::ffi::OsString;
@@ -48,7 +49,7 @@ fn found(line: &Line, names: Names, begun: String) -> Vec<Candidate> {
     if typed.global.sandbox {
         return ask::practice(&typed, names, &begun).unwrap_or_default();
     }
-    let limit = std::env::var(LIMIT_VARIABLE).ok().and_then(|text| duration(&text).ok()).unwrap_or(LIMIT);
+    let limit = std::env::var(LIMIT_VARIABLE).ok().and_then(|text| duration::parse(&text).ok()).unwrap_or(LIMIT);
     let deadline = limit.saturating_sub(GIVING_UP);
     within(limit, move || Question { typed: &typed, names, begun: &begun, deadline }.ask()).unwrap_or_default()
 }

@@ -2,8 +2,10 @@
 //! that are going or have just come.
 
 use super::quorum::{arrived_later, last_record};
-use super::{Check, CheckContext, CheckId, counted, overridable, pass, span, warn};
+use super::{Check, CheckContext, CheckId, overridable, pass, warn};
 use crate::cli::Allow;
+use crate::duration::{age_of, format_seconds};
+use crate::text::{counted, noun};
 use crate::topology::{Budget, Claim, Known};
 use jiff::Timestamp;
 
@@ -18,11 +20,14 @@ pub(super) fn pod(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
         // The time of deletion is when its grace period ends.
         let grace = pod.grace_seconds.unwrap_or(0);
         let over = context.now.as_second() - due.as_second();
-        let since = span((over + grace).max(0));
+        let (since, grace) = (format_seconds(over + grace), format_seconds(grace));
         let why = if over > 0 {
-            format!("the pod has been Terminating for {since}, {} longer than its {grace} s of grace", span(over))
+            format!(
+                "the pod has been Terminating for {since}, {} longer than its grace period of {grace}",
+                format_seconds(over)
+            )
         } else {
-            format!("the pod has been Terminating for {since} of its {grace} s of grace")
+            format!("the pod has been Terminating for {since} of its grace period of {grace}")
         };
         return checks.push(warn(id, why));
     }
@@ -43,7 +48,7 @@ pub(super) fn pod(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
     });
     if replaced && !ours {
         let what = if claims.is_empty() { "the pod was" } else { "the pod and its claims were" };
-        checks.push(warn(id, format!("{what} created {} ago: it may have been replaced a moment ago", span(age))));
+        checks.push(warn(id, format!("{what} created {} ago: it may have been replaced a moment ago", age_of(age))));
     }
 }
 
@@ -84,7 +89,7 @@ pub(super) fn finalizers(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
     for (what, foreign) in pod.chain(claims).filter(|(_, foreign)| !foreign.is_empty()) {
         let why = format!(
             "{what} has {} {}: it would stay Terminating until whoever set that removes it",
-            if foreign.len() == 1 { "the finalizer" } else { "the finalizers" },
+            noun(foreign.len(), "the finalizer"),
             foreign.join(", ")
         );
         checks.push(overridable(context, CheckId::Finalizers, why, Allow::ForeignFinalizer));

@@ -1,9 +1,9 @@
 //! How it will be proven that the component and its data are back.
 
 use super::{Check, CheckContext, CheckId, pass, warn};
+use crate::duration::when;
 use crate::plan::{Before, ComparedWith, Proof};
 use crate::topology::Role;
-use crate::topology::when::when;
 use jiff::Timestamp;
 
 pub(super) fn evidence(context: &CheckContext<'_>, checks: &mut Vec<Check>) {

@@ -20,7 +20,6 @@ mod tests;
 mod volumes;
 
 pub use check::{Check, CheckId, Resolution, Verdict};
-use check::{are, counted, span};
 pub(super) use check::{block, pass, unread, warn};
 pub(super) use context::{CheckContext, overridable};
 pub(super) use provisioning::in_words;

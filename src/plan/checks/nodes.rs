@@ -1,7 +1,8 @@
 //! Whether there is a node for the new pod, and the node that the old one is on.
 
-use super::{Check, CheckContext, CheckId, are, counted, overridable, pass, warn};
+use super::{Check, CheckContext, CheckId, overridable, pass, warn};
 use crate::cli::Allow;
+use crate::text::{are, counted};
 use crate::topology::{Known, NodeFacts, Place, Volume};
 
 pub(super) fn node(context: &CheckContext<'_>, checks: &mut Vec<Check>) {

@@ -2,6 +2,7 @@
 
 use super::{Check, CheckContext, CheckId, overridable, pass, warn};
 use crate::cli::Allow;
+use crate::text::noun;
 use crate::topology::binding::{Misfit, Wanted, chosen, misfit, reserved};
 use crate::topology::{Claim, ClaimSpec, Known, NodeFacts, StorageClassFacts, Volume};
 
@@ -60,7 +61,7 @@ fn of_class(
     let id = CheckId::StorageClass;
     let name = class_of(named, classes);
     let class = classes.iter().find(|class| class.name == name && !name.is_empty());
-    let new = if claims.len() == 1 { "the new volume" } else { "the new volumes" };
+    let new = noun(claims.len(), "the new volume");
     let supply = Supply::of(context, name, claims);
     let why = match (named, class) {
         (_, Some(class)) if class.provisions => {

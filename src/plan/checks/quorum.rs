@@ -1,10 +1,11 @@
 //! The other members: whether the safekeepers keep their majority, and whether what answers for the target is there.
 
-use super::{Check, CheckContext, CheckId, are, overridable, pass, span, warn};
+use super::{Check, CheckContext, CheckId, overridable, pass, warn};
 use crate::cli::Allow;
+use crate::duration::age_of;
 use crate::plan::{Action, Outcome, Record, newest};
 use crate::storage::peers::{Standing, peers};
-use crate::storage::words;
+use crate::text::{are, counted, first_few};
 use crate::topology::health::{majority, wanted};
 use crate::topology::layout::Role;
 use crate::topology::{Component, Member};
@@ -64,7 +65,7 @@ pub(super) fn quorum(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
     } else {
         let held = match timelines {
             0 => "no timeline is active".to_owned(),
-            timelines => format!("each has all committed WAL of {}", words::counted(timelines, "timeline")),
+            timelines => format!("each has all committed WAL of {}", counted(timelines, "timeline")),
         };
         pass(id, format!("{left} of {total} safekeepers stay Ready; a majority is {needed}; {held}"))
     };
@@ -96,7 +97,7 @@ impl Others {
             Some(Standing::Level(timelines)) => self.timelines = self.timelines.max(*timelines),
             Some(Standing::Short(short)) => {
                 let short: Vec<String> = short.iter().map(ToString::to_string).collect();
-                self.missing.push(format!("{} is short: {}", other.name, words::some(&short)));
+                self.missing.push(format!("{} is short: {}", other.name, first_few(&short)));
             }
             Some(Standing::Unknown(_)) | None => match fetching(context, component, other) {
                 Some(why) => self.missing.push(why),
@@ -133,12 +134,12 @@ fn fetching(context: &CheckContext<'_>, component: &Component, other: &Member) -
     if let Some(record) = last_record(context, other).filter(|record| !record.keep_claims) {
         let finished = record.finished.as_deref().and_then(|text| text.parse::<Timestamp>().ok());
         if let Some(finished) = finished.filter(young) {
-            let ago = span(context.seconds_since(finished));
+            let ago = age_of(context.seconds_since(finished));
             return Some(format!("{} got another disk {ago} ago, and may still be fetching WAL", other.name));
         }
     }
     let claim = newest.filter(young).filter(|claim| arrived_later(component, other, Some(*claim)))?;
-    let age = span(context.seconds_since(claim));
+    let age = age_of(context.seconds_since(claim));
     Some(format!("{} has a disk that is {age} old, and may still be fetching WAL", other.name))
 }
 

@@ -1,11 +1,12 @@
 //! The storage layer beside the target: what the pageserver holds elsewhere, and that no second storage component is away.
 
 use super::quorum::{last_record, unrecovered};
-use super::{Check, CheckContext, CheckId, are, overridable, pass, warn};
+use super::{Check, CheckContext, CheckId, overridable, pass, warn};
 use crate::cli::Allow;
 use crate::plan::Outcome;
 use crate::storage::pageserver::{OnlyWal, only_wal as wal_of};
-use crate::storage::words::{bytes, counted};
+use crate::storage::words::bytes;
+use crate::text::{are, counted};
 use crate::topology::Member;
 use crate::topology::health::majority;
 use crate::topology::layout::Role;

@@ -520,21 +520,6 @@ fn sets_in_order_take_longer_to_begin() {
     }
 }
 
-#[test]
-fn spans_have_two_units() {
-    for (seconds, expected) in [
-        (0, "0 s"),
-        (59, "59 s"),
-        (60, "1 min"),
-        (200, "3 min 20 s"),
-        (3600, "1 h"),
-        (5400, "1 h 30 min"),
-        (90_000, "1 d 1 h"),
-    ] {
-        assert_eq!(span(seconds), expected);
-    }
-}
-
 /// FoundationDB, storage controller, storage broker and console are in no procedure of the product's: their pods may be
 /// replaced, and their disks not.
 #[test]

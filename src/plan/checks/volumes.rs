@@ -3,6 +3,7 @@
 use super::{Check, CheckContext, CheckId, Resolution, block, overridable, pass, unread, warn};
 use crate::cli::Allow;
 use crate::cluster::permission::{Allowed, Permission};
+use crate::text::noun;
 use crate::topology::{Claim, ClaimReference, ClaimState, Known, NotIts};
 
 pub(super) fn claims(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
@@ -93,7 +94,7 @@ pub(super) fn retention(context: &CheckContext<'_>, checks: &mut Vec<Check>) {
         }
     }
     if !kept.is_empty() {
-        let volumes = if kept.len() == 1 { "volume" } else { "volumes" };
+        let volumes = noun(kept.len(), "volume");
         checks.push(pass(CheckId::Retention, format!("the old {volumes} {} will be retained", kept.join(", "))));
     }
 }

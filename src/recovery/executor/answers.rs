@@ -3,6 +3,7 @@
 //! proof nothing.
 
 use super::state::Executor;
+use crate::duration;
 use crate::plan::settle_time;
 use crate::recovery::events::{Ending, Event, Phase, PhaseEnd};
 use crate::recovery::goal::{self, Progress};
@@ -167,7 +168,10 @@ impl Executor<'_, '_> {
         }
         // What was seen last may not be so any more.
         if let Some(since) = self.watch.silent_since() {
-            return Standing::Not(format!("the API server has not answered for {} s", since.elapsed().as_secs()));
+            return Standing::Not(format!(
+                "the API server has not answered for {}",
+                duration::format(Duration::from_secs(since.elapsed().as_secs()))
+            ));
         }
         let Some((member, pod)) = goal::successor(plan, topology) else {
             return Standing::Not("the new pod is gone again".into());
@@ -178,8 +182,8 @@ impl Executor<'_, '_> {
             (Some(time), _) if time >= needed => Standing::Stays,
             (_, Some(ripe)) => {
                 let restarted = self.settling.restarted().map(|how| format!("; {how}")).unwrap_or_default();
-                let needed = needed.as_secs_f64();
-                Standing::Until(ripe, format!("{} must stay Ready for {needed} s{restarted}", member.name))
+                let needed = duration::format(needed);
+                Standing::Until(ripe, format!("{} must stay Ready for {needed}{restarted}", member.name))
             }
             _ => Standing::Not("the new pod is not Ready".into()),
         }
