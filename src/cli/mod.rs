@@ -1,4 +1,4 @@
-//! The command line, a file a verb. The doc comments are the help. No I/O and no Kubernetes types.
+//! The command line, one file per command. Doc comments are the help. No I/O and no Kubernetes types.
 
 mod completion;
 mod exit_codes;

@@ -1,4 +1,4 @@
-//! What `failover` and `undo` have in common.
+//! The flags that `failover` and `undo` share.
 
 use super::output::{JSON, PATH, TEXT, Word, YAML, forms};
 use super::overrides::{Allow, DryRun};
@@ -7,13 +7,13 @@ use crate::duration;
 use clap::Args;
 use std::time::Duration;
 
-/// `json` is an object a line: the plan, each event, the result. The others are of the result alone.
+/// `json` is one object per line: the plan, each event, the result. The others have the result only.
 const FORMS: &[Word] = &[TEXT, JSON, YAML, PATH];
 
 const ASKING: &str = "Confirmation and overrides";
 const PROOF: &str = "Waiting and verification";
 
-/// How a change is asked about, carried out, proven and told.
+/// Confirmation, waiting, verification and output of an operation.
 #[derive(Args, Clone, Debug)]
 pub struct OperationArgs {
     /// Skip the confirmation prompt (not for high-risk operations)
@@ -35,8 +35,8 @@ pub struct OperationArgs {
     /// Skip verification
     #[arg(long, help_heading = PROOF)]
     pub no_verify: bool,
-    /// Accept that this is missing compared with an earlier baseline: DATABASE, DATABASE/SCHEMA.TABLE or, of storage, such as
-    /// active-tenants, as the report names it; may be repeated
+    /// Accept that this is missing compared with an earlier baseline, named as in the report: DATABASE, DATABASE/SCHEMA.TABLE, or
+    /// for storage a name such as active-tenants; may be repeated
     #[arg(long, value_name = "NAME", help_heading = PROOF)]
     pub accept_missing: Vec<String>,
     /// Override a failed check (high risk)
@@ -51,10 +51,10 @@ pub struct OperationArgs {
     /// Output format
     #[arg(short, long, value_parser = forms(FORMS), default_value = "text", value_name = "FORMAT")]
     pub output: Output,
-    /// How it asks databases.
+    /// Database login.
     #[command(flatten)]
     pub login: LoginArgs,
-    /// How it reads storage pages.
+    /// Access to storage pages.
     #[command(flatten)]
     pub pages: PageArgs,
 }
@@ -66,7 +66,7 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn a_pod_must_stay_for_five_seconds_unless_something_else_is_said() {
+    fn a_pod_must_stay_for_five_seconds_by_default() {
         let settle = |words: &[&str]| {
             let words = ["kubectl synxdb", "failover", "p-0"].iter().chain(words);
             let Command::Failover(args) = Cli::try_parse_from(words).unwrap().command else { unreachable!() };

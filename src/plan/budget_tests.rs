@@ -92,8 +92,11 @@ fn older_records_are_cut_down_for_the_current_one() {
         assert_eq!(record.baseline_lost, (!kept).then_some(BaselineLoss::Trimmed), "{id}");
         assert!(record.claims[0].manifest.is_some(), "{id}");
     }
-    let told = fit.trimmed.told(VOLUME).unwrap();
-    assert_eq!(told, "to make room for this record on volume pv-1, of older records were removed: the baseline of 2");
+    let notice = fit.trimmed.notice(VOLUME).unwrap();
+    assert_eq!(
+        notice,
+        "older records on volume pv-1 were trimmed to make room for this one: the baseline of 2 records"
+    );
 }
 
 /// Years of failovers of one pod: the oldest records are removed in the end, whatever else can be cut off them is gone; the

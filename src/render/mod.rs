@@ -1,4 +1,4 @@
-//! Values in, text out. The only place that writes to the terminal, and the only one that asks whether it is one.
+//! Values in, text out. The only place that writes to the terminal, or checks whether there is one.
 
 pub mod availability;
 mod columns;

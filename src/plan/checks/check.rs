@@ -102,10 +102,10 @@ impl fmt::Display for Resolution {
         match self {
             Self::KeepClaims => f.write_str("--keep-pvc replaces the pod and keeps its claims"),
             Self::KeepClaimsOfUnmanaged => {
-                f.write_str("--keep-pvc --allow unmanaged-pod deletes the pod alone, for something else to re-create")
+                f.write_str("--keep-pvc --allow unmanaged-pod deletes the pod alone, for something else to recreate")
             }
             Self::Override(allow) => write!(f, "--allow {} overrides this check", allow.flag()),
-            Self::Retry => f.write_str("run it again: it is read again"),
+            Self::Retry => f.write_str("rerun the command: it reads the cluster again"),
             Self::Words(words) => f.write_str(words),
         }
     }

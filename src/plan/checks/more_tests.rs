@@ -289,7 +289,7 @@ fn each_misfit_has_its_words() {
         (Misfit::Nodes(vec![]), "is tied to nodes, by its node affinity, of which there is none"),
         (Misfit::Nodes(strings(&["n1", "n2"])), "is tied to n1, n2, where no pod can start now"),
     ] {
-        assert_eq!(super::in_words(&misfit, &asked), expected);
+        assert_eq!(super::misfit_text(&misfit, &asked), expected);
     }
 }
 
