@@ -38,18 +38,19 @@ pub fn parse(text: &str) -> Result<Duration, NotADuration> {
     if text.is_empty() { Err(not_one()) } else { Ok(total) }
 }
 
-/// Returns a duration as every text here has it, in two units at most: `697 ms`, `12.4 s`, `3m 21s`, `2h 5m`, `1d 3h`. Whole
-/// seconds have no decimal (`5 s`), and a second unit of zero is left out (`3m`).
+/// Returns a duration as every text here has it, in two units at most: `697 ms`, `12.4 s`, `3m 21s`, `2h 5m`, `1d 3h`. A
+/// decimal or a second unit of zero is left out (`5 s`, `3m`).
 pub fn format(time: Duration) -> String {
-    if time.subsec_nanos() == 0 && time.as_secs() < 60 {
-        return format!("{} s", time.as_secs());
-    }
     let seconds = time.as_secs_f64();
+    if time.is_zero() {
+        return "0 s".to_owned();
+    }
     if seconds < 0.995 {
-        return format!("{} ms", time.as_millis());
+        return format!("{:.0} ms", seconds * 1000.0);
     }
     if seconds < 59.95 {
-        return format!("{seconds:.1} s");
+        let text = format!("{seconds:.1}");
+        return format!("{} s", text.strip_suffix(".0").unwrap_or(&text));
     }
     let seconds = seconds.round() as u64;
     let two = |whole: u64, unit: char, rest: u64, rest_unit: char| match rest {
@@ -175,7 +176,8 @@ mod tests {
             (250, "250 ms"),
             (697, "697 ms"),
             (994, "994 ms"),
-            (996, "1.0 s"),
+            (996, "1 s"),
+            (2040, "2 s"),
             (2000, "2 s"),
             (2340, "2.3 s"),
             (12_400, "12.4 s"),

@@ -138,7 +138,7 @@ impl Tenure {
     }
 }
 
-/// `failover 3f2a91bc of cloudberry-proxy-0 by alice at host/4711, last renewed 2 s ago`
+/// `failover 3f2a91bc of cloudberry-proxy-0 by alice at host/4711, last renewed 2s ago`
 impl fmt::Display for Tenure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.holder)?;

@@ -152,7 +152,7 @@ async fn observe(context: &Context, cluster: &Cluster, args: &VerifyArgs) -> Res
         }));
     }
     let topology = build(&snapshot, context.layout());
-    let passed_over = topology.passed_over.iter().map(|name| (name, "terminating; skipped"));
+    let passed_over = topology.passed_over.iter().map(|name| (name, "skipped (terminating)"));
     let going = topology.spaces.iter().filter(|space| space.terminating);
     let going: Vec<Check> = going
         .map(|space| (&space.namespace, "terminating"))

@@ -160,7 +160,7 @@ fn a_baseline_that_is_too_large_is_lost_and_it_is_known() {
     let after = applied(before, &fit);
     let record = read(&after, "f2");
     assert_eq!(record.baseline_lost, Some(BaselineLoss::TooLarge));
-    assert_eq!(record.kept_baseline(), Err("its baseline is not on record: it was too large".to_owned()));
+    assert_eq!(record.kept_baseline(), Err("its baseline is not recorded: it was too large".to_owned()));
 }
 
 /// Annotations of others count, and are never touched; nor is what only looks like a record.

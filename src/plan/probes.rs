@@ -305,7 +305,7 @@ pods:
         );
         let topology = world(&skips);
         let probes = depending(&topology, topology.member("synxdb-system", "cloudberry-proxy-0").unwrap());
-        assert_eq!(probes.not_measured[0].why, "it says that SQL is not to be asked of it: no server");
+        assert_eq!(probes.not_measured[0].why, "it is annotated to skip SQL: no server");
         assert_eq!(probes.databases.len(), 2);
         // Its successor has another name, and could not be asked under this one.
         let renamed = SYSTEM.replace("name: cloudberry-proxy-0, set:", "name: cloudberry-proxy-7d9f-x, replicaSet:");

@@ -35,7 +35,7 @@ impl ProbeError {
 
     /// Returns the trouble of an answer that did not come within this time.
     pub fn late(after: Duration) -> Self {
-        Self::new(Meaning::Late, format!("no answer within {}", duration::format(after)))
+        Self::new(Meaning::Late, format!("no answer within {}", duration::format(rounded(after))))
     }
 
     pub(super) fn of(error: &tokio_postgres::Error) -> Self {
@@ -82,6 +82,13 @@ impl<T> From<ProbeError> for Answer<T> {
     fn from(trouble: ProbeError) -> Self {
         if trouble.meaning.fails() { Self::No(trouble.reason) } else { Self::Unknown(trouble.reason) }
     }
+}
+
+/// Returns a time limit without what had passed of it already: to the nearest 50 ms.
+fn rounded(limit: Duration) -> Duration {
+    const STEP: u64 = 50;
+    let millis = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
+    if millis < STEP { limit } else { Duration::from_millis(millis.saturating_add(STEP / 2) / STEP * STEP) }
 }
 
 /// tokio-postgres' own text is only "db error".

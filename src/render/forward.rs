@@ -76,7 +76,7 @@ mod tests {
         assert_eq!(
             text,
             "Forwarding localhost:15432 ->\n  \
-             cloud007-513d75d5-3033-4649-b913-07f6115ec41a/cloudberry-proxy-0:5432 (warehouse\n  proxy)\n"
+             cloud007-513d75d5-3033-4649-b913-07f6115ec41a/cloudberry-proxy-0:5432\n  (warehouse proxy)\n"
         );
         assert_eq!((&document["uid"], &document["address"]), (&json!("0d044d8b-1"), &json!("localhost")));
         let (text, document) = all(&Standing::Nobody("the pod is not Ready (Pending)".into()), "::1");

@@ -72,9 +72,9 @@ fn rows(plan: &Plan) -> Vec<(&'static str, &'static str, String)> {
         ("1", "retain", each(retain), no_claims),
         ("2", "claim", each(delete_claim), no_claims),
         ("3", "pod", pod, "the pod is gone or terminating already"),
-        ("4", "replaced", wait, ""),
+        ("4", "recreate", wait, ""),
         ("5", "ready", vec![ready(plan)], ""),
-        ("6", "answers", proof(plan), ""),
+        ("6", "verify", proof(plan), ""),
     ];
     let mut rows = Vec::new();
     for (number, name, lines, otherwise) in phases {

@@ -368,13 +368,13 @@ pub(super) fn reached() -> Vec<Availability> {
             why: why.into(),
         })
     };
-    let skipped = "it says that SQL is not to be asked of it: PostgreSQL is not installed here";
+    let skipped = "it is annotated to skip SQL: PostgreSQL is not installed here";
     let mut all: Vec<Availability> = measured.into_iter().map(reach).collect();
     all.extend([
         not(Some("synxdb-system"), Some("cloudberry-proxy-0"), skipped),
         not(Some(cloud007), None, "its pods cannot be read: pods is forbidden"),
         not(Some(cloud007), Some("cloudberry-proxy-0"), skipped),
-        not(None, None, "which namespaces are the accounts' is not known: namespaces is forbidden"),
+        not(None, None, "unknown which namespaces belong to the accounts: namespaces is forbidden"),
     ]);
     all
 }
@@ -401,7 +401,7 @@ fn what_is_going_to_be_measured() {
     let mut probes = planned("cloudberry-proxy-0", false, |_| {}).probes;
     let namespaces = probes.namespaces();
     assert_eq!(namespaces.len(), 2);
-    probes.leave_out(&namespaces[0], &format!("you may not create pods/portforward in namespace {}", namespaces[0]));
+    probes.leave_out(&namespaces[0], &format!("missing permission: create pods/portforward in {}", namespaces[0]));
     assert_snapshot!("plan-not-measured", super::availability::plan(&probes));
     probes.databases = vec![probes.databases[0].clone(); 60];
     assert!(super::availability::plan(&probes).contains("SQL is asked every 1.2 s meanwhile"));

@@ -245,7 +245,7 @@ mod tests {
     #[test]
     fn a_skipped_namespace_is_named_and_changes_no_verdict() {
         let mut checks = healthy();
-        let why = "terminating; skipped";
+        let why = "skipped (terminating)";
         checks.push(Judgement::skipped(why).on(Kind::Namespace, ACCOUNT, "", Duration::ZERO));
         assert_eq!(verdict(&checks), verdict(&healthy()));
         assert_snapshot!("verify-passed-over", verify(&checks, Paint(false)));

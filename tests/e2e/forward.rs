@@ -88,7 +88,7 @@ async fn one(client: &Client, sql: &str) -> Result<String, tokio_postgres::Error
 /// The plugin with psql on a forward to an account's proxy: what follows `--` is psql's, so that nothing may be added.
 /// What is said of a port of the loopback interface.
 const OPEN_TO_ALL: &str =
-    "note: every user of this machine can connect to this port; --socket FILE opens a socket for you alone";
+    "note: every user of this machine can connect to this port; to restrict it to yourself, use --socket FILE";
 
 fn with_psql(account: &Account<'_>, target: &[&str], arguments: &[&str]) -> std::process::Command {
     needs("psql");
@@ -173,7 +173,7 @@ fn a_forward_outlives_one_failover_after_the_other() {
     }
     let ran = forward.end().exits(0);
     let short = last.split('-').next().unwrap();
-    let ran = ran.warns(&[&format!("the forward leads to {PROXY} again (UID {short}…)")]);
+    let ran = ran.warns(&[&format!("reconnected to {PROXY} (UID {short}…)")]);
     assert!(!ran.err.contains("a connection was closed"), "{}", ran.shown());
 }
 
@@ -193,7 +193,7 @@ fn a_connection_in_the_middle_of_a_failover_waits_for_the_successor() {
     let now = world.pod(&account.namespace, PROXY);
     assert!(stays_ready(&now) && now.metadata.uid.as_ref() != Some(&old));
     forward.running.until_warns("leads to");
-    forward.end().exits(0).warns(&["new connections wait for its successor"]);
+    forward.end().exits(0).warns(&["new connections wait for its replacement"]);
 }
 
 #[test]
@@ -209,7 +209,7 @@ fn a_taken_port_is_left_for_the_next_one_unless_it_was_asked_for() {
     let refused = account.run(&["forward", PROXY, "--port", &port]).exits(1).silent();
     refused.warns(&[&format!("local port {port} of localhost is taken"), "next: --port 0"]).error();
     let ran = forward.end().exits(0);
-    ran.warns(&[&format!("local port 15432 is taken; it is {port}")]);
+    ran.warns(&[&format!("local port 15432 is in use; using {port}")]);
 }
 
 #[test]
@@ -242,8 +242,8 @@ fn a_member_without_sql_has_its_page_or_names_who_answers() {
     for verb in [&["forward", "wh9527-0"][..], &["forward", "wh9527-0", "--psql"]] {
         let ran = account.run(verb).exits(4).silent();
         ran.warns(&[
-            "wh9527-0 takes no connections of its own",
-            "its account's warehouse proxy answers for it",
+            "wh9527-0 does not accept connections",
+            "connect through the warehouse proxy of its account",
             &proxy,
         ]);
     }
@@ -337,7 +337,7 @@ fn who_may_not_forward_is_told_before_it_listens() {
         command.env("KUBECONFIG", &user.kubeconfig);
         let ran = world.start_command(command).end().exits(4).silent();
         ran.warns(&[
-            &format!("not allowed to {missing} {PROXY} in namespace {}", account.namespace),
+            &format!("missing permission: {missing} {PROXY} in namespace {}", account.namespace),
             &format!("next: kubectl auth can-i {missing} -n {}", account.namespace),
         ]);
     }

@@ -153,7 +153,7 @@ fn names(ran: &Ran, right: &Right, namespace: &str) -> bool {
     };
     // The one object may stand between the resource and the place.
     let own = format!(
-        "(you may not|not allowed to) {} {}( [a-z0-9-]+)?{own_place}",
+        "(missing permission:|not allowed to) {} {}( [a-z0-9-]+)?{own_place}",
         right.verb,
         regex::escape(right.resource)
     );

@@ -61,7 +61,7 @@ fn a_budget_that_allows_none() {
     let numbers = "PodDisruptionBudget safekeepers allows 0 disruptions (3 of 3 healthy, 3 wanted)";
     told(&cluster, &["safekeeper-0", "--keep-pvc"], "budget", "block", numbers);
     let text = cluster.run(&["failover", "safekeeper-0", "--dry-run"]).exits(4);
-    text.says(&[numbers, "(--allow disruption-budget overrides this)"]).warns(&["--allow disruption-budget"]);
+    text.says(&[numbers, "(override with --allow disruption-budget)"]).warns(&["--allow disruption-budget"]);
     let allowed = ["safekeeper-0", "--allow", "disruption-budget"];
     told(&cluster, &allowed, "budget", "warn", numbers);
     assert_eq!(checks(&cluster, &["pageserver-0"], "budget").0, Vec::<Value>::new());
@@ -95,7 +95,7 @@ fn nodes_that_take_no_pods() {
     for node in cluster.store().list("nodes", None).0 {
         cordon(node["metadata"]["name"].as_str().unwrap());
     }
-    told(&cluster, &["wh9527-0"], "node", "block", "0 of 2 nodes are Ready and take pods (2 cordoned)");
+    told(&cluster, &["wh9527-0"], "node", "block", "0 of 2 nodes are Ready and schedulable (2 cordoned)");
 }
 
 #[test]
@@ -108,7 +108,7 @@ fn a_set_that_is_scaled_down() {
         store.get(&pod).is_some_and(|pod| !pod["metadata"]["deletionTimestamp"].is_null())
     });
     let words =
-        "StatefulSet safekeeper has 2 replicas, safekeeper-0 to safekeeper-1: it would not re-create safekeeper-2";
+        "StatefulSet safekeeper has 2 replicas, safekeeper-0 to safekeeper-1: it would not recreate safekeeper-2";
     told(&cluster, &["safekeeper-2", "--allow", "quorum-loss"], "controller", "block", words);
     told(&cluster, &["safekeeper-2", "--keep-pvc"], "pod", "warn", "the pod has been Terminating for");
 }
@@ -146,7 +146,7 @@ fn a_storage_class_that_is_missing() {
         &["safekeeper-0"],
         "storage-class",
         "block",
-        "there is no default one, and no volume is free for claim data-safekeeper-0",
+        "there is no default, and no volume is Available for claim data-safekeeper-0",
     );
     told(&cluster, &["safekeeper-0", "--allow", "storage-class"], "storage-class", "warn", "no default one");
     assert_eq!(checks(&cluster, &["safekeeper-0", "--keep-pvc"], "storage-class"), (Vec::new(), Some(0)));

@@ -112,7 +112,7 @@ fn a_failover_that_ended_in_the_future_blocks_nothing() {
     write(&cluster, &forged);
     let pod = cluster.pod_uid(SYSTEM, POD);
     let ran = cluster.run(&["failover", POD, "--yes"]).exits(0);
-    ran.warns(&["f0f0f0f0 is on record as finished in the future (2030-01-01T00:01:00Z): clock skew, or forged"]);
+    ran.warns(&["f0f0f0f0 ended in the future (2030-01-01T00:01:00Z): clock skew, or a forged record"]);
     assert_ne!(cluster.pod_uid(SYSTEM, POD), pod);
 }
 

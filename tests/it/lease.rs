@@ -37,7 +37,7 @@ fn of_two_in_one_namespace_the_second_is_refused() {
     cluster.sandbox().requests().clear();
 
     let other = cluster.pod_uid(SYSTEM, "pageserver-0");
-    let words = ["another failover is under way in namespace synxdb-system: ", holder, ", last renewed "];
+    let words = ["another failover is in progress in namespace synxdb-system: ", holder, ", last renewed "];
     let ran = cluster.run(&["failover", "pageserver-0", "--yes"]).exits(4).silent();
     ran.warns(&words).warns(&["--allow concurrent-failover overrides this check"]);
     assert_eq!(cluster.pod_uid(SYSTEM, "pageserver-0"), other);
@@ -57,7 +57,7 @@ fn of_two_in_one_namespace_the_second_is_refused() {
     assert_eq!(lease(&cluster, SYSTEM)["spec"]["holderIdentity"], Value::Null);
     // It was given back: the next one waits for nothing.
     let ran = cluster.run(&["failover", "pageserver-0", "--keep-pvc", "--yes", "--anew"]).exits(0);
-    ran.warns(&["pass no other failover is under way in namespace synxdb-system"]);
+    ran.warns(&["pass no other failover in progress in namespace synxdb-system"]);
 }
 
 /// One who waits at the prompt has the answer of a moment ago.
@@ -71,7 +71,7 @@ fn one_that_began_while_it_asked_is_found_out() {
     terminal.send("y\r");
     let left = terminal.end();
     assert_eq!(left.code, 4, "{}", left.text);
-    for words in ["another failover is under way in namespace synxdb-system: failover ", "nothing was changed"] {
+    for words in ["another failover is in progress in namespace synxdb-system: failover ", "nothing was changed"] {
         assert!(left.text.contains(words), "no {words:?}\n{}", left.text);
     }
     assert_eq!((cluster.pod_uid(SYSTEM, "pageserver-0"), cluster.claims_of(SYSTEM, "pageserver-0")), before);
@@ -86,8 +86,8 @@ fn of_two_namespaces_both_recover() {
     let mut account = Running::start(cluster.plugin(&["failover", "wh9527-0", "--yes"]));
     account.until_warns("containers with unready status");
     let system = Running::start(cluster.plugin(&["failover", "safekeeper-0", "--yes"])).end().exits(0);
-    let told = format!("warn another failover is under way in namespace {ACCOUNT}: failover ");
-    system.says(&["Recovered: "]).warns(&[&told, "pass no other failover is under way in namespace synxdb-system"]);
+    let told = format!("warn another failover is in progress in namespace {ACCOUNT}: failover ");
+    system.says(&["Recovered: "]).warns(&[&told, "pass no other failover in progress in namespace synxdb-system"]);
     account.end().exits(0).says(&["Recovered: "]);
 }
 
@@ -103,7 +103,7 @@ fn what_a_killed_one_held_is_taken_at_once() {
     let id = holder.split(' ').nth(1).unwrap();
 
     let ran = cluster.run(&["failover", "safekeeper-0", "--yes"]).exits(0).says(&["Recovered: "]);
-    let ran = ran.warns(&[&format!("finishes failover {id}"), &format!("one was: {holder}")]);
+    let ran = ran.warns(&[&format!("resuming failover {id}"), &format!("the last was {holder}")]);
     assert!(!ran.err.contains("waits "), "{}", ran.shown());
     assert_eq!(lease(&cluster, SYSTEM)["spec"]["leaseTransitions"], 1);
 }
@@ -134,7 +134,7 @@ fn what_was_killed_on_another_machine_is_waited_for() {
     cluster.run(&["failover", "pageserver-0", "--yes"]).exits(4).silent().warns(&[ahead]);
     let ran = cluster.run(&["failover", "safekeeper-0", "--yes"]).exits(0).says(&["Recovered: "]);
     ran.warns(&[
-        "an earlier run of this failover may be under way: ",
+        "an earlier run of this failover may be in progress: ",
         "waits 10 s for its end: failover ",
         " at elsewhere/",
     ]);

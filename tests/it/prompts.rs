@@ -82,7 +82,7 @@ fn an_interruption_at_the_question_changes_nothing() {
 fn a_name_that_several_pods_have_is_a_choice() {
     let practice = Practice::shared();
     let person = Person::at(&practice);
-    let list = "cloudberry-proxy-0 may be any of these. Which?";
+    let list = "cloudberry-proxy-0 is ambiguous. Select one:";
     let (account, system) = (format!("{ACCOUNT}/cloudberry-proxy-0"), "synxdb-system/cloudberry-proxy-0");
 
     // The arrows choose: first the one, then the other.
@@ -133,19 +133,19 @@ fn yes_recovers_and_the_progress_is_a_table_that_is_taken_away() {
     let left = terminal.end();
     assert_eq!(left.code, 0, "{}", left.screen);
     in_order("a failover", &left);
-    assert!(left.screen.contains("Recovered: wh9527-0 is back after "), "{}", left.screen);
+    assert!(left.screen.contains("Recovered: wh9527-0 in "), "{}", left.screen);
     assert_ne!(practice.pod_uid(ACCOUNT, "wh9527-0"), old);
 
     // The table was drawn again and again, and is gone: what follows the question is the account.
     let drawn = crate::support::terminal::plain(left.raw.as_bytes());
-    for row in ["replaced  waiting", "replaced  done", "answers   done"] {
+    for row in ["recreate  waiting", "recreate  done", "verify    done"] {
         assert!(drawn.contains(row), "no {row:?} was drawn:\n{drawn}");
     }
     let rows = drawn.matches("replaced  waiting").count();
     assert!(rows > 1, "the running row was drawn {rows} times");
     let mut after = left.screen.lines().skip_while(|line| !line.starts_with(QUESTION)).skip(1);
     assert!(after.next().unwrap().starts_with("Recovered: "), "{}", left.screen);
-    for phase in ["retain", "claim", "pod", "replaced", "ready", "answers"] {
+    for phase in ["retain", "claim", "pod", "recreate", "ready", "verify"] {
         let row = |line: &&str| line.starts_with(&format!("  {phase:<9} "));
         let left_over = |line: &&str| line.starts_with(&format!("{phase:<9} "));
         assert_eq!(after.clone().filter(left_over).count(), 0, "{}", left.screen);
@@ -166,7 +166,7 @@ fn what_is_dropped_while_the_plan_is_read_is_not_missing() {
     terminal.send("y\r");
     let left = terminal.end();
     assert_eq!(left.code, 0, "{}", left.screen);
-    assert!(left.screen.contains("Recovered: wh9527-0 is back after "), "{}", left.screen);
+    assert!(left.screen.contains("Recovered: wh9527-0 in "), "{}", left.screen);
     let told = left.text.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(told.contains("since the plan was made: test_db: table public.projects is missing"), "{told}");
 }
@@ -203,17 +203,17 @@ fn high_risk_is_answered_with_the_name_and_with_nothing_else() {
 
     // Without a target: those in trouble come first.
     let mut terminal = person.types("failover");
-    terminal.expect("Fail over which member?");
+    terminal.expect("Fail over which pod?");
     terminal.expect("synxdb-system/cloudberry-proxy-0");
     terminal.send(key::ESCAPE);
     let left = terminal.end();
     person.finds_nothing_changed("Esc at the list of members", &left, 5);
     let offered = crate::support::terminal::plain(left.raw.as_bytes());
-    let first = offered.split_once("Fail over which member?").unwrap().1.lines().find(|line| line.contains('/'));
+    let first = offered.split_once("Fail over which pod?").unwrap().1.lines().find(|line| line.contains('/'));
     assert!(first.unwrap().contains("synxdb-system/safekeeper-1 (safekeeper): "), "{offered}");
     assert_eq!(offered.matches("synxdb-system/safekeeper-").count(), 3, "{offered}");
 
-    let question = "Type the pod's name, safekeeper-0, to go on";
+    let question = "Type safekeeper-0 to continue";
     let risky = "failover safekeeper-0 --allow=quorum-loss --yes";
     for (what, keys, code) in [
         ("a wrong name", "safekeeper-1\r", 5),

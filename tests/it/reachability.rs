@@ -102,15 +102,13 @@ fn each_component_keeps_its_promise() {
     cluster.sandbox().requests().clear();
     let dry_run = ["failover", "safekeeper-0", "--dry-run", "--anew", "--allow", "quorum-loss"];
     let ran = cluster.run(&dry_run).exits(0);
-    ran.says(&["SQL is asked 5 times a second meanwhile", &format!("stays {system}"), &format!("stays {account}")]);
+    ran.says(&["one query every 200 ms", &format!("no outage {system}"), &format!("no outage {account}")]);
     let asked = cluster.sandbox().requests().entries();
     assert!(!asked.iter().any(|(_, path)| path.contains(&format!("{PROXY}/portforward"))), "{asked:#?}");
 
     // In words.
     let ran = cluster.run(&["failover", "wh9527-0", "--yes", "--anew"]).exits(0);
-    assert!(
-        ran.says(&[&format!("SQL on every segment on {account} was unreachable for ")]).err.contains("briefly away")
-    );
+    assert!(ran.says(&[&format!("SQL on every segment on {account} outage ")]).err.contains("brief outage"));
     let again = ["failover", "safekeeper-0", "--anew", "--yes"];
     let ran = cluster.run(&[&again, &all_the_same[..], &["safekeeper-0"]].concat()).exits(0);
     let told = unwrapped(&ran.out);
@@ -148,8 +146,8 @@ fn a_broken_promise_is_a_finding() {
     cluster.store().delete(&Key::new("pods", ACCOUNT, PROXY), &DeleteOptions::default()).unwrap();
     let ran = running.end().exits(0).says(&[
         "Recovered: safekeeper-0 is back",
-        &format!("SQL on every segment on {ACCOUNT}/{PROXY} was unreachable for "),
-        "finding: it should stay reachable while a safekeeper is replaced",
+        &format!("SQL on every segment on {ACCOUNT}/{PROXY} outage "),
+        "finding: SQL should stay available while a safekeeper is replaced",
     ]);
     assert_eq!(ran.out.matches("finding:").count(), 1, "{}", ran.shown());
     assert!(unwrapped(&ran.out).contains(&format!("on {SYSTEM}/{PROXY}")), "{}", ran.shown());
@@ -163,10 +161,7 @@ fn interrupted_late_and_resumed() {
     let mut running = Running::start(cluster.plugin(&["failover", &target, "--yes"]));
     running.until_warns("containers with unready status");
     running.signal(Signal::INT);
-    let ran = running
-        .end()
-        .exits(130)
-        .says(&[&format!("SQL on every segment on {target} was unreachable for "), ", and still is ("]);
+    let ran = running.end().exits(130).says(&[&format!("SQL on every segment on {target} outage "), ", ongoing ("]);
     let resume = ran.resume();
     let resume: Vec<&str> = resume.iter().map(String::as_str).collect();
     let ran = cluster.run(&[&resume[..], &["--yes", "-o", "json"]].concat()).exits(0);
@@ -191,7 +186,7 @@ fn interrupted_late_and_resumed() {
 fn what_is_not_measured_is_said() {
     let cluster = Cluster::start(bare("healthy"));
     let ran = cluster.run(&["failover", "safekeeper-0", "--yes"]).exits(0);
-    let whose = format!("SQL was not measured on {SYSTEM}/{PROXY}, {ACCOUNT}/{PROXY}: ");
+    let whose = format!("availability not measured on {SYSTEM}/{PROXY}, {ACCOUNT}/{PROXY}: ");
     let ran = ran.says(&[&whose, "PostgreSQL is not installed here"]).warns(&["not measured"]);
     assert!(!ran.out.contains("reachable"), "{}", ran.shown());
     let ran = cluster.run(&["failover", "safekeeper-0", "--yes", "--anew", "-o", "json"]).exits(0);
@@ -202,17 +197,17 @@ fn what_is_not_measured_is_said() {
         assert!(row["notMeasured"].as_str().unwrap().contains("PostgreSQL is not installed here"), "{row:#}");
     }
     // It is planned all the same.
-    cluster.run(&["failover", "safekeeper-1", "--dry-run"]).exits(0).says(&["Reachability", "not measured"]);
+    cluster.run(&["failover", "safekeeper-1", "--dry-run"]).exits(0).says(&["Availability probe", "not measured"]);
 }
 
 #[test]
 fn a_probe_that_cannot_be_is_refused_before_anything_is_changed() {
     let cluster = Cluster::read_only();
     for (probe, words) in [
-        ("cloudberry-proxy-0", "names no namespace"),
+        ("cloudberry-proxy-0", "has no namespace"),
         ("nowhere/cloudberry-proxy-0", "there is no such namespace"),
-        ("cloud007/no-such-0", "is no SynxDB member"),
-        ("cloud007/wh9527-0", "takes no SQL: it is a warehouse node"),
+        ("cloud007/no-such-0", "is not a SynxDB component"),
+        ("cloud007/wh9527-0", "does not accept SQL: it is a warehouse node"),
     ] {
         let ran = cluster.run(&["failover", "safekeeper-0", "--yes", "--probe", probe]).exits(2).silent();
         assert!(ran.err.contains(words), "{}", ran.shown());

@@ -198,7 +198,7 @@ fn a_namespace_that_is_being_deleted_is_known_to_who_sees_no_other() {
     cluster.store().update(&key, &Preconditions::none(), false, held).unwrap();
     cluster.store().delete(&Key::new("namespaces", "", ACCOUNT), &DeleteOptions::default()).unwrap();
     let ran = cluster.run(&["status", "-n", ACCOUNT]).exits(8);
-    ran.says(&[&format!("because namespace {ACCOUNT} is being deleted")]);
+    ran.says(&[&format!("reason: namespace {ACCOUNT} is being deleted")]);
     cluster.run(&["failover", "wh9527-0", "-n", ACCOUNT, "--yes"]).exits(4).silent().warns(&["is being deleted"]);
 }
 
@@ -257,7 +257,7 @@ fn a_node_that_has_not_reported_for_a_while_makes_its_pods_unknown() {
     let then = (jiff::Timestamp::now() - jiff::SignedDuration::from_secs(40)).strftime("%Y-%m-%dT%H:%M:%S%.6fZ");
     let then = then.to_string();
     cluster.update(&Key::new("leases", "kube-node-lease", node), |lease| lease["spec"]["renewTime"] = json!(then));
-    let ran = cluster.run(&["status"]).exits(8).says(&["Whether SynxDB is healthy is unknown"]);
+    let ran = cluster.run(&["status"]).exits(8).says(&["SynxDB health unknown"]);
     ran.says(&[&format!("unknown: whether safekeeper-0 is still Ready: its node {node} has not reported for")]);
     // Who may not read the Leases is told what the pods say, as before.
     let denied = Options { deny: vec![deny("list", "leases", "*")], ..bare("healthy") };
