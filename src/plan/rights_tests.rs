@@ -84,7 +84,10 @@ fn a_missing_right_is_told_with_what_it_costs() {
     let [(Verdict::Pass, _)] = &of(&[])[..] else { panic!() };
     let told = of(&[("create", "pods"), ("list", "events"), ("watch", "events")]);
     assert!(told.iter().all(|(verdict, _)| *verdict == Verdict::Warn), "{told:?}");
-    assert!(told.iter().any(|(_, why)| why.contains("create pods") && why.contains("a rejection of the new pod")), "{told:?}");
+    assert!(
+        told.iter().any(|(_, why)| why.contains("create pods") && why.contains("a rejection of the new pod")),
+        "{told:?}"
+    );
     assert!(told.iter().any(|(_, why)| why.contains("events") && why.contains("less detail")), "{told:?}");
     let told = of(&[("delete", "pods"), ("create", "pods")]);
     assert!(told.iter().any(|(verdict, why)| *verdict == Verdict::Block && why.contains("delete pods")), "{told:?}");

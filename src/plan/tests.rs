@@ -56,7 +56,12 @@ fn a_refused_login_is_warned_of_and_told_apart_from_silence() {
             refused.to_owned(),
             "no baseline is taken, and nothing can",
         ),
-        (Before::Silent { reason: reason() }, none(), format!("no baseline, {silent}"), "and none is stored; whether"),
+        (
+            Before::Silent { reason: reason() },
+            none(),
+            format!("no baseline, {silent}"),
+            "and none is stored; its data will not be verified",
+        ),
         (
             Before::Silent { reason: reason() },
             stored.clone(),
@@ -174,7 +179,9 @@ fn a_denied_permission_refuses_and_names_verb_and_resource() {
     let plan = planned(ACCOUNT, "wh9527-0", &request(), &[("delete", "persistentvolumeclaims")]);
     assert_eq!(
         blocked(&plan),
-        ["missing permission: delete persistentvolumeclaims in namespace cloud007-513d75d5-3033-4649-b913-07f6115ec41a"]
+        [
+            "missing permission: delete persistentvolumeclaims in namespace cloud007-513d75d5-3033-4649-b913-07f6115ec41a"
+        ]
     );
     let kept = Request { keep_claims: true, ..request() };
     assert!(planned(ACCOUNT, "wh9527-0", &kept, &[("delete", "persistentvolumeclaims")]).refusal().is_none());

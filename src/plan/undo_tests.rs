@@ -266,7 +266,10 @@ fn a_volume_that_its_claim_would_not_get_is_not_undone_with() {
     objects.namespaces[0].stateful_sets = unreadable("statefulsets", None);
     let plan = planned(&build(&objects, &Layout::shipped().unwrap()), Some("f1"), &request(), &[]);
     let why = plan.refusal().unwrap().why;
-    assert!(why.iter().any(|why| why.starts_with("volume pv-1 has 1Gi, and 2Gi is asked for by claim")), "{why:?}");
+    assert!(
+        why.iter().any(|why| why.starts_with("volume pv-1 has 1Gi, but 2Gi is requested by the current claim")),
+        "{why:?}"
+    );
 }
 
 /// Where the folder of a node is that comes back is known of one node only.
@@ -684,7 +687,7 @@ fn a_volume_is_given_back_only_while_its_member_is_well() {
             "claim cache-0 of a/cloudberry-proxy-0 is Missing",
         ),
         (recovered.replace("size: 1Gi", "terminating: true"), "u1", "volume pv-2: it is being deleted"),
-        (recovered.replace("{name: pv-2,", "{name: pv-9,"), "u1", "volume pv-2: it is gone"),
+        (recovered.replace("{name: pv-2,", "{name: pv-9,"), "u1", "volume pv-2: it no longer exists"),
         (newer("age: 20, took: 5"), "n1", "n1 retained no volume"),
         (
             recovered.replace("cloudberry-proxy-0, set: cl", "other-0, set: cl").replace("replicas: 1", "replicas: 0"),

@@ -80,7 +80,7 @@ mod tests {
         );
         assert_eq!((&document["uid"], &document["address"]), (&json!("0d044d8b-1"), &json!("localhost")));
         let (text, document) = all(&Standing::Nobody("the pod is not Ready (Pending)".into()), "::1");
-        assert!(text.starts_with("Forwarding [::1]:15432 -> "), "{text}");
+        assert!(text.starts_with("Forwarding [::1]:15432 ->"), "{text}");
         assert!(
             text.ends_with("\nnote: the pod is not Ready (Pending); connections wait until it is Ready\n"),
             "{text}"

@@ -186,7 +186,9 @@ fn after(plan: &Plan, outcome: &Outcome, next: &str, paint: Paint) -> String {
         }
         Ending::Interrupted | Ending::TimedOut(_) | Ending::Failed(_) | Ending::Unproven(_) => next.to_owned(),
         Ending::CatchingUp(_) => {
-            text.push_str("Nothing is missing so far. To keep waiting, delete nothing more and verify the rest:\n");
+            text.push_str(
+                "Nothing is missing so far. To keep waiting and verify the rest, without further deletions:\n",
+            );
             next.to_owned()
         }
         // Its old disk could vote twice, and the others have what it lacks.
@@ -194,7 +196,9 @@ fn after(plan: &Plan, outcome: &Outcome, next: &str, paint: Paint) -> String {
             text.push_str(
                 "The other safekeepers have the WAL that it lacks. Do not restore the old disk: it could vote twice.\n",
             );
-            text.push_str("Once it fetches the rest from them: to wait, delete nothing more and verify it:\n");
+            text.push_str(
+                "Once it fetches the rest from them, to keep waiting and verify it, without further deletions:\n",
+            );
             next.to_owned()
         }
         Ending::DataMissing(_) if !retained.is_empty() => {

@@ -208,7 +208,7 @@ mod tests {
             "pageserver-0",
             millis(5),
         ));
-        checks.push(Judgement::unknown("no answer within 10.0 s").on(
+        checks.push(Judgement::unknown("no answer within 10 s").on(
             Kind::Connection,
             ACCOUNT,
             "cloudberry-proxy-0",

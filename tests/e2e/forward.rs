@@ -192,7 +192,7 @@ fn a_connection_in_the_middle_of_a_failover_waits_for_the_successor() {
     assert_eq!(forward.answers(&world, "select 'it waited'"), "it waited");
     let now = world.pod(&account.namespace, PROXY);
     assert!(stays_ready(&now) && now.metadata.uid.as_ref() != Some(&old));
-    forward.running.until_warns("leads to");
+    forward.running.until_warns("reconnected to ");
     forward.end().exits(0).warns(&["new connections wait for its replacement"]);
 }
 
@@ -222,7 +222,7 @@ fn the_line_to_paste_is_all_of_stdout_and_ctrl_c_ends_it() {
         let port =
             line.strip_prefix("psql -h localhost -p ").and_then(|rest| rest.strip_suffix(" -U gpadmin -d postgres"));
         let port: u16 = port.unwrap_or_else(|| panic!("{line}")).parse().unwrap();
-        running.until_warns("Ctrl-C ends it");
+        running.until_warns("Press Ctrl-C to stop");
         // By either address, where there are two.
         for host in ["127.0.0.1", "localhost"] {
             TcpStream::connect((host, port)).unwrap();
@@ -310,7 +310,7 @@ fn psql_has_the_terminal_and_ctrl_c_and_reconnects_after_a_failover() {
     terminal.expect("still here");
 
     account.run(&["failover", PROXY, "--yes"]).exits(0);
-    terminal.expect("leads to cloudberry-proxy-0 again");
+    terminal.expect("reconnected to cloudberry-proxy-0");
     terminal.send("\\c\r");
     terminal.expect("You are now connected to database \"test_db\"");
     terminal.send("SELECT * FROM projects;\r");

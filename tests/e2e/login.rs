@@ -255,7 +255,7 @@ fn a_failover_that_is_finished_with_a_wrong_password_says_so() {
         let mut command = world.plugin(&resume);
         command.env("PGPASSWORD", password);
         let ran = watched(&account, command).exits(0).says(&["pass before: PostgreSQL"]);
-        assert_eq!(ran.err.contains("note: the database refuses the login"), refused, "{}", ran.shown());
+        assert_eq!(ran.err.contains("note: the database rejects the login"), refused, "{}", ran.shown());
     }
 }
 

@@ -237,7 +237,7 @@ fn those_who_fail_over() {
     before.is_unchanged();
     // And with all of them it is done.
     let ran = roles.run(&["failover", "wh9527-0", "--yes"]).exits(0).says(&["Recovered: wh9527-0"]);
-    assert!(!ran.err.contains("may not") && !ran.err.contains("cannot"), "{}", ran.shown());
+    assert!(!ran.err.contains("missing permission") && !ran.err.contains("cannot"), "{}", ran.shown());
     before.is_recovered();
 
     // What it set aside comes back by undo, and what that set aside is given back, each with its own rights.

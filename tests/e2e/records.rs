@@ -95,7 +95,7 @@ fn a_long_baseline_is_on_record_and_an_undo_compares_with_it() {
     let lines = ran.json_lines();
     let (plan, result) = (&lines[0], lines.last().unwrap());
     let before = plan["before"]["summary"].as_str().unwrap();
-    assert!(before.contains(": 3 databases, 1301 tables") && before.contains("found it"), "{plan:#}");
+    assert!(before.contains(": 3 databases, 1301 tables") && before.contains("as recorded by"), "{plan:#}");
     assert_eq!((&result["verdict"], tables(&account)), (&json!("recovered"), 1300));
     assert!(result["proof"].as_str().unwrap().contains("1301 tables"), "{result:#}");
     assert_eq!(volume(&account), first);

@@ -26,7 +26,7 @@ fn a_safekeeper_that_fetches_wal_is_catching_up_and_is_waited_for() {
     let next = world.run(&["failover", "safekeeper-1", "--yes", "--dry-run=client"]).exits(4);
     assert!(next.error().contains("was still catching up"), "{}", next.shown());
     let next = world.run(&["failover", "pageserver-0", "--yes", "--dry-run=client"]).exits(4);
-    assert!(next.error().contains("two storage components would be away at once"), "{}", next.shown());
+    assert!(next.error().contains("two storage components would be down at once"), "{}", next.shown());
 
     let resume = ran.resume();
     let mut arguments: Vec<&str> = resume.iter().map(String::as_str).collect();
@@ -46,7 +46,7 @@ fn a_safekeeper_beside_one_that_lags_is_refused() {
     let before = Before::of(&world, SYSTEM, "safekeeper-0");
     for keep in [&[][..], &["--keep-pvc"]] {
         let ran = world.run(&[&["failover", "safekeeper-0", "--yes", "--anew"], keep].concat()).exits(4);
-        assert!(ran.error().contains("safekeeper-1 is short: 5,300,000 bytes behind on timeline "), "{}", ran.shown());
+        assert!(ran.error().contains("safekeeper-1 lacks WAL: 5,300,000 bytes behind on timeline "), "{}", ran.shown());
         ran.warns(&["only 1 of 3 safekeepers would remain (quorum is 2)", "--allow quorum-loss"]);
     }
     assert_eq!(Before::of(&world, SYSTEM, "safekeeper-0").uid, before.uid);

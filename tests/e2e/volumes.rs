@@ -285,7 +285,7 @@ fn an_undo_that_proves_nothing_says_that_the_volume_stays_on_retain() {
     let second = volume_of(&claim(&account, "data-wh9527-0"));
     assert_eq!(second, first);
     let ran = account.run(&["undo", "wh9527-0", "--yes"]).exits(0).says(&["Recovered: wh9527-0"]);
-    assert!(!ran.out.contains("stays on Retain"), "{}", ran.shown());
+    assert!(!ran.out.contains("reclaim policy stays Retain"), "{}", ran.shown());
     let back = volume_of(&claim(&account, "data-wh9527-0"));
     becomes(&world, &back, "Delete", "Bound");
 }

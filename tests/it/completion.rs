@@ -486,7 +486,7 @@ impl Folders {
 fn it_is_installed_beside_the_plugin_after_a_yes_and_removed_in_the_same_way() {
     let folders = Folders::with_plugin_in("second");
     let file = folders.file("second");
-    let told = format!("to {}:", file.display());
+    let told = format!("Will write {}:", file.display());
 
     // Nobody can be asked.
     let refused = folders.runs("completion install");
@@ -495,14 +495,14 @@ fn it_is_installed_beside_the_plugin_after_a_yes_and_removed_in_the_same_way() {
     // No is no.
     let mut terminal = Terminal::start(folders.command("completion install"));
     terminal.expect("exec kubectl-synxdb __complete \"$@\"");
-    terminal.expect("Write it? [y/N]");
+    terminal.expect("Continue? [y/N]");
     terminal.send("n\r");
     let left = terminal.end();
     assert_eq!((left.code, file.exists()), (5, false), "{}", left.text);
     assert!(left.text.contains("nothing was changed") && left.text.replace('\n', "").contains(&told), "{}", left.text);
     // Yes is yes.
     let mut terminal = Terminal::start(folders.command("completion install"));
-    terminal.expect("Write it? [y/N]");
+    terminal.expect("Continue? [y/N]");
     terminal.send("y\r");
     let left = terminal.end();
     assert_eq!(left.code, 0, "{}", left.text);
@@ -517,7 +517,7 @@ fn it_is_installed_beside_the_plugin_after_a_yes_and_removed_in_the_same_way() {
     // Once more is nothing; another version's is renewed.
     let again = folders.runs("completion install");
     assert_eq!(again.code, 0, "{}", again.err);
-    assert!(again.out.contains("there already"), "{}", again.out);
+    assert!(again.out.contains("Already installed"), "{}", again.out);
     let old = "#!/bin/sh\n# Of old (made by: kubectl synxdb completion install)\n";
     std::fs::write(&file, old).unwrap();
     let renewed = folders.runs("completion install --yes");

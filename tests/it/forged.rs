@@ -83,7 +83,7 @@ fn an_unfinished_record_is_gone_on_with_where_the_cluster_confirms_it() {
         write(&cluster, &forged);
         let (pod, volume) = (cluster.pod_uid(SYSTEM, POD), cluster.volume_of(SYSTEM, CLAIM));
         let ran = cluster.run(&["failover", POD, "--yes"]).exits(0);
-        let ran = ran.warns(&[&format!("the record of {ID} of {SYSTEM}/{POD} does not fit the cluster")]);
+        let ran = ran.warns(&[&format!("the record of {ID} of {SYSTEM}/{POD} does not match the cluster")]);
         let ran = ran.says(&["Recovered: safekeeper-0"]);
         assert!(!ran.out.contains(&format!("undo {ID}")), "{what}: {}", ran.shown());
         assert_ne!(cluster.pod_uid(SYSTEM, POD), pod, "{what}: {}", ran.shown());
@@ -97,7 +97,7 @@ fn an_unfinished_record_is_gone_on_with_where_the_cluster_confirms_it() {
     fits["started"] = json!(jiff::Timestamp::now().to_string());
     write(&cluster, &fits);
     let ran = cluster.run(&["failover", POD, "--yes"]).exits(0);
-    assert!(!ran.err.contains("does not fit"), "{}", ran.shown());
+    assert!(!ran.err.contains("does not match"), "{}", ran.shown());
     ran.warns(&[ID]);
 }
 

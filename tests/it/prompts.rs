@@ -240,7 +240,7 @@ fn high_risk_is_answered_with_the_name_and_with_nothing_else() {
     terminal.send("safekeeper-0\r");
     let left = terminal.end();
     assert_eq!(left.code, 0, "{}", left.screen);
-    assert!(left.screen.contains("Recovered: safekeeper-0 is back"), "{}", left.screen);
+    assert!(left.screen.contains("Recovered: safekeeper-0 in "), "{}", left.screen);
     assert_ne!(practice.pod_uid("synxdb-system", "safekeeper-0"), old);
 }
 

@@ -277,7 +277,7 @@ fn each_misfit_has_its_words() {
     for (misfit, expected) in [
         (Misfit::Taken(reference), "belongs to claim a/data"),
         (Misfit::TooSmall(Some("1Gi".into())), "has 1Gi, but 2Gi is requested"),
-        (Misfit::TooSmall(None), "has no size, and 2Gi is asked for"),
+        (Misfit::TooSmall(None), "has no size, but 2Gi is requested"),
         (Misfit::Terminating, "is being deleted"),
         (Misfit::AccessModes(strings(&["ReadWriteMany"])), "cannot be mounted ReadWriteMany"),
         (Misfit::AttributesClass(Some("fast".into())), "has VolumeAttributesClass fast, but none is requested"),

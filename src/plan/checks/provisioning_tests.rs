@@ -38,12 +38,12 @@ fn only_a_volume_that_fits_the_claim_is_free_for_it() {
     let on_record = "{name: pv-x, class: standard, size: 2Gi}]
 records: [{id: f1, pod: wh1-0, age: 300, took: 5, claims: [{name: data-wh1-0, uid: c, volume: pv-x, policy: Delete}]}";
     for (volumes, expected) in [
-        ("{name: pv-x, class: standard, size: 2Gi}", fits("pv-x (2Gi) is free")),
+        ("{name: pv-x, class: standard, size: 2Gi}", fits("pv-x (2Gi) is Available")),
         (
             "{name: pv-x, class: standard, size: 9Gi}, {name: pv-y, class: standard, size: 3Gi}",
             fits("pv-y (3Gi) is free"),
         ),
-        ("{name: pv-x, class: standard, size: 1Gi}", none(" (volume pv-x has 1Gi, and 2Gi is asked for)")),
+        ("{name: pv-x, class: standard, size: 1Gi}", none(" (volume pv-x has 1Gi, but 2Gi is requested)")),
         (
             "{name: pv-x, class: standard, size: 2Gi, mode: Block}",
             none(" (volume pv-x has volume mode Block, but Filesystem is requested)"),
@@ -52,7 +52,7 @@ records: [{id: f1, pod: wh1-0, age: 300, took: 5, claims: [{name: data-wh1-0, ui
             "{name: pv-x, class: standard, size: 2Gi, on: node-2}",
             none(" (volume pv-x is tied to node-2, where no pod can start now)"),
         ),
-        ("{name: pv-x, class: standard, size: 2Gi, on: node-1}", fits("pv-x (2Gi) is free")),
+        ("{name: pv-x, class: standard, size: 2Gi, on: node-1}", fits("pv-x (2Gi) is Available")),
         (
             "{name: pv-x, class: standard, size: 2Gi, phase: Released}",
             none(" (volume pv-x is Released, not Available)"),
@@ -64,7 +64,7 @@ records: [{id: f1, pod: wh1-0, age: 300, took: 5, claims: [{name: data-wh1-0, ui
         ("{name: pv-x, class: other, size: 2Gi, reservedFor: data-wh1-1}", fits("pv-x (2Gi) is reserved")),
         (
             "{name: pv-x, class: other, size: 1Gi, reservedFor: data-wh1-1}",
-            none(" (volume pv-x has 1Gi, and 2Gi is asked for)"),
+            none(" (volume pv-x has 1Gi, but 2Gi is requested)"),
         ),
         ("{name: pv-x, class: standard, size: 2Gi, reservedFor: data-wh1-0}", none("")),
         ("{name: pv-x, class: standard, size: 2Gi, reservedFor: b/data-wh1-1}", none("")),
@@ -120,7 +120,8 @@ fn each_new_claim_needs_a_volume_of_its_own() {
 /// What lies about is taken before anything is made.
 #[test]
 fn a_free_volume_that_the_new_claim_may_get_is_told() {
-    let makes = "Pass: storage class standard will provision the new volume (WaitForFirstConsumer, reclaim policy Delete)";
+    let makes =
+        "Pass: storage class standard will provision the new volume (WaitForFirstConsumer, reclaim policy Delete)";
     let first = "Warn: volume pv-x (1Gi) is Available and fits: Kubernetes may bind it to claim data-wh1-1, with its current \
                  contents, instead of provisioning one";
     let more = "volumes: [{name: pv-x, class: standard, size: 1Gi}]";
@@ -296,5 +297,5 @@ claims: [{name: data-pageserver-0, volume: pv-1}]
     let allowed = Request { allow: vec![Allow::UnretainedVolume], ..request(false) };
     let plan = planned(&unread, &Layout::shipped().unwrap(), "pageserver-0", &allowed);
     let told = said(&plan, CheckId::RemoteStorage);
-    assert!(!told[0].contains("kept"), "{told:?}");
+    assert!(!told[0].contains("is retained"), "{told:?}");
 }

@@ -265,13 +265,11 @@ fn wal_that_is_not_uploaded_must_be_on_safekeepers() {
         ),
         (
             with(pageserver(), [level(), short(2), sk(3).down()]),
-            format!(
-                "Warn: {what}, and should be on safekeepers: timeline aa/11: 1 of 3 have it, unknown for 1"
-            ),
+            format!("Warn: {what}, and should be on safekeepers: timeline aa/11: 1 of 3 have it, unknown for 1"),
         ),
         (
             with(pageserver(), [short(1), short(2), short(3)]),
-            format!("Block: {what}, and no safekeeper has all of it: of timeline aa/11 0 of 3 have it [local-layers]"),
+            format!("Block: {what}, and no safekeeper has all of it: timeline aa/11: 0 of 3 have it [local-layers]"),
         ),
         (
             with(ps(1).timeline("aa/11", 60, 60), [level(), level(), level()]),

@@ -259,7 +259,11 @@ fn where_the_new_volumes_come_from_is_known_before_the_old_ones_go() {
     let id = CheckId::StorageClass;
     let manual = "classes: [{name: standard, provisioner: kubernetes.io/no-provisioner}]";
     for (set, more, expected) in [
-        ("", "", "Pass: storage class standard will provision the new volume (WaitForFirstConsumer, reclaim policy Delete)"),
+        (
+            "",
+            "",
+            "Pass: storage class standard will provision the new volume (WaitForFirstConsumer, reclaim policy Delete)",
+        ),
         (
             "",
             "classes: [{name: standard, immediate: true, policy: Retain}]",
@@ -268,12 +272,12 @@ fn where_the_new_volumes_come_from_is_known_before_the_old_ones_go() {
         (
             "class: default",
             "",
-            "Pass: storage class standard, the default, will provision the new volume (WaitForFirstConsumer, reclaim policy Delete)",
+            "Pass: default storage class standard will provision the new volume (WaitForFirstConsumer, reclaim policy Delete)",
         ),
         (
             "class: default",
             "classes: [{name: standard}]",
-            "Block: the claim template names no storage class, and there is no default one, and no volume is free for \
+            "Block: the claim template names no storage class, and there is no default, and no volume is Available for \
              claim data-wh1-1 [storage-class]",
         ),
         (
@@ -317,7 +321,7 @@ fn the_new_pod_needs_a_node_and_its_disk_there() {
     let two = "nodes: [{name: node-1, cordoned: true}, {name: node-2}]";
     let lost = "nodes: [{name: node-1, lost: true}, {name: node-2}]";
     let going = "Warn: node node-1 is not Ready: the pod will stay Terminating until the node is back, or is marked out of \
-                 service or deleted after the machine is verified off; nothing is force-deleted";
+                 service or deleted after its machine is verified to be off; nothing is force-deleted";
     let tied = |state: &str| {
         format!(
             "Block: volume pv-1 is tied to node node-1, which is {state}: the new pod could not start with it \
